@@ -1,0 +1,1 @@
+"""Owns media files from upload to deletion."""

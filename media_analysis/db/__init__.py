@@ -1,0 +1,1 @@
+"""The database: mapping base, transactions, health and the embedded server."""

@@ -1,0 +1,1 @@
+"""Files: their rows, uploads, reading and tombstones."""

@@ -1,0 +1,1 @@
+"""What bytes are: media types from content."""

@@ -1,0 +1,1 @@
+"""Retention: what is due, why, and the one deleter."""

@@ -1,0 +1,1 @@
+"""Sessions: bearer tokens with an owner, a role and an end."""

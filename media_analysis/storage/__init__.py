@@ -1,0 +1,1 @@
+"""Where bytes live: keys, the marker and the store on disk."""
