@@ -1,0 +1,26 @@
+"""Settings: one frozen tree from defaults, a YAML file, the environment and the command line."""
+
+from media_analysis.settings.cron import cron_trigger, cron_trigger_fields
+from media_analysis.settings.load import LoadedSettings, Row, effective, load_settings
+from media_analysis.settings.model import Settings
+from media_analysis.settings.names import CONFIG_VARIABLE, Leaf, environment_name, leaves, variables
+from media_analysis.settings.units import format_lifetime, format_size, parse_lifetime, parse_size
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "Leaf",
+    "LoadedSettings",
+    "Row",
+    "Settings",
+    "cron_trigger",
+    "cron_trigger_fields",
+    "effective",
+    "environment_name",
+    "format_lifetime",
+    "format_size",
+    "leaves",
+    "load_settings",
+    "parse_lifetime",
+    "parse_size",
+    "variables",
+]

@@ -1,0 +1,126 @@
+"""The tree of settings, with their defaults, kinds and meanings."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from media_analysis.settings.database_url import DatabaseUrl
+from media_analysis.settings.kinds import Choice, Host, Whole
+from media_analysis.settings.section import DaysLeaf, OwnPlaceLeaf, PlaceLeaf, Section, TimeoutLeaf
+from media_analysis.settings.storage import Storage
+
+_Compression = Literal["gzip", "bz2", "xz", "zstd"]
+
+
+class Archive(Section):
+    """When job runs are packed and when the packs go."""
+
+    after_days: DaysLeaf = 7
+    """After how many days a job's folder is archived."""
+    delete_after_days: DaysLeaf = 30
+    """After how many days, counted like after_days, the archive is deleted."""
+    compression: Annotated[_Compression, Choice(("gzip", "bz2", "xz", "zstd"))] = "gzip"
+    """How archives are compressed."""
+    base_path: OwnPlaceLeaf = None
+    """Where archives are written; none is the store."""
+
+    @field_validator("delete_after_days")
+    @classmethod
+    def _not_before_archiving(cls, days: int, seen: ValidationInfo) -> int:
+        if days < seen.data.get("after_days", 0):
+            raise ValueError(f"less than archive.after_days, which is {seen.data['after_days']}")
+        return days
+
+
+class Deletion(Section):
+    """What deleting means."""
+
+    strategy: Annotated[
+        Literal["hard", "soft"],
+        Choice(("hard",), unbuilt={"soft": "soft deletion is not available in this version"}),
+    ] = "hard"
+    """Whether a deleted file is gone at once (hard) or after a time in the trash (soft)."""
+
+
+class Database(Section):
+    """How PostgreSQL is reached."""
+
+    url: Annotated[SecretStr | None, DatabaseUrl()] = None
+    """Which server; without one the embedded server is started."""
+    pool_min: Annotated[int, Whole(1, 1000)] = 5
+    """How many connections stay open."""
+    pool_max: Annotated[int, Whole(1, 1000)] = 20
+    """How many connections may be open."""
+    connect_timeout_seconds: TimeoutLeaf = 3
+    """How long connecting may take."""
+    command_timeout_seconds: TimeoutLeaf = 10
+    """How long the client waits for an answer to a statement."""
+    statement_timeout_seconds: TimeoutLeaf = 10
+    """How long the server works on a statement."""
+    deadline_seconds: TimeoutLeaf = 5
+    """How long a request waits for the database, retries included."""
+
+    @field_validator("pool_max")
+    @classmethod
+    def _not_below_the_minimum(cls, size: int, seen: ValidationInfo) -> int:
+        if size < seen.data.get("pool_min", 0):
+            raise ValueError(f"less than database.pool_min, which is {seen.data['pool_min']}")
+        return size
+
+
+class Server(Section):
+    """Where HTTP is served."""
+
+    host: Annotated[str, Host()] = "127.0.0.1"
+    """The address to listen on."""
+    port: Annotated[int, Whole(0, 65_535)] = 8000
+    """The port to listen on; 0 takes any free one."""
+
+
+class Logging(Section):
+    """What is logged and how."""
+
+    format: Annotated[Literal["auto", "json", "console"], Choice(("auto", "json", "console"))] = "auto"
+    """JSON lines or coloured text; auto is console on a terminal and json elsewhere."""
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        Choice(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    ] = "INFO"
+    """The least severe event that is logged."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    data_dir: PlaceLeaf = Path("var")
+    """Where the service keeps what it owns."""
+    storage: Storage = Storage()
+    archive: Archive = Archive()
+    deletion: Deletion = Deletion()
+    database: Database = Database()
+    server: Server = Server()
+    logging: Logging = Logging()
+
+    @property
+    def store_path(self) -> Path:
+        """Where the store's root lies."""
+        return self.storage.base_path or self.data_dir / "store"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - given by pydantic-settings
+        init_settings: PydanticBaseSettingsSource,
+        *_from_the_process: PydanticBaseSettingsSource,
+        **_from_the_process_too: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the layers `load_settings` hands over, strongest first; never the environment behind its back."""
+        if not isinstance(init_settings, InitSettingsSource):
+            return (init_settings,)
+        return (init_settings, *init_settings.init_kwargs.pop("layers", ()))

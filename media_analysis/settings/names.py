@@ -1,0 +1,83 @@
+"""What every setting is called: its path in the YAML tree and its environment variable."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from media_analysis.settings.kinds import Kind
+from media_analysis.settings.model import Settings
+
+CONFIG_VARIABLE: Final = "MEDIA_ANALYSIS_CONFIG"
+GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "MEDIA_ANALYSIS_")
+"""Nobody else uses these, so an unknown variable under them is a misspelt setting."""
+OTHER_VARIABLES: Final = frozenset(
+    {CONFIG_VARIABLE, "MEDIA_ANALYSIS_TESTING", "MEDIA_ANALYSIS_FAILPOINT", "MEDIA_ANALYSIS_FAILPOINT_TRACE"}
+)
+_PATH_ALIASES: Final = {"data_dir": "MEDIA_ANALYSIS_DATA_DIR", "archive.delete_after_days": "DELETE_AFTER_DAYS"}
+_WORD_ALIASES: Final = {"quotas": "QUOTA", "schedules": "SCHEDULE", "logging": "LOG"}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One setting: what it is called, what it means and what it takes."""
+
+    path: str
+    env: str
+    description: str
+    kind: Kind
+    default: Any
+
+
+def environment_name(path: str) -> str:
+    """Return the environment variable of the setting at a path such as `storage.quotas.temp`."""
+    if path in _PATH_ALIASES:
+        return _PATH_ALIASES[path]
+    return "_".join(_WORD_ALIASES.get(word, word.upper()) for word in path.split("."))
+
+
+@cache
+def leaves() -> Mapping[str, Leaf]:
+    """Return every setting by its path, in the order of the tree."""
+    return MappingProxyType({leaf.path: leaf for leaf in _leaves_of(Settings, ())})
+
+
+@cache
+def variables() -> Mapping[str, str]:
+    """Return the path of every setting by its environment variable."""
+    return MappingProxyType({leaf.env: leaf.path for leaf in leaves().values()})
+
+
+@cache
+def sections() -> frozenset[str]:
+    """Return the paths of the branches; the root is the empty path."""
+    words = (path.split(".") for path in leaves())
+    return frozenset(".".join(parts[:depth]) for parts in words for depth in range(len(parts)))
+
+
+def value_at(settings: Settings, path: str) -> Any:
+    """Return the value of the setting at a path."""
+    value: Any = settings
+    for word in path.split("."):
+        value = getattr(value, word)
+    return value
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word most like the given one."""
+    return get_close_matches(word, list(known), n=1, cutoff=0.0)[0]
+
+
+def _leaves_of(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Leaf]:
+    for name, field in model.model_fields.items():
+        words = (*above, name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _leaves_of(field.annotation, words)
+            continue
+        path = ".".join(words)
+        kind = next(kind for kind in field.metadata if isinstance(kind, Kind))
+        yield Leaf(path, environment_name(path), field.description or model.__doc__ or "", kind, field.default)

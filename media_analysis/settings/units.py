@@ -1,0 +1,102 @@
+"""How spans, sizes and numbers are written: every format here is read back by its parser."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from pydantic import ByteSize, TypeAdapter
+
+LARGEST_SIZE: Final = 2**60
+LONGEST_LIFETIME: Final = timedelta(days=36_500)
+_LIFETIME_UNITS: Final = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
+_SIZE_UNITS: Final = {"EiB": 2**60, "PiB": 2**50, "TiB": 2**40, "GiB": 2**30, "MiB": 2**20, "KiB": 2**10}
+_LIFETIME: Final = re.compile(r"(?P<count>\d{1,12})\s*(?P<unit>[dhms]?)", re.ASCII)
+_BYTES: Final = re.compile(r"(\d{1,19})\s*b?", re.ASCII)
+_SIZE: Final = re.compile(r"\d{1,13}(\.\d{1,6})?\s*[kmgtpe]i?b", re.ASCII)
+_WHOLE: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+_DECIMAL: Final = re.compile(r"\d{1,19}(\.\d{1,9})?", re.ASCII)
+_BYTE_SIZE: Final = TypeAdapter(ByteSize)
+
+
+def word_of(value: object) -> str:
+    """Write text and whole numbers alike; anything else, booleans too, becomes the empty word no parser takes."""
+    match value:
+        case str():
+            return value.strip().lower()
+        case int() if not isinstance(value, bool) and abs(value) < 10**19:
+            return str(value)
+        case _:
+            return ""
+
+
+def parse_lifetime(value: object) -> timedelta | None:
+    """Return the span given in seconds, with a unit (`7d`, `24h`, `90m`, `30s`) or as itself; None is indefinite."""
+    if value is None or word_of(value) in {"indefinite", "-1"}:
+        return None
+    lifetime = value if isinstance(value, timedelta) else _written_lifetime(word_of(value))
+    if lifetime % timedelta(seconds=1) or not timedelta(seconds=1) <= lifetime <= LONGEST_LIFETIME:
+        raise ValueError("not a whole number of seconds from 1s to 100 years")
+    return lifetime
+
+
+def _written_lifetime(word: str) -> timedelta:
+    match = _LIFETIME.fullmatch(word)
+    if match is None:
+        raise ValueError("not a lifetime")
+    try:
+        return int(match["count"]) * _LIFETIME_UNITS[match["unit"] or "s"]
+    except OverflowError:
+        raise ValueError("longer than 100 years") from None
+
+
+def format_lifetime(lifetime: timedelta | None) -> str:
+    """Write a lifetime in the largest unit that loses nothing."""
+    if lifetime is None:
+        return "indefinite"
+    name, unit = next((name, unit) for name, unit in _LIFETIME_UNITS.items() if not lifetime % unit)
+    return f"{lifetime // unit}{name}"
+
+
+def parse_size(value: object) -> int:
+    """Return the bytes given as a whole number or with a unit (`10GiB`, `1.5 MB`)."""
+    size = _written_size(word_of(value))
+    if size > LARGEST_SIZE:
+        raise ValueError("more than 2**60 bytes")
+    return size
+
+
+def _written_size(word: str) -> int:
+    if exact := _BYTES.fullmatch(word):
+        return int(exact[1])
+    if not _SIZE.fullmatch(word):
+        raise ValueError("not a size")
+    return int(_BYTE_SIZE.validate_python(word))
+
+
+def format_size(size_bytes: int | None) -> str:
+    """Write a size in the largest binary unit that loses nothing."""
+    if size_bytes is None:
+        return "none"
+    fitting = (f"{size_bytes // unit}{name}" for name, unit in _SIZE_UNITS.items() if not size_bytes % unit)
+    return next(fitting, f"{size_bytes}B") if size_bytes else "0B"
+
+
+def parse_whole(value: object) -> int:
+    """Return a whole number; neither a boolean nor 8.0 is one."""
+    word = word_of(value)
+    if not _WHOLE.fullmatch(word):
+        raise ValueError("not a whole number")
+    return int(word)
+
+
+def parse_seconds(value: object) -> float:
+    """Return a number of seconds, fractions allowed; NaN and infinity are none."""
+    word = str(value) if isinstance(value, float) else word_of(value)
+    if not _DECIMAL.fullmatch(word):
+        raise ValueError("not a number of seconds")
+    return float(word)

@@ -1,0 +1,162 @@
+"""Where values come from, which one wins, and what an operator is shown."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from media_analysis.settings import CONFIG_VARIABLE, Settings, effective, load_settings
+from media_analysis.storage.category import Category
+
+PASSWORD = "hunter2"
+URL = f"postgresql+asyncpg://somebody:{PASSWORD}@db.example:5432/media?application_name=x"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "retention.yaml"
+    path.write_text(
+        "storage:\n"
+        "  retention: {temp: 12h, uploads: 86400, outputs: indefinite}\n"
+        "  quotas:\n"
+        "    temp: 1GiB\n"
+        "    clips: null\n"
+        "  accept: {uploads: [image/*, Video/MP4]}\n"
+        "  cleanup:\n"
+        "  monitoring: {alert_threshold_percent: 80}\n"
+        "server: {port: 9000}\n"
+    )
+    return path
+
+
+def test_the_defaults_are_the_ones_of_the_design() -> None:
+    settings = load_settings(environ={}).settings
+
+    assert settings == Settings()
+    assert settings.store_path == Path("var/store")
+    assert settings.storage.retention.of(Category.UPLOADS) == timedelta(days=7)
+    assert settings.storage.retention.of(Category.OUTPUTS) is None
+    assert settings.storage.quotas.of(Category.CLIPS) == 2**30
+    assert settings.storage.quotas.of(Category.ARCHIVES) is None
+    assert settings.storage.cleanup.schedule_of(Category.TEMP) == "0 * * * *"
+    assert settings.storage.cleanup.schedule_of(Category.FRAMES) == "0 2 * * *"
+    assert settings.database.url is None
+
+
+def test_a_file_gives_the_same_tree(config: Path) -> None:
+    settings = load_settings(environ={}, config=config).settings
+
+    assert settings.storage.retention.temp == timedelta(hours=12)
+    assert settings.storage.retention.uploads == timedelta(days=1)
+    assert settings.storage.quotas.temp == 2**30
+    assert settings.storage.quotas.clips is None
+    assert settings.storage.accept.uploads == ("image/*", "video/mp4")
+    assert settings.storage.cleanup == Settings().storage.cleanup
+    assert settings.server.port == 9000
+
+
+def test_the_command_line_beats_the_environment_which_beats_the_file(config: Path) -> None:
+    environ = {"SERVER_PORT": "9001", "STORAGE_QUOTA_TEMP": "2GiB", CONFIG_VARIABLE: str(config)}
+
+    loaded = load_settings({"server": {"port": 9002}}, environ=environ)
+
+    assert loaded.settings.server.port == 9002
+    assert loaded.settings.storage.quotas.temp == 2 * 2**30
+    assert loaded.settings.storage.retention.temp == timedelta(hours=12)
+    assert loaded.origins["server.port"] == "command line"
+    assert loaded.origins["storage.quotas.temp"] == "environment STORAGE_QUOTA_TEMP"
+    assert loaded.origins["storage.retention.temp"] == f"file {config}"
+    assert loaded.origins["server.host"] == "default"
+
+
+def test_the_config_argument_beats_the_variable(config: Path) -> None:
+    loaded = load_settings(environ={CONFIG_VARIABLE: "/no/such/file"}, config=config)
+
+    assert loaded.settings.server.port == 9000
+
+
+def test_without_an_environ_argument_the_process_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVER_PORT", "9003")
+
+    assert load_settings().settings.server.port == 9003
+    assert Settings().server.port == 8000
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("# nothing yet\n")
+
+    assert load_settings(environ={}, config=path).settings == Settings()
+
+
+def test_the_store_moves_with_the_data_directory_until_it_has_a_place_of_its_own() -> None:
+    moved = load_settings(environ={"MEDIA_ANALYSIS_DATA_DIR": "/srv"}).settings
+    placed = load_settings(environ={"MEDIA_ANALYSIS_DATA_DIR": "/srv", "STORAGE_BASE_PATH": "/mnt/media"}).settings
+
+    assert moved.store_path == Path("/srv/store")
+    assert placed.store_path == Path("/mnt/media")
+
+
+def test_a_tilde_is_the_home_directory() -> None:
+    assert load_settings({"data_dir": "~/media"}, environ={}).settings.data_dir == Path.home() / "media"
+
+
+@pytest.mark.parametrize("value", ["-1", "none", "None"])
+def test_no_quota_can_be_said_in_the_environment(value: str) -> None:
+    assert load_settings(environ={"STORAGE_QUOTA_TEMP": value}).settings.storage.quotas.temp is None
+
+
+def test_an_empty_accept_variable_takes_everything(tmp_path: Path) -> None:
+    path = tmp_path / "accept.yaml"
+    path.write_text("storage: {accept: {uploads: [image/png]}}")
+
+    loaded = load_settings(environ={"STORAGE_ACCEPT_UPLOADS": ""}, config=path)
+
+    assert loaded.settings.storage.accept.of(Category.UPLOADS) == ()
+    assert loaded.origins["storage.accept.uploads"] == "environment STORAGE_ACCEPT_UPLOADS"
+
+
+def test_settings_cannot_be_changed_or_extended() -> None:
+    settings = Settings()
+
+    with pytest.raises(ValidationError):
+        settings.server.port = 1  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        settings.data_dir = Path()  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"surplus": 1})
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_every_spelling_of_a_postgresql_url_is_taken_as_it_is(scheme: str) -> None:
+    url = load_settings(environ={"DATABASE_URL": f"{scheme}://u:p%40ss@h:5432/db"}).settings.database.url
+
+    assert url is not None
+    assert url.get_secret_value() == f"{scheme}://u:p%40ss@h:5432/db"
+
+
+def test_a_listing_shows_values_with_units_origins_and_variables() -> None:
+    environ = {"STORAGE_QUOTA_TEMP": "1536MiB", "STORAGE_RETENTION_CLIPS": "5400", "LOG_LEVEL": "debug"}
+
+    rows = {row.path: row for row in effective(load_settings(environ=environ))}
+
+    quota = rows["storage.quotas.temp"]
+    assert (quota.value, quota.text, quota.origin) == (1536 * 2**20, "1536MiB", "environment STORAGE_QUOTA_TEMP")
+    assert rows["storage.retention.clips"].text == "90m"
+    assert rows["storage.retention.outputs"].text == "indefinite"
+    assert rows["storage.accept.temp"].text == "everything"
+    assert rows["storage.upload.idle_seconds"].text == "30s"
+    assert rows["logging.level"].text == "DEBUG"
+    assert rows["database.url"].text == "embedded"
+    assert rows["archive.delete_after_days"].env == "DELETE_AFTER_DAYS"
+
+
+def test_a_listing_and_every_printout_mask_the_database_password() -> None:
+    loaded = load_settings(environ={"DATABASE_URL": URL})
+
+    (row,) = (row for row in effective(loaded) if row.path == "database.url")
+
+    assert row.text == "postgresql+asyncpg://somebody:***@db.example:5432/media"
+    assert PASSWORD not in repr(effective(loaded)) + repr(loaded) + str(loaded.settings)
+    assert PASSWORD not in loaded.settings.model_dump_json()

@@ -1,0 +1,163 @@
+"""Every setting has one path and one variable, and the variable reaches it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from media_analysis.errors import InvalidSettings
+from media_analysis.settings import Settings, environment_name, leaves, load_settings, variables
+from media_analysis.settings.database_url import DatabaseUrl
+from media_analysis.settings.kinds import (
+    Choice,
+    Cron,
+    Days,
+    Host,
+    Kind,
+    Lifetime,
+    MediaTypes,
+    Percent,
+    Place,
+    Seconds,
+    Size,
+    Switch,
+    Whole,
+)
+from media_analysis.settings.names import value_at
+from media_analysis.storage.category import Category
+
+ONLY_ONE_VALUE = {"deletion.strategy", "storage.cleanup.use_trash"}
+DOCUMENTED = [
+    "MEDIA_ANALYSIS_DATA_DIR",
+    "STORAGE_BASE_PATH",
+    *(f"STORAGE_{what}_{category.name}" for what in ("RETENTION", "QUOTA", "ACCEPT") for category in Category),
+    *(f"STORAGE_CLEANUP_SCHEDULE_{category.name}" for category in Category),
+    *(
+        f"STORAGE_CLEANUP_{what}"
+        for what in ("ENABLED", "DRY_RUN", "BATCH_SIZE", "SCHEDULE", "RUN_AT_START", "BUDGET_SECONDS")
+    ),
+    *(f"STORAGE_CLEANUP_{what}" for what in ("BUDGET_FILES", "BUDGET_BYTES", "WORKERS", "MAX_ATTEMPTS", "USE_TRASH")),
+    "STORAGE_MONITORING_RESERVE_BYTES",
+    "STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT",
+    *(f"STORAGE_UPLOAD_{what}" for what in ("MAX_BYTES", "LEASE_SECONDS", "IDLE_SECONDS")),
+    *("ARCHIVE_AFTER_DAYS", "DELETE_AFTER_DAYS", "ARCHIVE_COMPRESSION", "ARCHIVE_BASE_PATH", "DELETION_STRATEGY"),
+    *(f"DATABASE_{what}" for what in ("URL", "POOL_MIN", "POOL_MAX", "DEADLINE_SECONDS")),
+    *(f"DATABASE_{what}_TIMEOUT_SECONDS" for what in ("CONNECT", "COMMAND", "STATEMENT")),
+    *("SERVER_HOST", "SERVER_PORT", "LOG_FORMAT", "LOG_LEVEL"),
+]
+
+
+OTHERS: dict[type[Kind], str] = {
+    Lifetime: "11h",
+    Size: "3MiB",
+    Seconds: "8",
+    Whole: "8",
+    Days: "8",
+    Percent: "8",
+    Cron: "7 5 * * 1",
+    MediaTypes: "image/*, video/mp4",
+    DatabaseUrl: "postgresql://somebody:secret@db.example:5432/media",
+    Host: "0.0.0.0",
+    Place: "/elsewhere",
+}
+
+
+def another(kind: Kind) -> str:
+    """Return a text that is allowed and is no default of any setting of the kind."""
+    return kind.options[-1] if isinstance(kind, Choice) else OTHERS[type(kind)]
+
+
+def changed(settings: Settings) -> set[str]:
+    return {path for path in leaves() if value_at(settings, path) != value_at(Settings(), path)}
+
+
+def test_the_documented_variables_are_the_known_ones() -> None:
+    assert sorted(DOCUMENTED) == sorted(variables())
+
+
+@pytest.mark.parametrize("name", variables())
+def test_a_variable_set_alone_changes_exactly_its_leaf(name: str) -> None:
+    path = variables()[name]
+    leaf = leaves()[path]
+    value = str(not leaf.default).lower() if isinstance(leaf.kind, Switch) else another(leaf.kind)
+    if path in ONLY_ONE_VALUE:
+        value = str(leaf.default).lower()
+
+    loaded = load_settings(environ={name: value})
+
+    assert {at for at, origin in loaded.origins.items() if origin != "default"} == {path}
+    assert changed(loaded.settings) == {path} - ONLY_ONE_VALUE
+
+
+@pytest.mark.parametrize("path", leaves())
+def test_a_shown_default_is_accepted_again(path: str) -> None:
+    leaf = leaves()[path]
+    shown = {"everything": "", "embedded": "postgresql:///x"}.get(
+        leaf.kind.show(leaf.default), leaf.kind.show(leaf.default)
+    )
+    number = shown.rstrip("s%d") if isinstance(leaf.kind, Whole | Seconds) and shown != "none" else shown
+
+    loaded = load_settings(environ={leaf.env: number})
+
+    assert changed(loaded.settings) <= {"database.url"}
+
+
+@pytest.mark.parametrize("path", leaves())
+def test_a_setting_is_described_and_says_what_it_allows(path: str) -> None:
+    assert leaves()[path].description.endswith(".")
+    assert leaves()[path].kind.allowed
+
+
+def test_names_follow_the_path_but_for_a_few_aliases() -> None:
+    assert environment_name("storage.quotas.contact_sheets") == "STORAGE_QUOTA_CONTACT_SHEETS"
+    assert environment_name("storage.cleanup.schedules.temp") == "STORAGE_CLEANUP_SCHEDULE_TEMP"
+    assert environment_name("storage.upload.max_bytes") == "STORAGE_UPLOAD_MAX_BYTES"
+    assert environment_name("archive.delete_after_days") == "DELETE_AFTER_DAYS"
+
+
+@pytest.mark.parametrize("category", Category)
+def test_every_category_has_a_lifetime_a_quota_a_schedule_and_media_types(category: Category) -> None:
+    environ = {
+        f"STORAGE_RETENTION_{category.name}": "11h",
+        f"STORAGE_QUOTA_{category.name}": "3MiB",
+        f"STORAGE_ACCEPT_{category.name}": "IMAGE/*",
+        f"STORAGE_CLEANUP_SCHEDULE_{category.name}": "7 5 * * 1",
+    }
+
+    storage = load_settings(environ=environ).settings.storage
+
+    assert storage.retention.of(category) == timedelta(hours=11)
+    assert storage.quotas.of(category) == 3 * 2**20
+    assert storage.accept.of(category) == ("image/*",)
+    assert storage.cleanup.schedule_of(category) == "7 5 * * 1"
+
+
+@pytest.mark.parametrize(
+    "name", ["STORAGE_QUOTA_TMP", "ARCHIVE_AFTER", "DELETION_STRATEGIES", "MEDIA_ANALYSIS_DATADIR"]
+)
+def test_an_unknown_variable_of_ours_is_refused_with_the_nearest_name(name: str) -> None:
+    near: Mapping[str, Any] = {
+        "STORAGE_QUOTA_TMP": "STORAGE_QUOTA_TEMP",
+        "ARCHIVE_AFTER": "ARCHIVE_AFTER_DAYS",
+        "DELETION_STRATEGIES": "DELETION_STRATEGY",
+        "MEDIA_ANALYSIS_DATADIR": "MEDIA_ANALYSIS_DATA_DIR",
+    }
+
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(environ={name: "hush"})
+
+    assert str(caught.value) == f"{name} (environment): unknown variable; the nearest known one is {near[name]}"
+
+
+def test_variables_of_others_and_of_tests_are_left_alone() -> None:
+    environ = {
+        "PATH": "/bin",
+        "SERVER_SOFTWARE": "x",
+        "DATABASE_NAME": "x",
+        "LOG_DIR": "",
+        "MEDIA_ANALYSIS_TESTING": "1",
+    }
+    environ |= {"MEDIA_ANALYSIS_FAILPOINT": "a:1", "MEDIA_ANALYSIS_FAILPOINT_TRACE": "trace"}
+
+    assert load_settings(environ=environ).settings == Settings()
