@@ -1,0 +1,146 @@
+"""Transactions on PostgreSQL: bounded in time, retried where that is safe, in the domain's own errors."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+import asyncpg
+from sqlalchemy import ColumnElement, func, literal, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from media_analysis.errors import DatabaseUnavailable
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS: Final = 3
+FIRST_PAUSE_SECONDS: Final = 0.1
+_AWAY_STATES: Final = ("08", "53300", "57P0")
+"""SQLSTATE prefixes: connection exceptions, too many connections, shutdown or start-up under way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseOptions:
+    """How many connections there may be and how long anything may take, in seconds."""
+
+    pool_min: int = 5
+    pool_max: int = 20
+    connect_timeout_seconds: float = 3
+    command_timeout_seconds: float = 10
+    statement_timeout_seconds: float = 10
+    deadline_seconds: float = 5
+
+
+def clock(now: datetime | None) -> ColumnElement[datetime]:
+    """Return the instant a statement decides by: the database's own unless a caller travels in time."""
+    return func.now() if now is None else literal(now)
+
+
+@dataclass(frozen=True)
+class Database:
+    """The only way to PostgreSQL; a transaction is a `with` block that commits at its end."""
+
+    engine: AsyncEngine
+    deadline_seconds: float
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a read-write transaction, committed when the block ends and rolled back when it raises."""
+        with _translated_errors():
+            async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
+                yield session
+
+    @asynccontextmanager
+    async def read_only(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction on one snapshot in which PostgreSQL itself refuses every write."""
+        with _translated_errors():
+            async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
+                await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+                yield session
+
+    async def retry(self, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Run idempotent `work`, again with backoff when the connection is lost, within the deadline.
+
+        `work` opens its own transaction each time.
+
+        Raises:
+            DatabaseUnavailable: every attempt failed, or the deadline passed.
+
+        """
+        try:
+            async with asyncio.timeout(self.deadline_seconds):
+                for attempt in range(ATTEMPTS - 1):
+                    try:
+                        return await work()
+                    except DatabaseUnavailable:
+                        await asyncio.sleep(FIRST_PAUSE_SECONDS * 3**attempt)
+                return await work()
+        except TimeoutError as error:
+            raise DatabaseUnavailable(f"no answer within {self.deadline_seconds:g} s") from error
+
+    async def now(self) -> datetime:
+        """Return the database's clock, the only one that decides."""
+        async with self.transaction() as session:
+            instant: datetime = (await session.execute(text("SELECT now()"))).scalar_one()
+            return instant
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turn what the driver says about a lost or late connection into `DatabaseUnavailable`."""
+    try:
+        yield
+    except Exception as error:
+        if _is_away(error):
+            raise DatabaseUnavailable(type(error).__name__) from error
+        raise
+
+
+def _is_away(error: BaseException) -> bool:
+    match error:
+        case PoolTimeout() | asyncpg.PostgresConnectionError() | asyncpg.InterfaceError():
+            return True
+        case DBAPIError():
+            state = str(getattr(error.orig, "sqlstate", None) or "")
+            return error.connection_invalidated or state.startswith(_AWAY_STATES) or _is_timeout(error)
+        case asyncpg.PostgresError():
+            return str(error.sqlstate).startswith(_AWAY_STATES)
+        case OSError():
+            return True
+    return False
+
+
+def _is_timeout(error: DBAPIError) -> bool:
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return isinstance(cause, OSError | asyncpg.QueryCanceledError)
+
+
+@asynccontextmanager
+async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Database]:
+    """Open a pool on `url` (`postgresql://…`); nothing connects before the first transaction."""
+    engine = create_async_engine(
+        make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+asyncpg"),
+        pool_size=options.pool_min,
+        max_overflow=options.pool_max - options.pool_min,
+        pool_timeout=options.connect_timeout_seconds,
+        pool_use_lifo=True,
+        connect_args={
+            "timeout": options.connect_timeout_seconds,
+            "command_timeout": options.command_timeout_seconds,
+            "server_settings": {
+                "application_name": "media-analysis",
+                "timezone": "UTC",
+                "jit": "off",
+                "statement_timeout": str(int(options.statement_timeout_seconds * 1000)),
+                "idle_in_transaction_session_timeout": str(int(options.command_timeout_seconds * 3000)),
+            },
+        },
+    )
+    try:
+        yield Database(engine, options.deadline_seconds)
+    finally:
+        await engine.dispose()

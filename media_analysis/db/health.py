@@ -1,0 +1,42 @@
+"""Is PostgreSQL there, safe to trust, and at the schema this version needs?"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.errors import UnsafeDatabase
+
+_MUST_BE_ON: Final = ("fsync", "full_page_writes")
+
+
+async def list_unsafe_settings(session: AsyncSession) -> Sequence[tuple[str, str]]:
+    """Return the (setting, value) pairs under which a crash can lose acknowledged data."""
+    rows = await session.execute(
+        text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names) AND setting <> 'on'"),
+        {"names": list(_MUST_BE_ON)},
+    )
+    unsafe = [(name, setting) for name, setting in rows]
+    synchronous = (await session.execute(text("SHOW synchronous_commit"))).scalar_one()
+    return [*unsafe, ("synchronous_commit", synchronous)] if synchronous == "off" else unsafe
+
+
+async def require_safe_settings(session: AsyncSession) -> None:
+    """Refuse a server that can lose acknowledged data.
+
+    Raises:
+        UnsafeDatabase: names the first such setting.
+
+    """
+    for setting, value in await list_unsafe_settings(session):
+        raise UnsafeDatabase(setting, value)
+
+
+async def get_schema_revision(session: AsyncSession) -> str | None:
+    """Return the Alembic revision the database is at, None when it was never migrated."""
+    known = (await session.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one()
+    if known is None:
+        return None
+    revision: str | None = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+    return revision

@@ -1,0 +1,28 @@
+"""Which database this is, so that a store can tell its own from any other."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from media_analysis.db.base import Base
+
+
+class Instance(Base):
+    """The single row that names this database; the store's marker repeats its id."""
+
+    __tablename__ = "instance"
+    __table_args__ = (CheckConstraint("singleton", name="single_row"),)
+
+    singleton: Mapped[bool] = mapped_column(primary_key=True, default=True)
+    id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+async def ensure_instance(session: AsyncSession, candidate: UUID) -> UUID:
+    """Return this database's id, making `candidate` it if there was none."""
+    await session.execute(insert(Instance).values(singleton=True, id=candidate).on_conflict_do_nothing())
+    return (await session.execute(select(Instance.id))).scalar_one()

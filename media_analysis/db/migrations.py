@@ -1,0 +1,54 @@
+"""Bringing a database to the schema this version needs."""
+
+import asyncio
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import AsyncSession
+
+import media_analysis
+from media_analysis.db.health import get_schema_revision
+from media_analysis.errors import SchemaBehind
+
+
+async def migrate(url: str) -> None:
+    """Upgrade the database at `url` to the newest schema; safe to run again after a crash, and by many at once."""
+    # Alembic's environment runs an event loop of its own, hence the thread.
+    await asyncio.to_thread(command.upgrade, _config(url), "head")
+
+
+async def require_schema(session: AsyncSession) -> None:
+    """Refuse a database whose schema is not this version's.
+
+    Raises:
+        SchemaBehind: says what to run.
+
+    """
+    current = await get_schema_revision(session)
+    if current != head():
+        raise SchemaBehind(current=current, needed=head())
+
+
+@cache
+def head() -> str:
+    """Return the revision this version needs."""
+    revision = ScriptDirectory.from_config(_config("")).get_current_head()
+    if revision is None:
+        raise RuntimeError("no migrations were shipped")
+    return revision
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def _scripts() -> Path:
+    package = Path(media_analysis.__file__).parent
+    shipped = package / "migrations"
+    return shipped if shipped.is_dir() else package.parent / "migrations"

@@ -1,0 +1,59 @@
+"""Runs migrations one at a time across replicas, each in its own transaction, and never waits on a lock for long."""
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import media_analysis.db.instance
+import media_analysis.files.models
+import media_analysis.jobs.models
+import media_analysis.retention.models
+import media_analysis.sessions.models  # noqa: F401 - each import registers its tables
+from media_analysis.db.base import Base
+
+ADVISORY_LOCK = 7_305_124_771
+"""Any constant, the same for all: it keeps two migrating replicas apart."""
+
+
+def _url() -> str:
+    given = context.config.get_main_option("sqlalchemy.url") or os.environ.get("DATABASE_URL")
+    if not given:
+        raise SystemExit("set DATABASE_URL, or use `media-analysis migrate`, which knows the embedded server")
+    return given.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_type=True,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _run() -> None:
+    engine = create_async_engine(
+        _url(),
+        connect_args={"server_settings": {"lock_timeout": "5s", "statement_timeout": "10min", "timezone": "UTC"}},
+    )
+    async with engine.connect() as guard, engine.connect() as connection:
+        # The guard's transaction ends when its connection does, so a killed migration leaves no lock behind.
+        await guard.execute(text("SET LOCAL lock_timeout = '10min'"))
+        await guard.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+        await connection.run_sync(_migrate)
+        await connection.commit()
+    await engine.dispose()
+
+
+if context.is_offline_mode():
+    context.configure(url=_url(), target_metadata=Base.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    asyncio.run(_run())
