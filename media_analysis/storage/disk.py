@@ -1,0 +1,289 @@
+"""The store on a local disk: names created once, bytes and directories made durable, deletions in threads."""
+
+import asyncio
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final, TypeVar
+from uuid import UUID
+
+import aiofiles
+from aiofiles.threadpool.binary import AsyncBufferedReader
+
+from media_analysis.errors import DiskFull, MediaAnalysisError, ObjectMissing, StoreUnavailable
+from media_analysis.failpoints import failpoint
+from media_analysis.storage.marker import require_marker
+from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
+
+Value = TypeVar("Value")
+
+DIRECTORY_MODE: Final = 0o755
+FILE_MODE: Final = 0o644
+BUFFER_BYTES: Final = 512 * 1024
+"""What is gathered before a thread writes and hashes it; a small file costs one hop in all."""
+READ_BYTES: Final = 256 * 1024
+THREADS: Final = 16
+_NEW_NAME: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NAME_RACES: Final = 20
+
+
+class DiskWriter:
+    """A new file, written and hashed in threads through the descriptor that created it."""
+
+    def __init__(self, descriptor: int, directory: Path, run: Callable[..., asyncio.Future[None]]) -> None:
+        self.size_bytes = 0
+        self._descriptor: int | None = descriptor
+        self._directory = directory
+        self._run = run
+        self._hash = hashlib.sha256()
+        self._buffer: list[bytes] = []
+        self._buffered_bytes = 0
+
+    async def write(self, chunk: bytes) -> None:
+        self._buffer.append(chunk)
+        self._buffered_bytes += len(chunk)
+        self.size_bytes += len(chunk)
+        if self._buffered_bytes >= BUFFER_BYTES:
+            await _uncancelled(self._run(self._flush))
+
+    async def sync(self) -> bytes:
+        await _uncancelled(self._run(self._flush_and_sync))
+        return self._hash.digest()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _flush(self) -> None:
+        chunk, self._buffer, self._buffered_bytes = b"".join(self._buffer), [], 0
+        with _translated_errors():
+            self._hash.update(chunk)
+            _write_all(self._open_descriptor(), chunk)
+
+    def _flush_and_sync(self) -> None:
+        self._flush()
+        failpoint("upload.bytes_written")
+        with _translated_errors():
+            # A failed fsync is never repeated: the kernel may have dropped the pages it could not write.
+            os.fsync(self._open_descriptor())
+            failpoint("upload.file_synced")
+            sync_directory(self._directory)
+
+    def _open_descriptor(self) -> int:
+        if self._descriptor is None:
+            raise StoreUnavailable("the object was closed while it was written")
+        return self._descriptor
+
+
+@dataclass(frozen=True)
+class DiskReader:
+    """An open file, read in pieces off the event loop."""
+
+    file: AsyncBufferedReader
+    size_bytes: int
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        try:
+            await self.file.seek(start)
+            while start < end and (chunk := await self.file.read(min(READ_BYTES, end - start))):
+                start += len(chunk)
+                yield chunk
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        await self.file.close()
+
+
+class DiskStore:
+    """Objects as files below `root`, each in the folder its key names."""
+
+    def __init__(self, root: Path, instance_id: UUID) -> None:
+        self.root = root
+        self._instance_id = instance_id
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    def close(self) -> None:
+        """Wait for running disk work and end the threads."""
+        self._threads.shutdown(wait=True)
+
+    async def require_marker(self) -> None:
+        await self._run(require_marker, self.root, self._instance_id)
+
+    async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
+        creating = self._run(self._create_all, keys)
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            # The thread creates the names whether or not anybody waits, so wait: the caller still holds the rows.
+            for made in await creating:
+                if isinstance(made, DiskWriter):
+                    made.close()
+            raise
+
+    async def open(self, key: str) -> ObjectReader:
+        path = self.root / key
+        try:
+            file = await aiofiles.open(path, "rb", executor=self._threads, opener=_open_regular)
+        except FileNotFoundError as error:
+            raise ObjectMissing(key) from error
+        except OSError as error:
+            raise StoreUnavailable(_reason(error)) from error
+        return DiskReader(file, os.fstat(file.fileno()).st_size)
+
+    async def delete_many(self, keys: Sequence[str]) -> DeleteOutcome:
+        return await _uncancelled(self._run(self._delete_all, keys))
+
+    async def capacity(self) -> Capacity:
+        try:
+            usage = await self._run(shutil.disk_usage, self.root)
+        except OSError as error:
+            raise StoreUnavailable(_reason(error)) from error
+        return Capacity(total_bytes=usage.total, free_bytes=usage.free)
+
+    def _run(self, work: Callable[..., Value], *arguments: object) -> asyncio.Future[Value]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def _create_all(self, keys: Sequence[str]) -> list[DiskWriter | Exception]:
+        require_marker(self.root, self._instance_id)
+        return [self._create(key) for key in keys]
+
+    def _create(self, key: str) -> DiskWriter | Exception:
+        path = self.root / key
+        try:
+            descriptor = self._create_name(path)
+        except OSError as error:
+            return _translate(error)
+        return DiskWriter(descriptor, path.parent, self._run)
+
+    def _create_name(self, path: Path) -> int:
+        for _ in range(_NAME_RACES):
+            make_directories(path.parent, below=self.root)
+            try:
+                descriptor = os.open(path, _NEW_NAME, FILE_MODE)
+            except FileNotFoundError:
+                continue  # a deletion removed the folder it had just emptied; make it again
+            os.fchmod(descriptor, FILE_MODE)
+            return descriptor
+        raise FileNotFoundError(errno.ENOENT, "its folder keeps vanishing", str(path))
+
+    def _delete_all(self, keys: Sequence[str]) -> DeleteOutcome:
+        failed: dict[str, str] = {}
+        absent = False
+        for directory, names in groupby(sorted(keys), key=lambda key: key.rpartition("/")[0]):
+            absent |= _delete_in(
+                self.root / directory, [name[len(directory) + 1 :] for name in names], directory, failed
+            )
+            remove_empty_directories(self.root / directory, below=self.root)
+        if absent:
+            # An absent object counts as deleted only while this is certainly our store (not an empty mount point).
+            require_marker(self.root, self._instance_id)
+        return DeleteOutcome([key for key in keys if key not in failed] if failed else keys, failed)
+
+
+def _delete_in(path: Path, names: Sequence[str], directory: str, failed: dict[str, str]) -> bool:
+    """Unlink `names` in `path`, noting failures by key; return whether any was absent already."""
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        failed.update({f"{directory}/{name}": _reason(error) for name in names})
+        return False
+    absent = False
+    try:
+        for name in names:
+            try:
+                os.unlink(name, dir_fd=folder)
+            except FileNotFoundError:
+                absent = True
+            except OSError as error:
+                failed[f"{directory}/{name}"] = _reason(error)
+        failpoint("delete.unlinked")
+        os.fsync(folder)
+    except OSError as error:
+        # Unlinked but not durably so: all of them stay in the outbox and are tried again.
+        failed.update({f"{directory}/{name}": _reason(error) for name in names})
+    finally:
+        os.close(folder)
+    return absent
+
+
+def make_directories(path: Path, *, below: Path) -> None:
+    """Create `path` and its missing parents, each durable in its own parent; `below` must exist."""
+    for directory in reversed([path, *_parents(path, below)]):
+        try:
+            directory.mkdir(DIRECTORY_MODE)
+        except FileExistsError:
+            continue
+        directory.chmod(DIRECTORY_MODE)
+        sync_directory(directory.parent)
+
+
+def remove_empty_directories(path: Path, *, below: Path) -> None:
+    """Remove `path` and its parents as far as they are empty; `below` stays."""
+    for directory in [path, *_parents(path, below)]:
+        try:
+            directory.rmdir()
+        except OSError:
+            return
+        with suppress(FileNotFoundError):
+            sync_directory(directory.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _parents(path: Path, below: Path) -> Iterable[Path]:
+    return [parent for parent in path.parents if parent != below and below in parent.parents]
+
+
+def _open_regular(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+async def _uncancelled(working: asyncio.Future[Value]) -> Value:
+    """Wait for a thread even when cancelled: it works on, and its descriptor must stay open till then."""
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _translate(error) from error
+
+
+def _translate(error: OSError) -> MediaAnalysisError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull()
+    return StoreUnavailable(_reason(error))
+
+
+def _reason(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, "EIO")

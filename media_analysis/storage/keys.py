@@ -1,0 +1,40 @@
+"""Keys: where an object lies below the store's root; nothing a client said ever becomes part of one."""
+
+import re
+from datetime import datetime
+from typing import Final, assert_never
+from uuid import UUID
+
+from media_analysis.storage.category import Category
+
+_SAFE_EXTENSION: Final = re.compile(r"[a-z0-9]{1,8}")
+
+
+def object_key(
+    category: Category, file_id: UUID, *, extension: str, day: datetime, parent_id: UUID | None, job_id: UUID | None
+) -> str:
+    """Return the key of a new object: the category's folder, then the id and a safe extension.
+
+    `day` is an instant in UTC; frames gather under the video they came from, temp files under their job.
+    """
+    name = f"{file_id}.{extension if _SAFE_EXTENSION.fullmatch(extension) else 'bin'}"
+    return f"{_folder(category, file_id, day, parent_id, job_id)}/{name}"
+
+
+def _folder(category: Category, file_id: UUID, day: datetime, parent_id: UUID | None, job_id: UUID | None) -> str:  # noqa: PLR0911
+    match category:
+        case Category.UPLOADS:
+            return f"uploads/{day:%Y-%m-%d}"
+        case Category.FRAMES:
+            return f"frames/{parent_id or file_id}"
+        case Category.CONTACT_SHEETS:
+            return f"contact-sheets/{day:%Y-%m-%d}"
+        case Category.OUTPUTS:
+            return f"outputs/{day:%Y-%m-%d}"
+        case Category.TEMP:
+            return f"temp/{job_id or file_id}"
+        case Category.CLIPS:
+            return "clips"
+        case Category.ARCHIVES:
+            return f"archives/{day:%Y/%m}"
+    assert_never(category)

@@ -1,0 +1,75 @@
+"""The marker: a file in the store's root that says which database the store belongs to."""
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from media_analysis.errors import MarkerMismatch
+
+MARKER_NAME: Final = ".media-analysis"
+_PART_NAME: Final = ".media-analysis.part"
+_NOT_CONTENT: Final = (_PART_NAME, "lost+found")
+"""What a crash of the first start, or a new file system, leaves in an empty root."""
+
+
+def read_marker(root: Path) -> UUID | None:
+    """Return the instance id the store carries, None when there is no marker.
+
+    Raises:
+        MarkerMismatch: something that is not a marker stands in its place, or cannot be read.
+
+    """
+    try:
+        return UUID(json.loads((root / MARKER_NAME).read_bytes())["instance_id"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MarkerMismatch(f"its marker cannot be read ({type(error).__name__})") from error
+
+
+def require_marker(root: Path, instance_id: UUID) -> None:
+    """Fail unless the store in `root` belongs to this database.
+
+    Raises:
+        MarkerMismatch: the marker is absent (an unmounted volume, say) or names another database.
+
+    """
+    found = read_marker(root)
+    if found is None:
+        raise MarkerMismatch("it carries no marker; is the volume mounted?")
+    if found != instance_id:
+        raise MarkerMismatch("its marker names another database")
+
+
+def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool) -> None:
+    """Make sure the store carries this database's marker, writing it only where both are new.
+
+    Raises:
+        MarkerMismatch: the store belongs to another database, holds files nobody knows, or lost its marker.
+
+    """
+    root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    found = read_marker(root)
+    if found is None:
+        if not fresh_database:
+            raise MarkerMismatch(f"{root} carries no marker although the database knows files; is the volume mounted?")
+        if any(entry.name not in _NOT_CONTENT for entry in root.iterdir()):
+            raise MarkerMismatch(f"{root} is not empty and carries no marker")
+        _write_marker(root, instance_id)
+    require_marker(root, instance_id)
+
+
+def _write_marker(root: Path, instance_id: UUID) -> None:
+    part = root / _PART_NAME
+    with part.open("w") as file:
+        json.dump({"instance_id": str(instance_id)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(root / MARKER_NAME)
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

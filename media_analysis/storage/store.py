@@ -1,0 +1,81 @@
+"""The contract every store keeps, whatever holds its bytes."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class DeleteOutcome:
+    """Which keys are durably gone, and why the others are not."""
+
+    gone: Sequence[str]
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Bytes of the medium below the store."""
+
+    total_bytes: int
+    free_bytes: int
+
+
+class ObjectWriter(Protocol):
+    """One new object while its bytes arrive; nothing it wrote counts before `sync`."""
+
+    size_bytes: int
+
+    async def write(self, chunk: bytes) -> None:
+        """Append `chunk`."""
+        ...
+
+    async def sync(self) -> bytes:
+        """Make bytes and name durable and return the SHA-256 of all that was written."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the object; safe to call at any time and more than once."""
+        ...
+
+
+class ObjectReader(Protocol):
+    """One object opened for reading; it stays readable even if the object is deleted meanwhile."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` up to, not including, `end`, then close."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the object."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Holds bytes by key; a key is written once and never overwritten."""
+
+    root: Path
+
+    async def require_marker(self) -> None:
+        """Raise `MarkerMismatch` unless this is the store the database knows."""
+        ...
+
+    async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
+        """Create each name exactly once; the answer is complete even if the caller is cancelled."""
+        ...
+
+    async def open(self, key: str) -> ObjectReader:
+        """Open an object; raise `ObjectMissing` where there is none."""
+        ...
+
+    async def delete_many(self, keys: Sequence[str]) -> DeleteOutcome:
+        """Delete objects durably; one that is already absent counts as gone while the marker stands."""
+        ...
+
+    async def capacity(self) -> Capacity:
+        """Say how much room there is."""
+        ...
