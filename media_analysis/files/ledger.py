@@ -1,0 +1,96 @@
+"""The ledger: bytes and files per owner and category, moved by the transactions that change them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.files.models import LedgerEntry
+from media_analysis.storage.category import Category
+
+
+class Account(NamedTuple):
+    """Whose bytes, for what."""
+
+    owner: str
+    category: Category
+
+
+class Movement(NamedTuple):
+    """A change of an account, in files and bytes; each part may be negative."""
+
+    files: int = 0
+    size_bytes: int = 0
+    reserved_bytes: int = 0
+
+    def plus(self, other: "Movement") -> "Movement":
+        return Movement(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+def sum_movements(moves: Iterable[tuple[Account, Movement]]) -> dict[Account, Movement]:
+    """Return one movement per account."""
+    sums: dict[Account, Movement] = {}
+    for account, movement in moves:
+        known = sums.get(account)
+        sums[account] = movement if known is None else known.plus(movement)
+    return sums
+
+
+# Both statements lock accounts in the same order, so two writers never wait for each other in a circle.
+_RESERVE = text("""
+    INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
+    SELECT owner, category, 0, 0, reserved_bytes
+    FROM unnest(CAST(:owners AS text[]), CAST(:categories AS category[]), CAST(:reserved AS bigint[]))
+        AS asked(owner, category, reserved_bytes)
+    ORDER BY owner, category
+    ON CONFLICT (owner, category)
+        DO UPDATE SET reserved_bytes = ledger.reserved_bytes + excluded.reserved_bytes
+""")
+
+_MOVE = text("""
+    WITH asked AS (
+        SELECT * FROM unnest(
+            CAST(:owners AS text[]), CAST(:categories AS category[]),
+            CAST(:files AS bigint[]), CAST(:sizes AS bigint[]), CAST(:reserved AS bigint[])
+        ) AS asked(owner, category, files, size_bytes, reserved_bytes)
+    ), locked AS (
+        SELECT asked.* FROM ledger JOIN asked USING (owner, category) ORDER BY owner, category FOR UPDATE OF ledger
+    )
+    UPDATE ledger SET
+        files = ledger.files + locked.files,
+        size_bytes = ledger.size_bytes + locked.size_bytes,
+        reserved_bytes = ledger.reserved_bytes + locked.reserved_bytes
+    FROM locked WHERE ledger.owner = locked.owner AND ledger.category = locked.category
+""")
+
+
+async def reserve(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
+    """Hold the reserved bytes of starting uploads, opening accounts that do not exist yet."""
+    if sums:
+        await session.execute(_RESERVE, _columns(sums, ("owners", "categories", "reserved")))
+
+
+async def move(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
+    """Change accounts that exist: every upload opened its own when it began."""
+    if sums:
+        await session.execute(_MOVE, _columns(sums, ("owners", "categories", "files", "sizes", "reserved")))
+
+
+def _columns(sums: Mapping[Account, Movement], wanted: Sequence[str]) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = {
+        "owners": [account.owner for account in sums],
+        "categories": [account.category.value for account in sums],
+        "files": [movement.files for movement in sums.values()],
+        "sizes": [movement.size_bytes for movement in sums.values()],
+        "reserved": [movement.reserved_bytes for movement in sums.values()],
+    }
+    return {name: columns[name] for name in wanted}
+
+
+async def list_entries(session: AsyncSession, *, owner: str | None) -> Sequence[LedgerEntry]:
+    """Return the accounts of one owner, or of everybody."""
+    query = select(LedgerEntry)
+    if owner is not None:
+        query = query.where(LedgerEntry.owner == owner)
+    return (await session.scalars(query)).all()

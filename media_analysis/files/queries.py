@@ -1,0 +1,180 @@
+"""Reading and changing single files; every statement carries the owner it is allowed to touch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, func, literal, null, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import clock
+from media_analysis.files.expiry import Expiry
+from media_analysis.files.models import FileState, IdempotencyKey, MediaFile, Tombstone
+from media_analysis.files.registration import Registration
+from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """An idempotency key in use: by which upload, for what, how long its lease lasts, what it answered."""
+
+    file_id: UUID
+    fingerprint: bytes
+    lease_left_seconds: float
+    answer: MediaFile | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFilter:
+    """Which files a list shows; None means any."""
+
+    owner: str | None = None
+    category: Category | None = None
+    job_id: UUID | None = None
+    state: FileState | None = None
+    expires_before: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        wanted: list[ColumnElement[bool]] = [
+            column == value
+            for column, value in (
+                (MediaFile.owner, self.owner),
+                (MediaFile.category, self.category),
+                (MediaFile.job_id, self.job_id),
+                (MediaFile.state, self.state),
+            )
+            if value is not None
+        ]
+        if self.expires_before is not None:
+            wanted.append(MediaFile.expires_at < self.expires_before)
+        return wanted
+
+
+def _of(owner: str | None) -> list[ColumnElement[bool]]:
+    return [] if owner is None else [MediaFile.owner == owner]
+
+
+def _living(now: datetime | None) -> ColumnElement[bool]:
+    return or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > clock(now))
+
+
+async def has_files(session: AsyncSession) -> bool:
+    """Say whether the database ever knew a file."""
+    known = text("SELECT EXISTS (SELECT FROM media_files) OR EXISTS (SELECT FROM tombstones)")
+    return bool((await session.execute(known)).scalar_one())
+
+
+async def get_file(
+    session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
+) -> tuple[MediaFile, bool] | None:
+    """Return the file and whether it has expired."""
+    query = select(MediaFile, ~_living(now)).where(MediaFile.id == file_id, *_of(owner))
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def get_tombstone(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Tombstone | None:
+    """Return what stays of a deleted file."""
+    query = select(Tombstone).where(Tombstone.id == file_id)
+    if owner is not None:
+        query = query.where(Tombstone.owner == owner)
+    return (await session.scalars(query)).one_or_none()
+
+
+async def list_files(
+    session: AsyncSession, wanted: FileFilter, *, before: UUID | None, limit: int, now: datetime | None
+) -> Sequence[MediaFile]:
+    """Return living files, newest first, older than `before`."""
+    query = select(MediaFile).where(*wanted.conditions(), _living(now))
+    if before is not None:
+        query = query.where(MediaFile.id < before)
+    return (await session.scalars(query.order_by(MediaFile.id.desc()).limit(limit))).all()
+
+
+def _dates(expiry: Expiry, now: datetime | None) -> dict[str, Any]:
+    if expiry.lifetime is not None:
+        ends_at: ColumnElement[datetime] = clock(now) + expiry.lifetime
+    elif expiry.at is not None:
+        ends_at = literal(expiry.at)
+    else:
+        return {"expires_at": None, "due_at": None}
+    held = MediaFile.held_until.is_not(None) & (MediaFile.held_until > clock(now))
+    return {
+        "expires_at": ends_at,
+        "due_at": case((held, null()), else_=func.greatest(ends_at, MediaFile.min_retain_until)),
+    }
+
+
+async def mark_changed(
+    session: AsyncSession,
+    file_id: UUID,
+    *,
+    owner: str | None,
+    filename: str | None,
+    expiry: Expiry | None,
+    now: datetime | None,
+) -> MediaFile | None:
+    """Rename or re-date a stored, living file; None where there is none."""
+    changes: dict[str, Any] = {} if filename is None else {"filename": filename}
+    if expiry is not None:
+        changes |= {"expiry_explicit": expiry.explicit, **_dates(expiry, now)}
+    statement = (
+        update(MediaFile)
+        .where(MediaFile.id == file_id, *_of(owner), MediaFile.state == FileState.STORED, _living(now))
+        .values(**changes)
+        .returning(MediaFile)
+    )
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def mark_leased(session: AsyncSession, file_id: UUID, *, lease_seconds: float) -> bool:
+    """Renew the lease of a pending upload; False when it is pending no more."""
+    renewed = await session.execute(
+        text("""
+            UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
+            WHERE id = :id AND state = 'pending' RETURNING id
+        """),
+        {"id": file_id, "lease_seconds": lease_seconds},
+    )
+    return renewed.one_or_none() is not None
+
+
+async def get_idempotency_key(session: AsyncSession, asked: Registration) -> KnownKey | None:
+    """Return who holds the key this upload came with."""
+    held = {"owner": asked.owner, "key": asked.idempotency_key}
+    row = (
+        await session.execute(
+            text("""
+                SELECT known.file_id, known.fingerprint, known.answer IS NOT NULL AS answered,
+                    coalesce(extract(epoch FROM file.due_at - now()), 0)::float8 AS lease_left_seconds
+                FROM idempotency_keys AS known
+                LEFT JOIN media_files AS file ON file.id = known.file_id AND file.state = 'pending'
+                WHERE known.owner = :owner AND known.key = :key
+            """),
+            held,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    answer = None
+    if row.answered:
+        stored = text("""
+            SELECT (jsonb_populate_record(NULL::media_files, answer)).*
+            FROM idempotency_keys WHERE owner = :owner AND key = :key
+        """)
+        answer = (await session.scalars(select(MediaFile).from_statement(stored), held)).one()
+    return KnownKey(row.file_id, row.fingerprint, row.lease_left_seconds, answer)
+
+
+async def purge_idempotency_key(session: AsyncSession, asked: Registration, *, held_by: UUID) -> None:
+    """Take a key away from an upload that will not finish."""
+    key = await session.get(IdempotencyKey, (asked.owner, asked.idempotency_key), with_for_update=True)
+    if key is not None and key.file_id == held_by and key.answer is None:
+        await session.delete(key)
+
+
+async def purge_expired_keys(session: AsyncSession, *, now: datetime) -> None:
+    """Forget idempotency keys older than a day."""
+    await session.execute(text("DELETE FROM idempotency_keys WHERE expires_at <= :now"), {"now": now})

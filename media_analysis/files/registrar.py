@@ -1,0 +1,114 @@
+"""Group-committed uploads: one writer per step gathers what waits into one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import UUID
+
+from media_analysis.db.database import Database
+from media_analysis.db.group import GroupCommit
+from media_analysis.errors import InvalidRequest, UploadLeaseLost
+from media_analysis.failpoints import failpoint
+from media_analysis.files import registration
+from media_analysis.files.registration import Receipt, Registration, Settled, Settlement
+from media_analysis.storage.store import ObjectStore, ObjectWriter
+
+
+@dataclass(frozen=True)
+class Registrar:
+    """Takes an upload through its three transactions, sharing each with whoever else is waiting."""
+
+    db: Database
+    store: ObjectStore
+    lease_seconds: float
+
+    async def register(self, asked: Registration) -> bool:
+        """Insert a pending row; return False when its idempotency key is held by another upload.
+
+        Raises:
+            InvalidRequest: the job or the parent is not this owner's.
+            DatabaseUnavailable: nothing was registered, or a pending row that the sweep takes.
+
+        """
+        return await self._register.submit(asked)
+
+    async def create(self, asked: Registration) -> ObjectWriter:
+        """Create the object's name, once, under the lock of its pending row.
+
+        Raises:
+            UploadLeaseLost: the sweep took the row first.
+
+        """
+        return await self._create.submit(asked)
+
+    async def settle(self, done: Settlement) -> Settled:
+        """Turn the pending row into a stored one.
+
+        Raises:
+            UploadLeaseLost: the sweep, or a retry of the same request, took over.
+
+        """
+        return await self._settle.submit(done)
+
+    async def close(self) -> None:
+        """Finish what was submitted."""
+        for group in (self._register, self._create, self._settle):
+            await group.close()
+
+    @cached_property
+    def _register(self) -> GroupCommit[Registration, bool]:
+        return GroupCommit(self._flush_registrations)
+
+    @cached_property
+    def _create(self) -> GroupCommit[Registration, ObjectWriter]:
+        return GroupCommit(self._flush_creations, discard=lambda writer: writer.close())
+
+    @cached_property
+    def _settle(self) -> GroupCommit[Settlement, Settled]:
+        return GroupCommit(self._flush_settlements)
+
+    async def _flush_registrations(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
+        receipts = await self.db.retry(lambda: self._register_all(asked))
+        failpoint("upload.registered")
+        return [
+            InvalidRequest(refused, "no such object of this owner")
+            if (refused := receipts[item.id].refused)
+            else receipts[item.id].added or item.idempotency_key is None
+            for item in asked
+        ]
+
+    async def _register_all(self, asked: Sequence[Registration]) -> Mapping[UUID, Receipt]:
+        async with self.db.transaction() as session:
+            receipts = await registration.add_pending(session, asked, lease_seconds=self.lease_seconds)
+            failpoint("upload.registering")
+            return receipts
+
+    async def _flush_creations(self, asked: Sequence[Registration]) -> Sequence[ObjectWriter | Exception]:
+        made: dict[UUID, ObjectWriter | Exception] = {}
+        try:
+            async with self.db.transaction() as session:
+                locked = await registration.lock_pending(session, [item.id for item in asked])
+                held = [item for item in asked if item.id in locked]
+                # A crash from here on leaves a name whose pending row says it may be removed.
+                failpoint("upload.locked")
+                writers = await self.store.create_many([item.key for item in held])
+                made = {item.id: writer for item, writer in zip(held, writers, strict=True)}
+                failpoint("upload.named")
+        except BaseException:
+            for writer in made.values():
+                if not isinstance(writer, Exception):
+                    writer.close()
+            raise
+        return [made.get(item.id) or UploadLeaseLost(item.id) for item in asked]
+
+    async def _flush_settlements(self, done: Sequence[Settlement]) -> Sequence[Settled | Exception]:
+        settled = await self.db.retry(lambda: self._settle_all(done))
+        failpoint("upload.settled")
+        ids = [item.registration.id for item in done]
+        return [settled.get(file_id) or UploadLeaseLost(file_id) for file_id in ids]
+
+    async def _settle_all(self, done: Sequence[Settlement]) -> Mapping[UUID, Settled]:
+        async with self.db.transaction() as session:
+            settled = await registration.settle(session, done)
+            failpoint("upload.settling")
+            return settled

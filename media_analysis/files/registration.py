@@ -1,0 +1,217 @@
+"""The three transactions of an upload as set-based statements, so that many uploads share each of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.files import ledger
+from media_analysis.files.expiry import Expiry
+from media_analysis.files.ledger import Account, Movement
+from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registration:
+    """What is known of a file before its first byte is stored."""
+
+    id: UUID
+    owner: str
+    category: Category
+    key: str
+    filename: str
+    media_type: str
+    job_id: UUID | None
+    parent_id: UUID | None
+    reserved_bytes: int
+    idempotency_key: str | None
+    fingerprint: bytes | None
+
+    @property
+    def account(self) -> Account:
+        return Account(self.owner, self.category)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a registration went: `refused` names the field that stands against it, `added` whether a row was made."""
+
+    refused: str | None
+    added: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """What is known once all bytes are durable."""
+
+    registration: Registration
+    size_bytes: int
+    sha256: bytes
+    expiry: Expiry
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The instants the database gave to a stored file."""
+
+    created_at: datetime
+    stored_at: datetime
+    expires_at: datetime | None
+
+
+IDEMPOTENCY_HOURS: Final = 24
+
+_REGISTER = text("""
+    WITH asked AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:owners AS text[]), CAST(:categories AS category[]), CAST(:keys AS text[]),
+            CAST(:filenames AS text[]), CAST(:media_types AS text[]), CAST(:job_ids AS uuid[]),
+            CAST(:parent_ids AS uuid[]), CAST(:reserved AS bigint[]), CAST(:idempotency_keys AS text[]),
+            CAST(:fingerprints AS bytea[])
+        ) AS asked(id, owner, category, key, filename, media_type, job_id, parent_id, reserved_bytes,
+                   idempotency_key, fingerprint)
+    ), judged AS (
+        SELECT asked.*, CASE
+            WHEN job_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM analysis_jobs AS job
+                WHERE job.id = asked.job_id AND job.owner = asked.owner AND job.deleted_at IS NULL
+            ) THEN 'job_id'
+            WHEN parent_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM media_files AS parent
+                WHERE parent.id = asked.parent_id AND parent.owner = asked.owner AND parent.state <> 'pending'
+            ) THEN 'parent_id'
+        END AS refused
+        FROM asked
+    ), keyed AS (
+        INSERT INTO idempotency_keys (owner, key, file_id, fingerprint, expires_at)
+        SELECT owner, idempotency_key, id, fingerprint, now() + make_interval(hours => :idempotency_hours)
+        FROM judged WHERE refused IS NULL AND idempotency_key IS NOT NULL
+        ORDER BY owner, idempotency_key
+        ON CONFLICT (owner, key) DO UPDATE
+            SET file_id = excluded.file_id, fingerprint = excluded.fingerprint, answer = NULL,
+                expires_at = excluded.expires_at
+            WHERE idempotency_keys.expires_at <= now()
+        RETURNING file_id
+    ), added AS (
+        INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, parent_id,
+                                 reserved_bytes, expiry_explicit, due_at)
+        SELECT id, owner, category, 'pending', key, filename, media_type, job_id, parent_id,
+               reserved_bytes, false, now() + make_interval(secs => :lease_seconds)
+        FROM judged
+        WHERE refused IS NULL AND (idempotency_key IS NULL OR id IN (SELECT file_id FROM keyed))
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id
+    )
+    SELECT judged.id, judged.refused, added.id IS NOT NULL AS added FROM judged LEFT JOIN added USING (id)
+""")
+
+_LOCK_PENDING = text("""
+    SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
+""")
+
+_SETTLE = text("""
+    WITH asked AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:explicit AS boolean[]),
+            CAST(:instants AS timestamptz[]), CAST(:lifetimes AS float8[]), CAST(:idempotency_keys AS text[])
+        ) AS asked(id, size_bytes, sha256, explicit, expires_at, lifetime_seconds, idempotency_key)
+    ), timed AS (
+        SELECT asked.*, coalesce(expires_at, now() + make_interval(secs => lifetime_seconds)) AS ends_at FROM asked
+    ), settled AS (
+        UPDATE media_files AS file SET
+            state = 'stored', size_bytes = timed.size_bytes, sha256 = timed.sha256, reserved_bytes = 0,
+            stored_at = now(), expires_at = timed.ends_at, expiry_explicit = timed.explicit,
+            due_at = CASE WHEN timed.ends_at IS NOT NULL THEN greatest(timed.ends_at, file.min_retain_until) END
+        FROM timed
+        WHERE file.id = timed.id AND file.state = 'pending'
+            AND (timed.idempotency_key IS NULL OR EXISTS (
+                SELECT FROM idempotency_keys AS held
+                WHERE held.owner = file.owner AND held.key = timed.idempotency_key AND held.file_id = file.id
+            ))
+        RETURNING file.*
+    ), answered AS (
+        UPDATE idempotency_keys AS known SET answer = to_jsonb(settled)
+        FROM settled JOIN asked USING (id)
+        WHERE known.owner = settled.owner AND known.key = asked.idempotency_key
+    )
+    SELECT id, created_at, stored_at, expires_at FROM settled
+""")
+
+_ALREADY_SETTLED = text("""
+    SELECT id, created_at, stored_at, expires_at FROM media_files
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'stored'
+""")
+
+
+async def add_pending(
+    session: AsyncSession, asked: Sequence[Registration], *, lease_seconds: float
+) -> Mapping[UUID, Receipt]:
+    """Insert pending rows (T0) and reserve their bytes; safe to repeat after a lost COMMIT answer."""
+    rows = await session.execute(
+        _REGISTER,
+        {
+            "ids": [item.id for item in asked],
+            "owners": [item.owner for item in asked],
+            "categories": [item.category.value for item in asked],
+            "keys": [item.key for item in asked],
+            "filenames": [item.filename for item in asked],
+            "media_types": [item.media_type for item in asked],
+            "job_ids": [item.job_id for item in asked],
+            "parent_ids": [item.parent_id for item in asked],
+            "reserved": [item.reserved_bytes for item in asked],
+            "idempotency_keys": [item.idempotency_key for item in asked],
+            "fingerprints": [item.fingerprint for item in asked],
+            "idempotency_hours": IDEMPOTENCY_HOURS,
+            "lease_seconds": lease_seconds,
+        },
+    )
+    receipts = {file_id: Receipt(refused, added) for file_id, refused, added in rows}
+    await ledger.reserve(
+        session,
+        ledger.sum_movements(
+            (item.account, Movement(reserved_bytes=item.reserved_bytes)) for item in asked if receipts[item.id].added
+        ),
+    )
+    return receipts
+
+
+async def lock_pending(session: AsyncSession, ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Lock the rows that are still pending (T1); the lock lasts until the transaction ends."""
+    return frozenset((await session.execute(_LOCK_PENDING, {"ids": ids})).scalars())
+
+
+async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[UUID, Settled]:
+    """Turn pending rows into stored ones (T2) and settle the ledger; a missing id lost its lease.
+
+    Safe to repeat after a lost COMMIT answer: what is stored already is returned as it was stored.
+    """
+    rows = await session.execute(
+        _SETTLE,
+        {
+            "ids": [item.registration.id for item in asked],
+            "sizes": [item.size_bytes for item in asked],
+            "hashes": [item.sha256 for item in asked],
+            "explicit": [item.expiry.explicit for item in asked],
+            "instants": [item.expiry.at for item in asked],
+            "lifetimes": [item.expiry.lifetime_seconds for item in asked],
+            "idempotency_keys": [item.registration.idempotency_key for item in asked],
+        },
+    )
+    settled = {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
+    await ledger.move(
+        session,
+        ledger.sum_movements(
+            (item.registration.account, Movement(1, item.size_bytes, -item.registration.reserved_bytes))
+            for item in asked
+            if item.registration.id in settled
+        ),
+    )
+    missing = [item.registration.id for item in asked if item.registration.id not in settled]
+    if missing:
+        rows = await session.execute(_ALREADY_SETTLED, {"ids": missing})
+        settled |= {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
+    return settled

@@ -1,0 +1,129 @@
+"""Reading, listing and changing files, as their owner sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.errors import FileGone, FileNotFound, FileNotReady
+from media_analysis.files import queries
+from media_analysis.files.expiry import Expiry
+from media_analysis.files.models import FileState, MediaFile, RetentionRule
+from media_analysis.files.queries import FileFilter
+from media_analysis.storage.store import ObjectReader, ObjectStore
+
+
+@dataclass(frozen=True)
+class FilePage:
+    """Some files, newest first, and where the next page begins."""
+
+    files: Sequence[MediaFile]
+    next_before: UUID | None
+
+
+@dataclass(frozen=True)
+class FileService:
+    """What an owner may see and change of a file; `owner=None` is an administrator's view of all."""
+
+    db: Database
+    store: ObjectStore
+
+    async def get(self, file_id: UUID, *, owner: str | None, now: datetime | None = None) -> MediaFile:
+        """Return a living file, pending ones included.
+
+        Raises:
+            FileNotFound: unknown, or somebody else's.
+            FileGone: deleted or expired.
+
+        """
+
+        async def read() -> MediaFile:
+            async with self.db.read_only() as session:
+                return await _require_living(session, file_id, owner=owner, now=now)
+
+        return await self.db.retry(read)
+
+    async def open(
+        self, file_id: UUID, *, owner: str | None, now: datetime | None = None
+    ) -> tuple[MediaFile, ObjectReader]:
+        """Return a file and its opened bytes, readable to the end even if it is deleted meanwhile.
+
+        Raises:
+            FileNotReady: the upload has not ended.
+            FileNotFound, FileGone, ObjectMissing: as the names say.
+
+        """
+        file = await self.get(file_id, owner=owner, now=now)
+        if file.state is not FileState.STORED:
+            raise FileNotReady(file_id)
+        return file, await self.store.open(file.key)
+
+    async def list(
+        self, wanted: FileFilter, *, before: UUID | None, limit: int, now: datetime | None = None
+    ) -> FilePage:
+        """Return one page of living files, newest first."""
+
+        async def read() -> Sequence[MediaFile]:
+            async with self.db.read_only() as session:
+                return await queries.list_files(session, wanted, before=before, limit=limit + 1, now=now)
+
+        files = await self.db.retry(read)
+        more = len(files) > limit
+        return FilePage(files[:limit], files[limit - 1].id if more else None)
+
+    async def change(
+        self,
+        file_id: UUID,
+        *,
+        owner: str | None,
+        filename: str | None = None,
+        expiry: Expiry | None = None,
+        now: datetime | None = None,
+    ) -> MediaFile:
+        """Rename a file or set when it expires.
+
+        Raises:
+            FileNotFound, FileGone, FileNotReady: there is nothing to change.
+
+        """
+
+        async def write() -> MediaFile:
+            async with self.db.transaction() as session:
+                changed = await queries.mark_changed(
+                    session, file_id, owner=owner, filename=filename, expiry=expiry, now=now
+                )
+                if changed is None:
+                    await _require_living(session, file_id, owner=owner, now=now)
+                    raise FileNotReady(file_id)
+                return changed
+
+        return await self.db.retry(write)
+
+
+async def _require_living(
+    session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
+) -> MediaFile:
+    found = await queries.get_file(session, file_id, owner=owner, now=now)
+    if found is None:
+        await raise_gone(session, file_id, owner=owner)
+    file, expired = found
+    if expired and file.expires_at is not None:
+        rule = RetentionRule.EXPLICIT_EXPIRY if file.expiry_explicit else RetentionRule.CATEGORY_LIFETIME
+        raise FileGone(file_id, rule=rule.value, gone_at=file.expires_at, deleted_at=None)
+    return file
+
+
+async def raise_gone(session: AsyncSession, file_id: UUID, *, owner: str | None) -> NoReturn:
+    """Raise what an absent file is: gone with its tombstone's facts, or unknown.
+
+    An upload that was never acknowledged is unknown, although a tombstone remembers it.
+    """
+    stone = await queries.get_tombstone(session, file_id, owner=owner)
+    if stone is None or stone.state is FileState.PENDING:
+        raise FileNotFound(file_id)
+    gone_at = min(stone.deleted_at, stone.expires_at or stone.deleted_at)
+    raise FileGone(file_id, rule=stone.rule.value, gone_at=gone_at, deleted_at=stone.deleted_at)

@@ -1,0 +1,305 @@
+"""Uploads: row first, then the name, then the bytes, then the fact (design law 3)."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from media_analysis.db.database import Database
+from media_analysis.errors import (
+    DiskReserveReached,
+    IdempotencyKeyReused,
+    IncompleteUpload,
+    MediaTypeNotAccepted,
+    UploadInFlight,
+    UploadStalled,
+    UploadTooLarge,
+)
+from media_analysis.failpoints import failpoint
+from media_analysis.files import queries
+from media_analysis.files.expiry import Expiry, Lifetimes, by_category
+from media_analysis.files.models import FileState, MediaFile
+from media_analysis.files.registrar import Registrar
+from media_analysis.files.registration import Registration, Settled, Settlement
+from media_analysis.media.sniff import HEAD_BYTES, extension_of, sniff
+from media_analysis.storage.category import Category
+from media_analysis.storage.keys import object_key
+from media_analysis.storage.store import ObjectStore, ObjectWriter
+
+Body = AsyncIterator[bytes]
+Abandon = Callable[[UUID], Awaitable[None]]
+"""Deletes the pending row of an upload that failed, by the one deleter."""
+
+RESERVE_CHECK_BYTES: Final = 16 * 2**20
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadLimits:
+    """What an upload may be and how long it may take."""
+
+    max_bytes: int
+    reserve_bytes: int
+    lease_seconds: float
+    idle_seconds: float
+    accepted: Mapping[Category, tuple[str, ...]] = field(default_factory=dict)
+    """Media types or patterns such as `image/*` a category takes; everything where none are listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """What a client says of a file it is about to send."""
+
+    owner: str
+    category: Category
+    filename: str
+    declared_type: str | None = None
+    declared_bytes: int | None = None
+    expiry: Expiry | None = None
+    job_id: UUID | None = None
+    parent_id: UUID | None = None
+    idempotency_key: str | None = None
+
+    def fingerprint(self) -> bytes:
+        """Return the SHA-256 of everything asked for beside the body."""
+        facts = {name: value for name, value in asdict(self).items() if name != "idempotency_key"}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).digest()
+
+
+@dataclass(frozen=True)
+class UploadService:
+    """Takes bytes in; a file it returns is durable, and anything else leaves at most a pending row."""
+
+    db: Database
+    store: ObjectStore
+    registrar: Registrar
+    lifetimes: Lifetimes
+    limits: UploadLimits
+    abandon: Abandon
+
+    async def store_file(self, upload: Upload, body: Body) -> MediaFile:
+        """Store `body` and return its row, or the first answer when its idempotency key was used before.
+
+        Raises:
+            UploadTooLarge, MediaTypeNotAccepted, DiskReserveReached, DiskFull: it may not be stored.
+            UploadStalled, UploadLeaseLost, IncompleteUpload: the client was too slow or left.
+            UploadInFlight, IdempotencyKeyReused: the key is in use, or belongs to something else.
+            InvalidRequest: the job or the parent is unknown.
+
+        """
+        body = _timed(body, self.limits.idle_seconds)
+        head, body = await _split_head(body)
+        media_type = sniff(head, declared=upload.declared_type)
+        self._require_accepted(upload.category, media_type)
+        await self._require_room(upload.declared_bytes or len(head))
+        registration = self._register_as(upload, media_type)
+        if not await self.registrar.register(registration):
+            earlier = await self._take_over(registration)
+            if earlier is not None:
+                return await _require_same_body(earlier, body)
+        return await self._receive(registration, upload, body)
+
+    def _register_as(self, upload: Upload, media_type: str) -> Registration:
+        file_id = uuid7()
+        key = object_key(
+            upload.category,
+            file_id,
+            extension=extension_of(media_type),
+            day=datetime.now(UTC),
+            parent_id=upload.parent_id,
+            job_id=upload.job_id,
+        )
+        return Registration(
+            id=file_id,
+            owner=upload.owner,
+            category=upload.category,
+            key=key,
+            filename=upload.filename,
+            media_type=media_type,
+            job_id=upload.job_id,
+            parent_id=upload.parent_id,
+            reserved_bytes=upload.declared_bytes or 0,
+            idempotency_key=upload.idempotency_key,
+            fingerprint=upload.fingerprint() if upload.idempotency_key is not None else None,
+        )
+
+    async def _receive(self, registration: Registration, upload: Upload, body: Body) -> MediaFile:
+        try:
+            async with self._leased(registration.id):
+                sha256, size_bytes = await self._write(registration, upload, body)
+        except BaseException:
+            # Nothing was promised yet: T2 has not been sent, so the row is certainly still pending.
+            await self._give_up(registration.id)
+            raise
+        settlement = Settlement(
+            registration=registration,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            expiry=upload.expiry or by_category(upload.category, self.lifetimes),
+        )
+        # From here on nothing is cleaned up on failure: the COMMIT may have happened although its answer was lost.
+        settled = await self.registrar.settle(settlement)
+        return _as_stored(settlement, settled)
+
+    async def _write(self, registration: Registration, upload: Upload, body: Body) -> tuple[bytes, int]:
+        writer = await self.registrar.create(registration)
+        try:
+            await self._copy(body, writer)
+            if upload.declared_bytes is not None and writer.size_bytes != upload.declared_bytes:
+                raise IncompleteUpload
+            sha256 = await writer.sync()
+            failpoint("upload.synced")
+            return sha256, writer.size_bytes
+        finally:
+            writer.close()
+
+    async def _copy(self, body: Body, writer: ObjectWriter) -> None:
+        checked_bytes = 0
+        async for chunk in body:
+            if writer.size_bytes + len(chunk) > self.limits.max_bytes:
+                raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
+            await writer.write(chunk)
+            if writer.size_bytes - checked_bytes >= RESERVE_CHECK_BYTES:
+                checked_bytes = writer.size_bytes
+                await self._require_room(0)
+
+    @asynccontextmanager
+    async def _leased(self, file_id: UUID) -> AsyncIterator[None]:
+        """Renew the pending row's lease for as long as the block runs."""
+        renewing = asyncio.create_task(self._renew(file_id))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _renew(self, file_id: UUID) -> None:
+        held = True
+        while held:
+            await asyncio.sleep(self.limits.lease_seconds / 3)
+            with suppress(Exception):  # a missed renewal shows when the upload settles
+                async with self.db.transaction() as session:
+                    held = await queries.mark_leased(session, file_id, lease_seconds=self.limits.lease_seconds)
+
+    async def _give_up(self, file_id: UUID) -> None:
+        try:
+            await asyncio.shield(self.abandon(file_id))
+        except Exception as error:  # noqa: BLE001 - the first failure is the one to report; the sweep takes the row
+            log.warning("upload.left_pending", file_id=str(file_id), reason=type(error).__name__)
+
+    async def _take_over(self, registration: Registration) -> MediaFile | None:
+        """Return what the key's holder stored, or None once the key is this upload's own.
+
+        A holder that gave up, or whose lease lapsed, loses the key; it can then no longer settle.
+        """
+        known = await self.db.retry(lambda: self._find_key(registration))
+        if known is None:
+            await self._register_again(registration)
+            return None
+        if known.file_id == registration.id:
+            return None
+        if known.fingerprint != registration.fingerprint:
+            raise IdempotencyKeyReused
+        if known.answer is not None:
+            return known.answer
+        if known.lease_left_seconds > 0:
+            raise UploadInFlight(retry_after_seconds=int(known.lease_left_seconds) + 1)
+        async with self.db.transaction() as session:
+            await queries.purge_idempotency_key(session, registration, held_by=known.file_id)
+        await self._register_again(registration)
+        return None
+
+    async def _register_again(self, registration: Registration) -> None:
+        if not await self.registrar.register(registration):
+            raise UploadInFlight(retry_after_seconds=1)
+
+    async def _find_key(self, registration: Registration) -> queries.KnownKey | None:
+        async with self.db.read_only() as session:
+            return await queries.get_idempotency_key(session, registration)
+
+    def _require_accepted(self, category: Category, media_type: str) -> None:
+        accepted = self.limits.accepted.get(category, ())
+        family = media_type.partition("/")[0] + "/*"
+        if accepted and not {media_type, family, "*/*"} & set(accepted):
+            raise MediaTypeNotAccepted(media_type, category=category.value, accepted=accepted)
+
+    async def _require_room(self, needed_bytes: int) -> None:
+        if needed_bytes > self.limits.max_bytes:
+            raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
+        free_bytes = (await self.store.capacity()).free_bytes
+        if free_bytes - needed_bytes < self.limits.reserve_bytes:
+            raise DiskReserveReached(
+                free_bytes=free_bytes, reserve_bytes=self.limits.reserve_bytes, needed_bytes=needed_bytes
+            )
+
+
+def _as_stored(settlement: Settlement, settled: Settled) -> MediaFile:
+    asked = settlement.registration
+    return MediaFile(
+        id=asked.id,
+        owner=asked.owner,
+        category=asked.category,
+        state=FileState.STORED,
+        key=asked.key,
+        filename=asked.filename,
+        media_type=asked.media_type,
+        job_id=asked.job_id,
+        parent_id=asked.parent_id,
+        size_bytes=settlement.size_bytes,
+        sha256=settlement.sha256,
+        created_at=settled.created_at,
+        stored_at=settled.stored_at,
+        expires_at=settled.expires_at,
+        expiry_explicit=settlement.expiry.explicit,
+    )
+
+
+async def _timed(body: Body, idle_seconds: float) -> Body:
+    """Pass chunks on, and fail when none comes for too long."""
+    while True:
+        try:
+            async with asyncio.timeout(idle_seconds):
+                chunk = await anext(body, None)
+        except TimeoutError as error:
+            raise UploadStalled(idle_seconds=idle_seconds) from error
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _split_head(body: Body) -> tuple[bytes, Body]:
+    """Return the first bytes of `body`, enough to tell its type, and a body that still begins with them."""
+    gathered: list[bytes] = []
+    length = 0
+    async for chunk in body:
+        gathered.append(chunk)
+        length += len(chunk)
+        if length >= HEAD_BYTES:
+            break
+    head = b"".join(gathered)
+
+    async def whole() -> Body:
+        if head:
+            yield head
+        async for chunk in body:
+            yield chunk
+
+    return head[:HEAD_BYTES], whole()
+
+
+async def _require_same_body(earlier: MediaFile, body: Body) -> MediaFile:
+    digest = hashlib.sha256()
+    async for chunk in body:
+        digest.update(chunk)
+    if digest.digest() != earlier.sha256:
+        raise IdempotencyKeyReused
+    return earlier
