@@ -1,0 +1,249 @@
+"""Claiming what is due, burying it, and the outbox of bytes that still have to go."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, TextualSelect, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.files import ledger
+from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.models import CATEGORY, FILE_STATE, FileState, RetentionRule
+from media_analysis.storage.category import Category
+
+PURGE_LEASE: Final = timedelta(minutes=2)
+"""How long a claimer has to remove the bytes before another may do it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the order in which a category falls due."""
+
+    due_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedFile:
+    """What the purge of one file needs, and what its deletion gives back."""
+
+    id: UUID
+    key: str
+    category: Category
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An outbox entry this process now works on."""
+
+    purge_id: UUID
+    attempts: int
+    files: Sequence[ClaimedFile]
+
+
+_FACTS: Final = """
+    id, owner, category, state, key, size_bytes, reserved_bytes,
+    expires_at, expiry_explicit, min_retain_until, held_until, due_at
+"""
+
+# The bound (due_at, id) > (…) keeps every batch off the index entries that the batches before it left dead.
+_DUE_FROM: Final = """
+    FROM media_files
+    WHERE category = CAST(:category AS category) AND due_at <= :now AND (due_at, id) > (:after_at, :after_id)
+"""
+_PENDING_ONLY: Final = "AND state = 'pending'"
+_IN_ORDER: Final = "ORDER BY due_at, id LIMIT :limit"
+_START: Final = Position(datetime.fromisoformat("0001-01-01T00:00:00+00:00"), UUID(int=0))
+
+
+def _due(*, only_pending: bool, lock: bool) -> TextualSelect:
+    sql = f"SELECT {_FACTS} {_DUE_FROM} {_PENDING_ONLY if only_pending else ''} {_IN_ORDER}"
+    return text(f"{sql} FOR UPDATE SKIP LOCKED" if lock else sql).columns(category=CATEGORY, state=FILE_STATE)
+
+
+DUE: Final = {
+    (only_pending, lock): _due(only_pending=only_pending, lock=lock)
+    for only_pending in (False, True)
+    for lock in (False, True)
+}
+"""The claim, by (only pending uploads, with row locks)."""
+
+_LOCK_FILE = text(f"""
+    SELECT {_FACTS} FROM media_files
+    WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner) FOR UPDATE
+""").columns(category=CATEGORY, state=FILE_STATE)  # noqa: S608 - constants
+
+_BURY = text("""
+    WITH gone AS (DELETE FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING *)
+    INSERT INTO tombstones (id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
+                            sha256, created_at, expires_at, min_retain_until, held_until, due_at,
+                            deleted_at, rule, requested_by, purge_id)
+    SELECT id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
+           sha256, created_at, expires_at, min_retain_until, held_until, due_at,
+           :now, CAST(:rule AS retention_rule), :requested_by, :purge_id
+    FROM gone
+""")
+
+
+async def list_due(
+    session: AsyncSession,
+    category: Category,
+    *,
+    now: datetime,
+    after: Position | None,
+    limit: int,
+    only_pending: bool = False,
+    lock: bool = False,
+) -> Sequence[Row[Any]]:
+    """Return the facts of the most overdue files after a position; locked ones are skipped when `lock` is set.
+
+    Concurrent claims never see the same row. Source: design laws 4 and 7.
+    """
+    start = after or _START
+    rows = await session.execute(
+        DUE[only_pending, lock],
+        {"category": category.value, "now": now, "after_at": start.due_at, "after_id": start.id, "limit": limit},
+    )
+    return rows.all()
+
+
+async def count_due(session: AsyncSession, categories: Sequence[Category]) -> int:
+    """Return how many files of these categories are due now, from the index alone."""
+    counted = text(
+        "SELECT count(*) FROM media_files WHERE category = ANY(CAST(:categories AS category[])) AND due_at <= now()"
+    )
+    due: int = (await session.execute(counted, {"categories": [kind.value for kind in categories]})).scalar_one()
+    return due
+
+
+async def lock_file(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Row[Any] | None:
+    """Lock one file and return its facts."""
+    return (await session.execute(_LOCK_FILE, {"id": file_id, "owner": owner})).one_or_none()
+
+
+async def bury(
+    session: AsyncSession,
+    doomed: Sequence[tuple[Row[Any], RetentionRule]],
+    *,
+    now: datetime,
+    requested_by: str,
+    sweep_id: UUID | None,
+) -> Claim:
+    """Turn locked files into tombstones, put their bytes on the outbox, settle the ledger."""
+    purge_id = uuid7()
+    by_rule: dict[RetentionRule, list[UUID]] = defaultdict(list)
+    for facts, rule in doomed:
+        by_rule[rule].append(facts.id)
+    for rule, ids in by_rule.items():
+        about = {"ids": ids, "now": now, "rule": rule.value, "requested_by": requested_by, "purge_id": purge_id}
+        await session.execute(_BURY, about)
+    ids = [facts.id for facts, _ in doomed]
+    await session.execute(
+        _ADD_PURGE, {"id": purge_id, "sweep_id": sweep_id, "tombstone_ids": ids, "lease": PURGE_LEASE}
+    )
+    await ledger.move(session, ledger.sum_movements(_release(facts) for facts, _ in doomed))
+    return Claim(purge_id, 1, [_claimed(facts) for facts, _ in doomed])
+
+
+def _release(facts: Row[Any]) -> tuple[Account, Movement]:
+    account = Account(facts.owner, facts.category)
+    if facts.state is FileState.PENDING:
+        return account, Movement(reserved_bytes=-facts.reserved_bytes)
+    return account, Movement(-1, -facts.size_bytes, 0)
+
+
+def _claimed(facts: Row[Any]) -> ClaimedFile:
+    return ClaimedFile(facts.id, facts.key, facts.category, facts.size_bytes or 0)
+
+
+_ADD_PURGE = text("""
+    INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts)
+    VALUES (:id, :sweep_id, CAST(:tombstone_ids AS uuid[]), now(), now() + :lease, 1)
+""")
+
+_CLAIM_PURGE = text("""
+    UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1
+    WHERE id = (SELECT id FROM purges WHERE due_at <= :now ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, attempts, tombstone_ids
+""")
+
+_PURGE_FILES = text("""
+    SELECT id, key, category, coalesce(size_bytes, 0) AS size_bytes
+    FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))
+""").columns(category=CATEGORY)
+
+_CONFIRM = text("""
+    UPDATE purges SET confirmed_at = now(), due_at = NULL, tombstone_ids = '{}', last_error = NULL WHERE id = :id
+""")
+
+_ADD_RETRIES = text("""
+    INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts, last_error, dead_at)
+    SELECT retry.id, purges.sweep_id, ARRAY[retry.tombstone_id], purges.claimed_at,
+        CASE WHEN :attempts < :most THEN now() + :pause END, :attempts, retry.error,
+        CASE WHEN :attempts >= :most THEN now() END
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:tombstone_ids AS uuid[]), CAST(:errors AS text[]))
+        AS retry(id, tombstone_id, error), purges
+    WHERE purges.id = :purge_id
+""")
+
+_POINT_TO_RETRIES = text("""
+    UPDATE tombstones SET purge_id = retry.id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:tombstone_ids AS uuid[])) AS retry(id, tombstone_id)
+    WHERE tombstones.id = retry.tombstone_id
+""")
+
+
+async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:
+    """Take over the most overdue outbox entry; its first claimer died, or an earlier try failed."""
+    entry = (await session.execute(_CLAIM_PURGE, {"now": now, "lease": PURGE_LEASE})).one_or_none()
+    if entry is None:
+        return None
+    rows = await session.execute(_PURGE_FILES, {"ids": entry.tombstone_ids})
+    return Claim(entry.id, entry.attempts, [ClaimedFile(*row) for row in rows])
+
+
+async def confirm(
+    session: AsyncSession, claim: Claim, failed: Sequence[tuple[ClaimedFile, str]], *, max_attempts: int
+) -> None:
+    """Close an outbox entry; every file that failed gets an entry, a backoff and a last error of its own."""
+    if failed:
+        retries = {
+            "ids": [uuid7() for _ in failed],
+            "tombstone_ids": [file.id for file, _ in failed],
+        }
+        about = {
+            "errors": [reason for _, reason in failed],
+            "purge_id": claim.purge_id,
+            "attempts": claim.attempts,
+            "most": max_attempts,
+            "pause": backoff(claim.attempts),
+        }
+        await session.execute(_ADD_RETRIES, {**retries, **about})
+        await session.execute(_POINT_TO_RETRIES, retries)
+    else:
+        # Losing this COMMIT in a crash only means unlinking absent names once more, so it need not reach the disk now.
+        await session.execute(text("SET LOCAL synchronous_commit = off"))
+    await session.execute(_CONFIRM, {"id": claim.purge_id})
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return the pause after so many tries: a minute, doubling up to a day."""
+    return min(timedelta(minutes=2 ** min(attempts - 1, 20)), timedelta(days=1))
+
+
+async def reschedule(session: AsyncSession, kept: Mapping[UUID, datetime | None]) -> None:
+    """Set when files that fell due but may not go yet are looked at again."""
+    await session.execute(
+        text("""
+            UPDATE media_files SET due_at = later.due_at
+            FROM unnest(CAST(:ids AS uuid[]), CAST(:instants AS timestamptz[])) AS later(id, due_at)
+            WHERE media_files.id = later.id
+        """),
+        {"ids": list(kept), "instants": list(kept.values())},
+    )

@@ -1,0 +1,132 @@
+"""How storage stands: used and free bytes, quotas, what is overdue, and whether all is well."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from media_analysis.db.database import Database
+from media_analysis.db.health import list_unsafe_settings
+from media_analysis.errors import MediaAnalysisError
+from media_analysis.files import ledger
+from media_analysis.files.models import LedgerEntry
+from media_analysis.storage.category import Category
+from media_analysis.storage.store import Capacity, ObjectStore
+
+Quotas = Mapping[Category, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One category's stored bytes and files, with what running uploads have reserved."""
+
+    files: int = 0
+    size_bytes: int = 0
+    reserved_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class StorageStats:
+    """The medium's capacity and what the ledger says lies on it."""
+
+    capacity: Capacity
+    usage: Mapping[Category, Usage]
+    quotas: Quotas
+
+    @property
+    def used_bytes(self) -> int:
+        return sum(usage.size_bytes for usage in self.usage.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What deletion has before it: the oldest due file's lag, open and dead outbox entries."""
+
+    lag_seconds: Mapping[Category, float]
+    open_purges: int
+    dead_letters: int
+
+
+@dataclass(frozen=True)
+class StatusService:
+    """Answers how storage stands from the ledger and the due index, never from a walk."""
+
+    db: Database
+    store: ObjectStore
+    quotas: Quotas
+    reserve_bytes: int
+    alert_threshold_percent: float
+
+    async def stats(self, *, owner: str | None) -> StorageStats:
+        """Return usage per category of one owner, or of everybody."""
+
+        async def read() -> Sequence[LedgerEntry]:
+            async with self.db.read_only() as session:
+                return await ledger.list_entries(session, owner=owner)
+
+        usage = {category: Usage() for category in Category}
+        for entry in await self.db.retry(read):
+            known = usage[entry.category]
+            usage[entry.category] = Usage(
+                known.files + entry.files,
+                known.size_bytes + entry.size_bytes,
+                known.reserved_bytes + entry.reserved_bytes,
+            )
+        return StorageStats(await self.store.capacity(), usage, self.quotas)
+
+    async def backlog(self, *, now: datetime | None = None) -> Backlog:
+        """Return how late deletion is, in seconds per category, and what it could not finish."""
+        async with self.db.read_only() as session:
+            rows = await session.execute(_OLDEST_DUE, {"now": now})
+            lags = {Category(row.category): max(0.0, row.lag_seconds) for row in rows if row.lag_seconds is not None}
+            counts = (await session.execute(_OUTBOX)).one()
+        return Backlog(lags, counts.open, counts.dead)
+
+    async def problems(self) -> Sequence[str]:
+        """Return what is wrong, each in a sentence an operator can act on; empty when all is well."""
+        try:
+            await self.store.require_marker()
+            stats = await self.stats(owner=None)
+            backlog = await self.backlog()
+            async with self.db.read_only() as session:
+                unsafe = await list_unsafe_settings(session)
+        except MediaAnalysisError as error:
+            return [str(error)]
+        found = [f"PostgreSQL runs with {name}={value}, which can lose acknowledged files" for name, value in unsafe]
+        if backlog.dead_letters:
+            found.append(
+                f"{backlog.dead_letters} deletions were given up after repeated failures; see the purges table"
+            )
+        return [*found, *self._space_problems(stats)]
+
+    def _space_problems(self, stats: StorageStats) -> list[str]:
+        found: list[str] = []
+        free, total = stats.capacity.free_bytes, stats.capacity.total_bytes
+        if free < self.reserve_bytes:
+            found.append(f"the disk has {free} bytes free, less than the reserve of {self.reserve_bytes}: no uploads")
+        elif total and 100 * (total - free) / total >= self.alert_threshold_percent:
+            found.append(f"the disk is over {self.alert_threshold_percent:g} % full")
+        for category, usage in stats.usage.items():
+            quota = self.quotas.get(category)
+            if quota is not None and usage.size_bytes > quota:
+                found.append(f"{category.value} holds {usage.size_bytes} bytes, over its quota of {quota}")
+        return found
+
+
+_OLDEST_DUE = text("""
+    SELECT kinds.category::text,
+        extract(epoch FROM coalesce(CAST(:now AS timestamptz), now()) - oldest.due_at)::float8 AS lag_seconds
+    FROM unnest(enum_range(NULL::category)) AS kinds(category)
+    LEFT JOIN LATERAL (
+        SELECT due_at FROM media_files
+        WHERE category = kinds.category AND due_at <= coalesce(CAST(:now AS timestamptz), now())
+        ORDER BY due_at, id LIMIT 1
+    ) AS oldest ON true
+""")
+
+_OUTBOX = text("""
+    SELECT
+        (SELECT count(*) FROM purges WHERE due_at IS NOT NULL) AS open,
+        (SELECT count(*) FROM purges WHERE dead_at IS NOT NULL) AS dead
+""")

@@ -1,0 +1,215 @@
+"""The sweep: deletes what is due, in batches, until nothing is left or its budget is spent."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from media_analysis.db.database import Database
+from media_analysis.errors import MediaAnalysisError, SlotTaken, SweepNotFound
+from media_analysis.files.queries import purge_expired_keys
+from media_analysis.retention import queries, records
+from media_analysis.retention.deletion import Deleter, Order, Purged
+from media_analysis.retention.models import Sweep, SweepStatus
+from media_analysis.retention.policy import Delete, decide
+from media_analysis.retention.queries import Position
+from media_analysis.retention.records import SweepReport, SweepRequest
+from media_analysis.storage.category import Category
+
+Observe = Callable[[SweepReport], None]
+DRY_RUN_PAGE: Final = 5_000
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """How a sweep works and what ends it early."""
+
+    batch_size: int = 1_000
+    workers: int = 2
+    budget: timedelta | None = timedelta(hours=1)
+    budget_files: int | None = None
+    budget_bytes: int | None = None
+
+
+@dataclass
+class _Run:
+    """One sweep under way."""
+
+    report: SweepReport
+    order: Order
+    options: SweepOptions
+    observe: Observe
+    started: float = field(default_factory=time.monotonic)
+    spent: bool = False
+
+    def may_go_on(self) -> bool:
+        options, report = self.options, self.report
+        self.spent = self.spent or (
+            (options.budget is not None and time.monotonic() - self.started >= options.budget.total_seconds())
+            or (options.budget_files is not None and report.files >= options.budget_files)
+            or (options.budget_bytes is not None and report.size_bytes >= options.budget_bytes)
+        )
+        return not self.spent
+
+    def count(self, purged: Purged) -> None:
+        for file in purged.gone:
+            self.report.of(file.category).add(files=1, size_bytes=file.size_bytes)
+        for file, _ in purged.failed:
+            self.report.of(file.category).errors += 1
+        self.observe(self.report)
+
+
+@dataclass(frozen=True)
+class SweepService:
+    """Runs sweeps and remembers each of them; `observe` hears of every finished one."""
+
+    db: Database
+    deleter: Deleter
+    options: SweepOptions
+    observe: Observe
+
+    async def run(
+        self, request: SweepRequest, *, now: datetime | None = None, progress: Observe = lambda _: None
+    ) -> SweepReport:
+        """Sweep once and return what happened.
+
+        Raises:
+            SlotTaken: another replica answers this tick of the schedule.
+            MarkerMismatch, DatabaseUnavailable: it could not begin, or broke off; the outbox has what was claimed.
+
+        """
+        now = now or await self.db.now()
+        report = SweepReport(id=uuid7(), dry_run=request.dry_run, started_at=now, categories=list(request.categories))
+        async with self.db.transaction() as session:
+            if not await records.add_sweep(session, report, request):
+                raise SlotTaken(request.kind)
+        try:
+            await (self._rehearse(request, report) if request.dry_run else self._sweep(request, report, progress))
+        except MediaAnalysisError as error:
+            report.status, report.error = SweepStatus.FAILED, error.code
+            raise
+        except BaseException as error:
+            report.status, report.error = SweepStatus.FAILED, type(error).__name__
+            raise
+        finally:
+            await self._close(report)
+        return report
+
+    async def count_due(self, request: SweepRequest) -> int:
+        """Return how many files fall due by now, for a progress bar."""
+        async with self.db.read_only() as session:
+            return await queries.count_due(session, request.categories)
+
+    async def list(self, *, limit: int) -> Sequence[Sweep]:
+        """Return the latest sweeps, newest first."""
+        async with self.db.read_only() as session:
+            return await records.list_sweeps(session, limit=limit)
+
+    async def get(self, sweep_id: UUID) -> Sweep:
+        """Return one sweep.
+
+        Raises:
+            SweepNotFound: there is none of this id.
+
+        """
+        async with self.db.read_only() as session:
+            found = await records.get_sweep(session, sweep_id)
+        if found is None:
+            raise SweepNotFound(sweep_id)
+        return found
+
+    async def _close(self, report: SweepReport) -> None:
+        try:
+            report.ended_at = await self.db.now()
+            async with self.db.transaction() as session:
+                await records.mark_ended(session, report)
+        except MediaAnalysisError as error:
+            log.warning("sweep.left_open", sweep_id=str(report.id), reason=error.code)
+        self.observe(report)
+        log.info("sweep.ended", sweep_id=str(report.id), **report.facts())
+
+    async def _sweep(self, request: SweepRequest, report: SweepReport, progress: Observe) -> None:
+        order = Order(report.started_at, request.requested_by, report.id, self.options.batch_size, request.only_pending)
+        run = _Run(report, order, self.options, progress)
+        await self._finish_earlier(run)
+        for category in request.categories:
+            await self._drain(category, run)
+        async with self.db.transaction() as session:
+            await purge_expired_keys(session, now=report.started_at)
+        report.status = SweepStatus.BUDGET_SPENT if run.spent else SweepStatus.COMPLETED
+
+    async def _finish_earlier(self, run: _Run) -> None:
+        while run.may_go_on() and (claim := await self.deleter.claim_unfinished(now=run.order.now)):
+            run.count(await self.deleter.purge(claim))
+
+    async def _drain(self, category: Category, run: _Run) -> None:
+        cursor = _Cursor()
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self.options.workers):
+                    workers.create_task(self._work(category, run, cursor))
+        except* MediaAnalysisError as errors:
+            raise _first(errors) from errors
+
+    async def _work(self, category: Category, run: _Run, cursor: "_Cursor") -> None:
+        while run.may_go_on():
+            after = cursor.position
+            batch = await self.deleter.claim(category, run.order, after=after)
+            if batch is None:
+                if after is None:
+                    return
+                cursor.rewind()
+                continue
+            cursor.advance(batch.last)
+            if batch.claim is not None:
+                run.count(await self.deleter.purge(batch.claim))
+
+    async def _rehearse(self, request: SweepRequest, report: SweepReport) -> None:
+        """Count what a real run would take, in a transaction that cannot write."""
+        async with self.db.read_only() as session:
+            for category in request.categories:
+                after: Position | None = None
+                while due := await queries.list_due(
+                    session,
+                    category,
+                    now=report.started_at,
+                    after=after,
+                    limit=DRY_RUN_PAGE,
+                    only_pending=request.only_pending,
+                ):
+                    for facts in due:
+                        if isinstance(decide(facts, report.started_at), Delete):
+                            report.of(category).add(files=1, size_bytes=facts.size_bytes or 0)
+                    after = Position(due[-1].due_at, due[-1].id)
+        report.status = SweepStatus.COMPLETED
+
+
+class _Cursor:
+    """Where the next batch begins; moved on by whichever worker claimed last."""
+
+    def __init__(self) -> None:
+        self.position: Position | None = None
+
+    def advance(self, last: Position) -> None:
+        if self.position is None or (last.due_at, last.id) > (self.position.due_at, self.position.id):
+            self.position = last
+
+    def rewind(self) -> None:
+        """Look once more from the beginning: a batch that another process rolled back is due again."""
+        self.position = None
+
+
+def _first(errors: ExceptionGroup[MediaAnalysisError]) -> MediaAnalysisError:
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    if not isinstance(found, MediaAnalysisError):
+        raise TypeError(type(found).__name__)
+    return found
