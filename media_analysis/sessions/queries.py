@@ -1,0 +1,105 @@
+"""Statements on sessions."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import clock
+from media_analysis.sessions.models import Role, UserSession
+
+
+def _of(owner: str | None) -> list[ColumnElement[bool]]:
+    return [] if owner is None else [UserSession.owner == owner]
+
+
+def _values(*, session_id: UUID, owner: str, role: Role, token_hash: bytes, ttl: timedelta) -> dict[str, Any]:
+    return {
+        "id": session_id,
+        "owner": owner,
+        "role": role,
+        "token_hash": token_hash,
+        "expires_at": func.now() + ttl,
+    }
+
+
+async def add_session(
+    session: AsyncSession, *, session_id: UUID, owner: str, role: Role, token_hash: bytes, ttl: timedelta
+) -> UserSession:
+    """Insert a session that ends `ttl` from now."""
+    values = _values(session_id=session_id, owner=owner, role=role, token_hash=token_hash, ttl=ttl)
+    return (await session.scalars(insert(UserSession).values(values).returning(UserSession))).one()
+
+
+async def ensure_session(
+    session: AsyncSession, *, session_id: UUID, owner: str, role: Role, token_hash: bytes, ttl: timedelta
+) -> None:
+    """Insert a session unless its token is known, in whatever state."""
+    values = _values(session_id=session_id, owner=owner, role=role, token_hash=token_hash, ttl=ttl)
+    await session.execute(insert(UserSession).values(values).on_conflict_do_nothing(index_elements=["token_hash"]))
+
+
+def _unseen(now: datetime | None, seen_every: timedelta) -> ColumnElement[bool]:
+    return or_(UserSession.last_seen_at.is_(None), UserSession.last_seen_at < clock(now) - seen_every)
+
+
+async def get_valid(
+    session: AsyncSession, token_hash: bytes, *, now: datetime | None, seen_every: timedelta
+) -> tuple[UserSession, bool] | None:
+    """Return the session of a token that is neither expired nor revoked, and whether it was seen long ago."""
+    query = select(UserSession, _unseen(now, seen_every)).where(
+        UserSession.token_hash == token_hash, UserSession.revoked_at.is_(None), UserSession.expires_at > clock(now)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def mark_seen(session: AsyncSession, session_id: UUID, *, now: datetime | None, seen_every: timedelta) -> None:
+    """Note that a session was used, unless a request just did."""
+    await session.execute(
+        update(UserSession)
+        .where(UserSession.id == session_id, _unseen(now, seen_every))
+        .values(last_seen_at=clock(now))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def get_session(session: AsyncSession, session_id: UUID, *, owner: str | None) -> UserSession | None:
+    """Return one session."""
+    return (await session.scalars(select(UserSession).where(UserSession.id == session_id, *_of(owner)))).one_or_none()
+
+
+async def list_sessions(
+    session: AsyncSession, *, owner: str | None, before: UUID | None, limit: int
+) -> Sequence[UserSession]:
+    """Return sessions, newest first, older than `before`."""
+    query = select(UserSession).where(*_of(owner))
+    if before is not None:
+        query = query.where(UserSession.id < before)
+    return (await session.scalars(query.order_by(UserSession.id.desc()).limit(limit))).all()
+
+
+async def mark_revoked(session: AsyncSession, session_id: UUID, *, owner: str | None) -> bool:
+    """End a session; the first end counts. False when there is no such session."""
+    statement = (
+        update(UserSession)
+        .where(UserSession.id == session_id, *_of(owner))
+        .values(revoked_at=func.coalesce(UserSession.revoked_at, func.now()))
+        .returning(UserSession.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def mark_extended(session: AsyncSession, session_id: UUID, *, ttl: timedelta) -> UserSession | None:
+    """Set a new end for a session that was not revoked."""
+    statement = (
+        update(UserSession)
+        .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
+        .values(expires_at=func.now() + ttl)
+        .returning(UserSession)
+    )
+    return (await session.scalars(statement)).one_or_none()
