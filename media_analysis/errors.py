@@ -112,6 +112,16 @@ class SweepNotFound(NotFound):
         self.sweep_id = sweep_id
 
 
+class SlotTaken(Conflict):
+    """Another replica answers this tick of the schedule."""
+
+    code = "slot_taken"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__("another replica runs this sweep")
+        self.kind = kind
+
+
 class FileGone(Gone):
     """The file was deleted or has expired; the facts are those of its tombstone."""
 
@@ -126,6 +136,18 @@ class FileGone(Gone):
         self.gone_at = gone_at
         self.deleted_at = deleted_at
         self.restorable_until = restorable_until
+
+
+class FileHeld(Conflict):
+    """A hold or a minimum retention stands against the deletion."""
+
+    code = "file_held"
+
+    def __init__(self, file_id: UUID, *, rule: str, until: datetime | None) -> None:
+        super().__init__("the file may not be deleted yet")
+        self.file_id = file_id
+        self.rule = rule
+        self.until = until
 
 
 class FileNotReady(Conflict):
@@ -251,6 +273,15 @@ class DiskReserveReached(QuotaExceeded):
         self.needed_bytes = needed_bytes
 
 
+class DiskFull(QuotaExceeded):
+    """The disk filled up, or its quota did, while bytes were written."""
+
+    code = "disk_full"
+
+    def __init__(self) -> None:
+        super().__init__("the disk is full; nothing of this upload is kept")
+
+
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL cannot be reached, or did not answer in time."""
 
@@ -287,7 +318,7 @@ class MarkerMismatch(Unavailable):
         self._reason = reason
 
 
-class ObjectMissing(NotFound):
+class ObjectMissing(Unavailable):
     """A row names bytes that the store does not have."""
 
     code = "object_missing"
@@ -303,8 +334,10 @@ class SchemaBehind(Misconfigured):
     code = "schema_behind"
 
     def __init__(self, *, current: str | None, needed: str) -> None:
-        super().__init__(f"the database schema is at {current or 'nothing'}, this version needs {needed}; "
-                         "run: media-analysis migrate")
+        super().__init__(
+            f"the database schema is at {current or 'nothing'}, this version needs {needed}; "
+            "run: media-analysis migrate"
+        )
         self.current = current
         self.needed = needed
 

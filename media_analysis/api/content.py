@@ -1,0 +1,115 @@
+"""Serving bytes: validators, ranges and safe headers (RFC 9110 sections 8.8, 13 and 14)."""
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from media_analysis.files.models import MediaFile
+from media_analysis.storage.store import ObjectReader
+
+_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_SAFE: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+    "Accept-Ranges": "bytes",
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bytes from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+def parse_range(value: str | None, size_bytes: int) -> Span | None:
+    """Return the one range asked for; None for the whole, as for anything malformed or in several pieces.
+
+    Raises:
+        ValueError: the range lies outside the file.
+
+    """
+    match = _RANGE.fullmatch(value.replace(" ", "")) if value else None
+    if match is None or match.group(0) == "bytes=-":
+        return None
+    first, last = match.groups()
+    if not first:
+        start, end = max(0, size_bytes - int(last)), size_bytes
+    else:
+        start, end = int(first), min(size_bytes, int(last) + 1) if last else size_bytes
+        if last and int(last) < int(first):
+            return None
+    if start >= end:
+        raise ValueError("range outside the file")
+    return Span(start, end)
+
+
+class ContentResponse(Response):
+    """A file's bytes, whole or in part, streamed from its opened object, which it always closes."""
+
+    def __init__(self, file: MediaFile, reader: ObjectReader, request_headers: Headers) -> None:
+        self._reader = reader
+        self._etag = f'"{(file.sha256 or b"").hex()}"'
+        super().__init__(status_code=200, media_type=None)
+        self._span = self._choose(request_headers)
+        self._describe(file)
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if self._span is not None and scope["method"] != "HEAD":
+                async for chunk in self._reader.read(self._span.start, self._span.end):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await self._reader.close()
+
+    def _choose(self, headers: Headers) -> Span | None:
+        """Decide between 200, 206, 304 and 416; conditions come before ranges (RFC 9110 section 13.2.2)."""
+        if _matches(headers.get("if-none-match"), self._etag):
+            self.status_code = 304
+            return None
+        size_bytes = self._reader.size_bytes
+        wanted = headers.get("range") if headers.get("if-range", self._etag) == self._etag else None
+        try:
+            span = parse_range(wanted, size_bytes)
+        except ValueError:
+            self.status_code = 416
+            self.headers["Content-Range"] = f"bytes */{size_bytes}"
+            return None
+        if span is None:
+            return Span(0, size_bytes)
+        self.status_code = 206
+        self.headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{size_bytes}"
+        return span
+
+    def _describe(self, file: MediaFile) -> None:
+        self.headers.update(_SAFE)
+        self.headers["ETag"] = self._etag
+        if file.stored_at is not None:
+            self.headers["Last-Modified"] = file.stored_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
+        if self._span is None:
+            self.headers["Content-Length"] = "0"
+            if self.status_code == 304:  # noqa: PLR2004 - not modified has no content to describe
+                del self.headers["Content-Length"]
+            return
+        self.headers["Content-Type"] = file.media_type
+        self.headers["Content-Length"] = str(self._span.end - self._span.start)
+        self.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}"
+        self.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(file.sha256 or b'').decode()}:"
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    if if_none_match is None:
+        return False
+    candidates = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
+    return "*" in candidates or etag in candidates

@@ -1,0 +1,69 @@
+"""What routes need: the services, and who is asking."""
+
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from media_analysis.db.database import Database
+from media_analysis.errors import AdminRequired, TokenRejected
+from media_analysis.files.service import FileService
+from media_analysis.files.uploads import UploadService
+from media_analysis.retention.deletion import Deleter
+from media_analysis.retention.status import StatusService
+from media_analysis.retention.sweep import SweepService
+from media_analysis.sessions.models import Role
+from media_analysis.sessions.service import Caller as SessionCaller
+from media_analysis.sessions.service import SessionService
+from media_analysis.storage.store import ObjectStore
+from media_analysis.telemetry.metrics import Metrics
+
+
+class Services(Protocol):
+    """The services the routes call; whoever builds the application provides them."""
+
+    @property
+    def db(self) -> Database: ...
+    @property
+    def store(self) -> ObjectStore: ...
+    @property
+    def files(self) -> FileService: ...
+    @property
+    def uploads(self) -> UploadService: ...
+    @property
+    def sessions(self) -> SessionService: ...
+    @property
+    def deleter(self) -> Deleter: ...
+    @property
+    def sweeps(self) -> SweepService: ...
+    @property
+    def status(self) -> StatusService: ...
+    @property
+    def metrics(self) -> Metrics: ...
+
+
+def _services(request: Request) -> Services:
+    return cast("Services", request.app.state.services)
+
+
+_bearer = HTTPBearer(auto_error=False, description="A session's token, `mas_…`")
+
+
+async def _caller(
+    services: Annotated[Services, Depends(_services)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> SessionCaller:
+    if credentials is None:
+        raise TokenRejected
+    return await services.sessions.authenticate(credentials.credentials)
+
+
+async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> SessionCaller:
+    if caller.role is not Role.ADMIN:
+        raise AdminRequired
+    return caller
+
+
+Serving = Annotated[Services, Depends(_services)]
+Caller = Annotated[SessionCaller, Depends(_caller)]
+Administrator = Annotated[SessionCaller, Depends(_administrator)]

@@ -1,0 +1,148 @@
+"""Problem details (RFC 9457): the one place where an error becomes an HTTP status."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi_problem.error import Problem
+from fastapi_problem.handler import ExceptionHandler, add_exception_handler, new_exception_handler
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from media_analysis import errors
+from media_analysis.errors import MediaAnalysisError
+
+STATUSES: Final[Mapping[type[MediaAnalysisError], int]] = {
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.TooSlow: 408,
+    errors.Conflict: 409,
+    errors.Gone: 410,
+    errors.TooLarge: 413,
+    errors.Unsupported: 415,
+    errors.Invalid: 422,
+    errors.Misconfigured: 503,
+    errors.Unavailable: 503,
+    errors.QuotaExceeded: 507,
+}
+RETRY_AFTER_SECONDS: Final = 2
+log = structlog.get_logger()
+
+
+class ProblemRead(BaseModel):
+    """A problem, with facts of its own beside these fields."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+
+
+def status_of(error: type[MediaAnalysisError]) -> int:
+    """Return the HTTP status of an error by its kind."""
+    return next((status for kind, status in STATUSES.items() if issubclass(error, kind)), 500)
+
+
+def problems(*kinds: type[MediaAnalysisError]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route that may raise these errors."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        known = responses.setdefault(status_of(kind), {"model": ProblemRead, "description": ""})
+        known["description"] = f"{known['description']}\n\n`{kind.code}`: {(kind.__doc__ or '').strip()}".strip()
+    return responses
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer every error as a problem document without inputs, traces or secrets."""
+    kinds: dict[type[Exception], Any] = {MediaAnalysisError: _from_domain, Exception: _from_bug}
+    handler = new_exception_handler(
+        handlers=kinds,
+        http_exception_handler=_from_http,
+        request_validation_handler=_from_validation,
+    )
+    add_exception_handler(app, handler, generic_swagger_defaults=False)
+    app.add_exception_handler(MediaAnalysisError, handler)
+
+
+def problem_of(error: MediaAnalysisError) -> Problem:
+    """Return the problem document of a domain error."""
+    status = status_of(type(error))
+    return Problem(
+        title=_title(type(error).__name__),
+        type_=f"urn:media-analysis:problem:{error.code}",
+        status=status,
+        detail=error.args[0] if error.args else "",
+        headers=_headers(error, status),
+        code=error.code,
+        **{name: _jsonable(value) for name, value in error.facts().items()},
+    )
+
+
+def _from_domain(_handler: ExceptionHandler, _request: Request, error: MediaAnalysisError) -> Problem:
+    if status_of(type(error)) >= 500:  # noqa: PLR2004 - server's fault
+        log.warning("request.failed", code=error.code, reason=str(error))
+    return problem_of(error)
+
+
+def _from_bug(_handler: ExceptionHandler, _request: Request, error: Exception) -> Problem | None:
+    if isinstance(error, MediaAnalysisError | HTTPException | RequestValidationError):
+        return None
+    log.error("request.crashed", kind=type(error).__name__, exc_info=error)
+    return _problem("internal_error", "Internal server error", 500)
+
+
+def _from_http(_handler: ExceptionHandler, _request: Request, error: HTTPException) -> Problem:
+    code = re.sub(r"\W+", "_", str(error.detail)).strip("_").lower() if error.status_code != 400 else "bad_request"  # noqa: PLR2004
+    return _problem(code, str(error.detail), error.status_code, headers=dict(error.headers or {}))
+
+
+def _from_validation(_handler: ExceptionHandler, _request: Request, error: RequestValidationError) -> Problem:
+    # The offending input is left out: it may be huge, secret, or not encodable at all.
+    found = [
+        {"field": ".".join(printable(str(part)) for part in item["loc"]), "reason": printable(str(item["msg"]))}
+        for item in error.errors()
+    ]
+    return _problem("invalid_request", "The request is not valid", 422, errors=found)
+
+
+def _problem(code: str, title: str, status: int, *, headers: dict[str, str] | None = None, **facts: Any) -> Problem:
+    return Problem(
+        title=title, type_=f"urn:media-analysis:problem:{code}", status=status, headers=headers, code=code, **facts
+    )
+
+
+def _headers(error: MediaAnalysisError, status: int) -> dict[str, str]:
+    match error:
+        case errors.Unauthenticated():
+            return {"WWW-Authenticate": "Bearer"}
+        case errors.UploadInFlight():
+            return {"Retry-After": str(error.retry_after_seconds)}
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}  # noqa: PLR2004 - unavailable
+
+
+def _title(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize()
+
+
+def _jsonable(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case UUID():
+            return str(value)
+        case tuple():
+            return list(value)
+    return value
+
+
+def printable(text: str) -> str:
+    """Return `text` in a form that UTF-8 can encode."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,107 @@
+"""What happens around every request: its id, its log line, its latency, and a bound on its document."""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from media_analysis.api.errors import problem_of
+from media_analysis.errors import BodyTooLarge
+from media_analysis.telemetry.metrics import Metrics
+
+DOCUMENT_BYTES: Final = 64 * 1024
+UPLOAD_PATH: Final = "/api/v1/files"
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+log = structlog.get_logger()
+
+
+class RequestContext:
+    """Gives a request its id, and its end a log line and a latency."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid7())
+        status = 500
+        started = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 10 else "other"  # noqa: PLR2004
+        self._metrics.observe_request(method=method, route=route, status=status, seconds=seconds)
+        if scope["path"] not in _QUIET:
+            # The query is left out: it may carry names that are nobody else's business.
+            log.info("request.ended", method=method, path=scope["path"], status=status, seconds=round(seconds, 4))
+
+
+class BoundedDocuments:
+    """Reads request documents before anything parses them, and refuses large ones; uploads stream past."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _streams(scope) or not _has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > DOCUMENT_BYTES:
+                await _refuse(scope, receive, send)
+                return
+        await self._app(scope, _replay(bytes(body), receive), send)
+
+
+def _streams(scope: Scope) -> bool:
+    return bool(scope["method"] == "POST" and scope["path"].rstrip("/") == UPLOAD_PATH)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return next_message
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    problem = problem_of(BodyTooLarge(limit_bytes=DOCUMENT_BYTES))
+    answer = JSONResponse(problem.marshal(), problem.status, media_type="application/problem+json")
+    await answer(scope, receive, send)

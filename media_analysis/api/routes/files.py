@@ -1,0 +1,227 @@
+"""Files: upload, list, read, content, change, delete."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
+
+from media_analysis import errors
+from media_analysis.api.content import ContentResponse
+from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.digests import read_digests, verified
+from media_analysis.api.errors import problems
+from media_analysis.api.multipart import FormStream, read_boundary
+from media_analysis.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from media_analysis.api.schemas.fields import Instant, Owner
+from media_analysis.api.schemas.files import FileCreate, FileList, FileQuery, FileRead, FileUpdate
+from media_analysis.errors import IncompleteUpload, InvalidRequest
+from media_analysis.files.models import FileState, MediaFile
+from media_analysis.files.queries import FileFilter
+from media_analysis.files.uploads import Upload
+from media_analysis.storage.category import Category
+
+router = APIRouter(prefix="/files", tags=["files"])
+
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+_UPLOAD_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "The bytes themselves, or a form whose fields come before its file",
+        "content": {
+            "application/octet-stream": _BINARY,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "category": {"type": "string", "enum": [category.value for category in Category]},
+                        "filename": {"type": "string"},
+                        "ttl_seconds": {"type": "integer"},
+                        "expires_at": {"type": "string"},
+                        "job_id": {"type": "string", "format": "uuid"},
+                        "parent_id": {"type": "string", "format": "uuid"},
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                }
+            },
+        },
+    }
+}
+IdempotencyKey = Annotated[
+    str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$", description="Makes a repeated upload safe for 24 hours")
+]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=FileRead,
+    openapi_extra=_UPLOAD_BODY,
+    responses=problems(
+        errors.TokenRejected,
+        errors.UploadStalled,
+        errors.UploadInFlight,
+        errors.UploadLeaseLost,
+        errors.UploadTooLarge,
+        errors.MediaTypeNotAccepted,
+        errors.InvalidRequest,
+        errors.DigestMismatch,
+        errors.IdempotencyKeyReused,
+        errors.DatabaseUnavailable,
+        errors.StoreUnavailable,
+        errors.DiskReserveReached,
+        errors.DiskFull,
+    ),
+)
+async def upload_file(
+    request: Request,
+    response: Response,
+    services: Serving,
+    caller: Caller,
+    query: Annotated[FileQuery, Query()],
+    idempotency_key: IdempotencyKey = None,
+) -> MediaFile:
+    """Store a file; when this answers 201 its bytes are durable and readable."""
+    body = _content(request)
+    declared_type = request.headers.get("content-type", "")
+    fields = query.model_dump(exclude_none=True)
+    declared_bytes: int | None = None
+    if declared_type.lower().startswith("multipart/form-data"):
+        part = await FormStream(body, read_boundary(declared_type)).open_file()
+        fields = _merge(fields, part.fields, part.filename)
+        body, declared_type = part.body, part.media_type or ""
+    else:
+        declared_bytes = _content_length(request)
+    asked = _validated(fields)
+    stored = await services.uploads.store_file(
+        Upload(
+            owner=caller.owner,
+            category=asked.category,
+            filename=asked.filename,
+            declared_type=_clean_media_type(declared_type),
+            declared_bytes=declared_bytes,
+            expiry=asked.expiry(),
+            job_id=asked.job_id,
+            parent_id=asked.parent_id,
+            idempotency_key=idempotency_key,
+        ),
+        body,
+    )
+    response.headers["Location"] = f"/api/v1/files/{stored.id}"
+    return stored
+
+
+@router.get("", response_model=FileList, responses=problems(errors.TokenRejected, errors.InvalidRequest))
+async def list_files(
+    services: Serving,
+    caller: Caller,
+    category: Category | None = None,
+    job_id: UUID | None = None,
+    state: FileState | None = None,
+    expires_before: Instant | None = None,
+    owner: Annotated[Owner | None, Query(description="Administrators only; others see their own")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> dict[str, object]:
+    """List living files, newest first."""
+    wanted = FileFilter(
+        owner=caller.scope or owner,
+        category=category,
+        job_id=job_id,
+        state=state,
+        expires_before=expires_before,
+    )
+    page = await services.files.list(wanted, before=decode_cursor(cursor), limit=limit)
+    return {"items": page.files, "next_cursor": encode_cursor(page.next_before)}
+
+
+_READ_PROBLEMS = problems(errors.TokenRejected, errors.FileNotFound, errors.FileGone, errors.InvalidRequest)
+
+
+@router.get("/{file_id}", response_model=FileRead, responses=_READ_PROBLEMS)
+async def read_file(file_id: UUID, services: Serving, caller: Caller) -> MediaFile:
+    """Describe one file without its bytes."""
+    return await services.files.get(file_id, owner=caller.scope)
+
+
+@router.api_route(
+    "/{file_id}/content",
+    methods=["GET", "HEAD"],
+    response_class=Response,
+    operation_id="read_file_content",
+    responses={
+        **_READ_PROBLEMS,
+        **problems(errors.FileNotReady, errors.ObjectMissing),
+        200: {"content": {"application/octet-stream": _BINARY}, "description": "The whole file"},
+        206: {"content": {"application/octet-stream": _BINARY}, "description": "The range asked for"},
+        304: {"description": "Not modified"},
+        416: {"description": "The range lies outside the file"},
+    },
+)
+async def read_content(request: Request, file_id: UUID, services: Serving, caller: Caller) -> Response:
+    """Return a file's bytes, whole or one range of them."""
+    file, reader = await services.files.open(file_id, owner=caller.scope)
+    return ContentResponse(file, reader, request.headers)
+
+
+@router.patch("/{file_id}", response_model=FileRead, responses={**_READ_PROBLEMS, **problems(errors.FileNotReady)})
+async def update_file(file_id: UUID, change: FileUpdate, services: Serving, caller: Caller) -> MediaFile:
+    """Rename a file or set when it expires."""
+    return await services.files.change(file_id, owner=caller.scope, filename=change.filename, expiry=change.expiry())
+
+
+@router.delete(
+    "/{file_id}",
+    status_code=204,
+    responses={**_READ_PROBLEMS, **problems(errors.FileNotReady, errors.FileHeld, errors.MarkerMismatch)},
+)
+async def delete_file(file_id: UUID, services: Serving, caller: Caller) -> None:
+    """Delete a file now; asking again answers 410."""
+    await services.deleter.delete(file_id, owner=caller.scope, requested_by=caller.owner)
+
+
+async def _received(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            if chunk:
+                yield chunk
+    except ClientDisconnect as error:
+        raise IncompleteUpload from error
+
+
+def _content(request: Request) -> AsyncIterator[bytes]:
+    announced = read_digests(request.headers)
+    body = _received(request)
+    return verified(body, announced) if announced else body
+
+
+def _content_length(request: Request) -> int | None:
+    value = request.headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() else None
+
+
+def _merge(query: dict[str, Any], fields: dict[str, str], filename: str | None) -> dict[str, Any]:
+    twice = query.keys() & fields.keys()
+    if twice:
+        raise InvalidRequest(min(twice), "given in the query and in the form")
+    merged = {**query, **fields}
+    return merged if "filename" in merged or filename is None else {**merged, "filename": filename}
+
+
+def _validated(fields: dict[str, Any]) -> FileCreate:
+    try:
+        return FileCreate.model_validate(fields)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+
+
+def _clean_media_type(declared: str) -> str | None:
+    """Return a declared media type without parameters, None when it is none; it is only a hint."""
+    media_type = declared.partition(";")[0].strip().lower()
+    return media_type if _MEDIA_TYPE.fullmatch(media_type) else None

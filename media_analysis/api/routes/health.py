@@ -1,0 +1,74 @@
+"""For probes and Prometheus: alive, ready, metrics; no token needed, nothing private said."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import text
+from sqlalchemy.pool import QueuePool
+
+from media_analysis.api.dependencies import Services, Serving
+from media_analysis.api.schemas.storage import Readiness
+from media_analysis.errors import MediaAnalysisError
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def live() -> dict[str, str]:
+    """Answer as long as the event loop turns."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+async def ready(request: Request, response: Response, services: Serving) -> Readiness:
+    """Check database, store, marker and free disk, each within the database's deadline."""
+    draining = bool(getattr(request.app.state, "draining", False))
+    database, marker, disk = await asyncio.gather(_database(services), _marker(services), _disk(services))
+    checks = {"database": database, "marker": marker, "disk": disk, "process": "draining" if draining else "ok"}
+    is_ready = all(said == "ok" for said in checks.values())
+    if not is_ready:
+        response.status_code = 503
+    return Readiness(ready=is_ready, checks=checks)
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(services: Serving) -> Response:
+    """Return the metrics in the Prometheus text format; storage figures are absent while the database is away."""
+    pool = services.db.engine.pool
+    if isinstance(pool, QueuePool):
+        services.metrics.set_pool(in_use=pool.checkedout(), idle=pool.checkedin())
+    try:
+        stats, backlog = await asyncio.gather(services.status.stats(owner=None), services.status.backlog())
+        services.metrics.set_storage(stats, backlog)
+    except MediaAnalysisError:
+        pass  # the gauges keep their last values, and readiness tells what is wrong
+    return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _database(services: Services) -> str:
+    async def answer() -> None:
+        async with services.db.read_only() as session:
+            await session.execute(text("SELECT 1"))
+
+    try:
+        await services.db.retry(answer)
+    except MediaAnalysisError as error:
+        return error.code
+    return "ok"
+
+
+async def _marker(services: Services) -> str:
+    try:
+        await services.store.require_marker()
+    except MediaAnalysisError as error:
+        return str(error)
+    return "ok"
+
+
+async def _disk(services: Services) -> str:
+    try:
+        free_bytes = (await services.store.capacity()).free_bytes
+    except MediaAnalysisError as error:
+        return error.code
+    reserve_bytes = services.status.reserve_bytes
+    return "ok" if free_bytes >= reserve_bytes else f"{free_bytes} bytes free, reserve is {reserve_bytes}"

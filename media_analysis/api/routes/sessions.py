@@ -1,0 +1,62 @@
+"""Sessions: tokens for people and programs."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from media_analysis import errors
+from media_analysis.api.dependencies import Administrator, Caller, Serving
+from media_analysis.api.errors import problems
+from media_analysis.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from media_analysis.api.schemas.sessions import SessionCreate, SessionCreated, SessionList, SessionRead, SessionUpdate
+from media_analysis.sessions.models import UserSession
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+
+_OWN_PROBLEMS = problems(errors.TokenRejected, errors.SessionNotFound, errors.InvalidRequest)
+_ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
+
+
+@router.post("", status_code=201, response_model=SessionCreated, responses=_ADMIN_PROBLEMS)
+async def create_session(
+    asked: SessionCreate, response: Response, services: Serving, _administrator: Administrator
+) -> dict[str, object]:
+    """Make a token; it is shown in this answer and never again."""
+    made, token = await services.sessions.create(
+        owner=asked.owner, role=asked.role, ttl=timedelta(seconds=asked.ttl_seconds)
+    )
+    response.headers["Location"] = f"/api/v1/sessions/{made.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return {**SessionRead.model_validate(made).model_dump(), "token": token}
+
+
+@router.get("/me", response_model=SessionRead, responses=_OWN_PROBLEMS)
+async def read_own_session(services: Serving, caller: Caller) -> UserSession:
+    """Describe the session this request came with."""
+    return await services.sessions.get(caller.session_id, owner=caller.owner)
+
+
+@router.get("", response_model=SessionList, responses=_OWN_PROBLEMS)
+async def list_sessions(
+    services: Serving, caller: Caller, limit: Limit = 100, cursor: Cursor = None
+) -> dict[str, object]:
+    """List the caller's sessions, or everybody's for an administrator; newest first."""
+    page = await services.sessions.list(owner=caller.scope, before=decode_cursor(cursor), limit=limit)
+    return {"items": page.sessions, "next_cursor": encode_cursor(page.next_before)}
+
+
+@router.patch(
+    "/{session_id}", response_model=SessionRead, responses={**_ADMIN_PROBLEMS, **problems(errors.SessionNotFound)}
+)
+async def update_session(
+    session_id: UUID, change: SessionUpdate, services: Serving, _administrator: Administrator
+) -> UserSession:
+    """Set when a session ends, counted from now."""
+    return await services.sessions.change(session_id, ttl=timedelta(seconds=change.ttl_seconds))
+
+
+@router.delete("/{session_id}", status_code=204, responses=_OWN_PROBLEMS)
+async def revoke_session(session_id: UUID, services: Serving, caller: Caller) -> None:
+    """End a session at once."""
+    await services.sessions.revoke(session_id, owner=caller.scope)

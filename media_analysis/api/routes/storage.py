@@ -1,0 +1,71 @@
+"""Storage: how it stands, and what deletion did."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from media_analysis import errors
+from media_analysis.api.dependencies import Administrator, Caller, Serving
+from media_analysis.api.errors import problems
+from media_analysis.api.schemas.storage import StatsRead, SweepList, SweepRead, ValidationReport
+from media_analysis.retention.models import SweepTrigger
+from media_analysis.retention.records import SweepRequest
+from media_analysis.storage.category import Category
+
+router = APIRouter(prefix="/storage", tags=["storage"])
+
+_ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
+
+
+@router.get("/stats", responses=problems(errors.TokenRejected))
+async def read_stats(services: Serving, caller: Caller) -> StatsRead:
+    """Say what is used and free: an administrator sees everything, others their own files."""
+    return StatsRead.from_stats(await services.status.stats(owner=caller.scope))
+
+
+@router.get("/validate", responses=_ADMIN_PROBLEMS)
+async def validate_storage(services: Serving, _administrator: Administrator) -> ValidationReport:
+    """Say whether store, database and outbox are well, and what is not."""
+    messages = await services.status.problems()
+    return ValidationReport(valid=not messages, messages=list(messages))
+
+
+@router.post(
+    "/cleanup",
+    responses={**_ADMIN_PROBLEMS, **problems(errors.MarkerMismatch, errors.DatabaseUnavailable)},
+)
+async def clean_up(
+    services: Serving,
+    administrator: Administrator,
+    *,
+    dry_run: Annotated[bool, Query(description="Only say what would go; give `false` to delete")] = True,
+    category: Category | None = None,
+) -> SweepRead:
+    """Delete what is due, or rehearse it; the answer comes when the sweep has ended."""
+    report = await services.sweeps.run(
+        SweepRequest(
+            categories=tuple(Category) if category is None else (category,),
+            dry_run=dry_run,
+            trigger=SweepTrigger.API,
+            requested_by=administrator.owner,
+        )
+    )
+    return SweepRead.from_report(report)
+
+
+@router.get("/sweeps", responses=_ADMIN_PROBLEMS)
+async def list_sweeps(
+    services: Serving, _administrator: Administrator, limit: Annotated[int, Query(ge=1, le=500)] = 50
+) -> SweepList:
+    """List the latest sweeps, newest first."""
+    return SweepList(items=[SweepRead.from_row(row) for row in await services.sweeps.list(limit=limit)])
+
+
+@router.get(
+    "/sweeps/{sweep_id}",
+    responses={**_ADMIN_PROBLEMS, **problems(errors.SweepNotFound)},
+)
+async def read_sweep(sweep_id: UUID, services: Serving, _administrator: Administrator) -> SweepRead:
+    """Say how one sweep went."""
+    return SweepRead.from_row(await services.sweeps.get(sweep_id))

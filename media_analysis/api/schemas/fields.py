@@ -1,0 +1,50 @@
+"""Kinds of values that documents share, bounded before anything looks at them."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+LONGEST_LIFETIME_SECONDS: Final = 100 * 366 * 86_400
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class Document(BaseModel):
+    """A JSON document that refuses fields it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Row(BaseModel):
+    """A response made from a row."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+def _printable(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cs"}:
+            raise ValueError("control characters and lone surrogates are not allowed")
+    return text
+
+
+def _storable(instant: datetime) -> datetime:
+    if not _EARLIEST <= instant <= _LATEST:
+        raise ValueError("must lie between 1970 and 9999")
+    return instant
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, bool | float):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic turns ValueError into a 422
+    return value
+
+
+Filename = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_printable)]
+Owner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$")]
+Seconds = Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_SECONDS)]
+Instant = Annotated[AwareDatetime, AfterValidator(_storable)]
+Hex = Annotated[bytes, PlainSerializer(lambda value: value.hex(), return_type=str)]

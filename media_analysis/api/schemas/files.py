@@ -1,0 +1,97 @@
+"""Documents about files."""
+
+from datetime import datetime, timedelta
+from typing import Literal, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from media_analysis.api.schemas.fields import Document, Filename, Hex, Instant, Row, Seconds
+from media_analysis.files.expiry import Expiry
+from media_analysis.files.models import FileState
+from media_analysis.storage.category import Category
+
+
+class FileCreate(Document):
+    """What is said of a file at its upload, in the query or as multipart fields."""
+
+    category: Category
+    filename: Filename
+    ttl_seconds: Seconds | None = Field(None, description="Lifetime from the end of the upload")
+    expires_at: Instant | Literal["never"] | None = None
+    job_id: UUID | None = None
+    parent_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_expiry(self) -> Self:
+        if self.ttl_seconds is not None and self.expires_at is not None:
+            raise ValueError("ttl_seconds and expires_at exclude each other")
+        return self
+
+    def expiry(self) -> Expiry | None:
+        """Return the expiry asked for, None for the category's own."""
+        if self.ttl_seconds is not None:
+            return Expiry(explicit=True, lifetime=timedelta(seconds=self.ttl_seconds))
+        if self.expires_at is None:
+            return None
+        return Expiry(explicit=True, at=None if self.expires_at == "never" else self.expires_at)
+
+
+class FileQuery(Document):
+    """The query of an upload; multipart uploads may give any of it as fields instead."""
+
+    category: Category | None = None
+    filename: Filename | None = None
+    ttl_seconds: Seconds | None = Field(None, description="Lifetime from the end of the upload, in seconds")
+    expires_at: Instant | Literal["never"] | None = Field(None, description="An instant with offset, or `never`")
+    job_id: UUID | None = None
+    parent_id: UUID | None = Field(None, description="The file this one was derived from")
+
+
+class FileUpdate(Document):
+    """A new name, or a new end; `expires_at: null` keeps the file until it is deleted."""
+
+    filename: Filename | None = None
+    ttl_seconds: Seconds | None = Field(None, description="Lifetime from now")
+    expires_at: Instant | None = None
+
+    @model_validator(mode="after")
+    def _something_consistent(self) -> Self:
+        given = self.model_fields_set
+        if not given or (given == {"filename"} and self.filename is None):
+            raise ValueError("nothing to change")
+        if "ttl_seconds" in given and self.ttl_seconds is None:
+            raise ValueError("ttl_seconds must be a number; send expires_at: null to keep the file indefinitely")
+        if {"ttl_seconds", "expires_at"} <= given:
+            raise ValueError("ttl_seconds and expires_at exclude each other")
+        return self
+
+    def expiry(self) -> Expiry | None:
+        """Return the new expiry, None to leave it as it is."""
+        if self.ttl_seconds is not None:
+            return Expiry(explicit=True, lifetime=timedelta(seconds=self.ttl_seconds))
+        return Expiry(explicit=True, at=self.expires_at) if "expires_at" in self.model_fields_set else None
+
+
+class FileRead(Row):
+    """A file as its owner sees it."""
+
+    id: UUID
+    owner: str
+    category: Category
+    state: FileState
+    filename: str
+    media_type: str
+    size_bytes: int | None
+    sha256: Hex | None = Field(description="Lower-case hexadecimal; null while the upload runs")
+    created_at: datetime
+    expires_at: datetime | None = Field(description="Content answers 410 from this instant on; null is indefinite")
+    job_id: UUID | None
+    parent_id: UUID | None
+
+
+class FileList(Row):
+    """One page of files, newest first."""
+
+    items: list[FileRead]
+    next_cursor: str | None

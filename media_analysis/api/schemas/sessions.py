@@ -1,0 +1,48 @@
+"""Documents about sessions."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from media_analysis.api.schemas.fields import Document, Owner, Row, Seconds
+from media_analysis.sessions.models import Role
+
+
+class SessionCreate(Document):
+    """Whom a token is for, what it may do and how long."""
+
+    owner: Owner
+    role: Role = Role.USER
+    ttl_seconds: Seconds
+
+
+class SessionUpdate(Document):
+    """A new end for a session, counted from now."""
+
+    ttl_seconds: Seconds
+
+
+class SessionRead(Row):
+    """A session without its token."""
+
+    id: UUID
+    owner: str
+    role: Role
+    created_at: datetime
+    last_seen_at: datetime | None
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+class SessionCreated(SessionRead):
+    """A new session with its token, shown this once."""
+
+    token: str = Field(description="Send as `Authorization: Bearer …`; it cannot be read again")
+
+
+class SessionList(Row):
+    """One page of sessions, newest first."""
+
+    items: list[SessionRead]
+    next_cursor: str | None

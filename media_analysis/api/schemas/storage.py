@@ -1,0 +1,115 @@
+"""Documents about storage, sweeps and health."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from media_analysis.retention.models import Sweep, SweepStatus
+from media_analysis.retention.records import SweepReport
+from media_analysis.retention.status import StorageStats
+from media_analysis.storage.category import Category
+
+
+class CategoryOutcome(BaseModel):
+    """What a sweep did, or would do, in one category."""
+
+    files_removed: int
+    bytes_freed: int
+    errors: int
+
+
+class SweepRead(BaseModel):
+    """A sweep and its outcome; for a dry run, what a real one would have done."""
+
+    id: UUID
+    status: SweepStatus
+    dry_run: bool
+    start_time: datetime
+    end_time: datetime | None
+    categories: dict[str, CategoryOutcome]
+    total_files_removed: int
+    total_bytes_freed: int
+
+    @classmethod
+    def from_report(cls, report: SweepReport) -> "SweepRead":
+        """Return the document of a sweep that just ended."""
+        return cls(
+            id=report.id,
+            status=report.status,
+            dry_run=report.dry_run,
+            start_time=report.started_at,
+            end_time=report.ended_at,
+            categories={kind.value: CategoryOutcome(**tally.facts()) for kind, tally in report.tallies.items()},
+            total_files_removed=report.files,
+            total_bytes_freed=report.size_bytes,
+        )
+
+    @classmethod
+    def from_row(cls, row: Sweep) -> "SweepRead":
+        """Return the document of a sweep that is remembered."""
+        return cls(
+            id=row.id,
+            status=row.status,
+            dry_run=row.dry_run,
+            start_time=row.started_at,
+            end_time=row.ended_at,
+            categories={name: CategoryOutcome(**tally) for name, tally in row.categories.items()},
+            total_files_removed=row.files,
+            total_bytes_freed=row.size_bytes,
+        )
+
+
+class SweepList(BaseModel):
+    """The latest sweeps, newest first."""
+
+    items: list[SweepRead]
+
+
+class QuotaStatus(BaseModel):
+    """How much of a category's quota is used."""
+
+    used_bytes: int
+    quota_bytes: int | None
+    percent_used: float | None = Field(description="null where there is no quota")
+
+
+class StatsRead(BaseModel):
+    """The disk's capacity and what the ledger says lies on it."""
+
+    total_bytes: int = Field(description="Size of the store's disk")
+    used_bytes: int = Field(description="Bytes of stored files, by the ledger")
+    free_bytes: int = Field(description="Free bytes of the store's disk")
+    file_counts: dict[str, int]
+    quota_status: dict[str, QuotaStatus]
+
+    @classmethod
+    def from_stats(cls, stats: StorageStats) -> "StatsRead":
+        """Return the document of what the ledger and the disk say."""
+        return cls(
+            total_bytes=stats.capacity.total_bytes,
+            used_bytes=stats.used_bytes,
+            free_bytes=stats.capacity.free_bytes,
+            file_counts={category.value: usage.files for category, usage in stats.usage.items()},
+            quota_status={category.value: _quota(stats, category) for category in Category},
+        )
+
+
+def _quota(stats: StorageStats, category: Category) -> QuotaStatus:
+    used, quota = stats.usage[category].size_bytes, stats.quotas.get(category)
+    percent = round(100 * used / quota, 2) if quota else None
+    return QuotaStatus(used_bytes=used, quota_bytes=quota, percent_used=percent)
+
+
+class ValidationReport(BaseModel):
+    """Whether storage is well, and what is not."""
+
+    valid: bool
+    messages: list[str]
+
+
+class Readiness(BaseModel):
+    """Whether the service can do its work, part by part."""
+
+    ready: bool
+    checks: dict[str, str] = Field(description="`ok`, or what is wrong")

@@ -1,0 +1,99 @@
+"""The HTTP process: the application, and a server that drains before it stops."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from media_analysis.api.dependencies import Services
+from media_analysis.api.errors import install_problem_handlers
+from media_analysis.api.middleware import BoundedDocuments, RequestContext
+from media_analysis.api.routes import files, health, sessions, storage
+from media_analysis.errors import Misconfigured
+
+VERSION: Final = "0.1.0"
+GRACE_SECONDS: Final = 30
+DESCRIPTION: Final = (
+    "Owns media files from upload to deletion: every byte has a row with a category and an expiry, "
+    "so cleanup asks the database what is due and never scans the disk."
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application over services somebody else opens and closes."""
+    app = FastAPI(title="media-analysis", version=VERSION, description=DESCRIPTION, redirect_slashes=False)
+    app.state.services = services
+    app.state.draining = False
+    install_problem_handlers(app)
+    for router in (files.router, sessions.router, storage.router):
+        app.include_router(router, prefix="/api/v1")
+    app.include_router(health.router)
+    app.add_middleware(BoundedDocuments)
+    app.add_middleware(RequestContext, metrics=services.metrics)
+    return app
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: it would kill the process before its neighbours are closed."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    def capture_signals(self) -> Any:
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._announce()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to `host:port`; port 0 takes a free one.
+
+    Raises:
+        Misconfigured: the address cannot be had.
+
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+    return listening
+
+
+async def serve(app: FastAPI, listening: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then let requests in flight end."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="none",
+    )
+    server = _Server(config, announce)
+
+    def drain() -> None:
+        server.force_exit = server.should_exit  # a second signal does not wait
+        app.state.draining = True
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, drain)
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

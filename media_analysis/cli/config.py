@@ -1,0 +1,28 @@
+"""`media-analysis config`: the settings in force, and where each came from."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from media_analysis.cli.console import ConfigFile, DataDir, load, out
+from media_analysis.settings import effective
+
+
+def config(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print every setting with its value, where it came from, and the variable that sets it."""
+    rows = effective(load(config, data_dir))
+    if as_json:
+        shown = {row.path: {"value": row.text, "origin": row.origin, "variable": row.env} for row in rows}
+        out.print_json(json.dumps(shown))
+        return
+    table = Table("setting", "value", "from", "variable")
+    for row in rows:
+        table.add_row(row.path, row.text, row.origin, row.env)
+    out.print(table)

@@ -1,0 +1,98 @@
+"""`media-analysis serve`: database, migrations, API and scheduler in one process."""
+
+import os
+import secrets
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, report, run
+from media_analysis.db.migrations import migrate
+from media_analysis.errors import Misconfigured
+from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.sessions.models import Role
+from media_analysis.sessions.service import new_token
+from media_analysis.settings import Settings
+
+ADMIN_TTL: Final = timedelta(days=3650)
+TOKEN_FILE_MODE: Final = 0o600
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]", show_default=False)
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on [default: 8000]", show_default=False)] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Serve the API and run the scheduler until ^C.
+
+    Without DATABASE_URL it starts an embedded PostgreSQL in the data directory and migrates it.
+    """
+    run(_serve(load(config, data_dir, server={"host": host, "port": port}).settings))
+
+
+async def _serve(settings: Settings) -> None:
+    # Imported here so that no other command pays for the web framework.
+    from media_analysis import app, scheduler  # noqa: PLC0415
+
+    listening = app.bind(settings.server.host, settings.server.port)
+    with listening:
+        async with database_url(settings, report=report, exclusive=True) as url:
+            if settings.database.url is None:
+                report("migrating the database")
+                await migrate(url)
+            async with open_runtime(settings, url) as runtime:
+                token_file = await ensure_admin_token(runtime)
+                address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
+                async with scheduler.running_scheduler(runtime):
+                    await app.serve(app.create_app(runtime), listening, lambda: _announce(address, token_file))
+                report("stopping")
+
+
+def _announce(address: str, token_file: Path) -> None:
+    err.print(f"[bold green]ready[/bold green] at {address} (OpenAPI: {address}/docs)", soft_wrap=True)
+    err.print(f"admin token in {token_file}", soft_wrap=True)
+
+
+async def ensure_admin_token(runtime: Runtime) -> Path:
+    """Make sure `DATA_DIR/admin-token` holds a token whose session exists, and return the file's path.
+
+    The file comes first: a crash between the two leaves a token that the next start registers.
+    """
+    path = runtime.settings.data_dir.resolve() / "admin-token"
+    token = _read_token(path) or _write_token(path)
+    await runtime.sessions.ensure(token, owner="admin", role=Role.ADMIN, ttl=ADMIN_TTL)
+    return path
+
+
+def _read_token(path: Path) -> str | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if status.st_mode & 0o077 or status.st_uid != os.geteuid():
+        raise Misconfigured(f"{path} can be read by others; set its mode to 0600 or remove it")
+    return path.read_text().strip() or None
+
+
+def _write_token(path: Path) -> str:
+    token = new_token()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, TOKEN_FILE_MODE)
+    try:
+        os.write(descriptor, f"{token}\n".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        part.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+    return token

@@ -1,0 +1,71 @@
+"""`media-analysis sweep`: delete what is due, from the command line or cron."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run
+from media_analysis.retention.models import SweepTrigger
+from media_analysis.retention.records import SweepReport, SweepRequest
+from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.settings import Settings, format_size
+from media_analysis.storage.category import Category
+
+
+def sweep(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go")] = False,
+    category: Annotated[Category | None, typer.Option(help="Only this category", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Delete what is due, or rehearse it, and print the outcome; exit code 2 when some files could not go."""
+    request = SweepRequest(
+        categories=tuple(Category) if category is None else (category,),
+        dry_run=dry_run,
+        trigger=SweepTrigger.CLI,
+        requested_by="command line",
+    )
+    outcome = run(_sweep(load(config, data_dir).settings, request))
+    _print(outcome, as_json=as_json)
+    if outcome.errors:
+        raise typer.Exit(2)
+
+
+async def _sweep(settings: Settings, request: SweepRequest) -> SweepReport:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        if request.dry_run or not err.is_terminal:
+            return await runtime.sweeps.run(request)
+        return await _sweep_visibly(runtime, request)
+
+
+async def _sweep_visibly(runtime: Runtime, request: SweepRequest) -> SweepReport:
+    due = await runtime.sweeps.count_due(request)
+    columns = (TextColumn("sweeping"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("sweep", total=due)
+        return await runtime.sweeps.run(
+            request, progress=lambda so_far: bar.update(task, completed=so_far.files + so_far.errors)
+        )
+
+
+def _print(outcome: SweepReport, *, as_json: bool) -> None:
+    if as_json:
+        # Imported here so that no other command pays for the API's documents.
+        from media_analysis.api.schemas.storage import SweepRead  # noqa: PLC0415
+
+        out.print_json(json.dumps(SweepRead.from_report(outcome).model_dump(mode="json")))
+        return
+    verb = "would remove" if outcome.dry_run else "removed"
+    table = Table("category", "files", "bytes", "errors")
+    for category, tally in outcome.tallies.items():
+        if tally.files_removed or tally.errors:
+            size = format_size(tally.bytes_freed)
+            table.add_row(category.value, str(tally.files_removed), size, str(tally.errors))
+    if table.row_count:
+        out.print(table)
+    out.print(f"{verb} {outcome.files} files, {format_size(outcome.size_bytes)} ({outcome.status.value})")

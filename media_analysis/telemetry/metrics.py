@@ -1,0 +1,79 @@
+"""What Prometheus reads: storage from the ledger, deletion as it happens, requests by route."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from media_analysis.retention.models import SweepStatus
+from media_analysis.retention.records import SweepReport
+from media_analysis.retention.status import Backlog, StorageStats
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+SWEEP_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
+
+
+class Metrics:
+    """One process's metrics in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._bytes = Gauge("storage_bytes", "Stored bytes by the ledger", ["category"], registry=registry)
+        self._files = Gauge("storage_files", "Stored files by the ledger", ["category"], registry=registry)
+        self._reserved = Gauge(
+            "storage_reserved_bytes", "Bytes announced by running uploads", ["category"], registry=registry
+        )
+        self._quota = Gauge("storage_quota_bytes", "Configured quota", ["category"], registry=registry)
+        self._free = Gauge("storage_free_bytes", "Free bytes of the store's disk", registry=registry)
+        self._lag = Gauge("storage_due_lag_seconds", "Age of the oldest due file", ["category"], registry=registry)
+        self._dead = Gauge("purge_dead_letters", "Deletions given up after repeated failures", registry=registry)
+        self._open = Gauge("purge_open", "Outbox entries whose bytes still have to go", registry=registry)
+        self._pool = Gauge("database_pool_connections", "Connections of the pool", ["state"], registry=registry)
+        self._cleaned = Counter("files_cleaned", "Files removed by sweeps", ["category"], registry=registry)
+        self._freed = Counter("bytes_freed", "Bytes removed by sweeps", ["category"], registry=registry)
+        self._errors = Counter("sweep_errors", "Files a sweep could not remove", ["category"], registry=registry)
+        self._sweeps = Counter("sweeps", "Sweeps ended, by outcome", ["status"], registry=registry)
+        self._sweep_seconds = Histogram("sweep_seconds", "Duration of sweeps", buckets=SWEEP_BUCKETS, registry=registry)
+        self._http = Histogram(
+            "http_request_seconds",
+            "Time to the last byte of a response",
+            ["method", "route", "status"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+
+    def observe_sweep(self, report: SweepReport) -> None:
+        """Count a finished sweep; rehearsals change nothing."""
+        if report.dry_run:
+            return
+        for category, tally in report.tallies.items():
+            self._cleaned.labels(category.value).inc(tally.files_removed)
+            self._freed.labels(category.value).inc(tally.bytes_freed)
+            self._errors.labels(category.value).inc(tally.errors)
+        self._sweeps.labels(report.status.value).inc()
+        if report.status is not SweepStatus.FAILED and report.ended_at is not None:
+            self._sweep_seconds.observe((report.ended_at - report.started_at).total_seconds())
+
+    def observe_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one response."""
+        self._http.labels(method, route, str(status)).observe(seconds)
+
+    def set_storage(self, stats: StorageStats, backlog: Backlog) -> None:
+        """Take over what the database says at the moment of a scrape."""
+        self._free.set(stats.capacity.free_bytes)
+        for category, usage in stats.usage.items():
+            self._bytes.labels(category.value).set(usage.size_bytes)
+            self._files.labels(category.value).set(usage.files)
+            self._reserved.labels(category.value).set(usage.reserved_bytes)
+            self._lag.labels(category.value).set(backlog.lag_seconds.get(category, 0.0))
+            quota = stats.quotas.get(category)
+            if quota is not None:
+                self._quota.labels(category.value).set(quota)
+        self._dead.set(backlog.dead_letters)
+        self._open.set(backlog.open_purges)
+
+    def set_pool(self, *, in_use: int, idle: int) -> None:
+        """Take over how the connection pool stands."""
+        self._pool.labels("in_use").set(in_use)
+        self._pool.labels("idle").set(idle)
+
+    def render(self) -> bytes:
+        """Return everything in the Prometheus text format."""
+        return generate_latest(self._registry)
