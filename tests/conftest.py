@@ -1,0 +1,173 @@
+"""Real PostgreSQL, real disk: one server per worker, one database and one store per test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy import make_url
+
+from media_analysis.app import create_app
+from media_analysis.db.embedded import embedded_server
+from media_analysis.db.migrations import migrate
+from media_analysis.files.expiry import Expiry
+from media_analysis.files.models import MediaFile
+from media_analysis.files.uploads import Upload
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.sessions.models import Role
+from media_analysis.settings import Settings, load_settings
+from media_analysis.storage.category import Category
+from tests.oracle import inspect_everything
+
+TEMPLATE = "media_analysis_template"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def open_directory() -> Iterator[Path]:
+    """A short directory that PostgreSQL's unprivileged account can enter, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp(prefix="ma-", dir="/tmp"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+async def server_url(open_directory: Path) -> AsyncIterator[str]:
+    """A PostgreSQL: the one named by TEST_DATABASE_URL, a container if TEST_POSTGRES=container, else embedded."""
+    if "TEST_DATABASE_URL" in os.environ:
+        yield os.environ["TEST_DATABASE_URL"]
+    elif os.environ.get("TEST_POSTGRES") == "container":
+        from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - needs Docker
+
+        with PostgresContainer("postgres:18-alpine", driver=None) as container:
+            yield container.get_connection_url()
+    else:
+        async with embedded_server(open_directory / "postgres") as server:
+            yield server.url
+
+
+def with_database(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+async def execute(url: str, *statements: str) -> None:
+    """Run statements outside any transaction."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def fetch(url: str, query: str, *values: object) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows: list[asyncpg.Record] = await connection.fetch(query, *values)
+        return rows
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def template(server_url: str) -> str:
+    """The name of a migrated database that tests copy."""
+    name = f"{TEMPLATE}_{os.getpid()}"
+    await execute(server_url, f'CREATE DATABASE "{name}"')
+    await migrate(with_database(server_url, name))
+    return name
+
+
+@pytest.fixture
+async def database(server_url: str, template: str) -> AsyncIterator[str]:
+    """The URL of a fresh, migrated database."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    await execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield with_database(server_url, name)
+    await execute(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def environment(database: str, tmp_path: Path) -> dict[str, str]:
+    """The variables a service on this test's database and store would be started with; tests may add to it."""
+    return {
+        "DATABASE_URL": database,
+        "MEDIA_ANALYSIS_DATA_DIR": str(tmp_path / "var"),
+        "STORAGE_MONITORING_RESERVE_BYTES": "1MiB",
+    }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    return load_settings(environ=environment).settings
+
+
+@pytest.fixture
+async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
+    """The services; when the test is over, the oracle inspects every row and object it left."""
+    async with open_runtime(settings, database) as opened:
+        yield opened
+    violations = await inspect_everything(database, settings.store_path)
+    assert not violations, "\n".join(violations)
+
+
+async def chunks(content: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+StoreFile = Callable[..., Awaitable[MediaFile]]
+
+
+@pytest.fixture
+def store_file(runtime: Runtime) -> StoreFile:
+    """Uploads through the service; every part of the upload can be given."""
+
+    async def store(content: bytes = b"some bytes", *, ttl: float | None = None, **about: Any) -> MediaFile:
+        expiry = None if ttl is None else Expiry(explicit=True, lifetime=timedelta(seconds=ttl))
+        facts = {"owner": "alice", "category": Category.UPLOADS, "filename": "file.bin", "expiry": expiry} | about
+        return await runtime.uploads.store_file(Upload(**facts), chunks(content))
+
+    return store
+
+
+@dataclass
+class Client:
+    """An HTTP client of the application, with a token per owner."""
+
+    http: httpx.AsyncClient
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def request(self, method: str, path: str, *, by: str | None = "alice", **about: Any) -> httpx.Response:
+        headers = dict(about.pop("headers", None) or {})
+        if by is not None:
+            headers.setdefault("Authorization", f"Bearer {self.tokens[by]}")
+        return await self.http.request(method, path, headers=headers, **about)
+
+    async def upload(self, content: bytes = b"some bytes", *, by: str = "alice", **query: Any) -> dict[str, Any]:
+        """Upload a raw body and return the FileRead; fails unless the answer is 201."""
+        params = {"category": "uploads", "filename": "file.bin"} | query
+        answer = await self.request("POST", "/api/v1/files", by=by, params=params, content=content)
+        assert answer.status_code == 201, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+@pytest.fixture
+async def client(runtime: Runtime) -> AsyncIterator[Client]:
+    """The application called in process, by `alice` and `bob` (users) and `admin`."""
+    transport = httpx.ASGITransport(create_app(runtime), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        made = Client(http)
+        for owner, role in (("alice", Role.USER), ("bob", Role.USER), ("admin", Role.ADMIN)):
+            _, made.tokens[owner] = await runtime.sessions.create(owner=owner, role=role, ttl=timedelta(hours=1))
+        yield made

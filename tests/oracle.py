@@ -1,0 +1,157 @@
+"""The oracle: walks every row and every object and says which promises of the service are broken.
+
+Production never scans; this is what proves that it does not need to.
+"""
+
+import hashlib
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from media_analysis.storage.marker import MARKER_NAME
+
+Rows = list[asyncpg.Record]
+
+
+@dataclass(frozen=True)
+class World:
+    """All that is remembered and all that lies on disk, at a moment when nothing runs."""
+
+    root: Path
+    files: Rows
+    tombstones: Rows
+    purges: Rows
+    ledger: Rows
+    jobs: Rows
+
+    def objects(self) -> Iterator[Path]:
+        yield from (path for path in self.root.rglob("*") if not path.is_dir() and path.name != MARKER_NAME)
+
+
+async def look(database: str, root: Path) -> World:
+    connection = await asyncpg.connect(database)
+    try:
+        tables: dict[str, Rows] = {}
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            for table in ("media_files", "tombstones", "purges", "ledger", "analysis_jobs"):
+                tables[table] = await connection.fetch(f"SELECT * FROM {table}")
+    finally:
+        await connection.close()
+    return World(root, *tables.values())
+
+
+async def inspect_everything(database: str, root: Path, *, acknowledged: Mapping[str, str] | None = None) -> list[str]:
+    """Return every violation, one sentence each.
+
+    `acknowledged` maps the ids of files that were answered 201 to their SHA-256 in hexadecimal.
+    """
+    world = await look(database, root)
+    return [
+        *_acknowledged_is_kept(world, acknowledged or {}),
+        *_no_untracked_object(world),
+        *_stored_has_bytes(world),
+        *_pending_is_bounded(world),
+        *_deletions_were_legal(world),
+        *_nobody_is_alive_and_dead(world),
+        *_ledger_is_exact(world),
+    ]
+
+
+def _acknowledged_is_kept(world: World, acknowledged: Mapping[str, str]) -> Iterator[str]:
+    """Promises 1 and 7."""
+    living = {str(row["id"]): row for row in world.files}
+    dead = {str(row["id"]) for row in world.tombstones}
+    for file_id, digest in acknowledged.items():
+        row = living.get(file_id)
+        if row is None:
+            if file_id not in dead:
+                yield f"promise 7: {file_id} was acknowledged and vanished without a tombstone"
+        elif row["state"] != "stored":
+            yield f"promise 1: {file_id} was acknowledged and is {row['state']}"
+        elif row["sha256"].hex() != digest:
+            yield f"promise 1: {file_id} was acknowledged with other bytes"
+
+
+def _no_untracked_object(world: World) -> Iterator[str]:
+    """Promise 2."""
+    unfinished = {file_id for purge in world.purges for file_id in purge["tombstone_ids"]}
+    tracked = {row["key"] for row in world.files}
+    tracked |= {row["key"] for row in world.tombstones if row["id"] in unfinished}
+    for path in world.objects():
+        key = str(path.relative_to(world.root))
+        if key not in tracked:
+            yield f"promise 2: {key} has neither a row nor an open tombstone"
+
+
+def _stored_has_bytes(world: World) -> Iterator[str]:
+    """Promise 3."""
+    for row in world.files:
+        if row["state"] == "stored":
+            fault = _fault(world.root / row["key"], row)
+            if fault:
+                yield f"promise 3: {row['key']} {fault}"
+
+
+def _fault(path: Path, row: asyncpg.Record) -> str | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return "is stored and has no bytes"
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        return "is not a regular file with one link"
+    if status.st_size != row["size_bytes"]:
+        return f"has {status.st_size} bytes, its row says {row['size_bytes']}"
+    if hashlib.sha256(path.read_bytes()).digest() != row["sha256"]:
+        return "has other bytes than its row says"
+    return None
+
+
+def _pending_is_bounded(world: World) -> Iterator[str]:
+    """Promise 4."""
+    for row in world.files:
+        if row["state"] == "pending" and row["due_at"] is None:
+            yield f"promise 4: {row['id']} is pending without a lease"
+
+
+def _deletions_were_legal(world: World) -> Iterator[str]:
+    """Promise 5."""
+    for stone in world.tombstones:
+        if stone["held_until"] is not None and stone["held_until"] > stone["deleted_at"]:
+            yield f"promise 5: {stone['id']} was deleted while held"
+        if not _was_due(stone):
+            yield f"promise 5: {stone['id']} was deleted by {stone['rule']} before it was due"
+
+
+def _was_due(stone: asyncpg.Record) -> bool:
+    by_request = stone["rule"] == "requested"
+    by_failed_upload = stone["rule"] == "upload_abandoned" and stone["state"] == "pending"
+    return by_request or by_failed_upload or (stone["due_at"] is not None and stone["due_at"] <= stone["deleted_at"])
+
+
+def _nobody_is_alive_and_dead(world: World) -> Iterator[str]:
+    """Promise 6."""
+    for file_id in {row["id"] for row in world.files} & {row["id"] for row in world.tombstones}:
+        yield f"promise 6: {file_id} has a row and a tombstone"
+
+
+def _ledger_is_exact(world: World) -> Iterator[str]:
+    """Promise 15."""
+    truth: dict[tuple[str, str], list[int]] = {}
+    for row in world.files:
+        sums = truth.setdefault((row["owner"], row["category"]), [0, 0, 0])
+        if row["state"] == "pending":
+            sums[2] += row["reserved_bytes"]
+        else:
+            sums[0] += 1
+            sums[1] += row["size_bytes"]
+    told: dict[tuple[str, str], Any] = {
+        (entry["owner"], entry["category"]): [entry["files"], entry["size_bytes"], entry["reserved_bytes"]]
+        for entry in world.ledger
+    }
+    for account in truth.keys() | told.keys():
+        if truth.get(account, [0, 0, 0]) != told.get(account, [0, 0, 0]):
+            yield f"promise 15: the ledger says {told.get(account)} for {account}, truth is {truth.get(account)}"
