@@ -22,7 +22,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import media_analysis
-from media_analysis.db.embedded import EmbeddedServer, embedded_server
+from media_analysis.db.embedded import EmbeddedServer, embedded_server, server
 from media_analysis.db.embedded import account as accounts
 from media_analysis.db.embedded.account import Account, choose_account, find_binaries
 from media_analysis.db.embedded.cluster import NAME, Cluster, require_short_path
