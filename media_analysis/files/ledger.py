@@ -37,17 +37,7 @@ def sum_movements(moves: Iterable[tuple[Account, Movement]]) -> dict[Account, Mo
     return sums
 
 
-# Both statements lock accounts in the same order, so two writers never wait for each other in a circle.
-_RESERVE = text("""
-    INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
-    SELECT owner, category, 0, 0, reserved_bytes
-    FROM unnest(CAST(:owners AS text[]), CAST(:categories AS category[]), CAST(:reserved AS bigint[]))
-        AS asked(owner, category, reserved_bytes)
-    ORDER BY owner, category
-    ON CONFLICT (owner, category)
-        DO UPDATE SET reserved_bytes = ledger.reserved_bytes + excluded.reserved_bytes
-""")
-
+# Accounts are locked in one order everywhere, so two writers never wait for each other in a circle.
 _MOVE = text("""
     WITH asked AS (
         SELECT * FROM unnest(
@@ -65,27 +55,19 @@ _MOVE = text("""
 """)
 
 
-async def reserve(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
-    """Hold the reserved bytes of starting uploads, opening accounts that do not exist yet."""
-    if sums:
-        await session.execute(_RESERVE, _columns(sums, ("owners", "categories", "reserved")))
-
-
 async def move(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
     """Change accounts that exist: every upload opened its own when it began."""
     if sums:
-        await session.execute(_MOVE, _columns(sums, ("owners", "categories", "files", "sizes", "reserved")))
-
-
-def _columns(sums: Mapping[Account, Movement], wanted: Sequence[str]) -> dict[str, list[object]]:
-    columns: dict[str, list[object]] = {
-        "owners": [account.owner for account in sums],
-        "categories": [account.category.value for account in sums],
-        "files": [movement.files for movement in sums.values()],
-        "sizes": [movement.size_bytes for movement in sums.values()],
-        "reserved": [movement.reserved_bytes for movement in sums.values()],
-    }
-    return {name: columns[name] for name in wanted}
+        await session.execute(
+            _MOVE,
+            {
+                "owners": [account.owner for account in sums],
+                "categories": [account.category.value for account in sums],
+                "files": [movement.files for movement in sums.values()],
+                "sizes": [movement.size_bytes for movement in sums.values()],
+                "reserved": [movement.reserved_bytes for movement in sums.values()],
+            },
+        )
 
 
 async def list_entries(session: AsyncSession, *, owner: str | None) -> Sequence[LedgerEntry]:

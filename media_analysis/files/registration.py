@@ -104,7 +104,12 @@ _REGISTER = text("""
         FROM judged
         WHERE refused IS NULL AND (idempotency_key IS NULL OR id IN (SELECT file_id FROM keyed))
         ON CONFLICT (id) DO NOTHING
-        RETURNING id
+        RETURNING id, owner, category, reserved_bytes
+    ), reserved AS (
+        INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
+        SELECT owner, category, 0, 0, sum(reserved_bytes) FROM added GROUP BY owner, category
+        ORDER BY owner, category
+        ON CONFLICT (owner, category) DO UPDATE SET reserved_bytes = ledger.reserved_bytes + excluded.reserved_bytes
     )
     SELECT judged.id, judged.refused, added.id IS NOT NULL AS added FROM judged LEFT JOIN added USING (id)
 """)
@@ -117,10 +122,15 @@ _SETTLE = text("""
     WITH asked AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:explicit AS boolean[]),
-            CAST(:instants AS timestamptz[]), CAST(:lifetimes AS float8[]), CAST(:idempotency_keys AS text[])
-        ) AS asked(id, size_bytes, sha256, explicit, expires_at, lifetime_seconds, idempotency_key)
+            CAST(:instants AS timestamptz[]), CAST(:lifetimes AS float8[]),
+            CAST(:owners AS text[]), CAST(:idempotency_keys AS text[])
+        ) AS asked(id, size_bytes, sha256, explicit, expires_at, lifetime_seconds, owner, idempotency_key)
     ), timed AS (
         SELECT asked.*, coalesce(expires_at, now() + make_interval(secs => lifetime_seconds)) AS ends_at FROM asked
+    ), held AS MATERIALIZED (
+        SELECT asked.id FROM asked JOIN idempotency_keys AS known
+            ON known.owner = asked.owner AND known.key = asked.idempotency_key AND known.file_id = asked.id
+        ORDER BY known.owner, known.key FOR UPDATE OF known
     ), settled AS (
         UPDATE media_files AS file SET
             state = 'stored', size_bytes = timed.size_bytes, sha256 = timed.sha256, reserved_bytes = 0,
@@ -128,10 +138,7 @@ _SETTLE = text("""
             due_at = CASE WHEN timed.ends_at IS NOT NULL THEN greatest(timed.ends_at, file.min_retain_until) END
         FROM timed
         WHERE file.id = timed.id AND file.state = 'pending'
-            AND (timed.idempotency_key IS NULL OR EXISTS (
-                SELECT FROM idempotency_keys AS held
-                WHERE held.owner = file.owner AND held.key = timed.idempotency_key AND held.file_id = file.id
-            ))
+            AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))
         RETURNING file.*
     ), answered AS (
         UPDATE idempotency_keys AS known SET answer = to_jsonb(settled)
@@ -169,14 +176,7 @@ async def add_pending(
             "lease_seconds": lease_seconds,
         },
     )
-    receipts = {file_id: Receipt(refused, added) for file_id, refused, added in rows}
-    await ledger.reserve(
-        session,
-        ledger.sum_movements(
-            (item.account, Movement(reserved_bytes=item.reserved_bytes)) for item in asked if receipts[item.id].added
-        ),
-    )
-    return receipts
+    return {file_id: Receipt(refused, added) for file_id, refused, added in rows}
 
 
 async def lock_pending(session: AsyncSession, ids: Sequence[UUID]) -> frozenset[UUID]:
@@ -198,6 +198,7 @@ async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[
             "explicit": [item.expiry.explicit for item in asked],
             "instants": [item.expiry.at for item in asked],
             "lifetimes": [item.expiry.lifetime_seconds for item in asked],
+            "owners": [item.registration.owner for item in asked],
             "idempotency_keys": [item.registration.idempotency_key for item in asked],
         },
     )

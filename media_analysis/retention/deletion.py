@@ -37,9 +37,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one claim took; `claim` is None when everything it saw may stay."""
+    """What one transaction took, one claim a rule; none at all when everything it saw may stay."""
 
-    claim: Claim | None
+    claims: Sequence[Claim]
     last: Position
 
 
@@ -47,6 +47,7 @@ class Batch:
 class Purged:
     """Whose bytes are gone, and why others are not."""
 
+    category: Category
     gone: Sequence[ClaimedFile]
     failed: Sequence[tuple[ClaimedFile, str]]
 
@@ -79,10 +80,10 @@ class Deleter:
             )
             if not due:
                 return None
-            claim = await self._bury(session, due, order)
+            claims = await self._bury(session, category, due, order)
             failpoint("delete.claiming")
         failpoint("delete.claimed")
-        return Batch(claim, Position(due[-1].due_at, due[-1].id))
+        return Batch(claims, Position(due[-1].due_at, due[-1].id))
 
     async def claim_unfinished(self, *, now: datetime) -> Claim | None:
         """Take over an outbox entry whose bytes somebody left behind."""
@@ -101,13 +102,15 @@ class Deleter:
         """
         outcome = await self.store.delete_many([file.key for file in claim.files])
         failpoint("delete.purged")
-        failed = [(file, outcome.failed[file.key]) for file in claim.files if file.key in outcome.failed]
+        refused = outcome.failed
+        failed = [(file, refused[file.key]) for file in claim.files if file.key in refused] if refused else []
         async with self.db.transaction() as session:
             await queries.confirm(session, claim, failed, max_attempts=self.max_attempts)
         failpoint("delete.confirmed")
         for file, reason in failed:
             log.warning("purge.failed", file_id=str(file.id), reason=reason, attempts=claim.attempts)
-        return Purged([file for file in claim.files if file.key not in outcome.failed], failed)
+        gone = [file for file in claim.files if file.key not in refused] if failed else claim.files
+        return Purged(claim.category, gone, failed)
 
     async def delete(self, file_id: UUID, *, owner: str | None, requested_by: str) -> None:
         """Delete one file because somebody asks for it.
@@ -124,9 +127,7 @@ class Deleter:
             if facts is None:
                 await raise_gone(session, file_id, owner=owner)
             _require_deletable(facts, now)
-            claim = await queries.bury(
-                session, [(facts, RetentionRule.REQUESTED)], now=now, requested_by=requested_by, sweep_id=None
-            )
+            claim = await self._bury_one(session, facts, RetentionRule.REQUESTED, now=now, requested_by=requested_by)
         failpoint("delete.requested")
         await self._purge_committed(claim)
 
@@ -136,11 +137,9 @@ class Deleter:
         now = await self.db.now()
         async with self.db.transaction() as session:
             facts = await queries.lock_file(session, file_id, owner=None)
-            if facts is None or facts.state is not FileState.PENDING:
+            if facts is None or facts.state != FileState.PENDING:
                 return
-            claim = await queries.bury(
-                session, [(facts, RetentionRule.UPLOAD_ABANDONED)], now=now, requested_by="upload", sweep_id=None
-            )
+            claim = await self._bury_one(session, facts, RetentionRule.UPLOAD_ABANDONED, now=now, requested_by="upload")
         await self._purge_committed(claim)
 
     async def _purge_committed(self, claim: Claim) -> None:
@@ -150,26 +149,48 @@ class Deleter:
             # The tombstone is committed, so the file is deleted whatever happens here; the outbox keeps its bytes.
             log.warning("purge.postponed", purge_id=str(claim.purge_id), reason=error.code)
 
-    async def _bury(self, session: AsyncSession, due: Sequence[Row[Any]], order: Order) -> Claim | None:
-        doomed: list[tuple[Row[Any], RetentionRule]] = []
+    async def _bury_one(
+        self, session: AsyncSession, facts: Row[Any], rule: RetentionRule, *, now: datetime, requested_by: str
+    ) -> Claim:
+        return await queries.bury(
+            session,
+            [facts],
+            category=facts.category,
+            rule=rule,
+            now=now,
+            requested_by=requested_by,
+            sweep_id=None,
+        )
+
+    async def _bury(
+        self, session: AsyncSession, category: Category, due: Sequence[Row[Any]], order: Order
+    ) -> Sequence[Claim]:
+        doomed: dict[RetentionRule, list[Row[Any]]] = {}
         kept: dict[UUID, datetime | None] = {}
         for facts in due:
-            match decide(facts, order.now):
-                case Delete(rule):
-                    doomed.append((facts, rule))
-                case Keep(_, until):
-                    kept[facts.id] = until
+            decision = decide(facts, order.now)
+            if isinstance(decision, Delete):
+                doomed.setdefault(decision.rule, []).append(facts)
+            else:
+                kept[facts.id] = decision.until
         if kept:
             await queries.reschedule(session, kept)
-        if not doomed:
-            return None
-        return await queries.bury(
-            session, doomed, now=order.now, requested_by=order.requested_by, sweep_id=order.sweep_id
-        )
+        return [
+            await queries.bury(
+                session,
+                rows,
+                category=category,
+                rule=rule,
+                now=order.now,
+                requested_by=order.requested_by,
+                sweep_id=order.sweep_id,
+            )
+            for rule, rows in doomed.items()
+        ]
 
 
 def _require_deletable(facts: Row[Any], now: datetime) -> None:
-    if facts.state is FileState.PENDING:
+    if facts.state == FileState.PENDING:
         raise FileNotReady(facts.id)
     match decide(facts, now):
         case Keep(RetentionRule.HOLD | RetentionRule.MINIMUM_RETENTION as rule, until):

@@ -11,7 +11,7 @@ class Facts(Protocol):
     """What a decision may depend on; a row of `media_files` has it all."""
 
     @property
-    def state(self) -> FileState: ...
+    def state(self) -> str: ...
     @property
     def expires_at(self) -> datetime | None: ...
     @property
@@ -54,17 +54,18 @@ def decide(facts: Facts, now: datetime) -> Decision:
     Precedence: hold, minimum retention, explicit expiry, category lifetime; a pending upload lives by its lease.
     Intervals are half-open: at the very instant it ends, a term no longer protects.
     """
-    if facts.held_until is not None and facts.held_until > now:
-        return Keep(RetentionRule.HOLD, facts.held_until)
-    if facts.state is FileState.PENDING:
+    held_until, expires_at = facts.held_until, facts.expires_at
+    if held_until is not None and held_until > now:
+        return Keep(RetentionRule.HOLD, held_until)
+    if facts.state == FileState.PENDING:
         return _decide_pending(facts.due_at, now)
     if facts.min_retain_until is not None and facts.min_retain_until > now:
         return Keep(RetentionRule.MINIMUM_RETENTION, facts.min_retain_until)
-    if facts.expires_at is None:
+    if expires_at is None:
         return _INDEFINITE
-    if facts.expires_at > now:
+    if expires_at > now:
         rule = RetentionRule.EXPLICIT_EXPIRY if facts.expiry_explicit else RetentionRule.CATEGORY_LIFETIME
-        return Keep(rule, facts.expires_at)
+        return Keep(rule, expires_at)
     return _EXPIRED if facts.expiry_explicit else _LIFETIME_OVER
 
 

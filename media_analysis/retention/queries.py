@@ -1,19 +1,18 @@
 """Claiming what is due, burying it, and the outbox of bytes that still have to go."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, TextualSelect, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.files.models import CATEGORY, FILE_STATE, FileState, RetentionRule
+from media_analysis.files.models import CATEGORY, RetentionRule
 from media_analysis.storage.category import Category
 
 PURGE_LEASE: Final = timedelta(minutes=2)
@@ -28,29 +27,26 @@ class Position:
     id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedFile:
-    """What the purge of one file needs, and what its deletion gives back."""
+class ClaimedFile(NamedTuple):
+    """What the purge of one file needs."""
 
     id: UUID
     key: str
-    category: Category
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An outbox entry this process now works on."""
+    """An outbox entry this process now works on; its files are of one category."""
 
     purge_id: UUID
     attempts: int
+    category: Category
     files: Sequence[ClaimedFile]
 
 
-_FACTS: Final = """
-    id, owner, category, state, key, size_bytes, reserved_bytes,
-    expires_at, expiry_explicit, min_retain_until, held_until, due_at
-"""
+# No more than a decision and a purge need: a sweep reads a million of these.
+_FACTS: Final = "id, state, key, size_bytes, expires_at, expiry_explicit, min_retain_until, held_until, due_at"
 
 # The bound (due_at, id) > (…) keeps every batch off the index entries that the batches before it left dead.
 _DUE_FROM: Final = """
@@ -59,12 +55,12 @@ _DUE_FROM: Final = """
 """
 _PENDING_ONLY: Final = "AND state = 'pending'"
 _IN_ORDER: Final = "ORDER BY due_at, id LIMIT :limit"
-_START: Final = Position(datetime.fromisoformat("0001-01-01T00:00:00+00:00"), UUID(int=0))
+START: Final = Position(datetime.fromisoformat("0001-01-01T00:00:00+00:00"), UUID(int=0))
 
 
-def _due(*, only_pending: bool, lock: bool) -> TextualSelect:
+def _due(*, only_pending: bool, lock: bool) -> TextClause:
     sql = f"SELECT {_FACTS} {_DUE_FROM} {_PENDING_ONLY if only_pending else ''} {_IN_ORDER}"
-    return text(f"{sql} FOR UPDATE SKIP LOCKED" if lock else sql).columns(category=CATEGORY, state=FILE_STATE)
+    return text(f"{sql} FOR UPDATE SKIP LOCKED" if lock else sql)
 
 
 DUE: Final = {
@@ -75,20 +71,32 @@ DUE: Final = {
 """The claim, by (only pending uploads, with row locks)."""
 
 _LOCK_FILE = text(f"""
-    SELECT {_FACTS} FROM media_files
+    SELECT {_FACTS}, category FROM media_files
     WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner) FOR UPDATE
-""").columns(category=CATEGORY, state=FILE_STATE)  # noqa: S608 - constants
+""").columns(category=CATEGORY)  # noqa: S608 - constants
 
+# One statement: the rows go, their tombstones and the outbox entry come, and what the ledger must give back is told.
 _BURY = text("""
-    WITH gone AS (DELETE FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING *)
-    INSERT INTO tombstones (id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
-                            sha256, created_at, expires_at, min_retain_until, held_until, due_at,
-                            deleted_at, rule, requested_by, purge_id)
-    SELECT id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
-           sha256, created_at, expires_at, min_retain_until, held_until, due_at,
-           :now, CAST(:rule AS retention_rule), :requested_by, :purge_id
-    FROM gone
-""")
+    WITH gone AS (
+        DELETE FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING *
+    ), stones AS (
+        INSERT INTO tombstones (id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
+                                sha256, created_at, expires_at, min_retain_until, held_until, due_at,
+                                deleted_at, rule, requested_by, purge_id)
+        SELECT id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
+               sha256, created_at, expires_at, min_retain_until, held_until, due_at,
+               :now, CAST(:rule AS retention_rule), :requested_by, :purge_id
+        FROM gone
+    ), outbox AS (
+        INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts)
+        VALUES (:purge_id, :sweep_id, CAST(:ids AS uuid[]), now(), now() + :lease, 1)
+    )
+    SELECT owner, category,
+        count(*) FILTER (WHERE state <> 'pending') AS files,
+        coalesce(sum(size_bytes) FILTER (WHERE state <> 'pending'), 0)::bigint AS size_bytes,
+        sum(reserved_bytes)::bigint AS reserved_bytes
+    FROM gone GROUP BY owner, category
+""").columns(category=CATEGORY)
 
 
 async def list_due(
@@ -105,7 +113,7 @@ async def list_due(
 
     Concurrent claims never see the same row. Source: design laws 4 and 7.
     """
-    start = after or _START
+    start = after or START
     rows = await session.execute(
         DUE[only_pending, lock],
         {"category": category.value, "now": now, "after_at": start.due_at, "after_id": start.id, "limit": limit},
@@ -129,43 +137,37 @@ async def lock_file(session: AsyncSession, file_id: UUID, *, owner: str | None) 
 
 async def bury(
     session: AsyncSession,
-    doomed: Sequence[tuple[Row[Any], RetentionRule]],
+    doomed: Sequence[Row[Any]],
     *,
+    category: Category,
+    rule: RetentionRule,
     now: datetime,
     requested_by: str,
     sweep_id: UUID | None,
 ) -> Claim:
-    """Turn locked files into tombstones, put their bytes on the outbox, settle the ledger."""
+    """Turn locked files of one category into tombstones, put their bytes on the outbox, settle the ledger."""
     purge_id = uuid7()
-    by_rule: dict[RetentionRule, list[UUID]] = defaultdict(list)
-    for facts, rule in doomed:
-        by_rule[rule].append(facts.id)
-    for rule, ids in by_rule.items():
-        about = {"ids": ids, "now": now, "rule": rule.value, "requested_by": requested_by, "purge_id": purge_id}
-        await session.execute(_BURY, about)
-    ids = [facts.id for facts, _ in doomed]
-    await session.execute(
-        _ADD_PURGE, {"id": purge_id, "sweep_id": sweep_id, "tombstone_ids": ids, "lease": PURGE_LEASE}
+    freed = await session.execute(
+        _BURY,
+        {
+            "ids": [facts.id for facts in doomed],
+            "now": now,
+            "rule": rule.value,
+            "requested_by": requested_by,
+            "purge_id": purge_id,
+            "sweep_id": sweep_id,
+            "lease": PURGE_LEASE,
+        },
     )
-    await ledger.move(session, ledger.sum_movements(_release(facts) for facts, _ in doomed))
-    return Claim(purge_id, 1, [_claimed(facts) for facts, _ in doomed])
+    await ledger.move(
+        session,
+        {
+            Account(owner, kind): Movement(-files, -size_bytes, -reserved_bytes)
+            for owner, kind, files, size_bytes, reserved_bytes in freed
+        },
+    )
+    return Claim(purge_id, 1, category, [ClaimedFile(row.id, row.key, row.size_bytes or 0) for row in doomed])
 
-
-def _release(facts: Row[Any]) -> tuple[Account, Movement]:
-    account = Account(facts.owner, facts.category)
-    if facts.state is FileState.PENDING:
-        return account, Movement(reserved_bytes=-facts.reserved_bytes)
-    return account, Movement(-1, -facts.size_bytes, 0)
-
-
-def _claimed(facts: Row[Any]) -> ClaimedFile:
-    return ClaimedFile(facts.id, facts.key, facts.category, facts.size_bytes or 0)
-
-
-_ADD_PURGE = text("""
-    INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts)
-    VALUES (:id, :sweep_id, CAST(:tombstone_ids AS uuid[]), now(), now() + :lease, 1)
-""")
 
 _CLAIM_PURGE = text("""
     UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1
@@ -174,7 +176,7 @@ _CLAIM_PURGE = text("""
 """)
 
 _PURGE_FILES = text("""
-    SELECT id, key, category, coalesce(size_bytes, 0) AS size_bytes
+    SELECT id, key, coalesce(size_bytes, 0) AS size_bytes, category
     FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))
 """).columns(category=CATEGORY)
 
@@ -204,8 +206,9 @@ async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:
     entry = (await session.execute(_CLAIM_PURGE, {"now": now, "lease": PURGE_LEASE})).one_or_none()
     if entry is None:
         return None
-    rows = await session.execute(_PURGE_FILES, {"ids": entry.tombstone_ids})
-    return Claim(entry.id, entry.attempts, [ClaimedFile(*row) for row in rows])
+    rows = (await session.execute(_PURGE_FILES, {"ids": entry.tombstone_ids})).all()
+    files = [ClaimedFile(file_id, key, size_bytes) for file_id, key, size_bytes, _ in rows]
+    return Claim(entry.id, entry.attempts, rows[0].category, files)
 
 
 async def confirm(

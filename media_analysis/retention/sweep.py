@@ -59,10 +59,9 @@ class _Run:
         return not self.spent
 
     def count(self, purged: Purged) -> None:
-        for file in purged.gone:
-            self.report.of(file.category).add(files=1, size_bytes=file.size_bytes)
-        for file, _ in purged.failed:
-            self.report.of(file.category).errors += 1
+        tally = self.report.of(purged.category)
+        tally.add(files=len(purged.gone), size_bytes=sum(file.size_bytes for file in purged.gone))
+        tally.errors += len(purged.failed)
         self.observe(self.report)
 
 
@@ -168,8 +167,8 @@ class SweepService:
                 cursor.rewind()
                 continue
             cursor.advance(batch.last)
-            if batch.claim is not None:
-                run.count(await self.deleter.purge(batch.claim))
+            for claim in batch.claims:
+                run.count(await self.deleter.purge(claim))
 
     async def _rehearse(self, request: SweepRequest, report: SweepReport) -> None:
         """Count what a real run would take, in a transaction that cannot write."""

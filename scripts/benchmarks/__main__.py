@@ -1,0 +1,87 @@
+"""`scripts/bench sweep | register`: run a benchmark, print its ratios, write them as JSON."""
+
+import argparse
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from media_analysis.telemetry.logs import configure_logging
+from scripts.benchmarks import register, stage, sweep
+
+RESULTS = Path(__file__).parents[2] / "bench-results"
+
+
+async def run_sweep(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "all" in options.parts:
+        print(f"{options.files:,} of {options.files:,} files due")
+        async with stage.open_stage(directory / "a") as opened:
+            found["all_due"] = await sweep.all_due(opened, files=options.files, rounds=options.rounds)
+    if "few" in options.parts:
+        print(f"{options.due:,} of {options.live:,} files due")
+        async with stage.open_stage(directory / "b") as opened:
+            found["few_due"] = await sweep.few_due(opened, live=options.live, due=options.due, rounds=options.rounds)
+    if "cost" in options.parts:
+        print("database cost per deleted file")
+        async with stage.open_stage(directory / "c") as opened:
+            costs = {
+                live: await sweep.database_cost(opened, live=live, due=options.due, rounds=options.rounds)
+                for live in (10_000, options.live)
+            }
+        few, many = costs.values()
+        found["database_cost"] = {"microseconds_per_file": costs, "ratio": many / few}
+    return found
+
+
+async def run_register(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    async with stage.open_stage(directory / "a") as opened:
+        figures: dict[str, Any] = await register.register(
+            opened, callers=options.callers, rounds=options.rounds, seconds=options.seconds
+        )
+    return figures
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--loop", action="store_true", help="use an ext4 of its own on a loop device (root)")
+    parser.add_argument("--rounds", type=int, default=3)
+    benches = parser.add_subparsers(dest="bench", required=True)
+    sweeping = benches.add_parser("sweep", help=sweep.__doc__)
+    sweeping.add_argument("--files", type=int, default=100_000, help="how many files when all are due")
+    sweeping.add_argument("--live", type=int, default=1_000_000, help="how many files when few are due")
+    sweeping.add_argument("--due", type=int, default=10_000)
+    sweeping.add_argument("--parts", nargs="+", choices=["all", "few", "cost"], default=["all", "few", "cost"])
+    registering = benches.add_parser("register", help=register.__doc__)
+    registering.add_argument("--callers", type=int, default=64)
+    registering.add_argument("--seconds", type=float, default=4)
+    return parser.parse_args()
+
+
+def show(name: str, figures: dict[str, Any], indent: int = 0) -> None:
+    print(f"{'  ' * indent}{name}")
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            show(str(key), value, indent + 1)
+        else:
+            print(f"{'  ' * indent}  {key:28} {f'{value:,.3f}' if isinstance(value, float) else value}")
+
+
+def main() -> None:
+    options = parse()
+    configure_logging(style="console", level="WARNING")
+    work = {"sweep": run_sweep, "register": run_register}[options.bench]
+    place = stage.own_filesystem(12) if options.loop else stage.temporary_directory()
+    with place as directory:
+        figures = uvloop.run(work(options, directory))
+    about = {"at": datetime.now(UTC).isoformat(), "cores": os.cpu_count(), "python": platform.python_version()}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{options.bench}.json").write_text(json.dumps({**about, **figures}, indent=2) + "\n")
+    show(options.bench, figures)
+
+
+main()
