@@ -7,6 +7,8 @@ from typing import Final
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -53,14 +55,31 @@ def parse_range(value: str | None, size_bytes: int) -> Span | None:
     return Span(start, end)
 
 
-class ContentResponse(Response):
-    """A file's bytes, whole or in part, streamed from its opened object, which it always closes."""
+async def serve_content(file: MediaFile, reader: ObjectReader, request: Request) -> Response:
+    """Return the response that streams a file's opened bytes; `reader` is closed whatever happens.
 
-    def __init__(self, file: MediaFile, reader: ObjectReader, request_headers: Headers) -> None:
+    Raises:
+        HTTPException: 416, the range lies outside the file.
+
+    """
+    try:
+        return ContentResponse(file, reader, request.headers, ranges=request.method == "GET")
+    except BaseException:
+        await reader.close()
+        raise
+
+
+class ContentResponse(Response):
+    """A file's bytes, whole or in part, streamed from its opened object, which it always closes.
+
+    Only GET knows ranges (RFC 9110 section 14.2).
+    """
+
+    def __init__(self, file: MediaFile, reader: ObjectReader, headers: Headers, *, ranges: bool) -> None:
         self._reader = reader
         self._etag = f'"{(file.sha256 or b"").hex()}"'
         super().__init__(status_code=200, media_type=None)
-        self._span = self._choose(request_headers)
+        self._span = self._choose(headers, ranges=ranges)
         self._describe(file)
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -73,19 +92,18 @@ class ContentResponse(Response):
         finally:
             await self._reader.close()
 
-    def _choose(self, headers: Headers) -> Span | None:
+    def _choose(self, headers: Headers, *, ranges: bool) -> Span | None:
         """Decide between 200, 206, 304 and 416; conditions come before ranges (RFC 9110 section 13.2.2)."""
-        if _matches(headers.get("if-none-match"), self._etag):
+        if _matches(headers.getlist("if-none-match"), self._etag):
             self.status_code = 304
             return None
         size_bytes = self._reader.size_bytes
-        wanted = headers.get("range") if headers.get("if-range", self._etag) == self._etag else None
+        same = headers.get("if-range", self._etag) == self._etag
         try:
-            span = parse_range(wanted, size_bytes)
-        except ValueError:
-            self.status_code = 416
-            self.headers["Content-Range"] = f"bytes */{size_bytes}"
-            return None
+            span = parse_range(headers.get("range") if ranges and same else None, size_bytes)
+        except ValueError as error:
+            outside = {"Content-Range": f"bytes */{size_bytes}"}
+            raise HTTPException(416, "Range not satisfiable", headers=outside) from error
         if span is None:
             return Span(0, size_bytes)
         self.status_code = 206
@@ -98,9 +116,7 @@ class ContentResponse(Response):
         if file.stored_at is not None:
             self.headers["Last-Modified"] = file.stored_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
         if self._span is None:
-            self.headers["Content-Length"] = "0"
-            if self.status_code == 304:  # noqa: PLR2004 - not modified has no content to describe
-                del self.headers["Content-Length"]
+            del self.headers["Content-Length"]  # not modified: there is no content to describe
             return
         self.headers["Content-Type"] = file.media_type
         self.headers["Content-Length"] = str(self._span.end - self._span.start)
@@ -108,8 +124,6 @@ class ContentResponse(Response):
         self.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(file.sha256 or b'').decode()}:"
 
 
-def _matches(if_none_match: str | None, etag: str) -> bool:
-    if if_none_match is None:
-        return False
-    candidates = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
+def _matches(if_none_match: list[str], etag: str) -> bool:
+    candidates = [candidate.strip().removeprefix("W/") for line in if_none_match for candidate in line.split(",")]
     return "*" in candidates or etag in candidates

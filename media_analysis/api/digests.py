@@ -3,7 +3,8 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -13,40 +14,49 @@ from media_analysis.errors import DigestMismatch, InvalidRequest
 _ALGORITHMS: Final = {"sha-256": "sha256", "sha-512": "sha512"}
 
 
-def read_digests(headers: Headers) -> Mapping[str, bytes]:
-    """Return the announced digests by algorithm.
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a client says its bytes hash to."""
+
+    algorithm: str
+    value: bytes
+
+
+def read_digests(headers: Headers) -> Sequence[Digest]:
+    """Return every announced digest; the two headers may announce different ones, and then one must fail.
 
     Raises:
         InvalidRequest: a digest header is malformed, or names no algorithm known here.
 
     """
-    announced: dict[str, bytes] = {}
+    announced: list[Digest] = []
     for header, quoted in (("content-digest", True), ("digest", False)):
-        value = headers.get(header)
-        if value is None:
+        lines = headers.getlist(header)
+        if not lines:
             continue
-        found = {name: _decode(header, text, quoted=quoted) for name, text in _members(value) if name in _ALGORITHMS}
+        members = [member for line in lines for member in _members(line)]
+        found = [Digest(name, _decode(header, text, quoted=quoted)) for name, text in members if name in _ALGORITHMS]
         if not found:
             raise InvalidRequest(header, f"must give one of {', '.join(_ALGORITHMS)}")
-        announced |= found
+        announced += found
     return announced
 
 
-async def verified(body: AsyncIterator[bytes], announced: Mapping[str, bytes]) -> AsyncIterator[bytes]:
-    """Pass `body` on and fail at its end unless it has the announced digests.
+async def verified(body: AsyncIterator[bytes], announced: Sequence[Digest]) -> AsyncIterator[bytes]:
+    """Pass `body` on and fail at its end unless it has all the announced digests.
 
     Raises:
         DigestMismatch: the bytes are not the ones announced.
 
     """
-    hashes = {name: hashlib.new(_ALGORITHMS[name]) for name in announced}
+    hashes = {digest.algorithm: hashlib.new(_ALGORITHMS[digest.algorithm]) for digest in announced}
     async for chunk in body:
         for running in hashes.values():
             running.update(chunk)
         yield chunk
-    for name, running in hashes.items():
-        if running.digest() != announced[name]:
-            raise DigestMismatch(algorithm=name)
+    for digest in announced:
+        if hashes[digest.algorithm].digest() != digest.value:
+            raise DigestMismatch(algorithm=digest.algorithm)
 
 
 def _members(value: str) -> list[tuple[str, str]]:

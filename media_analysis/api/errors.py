@@ -32,6 +32,9 @@ STATUSES: Final[Mapping[type[MediaAnalysisError], int]] = {
     errors.QuotaExceeded: 507,
 }
 RETRY_AFTER_SECONDS: Final = 2
+MOST_REASONS: Final = 20
+LONGEST_FIELD: Final = 200
+"""A small request never draws a large problem."""
 log = structlog.get_logger()
 
 
@@ -46,6 +49,11 @@ class ProblemRead(BaseModel):
     detail: str = ""
 
 
+PROBLEM_CONTENT: Final[Mapping[str, Any]] = {
+    "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+}
+
+
 def status_of(error: type[MediaAnalysisError]) -> int:
     """Return the HTTP status of an error by its kind."""
     return next((status for kind, status in STATUSES.items() if issubclass(error, kind)), 500)
@@ -55,9 +63,15 @@ def problems(*kinds: type[MediaAnalysisError]) -> dict[int | str, dict[str, Any]
     """Return the OpenAPI responses of a route that may raise these errors."""
     responses: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        known = responses.setdefault(status_of(kind), {"model": ProblemRead, "description": ""})
+        known = responses.setdefault(status_of(kind), {"content": PROBLEM_CONTENT, "description": ""})
         known["description"] = f"{known['description']}\n\n`{kind.code}`: {(kind.__doc__ or '').strip()}".strip()
     return responses
+
+
+def document_problems() -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route that reads a document."""
+    unreadable = {"content": PROBLEM_CONTENT, "description": "The body is not a JSON document"}
+    return {400: unreadable, **problems(errors.UploadStalled, errors.BodyTooLarge)}
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -68,8 +82,17 @@ def install_problem_handlers(app: FastAPI) -> None:
         http_exception_handler=_from_http,
         request_validation_handler=_from_validation,
     )
+    describe = app.openapi
     add_exception_handler(app, handler, generic_swagger_defaults=False)
     app.add_exception_handler(MediaAnalysisError, handler)
+
+    def describe_with_problems() -> dict[str, Any]:
+        document = describe()
+        document["components"]["schemas"]["Problem"] = ProblemRead.model_json_schema()
+        return document
+
+    # Instead of fastapi-problem's own, which names schemas that are not there.
+    app.openapi = describe_with_problems  # type: ignore[method-assign]
 
 
 def problem_of(error: MediaAnalysisError) -> Problem:
@@ -107,8 +130,8 @@ def _from_http(_handler: ExceptionHandler, _request: Request, error: HTTPExcepti
 def _from_validation(_handler: ExceptionHandler, _request: Request, error: RequestValidationError) -> Problem:
     # The offending input is left out: it may be huge, secret, or not encodable at all.
     found = [
-        {"field": ".".join(printable(str(part)) for part in item["loc"]), "reason": printable(str(item["msg"]))}
-        for item in error.errors()
+        {"field": printable(".".join(map(str, item["loc"])))[:LONGEST_FIELD], "reason": printable(str(item["msg"]))}
+        for item in error.errors()[:MOST_REASONS]
     ]
     return _problem("invalid_request", "The request is not valid", 422, errors=found)
 

@@ -1,5 +1,6 @@
 """What happens around every request: its id, its log line, its latency, and a bound on its document."""
 
+import asyncio
 import re
 import time
 from typing import Final
@@ -11,10 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from media_analysis.api.errors import problem_of
-from media_analysis.errors import BodyTooLarge
+from media_analysis.errors import BodyTooLarge, MediaAnalysisError, UploadStalled
 from media_analysis.telemetry.metrics import Metrics
 
 DOCUMENT_BYTES: Final = 64 * 1024
+DOCUMENT_SECONDS: Final = 30
 UPLOAD_PATH: Final = "/api/v1/files"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -60,27 +62,26 @@ class RequestContext:
 
 
 class BoundedDocuments:
-    """Reads request documents before anything parses them, and refuses large ones; uploads stream past."""
+    """Reads request documents before anything parses them, and refuses large and slow ones; uploads stream past."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, seconds: float = DOCUMENT_SECONDS) -> None:
         self._app = app
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _streams(scope) or not _has_body(scope):
             await self._app(scope, receive, send)
             return
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > DOCUMENT_BYTES:
-                await _refuse(scope, receive, send)
-                return
-        await self._app(scope, _replay(bytes(body), receive), send)
+        try:
+            async with asyncio.timeout(self._seconds):
+                body = await _read(receive)
+        except BodyTooLarge as error:
+            await _refuse(error, scope, receive, send)
+        except TimeoutError:
+            await _refuse(UploadStalled(idle_seconds=self._seconds), scope, receive, send)
+        else:
+            if body is not None:
+                await self._app(scope, _replay(body, receive), send)
 
 
 def _streams(scope: Scope) -> bool:
@@ -92,6 +93,21 @@ def _has_body(scope: Scope) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
+async def _read(receive: Receive) -> bytes | None:
+    """Return a whole document, None when its sender left."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > DOCUMENT_BYTES:
+            raise BodyTooLarge(limit_bytes=DOCUMENT_BYTES)
+    return bytes(body)
+
+
 def _replay(body: bytes, receive: Receive) -> Receive:
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -101,7 +117,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return next_message
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    problem = problem_of(BodyTooLarge(limit_bytes=DOCUMENT_BYTES))
+async def _refuse(error: MediaAnalysisError, scope: Scope, receive: Receive, send: Send) -> None:
+    problem = problem_of(error)
     answer = JSONResponse(problem.marshal(), problem.status, media_type="application/problem+json")
     await answer(scope, receive, send)

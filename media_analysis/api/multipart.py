@@ -13,6 +13,8 @@ from media_analysis.errors import InvalidRequest
 FIELD_BYTES: Final = 8 * 1024
 FIELDS: Final = 32
 FILE_FIELD: Final = "file"
+LONGEST_BOUNDARY: Final = 70
+"""RFC 2046 section 5.1.1."""
 
 
 @dataclass
@@ -104,7 +106,8 @@ class FormStream:
 
     def _header_end(self) -> None:
         name = self._header_name.decode("latin-1").lower()
-        self._part.headers[name] = self._header_value.decode("utf-8", "replace")
+        # Latin-1 keeps every byte, as the parser of options expects; what is text in it is decoded afterwards.
+        self._part.headers[name] = self._header_value.decode("latin-1")
         self._header_name, self._header_value = bytearray(), bytearray()
 
     def _headers_finished(self) -> None:
@@ -148,11 +151,11 @@ def read_boundary(content_type: str) -> bytes:
     """Return the boundary of a multipart/form-data content type.
 
     Raises:
-        InvalidRequest: there is none.
+        InvalidRequest: there is none, or it is too long.
 
     """
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
-    if not boundary:
-        raise InvalidRequest("Content-Type", "multipart/form-data needs a boundary")
+    if not 0 < len(boundary) <= LONGEST_BOUNDARY:
+        raise InvalidRequest("Content-Type", f"needs a boundary of 1 to {LONGEST_BOUNDARY} bytes")
     return boundary

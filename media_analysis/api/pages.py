@@ -2,15 +2,28 @@
 
 import base64
 import binascii
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from pydantic import Field
 
+from media_analysis.api.schemas.fields import Document
 from media_analysis.errors import InvalidRequest
 
-Limit = Annotated[int, Query(ge=1, le=1_000, description="How many items at the most")]
-Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")]
+
+class PageQuery(Document):
+    """Which page of a list is wanted; unknown parameters are refused, for a mistyped filter must not widen a list."""
+
+    limit: int = Field(100, ge=1, le=1_000, description="How many items at the most")
+    cursor: str | None = Field(None, max_length=64, description="`next_cursor` of the page before")
+
+    def before(self) -> UUID | None:
+        """Return the id below which the page begins.
+
+        Raises:
+            InvalidRequest: the cursor is none of ours.
+
+        """
+        return decode_cursor(self.cursor)
 
 
 def encode_cursor(before: UUID | None) -> str | None:

@@ -11,25 +11,34 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from media_analysis import errors
-from media_analysis.api.content import ContentResponse
+from media_analysis.api.content import serve_content
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.digests import read_digests, verified
-from media_analysis.api.errors import problems
+from media_analysis.api.errors import PROBLEM_CONTENT, document_problems, problems
 from media_analysis.api.multipart import FormStream, read_boundary
-from media_analysis.api.pages import Cursor, Limit, decode_cursor, encode_cursor
-from media_analysis.api.schemas.fields import Instant, Owner
-from media_analysis.api.schemas.files import FileCreate, FileList, FileQuery, FileRead, FileUpdate
+from media_analysis.api.pages import encode_cursor
+from media_analysis.api.schemas.files import FileCreate, FileList, FileListQuery, FileQuery, FileRead, FileUpdate
 from media_analysis.errors import IncompleteUpload, InvalidRequest
-from media_analysis.files.models import FileState, MediaFile
-from media_analysis.files.queries import FileFilter
+from media_analysis.files.bodies import timed
+from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
 from media_analysis.storage.category import Category
 
-router = APIRouter(prefix="/files", tags=["files"])
+router = APIRouter(prefix="/files", tags=["files"], responses=problems(errors.DatabaseUnavailable))
 
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
-_UPLOAD_BODY: Final[dict[str, Any]] = {
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+_UPLOAD: Final[dict[str, Any]] = {
+    "parameters": [
+        _header("Content-Digest", "SHA-256 or SHA-512 of the body (RFC 9530); nothing is kept unless it holds"),
+        _header("Digest", "The same in its elder form (RFC 3230)"),
+    ],
     "requestBody": {
         "required": True,
         "description": "The bytes themselves, or a form whose fields come before its file",
@@ -51,7 +60,18 @@ _UPLOAD_BODY: Final[dict[str, Any]] = {
                 }
             },
         },
-    }
+    },
+}
+_CREATED: Final[dict[int | str, dict[str, Any]]] = {
+    201: {"headers": {"Location": {"description": "Where the file is", "schema": {"type": "string"}}}}
+}
+_CONDITIONS: Final[dict[str, Any]] = {"parameters": [_header("If-None-Match", "Entity tags the client has")]}
+_RANGES: Final[dict[str, Any]] = {
+    "parameters": [
+        *_CONDITIONS["parameters"],
+        _header("Range", "One range of bytes; several, or malformed ones, give the whole file"),
+        _header("If-Range", "The entity tag the range belongs to"),
+    ]
 }
 IdempotencyKey = Annotated[
     str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$", description="Makes a repeated upload safe for 24 hours")
@@ -62,8 +82,9 @@ IdempotencyKey = Annotated[
     "",
     status_code=201,
     response_model=FileRead,
-    openapi_extra=_UPLOAD_BODY,
-    responses=problems(
+    openapi_extra=_UPLOAD,
+    responses=_CREATED
+    | problems(
         errors.TokenRejected,
         errors.UploadStalled,
         errors.UploadInFlight,
@@ -93,6 +114,7 @@ async def upload_file(
     fields = query.model_dump(exclude_none=True)
     declared_bytes: int | None = None
     if declared_type.lower().startswith("multipart/form-data"):
+        body = timed(body, services.uploads.limits.idle_seconds)
         part = await FormStream(body, read_boundary(declared_type)).open_file()
         fields = _merge(fields, part.fields, part.filename)
         body, declared_type = part.body, part.media_type or ""
@@ -118,26 +140,9 @@ async def upload_file(
 
 
 @router.get("", response_model=FileList, responses=problems(errors.TokenRejected, errors.InvalidRequest))
-async def list_files(
-    services: Serving,
-    caller: Caller,
-    category: Category | None = None,
-    job_id: UUID | None = None,
-    state: FileState | None = None,
-    expires_before: Instant | None = None,
-    owner: Annotated[Owner | None, Query(description="Administrators only; others see their own")] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> dict[str, object]:
+async def list_files(services: Serving, caller: Caller, query: Annotated[FileListQuery, Query()]) -> dict[str, object]:
     """List living files, newest first."""
-    wanted = FileFilter(
-        owner=caller.scope or owner,
-        category=category,
-        job_id=job_id,
-        state=state,
-        expires_before=expires_before,
-    )
-    page = await services.files.list(wanted, before=decode_cursor(cursor), limit=limit)
+    page = await services.files.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
     return {"items": page.files, "next_cursor": encode_cursor(page.next_before)}
 
 
@@ -150,27 +155,36 @@ async def read_file(file_id: UUID, services: Serving, caller: Caller) -> MediaFi
     return await services.files.get(file_id, owner=caller.scope)
 
 
-@router.api_route(
+_CONTENT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    **_READ_PROBLEMS,
+    **problems(errors.FileNotReady, errors.ObjectMissing),
+    200: {"content": {"application/octet-stream": _BINARY}, "description": "The whole file"},
+    304: {"description": "Not modified"},
+}
+
+
+@router.get(
     "/{file_id}/content",
-    methods=["GET", "HEAD"],
     response_class=Response,
-    operation_id="read_file_content",
+    openapi_extra=_RANGES,
     responses={
-        **_READ_PROBLEMS,
-        **problems(errors.FileNotReady, errors.ObjectMissing),
-        200: {"content": {"application/octet-stream": _BINARY}, "description": "The whole file"},
+        **_CONTENT_RESPONSES,
         206: {"content": {"application/octet-stream": _BINARY}, "description": "The range asked for"},
-        304: {"description": "Not modified"},
-        416: {"description": "The range lies outside the file"},
+        416: {"content": PROBLEM_CONTENT, "description": "The range lies outside the file"},
     },
 )
+@router.head("/{file_id}/content", response_class=Response, openapi_extra=_CONDITIONS, responses=_CONTENT_RESPONSES)
 async def read_content(request: Request, file_id: UUID, services: Serving, caller: Caller) -> Response:
     """Return a file's bytes, whole or one range of them."""
     file, reader = await services.files.open(file_id, owner=caller.scope)
-    return ContentResponse(file, reader, request.headers)
+    return await serve_content(file, reader, request)
 
 
-@router.patch("/{file_id}", response_model=FileRead, responses={**_READ_PROBLEMS, **problems(errors.FileNotReady)})
+@router.patch(
+    "/{file_id}",
+    response_model=FileRead,
+    responses={**_READ_PROBLEMS, **problems(errors.FileNotReady), **document_problems()},
+)
 async def update_file(file_id: UUID, change: FileUpdate, services: Serving, caller: Caller) -> MediaFile:
     """Rename a file or set when it expires."""
     return await services.files.change(file_id, owner=caller.scope, filename=change.filename, expiry=change.expiry())

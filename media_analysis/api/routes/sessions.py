@@ -1,24 +1,25 @@
 """Sessions: tokens for people and programs."""
 
 from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from media_analysis import errors
 from media_analysis.api.dependencies import Administrator, Caller, Serving
-from media_analysis.api.errors import problems
-from media_analysis.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from media_analysis.api.errors import document_problems, problems
+from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.sessions import SessionCreate, SessionCreated, SessionList, SessionRead, SessionUpdate
 from media_analysis.sessions.models import UserSession
 
-router = APIRouter(prefix="/sessions", tags=["sessions"])
+router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(errors.DatabaseUnavailable))
 
 _OWN_PROBLEMS = problems(errors.TokenRejected, errors.SessionNotFound, errors.InvalidRequest)
 _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
 
 
-@router.post("", status_code=201, response_model=SessionCreated, responses=_ADMIN_PROBLEMS)
+@router.post("", status_code=201, response_model=SessionCreated, responses={**_ADMIN_PROBLEMS, **document_problems()})
 async def create_session(
     asked: SessionCreate, response: Response, services: Serving, _administrator: Administrator
 ) -> dict[str, object]:
@@ -38,16 +39,16 @@ async def read_own_session(services: Serving, caller: Caller) -> UserSession:
 
 
 @router.get("", response_model=SessionList, responses=_OWN_PROBLEMS)
-async def list_sessions(
-    services: Serving, caller: Caller, limit: Limit = 100, cursor: Cursor = None
-) -> dict[str, object]:
+async def list_sessions(services: Serving, caller: Caller, query: Annotated[PageQuery, Query()]) -> dict[str, object]:
     """List the caller's sessions, or everybody's for an administrator; newest first."""
-    page = await services.sessions.list(owner=caller.scope, before=decode_cursor(cursor), limit=limit)
+    page = await services.sessions.list(owner=caller.scope, before=query.before(), limit=query.limit)
     return {"items": page.sessions, "next_cursor": encode_cursor(page.next_before)}
 
 
 @router.patch(
-    "/{session_id}", response_model=SessionRead, responses={**_ADMIN_PROBLEMS, **problems(errors.SessionNotFound)}
+    "/{session_id}",
+    response_model=SessionRead,
+    responses={**_ADMIN_PROBLEMS, **problems(errors.SessionNotFound), **document_problems()},
 )
 async def update_session(
     session_id: UUID, change: SessionUpdate, services: Serving, _administrator: Administrator

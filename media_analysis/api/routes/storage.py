@@ -8,12 +8,18 @@ from fastapi import APIRouter, Query
 from media_analysis import errors
 from media_analysis.api.dependencies import Administrator, Caller, Serving
 from media_analysis.api.errors import problems
-from media_analysis.api.schemas.storage import StatsRead, SweepList, SweepRead, ValidationReport
+from media_analysis.api.schemas.storage import (
+    CleanupQuery,
+    StatsRead,
+    SweepList,
+    SweepListQuery,
+    SweepRead,
+    ValidationReport,
+)
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
-from media_analysis.storage.category import Category
 
-router = APIRouter(prefix="/storage", tags=["storage"])
+router = APIRouter(prefix="/storage", tags=["storage"], responses=problems(errors.DatabaseUnavailable))
 
 _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
 
@@ -36,17 +42,13 @@ async def validate_storage(services: Serving, _administrator: Administrator) -> 
     responses={**_ADMIN_PROBLEMS, **problems(errors.MarkerMismatch, errors.DatabaseUnavailable)},
 )
 async def clean_up(
-    services: Serving,
-    administrator: Administrator,
-    *,
-    dry_run: Annotated[bool, Query(description="Only say what would go; give `false` to delete")] = True,
-    category: Category | None = None,
+    services: Serving, administrator: Administrator, query: Annotated[CleanupQuery, Query()]
 ) -> SweepRead:
     """Delete what is due, or rehearse it; the answer comes when the sweep has ended."""
     report = await services.sweeps.run(
         SweepRequest(
-            categories=tuple(Category) if category is None else (category,),
-            dry_run=dry_run,
+            categories=query.categories(),
+            dry_run=query.dry_run,
             trigger=SweepTrigger.API,
             requested_by=administrator.owner,
         )
@@ -56,10 +58,10 @@ async def clean_up(
 
 @router.get("/sweeps", responses=_ADMIN_PROBLEMS)
 async def list_sweeps(
-    services: Serving, _administrator: Administrator, limit: Annotated[int, Query(ge=1, le=500)] = 50
+    services: Serving, _administrator: Administrator, query: Annotated[SweepListQuery, Query()]
 ) -> SweepList:
     """List the latest sweeps, newest first."""
-    return SweepList(items=[SweepRead.from_row(row) for row in await services.sweeps.list(limit=limit)])
+    return SweepList(items=[SweepRead.from_row(row) for row in await services.sweeps.list(limit=query.limit)])
 
 
 @router.get(

@@ -1,14 +1,16 @@
 """Kinds of values that documents share, bounded before anything looks at them."""
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 LONGEST_LIFETIME_SECONDS: Final = 100 * 366 * 86_400
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_DATED: Final = re.compile(r"[0-9]{4}-")
 
 
 class Document(BaseModel):
@@ -36,15 +38,21 @@ def _storable(instant: datetime) -> datetime:
     return instant
 
 
-def _whole(value: object) -> object:
-    if isinstance(value, bool | float):
+def _number(value: object) -> object:
+    if isinstance(value, bool):
         raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic turns ValueError into a 422
     return value
+
+
+def _dated(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATED.match(value)):
+        return value
+    raise ValueError("must be an instant such as 2030-01-31T12:00:00Z")  # a bare number says no unit
 
 
 Filename = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_printable)]
 Owner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$")]
-Seconds = Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_SECONDS)]
-Instant = Annotated[AwareDatetime, AfterValidator(_storable)]
+Seconds = Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_SECONDS), BeforeValidator(_number)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_storable)]
 Hex = Annotated[bytes, PlainSerializer(lambda value: value.hex(), return_type=str)]

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from media_analysis.api.schemas.fields import Document, Filename, Hex, Instant, Row, Seconds
+from media_analysis.api.pages import PageQuery
+from media_analysis.api.schemas.fields import Document, Filename, Hex, Instant, Owner, Row, Seconds
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState
+from media_analysis.files.queries import FileFilter
 from media_analysis.storage.category import Category
 
 
@@ -46,6 +48,26 @@ class FileQuery(Document):
     expires_at: Instant | Literal["never"] | None = Field(None, description="An instant with offset, or `never`")
     job_id: UUID | None = None
     parent_id: UUID | None = Field(None, description="The file this one was derived from")
+
+
+class FileListQuery(PageQuery):
+    """Which files a list shows."""
+
+    category: Category | None = None
+    job_id: UUID | None = None
+    state: FileState | None = None
+    expires_before: Instant | None = None
+    owner: Owner | None = Field(None, description="Administrators only; others see their own")
+
+    def wanted(self, *, scope: str | None) -> FileFilter:
+        """Return the filter for a caller who may see `scope`, everybody's files if None."""
+        return FileFilter(
+            owner=scope or self.owner,
+            category=self.category,
+            job_id=self.job_id,
+            state=self.state,
+            expires_before=self.expires_before,
+        )
 
 
 class FileUpdate(Document):

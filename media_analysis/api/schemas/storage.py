@@ -5,10 +5,28 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from media_analysis.api.schemas.fields import Document
 from media_analysis.retention.models import Sweep, SweepStatus
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import StorageStats
 from media_analysis.storage.category import Category
+
+
+class CleanupQuery(Document):
+    """What a cleanup is to do; unknown parameters are refused, for a mistyped category must not mean all of them."""
+
+    dry_run: bool = Field(True, description="Only say what would go; give `false` to delete")
+    category: Category | None = Field(None, description="Only this category; all of them without")
+
+    def categories(self) -> tuple[Category, ...]:
+        """Return what is to be swept."""
+        return tuple(Category) if self.category is None else (self.category,)
+
+
+class SweepListQuery(Document):
+    """How many sweeps are wanted."""
+
+    limit: int = Field(50, ge=1, le=500)
 
 
 class CategoryOutcome(BaseModel):
