@@ -89,17 +89,26 @@ class Registrar:
             async with self.db.transaction() as session:
                 locked = await registration.lock_pending(session, [item.id for item in asked])
                 held = [item for item in asked if item.id in locked]
-                # A crash from here on leaves a name whose pending row says it may be removed.
                 failpoint("upload.locked")
+                # A crash from here on leaves a name whose pending row says it may be removed.
                 writers = await self.store.create_many([item.key for item in held])
                 made = {item.id: writer for item, writer in zip(held, writers, strict=True)}
                 failpoint("upload.named")
         except BaseException:
-            for writer in made.values():
-                if not isinstance(writer, Exception):
-                    writer.close()
+            await self._take_back({item.key: made[item.id] for item in asked if item.id in made})
             raise
+        failpoint("upload.created")
         return [made.get(item.id) or UploadLeaseLost(item.id) for item in asked]
+
+    async def _take_back(self, made: Mapping[str, ObjectWriter | Exception]) -> None:
+        """Remove the names of a transaction that was lost, all of whose uploads fail.
+
+        Its locks were lost with it, so the sweep may already have looked for these names, and found none.
+        """
+        writers = {key: writer for key, writer in made.items() if not isinstance(writer, Exception)}
+        for writer in writers.values():
+            writer.close()
+        await self.store.delete_many(list(writers))
 
     async def _flush_settlements(self, done: Sequence[Settlement]) -> Sequence[Settled | Exception]:
         settled = await self.db.retry(lambda: self._settle_all(done))

@@ -19,22 +19,23 @@ from media_analysis.errors import (
     IdempotencyKeyReused,
     IncompleteUpload,
     MediaTypeNotAccepted,
+    ObjectMissing,
     UploadInFlight,
-    UploadStalled,
+    UploadLeaseLost,
     UploadTooLarge,
 )
 from media_analysis.failpoints import failpoint
 from media_analysis.files import queries
+from media_analysis.files.bodies import Body, require_same_body, split_head, timed
 from media_analysis.files.expiry import Expiry, Lifetimes, by_category
 from media_analysis.files.models import FileState, MediaFile
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Registration, Settled, Settlement
-from media_analysis.media.sniff import HEAD_BYTES, extension_of, sniff
+from media_analysis.media.sniff import extension_of, sniff
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
-Body = AsyncIterator[bytes]
 Abandon = Callable[[UUID], Awaitable[None]]
 """Deletes the pending row of an upload that failed, by the one deleter."""
 
@@ -95,8 +96,8 @@ class UploadService:
             InvalidRequest: the job or the parent is unknown.
 
         """
-        body = _timed(body, self.limits.idle_seconds)
-        head, body = await _split_head(body)
+        body = timed(body, self.limits.idle_seconds)
+        head, body = await split_head(body)
         media_type = sniff(head, declared=upload.declared_type)
         self._require_accepted(upload.category, media_type)
         await self._require_room(upload.declared_bytes or len(head))
@@ -104,7 +105,7 @@ class UploadService:
         if not await self.registrar.register(registration):
             earlier = await self._take_over(registration)
             if earlier is not None:
-                return await _require_same_body(earlier, body)
+                return await require_same_body(earlier, body)
         return await self._receive(registration, upload, body)
 
     def _register_as(self, upload: Upload, media_type: str) -> Registration:
@@ -155,9 +156,7 @@ class UploadService:
             await self._copy(body, writer)
             if upload.declared_bytes is not None and writer.size_bytes != upload.declared_bytes:
                 raise IncompleteUpload
-            sha256 = await writer.sync()
-            failpoint("upload.synced")
-            return sha256, writer.size_bytes
+            return await _synced(registration, writer), writer.size_bytes
         finally:
             writer.close()
 
@@ -242,6 +241,15 @@ class UploadService:
             )
 
 
+async def _synced(registration: Registration, writer: ObjectWriter) -> bytes:
+    try:
+        sha256 = await writer.sync()
+    except ObjectMissing as error:
+        raise UploadLeaseLost(registration.id) from error  # only the sweep removes names
+    failpoint("upload.synced")
+    return sha256
+
+
 def _as_stored(settlement: Settlement, settled: Settled) -> MediaFile:
     asked = settlement.registration
     return MediaFile(
@@ -261,45 +269,3 @@ def _as_stored(settlement: Settlement, settled: Settled) -> MediaFile:
         expires_at=settled.expires_at,
         expiry_explicit=settlement.expiry.explicit,
     )
-
-
-async def _timed(body: Body, idle_seconds: float) -> Body:
-    """Pass chunks on, and fail when none comes for too long."""
-    while True:
-        try:
-            async with asyncio.timeout(idle_seconds):
-                chunk = await anext(body, None)
-        except TimeoutError as error:
-            raise UploadStalled(idle_seconds=idle_seconds) from error
-        if chunk is None:
-            return
-        yield chunk
-
-
-async def _split_head(body: Body) -> tuple[bytes, Body]:
-    """Return the first bytes of `body`, enough to tell its type, and a body that still begins with them."""
-    gathered: list[bytes] = []
-    length = 0
-    async for chunk in body:
-        gathered.append(chunk)
-        length += len(chunk)
-        if length >= HEAD_BYTES:
-            break
-    head = b"".join(gathered)
-
-    async def whole() -> Body:
-        if head:
-            yield head
-        async for chunk in body:
-            yield chunk
-
-    return head[:HEAD_BYTES], whole()
-
-
-async def _require_same_body(earlier: MediaFile, body: Body) -> MediaFile:
-    digest = hashlib.sha256()
-    async for chunk in body:
-        digest.update(chunk)
-    if digest.digest() != earlier.sha256:
-        raise IdempotencyKeyReused
-    return earlier

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,12 +19,12 @@ from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from media_analysis.errors import DiskFull, MediaAnalysisError, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
+from media_analysis.storage.directories import make_directories, remove_empty_directories, sync_directory
 from media_analysis.storage.marker import require_marker
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
 
 Value = TypeVar("Value")
 
-DIRECTORY_MODE: Final = 0o755
 FILE_MODE: Final = 0o644
 BUFFER_BYTES: Final = 512 * 1024
 """What is gathered before a thread writes and hashes it; a small file costs one hop in all."""
@@ -37,10 +37,10 @@ _NAME_RACES: Final = 20
 class DiskWriter:
     """A new file, written and hashed in threads through the descriptor that created it."""
 
-    def __init__(self, descriptor: int, directory: Path, run: Callable[..., asyncio.Future[None]]) -> None:
+    def __init__(self, descriptor: int, path: Path, run: Callable[..., asyncio.Future[None]]) -> None:
         self.size_bytes = 0
         self._descriptor: int | None = descriptor
-        self._directory = directory
+        self._path = path
         self._run = run
         self._hash = hashlib.sha256()
         self._buffer: list[bytes] = []
@@ -67,15 +67,21 @@ class DiskWriter:
         with _translated_errors():
             self._hash.update(chunk)
             _write_all(self._open_descriptor(), chunk)
+        failpoint("upload.bytes_written")
 
     def _flush_and_sync(self) -> None:
         self._flush()
-        failpoint("upload.bytes_written")
         with _translated_errors():
             # A failed fsync is never repeated: the kernel may have dropped the pages it could not write.
             os.fsync(self._open_descriptor())
             failpoint("upload.file_synced")
-            sync_directory(self._directory)
+            self._sync_name()
+
+    def _sync_name(self) -> None:
+        try:
+            sync_directory(self._path.parent)
+        except FileNotFoundError as error:
+            raise ObjectMissing(self._path.name) from error
 
     def _open_descriptor(self) -> int:
         if self._descriptor is None:
@@ -121,12 +127,11 @@ class DiskStore:
     async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
         creating = self._run(self._create_all, keys)
         try:
-            return await asyncio.shield(creating)
+            return await _uncancelled(creating)
         except asyncio.CancelledError:
-            # The thread creates the names whether or not anybody waits, so wait: the caller still holds the rows.
-            for made in await creating:
-                if isinstance(made, DiskWriter):
-                    made.close()
+            # The thread created the names whether or not anybody waited; the caller still holds their rows.
+            if creating.exception() is None:
+                _close_all(creating.result())
             raise
 
     async def open(self, key: str) -> ObjectReader:
@@ -162,12 +167,12 @@ class DiskStore:
             descriptor = self._create_name(path)
         except OSError as error:
             return _translate(error)
-        return DiskWriter(descriptor, path.parent, self._run)
+        return DiskWriter(descriptor, path, self._run)
 
     def _create_name(self, path: Path) -> int:
         for _ in range(_NAME_RACES):
-            make_directories(path.parent, below=self.root)
             try:
+                make_directories(path.parent, below=self.root)
                 descriptor = os.open(path, _NEW_NAME, FILE_MODE)
             except FileNotFoundError:
                 continue  # a deletion removed the folder it had just emptied; make it again
@@ -217,43 +222,14 @@ def _delete_in(path: Path, names: Sequence[str], directory: str, failed: dict[st
     return absent
 
 
-def make_directories(path: Path, *, below: Path) -> None:
-    """Create `path` and its missing parents, each durable in its own parent; `below` must exist."""
-    for directory in reversed([path, *_parents(path, below)]):
-        try:
-            directory.mkdir(DIRECTORY_MODE)
-        except FileExistsError:
-            continue
-        directory.chmod(DIRECTORY_MODE)
-        sync_directory(directory.parent)
-
-
-def remove_empty_directories(path: Path, *, below: Path) -> None:
-    """Remove `path` and its parents as far as they are empty; `below` stays."""
-    for directory in [path, *_parents(path, below)]:
-        try:
-            directory.rmdir()
-        except OSError:
-            return
-        with suppress(FileNotFoundError):
-            sync_directory(directory.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _parents(path: Path, below: Path) -> Iterable[Path]:
-    return [parent for parent in path.parents if parent != below and below in parent.parents]
-
-
 def _open_regular(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _close_all(made: Iterable[DiskWriter | Exception]) -> None:
+    for writer in made:
+        if isinstance(writer, DiskWriter):
+            writer.close()
 
 
 def _write_all(descriptor: int, chunk: bytes) -> None:
@@ -263,12 +239,17 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
 
 
 async def _uncancelled(working: asyncio.Future[Value]) -> Value:
-    """Wait for a thread even when cancelled: it works on, and its descriptor must stay open till then."""
-    try:
-        return await asyncio.shield(working)
-    except asyncio.CancelledError:
-        await asyncio.wait([working])
-        raise
+    """Wait for a thread however often cancelled: it works on, and its descriptor must stay open till then."""
+    cancelled: asyncio.CancelledError | None = None
+    while not working.done():
+        try:
+            await asyncio.wait([working])
+        except asyncio.CancelledError as again:
+            cancelled = again
+    if cancelled is not None:
+        working.exception()  # somebody has to look at it, or the loop reports it as lost
+        raise cancelled
+    return working.result()
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from media_analysis.errors import MarkerMismatch
+from media_analysis.failpoints import failpoint
+from media_analysis.storage.directories import sync_directory
 
 MARKER_NAME: Final = ".media-analysis"
 _PART_NAME: Final = ".media-analysis.part"
@@ -22,7 +24,7 @@ def read_marker(root: Path) -> UUID | None:
 
     """
     try:
-        return UUID(json.loads((root / MARKER_NAME).read_bytes())["instance_id"])
+        return UUID(str(json.loads((root / MARKER_NAME).read_bytes())["instance_id"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -67,9 +69,6 @@ def _write_marker(root: Path, instance_id: UUID) -> None:
         json.dump({"instance_id": str(instance_id)}, file)
         file.flush()
         os.fsync(file.fileno())
+    failpoint("marker.written")
     part.replace(root / MARKER_NAME)
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(root)

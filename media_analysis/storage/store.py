@@ -32,7 +32,10 @@ class ObjectWriter(Protocol):
         ...
 
     async def sync(self) -> bytes:
-        """Make bytes and name durable and return the SHA-256 of all that was written."""
+        """Make bytes and name durable and return the SHA-256 of all that was written.
+
+        Raises `ObjectMissing` when it shows that the name was deleted meanwhile.
+        """
         ...
 
     def close(self) -> None:
