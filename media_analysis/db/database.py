@@ -13,14 +13,16 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from media_analysis.errors import DatabaseUnavailable
+from media_analysis.errors import DatabaseUnavailable, Misconfigured
 
 Answer = TypeVar("Answer")
 
 ATTEMPTS: Final = 3
 FIRST_PAUSE_SECONDS: Final = 0.1
-_AWAY_STATES: Final = ("08", "53300", "57P0")
-"""SQLSTATE prefixes: connection exceptions, too many connections, shutdown or start-up under way."""
+_AWAY_STATES: Final = ("08", "53300", "55P03", "57P0")
+"""SQLSTATE prefixes: connection exceptions, too many connections, a lock not had in time, shutdown or start-up."""
+_REFUSING_STATES: Final = ("28", "3D000")
+"""SQLSTATE prefixes: who we are or which database we want is not accepted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +52,14 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a read-write transaction, committed when the block ends and rolled back when it raises."""
-        with _translated_errors():
+        with translated_errors():
             async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
                 yield session
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction on one snapshot in which PostgreSQL itself refuses every write."""
-        with _translated_errors():
+        with translated_errors():
             async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
                 await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
                 yield session
@@ -90,13 +92,16 @@ class Database:
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Turn what the driver says about a lost or late connection into `DatabaseUnavailable`."""
+def translated_errors() -> Iterator[None]:
+    """Turn what the driver says about a lost, late or refused connection into our own errors."""
     try:
         yield
     except Exception as error:
         if _is_away(error):
             raise DatabaseUnavailable(type(error).__name__) from error
+        cause = _cause(error)
+        if str(getattr(cause, "sqlstate", None)).startswith(_REFUSING_STATES):
+            raise Misconfigured(f"PostgreSQL does not let the service in: {cause}; check DATABASE_URL") from error
         raise
 
 
@@ -115,8 +120,12 @@ def _is_away(error: BaseException) -> bool:
 
 
 def _is_timeout(error: DBAPIError) -> bool:
-    cause = error.orig.__cause__ if error.orig is not None else None
-    return isinstance(cause, OSError | asyncpg.QueryCanceledError)
+    return isinstance(_cause(error), OSError | asyncpg.QueryCanceledError)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """Return what the driver itself raised."""
+    return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
 
 
 @asynccontextmanager

@@ -7,17 +7,28 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import media_analysis
+from media_analysis.db.database import translated_errors
 from media_analysis.db.health import get_schema_revision
-from media_analysis.errors import SchemaBehind
+from media_analysis.errors import Misconfigured, SchemaBehind
 
 
 async def migrate(url: str) -> None:
-    """Upgrade the database at `url` to the newest schema; safe to run again after a crash, and by many at once."""
-    # Alembic's environment runs an event loop of its own, hence the thread.
-    await asyncio.to_thread(command.upgrade, _config(url), "head")
+    """Upgrade the database at `url` to the newest schema; safe to run again after a crash, and by many at once.
+
+    Raises:
+        DatabaseUnavailable, Misconfigured: it cannot be reached or entered, or a later version migrated it.
+
+    """
+    with translated_errors():
+        # Alembic's environment runs an event loop of its own, hence the thread.
+        try:
+            await asyncio.to_thread(command.upgrade, _config(url), "head")
+        except CommandError as error:
+            raise Misconfigured(f"the database cannot be migrated by this version: {error}") from error
 
 
 async def require_schema(session: AsyncSession) -> None:

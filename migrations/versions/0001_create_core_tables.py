@@ -8,9 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 revision = "0001"
-down_revision = None
-branch_labels = None
-depends_on = None
+down_revision = branch_labels = depends_on = None
 
 ENUMS = {
     "category": ("uploads", "frames", "contact_sheets", "outputs", "temp", "clips", "archives"),
@@ -71,10 +69,10 @@ def document(name: str) -> sa.Column[Any]:
 def upgrade() -> None:
     for name, values in ENUMS.items():
         postgresql.ENUM(*values, name=name).create(op.get_bind())
-    create_jobs()
-    create_files()
-    create_sessions()
-    create_retention()
+    for create in (create_jobs, create_results, create_files, create_ledger, create_idempotency_keys, create_sessions):
+        create()
+    for create in (create_tombstones, create_sweeps, create_purges, create_instance):
+        create()
 
 
 def create_jobs() -> None:
@@ -106,6 +104,9 @@ def create_jobs() -> None:
         sa.UniqueConstraint("folder_name", name=op.f("uq_analysis_jobs_folder_name")),
     )
     op.create_index("ix_analysis_jobs_owner", "analysis_jobs", ["owner", "id"])
+
+
+def create_results() -> None:
     op.create_table(
         "analysis_results",
         required("id", sa.Uuid()),
@@ -162,6 +163,9 @@ def create_files() -> None:
     op.create_index("ix_media_files_owner", "media_files", ["owner", "id"])
     op.create_index("ix_media_files_owner_category", "media_files", ["owner", "category", "id"])
     op.create_index("ix_media_files_job", "media_files", ["job_id", "id"], postgresql_where=of_job)
+
+
+def create_ledger() -> None:
     op.create_table(
         "ledger",
         required("owner", sa.Text()),
@@ -174,6 +178,9 @@ def create_files() -> None:
             "size_bytes >= 0 AND reserved_bytes >= 0 AND files >= 0", name=op.f("ck_ledger_sums_not_negative")
         ),
     )
+
+
+def create_idempotency_keys() -> None:
     op.create_table(
         "idempotency_keys",
         required("owner", sa.Text()),
@@ -205,7 +212,7 @@ def create_sessions() -> None:
     op.create_index("uq_user_sessions_token_hash", "user_sessions", ["token_hash"], unique=True)
 
 
-def create_retention() -> None:
+def create_tombstones() -> None:
     op.create_table(
         "tombstones",
         required("id", sa.Uuid()),
@@ -230,6 +237,9 @@ def create_retention() -> None:
         required("purge_id", sa.Uuid()),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tombstones")),
     )
+
+
+def create_sweeps() -> None:
     op.create_table(
         "sweeps",
         required("id", sa.Uuid()),
@@ -251,6 +261,9 @@ def create_retention() -> None:
     slotted = sa.text("slot IS NOT NULL")
     op.create_index("uq_sweeps_kind_slot", "sweeps", ["kind", "slot"], unique=True, postgresql_where=slotted)
     op.create_index("ix_sweeps_started_at", "sweeps", ["started_at"])
+
+
+def create_purges() -> None:
     op.create_table(
         "purges",
         required("id", sa.Uuid()),
@@ -266,6 +279,9 @@ def create_retention() -> None:
     )
     op.create_index("ix_purges_dead", "purges", ["dead_at"], postgresql_where=sa.text("dead_at IS NOT NULL"))
     op.create_index("ix_purges_due", "purges", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
+
+
+def create_instance() -> None:
     op.create_table(
         "instance",
         required("singleton", sa.Boolean()),

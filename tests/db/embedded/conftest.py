@@ -1,0 +1,46 @@
+"""A stopped server to copy, a running one to look at."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from media_analysis.db.embedded import embedded_server
+from media_analysis.db.embedded.account import Account, choose_account
+from tests.db.embedded.servers import copy_of, run_statement, short_home
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A short directory that every account can enter, unlike pytest's own."""
+    with short_home() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+async def template() -> Any:
+    """A stopped server with one committed row, to be copied."""
+    with short_home() as path:
+        async with embedded_server(path / "postgres") as server:
+            await run_statement(server.url, "CREATE TABLE kept AS SELECT 'precious' AS word")
+        yield path / "postgres"
+
+
+@pytest.fixture
+def directory(home: Path, template: Path) -> Path:
+    return copy_of(template, home / "postgres")
+
+
+@pytest.fixture(scope="module")
+async def running(template: Path) -> Any:
+    """A server for tests that change nothing, and its directory."""
+    with short_home() as path:
+        directory = copy_of(template, path / "postgres")
+        async with embedded_server(directory) as server:
+            yield directory, server
+
+
+@pytest.fixture
+def account() -> Account:
+    return choose_account(None)
