@@ -18,6 +18,7 @@ from media_analysis.errors import Misconfigured
 
 VERSION: Final = "0.1.0"
 GRACE_SECONDS: Final = 30
+CLEANUP_SECONDS: Final = 10
 DESCRIPTION: Final = (
     "Owns media files from upload to deletion: every byte has a row with a category and an expiry, "
     "so cleanup asks the database what is due and never scans the disk."
@@ -97,3 +98,12 @@ async def serve(app: FastAPI, listening: socket.socket, announce: Callable[[], N
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        await _cut_off(server.server_state.tasks)
+
+
+async def _cut_off(requests: set[asyncio.Task[None]]) -> None:
+    """Cancel the requests that did not end in time, and let them clean up while the services are still there."""
+    for request in requests:
+        request.cancel()
+    if requests:
+        await asyncio.wait(requests, timeout=CLEANUP_SECONDS)

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from media_analysis.errors import MediaAnalysisError, SlotTaken
 from media_analysis.retention.models import SweepTrigger
@@ -51,28 +52,59 @@ async def answer_tick(runtime: Runtime, request: SweepRequest) -> None:
         log.debug("tick.taken", kind=request.kind)
     except MediaAnalysisError as error:
         log.error("sweep.failed", kind=request.kind, code=error.code, reason=str(error))  # noqa: TRY400 - no bug
+    except Exception:
+        log.exception("sweep.crashed", kind=request.kind)
+
+
+class _Ticks:
+    """The sweeps under way, so that none outlives the services it works with."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    def start(self, request: SweepRequest) -> None:
+        self._under_way.add(asyncio.create_task(self.answer(request)))
+
+    async def answer(self, request: SweepRequest) -> None:
+        """Answer one tick; being cancelled at the end is no failure of the job."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        with suppress(asyncio.CancelledError):
+            await answer_tick(self._runtime, request)
+
+    async def end(self) -> None:
+        """Break off what is under way and wait until it has let go of its connections."""
+        for task in self._under_way:
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
 
 @asynccontextmanager
-async def running_scheduler(runtime: Runtime) -> AsyncIterator[None]:
-    """Answer the schedule while the block runs; a sweep under way when it ends is broken off, safely."""
+async def running_scheduler(
+    runtime: Runtime, trigger_of: Callable[[str], BaseTrigger] = cron_trigger
+) -> AsyncIterator[None]:
+    """Answer the schedule while the block runs; a sweep under way when it ends is broken off, safely.
+
+    `trigger_of` says when a cron expression fires.
+    """
     cleanup = runtime.settings.storage.cleanup
     if not cleanup.enabled:
         log.warning("cleanup.disabled")
         yield
         return
-    planned = planned_sweeps(runtime.settings)
+    ticks = _Ticks(runtime)
     scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "misfire_grace_time": MISFIRE_SECONDS})
-    for cron, request in planned:
-        scheduler.add_job(answer_tick, cron_trigger(cron), args=[runtime, request])
+    for cron, request in planned_sweeps(runtime.settings):
+        scheduler.add_job(ticks.answer, trigger_of(cron), args=[request])
     scheduler.start()
-    first = SweepRequest(trigger=SweepTrigger.START, requested_by="scheduler", dry_run=cleanup.dry_run)
-    starting = asyncio.create_task(answer_tick(runtime, first)) if cleanup.run_at_start else None
+    if cleanup.run_at_start:
+        ticks.start(SweepRequest(trigger=SweepTrigger.START, requested_by="scheduler", dry_run=cleanup.dry_run))
     try:
         yield
     finally:
         scheduler.shutdown(wait=False)
-        if starting is not None:
-            starting.cancel()
-            with suppress(asyncio.CancelledError):
-                await starting
+        await ticks.end()

@@ -26,10 +26,12 @@ class World:
     tombstones: Rows
     purges: Rows
     ledger: Rows
-    jobs: Rows
+    keys: Rows
 
     def objects(self) -> Iterator[Path]:
-        yield from (path for path in self.root.rglob("*") if not path.is_dir() and path.name != MARKER_NAME)
+        """Everything but the marker and real directories; a link to a directory is not one."""
+        marker = self.root / MARKER_NAME
+        yield from (path for path in self.root.rglob("*") if not stat.S_ISDIR(path.lstat().st_mode) and path != marker)
 
 
 async def look(database: str, root: Path) -> World:
@@ -37,7 +39,7 @@ async def look(database: str, root: Path) -> World:
     try:
         tables: dict[str, Rows] = {}
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            for table in ("media_files", "tombstones", "purges", "ledger", "analysis_jobs"):
+            for table in ("media_files", "tombstones", "purges", "ledger", "idempotency_keys"):
                 tables[table] = await connection.fetch(f"SELECT * FROM {table}")
     finally:
         await connection.close()
@@ -57,6 +59,8 @@ async def inspect_everything(database: str, root: Path, *, acknowledged: Mapping
         *_pending_is_bounded(world),
         *_deletions_were_legal(world),
         *_nobody_is_alive_and_dead(world),
+        *_outbox_is_whole(world),
+        *_answers_are_remembered(world),
         *_ledger_is_exact(world),
     ]
 
@@ -136,6 +140,32 @@ def _nobody_is_alive_and_dead(world: World) -> Iterator[str]:
     """Promise 6."""
     for file_id in {row["id"] for row in world.files} & {row["id"] for row in world.tombstones}:
         yield f"promise 6: {file_id} has a row and a tombstone"
+
+
+def _outbox_is_whole(world: World) -> Iterator[str]:
+    """Promise 8: what was claimed is either confirmed or somebody will go on with it."""
+    stones = {row["id"]: row for row in world.tombstones}
+    purges = {row["id"]: row for row in world.purges}
+    for stone in world.tombstones:
+        if stone["purge_id"] not in purges:
+            yield f"promise 8: nobody removes the bytes of {stone['id']}"
+    for purge in world.purges:
+        if purge["confirmed_at"] is None and purge["due_at"] is None and purge["dead_at"] is None:
+            yield f"promise 8: purge {purge['id']} is never looked at again"
+        for file_id in purge["tombstone_ids"]:
+            if file_id not in stones or stones[file_id]["purge_id"] != purge["id"]:
+                yield f"promise 8: purge {purge['id']} is not the one of {file_id}"
+
+
+def _answers_are_remembered(world: World) -> Iterator[str]:
+    """Promise 16."""
+    states = {row["id"]: row["state"] for row in world.files}
+    for key in world.keys:
+        state = states.get(key["file_id"])
+        if state == "stored" and key["answer"] is None:
+            yield f"promise 16: {key['file_id']} is stored and its key holds no answer"
+        if state == "pending" and key["answer"] is not None:
+            yield f"promise 16: {key['file_id']} is pending and its key was answered"
 
 
 def _ledger_is_exact(world: World) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Problem details (RFC 9457): the one place where an error becomes an HTTP status."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -130,10 +130,16 @@ def _from_http(_handler: ExceptionHandler, _request: Request, error: HTTPExcepti
 def _from_validation(_handler: ExceptionHandler, _request: Request, error: RequestValidationError) -> Problem:
     # The offending input is left out: it may be huge, secret, or not encodable at all.
     found = [
-        {"field": printable(".".join(map(str, item["loc"])))[:LONGEST_FIELD], "reason": printable(str(item["msg"]))}
+        {"field": _field(item["loc"]), "reason": printable(str(item["msg"])).removeprefix("Value error, ")}
         for item in error.errors()[:MOST_REASONS]
     ]
     return _problem("invalid_request", "The request is not valid", 422, errors=found)
+
+
+def _field(location: Sequence[object]) -> str:
+    # Parts with brackets name our validators, not the client's field.
+    parts = [part for part in map(str, location) if "[" not in part]
+    return printable(".".join(parts))[:LONGEST_FIELD] or "request"
 
 
 def _problem(code: str, title: str, status: int, *, headers: dict[str, str] | None = None, **facts: Any) -> Problem:

@@ -4,9 +4,8 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, tabulate
 from media_analysis.settings import effective
 
 
@@ -22,7 +21,4 @@ def config(
         shown = {row.path: {"value": row.text, "origin": row.origin, "variable": row.env} for row in rows}
         out.print_json(json.dumps(shown))
         return
-    table = Table("setting", "value", "from", "variable")
-    for row in rows:
-        table.add_row(row.path, row.text, row.origin, row.env)
-    out.print(table)
+    tabulate(("setting", "value", "from", "variable"), [(row.path, row.text, row.origin, row.env) for row in rows])

@@ -1,17 +1,26 @@
 """What commands share: options, the terminal, and the way into the event loop."""
 
-from collections.abc import Coroutine
+import asyncio
+import signal
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 import uvloop
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
 from media_analysis.settings import LoadedSettings, load_settings
 from media_analysis.telemetry.logs import Format, configure_logging
 
 Value = TypeVar("Value")
+
+WIDEST: Final = 10_000
+TERMINATED: Final = 128 + signal.SIGTERM
+"""The exit code a shell gives a command that a signal ended."""
 
 out = Console()
 err = Console(stderr=True, highlight=False)
@@ -28,12 +37,24 @@ ConfigFile = Annotated[
 
 def report(sentence: str) -> None:
     """Say what is going on, on standard error."""
-    err.print(f"[dim]·[/dim] {sentence}")
+    err.print(Text.assemble(("·", "dim"), " ", sentence), soft_wrap=True)
 
 
 def complain(sentence: str) -> None:
     """Say why a command stops, on standard error."""
-    err.print(f"[bold red]media-analysis:[/bold red] {sentence}", soft_wrap=True)
+    err.print(Text.assemble(("media-analysis:", "bold red"), " ", sentence), soft_wrap=True)
+
+
+def tabulate(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows in full on standard output: folded to a terminal, as wide as they are to anything else."""
+    table = Table()
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    if not out.is_terminal:
+        out.width = Measurement.get(out, out.options.update(max_width=WIDEST), table).maximum
+    out.print(table)
 
 
 def load(config: Path | None, data_dir: Path | None, **sections: dict[str, Any]) -> LoadedSettings:
@@ -53,5 +74,15 @@ def load(config: Path | None, data_dir: Path | None, **sections: dict[str, Any])
 
 
 def run(work: Coroutine[Any, Any, Value]) -> Value:
-    """Run a command's work on an event loop of its own."""
-    return uvloop.run(work)
+    """Run a command's work on an event loop of its own; SIGTERM ends it as ^C does: what it started is stopped."""
+    try:
+        return uvloop.run(_stoppable(work))
+    except asyncio.CancelledError:
+        raise typer.Exit(TERMINATED) from None
+
+
+async def _stoppable(work: Coroutine[Any, Any, Value]) -> Value:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work

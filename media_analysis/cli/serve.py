@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.text import Text
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, report, run
 from media_analysis.db.migrations import migrate
@@ -55,8 +56,8 @@ async def _serve(settings: Settings) -> None:
 
 
 def _announce(address: str, token_file: Path) -> None:
-    err.print(f"[bold green]ready[/bold green] at {address} (OpenAPI: {address}/docs)", soft_wrap=True)
-    err.print(f"admin token in {token_file}", soft_wrap=True)
+    err.print(Text.assemble(("ready", "bold green"), f" at {address} (OpenAPI: {address}/docs)"), soft_wrap=True)
+    err.print(Text(f"admin token in {token_file}"), soft_wrap=True)
 
 
 async def ensure_admin_token(runtime: Runtime) -> Path:

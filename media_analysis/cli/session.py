@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
 from media_analysis.errors import InvalidRequest
 from media_analysis.runtime import database_url, open_runtime
 from media_analysis.sessions.models import Role, UserSession
@@ -37,9 +37,7 @@ def create(
     except ValidationError as error:
         raise InvalidRequest("--owner", "letters, digits, dots, dashes, @ and _, at most 128") from error
     made, token = run(_create(load(config, data_dir).settings, owner, role, _lifetime(ttl)))
-    err.print(
-        f"session {made.id} of {made.owner} ({made.role.value}), valid until {made.expires_at:%Y-%m-%d %H:%M} UTC"
-    )
+    report(f"session {made.id} of {made.owner} ({made.role.value}), valid until {made.expires_at:%Y-%m-%d %H:%M} UTC")
     out.print(token, soft_wrap=True, highlight=False)
 
 

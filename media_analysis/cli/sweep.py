@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.runtime import Runtime, database_url, open_runtime
@@ -61,11 +60,11 @@ def _print(outcome: SweepReport, *, as_json: bool) -> None:
         out.print_json(json.dumps(SweepRead.from_report(outcome).model_dump(mode="json")))
         return
     verb = "would remove" if outcome.dry_run else "removed"
-    table = Table("category", "files", "bytes", "errors")
-    for category, tally in outcome.tallies.items():
-        if tally.files_removed or tally.errors:
-            size = format_size(tally.bytes_freed)
-            table.add_row(category.value, str(tally.files_removed), size, str(tally.errors))
-    if table.row_count:
-        out.print(table)
+    rows = [
+        (category.value, str(tally.files_removed), format_size(tally.bytes_freed), str(tally.errors))
+        for category, tally in outcome.tallies.items()
+        if tally.files_removed or tally.errors
+    ]
+    if rows:
+        tabulate(("category", "files", "bytes", "errors"), rows)
     out.print(f"{verb} {outcome.files} files, {format_size(outcome.size_bytes)} ({outcome.status.value})")

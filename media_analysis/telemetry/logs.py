@@ -3,24 +3,42 @@
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 Format = Literal["json", "console"]
-_SECRET_VALUES: Final = re.compile(r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+@")
-_SECRET_NAMES: Final = frozenset({"authorization", "password", "token", "cookie"})
+_SECRET_VALUES: Final = re.compile(r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+(?=@)")
+_SECRET_NAMES: Final = frozenset({"authorization", "cookie", "password", "secret", "set-cookie", "token"})
 _MASK: Final = "***"
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace tokens and URL credentials in every value of a log line."""
-    return {name: _MASK if name.lower() in _SECRET_NAMES else _masked(value) for name, value in event.items()}
+    """Replace tokens and URL credentials wherever they stand in a log line, tracebacks included."""
+    return {name: _masked_by_name(name, value) for name, value in event.items()}
+
+
+def _masked_by_name(name: object, value: object) -> object:
+    return _MASK if str(name).lower() in _SECRET_NAMES else _masked(value)
 
 
 def _masked(value: object) -> object:
-    return _SECRET_VALUES.sub(_MASK, value) if isinstance(value, str) else value
+    match value:
+        case str():
+            return _SECRET_VALUES.sub(_MASK, value)
+        case Mapping():
+            return {name: _masked_by_name(name, inner) for name, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(inner) for inner in value]
+        case None | bool() | int() | float():
+            return value
+        case BaseException():
+            return _masked(repr(value))
+        case _:
+            return _masked(str(value))
 
 
 def configure_logging(*, style: Format, level: str) -> None:
@@ -30,13 +48,24 @@ def configure_logging(*, style: Format, level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # Local variables stay out of tracebacks: a frame that holds a token is the rule here, not the exception.
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [
+            structlog.processors.format_exc_info,
+            mask_secrets,
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
         if style == "console"
-        else [structlog.processors.dict_tracebacks, mask_secrets, structlog.processors.JSONRenderer()]
+        else [
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            mask_secrets,
+            structlog.processors.JSONRenderer(),
+        ]
     )
     structlog.configure(
-        processors=[*shared, mask_secrets, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
@@ -44,7 +73,7 @@ def configure_logging(*, style: Format, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), mask_secrets],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )

@@ -1,9 +1,45 @@
-"""Uploads through the service."""
+"""Uploads through the service: what is kept, what is refused, and what a failure leaves."""
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from media_analysis.errors import (
+    DiskReserveReached,
+    IncompleteUpload,
+    MediaTypeNotAccepted,
+    UploadLeaseLost,
+    UploadStalled,
+    UploadTooLarge,
+)
 from media_analysis.files.models import FileState
-from tests.conftest import StoreFile
+from media_analysis.files.uploads import Upload, UploadService
+from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
+from tests.conftest import StoreFile, chunks, fetch
+from tests.files.conftest import SlowBody, eventually, lapse_leases, objects, sweep
+from tests.storage.conftest import open_names
+
+UPLOAD = Upload(owner="alice", category=Category.UPLOADS, filename="a")
+
+
+async def require_nothing_left(runtime: Runtime, database: str) -> None:
+    assert await fetch(database, "SELECT id FROM media_files") == []
+    assert objects(runtime.store.root) == []
+    assert open_names(runtime.store.root) == []
+
+
+def limited(runtime: Runtime, **limits: Any) -> UploadService:
+    return replace(runtime.uploads, limits=replace(runtime.uploads.limits, **limits))
+
+
+async def failing(first: bytes) -> AsyncIterator[bytes]:
+    yield first
+    raise IncompleteUpload
 
 
 async def test_an_uploaded_file_has_the_digest_of_its_bytes(store_file: StoreFile) -> None:
@@ -14,3 +50,136 @@ async def test_an_uploaded_file_has_the_digest_of_its_bytes(store_file: StoreFil
     assert stored.state is FileState.STORED
     assert stored.sha256 == hashlib.sha256(content).digest()
     assert stored.size_bytes == len(content)
+
+
+async def test_an_empty_file_is_a_file(store_file: StoreFile, runtime: Runtime) -> None:
+    stored = await store_file(b"")
+
+    assert (runtime.store.root / stored.key).read_bytes() == b""
+    assert stored.size_bytes == 0
+
+
+async def test_what_an_upload_announced_is_reserved_until_it_is_stored(runtime: Runtime, database: str) -> None:
+    body = SlowBody()
+    whole = len(body.first + body.rest)
+    reserved = "SELECT files, size_bytes, reserved_bytes FROM ledger"
+
+    uploading = asyncio.create_task(runtime.uploads.store_file(replace(UPLOAD, declared_bytes=whole), body.sent()))
+    await body.asked.wait()
+    before = [tuple(row) for row in await fetch(database, reserved)]
+    body.released.set()
+    await uploading
+
+    assert before == [(0, 0, whole)]
+    assert [tuple(row) for row in await fetch(database, reserved)] == [(1, whole, 0)]
+
+
+@pytest.mark.parametrize("first", [b"", b"short", bytes(100_000)], ids=["no bytes", "the head", "more"])
+async def test_an_upload_that_breaks_off_leaves_nothing(runtime: Runtime, database: str, first: bytes) -> None:
+    with pytest.raises(IncompleteUpload):
+        await runtime.uploads.store_file(UPLOAD, failing(first))
+
+    await require_nothing_left(runtime, database)
+
+
+@pytest.mark.parametrize("declared", [1, 99_999, 100_001])
+async def test_a_body_of_another_length_than_announced_is_refused(
+    runtime: Runtime, database: str, declared: int
+) -> None:
+    with pytest.raises(IncompleteUpload):
+        await runtime.uploads.store_file(replace(UPLOAD, declared_bytes=declared), chunks(bytes(100_000)))
+
+    await require_nothing_left(runtime, database)
+
+
+async def test_a_body_past_the_limit_is_refused_and_one_at_the_limit_is_not(runtime: Runtime, database: str) -> None:
+    uploads = limited(runtime, max_bytes=100_000)
+
+    with pytest.raises(UploadTooLarge):
+        await uploads.store_file(UPLOAD, chunks(bytes(100_001)))
+    await require_nothing_left(runtime, database)
+    stored = await uploads.store_file(UPLOAD, chunks(bytes(100_000)))
+
+    assert stored.size_bytes == 100_000
+
+
+async def test_the_disk_reserve_is_not_eaten(runtime: Runtime, database: str) -> None:
+    free_bytes = (await runtime.store.capacity()).free_bytes
+    uploads = limited(runtime, reserve_bytes=free_bytes + 2**30)
+
+    with pytest.raises(DiskReserveReached):
+        await uploads.store_file(UPLOAD, chunks(b"a"))
+
+    await require_nothing_left(runtime, database)
+
+
+async def test_a_type_the_category_does_not_take_is_refused_whatever_it_is_declared_as(
+    runtime: Runtime, database: str
+) -> None:
+    uploads = limited(runtime, accepted={Category.UPLOADS: ("image/*",)})
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+    with pytest.raises(MediaTypeNotAccepted):
+        await uploads.store_file(replace(UPLOAD, declared_type="image/png"), chunks(b"<html><script>"))
+    await require_nothing_left(runtime, database)
+    stored = await uploads.store_file(UPLOAD, chunks(picture))
+
+    assert stored.media_type == "image/png"
+
+
+@pytest.mark.parametrize("first", [b"", bytes(100_000)], ids=["before its first byte", "in the middle"])
+async def test_an_upload_that_sends_nothing_for_too_long_is_ended(
+    runtime: Runtime, database: str, first: bytes
+) -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        if first:
+            yield first
+        await asyncio.Event().wait()
+
+    with pytest.raises(UploadStalled):
+        await limited(runtime, idle_seconds=0.05).store_file(UPLOAD, silent())
+
+    await require_nothing_left(runtime, database)
+
+
+async def test_a_cancelled_upload_leaves_nothing(runtime: Runtime, database: str) -> None:
+    body = SlowBody()
+    uploading = asyncio.create_task(runtime.uploads.store_file(UPLOAD, body.sent()))
+    await body.asked.wait()
+
+    uploading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await uploading
+
+    await require_nothing_left(runtime, database)
+
+
+async def test_an_upload_whose_lease_lapsed_is_told_so_and_leaves_nothing(runtime: Runtime, database: str) -> None:
+    body = SlowBody()
+    uploading = asyncio.create_task(runtime.uploads.store_file(UPLOAD, body.sent()))
+    await body.asked.wait()
+    await lapse_leases(database)
+
+    await sweep(runtime)
+    body.released.set()
+    with pytest.raises(UploadLeaseLost):
+        await uploading
+
+    await require_nothing_left(runtime, database)
+
+
+async def test_a_slow_upload_keeps_its_lease_for_as_long_as_it_reports(runtime: Runtime, database: str) -> None:
+    body = SlowBody()
+    uploads = limited(runtime, lease_seconds=0.3)
+    uploading = asyncio.create_task(uploads.store_file(UPLOAD, body.sent()))
+    await body.asked.wait()
+    await lapse_leases(database)
+
+    async def renewed() -> bool:
+        return bool(await fetch(database, "SELECT id FROM media_files WHERE due_at > now()"))
+
+    await eventually(renewed)
+    body.released.set()
+    stored = await uploading
+
+    assert stored.state is FileState.STORED

@@ -1,0 +1,127 @@
+"""What belongs to somebody else looks exactly like what never existed (promise 22)."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.api.answers import refusal, without_ids
+from tests.api.conftest import Expire, Remains
+from tests.conftest import Client, fetch
+
+FILE_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/api/v1/files/{id}", {}),
+    ("HEAD", "/api/v1/files/{id}/content", {}),
+    ("GET", "/api/v1/files/{id}/content", {}),
+    ("GET", "/api/v1/files/{id}/content", {"headers": {"Range": "bytes=0-1", "If-None-Match": "*"}}),
+    ("PATCH", "/api/v1/files/{id}", {"json": {"filename": "mine now"}}),
+    ("PATCH", "/api/v1/files/{id}", {"json": {"expires_at": None}}),
+    ("PATCH", "/api/v1/files/{id}", {"json": {"nonsense": 1}}),
+    ("DELETE", "/api/v1/files/{id}", {}),
+]
+
+
+async def differences(client: Client, routes: list[tuple[str, str, dict[str, Any]]], foreign: str) -> list[str]:
+    """Return the routes whose answer tells a foreign id from an unknown one."""
+    found = []
+    for method, path, about in routes:
+        unknown = str(uuid4())
+        theirs = await client.request(method, path.format(id=foreign), **about)
+        nobodys = await client.request(method, path.format(id=unknown), **about)
+        same_body = without_ids(theirs, foreign) == without_ids(nobodys, unknown)
+        silent = {name for name in theirs.headers if name not in nobodys.headers}
+        if theirs.status_code != nobodys.status_code or not same_body or silent or theirs.status_code < 400:
+            found.append(f"{method} {path}: {theirs.status_code} {theirs.text} / {nobodys.status_code} {nobodys.text}")
+    return found
+
+
+@pytest.mark.parametrize("fate", ["living", "deleted", "expired"])
+async def test_a_foreign_file_is_unknown_on_every_route(
+    client: Client, remains: Remains, expire: Expire, fate: str
+) -> None:
+    theirs = await client.upload(by="bob")
+    if fate == "deleted":
+        await client.request("DELETE", f"/api/v1/files/{theirs['id']}", by="bob")
+    elif fate == "expired":
+        await expire(theirs)
+    kept = await remains()
+
+    told_apart = await differences(client, FILE_ROUTES, theirs["id"])
+
+    assert told_apart == []
+    assert await remains() == kept
+
+
+async def test_a_foreign_session_is_unknown_too(client: Client) -> None:
+    theirs = (await client.request("GET", "/api/v1/sessions/me", by="bob")).json()["id"]
+    routes = [("DELETE", "/api/v1/sessions/{id}", {}), ("PATCH", "/api/v1/sessions/{id}", {"json": {"ttl_seconds": 5}})]
+
+    told_apart = await differences(client, routes, theirs)
+
+    assert told_apart == []
+    assert (await client.request("GET", "/api/v1/sessions/me", by="bob")).status_code == 200
+
+
+async def test_an_administrator_reaches_every_file_under_their_own_name(client: Client, database: str) -> None:
+    theirs = await client.upload(b"content", by="bob")
+    url = f"/api/v1/files/{theirs['id']}"
+
+    read = await client.request("GET", url, by="admin")
+    content = await client.request("GET", f"{url}/content", by="admin")
+    deletion = await client.request("DELETE", url, by="admin")
+
+    stones = await fetch(database, "SELECT owner, requested_by, rule FROM tombstones")
+    assert read.json() == theirs
+    assert content.content == b"content"
+    assert deletion.status_code == 204
+    assert [tuple(stone) for stone in stones] == [("bob", "admin", "requested")]
+
+
+ADMIN_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/api/v1/sessions", {"json": {"owner": "alice", "role": "admin", "ttl_seconds": 60}}),
+    ("PATCH", f"/api/v1/sessions/{uuid4()}", {"json": {"ttl_seconds": 60}}),
+    ("GET", "/api/v1/storage/validate", {}),
+    ("POST", "/api/v1/storage/cleanup", {}),
+    ("POST", "/api/v1/storage/cleanup?dry_run=false", {}),
+    ("GET", "/api/v1/storage/sweeps", {}),
+    ("GET", f"/api/v1/storage/sweeps/{uuid4()}", {}),
+]
+USER_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/api/v1/sessions/me", {}),
+    ("GET", "/api/v1/sessions", {}),
+    ("GET", "/api/v1/storage/stats", {}),
+    ("GET", "/api/v1/files", {}),
+    ("POST", "/api/v1/files?category=temp&filename=a", {"content": b"x"}),
+    *((method, path.format(id=uuid4()), about) for method, path, about in FILE_ROUTES if method != "HEAD"),
+]
+
+
+async def test_a_user_may_not_use_an_administrators_routes(client: Client) -> None:
+    answers = [await client.request(method, path, **about) for method, path, about in ADMIN_ROUTES]
+
+    assert [refusal(answer) for answer in answers] == [(403, "admin_required")] * len(ADMIN_ROUTES)
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "mas_", "Bearer mas_unknown", "Bearer x"]
+)
+async def test_nobody_gets_in_without_a_valid_token(client: Client, remains: Remains, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+
+    answers = [
+        await client.request(method, path, by=None, **{**about, "headers": about.get("headers", {}) | headers})
+        for method, path, about in ADMIN_ROUTES + USER_ROUTES
+    ]
+
+    assert {refusal(answer) for answer in answers} == {(401, "token_rejected")}
+    assert {answer.headers["www-authenticate"] for answer in answers} == {"Bearer"}
+    assert await remains() == []
+
+
+async def test_a_token_is_never_repeated_in_a_refusal(client: Client) -> None:
+    token = "mas_" + "s3cret" * 8
+    for header in (f"Bearer {token}", f"Bearer {token} {token}", f"Bearer {token * 90}", f"{token} {token}"):
+        answer = await client.request("GET", "/api/v1/files", by=None, headers={"Authorization": header})
+
+        assert refusal(answer) == (401, "token_rejected")
+        assert "s3cret" not in answer.text + str(answer.headers)

@@ -1,0 +1,96 @@
+"""For probes and Prometheus: alive, ready, metrics, without a token."""
+
+import json
+import re
+from uuid import uuid4
+
+from media_analysis.runtime import Runtime
+from tests.api.conftest import Expire
+from tests.conftest import Client
+
+
+async def metrics(client: Client) -> dict[str, float]:
+    """Return every sample by its name and labels."""
+    answer = await client.request("GET", "/metrics", by=None)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = (line.rpartition(" ") for line in answer.text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+async def test_the_service_is_alive_and_ready_without_a_token(client: Client) -> None:
+    alive = await client.request("GET", "/healthz", by=None)
+    ready = await client.request("GET", "/readyz", by=None)
+
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+    assert ready.status_code == 200
+    assert ready.json() == {
+        "ready": True,
+        "checks": {"database": "ok", "marker": "ok", "disk": "ok", "process": "ok"},
+    }
+
+
+async def test_another_databases_marker_makes_it_unready_but_not_dead(client: Client, runtime: Runtime) -> None:
+    marker = runtime.store.root / ".media-analysis"
+    own = marker.read_text()
+    marker.write_text(json.dumps({"instance_id": str(uuid4())}))
+
+    ready = await client.request("GET", "/readyz", by=None)
+    alive = await client.request("GET", "/healthz", by=None)
+    marker.write_text(own)
+
+    assert (ready.status_code, ready.json()["ready"]) == (503, False)
+    assert "marker names another database" in ready.json()["checks"]["marker"]
+    assert alive.status_code == 200
+    assert (await client.request("GET", "/readyz", by=None)).status_code == 200
+
+
+NAMES = {
+    "storage_bytes",
+    "storage_files",
+    "files_cleaned_total",
+    "bytes_freed_total",
+    "sweep_seconds_count",
+    "storage_due_lag_seconds",
+    "purge_dead_letters",
+    "database_pool_connections",
+    "http_request_seconds_bucket",
+}
+
+
+async def test_metrics_follow_what_happens(client: Client, expire: Expire) -> None:
+    await client.upload(b"12345", category="temp")
+    await expire(await client.upload(b"1234567", category="clips"))
+    before = await metrics(client)
+    await client.request("POST", "/api/v1/storage/cleanup", by="admin")
+    rehearsed = await metrics(client)
+    await client.request("POST", "/api/v1/storage/cleanup?dry_run=false", by="admin")
+
+    after = await metrics(client)
+
+    assert {re.sub(r"\{.*", "", name) for name in after} >= NAMES
+    assert before['storage_bytes{category="temp"}'] == 5
+    assert before['storage_files{category="clips"}'] == 1
+    assert before['storage_due_lag_seconds{category="clips"}'] >= 1
+    assert before['storage_due_lag_seconds{category="temp"}'] == 0
+    assert 'files_cleaned_total{category="clips"}' not in rehearsed
+    assert after['files_cleaned_total{category="clips"}'] == 1
+    assert after['bytes_freed_total{category="clips"}'] == 7
+    assert after['storage_files{category="clips"}'] == 0
+    assert after['storage_due_lag_seconds{category="clips"}'] == 0
+    assert after["sweep_seconds_count"] == 1
+    assert after["purge_dead_letters"] == 0
+
+
+async def test_latency_is_counted_by_route_and_never_by_what_a_client_invents(client: Client) -> None:
+    file = await client.upload()
+    await client.request("GET", f"/api/v1/files/{file['id']}")
+    await client.request("GET", "/hunter2")
+    await client.request("HUNTER2", "/healthz")
+
+    found = "\n".join(await metrics(client))
+
+    assert 'files/{file_id}",status="200"' in found
+    assert 'route="unmatched",status="404"' in found
+    assert file["id"] not in found
+    assert "hunter2" not in found.lower()

@@ -1,0 +1,91 @@
+"""The OpenAPI document: complete, valid, and true about problems."""
+
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+
+from tests.conftest import Client
+
+OPEN = {"/healthz", "/readyz", "/metrics"}
+ADMIN = {
+    ("post", "/api/v1/sessions"),
+    ("patch", "/api/v1/sessions/{session_id}"),
+    ("get", "/api/v1/storage/validate"),
+    ("post", "/api/v1/storage/cleanup"),
+    ("get", "/api/v1/storage/sweeps"),
+    ("get", "/api/v1/storage/sweeps/{sweep_id}"),
+}
+ROUTES = ADMIN | {
+    *(("get", path) for path in OPEN),
+    ("get", "/api/v1/sessions"),
+    ("get", "/api/v1/sessions/me"),
+    ("delete", "/api/v1/sessions/{session_id}"),
+    ("post", "/api/v1/files"),
+    ("get", "/api/v1/files"),
+    ("get", "/api/v1/files/{file_id}"),
+    ("get", "/api/v1/files/{file_id}/content"),
+    ("head", "/api/v1/files/{file_id}/content"),
+    ("patch", "/api/v1/files/{file_id}"),
+    ("delete", "/api/v1/files/{file_id}"),
+    ("get", "/api/v1/storage/stats"),
+}
+
+
+@pytest.fixture
+async def document(client: Client) -> dict[str, Any]:
+    """The document as clients fetch it."""
+    answer = await client.request("GET", "/openapi.json", by=None)
+    assert answer.status_code == 200
+    fetched: dict[str, Any] = answer.json()
+    return fetched
+
+
+async def test_the_document_describes_every_route(document: dict[str, Any]) -> None:
+    operations = {
+        (method, path): operation for path, item in document["paths"].items() for method, operation in item.items()
+    }
+
+    assert document["openapi"].startswith("3.1")
+    assert operations.keys() == ROUTES
+    for (method, path), operation in operations.items():
+        assert operation["summary"], path
+        assert operation["description"], path
+        assert operation["tags"], path
+        assert operation["responses"], path
+        assert bool(operation.get("security")) is (path not in OPEN), path
+        if path not in OPEN:
+            assert "401" in operation["responses"], path
+        if (method, path) in ADMIN:
+            assert "403" in operation["responses"], path
+    names = [operation["operationId"] for operation in operations.values()]
+    assert len(set(names)) == len(names)
+
+
+async def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for status, response in operation["responses"].items():
+                if status[0] in "45" and path not in OPEN:
+                    assert response["content"].keys() == {"application/problem+json"}, (method, path, status)
+
+
+async def test_every_schema_is_a_valid_schema(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        Draft202012Validator({**schema, "components": document["components"]})  # also resolves every reference
+        assert schema.get("description"), name
+
+
+async def test_an_upload_says_both_ways_it_can_be_sent(document: dict[str, Any]) -> None:
+    upload = document["paths"]["/api/v1/files"]["post"]
+
+    assert upload["requestBody"]["content"].keys() == {"application/octet-stream", "multipart/form-data"}
+    assert {"201", "409", "413", "415", "422", "503", "507"} <= upload["responses"].keys()
+    assert {parameter["name"].lower() for parameter in upload["parameters"]} >= {
+        "category",
+        "filename",
+        "idempotency-key",
+        "content-digest",
+        "digest",
+    }
+    assert "Location" in upload["responses"]["201"]["headers"]

@@ -1,0 +1,107 @@
+"""Commands run as an operator runs them: processes of their own, with an environment of their own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.db.embedded.servers import copy_of, end_leftovers, short_home
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "media_analysis")
+READY_SECONDS = 60.0
+_OURS = ("DATABASE_", "STORAGE_", "ARCHIVE_", "DELETION_", "MEDIA_ANALYSIS_", "SERVER_", "LOG_", "PG")
+
+
+def clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment without settings of ours, and with the given ones."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return inherited | dict(environment)
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=ROOT,
+        env=clean(environment),
+        capture_output=True,
+        text=True,
+        timeout=READY_SECONDS,
+        check=False,
+    )
+
+
+@dataclass
+class Serving:
+    """A `serve` under way; everything it prints goes to one file."""
+
+    process: subprocess.Popen[bytes]
+    printed: Path
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+
+    @property
+    def output(self) -> str:
+        return self.printed.read_text()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Return the first match of what it prints, as soon as there is one."""
+        deadline = time.monotonic() + READY_SECONDS
+        while (found := re.search(pattern, self.output)) is None:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.02)
+        return found
+
+    def url(self) -> str:
+        """Wait until it serves, and return where."""
+        address = self.wait_for(r"ready at (http://\S+)")[1]
+        self.wait_for("admin token in .+\n")
+        return address
+
+    def request(self, method: str, path: str, *, token: str, **about: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"} | dict(about.pop("headers", {}))
+        return self.http.request(method, self.url() + path, headers=headers, **about)
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(READY_SECONDS)
+
+
+@contextmanager
+def serving(*arguments: str | Path, printed: Path, **environment: str) -> Iterator[Serving]:
+    """Start `serve` on a free port; whatever became of it, it is over when the block ends."""
+    command = [*COMMAND, "serve", "--port", "0", *map(str, arguments)]
+    with (
+        printed.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, env=clean(environment), stdout=output, stderr=output) as process,
+    ):
+        served = Serving(process, printed)
+        try:
+            yield served
+        finally:
+            served.http.close()
+            if process.poll() is None:
+                process.kill()
+
+
+@contextmanager
+def home_of_a_service(template: Path | None = None) -> Iterator[Path]:
+    """Yield a data directory that PostgreSQL's account can reach; nothing runs in it when the block ends."""
+    with short_home() as home:
+        if template is not None:
+            copy_of(template, home / "var")
+        try:
+            yield home / "var"
+        finally:
+            end_leftovers(home / "var" / "postgres")

@@ -1,0 +1,71 @@
+"""The first life of a service with an embedded database, and copies of what it left."""
+
+import signal
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from media_analysis.db.embedded.account import choose_account, find_binaries
+from media_analysis.db.embedded.cluster import Cluster
+from media_analysis.db.embedded.process import find_postmaster
+from tests.cli.commands import Serving, home_of_a_service, serving
+
+CONTENT = b"what the first life stored\n" * 1000
+
+
+@dataclass
+class FirstLife:
+    """All that was seen of a service from its first start on an empty directory to ^C."""
+
+    data_dir: Path
+    output: str
+    url: str
+    token: str
+    token_mode: int
+    caller: httpx.Response
+    stored: httpx.Response
+    exit_code: int
+    postgres_left: bool
+
+
+def postgres_runs(data_dir: Path) -> bool:
+    cluster = Cluster(data_dir / "postgres", find_binaries(), choose_account(None))
+    return find_postmaster(cluster) is not None
+
+
+def _live(service: Serving, data_dir: Path) -> FirstLife:
+    url, token_file = service.url(), data_dir / "admin-token"
+    token = token_file.read_text().strip()
+    caller = service.request("GET", "/api/v1/sessions/me", token=token)
+    upload = "/api/v1/files?category=uploads&filename=first.txt"
+    stored = service.request("POST", upload, token=token, content=CONTENT)
+    exit_code = service.end(signal.SIGINT)
+    return FirstLife(
+        data_dir=data_dir,
+        output=service.output,
+        url=url,
+        token=token,
+        token_mode=stat.S_IMODE(token_file.stat().st_mode),
+        caller=caller,
+        stored=stored,
+        exit_code=exit_code,
+        postgres_left=postgres_runs(data_dir),
+    )
+
+
+@pytest.fixture(scope="package")
+def first_life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstLife]:
+    printed = tmp_path_factory.mktemp("serve") / "printed"
+    with home_of_a_service() as data_dir, serving("--data-dir", data_dir, printed=printed) as service:
+        yield _live(service, data_dir)
+
+
+@pytest.fixture
+def data_dir(first_life: FirstLife) -> Iterator[Path]:
+    """A copy of what the first life left, to start again on."""
+    with home_of_a_service(first_life.data_dir) as copy:
+        yield copy

@@ -1,0 +1,43 @@
+"""`session create`: a token on standard output, refusals in a sentence."""
+
+import hashlib
+
+import pytest
+
+from tests.cli.commands import run
+from tests.conftest import fetch
+
+
+async def test_the_token_is_all_of_standard_output_and_only_its_hash_is_kept(
+    environment: dict[str, str], database: str
+) -> None:
+    made = run("session", "create", "--owner", "alice", "--role", "admin", "--ttl", "12h", **environment)
+    token = made.stdout.removesuffix("\n")
+    (row,) = await fetch(database, "SELECT *, expires_at - created_at AS ttl FROM user_sessions")
+
+    assert made.returncode == 0
+    assert token.startswith("mas_")
+    assert token not in made.stderr
+    assert row["token_hash"] == hashlib.sha256(token.encode()).digest()
+    assert (row["owner"], row["role"], row["ttl"].total_seconds()) == ("alice", "admin", 12 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--owner", "al ice"), "--owner"),
+        (("--owner", "[/bold]"), "--owner"),
+        (("--owner", "alice", "--ttl", "soon"), "--ttl"),
+        (("--owner", "alice", "--ttl", "-1"), "--ttl"),
+    ],
+)
+async def test_what_cannot_be_a_session_is_refused_in_one_sentence(
+    environment: dict[str, str], database: str, arguments: tuple[str, ...], named: str
+) -> None:
+    refused = run("session", "create", *arguments, **environment)
+
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert refused.stderr.startswith(f"media-analysis: {named}")
+    assert refused.stderr.count("\n") == 1
+    assert await fetch(database, "SELECT * FROM user_sessions") == []

@@ -1,0 +1,103 @@
+"""A TCP proxy before PostgreSQL that breaks a connection at the COMMIT of a chosen transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import make_url
+
+
+@dataclass
+class CuttingProxy:
+    """Cuts `times` connections: at the first COMMIT after one of them carried `statement`."""
+
+    url: str
+    """Where the database is reached through the proxy."""
+    statement: bytes = b""
+    times: int = 0
+    delivered: bool = True
+    """Whether the server still gets the COMMIT, so that only its answer is lost."""
+    cuts: int = 0
+
+    def arm(self, statement: bytes, *, times: int = 1, delivered: bool = True) -> None:
+        self.statement, self.times, self.delivered = statement, times, delivered
+
+    def wants(self, seen: bytes) -> bool:
+        return self.cuts < self.times and self.statement in seen and b"COMMIT" in seen.partition(self.statement)[2]
+
+
+@asynccontextmanager
+async def cutting_proxy(database: str) -> AsyncIterator[CuttingProxy]:
+    """Open a proxy before `database`, which may be reached by a socket file or by TCP."""
+    target = make_url(database)
+    connections: set[asyncio.Task[None]] = set()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connections.add(task)
+        folder, port = target.query.get("host"), target.query.get("port", target.port or 5432)
+        upstream = await (
+            asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
+            if folder
+            else asyncio.open_connection(target.host, int(str(port)))
+        )
+        try:
+            await _carry(proxy, (reader, writer), upstream)
+        finally:
+            for stream in (writer, upstream[1]):
+                stream.close()
+            connections.discard(task)
+
+    server = await asyncio.start_server(connect, "127.0.0.1", 0)
+    here = target.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1], query={})
+    proxy = CuttingProxy(here.render_as_string(hide_password=False))
+    try:
+        yield proxy
+    finally:
+        server.close()
+        for connection in list(connections):
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def _carry(proxy: CuttingProxy, client: Streams, server: Streams) -> None:
+    """Carry bytes both ways until one side ends or the connection is to be cut."""
+    answering = asyncio.create_task(_copy(server[0], client[1]))
+    seen = b""
+    try:
+        while chunk := await client[0].read(65_536):
+            seen += chunk
+            if proxy.wants(seen):
+                proxy.cuts += 1
+                answering.cancel()
+                if proxy.delivered:
+                    await _deliver(chunk, server)
+                return
+            server[1].write(chunk)
+            await server[1].drain()
+    except ConnectionError:
+        return
+    finally:
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
+
+
+async def _deliver(chunk: bytes, server: Streams) -> None:
+    """Hand over the COMMIT and wait until it is done; the answer goes nowhere."""
+    server[1].write(chunk)
+    await server[1].drain()
+    told = b""
+    while b"COMMIT" not in told and (answer := await server[0].read(65_536)):
+        told += answer
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while chunk := await reader.read(65_536):
+        writer.write(chunk)
+        await writer.drain()
+    writer.close()

@@ -1,0 +1,66 @@
+"""What may be read, and from which instant on no more (promises 4 and 9)."""
+
+from datetime import timedelta
+
+import pytest
+
+from media_analysis.errors import FileGone, FileNotFound, FileNotReady, ObjectMissing
+from media_analysis.files.queries import FileFilter
+from media_analysis.runtime import Runtime
+from tests.conftest import StoreFile
+from tests.files.conftest import registration
+
+INSTANT = timedelta(microseconds=1)
+
+
+async def test_a_file_is_gone_from_the_very_instant_it_expires(runtime: Runtime, store_file: StoreFile) -> None:
+    stored = await store_file(ttl=60)
+    assert stored.expires_at is not None
+
+    file, reader = await runtime.files.open(stored.id, owner="alice", now=stored.expires_at - INSTANT)
+    await reader.close()
+    with pytest.raises(FileGone) as gone:
+        await runtime.files.open(stored.id, owner="alice", now=stored.expires_at)
+    page = await runtime.files.list(FileFilter(owner="alice"), before=None, limit=10, now=stored.expires_at)
+
+    assert file.id == stored.id
+    assert (gone.value.rule, gone.value.gone_at, gone.value.deleted_at) == ("explicit_expiry", stored.expires_at, None)
+    assert page.files == []
+
+
+async def test_a_pending_file_is_unreadable(runtime: Runtime) -> None:
+    asked = registration()
+    await runtime.uploads.registrar.register(asked)
+    (await runtime.uploads.registrar.create(asked)).close()
+
+    with pytest.raises(FileNotReady):
+        await runtime.files.open(asked.id, owner="alice")
+
+
+async def test_an_upload_that_was_never_acknowledged_is_unknown_afterwards(runtime: Runtime) -> None:
+    asked = registration()
+    await runtime.uploads.registrar.register(asked)
+    await runtime.deleter.abandon(asked.id)
+
+    with pytest.raises(FileNotFound):
+        await runtime.files.get(asked.id, owner="alice")
+
+
+async def test_a_foreign_file_is_unknown_even_when_it_is_gone(runtime: Runtime, store_file: StoreFile) -> None:
+    living, deleted = await store_file(), await store_file()
+    await runtime.deleter.delete(deleted.id, owner="alice", requested_by="alice")
+
+    for file in (living, deleted):
+        with pytest.raises(FileNotFound):
+            await runtime.files.get(file.id, owner="bob")
+
+
+async def test_a_row_whose_bytes_were_taken_away_says_so(runtime: Runtime, store_file: StoreFile) -> None:
+    stored = await store_file(b"bytes")
+    path = runtime.store.root / stored.key
+    path.unlink()
+
+    with pytest.raises(ObjectMissing):
+        await runtime.files.open(stored.id, owner="alice")
+
+    path.write_bytes(b"bytes")

@@ -1,0 +1,207 @@
+"""Bytes that will not go, stores that vanish, answers that are lost: the outbox keeps what is left to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from media_analysis.errors import DatabaseUnavailable, MarkerMismatch
+from media_analysis.retention.deletion import Order
+from media_analysis.retention.models import SweepStatus
+from media_analysis.retention.records import SweepReport
+from media_analysis.retention.sweep import SweepService
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.settings import Settings
+from media_analysis.storage.category import Category
+from media_analysis.storage.marker import MARKER_NAME
+from tests.conftest import Client, StoreFile, execute, fetch
+from tests.files.conftest import objects
+from tests.files.cutting_proxy import cutting_proxy
+from tests.oracle import inspect_everything
+from tests.retention.conftest import (
+    Plant,
+    buried,
+    key_of,
+    let_purges_lapse,
+    living,
+    open_purges,
+    request,
+    sweep,
+    sweeping,
+)
+
+
+async def poison(runtime: Runtime, database: str, file_id: UUID) -> Path:
+    """Put a directory in the place of an object, which no unlink removes."""
+    path = runtime.store.root / await key_of(database, file_id)
+    path.unlink()
+    path.mkdir()
+    return path
+
+
+def patient(runtime: Runtime, max_attempts: int) -> SweepService:
+    return replace(runtime.sweeps, deleter=replace(runtime.deleter, max_attempts=max_attempts))
+
+
+async def the_open_one(database: str) -> asyncpg.Record:
+    (purge,) = await open_purges(database)
+    return purge
+
+
+async def test_an_undeletable_object_is_retried_later_and_its_neighbours_go(
+    runtime: Runtime, plant: Plant, database: str
+) -> None:
+    ids = await plant(10)
+    path = await poison(runtime, database, ids[4])
+
+    first = await sweep(runtime)
+    waiting = await the_open_one(database)
+    at_once = await sweep(runtime)
+    path.rmdir()
+    path.touch()
+    await let_purges_lapse(database)
+    last = await sweep(runtime)
+
+    assert (first.files, first.errors, first.status) == (9, 1, SweepStatus.COMPLETED)
+    assert (waiting["tombstone_ids"], waiting["attempts"], waiting["last_error"]) == ([ids[4]], 1, "EISDIR")
+    assert timedelta(0) < waiting["pause"] <= timedelta(minutes=1)
+    assert (at_once.files, at_once.errors) == (0, 0)
+    assert (last.files, last.errors) == (1, 0)
+    assert await buried(database) == set(ids)
+    assert await open_purges(database) == []
+
+
+async def test_an_object_that_never_goes_becomes_a_dead_letter_that_is_shown(
+    runtime: Runtime, plant: Plant, database: str, client: Client
+) -> None:
+    (file_id,) = await plant(1)
+    await poison(runtime, database, file_id)
+    pauses = []
+
+    for _ in range(3):
+        await patient(runtime, 3).run(request())
+        pauses.append((await the_open_one(database))["pause"])
+        await let_purges_lapse(database)
+    after = await patient(runtime, 3).run(request())
+
+    dead = await the_open_one(database)
+    assert (dead["attempts"], dead["due_at"]) == (3, None)
+    assert dead["dead_at"] is not None
+    assert timedelta(0) < pauses[0] <= timedelta(minutes=1) < pauses[1] <= timedelta(minutes=2)
+    assert (after.files, after.errors) == (0, 0)
+    validation = (await client.request("GET", "/api/v1/storage/validate", by="admin")).json()
+    assert not validation["valid"]
+    assert "1 deletions were given up" in validation["messages"][0]
+    assert "purge_dead_letters 1.0" in (await client.request("GET", "/metrics", by="admin")).text
+
+
+async def test_a_marker_that_vanishes_midway_stops_the_sweep_and_nothing_is_lost(
+    runtime: Runtime, plant: Plant, database: str
+) -> None:
+    ids = await plant(10)
+    marker = runtime.store.root / MARKER_NAME
+    content = marker.read_bytes()
+
+    def vanish(_: SweepReport) -> None:
+        marker.unlink(missing_ok=True)
+
+    with pytest.raises(MarkerMismatch):
+        await sweeping(runtime, batch_size=2, workers=1).run(request(), progress=vanish)
+    stopped = await buried(database)
+    marker.write_bytes(content)
+    rest = await sweep(runtime)
+
+    assert stopped == set(ids[:2])
+    assert rest.files == 8
+    assert objects(runtime.store.root) == []
+    (failed, _) = await fetch(database, "SELECT status::text, error FROM sweeps ORDER BY id")
+    assert tuple(failed) == ("failed", "marker_mismatch")
+
+
+@contextmanager
+def unmounted(root: Path) -> Iterator[None]:
+    """Show an empty directory where the store was."""
+    away = root.with_name("away")
+    root.rename(away)
+    root.mkdir()
+    try:
+        yield
+    finally:
+        root.rmdir()
+        away.rename(root)
+
+
+async def test_a_store_unmounted_after_the_claim_confirms_nothing(
+    runtime: Runtime, plant: Plant, database: str
+) -> None:
+    await plant(3)
+    order = Order(await runtime.db.now(), requested_by="test", sweep_id=None, batch_size=10)
+    await runtime.deleter.claim(Category.TEMP, order, after=None)
+    await let_purges_lapse(database)
+
+    with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
+        await runtime.deleter.claim_unfinished(now=order.now)
+    taken = await runtime.deleter.claim_unfinished(now=await runtime.db.now())
+    assert taken is not None
+    with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
+        await runtime.deleter.purge(taken)
+    still_open = len(await open_purges(database))
+    await let_purges_lapse(database)
+    report = await sweep(runtime)
+
+    assert still_open == 1
+    assert report.files == 3
+    assert objects(runtime.store.root) == []
+
+
+async def test_a_deletion_on_request_from_an_unmounted_store_is_refused(
+    runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    stored = await store_file()
+
+    with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
+        await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+
+    assert await living(database) == {stored.id}
+
+
+@pytest.mark.parametrize("delivered", [True, False], ids=["after COMMIT", "before COMMIT"])
+@pytest.mark.parametrize("statement", [b"INSERT INTO tombstones", b"SET confirmed_at"], ids=["tombstone", "confirm"])
+async def test_a_connection_lost_while_deleting_leaves_nothing_half_done(
+    settings: Settings, runtime: Runtime, plant: Plant, database: str, statement: bytes, *, delivered: bool
+) -> None:
+    ids = await plant(5)
+    async with cutting_proxy(database) as proxy, open_runtime(settings, proxy.url) as far:
+        proxy.arm(statement, delivered=delivered)
+
+        with pytest.raises(DatabaseUnavailable):
+            await sweep(far)
+
+    assert proxy.cuts == 1
+    assert await living(database) in (set(), set(ids))
+    assert await inspect_everything(database, settings.store_path) == []
+    await let_purges_lapse(database)
+    await sweep(runtime)
+    assert await buried(database) == set(ids)
+    assert objects(runtime.store.root) == []
+    assert await open_purges(database) == []
+
+
+async def test_a_sweep_whose_process_died_is_marked_as_interrupted_by_a_later_one(
+    runtime: Runtime, database: str
+) -> None:
+    lost = await sweep(runtime)
+    await execute(
+        database,
+        "UPDATE sweeps SET status = 'running', ended_at = NULL, started_at = now() - interval '6 hours 1 second'",
+    )
+
+    await sweep(runtime)
+
+    remembered = await runtime.sweeps.get(lost.id)
+    assert (remembered.status, remembered.error) == (SweepStatus.FAILED, "interrupted")

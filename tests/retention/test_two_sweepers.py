@@ -1,0 +1,147 @@
+"""Several sweepers at once: each file goes once, nobody waits in a circle, the ledger stays exact (promise 11)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from media_analysis.errors import FileGone
+from media_analysis.retention.deletion import Order
+from media_analysis.retention.records import SweepReport
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.settings import Settings
+from media_analysis.storage.category import Category
+from tests.conftest import StoreFile, fetch
+from tests.files.conftest import objects
+from tests.retention.conftest import (
+    FUTURE,
+    Plant,
+    buried,
+    let_purges_lapse,
+    living,
+    open_purges,
+    request,
+    sweep,
+    sweeping,
+)
+
+
+@pytest.fixture
+async def other(settings: Settings, database: str, runtime: Runtime) -> AsyncIterator[Runtime]:
+    """A second replica over the same database and store."""
+    async with open_runtime(settings, database) as opened:
+        yield opened
+
+
+async def test_two_sweepers_share_the_work(runtime: Runtime, other: Runtime, plant: Plant, database: str) -> None:
+    due = await plant(150) + await plant(150, owner="bob")
+    kept = await plant(5, ends_in=FUTURE)
+
+    reports = await asyncio.gather(*(sweep(each, batch_size=7) for each in (runtime, other)))
+
+    assert sum(report.files for report in reports) == len(due)
+    assert sum(report.errors for report in reports) == 0
+    assert await buried(database) == set(due)
+    assert await living(database) == set(kept)
+    assert len(objects(runtime.store.root)) == len(kept)
+    assert await open_purges(database) == []
+
+
+async def test_sweepers_that_meet_the_same_owners_in_opposite_order_do_not_wait_in_a_circle(
+    runtime: Runtime, other: Runtime, plant: Plant, database: str
+) -> None:
+    """Every batch holds two rules and two owners; every second batch has them the other way round."""
+    for number in range(60):
+        first, second = ("alice", "bob") if number % 2 else ("bob", "alice")
+        ends_in = timedelta(hours=-1, seconds=10 * number)
+        await plant(1, ends_in=ends_in, owner=first, explicit=True)
+        await plant(1, ends_in=ends_in + timedelta(seconds=1), owner=second, explicit=False)
+
+    ended = await asyncio.gather(*(sweep(each, batch_size=2) for each in (runtime, other)), return_exceptions=True)
+
+    assert [end for end in ended if isinstance(end, BaseException)] == []
+    assert sum(report.files for report in ended if isinstance(report, SweepReport)) == 120
+    assert await living(database) == set()
+
+
+async def test_a_sweeper_broken_off_midway_leaves_its_work_to_the_others(
+    runtime: Runtime, other: Runtime, plant: Plant, database: str
+) -> None:
+    due = await plant(200)
+    first: list[asyncio.Task[SweepReport]] = []
+
+    def break_off(_: SweepReport) -> None:
+        first[0].cancel()
+
+    first.append(asyncio.create_task(sweeping(runtime, batch_size=10).run(request(), progress=break_off)))
+    second = asyncio.create_task(sweep(other, batch_size=10))
+    await asyncio.gather(*first, second, return_exceptions=True)
+    await let_purges_lapse(database)
+    last = await sweep(other)
+
+    assert first[0].cancelled()
+    assert second.exception() is None
+    assert last.errors == 0
+    assert await buried(database) == set(due)
+    assert objects(runtime.store.root) == []
+    assert await open_purges(database) == []
+
+
+async def test_a_file_deleted_on_request_and_by_the_sweep_at_once_has_one_tombstone(
+    runtime: Runtime, other: Runtime, store_file: StoreFile, database: str
+) -> None:
+    stored = [await store_file(str(number).encode(), ttl=60) for number in range(20)]
+    later = await runtime.db.now() + timedelta(minutes=2)
+
+    answers = await asyncio.gather(
+        sweep(other, now=later, batch_size=3),
+        *(runtime.deleter.delete(file.id, owner="alice", requested_by="alice") for file in stored),
+        return_exceptions=True,
+    )
+
+    stones = await fetch(database, "SELECT rule::text FROM tombstones")
+    assert isinstance(answers[0], SweepReport)
+    assert all(answer is None or isinstance(answer, FileGone) for answer in answers[1:])
+    assert len(stones) == len(stored)
+    assert [stone["rule"] for stone in stones].count("requested") == answers[1:].count(None)
+    assert objects(runtime.store.root) == []
+
+
+async def test_a_claim_whose_sweeper_died_is_taken_over_when_its_lease_ends(
+    runtime: Runtime, other: Runtime, plant: Plant, database: str
+) -> None:
+    await plant(3)
+    order = Order(await runtime.db.now(), requested_by="the dead", sweep_id=None, batch_size=10)
+    await runtime.deleter.claim(Category.TEMP, order, after=None)
+
+    before = await sweep(other)
+    untouched = len(objects(runtime.store.root))
+    await let_purges_lapse(database)
+    after = await sweep(other)
+
+    assert (before.files, untouched) == (0, 3)
+    assert (after.files, objects(runtime.store.root)) == (3, [])
+    assert await open_purges(database) == []
+
+
+async def test_what_another_process_held_when_the_sweep_passed_is_taken_before_it_ends(
+    runtime: Runtime, plant: Plant, database: str
+) -> None:
+    ids = await plant(30)
+    elsewhere = await asyncpg.connect(database)
+    held = elsewhere.transaction()
+    await held.start()
+    await elsewhere.execute("SELECT id FROM media_files WHERE id = ANY($1) FOR UPDATE", ids[:2])
+    releasing: list[asyncio.Task[None]] = []
+
+    def release(_: SweepReport) -> None:
+        if not releasing:
+            releasing.append(asyncio.create_task(held.rollback()))
+
+    report = await sweeping(runtime, batch_size=2, workers=1).run(request(), progress=release)
+    await elsewhere.close()
+
+    assert report.files == 30
+    assert await buried(database) == set(ids)

@@ -1,0 +1,58 @@
+"""Stores of every kind, each fresh."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.marker import adopt_store
+from media_analysis.storage.store import ObjectStore, ObjectWriter
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[DiskStore]:
+    root, instance_id = tmp_path / "store", uuid4()
+    adopt_store(root, instance_id, fresh_database=True)
+    store = DiskStore(root, instance_id)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["disk"])
+def store(request: pytest.FixtureRequest) -> ObjectStore:
+    """One store of each kind; a new kind adds its fixture's name."""
+    made: ObjectStore = request.getfixturevalue(request.param)
+    return made
+
+
+async def create(store: ObjectStore, key: str) -> ObjectWriter:
+    """Create one name and return its writer."""
+    made = (await store.create_many([key]))[0]
+    if isinstance(made, Exception):
+        raise made
+    return made
+
+
+async def put(store: ObjectStore, key: str, content: bytes = b"content") -> bytes:
+    """Store one object and return its digest."""
+    writer = await create(store, key)
+    try:
+        await writer.write(content)
+        return await writer.sync()
+    finally:
+        writer.close()
+
+
+async def get(store: ObjectStore, key: str) -> bytes:
+    """Return one object whole."""
+    reader = await store.open(key)
+    return b"".join([chunk async for chunk in reader.read(0, reader.size_bytes)])
+
+
+def open_names(root: Path) -> list[str]:
+    """Return what this process holds open below `root`."""
+    descriptors = Path("/proc/self/fd")
+    targets = [str(entry.readlink()) for entry in descriptors.iterdir() if entry.is_symlink()]
+    return [target for target in targets if target.startswith(f"{root}/")]

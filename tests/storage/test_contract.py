@@ -1,0 +1,131 @@
+"""What every store promises, whatever holds its bytes."""
+
+import hashlib
+
+import pytest
+
+from media_analysis.errors import ObjectMissing, StoreUnavailable
+from media_analysis.storage.store import ObjectStore
+from tests.storage.conftest import create, get, put
+
+KEY = "uploads/2026-01-01/a.bin"
+
+
+@pytest.mark.parametrize("content", [b"", b"a", bytes(range(256)) * 8_192])
+async def test_what_was_written_is_read_back_under_its_digest(store: ObjectStore, content: bytes) -> None:
+    digest = await put(store, KEY, content)
+
+    assert digest == hashlib.sha256(content).digest()
+    assert await get(store, KEY) == content
+
+
+async def test_chunks_of_any_size_arrive_in_order(store: ObjectStore) -> None:
+    pieces = [bytes([number]) * size for number, size in enumerate((1, 700_000, 0, 3, 524_288, 999_999))]
+
+    writer = await create(store, KEY)
+    for piece in pieces:
+        await writer.write(piece)
+    digest = await writer.sync()
+    writer.close()
+
+    assert writer.size_bytes == sum(map(len, pieces))
+    assert digest == hashlib.sha256(b"".join(pieces)).digest()
+    assert await get(store, KEY) == b"".join(pieces)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (0, 1), (3, 7), (262_143, 262_146), (999_999, 1_000_000)])
+async def test_a_range_is_half_open(store: ObjectStore, start: int, end: int) -> None:
+    content = bytes(number % 251 for number in range(1_000_000))
+    await put(store, KEY, content)
+
+    reader = await store.open(KEY)
+    piece = b"".join([chunk async for chunk in reader.read(start, end)])
+
+    assert piece == content[start:end]
+
+
+async def test_a_name_is_created_once_and_never_overwritten(store: ObjectStore) -> None:
+    await put(store, KEY, b"first")
+
+    with pytest.raises(StoreUnavailable):
+        await put(store, KEY, b"second")
+
+    assert await get(store, KEY) == b"first"
+
+
+async def test_a_name_that_cannot_be_created_leaves_its_neighbours_alone(store: ObjectStore) -> None:
+    await put(store, KEY, b"first")
+
+    before, taken, after = await store.create_many(["clips/a.bin", KEY, "clips/b.bin"])
+
+    assert isinstance(taken, StoreUnavailable)
+    for writer in (before, after):
+        assert not isinstance(writer, Exception)
+        await writer.sync()
+        writer.close()
+
+
+async def test_an_object_that_is_not_there_cannot_be_opened(store: ObjectStore) -> None:
+    with pytest.raises(ObjectMissing):
+        await store.open(KEY)
+
+
+async def test_a_deleted_object_is_gone_and_its_neighbours_stay(store: ObjectStore) -> None:
+    keys = ["uploads/2026-01-01/a.bin", "uploads/2026-01-01/b.bin", "clips/c.bin"]
+    for key in keys:
+        await put(store, key, key.encode())
+
+    outcome = await store.delete_many([keys[2], keys[0]])
+
+    assert (list(outcome.gone), outcome.failed) == ([keys[2], keys[0]], {})
+    assert await get(store, keys[1]) == keys[1].encode()
+    with pytest.raises(ObjectMissing):
+        await store.open(keys[0])
+
+
+async def test_deleting_twice_and_deleting_nothing_succeed(store: ObjectStore) -> None:
+    await put(store, KEY)
+
+    first, second, nothing = [await store.delete_many(keys) for keys in ([KEY], [KEY], [])]
+
+    assert [list(outcome.gone) for outcome in (first, second, nothing)] == [[KEY], [KEY], []]
+    assert [outcome.failed for outcome in (first, second, nothing)] == [{}, {}, {}]
+
+
+async def test_an_opened_object_stays_readable_after_its_deletion(store: ObjectStore) -> None:
+    content = bytes(1_000_000)
+    await put(store, KEY, content)
+    reader = await store.open(KEY)
+
+    await store.delete_many([KEY])
+    read = b"".join([chunk async for chunk in reader.read(0, reader.size_bytes)])
+
+    assert read == content
+
+
+async def test_a_deleted_name_does_not_come_back_when_its_writer_goes_on(store: ObjectStore) -> None:
+    writer = await create(store, KEY)
+
+    await store.delete_many([KEY])
+    await writer.write(b"late")
+    writer.close()
+
+    with pytest.raises(ObjectMissing):
+        await store.open(KEY)
+
+
+async def test_a_closed_writer_takes_nothing_more(store: ObjectStore) -> None:
+    writer = await create(store, KEY)
+    await writer.write(b"early")
+
+    writer.close()
+    writer.close()
+
+    with pytest.raises(StoreUnavailable):
+        await writer.sync()
+
+
+async def test_the_capacity_is_that_of_the_medium(store: ObjectStore) -> None:
+    capacity = await store.capacity()
+
+    assert 0 < capacity.free_bytes <= capacity.total_bytes

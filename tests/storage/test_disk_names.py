@@ -1,0 +1,123 @@
+"""Names on disk: their modes, their links, and what threads do to them at the same time."""
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from media_analysis.errors import MarkerMismatch, StoreUnavailable
+from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.marker import MARKER_NAME
+from tests.storage.conftest import create, get, open_names, put
+
+KEY = "uploads/2026-01-01/a.bin"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+async def test_modes_do_not_depend_on_the_umask(disk: DiskStore, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        await put(disk, KEY)
+    finally:
+        os.umask(before)
+
+    path = disk.root / KEY
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in path.parents[:2]] == [0o755, 0o755]
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+async def test_a_symbolic_link_is_neither_written_read_nor_followed_by_deletion(
+    disk: DiskStore, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"not ours")
+    (disk.root / "clips").mkdir()
+    (disk.root / "clips" / "a.bin").symlink_to(tmp_path / target)
+
+    with pytest.raises(StoreUnavailable):
+        await create(disk, "clips/a.bin")
+    with pytest.raises(StoreUnavailable):
+        await disk.open("clips/a.bin")
+    outcome = await disk.delete_many(["clips/a.bin"])
+
+    assert list(outcome.gone) == ["clips/a.bin"]
+    assert (tmp_path / "elsewhere").read_bytes() == b"not ours"
+    assert not (tmp_path / "nowhere").exists()
+
+
+async def test_deletion_does_not_enter_a_folder_that_became_a_link(disk: DiskStore, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.bin").write_bytes(b"not ours")
+    (disk.root / "clips").symlink_to(elsewhere)
+
+    outcome = await disk.delete_many(["clips/a.bin"])
+
+    assert list(outcome.failed) == ["clips/a.bin"]
+    assert (elsewhere / "a.bin").read_bytes() == b"not ours"
+
+
+async def test_no_name_is_created_in_a_store_without_its_marker(disk: DiskStore) -> None:
+    (disk.root / MARKER_NAME).unlink()
+
+    with pytest.raises(MarkerMismatch):
+        await create(disk, KEY)
+
+    assert list(disk.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_cancelled_creation_ends_when_every_name_is_there_and_no_descriptor_is(
+    disk: DiskStore, times: int
+) -> None:
+    keys = [f"clips/{number}.bin" for number in range(300)]
+
+    creating = asyncio.create_task(disk.create_many(keys))
+    for _ in range(times):
+        await asyncio.sleep(0)
+        creating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+
+    assert len(list((disk.root / "clips").iterdir())) == len(keys)
+    assert open_names(disk.root) == []
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_writer_cancelled_while_it_syncs_is_not_closed_under_its_thread(disk: DiskStore, times: int) -> None:
+    content = os.urandom(3_000_000)
+    writer = await create(disk, KEY)
+
+    async def write_and_close() -> None:
+        try:
+            await writer.write(content)
+            await writer.sync()
+        finally:
+            writer.close()
+
+    writing = asyncio.create_task(write_and_close())
+    for _ in range(times):
+        await asyncio.sleep(0)
+        writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+    assert open_names(disk.root) == []
+    assert (disk.root / KEY).read_bytes() == content
+
+
+async def test_creating_and_deleting_in_one_folder_at_once_loses_nothing(disk: DiskStore) -> None:
+    async def come_and_go(number: int) -> None:
+        for turn in range(60):
+            key = f"frames/same/{number}-{turn}.bin"
+            await put(disk, key)
+            assert list((await disk.delete_many([key])).gone) == [key]
+        await put(disk, f"frames/same/{number}-kept.bin", b"kept")
+
+    await asyncio.gather(*(come_and_go(number) for number in range(8)))
+
+    kept = [await get(disk, f"frames/same/{number}-kept.bin") for number in range(8)]
+    assert kept == [b"kept"] * 8
+    assert len(list((disk.root / "frames/same").iterdir())) == 8

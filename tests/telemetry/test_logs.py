@@ -1,0 +1,106 @@
+"""Logs: one JSON object or one readable line per event, and no secret in any of them."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+
+from media_analysis.telemetry.logs import Format, configure_logging, mask_secrets
+
+TOKEN = "mas_" + "A1b2-C3d4_" * 4
+URL = "postgresql://someone:verysecret@127.0.0.1:5432/any"
+
+
+@pytest.fixture(autouse=True)
+def restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def masked(**event: object) -> dict[str, Any]:
+    return dict(mask_secrets(None, "info", event))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (f"Bearer {TOKEN}, again {TOKEN}", "Bearer ***, again ***"),
+        (f"cannot reach {URL}", "cannot reach postgresql://***@127.0.0.1:5432/any"),
+        ([{"text": TOKEN}, (URL,)], [{"text": "***"}, ["postgresql://***@127.0.0.1:5432/any"]]),
+        (ValueError(TOKEN), "ValueError('***')"),
+        ({"headers": {"Authorization": "Basic abc"}}, {"headers": {"Authorization": "***"}}),
+        ("mas_ is the prefix, masked_by_default is a word", "mas_ is the prefix, masked_by_default is a word"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (7, 7),
+        (None, None),
+    ],
+)
+def test_secrets_are_masked_in_values_however_deep(value: object, expected: object) -> None:
+    assert masked(event="any.thing", about=value) == {"event": "any.thing", "about": expected}
+
+
+@pytest.mark.parametrize("name", ["authorization", "Authorization", "password", "token", "cookie", "secret"])
+def test_secrets_are_masked_by_their_name(name: str) -> None:
+    assert masked(**{name: "whatever it is"}) == {name: "***"}
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_traceback_carries_neither_secrets_nor_local_variables(
+    style: Format, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(style=style, level="INFO")
+    local_variable = "only a local variable of the failing frame"
+
+    try:
+        int(f"{len(local_variable)} {TOKEN} at {URL}")
+    except ValueError as error:
+        structlog.get_logger().error("request.crashed", exc_info=error)
+        logging.getLogger("library").exception("it failed with %s", TOKEN)
+    printed = capsys.readouterr().err
+
+    assert printed.count("ValueError") >= 2
+    assert "request.crashed" in printed
+    assert TOKEN not in printed
+    assert "verysecret" not in printed
+    assert local_variable not in printed
+
+
+def test_every_line_is_json_with_level_time_and_the_request(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(style="json", level="INFO")
+
+    with structlog.contextvars.bound_contextvars(request_id="r-1"):
+        structlog.get_logger().info("file.stored", size_bytes=7, name='odd "name"\n\u2028')
+        logging.getLogger("library").warning("%s of %d", "part", 2, extra={"detail": 1})
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    assert [line["event"] for line in lines] == ["file.stored", "part of 2"]
+    assert [line["level"] for line in lines] == ["info", "warning"]
+    assert {line["request_id"] for line in lines} == {"r-1"}
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+    assert lines[0]["name"] == 'odd "name"\n\u2028'
+
+
+def test_less_severe_events_than_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(style="json", level="WARNING")
+
+    structlog.get_logger().info("too.quiet")
+    structlog.get_logger().warning("loud.enough")
+    logging.getLogger("library").info("too quiet")
+
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud.enough"]
+
+
+def test_configuring_twice_prints_every_event_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(style="json", level="INFO")
+    configure_logging(style="json", level="INFO")
+
+    structlog.get_logger().info("said.once")
+
+    assert len(capsys.readouterr().err.splitlines()) == 1

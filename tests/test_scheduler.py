@@ -1,0 +1,252 @@
+"""The scheduler: every category on its own cron, one sweep per tick, nothing left running."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from apscheduler.triggers.date import DateTrigger
+from structlog.testing import capture_logs
+
+from media_analysis.retention.models import SweepTrigger
+from media_analysis.retention.records import SweepRequest
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.scheduler import ABANDONED_CRON, answer_tick, planned_sweeps, running_scheduler, slot_of
+from media_analysis.settings import Settings, cron_trigger, load_settings
+from media_analysis.storage.category import Category
+from tests.conftest import StoreFile, execute, fetch
+
+HALF_PAST_MIDNIGHT = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
+OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
+TICK = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="scheduler")
+
+
+def settings_of(**environment: str) -> Settings:
+    return load_settings(environ=environment).settings
+
+
+def crons(settings: Settings) -> dict[Category, str]:
+    return {
+        category: cron
+        for cron, request in planned_sweeps(settings)
+        if not request.only_pending
+        for category in request.categories
+    }
+
+
+async def sweeps(database: str) -> list[dict[str, Any]]:
+    query = "SELECT kind, slot, trigger::text, dry_run, status::text, error, files FROM sweeps ORDER BY started_at"
+    return [dict(row) for row in await fetch(database, query)]
+
+
+async def ended_sweeps(database: str, count: int) -> list[dict[str, Any]]:
+    """Return the sweeps as soon as so many have ended."""
+    ended: list[dict[str, Any]] = []
+    async with asyncio.timeout(20):
+        while len(ended) < count:
+            await asyncio.sleep(0.02)
+            ended = [row for row in await sweeps(database) if row["status"] != "running"]
+    return ended
+
+
+def test_every_category_is_swept_when_its_table_says() -> None:
+    planned = crons(settings_of())
+
+    first = {
+        category: cron_trigger(cron).get_next_fire_time(None, HALF_PAST_MIDNIGHT) for category, cron in planned.items()
+    }
+
+    minutes = {category: (moment - HALF_PAST_MIDNIGHT) // timedelta(minutes=1) for category, moment in first.items()}
+    assert minutes == {
+        Category.CLIPS: 0,
+        Category.TEMP: 30,
+        Category.UPLOADS: 90,
+        Category.FRAMES: 90,
+        Category.CONTACT_SHEETS: 90,
+        Category.OUTPUTS: 90,
+        Category.ARCHIVES: 150,
+    }
+
+
+def test_every_category_is_planned_once_and_given_up_uploads_beside_them() -> None:
+    planned = planned_sweeps(settings_of())
+
+    swept = [category for _, request in planned if not request.only_pending for category in request.categories]
+    pending = [(cron, set(request.categories)) for cron, request in planned if request.only_pending]
+    assert sorted(swept) == sorted(Category)
+    assert pending == [(ABANDONED_CRON, set(Category))]
+    assert {request.trigger for _, request in planned} == {SweepTrigger.SCHEDULE}
+
+
+def test_schedules_follow_the_settings() -> None:
+    planned = crons(settings_of(STORAGE_CLEANUP_SCHEDULE="30 4 * * *", STORAGE_CLEANUP_SCHEDULE_TEMP="5 * * * *"))
+
+    assert planned[Category.UPLOADS] == "30 4 * * *"
+    assert planned[Category.TEMP] == "5 * * * *"
+    assert planned[Category.CLIPS] == "*/15 * * * *"
+
+
+def test_categories_of_one_schedule_go_in_one_sweep() -> None:
+    everything_hourly = {f"STORAGE_CLEANUP_SCHEDULE_{category.value.upper()}": "0 * * * *" for category in Category}
+
+    planned = [request for _, request in planned_sweeps(settings_of(**everything_hourly)) if not request.only_pending]
+
+    assert [set(request.categories) for request in planned] == [set(Category)]
+
+
+def test_a_dry_run_in_the_settings_makes_every_planned_sweep_a_rehearsal() -> None:
+    planned = planned_sweeps(settings_of(STORAGE_CLEANUP_DRY_RUN="true"))
+
+    assert {request.dry_run for _, request in planned} == {True}
+
+
+@pytest.mark.parametrize(
+    ("second", "minute"), [(0, 15), (29, 15), (29.999, 15), (30, 16), (59, 16), (-1, 15), (-30, 15), (-31, 14)]
+)
+def test_a_tick_belongs_to_the_nearest_minute(second: float, minute: int) -> None:
+    tick = datetime(2026, 3, 1, 4, 15, tzinfo=UTC)
+
+    assert slot_of(tick + timedelta(seconds=second)) == tick.replace(minute=minute)
+
+
+async def test_two_replicas_answer_a_tick_with_one_sweep(runtime: Runtime, settings: Settings, database: str) -> None:
+    async with open_runtime(settings, database) as other:
+        with capture_logs() as logs:
+            await asyncio.gather(*(answer_tick(replica, TICK) for replica in (runtime, other)))
+
+    assert [row["status"] for row in await sweeps(database)] == ["completed"]
+    assert [line["event"] for line in logs if line["log_level"] != "info"] == ["tick.taken"]
+
+
+async def test_different_sweeps_of_one_minute_do_not_hide_each_other(runtime: Runtime, database: str) -> None:
+    for _, request in planned_sweeps(runtime.settings):
+        await answer_tick(runtime, request)
+
+    assert len(await sweeps(database)) == len(planned_sweeps(runtime.settings))
+
+
+async def test_a_tick_that_fails_is_logged_and_the_next_one_runs(runtime: Runtime, database: str) -> None:
+    marker = runtime.settings.store_path / ".media-analysis"
+    kept = marker.read_text()
+    marker.unlink()
+
+    with capture_logs() as logs:
+        await answer_tick(runtime, TICK)
+    marker.write_text(kept)
+    await execute(database, "UPDATE sweeps SET slot = slot - interval '1 h'")
+    await answer_tick(runtime, TICK)
+
+    assert ("sweep.failed", "marker_mismatch") in {(line["event"], line.get("code")) for line in logs}
+    assert [row["status"] for row in await sweeps(database)] == ["failed", "completed"]
+
+
+async def test_a_bug_in_a_sweep_is_logged_and_ends_nothing_else(runtime: Runtime, database: str) -> None:
+    await execute(database, "ALTER TABLE media_files RENAME COLUMN due_at TO was_due_at")
+
+    with capture_logs() as logs:
+        await answer_tick(runtime, TICK)
+    await execute(database, "ALTER TABLE media_files RENAME COLUMN was_due_at TO due_at")
+
+    assert "sweep.crashed" in {line["event"] for line in logs}
+    assert [row["status"] for row in await sweeps(database)] == ["failed"]
+
+
+async def test_what_is_due_goes_at_the_start(runtime: Runtime, store_file: StoreFile, database: str) -> None:
+    await store_file(b"12345")
+    await execute(database, OVERDUE)
+
+    async with running_scheduler(runtime):
+        (first,) = await ended_sweeps(database, 1)
+
+    assert (first["trigger"], first["slot"], first["files"]) == ("start", None, 1)
+    assert not any(path.is_file() for path in runtime.settings.store_path.rglob("*/*"))
+
+
+async def test_every_planned_sweep_runs_when_its_trigger_fires(runtime: Runtime, database: str) -> None:
+    def at_once(_cron: str) -> DateTrigger:
+        return DateTrigger(datetime.now(UTC))
+
+    async with running_scheduler(runtime, at_once):
+        ended = await ended_sweeps(database, 1 + len(planned_sweeps(runtime.settings)))
+
+    kinds = [row["kind"] for row in ended if row["trigger"] == "schedule"]
+    assert sorted(kinds) == sorted(request.kind for _, request in planned_sweeps(runtime.settings))
+
+
+@pytest.mark.parametrize("way", ["start", "schedule"])
+async def test_ending_breaks_off_a_running_sweep_which_the_next_one_finishes(
+    runtime: Runtime, store_file: StoreFile, database: str, environment: dict[str, str], way: str
+) -> None:
+    await store_file(b"12345")
+    await execute(database, OVERDUE)
+    soon = datetime.now(UTC) if way == "schedule" else datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+    blocker = await asyncpg.connect(database)
+    transaction = blocker.transaction()
+    await transaction.start()
+    await blocker.execute("LOCK TABLE ledger")
+
+    with capture_logs() as logs:
+        async with running_scheduler(runtime, lambda _cron: DateTrigger(soon)):
+            await _until_blocked(database)
+        under_way = [task for task in asyncio.all_tasks() if "answer" in repr(task.get_coro())]
+    await transaction.rollback()
+    await blocker.close()
+    broken_off = await sweeps(database)
+    report = await runtime.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, requested_by="test"))
+
+    assert under_way == []
+    assert "failed" in {row["status"] for row in broken_off}
+    assert {row["error"] for row in broken_off if row["status"] == "failed"} == {"CancelledError"}
+    assert not [line for line in logs if line["log_level"] in {"error", "critical"}]
+    assert report.files == 1
+
+
+async def test_disabled_cleanup_starts_nothing(environment: dict[str, str], database: str) -> None:
+    settings = settings_of(**environment, STORAGE_CLEANUP_ENABLED="false")
+
+    async with open_runtime(settings, database) as runtime:
+        before = asyncio.all_tasks()
+        with capture_logs() as logs:
+            async with running_scheduler(runtime):
+                started = asyncio.all_tasks() - before
+
+    assert started == set()
+    assert [line["event"] for line in logs] == ["cleanup.disabled"]
+
+
+async def test_without_a_sweep_at_the_start_nothing_runs_before_its_time(
+    environment: dict[str, str], database: str
+) -> None:
+    settings = settings_of(**environment, STORAGE_CLEANUP_RUN_AT_START="false")
+
+    async with open_runtime(settings, database) as runtime:
+        before = asyncio.all_tasks()
+        async with running_scheduler(runtime):
+            started = asyncio.all_tasks() - before
+
+    assert started == set()
+    assert await sweeps(database) == []
+
+
+async def test_a_dry_run_in_the_settings_only_rehearses(
+    environment: dict[str, str], runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    await store_file(b"12345")
+    await execute(database, OVERDUE)
+
+    async with (
+        open_runtime(settings_of(**environment, STORAGE_CLEANUP_DRY_RUN="true"), database) as rehearsing,
+        running_scheduler(rehearsing),
+    ):
+        (first,) = await ended_sweeps(database, 1)
+
+    assert (first["dry_run"], first["files"]) == (True, 1)
+    assert len(await fetch(database, "SELECT * FROM media_files")) == 1
+
+
+async def _until_blocked(database: str) -> None:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while not await fetch(database, waiting):  # noqa: ASYNC110 - rows set no Event
+            await asyncio.sleep(0.02)
