@@ -31,9 +31,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.draining = False
     install_problem_handlers(app)
-    for router in (files.router, sessions.router, storage.router):
-        app.include_router(router, prefix="/api/v1")
-    app.include_router(health.router)
+    for router in (files.router, sessions.router, storage.router, health.router):
+        app.include_router(router)
     app.add_middleware(BoundedDocuments)
     app.add_middleware(RequestContext, metrics=services.metrics)
     return app

@@ -11,13 +11,14 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from media_analysis.api import API_PATH
 from media_analysis.api.errors import problem_of
 from media_analysis.errors import BodyTooLarge, MediaAnalysisError, UploadStalled
 from media_analysis.telemetry.metrics import Metrics
 
 DOCUMENT_BYTES: Final = 64 * 1024
 DOCUMENT_SECONDS: Final = 30
-UPLOAD_PATH: Final = "/api/v1/files"
+UPLOAD_PATH: Final = f"{API_PATH}/files"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger()

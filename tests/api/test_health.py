@@ -90,7 +90,7 @@ async def test_latency_is_counted_by_route_and_never_by_what_a_client_invents(cl
 
     found = "\n".join(await metrics(client))
 
-    assert 'files/{file_id}",status="200"' in found
+    assert 'route="/api/v1/files/{file_id}",status="200"' in found
     assert 'route="unmatched",status="404"' in found
     assert file["id"] not in found
     assert "hunter2" not in found.lower()

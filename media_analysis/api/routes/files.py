@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from media_analysis import errors
+from media_analysis.api import API_PATH
 from media_analysis.api.content import serve_content
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.digests import read_digests, verified
@@ -24,7 +25,7 @@ from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
 from media_analysis.storage.category import Category
 
-router = APIRouter(prefix="/files", tags=["files"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(prefix=f"{API_PATH}/files", tags=["files"], responses=problems(errors.DatabaseUnavailable))
 
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
@@ -135,7 +136,7 @@ async def upload_file(
         ),
         body,
     )
-    response.headers["Location"] = f"/api/v1/files/{stored.id}"
+    response.headers["Location"] = f"{API_PATH}/files/{stored.id}"
     return stored
 
 

@@ -7,13 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from media_analysis import errors
+from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Caller, Serving
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.sessions import SessionCreate, SessionCreated, SessionList, SessionRead, SessionUpdate
 from media_analysis.sessions.models import UserSession
 
-router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(prefix=f"{API_PATH}/sessions", tags=["sessions"], responses=problems(errors.DatabaseUnavailable))
 
 _OWN_PROBLEMS = problems(errors.TokenRejected, errors.SessionNotFound, errors.InvalidRequest)
 _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
@@ -27,7 +28,7 @@ async def create_session(
     made, token = await services.sessions.create(
         owner=asked.owner, role=asked.role, ttl=timedelta(seconds=asked.ttl_seconds)
     )
-    response.headers["Location"] = f"/api/v1/sessions/{made.id}"
+    response.headers["Location"] = f"{API_PATH}/sessions/{made.id}"
     response.headers["Cache-Control"] = "no-store"
     return {**SessionRead.model_validate(made).model_dump(), "token": token}
 

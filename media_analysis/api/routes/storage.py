@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from media_analysis import errors
+from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Caller, Serving
 from media_analysis.api.errors import problems
 from media_analysis.api.schemas.storage import (
@@ -19,7 +20,7 @@ from media_analysis.api.schemas.storage import (
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 
-router = APIRouter(prefix="/storage", tags=["storage"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(prefix=f"{API_PATH}/storage", tags=["storage"], responses=problems(errors.DatabaseUnavailable))
 
 _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
 
