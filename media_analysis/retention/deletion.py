@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
@@ -17,7 +15,7 @@ from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.files.service import raise_gone
 from media_analysis.retention import queries
 from media_analysis.retention.policy import Delete, Keep, decide
-from media_analysis.retention.queries import Claim, ClaimedFile, Position
+from media_analysis.retention.queries import Claim, ClaimedFile, DueFile, Position
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
@@ -48,8 +46,8 @@ class Purged:
     """Whose bytes are gone, and why others are not."""
 
     category: Category
-    gone: Sequence[ClaimedFile]
-    failed: Sequence[tuple[ClaimedFile, str]]
+    gone: Sequence[ClaimedFile | DueFile]
+    failed: Sequence[tuple[ClaimedFile | DueFile, str]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Deleter:
             claims = await self._bury(session, category, due, order)
             failpoint("delete.claiming")
         failpoint("delete.claimed")
-        return Batch(claims, Position(due[-1].due_at, due[-1].id))
+        return Batch(claims, due[-1].position)
 
     async def claim_unfinished(self, *, now: datetime) -> Claim | None:
         """Take over an outbox entry whose bytes somebody left behind."""
@@ -123,11 +121,19 @@ class Deleter:
         await self.store.require_marker()
         now = await self.db.now()
         async with self.db.transaction() as session:
-            facts = await queries.lock_file(session, file_id, owner=owner)
-            if facts is None:
+            found = await queries.lock_file(session, file_id, owner=owner)
+            if found is None:
                 await raise_gone(session, file_id, owner=owner)
+            category, facts = found
             _require_deletable(facts, now)
-            claim = await self._bury_one(session, facts, RetentionRule.REQUESTED, now=now, requested_by=requested_by)
+            [claim] = await queries.bury(
+                session,
+                {RetentionRule.REQUESTED: [facts]},
+                category=category,
+                now=now,
+                requested_by=requested_by,
+                sweep_id=None,
+            )
         failpoint("delete.requested")
         await self._purge_committed(claim)
 
@@ -136,10 +142,18 @@ class Deleter:
         await self.store.require_marker()
         now = await self.db.now()
         async with self.db.transaction() as session:
-            facts = await queries.lock_file(session, file_id, owner=None)
-            if facts is None or facts.state != FileState.PENDING:
+            found = await queries.lock_file(session, file_id, owner=None)
+            if found is None or found[1].state != FileState.PENDING:
                 return
-            claim = await self._bury_one(session, facts, RetentionRule.UPLOAD_ABANDONED, now=now, requested_by="upload")
+            category, facts = found
+            [claim] = await queries.bury(
+                session,
+                {RetentionRule.UPLOAD_ABANDONED: [facts]},
+                category=category,
+                now=now,
+                requested_by="upload",
+                sweep_id=None,
+            )
         await self._purge_committed(claim)
 
     async def _purge_committed(self, claim: Claim) -> None:
@@ -149,23 +163,10 @@ class Deleter:
             # The tombstone is committed, so the file is deleted whatever happens here; the outbox keeps its bytes.
             log.warning("purge.postponed", purge_id=str(claim.purge_id), reason=error.code)
 
-    async def _bury_one(
-        self, session: AsyncSession, facts: Row[Any], rule: RetentionRule, *, now: datetime, requested_by: str
-    ) -> Claim:
-        return await queries.bury(
-            session,
-            [facts],
-            category=facts.category,
-            rule=rule,
-            now=now,
-            requested_by=requested_by,
-            sweep_id=None,
-        )
-
     async def _bury(
-        self, session: AsyncSession, category: Category, due: Sequence[Row[Any]], order: Order
+        self, session: AsyncSession, category: Category, due: Sequence[DueFile], order: Order
     ) -> Sequence[Claim]:
-        doomed: dict[RetentionRule, list[Row[Any]]] = {}
+        doomed: dict[RetentionRule, list[DueFile]] = {}
         kept: dict[UUID, datetime | None] = {}
         for facts in due:
             decision = decide(facts, order.now)
@@ -175,27 +176,23 @@ class Deleter:
                 kept[facts.id] = decision.until
         if kept:
             await queries.reschedule(session, kept)
-        return [
-            await queries.bury(
-                session,
-                rows,
-                category=category,
-                rule=rule,
-                now=order.now,
-                requested_by=order.requested_by,
-                sweep_id=order.sweep_id,
-            )
-            for rule, rows in doomed.items()
-        ]
+        return await queries.bury(
+            session,
+            doomed,
+            category=category,
+            now=order.now,
+            requested_by=order.requested_by,
+            sweep_id=order.sweep_id,
+        )
 
 
-def _require_deletable(facts: Row[Any], now: datetime) -> None:
+def _require_deletable(facts: DueFile, now: datetime) -> None:
     if facts.state == FileState.PENDING:
         raise FileNotReady(facts.id)
     match decide(facts, now):
         case Keep(RetentionRule.HOLD | RetentionRule.MINIMUM_RETENTION as rule, until):
             raise FileHeld(facts.id, rule=rule.value, until=until)
         case Delete(rule):
-            raise FileGone(facts.id, rule=rule.value, gone_at=facts.expires_at, deleted_at=None)
+            raise FileGone(facts.id, rule=rule.value, gone_at=facts.expires_at or now, deleted_at=None)
         case Keep():
             return

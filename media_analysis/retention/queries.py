@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -35,6 +35,27 @@ class ClaimedFile(NamedTuple):
     size_bytes: int
 
 
+class DueFile(NamedTuple):
+    """What a decision and a purge need, and no more: a sweep reads a million of these."""
+
+    id: UUID
+    state: str
+    key: str
+    size_bytes: int
+    expires_at: datetime | None
+    expiry_explicit: bool
+    min_retain_until: datetime | None
+    held_until: datetime | None
+    due_at: datetime | None
+
+    @property
+    def position(self) -> Position:
+        """Where it stands among what is due; only a due file has a place."""
+        if self.due_at is None:
+            raise ValueError(f"{self.id} is not due")
+        return Position(self.due_at, self.id)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """An outbox entry this process now works on; its files are of one category."""
@@ -42,11 +63,12 @@ class Claim:
     purge_id: UUID
     attempts: int
     category: Category
-    files: Sequence[ClaimedFile]
+    files: Sequence[ClaimedFile | DueFile]
 
 
-# No more than a decision and a purge need: a sweep reads a million of these.
-_FACTS: Final = "id, state, key, size_bytes, expires_at, expiry_explicit, min_retain_until, held_until, due_at"
+_FACTS: Final = """
+    id, state::text, key, coalesce(size_bytes, 0), expires_at, expiry_explicit, min_retain_until, held_until, due_at
+"""
 
 # The bound (due_at, id) > (…) keeps every batch off the index entries that the batches before it left dead.
 _DUE_FROM: Final = """
@@ -71,9 +93,9 @@ DUE: Final = {
 """The claim, by (only pending uploads, with row locks)."""
 
 _LOCK_FILE = text(f"""
-    SELECT {_FACTS}, category FROM media_files
+    SELECT category::text, {_FACTS} FROM media_files
     WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner) FOR UPDATE
-""").columns(category=CATEGORY)  # noqa: S608 - constants
+""")  # noqa: S608 - constants
 
 # One statement: the rows go, their tombstones and the outbox entry come, and what the ledger must give back is told.
 _BURY = text("""
@@ -108,7 +130,7 @@ async def list_due(
     limit: int,
     only_pending: bool = False,
     lock: bool = False,
-) -> Sequence[Row[Any]]:
+) -> Sequence[DueFile]:
     """Return the facts of the most overdue files after a position; locked ones are skipped when `lock` is set.
 
     Concurrent claims never see the same row. Source: design laws 4 and 7.
@@ -118,7 +140,7 @@ async def list_due(
         DUE[only_pending, lock],
         {"category": category.value, "now": now, "after_at": start.due_at, "after_id": start.id, "limit": limit},
     )
-    return rows.all()
+    return [DueFile._make(row) for row in rows]
 
 
 async def count_due(session: AsyncSession, categories: Sequence[Category]) -> int:
@@ -130,43 +152,46 @@ async def count_due(session: AsyncSession, categories: Sequence[Category]) -> in
     return due
 
 
-async def lock_file(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Row[Any] | None:
-    """Lock one file and return its facts."""
-    return (await session.execute(_LOCK_FILE, {"id": file_id, "owner": owner})).one_or_none()
+async def lock_file(session: AsyncSession, file_id: UUID, *, owner: str | None) -> tuple[Category, DueFile] | None:
+    """Lock one file and return its category and facts."""
+    row = (await session.execute(_LOCK_FILE, {"id": file_id, "owner": owner})).one_or_none()
+    return None if row is None else (Category(row[0]), DueFile._make(row[1:]))
 
 
 async def bury(
     session: AsyncSession,
-    doomed: Sequence[Row[Any]],
+    doomed: Mapping[RetentionRule, Sequence[DueFile]],
     *,
     category: Category,
-    rule: RetentionRule,
     now: datetime,
     requested_by: str,
     sweep_id: UUID | None,
-) -> Claim:
-    """Turn locked files of one category into tombstones, put their bytes on the outbox, settle the ledger."""
-    purge_id = uuid7()
-    freed = await session.execute(
-        _BURY,
-        {
-            "ids": [facts.id for facts in doomed],
-            "now": now,
-            "rule": rule.value,
-            "requested_by": requested_by,
-            "purge_id": purge_id,
-            "sweep_id": sweep_id,
-            "lease": PURGE_LEASE,
-        },
-    )
-    await ledger.move(
-        session,
-        {
-            Account(owner, kind): Movement(-files, -size_bytes, -reserved_bytes)
-            for owner, kind, files, size_bytes, reserved_bytes in freed
-        },
-    )
-    return Claim(purge_id, 1, category, [ClaimedFile(row.id, row.key, row.size_bytes or 0) for row in doomed])
+) -> Sequence[Claim]:
+    """Turn locked files of one category into tombstones, put their bytes on the outbox, settle the ledger.
+
+    Returns one claim, that is one outbox entry, per rule.
+    """
+    claims: list[Claim] = []
+    freed: list[tuple[Account, Movement]] = []
+    for rule, files in doomed.items():
+        claim = Claim(uuid7(), 1, category, files)
+        rows = await session.execute(
+            _BURY,
+            {
+                "ids": [file.id for file in files],
+                "now": now,
+                "rule": rule.value,
+                "requested_by": requested_by,
+                "purge_id": claim.purge_id,
+                "sweep_id": sweep_id,
+                "lease": PURGE_LEASE,
+            },
+        )
+        claims.append(claim)
+        freed += [(Account(owner, kind), Movement(*(-number for number in numbers))) for owner, kind, *numbers in rows]
+    # Once, with all accounts in one order: two sweepers that met them rule by rule would wait in a circle.
+    await ledger.move(session, ledger.sum_movements(freed))
+    return claims
 
 
 _CLAIM_PURGE = text("""
@@ -187,8 +212,8 @@ _CONFIRM = text("""
 _ADD_RETRIES = text("""
     INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts, last_error, dead_at)
     SELECT retry.id, purges.sweep_id, ARRAY[retry.tombstone_id], purges.claimed_at,
-        CASE WHEN :attempts < :most THEN now() + :pause END, :attempts, retry.error,
-        CASE WHEN :attempts >= :most THEN now() END
+        CASE WHEN NOT :given_up THEN now() + :pause END, CAST(:attempts AS bigint), retry.error,
+        CASE WHEN :given_up THEN now() END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:tombstone_ids AS uuid[]), CAST(:errors AS text[]))
         AS retry(id, tombstone_id, error), purges
     WHERE purges.id = :purge_id
@@ -212,7 +237,7 @@ async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:
 
 
 async def confirm(
-    session: AsyncSession, claim: Claim, failed: Sequence[tuple[ClaimedFile, str]], *, max_attempts: int
+    session: AsyncSession, claim: Claim, failed: Sequence[tuple[ClaimedFile | DueFile, str]], *, max_attempts: int
 ) -> None:
     """Close an outbox entry; every file that failed gets an entry, a backoff and a last error of its own."""
     if failed:
@@ -224,7 +249,7 @@ async def confirm(
             "errors": [reason for _, reason in failed],
             "purge_id": claim.purge_id,
             "attempts": claim.attempts,
-            "most": max_attempts,
+            "given_up": claim.attempts >= max_attempts,
             "pause": backoff(claim.attempts),
         }
         await session.execute(_ADD_RETRIES, {**retries, **about})

@@ -186,7 +186,7 @@ class SweepService:
                     for facts in due:
                         if isinstance(decide(facts, report.started_at), Delete):
                             report.of(category).add(files=1, size_bytes=facts.size_bytes or 0)
-                    after = Position(due[-1].due_at, due[-1].id)
+                    after = due[-1].position
         report.status = SweepStatus.COMPLETED
 
 
