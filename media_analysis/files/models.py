@@ -50,6 +50,8 @@ class MediaFile(Base):
             name="stored_is_complete",
         ),
         Index("ix_media_files_due", "category", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
+        # Few at any time; without it, looking for abandoned uploads would read all that is due.
+        Index("ix_media_files_pending", "category", "due_at", "id", postgresql_where=text("state = 'pending'")),
         Index("ix_media_files_owner", "owner", "id"),
         Index("ix_media_files_owner_category", "owner", "category", "id"),
         Index("ix_media_files_job", "job_id", "id", postgresql_where=text("job_id IS NOT NULL")),

@@ -160,6 +160,8 @@ def create_files() -> None:
     )
     due, of_job = sa.text("due_at IS NOT NULL"), sa.text("job_id IS NOT NULL")
     op.create_index("ix_media_files_due", "media_files", ["category", "due_at", "id"], postgresql_where=due)
+    pending = sa.text("state = 'pending'")
+    op.create_index("ix_media_files_pending", "media_files", ["category", "due_at", "id"], postgresql_where=pending)
     op.create_index("ix_media_files_owner", "media_files", ["owner", "id"])
     op.create_index("ix_media_files_owner_category", "media_files", ["owner", "category", "id"])
     op.create_index("ix_media_files_job", "media_files", ["job_id", "id"], postgresql_where=of_job)
