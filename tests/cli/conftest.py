@@ -1,8 +1,9 @@
 """The first life of a service with an embedded database, and copies of what it left."""
 
+import os
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from media_analysis.db.embedded.account import choose_account, find_binaries
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
 from tests.cli.commands import Serving, home_of_a_service, serving
+from tests.conftest import execute, with_database
 
 CONTENT = b"what the first life stored\n" * 1000
 
@@ -69,3 +71,12 @@ def data_dir(first_life: FirstLife) -> Iterator[Path]:
     """A copy of what the first life left, to start again on."""
     with home_of_a_service(first_life.data_dir) as copy:
         yield copy
+
+
+@pytest.fixture
+async def empty_database(server_url: str) -> AsyncIterator[str]:
+    """The URL of a database nobody migrated yet."""
+    name = f"empty_{os.getpid()}"
+    await execute(server_url, f'CREATE DATABASE "{name}"')
+    yield with_database(server_url, name)
+    await execute(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')

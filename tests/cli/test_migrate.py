@@ -2,14 +2,12 @@
 
 from media_analysis.db.migrations import head
 from tests.cli.commands import run
-from tests.conftest import execute, fetch
+from tests.conftest import fetch
 
 
-async def test_migrating_twice_ends_at_the_newest_schema(environment: dict[str, str], database: str) -> None:
-    await execute(database, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-
-    first, second = run("migrate", **environment), run("migrate", **environment)
-    revision = (await fetch(database, "SELECT version_num FROM alembic_version"))[0][0]
+async def test_migrating_twice_ends_at_the_newest_schema(empty_database: str) -> None:
+    first, second = run("migrate", DATABASE_URL=empty_database), run("migrate", DATABASE_URL=empty_database)
+    revision = (await fetch(empty_database, "SELECT version_num FROM alembic_version"))[0][0]
 
     assert [first.returncode, second.returncode] == [0, 0]
     assert f"the schema is at {head()}" in second.stderr

@@ -8,7 +8,6 @@ import pytest
 
 from tests.cli.commands import run
 from tests.cli.conftest import postgres_runs
-from tests.conftest import execute
 
 
 @pytest.fixture
@@ -26,10 +25,8 @@ def test_a_port_in_use_is_refused_before_anything_is_set_up(taken_port: int, tmp
     assert not (tmp_path / "var").exists()
 
 
-async def test_a_schema_that_is_behind_is_refused_with_what_to_run(environment: dict[str, str], database: str) -> None:
-    await execute(database, "DELETE FROM alembic_version")
-
-    refused = run("serve", "--port", "0", **environment)
+def test_a_schema_that_is_behind_is_refused_with_what_to_run(environment: dict[str, str], empty_database: str) -> None:
+    refused = run("serve", "--port", "0", **environment | {"DATABASE_URL": empty_database})
 
     assert refused.returncode == 1
     assert "run: media-analysis migrate" in refused.stderr

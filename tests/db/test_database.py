@@ -23,6 +23,7 @@ async def db(database: str) -> AsyncIterator[Database]:
     await execute(database, "CREATE TABLE words (word text PRIMARY KEY)")
     async with open_database(database, DatabaseOptions(connect_timeout_seconds=0.5)) as opened:
         yield opened
+    await execute(database, "DROP TABLE words")
 
 
 async def words(database: str) -> list[str]:

@@ -118,6 +118,8 @@ async def engine(database: str) -> Any:
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE numbers (number bigint CHECK (number >= 0))"))
     yield engine
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TABLE numbers"))
     await engine.dispose()
 
 

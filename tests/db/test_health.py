@@ -17,6 +17,12 @@ from tests.db.power import Power
 
 
 @pytest.fixture
+def database(own_database: str) -> str:
+    """One that tests may spoil."""
+    return own_database
+
+
+@pytest.fixture
 async def db(database: str) -> AsyncIterator[Database]:
     async with open_database(database, DatabaseOptions()) as opened:
         yield opened
@@ -37,11 +43,11 @@ async def server_wide(url: str, name: str, value: str) -> AsyncIterator[None]:
 
 @pytest.mark.parametrize("name", ["fsync", "full_page_writes"])
 async def test_a_server_that_can_lose_data_in_a_crash_is_refused_at_start(
-    settings: Settings, own_server: Power, own_database: str, name: str
+    settings: Settings, own_server: Power, database: str, name: str
 ) -> None:
     async with server_wide(own_server.url, name, "off"):
         with pytest.raises(UnsafeDatabase, match=f"{name}=off"):
-            async with open_runtime(settings, own_database):
+            async with open_runtime(settings, database):
                 pass
 
     assert not (settings.store_path / ".media-analysis").exists()

@@ -131,13 +131,13 @@ async def test_two_processes_that_migrate_at_once_both_succeed(empty: str) -> No
     assert len(await fetch(empty, "SELECT * FROM alembic_version")) == 1
 
 
-async def test_a_schema_of_a_later_version_is_refused_in_words(database: str) -> None:
-    await execute(database, "UPDATE alembic_version SET version_num = '9999'")
+async def test_a_schema_of_a_later_version_is_refused_in_words(own_database: str) -> None:
+    await execute(own_database, "UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(Misconfigured, match="9999"):
-        await migrate(database)
+        await migrate(own_database)
 
-    assert await revision_of(database) == "9999"
+    assert await revision_of(own_database) == "9999"
 
 
 async def test_a_database_that_does_not_exist_is_refused_in_words(server_url: str) -> None:

@@ -110,9 +110,9 @@ async def test_a_writer_cancelled_while_it_syncs_is_not_closed_under_its_thread(
 
 async def test_creating_and_deleting_in_one_folder_at_once_loses_nothing(disk: DiskStore) -> None:
     async def come_and_go(number: int) -> None:
-        for turn in range(60):
+        for turn in range(100):
             key = f"frames/same/{number}-{turn}.bin"
-            await put(disk, key)
+            (await create(disk, key)).close()
             assert list((await disk.delete_many([key])).gone) == [key]
         await put(disk, f"frames/same/{number}-kept.bin", b"kept")
 

@@ -19,7 +19,7 @@ async def scrape(client: Client) -> Mapping[str, float]:
     answer = await client.request("GET", "/metrics", by=None)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    samples = re.findall(r"^([a-z_]+(?:\{[^}]*\})?) (\S+)$", answer.text, re.MULTILINE)
+    samples = re.findall(r"^([a-z_]+(?:\{.*\})?) (\S+)$", answer.text, re.MULTILINE)
     return {name: float(value) for name, value in samples}
 
 
