@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from media_analysis.errors import DatabaseUnavailable, Misconfigured
+from media_analysis.errors import DatabaseRefused, DatabaseUnavailable
 
 Answer = TypeVar("Answer")
 
@@ -101,7 +101,7 @@ def translated_errors() -> Iterator[None]:
             raise DatabaseUnavailable(type(error).__name__) from error
         cause = _cause(error)
         if str(getattr(cause, "sqlstate", None)).startswith(_REFUSING_STATES):
-            raise Misconfigured(f"PostgreSQL does not let the service in: {cause}; check DATABASE_URL") from error
+            raise DatabaseRefused(str(cause)) from error
         raise
 
 

@@ -1,0 +1,64 @@
+"""What can be wrong with a file that is asked for."""
+
+from datetime import datetime
+from uuid import UUID
+
+from media_analysis.errors.kinds import Conflict, Gone, NotFound, Unavailable
+
+
+class FileNotFound(NotFound):
+    """No such file for this caller."""
+
+    code = "file_not_found"
+
+    def __init__(self, file_id: UUID) -> None:
+        super().__init__("no such file")
+        self.file_id = file_id
+
+
+class FileGone(Gone):
+    """The file was deleted or has expired; the facts are those of its tombstone."""
+
+    code = "file_gone"
+
+    def __init__(
+        self, file_id: UUID, *, rule: str, gone_at: datetime, deleted_at: datetime | None, restorable_until: None = None
+    ) -> None:
+        super().__init__("the file is gone")
+        self.file_id = file_id
+        self.rule = rule
+        self.gone_at = gone_at
+        self.deleted_at = deleted_at
+        self.restorable_until = restorable_until
+
+
+class FileHeld(Conflict):
+    """A hold or a minimum retention stands against the deletion."""
+
+    code = "file_held"
+
+    def __init__(self, file_id: UUID, *, rule: str, until: datetime | None) -> None:
+        super().__init__("the file may not be deleted yet")
+        self.file_id = file_id
+        self.rule = rule
+        self.until = until
+
+
+class FileNotReady(Conflict):
+    """The upload has not ended, so there is nothing to read or change."""
+
+    code = "file_not_ready"
+
+    def __init__(self, file_id: UUID) -> None:
+        super().__init__("the upload of this file has not ended")
+        self.file_id = file_id
+
+
+class ObjectMissing(Unavailable):
+    """A row names bytes that the store does not have."""
+
+    code = "object_missing"
+
+    def __init__(self, key: str) -> None:
+        super().__init__("the bytes of this file are missing from the store")
+        self._key = key

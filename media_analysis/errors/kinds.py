@@ -1,0 +1,62 @@
+"""The kinds of errors: each decides one HTTP status, and knows nothing of HTTP."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class MediaAnalysisError(Exception):
+    """Root of every error this service raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    def facts(self) -> Mapping[str, object]:
+        """Return what a caller may be told beside the message; values are JSON-ready or UUID / datetime."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
+class Unauthenticated(MediaAnalysisError):
+    """Nobody known is asking."""
+
+
+class Forbidden(MediaAnalysisError):
+    """Somebody known asks for what their role does not allow."""
+
+
+class NotFound(MediaAnalysisError):
+    """It does not exist, or belongs to somebody else; the two are never told apart."""
+
+
+class Gone(MediaAnalysisError):
+    """It existed and is no longer to be had."""
+
+
+class Conflict(MediaAnalysisError):
+    """The present state does not allow it."""
+
+
+class Invalid(MediaAnalysisError):
+    """The request contradicts itself, its own bytes or a rule."""
+
+
+class Unsupported(MediaAnalysisError):
+    """The media type is not accepted here."""
+
+
+class TooLarge(MediaAnalysisError):
+    """More bytes than a limit allows."""
+
+
+class TooSlow(MediaAnalysisError):
+    """The client sent nothing for too long."""
+
+
+class QuotaExceeded(MediaAnalysisError):
+    """There is no room for more bytes."""
+
+
+class Unavailable(MediaAnalysisError):
+    """A part the service depends on does not answer; trying again later may help."""
+
+
+class Misconfigured(MediaAnalysisError):
+    """The service refuses to start, or to go on, with this configuration."""

@@ -1,0 +1,85 @@
+"""What is wrong with the database, the store or the configuration."""
+
+from media_analysis.errors.kinds import Misconfigured, Unavailable
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL cannot be reached, or did not answer in time."""
+
+    code = "database_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the database does not answer; nothing was changed unless a later read shows it")
+        self._reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} ({self._reason})"
+
+
+class StoreUnavailable(Unavailable):
+    """The store fails to read or write."""
+
+    code = "store_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the store does not answer")
+        self._reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} ({self._reason})"
+
+
+class MarkerMismatch(Unavailable):
+    """The store's root does not carry this database's marker, so nothing may be written or deleted there."""
+
+    code = "marker_mismatch"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the store is not the one this database belongs to: {reason}")
+        self._reason = reason
+
+
+class SchemaBehind(Misconfigured):
+    """The database schema is not the one this version needs."""
+
+    code = "schema_behind"
+
+    def __init__(self, *, current: str | None, needed: str) -> None:
+        super().__init__(
+            f"the database schema is at {current or 'nothing'}, this version needs {needed}; "
+            "run: media-analysis migrate"
+        )
+        self.current = current
+        self.needed = needed
+
+
+class UnsafeDatabase(Misconfigured):
+    """PostgreSQL is set up to lose acknowledged data."""
+
+    code = "unsafe_database"
+
+    def __init__(self, setting: str, value: str) -> None:
+        super().__init__(f"PostgreSQL runs with {setting}={value}, which can lose acknowledged files; turn it on")
+        self.setting = setting
+        self.value = value
+
+
+class DatabaseRefused(Misconfigured):
+    """PostgreSQL does not let the service in: wrong password, unknown user or no such database."""
+
+    code = "database_refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"PostgreSQL does not let the service in: {reason}; check DATABASE_URL")
+
+
+class EmbeddedServerFailed(Misconfigured):
+    """The embedded PostgreSQL cannot be started here."""
+
+    code = "embedded_server_failed"
+
+
+class InvalidSettings(Misconfigured):
+    """A setting is unknown or has a value that is not allowed."""
+
+    code = "invalid_settings"

@@ -1,0 +1,106 @@
+"""Why an upload fails."""
+
+from uuid import UUID
+
+from media_analysis.errors.kinds import Conflict, Invalid, QuotaExceeded, TooLarge, TooSlow, Unsupported
+
+
+class UploadLeaseLost(Conflict):
+    """The upload stalled past its lease and the sweep took the row."""
+
+    code = "upload_lease_lost"
+
+    def __init__(self, file_id: UUID) -> None:
+        super().__init__("the upload stalled for too long and was given up; start it again")
+        self.file_id = file_id
+
+
+class UploadInFlight(Conflict):
+    """Another request with the same idempotency key is still uploading."""
+
+    code = "upload_in_flight"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__("a request with this Idempotency-Key is in flight")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class IdempotencyKeyReused(Invalid):
+    """The idempotency key was used before, for something else."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key belongs to a different request")
+
+
+class DigestMismatch(Invalid):
+    """The bytes received are not the ones the client announced (RFC 9530)."""
+
+    code = "digest_mismatch"
+
+    def __init__(self, *, algorithm: str) -> None:
+        super().__init__(f"the {algorithm} digest of the received body differs from the announced one")
+        self.algorithm = algorithm
+
+
+class IncompleteUpload(Invalid):
+    """The body ended before its announced length."""
+
+    code = "incomplete_upload"
+
+    def __init__(self) -> None:
+        super().__init__("the body ended before its announced length")
+
+
+class UploadStalled(TooSlow):
+    """No byte of the body arrived within the idle limit."""
+
+    code = "upload_stalled"
+
+    def __init__(self, *, idle_seconds: float) -> None:
+        super().__init__(f"no data arrived for {idle_seconds:g} seconds")
+        self.idle_seconds = idle_seconds
+
+
+class MediaTypeNotAccepted(Unsupported):
+    """The category takes only certain media types."""
+
+    code = "media_type_not_accepted"
+
+    def __init__(self, media_type: str, *, category: str, accepted: tuple[str, ...]) -> None:
+        super().__init__(f"{category} does not accept {media_type}")
+        self.media_type = media_type
+        self.category = category
+        self.accepted = accepted
+
+
+class UploadTooLarge(TooLarge):
+    """The body went past the limit before it ended."""
+
+    code = "upload_too_large"
+
+    def __init__(self, *, limit_bytes: int) -> None:
+        super().__init__(f"upload exceeds {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class DiskReserveReached(QuotaExceeded):
+    """Storing more would eat the space kept free for the database and for deletion itself."""
+
+    code = "disk_reserve_reached"
+
+    def __init__(self, *, free_bytes: int, reserve_bytes: int, needed_bytes: int) -> None:
+        super().__init__("the disk has no room for this file beside its reserve")
+        self.free_bytes = free_bytes
+        self.reserve_bytes = reserve_bytes
+        self.needed_bytes = needed_bytes
+
+
+class DiskFull(QuotaExceeded):
+    """The disk filled up, or its quota did, while bytes were written."""
+
+    code = "disk_full"
+
+    def __init__(self) -> None:
+        super().__init__("the disk is full; nothing of this upload is kept")
