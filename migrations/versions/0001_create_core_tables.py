@@ -158,9 +158,8 @@ def create_files() -> None:
             name=op.f("ck_media_files_stored_is_complete"),
         ),
     )
-    due, of_job = sa.text("due_at IS NOT NULL"), sa.text("job_id IS NOT NULL")
+    due, of_job, pending = (sa.text(it) for it in ("due_at IS NOT NULL", "job_id IS NOT NULL", "state = 'pending'"))
     op.create_index("ix_media_files_due", "media_files", ["category", "due_at", "id"], postgresql_where=due)
-    pending = sa.text("state = 'pending'")
     op.create_index("ix_media_files_pending", "media_files", ["category", "due_at", "id"], postgresql_where=pending)
     op.create_index("ix_media_files_owner", "media_files", ["owner", "id"])
     op.create_index("ix_media_files_owner_category", "media_files", ["owner", "category", "id"])
