@@ -29,9 +29,10 @@ class World:
     keys: Rows
 
     def objects(self) -> Iterator[Path]:
-        """Everything but the marker and real directories; a link to a directory is not one."""
+        """Everything but the marker, whole or in the making, and real directories; a link to one is not."""
         marker = self.root / MARKER_NAME
-        yield from (path for path in self.root.rglob("*") if not stat.S_ISDIR(path.lstat().st_mode) and path != marker)
+        own = marker if marker.exists() else marker.with_name(f"{MARKER_NAME}.part")
+        yield from (path for path in self.root.rglob("*") if not stat.S_ISDIR(path.lstat().st_mode) and path != own)
 
 
 async def look(database: str, root: Path) -> World:
