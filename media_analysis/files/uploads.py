@@ -178,8 +178,7 @@ class UploadService:
             yield
         finally:
             renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+            await asyncio.wait([renewing])
 
     async def _renew(self, file_id: UUID) -> None:
         held = True

@@ -134,6 +134,7 @@ class Deleter:
                 requested_by=requested_by,
                 sweep_id=None,
             )
+            failpoint("delete.requesting")
         failpoint("delete.requested")
         await self._purge_committed(claim)
 
@@ -154,6 +155,8 @@ class Deleter:
                 requested_by="upload",
                 sweep_id=None,
             )
+            failpoint("upload.abandoning")
+        failpoint("upload.abandoned")
         await self._purge_committed(claim)
 
     async def _purge_committed(self, claim: Claim) -> None:

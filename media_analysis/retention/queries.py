@@ -205,6 +205,12 @@ _PURGE_FILES = text("""
     FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))
 """).columns(category=CATEGORY)
 
+_SUM_UNFINISHED = text("""
+    SELECT stone.category, count(*), coalesce(sum(stone.size_bytes), 0)::bigint
+    FROM purges JOIN tombstones AS stone ON stone.id = ANY(purges.tombstone_ids)
+    WHERE purges.due_at <= :now GROUP BY stone.category
+""").columns(category=CATEGORY)
+
 _CONFIRM = text("""
     UPDATE purges SET confirmed_at = now(), due_at = NULL, tombstone_ids = '{}', last_error = NULL WHERE id = :id
 """)
@@ -234,6 +240,12 @@ async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:
     rows = (await session.execute(_PURGE_FILES, {"ids": entry.tombstone_ids})).all()
     files = [ClaimedFile(file_id, key, size_bytes) for file_id, key, size_bytes, _ in rows]
     return Claim(entry.id, entry.attempts, rows[0].category, files)
+
+
+async def sum_unfinished(session: AsyncSession, *, now: datetime) -> Sequence[tuple[Category, int, int]]:
+    """Return the files and bytes per category that outbox entries open to takeover still hold."""
+    rows = await session.execute(_SUM_UNFINISHED, {"now": now})
+    return [(category, files, size_bytes) for category, files, size_bytes in rows]
 
 
 async def confirm(

@@ -31,8 +31,8 @@ log = structlog.get_logger()
 class SweepOptions:
     """How a sweep works and what ends it early."""
 
-    batch_size: int = 1_000
-    workers: int = 2
+    batch_size: int = 2_000
+    workers: int = 3
     budget: timedelta | None = timedelta(hours=1)
     budget_files: int | None = None
     budget_bytes: int | None = None
@@ -173,6 +173,8 @@ class SweepService:
     async def _rehearse(self, request: SweepRequest, report: SweepReport) -> None:
         """Count what a real run would take, in a transaction that cannot write."""
         async with self.db.read_only() as session:
+            for category, files, size_bytes in await queries.sum_unfinished(session, now=report.started_at):
+                report.of(category).add(files=files, size_bytes=size_bytes)
             for category in request.categories:
                 after: Position | None = None
                 while due := await queries.list_due(

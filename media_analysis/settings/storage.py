@@ -90,7 +90,7 @@ class Cleanup(Section):
     """Whether the scheduler sweeps at all."""
     dry_run: SwitchLeaf = False
     """Whether sweeps only report what they would delete."""
-    batch_size: Annotated[int, Whole(1, 10_000)] = 1000
+    batch_size: Annotated[int, Whole(1, 10_000)] = 2000
     """How many files one transaction claims."""
     schedule: CronLeaf = "0 2 * * *"
     """When the categories without a schedule of their own are swept."""
@@ -103,7 +103,7 @@ class Cleanup(Section):
     """How many files one sweep may delete."""
     budget_bytes: Annotated[int | None, Size(low=1, optional=True)] = None
     """How many bytes one sweep may delete."""
-    workers: Annotated[int, Whole(1, 8)] = 2
+    workers: Annotated[int, Whole(1, 8)] = 3
     """How many batches are deleted at the same time."""
     max_attempts: Annotated[int, Whole(1, 1000)] = 20
     """After how many failures an object becomes a dead letter."""

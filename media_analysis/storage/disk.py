@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
@@ -19,9 +18,10 @@ from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from media_analysis.errors import DiskFull, MediaAnalysisError, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.directories import make_directories, remove_empty_directories, sync_directory
+from media_analysis.storage.directories import make_directories, sync_directory
 from media_analysis.storage.marker import require_marker
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
+from media_analysis.storage.unlinking import Unlinkers, errno_name
 
 Value = TypeVar("Value")
 
@@ -116,10 +116,12 @@ class DiskStore:
         self.root = root
         self._instance_id = instance_id
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._unlinkers = Unlinkers()
 
     def close(self) -> None:
-        """Wait for running disk work and end the threads."""
+        """Wait for running disk work and end its threads and processes."""
         self._threads.shutdown(wait=True)
+        self._unlinkers.close()
 
     async def require_marker(self) -> None:
         await self._run(require_marker, self.root, self._instance_id)
@@ -141,7 +143,7 @@ class DiskStore:
         except FileNotFoundError as error:
             raise ObjectMissing(key) from error
         except OSError as error:
-            raise StoreUnavailable(_reason(error)) from error
+            raise StoreUnavailable(errno_name(error)) from error
         return DiskReader(file, os.fstat(file.fileno()).st_size)
 
     async def delete_many(self, keys: Sequence[str]) -> DeleteOutcome:
@@ -151,7 +153,7 @@ class DiskStore:
         try:
             usage = await self._run(shutil.disk_usage, self.root)
         except OSError as error:
-            raise StoreUnavailable(_reason(error)) from error
+            raise StoreUnavailable(errno_name(error)) from error
         return Capacity(total_bytes=usage.total, free_bytes=usage.free)
 
     def _run(self, work: Callable[..., Value], *arguments: object) -> asyncio.Future[Value]:
@@ -181,45 +183,12 @@ class DiskStore:
         raise FileNotFoundError(errno.ENOENT, "its folder keeps vanishing", str(path))
 
     def _delete_all(self, keys: Sequence[str]) -> DeleteOutcome:
-        failed: dict[str, str] = {}
-        absent = False
-        for directory, names in groupby(sorted(keys), key=lambda key: key.rpartition("/")[0]):
-            absent |= _delete_in(
-                self.root / directory, [name[len(directory) + 1 :] for name in names], directory, failed
-            )
-            remove_empty_directories(self.root / directory, below=self.root)
-        if absent:
+        unlinked = self._unlinkers.unlink_all(self.root, keys)
+        if unlinked.absent:
             # An absent object counts as deleted only while this is certainly our store (not an empty mount point).
             require_marker(self.root, self._instance_id)
+        failed = unlinked.failed
         return DeleteOutcome([key for key in keys if key not in failed] if failed else keys, failed)
-
-
-def _delete_in(path: Path, names: Sequence[str], directory: str, failed: dict[str, str]) -> bool:
-    """Unlink `names` in `path`, noting failures by key; return whether any was absent already."""
-    try:
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        failed.update({f"{directory}/{name}": _reason(error) for name in names})
-        return False
-    absent = False
-    try:
-        for name in names:
-            try:
-                os.unlink(name, dir_fd=folder)
-            except FileNotFoundError:
-                absent = True
-            except OSError as error:
-                failed[f"{directory}/{name}"] = _reason(error)
-        failpoint("delete.unlinked")
-        os.fsync(folder)
-    except OSError as error:
-        # Unlinked but not durably so: all of them stay in the outbox and are tried again.
-        failed.update({f"{directory}/{name}": _reason(error) for name in names})
-    finally:
-        os.close(folder)
-    return absent
 
 
 def _open_regular(path: str, flags: int) -> int:
@@ -263,8 +232,4 @@ def _translated_errors() -> Iterator[None]:
 def _translate(error: OSError) -> MediaAnalysisError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull()
-    return StoreUnavailable(_reason(error))
-
-
-def _reason(error: OSError) -> str:
-    return errno.errorcode.get(error.errno or 0, "EIO")
+    return StoreUnavailable(errno_name(error))
