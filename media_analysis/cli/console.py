@@ -57,8 +57,13 @@ def tabulate(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     out.print(table)
 
 
-def load(config: Path | None, data_dir: Path | None, **sections: dict[str, Any]) -> LoadedSettings:
-    """Load the settings, with what the command line gave on top, and set up logging by them."""
+def load(
+    config: Path | None, data_dir: Path | None, *, narrate: bool = False, **sections: dict[str, Any]
+) -> LoadedSettings:
+    """Load the settings, with what the command line gave on top, and set up logging by them.
+
+    Commands that print their own outcome log only warnings, unless a level was asked for.
+    """
     overrides: dict[str, Any] = {
         name: given
         for name, section in sections.items()
@@ -69,7 +74,10 @@ def load(config: Path | None, data_dir: Path | None, **sections: dict[str, Any])
     loaded = load_settings(overrides, config=config)
     chosen = loaded.settings.logging
     style: Format = "console" if err.is_terminal else "json"
-    configure_logging(style=style if chosen.format == "auto" else chosen.format, level=chosen.level)
+    asked_for = narrate or loaded.origins["logging.level"] != "default"
+    configure_logging(
+        style=style if chosen.format == "auto" else chosen.format, level=chosen.level if asked_for else "WARNING"
+    )
     return loaded
 
 

@@ -34,7 +34,7 @@ def serve(
 
     Without DATABASE_URL it starts an embedded PostgreSQL in the data directory and migrates it.
     """
-    run(_serve(load(config, data_dir, server={"host": host, "port": port}).settings))
+    run(_serve(load(config, data_dir, narrate=True, server={"host": host, "port": port}).settings))
 
 
 async def _serve(settings: Settings) -> None:
