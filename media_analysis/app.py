@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from media_analysis.api.dependencies import Services
 from media_analysis.api.errors import install_problem_handlers
@@ -27,7 +28,10 @@ DESCRIPTION: Final = (
 
 def create_app(services: Services) -> FastAPI:
     """Return the application over services somebody else opens and closes."""
-    app = FastAPI(title="media-analysis", version=VERSION, description=DESCRIPTION, redirect_slashes=False)
+    # The page at /docs brings its own scripts: operators often have no way out to a content network.
+    app = FastAPIOffline(
+        title="media-analysis", version=VERSION, description=DESCRIPTION, redirect_slashes=False, redoc_url=None
+    )
     app.state.services = services
     app.state.draining = False
     install_problem_handlers(app)

@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, valid, and true about problems."""
 
+import re
 from typing import Any
 
 import pytest
@@ -89,3 +90,13 @@ async def test_an_upload_says_both_ways_it_can_be_sent(document: dict[str, Any])
         "digest",
     }
     assert "Location" in upload["responses"]["201"]["headers"]
+
+
+async def test_the_reference_page_needs_no_other_host(client: Client) -> None:
+    page = await client.request("GET", "/docs", by=None)
+    parts = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+
+    assert parts
+    for part in parts:
+        assert part.startswith("/")
+        assert (await client.request("GET", part, by=None)).status_code == 200
