@@ -1,0 +1,198 @@
+"""A soak: a dozen clients and two sweepers, while service and PostgreSQL are killed with -9 at random.
+
+`scripts/soak [--seconds 90] [--seed 1]` ends with what the oracle says; any violation is exit code 1.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from media_analysis.db.embedded import embedded_server
+from tests.oracle import inspect_everything
+
+CLIENTS = 12
+SIZES = (0, 10, 4_096, 70_000, 700_000)
+CATEGORIES = ("uploads", "temp", "clips", "frames")
+LEASE_SECONDS = 5
+
+
+@dataclass
+class Service:
+    """The real service on an embedded PostgreSQL, started again after every kill."""
+
+    directory: Path
+    process: subprocess.Popen[bytes] | None = None
+    address: str = ""
+    up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        variables = {
+            "LOG_LEVEL": "ERROR",
+            "STORAGE_UPLOAD_LEASE_SECONDS": str(LEASE_SECONDS),
+            "STORAGE_UPLOAD_IDLE_SECONDS": "2",
+        }
+        log = self.directory / "serve.log"
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+                [sys.executable, "-m", "media_analysis", "serve", "--port", "0", "--data-dir", str(self.directory)],
+                env={**os.environ, **variables},
+                stderr=stderr,
+            )
+        while " (OpenAPI" not in (said := log.read_text()):
+            if self.process.poll() is not None:
+                raise SystemExit(f"the service did not start again:\n{said}")
+            await asyncio.sleep(0.05)
+        self.address = said.partition("ready at ")[2].split()[0]
+        self.up.set()
+
+    async def kill(self) -> None:
+        self.up.clear()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        await self.start()
+
+    def kill_postgres(self) -> None:
+        pid = (self.directory / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
+        os.kill(int(pid), signal.SIGKILL)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
+
+
+@dataclass
+class Soak:
+    """What the clients were told, and how often."""
+
+    service: Service
+    http: httpx.AsyncClient
+    ends_at: float
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    answers: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+
+    async def send(self, method: str, path: str, **about: object) -> httpx.Response | None:
+        """Return the answer, None when the service died under the request."""
+        await self.service.up.wait()
+        token = (self.service.directory / "admin-token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"} | dict(about.pop("headers", None) or {})  # type: ignore[call-overload]
+        try:
+            answer = await self.http.request(method, f"{self.service.address}{path}", headers=headers, **about)  # type: ignore[arg-type]
+        except httpx.HTTPError:
+            self.answers[f"{method} cut off"] += 1
+            return None
+        self.answers[f"{method} {answer.status_code}"] += 1
+        return answer
+
+    async def use(self, dice: random.Random) -> None:
+        mine: list[str] = []
+        while time.monotonic() < self.ends_at:
+            throw = dice.random()
+            if throw < 0.6 or not mine:
+                await self.upload(dice, mine)
+            elif throw < 0.75:
+                await self.delete(dice.choice(mine))
+            elif throw < 0.85:
+                ttl = {"ttl_seconds": dice.choice([1, 100])}
+                await self.send("PATCH", f"/api/v1/files/{dice.choice(mine)}", json=ttl)
+            else:
+                await self.read(dice.choice(mine))
+
+    async def upload(self, dice: random.Random, mine: list[str]) -> None:
+        content = dice.randbytes(dice.choice(SIZES))
+        params = {"category": dice.choice(CATEGORIES), "filename": "soak.bin"}
+        if (ttl := dice.choice([1, 2, 3_600, None])) is not None:
+            params["ttl_seconds"] = str(ttl)
+        repeated = dice.random() < 0.3
+        headers = {"Idempotency-Key": f"key-{dice.getrandbits(64)}"} if repeated else {}
+        for _ in range(3 if repeated else 1):
+            answer = await self.send("POST", "/api/v1/files", params=params, content=content, headers=headers)
+            if answer is not None and answer.status_code == 201:
+                stored = answer.json()
+                self.acknowledged[stored["id"]] = hashlib.sha256(content).hexdigest()
+                mine.append(stored["id"])
+                return
+
+    async def delete(self, file_id: str) -> None:
+        answer = await self.send("DELETE", f"/api/v1/files/{file_id}")
+        if answer is not None and answer.status_code == 204:
+            self.deleted.add(file_id)
+
+    async def read(self, file_id: str) -> None:
+        was_deleted = file_id in self.deleted
+        answer = await self.send("GET", f"/api/v1/files/{file_id}/content")
+        if answer is None or answer.status_code != 200:
+            return
+        if was_deleted:
+            self.broken.append(f"promise 17: {file_id} was deleted and read again")
+        if hashlib.sha256(answer.content).hexdigest() != self.acknowledged[file_id]:
+            self.broken.append(f"promise 1: {file_id} read back with other bytes")
+
+    async def sweep(self) -> None:
+        while time.monotonic() < self.ends_at:
+            await self.send("POST", "/api/v1/storage/cleanup", params={"dry_run": "false"})
+            await asyncio.sleep(0.3)
+
+    async def disturb(self, dice: random.Random) -> None:
+        while time.monotonic() < self.ends_at - 5:
+            await asyncio.sleep(dice.uniform(2, 5))
+            if dice.random() < 0.6:
+                self.answers["service killed"] += 1
+                await self.service.kill()
+            else:
+                self.answers["PostgreSQL killed"] += 1
+                self.service.kill_postgres()
+
+
+async def soak(directory: Path, *, seconds: float, seed: int) -> list[str]:
+    """Return every violation after `seconds` of use and kills."""
+    service = Service(directory)
+    await service.start()
+    async with httpx.AsyncClient(timeout=30) as http:
+        run = Soak(service, http, time.monotonic() + seconds)
+        users = [run.use(random.Random(f"{seed}-{number}")) for number in range(CLIENTS)]
+        await asyncio.gather(*users, run.sweep(), run.sweep(), run.disturb(random.Random(seed)))
+        await asyncio.sleep(LEASE_SECONDS + 1)
+        await run.send("POST", "/api/v1/storage/cleanup", params={"dry_run": "false"})
+    service.stop()
+    for answer, times in sorted(run.answers.items()):
+        print(f"{times:7,} x {answer}")
+    async with embedded_server(directory / "postgres") as server:
+        found = await inspect_everything(server.url, directory / "store", acknowledged=run.acknowledged)
+    print(f"{len(run.acknowledged):,} files acknowledged, {len(run.deleted):,} deleted by request")
+    return run.broken + found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=90)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(prefix="soak-", dir="/tmp"))
+    directory.chmod(0o755)
+    try:
+        violations = asyncio.run(soak(directory, seconds=options.seconds, seed=options.seed))
+    finally:
+        shutil.rmtree(directory)
+    print("\n".join([f"{len(violations)} violations", *violations]))
+    sys.exit(bool(violations))
+
+
+if __name__ == "__main__":
+    main()
