@@ -48,7 +48,12 @@ async def run_register(options: argparse.Namespace, directory: Path) -> dict[str
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--loop", action="store_true", help="use an ext4 of its own on a loop device (root)")
+    parser.add_argument(
+        "--place",
+        choices=["auto", "loop", "directory"],
+        default="auto",
+        help="an ext4 of its own on a loop device (what auto takes as root), or a temporary directory",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     benches = parser.add_subparsers(dest="bench", required=True)
     sweeping = benches.add_parser("sweep", help=sweep.__doc__)
@@ -75,7 +80,8 @@ def main() -> None:
     options = parse()
     configure_logging(style="console", level="WARNING")
     work = {"sweep": run_sweep, "register": run_register}[options.bench]
-    place = stage.own_filesystem(12) if options.loop else stage.temporary_directory()
+    owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)
+    place = stage.own_filesystem(12) if owned else stage.temporary_directory()
     with place as directory:
         figures = uvloop.run(work(options, directory))
     about = {"at": datetime.now(UTC).isoformat(), "cores": os.cpu_count(), "python": platform.python_version()}
