@@ -50,7 +50,7 @@ class Database(Section):
     url: Annotated[SecretStr | None, DatabaseUrl()] = None
     """Which server; without one the embedded server is started."""
     pool_min: Annotated[int, Whole(1, 1000)] = 5
-    """How many connections stay open."""
+    """How many connections are made at start."""
     pool_max: Annotated[int, Whole(1, 1000)] = 20
     """How many connections may be open."""
     connect_timeout_seconds: TimeoutLeaf = 3

@@ -70,9 +70,15 @@ def parse_size(value: object) -> int:
     return size
 
 
+_BINARY_UNITS: Final = {name.lower(): unit for name, unit in _SIZE_UNITS.items()}
+_WHOLE_UNITS: Final = re.compile(rf"([0-9]{{1,19}})\s*({'|'.join(_BINARY_UNITS)})")
+
+
 def _written_size(word: str) -> int:
     if exact := _BYTES.fullmatch(word):
         return int(exact[1])
+    if whole := _WHOLE_UNITS.fullmatch(word):
+        return int(whole[1]) * _BINARY_UNITS[whole[2]]  # exact, where a float would round
     if not _SIZE.fullmatch(word):
         raise ValueError("not a size")
     return int(_BYTE_SIZE.validate_python(word))

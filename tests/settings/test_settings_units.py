@@ -112,3 +112,7 @@ def test_what_only_resembles_a_whole_number_is_none(value: object) -> None:
 def test_what_only_resembles_seconds_is_none(value: object) -> None:
     with pytest.raises(ValueError, match="not a number of seconds"):
         parse_seconds(value)
+
+
+def test_a_long_whole_size_is_read_exactly() -> None:
+    assert parse_size("10032570766474KiB") == 10_032_570_766_474 * 1024
