@@ -83,6 +83,7 @@ async def open_runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
     async with AsyncExitStack() as opened:
         db = await opened.enter_async_context(open_database(url, database_options(settings)))
         instance_id = await _adopt(db, settings.store_path.resolve())
+        await db.connect(settings.database.pool_min)
         store = DiskStore(settings.store_path.resolve(), instance_id)
         opened.callback(store.close)
         registrar = Registrar(db, store, settings.storage.upload.lease_seconds)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final, TypeVar
 
 import asyncpg
@@ -60,9 +61,13 @@ class Database:
     async def read_only(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction on one snapshot in which PostgreSQL itself refuses every write."""
         with translated_errors():
-            async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
-                await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as session, session.begin():
                 yield session
+
+    @cached_property
+    def _reader(self) -> AsyncEngine:
+        """The same pool, with the restrictions said in BEGIN itself, which spares every read a statement."""
+        return self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def retry(self, work: Callable[[], Awaitable[Answer]]) -> Answer:
         """Run idempotent `work`, again with backoff when the connection is lost, within the deadline.
@@ -83,6 +88,13 @@ class Database:
                 return await work()
         except TimeoutError as error:
             raise DatabaseUnavailable(f"no answer within {self.deadline_seconds:g} s") from error
+
+    async def connect(self, count: int) -> None:
+        """Make the pool's first connections now rather than under the first requests."""
+        with translated_errors():
+            async with AsyncExitStack() as opened:
+                for _ in range(count):
+                    await opened.enter_async_context(self.engine.connect())
 
     async def now(self) -> datetime:
         """Return the database's clock, the only one that decides."""
@@ -133,8 +145,9 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
     """Open a pool on `url` (`postgresql://…`); nothing connects before the first transaction."""
     engine = create_async_engine(
         make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+asyncpg"),
-        pool_size=options.pool_min,
-        max_overflow=options.pool_max - options.pool_min,
+        # All of them may stay: a connection beyond the pool's size would be closed at its return and opened again.
+        pool_size=options.pool_max,
+        max_overflow=0,
         pool_timeout=options.connect_timeout_seconds,
         pool_use_lifo=True,
         connect_args={

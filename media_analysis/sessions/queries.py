@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.db.base import native_enum
 from media_analysis.db.database import clock
 from media_analysis.sessions.models import Role, UserSession
 
@@ -47,15 +48,24 @@ def _unseen(now: datetime | None, seen_every: timedelta) -> ColumnElement[bool]:
     return or_(UserSession.last_seen_at.is_(None), UserSession.last_seen_at < clock(now) - seen_every)
 
 
+# Asked at every request, hence built once and read without the mapper.
+_GET_VALID = text("""
+    SELECT id, owner, role,
+        last_seen_at IS NULL
+            OR last_seen_at < coalesce(CAST(:now AS timestamptz), now()) - CAST(:seen_every AS interval) AS unseen
+    FROM user_sessions
+    WHERE token_hash = :token_hash AND revoked_at IS NULL
+        AND expires_at > coalesce(CAST(:now AS timestamptz), now())
+""").columns(role=native_enum(Role))
+
+
 async def get_valid(
     session: AsyncSession, token_hash: bytes, *, now: datetime | None, seen_every: timedelta
-) -> tuple[UserSession, bool] | None:
-    """Return the session of a token that is neither expired nor revoked, and whether it was seen long ago."""
-    query = select(UserSession, _unseen(now, seen_every)).where(
-        UserSession.token_hash == token_hash, UserSession.revoked_at.is_(None), UserSession.expires_at > clock(now)
-    )
-    row = (await session.execute(query)).one_or_none()
-    return None if row is None else (row[0], row[1])
+) -> tuple[UUID, str, Role, bool] | None:
+    """Return id, owner and role of a session neither expired nor revoked, and whether it was seen long ago."""
+    asked = {"token_hash": token_hash, "now": now, "seen_every": seen_every}
+    row = (await session.execute(_GET_VALID, asked)).one_or_none()
+    return None if row is None else (row.id, row.owner, row.role, row.unseen)
 
 
 async def mark_seen(session: AsyncSession, session_id: UUID, *, now: datetime | None, seen_every: timedelta) -> None:

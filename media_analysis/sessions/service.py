@@ -84,18 +84,18 @@ class SessionService:
         if not token.startswith(TOKEN_PREFIX) or len(token) > _LONGEST_TOKEN:
             raise TokenRejected
 
-        async def find() -> tuple[UserSession, bool] | None:
+        async def find() -> tuple[UUID, str, Role, bool] | None:
             async with self.db.read_only() as session:
                 return await queries.get_valid(session, hash_token(token), now=now, seen_every=SEEN_EVERY)
 
         found = await self.db.retry(find)
         if found is None:
             raise TokenRejected
-        known, seen_long_ago = found
+        session_id, owner, role, seen_long_ago = found
         if seen_long_ago:
             async with self.db.transaction() as session:
-                await queries.mark_seen(session, known.id, now=now, seen_every=SEEN_EVERY)
-        return Caller(known.id, known.owner, known.role)
+                await queries.mark_seen(session, session_id, now=now, seen_every=SEEN_EVERY)
+        return Caller(session_id, owner, role)
 
     async def get(self, session_id: UUID, *, owner: str | None) -> UserSession:
         """Return one session.

@@ -171,7 +171,7 @@ async def test_the_pool_grows_to_its_limit_and_the_next_caller_waits_no_longer_t
     await db.now()
     assert open_at_most == 20
     assert 0.4 < waited < 3
-    assert _pool(db).checkedin() == 5
+    assert _pool(db).checkedin() == 20
 
 
 async def test_a_caller_that_waits_gets_the_connection_another_gives_back(database: str) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from sqlalchemy import text
 
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
@@ -87,7 +88,8 @@ async def test_requests_are_counted_by_route_and_never_by_path(client: Client) -
 
 
 async def test_the_pool_tells_how_many_connections_are_in_use(client: Client, runtime: Runtime) -> None:
-    async with runtime.db.read_only():
+    async with runtime.db.read_only() as session:
+        await session.execute(text("SELECT 1"))
         samples = await scrape(client)
 
     assert samples['database_pool_connections{state="in_use"}'] == 1
