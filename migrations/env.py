@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import media_analysis.db.instance
+import media_analysis.files.audit
 import media_analysis.files.models
 import media_analysis.jobs.models
 import media_analysis.retention.models

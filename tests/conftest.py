@@ -38,6 +38,24 @@ TABLES = (
     "sweeps",
     "purges",
     "instance",
+    "category_policies",
+    "ledger_days",
+    "due_days",
+    "pauses",
+    "plan_files",
+    "plans",
+    "notices",
+    "scrubs",
+)
+EMPTYING = "; ".join(
+    (
+        *(f"DELETE FROM {table}" for table in TABLES),
+        "UPDATE category_usage SET size_bytes = 0 WHERE size_bytes <> 0",
+        # Append-only for everybody else.
+        "ALTER TABLE audit_events DISABLE TRIGGER append_only",
+        "DELETE FROM audit_events",
+        "ALTER TABLE audit_events ENABLE TRIGGER append_only",
+    )
 )
 
 
@@ -108,7 +126,7 @@ async def reused_database(server_url: str, template: str) -> str:
 async def _emptied(url: str) -> bool:
     """Delete all rows, which takes milliseconds where copying or truncating takes hundreds; False if tables changed."""
     try:
-        await execute(url, "; ".join(f"DELETE FROM {table}" for table in TABLES))
+        await execute(url, EMPTYING)
         revision = await fetch(url, "SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return False
@@ -165,7 +183,7 @@ def store_file(runtime: Runtime) -> StoreFile:
     """Uploads through the service; every part of the upload can be given."""
 
     async def store(content: bytes = b"some bytes", *, ttl: float | None = None, **about: Any) -> MediaFile:
-        expiry = None if ttl is None else Expiry(explicit=True, lifetime=timedelta(seconds=ttl))
+        expiry = None if ttl is None else Expiry(lifetime=timedelta(seconds=ttl))
         facts = {"owner": "alice", "category": Category.UPLOADS, "filename": "file.bin", "expiry": expiry} | about
         return await runtime.uploads.store_file(Upload(**facts), chunks(content))
 

@@ -20,6 +20,10 @@ class Instance(Base):
     singleton: Mapped[bool] = mapped_column(primary_key=True, default=True)
     id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    clock_seen_at: Mapped[datetime | None]
+    """The latest instant of the database's clock that anybody noted; a sweep far from it distrusts the clock."""
+    settings_version: Mapped[str | None]
+    """The policy that the configuration described when a process last started with a new one."""
 
 
 async def ensure_instance(session: AsyncSession, candidate: UUID) -> UUID:

@@ -1,11 +1,11 @@
 """The rows of files: living ones, what stays of deleted ones, their sums, and upload retries."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, native_enum
@@ -32,11 +32,24 @@ class RetentionRule(StrEnum):
     MINIMUM_RETENTION = "minimum_retention"
     HOLD = "hold"
     INDEFINITE = "indefinite"
+    JOB_LEASE = "job_lease"
+    PRESSURE = "pressure"
+    TRASH = "trash"
+
+
+class DeletionMethod(StrEnum):
+    """What is done to the bytes of a deleted file."""
+
+    UNLINK = "unlink"
+    OVERWRITE_BEST_EFFORT = "overwrite_best_effort"
+    """Overwritten before the unlink; copy-on-write media and flash may keep earlier copies all the same."""
 
 
 CATEGORY = native_enum(Category)
 FILE_STATE = native_enum(FileState)
 RETENTION_RULE = native_enum(RetentionRule)
+FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+"""A hold without an end; PostgreSQL's `infinity`."""
 
 
 class MediaFile(Base):
@@ -46,7 +59,7 @@ class MediaFile(Base):
     __table_args__ = (
         CheckConstraint("size_bytes >= 0 AND reserved_bytes >= 0", name="sizes_not_negative"),
         CheckConstraint(
-            "state = 'pending' OR (size_bytes IS NOT NULL AND sha256 IS NOT NULL AND stored_at IS NOT NULL)",
+            "state = 'pending' OR (size_bytes IS NOT NULL AND stored_at IS NOT NULL)",
             name="stored_is_complete",
         ),
         Index("ix_media_files_due", "category", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
@@ -55,6 +68,9 @@ class MediaFile(Base):
         Index("ix_media_files_owner", "owner", "id"),
         Index("ix_media_files_owner_category", "owner", "category", "id"),
         Index("ix_media_files_job", "job_id", "id", postgresql_where=text("job_id IS NOT NULL")),
+        Index("ix_media_files_oldest", "category", "id", postgresql_where=text("state = 'stored'")),
+        Index("ix_media_files_trash", "category", "trashed_at", "id", postgresql_where=text("state = 'trashed'")),
+        Index("ix_media_files_trash_sweep", "trash_sweep_id", postgresql_where=text("state = 'trashed'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -72,16 +88,33 @@ class MediaFile(Base):
     reserved_bytes: Mapped[int] = mapped_column(default=0)
     """What a pending upload has announced and the ledger holds for it."""
     sha256: Mapped[bytes | None]
+    """NULL while pending, and for an adopted file until the scrub has read it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     stored_at: Mapped[datetime | None]
+    """When its bytes were complete; its category's lifetime counts from here."""
     expires_at: Mapped[datetime | None]
     """From this instant on its content answers 410; NULL means indefinite."""
     expiry_explicit: Mapped[bool] = mapped_column(default=False)
     min_retain_until: Mapped[datetime | None]
     held_until: Mapped[datetime | None]
+    """`infinity` until somebody releases it."""
     hold_reason: Mapped[str | None]
+    held_by: Mapped[str | None]
+    job_held_until: Mapped[datetime | None]
+    """Its job's hold, copied here so that a claim needs no other table."""
+    leased_until: Mapped[datetime | None]
+    """A running job works with it until then, unless it renews."""
     due_at: Mapped[datetime | None]
-    """When the sweep may next act on it; NULL while held or indefinite."""
+    """When the sweep may next act on it, never later than that; NULL while held or indefinite."""
+    trashed_at: Mapped[datetime | None]
+    trash_ends_at: Mapped[datetime | None]
+    """Until when it can be restored."""
+    trash_rule: Mapped[RetentionRule | None] = mapped_column(RETENTION_RULE)
+    trashed_by: Mapped[str | None]
+    trash_reason: Mapped[str | None]
+    trash_sweep_id: Mapped[UUID | None]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    """Grows whenever something its retention depends on changes; a plan takes only what it saw."""
     last_error: Mapped[str | None]
 
 
@@ -89,6 +122,10 @@ class Tombstone(Base):
     """What stays of a deleted file: the facts its deletion was decided by, the rule, and who asked."""
 
     __tablename__ = "tombstones"
+    __table_args__ = (
+        Index("ix_tombstones_deleted_at", "deleted_at", "id"),
+        Index("ix_tombstones_owner", "owner", "deleted_at", "id"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     """The id the file had."""
@@ -106,10 +143,25 @@ class Tombstone(Base):
     expires_at: Mapped[datetime | None]
     min_retain_until: Mapped[datetime | None]
     held_until: Mapped[datetime | None]
+    job_held_until: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime]
+    """When it could no longer be restored and its bytes were given up."""
+    trashed_at: Mapped[datetime | None]
+    restorable_until: Mapped[datetime | None]
+    """When its time in the trash ended, or would have."""
     rule: Mapped[RetentionRule] = mapped_column(RETENTION_RULE)
+    reason: Mapped[str | None]
     requested_by: Mapped[str]
+    sweep_id: Mapped[UUID | None]
+    """The sweep that took it away: into the trash, if it was there."""
+    policy_version: Mapped[str | None]
+    method: Mapped[DeletionMethod] = mapped_column(
+        native_enum(DeletionMethod), default=DeletionMethod.UNLINK, server_default="unlink"
+    )
+    purged_at: Mapped[datetime | None]
+    """Written where a deletion asked for more than unlinking was done; else the outbox entry says it."""
     purge_id: Mapped[UUID]
     """The outbox entry that removes, or removed, its bytes."""
 
@@ -125,8 +177,66 @@ class LedgerEntry(Base):
     owner: Mapped[str] = mapped_column(primary_key=True)
     category: Mapped[Category] = mapped_column(CATEGORY, primary_key=True)
     files: Mapped[int] = mapped_column(default=0)
+    """Stored and trashed ones."""
     size_bytes: Mapped[int] = mapped_column(default=0)
     reserved_bytes: Mapped[int] = mapped_column(default=0)
+    trashed_files: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """How many of them are in the trash."""
+    trashed_bytes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+
+
+class CategoryUsage(Base):
+    """What a category's quota is measured against: bytes stored, in the trash and reserved, of all owners."""
+
+    __tablename__ = "category_usage"
+
+    category: Mapped[Category] = mapped_column(CATEGORY, primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(default=0)
+
+
+class LedgerDay(Base):
+    """The ledger's history: what was stored on one day (UTC) in one category, whatever became of it."""
+
+    __tablename__ = "ledger_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    category: Mapped[Category] = mapped_column(CATEGORY, primary_key=True)
+    files: Mapped[int]
+    size_bytes: Mapped[int]
+
+
+class DueDay(Base):
+    """A change of how many files and bytes fall due on a day; written by triggers, summed by readers, folded by sweeps.
+
+    Files whose end their category decides also tell the day they were stored, so that a forecast can ask
+    what another lifetime would do.
+    """
+
+    __tablename__ = "due_days"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    category: Mapped[Category] = mapped_column(CATEGORY)
+    stored_on: Mapped[date | None]
+    due_on: Mapped[date | None]
+    """NULL is never: held or indefinite."""
+    files: Mapped[int]
+    size_bytes: Mapped[int]
+
+
+class CategoryPolicy(Base):
+    """The policy in force for one category; uploads and sweeps read it here, so that all processes agree."""
+
+    __tablename__ = "category_policies"
+
+    category: Mapped[Category] = mapped_column(CATEGORY, primary_key=True)
+    lifetime_seconds: Mapped[float | None]
+    minimum_seconds: Mapped[float | None]
+    quota_bytes: Mapped[int | None]
+    high_water_bytes: Mapped[int | None]
+    low_water_bytes: Mapped[int | None]
+    eviction_priority: Mapped[int | None]
+    """Lowest goes first; NULL is never evicted."""
+    schedule: Mapped[str]
 
 
 class IdempotencyKey(Base):

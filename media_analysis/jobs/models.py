@@ -54,6 +54,8 @@ class AnalysisJob(Base):
     deleted_at: Mapped[datetime | None]
     deletion_reason: Mapped[str | None]
     held_until: Mapped[datetime | None]
+    hold_reason: Mapped[str | None]
+    held_by: Mapped[str | None]
 
 
 class AnalysisResult(Base):

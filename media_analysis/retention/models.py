@@ -5,11 +5,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Uuid, text
+from sqlalchemy import ForeignKey, Index, Uuid, false, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, native_enum
+from media_analysis.files.models import CATEGORY, RETENTION_RULE, RetentionRule
+from media_analysis.storage.category import Category
 
 
 class SweepStatus(StrEnum):
@@ -19,6 +21,8 @@ class SweepStatus(StrEnum):
     COMPLETED = "completed"
     BUDGET_SPENT = "budget_spent"
     FAILED = "failed"
+    PAUSED = "paused"
+    """Something looked wrong, or somebody asked for it; nothing of a paused category was taken."""
 
 
 class SweepTrigger(StrEnum):
@@ -28,6 +32,18 @@ class SweepTrigger(StrEnum):
     START = "start"
     API = "api"
     CLI = "cli"
+    PRESSURE = "pressure"
+    UPLOAD = "upload"
+    PLAN = "plan"
+
+
+class PauseCause(StrEnum):
+    """Why nothing is deleted until somebody confirms."""
+
+    SHARE = "share"
+    MEDIAN = "median"
+    CLOCK = "clock"
+    OPERATOR = "operator"
 
 
 class Sweep(Base):
@@ -56,6 +72,10 @@ class Sweep(Base):
     categories: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     """Per category: `files_removed`, `bytes_freed`, `errors`."""
     error: Mapped[str | None]
+    policy_version: Mapped[str | None]
+    plan_id: Mapped[UUID | None]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """What only some sweeps have to say: a plan's drift, what pressure wanted and what blocked it."""
 
 
 class Purge(Base):
@@ -78,3 +98,90 @@ class Purge(Base):
     last_error: Mapped[str | None]
     dead_at: Mapped[datetime | None]
     confirmed_at: Mapped[datetime | None]
+    secure: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the bytes are overwritten before they are unlinked."""
+
+
+class Pause(Base):
+    """Deletion stands still, in one category or everywhere, until somebody confirms."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (Index("ix_pauses_open", "category", postgresql_where=text("resumed_at IS NULL")),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    category: Mapped[Category | None] = mapped_column(CATEGORY)
+    """NULL is every category."""
+    cause: Mapped[PauseCause] = mapped_column(native_enum(PauseCause))
+    reason: Mapped[str]
+    files: Mapped[int]
+    """How many files the sweep would have taken; a confirmation covers as many."""
+    size_bytes: Mapped[int]
+    paused_at: Mapped[datetime]
+    paused_by: Mapped[str]
+    resumed_at: Mapped[datetime | None]
+    resumed_by: Mapped[str | None]
+
+
+class Plan(Base):
+    """A dry run that was kept: applying it takes exactly what it named."""
+
+    __tablename__ = "plans"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    hash: Mapped[str]
+    """SHA-256 over policy version and the ids, versions and sizes of its files, in hexadecimal."""
+    policy_version: Mapped[str]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    expires_at: Mapped[datetime]
+    files: Mapped[int]
+    size_bytes: Mapped[int]
+    categories: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    applied_at: Mapped[datetime | None]
+    sweep_id: Mapped[UUID | None]
+
+
+class PlanFile(Base):
+    """One file of a plan, as it was when the plan was made."""
+
+    __tablename__ = "plan_files"
+
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True)
+    file_id: Mapped[UUID] = mapped_column(primary_key=True)
+    category: Mapped[Category] = mapped_column(CATEGORY)
+    version: Mapped[int]
+    size_bytes: Mapped[int]
+    rule: Mapped[RetentionRule] = mapped_column(RETENTION_RULE)
+
+
+class Notice(Base):
+    """Something the outside is told once: an alert, or a file about to expire."""
+
+    __tablename__ = "notices"
+    __table_args__ = (Index("ix_notices_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(unique=True)
+    """What it is about; one topic is told once."""
+    payload: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    """When it may (again) be sent; NULL once it was, or was given up."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+
+
+class Scrub(Base):
+    """One round of reading every object again; the open one resumes where it stood."""
+
+    __tablename__ = "scrubs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    position: Mapped[UUID | None]
+    """The last file it read; rounds go by id, so the next one is the one read longest ago."""
+    files: Mapped[int] = mapped_column(default=0)
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    problems: Mapped[int] = mapped_column(default=0)
