@@ -4,6 +4,7 @@ from media_analysis.settings.cron import cron_trigger, cron_trigger_fields
 from media_analysis.settings.load import LoadedSettings, Row, effective, load_settings
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, Leaf, environment_name, leaves, variables
+from media_analysis.settings.policy import configured_policy, policy_of_tree, read_policy_file
 from media_analysis.settings.units import format_lifetime, format_size, parse_lifetime, parse_size
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "LoadedSettings",
     "Row",
     "Settings",
+    "configured_policy",
     "cron_trigger",
     "cron_trigger_fields",
     "effective",
@@ -22,5 +24,7 @@ __all__ = [
     "load_settings",
     "parse_lifetime",
     "parse_size",
+    "policy_of_tree",
+    "read_policy_file",
     "variables",
 ]

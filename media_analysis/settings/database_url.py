@@ -1,7 +1,7 @@
-"""The database's URL, which is the one setting with a secret in it."""
+"""The database's URL, a setting with a secret in it."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -16,28 +16,25 @@ _SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
 class DatabaseUrl(Kind):
     """Where PostgreSQL listens and who asks; None starts the embedded server."""
 
-    secret: ClassVar[bool] = True
-
     @property
     def allowed(self) -> str:
-        return self._range()
-
-    def parse(self, value: Any) -> object:
-        return None if value is None else self._parse(value)
-
-    def show(self, value: Any) -> str:
-        return "embedded" if value is None else self._show(value)
-
-    def _range(self) -> str:
         return "postgresql://user:password@host:port/database, special characters percent-encoded"
 
-    def _parse(self, value: Any) -> str:
+    @property
+    def secret(self) -> bool:
+        return True
+
+    def parse(self, value: Any) -> str | None:
+        if value is None:
+            return None
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str) or not text.isprintable() or _address(text) is None:
             raise ValueError("not a PostgreSQL URL")
         return text.strip()
 
-    def _show(self, value: SecretStr) -> str:
+    def show(self, value: SecretStr | None) -> str:
+        if value is None:
+            return "embedded"
         parts = _address(value.get_secret_value())
         if parts is None:
             return MASK

@@ -5,19 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
-
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from typing import Any
 
 from media_analysis.errors import InvalidSettings
-from media_analysis.settings.database_url import MASK
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, leaves, value_at
-from media_analysis.settings.sources import Given, Layer, Reading, read_environment, read_overrides
+from media_analysis.settings.policy import policy_problems
+from media_analysis.settings.sources import Reading, read_environment, read_overrides
+from media_analysis.settings.validation import validate
 from media_analysis.settings.yaml_file import read_file
-
-_LONGEST_QUOTE: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +43,15 @@ def load_settings(
 ) -> LoadedSettings:
     """Return the settings in force; `config` wins over MEDIA_ANALYSIS_CONFIG.
 
-    Raises InvalidSettings with one line for every problem: which setting, where, what was given, what is allowed.
+    Raises InvalidSettings with one line for every problem: which setting, where, what was given, what is allowed;
+    and for every policy test that fails what was expected and what came out.
     """
     environ = os.environ if environ is None else environ
     readings = (read_overrides(overrides or {}), read_environment(environ), _read_config(config, environ))
     given = {path: one for reading in reversed(readings) for path, one in reading.given.items()}
-    settings, refusals = _validated(readings, given)
+    settings, refusals = validate(readings, given)
+    if settings is not None:
+        refusals = policy_problems(settings, given)
     problems = [*(problem for reading in readings for problem in reading.problems), *refusals]
     if settings is None or problems:
         raise InvalidSettings("\n".join(problems))
@@ -81,31 +80,3 @@ def _read_config(config: Path | None, environ: Mapping[str, str]) -> Reading:
     if not named.strip():
         return Reading(problems=[f"{CONFIG_VARIABLE} (environment) is empty; allowed: a readable YAML file"])
     return read_file(Path(named), named_by=f"{CONFIG_VARIABLE} (environment)")
-
-
-def _validated(readings: tuple[Reading, ...], given: Mapping[str, Given]) -> tuple[Settings | None, list[str]]:
-    """Return the errors as lines, not as an exception: pydantic's own carries the values it refused."""
-    layers = [Layer(Settings, reading) for reading in readings]
-    arguments: dict[str, Any] = {"layers": layers}
-    try:
-        return Settings(**arguments), []
-    except ValidationError as error:
-        return None, [_refusal(details, given) for details in error.errors()]
-
-
-def _refusal(details: ErrorDetails, given: Mapping[str, Given]) -> str:
-    path = next(known for known in _prefixes(details["loc"]) if known in leaves())
-    leaf = leaves()[path]
-    one = given.get(path) or Given(leaf.default, leaf.env, "default", "default")
-    value = MASK if leaf.kind.secret else _shortened(one.value)
-    reason = details.get("ctx", {}).get("error", details["msg"])
-    return f"{one.name} ({one.place}) is {value}: {reason}; allowed: {leaf.kind.allowed}"
-
-
-def _prefixes(location: tuple[int | str, ...]) -> list[str]:
-    return [".".join(str(word) for word in location[:depth]) for depth in range(1, len(location) + 1)]
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."

@@ -1,5 +1,6 @@
 """The tree of settings, with their defaults, kinds and meanings."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,9 +8,10 @@ from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from media_analysis.settings.database_url import DatabaseUrl
-from media_analysis.settings.kinds import Choice, Host, Whole
-from media_analysis.settings.section import DaysLeaf, OwnPlaceLeaf, PlaceLeaf, Section, TimeoutLeaf
+from media_analysis.settings.kinds import Choice, Whole
+from media_analysis.settings.section import DaysLeaf, OwnPlaceLeaf, PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
 from media_analysis.settings.storage import Storage
+from media_analysis.settings.texts import Host
 
 _Compression = Literal["gzip", "bz2", "xz", "zstd"]
 
@@ -37,11 +39,10 @@ class Archive(Section):
 class Deletion(Section):
     """What deleting means."""
 
-    strategy: Annotated[
-        Literal["hard", "soft"],
-        Choice(("hard",), unbuilt={"soft": "soft deletion is not available in this version"}),
-    ] = "hard"
+    strategy: Annotated[Literal["hard", "soft"], Choice(("hard", "soft"))] = "hard"
     """Whether a deleted file is gone at once (hard) or after a time in the trash (soft)."""
+    trash_retention: SpanLeaf = timedelta(hours=24)
+    """How long a file in the trash can be restored."""
 
 
 class Database(Section):

@@ -13,12 +13,16 @@ from media_analysis.settings.kinds import Kind
 from media_analysis.settings.model import Settings
 
 CONFIG_VARIABLE: Final = "MEDIA_ANALYSIS_CONFIG"
-GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "MEDIA_ANALYSIS_")
+GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "TRASH_", "MEDIA_ANALYSIS_")
 """Nobody else uses these, so an unknown variable under them is a misspelt setting."""
 OTHER_VARIABLES: Final = frozenset(
     {CONFIG_VARIABLE, "MEDIA_ANALYSIS_TESTING", "MEDIA_ANALYSIS_FAILPOINT", "MEDIA_ANALYSIS_FAILPOINT_TRACE"}
 )
-_PATH_ALIASES: Final = {"data_dir": "MEDIA_ANALYSIS_DATA_DIR", "archive.delete_after_days": "DELETE_AFTER_DAYS"}
+_PATH_ALIASES: Final = {
+    "data_dir": "MEDIA_ANALYSIS_DATA_DIR",
+    "archive.delete_after_days": "DELETE_AFTER_DAYS",
+    "deletion.trash_retention": "TRASH_RETENTION",
+}
 _WORD_ALIASES: Final = {"quotas": "QUOTA", "schedules": "SCHEDULE", "logging": "LOG"}
 
 

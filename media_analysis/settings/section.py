@@ -6,18 +6,24 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
-from media_analysis.settings.kinds import Cron, Days, Lifetime, MediaTypes, Place, Seconds, Size, Switch
+from media_analysis.settings.kinds import Days, Lifetime, OrNone, Percent, Seconds, Size, Span, Switch, Whole
+from media_analysis.settings.texts import Cron, MediaTypes, Place
 
 LifetimeLeaf = Annotated[timedelta | None, Lifetime()]
-QuotaLeaf = Annotated[int | None, Size(optional=True)]
+SpanLeaf = Annotated[timedelta, Span()]
+OwnSpanLeaf = Annotated[timedelta | None, OrNone(Span())]
+QuotaLeaf = Annotated[int | None, OrNone(Size())]
+ShareLeaf = Annotated[int | None, OrNone(Percent(1, 100))]
+PriorityLeaf = Annotated[int | None, OrNone(Whole(0, 100))]
 MediaTypesLeaf = Annotated[tuple[str, ...], MediaTypes()]
 CronLeaf = Annotated[str, Cron()]
-OwnCronLeaf = Annotated[str | None, Cron(optional=True)]
+OwnCronLeaf = Annotated[str | None, OrNone(Cron())]
 SwitchLeaf = Annotated[bool, Switch()]
 PlaceLeaf = Annotated[Path, Place()]
-OwnPlaceLeaf = Annotated[Path | None, Place(optional=True)]
+OwnPlaceLeaf = Annotated[Path | None, OrNone(Place())]
 DaysLeaf = Annotated[int, Days(0, 36_500)]
 TimeoutLeaf = Annotated[float, Seconds(0.1, 3600)]
+BudgetLeaf = Annotated[float | None, OrNone(Seconds(1, 604_800))]
 
 
 class Section(BaseModel):

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from media_analysis.settings.kinds import MediaTypes
 from media_analysis.settings.names import GUARDED_PREFIXES, OTHER_VARIABLES, leaves, nearest, sections, variables
+from media_analysis.settings.texts import MediaTypes
+
+# Trees come over HTTP too: looking for the nearest known name is bounded.
+MOST_NAMES: Final = 100
+LONGEST_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Given:
     name: str
     place: str
     origin: str
+    item_places: tuple[str, ...] = ()
+    """Of a list, where each of its items is, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +79,37 @@ def _take_variable(reading: Reading, path: str, name: str, value: str) -> None:
 
 def read_overrides(overrides: Mapping[str, Any]) -> Reading:
     """Take the tree of values given on the command line."""
+    return read_tree(overrides, place="command line")
+
+
+def read_tree(tree: object, *, place: str) -> Reading:
+    """Take a tree of values; `place` says to whoever gave them where they did."""
     reading = Reading()
-    _take_branch(reading, overrides, "")
+    _take_branch(reading, tree, "", place)
     return reading
 
 
-def _take_branch(reading: Reading, branch: Mapping[str, Any], above: str) -> None:
+def _take_branch(reading: Reading, branch: object, above: str, place: str) -> None:
+    if branch is None:
+        return
+    if not isinstance(branch, Mapping):
+        reading.problems.append(f"{above or 'the tree'} ({place}): a section, not a value")
+        return
+    if len(branch) > MOST_NAMES:
+        reading.problems.append(f"{above or 'the tree'} ({place}): more than {MOST_NAMES} names")
+        return
     for name, value in branch.items():
         path = f"{above}.{name}" if above else str(name)
         if path in leaves():
-            reading.given[path] = Given(value, path, "command line", "command line")
-        elif path not in sections():
-            reading.problems.append(unknown_path(path, "command line"))
-        elif isinstance(value, Mapping):
-            _take_branch(reading, value, path)
+            reading.given[path] = Given(value, path, place, place)
+        elif path in sections():
+            _take_branch(reading, value, path, place)
         else:
-            reading.problems.append(f"{path} (command line): a section, not a value")
+            reading.problems.append(unknown_path(path, place))
 
 
 def unknown_path(path: str, place: str) -> str:
     """Say that there is no such setting, and which one may have been meant."""
+    path = path[:LONGEST_NAME]
     known = nearest(path, [*leaves(), *(section for section in sections() if section)])
-    return f"{path} ({place}): unknown setting; the nearest known one is {known}"
+    return f"{path if path.isprintable() else ascii(path)} ({place}): unknown setting; the nearest known one is {known}"

@@ -1,86 +1,37 @@
 """The branch of the tree about what is stored, where and for how long."""
 
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
-from media_analysis.settings.kinds import Percent, Seconds, Size, Switch, Whole
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+
+from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, Whole
+from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
+from media_analysis.settings.retention import (
+    GIB,
+    MIB,
+    Accept,
+    EvictionPriority,
+    HighWater,
+    LowWater,
+    MinimumRetention,
+    Quotas,
+    Retention,
+    Schedules,
+    SharePercent,
+)
 from media_analysis.settings.section import (
+    BudgetLeaf,
     CronLeaf,
-    LifetimeLeaf,
-    MediaTypesLeaf,
     OwnCronLeaf,
     OwnPlaceLeaf,
-    QuotaLeaf,
+    OwnSpanLeaf,
     Section,
+    SpanLeaf,
     SwitchLeaf,
 )
+from media_analysis.settings.texts import WebhookUrl
 from media_analysis.storage.category import Category
-
-GIB: Final = 2**30
-MIB: Final = 2**20
-
-
-class Retention(Section):
-    """How long files of this category live after they were stored."""
-
-    uploads: LifetimeLeaf = timedelta(days=7)
-    frames: LifetimeLeaf = timedelta(days=30)
-    contact_sheets: LifetimeLeaf = timedelta(days=30)
-    outputs: LifetimeLeaf = None
-    temp: LifetimeLeaf = timedelta(hours=24)
-    clips: LifetimeLeaf = timedelta(hours=1)
-    archives: LifetimeLeaf = timedelta(days=30)
-
-    def of(self, category: Category) -> timedelta | None:
-        """Return the lifetime of a category; None is indefinite."""
-        lifetime: timedelta | None = getattr(self, category.value)
-        return lifetime
-
-
-class Quotas(Section):
-    """How many bytes the files of this category may take together."""
-
-    uploads: QuotaLeaf = 10 * GIB
-    frames: QuotaLeaf = 50 * GIB
-    contact_sheets: QuotaLeaf = 20 * GIB
-    outputs: QuotaLeaf = 100 * GIB
-    temp: QuotaLeaf = 5 * GIB
-    clips: QuotaLeaf = GIB
-    archives: QuotaLeaf = None
-
-    def of(self, category: Category) -> int | None:
-        """Return the bytes a category may take; None is no quota."""
-        quota_bytes: int | None = getattr(self, category.value)
-        return quota_bytes
-
-
-class Accept(Section):
-    """The media types this category takes."""
-
-    uploads: MediaTypesLeaf = ()
-    frames: MediaTypesLeaf = ()
-    contact_sheets: MediaTypesLeaf = ()
-    outputs: MediaTypesLeaf = ()
-    temp: MediaTypesLeaf = ()
-    clips: MediaTypesLeaf = ()
-    archives: MediaTypesLeaf = ()
-
-    def of(self, category: Category) -> tuple[str, ...]:
-        """Return the media types or patterns a category takes; empty takes everything."""
-        patterns: tuple[str, ...] = getattr(self, category.value)
-        return patterns
-
-
-class Schedules(Section):
-    """When this category is swept; none follows storage.cleanup.schedule."""
-
-    uploads: OwnCronLeaf = None
-    frames: OwnCronLeaf = None
-    contact_sheets: OwnCronLeaf = None
-    outputs: OwnCronLeaf = None
-    temp: OwnCronLeaf = "0 * * * *"
-    clips: OwnCronLeaf = "*/15 * * * *"
-    archives: OwnCronLeaf = "0 3 * * *"
 
 
 class Cleanup(Section):
@@ -97,32 +48,88 @@ class Cleanup(Section):
     schedules: Schedules = Schedules()
     run_at_start: SwitchLeaf = True
     """Whether a sweep runs when the service starts."""
-    budget_seconds: Annotated[float | None, Seconds(1, 604_800, optional=True)] = 3600
+    budget_seconds: BudgetLeaf = 3600
     """How long one sweep may run."""
-    budget_files: Annotated[int | None, Whole(1, 10**12, optional=True)] = None
+    budget_files: Annotated[int | None, OrNone(Whole(1, 10**12))] = None
     """How many files one sweep may delete."""
-    budget_bytes: Annotated[int | None, Size(low=1, optional=True)] = None
+    budget_bytes: Annotated[int | None, OrNone(Size(low=1))] = None
     """How many bytes one sweep may delete."""
     workers: Annotated[int, Whole(1, 8)] = 3
     """How many batches are deleted at the same time."""
     max_attempts: Annotated[int, Whole(1, 1000)] = 20
     """After how many failures an object becomes a dead letter."""
-    use_trash: Annotated[bool, Switch(unbuilt="the trash is not available in this version")] = False
-    """Whether deleted files stay restorable for a while."""
+    use_trash: SwitchLeaf = False
+    """Whether what sweeps take stays restorable for a while, also where deletion.strategy is hard."""
+    plan_lifetime: SpanLeaf = timedelta(hours=24)
+    """How long a plan can be applied."""
 
     def schedule_of(self, category: Category) -> str:
         """Return when a category is swept."""
-        own: str | None = getattr(self.schedules, category.value)
+        own = self.schedules.of(category)
         return self.schedule if own is None else own
 
 
+class Breaker(Section):
+    """When a sweep stops and asks first."""
+
+    share_percent: SharePercent = SharePercent()
+    min_files: Annotated[int, Whole(0, 10**12)] = 1000
+    """Below how many due files neither a share nor the median stops a sweep."""
+    median_factor: Annotated[int | None, OrNone(Whole(1, 1_000_000))] = 20
+    """How many times the median of the sweeps before it a sweep may take."""
+    clock_jump_seconds: Annotated[float, Seconds(1, 86_400)] = 300
+    """How far the clock may jump before it is distrusted."""
+    downtime_days: Annotated[int, Days(1, 36_500)] = 14
+    """How far the clock may be ahead of the last instant noted before it is distrusted; downtime explains less."""
+
+
+class Pressure(Section):
+    """Eviction from what is too full."""
+
+    schedule: CronLeaf = "*/5 * * * *"
+    """When categories and the disk are checked for pressure."""
+
+
 class Monitoring(Section):
-    """When the disk counts as full."""
+    """When the disk counts as full, and who is told."""
 
     reserve_bytes: Annotated[int, Size()] = 256 * MIB
     """The disk space that uploads never fill."""
     alert_threshold_percent: Annotated[int, Percent(1, 100)] = 90
-    """The share of a quota from which the service alerts."""
+    """The share of the disk, or of a quota, from which the service alerts; the disk is then under pressure."""
+    # Not validated as a default: it gives way to a lower threshold, which only a given value contradicts.
+    low_water_percent: Annotated[int, Percent(0, 99)] = Field(default=85, validate_default=False)
+    """Down to which share of the disk pressure evicts."""
+    webhook_url: Annotated[SecretStr | None, OrNone(WebhookUrl())] = None
+    """Where alerts and warnings are posted."""
+    warn_before: OwnSpanLeaf = None
+    """How long before their end owners are told of files through the webhook."""
+
+    @property
+    def disk_low_water_percent(self) -> int:
+        """The share of the disk down to which pressure evicts, always below the threshold."""
+        if self.low_water_percent < self.alert_threshold_percent:
+            return self.low_water_percent
+        return max(self.alert_threshold_percent - 5, 0)
+
+    @field_validator("low_water_percent")
+    @classmethod
+    def _below_the_threshold(cls, percent: int, seen: ValidationInfo) -> int:
+        threshold = seen.data.get("alert_threshold_percent", 100)
+        if percent >= threshold:
+            raise ValueError(f"not below storage.monitoring.alert_threshold_percent, which is {threshold}")
+        return percent
+
+
+class Scrub(Section):
+    """Reading stored objects again to prove that they are what they were."""
+
+    schedule: OwnCronLeaf = "0 4 * * 6"
+    """When objects are read again, oldest check first; none is never."""
+    bytes_per_second: Annotated[int | None, OrNone(Size(low=1))] = 20 * MIB
+    """How fast objects are read again."""
+    budget_seconds: BudgetLeaf = 3600
+    """How long one scrub may run."""
 
 
 class Upload(Section):
@@ -142,8 +149,17 @@ class Storage(Section):
     base_path: OwnPlaceLeaf = None
     """The store's root; none is the directory store in data_dir."""
     retention: Retention = Retention()
+    minimum_retention: MinimumRetention = MinimumRetention()
     quotas: Quotas = Quotas()
+    high_water: HighWater = HighWater()
+    low_water: LowWater = LowWater()
+    eviction_priority: EvictionPriority = EvictionPriority()
     accept: Accept = Accept()
     cleanup: Cleanup = Cleanup()
+    breaker: Breaker = Breaker()
+    pressure: Pressure = Pressure()
     monitoring: Monitoring = Monitoring()
+    scrub: Scrub = Scrub()
     upload: Upload = Upload()
+    policy_tests: Annotated[tuple[PolicyTest, ...], PolicyTests()] = ()
+    """What the policy must decide about imagined files; a policy that does not is refused."""

@@ -38,16 +38,21 @@ def parse_lifetime(value: object) -> timedelta | None:
     """Return the span given in seconds, with a unit (`7d`, `24h`, `90m`, `30s`) or as itself; None is indefinite."""
     if value is None or word_of(value) in {"indefinite", "-1"}:
         return None
-    lifetime = value if isinstance(value, timedelta) else _written_lifetime(word_of(value))
-    if lifetime % timedelta(seconds=1) or not timedelta(seconds=1) <= lifetime <= LONGEST_LIFETIME:
-        raise ValueError("not a whole number of seconds from 1s to 100 years")
-    return lifetime
+    return parse_span(value)
+
+
+def parse_span(value: object, *, shortest: timedelta = timedelta(seconds=1)) -> timedelta:
+    """Return the span given in seconds, with a unit or as itself."""
+    span = value if isinstance(value, timedelta) else _written_lifetime(word_of(value))
+    if span % timedelta(seconds=1) or not shortest <= span <= LONGEST_LIFETIME:
+        raise ValueError(f"not a whole number of seconds from {format_lifetime(shortest)} to 100 years")
+    return span
 
 
 def _written_lifetime(word: str) -> timedelta:
     match = _LIFETIME.fullmatch(word)
     if match is None:
-        raise ValueError("not a lifetime")
+        raise ValueError("not a span of time")
     try:
         return int(match["count"]) * _LIFETIME_UNITS[match["unit"] or "s"]
     except OverflowError:

@@ -54,7 +54,9 @@ class _Document:
     def _take(self, loader: yaml.SafeLoader, path: str, key: yaml.Node, node: yaml.Node) -> None:
         if path in leaves():
             value = _constructed(loader, node)
-            self._reading.given[path] = Given(value, path, self._place(key), f"file {self._path}")
+            items = node.value if isinstance(node, yaml.SequenceNode) else ()
+            places = tuple(self._place(item) for item in items)
+            self._reading.given[path] = Given(value, path, self._place(key), f"file {self._path}", places)
         elif path in sections():
             self._take_branch(loader, node, path)
         else:

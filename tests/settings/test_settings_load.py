@@ -160,3 +160,42 @@ def test_a_listing_and_every_printout_mask_the_database_password() -> None:
     assert row.text == "postgresql+asyncpg://somebody:***@db.example:5432/media"
     assert PASSWORD not in repr(effective(loaded)) + repr(loaded) + str(loaded.settings)
     assert PASSWORD not in loaded.settings.model_dump_json()
+
+
+def test_a_listing_and_every_printout_mask_the_webhook_s_token() -> None:
+    url = f"https://somebody:{PASSWORD}@hooks.example:8443/{PASSWORD}?token={PASSWORD}"
+
+    loaded = load_settings(environ={"STORAGE_MONITORING_WEBHOOK_URL": url})
+
+    (row,) = (row for row in effective(loaded) if row.path == "storage.monitoring.webhook_url")
+    webhook_url = loaded.settings.storage.monitoring.webhook_url
+    assert webhook_url is not None
+    assert webhook_url.get_secret_value() == url
+    assert (row.value, row.text) == ("https://hooks.example:8443/***", "https://hooks.example:8443/***")
+    assert PASSWORD not in repr(effective(loaded)) + repr(loaded) + loaded.settings.model_dump_json()
+
+
+@pytest.mark.parametrize(("threshold", "low_water"), [(100, 85), (90, 85), (86, 85), (85, 80), (50, 45), (3, 0)])
+def test_the_low_mark_of_the_disk_gives_way_to_a_lower_threshold(threshold: int, low_water: int) -> None:
+    environ = {"STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT": str(threshold)}
+
+    monitoring = load_settings(environ=environ).settings.storage.monitoring
+
+    assert monitoring.disk_low_water_percent == low_water
+    assert monitoring.low_water_percent == 85
+
+
+def test_a_low_mark_of_the_disk_that_was_given_is_taken_below_the_threshold() -> None:
+    environ = {"STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT": "60", "STORAGE_MONITORING_LOW_WATER_PERCENT": "59"}
+
+    assert load_settings(environ=environ).settings.storage.monitoring.disk_low_water_percent == 59
+
+
+def test_the_trash_can_be_switched_on_and_timed() -> None:
+    environ = {"DELETION_STRATEGY": "SOFT", "TRASH_RETENTION": "7d", "STORAGE_CLEANUP_USE_TRASH": "on"}
+
+    settings = load_settings(environ=environ).settings
+
+    assert (settings.deletion.strategy, settings.deletion.trash_retention) == ("soft", timedelta(days=7))
+    assert settings.storage.cleanup.use_trash
+    assert (Settings().deletion.strategy, Settings().deletion.trash_retention) == ("hard", timedelta(hours=24))

@@ -9,8 +9,8 @@ import yaml
 
 from media_analysis.errors import InvalidSettings
 from media_analysis.settings import CONFIG_VARIABLE, load_settings, variables
-from media_analysis.settings.kinds import MediaTypes
 from media_analysis.settings.names import leaves
+from media_analysis.settings.texts import MediaTypes
 
 PASSWORD = "hunter2"
 
@@ -36,8 +36,8 @@ def config(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("STORAGE_RETENTION_TEMP", "-5", "not a lifetime"),
-        ("STORAGE_RETENTION_TEMP", "nan", "not a lifetime"),
+        ("STORAGE_RETENTION_TEMP", "-5", "not a span of time"),
+        ("STORAGE_RETENTION_TEMP", "nan", "not a span of time"),
         ("STORAGE_RETENTION_TEMP", "101000d", "100 years"),
         ("STORAGE_RETENTION_TEMP", "0", "from 1s"),
         ("STORAGE_QUOTA_TEMP", "lots", "not a size"),
@@ -53,12 +53,27 @@ def config(tmp_path: Path) -> Path:
         ("STORAGE_CLEANUP_SCHEDULE", "0 2 * *", "4 fields"),
         ("STORAGE_CLEANUP_SCHEDULE_TEMP", "0 25 * * *", "hour 25"),
         ("STORAGE_CLEANUP_BUDGET_SECONDS", "inf", "not a number of seconds"),
-        ("STORAGE_CLEANUP_USE_TRASH", "true", "the trash is not available in this version"),
+        ("STORAGE_CLEANUP_USE_TRASH", "maybe", "neither on nor off"),
+        ("STORAGE_CLEANUP_PLAN_LIFETIME", "none", "not a span of time"),
+        ("STORAGE_MINIMUM_RETENTION_TEMP", "indefinite", "not a span of time"),
+        ("STORAGE_HIGH_WATER_TEMP", "brim", "not a size"),
+        ("STORAGE_EVICTION_PRIORITY_TEMP", "101", "out of range"),
+        ("STORAGE_BREAKER_SHARE_PERCENT_TEMP", "0", "out of range"),
+        ("STORAGE_BREAKER_MEDIAN_FACTOR", "0", "out of range"),
+        ("STORAGE_BREAKER_CLOCK_JUMP_SECONDS", "none", "not a number of seconds"),
+        ("STORAGE_BREAKER_DOWNTIME_DAYS", "0", "out of range"),
+        ("STORAGE_PRESSURE_SCHEDULE", "none", "1 fields"),
+        ("STORAGE_SCRUB_SCHEDULE", "weekly", "1 fields"),
+        ("STORAGE_SCRUB_BYTES_PER_SECOND", "0", "too small"),
+        ("STORAGE_POLICY_TESTS", "{", "neither a list nor JSON"),
+        ("STORAGE_POLICY_TESTS", "{}", "not a list of tests"),
+        ("STORAGE_MONITORING_LOW_WATER_PERCENT", "90", "not below storage.monitoring.alert_threshold_percent"),
         ("STORAGE_UPLOAD_LEASE_SECONDS", "4", "out of range"),
         ("STORAGE_UPLOAD_LEASE_SECONDS", "3601", "out of range"),
         ("STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT", "101", "out of range"),
         ("ARCHIVE_COMPRESSION", "rar", "not one of the choices"),
-        ("DELETION_STRATEGY", "soft", "soft deletion is not available in this version"),
+        ("DELETION_STRATEGY", "gentle", "not one of the choices"),
+        ("TRASH_RETENTION", "0", "from 1s"),
         ("SERVER_PORT", "65536", "out of range"),
         ("SERVER_HOST", "a host", "not a host"),
         ("LOG_LEVEL", "loud", "not one of the choices"),
@@ -72,12 +87,6 @@ def test_a_bad_variable_is_named_quoted_and_told_what_is_allowed(name: str, valu
     assert reason in line
     assert line.endswith(f"; allowed: {leaves()[variables()[name]].kind.allowed}")
     assert "\n" not in line
-
-
-def test_soft_deletion_is_refused_in_a_clear_sentence() -> None:
-    line = refusal(DELETION_STRATEGY="soft")
-
-    assert line.endswith("soft deletion is not available in this version; allowed: hard")
 
 
 @pytest.mark.parametrize("name", [*variables(), CONFIG_VARIABLE])
@@ -215,6 +224,26 @@ def test_a_refused_database_url_never_shows_its_password(url: str, config: Path)
 
     assert PASSWORD not in "".join(messages)
     assert messages[0].startswith("DATABASE_URL (environment) is **********: not a PostgreSQL URL; allowed: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"ftp://h/{PASSWORD}",
+        f"https:///{PASSWORD}",
+        f"https://h:port/{PASSWORD}",
+        f"https://u:1/{PASSWORD}@h/x",
+        f"https://u:1#{PASSWORD}@h/x",
+        f"https://h/{PASSWORD} x",
+        f"https://[h/{PASSWORD}",
+        PASSWORD,
+    ],
+)
+def test_a_refused_webhook_never_shows_its_token(url: str) -> None:
+    line = refusal(STORAGE_MONITORING_WEBHOOK_URL=url)
+
+    assert PASSWORD not in line
+    assert line.startswith("STORAGE_MONITORING_WEBHOOK_URL (environment) is **********: not a web address; allowed: ")
 
 
 def test_broken_yaml_never_shows_its_text(config: Path) -> None:

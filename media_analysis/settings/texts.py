@@ -1,0 +1,140 @@
+"""The kinds of setting that are text with a grammar of its own."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretStr
+
+from media_analysis.settings.cron import cron_trigger
+from media_analysis.settings.kinds import Kind
+from media_analysis.settings.units import word_of
+
+_TOKEN: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # noqa: S105 - the RFC 6838 restricted name, not a password
+_MEDIA_TYPE: Final = re.compile(rf"{_TOKEN}/(\*|{_TOKEN})|\*/\*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Place(Kind):
+    """A directory; `~` is the home of whoever runs the service."""
+
+    @property
+    def allowed(self) -> str:
+        return "a path"
+
+    def parse(self, value: Any) -> Path:
+        if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+            raise ValueError("not a path")
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            raise ValueError("no such home directory") from None
+
+
+@dataclass(frozen=True)
+class Host(Kind):
+    """An address to listen on."""
+
+    @property
+    def allowed(self) -> str:
+        return "a host name or an IP address"
+
+    def parse(self, value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"[\w.:%-]{1,253}", value.strip(), re.ASCII):
+            raise ValueError("not a host")
+        return value.strip()
+
+
+@dataclass(frozen=True)
+class Cron(Kind):
+    """When something runs, in UTC."""
+
+    @property
+    def allowed(self) -> str:
+        return "five crontab(5) fields in UTC, such as 0 2 * * *"
+
+    def parse(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError("not a cron expression")  # noqa: TRY004 - pydantic collects ValueError only
+        cron_trigger(value)
+        return " ".join(value.split())
+
+
+@dataclass(frozen=True)
+class Words(Kind):
+    """A line of text."""
+
+    longest: int = 200
+
+    @property
+    def allowed(self) -> str:
+        return f"text of 1 to {self.longest} printable characters"
+
+    def parse(self, value: Any) -> str:
+        if not isinstance(value, str) or not 1 <= len(value.strip()) <= self.longest or not value.isprintable():
+            raise ValueError("not a line of text")
+        return value.strip()
+
+
+@dataclass(frozen=True)
+class MediaTypes(Kind):
+    """Media types or patterns; none at all takes everything."""
+
+    @property
+    def allowed(self) -> str:
+        return "media types or patterns such as image/*, separated by commas; empty accepts everything"
+
+    def parse(self, value: Any) -> tuple[str, ...]:
+        patterns = tuple(word_of(pattern) for pattern in self._listed(value))
+        if not all(_MEDIA_TYPE.fullmatch(pattern) for pattern in patterns):
+            raise ValueError("not media types")
+        return patterns
+
+    def _listed(self, value: Any) -> Iterable[object]:
+        match value:
+            case str():
+                return value.split(",") if value.strip() else ()
+            case list() | tuple():
+                return value
+            case _:
+                raise ValueError("not media types")
+
+    def show(self, value: Any) -> str:
+        return ", ".join(value) or "everything"
+
+
+@dataclass(frozen=True)
+class WebhookUrl(Kind):
+    """Where alerts are posted; its path and query may carry a token."""
+
+    @property
+    def allowed(self) -> str:
+        return "http://host/path or https://host/path, @ and # percent-encoded"
+
+    @property
+    def secret(self) -> bool:
+        return True
+
+    def parse(self, value: Any) -> str:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not isinstance(text, str) or _webhook(text) is None:
+            raise ValueError("not a web address")
+        return text.strip()
+
+    def show(self, value: SecretStr) -> str:
+        parts = _webhook(value.get_secret_value())
+        return "***" if parts is None else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***"
+
+
+def _webhook(url: str) -> SplitResult | None:
+    """Split an address; None where a password could have slipped out of its place, or where urlsplit would quote it."""
+    try:
+        parts = urlsplit(url.strip())
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    misplaced = "@" in parts.path + parts.query or "#" in url or not url.strip().isprintable() or " " in url.strip()
+    return parts if usable and not misplaced and parts.scheme in {"http", "https"} else None
