@@ -22,7 +22,13 @@ class FileGone(Gone):
     code = "file_gone"
 
     def __init__(
-        self, file_id: UUID, *, rule: str, gone_at: datetime, deleted_at: datetime | None, restorable_until: None = None
+        self,
+        file_id: UUID,
+        *,
+        rule: str,
+        gone_at: datetime,
+        deleted_at: datetime | None,
+        restorable_until: datetime | None = None,
     ) -> None:
         super().__init__("the file is gone")
         self.file_id = file_id

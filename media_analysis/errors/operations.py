@@ -83,3 +83,12 @@ class InvalidSettings(Misconfigured):
     """A setting is unknown or has a value that is not allowed."""
 
     code = "invalid_settings"
+
+
+class PolicyMissing(Misconfigured):
+    """The database has no retention policy, so nothing can be decided."""
+
+    code = "policy_missing"
+
+    def __init__(self) -> None:
+        super().__init__("no retention policy is in force; start the service once")

@@ -1,5 +1,6 @@
 """Why an upload fails."""
 
+from datetime import datetime
 from uuid import UUID
 
 from media_analysis.errors.kinds import Conflict, Invalid, QuotaExceeded, TooLarge, TooSlow, Unsupported
@@ -85,16 +86,55 @@ class UploadTooLarge(TooLarge):
         self.limit_bytes = limit_bytes
 
 
+class QuotaPassed(QuotaExceeded):
+    """A reservation did not fit into its category's quota as it stood; somebody may make room."""
+
+    code = "quota_passed"
+
+    def __init__(self, category: str, needed_bytes: int) -> None:
+        super().__init__(f"{category} has no room for {needed_bytes} more bytes")
+        self.category = str(category)
+        self.missing_bytes = needed_bytes
+
+
+class QuotaReached(QuotaExceeded):
+    """The category is full, and the policy lets nothing go that would make enough room."""
+
+    code = "quota_reached"
+
+    def __init__(
+        self,
+        category: str,
+        *,
+        quota_bytes: int,
+        used_bytes: int,
+        needed_bytes: int,
+        missing_bytes: int,
+        space_frees_at: datetime | None,
+    ) -> None:
+        super().__init__(f"the quota of {category} has no room for this file")
+        self.category = category
+        self.quota_bytes = quota_bytes
+        self.used_bytes = used_bytes
+        self.needed_bytes = needed_bytes
+        self.missing_bytes = missing_bytes
+        self.space_frees_at = space_frees_at
+
+
 class DiskReserveReached(QuotaExceeded):
     """Storing more would eat the space kept free for the database and for deletion itself."""
 
     code = "disk_reserve_reached"
 
-    def __init__(self, *, free_bytes: int, reserve_bytes: int, needed_bytes: int) -> None:
+    def __init__(
+        self, *, free_bytes: int, reserve_bytes: int, needed_bytes: int, space_frees_at: datetime | None = None
+    ) -> None:
         super().__init__("the disk has no room for this file beside its reserve")
         self.free_bytes = free_bytes
         self.reserve_bytes = reserve_bytes
         self.needed_bytes = needed_bytes
+        self.missing_bytes = max(0, reserve_bytes + needed_bytes - free_bytes)
+        self.space_frees_at = space_frees_at
 
 
 class DiskFull(QuotaExceeded):

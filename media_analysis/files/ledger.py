@@ -23,6 +23,13 @@ class Movement(NamedTuple):
     files: int = 0
     size_bytes: int = 0
     reserved_bytes: int = 0
+    trashed_files: int = 0
+    trashed_bytes: int = 0
+
+    @property
+    def used_bytes(self) -> int:
+        """What a quota notices of it; the trash is part of `size_bytes`."""
+        return self.size_bytes + self.reserved_bytes
 
     def plus(self, other: "Movement") -> "Movement":
         return Movement(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
@@ -37,37 +44,64 @@ def sum_movements(moves: Iterable[tuple[Account, Movement]]) -> dict[Account, Mo
     return sums
 
 
-# Accounts are locked in one order everywhere, so two writers never wait for each other in a circle.
+# Categories first, then accounts, both in one order everywhere: two writers never wait for each other in a circle.
+_USE = text("""
+    WITH asked AS (
+        SELECT * FROM unnest(CAST(:categories AS category[]), CAST(:sizes AS bigint[])) AS asked(category, size_bytes)
+    ), locked AS (
+        SELECT asked.* FROM category_usage JOIN asked USING (category) ORDER BY category FOR UPDATE OF category_usage
+    )
+    UPDATE category_usage SET size_bytes = category_usage.size_bytes + locked.size_bytes
+    FROM locked WHERE category_usage.category = locked.category
+""")
+
 _MOVE = text("""
     WITH asked AS (
         SELECT * FROM unnest(
             CAST(:owners AS text[]), CAST(:categories AS category[]),
-            CAST(:files AS bigint[]), CAST(:sizes AS bigint[]), CAST(:reserved AS bigint[])
-        ) AS asked(owner, category, files, size_bytes, reserved_bytes)
+            CAST(:files AS bigint[]), CAST(:sizes AS bigint[]), CAST(:reserved AS bigint[]),
+            CAST(:trashed_files AS bigint[]), CAST(:trashed_sizes AS bigint[])
+        ) AS asked(owner, category, files, size_bytes, reserved_bytes, trashed_files, trashed_bytes)
     ), locked AS (
         SELECT asked.* FROM ledger JOIN asked USING (owner, category) ORDER BY owner, category FOR UPDATE OF ledger
     )
     UPDATE ledger SET
         files = ledger.files + locked.files,
         size_bytes = ledger.size_bytes + locked.size_bytes,
-        reserved_bytes = ledger.reserved_bytes + locked.reserved_bytes
+        reserved_bytes = ledger.reserved_bytes + locked.reserved_bytes,
+        trashed_files = ledger.trashed_files + locked.trashed_files,
+        trashed_bytes = ledger.trashed_bytes + locked.trashed_bytes
     FROM locked WHERE ledger.owner = locked.owner AND ledger.category = locked.category
 """)
 
 
 async def move(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
-    """Change accounts that exist: every upload opened its own when it began."""
-    if sums:
-        await session.execute(
-            _MOVE,
-            {
-                "owners": [account.owner for account in sums],
-                "categories": [account.category.value for account in sums],
-                "files": [movement.files for movement in sums.values()],
-                "sizes": [movement.size_bytes for movement in sums.values()],
-                "reserved": [movement.reserved_bytes for movement in sums.values()],
-            },
-        )
+    """Change accounts that exist, once in a transaction: every upload opened its own when it began."""
+    if not sums:
+        return
+    await _use(session, sums)
+    await session.execute(
+        _MOVE,
+        {
+            "owners": [account.owner for account in sums],
+            "categories": [account.category.value for account in sums],
+            "files": [movement.files for movement in sums.values()],
+            "sizes": [movement.size_bytes for movement in sums.values()],
+            "reserved": [movement.reserved_bytes for movement in sums.values()],
+            "trashed_files": [movement.trashed_files for movement in sums.values()],
+            "trashed_sizes": [movement.trashed_bytes for movement in sums.values()],
+        },
+    )
+
+
+async def _use(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
+    used: dict[Category, int] = {}
+    for account, movement in sums.items():
+        used[account.category] = used.get(account.category, 0) + movement.used_bytes
+    # An upload of announced length settles what it reserved: most transactions leave the usage alone.
+    changed = {category: size_bytes for category, size_bytes in used.items() if size_bytes}
+    if changed:
+        await session.execute(_USE, {"categories": [kind.value for kind in changed], "sizes": list(changed.values())})
 
 
 async def list_entries(session: AsyncSession, *, owner: str | None) -> Sequence[LedgerEntry]:

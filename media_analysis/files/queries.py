@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, literal, null, or_, select, text, update
+from sqlalchemy import ColumnElement, case, func, literal, null, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import clock
@@ -51,6 +51,12 @@ class FileFilter:
             wanted.append(MediaFile.expires_at < self.expires_before)
         return wanted
 
+    def alive(self, now: datetime | None) -> ColumnElement[bool]:
+        """What is gone for its owner is not listed, unless the trash is asked for."""
+        if self.state is FileState.TRASHED:
+            return true()
+        return _living(now) & (MediaFile.state != FileState.TRASHED)
+
 
 def _of(owner: str | None) -> list[ColumnElement[bool]]:
     return [] if owner is None else [MediaFile.owner == owner]
@@ -87,7 +93,7 @@ async def list_files(
     session: AsyncSession, wanted: FileFilter, *, before: UUID | None, limit: int, now: datetime | None
 ) -> Sequence[MediaFile]:
     """Return living files, newest first, older than `before`."""
-    query = select(MediaFile).where(*wanted.conditions(), _living(now))
+    query = select(MediaFile).where(*wanted.conditions(), wanted.alive(now))
     if before is not None:
         query = query.where(MediaFile.id < before)
     return (await session.scalars(query.order_by(MediaFile.id.desc()).limit(limit))).all()
@@ -100,7 +106,7 @@ def _dates(expiry: Expiry, now: datetime | None) -> dict[str, Any]:
         ends_at = literal(expiry.at)
     else:
         return {"expires_at": None, "due_at": None}
-    held = MediaFile.held_until.is_not(None) & (MediaFile.held_until > clock(now))
+    held = func.greatest(MediaFile.held_until, MediaFile.job_held_until) > clock(now)
     return {
         "expires_at": ends_at,
         "due_at": case((held, null()), else_=func.greatest(ends_at, MediaFile.min_retain_until)),
@@ -119,7 +125,7 @@ async def mark_changed(
     """Rename or re-date a stored, living file; None where there is none."""
     changes: dict[str, Any] = {} if filename is None else {"filename": filename}
     if expiry is not None:
-        changes |= {"expiry_explicit": expiry.explicit, **_dates(expiry, now)}
+        changes |= {"expiry_explicit": True, "version": MediaFile.version + 1, **_dates(expiry, now)}
     statement = (
         update(MediaFile)
         .where(MediaFile.id == file_id, *_of(owner), MediaFile.state == FileState.STORED, _living(now))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from media_analysis.db.database import Database
 from media_analysis.db.group import GroupCommit
-from media_analysis.errors import InvalidRequest, UploadLeaseLost
+from media_analysis.errors import InvalidRequest, QuotaPassed, UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files import registration
 from media_analysis.files.registration import Receipt, Registration, Settled, Settlement
@@ -27,6 +27,7 @@ class Registrar:
 
         Raises:
             InvalidRequest: the job or the parent is not this owner's.
+            QuotaPassed: the category has no room for it.
             DatabaseUnavailable: nothing was registered, or a pending row that the sweep takes.
 
         """
@@ -68,7 +69,15 @@ class Registrar:
         return GroupCommit(self._flush_settlements)
 
     async def _flush_registrations(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
-        receipts = await self.db.retry(lambda: self._register_all(asked))
+        """Register a group; one that would pass a quota as a whole is halved until only the offenders fail."""
+        try:
+            receipts = await self.db.retry(lambda: self._register_all(asked))
+        except QuotaPassed as passed:
+            if len(asked) == 1:
+                return [passed]
+            middle = len(asked) // 2
+            first = await self._flush_registrations(asked[:middle])
+            return [*first, *await self._flush_registrations(asked[middle:])]
         failpoint("upload.registered")
         return [
             InvalidRequest(refused, "no such object of this owner")
@@ -80,6 +89,9 @@ class Registrar:
     async def _register_all(self, asked: Sequence[Registration]) -> Mapping[UUID, Receipt]:
         async with self.db.transaction() as session:
             receipts = await registration.add_pending(session, asked, lease_seconds=self.lease_seconds)
+            for item in asked:
+                if not receipts[item.id].fits:
+                    raise QuotaPassed(item.category, item.reserved_bytes)
             failpoint("upload.registering")
             return receipts
 

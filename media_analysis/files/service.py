@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.errors import FileGone, FileNotFound, FileNotReady
 from media_analysis.files import queries
+from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState, MediaFile, RetentionRule
 from media_analysis.files.queries import FileFilter
@@ -43,7 +44,7 @@ class FileService:
 
         async def read() -> MediaFile:
             async with self.db.read_only() as session:
-                return await _require_living(session, file_id, owner=owner, now=now)
+                return await require_living(session, file_id, owner=owner, now=now)
 
         return await self.db.retry(read)
 
@@ -80,11 +81,12 @@ class FileService:
         file_id: UUID,
         *,
         owner: str | None,
+        actor: str | None = None,
         filename: str | None = None,
         expiry: Expiry | None = None,
         now: datetime | None = None,
     ) -> MediaFile:
-        """Rename a file or set when it expires.
+        """Rename a file or set when it expires; a new end is audited.
 
         Raises:
             FileNotFound, FileGone, FileNotReady: there is nothing to change.
@@ -97,24 +99,50 @@ class FileService:
                     session, file_id, owner=owner, filename=filename, expiry=expiry, now=now
                 )
                 if changed is None:
-                    await _require_living(session, file_id, owner=owner, now=now)
+                    await require_living(session, file_id, owner=owner, now=now)
                     raise FileNotReady(file_id)
+                if expiry is not None:
+                    await add_events(session, [_extended(changed, actor or changed.owner)])
                 return changed
 
         return await self.db.retry(write)
 
 
-async def _require_living(
+def _extended(file: MediaFile, actor: str) -> Act:
+    ends_at = None if file.expires_at is None else file.expires_at.isoformat()
+    return Act(actor=actor, action=Action.EXTENDED, owner=file.owner, file_id=file.id, details={"expires_at": ends_at})
+
+
+async def require_living(
     session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
 ) -> MediaFile:
+    """Return a file that its owner can still see.
+
+    Raises:
+        FileNotFound, FileGone: unknown, expired, in the trash or deleted.
+
+    """
     found = await queries.get_file(session, file_id, owner=owner, now=now)
     if found is None:
         await raise_gone(session, file_id, owner=owner)
     file, expired = found
+    if file.state is FileState.TRASHED:
+        raise _in_trash(file)
     if expired and file.expires_at is not None:
         rule = RetentionRule.EXPLICIT_EXPIRY if file.expiry_explicit else RetentionRule.CATEGORY_LIFETIME
         raise FileGone(file_id, rule=rule.value, gone_at=file.expires_at, deleted_at=None)
     return file
+
+
+def _in_trash(file: MediaFile) -> FileGone:
+    trashed_at = file.trashed_at or file.created_at
+    return FileGone(
+        file.id,
+        rule=(file.trash_rule or RetentionRule.REQUESTED).value,
+        gone_at=min(trashed_at, file.expires_at or trashed_at),
+        deleted_at=trashed_at,
+        restorable_until=file.trash_ends_at,
+    )
 
 
 async def raise_gone(session: AsyncSession, file_id: UUID, *, owner: str | None) -> NoReturn:
@@ -125,5 +153,6 @@ async def raise_gone(session: AsyncSession, file_id: UUID, *, owner: str | None)
     stone = await queries.get_tombstone(session, file_id, owner=owner)
     if stone is None or stone.state is FileState.PENDING:
         raise FileNotFound(file_id)
-    gone_at = min(stone.deleted_at, stone.expires_at or stone.deleted_at)
-    raise FileGone(file_id, rule=stone.rule.value, gone_at=gone_at, deleted_at=stone.deleted_at)
+    deleted_at = stone.trashed_at or stone.deleted_at
+    gone_at = min(deleted_at, stone.expires_at or deleted_at)
+    raise FileGone(file_id, rule=stone.rule.value, gone_at=gone_at, deleted_at=deleted_at)

@@ -15,11 +15,11 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database
 from media_analysis.errors import (
-    DiskReserveReached,
     IdempotencyKeyReused,
     IncompleteUpload,
     MediaTypeNotAccepted,
     ObjectMissing,
+    QuotaPassed,
     UploadInFlight,
     UploadLeaseLost,
     UploadTooLarge,
@@ -27,10 +27,11 @@ from media_analysis.errors import (
 from media_analysis.failpoints import failpoint
 from media_analysis.files import queries
 from media_analysis.files.bodies import Body, require_same_body, split_head, timed
-from media_analysis.files.expiry import Expiry, Lifetimes, by_category
+from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState, MediaFile
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Registration, Settled, Settlement
+from media_analysis.files.reservation import Reservation, RoomMaker
 from media_analysis.media.sniff import extension_of, sniff
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
@@ -82,7 +83,7 @@ class UploadService:
     db: Database
     store: ObjectStore
     registrar: Registrar
-    lifetimes: Lifetimes
+    room: RoomMaker
     limits: UploadLimits
     abandon: Abandon
 
@@ -90,7 +91,8 @@ class UploadService:
         """Store `body` and return its row, or the first answer when its idempotency key was used before.
 
         Raises:
-            UploadTooLarge, MediaTypeNotAccepted, DiskReserveReached, DiskFull: it may not be stored.
+            UploadTooLarge, MediaTypeNotAccepted: it may not be stored.
+            QuotaReached, DiskReserveReached, DiskFull: there is no room, even after what may go has gone.
             UploadStalled, UploadLeaseLost, IncompleteUpload: the client was too slow or left.
             UploadInFlight, IdempotencyKeyReused: the key is in use, or belongs to something else.
             InvalidRequest: the job or the parent is unknown.
@@ -101,14 +103,22 @@ class UploadService:
         media_type = sniff(head, declared=upload.declared_type)
         self._require_accepted(upload.category, media_type)
         await self._require_room(upload.declared_bytes or len(head))
-        registration = self._register_as(upload, media_type)
-        if not await self.registrar.register(registration):
+        registration = self._register_as(upload, media_type, upload.declared_bytes or len(head))
+        if not await self._register(registration):
             earlier = await self._take_over(registration)
             if earlier is not None:
                 return await require_same_body(earlier, body)
         return await self._receive(registration, upload, body)
 
-    def _register_as(self, upload: Upload, media_type: str) -> Registration:
+    async def _register(self, registration: Registration) -> bool:
+        try:
+            return await self.registrar.register(registration)
+        except QuotaPassed:
+            await self.room.make_room(registration.category, registration.reserved_bytes)
+        # Others may be faster to take what was freed; losing that race is an ordinary 507.
+        return await self.registrar.register(registration)
+
+    def _register_as(self, upload: Upload, media_type: str, reserved_bytes: int) -> Registration:
         file_id = uuid7()
         key = object_key(
             upload.category,
@@ -127,15 +137,17 @@ class UploadService:
             media_type=media_type,
             job_id=upload.job_id,
             parent_id=upload.parent_id,
-            reserved_bytes=upload.declared_bytes or 0,
+            reserved_bytes=reserved_bytes,
             idempotency_key=upload.idempotency_key,
             fingerprint=upload.fingerprint() if upload.idempotency_key is not None else None,
         )
 
     async def _receive(self, registration: Registration, upload: Upload, body: Body) -> MediaFile:
+        announced = upload.declared_bytes is not None
+        reservation = Reservation(self.db, self.room, registration, announced, registration.reserved_bytes)
         try:
             async with self._leased(registration.id):
-                sha256, size_bytes = await self._write(registration, upload, body)
+                sha256, size_bytes = await self._write(reservation, body)
         except BaseException:
             # Nothing was promised yet: T2 has not been sent, so the row is certainly still pending.
             await self._give_up(registration.id)
@@ -144,27 +156,29 @@ class UploadService:
             registration=registration,
             size_bytes=size_bytes,
             sha256=sha256,
-            expiry=upload.expiry or by_category(upload.category, self.lifetimes),
+            expiry=upload.expiry,
+            reserved_bytes=reservation.reserved_bytes,
         )
         # From here on nothing is cleaned up on failure: the COMMIT may have happened although its answer was lost.
         settled = await self.registrar.settle(settlement)
         return _as_stored(settlement, settled)
 
-    async def _write(self, registration: Registration, upload: Upload, body: Body) -> tuple[bytes, int]:
-        writer = await self.registrar.create(registration)
+    async def _write(self, reservation: Reservation, body: Body) -> tuple[bytes, int]:
+        writer = await self.registrar.create(reservation.asked)
         try:
-            await self._copy(body, writer)
-            if upload.declared_bytes is not None and writer.size_bytes != upload.declared_bytes:
+            await self._copy(body, writer, reservation)
+            if reservation.announced and writer.size_bytes != reservation.reserved_bytes:
                 raise IncompleteUpload
-            return await _synced(registration, writer), writer.size_bytes
+            return await _synced(reservation.asked, writer), writer.size_bytes
         finally:
             writer.close()
 
-    async def _copy(self, body: Body, writer: ObjectWriter) -> None:
+    async def _copy(self, body: Body, writer: ObjectWriter, reservation: Reservation) -> None:
         checked_bytes = 0
         async for chunk in body:
             if writer.size_bytes + len(chunk) > self.limits.max_bytes:
                 raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
+            await reservation.cover(writer.size_bytes + len(chunk))
             await writer.write(chunk)
             if writer.size_bytes - checked_bytes >= RESERVE_CHECK_BYTES:
                 checked_bytes = writer.size_bytes
@@ -217,7 +231,7 @@ class UploadService:
         return None
 
     async def _register_again(self, registration: Registration) -> None:
-        if not await self.registrar.register(registration):
+        if not await self._register(registration):
             raise UploadInFlight(retry_after_seconds=1)
 
     async def _find_key(self, registration: Registration) -> queries.KnownKey | None:
@@ -233,11 +247,8 @@ class UploadService:
     async def _require_room(self, needed_bytes: int) -> None:
         if needed_bytes > self.limits.max_bytes:
             raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
-        free_bytes = (await self.store.capacity()).free_bytes
-        if free_bytes - needed_bytes < self.limits.reserve_bytes:
-            raise DiskReserveReached(
-                free_bytes=free_bytes, reserve_bytes=self.limits.reserve_bytes, needed_bytes=needed_bytes
-            )
+        if (await self.store.capacity()).free_bytes - needed_bytes < self.limits.reserve_bytes:
+            await self.room.make_disk_room(needed_bytes)
 
 
 async def _synced(registration: Registration, writer: ObjectWriter) -> bytes:
@@ -266,5 +277,5 @@ def _as_stored(settlement: Settlement, settled: Settled) -> MediaFile:
         created_at=settled.created_at,
         stored_at=settled.stored_at,
         expires_at=settled.expires_at,
-        expiry_explicit=settlement.expiry.explicit,
+        expiry_explicit=settlement.expiry is not None,
     )

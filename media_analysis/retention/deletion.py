@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -11,33 +11,42 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.errors import FileGone, FileHeld, FileNotReady, MediaAnalysisError
 from media_analysis.failpoints import failpoint
+from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import FileState, RetentionRule
-from media_analysis.files.service import raise_gone
-from media_analysis.retention import queries
-from media_analysis.retention.policy import Delete, Keep, decide
-from media_analysis.retention.queries import Claim, ClaimedFile, DueFile, Position
+from media_analysis.files.service import raise_gone, require_living
+from media_analysis.retention import burial, outbox
+from media_analysis.retention.burial import Claim, ClaimedFile, Doomed, Order
+from media_analysis.retention.due import DueFile, Position, list_due, lock_file, reschedule
+from media_analysis.retention.pauses import require_running
+from media_analysis.retention.policies import get_policy
+from media_analysis.retention.policy import CategoryRules, Delete, decide, find_protection
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Who wants what is due deleted, as of when, and how much of it one transaction takes."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Strategy:
+    """How long what goes stays restorable first: None deletes at once."""
 
-    now: datetime
-    requested_by: str
-    sweep_id: UUID | None
-    batch_size: int
-    only_pending: bool = False
+    sweeps: timedelta | None = None
+    requests: timedelta | None = None
+    on_demand: timedelta = timedelta(hours=24)
+    """For those who ask for the trash where requests delete at once, and what a restored file gets where nothing
+    else says how long it may live."""
+
+    def kept_for(self, *, soft: bool) -> timedelta | None:
+        """Return how long a file somebody deletes stays restorable; None is not at all."""
+        return self.on_demand if soft and self.requests is None else self.requests
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one transaction took, one claim a rule; none at all when everything it saw may stay."""
+    """What one transaction took: claims to purge, one a rule, and what went to the trash; often nothing at all."""
 
     claims: Sequence[Claim]
+    trashed: Sequence[DueFile]
     last: Position
 
 
@@ -50,6 +59,32 @@ class Purged:
     failed: Sequence[tuple[ClaimedFile | DueFile, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Locked files of one category by what becomes of them."""
+
+    buried: Doomed
+    trashed: Doomed
+    kept: dict[UUID, datetime | None]
+
+
+def sort_out(
+    files: Sequence[DueFile], rules: CategoryRules, now: datetime, *, trash: bool, under_pressure: bool = False
+) -> Sorted:
+    """Decide about each file; what goes for good is what nobody could restore: uploads given up, and the trash."""
+    buried: dict[RetentionRule, list[DueFile]] = {}
+    trashed: dict[RetentionRule, list[DueFile]] = {}
+    kept: dict[UUID, datetime | None] = {}
+    for facts in files:
+        decision = decide(facts, rules, now, under_pressure=under_pressure)
+        if isinstance(decision, Delete):
+            goes = trashed if trash and facts.state == FileState.STORED else buried
+            goes.setdefault(decision.rule, []).append(facts)
+        else:
+            kept[facts.id] = decision.until
+    return Sorted(buried, trashed, kept)
+
+
 @dataclass(frozen=True)
 class Deleter:
     """Removes files that are due or asked for; whatever it leaves half done stays on the outbox."""
@@ -57,37 +92,56 @@ class Deleter:
     db: Database
     store: ObjectStore
     max_attempts: int
+    strategy: Strategy = Strategy()
 
-    async def claim(self, category: Category, order: Order, *, after: Position | None) -> Batch | None:
-        """Bury one batch of due files of a category, most overdue first; None when none is due after `after`.
+    async def claim(
+        self,
+        category: Category,
+        order: Order,
+        *,
+        rules: CategoryRules,
+        after: Position | None,
+        limit: int,
+        only_pending: bool = False,
+    ) -> Batch | None:
+        """Take one batch of due files of a category, most overdue first; None when none is due after `after`.
 
         Raises:
             MarkerMismatch: this is not the database's store; nothing was claimed.
+            DeletionPaused: somebody has to confirm first.
 
         """
         await self.store.require_marker()
         async with self.db.transaction() as session:
-            due = await queries.list_due(
-                session,
-                category,
-                now=order.now,
-                after=after,
-                limit=order.batch_size,
-                only_pending=order.only_pending,
-                lock=True,
+            await require_running(session, category)
+            due = await list_due(
+                session, category, now=order.now, after=after, limit=limit, only_pending=only_pending, lock=True
             )
             if not due:
                 return None
-            claims = await self._bury(session, category, due, order)
+            decided = sort_out(due, rules, order.now, trash=self.strategy.sweeps is not None)
+            claims = await self.take(session, category, decided, order)
             failpoint("delete.claiming")
         failpoint("delete.claimed")
-        return Batch(claims, due[-1].position)
+        return Batch(claims, [file for files in decided.trashed.values() for file in files], due[-1].position)
+
+    async def take(
+        self, session: AsyncSession, category: Category, decided: Sorted, order: Order
+    ) -> Sequence[Claim]:
+        """Act on locked files as decided, in the caller's transaction; the claims are purged after its commit."""
+        if decided.kept:
+            await reschedule(session, decided.kept)
+        claims, moved = await burial.bury(session, decided.buried, order, category=category)
+        if decided.trashed and self.strategy.sweeps is not None:
+            moved += await burial.throw_away(session, decided.trashed, order, kept_for=self.strategy.sweeps)
+        await burial.settle(session, moved)
+        return claims
 
     async def claim_unfinished(self, *, now: datetime) -> Claim | None:
         """Take over an outbox entry whose bytes somebody left behind."""
         await self.store.require_marker()
         async with self.db.transaction() as session:
-            return await queries.claim_purge(session, now=now)
+            return await outbox.claim_purge(session, now=now)
 
     async def purge(self, claim: Claim) -> Purged:
         """Remove the bytes of a claim and close its outbox entry.
@@ -98,20 +152,34 @@ class Deleter:
             MarkerMismatch: the store vanished meanwhile; nothing is confirmed.
 
         """
-        outcome = await self.store.delete_many([file.key for file in claim.files])
+        outcome = await self.store.delete_many([file.key for file in claim.files], overwrite=claim.secure)
         failpoint("delete.purged")
         refused = outcome.failed
         failed = [(file, refused[file.key]) for file in claim.files if file.key in refused] if refused else []
         async with self.db.transaction() as session:
-            await queries.confirm(session, claim, failed, max_attempts=self.max_attempts)
+            await outbox.confirm(session, claim, failed, max_attempts=self.max_attempts)
         failpoint("delete.confirmed")
         for file, reason in failed:
             log.warning("purge.failed", file_id=str(file.id), reason=reason, attempts=claim.attempts)
         gone = [file for file in claim.files if file.key not in refused] if failed else claim.files
         return Purged(claim.category, gone, failed)
 
-    async def delete(self, file_id: UUID, *, owner: str | None, requested_by: str) -> None:
-        """Delete one file because somebody asks for it.
+    async def delete(
+        self,
+        file_id: UUID,
+        *,
+        owner: str | None,
+        requested_by: str,
+        reason: str | None = None,
+        hard: bool = False,
+        secure: bool = False,
+        soft: bool = False,
+    ) -> None:
+        """Delete one file because somebody asks for it: into the trash if there is one, unless `hard` or `secure`.
+
+        `soft` takes it there also where requests delete at once; the stronger wish wins.
+
+        A hard deletion also takes what is in the trash, or expired already. Law holds for both: what is held stays.
 
         Raises:
             FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or it may not go.
@@ -120,41 +188,64 @@ class Deleter:
         """
         await self.store.require_marker()
         now = await self.db.now()
+        for_good = hard or secure
         async with self.db.transaction() as session:
-            found = await queries.lock_file(session, file_id, owner=owner)
-            if found is None:
-                await raise_gone(session, file_id, owner=owner)
-            category, facts = found
-            _require_deletable(facts, now)
-            [claim] = await queries.bury(
-                session,
-                {RetentionRule.REQUESTED: [facts]},
-                category=category,
+            category, its_owner, facts = await self._require_deletable(
+                session, file_id, owner=owner, now=now, for_good=for_good
+            )
+            policy = await get_policy(session)
+            order = Order(
                 now=now,
                 requested_by=requested_by,
-                sweep_id=None,
+                policy_version=policy.version if policy else None,
+                reason=reason,
+                secure=secure,
+                by_request=True,
             )
+            doomed = {RetentionRule.REQUESTED: [facts]}
+            kept_for = None if for_good else self.strategy.kept_for(soft=soft)
+            claims: Sequence[Claim] = []
+            if kept_for is None:
+                claims, moved = await burial.bury(session, doomed, order, category=category)
+            else:
+                moved = await burial.throw_away(session, doomed, order, kept_for=kept_for)
+            await burial.settle(session, moved)
+            action = Action.DELETED if kept_for is None else Action.TRASHED
+            await add_events(session, [_asked(action, order, file_id, its_owner)])
             failpoint("delete.requesting")
         failpoint("delete.requested")
-        await self._purge_committed(claim)
+        for claim in claims:
+            await self._purge_committed(claim)
+
+    async def _require_deletable(
+        self, session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime, for_good: bool
+    ) -> tuple[Category, str, DueFile]:
+        found = await lock_file(session, file_id, owner=owner)
+        if found is None:
+            await raise_gone(session, file_id, owner=owner)
+        facts = found[2]
+        if facts.state == FileState.PENDING:
+            raise FileNotReady(file_id)
+        if not for_good:
+            await require_living(session, file_id, owner=owner, now=now)
+        protection = find_protection(facts, now)
+        if protection is not None:
+            raise FileHeld(file_id, rule=protection.rule.value, until=protection.until)
+        return found
 
     async def abandon(self, file_id: UUID) -> None:
         """Remove what a failed upload left, if its row is still pending."""
         await self.store.require_marker()
-        now = await self.db.now()
+        order = Order(now=await self.db.now(), requested_by="upload")
         async with self.db.transaction() as session:
-            found = await queries.lock_file(session, file_id, owner=None)
-            if found is None or found[1].state != FileState.PENDING:
+            found = await lock_file(session, file_id, owner=None)
+            if found is None or found[2].state != FileState.PENDING:
                 return
-            category, facts = found
-            [claim] = await queries.bury(
-                session,
-                {RetentionRule.UPLOAD_ABANDONED: [facts]},
-                category=category,
-                now=now,
-                requested_by="upload",
-                sweep_id=None,
+            category, _, facts = found
+            [claim], moved = await burial.bury(
+                session, {RetentionRule.UPLOAD_ABANDONED: [facts]}, order, category=category
             )
+            await burial.settle(session, moved)
             failpoint("upload.abandoning")
         failpoint("upload.abandoned")
         await self._purge_committed(claim)
@@ -166,36 +257,14 @@ class Deleter:
             # The tombstone is committed, so the file is deleted whatever happens here; the outbox keeps its bytes.
             log.warning("purge.postponed", purge_id=str(claim.purge_id), reason=error.code)
 
-    async def _bury(
-        self, session: AsyncSession, category: Category, due: Sequence[DueFile], order: Order
-    ) -> Sequence[Claim]:
-        doomed: dict[RetentionRule, list[DueFile]] = {}
-        kept: dict[UUID, datetime | None] = {}
-        for facts in due:
-            decision = decide(facts, order.now)
-            if isinstance(decision, Delete):
-                doomed.setdefault(decision.rule, []).append(facts)
-            else:
-                kept[facts.id] = decision.until
-        if kept:
-            await queries.reschedule(session, kept)
-        return await queries.bury(
-            session,
-            doomed,
-            category=category,
-            now=order.now,
-            requested_by=order.requested_by,
-            sweep_id=order.sweep_id,
-        )
 
-
-def _require_deletable(facts: DueFile, now: datetime) -> None:
-    if facts.state == FileState.PENDING:
-        raise FileNotReady(facts.id)
-    match decide(facts, now):
-        case Keep(RetentionRule.HOLD | RetentionRule.MINIMUM_RETENTION as rule, until):
-            raise FileHeld(facts.id, rule=rule.value, until=until)
-        case Delete(rule):
-            raise FileGone(facts.id, rule=rule.value, gone_at=facts.expires_at or now, deleted_at=None)
-        case Keep():
-            return
+def _asked(action: Action, order: Order, file_id: UUID, owner: str) -> Act:
+    return Act(
+        actor=order.requested_by,
+        action=action,
+        owner=owner,
+        file_id=file_id,
+        rule=RetentionRule.REQUESTED,
+        reason=order.reason,
+        details={"secure": True} if order.secure else {},
+    )

@@ -1,7 +1,7 @@
 """What is remembered of sweeps, in the shape operators know."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -41,14 +41,22 @@ class Tally:
 
     files_removed: int = 0
     bytes_freed: int = 0
+    files_trashed: int = 0
+    bytes_trashed: int = 0
     errors: int = 0
 
-    def add(self, *, files: int, size_bytes: int) -> None:
+    def add(self, files: int, size_bytes: int) -> None:
+        """Count what went for good."""
         self.files_removed += files
         self.bytes_freed += size_bytes
 
+    def add_trashed(self, files: int, size_bytes: int) -> None:
+        """Count what went to the trash, which frees nothing yet."""
+        self.files_trashed += files
+        self.bytes_trashed += size_bytes
+
     def facts(self) -> dict[str, int]:
-        return {"files_removed": self.files_removed, "bytes_freed": self.bytes_freed, "errors": self.errors}
+        return asdict(self)
 
 
 @dataclass
@@ -62,6 +70,11 @@ class SweepReport:
     status: SweepStatus = SweepStatus.RUNNING
     ended_at: datetime | None = None
     error: str | None = None
+    policy_version: str | None = None
+    plan_id: UUID | None = None
+    paused: dict[Category, str] = field(default_factory=dict)
+    """Categories that were left alone, and why."""
+    details: dict[str, Any] = field(default_factory=dict)
     tallies: dict[Category, Tally] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,6 +92,14 @@ class SweepReport:
         return sum(tally.bytes_freed for tally in self.tallies.values())
 
     @property
+    def files_trashed(self) -> int:
+        return sum(tally.files_trashed for tally in self.tallies.values())
+
+    @property
+    def bytes_trashed(self) -> int:
+        return sum(tally.bytes_trashed for tally in self.tallies.values())
+
+    @property
     def errors(self) -> int:
         return sum(tally.errors for tally in self.tallies.values())
 
@@ -88,8 +109,15 @@ class SweepReport:
             "dry_run": self.dry_run,
             "files": self.files,
             "size_bytes": self.size_bytes,
+            "files_trashed": self.files_trashed,
             "errors": self.errors,
+            "policy_version": self.policy_version,
         }
+
+    def all_details(self) -> dict[str, Any]:
+        """Return what the row keeps beside its columns."""
+        paused = {category.value: reason for category, reason in self.paused.items()}
+        return {**self.details, "paused": paused} if paused else self.details
 
 
 async def add_sweep(session: AsyncSession, report: SweepReport, request: SweepRequest) -> bool:
@@ -106,6 +134,8 @@ async def add_sweep(session: AsyncSession, report: SweepReport, request: SweepRe
         files=0,
         size_bytes=0,
         errors=0,
+        policy_version=report.policy_version,
+        plan_id=report.plan_id,
     )
     claimed = statement.on_conflict_do_nothing(
         index_elements=["kind", "slot"], index_where=text("slot IS NOT NULL")
@@ -132,6 +162,7 @@ async def mark_ended(session: AsyncSession, report: SweepReport) -> None:
             errors=report.errors,
             categories={category.value: tally.facts() for category, tally in report.tallies.items()},
             error=report.error,
+            details=report.all_details(),
         )
     )
 

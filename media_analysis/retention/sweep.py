@@ -5,25 +5,29 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 from uuid import UUID
 
 import structlog
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database
-from media_analysis.errors import MediaAnalysisError, SlotTaken, SweepNotFound
+from media_analysis.errors import DeletionPaused, MediaAnalysisError, SlotTaken, SweepNotFound
 from media_analysis.files.queries import purge_expired_keys
-from media_analysis.retention import queries, records
-from media_analysis.retention.deletion import Deleter, Order, Purged
+from media_analysis.retention import records
+from media_analysis.retention.breaker import Breaker
+from media_analysis.retention.burial import Doomed, Order
+from media_analysis.retention.days import fold_due_days
+from media_analysis.retention.deletion import Batch, Deleter, Purged
+from media_analysis.retention.due import DueFile, Position, count_due
 from media_analysis.retention.models import Sweep, SweepStatus
-from media_analysis.retention.policy import Delete, decide
-from media_analysis.retention.queries import Position
+from media_analysis.retention.outbox import sum_unfinished
+from media_analysis.retention.policies import require_policy
+from media_analysis.retention.policy import Policy
 from media_analysis.retention.records import SweepReport, SweepRequest
+from media_analysis.retention.rehearsal import rehearse
 from media_analysis.storage.category import Category
 
 Observe = Callable[[SweepReport], None]
-DRY_RUN_PAGE: Final = 5_000
 log = structlog.get_logger()
 
 
@@ -43,7 +47,9 @@ class _Run:
     """One sweep under way."""
 
     report: SweepReport
+    request: SweepRequest
     order: Order
+    policy: Policy
     options: SweepOptions
     observe: Observe
     started: float = field(default_factory=time.monotonic)
@@ -58,9 +64,14 @@ class _Run:
         )
         return not self.spent
 
+    def count_trashed(self, category: Category, files: Sequence[DueFile]) -> None:
+        if files:
+            self.report.of(category).add_trashed(len(files), sum(file.size_bytes for file in files))
+            self.observe(self.report)
+
     def count(self, purged: Purged) -> None:
         tally = self.report.of(purged.category)
-        tally.add(files=len(purged.gone), size_bytes=sum(file.size_bytes for file in purged.gone))
+        tally.add(len(purged.gone), sum(file.size_bytes for file in purged.gone))
         tally.errors += len(purged.failed)
         self.observe(self.report)
 
@@ -71,6 +82,7 @@ class SweepService:
 
     db: Database
     deleter: Deleter
+    breaker: Breaker
     options: SweepOptions
     observe: Observe
 
@@ -87,10 +99,15 @@ class SweepService:
         now = now or await self.db.now()
         report = SweepReport(id=uuid7(), dry_run=request.dry_run, started_at=now, categories=list(request.categories))
         async with self.db.transaction() as session:
+            policy = await require_policy(session)
+            report.policy_version = policy.version
             if not await records.add_sweep(session, report, request):
                 raise SlotTaken(request.kind)
         try:
-            await (self._rehearse(request, report) if request.dry_run else self._sweep(request, report, progress))
+            if request.dry_run:
+                await self._rehearse(request, report, policy)
+            else:
+                await self._sweep(request, report, policy, progress)
         except MediaAnalysisError as error:
             report.status, report.error = SweepStatus.FAILED, error.code
             raise
@@ -104,7 +121,7 @@ class SweepService:
     async def count_due(self, request: SweepRequest) -> int:
         """Return how many files fall due by now, for a progress bar."""
         async with self.db.read_only() as session:
-            return await queries.count_due(session, request.categories)
+            return await count_due(session, request.categories)
 
     async def list(self, *, limit: int) -> Sequence[Sweep]:
         """Return the latest sweeps, newest first."""
@@ -134,19 +151,40 @@ class SweepService:
         self.observe(report)
         log.info("sweep.ended", sweep_id=str(report.id), **report.facts())
 
-    async def _sweep(self, request: SweepRequest, report: SweepReport, progress: Observe) -> None:
-        order = Order(report.started_at, request.requested_by, report.id, self.options.batch_size, request.only_pending)
-        run = _Run(report, order, self.options, progress)
+    async def _sweep(self, request: SweepRequest, report: SweepReport, policy: Policy, progress: Observe) -> None:
+        order = Order(
+            now=report.started_at,
+            requested_by=request.requested_by,
+            sweep_id=report.id,
+            policy_version=policy.version,
+        )
+        run = _Run(report, request, order, policy, self.options, progress)
         await self._finish_earlier(run)
         for category in request.categories:
-            await self._drain(category, run)
+            await self._drain_unless_paused(category, run)
         async with self.db.transaction() as session:
             await purge_expired_keys(session, now=report.started_at)
-        report.status = SweepStatus.BUDGET_SPENT if run.spent else SweepStatus.COMPLETED
+            await fold_due_days(session)
+        if report.paused:
+            report.status = SweepStatus.PAUSED
+        else:
+            report.status = SweepStatus.BUDGET_SPENT if run.spent else SweepStatus.COMPLETED
 
     async def _finish_earlier(self, run: _Run) -> None:
         while run.may_go_on() and (claim := await self.deleter.claim_unfinished(now=run.order.now)):
             run.count(await self.deleter.purge(claim))
+
+    async def _drain_unless_paused(self, category: Category, run: _Run) -> None:
+        # Uploads that were given up hold nothing anybody was promised; they are cleared whatever the share.
+        reason = None if run.request.only_pending else await self.breaker.trip(category, now=run.order.now)
+        if reason is None:
+            try:
+                await self._drain(category, run)
+            except DeletionPaused as paused:
+                reason = paused.reason
+        if reason is not None:
+            run.report.paused[category] = reason
+            log.warning("sweep.paused", category=category.value, reason=reason)
 
     async def _drain(self, category: Category, run: _Run) -> None:
         cursor = _Cursor()
@@ -160,36 +198,46 @@ class SweepService:
     async def _work(self, category: Category, run: _Run, cursor: "_Cursor") -> None:
         while run.may_go_on():
             after = cursor.position
-            batch = await self.deleter.claim(category, run.order, after=after)
+            batch = await self._claim(category, run, after)
             if batch is None:
                 if after is None:
                     return
                 cursor.rewind()
                 continue
             cursor.advance(batch.last)
+            run.count_trashed(category, batch.trashed)
             for claim in batch.claims:
                 run.count(await self.deleter.purge(claim))
 
-    async def _rehearse(self, request: SweepRequest, report: SweepReport) -> None:
+    async def _claim(self, category: Category, run: _Run, after: Position | None) -> Batch | None:
+        return await self.deleter.claim(
+            category,
+            run.order,
+            rules=run.policy.of(category),
+            after=after,
+            limit=run.options.batch_size,
+            only_pending=run.request.only_pending,
+        )
+
+    async def _rehearse(self, request: SweepRequest, report: SweepReport, policy: Policy) -> None:
         """Count what a real run would take, in a transaction that cannot write."""
+        now, trash = report.started_at, self.deleter.strategy.sweeps is not None
         async with self.db.read_only() as session:
-            for category, files, size_bytes in await queries.sum_unfinished(session, now=report.started_at):
-                report.of(category).add(files=files, size_bytes=size_bytes)
+            for category, files, size_bytes in await sum_unfinished(session, now=now):
+                report.of(category).add(files, size_bytes)
+            open_to_it: list[Category] = []
             for category in request.categories:
-                after: Position | None = None
-                while due := await queries.list_due(
-                    session,
-                    category,
-                    now=report.started_at,
-                    after=after,
-                    limit=DRY_RUN_PAGE,
-                    only_pending=request.only_pending,
-                ):
-                    for facts in due:
-                        if isinstance(decide(facts, report.started_at), Delete):
-                            report.of(category).add(files=1, size_bytes=facts.size_bytes or 0)
-                    after = due[-1].position
-        report.status = SweepStatus.COMPLETED
+                reason = None if request.only_pending else await self.breaker.judge(session, category, now=now)
+                if reason is None:
+                    open_to_it.append(category)
+                else:
+                    report.paused[category] = reason
+            async for category, decided in rehearse(
+                session, open_to_it, policy, now=now, trash=trash, only_pending=request.only_pending
+            ):
+                report.of(category).add(*_sums(decided.buried))
+                report.of(category).add_trashed(*_sums(decided.trashed))
+        report.status = SweepStatus.PAUSED if report.paused else SweepStatus.COMPLETED
 
 
 class _Cursor:
@@ -205,6 +253,11 @@ class _Cursor:
     def rewind(self) -> None:
         """Look once more from the beginning: a batch that another process rolled back is due again."""
         self.position = None
+
+
+def _sums(doomed: Doomed) -> tuple[int, int]:
+    files = [file for files in doomed.values() for file in files]
+    return len(files), sum(file.size_bytes for file in files)
 
 
 def _first(errors: ExceptionGroup[MediaAnalysisError]) -> MediaAnalysisError:

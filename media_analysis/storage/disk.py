@@ -5,10 +5,11 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
@@ -20,8 +21,10 @@ from media_analysis.errors import DiskFull, MediaAnalysisError, ObjectMissing, S
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.directories import make_directories, sync_directory
 from media_analysis.storage.marker import require_marker
+from media_analysis.storage.overwriting import overwrite_all
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
 from media_analysis.storage.unlinking import Unlinkers, errno_name
+from media_analysis.storage.walk import set_aside
 
 Value = TypeVar("Value")
 
@@ -146,8 +149,11 @@ class DiskStore:
             raise StoreUnavailable(errno_name(error)) from error
         return DiskReader(file, os.fstat(file.fileno()).st_size)
 
-    async def delete_many(self, keys: Sequence[str]) -> DeleteOutcome:
-        return await _uncancelled(self._run(self._delete_all, keys))
+    async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
+        return await _uncancelled(self._run(self._overwrite_and_delete if overwrite else self._delete_all, keys))
+
+    async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
+        return await _uncancelled(self._run(self._set_aside, keys, day))
 
     async def capacity(self) -> Capacity:
         try:
@@ -181,6 +187,17 @@ class DiskStore:
             os.fchmod(descriptor, FILE_MODE)
             return descriptor
         raise FileNotFoundError(errno.ENOENT, "its folder keeps vanishing", str(path))
+
+    def _overwrite_and_delete(self, keys: Sequence[str]) -> DeleteOutcome:
+        failed = overwrite_all(self.root, keys)
+        failpoint("delete.overwritten")
+        outcome = self._delete_all([key for key in keys if key not in failed])
+        return DeleteOutcome(outcome.gone, {**failed, **outcome.failed})
+
+    def _set_aside(self, keys: Sequence[str], day: date) -> Mapping[str, str]:
+        require_marker(self.root, self._instance_id)
+        with _translated_errors():
+            return set_aside(self.root, day, keys)
 
     def _delete_all(self, keys: Sequence[str]) -> DeleteOutcome:
         unlinked = self._unlinkers.unlink_all(self.root, keys)

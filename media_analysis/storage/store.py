@@ -1,7 +1,8 @@
 """The contract every store keeps, whatever holds its bytes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -75,8 +76,15 @@ class ObjectStore(Protocol):
         """Open an object; raise `ObjectMissing` where there is none."""
         ...
 
-    async def delete_many(self, keys: Sequence[str]) -> DeleteOutcome:
-        """Delete objects durably; one that is already absent counts as gone while the marker stands."""
+    async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
+        """Delete objects durably; one that is already absent counts as gone while the marker stands.
+
+        With `overwrite` their bytes are first written over and synced, as far as the medium lets itself be told.
+        """
+        ...
+
+    async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
+        """Move objects into the day's quarantine, durably; return where each one is, leaving out what was gone."""
         ...
 
     async def capacity(self) -> Capacity:

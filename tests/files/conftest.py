@@ -10,7 +10,6 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from media_analysis.files.expiry import Expiry
 from media_analysis.files.registration import Registration, Settlement
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
@@ -68,7 +67,13 @@ def registration(owner: str = "alice", *, reserved_bytes: int = 0, **about: Any)
 
 
 def settlement(asked: Registration, content: bytes, sha256: bytes) -> Settlement:
-    return Settlement(registration=asked, size_bytes=len(content), sha256=sha256, expiry=Expiry(explicit=False))
+    return Settlement(
+        registration=asked,
+        size_bytes=len(content),
+        sha256=sha256,
+        expiry=None,
+        reserved_bytes=asked.reserved_bytes,
+    )
 
 
 async def lapse_leases(database: str) -> None:

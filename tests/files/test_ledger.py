@@ -42,7 +42,7 @@ class Hand:
             category=self.chance.choice(CATEGORIES),
             filename="a",
             declared_bytes=self.chance.choice((None, size_bytes)),
-            expiry=Expiry(explicit=True, lifetime=timedelta(hours=1)),
+            expiry=Expiry(lifetime=timedelta(hours=1)),
         )
 
     async def upload(self) -> None:

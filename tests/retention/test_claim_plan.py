@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from media_analysis.db.database import Database
-from media_analysis.retention import queries
+from media_analysis.retention import due
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.conftest import execute
@@ -40,7 +40,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def explain_claim(db: Database, plans: str, *, only_pending: bool) -> list[dict[str, Any]]:
     """Return the nodes of the plan, custom or generic, that a connection of the service would follow."""
-    compiled = queries.DUE[only_pending, True].compile(dialect=db.engine.dialect)
+    compiled = due.DUE[only_pending, True].compile(dialect=db.engine.dialect)
     arguments = ", ".join(_ARGUMENTS[name] for name in compiled.positiontup or ())
     async with db.engine.connect() as connection:
         await connection.exec_driver_sql(f"SET LOCAL plan_cache_mode = force_{plans}_plan")

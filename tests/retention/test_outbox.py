@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 
 from media_analysis.errors import DatabaseUnavailable, MarkerMismatch
-from media_analysis.retention.deletion import Order
 from media_analysis.retention.models import SweepStatus
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.sweep import SweepService
@@ -26,6 +25,7 @@ from tests.oracle import inspect_everything
 from tests.retention.conftest import (
     Plant,
     buried,
+    claim_all,
     key_of,
     let_purges_lapse,
     living,
@@ -140,12 +140,11 @@ async def test_a_store_unmounted_after_the_claim_confirms_nothing(
     runtime: Runtime, plant: Plant, database: str
 ) -> None:
     await plant(3)
-    order = Order(await runtime.db.now(), requested_by="test", sweep_id=None, batch_size=10)
-    await runtime.deleter.claim(Category.TEMP, order, after=None)
+    await claim_all(runtime, Category.TEMP, by="test")
     await let_purges_lapse(database)
 
     with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
-        await runtime.deleter.claim_unfinished(now=order.now)
+        await runtime.deleter.claim_unfinished(now=await runtime.db.now())
     taken = await runtime.deleter.claim_unfinished(now=await runtime.db.now())
     assert taken is not None
     with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):

@@ -8,6 +8,7 @@ import pytest
 from media_analysis.errors import SlotTaken
 from media_analysis.files.models import FileState
 from media_analysis.retention.models import SweepStatus
+from media_analysis.retention.records import Tally
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
@@ -30,7 +31,7 @@ async def test_all_that_is_due_goes_and_only_that(
     assert len(objects(runtime.store.root)) == len(not_due)
     assert await open_purges(database) == []
     assert (report.status, report.files, report.size_bytes) == (SweepStatus.COMPLETED, 25, 25 * len(CONTENT))
-    assert report.of(Category.CLIPS).facts() == {"files_removed": 5, "bytes_freed": 5 * len(CONTENT), "errors": 0}
+    assert report.of(Category.CLIPS) == Tally(files_removed=5, bytes_freed=5 * len(CONTENT))
 
 
 async def test_a_file_goes_at_the_very_instant_it_is_due(

@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 
 from media_analysis.errors import FileGone
-from media_analysis.retention.deletion import Order
 from media_analysis.retention.records import SweepReport
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
@@ -19,6 +18,7 @@ from tests.retention.conftest import (
     FUTURE,
     Plant,
     buried,
+    claim_all,
     let_purges_lapse,
     living,
     open_purges,
@@ -113,8 +113,7 @@ async def test_a_claim_whose_sweeper_died_is_taken_over_when_its_lease_ends(
     runtime: Runtime, other: Runtime, plant: Plant, database: str
 ) -> None:
     await plant(3)
-    order = Order(await runtime.db.now(), requested_by="the dead", sweep_id=None, batch_size=10)
-    await runtime.deleter.claim(Category.TEMP, order, after=None)
+    await claim_all(runtime, Category.TEMP, by="the dead")
 
     before = await sweep(other)
     untouched = len(objects(runtime.store.root))

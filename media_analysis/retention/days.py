@@ -1,0 +1,128 @@
+"""Bytes by day: what falls due, what came in, and the fold that keeps the days few."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.storage.category import Category
+
+TRAILING_DAYS: Final = 28
+FOLD_FROM: Final = 500
+"""Fewer rows than that beyond one per day are not worth a fold."""
+FOLD_LIMIT: Final = 50_000
+
+
+class DueSum(NamedTuple):
+    """Files of one category that fall due on one day, or never while `due_on` is None."""
+
+    category: Category
+    stored_on: date | None
+    """Told only of categories it was asked for, where the category decides the end."""
+    due_on: date | None
+    dated: bool
+    """Somebody gave them their end, or they lie in the trash."""
+    files: int
+    size_bytes: int
+
+
+class Account(NamedTuple):
+    """What one category holds, and what came in over the trailing days and today."""
+
+    category: Category
+    today: date
+    used_bytes: int
+    trashed_bytes: int = 0
+    span_days: int = 0
+    """Over how many full days `past_*` is the sum; 0 before the first full day has passed."""
+    past_files: int = 0
+    past_bytes: int = 0
+    today_files: int = 0
+    today_bytes: int = 0
+
+
+_ACCOUNTS = text("""
+    WITH clock AS (
+        SELECT (coalesce(CAST(:now AS timestamptz), now()) AT TIME ZONE 'UTC')::date AS today
+    ), ingest AS (
+        SELECT category,
+            sum(files) FILTER (WHERE day < today) AS past_files,
+            sum(size_bytes) FILTER (WHERE day < today) AS past_bytes,
+            sum(files) FILTER (WHERE day = today) AS today_files,
+            sum(size_bytes) FILTER (WHERE day = today) AS today_bytes
+        FROM ledger_days, clock WHERE day BETWEEN today - CAST(:trailing AS int) AND today GROUP BY category
+    ), trash AS (
+        SELECT category, sum(trashed_bytes) AS size_bytes FROM ledger
+        WHERE CAST(:with_trash AS boolean) AND trashed_bytes <> 0 GROUP BY category
+    )
+    SELECT category::text, today, usage.size_bytes, coalesce(trash.size_bytes, 0)::bigint,
+        coalesce(least(today - (SELECT min(day) FROM ledger_days), CAST(:trailing AS int)), 0),
+        coalesce(past_files, 0)::bigint, coalesce(past_bytes, 0)::bigint,
+        coalesce(today_files, 0)::bigint, coalesce(today_bytes, 0)::bigint
+    FROM category_usage AS usage CROSS JOIN clock
+    LEFT JOIN ingest USING (category) LEFT JOIN trash USING (category)
+    ORDER BY category
+""")
+
+_DUE = text("""
+    SELECT category::text,
+        CASE WHEN category = ANY(CAST(:told AS category[])) THEN stored_on END AS stored_on,
+        CASE WHEN due_on < :today THEN :today ELSE due_on END AS due_on,
+        stored_on IS NULL AS dated, sum(files)::bigint, sum(size_bytes)::bigint
+    FROM due_days WHERE due_on < :before OR (stored_on IS NOT NULL AND category = ANY(CAST(:told AS category[])))
+    GROUP BY 1, 2, 3, 4 HAVING sum(files) <> 0 OR sum(size_bytes) <> 0
+    ORDER BY 1, 3, 2, 4
+""")
+
+# Of rows, never of files: what is counted here is what a fold would take away.
+_COUNT_FOLDABLE = text("""
+    SELECT coalesce(sum(deltas - 1), 0)::bigint
+    FROM (SELECT count(*) AS deltas FROM due_days GROUP BY category, stored_on, due_on) AS days
+""")
+
+# A fold beside another one passes over its rows, so neither waits; writers only ever add rows.
+_FOLD = text("""
+    WITH taken AS MATERIALIZED (
+        SELECT id FROM due_days ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+    ), old AS (
+        DELETE FROM due_days USING taken WHERE due_days.id = taken.id
+        RETURNING due_days.category, due_days.stored_on, due_days.due_on, due_days.files, due_days.size_bytes
+    ), folded AS (
+        INSERT INTO due_days (category, stored_on, due_on, files, size_bytes)
+        SELECT category, stored_on, due_on, sum(files), sum(size_bytes) FROM old
+        GROUP BY category, stored_on, due_on HAVING sum(files) <> 0 OR sum(size_bytes) <> 0
+        RETURNING id
+    )
+    SELECT (SELECT count(*) FROM old) - (SELECT count(*) FROM folded)
+""")
+
+
+async def list_accounts(session: AsyncSession, *, now: datetime | None, with_trash: bool) -> Sequence[Account]:
+    """Return what every category holds and took in; `now` defaults to the database's clock."""
+    rows = await session.execute(_ACCOUNTS, {"now": now, "trailing": TRAILING_DAYS, "with_trash": with_trash})
+    return [Account(Category(name), *facts) for name, *facts in rows]
+
+
+async def list_due_sums(
+    session: AsyncSession, *, today: date, before: date, told: Sequence[Category] = ()
+) -> Sequence[DueSum]:
+    """Return what falls due before a day, what is overdue as due today, earliest first in each category.
+
+    Of the categories in `told` it says when files were stored, and also tells those that fall due later or never.
+    """
+    rows = await session.execute(_DUE, {"today": today, "before": before, "told": [kind.value for kind in told]})
+    return [DueSum(Category(name), *facts) for name, *facts in rows]
+
+
+async def fold_due_days(session: AsyncSession, *, at_least: int = FOLD_FROM, most: int = FOLD_LIMIT) -> int:
+    """Add up what transactions wrote about the same days, oldest first, and return how many rows that saved.
+
+    Sums stay what they are at every moment, whoever writes, reads or folds meanwhile. Does nothing while there
+    are fewer than `at_least` rows to be saved.
+    """
+    if (await session.execute(_COUNT_FOLDABLE)).scalar_one() < at_least:
+        return 0
+    saved: int = (await session.execute(_FOLD, {"most": most})).scalar_one()
+    return saved

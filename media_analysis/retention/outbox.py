@@ -1,0 +1,100 @@
+"""The outbox: bytes of deleted files that still have to go, with attempts, backoff and a last error."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.files.models import CATEGORY
+from media_analysis.retention.burial import PURGE_LEASE, Claim, ClaimedFile
+from media_analysis.retention.due import DueFile
+from media_analysis.storage.category import Category
+
+_CLAIM_PURGE = text("""
+    UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1
+    WHERE id = (SELECT id FROM purges WHERE due_at <= :now ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, attempts, tombstone_ids, secure
+""")
+
+_PURGE_FILES = text("""
+    SELECT id, key, coalesce(size_bytes, 0) AS size_bytes, category
+    FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))
+""").columns(category=CATEGORY)
+
+_SUM_UNFINISHED = text("""
+    SELECT stone.category, count(*), coalesce(sum(stone.size_bytes), 0)::bigint
+    FROM purges JOIN tombstones AS stone ON stone.id = ANY(purges.tombstone_ids)
+    WHERE purges.due_at <= :now GROUP BY stone.category
+""").columns(category=CATEGORY)
+
+_CONFIRM = text("""
+    UPDATE purges SET confirmed_at = now(), due_at = NULL, tombstone_ids = '{}', last_error = NULL WHERE id = :id
+""")
+
+_ADD_RETRIES = text("""
+    INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts, last_error, dead_at, secure)
+    SELECT retry.id, purges.sweep_id, ARRAY[retry.tombstone_id], purges.claimed_at,
+        CASE WHEN NOT :given_up THEN now() + :pause END, CAST(:attempts AS bigint), retry.error,
+        CASE WHEN :given_up THEN now() END, purges.secure
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:tombstone_ids AS uuid[]), CAST(:errors AS text[]))
+        AS retry(id, tombstone_id, error), purges
+    WHERE purges.id = :purge_id
+""")
+
+_POINT_TO_RETRIES = text("""
+    UPDATE tombstones SET purge_id = retry.id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:tombstone_ids AS uuid[])) AS retry(id, tombstone_id)
+    WHERE tombstones.id = retry.tombstone_id
+""")
+
+_MARK_PURGED = text("UPDATE tombstones SET purged_at = now() WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+
+async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:
+    """Take over the most overdue outbox entry; its first claimer died, or an earlier try failed."""
+    entry = (await session.execute(_CLAIM_PURGE, {"now": now, "lease": PURGE_LEASE})).one_or_none()
+    if entry is None:
+        return None
+    rows = (await session.execute(_PURGE_FILES, {"ids": entry.tombstone_ids})).all()
+    files = [ClaimedFile(file_id, key, size_bytes) for file_id, key, size_bytes, _ in rows]
+    return Claim(entry.id, entry.attempts, rows[0].category, files, entry.secure)
+
+
+async def sum_unfinished(session: AsyncSession, *, now: datetime) -> Sequence[tuple[Category, int, int]]:
+    """Return the files and bytes per category that outbox entries open to takeover still hold."""
+    rows = await session.execute(_SUM_UNFINISHED, {"now": now})
+    return [(category, files, size_bytes) for category, files, size_bytes in rows]
+
+
+async def confirm(
+    session: AsyncSession, claim: Claim, failed: Sequence[tuple[ClaimedFile | DueFile, str]], *, max_attempts: int
+) -> None:
+    """Close an outbox entry; every file that failed gets an entry, a backoff and a last error of its own."""
+    if failed:
+        retries = {
+            "ids": [uuid7() for _ in failed],
+            "tombstone_ids": [file.id for file, _ in failed],
+        }
+        about = {
+            "errors": [reason for _, reason in failed],
+            "purge_id": claim.purge_id,
+            "attempts": claim.attempts,
+            "given_up": claim.attempts >= max_attempts,
+            "pause": backoff(claim.attempts),
+        }
+        await session.execute(_ADD_RETRIES, {**retries, **about})
+        await session.execute(_POINT_TO_RETRIES, retries)
+    else:
+        # Losing this COMMIT in a crash only means unlinking absent names once more, so it need not reach the disk now.
+        await session.execute(text("SET LOCAL synchronous_commit = off"))
+    if claim.secure:
+        refused = {file.id for file, _ in failed}
+        await session.execute(_MARK_PURGED, {"ids": [file.id for file in claim.files if file.id not in refused]})
+    await session.execute(_CONFIRM, {"id": claim.purge_id})
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return the pause after so many tries: a minute, doubling up to a day."""
+    return min(timedelta(minutes=2 ** min(attempts - 1, 20)), timedelta(days=1))

@@ -1,0 +1,174 @@
+"""Pauses: deletion stands still, in one category or everywhere, until somebody confirms."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.db.database import Database
+from media_analysis.db.instance import Instance
+from media_analysis.errors import ConfirmationNeeded, DeletionPaused, PauseNotFound
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.retention.models import Pause, PauseCause
+from media_analysis.storage.category import Category
+
+BREAKER_CAUSES: Final = (PauseCause.SHARE, PauseCause.MEDIAN)
+Observe = Callable[[PauseCause], None]
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Why deletion should stand still: what would have gone, in numbers and in a sentence."""
+
+    cause: PauseCause
+    reason: str
+    files: int = 0
+    size_bytes: int = 0
+
+
+async def find_pause(session: AsyncSession, category: Category) -> Pause | None:
+    """Return the first pause that stands in a category's way."""
+    return await _find(session, or_(Pause.category == category, Pause.category.is_(None)))
+
+
+async def find_clock_pause(session: AsyncSession) -> Pause | None:
+    """Return the open pause that a distrusted clock left, if there is one."""
+    return await _find(session, Pause.cause == PauseCause.CLOCK)
+
+
+async def _find(session: AsyncSession, stands: ColumnElement[bool]) -> Pause | None:
+    query = select(Pause).where(Pause.resumed_at.is_(None), stands).order_by(Pause.paused_at, Pause.id).limit(1)
+    return (await session.scalars(query)).one_or_none()
+
+
+async def require_running(session: AsyncSession, category: Category) -> None:
+    """Return if deletion may go on in a category.
+
+    Raises:
+        DeletionPaused: it may not.
+
+    """
+    pause = await find_pause(session, category)
+    if pause is not None:
+        raise DeletionPaused(category.value, pause_id=pause.id, reason=pause.reason)
+
+
+async def list_pauses(session: AsyncSession, *, is_open: bool | None, limit: int = 500) -> Sequence[Pause]:
+    """Return pauses, latest first: those that are open, those that ended, or both."""
+    query = select(Pause).order_by(Pause.paused_at.desc(), Pause.id.desc()).limit(limit)
+    if is_open is not None:
+        query = query.where(Pause.resumed_at.is_(None) if is_open else Pause.resumed_at.is_not(None))
+    return (await session.scalars(query)).all()
+
+
+async def add_pause(session: AsyncSession, category: Category | None, finding: Finding, *, by: str) -> Pause:
+    """Stop deletion in a category, or everywhere, from this transaction's commit on."""
+    statement = insert(Pause).values(
+        id=uuid7(), category=category, **vars(finding), paused_at=func.now(), paused_by=by
+    )
+    pause = (await session.scalars(statement.returning(Pause))).one()
+    await add_events(session, [_act(pause, Action.PAUSED, by, reason=pause.reason)])
+    return pause
+
+
+def tell(pause: Pause) -> None:
+    """Log, once it is committed, that deletion stands still."""
+    log.warning(
+        "deletion.paused",
+        pause_id=str(pause.id),
+        category=None if pause.category is None else pause.category.value,
+        cause=pause.cause.value,
+        reason=pause.reason,
+        files=pause.files,
+        paused_by=pause.paused_by,
+    )
+
+
+@dataclass(frozen=True)
+class PauseService:
+    """Lets operators stop deletion, and let it go on after they confirmed what will go."""
+
+    db: Database
+
+    async def pause(self, *, category: Category | None, reason: str, by: str) -> Pause:
+        """Stop deletion in a category, or everywhere; a sweep under way stops before its next batch."""
+        async with self.db.transaction() as session:
+            finding = Finding(cause=PauseCause.OPERATOR, reason=reason)
+            pause = await add_pause(session, category, finding, by=by)
+        tell(pause)
+        return pause
+
+    async def resume(self, pause_id: UUID, *, confirm: int | None, by: str) -> Pause:
+        """End a pause; `confirm` is the number of files it named. One that ended already is returned as it is.
+
+        Raises:
+            PauseNotFound: there is none of this id.
+            ConfirmationNeeded: the number is another one.
+
+        """
+        async with self.db.transaction() as session:
+            pause = (await session.scalars(_locked(Pause.id == pause_id))).one_or_none()
+            if pause is None:
+                raise PauseNotFound(pause_id)
+            if pause.resumed_at is not None:
+                return pause
+            _require_confirmation([pause], confirm)
+            (resumed,) = await _end(session, [pause], by=by)
+        return resumed
+
+    async def resume_all(self, *, confirm: int | None, by: str) -> Sequence[Pause]:
+        """End every open pause; `confirm` is the number of files they name together.
+
+        Raises:
+            ConfirmationNeeded: the number is another one.
+
+        """
+        async with self.db.transaction() as session:
+            pauses = (await session.scalars(_locked(Pause.resumed_at.is_(None)))).all()
+            if not pauses:
+                return []
+            _require_confirmation(pauses, confirm)
+            return await _end(session, pauses, by=by)
+
+    async def list(self, *, is_open: bool | None = None, limit: int = 500) -> Sequence[Pause]:
+        """Return pauses, latest first: those that are open, those that ended, or both."""
+        async with self.db.read_only() as session:
+            return await list_pauses(session, is_open=is_open, limit=limit)
+
+
+def _locked(which: ColumnElement[bool]) -> Select[tuple[Pause]]:
+    return select(Pause).where(which).order_by(Pause.id).with_for_update()
+
+
+def _require_confirmation(pauses: Sequence[Pause], confirm: int | None) -> None:
+    files = sum(pause.files for pause in pauses)
+    if confirm != files:
+        raise ConfirmationNeeded(confirm=str(files), reason=f"resuming lets {files} files go that a pause names")
+
+
+async def _end(session: AsyncSession, pauses: Sequence[Pause], *, by: str) -> Sequence[Pause]:
+    ended = update(Pause).where(Pause.id.in_([pause.id for pause in pauses]))
+    ended = ended.values(resumed_at=func.now(), resumed_by=by)
+    rows = (await session.scalars(ended.returning(Pause), execution_options={"populate_existing": True})).all()
+    if any(pause.cause is PauseCause.CLOCK for pause in rows):
+        # Whoever confirms a clock says that it is right now, whichever way it jumped.
+        await session.execute(update(Instance).values(clock_seen_at=func.clock_timestamp()))
+    await add_events(session, [_act(pause, Action.RESUMED, by) for pause in rows])
+    return rows
+
+
+def _act(pause: Pause, action: Action, by: str, *, reason: str | None = None) -> Act:
+    details = {
+        "pause_id": str(pause.id),
+        "category": None if pause.category is None else pause.category.value,
+        "cause": pause.cause.value,
+        "files": pause.files,
+        "size_bytes": pause.size_bytes,
+    }
+    return Act(actor=by, action=action, reason=reason, details=details)

@@ -1,0 +1,163 @@
+"""A tree on disk as it really is: walked in pieces, looked at name by name, and objects set aside."""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from media_analysis.failpoints import failpoint
+from media_analysis.storage.directories import make_directories, sync_directory
+from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.unlinking import errno_name
+
+QUARANTINE: Final = ".quarantine"
+"""Where objects nobody tracks wait for a person, in the store's root, by the day they were moved."""
+OWN_NAMES: Final = frozenset({MARKER_NAME, f"{MARKER_NAME}.part", QUARANTINE, "lost+found"})
+"""What lies in a store's root and is no object."""
+
+
+class Kind(StrEnum):
+    """What a name on disk stands for."""
+
+    FILE = "file"
+    HARD_LINK = "hard_link"
+    """A regular file with more than one name: who else writes to it is unknown."""
+    LINK = "link"
+    SPECIAL = "special"
+    """A device, a pipe or a socket."""
+    DIRECTORY = "directory"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name as it was when somebody looked; `name` is relative to what was walked."""
+
+    name: str
+    kind: Kind
+    size_bytes: int = 0
+    modified_ns: int = 0
+    reason: str | None = None
+    """The kernel's word for why it cannot be read."""
+
+    @property
+    def sayable(self) -> bool:
+        """Whether it can be written down: PostgreSQL and JSON take nothing but Unicode."""
+        try:
+            self.name.encode()
+        except UnicodeEncodeError:
+            return False
+        return True
+
+
+async def walk_in_batches(root: Path, size: int, *, skip: frozenset[str] = frozenset()) -> AsyncIterator[list[Entry]]:
+    """Yield what `walk` does in lists of `size`, each gathered in a thread."""
+    entries = walk(root, skip=skip)
+    while batch := await asyncio.to_thread(lambda: list(islice(entries, size))):
+        yield batch
+
+
+def walk(root: Path, *, skip: frozenset[str] = frozenset()) -> Iterator[Entry]:
+    """Yield everything below `root` but readable directories, following no link.
+
+    Memory is bounded by the depth of the tree, whatever a directory holds. `skip` names what is left out at the top.
+    """
+    descent = [_scan(_Folder(str(root), ""), skip)]
+    while descent:
+        match next(descent[-1], None):
+            case None:
+                descent.pop()
+            case Entry() as entry:
+                yield entry
+            case folder:
+                descent.append(_scan(folder))
+
+
+def look(root: Path, names: Iterable[str]) -> list[Entry | None]:
+    """Return what stands at each name right now, None where nothing does."""
+    return [_look_at(root, name) for name in names]
+
+
+def set_aside(root: Path, keys: Sequence[str], day: date) -> dict[str, str]:
+    """Move objects into the quarantine by their names alone, durably; return where each one is now.
+
+    One that is gone already is left out. Nothing is ever overwritten there: the caller lets nobody else do the same.
+    """
+    moved: dict[str, str] = {}
+    for key in keys:
+        place = _free_place(root, f"{QUARANTINE}/{day:%Y-%m-%d}/{key}")
+        make_directories((root / place).parent, below=root)
+        try:
+            (root / key).rename(root / place)
+        except FileNotFoundError:
+            continue
+        moved[key] = place
+        failpoint("quarantine.moved")
+    # The new names first: after a power cut an object may be in both places, never in none.
+    for directory in dict.fromkeys((root / place).parent for place in moved.values()):
+        sync_directory(directory)
+    for directory in dict.fromkeys((root / key).parent for key in moved):
+        sync_directory(directory)
+    return moved
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: str
+    name: str
+
+
+def _scan(folder: _Folder, skip: frozenset[str] = frozenset()) -> Iterator[Entry | _Folder]:
+    try:
+        with os.scandir(folder.path) as found:
+            for item in found:
+                if item.name in skip:
+                    continue
+                name = f"{folder.name}/{item.name}" if folder.name else item.name
+                yield _Folder(item.path, name) if item.is_dir(follow_symlinks=False) else _entry_of(item, name)
+    except FileNotFoundError:
+        return  # removed while we walked
+    except OSError as error:
+        yield Entry(folder.name or ".", Kind.UNREADABLE, reason=errno_name(error))
+
+
+def _entry_of(item: os.DirEntry[str], name: str) -> Entry:
+    try:
+        return _described(name, item.stat(follow_symlinks=False))
+    except OSError as error:
+        return Entry(name, Kind.UNREADABLE, reason=errno_name(error))
+
+
+def _look_at(root: Path, name: str) -> Entry | None:
+    try:
+        return _described(name, os.lstat(f"{root}/{name}"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return Entry(name, Kind.UNREADABLE, reason=errno_name(error))
+
+
+def _described(name: str, status: os.stat_result) -> Entry:
+    return Entry(name, _kind_of(status), status.st_size, status.st_mtime_ns)
+
+
+def _kind_of(status: os.stat_result) -> Kind:
+    if stat.S_ISREG(status.st_mode):
+        return Kind.FILE if status.st_nlink == 1 else Kind.HARD_LINK
+    if stat.S_ISLNK(status.st_mode):
+        return Kind.LINK
+    return Kind.DIRECTORY if stat.S_ISDIR(status.st_mode) else Kind.SPECIAL
+
+
+def _free_place(root: Path, wanted: str) -> str:
+    place, number = wanted, 0
+    while os.path.lexists(root / place):
+        number += 1
+        place = f"{wanted}.{number}"
+    return place
