@@ -57,7 +57,7 @@ _ACCOUNTS = text("""
         SELECT category, sum(trashed_bytes) AS size_bytes FROM ledger
         WHERE CAST(:with_trash AS boolean) AND trashed_bytes <> 0 GROUP BY category
     )
-    SELECT category::text, today, usage.size_bytes, coalesce(trash.size_bytes, 0)::bigint,
+    SELECT category, today, usage.size_bytes, coalesce(trash.size_bytes, 0)::bigint,
         coalesce(least(today - (SELECT min(day) FROM ledger_days), CAST(:trailing AS int)), 0),
         coalesce(past_files, 0)::bigint, coalesce(past_bytes, 0)::bigint,
         coalesce(today_files, 0)::bigint, coalesce(today_bytes, 0)::bigint
@@ -67,13 +67,12 @@ _ACCOUNTS = text("""
 """)
 
 _DUE = text("""
-    SELECT category::text,
-        CASE WHEN category = ANY(CAST(:told AS category[])) THEN stored_on END AS stored_on,
+    SELECT category, CASE WHEN category = ANY(CAST(:told AS category[])) THEN stored_on END AS stored_on,
         CASE WHEN due_on < :today THEN :today ELSE due_on END AS due_on,
         stored_on IS NULL AS dated, sum(files)::bigint, sum(size_bytes)::bigint
     FROM due_days WHERE due_on < :before OR (stored_on IS NOT NULL AND category = ANY(CAST(:told AS category[])))
     GROUP BY 1, 2, 3, 4 HAVING sum(files) <> 0 OR sum(size_bytes) <> 0
-    ORDER BY 1, 3, 2, 4
+    ORDER BY 3
 """)
 
 # Of rows, never of files: what is counted here is what a fold would take away.
@@ -108,7 +107,7 @@ async def list_accounts(session: AsyncSession, *, now: datetime | None, with_tra
 async def list_due_sums(
     session: AsyncSession, *, today: date, before: date, told: Sequence[Category] = ()
 ) -> Sequence[DueSum]:
-    """Return what falls due before a day, what is overdue as due today, earliest first in each category.
+    """Return what falls due before a day, what is overdue as due today, earliest first.
 
     Of the categories in `told` it says when files were stored, and also tells those that fall due later or never.
     """

@@ -1,4 +1,4 @@
-"""`scripts/bench sweep | register`: run a benchmark, print its ratios, write them as JSON."""
+"""`scripts/bench sweep | register | retention`: run a benchmark, print its ratios, write them as JSON."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import uvloop
 
 from media_analysis.telemetry.logs import configure_logging
-from scripts.benchmarks import register, stage, sweep
+from scripts.benchmarks import register, retention, stage, sweep
 
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
@@ -46,6 +46,12 @@ async def run_register(options: argparse.Namespace, directory: Path) -> dict[str
     return figures
 
 
+async def run_retention(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    print(f"stats, forecast and preview at {options.files:,} files")
+    async with stage.open_stage(directory / "a") as opened:
+        return await retention.retention(opened, files=options.files, rounds=options.repeats)
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
@@ -64,6 +70,9 @@ def parse() -> argparse.Namespace:
     registering = benches.add_parser("register", help=register.__doc__)
     registering.add_argument("--callers", type=int, default=64)
     registering.add_argument("--seconds", type=float, default=4)
+    retaining = benches.add_parser("retention", help=retention.__doc__)
+    retaining.add_argument("--files", type=int, default=1_000_000)
+    retaining.add_argument("--repeats", type=int, default=20, help="how often each question is asked")
     return parser.parse_args()
 
 
@@ -79,7 +88,7 @@ def show(name: str, figures: dict[str, Any], indent: int = 0) -> None:
 def main() -> None:
     options = parse()
     configure_logging(style="console", level="WARNING")
-    work = {"sweep": run_sweep, "register": run_register}[options.bench]
+    work = {"sweep": run_sweep, "register": run_register, "retention": run_retention}[options.bench]
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)
     place = stage.own_filesystem(12) if owned else stage.temporary_directory()
     with place as directory:

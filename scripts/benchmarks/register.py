@@ -18,6 +18,7 @@ from scripts.benchmarks.stage import COLUMNS, OWNERS, Stage, settle
 
 Register = Callable[[int], Awaitable[object]]
 POOL = 20
+EMPTY = "TRUNCATE media_files, ledger, due_days; UPDATE category_usage SET size_bytes = 0"
 
 
 async def register(stage: Stage, *, callers: int, rounds: int, seconds: float) -> dict[str, Any]:
@@ -33,7 +34,7 @@ async def register(stage: Stage, *, callers: int, rounds: int, seconds: float) -
     try:
         for number in range(rounds):
             for name, way in ways.items():
-                await pool.execute("TRUNCATE media_files, ledger")
+                await pool.execute(EMPTY)
                 await settle(stage.url)
                 rates[name].append(await rate(way, callers=callers, seconds=seconds))
             print(f"  round {number + 1}: " + ", ".join(f"{name} {runs[-1]:,.0f}/s" for name, runs in rates.items()))
@@ -114,7 +115,7 @@ async def rate(way: Register, *, callers: int, seconds: float) -> float:
 
 async def require_exact_ledger(stage: Stage, pool: asyncpg.Pool, registrar: Registrar, callers: int) -> None:
     """Stop unless the ledger equals the rows after a concurrent run."""
-    await pool.execute("TRUNCATE media_files, ledger")
+    await pool.execute(EMPTY)
     await rate(lambda number: registrar.register(new_registration(number)), callers=callers, seconds=0.5)
     wrong = await pool.fetch("""
         SELECT owner FROM (SELECT owner, sum(reserved_bytes) AS bytes FROM media_files GROUP BY owner) AS truth

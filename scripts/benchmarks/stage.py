@@ -24,6 +24,21 @@ from media_analysis.settings import load_settings
 OWNERS = 16
 FILE_BYTES = 4096
 FILES_PER_FOLDER = 10_000
+ENVIRONMENT = {
+    "STORAGE_MONITORING_RESERVE_BYTES": "1MiB",
+    "DATABASE_DEADLINE_SECONDS": "60",
+    "STORAGE_QUOTA_UPLOADS": "1TiB",
+    # The breaker weighs every sweep as usual; only that everything is due may not stop one here.
+    "STORAGE_BREAKER_SHARE_PERCENT_UPLOADS": "100",
+    "STORAGE_BREAKER_MEDIAN_FACTOR": "none",
+}
+COUNT_EVERYTHING = """
+    DELETE FROM ledger;
+    INSERT INTO ledger SELECT owner, category, count(*), sum(size_bytes), 0 FROM media_files GROUP BY 1, 2;
+    UPDATE category_usage SET size_bytes = (
+        SELECT coalesce(sum(size_bytes), 0) FROM ledger WHERE ledger.category = category_usage.category
+    )
+"""
 
 
 @dataclass(frozen=True)
@@ -66,9 +81,7 @@ def temporary_directory() -> Iterator[Path]:
 @asynccontextmanager
 async def open_stage(directory: Path) -> AsyncIterator[Stage]:
     """Start PostgreSQL and open the services below `directory`."""
-    settings = load_settings(
-        {"data_dir": directory}, environ={"STORAGE_MONITORING_RESERVE_BYTES": "1MiB", "DATABASE_DEADLINE_SECONDS": "60"}
-    ).settings
+    settings = load_settings({"data_dir": directory}, environ=ENVIRONMENT).settings
     async with embedded_server(directory / "postgres") as server:
         await migrate(server.url)
         async with open_runtime(settings, server.url) as runtime:
@@ -133,10 +146,7 @@ async def add_rows(url: str, files: Sequence[tuple[UUID, str]], *, due_from: dat
     connection = await asyncpg.connect(url)
     try:
         await connection.copy_records_to_table("media_files", records=rows, columns=COLUMNS)
-        await connection.execute("DELETE FROM ledger")
-        await connection.execute("""
-            INSERT INTO ledger SELECT owner, category, count(*), sum(size_bytes), 0 FROM media_files GROUP BY 1, 2
-        """)
+        await connection.execute(COUNT_EVERYTHING)
     finally:
         await connection.close()
 
