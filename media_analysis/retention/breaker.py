@@ -149,7 +149,11 @@ async def _sum_due(session: AsyncSession, category: Category, *, now: datetime) 
 
 async def _is_allowed(session: AsyncSession, category: Category, files: int, *, now: datetime) -> bool:
     """Tell whether the last confirmation covers as many files, after what sweeps took on its strength."""
-    asked = {"category": category.value, "since": now - ALLOWED_FOR, "causes": [cause.value for cause in BREAKER_CAUSES]}
+    asked = {
+        "category": category.value,
+        "since": now - ALLOWED_FOR,
+        "causes": [cause.value for cause in BREAKER_CAUSES],
+    }
     allowance = (await session.execute(_ALLOWANCE, asked)).one_or_none()
     return allowance is not None and 100 * (files + allowance.taken) <= ALLOWANCE_PERCENT * allowance.files
 
@@ -177,8 +181,8 @@ _LIVING: Final = text("""
 # With a trash a sweep throws away what fell due and purges what it threw away before: the larger part is what it took.
 _SWEPT: Final = """
     SELECT started_at, greatest(
-        CAST(categories -> :category ->> 'files_removed' AS bigint),
-        CAST(categories -> :category ->> 'files_trashed' AS bigint)
+        CAST(categories -> CAST(:category AS text) ->> 'files_removed' AS bigint),
+        CAST(categories -> CAST(:category AS text) ->> 'files_trashed' AS bigint)
     ) AS files
     FROM sweeps
     WHERE started_at >= :since AND ended_at IS NOT NULL AND NOT dry_run AND kind LIKE 'cleanup:%'

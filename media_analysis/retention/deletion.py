@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import FileGone, FileHeld, FileNotReady, MediaAnalysisError
+from media_analysis.errors import FileHeld, FileNotReady, MediaAnalysisError
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import FileState, RetentionRule
@@ -113,7 +113,7 @@ class Deleter:
         """
         await self.store.require_marker()
         async with self.db.transaction() as session:
-            await require_running(session, category)
+            await require_running(session, category, only_pending=only_pending)
             due = await list_due(
                 session, category, now=order.now, after=after, limit=limit, only_pending=only_pending, lock=True
             )
@@ -125,9 +125,7 @@ class Deleter:
         failpoint("delete.claimed")
         return Batch(claims, [file for files in decided.trashed.values() for file in files], due[-1].position)
 
-    async def take(
-        self, session: AsyncSession, category: Category, decided: Sorted, order: Order
-    ) -> Sequence[Claim]:
+    async def take(self, session: AsyncSession, category: Category, decided: Sorted, order: Order) -> Sequence[Claim]:
         """Act on locked files as decided, in the caller's transaction; the claims are purged after its commit."""
         if decided.kept:
             await reschedule(session, decided.kept)

@@ -34,7 +34,7 @@ class Finding:
 
 async def find_pause(session: AsyncSession, category: Category) -> Pause | None:
     """Return the first pause that stands in a category's way."""
-    return await _find(session, or_(Pause.category == category, Pause.category.is_(None)))
+    return await _find(session, _in_the_way_of(category))
 
 
 async def find_clock_pause(session: AsyncSession) -> Pause | None:
@@ -42,19 +42,30 @@ async def find_clock_pause(session: AsyncSession) -> Pause | None:
     return await _find(session, Pause.cause == PauseCause.CLOCK)
 
 
+def _in_the_way_of(category: Category) -> ColumnElement[bool]:
+    return or_(Pause.category == category, Pause.category.is_(None))
+
+
 async def _find(session: AsyncSession, stands: ColumnElement[bool]) -> Pause | None:
     query = select(Pause).where(Pause.resumed_at.is_(None), stands).order_by(Pause.paused_at, Pause.id).limit(1)
     return (await session.scalars(query)).one_or_none()
 
 
-async def require_running(session: AsyncSession, category: Category) -> None:
+async def require_running(session: AsyncSession, category: Category, *, only_pending: bool = False) -> None:
     """Return if deletion may go on in a category.
+
+    Uploads that were given up hold nothing anybody was promised, and what they reserve would fill the quota:
+    `only_pending` lets them go whatever the breaker thinks of the rest, but not against an operator or a distrusted
+    clock, by which they might not even be over.
 
     Raises:
         DeletionPaused: it may not.
 
     """
-    pause = await find_pause(session, category)
+    stands = _in_the_way_of(category)
+    if only_pending:
+        stands &= Pause.cause.not_in(BREAKER_CAUSES)
+    pause = await _find(session, stands)
     if pause is not None:
         raise DeletionPaused(category.value, pause_id=pause.id, reason=pause.reason)
 
@@ -69,9 +80,7 @@ async def list_pauses(session: AsyncSession, *, is_open: bool | None, limit: int
 
 async def add_pause(session: AsyncSession, category: Category | None, finding: Finding, *, by: str) -> Pause:
     """Stop deletion in a category, or everywhere, from this transaction's commit on."""
-    statement = insert(Pause).values(
-        id=uuid7(), category=category, **vars(finding), paused_at=func.now(), paused_by=by
-    )
+    statement = insert(Pause).values(id=uuid7(), category=category, **vars(finding), paused_at=func.now(), paused_by=by)
     pause = (await session.scalars(statement.returning(Pause))).one()
     await add_events(session, [_act(pause, Action.PAUSED, by, reason=pause.reason)])
     return pause
@@ -142,7 +151,7 @@ class PauseService:
             return await list_pauses(session, is_open=is_open, limit=limit)
 
 
-def _locked(which: ColumnElement[bool]) -> Select[tuple[Pause]]:
+def _locked(which: ColumnElement[bool]) -> Select[Pause]:
     return select(Pause).where(which).order_by(Pause.id).with_for_update()
 
 

@@ -1,6 +1,6 @@
 """How storage stands: used and free bytes, quotas, what is overdue, and whether all is well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,10 @@ from media_analysis.db.health import list_unsafe_settings
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.files import ledger
 from media_analysis.files.models import LedgerEntry
+from media_analysis.retention.models import Pause
+from media_analysis.retention.pauses import list_pauses
+from media_analysis.retention.policies import get_policy
+from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import Capacity, ObjectStore
 
@@ -32,7 +36,14 @@ class StorageStats:
 
     capacity: Capacity
     usage: Mapping[Category, Usage]
-    quotas: Quotas
+    policy: Policy | None
+    """The policy in force; None before the first start."""
+
+    @property
+    def quotas(self) -> Quotas:
+        if self.policy is None:
+            return {}
+        return {category: rules.quota_bytes for category, rules in self.policy.rules.items()}
 
     @property
     def used_bytes(self) -> int:
@@ -54,26 +65,26 @@ class StatusService:
 
     db: Database
     store: ObjectStore
-    quotas: Quotas
     reserve_bytes: int
     alert_threshold_percent: float
 
     async def stats(self, *, owner: str | None) -> StorageStats:
         """Return usage per category of one owner, or of everybody."""
 
-        async def read() -> Sequence[LedgerEntry]:
+        async def read() -> tuple[Sequence[LedgerEntry], Policy | None]:
             async with self.db.read_only() as session:
-                return await ledger.list_entries(session, owner=owner)
+                return await ledger.list_entries(session, owner=owner), await get_policy(session)
 
         usage = {category: Usage() for category in Category}
-        for entry in await self.db.retry(read):
+        entries, policy = await self.db.retry(read)
+        for entry in entries:
             known = usage[entry.category]
             usage[entry.category] = Usage(
                 known.files + entry.files,
                 known.size_bytes + entry.size_bytes,
                 known.reserved_bytes + entry.reserved_bytes,
             )
-        return StorageStats(await self.store.capacity(), usage, self.quotas)
+        return StorageStats(await self.store.capacity(), usage, policy)
 
     async def backlog(self, *, now: datetime | None = None) -> Backlog:
         """Return how late deletion is, in seconds per category, and what it could not finish."""
@@ -85,33 +96,60 @@ class StatusService:
 
     async def problems(self) -> Sequence[str]:
         """Return what is wrong, each in a sentence an operator can act on; empty when all is well."""
-        try:
-            await self.store.require_marker()
-            stats = await self.stats(owner=None)
-            backlog = await self.backlog()
-            async with self.db.read_only() as session:
-                unsafe = await list_unsafe_settings(session)
-        except MediaAnalysisError as error:
-            return [str(error)]
+        parts = (self._marker_problems, self._database_problems, self._space_problems)
+        found: list[str] = []
+        for part in parts:
+            try:
+                found += await part()
+            except MediaAnalysisError as error:
+                found.append(str(error))
+        return list(dict.fromkeys(found))
+
+    async def _marker_problems(self) -> Sequence[str]:
+        await self.store.require_marker()
+        return []
+
+    async def _database_problems(self) -> Sequence[str]:
+        async with self.db.read_only() as session:
+            unsafe = await list_unsafe_settings(session)
+            pauses = await list_pauses(session, is_open=True)
+        backlog = await self.backlog()
         found = [f"PostgreSQL runs with {name}={value}, which can lose acknowledged files" for name, value in unsafe]
+        found += map(_paused, pauses)
         if backlog.dead_letters:
             found.append(
                 f"{backlog.dead_letters} deletions were given up after repeated failures; see the purges table"
             )
-        return [*found, *self._space_problems(stats)]
+        return found
 
-    def _space_problems(self, stats: StorageStats) -> list[str]:
+    async def _space_problems(self) -> Sequence[str]:
+        stats = await self.stats(owner=None)
         found: list[str] = []
         free, total = stats.capacity.free_bytes, stats.capacity.total_bytes
         if free < self.reserve_bytes:
             found.append(f"the disk has {free} bytes free, less than the reserve of {self.reserve_bytes}: no uploads")
         elif total and 100 * (total - free) / total >= self.alert_threshold_percent:
             found.append(f"the disk is over {self.alert_threshold_percent:g} % full")
-        for category, usage in stats.usage.items():
-            quota = self.quotas.get(category)
-            if quota is not None and usage.size_bytes > quota:
-                found.append(f"{category.value} holds {usage.size_bytes} bytes, over its quota of {quota}")
-        return found
+        return [*found, *_usage_problems(stats)]
+
+
+def _usage_problems(stats: StorageStats) -> Iterator[str]:
+    if stats.policy is None:
+        return
+    for category, usage in stats.usage.items():
+        rules, holds = stats.policy.of(category), f"{category.value} holds {usage.size_bytes} bytes, over its"
+        if rules.quota_bytes is not None and usage.size_bytes > rules.quota_bytes:
+            yield f"{holds} quota of {rules.quota_bytes}"
+        elif rules.high_water_bytes is not None and usage.size_bytes > rules.high_water_bytes:
+            yield f"{holds} high-water mark of {rules.high_water_bytes}"
+
+
+def _paused(pause: Pause) -> str:
+    where = "everywhere" if pause.category is None else f"in {pause.category.value}"
+    return (
+        f"deletion is paused {where} since {pause.paused_at:%Y-%m-%d %H:%M:%S} UTC: {pause.reason}; if that is well, "
+        f"resume it with: media-analysis resume {pause.id} --confirm {pause.files}"
+    )
 
 
 _OLDEST_DUE = text("""

@@ -1,10 +1,15 @@
 """What Prometheus reads: storage from the ledger, deletion as it happens, requests by route."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from media_analysis.retention.models import SweepStatus
+from media_analysis.retention.models import Pause, PauseCause, SweepStatus
+from media_analysis.retention.pressure_outcome import Outcome
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import Backlog, StorageStats
+from media_analysis.storage.category import Category
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 SWEEP_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
@@ -21,7 +26,15 @@ class Metrics:
             "storage_reserved_bytes", "Bytes announced by running uploads", ["category"], registry=registry
         )
         self._quota = Gauge("storage_quota_bytes", "Configured quota", ["category"], registry=registry)
+        self._quota_used = Gauge(
+            "quota_used_ratio", "Stored bytes as a share of the quota", ["category"], registry=registry
+        )
+        self._paused = Gauge(
+            "deletion_paused", "Whether deletion stands still", ["category", "cause"], registry=registry
+        )
+        self._trips = Counter("breaker_trips", "Pauses that nobody asked for, by cause", ["cause"], registry=registry)
         self._free = Gauge("storage_free_bytes", "Free bytes of the store's disk", registry=registry)
+        self._total = Gauge("storage_total_bytes", "Size of the store's disk", registry=registry)
         self._lag = Gauge("storage_due_lag_seconds", "Age of the oldest due file", ["category"], registry=registry)
         self._dead = Gauge("purge_dead_letters", "Deletions given up after repeated failures", registry=registry)
         self._open = Gauge("purge_open", "Outbox entries whose bytes still have to go", registry=registry)
@@ -31,6 +44,11 @@ class Metrics:
         self._errors = Counter("sweep_errors", "Files a sweep could not remove", ["category"], registry=registry)
         self._sweeps = Counter("sweeps", "Sweeps ended, by outcome", ["status"], registry=registry)
         self._sweep_seconds = Histogram("sweep_seconds", "Duration of sweeps", buckets=SWEEP_BUCKETS, registry=registry)
+        self._wanted = Counter("pressure_wanted_bytes", "Bytes pressure wanted gone", ["scope"], registry=registry)
+        self._relieved = Counter("pressure_freed_bytes", "Bytes evicted under pressure", ["scope"], registry=registry)
+        self._unrelieved = Gauge(
+            "pressure_unrelieved", "Bytes that eviction could not free when it last tried", ["scope"], registry=registry
+        )
         self._http = Histogram(
             "http_request_seconds",
             "Time to the last byte of a response",
@@ -51,6 +69,13 @@ class Metrics:
         if report.status is not SweepStatus.FAILED and report.ended_at is not None:
             self._sweep_seconds.observe((report.ended_at - report.started_at).total_seconds())
 
+    def observe_relief(self, outcome: Outcome) -> None:
+        """Count a relief, or note that there was nothing to relieve."""
+        scope, missing_bytes = outcome.scope.label, outcome.wanted_bytes - outcome.freed_bytes
+        self._wanted.labels(scope).inc(outcome.wanted_bytes)
+        self._relieved.labels(scope).inc(outcome.freed_bytes)
+        self._unrelieved.labels(scope).set(0 if outcome.relieved else max(0, missing_bytes))
+
     def observe_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one response."""
         self._http.labels(method, route, str(status)).observe(seconds)
@@ -58,16 +83,36 @@ class Metrics:
     def set_storage(self, stats: StorageStats, backlog: Backlog) -> None:
         """Take over what the database says at the moment of a scrape."""
         self._free.set(stats.capacity.free_bytes)
+        self._total.set(stats.capacity.total_bytes)
         for category, usage in stats.usage.items():
             self._bytes.labels(category.value).set(usage.size_bytes)
             self._files.labels(category.value).set(usage.files)
             self._reserved.labels(category.value).set(usage.reserved_bytes)
             self._lag.labels(category.value).set(backlog.lag_seconds.get(category, 0.0))
             quota = stats.quotas.get(category)
-            if quota is not None:
+            if quota is None:
+                self._forget_quota(category)
+            else:
                 self._quota.labels(category.value).set(quota)
+                self._quota_used.labels(category.value).set(usage.size_bytes / quota if quota else usage.size_bytes > 0)
         self._dead.set(backlog.dead_letters)
         self._open.set(backlog.open_purges)
+
+    def _forget_quota(self, category: Category) -> None:
+        for gauge in (self._quota, self._quota_used):
+            with suppress(KeyError):
+                gauge.remove(category.value)
+
+    def set_pauses(self, pauses: Sequence[Pause]) -> None:
+        """Take over where deletion stands still, and why; a pause of everything is one of category `all`."""
+        stands = {(_scope(pause.category), pause.cause) for pause in pauses}
+        for scope in map(_scope, (None, *Category)):
+            for cause in PauseCause:
+                self._paused.labels(scope, cause.value).set((scope, cause) in stands)
+
+    def observe_trip(self, cause: PauseCause) -> None:
+        """Count a pause that the breaker or the clock caused."""
+        self._trips.labels(cause.value).inc()
 
     def set_pool(self, *, in_use: int, idle: int) -> None:
         """Take over how the connection pool stands."""
@@ -77,3 +122,7 @@ class Metrics:
     def render(self) -> bytes:
         """Return everything in the Prometheus text format."""
         return generate_latest(self._registry)
+
+
+def _scope(category: Category | None) -> str:
+    return "all" if category is None else category.value

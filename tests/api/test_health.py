@@ -4,9 +4,12 @@ import json
 import re
 from uuid import uuid4
 
+import pytest
+
 from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
 from tests.api.conftest import Expire
-from tests.conftest import Client
+from tests.conftest import Client, execute
 
 
 async def metrics(client: Client) -> dict[str, float]:
@@ -26,7 +29,7 @@ async def test_the_service_is_alive_and_ready_without_a_token(client: Client) ->
     assert ready.status_code == 200
     assert ready.json() == {
         "ready": True,
-        "checks": {"database": "ok", "marker": "ok", "disk": "ok", "process": "ok"},
+        "checks": {"database": "ok", "marker": "ok", "disk": "ok", "process": "ok", "deletion": "ok"},
     }
 
 
@@ -43,6 +46,72 @@ async def test_another_databases_marker_makes_it_unready_but_not_dead(client: Cl
     assert "marker names another database" in ready.json()["checks"]["marker"]
     assert alive.status_code == 200
     assert (await client.request("GET", "/readyz", by=None)).status_code == 200
+
+
+async def test_paused_deletion_is_told_and_leaves_the_service_ready(client: Client, runtime: Runtime) -> None:
+    everywhere = await runtime.pauses.pause(category=None, reason="backup", by="admin")
+    await runtime.pauses.pause(category=Category.CLIPS, reason="strange clips", by="admin")
+
+    paused = await client.request("GET", "/readyz", by=None)
+    await runtime.pauses.resume_all(confirm=0, by="admin")
+    resumed = await client.request("GET", "/readyz", by=None)
+
+    said = paused.json()["checks"]["deletion"]
+    assert (paused.status_code, paused.json()["ready"]) == (200, True)
+    assert said.startswith("paused: ")
+    assert f"backup (since {everywhere.paused_at:%Y-%m-%dT%H:%M:%SZ})" in said
+    assert "clips: strange clips (since " in said
+    assert resumed.json()["checks"]["deletion"] == "ok"
+
+
+async def validation(client: Client) -> list[str]:
+    answer = (await client.request("GET", "/api/v1/storage/validate", by="admin")).json()
+    assert answer["valid"] is not bool(answer["messages"])
+    messages: list[str] = answer["messages"]
+    return messages
+
+
+async def test_validation_says_what_is_paused_why_and_how_it_goes_on(client: Client, runtime: Runtime) -> None:
+    pause = await runtime.pauses.pause(category=Category.CLIPS, reason="strange clips", by="admin")
+
+    (message,) = await validation(client)
+    await runtime.pauses.resume(pause.id, confirm=0, by="admin")
+
+    assert message.startswith("deletion is paused in clips since ")
+    assert message.endswith(
+        f": strange clips; if that is well, resume it with: media-analysis resume {pause.id} --confirm 0"
+    )
+    assert await validation(client) == []
+
+
+async def test_validation_tells_of_a_wrong_marker_and_of_what_is_paused(client: Client, runtime: Runtime) -> None:
+    marker = runtime.store.root / ".media-analysis"
+    marker.rename(marker.with_suffix(".away"))
+    await runtime.pauses.pause(category=None, reason="backup", by="admin")
+
+    messages = await validation(client)
+    marker.with_suffix(".away").rename(marker)
+
+    assert messages[0].startswith("the store is not the one this database belongs to: ")
+    assert "deletion is paused everywhere since" in messages[1]
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(100, []), (101, ["high-water mark of 100"]), (201, ["quota of 200"])],
+    ids=["in", "high", "over"],
+)
+async def test_validation_tells_what_is_above_its_marks(
+    client: Client, database: str, size: int, said: list[str]
+) -> None:
+    await client.upload(bytes(size), category="temp")
+    await execute(
+        database, "UPDATE category_policies SET quota_bytes = 200, high_water_bytes = 100 WHERE category = 'temp'"
+    )
+
+    messages = await validation(client)
+
+    assert messages == [f"temp holds {size} bytes, over its {words}" for words in said]
 
 
 NAMES = {

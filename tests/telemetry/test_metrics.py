@@ -33,6 +33,8 @@ async def test_every_promised_metric_is_there(client: Client) -> None:
         "storage_bytes",
         "storage_files",
         "storage_quota_bytes",
+        "quota_used_ratio",
+        "deletion_paused",
         "storage_free_bytes",
         "storage_due_lag_seconds",
         "sweep_seconds_count",
@@ -94,3 +96,45 @@ async def test_the_pool_tells_how_many_connections_are_in_use(client: Client, ru
 
     assert samples['database_pool_connections{state="in_use"}'] == 1
     assert samples['database_pool_connections{state="idle"}'] >= 0
+
+
+async def test_pauses_are_told_for_every_category_and_cause(client: Client, runtime: Runtime) -> None:
+    before = await scrape(client)
+    await runtime.pauses.pause(category=Category.TEMP, reason="strange", by="admin")
+    everywhere = await runtime.pauses.pause(category=None, reason="backup", by="admin")
+    paused = await scrape(client)
+    await runtime.pauses.resume(everywhere.id, confirm=0, by="admin")
+
+    after = await scrape(client)
+
+    def standing(samples: Mapping[str, float]) -> set[str]:
+        return {name for name, value in samples.items() if name.startswith("deletion_paused{") and value == 1}
+
+    temp, everything = (f'deletion_paused{{category="{scope}",cause="operator"}}' for scope in ("temp", "all"))
+    assert before[everything] == before['deletion_paused{category="uploads",cause="share"}'] == 0
+    assert standing(before) == set()
+    assert standing(paused) == {temp, everything}
+    assert standing(after) == {temp}
+
+
+async def test_trips_are_counted_where_they_happen(client: Client, runtime: Runtime, database: str) -> None:
+    await execute(database, "UPDATE instance SET clock_seen_at = now() + interval '1 day'")
+
+    await runtime.clock.check()
+    await runtime.clock.check()
+
+    assert (await scrape(client))['breaker_trips_total{cause="clock"}'] == 1
+
+
+async def test_the_share_of_a_quota_follows_the_policy_in_force(client: Client, database: str) -> None:
+    await client.upload(b"12345", category="temp")
+    await execute(database, "UPDATE category_policies SET quota_bytes = 20 WHERE category = 'temp'")
+    limited = await scrape(client)
+    await execute(database, "UPDATE category_policies SET quota_bytes = NULL WHERE category = 'temp'")
+
+    unlimited = await scrape(client)
+
+    assert limited['quota_used_ratio{category="temp"}'] == 0.25
+    assert limited['storage_quota_bytes{category="temp"}'] == 20
+    assert 'quota_used_ratio{category="temp"}' not in unlimited
+    assert 'storage_quota_bytes{category="temp"}' not in unlimited

@@ -1,6 +1,7 @@
 """For probes and Prometheus: alive, ready, metrics; no token needed, nothing private said."""
 
 import asyncio
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from sqlalchemy.pool import QueuePool
 from media_analysis.api.dependencies import Services, Serving
 from media_analysis.api.schemas.storage import Readiness
 from media_analysis.errors import MediaAnalysisError
+from media_analysis.retention.models import Pause
 
 router = APIRouter(tags=["health"])
 
@@ -21,14 +23,19 @@ async def live() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
 async def ready(request: Request, response: Response, services: Serving) -> Readiness:
-    """Check database, store, marker and free disk, each within the database's deadline."""
+    """Check database, store, marker and free disk, each within the database's deadline.
+
+    Also says whether deletion is paused, which leaves the service ready: files come in and go out as ever.
+    """
     draining = bool(getattr(request.app.state, "draining", False))
-    database, marker, disk = await asyncio.gather(_database(services), _marker(services), _disk(services))
+    database, marker, disk, deletion = await asyncio.gather(
+        _database(services), _marker(services), _disk(services), _deletion(services)
+    )
     checks = {"database": database, "marker": marker, "disk": disk, "process": "draining" if draining else "ok"}
     is_ready = all(said == "ok" for said in checks.values())
     if not is_ready:
         response.status_code = 503
-    return Readiness(ready=is_ready, checks=checks)
+    return Readiness(ready=is_ready, checks={**checks, "deletion": deletion})
 
 
 @router.get("/metrics", response_class=Response)
@@ -38,8 +45,11 @@ async def metrics(services: Serving) -> Response:
     if isinstance(pool, QueuePool):
         services.metrics.set_pool(in_use=pool.checkedout(), idle=pool.checkedin())
     try:
-        stats, backlog = await asyncio.gather(services.status.stats(owner=None), services.status.backlog())
+        stats, backlog, pauses = await asyncio.gather(
+            services.status.stats(owner=None), services.status.backlog(), services.pauses.list(is_open=True)
+        )
         services.metrics.set_storage(stats, backlog)
+        services.metrics.set_pauses(pauses)
     except MediaAnalysisError:
         pass  # the gauges keep their last values, and readiness tells what is wrong
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -72,3 +82,19 @@ async def _disk(services: Services) -> str:
         return error.code
     reserve_bytes = services.status.reserve_bytes
     return "ok" if free_bytes >= reserve_bytes else f"{free_bytes} bytes free, reserve is {reserve_bytes}"
+
+
+async def _deletion(services: Services) -> str:
+    async def look() -> Sequence[Pause]:
+        return await services.pauses.list(is_open=True)
+
+    try:
+        pauses = await services.db.retry(look)
+    except MediaAnalysisError as error:
+        return error.code
+    return f"paused: {'; '.join(map(_told, pauses))}" if pauses else "ok"
+
+
+def _told(pause: Pause) -> str:
+    where = "" if pause.category is None else f"{pause.category.value}: "
+    return f"{where}{pause.reason} (since {pause.paused_at:%Y-%m-%dT%H:%M:%SZ})"

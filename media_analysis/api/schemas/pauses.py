@@ -1,0 +1,53 @@
+"""Documents about pauses of deletion."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from media_analysis.api.schemas.fields import Document, Line, Row
+from media_analysis.retention.models import PauseCause
+from media_analysis.storage.category import Category
+
+
+class PauseCreate(Document):
+    """Where deletion is to stand still, and why."""
+
+    category: Category | None = Field(None, description="Only this category; everything without")
+    reason: Line = Field(description="Also shown by `/readyz`, to which anybody may listen")
+
+
+class PauseResume(Document):
+    """The confirmation that deletion may go on."""
+
+    confirm: int = Field(
+        strict=True, ge=0, le=2**63 - 1, description="How many files the pause names: its `files`, 0 for an operator's"
+    )
+
+
+class PauseQuery(Document):
+    """Which pauses are wanted."""
+
+    open: bool | None = Field(None, description="Only those that stand (true), or only those that ended (false)")
+    limit: int = Field(100, ge=1, le=500)
+
+
+class PauseRead(Row):
+    """A pause: who or what stopped deletion, where and why, and who let it go on."""
+
+    id: UUID
+    category: Category | None = Field(description="null is every category")
+    cause: PauseCause
+    reason: str
+    files: int = Field(description="How many files a sweep would have taken; resuming wants this number")
+    size_bytes: int
+    paused_at: datetime
+    paused_by: str
+    resumed_at: datetime | None
+    resumed_by: str | None
+
+
+class PauseList(Row):
+    """Pauses, latest first."""
+
+    items: list[PauseRead]
