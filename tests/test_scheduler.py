@@ -13,7 +13,7 @@ from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.scheduler import ABANDONED_CRON, answer_tick, planned_sweeps, running_scheduler, slot_of
-from media_analysis.settings import Settings, cron_trigger, load_settings
+from media_analysis.settings import Settings, configured_policy, cron_trigger, load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
 
@@ -29,7 +29,7 @@ def settings_of(**environment: str) -> Settings:
 def crons(settings: Settings) -> dict[Category, str]:
     return {
         category: cron
-        for cron, request in planned_sweeps(settings)
+        for cron, request in planned_sweeps(configured_policy(settings))
         if not request.only_pending
         for category in request.categories
     }
@@ -70,7 +70,7 @@ def test_every_category_is_swept_when_its_table_says() -> None:
 
 
 def test_every_category_is_planned_once_and_given_up_uploads_beside_them() -> None:
-    planned = planned_sweeps(settings_of())
+    planned = planned_sweeps(configured_policy(settings_of()))
 
     swept = [category for _, request in planned if not request.only_pending for category in request.categories]
     pending = [(cron, set(request.categories)) for cron, request in planned if request.only_pending]
@@ -90,13 +90,14 @@ def test_schedules_follow_the_settings() -> None:
 def test_categories_of_one_schedule_go_in_one_sweep() -> None:
     everything_hourly = {f"STORAGE_CLEANUP_SCHEDULE_{category.value.upper()}": "0 * * * *" for category in Category}
 
-    planned = [request for _, request in planned_sweeps(settings_of(**everything_hourly)) if not request.only_pending]
+    planned = planned_sweeps(configured_policy(settings_of(**everything_hourly)))
 
-    assert [set(request.categories) for request in planned] == [set(Category)]
+    planned_categories = [request.categories for _, request in planned if not request.only_pending]
+    assert [set(categories) for categories in planned_categories] == [set(Category)]
 
 
 def test_a_dry_run_in_the_settings_makes_every_planned_sweep_a_rehearsal() -> None:
-    planned = planned_sweeps(settings_of(STORAGE_CLEANUP_DRY_RUN="true"))
+    planned = planned_sweeps(configured_policy(settings_of()), dry_run=True)
 
     assert {request.dry_run for _, request in planned} == {True}
 
@@ -120,10 +121,10 @@ async def test_two_replicas_answer_a_tick_with_one_sweep(runtime: Runtime, setti
 
 
 async def test_different_sweeps_of_one_minute_do_not_hide_each_other(runtime: Runtime, database: str) -> None:
-    for _, request in planned_sweeps(runtime.settings):
+    for _, request in planned_sweeps(configured_policy(runtime.settings)):
         await answer_tick(runtime, request)
 
-    assert len(await sweeps(database)) == len(planned_sweeps(runtime.settings))
+    assert len(await sweeps(database)) == len(planned_sweeps(configured_policy(runtime.settings)))
 
 
 async def test_a_tick_that_fails_is_logged_and_the_next_one_runs(runtime: Runtime, database: str) -> None:
@@ -168,10 +169,10 @@ async def test_every_planned_sweep_runs_when_its_trigger_fires(runtime: Runtime,
         return DateTrigger(datetime.now(UTC))
 
     async with running_scheduler(runtime, at_once):
-        ended = await ended_sweeps(database, 1 + len(planned_sweeps(runtime.settings)))
+        ended = await ended_sweeps(database, 1 + len(planned_sweeps(configured_policy(runtime.settings))))
 
     kinds = [row["kind"] for row in ended if row["trigger"] == "schedule"]
-    assert sorted(kinds) == sorted(request.kind for _, request in planned_sweeps(runtime.settings))
+    assert sorted(kinds) == sorted(request.kind for _, request in planned_sweeps(configured_policy(runtime.settings)))
 
 
 @pytest.mark.parametrize("way", ["start", "schedule"])

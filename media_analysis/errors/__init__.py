@@ -28,8 +28,10 @@ from media_analysis.errors.operations import (
     EmbeddedServerFailed,
     InvalidSettings,
     MarkerMismatch,
+    NotDelivered,
     PolicyMissing,
     SchemaBehind,
+    SourceChanged,
     StoreUnavailable,
     UnsafeDatabase,
 )
@@ -52,6 +54,8 @@ from media_analysis.errors.retention import (
     PlanExpired,
     PlanHashDiffers,
     PlanNotFound,
+    PolicyRefused,
+    PolicySuperseded,
 )
 from media_analysis.errors.uploads import (
     DigestMismatch,
@@ -69,7 +73,6 @@ from media_analysis.errors.uploads import (
 )
 
 __all__ = [
-    "PolicyMissing",
     "AdminRequired",
     "BodyTooLarge",
     "ConfirmationNeeded",
@@ -98,6 +101,7 @@ __all__ = [
     "MediaAnalysisError",
     "MediaTypeNotAccepted",
     "Misconfigured",
+    "NotDelivered",
     "NotFound",
     "ObjectMissing",
     "PauseNotFound",
@@ -105,12 +109,16 @@ __all__ = [
     "PlanExpired",
     "PlanHashDiffers",
     "PlanNotFound",
+    "PolicyMissing",
+    "PolicyRefused",
+    "PolicySuperseded",
     "QuotaExceeded",
     "QuotaPassed",
     "QuotaReached",
     "SchemaBehind",
     "SessionNotFound",
     "SlotTaken",
+    "SourceChanged",
     "StoreUnavailable",
     "SweepNotFound",
     "TokenRejected",

@@ -1,6 +1,6 @@
 """What is wrong with the database, the store or the configuration."""
 
-from media_analysis.errors.kinds import Misconfigured, Unavailable
+from media_analysis.errors.kinds import Conflict, Misconfigured, Unavailable
 
 
 class DatabaseUnavailable(Unavailable):
@@ -92,3 +92,21 @@ class PolicyMissing(Misconfigured):
 
     def __init__(self) -> None:
         super().__init__("no retention policy is in force; start the service once")
+
+
+class SourceChanged(Conflict):
+    """A file outside the store is not what it was a moment ago, so what was read of it may be of two minds."""
+
+    code = "source_changed"
+
+    def __init__(self) -> None:
+        super().__init__("the file changed while it was read")
+
+
+class NotDelivered(Unavailable):
+    """A notice did not reach the webhook, or nobody knows whether it did."""
+
+    code = "not_delivered"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the webhook did not take the notice: {reason}")

@@ -1,9 +1,10 @@
 """Why something is not deleted, restored or planned as asked."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from media_analysis.errors.kinds import Conflict, NotFound
+from media_analysis.errors.kinds import Conflict, Invalid, NotFound
 
 
 class JobNotFound(NotFound):
@@ -100,3 +101,23 @@ class ConfirmationNeeded(Conflict):
         super().__init__(f"{reason}; confirm with {confirm!r}")
         self.confirm = confirm
         self.reason = reason
+
+
+class PolicyRefused(Invalid):
+    """The policy has settings that are unknown or not allowed, or fails its own tests; nothing changed."""
+
+    code = "policy_refused"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("the policy is refused")
+        self.problems = tuple(problems)
+
+
+class PolicySuperseded(Conflict):
+    """Another policy came into force meanwhile; what this one would do has to be looked at again."""
+
+    code = "policy_superseded"
+
+    def __init__(self, *, policy_version: str) -> None:
+        super().__init__("another policy came into force meanwhile; preview this one again")
+        self.policy_version = policy_version
