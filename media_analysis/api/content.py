@@ -77,7 +77,7 @@ class ContentResponse(Response):
 
     def __init__(self, file: MediaFile, reader: ObjectReader, headers: Headers, *, ranges: bool) -> None:
         self._reader = reader
-        self._etag = f'"{(file.sha256 or b"").hex()}"'
+        self._etag = _etag_of(file)
         super().__init__(status_code=200, media_type=None)
         self._span = self._choose(headers, ranges=ranges)
         self._describe(file)
@@ -121,7 +121,13 @@ class ContentResponse(Response):
         self.headers["Content-Type"] = file.media_type
         self.headers["Content-Length"] = str(self._span.end - self._span.start)
         self.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}"
-        self.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(file.sha256 or b'').decode()}:"
+        if file.sha256 is not None:
+            self.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(file.sha256).decode()}:"
+
+
+def _etag_of(file: MediaFile) -> str:
+    """Name the bytes by their hash, or, while an adopted file has none, by whose they are: they never change."""
+    return f'"{file.id.hex}-{file.size_bytes}"' if file.sha256 is None else f'"{file.sha256.hex()}"'
 
 
 def _matches(if_none_match: list[str], etag: str) -> bool:

@@ -49,6 +49,13 @@ _EXTENSIONS: Final = {
     "video/x-matroska": "mkv",
     "video/x-msvideo": "avi",
 }
+_TYPES: Final = {extension: media_type for media_type, extension in _EXTENSIONS.items()} | {
+    "jpeg": "image/jpeg",
+    "m4v": "video/mp4",
+    "mpeg": "video/mpeg",
+    "opus": "audio/ogg",
+    "tif": "image/tiff",
+}
 _SYNONYMS: Final = {
     "application/x-gzip": "application/gzip",
     "audio/mp3": "audio/mpeg",
@@ -88,6 +95,11 @@ def sniff(head: bytes, *, declared: str | None) -> str:
 def extension_of(media_type: str) -> str:
     """Return a file extension without dot that is safe on every disk, `bin` where none is known."""
     return _EXTENSIONS.get(media_type, "bin")
+
+
+def type_of_extension(extension: str) -> str:
+    """Return the media type files so named usually have; who must know reads the file instead."""
+    return _TYPES.get(extension.lower(), UNKNOWN)
 
 
 def _by_container(head: bytes) -> str | None:

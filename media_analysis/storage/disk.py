@@ -197,7 +197,7 @@ class DiskStore:
     def _set_aside(self, keys: Sequence[str], day: date) -> Mapping[str, str]:
         require_marker(self.root, self._instance_id)
         with _translated_errors():
-            return set_aside(self.root, day, keys)
+            return set_aside(self.root, keys, day)
 
     def _delete_all(self, keys: Sequence[str]) -> DeleteOutcome:
         unlinked = self._unlinkers.unlink_all(self.root, keys)

@@ -84,6 +84,11 @@ def look(root: Path, names: Iterable[str]) -> list[Entry | None]:
     return [_look_at(root, name) for name in names]
 
 
+def describe(name: str, status: os.stat_result) -> Entry:
+    """Return what the kernel says of a name."""
+    return Entry(name, _kind_of(status), status.st_size, status.st_mtime_ns)
+
+
 def set_aside(root: Path, keys: Sequence[str], day: date) -> dict[str, str]:
     """Move objects into the quarantine by their names alone, durably; return where each one is now.
 
@@ -129,22 +134,18 @@ def _scan(folder: _Folder, skip: frozenset[str] = frozenset()) -> Iterator[Entry
 
 def _entry_of(item: os.DirEntry[str], name: str) -> Entry:
     try:
-        return _described(name, item.stat(follow_symlinks=False))
+        return describe(name, item.stat(follow_symlinks=False))
     except OSError as error:
         return Entry(name, Kind.UNREADABLE, reason=errno_name(error))
 
 
 def _look_at(root: Path, name: str) -> Entry | None:
     try:
-        return _described(name, os.lstat(f"{root}/{name}"))
+        return describe(name, os.lstat(f"{root}/{name}"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         return Entry(name, Kind.UNREADABLE, reason=errno_name(error))
-
-
-def _described(name: str, status: os.stat_result) -> Entry:
-    return Entry(name, _kind_of(status), status.st_size, status.st_mtime_ns)
 
 
 def _kind_of(status: os.stat_result) -> Kind:

@@ -1,0 +1,107 @@
+"""`media-analysis import`: an existing tree becomes files of ours."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run
+from media_analysis.errors import InvalidRequest
+from media_analysis.retention.adoption import AdoptionReport, AdoptionRequest, AdoptionService
+from media_analysis.retention.copying import Copier
+from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.settings import Settings, format_size
+from media_analysis.storage.category import Category
+
+Place = Annotated[
+    bool | None,
+    typer.Option("--in-place/--copy", help="Default: in place inside the store, else by copy", show_default=False),
+]
+
+
+def import_(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The tree to adopt")],
+    *,
+    category: Annotated[Category, typer.Option(help="What its files are for")],
+    owner: Annotated[str, typer.Option(help="Whose they become")] = "admin",
+    in_place: Place = None,
+    read: Annotated[bool, typer.Option("--hash", help="Read files adopted in place, for hash and media type")] = False,
+    job: Annotated[UUID | None, typer.Option(help="The job they belong to", show_default=False)] = None,
+    over_quota: Annotated[bool, typer.Option("--over-quota", help="Even beyond the category's quota")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Adopt an existing tree: rows for its files, each as old as its bytes and kept as its category says.
+
+    Nothing in DIR is changed or deleted. Interrupted, the same command goes on where it stopped.
+    """
+    # The rules for owners live with the API's documents.
+    from media_analysis.api.schemas.fields import Owner  # noqa: PLC0415
+
+    try:
+        TypeAdapter(Owner).validate_python(owner)
+    except ValidationError as error:
+        raise InvalidRequest("--owner", "letters, digits, dots, dashes, @ and _, at most 128") from error
+    request = AdoptionRequest(
+        directory=directory,
+        category=category,
+        owner=owner,
+        requested_by="command line",
+        in_place=in_place,
+        read=read,
+        job_id=job,
+        over_quota=over_quota,
+    )
+    _print(run(_import(load(config, data_dir).settings, request)), as_json=as_json)
+
+
+async def _import(settings: Settings, request: AdoptionRequest) -> AdoptionReport:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        service = adoption_of(runtime)
+        if not err.is_terminal:
+            return await service.run(request)
+        columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=err) as bar:
+            task = bar.add_task("import", total=None)
+            return await service.run(
+                request,
+                progress=lambda so_far, measure: bar.update(task, completed=so_far.seen, total=measure.names),
+            )
+
+
+def adoption_of(runtime: Runtime) -> AdoptionService:
+    """Return the service that imports with this process's collaborators."""
+    storage = runtime.settings.storage
+    copier = Copier(
+        db=runtime.db,
+        store=runtime.store,
+        abandon=runtime.deleter.abandon,
+        reserve_bytes=storage.monitoring.reserve_bytes,
+        lease_seconds=storage.upload.lease_seconds,
+    )
+    return AdoptionService(runtime.db, runtime.store, copier)
+
+
+def _print(outcome: AdoptionReport, *, as_json: bool) -> None:
+    skipped = {skip.value: count for skip, count in sorted(outcome.skipped.items())}
+    if as_json:
+        told = {
+            "in_place": outcome.in_place,
+            "files": outcome.files,
+            "size_bytes": outcome.size_bytes,
+            "known": outcome.known,
+            "due_at_once": outcome.due_at_once,
+            "skipped": skipped,
+        }
+        out.print_json(json.dumps(told))
+        return
+    out.print(f"adopted {outcome.files} files, {format_size(outcome.size_bytes)}; {outcome.known} were known already")
+    if skipped:
+        out.print("skipped " + ", ".join(f"{count} ({name})" for name, count in skipped.items()))
+    if outcome.due_at_once:
+        out.print(f"{outcome.due_at_once} of them are past their lifetime: the next sweep takes them", style="yellow")

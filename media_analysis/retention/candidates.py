@@ -1,0 +1,139 @@
+"""Files of an existing tree about to be adopted: their ids, names and types, the same each time they are asked for."""
+
+import hashlib
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Self
+from uuid import UUID
+
+from media_analysis.media.sniff import HEAD_BYTES, extension_of, sniff, type_of_extension
+from media_analysis.storage.category import Category
+from media_analysis.storage.keys import object_key
+from media_analysis.storage.sources import Digest
+from media_analysis.storage.walk import Entry, Kind
+
+LONGEST_FILENAME: Final = 255
+LONGEST_KEY: Final = 1024
+"""PostgreSQL indexes keys, which bounds them."""
+_RANDOM_BITS: Final = 74
+_LATEST_MILLISECONDS: Final = 2**48 - 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_SECOND: Final = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
+_UNSAYABLE: Final = {"Cc", "Cs"}
+"""Unicode categories a filename may not hold: controls and lone surrogates."""
+HEAD: Final = HEAD_BYTES
+
+
+class Skip(StrEnum):
+    """Why a name in the tree was not adopted."""
+
+    HARD_LINK = "hard_link"
+    LINK = "link"
+    SPECIAL = "special"
+    UNREADABLE = "unreadable"
+    CHANGED = "changed"
+    """It changed, or went, while it was imported."""
+    UNNAMEABLE = "unnameable"
+    """Its path is no Unicode or too long, and in place the path is the key."""
+    DELETED = "deleted"
+    """It was imported before and deleted since; copying it again would undo that."""
+
+
+_SKIPPED: Final = {
+    Kind.HARD_LINK: Skip.HARD_LINK,
+    Kind.LINK: Skip.LINK,
+    Kind.SPECIAL: Skip.SPECIAL,
+    Kind.UNREADABLE: Skip.UNREADABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One file that may become a row."""
+
+    id: UUID
+    entry: Entry
+    key: str
+    filename: str
+    media_type: str
+    sha256: bytes | None = None
+    attempt: int = 0
+
+    @property
+    def modified_at(self) -> datetime:
+        """When it last changed, within what PostgreSQL and our documents can say."""
+        seconds = min(max(self.entry.modified_ns // 10**9, 0), _LAST_SECOND)
+        return _EPOCH + timedelta(seconds=seconds, microseconds=self.entry.modified_ns // 1000 % 10**6)
+
+    def read_as(self, digest: Digest) -> Self:
+        """Return it with what its bytes say."""
+        return replace(self, sha256=digest.sha256, media_type=sniff(digest.head, declared=self.media_type))
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How the files of one tree are named: where they lie is their key, or they get a new one."""
+
+    root: Path
+    category: Category
+    in_place: bool
+    prefix: str = ""
+    """In place: the tree's path below the store, with a slash behind it."""
+    job_id: UUID | None = None
+
+    def judge(self, entry: Entry) -> Candidate | Skip:
+        """Return what becomes of a name in the tree, if it can become anything."""
+        skip = _SKIPPED.get(entry.kind)
+        if skip is None and self.in_place and not (entry.sayable and len(self.prefix + entry.name) <= LONGEST_KEY):
+            skip = Skip.UNNAMEABLE
+        return self.name(entry, attempt=0) if skip is None else skip
+
+    def name(self, entry: Entry, *, attempt: int) -> Candidate:
+        """Return a candidate; later attempts are other files, for ids of deleted ones are never used again."""
+        file_id = self._id_of(entry, attempt)
+        base = entry.name.rpartition("/")[2]
+        media_type = type_of_extension(base.rpartition(".")[2]) if "." in base else type_of_extension("")
+        made = Candidate(file_id, entry, self.prefix + entry.name, clean(base), media_type, attempt=attempt)
+        return made if self.in_place else replace(made, key=self._key_of(made))
+
+    def again(self, candidate: Candidate) -> Candidate:
+        """Return the same file under its next id."""
+        renamed = self.name(candidate.entry, attempt=candidate.attempt + 1)
+        return replace(renamed, sha256=candidate.sha256, media_type=candidate.media_type)
+
+    def _id_of(self, entry: Entry, attempt: int) -> UUID:
+        """Return a UUIDv7 (RFC 9562): the time is the file's, the random bits are a hash of which file it is."""
+        facts = f"{self.in_place}\0{self.root}\0{entry.name}\0{entry.size_bytes}\0{entry.modified_ns}\0{attempt}"
+        hashed = hashlib.sha256(facts.encode(errors="surrogateescape")).digest()
+        bits = int.from_bytes(hashed[:10]) >> (80 - _RANDOM_BITS)
+        milliseconds = min(max(entry.modified_ns // 10**6, 0), _LATEST_MILLISECONDS)
+        high, low = bits >> 62, bits & (2**62 - 1)
+        return UUID(int=milliseconds << 80 | 7 << 76 | high << 64 | 2 << 62 | low)
+
+    def _key_of(self, candidate: Candidate) -> str:
+        """Return a new key; what lay in one folder gathers in one folder where the category has such."""
+        folder = f"{self.root}/{candidate.entry.name.rpartition('/')[0]}".encode(errors="surrogateescape")
+        gathered = UUID(bytes=hashlib.sha256(folder).digest()[:16], version=5)
+        return object_key(
+            self.category,
+            candidate.id,
+            extension=extension_of(candidate.media_type),
+            day=min(candidate.modified_at, datetime.now(UTC)),
+            parent_id=gathered,
+            job_id=self.job_id or gathered,
+        )
+
+
+def clean(name: str) -> str:
+    """Return a name as documents of the API allow it: printable, and neither empty nor too long."""
+    if not name.isprintable():
+        name = "".join("_" if unicodedata.category(sign) in _UNSAYABLE else sign for sign in name)
+    return name[:LONGEST_FILENAME] or "_"
+
+
+def count_bytes(candidates: Collection[Candidate]) -> int:
+    return sum(candidate.entry.size_bytes for candidate in candidates)
