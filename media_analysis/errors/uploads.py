@@ -95,6 +95,7 @@ class QuotaPassed(QuotaExceeded):
         super().__init__(f"{category} has no room for {needed_bytes} more bytes")
         self.category = str(category)
         self.missing_bytes = needed_bytes
+        self.space_frees_at: datetime | None = None
 
 
 class QuotaReached(QuotaExceeded):

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from media_analysis.db.base import Base, native_enum
+from media_analysis.db.base import Base, Until, native_enum
 from media_analysis.storage.category import Category
 
 
@@ -70,6 +70,7 @@ class MediaFile(Base):
         Index("ix_media_files_job", "job_id", "id", postgresql_where=text("job_id IS NOT NULL")),
         Index("ix_media_files_oldest", "category", "id", postgresql_where=text("state = 'stored'")),
         Index("ix_media_files_trash", "category", "trashed_at", "id", postgresql_where=text("state = 'trashed'")),
+        Index("ix_media_files_damaged", "id", postgresql_where=text("last_error IS NOT NULL")),
         Index("ix_media_files_trash_sweep", "trash_sweep_id", postgresql_where=text("state = 'trashed'")),
     )
 
@@ -96,11 +97,11 @@ class MediaFile(Base):
     """From this instant on its content answers 410; NULL means indefinite."""
     expiry_explicit: Mapped[bool] = mapped_column(default=False)
     min_retain_until: Mapped[datetime | None]
-    held_until: Mapped[datetime | None]
+    held_until: Mapped[datetime | None] = mapped_column(Until)
     """`infinity` until somebody releases it."""
     hold_reason: Mapped[str | None]
     held_by: Mapped[str | None]
-    job_held_until: Mapped[datetime | None]
+    job_held_until: Mapped[datetime | None] = mapped_column(Until)
     """Its job's hold, copied here so that a claim needs no other table."""
     leased_until: Mapped[datetime | None]
     """A running job works with it until then, unless it renews."""
@@ -142,8 +143,8 @@ class Tombstone(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     min_retain_until: Mapped[datetime | None]
-    held_until: Mapped[datetime | None]
-    job_held_until: Mapped[datetime | None]
+    held_until: Mapped[datetime | None] = mapped_column(Until)
+    job_held_until: Mapped[datetime | None] = mapped_column(Until)
     leased_until: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime]

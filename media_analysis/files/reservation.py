@@ -11,6 +11,8 @@ from media_analysis.storage.category import Category
 
 FIRST_STEP_BYTES: Final = 2**20
 LARGEST_STEP_BYTES: Final = 64 * 2**20
+ROOM_ATTEMPTS: Final = 10
+"""How often an upload makes room that others take before it gives up."""
 
 
 class RoomMaker(Protocol):
@@ -32,6 +34,10 @@ class RoomMaker(Protocol):
             DiskReserveReached: not even eviction frees enough.
 
         """
+        ...
+
+    async def notice(self, category: Category) -> None:
+        """Relieve a category if it was just taken past its high-water mark; never fails the upload that did it."""
         ...
 
 
@@ -61,11 +67,13 @@ class Reservation:
         if self.announced:
             raise IncompleteUpload
         generous_bytes = max(needed_bytes, FIRST_STEP_BYTES, min(self.reserved_bytes, LARGEST_STEP_BYTES))
-        if await self._extend(generous_bytes) or await self._extend(needed_bytes):
+        if await self._extend(generous_bytes):
             return
-        await self.room.make_room(self.asked.category, needed_bytes)
-        if not await self._extend(needed_bytes):
-            raise QuotaPassed(self.asked.category, needed_bytes)
+        for _ in range(ROOM_ATTEMPTS):
+            if await self._extend(needed_bytes):
+                return
+            await self.room.make_room(self.asked.category, needed_bytes)
+        raise QuotaPassed(self.asked.category, needed_bytes)
 
     async def _extend(self, more_bytes: int) -> bool:
         try:

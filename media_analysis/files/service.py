@@ -113,9 +113,7 @@ def _extended(file: MediaFile, actor: str) -> Act:
     return Act(actor=actor, action=Action.EXTENDED, owner=file.owner, file_id=file.id, details={"expires_at": ends_at})
 
 
-async def require_living(
-    session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
-) -> MediaFile:
+async def require_living(session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None) -> MediaFile:
     """Return a file that its owner can still see.
 
     Raises:

@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database
 from media_analysis.errors import (
+    DiskReserveReached,
     IdempotencyKeyReused,
     IncompleteUpload,
     MediaTypeNotAccepted,
@@ -31,7 +32,7 @@ from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState, MediaFile
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Registration, Settled, Settlement
-from media_analysis.files.reservation import Reservation, RoomMaker
+from media_analysis.files.reservation import ROOM_ATTEMPTS, Reservation, RoomMaker
 from media_analysis.media.sniff import extension_of, sniff
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
@@ -111,11 +112,12 @@ class UploadService:
         return await self._receive(registration, upload, body)
 
     async def _register(self, registration: Registration) -> bool:
-        try:
-            return await self.registrar.register(registration)
-        except QuotaPassed:
-            await self.room.make_room(registration.category, registration.reserved_bytes)
-        # Others may be faster to take what was freed; losing that race is an ordinary 507.
+        for _ in range(ROOM_ATTEMPTS):
+            try:
+                return await self.registrar.register(registration)
+            except QuotaPassed:
+                await self.room.make_room(registration.category, registration.reserved_bytes)
+        # Others were faster to take what was freed, every time.
         return await self.registrar.register(registration)
 
     def _register_as(self, upload: Upload, media_type: str, reserved_bytes: int) -> Registration:
@@ -161,6 +163,7 @@ class UploadService:
         )
         # From here on nothing is cleaned up on failure: the COMMIT may have happened although its answer was lost.
         settled = await self.registrar.settle(settlement)
+        await self.room.notice(upload.category)
         return _as_stored(settlement, settled)
 
     async def _write(self, reservation: Reservation, body: Body) -> tuple[bytes, int]:
@@ -247,8 +250,17 @@ class UploadService:
     async def _require_room(self, needed_bytes: int) -> None:
         if needed_bytes > self.limits.max_bytes:
             raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
-        if (await self.store.capacity()).free_bytes - needed_bytes < self.limits.reserve_bytes:
-            await self.room.make_disk_room(needed_bytes)
+        if await self._missing_bytes(needed_bytes) <= 0:
+            return
+        await self.room.make_disk_room(needed_bytes)
+        if await self._missing_bytes(needed_bytes) > 0:
+            free_bytes = (await self.store.capacity()).free_bytes
+            raise DiskReserveReached(
+                free_bytes=free_bytes, reserve_bytes=self.limits.reserve_bytes, needed_bytes=needed_bytes
+            )
+
+    async def _missing_bytes(self, needed_bytes: int) -> int:
+        return self.limits.reserve_bytes + needed_bytes - (await self.store.capacity()).free_bytes
 
 
 async def _synced(registration: Registration, writer: ObjectWriter) -> bytes:

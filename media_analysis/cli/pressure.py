@@ -1,0 +1,123 @@
+"""`media-analysis pressure`: what is too full and who goes next, or relief now."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.retention.models import SweepTrigger
+from media_analysis.retention.pressure_outcome import Outcome
+from media_analysis.retention.pressure_preview import Preview
+from media_analysis.runtime import database_url, open_runtime
+from media_analysis.settings import Settings, format_size
+from media_analysis.storage.category import Category
+
+UNRELIEVED = 2
+
+
+def pressure(
+    *,
+    relieve: Annotated[bool, typer.Option("--relieve", help="Evict down to the low-water marks now")] = False,
+    preview: Annotated[int, typer.Option(min=1, max=500, help="How many of the next files to list")] = 20,
+    category: Annotated[
+        Category | None, typer.Option(help="List who would go for this category", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as the API answers it")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Tell what is under pressure and who goes next, or relieve it; exit code 2 when not enough could go."""
+    settings = load(config, data_dir).settings
+    if not relieve:
+        _show(run(_preview(settings, category, preview)), as_json=as_json)
+        return
+    outcomes = run(_relieve(settings))
+    _tell(outcomes, as_json=as_json)
+    if not all(outcome.relieved for outcome in outcomes):
+        raise typer.Exit(UNRELIEVED)
+
+
+async def _preview(settings: Settings, category: Category | None, limit: int) -> Preview:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        return await runtime.pressure.preview(category=category, limit=limit)
+
+
+async def _relieve(settings: Settings) -> Sequence[Outcome]:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        return await runtime.pressure.relieve(trigger=SweepTrigger.CLI, requested_by="command line")
+
+
+def _show(found: Preview, *, as_json: bool) -> None:
+    if as_json:
+        # Imported here so that no other command pays for the API's documents.
+        from media_analysis.api.schemas.pressure import PressureRead  # noqa: PLC0415
+
+        out.print_json(json.dumps(PressureRead.from_preview(found).model_dump(mode="json")))
+        return
+    _show_levels(found)
+    rows = [
+        (
+            str(following.rank),
+            str(following.candidate.file.id),
+            following.candidate.owner,
+            following.category.value,
+            format_size(following.candidate.file.size_bytes),
+            following.why,
+        )
+        for following in found.next
+    ]
+    if rows:
+        tabulate(("next", "file", "owner", "category", "size", "why"), rows)
+    else:
+        out.print("nothing may be evicted")
+
+
+def _show_levels(found: Preview) -> None:
+    disk = found.disk
+    used_bytes = disk.capacity.total_bytes - disk.capacity.free_bytes
+    percents = (f"{disk.marks.high_percent}%", f"{disk.marks.low_percent}%")
+    rows = [
+        *(
+            (
+                level.category.value,
+                format_size(level.used_bytes),
+                format_size(level.rules.high_water_bytes),
+                format_size(level.rules.low_water_bytes),
+                "never" if level.rules.eviction_priority is None else str(level.rules.eviction_priority),
+                _wanted(level.wanted_bytes),
+            )
+            for level in found.categories
+        ),
+        ("disk", f"{format_size(used_bytes)} ({disk.used_percent:.1f}%)", *percents, "", _wanted(disk.wanted_bytes)),
+    ]
+    tabulate(("scope", "used", "high water", "low water", "priority", "has to go"), rows)
+
+
+def _wanted(size_bytes: int) -> str:
+    return format_size(size_bytes) if size_bytes else "-"
+
+
+def _tell(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    if as_json:
+        from media_analysis.api.schemas.pressure import ReliefRead  # noqa: PLC0415 - as above
+
+        out.print_json(json.dumps(ReliefRead.from_outcomes(outcomes).model_dump(mode="json")))
+        return
+    for outcome in outcomes:
+        out.print(_sentence(outcome), soft_wrap=True, highlight=False)
+    if not outcomes:
+        out.print("nothing is under pressure")
+
+
+def _sentence(outcome: Outcome) -> str:
+    gone = f"{outcome.files} files and {outcome.trash_files} of the trash"
+    wanted, freed = format_size(outcome.wanted_bytes), format_size(outcome.freed_bytes)
+    said = f"{outcome.scope.name}: wanted {wanted}, freed {freed} ({gone})"
+    blockers = [
+        f"{blocker.value} {amount.files} files, {format_size(amount.size_bytes)}"
+        for blocker, amount in outcome.blocked.amounts.items()
+        if amount.files
+    ]
+    return f"{said}; blocked by {'; '.join(blockers)}" if blockers else said
