@@ -50,6 +50,7 @@ class Effect(StrEnum):
 
     KEEP = "keep"
     DELETE = "delete"
+    """Or let it go, where it protected it before."""
 
 
 class DatedFacts(Facts, Protocol):
@@ -86,9 +87,9 @@ class Standing:
             return None
         return self.stored_at + rules.lifetime
 
-    def only(self, protection: str) -> Self:
-        """Return it without the protections beside this one."""
-        others: dict[str, Any] = {name: None for _, name in _PROTECTIONS if name != protection}
+    def only(self, *protections: str) -> Self:
+        """Return it without any protections but these."""
+        others: dict[str, Any] = {name: None for _, name in _PROTECTIONS if name not in protections}
         return replace(self, **others)
 
     def without(self, rule: RetentionRule, rules: CategoryRules) -> Self | None:
@@ -222,5 +223,6 @@ def _pressure(standing: Standing, rules: CategoryRules, now: datetime) -> Loser:
         reason = "its category is never evicted"
     else:
         reason = "somebody asked for it to stay, which outranks pressure"
-    effect = Effect.DELETE if isinstance(pressed, Delete) else Effect.KEEP
+    alone = decide(standing.only(), rules, now, under_pressure=True)
+    effect = Effect.DELETE if isinstance(alone, Delete) else Effect.KEEP
     return Loser(RetentionRule.PRESSURE, effect, None, reason)

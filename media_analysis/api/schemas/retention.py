@@ -1,0 +1,165 @@
+"""Documents about why files stay, when they go, and what happened to them."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from media_analysis.api.pages import encode_cursor
+from media_analysis.api.schemas.fields import Row
+from media_analysis.files.models import FileState, RetentionRule
+from media_analysis.jobs.models import JobStatus
+from media_analysis.retention.explain_jobs import JobExplanation
+from media_analysis.retention.explanation import Barrier, NextAction, RetentionState, Scope
+from media_analysis.retention.standing import Effect
+from media_analysis.storage.category import Category
+
+
+class BlockerRead(Row):
+    """Something that stands in the way of a deletion now."""
+
+    rule: Barrier
+    scope: Scope = Field(description="What it was put around: this file, its job, its category or everything")
+    until: datetime | None = Field(description="null is until somebody acts")
+    reason: str | None
+    by: str | None
+
+
+class LosingRuleRead(Row):
+    """A rule that does not decide, and why."""
+
+    rule: RetentionRule
+    effect: Effect = Field(description="What it alone would do now")
+    at: datetime | None = Field(description="The instant it names, or named; null where it names none")
+    reason: str
+
+
+class StepRead(Row):
+    """Something that happens by itself if nothing changes."""
+
+    step: str = Field(description="`expires`, `protection_ends`, `trash`, `delete` or `purge`")
+    at: datetime
+    rule: RetentionRule
+
+
+class MomentRead(Row):
+    """One thing that happened."""
+
+    at: datetime
+    event: str = Field(description="An audited action, or `created`, `stored`, `expired`, `deleted`, `purged` …")
+    actor: str | None
+    reason: str | None
+    rule: RetentionRule | None
+    sweep_id: UUID | None
+    details: dict[str, Any]
+
+
+class FileRetention(Row):
+    """Why a file is still there, or no longer, and what happens next."""
+
+    file_id: UUID
+    category: Category
+    state: RetentionState = Field(description="`deleted`: gone for good, its bytes are going; `purged`: they are gone")
+    action: NextAction = Field(description="What happens next; `keep`: nothing in sight")
+    at: datetime | None = Field(description="When that falls due, protections counted; in the past if overdue")
+    swept_at: datetime | None = Field(description="The tick of the schedule that does it, unless something blocks it")
+    rule: RetentionRule = Field(description="The rule that decides now")
+    policy_version: str | None = Field(description="Of the policy in force, or the one a deleted file went by")
+    blockers: list[BlockerRead]
+    losing_rules: list[LosingRuleRead] = Field(description="In the order of precedence")
+    eviction_rank: int | None = Field(
+        description="1 goes next under pressure on its category; null if pressure cannot take it"
+    )
+    eviction_rank_capped: bool = Field(description="Whether the rank is only the earliest it can be")
+    next_steps: list[StepRead]
+    attempts: int = Field(description="How often removing its bytes was tried")
+    dead_letter: bool = Field(description="Whether removing its bytes was given up")
+    last_error: str | None
+    timeline: list[MomentRead]
+
+
+class JobFileRetention(Row):
+    """What becomes of one of a job's files."""
+
+    file_id: UUID
+    state: RetentionState
+    action: NextAction
+    at: datetime | None
+    rule: RetentionRule
+
+
+class JobFilesRetention(BaseModel):
+    """A job's living files in sum."""
+
+    count: int
+    bytes: int
+    by_state: dict[FileState, int]
+    earliest: datetime | None = Field(description="When the first of those that have a date falls due")
+    latest: datetime | None = Field(description="When the last does; null if some have no date")
+
+
+class JobRetention(BaseModel):
+    """Why a job's files are still there, and what happens next, to the one that goes first above all."""
+
+    job_id: UUID
+    status: JobStatus
+    expires_at: datetime | None
+    hold: BlockerRead | None
+    files: JobFilesRetention
+    state: RetentionState | None = Field(
+        description="Of the file that goes first, null without files; so are action, at, rule"
+    )
+    action: NextAction
+    at: datetime | None
+    swept_at: datetime | None
+    rule: RetentionRule | None
+    policy_version: str
+    blockers: list[BlockerRead] = Field(description="Of that file, of the job, and pauses of any of its categories")
+    losing_rules: list[LosingRuleRead]
+    eviction_rank: None = Field(description="Files have ranks, jobs have none")
+    next_steps: list[StepRead]
+    attempts: int
+    last_error: str | None
+    timeline: list[MomentRead]
+    items: list[JobFileRetention] = Field(description="Its files, newest first")
+    next_cursor: str | None
+
+    @classmethod
+    def from_explanation(cls, told: JobExplanation) -> Self:
+        """Return the document of a job's explanation."""
+        first, job = told.first, told.job
+        return cls(
+            job_id=job.id,
+            status=job.status,
+            expires_at=job.expires_at,
+            hold=None if told.hold is None else BlockerRead.model_validate(told.hold),
+            files=_sum(told),
+            state=None if first is None else first.state,
+            action=NextAction.KEEP if first is None else first.action,
+            at=None if first is None else first.at,
+            swept_at=None if first is None else first.swept_at,
+            rule=None if first is None else first.rule,
+            policy_version=told.policy_version,
+            blockers=[BlockerRead.model_validate(blocker) for blocker in told.blockers],
+            losing_rules=[LosingRuleRead.model_validate(loser) for loser in (first.losing_rules if first else ())],
+            eviction_rank=None,
+            next_steps=[StepRead.model_validate(step) for step in (first.next_steps if first else ())],
+            attempts=job.attempts,
+            last_error=job.error,
+            timeline=[MomentRead.model_validate(moment) for moment in told.timeline],
+            items=[JobFileRetention.model_validate(file) for file in told.items],
+            next_cursor=encode_cursor(told.next_before),
+        )
+
+
+def _sum(told: JobExplanation) -> JobFilesRetention:
+    sums = told.sums
+    latest = [one.latest for one in sums if one.latest is not None]
+    return JobFilesRetention(
+        count=sum(one.files for one in sums),
+        bytes=sum(one.size_bytes for one in sums),
+        by_state={one.state: one.files for one in sums},
+        earliest=min((one.earliest for one in sums if one.earliest is not None), default=None),
+        latest=None if any(one.for_ever for one in sums) else max(latest, default=None),
+    )

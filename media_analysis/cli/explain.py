@@ -1,0 +1,163 @@
+"""`media-analysis explain`: why a file or a job is still there, when it goes, and what happened to it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.retention.explain_jobs import JobExplanation
+from media_analysis.retention.explanation import Barrier, Blocker, Explanation, NextAction, Scope
+from media_analysis.retention.timeline import Moment
+from media_analysis.runtime import database_url, open_runtime
+from media_analysis.settings import Settings, format_size
+
+MOST_FILES: Final = 20
+"""Of a job; the API tells them all."""
+_VERBS: Final = {
+    NextAction.KEEP: "stays; nothing in sight ends that",
+    NextAction.TRASH: "goes to the trash",
+    NextAction.DELETE: "is deleted",
+    NextAction.PURGE: "loses its bytes for good",
+    NextAction.DONE: "is gone, bytes and all",
+}
+
+
+def explain(
+    target: Annotated[UUID, typer.Argument(metavar="ID", help="A file, or with --job a job", show_default=False)],
+    *,
+    job: Annotated[bool, typer.Option("--job", help="The id is that of a job, with all its files")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as the API answers it")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Say when a file or a job goes, by which rule, what blocks it, and what happened so far; deleted files, too."""
+    told = run(_explain(load(config, data_dir).settings, target, job=job))
+    if as_json:
+        out.print_json(json.dumps(_document(told)))
+    elif isinstance(told, JobExplanation):
+        _print_job(told)
+    else:
+        _print_file(told)
+
+
+async def _explain(settings: Settings, target: UUID, *, job: bool) -> Explanation | JobExplanation:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        if job:
+            return await runtime.explanations.explain_job(target, owner=None, before=None, limit=MOST_FILES)
+        return await runtime.explanations.explain(target, owner=None)
+
+
+def _document(told: Explanation | JobExplanation) -> Any:
+    # Imported here so that no other command pays for the API's documents.
+    from media_analysis.api.schemas.retention import FileRetention, JobRetention  # noqa: PLC0415
+
+    if isinstance(told, JobExplanation):
+        return JobRetention.from_explanation(told).model_dump(mode="json")
+    return FileRetention.model_validate(told).model_dump(mode="json")
+
+
+def _print_file(told: Explanation) -> None:
+    _say(f"file {told.file_id} ({told.category.value}) is {told.state.value} by {told.rule.value}: {_next(told)}")
+    for sentence in _circumstances(told):
+        _say(sentence)
+    _print_blockers(told.blockers)
+    if told.losing_rules:
+        rows = [(loser.rule.value, loser.effect.value, _instant(loser.at), loser.reason) for loser in told.losing_rules]
+        _print_rows(("losing rule", "would", "at", "why not"), rows)
+    if told.next_steps:
+        _print_rows(
+            ("next step", "at", "rule"), [(step.step, _instant(step.at), step.rule.value) for step in told.next_steps]
+        )
+    _print_timeline(told.timeline)
+
+
+def _print_job(told: JobExplanation) -> None:
+    files, size_bytes = sum(one.files for one in told.sums), sum(one.size_bytes for one in told.sums)
+    what = "no files" if told.first is None else f"{files} files, {format_size(size_bytes)}"
+    _say(f"job {told.job.id} is {told.job.status.value}: {what}")
+    if told.first is not None:
+        _say(f"first to go: file {told.first.file_id}, {told.first.state.value} by {told.first.rule.value}")
+        _say(f"it {_next(told.first)}")
+    _print_blockers(told.blockers)
+    if told.items:
+        rows = [
+            (str(file.file_id), file.state.value, file.action.value, _instant(file.at), file.rule.value)
+            for file in told.items
+        ]
+        _print_rows(("file", "state", "next", "at", "rule"), rows)
+    _print_timeline(told.timeline)
+
+
+def _next(told: Explanation) -> str:
+    verb = _VERBS[told.action]
+    if told.at is None:
+        return verb
+    swept = "" if told.swept_at is None else f" (swept at {_instant(told.swept_at)})"
+    return f"{verb} at {_instant(told.at)}{swept}"
+
+
+def _circumstances(told: Explanation) -> Iterator[str]:
+    if told.policy_version is not None:
+        yield f"policy {told.policy_version}"
+    if told.eviction_rank is not None:
+        least = "at least " if told.eviction_rank_capped else ""
+        yield f"under pressure on its category it is number {least}{told.eviction_rank} to go"
+    if told.attempts or told.last_error:
+        given_up = ", given up" if told.dead_letter else ""
+        yield f"attempts to remove its bytes: {told.attempts}{given_up}; last error: {told.last_error or 'none'}"
+
+
+def _print_blockers(blockers: Sequence[Blocker]) -> None:
+    for blocker in blockers:
+        of = "" if blocker.scope is Scope.FILE else f" of its {blocker.scope.value}"
+        if blocker.rule is Barrier.PAUSED:
+            of = "" if blocker.scope is Scope.EVERYTHING else " in its category"
+        until = "until somebody acts" if blocker.until is None else f"until {_instant(blocker.until)}"
+        by = "" if blocker.by is None else f" by {blocker.by}"
+        _say(f"blocked {until}: {blocker.rule.value}{of}{by}{'' if blocker.reason is None else f' ({blocker.reason})'}")
+
+
+def _print_timeline(moments: Sequence[Moment]) -> None:
+    rows = [(_instant(moment.at), moment.event, moment.actor or "", _why(moment)) for moment in moments]
+    if not out.is_terminal:
+        tabulate(("at", "event", "by", "why"), rows)
+        return
+    table = Table.grid(padding=(0, 1))
+    for number, (at, event, actor, why) in enumerate(rows):
+        mark = "└" if number == len(rows) - 1 else "├" if number else "┌"
+        table.add_row(Text(mark, "dim"), Text(at, "dim"), Text(event, "bold"), Text(actor), Text(why))
+    out.print(table)
+
+
+def _why(moment: Moment) -> str:
+    known = {None, moment.actor, moment.reason}
+    parts = [None if moment.rule is None else moment.rule.value, moment.reason]
+    parts += [f"{name}: {value}" for name, value in moment.details.items() if value not in known]
+    parts.append(None if moment.sweep_id is None else f"sweep {moment.sweep_id}")
+    return "; ".join(part for part in parts if part)
+
+
+def _print_rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    if not out.is_terminal:
+        tabulate(header, rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    out.print(table)
+
+
+def _instant(instant: datetime | None) -> str:
+    return "" if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _say(sentence: str) -> None:
+    out.print(Text(sentence), soft_wrap=True)

@@ -1,0 +1,148 @@
+"""What an explanation reads: rows, tombstones with their outbox entries, events, and places in the eviction order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Select, SelectBase, Uuid, any_, func, select, text, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from media_analysis.db.database import clock
+from media_analysis.files.audit import Action, AuditEvent
+from media_analysis.files.models import FileState, MediaFile, Tombstone
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.retention.models import Purge
+
+MOST_EVENTS: Final = 200
+"""Older ones are not told."""
+MOST_BEFORE: Final = 10_000
+"""How many places ahead of a file in the eviction order are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivingFile:
+    """A row, its job, and the instant both are looked at."""
+
+    file: MediaFile
+    job: AnalysisJob | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BuriedFile:
+    """A tombstone, and the outbox entry of its bytes."""
+
+    stone: Tombstone
+    purge: Purge | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EvictionRank:
+    """A file's place in its category's eviction order, 1 is next; capped, it is the earliest it can be."""
+
+    rank: int
+    capped: bool
+
+
+# Trash goes before anything stored, longest there first, then the oldest; files without bytes free nothing.
+_TRASH_BEFORE: Final = """
+    SELECT NOT coalesce(greatest(held_until, job_held_until) > :now, false) AND size_bytes > 0 AS goes
+    FROM media_files WHERE category = CAST(:category AS category) AND state = 'trashed' {after}
+    ORDER BY trashed_at, id LIMIT :most
+"""
+_STORED_BEFORE: Final = """
+    SELECT size_bytes > 0 AND (expires_at IS NOT NULL OR NOT expiry_explicit)
+        AND NOT coalesce(greatest(held_until, job_held_until, leased_until, min_retain_until) > :now, false) AS goes
+    FROM media_files WHERE category = CAST(:category AS category) AND state = 'stored' AND id < :id
+    ORDER BY category, id LIMIT :most
+"""
+_COUNT: Final = "SELECT count(*) FILTER (WHERE goes), count(*) FROM ({before}) AS before"
+_RANK_TRASHED: Final = text(
+    _COUNT.format(before=_TRASH_BEFORE.format(after="AND (trashed_at, id) < (:trashed_at, :id)"))
+)
+_RANK_STORED: Final = text(
+    _COUNT.format(before=f"({_TRASH_BEFORE.format(after='')}) UNION ALL ({_STORED_BEFORE}) LIMIT :most")
+)
+
+
+def _of(column: ColumnElement[str] | Any, owner: str | None) -> list[ColumnElement[bool]]:
+    return [] if owner is None else [column == owner]
+
+
+async def get_living(
+    session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
+) -> LivingFile | None:
+    """Return a file in any state with its job, and what the clock says."""
+    query = (
+        select(MediaFile, AnalysisJob, clock(now))
+        .outerjoin(AnalysisJob, AnalysisJob.id == MediaFile.job_id)
+        .where(MediaFile.id == file_id, *_of(MediaFile.owner, owner))
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else LivingFile(*row)
+
+
+async def get_buried(
+    session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
+) -> BuriedFile | None:
+    """Return what stays of a deleted file, and of its bytes.
+
+    An upload that was never acknowledged is told to administrators only, as everywhere.
+    """
+    query = (
+        select(Tombstone, Purge, clock(now))
+        .outerjoin(Purge, Purge.id == Tombstone.purge_id)
+        .where(Tombstone.id == file_id, *_of(Tombstone.owner, owner))
+    )
+    if owner is not None:
+        query = query.where(Tombstone.state != FileState.PENDING)
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else BuriedFile(*row)
+
+
+async def list_events(session: AsyncSession, file_id: UUID, job_id: UUID | None) -> Sequence[AuditEvent]:
+    """Return the latest events of a file, and of holds on its job, oldest first."""
+    sources = [_latest(AuditEvent.file_id == file_id)]
+    if job_id is not None:
+        sources.append(_latest_of_job(job_id).where(AuditEvent.action.in_([Action.HELD, Action.RELEASED])))
+    return await _load(session, sources)
+
+
+async def list_job_events(session: AsyncSession, job_id: UUID) -> Sequence[AuditEvent]:
+    """Return the latest events of a job, those of its single files apart, oldest first."""
+    return await _load(session, [_latest_of_job(job_id)])
+
+
+def is_one_of(column: ColumnElement[UUID] | InstrumentedAttribute[UUID], ids: SelectBase) -> ColumnElement[bool]:
+    """Compare with the ids a query finds, as an array: `IN (SELECT ...)` may read the whole table (design law 7)."""
+    return column == any_(func.array(ids.scalar_subquery(), type_=ARRAY(Uuid)))
+
+
+def _latest_of_job(job_id: UUID) -> Select[UUID]:
+    return _latest(AuditEvent.job_id == job_id, AuditEvent.file_id.is_(None))
+
+
+def _latest(*about: ColumnElement[bool]) -> Select[UUID]:
+    return select(AuditEvent.id).where(*about).order_by(AuditEvent.id.desc()).limit(MOST_EVENTS)
+
+
+async def _load(session: AsyncSession, sources: Sequence[Select[UUID]]) -> Sequence[AuditEvent]:
+    # Each source by its own index: joined by OR, the planner may walk the whole trail backwards instead.
+    ids = union_all(*(select(source.subquery()) for source in sources))
+    query = select(AuditEvent).where(is_one_of(AuditEvent.id, ids)).order_by(AuditEvent.id.desc()).limit(MOST_EVENTS)
+    return list(reversed((await session.scalars(query)).all()))
+
+
+async def get_rank(session: AsyncSession, file: MediaFile, *, now: datetime) -> EvictionRank:
+    """Count what would go before a file if its category came under pressure; files that stay do not count."""
+    asked: dict[str, Any] = {"category": file.category.value, "id": file.id, "now": now, "most": MOST_BEFORE + 1}
+    if file.state is FileState.TRASHED:
+        counted = await session.execute(_RANK_TRASHED, {**asked, "trashed_at": file.trashed_at})
+    else:
+        counted = await session.execute(_RANK_STORED, asked)
+    going, seen = counted.one()
+    return EvictionRank(min(going, MOST_BEFORE) + 1, seen > MOST_BEFORE)
