@@ -14,7 +14,22 @@ from fastapi_offline import FastAPIOffline
 from media_analysis.api.dependencies import Services
 from media_analysis.api.errors import install_problem_handlers
 from media_analysis.api.middleware import BoundedDocuments, RequestContext
-from media_analysis.api.routes import files, health, sessions, storage
+from media_analysis.api.routes import (
+    audit,
+    files,
+    forecast,
+    health,
+    holds,
+    jobs,
+    pauses,
+    plans,
+    policies,
+    pressure,
+    retention,
+    sessions,
+    storage,
+    trash,
+)
 from media_analysis.errors import Misconfigured
 
 VERSION: Final = "0.1.0"
@@ -35,7 +50,22 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.draining = False
     install_problem_handlers(app)
-    for router in (files.router, sessions.router, storage.router, health.router):
+    for router in (
+        files.router,
+        sessions.router,
+        storage.router,
+        plans.router,
+        trash.router,
+        pauses.router,
+        policies.router,
+        forecast.router,
+        pressure.router,
+        holds.router,
+        jobs.router,
+        audit.router,
+        retention.router,
+        health.router,
+    ):
         app.include_router(router)
     app.add_middleware(BoundedDocuments)
     app.add_middleware(RequestContext, metrics=services.metrics)

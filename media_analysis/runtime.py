@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database, DatabaseOptions, open_database
+from media_analysis.db.database import Database, open_database
 from media_analysis.db.embedded import embedded_server
 from media_analysis.db.health import require_safe_settings
 from media_analysis.db.instance import ensure_instance
@@ -17,13 +17,33 @@ from media_analysis.db.migrations import require_schema
 from media_analysis.files.queries import has_files
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.service import FileService
-from media_analysis.files.uploads import UploadLimits, UploadService
+from media_analysis.files.uploads import UploadService
+from media_analysis.jobs.service import JobService
+from media_analysis.retention.alerts import AlertService
+from media_analysis.retention.applying import ApplyService
+from media_analysis.retention.breaker import Breaker
+from media_analysis.retention.clock import ClockService
 from media_analysis.retention.deletion import Deleter
+from media_analysis.retention.explain import ExplainService
+from media_analysis.retention.forecast import ForecastService
+from media_analysis.retention.holds import HoldService
+from media_analysis.retention.notices import NoticeService
+from media_analysis.retention.pauses import PauseService
+from media_analysis.retention.plans import PlanService
+from media_analysis.retention.policies import adopt_configured
+from media_analysis.retention.policy import Policy
+from media_analysis.retention.pressure import PressureService
+from media_analysis.retention.preview import PolicyService
+from media_analysis.retention.redating import RedatingService
+from media_analysis.retention.restoring import RestoreService
+from media_analysis.retention.scrub import ScrubService
 from media_analysis.retention.status import StatusService
-from media_analysis.retention.sweep import SweepOptions, SweepService
+from media_analysis.retention.sweep import SweepService
+from media_analysis.retention.trail import TrailService
+from media_analysis.retention.warnings import WarningService
 from media_analysis.sessions.service import SessionService
-from media_analysis.settings import Settings
-from media_analysis.storage.category import Category
+from media_analysis.settings import Settings, options
+from media_analysis.settings.policy import configured_policy
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import adopt_store
 from media_analysis.telemetry.metrics import Metrics
@@ -31,20 +51,145 @@ from media_analysis.telemetry.metrics import Metrics
 Report = Callable[[str], None]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Runtime:
-    """The services of one process."""
+    """The services of one process, each made when it is first asked for."""
 
     settings: Settings
     db: Database
     store: DiskStore
-    files: FileService
-    uploads: UploadService
-    sessions: SessionService
-    deleter: Deleter
-    sweeps: SweepService
-    status: StatusService
-    metrics: Metrics
+    registrar: Registrar
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @cached_property
+    def files(self) -> FileService:
+        return FileService(self.db, self.store)
+
+    @cached_property
+    def uploads(self) -> UploadService:
+        return UploadService(
+            db=self.db,
+            store=self.store,
+            registrar=self.registrar,
+            room=self.pressure,
+            limits=options.upload_limits(self.settings),
+            abandon=self.deleter.abandon,
+        )
+
+    @cached_property
+    def sessions(self) -> SessionService:
+        return SessionService(self.db)
+
+    @cached_property
+    def jobs(self) -> JobService:
+        return JobService(self.db)
+
+    @cached_property
+    def clock(self) -> ClockService:
+        return ClockService(self.db, options.clock_limits(self.settings), self.metrics.observe_trip)
+
+    @cached_property
+    def deleter(self) -> Deleter:
+        return Deleter(self.db, self.store, self.settings.storage.cleanup.max_attempts, options.strategy(self.settings))
+
+    @cached_property
+    def breaker(self) -> Breaker:
+        return Breaker(self.db, self.clock, options.breaker_limits(self.settings), self.metrics.observe_trip)
+
+    @cached_property
+    def sweeps(self) -> SweepService:
+        return SweepService(
+            self.db, self.deleter, self.breaker, options.sweep_options(self.settings), self.metrics.observe_sweep
+        )
+
+    @cached_property
+    def pressure(self) -> PressureService:
+        return PressureService(
+            db=self.db,
+            store=self.store,
+            deleter=self.deleter,
+            clock=self.clock,
+            marks=options.disk_marks(self.settings),
+            observe_sweep=self.metrics.observe_sweep,
+            observe_relief=self.metrics.observe_relief,
+            evicts=not self.settings.storage.cleanup.dry_run,
+        )
+
+    @cached_property
+    def plans(self) -> PlanService:
+        return PlanService(self.db, self.settings.storage.cleanup.plan_lifetime)
+
+    @cached_property
+    def applying(self) -> ApplyService:
+        return ApplyService(self.db, self.deleter, self.metrics.observe_sweep)
+
+    @cached_property
+    def restoring(self) -> RestoreService:
+        return RestoreService(self.db, otherwise=self.settings.deletion.trash_retention)
+
+    @cached_property
+    def holds(self) -> HoldService:
+        return HoldService(self.db)
+
+    @cached_property
+    def pauses(self) -> PauseService:
+        return PauseService(self.db)
+
+    @cached_property
+    def policies(self) -> PolicyService:
+        return PolicyService(
+            db=self.db,
+            share_percent=self.breaker.limits.share_percent,
+            min_files=self.breaker.limits.min_files,
+        )
+
+    @cached_property
+    def redating(self) -> RedatingService:
+        return RedatingService(db=self.db, policies=self.policies)
+
+    @cached_property
+    def status(self) -> StatusService:
+        return StatusService(
+            self.db,
+            self.store,
+            self.settings.storage.monitoring.reserve_bytes,
+            self.settings.storage.monitoring.alert_threshold_percent,
+        )
+
+    @cached_property
+    def forecast(self) -> ForecastService:
+        return ForecastService(
+            db=self.db,
+            store=self.store,
+            reserve_bytes=self.settings.storage.monitoring.reserve_bytes,
+            trash=self.deleter.strategy.sweeps,
+        )
+
+    @cached_property
+    def explanations(self) -> ExplainService:
+        return ExplainService(self.db, self.deleter.strategy, options.next_tick(self.settings))
+
+    @cached_property
+    def trail(self) -> TrailService:
+        return TrailService(self.db)
+
+    @cached_property
+    def scrub(self) -> ScrubService:
+        return ScrubService(
+            self.db, self.store, self.settings.storage.scrub.bytes_per_second, options.scrub_budget(self.settings)
+        )
+
+    @cached_property
+    def alerts(self) -> AlertService:
+        return AlertService(self.db, self.status)
+
+    @cached_property
+    def notices(self) -> NoticeService:
+        return NoticeService(self.db, options.webhook(self.settings))
+
+    @cached_property
+    def warnings(self) -> WarningService:
+        return WarningService(self.db, self.settings.storage.monitoring.warn_before)
 
 
 @asynccontextmanager
@@ -58,19 +203,6 @@ async def database_url(settings: Settings, *, report: Report, exclusive: bool = 
         yield server.url
 
 
-def database_options(settings: Settings) -> DatabaseOptions:
-    """Return what the settings say of the connection pool."""
-    chosen = settings.database
-    return DatabaseOptions(
-        pool_min=chosen.pool_min,
-        pool_max=chosen.pool_max,
-        connect_timeout_seconds=chosen.connect_timeout_seconds,
-        command_timeout_seconds=chosen.command_timeout_seconds,
-        statement_timeout_seconds=chosen.statement_timeout_seconds,
-        deadline_seconds=chosen.deadline_seconds,
-    )
-
-
 @asynccontextmanager
 async def open_runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
     """Open the services over a migrated database.
@@ -81,74 +213,22 @@ async def open_runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
 
     """
     async with AsyncExitStack() as opened:
-        db = await opened.enter_async_context(open_database(url, database_options(settings)))
-        instance_id = await _adopt(db, settings.store_path.resolve())
+        db = await opened.enter_async_context(open_database(url, options.database_options(settings)))
+        instance_id = await _adopt(db, settings.store_path.resolve(), configured_policy(settings))
         await db.connect(settings.database.pool_min)
         store = DiskStore(settings.store_path.resolve(), instance_id)
         opened.callback(store.close)
         registrar = Registrar(db, store, settings.storage.upload.lease_seconds)
         opened.push_async_callback(registrar.close)
-        yield _assemble(settings, db, store, registrar)
+        yield Runtime(settings, db, store, registrar)
 
 
-async def _adopt(db: Database, root: Path) -> UUID:
+async def _adopt(db: Database, root: Path, configured: Policy) -> UUID:
     async with db.transaction() as session:
         await require_schema(session)
         await require_safe_settings(session)
         instance_id = await ensure_instance(session, uuid7())
+        await adopt_configured(session, configured)
         fresh = not await has_files(session)
     adopt_store(root, instance_id, fresh_database=fresh)
     return instance_id
-
-
-def _assemble(settings: Settings, db: Database, store: DiskStore, registrar: Registrar) -> Runtime:
-    storage, metrics = settings.storage, Metrics()
-    deleter = Deleter(db, store, storage.cleanup.max_attempts)
-    return Runtime(
-        settings=settings,
-        db=db,
-        store=store,
-        files=FileService(db, store),
-        uploads=UploadService(
-            db=db,
-            store=store,
-            registrar=registrar,
-            lifetimes={category: storage.retention.of(category) for category in Category},
-            limits=_upload_limits(settings),
-            abandon=deleter.abandon,
-        ),
-        sessions=SessionService(db),
-        deleter=deleter,
-        sweeps=SweepService(db, deleter, _sweep_options(settings), metrics.observe_sweep),
-        status=StatusService(
-            db,
-            store,
-            {category: storage.quotas.of(category) for category in Category},
-            storage.monitoring.reserve_bytes,
-            storage.monitoring.alert_threshold_percent,
-        ),
-        metrics=metrics,
-    )
-
-
-def _upload_limits(settings: Settings) -> UploadLimits:
-    storage = settings.storage
-    return UploadLimits(
-        max_bytes=storage.upload.max_bytes,
-        reserve_bytes=storage.monitoring.reserve_bytes,
-        lease_seconds=storage.upload.lease_seconds,
-        idle_seconds=storage.upload.idle_seconds,
-        accepted={category: storage.accept.of(category) for category in Category},
-    )
-
-
-def _sweep_options(settings: Settings) -> SweepOptions:
-    cleanup = settings.storage.cleanup
-    budget = None if cleanup.budget_seconds is None else timedelta(seconds=cleanup.budget_seconds)
-    return SweepOptions(
-        batch_size=cleanup.batch_size,
-        workers=cleanup.workers,
-        budget=budget,
-        budget_files=cleanup.budget_files,
-        budget_bytes=cleanup.budget_bytes,
-    )

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import make_url
 
 from media_analysis.errors import MarkerMismatch
-from media_analysis.runtime import Runtime, database_options, database_url, open_runtime
+from media_analysis.runtime import Runtime, database_url, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings
+from media_analysis.settings.options import database_options
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
 
@@ -118,10 +119,12 @@ async def test_services_are_set_up_as_configured(environment: dict[str, str], da
     async with open_runtime(chosen, database) as runtime:
         sweep, uploads = runtime.sweeps.options, runtime.uploads
 
-        assert uploads.lifetimes[Category.TEMP] == timedelta(seconds=90)
-        assert uploads.lifetimes[Category.OUTPUTS] is None
+        policy = (await runtime.policies.in_force()).policy
+
+        assert policy.of(Category.TEMP).lifetime == timedelta(seconds=90)
+        assert policy.of(Category.OUTPUTS).lifetime is None
+        assert policy.of(Category.TEMP).quota_bytes == 2**20
         assert (uploads.limits.max_bytes, uploads.limits.accepted[Category.CLIPS]) == (7 * 2**20, ("video/*",))
-        assert runtime.status.quotas[Category.TEMP] == 2**20
         assert (sweep.batch_size, sweep.workers, sweep.budget) == (11, 3, timedelta(seconds=5))
         assert runtime.deleter.max_attempts == 6
 

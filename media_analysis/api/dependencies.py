@@ -9,9 +9,20 @@ from media_analysis.db.database import Database
 from media_analysis.errors import AdminRequired, TokenRejected
 from media_analysis.files.service import FileService
 from media_analysis.files.uploads import UploadService
+from media_analysis.jobs.service import JobService
+from media_analysis.retention.applying import ApplyService
 from media_analysis.retention.deletion import Deleter
+from media_analysis.retention.explain import ExplainService
+from media_analysis.retention.forecast import ForecastService
+from media_analysis.retention.holds import HoldService
+from media_analysis.retention.pauses import PauseService
+from media_analysis.retention.plans import PlanService
+from media_analysis.retention.pressure import PressureService
+from media_analysis.retention.preview import PolicyService
+from media_analysis.retention.restoring import RestoreService
 from media_analysis.retention.status import StatusService
 from media_analysis.retention.sweep import SweepService
+from media_analysis.retention.trail import TrailService
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller as SessionCaller
 from media_analysis.sessions.service import SessionService
@@ -37,7 +48,29 @@ class Services(Protocol):
     @property
     def sweeps(self) -> SweepService: ...
     @property
+    def plans(self) -> PlanService: ...
+    @property
+    def applying(self) -> ApplyService: ...
+    @property
+    def restoring(self) -> RestoreService: ...
+    @property
+    def pauses(self) -> PauseService: ...
+    @property
+    def pressure(self) -> PressureService: ...
+    @property
     def status(self) -> StatusService: ...
+    @property
+    def forecast(self) -> ForecastService: ...
+    @property
+    def holds(self) -> HoldService: ...
+    @property
+    def jobs(self) -> JobService: ...
+    @property
+    def trail(self) -> TrailService: ...
+    @property
+    def explanations(self) -> ExplainService: ...
+    @property
+    def policies(self) -> PolicyService: ...
     @property
     def metrics(self) -> Metrics: ...
 

@@ -1,10 +1,26 @@
-"""The command line: `media-analysis serve`, `migrate`, `sweep`, `session` and `config`."""
+"""The command line: `media-analysis` and its commands, each in a module of its own."""
 
 import sys
 
 import typer
 
-from media_analysis.cli import config, migrate, serve, session, sweep
+from media_analysis.cli import (
+    config,
+    explain,
+    forecast,
+    hold,
+    import_,
+    migrate,
+    pause,
+    plan,
+    policy,
+    pressure,
+    restore,
+    serve,
+    session,
+    sweep,
+    verify,
+)
 from media_analysis.cli.console import complain
 from media_analysis.errors import MediaAnalysisError
 
@@ -18,7 +34,21 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
 app.command("sweep")(sweep.sweep)
+app.command("restore")(restore.restore)
+app.command("explain")(explain.explain)
+app.command("forecast")(forecast.forecast)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
+app.command("pauses")(pause.pauses)
+app.command("verify")(verify.verify)
+app.command("import")(import_.import_)
+app.command("pressure")(pressure.pressure)
+app.command("hold")(hold.hold)
+app.command("release")(hold.release)
+app.command("extend")(hold.extend)
 app.command("config")(config.config)
+app.add_typer(policy.app, name="policy")
+app.add_typer(plan.app, name="plan")
 app.add_typer(session.app, name="session")
 
 

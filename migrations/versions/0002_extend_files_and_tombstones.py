@@ -108,6 +108,8 @@ def create_indexes() -> None:
     stored, trashed = sa.text("state = 'stored'"), sa.text("state = 'trashed'")
     op.create_index("ix_media_files_oldest", "media_files", ["category", "id"], postgresql_where=stored)
     op.create_index("ix_media_files_trash", "media_files", ["category", "trashed_at", "id"], postgresql_where=trashed)
+    damaged = sa.text("last_error IS NOT NULL")
+    op.create_index("ix_media_files_damaged", "media_files", ["id"], postgresql_where=damaged)
     op.create_index("ix_media_files_trash_sweep", "media_files", ["trash_sweep_id"], postgresql_where=trashed)
     op.create_index("ix_tombstones_deleted_at", "tombstones", ["deleted_at", "id"])
     op.create_index("ix_tombstones_owner", "tombstones", ["owner", "deleted_at", "id"])
@@ -117,8 +119,8 @@ def downgrade() -> None:
     """Go back; files in the trash, and those without a hash, cannot be said in the earlier schema and stop it."""
     op.drop_index("ix_tombstones_owner", "tombstones")
     op.drop_index("ix_tombstones_deleted_at", "tombstones")
-    for index in ("ix_media_files_trash_sweep", "ix_media_files_trash", "ix_media_files_oldest"):
-        op.drop_index(index, "media_files")
+    for name in ("trash_sweep", "damaged", "trash", "oldest"):
+        op.drop_index(f"ix_media_files_{name}", "media_files")
     complete_when(f"sha256 IS NOT NULL AND {COMPLETE} AND trashed_at IS NULL")
     complete_when("size_bytes IS NOT NULL AND sha256 IS NOT NULL AND stored_at IS NOT NULL")
     op.drop_column("purges", "secure")

@@ -16,6 +16,20 @@ ADMIN = {
     ("post", "/api/v1/storage/cleanup"),
     ("get", "/api/v1/storage/sweeps"),
     ("get", "/api/v1/storage/sweeps/{sweep_id}"),
+    ("post", "/api/v1/storage/sweeps/{sweep_id}/undo"),
+    ("post", "/api/v1/storage/pauses"),
+    ("get", "/api/v1/storage/pauses"),
+    ("post", "/api/v1/storage/pauses/{pause_id}/resume"),
+    ("get", "/api/v1/storage/forecast"),
+    ("get", "/api/v1/storage/pressure"),
+    ("post", "/api/v1/storage/pressure/relieve"),
+    ("post", "/api/v1/storage/plans"),
+    ("get", "/api/v1/storage/plans"),
+    ("get", "/api/v1/storage/plans/{plan_id}"),
+    ("get", "/api/v1/storage/plans/{plan_id}/files"),
+    ("post", "/api/v1/storage/plans/{plan_id}/apply"),
+    ("post", "/api/v1/storage/policies/preview"),
+    ("get", "/api/v1/audit"),
 }
 ROUTES = ADMIN | {
     *(("get", path) for path in OPEN),
@@ -30,6 +44,14 @@ ROUTES = ADMIN | {
     ("patch", "/api/v1/files/{file_id}"),
     ("delete", "/api/v1/files/{file_id}"),
     ("get", "/api/v1/storage/stats"),
+    ("get", "/api/v1/files/{file_id}/retention"),
+    ("get", "/api/v1/jobs/{job_id}/retention"),
+    ("get", "/api/v1/jobs/{job_id}"),
+    ("patch", "/api/v1/jobs/{job_id}"),
+    *((method, f"/api/v1/{kind}/{{{kind[:-1]}_id}}/hold") for method in ("put", "delete") for kind in ("files", "jobs")),
+    *(("post", f"/api/v1/{kind}/{{{kind[:-1]}_id}}/restore") for kind in ("files", "jobs")),
+    ("get", "/api/v1/deletions"),
+    ("get", "/api/v1/storage/policies"),
 }
 
 

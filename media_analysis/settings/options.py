@@ -1,0 +1,113 @@
+"""What the settings say to each service, in that service's own words."""
+
+from datetime import timedelta
+from functools import lru_cache
+
+from media_analysis.db.database import DatabaseOptions
+from media_analysis.files.uploads import UploadLimits
+from media_analysis.retention.breaker import BreakerLimits
+from media_analysis.retention.clock import ClockLimits
+from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.explanation import NextTick
+from media_analysis.retention.pressure_levels import DiskMarks
+from media_analysis.retention.sweep import SweepOptions
+from media_analysis.retention.webhook import Webhook
+from media_analysis.settings.cron import cron_trigger
+from media_analysis.settings.model import Settings
+from media_analysis.storage.category import Category
+
+
+def database_options(settings: Settings) -> DatabaseOptions:
+    """Return what the settings say of the connection pool."""
+    chosen = settings.database
+    return DatabaseOptions(
+        pool_min=chosen.pool_min,
+        pool_max=chosen.pool_max,
+        connect_timeout_seconds=chosen.connect_timeout_seconds,
+        command_timeout_seconds=chosen.command_timeout_seconds,
+        statement_timeout_seconds=chosen.statement_timeout_seconds,
+        deadline_seconds=chosen.deadline_seconds,
+    )
+
+
+def scrub_budget(settings: Settings) -> timedelta | None:
+    """Return how long one scrub reads."""
+    seconds = settings.storage.scrub.budget_seconds
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def webhook(settings: Settings) -> Webhook | None:
+    """Return who is told, None where nobody wants to know."""
+    url = settings.storage.monitoring.webhook_url
+    return None if url is None else Webhook(url.get_secret_value())
+
+
+def disk_marks(settings: Settings) -> DiskMarks:
+    """Return when the disk is under pressure, and down to where it is relieved."""
+    monitoring = settings.storage.monitoring
+    return DiskMarks(
+        reserve_bytes=monitoring.reserve_bytes,
+        high_percent=monitoring.alert_threshold_percent,
+        low_percent=monitoring.disk_low_water_percent,
+    )
+
+
+def upload_limits(settings: Settings) -> UploadLimits:
+    """Return what an upload may be."""
+    storage = settings.storage
+    return UploadLimits(
+        max_bytes=storage.upload.max_bytes,
+        reserve_bytes=storage.monitoring.reserve_bytes,
+        lease_seconds=storage.upload.lease_seconds,
+        idle_seconds=storage.upload.idle_seconds,
+        accepted={category: storage.accept.of(category) for category in Category},
+    )
+
+
+def strategy(settings: Settings) -> Strategy:
+    """Return how long what goes stays restorable."""
+    deletion = settings.deletion
+    soft = deletion.trash_retention if deletion.strategy == "soft" else None
+    return Strategy(
+        sweeps=deletion.trash_retention if settings.storage.cleanup.use_trash else soft,
+        requests=soft,
+        on_demand=deletion.trash_retention,
+    )
+
+
+def next_tick(settings: Settings) -> NextTick:
+    """Return when a schedule sweeps next; never, where nothing sweeps by schedule or sweeps only rehearse."""
+    cleanup = settings.storage.cleanup
+    if cleanup.dry_run or not cleanup.enabled:
+        return lambda _schedule, _after: None
+    trigger_of = lru_cache(cron_trigger)
+    return lambda schedule, after: trigger_of(schedule).get_next_fire_time(None, after)
+
+
+def sweep_options(settings: Settings) -> SweepOptions:
+    """Return how a sweep works."""
+    cleanup = settings.storage.cleanup
+    budget = None if cleanup.budget_seconds is None else timedelta(seconds=cleanup.budget_seconds)
+    return SweepOptions(
+        batch_size=cleanup.batch_size,
+        workers=cleanup.workers,
+        budget=budget,
+        budget_files=cleanup.budget_files,
+        budget_bytes=cleanup.budget_bytes,
+    )
+
+
+def breaker_limits(settings: Settings) -> BreakerLimits:
+    """Return what a sweep may take unconfirmed."""
+    chosen = settings.storage.breaker
+    return BreakerLimits(
+        share_percent={category: chosen.share_percent.of(category) for category in Category},
+        min_files=chosen.min_files,
+        median_factor=chosen.median_factor,
+    )
+
+
+def clock_limits(settings: Settings) -> ClockLimits:
+    """Return from when the clock is distrusted."""
+    chosen = settings.storage.breaker
+    return ClockLimits(jump=timedelta(seconds=chosen.clock_jump_seconds), downtime=timedelta(days=chosen.downtime_days))
