@@ -5,16 +5,29 @@ Production never scans; this is what proves that it does not need to.
 
 import hashlib
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
 from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.walk import QUARANTINE
+from tests.legality import find_illegal_deletions, find_illegal_trash
 
 Rows = list[asyncpg.Record]
+TABLES = (
+    "media_files",
+    "tombstones",
+    "purges",
+    "ledger",
+    "idempotency_keys",
+    "category_usage",
+    "due_days",
+    "sweeps",
+)
 
 
 @dataclass(frozen=True)
@@ -27,12 +40,16 @@ class World:
     purges: Rows
     ledger: Rows
     keys: Rows
+    usage: Rows
+    days: Rows
+    sweeps: Rows
 
     def objects(self) -> Iterator[Path]:
         """Everything but the marker, whole or in the making, and real directories; a link to one is not."""
         marker = self.root / MARKER_NAME
         own = marker if marker.exists() else marker.with_name(f"{MARKER_NAME}.part")
-        yield from (path for path in self.root.rglob("*") if not stat.S_ISDIR(path.lstat().st_mode) and path != own)
+        found = (path for path in self.root.rglob("*") if self.root / QUARANTINE not in path.parents)
+        yield from (path for path in found if not stat.S_ISDIR(path.lstat().st_mode) and path != own)
 
 
 async def look(database: str, root: Path) -> World:
@@ -40,7 +57,7 @@ async def look(database: str, root: Path) -> World:
     try:
         tables: dict[str, Rows] = {}
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            for table in ("media_files", "tombstones", "purges", "ledger", "idempotency_keys"):
+            for table in TABLES:
                 tables[table] = await connection.fetch(f"SELECT * FROM {table}")
     finally:
         await connection.close()
@@ -58,11 +75,14 @@ async def inspect_everything(database: str, root: Path, *, acknowledged: Mapping
         *_no_untracked_object(world),
         *_stored_has_bytes(world),
         *_pending_is_bounded(world),
-        *_deletions_were_legal(world),
+        *find_illegal_deletions(world.tombstones, world.purges, world.sweeps),
+        *find_illegal_trash(world.files),
         *_nobody_is_alive_and_dead(world),
         *_outbox_is_whole(world),
         *_answers_are_remembered(world),
         *_ledger_is_exact(world),
+        *_usage_is_exact(world),
+        *_days_are_exact(world),
     ]
 
 
@@ -75,7 +95,7 @@ def _acknowledged_is_kept(world: World, acknowledged: Mapping[str, str]) -> Iter
         if row is None:
             if file_id not in dead:
                 yield f"promise 7: {file_id} was acknowledged and vanished without a tombstone"
-        elif row["state"] != "stored":
+        elif row["state"] not in {"stored", "trashed"}:
             yield f"promise 1: {file_id} was acknowledged and is {row['state']}"
         elif row["sha256"].hex() != digest:
             yield f"promise 1: {file_id} was acknowledged with other bytes"
@@ -93,9 +113,9 @@ def _no_untracked_object(world: World) -> Iterator[str]:
 
 
 def _stored_has_bytes(world: World) -> Iterator[str]:
-    """Promise 3."""
+    """Promise 3, and what lies in the trash can be restored."""
     for row in world.files:
-        if row["state"] == "stored":
+        if row["state"] in {"stored", "trashed"}:
             fault = _fault(world.root / row["key"], row)
             if fault:
                 yield f"promise 3: {row['key']} {fault}"
@@ -105,12 +125,12 @@ def _fault(path: Path, row: asyncpg.Record) -> str | None:
     try:
         status = path.lstat()
     except FileNotFoundError:
-        return "is stored and has no bytes"
+        return f"is {row['state']} and has no bytes"
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         return "is not a regular file with one link"
     if status.st_size != row["size_bytes"]:
         return f"has {status.st_size} bytes, its row says {row['size_bytes']}"
-    if hashlib.sha256(path.read_bytes()).digest() != row["sha256"]:
+    if row["sha256"] not in {None, hashlib.sha256(path.read_bytes()).digest()}:
         return "has other bytes than its row says"
     return None
 
@@ -120,21 +140,6 @@ def _pending_is_bounded(world: World) -> Iterator[str]:
     for row in world.files:
         if row["state"] == "pending" and row["due_at"] is None:
             yield f"promise 4: {row['id']} is pending without a lease"
-
-
-def _deletions_were_legal(world: World) -> Iterator[str]:
-    """Promise 5."""
-    for stone in world.tombstones:
-        if stone["held_until"] is not None and stone["held_until"] > stone["deleted_at"]:
-            yield f"promise 5: {stone['id']} was deleted while held"
-        if not _was_due(stone):
-            yield f"promise 5: {stone['id']} was deleted by {stone['rule']} before it was due"
-
-
-def _was_due(stone: asyncpg.Record) -> bool:
-    by_request = stone["rule"] == "requested"
-    by_failed_upload = stone["rule"] == "upload_abandoned" and stone["state"] == "pending"
-    return by_request or by_failed_upload or (stone["due_at"] is not None and stone["due_at"] <= stone["deleted_at"])
 
 
 def _nobody_is_alive_and_dead(world: World) -> Iterator[str]:
@@ -173,16 +178,52 @@ def _ledger_is_exact(world: World) -> Iterator[str]:
     """Promise 15."""
     truth: dict[tuple[str, str], list[int]] = {}
     for row in world.files:
-        sums = truth.setdefault((row["owner"], row["category"]), [0, 0, 0])
+        sums = truth.setdefault((row["owner"], row["category"]), [0] * len(COUNTED))
         if row["state"] == "pending":
             sums[2] += row["reserved_bytes"]
-        else:
-            sums[0] += 1
-            sums[1] += row["size_bytes"]
-    told: dict[tuple[str, str], Any] = {
-        (entry["owner"], entry["category"]): [entry["files"], entry["size_bytes"], entry["reserved_bytes"]]
-        for entry in world.ledger
-    }
+            continue
+        sums[0] += 1
+        sums[1] += row["size_bytes"]
+        if row["state"] == "trashed":
+            sums[3] += 1
+            sums[4] += row["size_bytes"]
+    told = {(entry["owner"], entry["category"]): [entry[name] for name in COUNTED] for entry in world.ledger}
     for account in truth.keys() | told.keys():
-        if truth.get(account, [0, 0, 0]) != told.get(account, [0, 0, 0]):
+        if truth.get(account, [0] * len(COUNTED)) != told.get(account, [0] * len(COUNTED)):
             yield f"promise 15: the ledger says {told.get(account)} for {account}, truth is {truth.get(account)}"
+
+
+COUNTED = ("files", "size_bytes", "reserved_bytes", "trashed_files", "trashed_bytes")
+
+
+def _usage_is_exact(world: World) -> Iterator[str]:
+    """Promise 15: what quotas are measured against."""
+    truth: Counter[str] = Counter()
+    for row in world.files:
+        truth[row["category"]] += row["reserved_bytes"] if row["state"] == "pending" else row["size_bytes"]
+    told = {row["category"]: row["size_bytes"] for row in world.usage}
+    for category in truth.keys() | told.keys():
+        if truth[category] != told.get(category):
+            yield f"promise 15: {category} uses {truth[category]} bytes, and {told.get(category)} are counted"
+
+
+def _days_are_exact(world: World) -> Iterator[str]:
+    """Promise 15: what a forecast is made of."""
+    sums: Counter[tuple[str, date | None, date | None, str]] = Counter()
+    for row in world.files:
+        if row["state"] != "pending":
+            by_category = row["state"] == "stored" and not row["expiry_explicit"]
+            day = (row["category"], _day(row["stored_at"]) if by_category else None, _day(row["due_at"]))
+            sums[*day, "files"] += 1
+            sums[*day, "bytes"] += row["size_bytes"]
+    for row in world.days:
+        day = (row["category"], row["stored_on"], row["due_on"])
+        sums[*day, "files"] -= row["files"]
+        sums[*day, "bytes"] -= row["size_bytes"]
+    for (category, stored_on, due_on, what), missing in sums.items():
+        if missing:
+            yield f"promise 15: {missing} {what} of {category} ({stored_on} to {due_on}) are missing from its days"
+
+
+def _day(instant: datetime | None) -> date | None:
+    return None if instant is None else instant.astimezone(UTC).date()

@@ -30,7 +30,7 @@ def sweep(
         requested_by="command line",
     )
     outcome = run(_sweep(load(config, data_dir).settings, request))
-    _print(outcome, as_json=as_json)
+    _print(outcome, request, as_json=as_json)
     if outcome.errors:
         raise typer.Exit(2)
 
@@ -52,19 +52,32 @@ async def _sweep_visibly(runtime: Runtime, request: SweepRequest) -> SweepReport
         )
 
 
-def _print(outcome: SweepReport, *, as_json: bool) -> None:
+def _print(outcome: SweepReport, request: SweepRequest, *, as_json: bool) -> None:
     if as_json:
         # Imported here so that no other command pays for the API's documents.
         from media_analysis.api.schemas.storage import SweepRead  # noqa: PLC0415
 
-        out.print_json(json.dumps(SweepRead.from_report(outcome).model_dump(mode="json")))
+        out.print_json(json.dumps(SweepRead.from_report(outcome, request).model_dump(mode="json")))
         return
-    verb = "would remove" if outcome.dry_run else "removed"
+    print_outcome(outcome)
+
+
+def print_outcome(outcome: SweepReport) -> None:
+    """Print what a sweep did, category by category, and in one sentence."""
     rows = [
-        (category.value, str(tally.files_removed), format_size(tally.bytes_freed), str(tally.errors))
+        (
+            *(category.value, str(tally.files_removed), format_size(tally.bytes_freed)),
+            *(str(tally.files_trashed), format_size(tally.bytes_trashed), str(tally.errors)),
+        )
         for category, tally in outcome.tallies.items()
-        if tally.files_removed or tally.errors
+        if tally.files_removed or tally.files_trashed or tally.errors
     ]
     if rows:
-        tabulate(("category", "files", "bytes", "errors"), rows)
-    out.print(f"{verb} {outcome.files} files, {format_size(outcome.size_bytes)} ({outcome.status.value})")
+        tabulate(("category", "files", "bytes", "to trash", "bytes to trash", "errors"), rows)
+    removed, sent = ("would remove", "would send") if outcome.dry_run else ("removed", "sent")
+    said = f"{removed} {outcome.files} files, {format_size(outcome.size_bytes)}"
+    if outcome.files_trashed:
+        said += f"; {sent} {outcome.files_trashed} files, {format_size(outcome.bytes_trashed)}, to the trash"
+    out.print(f"{said} ({outcome.status.value})", soft_wrap=True, highlight=False)
+    for category, reason in outcome.paused.items():
+        report(f"{category.value} was left alone: {reason}")

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from media_analysis.db.base import Base, native_enum
+from media_analysis.db.base import Base, Until, native_enum
 from media_analysis.storage.category import Category
 
 
@@ -53,7 +53,7 @@ class AnalysisJob(Base):
     archive_file_id: Mapped[UUID | None]
     deleted_at: Mapped[datetime | None]
     deletion_reason: Mapped[str | None]
-    held_until: Mapped[datetime | None]
+    held_until: Mapped[datetime | None] = mapped_column(Until)
     hold_reason: Mapped[str | None]
     held_by: Mapped[str | None]
 

@@ -90,9 +90,11 @@ _BURY = text("""
 _TRASH = text("""
     WITH thrown AS (
         UPDATE media_files SET
-            state = 'trashed', trashed_at = :now, trash_ends_at = :now + :kept_for, due_at = :now + :kept_for,
+            state = 'trashed', trashed_at = clock.now, trash_ends_at = clock.now + :kept_for,
+            due_at = clock.now + :kept_for,
             trash_rule = CAST(:rule AS retention_rule), trashed_by = :requested_by, trash_reason = :reason,
             trash_sweep_id = :sweep_id, leased_until = NULL, version = version + 1
+        FROM (SELECT CAST(:now AS timestamptz)) AS clock(now)
         WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING owner, category, size_bytes
     )
     SELECT owner, category, count(*) AS trashed_files, sum(size_bytes)::bigint AS trashed_bytes

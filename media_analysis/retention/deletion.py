@@ -12,7 +12,7 @@ from media_analysis.db.database import Database
 from media_analysis.errors import FileHeld, FileNotReady, MediaAnalysisError
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import FileState, RetentionRule
+from media_analysis.files.models import FOREVER, FileState, RetentionRule
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.retention import burial, outbox
 from media_analysis.retention.burial import Claim, ClaimedFile, Doomed, Order
@@ -228,7 +228,8 @@ class Deleter:
             await require_living(session, file_id, owner=owner, now=now)
         protection = find_protection(facts, now)
         if protection is not None:
-            raise FileHeld(file_id, rule=protection.rule.value, until=protection.until)
+            until = None if protection.until == FOREVER else protection.until
+            raise FileHeld(file_id, rule=protection.rule.value, until=until)
         return found
 
     async def abandon(self, file_id: UUID) -> None:

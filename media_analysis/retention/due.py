@@ -53,9 +53,13 @@ class DueFile(NamedTuple):
 
 FACTS: Final = """
     id, state::text, key, coalesce(size_bytes, 0), expires_at, expiry_explicit, min_retain_until,
-    greatest(held_until, job_held_until), leased_until, due_at, trash_ends_at, trash_rule::text
+    CASE greatest(held_until, job_held_until)
+        WHEN 'infinity' THEN TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'
+        ELSE greatest(held_until, job_held_until)
+    END,
+    leased_until, due_at, trash_ends_at, trash_rule::text
 """
-"""The columns of a `DueFile`."""
+"""The columns of a `DueFile`; of `infinity` the driver would make an instant without a zone."""
 
 # The bound (due_at, id) > (…) keeps every batch off the index entries that the batches before it left dead.
 _DUE_FROM: Final = """

@@ -24,7 +24,8 @@ async def cleanup(client: Client, **query: Any) -> dict[str, Any]:
 
 
 def outcome(files: int = 0, size_bytes: int = 0) -> dict[str, int]:
-    return {"files_removed": files, "bytes_freed": size_bytes, "errors": 0}
+    trash = {"files_trashed": 0, "bytes_trashed": 0}
+    return {"files_removed": files, "bytes_freed": size_bytes, **trash, "errors": 0}
 
 
 @pytest.fixture
@@ -63,11 +64,20 @@ async def test_a_real_cleanup_takes_what_its_rehearsal_named(client: Client, rem
         "id": real["id"],
         "status": "completed",
         "dry_run": False,
+        "trigger": "api",
+        "requested_by": "admin",
         "start_time": real["start_time"],
         "end_time": real["end_time"],
+        "policy_version": rehearsal["policy_version"],
+        "plan_id": None,
         "categories": dict.fromkeys(CATEGORIES, outcome()) | {"temp": outcome(2, 10), "clips": outcome(1, 7)},
         "total_files_removed": 3,
         "total_bytes_freed": 17,
+        "total_files_trashed": 0,
+        "total_bytes_trashed": 0,
+        "paused": {},
+        "details": {},
+        "error": None,
     }
     assert begun <= ended
     assert rehearsal["categories"] == real["categories"]
@@ -124,6 +134,50 @@ async def test_stats_say_what_the_ledger_and_the_disk_say(client: Client) -> Non
     assert everything["quota_status"].keys() == CATEGORIES
     assert everything["quota_status"]["temp"] == {"used_bytes": 5, "quota_bytes": 5 * 2**30, "percent_used": 0.0}
     assert everything["quota_status"]["archives"] == {"used_bytes": 0, "quota_bytes": None, "percent_used": None}
+
+
+class TestTrash:
+    """A service whose sweeps fill the trash, although requests delete for good."""
+
+    @pytest.fixture
+    def environment(self, environment: dict[str, str]) -> dict[str, str]:
+        return environment | {"STORAGE_CLEANUP_USE_TRASH": "true"}
+
+    @pytest.mark.usefixtures("due")
+    async def test_a_cleanup_tells_what_it_sent_to_the_trash_as_its_rehearsal_did(self, client: Client) -> None:
+        rehearsal, real = await cleanup(client), await cleanup(client, dry_run="false")
+
+        trashed = outcome() | {"files_trashed": 2, "bytes_trashed": 10}
+        assert rehearsal["categories"] == real["categories"]
+        assert real["categories"]["temp"] == trashed
+        assert (real["total_files_removed"], real["total_files_trashed"], real["total_bytes_trashed"]) == (0, 3, 17)
+
+
+async def test_a_paused_category_says_why(client: Client, database: str) -> None:
+    columns = "id, category, cause, reason, files, size_bytes, paused_at, paused_by"
+    facts = f"'{uuid4()}', 'clips', 'operator', 'wait', 0, 0, now(), 'admin'"
+    await execute(database, f"INSERT INTO pauses ({columns}) VALUES ({facts})")
+
+    real = await cleanup(client, dry_run="false")
+    remembered = (await client.request("GET", f"{URL}/sweeps/{real['id']}", by="admin")).json()
+
+    assert (real["status"], real["paused"]) == ("paused", {"clips": "wait"})
+    assert real["details"] == {"paused": {"clips": "wait"}}
+    assert remembered == real
+
+
+async def test_sweeps_of_earlier_versions_can_still_be_read(client: Client, database: str) -> None:
+    await execute(
+        database,
+        "INSERT INTO sweeps (id, kind, trigger, requested_by, dry_run, status, started_at, files, size_bytes, errors,"
+        f" categories) VALUES ('{uuid4()}', 'cleanup:temp', 'cli', 'admin', false, 'completed', now(), 2, 9, 0,"
+        """ '{"temp": {"files_removed": 2, "bytes_freed": 9, "errors": 0}}')""",
+    )
+
+    (known,) = (await client.request("GET", f"{URL}/sweeps", by="admin")).json()["items"]
+
+    assert known["categories"] == {"temp": outcome(2, 9)}
+    assert (known["total_files_removed"], known["total_files_trashed"], known["policy_version"]) == (2, 0, None)
 
 
 class TestQuota:

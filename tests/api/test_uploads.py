@@ -53,6 +53,13 @@ async def test_an_upload_answers_every_fact_of_the_file_and_where_it_is(client: 
         "sha256": hashlib.sha256(CONTENT).hexdigest(),
         "job_id": None,
         "parent_id": None,
+        "held": False,
+        "held_until": None,
+        "hold_reason": None,
+        "held_by": None,
+        "trashed_at": None,
+        "restorable_until": None,
+        "rule": None,
     }
 
 

@@ -14,6 +14,7 @@ from media_analysis.storage.category import Category
 from tests.cli.commands import ROOT, clean, run
 from tests.conftest import StoreFile, execute, fetch
 
+NO_TRASH = {"files_trashed": 0, "bytes_trashed": 0}
 OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
 
 
@@ -47,15 +48,24 @@ def test_the_json_has_the_shape_operators_know(due: list[MediaFile], environment
         "id",
         "status",
         "dry_run",
+        "trigger",
+        "requested_by",
         "start_time",
         "end_time",
+        "policy_version",
+        "plan_id",
         "categories",
         "total_files_removed",
         "total_bytes_freed",
+        "total_files_trashed",
+        "total_bytes_trashed",
+        "paused",
+        "details",
+        "error",
     ]
     assert (told["status"], told["dry_run"]) == ("completed", False)
     assert set(told["categories"]) == set(Category)
-    assert told["categories"]["temp"] == {"files_removed": 2, "bytes_freed": 10, "errors": 0}
+    assert told["categories"]["temp"] == {"files_removed": 2, "bytes_freed": 10, "errors": 0} | NO_TRASH
     assert (told["total_files_removed"], told["total_bytes_freed"]) == (3, 13)
 
 
@@ -67,6 +77,16 @@ async def test_a_rehearsal_tells_what_would_go_and_removes_nothing(
     assert rehearsed.returncode == 0
     assert "would remove 3 files, 13B (completed)" in rehearsed.stdout
     assert await left(database) == ["clips", "temp", "temp", "uploads"]
+    assert objects(runtime) == 4
+
+
+async def test_what_goes_to_the_trash_is_told_apart(
+    due: list[MediaFile], runtime: Runtime, environment: dict[str, str]
+) -> None:
+    swept = run("sweep", DELETION_STRATEGY="soft", **environment)
+
+    assert swept.returncode == 0
+    assert "removed 0 files, 0B; sent 3 files, 13B, to the trash (completed)" in swept.stdout
     assert objects(runtime) == 4
 
 
@@ -102,7 +122,7 @@ def test_files_that_cannot_go_make_exit_code_2(
 
     assert swept.returncode == 2, swept.stderr
     told = json.loads(swept.stdout)
-    assert told["categories"]["temp"] == {"files_removed": 1, "bytes_freed": 5, "errors": 1}
+    assert told["categories"]["temp"] == {"files_removed": 1, "bytes_freed": 5, "errors": 1} | NO_TRASH
     assert told["categories"]["uploads"]["files_removed"] == 1
 
 

@@ -103,3 +103,13 @@ async def test_a_running_upload_cannot_be_deleted_on_request(runtime: Runtime, d
         await runtime.deleter.delete(asked.id, owner="alice", requested_by="alice")
 
     assert await living(database) == {asked.id}
+
+
+async def test_a_hold_without_an_end_is_told_as_such(runtime: Runtime, store_file: StoreFile, database: str) -> None:
+    stored = await store_file()
+    await execute(database, f"UPDATE media_files SET held_until = 'infinity' WHERE id = '{stored.id}'")
+
+    with pytest.raises(FileHeld) as refused:
+        await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+
+    assert refused.value.until is None

@@ -5,7 +5,7 @@ import asyncio
 from media_analysis.retention.records import SweepReport
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.conftest import StoreFile, execute, fetch
+from tests.conftest import TABLES, StoreFile, execute, fetch
 from tests.retention.conftest import FUTURE, Plant, buried, living, request, sweep
 
 
@@ -14,11 +14,10 @@ def outcome(report: SweepReport) -> dict[Category, dict[str, int]]:
 
 
 async def contents(database: str) -> dict[str, list[str]]:
-    """Return every row of every table a deletion touches, with the transaction that wrote it."""
-    tables = ("media_files", "tombstones", "purges", "ledger", "idempotency_keys")
+    """Return every row of every table but the sweeps', with the transaction that wrote it."""
     return {
         table: sorted(str(row) for row in await fetch(database, f"SELECT *, xmin::text FROM {table}"))
-        for table in tables
+        for table in {*TABLES, "audit_events", "category_usage"} - {"sweeps"}
     }
 
 

@@ -88,6 +88,7 @@ async def test_only_abandoned_uploads_go_when_only_they_are_asked_for(
         database,
         f"UPDATE media_files SET state = 'pending', reserved_bytes = 9 WHERE id = '{abandoned}'",
         f"UPDATE ledger SET files = 1, size_bytes = {len(CONTENT)}, reserved_bytes = 9",
+        f"UPDATE category_usage SET size_bytes = {len(CONTENT)} + 9 WHERE category = 'temp'",
     )
 
     await runtime.sweeps.run(request(only_pending=True))

@@ -45,16 +45,14 @@ async def validate_storage(services: Serving, _administrator: Administrator) -> 
 async def clean_up(
     services: Serving, administrator: Administrator, query: Annotated[CleanupQuery, Query()]
 ) -> SweepRead:
-    """Delete what is due, or rehearse it; the answer comes when the sweep has ended."""
-    report = await services.sweeps.run(
-        SweepRequest(
-            categories=query.categories(),
-            dry_run=query.dry_run,
-            trigger=SweepTrigger.API,
-            requested_by=administrator.owner,
-        )
+    """Delete what is due, into the trash if there is one, or rehearse it; the answer comes when the sweep has ended."""
+    request = SweepRequest(
+        categories=query.categories(),
+        dry_run=query.dry_run,
+        trigger=SweepTrigger.API,
+        requested_by=administrator.owner,
     )
-    return SweepRead.from_report(report)
+    return SweepRead.from_report(await services.sweeps.run(request), request)
 
 
 @router.get("/sweeps", responses=_ADMIN_PROBLEMS)

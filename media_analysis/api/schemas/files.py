@@ -1,15 +1,15 @@
 """Documents about files."""
 
-from datetime import datetime, timedelta
-from typing import Literal, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from media_analysis.api.pages import PageQuery
-from media_analysis.api.schemas.fields import Document, Filename, Hex, Instant, Owner, Row, Seconds
+from media_analysis.api.schemas.fields import Document, Filename, Hex, Instant, Line, Owner, Row, Seconds
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FileState
+from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
 from media_analysis.files.queries import FileFilter
 from media_analysis.storage.category import Category
 
@@ -33,10 +33,10 @@ class FileCreate(Document):
     def expiry(self) -> Expiry | None:
         """Return the expiry asked for, None for the category's own."""
         if self.ttl_seconds is not None:
-            return Expiry(explicit=True, lifetime=timedelta(seconds=self.ttl_seconds))
+            return Expiry(lifetime=timedelta(seconds=self.ttl_seconds))
         if self.expires_at is None:
             return None
-        return Expiry(explicit=True, at=None if self.expires_at == "never" else self.expires_at)
+        return Expiry(at=None if self.expires_at == "never" else self.expires_at)
 
 
 class FileQuery(Document):
@@ -91,8 +91,27 @@ class FileUpdate(Document):
     def expiry(self) -> Expiry | None:
         """Return the new expiry, None to leave it as it is."""
         if self.ttl_seconds is not None:
-            return Expiry(explicit=True, lifetime=timedelta(seconds=self.ttl_seconds))
-        return Expiry(explicit=True, at=self.expires_at) if "expires_at" in self.model_fields_set else None
+            return Expiry(lifetime=timedelta(seconds=self.ttl_seconds))
+        return Expiry(at=self.expires_at) if "expires_at" in self.model_fields_set else None
+
+
+class FileDeleteQuery(Document):
+    """How a file is to be deleted; unknown parameters are refused, for a mistyped `secure` must not be a plain one."""
+
+    strategy: Literal["hard", "soft"] | None = Field(
+        None, description="`soft`: into the trash; `hard`: for good, for administrators; as configured without"
+    )
+    reason: Line | None = Field(None, description="Why, for the audit trail and the tombstone")
+    secure: bool = Field(
+        default=False,
+        description="Overwrite the bytes before they go, for good, as far as the medium allows it; for administrators",
+    )
+
+    @model_validator(mode="after")
+    def _no_secure_trash(self) -> Self:
+        if self.secure and self.strategy == "soft":
+            raise ValueError("secure deletes for good; it excludes strategy=soft")
+        return self
 
 
 class FileRead(Row):
@@ -110,6 +129,37 @@ class FileRead(Row):
     expires_at: datetime | None = Field(description="Content answers 410 from this instant on; null is indefinite")
     job_id: UUID | None
     parent_id: UUID | None
+    held: bool = Field(description="Nothing may delete it now: it is held itself, or its job is")
+    held_until: datetime | None = Field(description="When the longer of the two holds ends; null is until its release")
+    hold_reason: str | None = Field(description="Of its own hold")
+    held_by: str | None = Field(description="Who holds the file itself")
+    trashed_at: datetime | None = Field(description="Since when it is in the trash; null where it is not")
+    restorable_until: datetime | None = Field(description="It can be restored at least until then")
+    rule: RetentionRule | None = Field(description="Why it is in the trash")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _described(cls, given: object) -> object:
+        return _facts(given) if isinstance(given, MediaFile) else given
+
+
+def _facts(file: MediaFile) -> dict[str, Any]:
+    """Return what is told of a row; of one that was just made, or is repeated, some columns may be missing."""
+    now = datetime.now(UTC)
+    own = file.held_until if file.held_until is not None and file.held_until > now else None
+    held_until = max((end for end in (own, file.job_held_until) if end is not None and end > now), default=None)
+    return {
+        **{name: getattr(file, name) for name in _COLUMNS},
+        "held": held_until is not None,
+        "held_until": None if held_until == FOREVER else held_until,
+        "hold_reason": file.hold_reason if own else None,
+        "held_by": file.held_by if own else None,
+        "restorable_until": file.trash_ends_at,
+        "rule": file.trash_rule,
+    }
+
+
+_COLUMNS: Final = frozenset(FileRead.model_fields) & frozenset(MediaFile.__mapper__.columns.keys())
 
 
 class FileList(Row):

@@ -1,13 +1,14 @@
 """Documents about storage, sweeps and health."""
 
 from datetime import datetime
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from media_analysis.api.schemas.fields import Document
-from media_analysis.retention.models import Sweep, SweepStatus
-from media_analysis.retention.records import SweepReport
+from media_analysis.retention.models import Sweep, SweepStatus, SweepTrigger
+from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.retention.status import StorageStats
 from media_analysis.storage.category import Category
 
@@ -30,11 +31,13 @@ class SweepListQuery(Document):
 
 
 class CategoryOutcome(BaseModel):
-    """What a sweep did, or would do, in one category."""
+    """What a sweep did, or would do, in one category; rows of earlier versions may lack what they did not know."""
 
-    files_removed: int
-    bytes_freed: int
-    errors: int
+    files_removed: int = 0
+    bytes_freed: int = 0
+    files_trashed: int = Field(0, description="Sent to the trash, where they can be restored")
+    bytes_trashed: int = Field(0, description="Bytes that the trash still holds: nothing is freed yet")
+    errors: int = 0
 
 
 class SweepRead(BaseModel):
@@ -43,38 +46,68 @@ class SweepRead(BaseModel):
     id: UUID
     status: SweepStatus
     dry_run: bool
+    trigger: SweepTrigger
+    requested_by: str
     start_time: datetime
     end_time: datetime | None
+    policy_version: str | None
+    plan_id: UUID | None = Field(description="The plan it applied")
     categories: dict[str, CategoryOutcome]
     total_files_removed: int
     total_bytes_freed: int
+    total_files_trashed: int
+    total_bytes_trashed: int
+    paused: dict[str, str] = Field(description="Categories that were left alone, and why")
+    details: dict[str, Any] = Field(description="What only some sweeps have to say, such as the drift of a plan")
+    error: str | None
 
     @classmethod
-    def from_report(cls, report: SweepReport) -> "SweepRead":
+    def from_report(cls, report: SweepReport, request: SweepRequest) -> Self:
         """Return the document of a sweep that just ended."""
-        return cls(
+        return cls._of(
+            {kind.value: CategoryOutcome(**tally.facts()) for kind, tally in report.tallies.items()},
+            report.all_details(),
             id=report.id,
             status=report.status,
             dry_run=report.dry_run,
+            trigger=request.trigger,
+            requested_by=request.requested_by,
             start_time=report.started_at,
             end_time=report.ended_at,
-            categories={kind.value: CategoryOutcome(**tally.facts()) for kind, tally in report.tallies.items()},
-            total_files_removed=report.files,
-            total_bytes_freed=report.size_bytes,
+            policy_version=report.policy_version,
+            plan_id=report.plan_id,
+            error=report.error,
         )
 
     @classmethod
-    def from_row(cls, row: Sweep) -> "SweepRead":
+    def from_row(cls, row: Sweep) -> Self:
         """Return the document of a sweep that is remembered."""
-        return cls(
+        return cls._of(
+            {name: CategoryOutcome(**tally) for name, tally in row.categories.items()},
+            row.details,
             id=row.id,
             status=row.status,
             dry_run=row.dry_run,
+            trigger=row.trigger,
+            requested_by=row.requested_by,
             start_time=row.started_at,
             end_time=row.ended_at,
-            categories={name: CategoryOutcome(**tally) for name, tally in row.categories.items()},
-            total_files_removed=row.files,
-            total_bytes_freed=row.size_bytes,
+            policy_version=row.policy_version,
+            plan_id=row.plan_id,
+            error=row.error,
+        )
+
+    @classmethod
+    def _of(cls, outcomes: dict[str, CategoryOutcome], details: dict[str, Any], **facts: Any) -> Self:
+        return cls(
+            **facts,
+            categories=outcomes,
+            total_files_removed=sum(outcome.files_removed for outcome in outcomes.values()),
+            total_bytes_freed=sum(outcome.bytes_freed for outcome in outcomes.values()),
+            total_files_trashed=sum(outcome.files_trashed for outcome in outcomes.values()),
+            total_bytes_trashed=sum(outcome.bytes_trashed for outcome in outcomes.values()),
+            paused=details.get("paused", {}),
+            details=details,
         )
 
 
@@ -123,11 +156,16 @@ class ValidationReport(BaseModel):
     """Whether storage is well, and what is not."""
 
     valid: bool
-    messages: list[str]
+    messages: list[str] = Field(
+        description="What is wrong and what to do about it, a sentence each; open pauses name their id"
+    )
 
 
 class Readiness(BaseModel):
     """Whether the service can do its work, part by part."""
 
     ready: bool
-    checks: dict[str, str] = Field(description="`ok`, or what is wrong")
+    checks: dict[str, str] = Field(
+        description="`ok`, or what is wrong, for `database`, `marker`, `disk`, `process` and `deletion`. "
+        "`deletion` says `paused: …` with every reason while sweeps stand still; that alone leaves the service ready"
+    )

@@ -1,0 +1,89 @@
+"""Plans: keep a rehearsal, look at it, and carry it out on exactly the files it named."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from media_analysis import errors
+from media_analysis.api import API_PATH
+from media_analysis.api.dependencies import Administrator, Serving
+from media_analysis.api.errors import document_problems, problems
+from media_analysis.api.pages import PageQuery, encode_cursor
+from media_analysis.api.schemas.plans import (
+    AppliedRead,
+    PlanApply,
+    PlanCreate,
+    PlanFileList,
+    PlanFileQuery,
+    PlanFileRead,
+    PlanList,
+    PlanRead,
+)
+from media_analysis.api.schemas.storage import SweepRead
+
+router = APIRouter(prefix=f"{API_PATH}/storage/plans", tags=["plans"], responses=problems(errors.DatabaseUnavailable))
+
+_ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
+_PLAN_PROBLEMS = {**_ADMIN_PROBLEMS, **problems(errors.PlanNotFound)}
+_EVERYTHING = PlanCreate()
+
+
+@router.post("", status_code=201, responses={**_ADMIN_PROBLEMS, **document_problems()})
+async def create_plan(
+    response: Response, services: Serving, administrator: Administrator, asked: PlanCreate = _EVERYTHING
+) -> PlanRead:
+    """Write down what a sweep would take now; nothing is deleted before the plan is applied."""
+    plan = await services.plans.create(asked.wanted(), requested_by=administrator.owner)
+    response.headers["Location"] = f"{API_PATH}/storage/plans/{plan.id}"
+    return PlanRead.from_plan(plan)
+
+
+@router.get("", responses=_ADMIN_PROBLEMS)
+async def list_plans(
+    services: Serving, _administrator: Administrator, query: Annotated[PageQuery, Query()]
+) -> PlanList:
+    """List plans, newest first."""
+    page = await services.plans.list(before=query.before(), limit=query.limit)
+    items = [PlanRead.from_plan(plan, status) for plan, status in page.plans]
+    return PlanList(items=items, next_cursor=encode_cursor(page.next_before))
+
+
+@router.get("/{plan_id}", responses=_PLAN_PROBLEMS)
+async def read_plan(plan_id: UUID, services: Serving, _administrator: Administrator) -> PlanRead:
+    """Say what a plan covers, and whether it was applied."""
+    plan, status = await services.plans.get(plan_id)
+    return PlanRead.from_plan(plan, status)
+
+
+@router.get("/{plan_id}/files", responses=_PLAN_PROBLEMS)
+async def list_plan_files(
+    plan_id: UUID, services: Serving, _administrator: Administrator, query: Annotated[PlanFileQuery, Query()]
+) -> PlanFileList:
+    """List the files a plan names, in the order of their ids."""
+    page = await services.plans.list_files(plan_id, after=query.after(), limit=query.limit)
+    items = [PlanFileRead.from_file(file) for file in page.files]
+    return PlanFileList(items=items, next_cursor=encode_cursor(page.next_after))
+
+
+@router.post(
+    "/{plan_id}/apply",
+    responses={
+        **_PLAN_PROBLEMS,
+        **document_problems(),
+        **problems(
+            errors.PlanApplied,
+            errors.PlanExpired,
+            errors.PlanHashDiffers,
+            errors.DeletionPaused,
+            errors.MarkerMismatch,
+            errors.DatabaseUnavailable,
+        ),
+    },
+)
+async def apply_plan(
+    plan_id: UUID, confirmed: PlanApply, services: Serving, administrator: Administrator
+) -> AppliedRead:
+    """Take exactly the files of a plan that are still what they were; the answer tells which ones are not."""
+    report = await services.applying.apply(plan_id, digest=confirmed.hash, requested_by=administrator.owner)
+    return AppliedRead.with_drift(SweepRead.from_row(await services.sweeps.get(report.id)))

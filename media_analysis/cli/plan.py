@@ -1,0 +1,149 @@
+"""`media-analysis plan`: keep a rehearsal, look at it, and carry it out."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Final
+from uuid import UUID
+
+import typer
+
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.cli.sweep import print_outcome
+from media_analysis.retention.models import Plan, SweepStatus
+from media_analysis.retention.plan_queries import PlannedFile
+from media_analysis.retention.plans import PlanPage
+from media_analysis.retention.records import SweepReport
+from media_analysis.runtime import database_url, open_runtime
+from media_analysis.settings import Settings, format_size
+from media_analysis.storage.category import Category
+
+ACTOR: Final = "command line"
+MOST_SHOWN: Final = 1_000
+
+app = typer.Typer(help="Plan a sweep, look at the plan, apply it.", no_args_is_help=True)
+PlanId = Annotated[UUID, typer.Argument(help="The plan")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
+
+
+@app.command("create")
+def create(
+    *,
+    category: Annotated[
+        list[Category] | None, typer.Option(help="Only this category; may be repeated", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Write down what a sweep would take now, and print the plan's id and hash."""
+    categories = tuple(dict.fromkeys(category)) if category else tuple(Category)
+    _print(run(_create(load(config, data_dir).settings, categories)), None, as_json=as_json)
+
+
+@app.command("list")
+def list_plans(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first")] = 20,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print the latest plans."""
+    page = run(_list(load(config, data_dir).settings, limit))
+    tabulate(
+        ("plan", "created", "by", "files", "bytes", "state"),
+        [
+            (
+                *(str(plan.id), f"{plan.created_at:%Y-%m-%d %H:%M}", plan.created_by, str(plan.files)),
+                *(format_size(plan.size_bytes), _state(plan, status)),
+            )
+            for plan, status in page.plans
+        ],
+    )
+
+
+@app.command("show")
+def show(
+    plan: PlanId,
+    *,
+    files: Annotated[bool, typer.Option("--files", help="Also the files it names, the first thousand")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print a plan, and how its application went."""
+    found, status, named = run(_show(load(config, data_dir).settings, plan, MOST_SHOWN if files else 0))
+    _print(found, status, as_json=as_json)
+    if files:
+        tabulate(
+            ("file", "category", "bytes", "rule"),
+            [(str(file.id), file.category.value, format_size(file.size_bytes), file.rule.value) for file in named],
+        )
+
+
+@app.command("apply")
+def apply(
+    plan: PlanId,
+    *,
+    digest: Annotated[str, typer.Option("--hash", help="The hash of the plan, as it was shown")],
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Take exactly the files of a plan that are still what they were; exit code 2 when some could not go."""
+    outcome = run(_apply(load(config, data_dir).settings, plan, digest))
+    print_outcome(outcome)
+    report(f"sweep {outcome.id}; media-analysis restore --sweep {outcome.id} takes back what the trash holds")
+    drifted = outcome.details["drift_files"]
+    if drifted:
+        report(f"{drifted} files are no longer what they were and stay")
+        tabulate(("file", "reason"), [(part["file_id"], part["reason"]) for part in outcome.details["drift"]])
+    if outcome.errors:
+        raise typer.Exit(2)
+
+
+def _print(plan: Plan, status: SweepStatus | None, *, as_json: bool) -> None:
+    if as_json:
+        # Imported here so that no other command pays for the API's documents.
+        from media_analysis.api.schemas.plans import PlanRead  # noqa: PLC0415
+
+        out.print_json(json.dumps(PlanRead.from_plan(plan, status).model_dump(mode="json")))
+        return
+    parts = [(name, part) for name, part in plan.categories.items() if part["files"]]
+    if parts:
+        rows = [(name, str(part["files"]), format_size(part["bytes"])) for name, part in parts]
+        tabulate(("category", "files", "bytes"), rows)
+    for sentence in (
+        f"plan {plan.id}: {plan.files} files, {format_size(plan.size_bytes)}, {_state(plan, status)}",
+        f"hash {plan.hash}",
+    ):
+        out.print(sentence, soft_wrap=True, highlight=False)
+
+
+def _state(plan: Plan, status: SweepStatus | None) -> str:
+    if plan.applied_at is None:
+        return f"to be applied before {plan.expires_at:%Y-%m-%d %H:%M} UTC"
+    part = "" if status is SweepStatus.COMPLETED else f" in part ({status.value if status else 'unknown'})"
+    return f"applied{part} by sweep {plan.sweep_id}"
+
+
+async def _create(settings: Settings, categories: Sequence[Category]) -> Plan:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        return await runtime.plans.create(categories, requested_by=ACTOR)
+
+
+async def _list(settings: Settings, limit: int) -> PlanPage:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        return await runtime.plans.list(before=None, limit=limit)
+
+
+async def _show(
+    settings: Settings, plan_id: UUID, limit: int
+) -> tuple[Plan, SweepStatus | None, Sequence[PlannedFile]]:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        plan, status = await runtime.plans.get(plan_id)
+        named = (await runtime.plans.list_files(plan_id, after=None, limit=limit)).files if limit else ()
+        return plan, status, named
+
+
+async def _apply(settings: Settings, plan_id: UUID, digest: str) -> SweepReport:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        return await runtime.applying.apply(plan_id, digest=digest, requested_by=ACTOR)

@@ -1,0 +1,216 @@
+"""Taking files back out of the trash: one, those of a job, or all that one sweep took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Interval, TextClause, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.db.database import Database
+from media_analysis.errors import FileNotTrashed, JobNotFound, SweepNotFound
+from media_analysis.files import ledger
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.models import CATEGORY, FileState, MediaFile
+from media_analysis.files.queries import get_file
+from media_analysis.files.service import raise_gone, require_living
+from media_analysis.retention.models import Sweep
+from media_analysis.retention.records import get_sweep
+
+BATCH: Final = 2_000
+_FIRST: Final = UUID(int=0)
+
+
+class Restoration(NamedTuple):
+    """How many files are back, and how many of those asked for cannot come back, or did before."""
+
+    restored: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Trash:
+    """A part of the trash: a condition on `media_files`, and what it asks for."""
+
+    condition: str
+    values: dict[str, Any]
+
+    def lock(self) -> TextClause:
+        """Lock its next files after one, in one order everywhere: two restorations never wait in a circle.
+
+        It waits for whoever holds a row, and passes over those that are no longer in the trash then.
+        """
+        return text(
+            f"SELECT id FROM media_files WHERE state = 'trashed' AND {self.condition} AND id > :after "  # noqa: S608 - constants
+            "ORDER BY id LIMIT :limit FOR UPDATE"
+        )
+
+    def count(self) -> TextClause:
+        return text(f"SELECT count(*) FROM media_files WHERE state = 'trashed' AND {self.condition}")  # noqa: S608 - as above
+
+
+# All parts see the rows as they were before: the event tells what the row forgets. Minimum retention was weighed
+# when the file was thrown away and may still run; its category's lifetime is over once the file has expired.
+_RESTORE = (
+    text("""
+    WITH chosen AS (
+        SELECT file.id, events.event_id, file.expires_at <= :now AS ended,
+            CASE WHEN file.expires_at <= :now
+                THEN :now + coalesce(make_interval(secs => policy.lifetime_seconds), :otherwise)
+                ELSE file.expires_at
+            END AS ends_at
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:event_ids AS uuid[])) AS events(id, event_id)
+        JOIN media_files AS file USING (id) LEFT JOIN category_policies AS policy USING (category)
+        WHERE file.state = 'trashed'
+    ), told AS (
+        INSERT INTO audit_events (id, actor, action, owner, file_id, job_id, sweep_id, rule, details)
+        SELECT event_id, :actor, :action, owner, file.id, job_id, trash_sweep_id, trash_rule, jsonb_build_object(
+            'trashed_at', trashed_at, 'trashed_by', trashed_by, 'reason', trash_reason,
+            'rule', trash_rule, 'sweep_id', trash_sweep_id, 'restorable_until', trash_ends_at, 'expires_at', ends_at
+        ) FROM media_files AS file JOIN chosen ON chosen.id = file.id
+    ), restored AS (
+        UPDATE media_files AS file SET
+            state = 'stored', trashed_at = NULL, trash_ends_at = NULL, trash_rule = NULL, trashed_by = NULL,
+            trash_reason = NULL, trash_sweep_id = NULL, version = version + 1, expires_at = ends_at,
+            expiry_explicit = expiry_explicit OR coalesce(ended, false),
+            due_at = CASE
+                WHEN ends_at IS NULL OR greatest(held_until, job_held_until) > :now THEN NULL
+                ELSE greatest(ends_at, min_retain_until)
+            END
+        FROM chosen WHERE file.id = chosen.id RETURNING owner, category, size_bytes
+    )
+    SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
+    FROM restored GROUP BY owner, category
+""")
+    .bindparams(bindparam("otherwise", type_=Interval))
+    .columns(category=CATEGORY)
+)
+
+_HAS_JOB = text("""
+    SELECT EXISTS (SELECT FROM analysis_jobs WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner))
+""")
+
+
+@dataclass(frozen=True)
+class RestoreService:
+    """Gives back what the trash still holds, byte for byte: bytes in the trash never moved.
+
+    A file whose end has passed meanwhile gets a new one of its own: its category's lifetime from now on, or
+    `otherwise` where the category is indefinite.
+    """
+
+    db: Database
+    otherwise: timedelta
+    batch_size: int = BATCH
+
+    async def restore(self, file_id: UUID, *, owner: str | None, actor: str, now: datetime | None = None) -> MediaFile:
+        """Return the file, living again.
+
+        Raises:
+            FileNotFound, FileGone: unknown, or gone for good.
+            FileNotTrashed: it was not deleted.
+
+        """
+        now = now or await self.db.now()
+        async with self.db.transaction() as session:
+            query = select(MediaFile.state).where(MediaFile.id == file_id).with_for_update()
+            state = await session.scalar(query if owner is None else query.where(MediaFile.owner == owner))
+            if state is None:
+                await raise_gone(session, file_id, owner=owner)
+            if state is not FileState.TRASHED:
+                await require_living(session, file_id, owner=owner, now=now)
+                raise FileNotTrashed(file_id)
+            await self._restore(session, [file_id], actor=actor, now=now)
+            found = await get_file(session, file_id, owner=owner, now=now)
+        if found is None:
+            raise AssertionError(file_id)  # its row is locked
+        return found[0]
+
+    async def restore_job(
+        self, job_id: UUID, *, owner: str | None, actor: str, now: datetime | None = None
+    ) -> Restoration:
+        """Restore every file of a job that is in the trash; those purged while this ran are skipped.
+
+        Raises:
+            JobNotFound: unknown, or somebody else's.
+
+        """
+        mine = _Trash(
+            "job_id = :job_id AND owner = coalesce(CAST(:owner AS text), owner)", {"job_id": job_id, "owner": owner}
+        )
+        async with self.db.read_only() as session:
+            if not (await session.execute(_HAS_JOB, {"id": job_id, "owner": owner})).scalar_one():
+                raise JobNotFound(job_id)
+            wanted: int = (await session.execute(mine.count(), mine.values)).scalar_one()
+        restored = await self._restore_all(mine, actor=actor, now=now)
+        return Restoration(restored, max(0, wanted - restored))
+
+    async def undo(self, sweep_id: UUID, *, actor: str, now: datetime | None = None) -> Restoration:
+        """Restore everything a sweep took that is still in the trash, and write down that it was undone.
+
+        A batch is a transaction: what breaks off goes on when it is asked for again. Skipped is what that sweep
+        took and this call did not bring back: purged since or at once, or restored before.
+
+        Raises:
+            SweepNotFound: there is none of this id.
+
+        """
+        async with self.db.read_only() as session:
+            sweep = await get_sweep(session, sweep_id)
+        if sweep is None:
+            raise SweepNotFound(sweep_id)
+        restored = await self._restore_all(
+            _Trash("trash_sweep_id = :sweep_id", {"sweep_id": sweep_id}), actor=actor, now=now
+        )
+        undone = Restoration(restored, max(0, _taken(sweep) - restored))
+        async with self.db.transaction() as session:
+            await add_events(
+                session, [Act(actor=actor, action=Action.UNDONE, sweep_id=sweep_id, details=undone._asdict())]
+            )
+        return undone
+
+    async def _restore_all(self, trash: _Trash, *, actor: str, now: datetime | None) -> int:
+        now = now or await self.db.now()
+        restored, after = 0, _FIRST
+        while True:
+            async with self.db.transaction() as session:
+                rows = await session.scalars(trash.lock(), {**trash.values, "after": after, "limit": self.batch_size})
+                ids: Sequence[UUID] = rows.all()
+                if ids:
+                    await self._restore(session, ids, actor=actor, now=now)
+            restored += len(ids)
+            if ids:
+                after = ids[-1]
+            elif after == _FIRST:
+                return restored
+            else:
+                after = _FIRST  # a sweep that still runs may have thrown away more behind us
+
+    async def _restore(self, session: AsyncSession, ids: Sequence[UUID], *, actor: str, now: datetime) -> None:
+        rows = await session.execute(
+            _RESTORE,
+            {
+                "ids": ids,
+                "event_ids": [uuid7() for _ in ids],
+                "actor": actor,
+                "action": Action.RESTORED.value,
+                "now": now,
+                "otherwise": self.otherwise,
+            },
+        )
+        back = [
+            (Account(owner, kind), Movement(trashed_files=-n, trashed_bytes=-size)) for owner, kind, n, size in rows
+        ]
+        await ledger.move(session, ledger.sum_movements(back))
+
+
+def _taken(sweep: Sweep) -> int:
+    """Return how many files a sweep took, into the trash or for good; a rehearsal took none."""
+    if sweep.dry_run:
+        return 0
+    tallies = sweep.categories.values()
+    return sum(tally.get("files_removed", 0) + tally.get("files_trashed", 0) for tally in tallies)
