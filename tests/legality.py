@@ -1,7 +1,7 @@
 """Which deletions were legal: what the oracle knows of promise 5."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -11,13 +11,20 @@ EVICTING = {"pressure", "upload"}
 """What triggers sweeps that take files before their time, and the trash before its end."""
 
 
+HOLDS = ("held_until", "job_held_until")
+
+
+def _is_later(until: datetime | None, moment: datetime) -> bool:
+    """Compare with an instant that may be `infinity`, which the driver reads without a zone."""
+    return until is not None and until.replace(tzinfo=UTC) > moment
+
+
 def find_illegal_deletions(tombstones: Rows, purges: Rows, sweeps: Rows) -> Iterator[str]:
     """Promise 5."""
     evicted = _evicted(tombstones, purges, sweeps)
     for stone in tombstones:
-        if any(
-            stone[held] is not None and stone[held] > stone["deleted_at"] for held in ("held_until", "job_held_until")
-        ):
+        # Of an upload nothing was promised yet; one that is given up goes though its job is held.
+        if stone["state"] != "pending" and any(_is_later(stone[held], stone["deleted_at"]) for held in HOLDS):
             yield f"promise 5: {stone['id']} was deleted while held"
         if stone["trashed_at"] is None:
             legal = _may_go(stone, stone["deleted_at"], evicted=stone["id"] in evicted)

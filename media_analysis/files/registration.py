@@ -167,13 +167,16 @@ _SETTLE = text("""
             CAST(:categories AS category[]), CAST(:job_ids AS uuid[])
         ) AS asked(id, size_bytes, sha256, explicit, expires_at, lifetime_seconds, owner, idempotency_key,
                    category, job_id)
+    ), jobs AS MATERIALIZED (
+        -- Locked, so that no hold of a job comes or goes between reading it here and copying it to its file.
+        SELECT id, held_until FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[])) ORDER BY id FOR KEY SHARE
     ), timed AS (
         SELECT asked.*, job.held_until AS job_held_until,
             now() + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at,
             CASE WHEN explicit THEN coalesce(asked.expires_at, now() + make_interval(secs => asked.lifetime_seconds))
                 ELSE now() + make_interval(secs => policy.lifetime_seconds) END AS ends_at
         FROM asked LEFT JOIN category_policies AS policy USING (category)
-        LEFT JOIN analysis_jobs AS job ON job.id = asked.job_id
+        LEFT JOIN jobs AS job ON job.id = asked.job_id
     ), held AS MATERIALIZED (
         SELECT asked.id FROM asked JOIN idempotency_keys AS known
             ON known.owner = asked.owner AND known.key = asked.idempotency_key AND known.file_id = asked.id
@@ -184,10 +187,9 @@ _SETTLE = text("""
             stored_at = now(), expires_at = timed.ends_at, expiry_explicit = timed.explicit,
             min_retain_until = timed.minimum_ends_at,
             job_held_until = greatest(file.job_held_until, timed.job_held_until),
-            due_at = CASE
-                WHEN greatest(file.job_held_until, timed.job_held_until) > now() THEN NULL
-                WHEN timed.ends_at IS NOT NULL THEN greatest(timed.ends_at, timed.minimum_ends_at)
-            END
+            due_at = CASE WHEN timed.ends_at IS NOT NULL THEN nullif(
+                greatest(timed.ends_at, timed.minimum_ends_at, file.job_held_until, timed.job_held_until), 'infinity'
+            ) END
         FROM timed
         WHERE file.id = timed.id AND file.state = 'pending'
             AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))

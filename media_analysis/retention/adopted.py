@@ -66,8 +66,8 @@ _DATED: Final = """
     )
 """
 _DUE_AT: Final = """
-    CASE WHEN dated.job_held_until > dated.now THEN NULL
-        WHEN dated.ends_at IS NOT NULL THEN greatest(dated.ends_at, dated.minimum_ends_at) END
+    CASE WHEN dated.ends_at IS NOT NULL
+        THEN nullif(greatest(dated.ends_at, dated.minimum_ends_at, dated.job_held_until), 'infinity') END
 """
 _ADD_STORED = text(f"""
     WITH {_DATED}

@@ -77,9 +77,8 @@ _RESTORE = (
             state = 'stored', trashed_at = NULL, trash_ends_at = NULL, trash_rule = NULL, trashed_by = NULL,
             trash_reason = NULL, trash_sweep_id = NULL, version = version + 1, expires_at = ends_at,
             expiry_explicit = expiry_explicit OR coalesce(ended, false),
-            due_at = CASE
-                WHEN ends_at IS NULL OR greatest(held_until, job_held_until) > :now THEN NULL
-                ELSE greatest(ends_at, min_retain_until)
+            due_at = CASE WHEN ends_at IS NOT NULL
+                THEN nullif(greatest(ends_at, min_retain_until, held_until, job_held_until), 'infinity')
             END
         FROM chosen WHERE file.id = chosen.id RETURNING owner, category, size_bytes
     )

@@ -48,7 +48,9 @@ def test_videos_are_kept_as_they_are_until_they_expire_and_then_they_are_gone(
     cleanup = service.curl("/api/v1/storage/cleanup?dry_run=false", "-X", "POST").json()
 
     size_bytes = 2 * bikes.stat().st_size + bunny.stat().st_size
-    assert cleanup["categories"]["uploads"] == {"files_removed": 3, "bytes_freed": size_bytes, "errors": 0}
+    assert (
+        cleanup["categories"]["uploads"].items() >= {"files_removed": 3, "bytes_freed": size_bytes, "errors": 0}.items()
+    )
     assert rehearsal["categories"] == cleanup["categories"]
     for file, content in zip(uploaded, contents, strict=True):
         gone = service.curl(content)

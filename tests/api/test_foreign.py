@@ -8,6 +8,7 @@ import pytest
 from tests.api.answers import refusal, without_ids
 from tests.api.conftest import Expire, Remains
 from tests.conftest import Client, fetch
+from tests.retention.jobs import add_job
 
 FILE_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/files/{id}", {}),
@@ -18,6 +19,19 @@ FILE_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("PATCH", "/api/v1/files/{id}", {"json": {"expires_at": None}}),
     ("PATCH", "/api/v1/files/{id}", {"json": {"nonsense": 1}}),
     ("DELETE", "/api/v1/files/{id}", {}),
+    ("DELETE", "/api/v1/files/{id}?strategy=soft&reason=mine", {}),
+    ("PUT", "/api/v1/files/{id}/hold", {"json": {"reason": "mine"}}),
+    ("DELETE", "/api/v1/files/{id}/hold", {}),
+    ("POST", "/api/v1/files/{id}/restore", {}),
+    ("GET", "/api/v1/files/{id}/retention", {}),
+]
+JOB_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/api/v1/jobs/{id}", {}),
+    ("PATCH", "/api/v1/jobs/{id}", {"json": {"ttl_seconds": 60}}),
+    ("PUT", "/api/v1/jobs/{id}/hold", {"json": {"reason": "mine"}}),
+    ("DELETE", "/api/v1/jobs/{id}/hold", {}),
+    ("POST", "/api/v1/jobs/{id}/restore", {}),
+    ("GET", "/api/v1/jobs/{id}/retention", {}),
 ]
 
 
@@ -50,6 +64,12 @@ async def test_a_foreign_file_is_unknown_on_every_route(
 
     assert told_apart == []
     assert await remains() == kept
+
+
+async def test_a_foreign_job_is_unknown_on_every_route(client: Client, database: str) -> None:
+    theirs = str(await add_job(database, owner="bob"))
+
+    assert await differences(client, JOB_ROUTES, theirs) == []
 
 
 async def test_a_foreign_session_is_unknown_too(client: Client) -> None:
@@ -85,11 +105,26 @@ ADMIN_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/v1/storage/cleanup?dry_run=false", {}),
     ("GET", "/api/v1/storage/sweeps", {}),
     ("GET", f"/api/v1/storage/sweeps/{uuid4()}", {}),
+    ("POST", f"/api/v1/storage/sweeps/{uuid4()}/undo", {}),
+    ("POST", "/api/v1/storage/plans", {"json": {}}),
+    ("GET", "/api/v1/storage/plans", {}),
+    ("GET", f"/api/v1/storage/plans/{uuid4()}", {}),
+    ("GET", f"/api/v1/storage/plans/{uuid4()}/files", {}),
+    ("POST", f"/api/v1/storage/plans/{uuid4()}/apply", {"json": {"hash": "0" * 64}}),
+    ("GET", "/api/v1/storage/forecast", {}),
+    ("GET", "/api/v1/storage/pressure", {}),
+    ("POST", "/api/v1/storage/pressure/relieve", {}),
+    ("POST", "/api/v1/storage/policies/preview", {"json": {}}),
+    ("POST", "/api/v1/storage/pauses", {"json": {"reason": "mine"}}),
+    ("GET", "/api/v1/storage/pauses", {}),
+    ("POST", f"/api/v1/storage/pauses/{uuid4()}/resume", {"json": {"confirm": 0}}),
+    ("GET", "/api/v1/audit", {}),
 ]
 USER_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/sessions/me", {}),
     ("GET", "/api/v1/sessions", {}),
     ("GET", "/api/v1/storage/stats", {}),
+    ("GET", "/api/v1/deletions", {}),
     ("GET", "/api/v1/files", {}),
     ("POST", "/api/v1/files?category=temp&filename=a", {"content": b"x"}),
     *((method, path.format(id=uuid4()), about) for method, path, about in FILE_ROUTES if method != "HEAD"),

@@ -117,6 +117,23 @@ async def test_a_file_that_is_held_is_not_due_after_its_restoration(
     assert getattr(restored, column) == FOREVER
 
 
+@pytest.mark.parametrize("column", ["held_until", "job_held_until"])
+async def test_a_restored_file_that_is_held_for_a_while_is_due_when_its_hold_ends(
+    runtime: Runtime, store_file: StoreFile, database: str, column: str
+) -> None:
+    file = await store_file(ttl=3600)
+    until = await runtime.db.now() + DAY
+    await trash(runtime, file)
+    await execute(database, f"UPDATE media_files SET {column} = '{until.isoformat()}', due_at = '{until.isoformat()}'")
+
+    restored = await restore(runtime, file.id)
+    early = await sweep(runtime, now=until - timedelta(microseconds=1))
+    due = await sweep(runtime, now=until)
+
+    assert restored.due_at == until
+    assert (early.files_trashed, due.files_trashed) == (0, 1)
+
+
 async def test_a_minimum_that_still_runs_moves_when_it_is_due(
     runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
@@ -179,4 +196,4 @@ async def test_a_hold_without_an_end_stands_against_a_deletion(
     with pytest.raises(FileHeld) as refused:
         await trash(runtime, file)
 
-    assert refused.value.until == FOREVER
+    assert refused.value.until is None

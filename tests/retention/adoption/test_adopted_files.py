@@ -8,7 +8,7 @@ import pytest
 
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.conftest import Client, fetch
+from tests.conftest import Client, execute, fetch
 from tests.retention.adoption.conftest import NOW, OLD, Importing, make_job, rows, write
 
 
@@ -133,6 +133,20 @@ async def test_the_files_of_a_held_job_are_held(importing: Importing, tree: Path
     assert row["job_id"] == job_id
     assert row["job_held_until"] is not None
     assert row["due_at"] is None
+
+
+async def test_the_files_of_a_job_held_for_a_while_are_due_when_the_hold_ends(
+    importing: Importing, tree: Path, database: str
+) -> None:
+    write(tree / "a.bin")
+    until = datetime.now(UTC) + timedelta(days=1)
+    job_id = await make_job(database, held=True)
+    await execute(database, f"UPDATE analysis_jobs SET held_until = '{until.isoformat()}'")
+
+    await importing(tree, job_id=job_id)
+
+    (row,) = await rows(database)
+    assert row["expires_at"] < row["due_at"] == row["job_held_until"] == until
 
 
 async def test_an_import_is_audited_with_its_counts(importing: Importing, tree: Path, database: str) -> None:

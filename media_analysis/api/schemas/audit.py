@@ -1,0 +1,161 @@
+"""Documents about what was deleted and who did what."""
+
+import base64
+import binascii
+import struct
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from media_analysis.api.pages import PageQuery
+from media_analysis.api.schemas.fields import Document, Hex, Instant, Line, Owner, Row
+from media_analysis.errors import InvalidRequest
+from media_analysis.files.audit import Action
+from media_analysis.files.models import DeletionMethod, RetentionRule, Tombstone
+from media_analysis.retention.trail import DeletionFilter, DeletionPage, EventFilter, Place
+from media_analysis.storage.category import Category
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_PLACE: Final = struct.Struct(">q16s")
+
+
+class DeletionListQuery(Document):
+    """Which deletions a list shows, and which page of it; unknown parameters are refused."""
+
+    limit: int = Field(100, ge=1, le=1_000, description="How many items at the most")
+    cursor: str | None = Field(None, max_length=64, description="`next_cursor` of the page before")
+    category: Category | None = None
+    owner: Owner | None = Field(None, description="Administrators only; others see their own")
+    rule: RetentionRule | None = None
+    sweep_id: UUID | None = Field(None, description="What one sweep took, by way of the trash too")
+    since: Instant | None = Field(None, description="Deleted at this instant or later")
+    before: Instant | None = Field(None, description="Deleted earlier than this instant")
+
+    def wanted(self, *, scope: str | None) -> DeletionFilter:
+        """Return the filter for a caller who may see `scope`, everybody's deletions if None."""
+        return DeletionFilter(
+            owner=scope or self.owner,
+            category=self.category,
+            rule=self.rule,
+            sweep_id=self.sweep_id,
+            since=self.since,
+            before=self.before,
+            with_uploads=scope is None,
+        )
+
+    def after(self) -> Place | None:
+        """Return the place behind which the page begins.
+
+        Raises:
+            InvalidRequest: the cursor is none of ours.
+
+        """
+        return None if self.cursor is None else decode_place(self.cursor)
+
+
+class DeletionRead(BaseModel):
+    """What stays of a deleted file: a tombstone."""
+
+    file_id: UUID
+    owner: str
+    category: Category
+    filename: str
+    size_bytes: int | None
+    sha256: Hex | None
+    job_id: UUID | None
+    created_at: datetime
+    expires_at: datetime | None
+    deleted_at: datetime = Field(description="Since when nothing can bring it back")
+    trashed_at: datetime | None = Field(description="When it went to the trash, if it did")
+    restorable_until: datetime | None = Field(description="When its time in the trash ended")
+    rule: RetentionRule
+    reason: str | None
+    actor: str = Field(description="Who asked, or what a sweep was started by")
+    sweep_id: UUID | None
+    policy_version: str | None
+    method: DeletionMethod
+    purged: bool = Field(
+        description="Whether its bytes are gone; they follow within moments, or when the disk lets them"
+    )
+
+    @classmethod
+    def from_stone(cls, stone: Tombstone, *, purged: bool) -> Self:
+        """Return the document of a tombstone."""
+        told = {name: getattr(stone, name) for name in cls.model_fields if name not in {"file_id", "actor", "purged"}}
+        return cls(**told, file_id=stone.id, actor=stone.requested_by, purged=purged)
+
+
+class DeletionList(BaseModel):
+    """One page of deletions, newest first."""
+
+    items: Sequence[DeletionRead]
+    next_cursor: str | None
+
+    @classmethod
+    def from_page(cls, page: DeletionPage) -> Self:
+        """Return the document of a page."""
+        items = [DeletionRead.from_stone(stone, purged=stone.id in page.purged) for stone in page.stones]
+        return cls(items=items, next_cursor=None if page.next_after is None else encode_place(page.next_after))
+
+
+class EventListQuery(PageQuery):
+    """Which events a list shows."""
+
+    file_id: UUID | None = None
+    job_id: UUID | None = Field(None, description="What was done to the job, and through it to its files")
+    sweep_id: UUID | None = None
+    actor: Line | None = None
+    action: Action | None = None
+    since: Instant | None = None
+
+    def wanted(self) -> EventFilter:
+        """Return the filter."""
+        return EventFilter(**self.model_dump(exclude={"limit", "cursor"}))
+
+
+class EventRead(Row):
+    """One act."""
+
+    id: UUID
+    at: datetime
+    actor: str
+    action: str
+    owner: str | None = Field(description="Whose file or job it was done to")
+    file_id: UUID | None
+    job_id: UUID | None
+    sweep_id: UUID | None
+    rule: RetentionRule | None
+    reason: str | None
+    details: dict[str, Any]
+
+
+class EventList(Row):
+    """One page of the audit trail, newest first."""
+
+    items: list[EventRead]
+    next_cursor: str | None
+
+
+def encode_place(place: Place) -> str:
+    """Return the cursor of the page that begins behind a place."""
+    packed = _PLACE.pack((place.deleted_at - _EPOCH) // _MICROSECOND, place.id.bytes)
+    return base64.urlsafe_b64encode(packed).decode()
+
+
+def decode_place(cursor: str) -> Place:
+    """Return the place a cursor stands for.
+
+    Raises:
+        InvalidRequest: it is no cursor of ours. A forged place only names another one in the caller's own list.
+
+    """
+    try:
+        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        microseconds, file_id = _PLACE.unpack(packed)
+        return Place(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=file_id))
+    except (ValueError, OverflowError, binascii.Error, struct.error) as error:
+        raise InvalidRequest("cursor", "not a cursor of this service") from error

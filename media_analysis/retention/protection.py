@@ -1,0 +1,150 @@
+"""What holds and extensions change of rows: the protection, the moment they fall due, and the version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import SQLColumnExpression, literal, null, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.db.database import clock
+from media_analysis.files.audit import Act
+from media_analysis.files.models import FOREVER, FileState, MediaFile
+from media_analysis.files.queries import next_due
+from media_analysis.jobs.models import AnalysisJob
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """Nothing may delete it until then; who said so, and why."""
+
+    until: datetime
+    """`FOREVER` is until somebody releases it."""
+    reason: str
+    by: str
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """None until somebody releases it."""
+        return None if self.until == FOREVER else self.until
+
+    def facts(self) -> dict[str, str | None]:
+        """Return what the audit trail tells of it."""
+        ends_at = None if self.ends_at is None else self.ends_at.isoformat()
+        return {"until": ends_at, "reason": self.reason, "by": self.by}
+
+
+def hold_of(row: MediaFile | AnalysisJob) -> Hold | None:
+    """Return the hold a file or a job carries itself, ended or not."""
+    if row.held_until is None:
+        return None
+    return Hold(until=row.held_until, reason=row.hold_reason or "", by=row.held_by or "")
+
+
+def is_held(file: MediaFile, now: datetime) -> bool:
+    """Say whether a hold, its own or its job's, keeps a file."""
+    return any(until is not None and until > now for until in (file.held_until, file.job_held_until))
+
+
+async def lock_file(
+    session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
+) -> tuple[MediaFile, datetime] | None:
+    """Lock a file and return it with the instant it was looked at; a claim under way is waited for."""
+    query = select(MediaFile, clock(now)).where(MediaFile.id == file_id)
+    if owner is not None:
+        query = query.where(MediaFile.owner == owner)
+    row = (await session.execute(query.with_for_update(of=MediaFile))).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def mark_file_held(session: AsyncSession, file_id: UUID, hold: Hold | None) -> None:
+    """Set a file's own hold, or take it away."""
+    changes = {
+        **_hold_columns(hold),
+        "due_at": next_due(held_until=_until(hold)),
+        "version": MediaFile.version + 1,
+    }
+    await session.execute(update(MediaFile).where(MediaFile.id == file_id).values(**changes), execution_options=_BLIND)
+
+
+async def mark_job_held(session: AsyncSession, job_id: UUID, hold: Hold | None) -> int:
+    """Set a locked job's hold and its copy on every file of the job, or take them away; return how many files changed.
+
+    Pending ones carry it too, so that an upload which settles meanwhile takes it along.
+    """
+    of_job = update(AnalysisJob).where(AnalysisJob.id == job_id).values(**_hold_columns(hold))
+    await session.execute(of_job, execution_options=_BLIND)
+    await _lock_files(session, job_id)
+    changes = {
+        "job_held_until": _until(hold),
+        "due_at": next_due(job_held_until=_until(hold)),
+        "version": MediaFile.version + 1,
+    }
+    of_files = update(MediaFile).where(MediaFile.job_id == job_id).values(**changes).returning(MediaFile.id)
+    if hold is None:
+        of_files = of_files.where(MediaFile.job_held_until.is_not(None))
+    return len((await session.execute(of_files, execution_options=_BLIND)).all())
+
+
+async def mark_job_extended(
+    session: AsyncSession, job_id: UUID, expires_at: datetime | None, *, now: datetime
+) -> Sequence[UUID]:
+    """Date a locked job and its stored, living files anew; return the ids of those files."""
+    of_job = update(AnalysisJob).where(AnalysisJob.id == job_id).values(expires_at=expires_at)
+    await session.execute(of_job, execution_options=_BLIND)
+    await _lock_files(session, job_id)
+    ends_at: SQLColumnExpression[Any] = null() if expires_at is None else literal(expires_at)
+    changes = {
+        "expires_at": expires_at,
+        "expiry_explicit": True,
+        "due_at": next_due(expires_at=ends_at),
+        "version": MediaFile.version + 1,
+    }
+    living = or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > now)
+    of_files = (
+        update(MediaFile)
+        .where(MediaFile.job_id == job_id, MediaFile.state == FileState.STORED, living)
+        .values(**changes)
+        .returning(MediaFile.id)
+    )
+    return (await session.execute(of_files, execution_options=_BLIND)).scalars().all()
+
+
+async def add_file_events(session: AsyncSession, act: Act, file_ids: Sequence[UUID]) -> None:
+    """Tell of every file what was done to its job."""
+    facts = {"actor": act.actor, "action": act.action.value, "owner": act.owner, "job_id": act.job_id}
+    await session.execute(
+        _ADD_FILE_EVENTS,
+        {**facts, "expires_at": act.details["expires_at"], "ids": [uuid7() for _ in file_ids], "file_ids": file_ids},
+    )
+
+
+_BLIND = {"synchronize_session": False}
+"""Nobody looks at loaded rows after they were changed here."""
+
+_LOCK_FILES = text("SELECT FROM media_files WHERE job_id = :job_id ORDER BY id FOR UPDATE")
+
+_ADD_FILE_EVENTS = text("""
+    INSERT INTO audit_events (id, actor, action, owner, file_id, job_id, details)
+    SELECT event.id, :actor, :action, :owner, event.file_id, :job_id,
+        jsonb_build_object('expires_at', CAST(:expires_at AS text))
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:file_ids AS uuid[])) AS event(id, file_id)
+""")
+
+
+async def _lock_files(session: AsyncSession, job_id: UUID) -> None:
+    """Lock a job's files in one order: two who wait for many rows never wait for each other in a circle."""
+    await session.execute(_LOCK_FILES, {"job_id": job_id})
+
+
+def _until(hold: Hold | None) -> SQLColumnExpression[Any]:
+    return null() if hold is None else literal(hold.until)
+
+
+def _hold_columns(hold: Hold | None) -> dict[str, Any]:
+    if hold is None:
+        return {"held_until": None, "held_by": None, "hold_reason": None}
+    return {"held_until": hold.until, "held_by": hold.by, "hold_reason": hold.reason}

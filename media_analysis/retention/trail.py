@@ -1,0 +1,196 @@
+"""Reading the trail: what was deleted, and who did what, newest first and page by page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.files.audit import Action, AuditEvent
+from media_analysis.files.models import FileState, RetentionRule, Tombstone
+from media_analysis.retention.models import Purge, Sweep, SweepStatus
+from media_analysis.storage.category import Category
+
+MOST_SKEW: Final = timedelta(hours=1)
+"""How far the clock that made an event's id may lag behind the database's, which dated it."""
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_RANDOM_BITS: Final = 80
+"""The bits of a UUIDv7 below its milliseconds."""
+
+
+class Place(NamedTuple):
+    """Where a tombstone stands in the order of deletion."""
+
+    deleted_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionFilter:
+    """Which deletions a list shows; None means any."""
+
+    owner: str | None = None
+    category: Category | None = None
+    rule: RetentionRule | None = None
+    sweep_id: UUID | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    with_uploads: bool = True
+    """Whether uploads that never ended are told; to their owner such a file was never there."""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        wanted: list[ColumnElement[bool]] = [
+            column == value
+            for column, value in (
+                (Tombstone.owner, self.owner),
+                (Tombstone.category, self.category),
+                (Tombstone.rule, self.rule),
+                (Tombstone.sweep_id, self.sweep_id),
+            )
+            if value is not None
+        ]
+        if self.since is not None:
+            wanted.append(Tombstone.deleted_at >= self.since)
+        if self.before is not None:
+            wanted.append(Tombstone.deleted_at < self.before)
+        if not self.with_uploads:
+            wanted.append(Tombstone.state != FileState.PENDING)
+        return wanted
+
+
+@dataclass(frozen=True)
+class DeletionPage:
+    """Some tombstones, newest first, those among them whose bytes are gone, and where the next page begins."""
+
+    stones: Sequence[Tombstone]
+    purged: frozenset[UUID]
+    next_after: Place | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventFilter:
+    """Which events a list shows; None means any."""
+
+    file_id: UUID | None = None
+    job_id: UUID | None = None
+    sweep_id: UUID | None = None
+    actor: str | None = None
+    action: Action | None = None
+    since: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        wanted: list[ColumnElement[bool]] = [
+            column == value
+            for column, value in (
+                (AuditEvent.file_id, self.file_id),
+                (AuditEvent.job_id, self.job_id),
+                (AuditEvent.sweep_id, self.sweep_id),
+                (AuditEvent.actor, self.actor),
+                (AuditEvent.action, self.action),
+            )
+            if value is not None
+        ]
+        if self.since is not None:
+            # Ids grow with time: without their bound, the search for the last match would read the trail to its start.
+            wanted += [AuditEvent.at >= self.since, AuditEvent.id >= first_id(self.since - MOST_SKEW)]
+        return wanted
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """Some events, newest first, and where the next page begins."""
+
+    events: Sequence[AuditEvent]
+    next_before: UUID | None
+
+
+@dataclass(frozen=True)
+class TrailService:
+    """Lists tombstones and audit events."""
+
+    db: Database
+
+    async def deletions(self, wanted: DeletionFilter, *, after: Place | None, limit: int) -> DeletionPage:
+        """Return one page of what was deleted, newest first, older than `after`."""
+
+        async def read() -> DeletionPage:
+            async with self.db.read_only() as session:
+                stones = await list_tombstones(session, wanted, after=after, limit=limit + 1)
+                page = stones[:limit]
+                purged = await list_purged(session, page)
+            last = page[-1] if len(stones) > limit else None
+            return DeletionPage(page, purged, None if last is None else Place(last.deleted_at, last.id))
+
+        return await self.db.retry(read)
+
+    async def events(self, wanted: EventFilter, *, before: UUID | None, limit: int) -> EventPage:
+        """Return one page of the audit trail, newest first, older than `before`."""
+
+        async def read() -> Sequence[AuditEvent]:
+            async with self.db.read_only() as session:
+                return (await session.scalars(select_events(wanted, before=before, limit=limit + 1))).all()
+
+        events = await self.db.retry(read)
+        more = len(events) > limit
+        return EventPage(events[:limit], events[limit - 1].id if more else None)
+
+
+async def list_tombstones(
+    session: AsyncSession, wanted: DeletionFilter, *, after: Place | None, limit: int
+) -> Sequence[Tombstone]:
+    """Return tombstones, the latest deletion first."""
+    bounds: list[ColumnElement[bool]] = []
+    if wanted.sweep_id is not None:
+        sweep = await session.get(Sweep, wanted.sweep_id)
+        if sweep is None:
+            return []
+        bounds = deleted_by(sweep)
+    return (await session.scalars(select_tombstones(wanted, bounds, after=after, limit=limit))).all()
+
+
+def select_tombstones(
+    wanted: DeletionFilter, bounds: Sequence[ColumnElement[bool]], *, after: Place | None, limit: int
+) -> Select[Tombstone]:
+    """Return the query of a page of tombstones; its order is that of an index."""
+    query = select(Tombstone).where(*wanted.conditions(), *bounds)
+    if after is not None:
+        query = query.where(tuple_(Tombstone.deleted_at, Tombstone.id) < tuple_(after.deleted_at, after.id))
+    return query.order_by(Tombstone.deleted_at.desc(), Tombstone.id.desc()).limit(limit)
+
+
+def deleted_by(sweep: Sweep) -> list[ColumnElement[bool]]:
+    """Return when the files that a sweep took were deleted, so that an index finds them.
+
+    While it ran; what it sent to the trash, or may have before it was killed, at any time since.
+    """
+    since = [Tombstone.deleted_at >= sweep.started_at]
+    told_all = sweep.status not in {SweepStatus.RUNNING, SweepStatus.FAILED} and sweep.ended_at is not None
+    if not told_all or any(tally.get("files_trashed") for tally in sweep.categories.values()):
+        return since
+    return [*since, Tombstone.deleted_at <= max(sweep.started_at, sweep.ended_at or sweep.started_at)]
+
+
+async def list_purged(session: AsyncSession, stones: Sequence[Tombstone]) -> frozenset[UUID]:
+    """Return the ids of the tombstones whose bytes are gone."""
+    entries = {stone.purge_id for stone in stones}
+    query = select(Purge.id).where(Purge.id.in_(entries), Purge.confirmed_at.is_not(None))
+    confirmed = frozenset((await session.scalars(query)).all()) if entries else frozenset()
+    return frozenset(stone.id for stone in stones if stone.purged_at is not None or stone.purge_id in confirmed)
+
+
+def select_events(wanted: EventFilter, *, before: UUID | None, limit: int) -> Select[AuditEvent]:
+    """Return the query of a page of events; its order is that of an index."""
+    query = select(AuditEvent).where(*wanted.conditions())
+    if before is not None:
+        query = query.where(AuditEvent.id < before)
+    return query.order_by(AuditEvent.id.desc()).limit(limit)
+
+
+def first_id(instant: datetime) -> UUID:
+    """Return the lowest UUIDv7 that could be made at an instant (RFC 9562)."""
+    return UUID(int=max(0, (instant - _EPOCH) // _MILLISECOND) << _RANDOM_BITS)
