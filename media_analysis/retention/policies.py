@@ -1,6 +1,10 @@
 """The policy in force: seven rows that uploads, sweeps and schedulers of every process read."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -8,9 +12,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.instance import Instance
 from media_analysis.errors import PolicyMissing
-from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.audit import Act, Action, AuditEvent, add_events
 from media_analysis.files.models import CategoryPolicy
 from media_analysis.retention.policy import CategoryRules, Policy
+from media_analysis.storage.category import Category
+
+_UNDATED = "undated"
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The policy in force, and the version of the one the configuration describes."""
+
+    policy: Policy
+    configured_version: str | None
+
+    @property
+    def configured(self) -> bool:
+        """Whether it is the configured one, rather than one that was applied since."""
+        return self.policy.version == self.configured_version
 
 
 async def get_policy(session: AsyncSession) -> Policy | None:
@@ -47,8 +67,67 @@ async def require_policy(session: AsyncSession) -> Policy:
     return policy
 
 
+async def get_in_force(session: AsyncSession) -> InForce:
+    """Return the policy in force and whether it is the configured one.
+
+    Raises:
+        PolicyMissing: there is none yet.
+
+    """
+    policy = await require_policy(session)
+    return InForce(policy, (await session.scalars(select(Instance.settings_version))).one_or_none())
+
+
 async def activate(session: AsyncSession, policy: Policy, *, actor: str) -> None:
-    """Put a policy in force for all that is stored from now on; what is stored keeps its dates."""
+    """Put a policy in force for all that is stored from now on; what is stored keeps its dates.
+
+    The event names the categories that have files dated by an earlier policy, until somebody re-dates them.
+    """
+    undated = await _undated_by(session, policy)
+    await _replace(session, policy)
+    details: dict[str, Any] = {"policy_version": policy.version, "policy": policy.document(), _UNDATED: undated}
+    await add_events(session, [Act(actor=actor, action=Action.POLICY_ACTIVATED, details=details)])
+
+
+async def close_redating(session: AsyncSession, policy: Policy, *, actor: str, files: Mapping[Category, int]) -> None:
+    """Note that all stored files follow the policy in force."""
+    moved = {category.value: number for category, number in files.items()}
+    details: dict[str, Any] = {"policy_version": policy.version, "files": moved, _UNDATED: []}
+    await add_events(session, [Act(actor=actor, action=Action.POLICY_APPLIED, details=details)])
+
+
+async def list_undated(session: AsyncSession) -> Sequence[Category]:
+    """Return the categories whose stored files an earlier policy may have dated, whatever is in force now."""
+    acts = (Action.POLICY_ACTIVATED.value, Action.POLICY_APPLIED.value)
+    latest = select(AuditEvent.details).where(AuditEvent.action.in_(acts)).order_by(AuditEvent.id.desc()).limit(1)
+    details = (await session.scalars(latest)).one_or_none() or {}
+    named = details.get(_UNDATED, [])
+    return [category for category in Category if category.value in named]
+
+
+async def _undated_by(session: AsyncSession, policy: Policy) -> Sequence[str]:
+    before = await get_policy(session)
+    if before is None:
+        return []
+    undated = await list_undated(session)
+    moved = [category for category in Category if dates_differ(before.of(category), policy.of(category))]
+    return [category.value for category in Category if category in {*undated, *moved}]
+
+
+def dates_differ(old: CategoryRules, new: CategoryRules) -> bool:
+    """Say whether two sets of rules may give a file different dates."""
+    return (old.lifetime, old.minimum) != (new.lifetime, new.minimum)
+
+
+def schedules_of(policy: Policy) -> Mapping[str, Sequence[Category]]:
+    """Return the categories swept by each cron expression."""
+    together: dict[str, list[Category]] = defaultdict(list)
+    for category in Category:
+        together[policy.of(category).schedule].append(category)
+    return together
+
+
+async def _replace(session: AsyncSession, policy: Policy) -> None:
     rows = [
         {
             "category": category,
@@ -65,8 +144,6 @@ async def activate(session: AsyncSession, policy: Policy, *, actor: str) -> None
     statement = insert(CategoryPolicy).values(rows)
     columns = {name: statement.excluded[name] for name in rows[0] if name != "category"}
     await session.execute(statement.on_conflict_do_update(index_elements=["category"], set_=columns))
-    details = {"policy_version": policy.version, "policy": policy.document()}
-    await add_events(session, [Act(actor=actor, action=Action.POLICY_ACTIVATED, details=details)])
 
 
 async def adopt_configured(session: AsyncSession, configured: Policy) -> Policy:

@@ -1,0 +1,194 @@
+"""`media-analysis policy`: what is in force, what another policy would do, and doing it."""
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
+from media_analysis.retention.policies import InForce
+from media_analysis.retention.policy import CategoryRules, Policy
+from media_analysis.retention.preview import Change, Impact, MovedFile, Preview
+from media_analysis.retention.redating import Applied
+from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.settings import Settings, format_lifetime, format_size, read_policy_file
+from media_analysis.storage.category import Category
+
+app = typer.Typer(help="Show, preview and apply retention policies.", no_args_is_help=True)
+
+NewPolicy = Annotated[Path, typer.Argument(help="A YAML file of settings; what it does not name stays")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
+
+
+@app.command("show")
+def show(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Print the policy in force."""
+    found = run(_in_force(load(config, data_dir).settings))
+    if as_json:
+        # Imported here so that no other command pays for the API's documents.
+        from media_analysis.api.schemas.policies import PolicyRead  # noqa: PLC0415
+
+        out.print_json(json.dumps(PolicyRead.from_in_force(found).model_dump(mode="json")))
+        return
+    header = ("category", "lifetime", "minimum", "quota", "high mark", "low mark", "priority", "swept (UTC)")
+    tabulate(header, [(category.value, *_rules(found.policy.of(category))) for category in Category])
+    origin = "as configured" if found.configured else "applied over the configured one"
+    out.print(f"policy {found.policy.version}, {origin}", soft_wrap=True, highlight=False)
+
+
+@app.command("preview")
+def preview(new: NewPolicy, *, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Print what applying a policy would do to stored files; nothing changes."""
+    found = run(_preview(load(config, data_dir).settings, new))
+    if as_json:
+        from media_analysis.api.schemas.policies import PreviewRead  # noqa: PLC0415
+
+        out.print_json(json.dumps(PreviewRead.from_preview(found).model_dump(mode="json")))
+        return
+    _print_preview(found)
+
+
+@app.command("apply")
+def apply(
+    new: NewPolicy,
+    *,
+    confirm: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many files may fall due at once, where that is unusual", show_default=False),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an ordinary change")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Put a policy in force and give stored files its dates.
+
+    A run that was broken off is finished by running it again. On a terminal it shows what would happen and asks.
+    """
+    settings = load(config, data_dir).settings
+    if sys.stdin.isatty() and confirm is None:
+        # Nothing is open while somebody thinks.
+        confirm = _ask(run(_preview(settings, new)), yes=yes)
+    _print_applied(run(_apply(settings, new, confirm)))
+
+
+async def _in_force(settings: Settings) -> InForce:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        return await runtime.policies.in_force()
+
+
+async def _preview(settings: Settings, new: Path) -> Preview:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        return await runtime.policies.preview(await _read(runtime, new))
+
+
+async def _apply(settings: Settings, new: Path, confirm: int | None) -> Applied:
+    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+        policy = await _read(runtime, new)
+        if not err.is_terminal:
+            return await runtime.redating.apply(policy, actor="command line", confirm=confirm)
+        columns = (TextColumn("re-dating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=err) as bar:
+            task = bar.add_task("files", total=None)
+            return await runtime.redating.apply(
+                policy,
+                actor="command line",
+                confirm=confirm,
+                progress=lambda moved, total: bar.update(task, completed=moved, total=total),
+            )
+
+
+async def _read(runtime: Runtime, new: Path) -> Policy:
+    return read_policy_file(new, (await runtime.policies.in_force()).policy)
+
+
+def _ask(found: Preview, *, yes: bool) -> int | None:
+    """Show what would happen and let somebody confirm it, by its number where it is unusual."""
+    _print_preview(found)
+    if found.needs_confirmation:
+        typed: int = typer.prompt("Type the number of files that may fall due at once", type=int, err=True)
+        return typed
+    if not yes:
+        typer.confirm("Apply it?", abort=True, err=True)
+    return None
+
+
+def _rules(rules: CategoryRules) -> tuple[str, ...]:
+    return (
+        format_lifetime(rules.lifetime),
+        "none" if rules.minimum is None else format_lifetime(rules.minimum),
+        format_size(rules.quota_bytes),
+        format_size(rules.high_water_bytes),
+        format_size(rules.low_water_bytes),
+        "never" if rules.eviction_priority is None else str(rules.eviction_priority),
+        rules.schedule,
+    )
+
+
+def _print_preview(found: Preview) -> None:
+    touched = {kind: impact for kind, impact in found.categories.items() if impact.files or impact.changes}
+    if touched:
+        header = ("category", "change", "files", "bytes", "owners", "earliest deletion", "due at once", "held")
+        tabulate(header, [(kind.value, *_impact(impact)) for kind, impact in touched.items()])
+    if found.largest:
+        columns = ("largest", "owner", "category", "size", "expires", "would expire")
+        tabulate(columns, [_moved(file) for file in found.largest])
+    out.print(_conclusion(found), soft_wrap=True, highlight=False)
+
+
+def _conclusion(found: Preview) -> str:
+    version = f"policy {found.policy_version}"
+    if found.policy_version == found.in_force_version and not found.files:
+        return f"{version} is in force already; nothing would change"
+    sentence = f"{version} instead of {found.in_force_version}: {found.files} files would get other dates"
+    if found.needs_confirmation:
+        sentence += f"; {found.newly_due_files} would fall due at once, apply it with --confirm {found.newly_due_files}"
+    return sentence
+
+
+def _impact(impact: Impact) -> tuple[str, ...]:
+    return (
+        "\n".join(_change(name, change) for name, change in impact.changes.items()),
+        str(impact.files),
+        format_size(impact.size_bytes),
+        str(impact.owners),
+        "never" if impact.earliest_deletion is None else f"{impact.earliest_deletion:%Y-%m-%d %H:%M}",
+        str(impact.newly_due_files),
+        str(impact.held_files),
+    )
+
+
+def _change(name: str, change: Change) -> str:
+    return f"{name.replace('_', ' ')}: {_value(name, change.before)} -> {_value(name, change.after)}"
+
+
+def _value(name: str, value: float | str | None) -> str:
+    match name, value:
+        case "lifetime", None:
+            return "indefinite"
+        case "eviction_priority", None:
+            return "never"
+        case "lifetime" | "minimum", float():
+            return format_lifetime(timedelta(seconds=value))
+        case "quota_bytes" | "high_water_bytes" | "low_water_bytes", int():
+            return format_size(value)
+    return "none" if value is None else str(value)
+
+
+def _moved(file: MovedFile) -> tuple[str, ...]:
+    return (
+        file.filename,
+        file.owner,
+        file.category.value,
+        format_size(file.size_bytes),
+        *("never" if at is None else f"{at:%Y-%m-%d %H:%M}" for at in (file.expires_at, file.new_expires_at)),
+    )
+
+
+def _print_applied(applied: Applied) -> None:
+    moved = ", ".join(f"{files} in {category.value}" for category, files in applied.files.items() if files)
+    sentence = f"policy {applied.preview.policy_version} is in force; files with other dates: {moved or 'none'}"
+    out.print(sentence, soft_wrap=True, highlight=False)
