@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -30,8 +29,7 @@ from media_analysis.retention.holds import HoldService
 from media_analysis.retention.notices import NoticeService
 from media_analysis.retention.pauses import PauseService
 from media_analysis.retention.plans import PlanService
-from media_analysis.retention.policies import adopt_configured
-from media_analysis.retention.policy import Policy
+from media_analysis.retention.policies import adopt_configured, get_policy
 from media_analysis.retention.pressure import PressureService
 from media_analysis.retention.preview import PolicyService
 from media_analysis.retention.redating import RedatingService
@@ -204,8 +202,8 @@ async def database_url(settings: Settings, *, report: Report, exclusive: bool = 
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
-    """Open the services over a migrated database.
+async def open_runtime(settings: Settings, url: str, *, adopts_policy: bool = True) -> AsyncIterator[Runtime]:
+    """Open the services over a migrated database; a changed policy in the settings is put in force if it `adopts`.
 
     Raises:
         SchemaBehind, UnsafeDatabase: the database may not be served as it is.
@@ -214,7 +212,7 @@ async def open_runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
     """
     async with AsyncExitStack() as opened:
         db = await opened.enter_async_context(open_database(url, options.database_options(settings)))
-        instance_id = await _adopt(db, settings.store_path.resolve(), configured_policy(settings))
+        instance_id = await _adopt(settings, db, adopts_policy=adopts_policy)
         await db.connect(settings.database.pool_min)
         store = DiskStore(settings.store_path.resolve(), instance_id)
         opened.callback(store.close)
@@ -223,12 +221,13 @@ async def open_runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
         yield Runtime(settings, db, store, registrar)
 
 
-async def _adopt(db: Database, root: Path, configured: Policy) -> UUID:
+async def _adopt(settings: Settings, db: Database, *, adopts_policy: bool) -> UUID:
     async with db.transaction() as session:
         await require_schema(session)
         await require_safe_settings(session)
         instance_id = await ensure_instance(session, uuid7())
-        await adopt_configured(session, configured)
+        if adopts_policy or await get_policy(session) is None:
+            await adopt_configured(session, configured_policy(settings))
         fresh = not await has_files(session)
-    adopt_store(root, instance_id, fresh_database=fresh)
+    adopt_store(settings.store_path.resolve(), instance_id, fresh_database=fresh)
     return instance_id

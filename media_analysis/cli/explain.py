@@ -10,11 +10,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
+from media_analysis.cli.services import open_services
 from media_analysis.retention.explain_jobs import JobExplanation
 from media_analysis.retention.explanation import Barrier, Blocker, Explanation, NextAction, Scope
 from media_analysis.retention.timeline import Moment
-from media_analysis.runtime import database_url, open_runtime
 from media_analysis.settings import Settings, format_size
 
 MOST_FILES: Final = 20
@@ -47,7 +47,7 @@ def explain(
 
 
 async def _explain(settings: Settings, target: UUID, *, job: bool) -> Explanation | JobExplanation:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         if job:
             return await runtime.explanations.explain_job(target, owner=None, before=None, limit=MOST_FILES)
         return await runtime.explanations.explain(target, owner=None)

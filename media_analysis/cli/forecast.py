@@ -10,11 +10,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
+from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
 from media_analysis.retention.forecast import LONGEST_DAYS, Forecast, ForecastRequest
 from media_analysis.retention.projection import Day, Projection
-from media_analysis.runtime import database_url, open_runtime
 from media_analysis.settings import Settings, format_lifetime, format_size, parse_lifetime
 from media_analysis.storage.category import Category
 
@@ -67,7 +67,7 @@ def _lifetime(word: str) -> tuple[Category, timedelta | None]:
 
 
 async def _forecast(settings: Settings, request: ForecastRequest) -> Forecast:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.forecast.forecast(request)
 
 

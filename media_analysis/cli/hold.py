@@ -7,12 +7,13 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
 from media_analysis.files.expiry import Expiry
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.protection import Hold
-from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, parse_lifetime
 
 ACTOR: Final = "command line"
@@ -92,7 +93,7 @@ def extend(
 
 
 async def _with_runtime(settings: Settings, work: Callable[[Runtime], Awaitable[Value]]) -> Value:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await work(runtime)
 
 

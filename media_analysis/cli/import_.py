@@ -9,11 +9,12 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
+from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
 from media_analysis.retention.adoption import AdoptionReport, AdoptionRequest, AdoptionService
 from media_analysis.retention.copying import Copier
-from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
 
@@ -61,7 +62,7 @@ def import_(
 
 
 async def _import(settings: Settings, request: AdoptionRequest) -> AdoptionReport:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         service = adoption_of(runtime)
         if not err.is_terminal:
             return await service.run(request)

@@ -8,10 +8,10 @@ from uuid import UUID
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
+from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest, PauseNotFound
 from media_analysis.retention.models import Pause
 from media_analysis.retention.pauses import PauseService
-from media_analysis.runtime import database_url, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 
@@ -85,7 +85,7 @@ def pauses(
 
 
 async def _with_pauses(settings: Settings, work: Callable[[PauseService], Awaitable[Answer]]) -> Answer:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await work(runtime.pauses)
 
 

@@ -8,12 +8,12 @@ from uuid import UUID
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.cli.services import open_services
 from media_analysis.cli.sweep import print_outcome
 from media_analysis.retention.models import Plan, SweepStatus
 from media_analysis.retention.plan_queries import PlannedFile
 from media_analysis.retention.plans import PlanPage
 from media_analysis.retention.records import SweepReport
-from media_analysis.runtime import database_url, open_runtime
 from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
 
@@ -126,24 +126,24 @@ def _state(plan: Plan, status: SweepStatus | None) -> str:
 
 
 async def _create(settings: Settings, categories: Sequence[Category]) -> Plan:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.plans.create(categories, requested_by=ACTOR)
 
 
 async def _list(settings: Settings, limit: int) -> PlanPage:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.plans.list(before=None, limit=limit)
 
 
 async def _show(
     settings: Settings, plan_id: UUID, limit: int
 ) -> tuple[Plan, SweepStatus | None, Sequence[PlannedFile]]:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         plan, status = await runtime.plans.get(plan_id)
         named = (await runtime.plans.list_files(plan_id, after=None, limit=limit)).files if limit else ()
         return plan, status, named
 
 
 async def _apply(settings: Settings, plan_id: UUID, digest: str) -> SweepReport:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.applying.apply(plan_id, digest=digest, requested_by=ACTOR)

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run, tabulate
+from media_analysis.cli.services import open_services
 from media_analysis.retention.policies import InForce
 from media_analysis.retention.policy import CategoryRules, Policy
 from media_analysis.retention.preview import Change, Impact, MovedFile, Preview
 from media_analysis.retention.redating import Applied
-from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, format_lifetime, format_size, read_policy_file
 from media_analysis.storage.category import Category
 
@@ -76,17 +77,17 @@ def apply(
 
 
 async def _in_force(settings: Settings) -> InForce:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.policies.in_force()
 
 
 async def _preview(settings: Settings, new: Path) -> Preview:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.policies.preview(await _read(runtime, new))
 
 
 async def _apply(settings: Settings, new: Path, confirm: int | None) -> Applied:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         policy = await _read(runtime, new)
         if not err.is_terminal:
             return await runtime.redating.apply(policy, actor="command line", confirm=confirm)

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
+from media_analysis.cli.services import open_services
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.pressure_outcome import Outcome
 from media_analysis.retention.pressure_preview import Preview
-from media_analysis.runtime import database_url, open_runtime
 from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
 
@@ -40,12 +40,12 @@ def pressure(
 
 
 async def _preview(settings: Settings, category: Category | None, limit: int) -> Preview:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.pressure.preview(category=category, limit=limit)
 
 
 async def _relieve(settings: Settings) -> Sequence[Outcome]:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.pressure.relieve(trigger=SweepTrigger.CLI, requested_by="command line")
 
 

@@ -5,10 +5,11 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
 from media_analysis.retention.restoring import Restoration
-from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 
 ACTOR: Final = "command line"
@@ -29,7 +30,7 @@ def restore(
 
 
 async def _restore(settings: Settings, file: UUID | None, job: UUID | None, sweep: UUID | None) -> str:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         if file is not None:
             return await _restore_file(runtime, file)
         if job is not None:

@@ -7,8 +7,8 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
+from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.runtime import database_url, open_runtime
 from media_analysis.sessions.models import Role, UserSession
 from media_analysis.settings import Settings, parse_lifetime
 
@@ -52,5 +52,5 @@ def _lifetime(ttl: str) -> timedelta:
 
 
 async def _create(settings: Settings, owner: str, role: Role, ttl: timedelta) -> tuple[UserSession, str]:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await runtime.sessions.create(owner=owner, role=role, ttl=ttl)

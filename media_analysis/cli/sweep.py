@@ -7,9 +7,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
+from media_analysis.cli.services import open_services
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
-from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
 
@@ -36,7 +37,7 @@ def sweep(
 
 
 async def _sweep(settings: Settings, request: SweepRequest) -> SweepReport:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         if request.dry_run or not err.is_terminal:
             return await runtime.sweeps.run(request)
         return await _sweep_visibly(runtime, request)

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run, tabulate
+from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
 from media_analysis.retention.reckoning import Reckoning, reckon
 from media_analysis.retention.scrub import ScrubReport, ScrubService
 from media_analysis.retention.verify import VerifyReport, VerifyRequest, VerifyService
-from media_analysis.runtime import database_url, open_runtime
 from media_analysis.settings import Settings, format_size, parse_lifetime, parse_size
 
 PRINTED = 100
@@ -79,17 +79,17 @@ def _span(option: str, value: str) -> timedelta:
 
 
 async def _reckon(settings: Settings) -> Reckoning:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await reckon(runtime.db)
 
 
 async def _scrub(settings: Settings, bytes_per_second: int | None, budget: timedelta) -> ScrubReport:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         return await ScrubService(runtime.db, runtime.store, bytes_per_second, budget).run()
 
 
 async def _walk(settings: Settings, request: VerifyRequest) -> VerifyReport:
-    async with database_url(settings, report=report) as url, open_runtime(settings, url) as runtime:
+    async with open_services(settings) as runtime:
         service = VerifyService(runtime.db, runtime.store)
         return await (_walk_visibly(service, request) if err.is_terminal else service.run(request))
 

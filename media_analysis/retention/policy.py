@@ -119,6 +119,10 @@ def decide(facts: Facts, rules: CategoryRules, now: datetime, *, under_pressure:
         return protection
     if facts.state == FileState.TRASHED:
         return _decide_trashed(facts, now, under_pressure=under_pressure)
+    return _decide_stored(facts, rules, now, under_pressure=under_pressure)
+
+
+def _decide_stored(facts: Facts, rules: CategoryRules, now: datetime, *, under_pressure: bool) -> Decision:
     expires_at = facts.expires_at
     if expires_at is not None and expires_at <= now:
         return _EXPIRED if facts.expiry_explicit else _LIFETIME_OVER

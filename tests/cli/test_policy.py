@@ -186,3 +186,14 @@ async def test_on_a_terminal_an_ordinary_change_is_asked_for_unless_told_yes(
     assert (declined, untouched) == (1, version)
     assert applied == 0
     assert await in_force(runtime) != version
+
+
+async def test_a_command_with_settings_of_its_own_leaves_the_policy_in_force(
+    runtime: Runtime, environment: dict[str, str]
+) -> None:
+    version = await in_force(runtime)
+
+    done = run("sweep", **environment, STORAGE_RETENTION_FRAMES="1d")
+
+    assert done.returncode == 0
+    assert await in_force(runtime) == version

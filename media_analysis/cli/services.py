@@ -1,0 +1,21 @@
+"""The way of one command to the services."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from media_analysis.cli.console import report
+from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.settings import Settings
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open the services for one command, beside a running service or alone.
+
+    The policy in force stays, whatever the settings of this shell say: only `serve` puts its own in force.
+    """
+    async with (
+        database_url(settings, report=report) as url,
+        open_runtime(settings, url, adopts_policy=False) as runtime,
+    ):
+        yield runtime
