@@ -1,6 +1,7 @@
 """The stage a benchmark runs on: a PostgreSQL of its own, a store, trees of files, and a clock."""
 
 import asyncio
+import gc
 import os
 import shutil
 import subprocess
@@ -85,6 +86,9 @@ async def open_stage(directory: Path) -> AsyncIterator[Stage]:
     async with embedded_server(directory / "postgres") as server:
         await migrate(server.url)
         async with open_runtime(settings, server.url) as runtime:
+            # As every command does before its work.
+            gc.collect()
+            gc.freeze()
             yield Stage(directory, server.url, runtime)
 
 
