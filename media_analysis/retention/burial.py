@@ -87,7 +87,8 @@ _BURY = text("""
     FROM gone GROUP BY owner, category
 """).columns(category=CATEGORY)
 
-_TRASH = text("""
+_TRASH = (
+    text("""
     WITH thrown AS (
         UPDATE media_files SET
             state = 'trashed', trashed_at = clock.now, trash_ends_at = clock.now + :kept_for,
@@ -99,7 +100,10 @@ _TRASH = text("""
     )
     SELECT owner, category, count(*) AS trashed_files, sum(size_bytes)::bigint AS trashed_bytes
     FROM thrown GROUP BY owner, category
-""").bindparams(bindparam("kept_for", type_=Interval)).columns(category=CATEGORY)
+""")
+    .bindparams(bindparam("kept_for", type_=Interval))
+    .columns(category=CATEGORY)
+)
 
 Freed = list[tuple[Account, Movement]]
 

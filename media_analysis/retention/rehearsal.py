@@ -26,8 +26,6 @@ async def rehearse(
     """Yield page by page what goes and what stays of all that is due; on one snapshot if the session has one."""
     for category in categories:
         after: Position | None = None
-        while due := await list_due(
-            session, category, now=now, after=after, limit=PAGE, only_pending=only_pending
-        ):
+        while due := await list_due(session, category, now=now, after=after, limit=PAGE, only_pending=only_pending):
             yield category, sort_out(due, policy.of(category), now, trash=trash)
             after = due[-1].position

@@ -48,7 +48,11 @@ ROUTES = ADMIN | {
     ("get", "/api/v1/jobs/{job_id}/retention"),
     ("get", "/api/v1/jobs/{job_id}"),
     ("patch", "/api/v1/jobs/{job_id}"),
-    *((method, f"/api/v1/{kind}/{{{kind[:-1]}_id}}/hold") for method in ("put", "delete") for kind in ("files", "jobs")),
+    *(
+        (method, f"/api/v1/{kind}/{{{kind[:-1]}_id}}/hold")
+        for method in ("put", "delete")
+        for kind in ("files", "jobs")
+    ),
     *(("post", f"/api/v1/{kind}/{{{kind[:-1]}_id}}/restore") for kind in ("files", "jobs")),
     ("get", "/api/v1/deletions"),
     ("get", "/api/v1/storage/policies"),
