@@ -12,9 +12,9 @@ from rich.text import Text
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.services import open_services
-from media_analysis.retention.explain_jobs import JobExplanation
-from media_analysis.retention.explanation import Barrier, Blocker, Explanation, NextAction, Scope
-from media_analysis.retention.timeline import Moment
+from media_analysis.retention.explain.explanation import Barrier, Blocker, Explanation, NextAction, Scope
+from media_analysis.retention.explain.jobs import JobExplanation
+from media_analysis.retention.explain.timeline import Moment
 from media_analysis.settings import Settings, format_size
 
 MOST_FILES: Final = 20

@@ -13,8 +13,8 @@ from rich.text import Text
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.retention.forecast import LONGEST_DAYS, Forecast, ForecastRequest
-from media_analysis.retention.projection import Day, Projection
+from media_analysis.retention.forecast.projection import Day, Projection
+from media_analysis.retention.forecast.service import LONGEST_DAYS, Forecast, ForecastRequest
 from media_analysis.settings import Settings, format_lifetime, format_size, parse_lifetime
 from media_analysis.storage.category import Category
 

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.retention.adoption import AdoptionReport, AdoptionRequest, AdoptionService
-from media_analysis.retention.copying import Copier
+from media_analysis.retention.integrity.adoption import AdoptionReport, AdoptionRequest, AdoptionService
+from media_analysis.retention.integrity.copying import Copier
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category

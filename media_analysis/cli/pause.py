@@ -10,8 +10,8 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest, PauseNotFound
+from media_analysis.retention.guard.pauses import PauseService
 from media_analysis.retention.models import Pause
-from media_analysis.retention.pauses import PauseService
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 

@@ -11,8 +11,8 @@ from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, r
 from media_analysis.cli.services import open_services
 from media_analysis.cli.sweep import print_outcome
 from media_analysis.retention.models import Plan, SweepStatus
-from media_analysis.retention.plan_queries import PlannedFile
-from media_analysis.retention.plans import PlanPage
+from media_analysis.retention.plans.queries import PlannedFile
+from media_analysis.retention.plans.service import PlanPage
 from media_analysis.retention.records import SweepReport
 from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category

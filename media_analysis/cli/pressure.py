@@ -9,8 +9,8 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.services import open_services
 from media_analysis.retention.models import SweepTrigger
-from media_analysis.retention.pressure_outcome import Outcome
-from media_analysis.retention.pressure_preview import Preview
+from media_analysis.retention.pressure.outcome import Outcome
+from media_analysis.retention.pressure.preview import Preview
 from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
 

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run, tabulate
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.retention.reckoning import Reckoning, reckon
-from media_analysis.retention.scrub import ScrubReport, ScrubService
-from media_analysis.retention.verify import VerifyReport, VerifyRequest, VerifyService
+from media_analysis.retention.integrity.reckoning import Reckoning, reckon
+from media_analysis.retention.integrity.scrub import ScrubReport, ScrubService
+from media_analysis.retention.integrity.verify import VerifyReport, VerifyRequest, VerifyService
 from media_analysis.settings import Settings, format_size, parse_lifetime, parse_size
 
 PRINTED = 100

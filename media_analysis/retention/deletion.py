@@ -17,7 +17,7 @@ from media_analysis.files.service import raise_gone, require_living
 from media_analysis.retention import burial, outbox
 from media_analysis.retention.burial import Claim, ClaimedFile, Doomed, Order
 from media_analysis.retention.due import DueFile, Position, list_due, lock_file, reschedule
-from media_analysis.retention.pauses import require_running
+from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import CategoryRules, Delete, decide, find_protection
 from media_analysis.storage.category import Category

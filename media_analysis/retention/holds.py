@@ -134,6 +134,8 @@ class HoldService:
             files = await protection.mark_job_held(session, job_id, None)
             if hold is not None:
                 await add_events(session, [_told(Action.RELEASED, hold, actor, job, files=files)])
+            failpoint("hold.releasing_job")
+        failpoint("hold.released_job")
 
     async def extend_job(
         self, job_id: UUID, expiry: Expiry, *, owner: str | None, actor: str, now: datetime | None = None

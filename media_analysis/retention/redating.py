@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.db.instance import Instance
 from media_analysis.errors import ConfirmationNeeded, PolicySuperseded
+from media_analysis.failpoints import failpoint
 from media_analysis.retention.policies import activate, close_redating, list_undated, require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.preview import DIFFERS, ENDS_AT, KEPT_UNTIL, PolicyService, Preview, dates_of
@@ -104,6 +105,7 @@ class RedatingService:
         undated = await self._activate(policy, preview, actor)
         if undated is None:
             return Applied(preview, {})
+        failpoint("policy.activated")
         if undated:
             await self._outlast_readers()
         files: dict[Category, int] = {}
@@ -115,6 +117,7 @@ class RedatingService:
         async with self.db.transaction() as session:
             await _require_in_force(session, policy.version, policy)
             await close_redating(session, policy, actor=actor, files=files)
+            failpoint("policy.closing")
         return Applied(preview, files)
 
     async def _activate(self, policy: Policy, preview: Preview, actor: str) -> Sequence[Category] | None:
@@ -157,6 +160,7 @@ class RedatingService:
             if (await session.execute(_LOCK_RULES, dates)).one_or_none() is None:
                 raise PolicySuperseded(policy_version=policy.version)
             last, files = (await session.execute(_REDATE, {**dates, "after": after, "limit": self.batch_size})).one()
+            failpoint("policy.redating")
             return last, files
 
 

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database
 from media_analysis.errors import FileNotTrashed, JobNotFound, SweepNotFound
+from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.ledger import Account, Movement
@@ -125,6 +126,7 @@ class RestoreService:
                 raise FileNotTrashed(file_id)
             await self._restore(session, [file_id], actor=actor, now=now)
             found = await get_file(session, file_id, owner=owner, now=now)
+        failpoint("restore.restored")
         if found is None:
             raise AssertionError(file_id)  # its row is locked
         return found[0]
@@ -181,6 +183,7 @@ class RestoreService:
                 ids: Sequence[UUID] = rows.all()
                 if ids:
                     await self._restore(session, ids, actor=actor, now=now)
+            failpoint("restore.restored_batch")
             restored += len(ids)
             if ids:
                 after = ids[-1]
@@ -205,6 +208,7 @@ class RestoreService:
             (Account(owner, kind), Movement(trashed_files=-n, trashed_bytes=-size)) for owner, kind, n, size in rows
         ]
         await ledger.move(session, ledger.sum_movements(back))
+        failpoint("restore.restoring")
 
 
 def _taken(sweep: Sweep) -> int:

@@ -11,8 +11,8 @@ from media_analysis.db.health import list_unsafe_settings
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.files import ledger
 from media_analysis.files.models import LedgerEntry
+from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.models import Pause
-from media_analysis.retention.pauses import list_pauses
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category

@@ -14,11 +14,11 @@ from media_analysis.db.database import Database
 from media_analysis.errors import DeletionPaused, MediaAnalysisError, SlotTaken, SweepNotFound
 from media_analysis.files.queries import purge_expired_keys
 from media_analysis.retention import records
-from media_analysis.retention.breaker import Breaker
 from media_analysis.retention.burial import Doomed, Order
-from media_analysis.retention.days import fold_due_days
 from media_analysis.retention.deletion import Batch, Deleter, Purged
 from media_analysis.retention.due import DueFile, Position, count_due
+from media_analysis.retention.forecast.days import fold_due_days
+from media_analysis.retention.guard.breaker import Breaker
 from media_analysis.retention.models import Sweep, SweepStatus
 from media_analysis.retention.outbox import sum_unfinished
 from media_analysis.retention.policies import require_policy

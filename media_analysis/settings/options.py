@@ -5,13 +5,13 @@ from functools import lru_cache
 
 from media_analysis.db.database import DatabaseOptions
 from media_analysis.files.uploads import UploadLimits
-from media_analysis.retention.breaker import BreakerLimits
-from media_analysis.retention.clock import ClockLimits
 from media_analysis.retention.deletion import Strategy
-from media_analysis.retention.explanation import NextTick
-from media_analysis.retention.pressure_levels import DiskMarks
+from media_analysis.retention.explain.explanation import NextTick
+from media_analysis.retention.guard.breaker import BreakerLimits
+from media_analysis.retention.guard.clock import ClockLimits
+from media_analysis.retention.notices.webhook import Webhook
+from media_analysis.retention.pressure.levels import DiskMarks
 from media_analysis.retention.sweep import SweepOptions
-from media_analysis.retention.webhook import Webhook
 from media_analysis.settings.cron import cron_trigger
 from media_analysis.settings.model import Settings
 from media_analysis.storage.category import Category

@@ -6,7 +6,7 @@ from contextlib import suppress
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from media_analysis.retention.models import Pause, PauseCause, SweepStatus
-from media_analysis.retention.pressure_outcome import Outcome
+from media_analysis.retention.pressure.outcome import Outcome
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import Backlog, StorageStats
 from media_analysis.storage.category import Category

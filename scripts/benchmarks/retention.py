@@ -8,8 +8,8 @@ from typing import Any
 
 import asyncpg
 
-from media_analysis.retention.days import fold_due_days
-from media_analysis.retention.forecast import ForecastRequest
+from media_analysis.retention.forecast.days import fold_due_days
+from media_analysis.retention.forecast.service import ForecastRequest
 from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category
 from scripts.benchmarks.stage import COLUMNS, FILE_BYTES, OWNERS, Stage, settle, timed

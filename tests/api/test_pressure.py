@@ -9,7 +9,7 @@ from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.conftest import Client
 from tests.retention.conftest import buried, living
-from tests.retention.pressure_stock import CLIPS, KIB, change, judged_runtime, stock, throw_away
+from tests.retention.pressure.pressure_stock import CLIPS, KIB, change, judged_runtime, stock, throw_away
 
 PATH = "/api/v1/storage/pressure"
 

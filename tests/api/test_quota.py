@@ -10,7 +10,7 @@ from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.api.conftest import Remains
 from tests.conftest import Client, fetch
-from tests.retention.pressure_stock import CLIPS, KIB, change, judged_runtime, stock
+from tests.retention.pressure.pressure_stock import CLIPS, KIB, change, judged_runtime, stock
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
+from media_analysis.retention.guard.pauses import Finding, add_pause
 from media_analysis.retention.models import PauseCause
-from media_analysis.retention.pauses import Finding, add_pause
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.cli.commands import COMMAND, READY_SECONDS, ROOT, clean, run

@@ -10,7 +10,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from tests.cli.commands import run
 from tests.retention.conftest import buried, living
-from tests.retention.pressure_stock import CLIPS, KIB, change, judged_runtime, stock
+from tests.retention.pressure.pressure_stock import CLIPS, KIB, change, judged_runtime, stock
 
 
 @pytest.fixture

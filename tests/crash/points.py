@@ -31,3 +31,33 @@ REACHED: Final = {
 }
 
 KILLS: Final = [f"{point}:{hit}" for point, hits in REACHED.items() for hit in range(1, min(hits, MOST_HITS) + 1)]
+
+RETENTION_REACHED: Final = {
+    "delete.requesting": 3,
+    "delete.requested": 3,
+    "delete.claiming": 1,
+    "delete.claimed": 1,
+    "delete.overwritten": 1,
+    "restore.restoring": 2,
+    "restore.restored": 1,
+    "restore.restored_batch": 3,
+    "hold.holding": 1,
+    "hold.held": 1,
+    "hold.releasing": 1,
+    "hold.released": 1,
+    "plan.making": 1,
+    "plan.made": 1,
+    "plan.begun": 1,
+    "plan.claiming": 1,
+    "plan.claimed": 1,
+    "evict.claiming": 1,
+    "evict.claimed": 1,
+}
+"""What the scenario of things that come back reaches beside what the other one does, or with another meaning."""
+
+RETENTION_KILLS: Final = [
+    *(f"{point}:1" for point in RETENTION_REACHED),
+    "restore.restoring:2",  # an undo, after a single file
+    "delete.requesting:3",  # a secure deletion, after one into the trash
+    "delete.requested:3",
+]

@@ -106,3 +106,13 @@ async def clean_up(http: httpx.AsyncClient) -> None:
     """Sweep what is due."""
     answer = await http.post("/storage/cleanup", params={"dry_run": "false"})
     assert answer.status_code == 200, answer.text
+
+
+async def let_leases_lapse(database: str) -> None:
+    """Let what the dead left behind be anybody's."""
+    past = "now() - interval '1 second'"
+    await execute(
+        database,
+        f"UPDATE media_files SET due_at = {past} WHERE state = 'pending'",
+        f"UPDATE purges SET due_at = {past} WHERE due_at IS NOT NULL",
+    )

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
-from tests.conftest import execute, fetch
+from tests.conftest import fetch
 from tests.crash.points import KILLS, REACHED
-from tests.crash.scenario import KEYED_NAME, Promises, Scenario, clean_up, upload_keyed
+from tests.crash.scenario import KEYED_NAME, Promises, Scenario, clean_up, let_leases_lapse, upload_keyed
 from tests.crash.service import served
 from tests.oracle import inspect_everything
 
@@ -48,7 +48,7 @@ async def test_a_service_killed_at_any_moment_keeps_its_promises(
     left = await inspect_everything(database, store, acknowledged=promises.kept)
     async with served(environment) as service:
         assert service.http is not None
-        await _let_leases_lapse(database)
+        await let_leases_lapse(database)
         await clean_up(service.http)
         await _require_repeatable(service.http, database, promises)
         await _require_kept(service.http, promises)
@@ -68,15 +68,6 @@ async def _live_until(moment: str, environment: Mapping[str, str], database: str
         assert not survived, f"{moment} was never reached"
         assert await service.wait_for_death() == -signal.SIGKILL
         return scenario.promises
-
-
-async def _let_leases_lapse(database: str) -> None:
-    past = "now() - interval '1 second'"
-    await execute(
-        database,
-        f"UPDATE media_files SET due_at = {past} WHERE state = 'pending'",
-        f"UPDATE purges SET due_at = {past} WHERE due_at IS NOT NULL",
-    )
 
 
 async def _require_repeatable(http: httpx.AsyncClient, database: str, promises: Promises) -> None:

@@ -16,7 +16,7 @@ from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, fetch
 from tests.files.conftest import SlowBody, objects
 from tests.retention.conftest import buried, living
-from tests.retention.pressure_stock import (
+from tests.retention.pressure.pressure_stock import (
     CLIPS,
     KIB,
     change,

@@ -11,7 +11,7 @@ from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.errors import problems
 from media_analysis.api.pages import PageQuery
 from media_analysis.api.schemas.retention import FileRetention, JobRetention
-from media_analysis.retention.explanation import Explanation
+from media_analysis.retention.explain.explanation import Explanation
 
 router = APIRouter(prefix=API_PATH, responses=problems(errors.DatabaseUnavailable))
 

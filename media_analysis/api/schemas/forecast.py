@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from media_analysis.api.schemas.fields import Document
-from media_analysis.retention.forecast import LONGEST_DAYS, Forecast, ForecastRequest
-from media_analysis.retention.projection import Day, Projection
+from media_analysis.retention.forecast.projection import Day, Projection
+from media_analysis.retention.forecast.service import LONGEST_DAYS, Forecast, ForecastRequest
 from media_analysis.settings import format_lifetime, parse_lifetime
 from media_analysis.storage.category import Category
 

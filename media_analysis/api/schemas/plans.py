@@ -10,9 +10,9 @@ from media_analysis.api.pages import PageQuery, decode_cursor
 from media_analysis.api.schemas.fields import Document
 from media_analysis.api.schemas.storage import SweepRead
 from media_analysis.files.models import RetentionRule
-from media_analysis.retention.applying import DriftReason
 from media_analysis.retention.models import Plan, SweepStatus
-from media_analysis.retention.plan_queries import PlannedFile
+from media_analysis.retention.plans.applying import DriftReason
+from media_analysis.retention.plans.queries import PlannedFile
 from media_analysis.storage.category import Category
 
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from media_analysis.api.schemas.fields import Document
 from media_analysis.files.models import FileState, RetentionRule
-from media_analysis.retention.pressure_levels import CategoryLevel, DiskLevel
-from media_analysis.retention.pressure_outcome import Blocked, Blocker, Outcome
-from media_analysis.retention.pressure_preview import Next, Preview
+from media_analysis.retention.pressure.levels import CategoryLevel, DiskLevel
+from media_analysis.retention.pressure.outcome import Blocked, Blocker, Outcome
+from media_analysis.retention.pressure.preview import Next, Preview
 from media_analysis.storage.category import Category
 
 

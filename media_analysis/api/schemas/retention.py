@@ -10,9 +10,9 @@ from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.fields import Row
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.jobs.models import JobStatus
-from media_analysis.retention.explain_jobs import JobExplanation
-from media_analysis.retention.explanation import Barrier, NextAction, RetentionState, Scope
-from media_analysis.retention.standing import Effect
+from media_analysis.retention.explain.explanation import Barrier, NextAction, RetentionState, Scope
+from media_analysis.retention.explain.jobs import JobExplanation
+from media_analysis.retention.explain.standing import Effect
 from media_analysis.storage.category import Category
 
 

@@ -1,0 +1,1 @@
+"""Explanations: when something goes, by which rule, and what happened to it so far."""

@@ -1,0 +1,248 @@
+"""What is told of a file's retention, worked out from facts that were read before."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.explain.queries import BuriedFile, LivingFile
+from media_analysis.retention.explain.standing import Loser, Standing, find_end, list_losers, list_protections
+from media_analysis.retention.explain.timeline import Moment, find_purged
+from media_analysis.retention.models import Pause
+from media_analysis.retention.policy import CategoryRules, decide
+from media_analysis.storage.category import Category
+
+NextTick = Callable[[str, datetime], datetime | None]
+"""The first time at or after an instant at which a cron expression fires; None is never."""
+LEFTOVERS_SCHEDULE: Final = "*/15 * * * *"
+"""When uploads that were given up, and bytes a crash left, are cleared whatever the category's own schedule."""
+
+
+class RetentionState(StrEnum):
+    """Where a file is on its way out."""
+
+    PENDING = "pending"
+    STORED = "stored"
+    ARCHIVED = "archived"
+    TRASHED = "trashed"
+    DELETED = "deleted"
+    """Gone for good, and its bytes are going."""
+    PURGED = "purged"
+
+
+class NextAction(StrEnum):
+    """What happens next."""
+
+    KEEP = "keep"
+    """Nothing in sight."""
+    TRASH = "trash"
+    DELETE = "delete"
+    """For good, bytes included."""
+    PURGE = "purge"
+    """Its bytes go."""
+    DONE = "done"
+
+
+class Barrier(StrEnum):
+    """What stands in the way of a deletion."""
+
+    HOLD = "hold"
+    JOB_LEASE = "job_lease"
+    MINIMUM_RETENTION = "minimum_retention"
+    UPLOAD_LEASE = "upload_lease"
+    TRASH = "trash"
+    PAUSED = "paused"
+    DEAD_LETTER = "dead_letter"
+
+
+class Scope(StrEnum):
+    """What a barrier was put around."""
+
+    FILE = "file"
+    JOB = "job"
+    CATEGORY = "category"
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocker:
+    """One thing that stands in the way now, and until when; None is until somebody acts."""
+
+    rule: Barrier
+    scope: Scope = Scope.FILE
+    until: datetime | None = None
+    reason: str | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happens by itself, if nothing changes."""
+
+    step: str
+    """`expires`, `protection_ends`, `trash`, `delete` or `purge`."""
+    at: datetime
+    rule: RetentionRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Why a file is still there, or no longer, and what happens next."""
+
+    file_id: UUID
+    category: Category
+    state: RetentionState
+    action: NextAction
+    at: datetime | None
+    """When that falls due, protections counted; in the past if it is overdue."""
+    rule: RetentionRule
+    """The rule that decides now."""
+    policy_version: str | None
+    swept_at: datetime | None = None
+    """The tick of the schedule that does it, unless something still blocks it then."""
+    blockers: Sequence[Blocker] = ()
+    losing_rules: Sequence[Loser] = ()
+    eviction_rank: int | None = None
+    eviction_rank_capped: bool = False
+    next_steps: Sequence[Step] = ()
+    attempts: int = 0
+    dead_letter: bool = False
+    last_error: str | None = None
+    timeline: Sequence[Moment] = ()
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What of an explanation does not depend on the file."""
+
+    rules: CategoryRules
+    policy_version: str
+    pause: Pause | None
+    strategy: Strategy
+    next_tick: NextTick
+
+    def tick(self, schedule: str, at: datetime | None, now: datetime) -> datetime | None:
+        return None if at is None else self.next_tick(schedule, max(at, now))
+
+
+def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
+    """Explain a file that has a row; eviction rank and timeline are left to whoever asked for them."""
+    file, now, rules = found.file, found.now, about.rules
+    standing = Standing.of(file)
+    end = find_end(standing, rules)
+    action = NextAction.KEEP if end is None else _next_action(file.state, about.strategy)
+    at = None if end is None else end.at
+    schedule = LEFTOVERS_SCHEDULE if file.state is FileState.PENDING else rules.schedule
+    swept_at = about.tick(schedule, at, now)
+    return Explanation(
+        file_id=file.id,
+        category=file.category,
+        state=RetentionState(file.state),
+        action=action,
+        at=at,
+        swept_at=swept_at,
+        rule=decide(standing, rules, now).rule,
+        policy_version=about.policy_version,
+        blockers=list_blockers(found, standing, about.pause),
+        losing_rules=list_losers(standing, rules, now),
+        next_steps=_steps(found, standing, about, action, swept_at),
+        last_error=file.last_error,
+    )
+
+
+def explain_buried(found: BuriedFile, next_tick: NextTick) -> Explanation:
+    """Explain a deleted file by its tombstone and its outbox entry."""
+    stone, purge = found.stone, found.purge
+    purged = find_purged(found) is not None or purge is None
+    dead = purge is not None and purge.dead_at is not None
+    at = None if purged or purge is None else purge.due_at
+    gave_up = Blocker(rule=Barrier.DEAD_LETTER, reason="its bytes could not be removed; given up until somebody acts")
+    return Explanation(
+        file_id=stone.id,
+        category=stone.category,
+        state=RetentionState.PURGED if purged else RetentionState.DELETED,
+        action=NextAction.DONE if purged else NextAction.PURGE,
+        at=at,
+        swept_at=None if at is None else next_tick(LEFTOVERS_SCHEDULE, max(at, found.now)),
+        rule=stone.rule,
+        policy_version=stone.policy_version,
+        blockers=[gave_up] if dead else [],
+        next_steps=[] if at is None else [Step("purge", at, stone.rule)],
+        attempts=0 if purge is None else purge.attempts,
+        dead_letter=dead,
+        last_error=None if purge is None else purge.last_error,
+    )
+
+
+def list_blockers(found: LivingFile, standing: Standing, pause: Pause | None) -> Sequence[Blocker]:
+    """Return what stands in the way of deleting a file now, strongest first."""
+    blockers = [
+        _protection(name, None if keep.until == FOREVER else keep.until, found.file, found.job)
+        for name, keep in list_protections(standing, found.now)
+    ]
+    if standing.state == FileState.PENDING and standing.due_at is not None and standing.due_at > found.now:
+        blockers.append(Blocker(rule=Barrier.UPLOAD_LEASE, until=standing.due_at, reason="its upload is under way"))
+    if standing.state == FileState.TRASHED and standing.trash_ends_at and standing.trash_ends_at > found.now:
+        blockers.append(Blocker(rule=Barrier.TRASH, until=standing.trash_ends_at, reason="it can still be restored"))
+    if pause is not None:
+        blockers.append(paused(pause))
+    return blockers
+
+
+def paused(pause: Pause) -> Blocker:
+    """Return a pause as what it is to a file."""
+    scope = Scope.EVERYTHING if pause.category is None else Scope.CATEGORY
+    return Blocker(rule=Barrier.PAUSED, scope=scope, reason=pause.reason, by=pause.paused_by)
+
+
+def job_hold(job: AnalysisJob | None, until: datetime | None) -> Blocker:
+    """Return a job's hold as what it is to its files."""
+    reason, by = (None, None) if job is None else (job.hold_reason, job.held_by)
+    return Blocker(rule=Barrier.HOLD, scope=Scope.JOB, until=None if until == FOREVER else until, reason=reason, by=by)
+
+
+def _protection(name: str, until: datetime | None, file: MediaFile, job: AnalysisJob | None) -> Blocker:
+    if name == "held_until":
+        return Blocker(rule=Barrier.HOLD, until=until, reason=file.hold_reason, by=file.held_by)
+    if name == "job_held_until":
+        return job_hold(job, until)
+    if name == "leased_until":
+        return Blocker(rule=Barrier.JOB_LEASE, scope=Scope.JOB, until=until, reason="a running job works with it")
+    reason = "its category keeps it at least so long"
+    return Blocker(rule=Barrier.MINIMUM_RETENTION, scope=Scope.CATEGORY, until=until, reason=reason)
+
+
+def _next_action(state: FileState, strategy: Strategy) -> NextAction:
+    if state is FileState.TRASHED:
+        return NextAction.PURGE
+    return NextAction.TRASH if state is FileState.STORED and strategy.sweeps is not None else NextAction.DELETE
+
+
+def _steps(
+    found: LivingFile, standing: Standing, about: Circumstances, action: NextAction, swept_at: datetime | None
+) -> Sequence[Step]:
+    now, end = found.now, find_end(standing, about.rules)
+    steps = list(_before(standing, now))
+    if end is not None:
+        steps.append(Step(action.value, end.at, end.rule))
+        if action is NextAction.TRASH:
+            goes_at = (swept_at or max(end.at, now)) + (about.strategy.sweeps or timedelta(0))
+            steps.append(Step(NextAction.PURGE, goes_at, end.rule))
+        elif action is NextAction.DELETE:
+            steps.append(Step(NextAction.PURGE, swept_at or max(end.at, now), end.rule))
+    return sorted(steps, key=lambda step: step.at)
+
+
+def _before(standing: Standing, now: datetime) -> Iterator[Step]:
+    for _, keep in list_protections(standing, now):
+        if keep.until is not None and keep.until != FOREVER:
+            yield Step("protection_ends", keep.until, keep.rule)
+    expires_at = standing.expires_at
+    if standing.state != FileState.PENDING and expires_at is not None and expires_at > now:
+        rule = RetentionRule.EXPLICIT_EXPIRY if standing.expiry_explicit else RetentionRule.CATEGORY_LIFETIME
+        yield Step("expires", expires_at, rule)

@@ -1,0 +1,167 @@
+"""A job's retention: its hold, its files in sum, and what becomes of each, the first to go above all."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple, Self
+from uuid import UUID
+
+from sqlalchemy import Uuid, literal, select, text, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.files.models import FILE_STATE, FOREVER, FileState, MediaFile
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.explain.explanation import (
+    Barrier,
+    Blocker,
+    Circumstances,
+    Explanation,
+    NextTick,
+    Scope,
+    explain_living,
+    job_hold,
+    paused,
+)
+from media_analysis.retention.explain.queries import LivingFile, is_one_of, list_job_events
+from media_analysis.retention.explain.timeline import Moment, tell_job
+from media_analysis.retention.guard.pauses import list_pauses
+from media_analysis.retention.models import Pause
+from media_analysis.retention.policies import require_policy
+from media_analysis.retention.policy import Policy
+
+# When each falls due, as `find_end` says of one; infinity is a hold until it is released.
+_FILES: Final = text("""
+    WITH dated AS (
+        SELECT id, category, state, coalesce(size_bytes, reserved_bytes) AS size_bytes, CASE
+            WHEN state = 'pending' THEN due_at
+            WHEN state = 'trashed' THEN greatest(trash_ends_at, held_until, job_held_until)
+            WHEN expires_at IS NOT NULL
+                THEN greatest(expires_at, min_retain_until, held_until, job_held_until, leased_until)
+        END AS at FROM media_files WHERE job_id = :job_id
+    )
+    SELECT state, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
+        min(at) FILTER (WHERE isfinite(at)) AS earliest, max(at) FILTER (WHERE isfinite(at)) AS latest,
+        bool_or(at IS NULL OR NOT isfinite(at)) AS for_ever, array_agg(DISTINCT category::text) AS categories,
+        (array_agg(id ORDER BY at, id))[1] AS first_id
+    FROM dated GROUP BY state
+""").columns(state=FILE_STATE)
+
+
+class StateSum(NamedTuple):
+    """A job's files in one state."""
+
+    state: FileState
+    files: int
+    size_bytes: int
+    earliest: datetime | None
+    """When the first of them falls due; None if none has a date."""
+    latest: datetime | None
+    for_ever: bool
+    """Whether some have none."""
+    categories: Sequence[str]
+    first_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobExplanation:
+    """What becomes of a job's files, and what happened to it as a whole."""
+
+    job: AnalysisJob
+    policy_version: str
+    hold: Blocker | None
+    sums: Sequence[StateSum]
+    first: Explanation | None
+    """Of the file that goes first, or of the oldest if none has a date."""
+    blockers: Sequence[Blocker]
+    timeline: Sequence[Moment]
+    items: Sequence[Explanation]
+    """A page of its files, newest first."""
+    next_before: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobExplainer:
+    """Explains one job and many of its files by one reading of what holds for all of them."""
+
+    strategy: Strategy
+    next_tick: NextTick
+    job: AnalysisJob
+    now: datetime
+    policy: Policy
+    pauses: Sequence[Pause]
+
+    @classmethod
+    async def load(
+        cls, session: AsyncSession, job: AnalysisJob, *, now: datetime, strategy: Strategy, next_tick: NextTick
+    ) -> Self:
+        """Read the policy in force and what is paused."""
+        return cls(
+            strategy=strategy,
+            next_tick=next_tick,
+            job=job,
+            now=now,
+            policy=await require_policy(session),
+            pauses=await list_pauses(session, is_open=True),
+        )
+
+    async def explain(self, session: AsyncSession, *, before: UUID | None, limit: int) -> JobExplanation:
+        """Explain the job, with one page of its files."""
+        sums = [StateSum._make(row) for row in await session.execute(_FILES, {"job_id": self.job.id})]
+        first_id = min(sums, key=lambda one: (one.earliest or FOREVER, one.first_id)).first_id if sums else None
+        files = await _list_files(session, self.job.id, before=before, limit=limit + 1, also=first_id)
+        page = [file for file in files if before is None or file.id < before][: limit + 1]
+        first = next((self.explain_file(file) for file in files if file.id == first_id), None)
+        return JobExplanation(
+            job=self.job,
+            policy_version=self.policy.version,
+            hold=self._hold(),
+            sums=sums,
+            first=first,
+            blockers=self._blockers(sums, first),
+            timeline=tell_job(self.job, await list_job_events(session, self.job.id)),
+            items=[self.explain_file(file) for file in page[:limit]],
+            next_before=page[limit - 1].id if len(page) > limit else None,
+        )
+
+    def explain_file(self, file: MediaFile) -> Explanation:
+        category = file.category
+        about = Circumstances(
+            rules=self.policy.of(category),
+            policy_version=self.policy.version,
+            pause=next((pause for pause in self._pauses_of({category.value})), None),
+            strategy=self.strategy,
+            next_tick=self.next_tick,
+        )
+        return explain_living(LivingFile(file, self.job, self.now), about)
+
+    def _pauses_of(self, categories: Collection[str]) -> Sequence[Pause]:
+        return [pause for pause in self.pauses if pause.category is None or pause.category.value in categories]
+
+    def _hold(self) -> Blocker | None:
+        until = self.job.held_until
+        return None if until is None or until <= self.now else job_hold(self.job, until)
+
+    def _blockers(self, sums: Sequence[StateSum], first: Explanation | None) -> Sequence[Blocker]:
+        """What stands in the way of the file that would go first, and what holds for the job and its categories."""
+        hold = self._hold()
+        of_job = [] if hold is None else [hold]
+        of_file = [] if first is None else [one for one in first.blockers if one.rule is not Barrier.PAUSED]
+        categories = {category for one in sums for category in one.categories}
+        return [
+            *of_job,
+            *(one for one in of_file if (one.rule, one.scope) != (Barrier.HOLD, Scope.JOB)),
+            *(paused(pause) for pause in self._pauses_of(categories)),
+        ]
+
+
+async def _list_files(
+    session: AsyncSession, job_id: UUID, *, before: UUID | None, limit: int, also: UUID | None
+) -> Sequence[MediaFile]:
+    """Return a page of a job's files, newest first, and one that may lie outside of it behind them."""
+    page = select(MediaFile.id).where(MediaFile.job_id == job_id).order_by(MediaFile.id.desc()).limit(limit)
+    if before is not None:
+        page = page.where(MediaFile.id < before)
+    wanted = union_all(select(page.subquery()), select(literal(also, Uuid)))
+    query = select(MediaFile).where(is_one_of(MediaFile.id, wanted)).order_by(MediaFile.id.desc())
+    return (await session.scalars(query)).all()

@@ -1,0 +1,110 @@
+"""Explanations: when a file or a job goes, by which rule, what loses, what blocks, and what happened so far."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.errors import FileNotFound, JobNotFound
+from media_analysis.jobs.queries import get_job
+from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.explain.explanation import (
+    Circumstances,
+    Explanation,
+    NextTick,
+    explain_buried,
+    explain_living,
+)
+from media_analysis.retention.explain.jobs import JobExplainer, JobExplanation
+from media_analysis.retention.explain.queries import (
+    BuriedFile,
+    LivingFile,
+    get_buried,
+    get_living,
+    get_rank,
+    list_events,
+)
+from media_analysis.retention.explain.standing import Standing, may_be_evicted
+from media_analysis.retention.explain.timeline import tell_buried, tell_living
+from media_analysis.retention.guard.pauses import find_pause
+from media_analysis.retention.policies import require_policy
+
+
+@dataclass(frozen=True)
+class ExplainService:
+    """Says why files stay and when they go; `owner=None` is an administrator's view of all."""
+
+    db: Database
+    strategy: Strategy
+    next_tick: NextTick
+
+    async def explain(self, file_id: UUID, *, owner: str | None, now: datetime | None = None) -> Explanation:
+        """Explain a file in any state, deleted ones included, as of one moment.
+
+        Raises:
+            FileNotFound: unknown, somebody else's, or an upload that was given up and never acknowledged.
+
+        """
+
+        async def read() -> Explanation:
+            async with self.db.read_only() as session:
+                living = await get_living(session, file_id, owner=owner, now=now)
+                if living is not None:
+                    return await self._explain_living(session, living)
+                buried = await get_buried(session, file_id, owner=owner, now=now)
+                if buried is None:
+                    raise FileNotFound(file_id)
+                return await self._explain_buried(session, buried)
+
+        return await self.db.retry(read)
+
+    async def explain_job(
+        self, job_id: UUID, *, owner: str | None, before: UUID | None, limit: int, now: datetime | None = None
+    ) -> JobExplanation:
+        """Explain a job, with one page of its files, as of one moment.
+
+        Raises:
+            JobNotFound: unknown, deleted, or somebody else's.
+
+        """
+
+        async def read() -> JobExplanation:
+            async with self.db.read_only() as session:
+                found = await get_job(session, job_id, owner=owner, now=now)
+                if found is None:
+                    raise JobNotFound(job_id)
+                job, at = found
+                explainer = await JobExplainer.load(
+                    session, job, now=at, strategy=self.strategy, next_tick=self.next_tick
+                )
+                return await explainer.explain(session, before=before, limit=limit)
+
+        return await self.db.retry(read)
+
+    async def _explain_living(self, session: AsyncSession, found: LivingFile) -> Explanation:
+        file = found.file
+        about = await self._circumstances(session, found)
+        events = await list_events(session, file.id, file.job_id)
+        told = replace(explain_living(found, about), timeline=tell_living(found, events))
+        # An empty file frees nothing: eviction passes it over.
+        if not (file.size_bytes and may_be_evicted(Standing.of(file), about.rules, found.now)):
+            return told
+        place = await get_rank(session, file, now=found.now)
+        return replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
+
+    async def _explain_buried(self, session: AsyncSession, found: BuriedFile) -> Explanation:
+        events = await list_events(session, found.stone.id, found.stone.job_id)
+        return replace(explain_buried(found, self.next_tick), timeline=tell_buried(found, events))
+
+    async def _circumstances(self, session: AsyncSession, found: LivingFile) -> Circumstances:
+        """Read what holds for every file of the category."""
+        policy = await require_policy(session)
+        return Circumstances(
+            rules=policy.of(found.file.category),
+            policy_version=policy.version,
+            pause=await find_pause(session, found.file.category),
+            strategy=self.strategy,
+            next_tick=self.next_tick,
+        )

@@ -1,0 +1,1 @@
+"""Forecasts: bytes by day, from sums alone."""

@@ -1,0 +1,118 @@
+"""The forecast: used bytes per day, and when room runs out, from sums per day; files are never looked at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from media_analysis.db.database import Database
+from media_analysis.retention.forecast.days import Account, DueSum, list_accounts, list_due_sums
+from media_analysis.retention.forecast.projection import (
+    DAY,
+    Day,
+    Horizon,
+    Projection,
+    conclude,
+    project,
+    redate,
+    whole_days,
+)
+from media_analysis.retention.policies import get_policy
+from media_analysis.retention.policy import CategoryRules, Policy
+from media_analysis.storage.category import Category
+from media_analysis.storage.store import ObjectStore
+
+LONGEST_DAYS: Final = 366
+_NO_RULES: Final = Policy({category: CategoryRules() for category in Category})
+
+
+@dataclass(frozen=True)
+class ForecastRequest:
+    """How far to look, at one category or all, and what lifetimes to try instead of those in force."""
+
+    days: int = 30
+    category: Category | None = None
+    lifetimes: Mapping[Category, timedelta | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What will be if nothing changes, and what would be with the lifetimes that were asked for."""
+
+    request: ForecastRequest
+    policy: Policy
+    expected: Projection
+    what_if: Projection | None
+    used_bytes: int
+    """What is used now, in the category asked for or in all."""
+    room_bytes: int
+    """How much all categories may grow together before the disk's reserve begins."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What one snapshot says."""
+
+    accounts: Mapping[Category, Account]
+    sums: Mapping[Category, Sequence[DueSum]]
+    policy: Policy
+
+    def used_bytes(self, category: Category | None) -> int:
+        return sum(account.used_bytes for kind, account in self.accounts.items() if category in {None, kind})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastService:
+    """Tells how used bytes will develop; reads sums per day, however many files there are."""
+
+    db: Database
+    store: ObjectStore
+    reserve_bytes: int
+    trash: timedelta | None = None
+    """How long deleted files keep their bytes; None where there is no trash."""
+
+    async def forecast(self, request: ForecastRequest, *, now: datetime | None = None) -> Forecast:
+        """Return the days from today on, and beside them the same days under other lifetimes."""
+        known = await self.db.retry(lambda: self._read(request, now))
+        room_bytes = (await self.store.capacity()).free_bytes - self.reserve_bytes
+        limit_bytes = room_bytes + sum(account.used_bytes for account in known.accounts.values())
+        policy, changed = known.policy, _changed(known.policy, request.lifetimes)
+        courses = {category: self._project(known, category, policy, request) for category in Category}
+        expected = conclude(courses, policy, category=request.category, limit_bytes=limit_bytes)
+        what_if = None
+        if request.lifetimes:
+            courses |= {category: self._project(known, category, changed, request) for category in request.lifetimes}
+            what_if = conclude(courses, changed, category=request.category, limit_bytes=limit_bytes)
+        return Forecast(
+            request=request,
+            policy=policy,
+            expected=expected,
+            what_if=what_if,
+            used_bytes=known.used_bytes(request.category),
+            room_bytes=room_bytes,
+        )
+
+    async def _read(self, request: ForecastRequest, now: datetime | None) -> _Known:
+        async with self.db.read_only() as session:
+            accounts = await list_accounts(session, now=now, with_trash=self.trash is not None)
+            policy = await get_policy(session)
+            today = accounts[0].today
+            rows = await list_due_sums(
+                session, today=today, before=today + request.days * DAY, told=list(request.lifetimes)
+            )
+        sums: dict[Category, list[DueSum]] = {category: [] for category in Category}
+        for row in rows:
+            sums[row.category].append(row)
+        return _Known({account.category: account for account in accounts}, sums, policy or _NO_RULES)
+
+    def _project(self, known: _Known, category: Category, policy: Policy, request: ForecastRequest) -> Sequence[Day]:
+        account, sums, rules = known.accounts[category], known.sums[category], policy.of(category)
+        if policy is not known.policy:
+            sums = redate(sums, known.policy.of(category), rules, account.today)
+        trash_days = 0 if self.trash is None else whole_days(self.trash)
+        return project(account, sums, rules, Horizon(account.today, request.days, trash_days))
+
+
+def _changed(policy: Policy, lifetimes: Mapping[Category, timedelta | None]) -> Policy:
+    changed = {category: replace(policy.of(category), lifetime=lifetime) for category, lifetime in lifetimes.items()}
+    return Policy({**policy.rules, **changed})

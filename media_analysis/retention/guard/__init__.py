@@ -1,0 +1,1 @@
+"""What stands between a sweep and a disaster: breaker, pauses, clock."""

@@ -1,0 +1,202 @@
+"""The breaker: what a sweep is about to take is weighed first; too much pauses it until somebody confirms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Final, NamedTuple
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.db.instance import Instance
+from media_analysis.retention.due import START
+from media_analysis.retention.guard.clock import ClockService
+from media_analysis.retention.guard.pauses import BREAKER_CAUSES, Finding, Observe, add_pause, find_pause, tell
+from media_analysis.retention.models import PauseCause
+from media_analysis.storage.category import Category
+
+WEIGHED_AT_ONCE: Final = 100_000
+"""How many due files one statement looks at, so that none runs into its time limit."""
+FEWEST_SWEEPS: Final = 5
+"""From how many earlier sweeps a median says something."""
+ALLOWANCE_PERCENT: Final = 110
+ALLOWED_FOR: Final = timedelta(hours=24)
+REMEMBERED_FOR: Final = timedelta(days=90)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerLimits:
+    """What a sweep may take without being asked."""
+
+    share_percent: Mapping[Category, int | None]
+    min_files: int
+    """Below how many due files nothing is too much."""
+    median_factor: int | None
+
+
+class Amount(NamedTuple):
+    """Files, and their bytes."""
+
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Keeps one category's sweep from running away."""
+
+    db: Database
+    clock: ClockService
+    limits: BreakerLimits
+    observe: Observe
+
+    async def judge(self, session: AsyncSession, category: Category, *, now: datetime) -> str | None:
+        """Return why a sweep of the category may not run, None if it may; writes nothing."""
+        pause = await find_pause(session, category)
+        if pause is not None:
+            return pause.reason
+        doubt = await self.clock.find_doubt(session)
+        if doubt is not None:
+            return doubt
+        finding = await self._weigh(session, category, now=now)
+        return None if finding is None else finding.reason
+
+    async def trip(self, category: Category, *, now: datetime) -> str | None:
+        """Return why the category is not swept, after pausing it if what is due is too much; None lets it run."""
+        await self.clock.check()
+        async with self.db.read_only() as session:
+            pause = await find_pause(session, category)
+            finding = None if pause is not None else await self._weigh(session, category, now=now)
+        if pause is not None:
+            return pause.reason
+        return None if finding is None else await self._pause(category, finding, now=now)
+
+    async def _pause(self, category: Category, finding: Finding, *, now: datetime) -> str | None:
+        async with self.db.transaction() as session:
+            # Of replicas that find the same at the same time the first one pauses, and the others see its pause.
+            await session.execute(select(Instance.id).with_for_update())
+            pause = await find_pause(session, category)
+            if pause is not None:
+                return pause.reason
+            if await _is_allowed(session, category, finding.files, now=now):
+                return None  # somebody confirmed while it was weighed
+            pause = await add_pause(session, category, finding, by="breaker")
+        self.observe(pause.cause)
+        tell(pause)
+        return pause.reason
+
+    async def _weigh(self, session: AsyncSession, category: Category, *, now: datetime) -> Finding | None:
+        due = await _sum_due(session, category, now=now)
+        if due.files == 0 or due.files < self.limits.min_files:
+            return None
+        finding = await self._find_share(session, category, due) or await self._find_median(
+            session, category, due, now=now
+        )
+        if finding is None or await _is_allowed(session, category, due.files, now=now):
+            return None
+        return finding
+
+    async def _find_share(self, session: AsyncSession, category: Category, due: Amount) -> Finding | None:
+        percent = self.limits.share_percent.get(category)
+        if percent is None:
+            return None
+        living = Amount._make((await session.execute(_LIVING, {"category": category.value})).one())
+        if not any(100 * part > percent * whole for part, whole in zip(due, living, strict=True)):
+            return None
+        return Finding(
+            cause=PauseCause.SHARE,
+            reason=f"{due.files} of {living.files} files, {due.size_bytes} of {living.size_bytes} bytes, are due: "
+            f"more than {percent} % of the category",
+            files=due.files,
+            size_bytes=due.size_bytes,
+        )
+
+    async def _find_median(
+        self, session: AsyncSession, category: Category, due: Amount, *, now: datetime
+    ) -> Finding | None:
+        if self.limits.median_factor is None:
+            return None
+        rows = await session.scalars(_TAKEN_BEFORE, {"category": category.value, "since": now - REMEMBERED_FOR})
+        taken = rows.all()
+        if len(taken) < FEWEST_SWEEPS or due.files <= self.limits.median_factor * median(taken):
+            return None
+        return Finding(
+            cause=PauseCause.MEDIAN,
+            reason=f"{due.files} files are due: more than {self.limits.median_factor} times the {median(taken):g} "
+            f"that its last {len(taken)} sweeps took in the median",
+            files=due.files,
+            size_bytes=due.size_bytes,
+        )
+
+
+async def _sum_due(session: AsyncSession, category: Category, *, now: datetime) -> Amount:
+    """Return what would go now that nobody weighed yet: neither uploads given up nor the trash.
+
+    What is protected after all counts until a sweep has looked at it: too much rather than too little.
+    """
+    files = size_bytes = 0
+    after_at, after_id = START.due_at, START.id
+    while True:
+        asked = {"category": category.value, "now": now, "after_at": after_at, "after_id": after_id}
+        chunk = (await session.execute(_DUE, {**asked, "limit": WEIGHED_AT_ONCE})).one()
+        files, size_bytes = files + chunk.files, size_bytes + chunk.size_bytes
+        if chunk.seen < WEIGHED_AT_ONCE:
+            return Amount(files, size_bytes)
+        after_at, after_id = chunk.last_due_at, chunk.last_id
+
+
+async def _is_allowed(session: AsyncSession, category: Category, files: int, *, now: datetime) -> bool:
+    """Tell whether the last confirmation covers as many files, after what sweeps took on its strength."""
+    asked = {
+        "category": category.value,
+        "since": now - ALLOWED_FOR,
+        "causes": [cause.value for cause in BREAKER_CAUSES],
+    }
+    allowance = (await session.execute(_ALLOWANCE, asked)).one_or_none()
+    return allowance is not None and 100 * (files + allowance.taken) <= ALLOWANCE_PERCENT * allowance.files
+
+
+_DUE: Final = text("""
+    WITH chunk AS MATERIALIZED (
+        SELECT id, due_at, state, size_bytes FROM media_files
+        WHERE category = CAST(:category AS category) AND due_at <= :now AND (due_at, id) > (:after_at, :after_id)
+        ORDER BY due_at, id LIMIT :limit
+    )
+    SELECT
+        count(*) AS seen,
+        count(*) FILTER (WHERE state NOT IN ('pending', 'trashed')) AS files,
+        coalesce(sum(size_bytes) FILTER (WHERE state NOT IN ('pending', 'trashed')), 0)::bigint AS size_bytes,
+        (SELECT due_at FROM chunk ORDER BY due_at DESC, id DESC LIMIT 1) AS last_due_at,
+        (SELECT id FROM chunk ORDER BY due_at DESC, id DESC LIMIT 1) AS last_id
+    FROM chunk
+""")
+
+_LIVING: Final = text("""
+    SELECT coalesce(sum(files - trashed_files), 0)::bigint, coalesce(sum(size_bytes - trashed_bytes), 0)::bigint
+    FROM ledger WHERE category = CAST(:category AS category)
+""")
+
+# With a trash a sweep throws away what fell due and purges what it threw away before: the larger part is what it took.
+_SWEPT: Final = """
+    SELECT started_at, greatest(
+        CAST(categories -> CAST(:category AS text) ->> 'files_removed' AS bigint),
+        CAST(categories -> CAST(:category AS text) ->> 'files_trashed' AS bigint)
+    ) AS files
+    FROM sweeps
+    WHERE started_at >= :since AND ended_at IS NOT NULL AND NOT dry_run AND kind LIKE 'cleanup:%'
+"""
+
+_TAKEN_BEFORE: Final = text(f"""
+    SELECT files FROM ({_SWEPT}) AS swept WHERE files > 0 ORDER BY started_at DESC LIMIT 10
+""")  # noqa: S608 - constants
+
+_ALLOWANCE: Final = text(f"""
+    SELECT resumed.files, (
+        SELECT coalesce(sum(files), 0)::bigint FROM ({_SWEPT}) AS swept WHERE started_at >= resumed.resumed_at
+    ) AS taken
+    FROM pauses AS resumed
+    WHERE category = CAST(:category AS category) AND cause = ANY(CAST(:causes AS pause_cause[])) AND resumed_at > :since
+    ORDER BY resumed_at DESC LIMIT 1
+""")  # noqa: S608 - constants

@@ -1,0 +1,115 @@
+"""The clock: everything is due once it jumps far enough, so a jump stops deletion until somebody confirms."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.db.instance import Instance
+from media_analysis.retention.guard.pauses import Finding, Observe, add_pause, find_clock_pause, tell
+from media_analysis.retention.models import Pause, PauseCause
+
+
+def steady() -> float:
+    """Return the seconds of a clock that nobody sets; where there is one, it also counts time spent asleep."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockLimits:
+    """How far the clock may be from where it is expected before it is distrusted."""
+
+    jump: timedelta
+    downtime: timedelta
+    """How long nobody may have looked; a service that was stopped longer asks first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the database's clock said at some moment between two of this process's own."""
+
+    now: datetime
+    earliest: float
+    latest: float
+    resumed_at: datetime | None
+    """When somebody last said that the clock is right."""
+
+
+@dataclass
+class _Memory:
+    reading: Reading | None = None
+
+
+@dataclass(frozen=True)
+class ClockService:
+    """Compares the database's clock with what was noted of it, and with this process's own."""
+
+    db: Database
+    limits: ClockLimits
+    observe: Observe
+    monotonic: Callable[[], float] = steady
+    _memory: _Memory = field(default_factory=_Memory)
+
+    async def check(self) -> None:
+        """Note what the clock says, and stop all deletion if that is not to be trusted.
+
+        Only the database's clock is read, whatever instant a caller travels to.
+        """
+        earliest = self.monotonic()
+        pause: Pause | None = None
+        async with self.db.transaction() as session:
+            seen_at = (await session.execute(select(Instance.clock_seen_at).with_for_update())).scalar_one()
+            now, resumed_at = (await session.execute(_READING)).one()
+            reading = Reading(now, earliest, self.monotonic(), resumed_at)
+            doubt = self._compare_stored(now, seen_at) or self._compare_own(reading)
+            if doubt is not None and await find_clock_pause(session) is None:
+                pause = await add_pause(session, None, Finding(cause=PauseCause.CLOCK, reason=doubt), by="clock")
+            await session.execute(update(Instance).values(clock_seen_at=func.greatest(Instance.clock_seen_at, now)))
+        self._memory.reading = reading
+        self._tell(pause)
+
+    async def find_doubt(self, session: AsyncSession) -> str | None:
+        """Return why the clock is not to be trusted by what was noted of it, None if it is; writes nothing."""
+        seen_at = (await session.execute(select(Instance.clock_seen_at))).scalar_one()
+        now, _ = (await session.execute(_READING)).one()
+        return self._compare_stored(now, seen_at)
+
+    def _tell(self, pause: Pause | None) -> None:
+        if pause is not None:
+            self.observe(pause.cause)
+            tell(pause)
+
+    def _compare_stored(self, now: datetime, seen_at: datetime | None) -> str | None:
+        if seen_at is None:
+            return None
+        noted = f"the clock says {now:%Y-%m-%d %H:%M:%S} UTC, and {seen_at:%Y-%m-%d %H:%M:%S} UTC was noted before"
+        if now < seen_at - self.limits.jump:
+            return f"{noted}: it went back"
+        if now > seen_at + self.limits.downtime:
+            return f"{noted}: it went forward, or the service was down for more than {self.limits.downtime.days} days"
+        return None
+
+    def _compare_own(self, reading: Reading) -> str | None:
+        before = self._memory.reading
+        # A clock that somebody vouched for since is not held to what it said before that.
+        if before is None or before.resumed_at != reading.resumed_at:
+            return None
+        advance = (reading.now - before.now).total_seconds()
+        least, most = reading.earliest - before.latest, reading.latest - before.earliest
+        if least - self.limits.jump.total_seconds() <= advance <= most + self.limits.jump.total_seconds():
+            return None
+        return (
+            f"the clock jumped: it says {reading.now:%Y-%m-%d %H:%M:%S} UTC, "
+            f"{round(most)} seconds after {before.now:%Y-%m-%d %H:%M:%S} UTC"
+        )
+
+
+# Not now(), which stands still while the transaction waits for the row.
+_READING = text("""
+    SELECT clock_timestamp(), (SELECT max(resumed_at) FROM pauses WHERE cause = 'clock')
+""")

@@ -1,0 +1,1 @@
+"""What the outside is told: alerts and warnings, through the webhook."""

@@ -1,0 +1,108 @@
+"""Alerts: the same conditions as the Prometheus rules, told through the webhook when they begin and when they end."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.retention.guard.pauses import list_pauses
+from media_analysis.retention.models import Notice, Pause, Sweep, SweepStatus
+from media_analysis.retention.notices.service import add_notices
+from media_analysis.retention.status import Backlog, StatusService, StorageStats
+
+DISK_FREE_SHARE: Final = 0.1
+QUOTA_SHARE: Final = 0.8
+LAG: Final = timedelta(hours=26)
+"""Two ticks of the rarest schedule would be 48 h; one missed daily tick and a margin is late enough to tell."""
+RECENT: Final = timedelta(hours=24)
+
+Firing = Mapping[str, Mapping[str, Any]]
+"""Facts of each alert that holds, by topic."""
+
+
+@dataclass(frozen=True)
+class AlertService:
+    """Compares what holds now with what was told."""
+
+    db: Database
+    status: StatusService
+
+    async def check(self, *, now: datetime | None = None) -> Firing:
+        """Tell of every alert that began or ended since the last check; return those that hold."""
+        moment = now or await self.db.now()
+        stats, backlog = await self.status.stats(owner=None), await self.status.backlog(now=now)
+        async with self.db.transaction() as session:
+            # One process compares at a time: two would tell the same end twice.
+            await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('media-analysis alerts'))"))
+            pauses = await list_pauses(session, is_open=True)
+            failed = await _list_failed(session, since=moment - RECENT)
+            firing = dict([*_of_space(stats), *_of_deletion(backlog), *_of_pauses(pauses), *_of_sweeps(failed)])
+            await add_notices(
+                session, {topic: {"status": "firing", **facts} for topic, facts in firing.items()}, now=moment
+            )
+            await _tell_ended(session, firing, now=moment)
+        return firing
+
+
+def _alert(name: str, scope: str, summary: str, **facts: Any) -> tuple[str, dict[str, Any]]:
+    return f"alert:{name}:{scope}", {"kind": "alert", "alert": name, "scope": scope, "summary": summary, **facts}
+
+
+def _of_space(stats: StorageStats) -> Iterator[tuple[str, dict[str, Any]]]:
+    free, total = stats.capacity.free_bytes, stats.capacity.total_bytes
+    if total and free < DISK_FREE_SHARE * total:
+        yield _alert("disk_almost_full", "disk", f"less than {DISK_FREE_SHARE:.0%} of the disk is free")
+    for category, usage in stats.usage.items():
+        quota = stats.quotas.get(category)
+        used = usage.size_bytes + usage.reserved_bytes
+        if quota and used > QUOTA_SHARE * quota:
+            summary = f"{category.value} uses more than {QUOTA_SHARE:.0%} of its quota"
+            yield _alert("quota_almost_full", category.value, summary, quota_bytes=quota)
+
+
+def _of_deletion(backlog: Backlog) -> Iterator[tuple[str, dict[str, Any]]]:
+    if backlog.dead_letters:
+        yield _alert("dead_letters", "outbox", "deletions were given up after repeated failures")
+    for category, lag_seconds in backlog.lag_seconds.items():
+        if lag_seconds > LAG.total_seconds():
+            yield _alert("deletion_late", category.value, f"{category.value} is swept later than it should be")
+
+
+def _of_pauses(pauses: Sequence[Pause]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for pause in pauses:
+        scope = "all" if pause.category is None else pause.category.value
+        unusual = pause.cause.value != "operator"
+        name = "unusual_deletion_volume" if unusual else "deletion_paused"
+        yield _alert(name, scope, pause.reason, pause_id=str(pause.id), files=pause.files)
+
+
+def _of_sweeps(failed: Sequence[Sweep]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for sweep in failed:
+        yield _alert("cleanup_failed", sweep.kind, f"the last sweep failed: {sweep.error}", sweep_id=str(sweep.id))
+
+
+_LAST_OF_KINDS = text("""
+    SELECT DISTINCT ON (kind) id FROM sweeps WHERE NOT dry_run AND started_at > :since AND status <> 'running'
+    ORDER BY kind, started_at DESC
+""")
+
+
+async def _list_failed(session: AsyncSession, *, since: datetime) -> Sequence[Sweep]:
+    latest = (await session.execute(_LAST_OF_KINDS, {"since": since})).scalars().all()
+    query = select(Sweep).where(Sweep.id.in_(latest), Sweep.status == SweepStatus.FAILED)
+    return (await session.scalars(query)).all()
+
+
+async def _tell_ended(session: AsyncSession, firing: Firing, *, now: datetime) -> None:
+    told = (await session.scalars(select(Notice).where(Notice.topic.startswith("alert:")))).all()
+    ended = [notice for notice in told if notice.topic not in firing]
+    # An alert that nobody heard of yet needs no end either.
+    heard = {f"ended:{notice.id}": {**notice.payload, "status": "resolved"} for notice in ended if notice.sent_at}
+    for notice in ended:
+        await session.delete(notice)
+    await session.flush()
+    await add_notices(session, heard, now=now)

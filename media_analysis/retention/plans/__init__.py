@@ -1,0 +1,1 @@
+"""Plans: dry runs that are kept and applied as they were."""

@@ -1,0 +1,1 @@
+"""Pressure: what is over its high-water mark is relieved by early deletion of what may go."""

@@ -1,0 +1,78 @@
+"""The service dies by kill -9 in the middle of what holds, trashes, restores and evicts, and keeps its word."""
+
+import signal
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
+from tests.conftest import fetch
+from tests.crash.points import RETENTION_KILLS, RETENTION_REACHED
+from tests.crash.retention_scenario import SETTINGS, RetentionScenario, Told
+from tests.crash.scenario import clean_up, let_leases_lapse
+from tests.crash.service import served
+from tests.oracle import inspect_everything
+
+pytestmark = pytest.mark.crash
+_STANDING = """
+    SELECT id::text, coalesce(held_until > now(), false) AS held FROM media_files WHERE id = ANY($1::uuid[])
+"""
+_OVERWRITTEN = "SELECT id::text FROM tombstones WHERE method = 'overwrite_best_effort' AND purged_at IS NOT NULL"
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Nothing happens but what the scenario does, one thing after the other."""
+    return environment | SETTINGS | {"STORAGE_CLEANUP_ENABLED": "false", "STORAGE_CLEANUP_WORKERS": "1"}
+
+
+async def test_the_retention_scenario_reaches_the_failpoints_that_are_listed(
+    environment: dict[str, str], database: str, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace"
+
+    async with served(environment, **{TRACE_VARIABLE: str(trace)}) as service:
+        assert service.http is not None
+        scenario = RetentionScenario(service.http, database)
+        survived = await scenario.play()
+        await _require_kept(service.http, database, scenario.told)
+
+    reached = Counter(line.rpartition(":")[0] for line in trace.read_text().splitlines())
+    assert survived
+    assert {point: hits for point, hits in reached.items() if point in RETENTION_REACHED} == RETENTION_REACHED
+
+
+@pytest.mark.parametrize("moment", RETENTION_KILLS)
+async def test_a_service_killed_while_it_retains_keeps_its_word(
+    moment: str, environment: dict[str, str], database: str, tmp_path: Path
+) -> None:
+    store = tmp_path / "var" / "store"
+
+    async with served(environment, **{KILL_VARIABLE: moment}) as service:
+        assert service.http is not None
+        scenario = RetentionScenario(service.http, database)
+        survived = await scenario.play()
+        ended = None if survived else await service.wait_for_death()
+    left = await inspect_everything(database, store, acknowledged=scenario.told.kept)
+    async with served(environment) as service:
+        assert service.http is not None
+        await let_leases_lapse(database)
+        await clean_up(service.http)
+        await _require_kept(service.http, database, scenario.told)
+
+    assert ended == -signal.SIGKILL, f"{moment} was never reached"
+    assert left == []
+    assert await inspect_everything(database, store, acknowledged=scenario.told.kept) == []
+    assert await fetch(database, "SELECT id FROM media_files WHERE state = 'pending'") == []
+    assert await fetch(database, "SELECT id FROM purges WHERE confirmed_at IS NULL") == []
+
+
+async def _require_kept(http: httpx.AsyncClient, database: str, told: Told) -> None:
+    for file_id, expected in told.content.items():
+        answer = await http.get(f"/files/{file_id}/content")
+        assert answer.status_code in expected, answer.text
+    for row in await fetch(database, _STANDING, list(told.held)):
+        assert row["held"] in told.held[row["id"]]
+    assert told.overwritten <= {row["id"] for row in await fetch(database, _OVERWRITTEN)}
