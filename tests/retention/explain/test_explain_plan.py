@@ -32,7 +32,7 @@ async def test_explaining_a_file_and_its_job_reads_no_table_from_end_to_end(runt
     job_id = await add_job(database)
     (last,) = await fetch(database, "SELECT id FROM media_files WHERE category = 'uploads' ORDER BY id DESC LIMIT 1")
     await assign(database, job_id, last["id"])
-    await execute(database, "ANALYZE media_files", "ANALYZE audit_events")
+    await execute(database, "VACUUM ANALYZE media_files", "ANALYZE audit_events")
     plans: list[dict[str, Any]] = []
 
     asked = await statements_of(runtime, last["id"], job_id)

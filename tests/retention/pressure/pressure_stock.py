@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -146,8 +147,15 @@ class SmallDisk:
         return getattr(self._store, name)
 
     async def capacity(self) -> Capacity:
-        objects = [path for path in self._store.root.rglob("*.bin") if path.is_file()]
-        return Capacity(self.total_bytes, self.total_bytes - sum(path.stat().st_size for path in objects))
+        return Capacity(self.total_bytes, self.total_bytes - sum(map(size_of, self._store.root.rglob("*.bin"))))
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of an object, none if somebody deletes it right now."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def on_small_disk(runtime: Runtime, total_kib: int, *, reserve_kib: int = 0) -> PressureService:
