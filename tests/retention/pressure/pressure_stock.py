@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, cast
 from uuid import UUID
 
@@ -151,9 +152,10 @@ class SmallDisk:
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of an object, none if somebody deletes it right now."""
+    """Return the bytes of an object; none if it is a folder, or somebody deletes it right now."""
     try:
-        return path.stat().st_size
+        found = path.stat()
+        return found.st_size if S_ISREG(found.st_mode) else 0
     except FileNotFoundError:
         return 0
 
