@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx
 
 from media_analysis.db.embedded import embedded_server
+from tests.conftest import fetch
 from tests.oracle import inspect_everything
 
 CLIENTS = 12
@@ -84,6 +85,9 @@ class Soak:
     ends_at: float
     acknowledged: dict[str, str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    """By request, and never asked back since."""
+    held: set[str] = field(default_factory=set)
+    """By request, and never released since."""
     answers: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
 
@@ -104,11 +108,17 @@ class Soak:
         mine: list[str] = []
         while time.monotonic() < self.ends_at:
             throw = dice.random()
-            if throw < 0.6 or not mine:
+            if throw < 0.5 or not mine:
                 await self.upload(dice, mine)
+            elif throw < 0.65:
+                await self.delete(dice.choice(mine), strategy=dice.choice(["soft", "hard"]))
+            elif throw < 0.7:
+                await self.restore(dice.choice(mine))
             elif throw < 0.75:
-                await self.delete(dice.choice(mine))
-            elif throw < 0.85:
+                await self.hold(dice.choice(mine))
+            elif throw < 0.8:
+                await self.release(dice.choice(mine))
+            elif throw < 0.88:
                 ttl = {"ttl_seconds": dice.choice([1, 100])}
                 await self.send("PATCH", f"/api/v1/files/{dice.choice(mine)}", json=ttl)
             else:
@@ -129,10 +139,27 @@ class Soak:
                 mine.append(stored["id"])
                 return
 
-    async def delete(self, file_id: str) -> None:
-        answer = await self.send("DELETE", f"/api/v1/files/{file_id}")
+    async def delete(self, file_id: str, *, strategy: str) -> None:
+        answer = await self.send("DELETE", f"/api/v1/files/{file_id}", params={"strategy": strategy})
         if answer is not None and answer.status_code == 204:
             self.deleted.add(file_id)
+            if file_id in self.held:
+                self.broken.append(f"promise 5: {file_id} was deleted by request while held")
+
+    async def restore(self, file_id: str) -> None:
+        self.deleted.discard(file_id)
+        answer = await self.send("POST", f"/api/v1/files/{file_id}/restore")
+        if answer is not None and answer.status_code == 410:
+            self.deleted.add(file_id)
+
+    async def hold(self, file_id: str) -> None:
+        answer = await self.send("PUT", f"/api/v1/files/{file_id}/hold", json={"reason": "soaked"})
+        if answer is not None and answer.status_code == 200:
+            self.held.add(file_id)
+
+    async def release(self, file_id: str) -> None:
+        self.held.discard(file_id)
+        await self.send("DELETE", f"/api/v1/files/{file_id}/hold")
 
     async def read(self, file_id: str) -> None:
         was_deleted = file_id in self.deleted
@@ -175,7 +202,11 @@ async def soak(directory: Path, *, seconds: float, seed: int) -> list[str]:
         print(f"{times:7,} x {answer}")
     async with embedded_server(directory / "postgres") as server:
         found = await inspect_everything(server.url, directory / "store", acknowledged=run.acknowledged)
-    print(f"{len(run.acknowledged):,} files acknowledged, {len(run.deleted):,} deleted by request")
+        gone = await fetch(server.url, "SELECT id::text FROM tombstones WHERE id = ANY($1::uuid[])", list(run.held))
+    found += [f"promise 5: {row['id']} was held and is gone" for row in gone]
+    print(
+        f"{len(run.acknowledged):,} files acknowledged, {len(run.deleted):,} deleted by request, {len(run.held):,} held"
+    )
     return run.broken + found
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from media_analysis.storage.category import Category
 
-TRASH = timedelta(hours=24)
+TRASH = timedelta(hours=48)
 PLAN_LIFETIME = timedelta(hours=24)
 
 

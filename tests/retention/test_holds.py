@@ -15,7 +15,7 @@ async def protect(database: str, file_id: object, column: str = "held_until", un
     await execute(database, f"UPDATE media_files SET {column} = now() + interval '{until}' WHERE id = '{file_id}'")
 
 
-@pytest.mark.parametrize("column", ["held_until", "min_retain_until"])
+@pytest.mark.parametrize("column", ["held_until", "job_held_until", "leased_until", "min_retain_until"])
 @pytest.mark.parametrize("batch_size", [1, 100])
 async def test_a_protected_file_stays_until_its_protection_ends(
     runtime: Runtime, plant: Plant, database: str, column: str, batch_size: int
@@ -47,7 +47,15 @@ async def test_a_batch_of_held_files_does_not_hide_those_behind_it(
     assert await buried(database) == set(behind)
 
 
-@pytest.mark.parametrize(("column", "rule"), [("held_until", "hold"), ("min_retain_until", "minimum_retention")])
+@pytest.mark.parametrize(
+    ("column", "rule"),
+    [
+        ("held_until", "hold"),
+        ("job_held_until", "hold"),
+        ("leased_until", "job_lease"),
+        ("min_retain_until", "minimum_retention"),
+    ],
+)
 async def test_a_protected_file_is_not_deleted_on_request(
     runtime: Runtime, store_file: StoreFile, database: str, column: str, rule: str
 ) -> None:

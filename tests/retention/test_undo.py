@@ -58,6 +58,19 @@ async def test_what_was_purged_or_restored_before_is_skipped(runtime: Runtime, p
     assert await living(database) == set(ids) - {ids[1]}
 
 
+async def test_what_another_sweep_threw_away_stays_there(runtime: Runtime, plant: Plant, database: str) -> None:
+    first = await plant(3)
+    undone = await sweep(runtime)
+    await plant(2)
+    other = await sweep(runtime)
+
+    restored = await runtime.restoring.undo(undone.id, actor="admin")
+    trash = await fetch(database, "SELECT trash_sweep_id FROM media_files WHERE state = 'trashed'")
+
+    assert restored == Restoration(len(first), 0)
+    assert [row["trash_sweep_id"] for row in trash] == [other.id] * 2
+
+
 async def test_a_hard_sweep_a_rehearsal_and_an_unknown_sweep_leave_nothing_to_undo(
     runtime: Runtime, plant: Plant
 ) -> None:

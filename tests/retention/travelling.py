@@ -18,7 +18,7 @@ from media_analysis.retention.pressure.service import PressureService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectReader
-from tests.retention.modelled import File, Rules
+from tests.retention.modelled import TRASH, File, Rules
 
 RULES = {
     Category.UPLOADS: Rules(lifetime=48, minimum=3, quota=2_500, high=1_200, low=500),
@@ -28,7 +28,7 @@ RULES = {
 OWNERS = ("alice", "bob")
 
 hours = st.sampled_from([1, 2, 5, 24, 30])
-later = st.sampled_from([0, 5, 24, 30, 60])
+later = st.sampled_from([0, 5, 24, 30])
 hours_or_never = st.none() | hours
 owners = st.sampled_from(OWNERS)
 categories = st.sampled_from(sorted(RULES))
@@ -60,6 +60,35 @@ sent = st.builds(
     Sent, owners, categories, st.sampled_from([0, 100, 300, 700, 900]), hours_or_never, st.booleans(), st.booleans()
 )
 
+
+numbers = st.integers(0, 99)
+_STEPS: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
+    "upload": {"sent": sent},
+    "protect": {
+        "file": numbers,
+        "act": st.sampled_from(["extend", "hold", "release", "lease"]),
+        "span": hours_or_never,
+    },
+    "change_job": {
+        "owner": owners,
+        "act": st.sampled_from(["hold", "release", "extend", "restore"]),
+        "span": hours_or_never,
+    },
+    "delete": {"file": numbers, "wish": st.sampled_from(["", "soft", "hard", "secure"])},
+    "restore": {"number": numbers},
+    "sweep": {"span": later},
+    "undo": {"number": numbers},
+    "relieve": {},
+    "apply_policy": {
+        "category": categories,
+        "lifetime": hours_or_never,
+        "minimum": st.none() | st.sampled_from([1, 3, 30]),
+    },
+    "plan": {"span": later},
+    "apply_plan": {"plan": numbers, "span": st.sampled_from([0, 1, 24])},
+}
+steps = st.one_of(*(st.tuples(st.just(name), st.fixed_dictionaries(dict(drawn))) for name, drawn in _STEPS.items()))
+"""What to do, and with what; files and plans are numbers, counted round and round."""
 
 # The upload happened at the database's clock; from here on it happened at the machine's. Holds keep their ends.
 _MOVE = """
@@ -109,6 +138,7 @@ def environment(database: str, directory: Path, *, soft: bool) -> Mapping[str, s
         "DATABASE_POOL_MIN": "1",
         "MEDIA_ANALYSIS_DATA_DIR": str(directory),
         "DELETION_STRATEGY": "soft" if soft else "hard",
+        "TRASH_RETENTION": f"{TRASH.total_seconds():.0f}s",
         "STORAGE_MONITORING_RESERVE_BYTES": "1MiB",
         "STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT": "100",
     }
