@@ -28,6 +28,12 @@ from tests.oracle import inspect_everything
 
 TEMPLATE = "media_analysis_template"
 TABLES = (
+    "queue.pgqueuer",
+    "queue.pgqueuer_log",
+    "queue.pgqueuer_statistics",
+    "job_events",
+    "job_sources",
+    "job_audit",
     "media_files",
     "analysis_results",
     "analysis_jobs",

@@ -67,7 +67,31 @@ class MediaFile(Base):
         Index("ix_media_files_pending", "category", "due_at", "id", postgresql_where=text("state = 'pending'")),
         Index("ix_media_files_owner", "owner", "id"),
         Index("ix_media_files_owner_category", "owner", "category", "id"),
-        Index("ix_media_files_job", "job_id", "id", postgresql_where=text("job_id IS NOT NULL")),
+        Index(
+            "ix_media_files_job",
+            "job_id",
+            "category",
+            "ordinal",
+            "id",
+            postgresql_where=text("job_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_media_files_pending_place",
+            "job_id",
+            "job_fence",
+            "role",
+            "ordinal",
+            unique=True,
+            postgresql_where=text("role IS NOT NULL AND state = 'pending'"),
+        ),
+        Index(
+            "uq_media_files_settled_place",
+            "job_id",
+            "role",
+            "ordinal",
+            unique=True,
+            postgresql_where=text("role IS NOT NULL AND state <> 'pending'"),
+        ),
         Index("ix_media_files_oldest", "category", "id", postgresql_where=text("state = 'stored'")),
         Index("ix_media_files_trash", "category", "trashed_at", "id", postgresql_where=text("state = 'trashed'")),
         Index("ix_media_files_damaged", "id", postgresql_where=text("last_error IS NOT NULL")),
@@ -85,6 +109,14 @@ class MediaFile(Base):
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("analysis_jobs.id"))
     parent_id: Mapped[UUID | None]
     """What it was derived from; may name a tombstone, hence no foreign key."""
+    role: Mapped[str | None]
+    """What a product is to its job, such as `frame`; NULL for what nobody derived."""
+    ordinal: Mapped[int | None]
+    """A product's place among those of its role, from 0, in time order."""
+    instant_seconds: Mapped[float | None]
+    """Where in its parent it was taken."""
+    job_fence: Mapped[int | None]
+    """The claim it was made under; pending products of an older one are nobody's."""
     size_bytes: Mapped[int | None]
     reserved_bytes: Mapped[int] = mapped_column(default=0)
     """What a pending upload has announced and the ledger holds for it."""

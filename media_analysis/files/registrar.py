@@ -3,15 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 from uuid import UUID
 
 from media_analysis.db.database import Database
 from media_analysis.db.group import GroupCommit
-from media_analysis.errors import InvalidRequest, QuotaPassed, UploadLeaseLost
+from media_analysis.errors import (
+    FenceLost,
+    InvalidRequest,
+    MediaAnalysisError,
+    PlaceTaken,
+    QuotaPassed,
+    UploadLeaseLost,
+)
 from media_analysis.failpoints import failpoint
-from media_analysis.files import registration
-from media_analysis.files.registration import Receipt, Registration, Settled, Settlement
+from media_analysis.files import registration, settlement
+from media_analysis.files.registration import Receipt, Registration
+from media_analysis.files.settlement import Settled, Settlement
 from media_analysis.storage.store import ObjectStore, ObjectWriter
+
+STAGED_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -21,12 +32,15 @@ class Registrar:
     db: Database
     store: ObjectStore
     lease_seconds: float
+    staged_seconds: float = STAGED_SECONDS
+    """How long a product waits for its job's end, unless its run renews."""
 
     async def register(self, asked: Registration) -> bool:
         """Insert a pending row; return False when its idempotency key is held by another upload.
 
         Raises:
             InvalidRequest: the job or the parent is not this owner's.
+            FenceLost, PlaceTaken: the run that makes it is over, or has such a product already.
             QuotaPassed: the category has no room for it.
             DatabaseUnavailable: nothing was registered, or a pending row that the sweep takes.
 
@@ -51,9 +65,18 @@ class Registrar:
         """
         return await self._settle.submit(done)
 
+    async def stage(self, done: Settlement) -> None:
+        """Note that a product's bytes are durable; it stays pending until its job ends.
+
+        Raises:
+            UploadLeaseLost: its run is over, and its row gone.
+
+        """
+        await self._stage.submit(done)
+
     async def close(self) -> None:
         """Finish what was submitted."""
-        for group in (self._register, self._create, self._settle):
+        for group in (self._register, self._create, self._settle, self._stage):
             await group.close()
 
     @cached_property
@@ -68,6 +91,10 @@ class Registrar:
     def _settle(self) -> GroupCommit[Settlement, Settled]:
         return GroupCommit(self._flush_settlements)
 
+    @cached_property
+    def _stage(self) -> GroupCommit[Settlement, None]:
+        return GroupCommit(self._flush_staged)
+
     async def _flush_registrations(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
         """Register a group; one that would pass a quota as a whole is halved until only the offenders fail."""
         try:
@@ -80,7 +107,7 @@ class Registrar:
             return [*first, *await self._flush_registrations(asked[middle:])]
         failpoint("upload.registered")
         return [
-            InvalidRequest(refused, "no such object of this owner")
+            _refusal(item, refused)
             if (refused := receipts[item.id].refused)
             else receipts[item.id].added or item.idempotency_key is None
             for item in asked
@@ -130,6 +157,25 @@ class Registrar:
 
     async def _settle_all(self, done: Sequence[Settlement]) -> Mapping[UUID, Settled]:
         async with self.db.transaction() as session:
-            settled = await registration.settle(session, done)
+            settled = await settlement.settle(session, done)
             failpoint("upload.settling")
             return settled
+
+    async def _flush_staged(self, done: Sequence[Settlement]) -> Sequence[Exception | None]:
+        staged = await self.db.retry(lambda: self._stage_all(done))
+        failpoint("product.staged")
+        ids = [item.registration.id for item in done]
+        return [None if file_id in staged else UploadLeaseLost(file_id) for file_id in ids]
+
+    async def _stage_all(self, done: Sequence[Settlement]) -> frozenset[UUID]:
+        async with self.db.transaction() as session:
+            return await settlement.stage(session, done, lease_seconds=self.staged_seconds)
+
+
+def _refusal(asked: Registration, refused: str) -> MediaAnalysisError:
+    if asked.job_id is not None and asked.place is not None:
+        if refused == "fence":
+            return FenceLost(asked.job_id)
+        if refused == "place":
+            return PlaceTaken(role=asked.place.role, ordinal=asked.place.ordinal)
+    return InvalidRequest(refused, "no such object of this owner")

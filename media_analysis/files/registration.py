@@ -1,8 +1,7 @@
-"""The three transactions of an upload as set-based statements, so that many uploads share each of them."""
+"""The first two transactions of an upload as set-based statements, so that many uploads share each of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,10 +9,19 @@ from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import QuotaPassed, UploadLeaseLost
-from media_analysis.files import ledger
-from media_analysis.files.expiry import Expiry
-from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.ledger import Account
 from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """What a file is to the run that makes it; (role, ordinal) is unique within a job."""
+
+    role: str
+    ordinal: int
+    fence: int
+    """The claim it is made under; a run that was taken over may register nothing more (promise 21)."""
+    instant_seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +39,7 @@ class Registration:
     reserved_bytes: int
     idempotency_key: str | None
     fingerprint: bytes | None
+    place: Place | None = None
 
     @property
     def account(self) -> Account:
@@ -49,27 +58,6 @@ class Receipt:
     fits: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
-    """What is known once all bytes are durable."""
-
-    registration: Registration
-    size_bytes: int
-    sha256: bytes
-    expiry: Expiry | None
-    """None is what the policy in force says of the category at the moment of the commit."""
-    reserved_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The instants the database gave to a stored file."""
-
-    created_at: datetime
-    stored_at: datetime
-    expires_at: datetime | None
-
-
 IDEMPOTENCY_HOURS: Final = 24
 
 _REGISTER = text("""
@@ -78,15 +66,25 @@ _REGISTER = text("""
             CAST(:ids AS uuid[]), CAST(:owners AS text[]), CAST(:categories AS category[]), CAST(:keys AS text[]),
             CAST(:filenames AS text[]), CAST(:media_types AS text[]), CAST(:job_ids AS uuid[]),
             CAST(:parent_ids AS uuid[]), CAST(:reserved AS bigint[]), CAST(:idempotency_keys AS text[]),
-            CAST(:fingerprints AS bytea[])
+            CAST(:fingerprints AS bytea[]), CAST(:roles AS text[]), CAST(:ordinals AS bigint[]),
+            CAST(:instants AS float8[]), CAST(:fences AS bigint[])
         ) AS asked(id, owner, category, key, filename, media_type, job_id, parent_id, reserved_bytes,
-                   idempotency_key, fingerprint)
+                   idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence)
     ), judged AS (
         SELECT asked.*, CASE
             WHEN job_id IS NOT NULL AND NOT EXISTS (
                 SELECT FROM analysis_jobs AS job
                 WHERE job.id = asked.job_id AND job.owner = asked.owner AND job.deleted_at IS NULL
             ) THEN 'job_id'
+            WHEN role IS NOT NULL AND NOT EXISTS (
+                SELECT FROM analysis_jobs AS job
+                WHERE job.id = asked.job_id AND job.fence = asked.job_fence AND job.status = 'running'
+            ) THEN 'fence'
+            WHEN role IS NOT NULL AND EXISTS (
+                SELECT FROM media_files AS other
+                WHERE other.job_id = asked.job_id AND other.job_fence = asked.job_fence
+                    AND other.role = asked.role AND other.ordinal = asked.ordinal AND other.id <> asked.id
+            ) THEN 'place'
             WHEN parent_id IS NOT NULL AND NOT EXISTS (
                 SELECT FROM media_files AS parent
                 WHERE parent.id = asked.parent_id AND parent.owner = asked.owner AND parent.state <> 'pending'
@@ -105,12 +103,13 @@ _REGISTER = text("""
         RETURNING file_id
     ), added AS (
         INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, parent_id,
-                                 reserved_bytes, expiry_explicit, due_at)
+                                 reserved_bytes, expiry_explicit, role, ordinal, instant_seconds, job_fence, due_at)
         SELECT id, owner, category, 'pending', key, filename, media_type, job_id, parent_id,
-               reserved_bytes, false, now() + make_interval(secs => :lease_seconds)
+               reserved_bytes, false, role, ordinal, instant_seconds, job_fence,
+               now() + make_interval(secs => :lease_seconds)
         FROM judged
         WHERE refused IS NULL AND (idempotency_key IS NULL OR id IN (SELECT file_id FROM keyed))
-        ON CONFLICT (id) DO NOTHING
+        ON CONFLICT DO NOTHING
         RETURNING id, owner, category, reserved_bytes
     ), sums AS (
         SELECT category, sum(reserved_bytes)::bigint AS size_bytes FROM added GROUP BY category
@@ -158,61 +157,6 @@ _LOCK_PENDING = text("""
     SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
 """)
 
-_SETTLE = text("""
-    WITH asked AS (
-        SELECT * FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:explicit AS boolean[]),
-            CAST(:instants AS timestamptz[]), CAST(:lifetimes AS float8[]),
-            CAST(:owners AS text[]), CAST(:idempotency_keys AS text[]),
-            CAST(:categories AS category[]), CAST(:job_ids AS uuid[])
-        ) AS asked(id, size_bytes, sha256, explicit, expires_at, lifetime_seconds, owner, idempotency_key,
-                   category, job_id)
-    ), jobs AS MATERIALIZED (
-        -- Locked, so that no hold of a job comes or goes between reading it here and copying it to its file.
-        SELECT id, held_until FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[])) ORDER BY id FOR KEY SHARE
-    ), timed AS (
-        SELECT asked.*, job.held_until AS job_held_until,
-            now() + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at,
-            CASE WHEN explicit THEN coalesce(asked.expires_at, now() + make_interval(secs => asked.lifetime_seconds))
-                ELSE now() + make_interval(secs => policy.lifetime_seconds) END AS ends_at
-        FROM asked LEFT JOIN category_policies AS policy USING (category)
-        LEFT JOIN jobs AS job ON job.id = asked.job_id
-    ), held AS MATERIALIZED (
-        SELECT asked.id FROM asked JOIN idempotency_keys AS known
-            ON known.owner = asked.owner AND known.key = asked.idempotency_key AND known.file_id = asked.id
-        ORDER BY known.owner, known.key FOR UPDATE OF known
-    ), settled AS (
-        UPDATE media_files AS file SET
-            state = 'stored', size_bytes = timed.size_bytes, sha256 = timed.sha256, reserved_bytes = 0,
-            stored_at = now(), expires_at = timed.ends_at, expiry_explicit = timed.explicit,
-            min_retain_until = timed.minimum_ends_at,
-            job_held_until = greatest(file.job_held_until, timed.job_held_until),
-            due_at = CASE WHEN timed.ends_at IS NOT NULL THEN nullif(
-                greatest(timed.ends_at, timed.minimum_ends_at, file.job_held_until, timed.job_held_until), 'infinity'
-            ) END
-        FROM timed
-        WHERE file.id = timed.id AND file.state = 'pending'
-            AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))
-        RETURNING file.*
-    ), ingested AS (
-        INSERT INTO ledger_days (day, category, files, size_bytes)
-        SELECT (now() AT TIME ZONE 'UTC')::date, category, count(*), sum(size_bytes) FROM settled
-        GROUP BY category ORDER BY category
-        ON CONFLICT (day, category) DO UPDATE SET
-            files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
-    ), answered AS (
-        UPDATE idempotency_keys AS known SET answer = to_jsonb(settled)
-        FROM settled JOIN asked USING (id)
-        WHERE known.owner = settled.owner AND known.key = asked.idempotency_key
-    )
-    SELECT id, created_at, stored_at, expires_at FROM settled
-""")
-
-_ALREADY_SETTLED = text("""
-    SELECT id, created_at, stored_at, expires_at FROM media_files
-    WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'stored'
-""")
-
 
 async def add_pending(
     session: AsyncSession, asked: Sequence[Registration], *, lease_seconds: float
@@ -232,6 +176,10 @@ async def add_pending(
             "reserved": [item.reserved_bytes for item in asked],
             "idempotency_keys": [item.idempotency_key for item in asked],
             "fingerprints": [item.fingerprint for item in asked],
+            "roles": [item.place and item.place.role for item in asked],
+            "ordinals": [item.place and item.place.ordinal for item in asked],
+            "instants": [item.place and item.place.instant_seconds for item in asked],
+            "fences": [item.place and item.place.fence for item in asked],
             "idempotency_hours": IDEMPOTENCY_HOURS,
             "lease_seconds": lease_seconds,
         },
@@ -257,39 +205,3 @@ async def extend(session: AsyncSession, asked: Registration, more_bytes: int) ->
 async def lock_pending(session: AsyncSession, ids: Sequence[UUID]) -> frozenset[UUID]:
     """Lock the rows that are still pending (T1); the lock lasts until the transaction ends."""
     return frozenset((await session.execute(_LOCK_PENDING, {"ids": ids})).scalars())
-
-
-async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[UUID, Settled]:
-    """Turn pending rows into stored ones (T2) and settle the ledger; a missing id lost its lease.
-
-    Safe to repeat after a lost COMMIT answer: what is stored already is returned as it was stored.
-    """
-    rows = await session.execute(
-        _SETTLE,
-        {
-            "ids": [item.registration.id for item in asked],
-            "sizes": [item.size_bytes for item in asked],
-            "hashes": [item.sha256 for item in asked],
-            "explicit": [item.expiry is not None for item in asked],
-            "instants": [item.expiry.at if item.expiry else None for item in asked],
-            "lifetimes": [item.expiry.lifetime_seconds if item.expiry else None for item in asked],
-            "owners": [item.registration.owner for item in asked],
-            "idempotency_keys": [item.registration.idempotency_key for item in asked],
-            "categories": [item.registration.category.value for item in asked],
-            "job_ids": [item.registration.job_id for item in asked],
-        },
-    )
-    settled = {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
-    await ledger.move(
-        session,
-        ledger.sum_movements(
-            (item.registration.account, Movement(1, item.size_bytes, -item.reserved_bytes))
-            for item in asked
-            if item.registration.id in settled
-        ),
-    )
-    missing = [item.registration.id for item in asked if item.registration.id not in settled]
-    if missing:
-        rows = await session.execute(_ALREADY_SETTLED, {"ids": missing})
-        settled |= {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
-    return settled

@@ -29,10 +29,11 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files import queries
 from media_analysis.files.bodies import Body, require_same_body, split_head, timed
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FileState, MediaFile
+from media_analysis.files.models import MediaFile
 from media_analysis.files.registrar import Registrar
-from media_analysis.files.registration import Registration, Settled, Settlement
+from media_analysis.files.registration import Place, Registration
 from media_analysis.files.reservation import ROOM_ATTEMPTS, Reservation, RoomMaker
+from media_analysis.files.settlement import Settlement
 from media_analysis.media.sniff import extension_of, sniff
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
@@ -70,6 +71,8 @@ class Upload:
     job_id: UUID | None = None
     parent_id: UUID | None = None
     idempotency_key: str | None = None
+    place: Place | None = None
+    """Where it belongs, if a job's run makes it; then it stays pending until that has ended."""
 
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of everything asked for beside the body."""
@@ -142,6 +145,7 @@ class UploadService:
             reserved_bytes=reserved_bytes,
             idempotency_key=upload.idempotency_key,
             fingerprint=upload.fingerprint() if upload.idempotency_key is not None else None,
+            place=upload.place,
         )
 
     async def _receive(self, registration: Registration, upload: Upload, body: Body) -> MediaFile:
@@ -161,10 +165,13 @@ class UploadService:
             expiry=upload.expiry,
             reserved_bytes=reservation.reserved_bytes,
         )
+        if upload.place is not None:
+            await self.registrar.stage(settlement)
+            return settlement.as_staged()
         # From here on nothing is cleaned up on failure: the COMMIT may have happened although its answer was lost.
         settled = await self.registrar.settle(settlement)
         await self.room.notice(upload.category)
-        return _as_stored(settlement, settled)
+        return settlement.as_stored(settled)
 
     async def _write(self, reservation: Reservation, body: Body) -> tuple[bytes, int]:
         writer = await self.registrar.create(reservation.asked)
@@ -270,24 +277,3 @@ async def _synced(registration: Registration, writer: ObjectWriter) -> bytes:
         raise UploadLeaseLost(registration.id) from error  # only the sweep removes names
     failpoint("upload.synced")
     return sha256
-
-
-def _as_stored(settlement: Settlement, settled: Settled) -> MediaFile:
-    asked = settlement.registration
-    return MediaFile(
-        id=asked.id,
-        owner=asked.owner,
-        category=asked.category,
-        state=FileState.STORED,
-        key=asked.key,
-        filename=asked.filename,
-        media_type=asked.media_type,
-        job_id=asked.job_id,
-        parent_id=asked.parent_id,
-        size_bytes=settlement.size_bytes,
-        sha256=settlement.sha256,
-        created_at=settled.created_at,
-        stored_at=settled.stored_at,
-        expires_at=settled.expires_at,
-        expiry_explicit=settlement.expiry is not None,
-    )

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, Until, native_enum
@@ -29,6 +30,21 @@ class AnalysisJob(Base):
     __table_args__ = (
         CheckConstraint("progress >= 0 AND progress <= 1", name="progress_is_share"),
         Index("ix_analysis_jobs_owner", "owner", "id"),
+        Index("ix_analysis_jobs_status", "status", "id"),
+        Index("ix_analysis_jobs_kind", "kind", "id"),
+        Index("ix_analysis_jobs_folder", "folder_name", postgresql_ops={"folder_name": "text_pattern_ops"}),
+        Index(
+            "ix_analysis_jobs_due",
+            "expires_at",
+            postgresql_where=text("expires_at IS NOT NULL AND deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_analysis_jobs_external",
+            "priority",
+            "id",
+            postgresql_where=text("kind = 'external' AND status IN ('pending', 'running')"),
+        ),
+        Index("ix_analysis_jobs_leased", "leased_until", postgresql_where=text("status = 'running'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -41,7 +57,25 @@ class AnalysisJob(Base):
     """Share done, 0 to 1."""
     priority: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
+    """Claims since it was last asked for; a worker that dies counts, so that a poisonous job ends."""
+    fence: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """Grows with every claim and cancellation; whoever writes with an older one is refused (promise 21)."""
+    worker: Mapped[str | None]
+    leased_until: Mapped[datetime | None]
+    """Until then its worker is taken to be alive."""
+    queue_id: Mapped[int | None]
+    retry_at: Mapped[datetime | None]
+    pinned_until: Mapped[datetime | None]
+    """Until then its sources stay, whatever their own expiry says, while it waits."""
+    stage: Mapped[str | None]
+    stage_done: Mapped[int | None]
+    stage_total: Mapped[int | None]
+    warnings: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    last_event: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    error_code: Mapped[str | None]
     error: Mapped[str | None]
+    lifetime_seconds: Mapped[float | None]
+    """How long the run is kept once it has ended, where somebody asked for that."""
     folder_name: Mapped[str] = mapped_column(unique=True)
     """`YYYYMMDD_HHMMSS_{id}` in UTC."""
     category: Mapped[Category] = mapped_column(native_enum(Category), default=Category.OUTPUTS)
@@ -62,13 +96,85 @@ class AnalysisResult(Base):
     """A JSON document that a job produced."""
 
     __tablename__ = "analysis_results"
-    __table_args__ = (Index("ix_analysis_results_job", "job_id", "id"),)
+    __table_args__ = (
+        Index("ix_analysis_results_job", "job_id", "id"),
+        Index("ix_analysis_results_owner", "owner", "id"),
+        Index("ix_analysis_results_kind", "kind", "id"),
+        Index("ix_analysis_results_due", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index("ix_analysis_results_file", "media_file_id", "id", postgresql_where=text("media_file_id IS NOT NULL")),
+        Index("ix_analysis_results_data", "data", postgresql_using="gin", postgresql_ops={"data": "jsonb_path_ops"}),
+        Index(
+            "uq_analysis_results_place",
+            "job_id",
+            "job_fence",
+            "kind",
+            "media_file_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("job_fence IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner: Mapped[str]
     job_id: Mapped[UUID] = mapped_column(ForeignKey("analysis_jobs.id"))
+    job_fence: Mapped[int | None]
+    """The claim it was made under; NULL if not by a run."""
+    published: Mapped[bool] = mapped_column(default=False)
+    """Whether its job has completed; nobody sees it before."""
     media_file_id: Mapped[UUID | None]
     kind: Mapped[str]
     data: Mapped[dict[str, Any]]
     category: Mapped[Category] = mapped_column(native_enum(Category), default=Category.OUTPUTS)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
+
+
+class JobSource(Base):
+    """A file that a job analyses, in the order it was asked for; it may be gone by now."""
+
+    __tablename__ = "job_sources"
+    __table_args__ = (Index("ix_job_sources_file", "file_id"),)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("analysis_jobs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[UUID]
+
+
+class JobEvent(Base):
+    """Something that happened to a job, numbered without gaps, so that a reader who was away misses nothing."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("analysis_jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    kind: Mapped[str]
+    """`status`, `progress` or `warning`."""
+    data: Mapped[dict[str, Any]]
+
+
+class JobAudit(Base):
+    """What stays of a deleted run."""
+
+    __tablename__ = "job_audit"
+    __table_args__ = (Index("ix_job_audit_owner", "owner", "deleted_at", "job_id"),)
+
+    job_id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    kind: Mapped[str]
+    folder_name: Mapped[str]
+    status: Mapped[str]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    archived_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime]
+    deleted_by: Mapped[str]
+    reason: Mapped[str | None]
+    files: Mapped[int]
+    size_bytes: Mapped[int]
+    stats: Mapped[dict[str, Any]]
+    """Files and bytes per category, and what became of them."""

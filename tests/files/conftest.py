@@ -10,7 +10,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from media_analysis.files.registration import Registration, Settlement
+from media_analysis.files.registration import Registration
+from media_analysis.files.settlement import Settlement
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.runtime import Runtime

@@ -30,7 +30,7 @@ MUTANTS = (
     Mutant(
         "the fact is written whatever the state",
         15,
-        "files/registration.py",
+        "files/settlement.py",
         "WHERE file.id = timed.id AND file.state = 'pending'",
         "WHERE file.id = timed.id",
         ("tests/files/test_registrar.py::test_settling_twice_counts_once",),
@@ -38,7 +38,7 @@ MUTANTS = (
     Mutant(
         "a settled upload is not recognised after a lost answer",
         17,
-        "files/registration.py",
+        "files/settlement.py",
         "    if missing:\n",
         "    if False:\n",
         ("tests/files/test_lost_connection.py::test_a_lost_connection_at_a_commit_still_yields_the_stored_file",),
@@ -55,7 +55,7 @@ MUTANTS = (
     Mutant(
         "an idempotent answer is not remembered",
         16,
-        "files/registration.py",
+        "files/settlement.py",
         "SET answer = to_jsonb(settled)",
         "SET answer = NULL",
         (
@@ -66,7 +66,7 @@ MUTANTS = (
     Mutant(
         "a key may be taken while its upload settles",
         16,
-        "files/registration.py",
+        "files/settlement.py",
         "ORDER BY known.owner, known.key FOR UPDATE OF known",
         "ORDER BY known.owner, known.key",
         ("tests/files/test_idempotency.py::test_a_key_taken_at_the_very_moment_of_settling_is_lost",),

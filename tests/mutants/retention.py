@@ -15,7 +15,7 @@ MUTANTS = (
     Mutant(
         "a job's hold is not copied when an upload settles",
         5,
-        "files/registration.py",
+        "files/settlement.py",
         "SELECT asked.*, job.held_until AS job_held_until,",
         "SELECT asked.*, CAST(NULL AS timestamptz) AS job_held_until,",
         ("tests/retention/test_job_holds.py::test_an_upload_into_a_held_job_is_held_from_its_first_moment",),

@@ -1,0 +1,175 @@
+"""The last transaction of an upload, set-based: pending rows become stored ones, or a run's staged products."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.files import ledger
+from media_analysis.files.expiry import Expiry
+from media_analysis.files.ledger import Movement
+from media_analysis.files.models import FileState, MediaFile
+from media_analysis.files.registration import Registration
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """What is known once all bytes are durable."""
+
+    registration: Registration
+    size_bytes: int
+    sha256: bytes
+    expiry: Expiry | None
+    """None is what the policy in force says of the category at the moment of the commit."""
+    reserved_bytes: int
+
+    def as_stored(self, settled: "Settled") -> MediaFile:
+        """Return the row as it is now."""
+        return MediaFile(
+            **self._facts(),
+            state=FileState.STORED,
+            created_at=settled.created_at,
+            stored_at=settled.stored_at,
+            expires_at=settled.expires_at,
+            expiry_explicit=self.expiry is not None,
+        )
+
+    def as_staged(self) -> MediaFile:
+        """Return the row of a product whose job has not ended."""
+        return MediaFile(**self._facts(), state=FileState.PENDING, expiry_explicit=False)
+
+    def _facts(self) -> dict[str, Any]:
+        asked, place = self.registration, self.registration.place
+        names = ("id", "owner", "category", "key", "filename", "media_type", "job_id", "parent_id")
+        facts = {name: getattr(asked, name) for name in names}
+        if place is not None:
+            facts |= {"role": place.role, "ordinal": place.ordinal, "instant_seconds": place.instant_seconds}
+        return {**facts, "size_bytes": self.size_bytes, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The instants the database gave to a stored file."""
+
+    created_at: datetime
+    stored_at: datetime
+    expires_at: datetime | None
+
+
+_SETTLE = text("""
+    WITH asked AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:explicit AS boolean[]),
+            CAST(:instants AS timestamptz[]), CAST(:lifetimes AS float8[]),
+            CAST(:owners AS text[]), CAST(:idempotency_keys AS text[]),
+            CAST(:categories AS category[]), CAST(:job_ids AS uuid[])
+        ) AS asked(id, size_bytes, sha256, explicit, expires_at, lifetime_seconds, owner, idempotency_key,
+                   category, job_id)
+    ), jobs AS MATERIALIZED (
+        -- Locked, so that no hold of a job comes or goes between reading it here and copying it to its file.
+        SELECT id, held_until FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[])) ORDER BY id FOR KEY SHARE
+    ), timed AS (
+        SELECT asked.*, job.held_until AS job_held_until,
+            now() + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at,
+            CASE WHEN explicit THEN coalesce(asked.expires_at, now() + make_interval(secs => asked.lifetime_seconds))
+                ELSE now() + make_interval(secs => policy.lifetime_seconds) END AS ends_at
+        FROM asked LEFT JOIN category_policies AS policy USING (category)
+        LEFT JOIN jobs AS job ON job.id = asked.job_id
+    ), held AS MATERIALIZED (
+        SELECT asked.id FROM asked JOIN idempotency_keys AS known
+            ON known.owner = asked.owner AND known.key = asked.idempotency_key AND known.file_id = asked.id
+        ORDER BY known.owner, known.key FOR UPDATE OF known
+    ), settled AS (
+        UPDATE media_files AS file SET
+            state = 'stored', size_bytes = timed.size_bytes, sha256 = timed.sha256, reserved_bytes = 0,
+            stored_at = now(), expires_at = timed.ends_at, expiry_explicit = timed.explicit,
+            min_retain_until = timed.minimum_ends_at,
+            job_held_until = greatest(file.job_held_until, timed.job_held_until),
+            due_at = CASE WHEN timed.ends_at IS NOT NULL THEN nullif(
+                greatest(timed.ends_at, timed.minimum_ends_at, file.job_held_until, timed.job_held_until), 'infinity'
+            ) END
+        FROM timed
+        WHERE file.id = timed.id AND file.state = 'pending'
+            AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))
+        RETURNING file.*
+    ), ingested AS (
+        INSERT INTO ledger_days (day, category, files, size_bytes)
+        SELECT (now() AT TIME ZONE 'UTC')::date, category, count(*), sum(size_bytes) FROM settled
+        GROUP BY category ORDER BY category
+        ON CONFLICT (day, category) DO UPDATE SET
+            files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
+    ), answered AS (
+        UPDATE idempotency_keys AS known SET answer = to_jsonb(settled)
+        FROM settled JOIN asked USING (id)
+        WHERE known.owner = settled.owner AND known.key = asked.idempotency_key
+    )
+    SELECT id, created_at, stored_at, expires_at FROM settled
+""")
+
+_ALREADY_SETTLED = text("""
+    SELECT id, created_at, stored_at, expires_at FROM media_files
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'stored'
+""")
+
+_STAGE = text("""
+    UPDATE media_files AS file SET
+        size_bytes = asked.size_bytes, sha256 = asked.sha256, due_at = now() + make_interval(secs => :lease_seconds)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]))
+        AS asked(id, size_bytes, sha256)
+    WHERE file.id = asked.id AND file.state = 'pending'
+    RETURNING file.id
+""")
+
+
+async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[UUID, Settled]:
+    """Turn pending rows into stored ones (T2) and settle the ledger; a missing id lost its lease.
+
+    Safe to repeat after a lost COMMIT answer: what is stored already is returned as it was stored.
+    """
+    rows = await session.execute(
+        _SETTLE,
+        {
+            "ids": [item.registration.id for item in asked],
+            "sizes": [item.size_bytes for item in asked],
+            "hashes": [item.sha256 for item in asked],
+            "explicit": [item.expiry is not None for item in asked],
+            "instants": [item.expiry.at if item.expiry else None for item in asked],
+            "lifetimes": [item.expiry.lifetime_seconds if item.expiry else None for item in asked],
+            "owners": [item.registration.owner for item in asked],
+            "idempotency_keys": [item.registration.idempotency_key for item in asked],
+            "categories": [item.registration.category.value for item in asked],
+            "job_ids": [item.registration.job_id for item in asked],
+        },
+    )
+    settled = {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
+    await ledger.move(
+        session,
+        ledger.sum_movements(
+            (item.registration.account, Movement(1, item.size_bytes, -item.reserved_bytes))
+            for item in asked
+            if item.registration.id in settled
+        ),
+    )
+    missing = [item.registration.id for item in asked if item.registration.id not in settled]
+    if missing:
+        rows = await session.execute(_ALREADY_SETTLED, {"ids": missing})
+        settled |= {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
+    return settled
+
+
+async def stage(session: AsyncSession, done: Sequence[Settlement], *, lease_seconds: float) -> frozenset[UUID]:
+    """Note that the bytes of pending products are durable; their job's end stores them. A missing id lost its lease."""
+    staged = await session.execute(
+        _STAGE,
+        {
+            "ids": [item.registration.id for item in done],
+            "sizes": [item.size_bytes for item in done],
+            "hashes": [item.sha256 for item in done],
+            "lease_seconds": lease_seconds,
+        },
+    )
+    return frozenset(staged.scalars())
