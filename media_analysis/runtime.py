@@ -8,6 +8,9 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from media_analysis.analysis.control import ControlService
+from media_analysis.analysis.execution import Execution
+from media_analysis.analysis.runs import RunService
 from media_analysis.db.database import Database, open_database
 from media_analysis.db.embedded import embedded_server
 from media_analysis.db.health import require_safe_settings
@@ -19,6 +22,7 @@ from media_analysis.files.service import FileService
 from media_analysis.files.uploads import UploadService
 from media_analysis.jobs.service import JobService
 from media_analysis.retention.deletion import Deleter
+from media_analysis.retention.discarding import DiscardService
 from media_analysis.retention.explain.service import ExplainService
 from media_analysis.retention.forecast.service import ForecastService
 from media_analysis.retention.guard.breaker import Breaker
@@ -81,6 +85,28 @@ class Runtime:
     @cached_property
     def jobs(self) -> JobService:
         return JobService(self.db)
+
+    @cached_property
+    def runs(self) -> RunService:
+        return options.run_service(self.settings, self.db)
+
+    @cached_property
+    def discards(self) -> DiscardService:
+        return DiscardService(self.db, self.deleter)
+
+    @cached_property
+    def control(self) -> ControlService:
+        return ControlService(self.db, self.discards, self.settings.worker.pin_limit)
+
+    @cached_property
+    def execution(self) -> Execution:
+        return Execution(
+            runs=self.runs,
+            uploads=self.uploads,
+            discards=self.discards,
+            root=self.store.root,
+            options=options.run_options(self.settings),
+        )
 
     @cached_property
     def clock(self) -> ClockService:

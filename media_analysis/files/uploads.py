@@ -73,6 +73,8 @@ class Upload:
     idempotency_key: str | None = None
     place: Place | None = None
     """Where it belongs, if a job's run makes it; then it stays pending until that has ended."""
+    run: str | None = None
+    """The folder name of that job."""
 
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of everything asked for beside the body."""
@@ -132,6 +134,7 @@ class UploadService:
             day=datetime.now(UTC),
             parent_id=upload.parent_id,
             job_id=upload.job_id,
+            run=upload.run,
         )
         return Registration(
             id=file_id,

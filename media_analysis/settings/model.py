@@ -12,6 +12,7 @@ from media_analysis.settings.kinds import Choice, Whole
 from media_analysis.settings.section import DaysLeaf, OwnPlaceLeaf, PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
 from media_analysis.settings.storage import Storage
 from media_analysis.settings.texts import Host
+from media_analysis.settings.worker import Worker
 
 _Compression = Literal["gzip", "bz2", "xz", "zstd"]
 
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     archive: Archive = Archive()
     deletion: Deletion = Deletion()
+    worker: Worker = Worker()
     database: Database = Database()
     server: Server = Server()
     logging: Logging = Logging()

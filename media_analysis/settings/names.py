@@ -13,7 +13,7 @@ from media_analysis.settings.kinds import Kind
 from media_analysis.settings.model import Settings
 
 CONFIG_VARIABLE: Final = "MEDIA_ANALYSIS_CONFIG"
-GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "TRASH_", "MEDIA_ANALYSIS_")
+GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "TRASH_", "WORKER_", "MEDIA_ANALYSIS_")
 """Nobody else uses these, so an unknown variable under them is a misspelt setting."""
 OTHER_VARIABLES: Final = frozenset(
     {CONFIG_VARIABLE, "MEDIA_ANALYSIS_TESTING", "MEDIA_ANALYSIS_FAILPOINT", "MEDIA_ANALYSIS_FAILPOINT_TRACE"}

@@ -3,8 +3,12 @@
 from datetime import timedelta
 from functools import lru_cache
 
-from media_analysis.db.database import DatabaseOptions
+from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.execution import RunOptions
+from media_analysis.analysis.runs import RunService
+from media_analysis.db.database import Database, DatabaseOptions
 from media_analysis.files.uploads import UploadLimits
+from media_analysis.media.options import Limits
 from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.explain.explanation import NextTick
 from media_analysis.retention.guard.breaker import BreakerLimits
@@ -111,3 +115,24 @@ def clock_limits(settings: Settings) -> ClockLimits:
     """Return from when the clock is distrusted."""
     chosen = settings.storage.breaker
     return ClockLimits(jump=timedelta(seconds=chosen.clock_jump_seconds), downtime=timedelta(days=chosen.downtime_days))
+
+
+def run_service(settings: Settings, db: Database) -> RunService:
+    """Return what starts and ends runs of jobs."""
+    worker = settings.worker
+    return RunService(db, lease=timedelta(seconds=worker.lease_seconds), max_attempts=worker.max_attempts)
+
+
+def run_options(settings: Settings) -> RunOptions:
+    """Return how runs are confined and tried again."""
+    worker = settings.worker
+    return RunOptions(
+        confinement=Confinement(seconds=worker.timeout_seconds, memory_bytes=worker.memory_bytes),
+        limits=Limits(
+            max_pixels=worker.max_pixels,
+            max_duration_seconds=worker.max_duration.total_seconds(),
+            max_product_bytes=worker.max_product_bytes,
+            threads=worker.threads,
+        ),
+        first_delay=timedelta(seconds=worker.retry_seconds),
+    )

@@ -11,14 +11,23 @@ _SAFE_EXTENSION: Final = re.compile(r"[a-z0-9]{1,8}")
 
 
 def object_key(
-    category: Category, file_id: UUID, *, extension: str, day: datetime, parent_id: UUID | None, job_id: UUID | None
+    category: Category,
+    file_id: UUID,
+    *,
+    extension: str,
+    day: datetime,
+    parent_id: UUID | None,
+    job_id: UUID | None,
+    run: str | None = None,
 ) -> str:
     """Return the key of a new object: the category's folder, then the id and a safe extension.
 
-    `day` is an instant in UTC; frames gather under the video they came from, temp files under their job.
+    `day` is an instant in UTC; frames gather under the video they came from, temp files under their job, and what a
+    job's run puts out under the folder name that is its own, `run`.
     """
     name = f"{file_id}.{extension if _SAFE_EXTENSION.fullmatch(extension) else 'bin'}"
-    return f"{_folder(category, file_id, day, parent_id, job_id)}/{name}"
+    folder = _folder(category, file_id, day, parent_id, job_id)
+    return f"{folder}/{run}/{name}" if run is not None and category is Category.OUTPUTS else f"{folder}/{name}"
 
 
 def _folder(category: Category, file_id: UUID, day: datetime, parent_id: UUID | None, job_id: UUID | None) -> str:  # noqa: PLR0911

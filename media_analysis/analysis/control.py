@@ -1,0 +1,174 @@
+"""What an owner tells a job: to begin, to stop, to try again; its row and its queue entry commit together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.analysis import leases
+from media_analysis.analysis.ending import end_job
+from media_analysis.db.database import Database, clock
+from media_analysis.db.queue import enqueue, withdraw
+from media_analysis.errors import JobEnded, JobNotFailed, JobNotFound, SourceUnusable
+from media_analysis.failpoints import failpoint
+from media_analysis.jobs.events import add_event
+from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
+from media_analysis.jobs.queries import get_job
+from media_analysis.retention.discarding import DiscardService
+
+EXTERNAL: Final = "external"
+"""The kind that programs elsewhere claim over REST; it never enters the queue."""
+
+# Locked, so that none of them expires or goes between being looked at and being pinned.
+_LOCK_USABLE = text("""
+    SELECT id FROM media_files
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = :owner AND state = 'stored'
+        AND (expires_at IS NULL OR expires_at > :now OR leased_until > :now)
+    ORDER BY id FOR UPDATE
+""")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
+    """A job about to be created; its parameters were validated as its kind wants them."""
+
+    owner: str
+    name: str
+    kind: str
+    source_file_ids: Sequence[UUID]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
+    lifetime: timedelta | None = None
+    """How long the run is kept once it has ended; None leaves each product to its category."""
+    pins: bool = True
+    """Whether its sources stay while it waits, up to the service's limit."""
+
+
+@dataclass(frozen=True)
+class ControlService:
+    """Creates, cancels and retries jobs; `owner=None` is an administrator."""
+
+    db: Database
+    discards: DiscardService
+    pin_limit: timedelta
+
+    async def create(self, asked: NewJob, *, now: datetime | None = None) -> AnalysisJob:
+        """Create a job and queue it, in one transaction.
+
+        Raises:
+            SourceUnusable: a source is not this owner's, not stored or has expired; nothing was created.
+
+        """
+        job_id: UUID = uuid7()
+        async with self.db.transaction() as session:
+            at: datetime = (await session.execute(select(clock(now)))).scalar_one()
+            await _require_usable(session, asked.owner, asked.source_file_ids, at)
+            job = AnalysisJob(
+                id=job_id,
+                owner=asked.owner,
+                name=asked.name,
+                kind=asked.kind,
+                parameters=dict(asked.parameters),
+                status=JobStatus.PENDING,
+                priority=asked.priority,
+                folder_name=f"{at:%Y%m%d_%H%M%S}_{job_id}",
+                created_at=at,
+                pinned_until=at + self.pin_limit if asked.pins else None,
+                lifetime_seconds=None if asked.lifetime is None else asked.lifetime.total_seconds(),
+            )
+            session.add(job)
+            await session.flush()
+            await _add_sources(session, job_id, asked.source_file_ids)
+            await self._queue(session, job)
+            failpoint("job.creating")
+        failpoint("job.created")
+        return job
+
+    async def cancel(self, job_id: UUID, *, owner: str | None, now: datetime | None = None) -> AnalysisJob:
+        """Stop a job that waits or runs; whoever runs it is told, and its writes are refused from now on.
+
+        Cancelling again changes nothing.
+
+        Raises:
+            JobNotFound, JobEnded: there is nothing to stop.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await _require_job(session, job_id, owner, now)
+            if job.status is JobStatus.CANCELLED:
+                return job
+            if job.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
+                raise JobEnded(job_id, status=job.status)
+            await stop_job(session, job, at)
+            failpoint("job.cancelling")
+        failpoint("job.cancelled")
+        await self.discards.discard(job_id)
+        return job
+
+    async def retry(self, job_id: UUID, *, owner: str | None, now: datetime | None = None) -> AnalysisJob:
+        """Queue a failed job again, with all its attempts before it.
+
+        Raises:
+            JobNotFound, JobNotFailed: there is nothing to try again.
+            SourceUnusable: a source is gone or has expired meanwhile.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await _require_job(session, job_id, owner, now)
+            if job.status is not JobStatus.FAILED:
+                raise JobNotFailed(job_id, status=job.status)
+            ids = await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id))
+            await _require_usable(session, job.owner, ids.all(), at)
+            job.status, job.attempts, job.progress = JobStatus.PENDING, 0, 0.0
+            job.error_code = job.error = job.completed_at = job.worker = None
+            if job.lifetime_seconds is not None:
+                job.expires_at = None  # it counts from the new end
+            if job.pinned_until is not None:
+                job.pinned_until = at + self.pin_limit
+            await self._queue(session, job)
+            failpoint("job.retrying")
+        failpoint("job.retried")
+        return job
+
+    async def _queue(self, session: AsyncSession, job: AnalysisJob) -> None:
+        if job.pinned_until is not None:
+            await leases.lease_sources(session, job.id, job.pinned_until)
+        if job.kind != EXTERNAL:
+            job.queue_id = await enqueue(session, job.kind, str(job.id).encode(), priority=job.priority)
+        await session.flush()
+        await add_event(session, job.id, "status", {"status": job.status})
+
+
+async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> None:
+    """Cancel a locked job that waits or runs, in the caller's transaction."""
+    await end_job(session, job, JobStatus.CANCELLED, now)
+    if job.queue_id is not None:
+        await withdraw(session, job.queue_id)
+
+
+async def _require_job(
+    session: AsyncSession, job_id: UUID, owner: str | None, now: datetime | None
+) -> tuple[AnalysisJob, datetime]:
+    found = await get_job(session, job_id, owner=owner, now=now, lock=True)
+    if found is None:
+        raise JobNotFound(job_id)
+    return found
+
+
+async def _require_usable(session: AsyncSession, owner: str, ids: Sequence[UUID], now: datetime) -> None:
+    usable = await session.scalars(_LOCK_USABLE, {"ids": list(ids), "owner": owner, "now": now})
+    found = frozenset(usable)
+    for file_id in ids:
+        if file_id not in found:
+            raise SourceUnusable(file_id, why="is not a stored file of this owner, or has expired")
+
+
+async def _add_sources(session: AsyncSession, job_id: UUID, ids: Sequence[UUID]) -> None:
+    rows = [{"job_id": job_id, "position": position, "file_id": file_id} for position, file_id in enumerate(ids)]
+    if rows:
+        await session.execute(insert(JobSource), rows)

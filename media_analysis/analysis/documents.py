@@ -1,0 +1,119 @@
+"""The JSON documents that analyses produce, whose schemas are published."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from media_analysis.media.facts import ProbeDocument
+from media_analysis.media.options import PictureFormat
+
+Pixels = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Document(BaseModel):
+    """A document that knows all its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Remark(Document):
+    """What a reader should know of how it went."""
+
+    code: str = Field(description="Such as `truncated` or `no_pictures`")
+    detail: str
+
+
+class Sampling(Document):
+    """The way frames were chosen: the one field that is not null."""
+
+    every_seconds: float | None = Field(None, description="One frame each so many seconds")
+    count: int | None = Field(None, description="So many, evenly spaced")
+    instants: list[float] | None = Field(None, description="At these instants, in seconds")
+    keyframes: bool | None = Field(None, description="True where only frames were taken that decode alone")
+    scenes: float | None = Field(None, description="The first frame of every scene; the share of a cut's difference")
+
+
+class FramesDocument(Document):
+    """What was taken out of one source."""
+
+    count: int = Field(ge=0, description="Frames taken")
+    first_ordinal: int | None = Field(description="Of its first frame among all frames of the job; null without any")
+    first_instant_seconds: Seconds | None = Field(description="From the first frame's own time; null without any")
+    last_instant_seconds: Seconds | None = Field(description="As above")
+    format: PictureFormat
+    width: Pixels | None = Field(description="Pixels of the first frame as written, upright")
+    height: Pixels | None = Field(description="As above")
+    size_bytes: int = Field(ge=0, description="Of all frames together")
+    sampling: Sampling
+    warnings: list[Remark]
+
+
+class SheetPicture(Document):
+    """One picture on a contact sheet."""
+
+    source: int = Field(ge=0, description="Position of the source it shows")
+    instant_seconds: Seconds | None = Field(description="Where in its source it was taken; null for a still image")
+
+
+class ContactSheetDocument(Document):
+    """A contact sheet, and what it shows row by row."""
+
+    columns: int = Field(ge=1, description="Of the grid; fewer than asked where there are fewer pictures")
+    rows: int = Field(ge=1)
+    pictures: list[SheetPicture]
+    width: Pixels = Field(description="Pixels of the whole sheet")
+    height: Pixels = Field(description="As above")
+    thumbnail_width: Pixels = Field(description="Pixels of a cell; fewer than asked where the sheet would be too large")
+    thumbnail_height: Pixels = Field(description="As above")
+    format: PictureFormat
+    size_bytes: int = Field(ge=1)
+    warnings: list[Remark]
+
+
+class FrameEntry(Document):
+    """One frame among the products."""
+
+    ordinal: int = Field(ge=0)
+    instant_seconds: Seconds
+    filename: str
+    size_bytes: int = Field(ge=1)
+
+
+class SheetEntry(Document):
+    """One contact sheet among the products."""
+
+    ordinal: int = Field(ge=0)
+    filename: str
+    document: ContactSheetDocument
+
+
+class SourceReport(Document):
+    """Everything found out about one source."""
+
+    position: int = Field(ge=0, description="Among the job's sources")
+    file_id: str
+    filename: str
+    media_type: str
+    size_bytes: int
+    probe: ProbeDocument
+    frames: FramesDocument | None = Field(description="Null where the source holds no pictures")
+    taken: list[FrameEntry] = Field(description="In time order")
+
+
+class ReportDocument(Document):
+    """One run, to be read without the service: `report.json`."""
+
+    kind: str = "analyze"
+    sources: list[SourceReport]
+    contact_sheets: list[SheetEntry] = Field(description="One for each video, and one for all still images together")
+    warnings: list[Remark]
+
+
+DOCUMENTS: Final[Mapping[str, type[BaseModel]]] = {
+    "probe": ProbeDocument,
+    "frames": FramesDocument,
+    "contact_sheet": ContactSheetDocument,
+}
+"""The model of every kind of result that built-in analyses produce."""

@@ -1,0 +1,61 @@
+"""How a job ends, whichever way, and how its results come in: parts of others' transactions."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.analysis import leases, settling
+from media_analysis.analysis.run import Failure, NewResult
+from media_analysis.jobs.events import add_event
+from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobStatus
+
+
+async def end_job(
+    session: AsyncSession,
+    job: AnalysisJob,
+    status: JobStatus,
+    now: datetime,
+    *,
+    failure: Failure | None = None,
+    told: Mapping[str, Any] | None = None,
+) -> None:
+    """Give a locked job its last status; its sources are let go, and what an unfinished run staged is nobody's."""
+    job.status, job.completed_at, job.leased_until, job.retry_at = status, now, None, None
+    if status is JobStatus.COMPLETED:
+        job.progress = 1.0
+    else:
+        job.fence += 1
+        await settling.discard_results(session, job.id)
+    job.error_code, job.error = (None, None) if failure is None else (failure.code, failure.detail)
+    if job.expires_at is None and job.lifetime_seconds is not None:
+        job.expires_at = now + timedelta(seconds=job.lifetime_seconds)
+    await session.flush()
+    await leases.release_sources(session, job.id)
+    await add_event(
+        session, job.id, "status", {"status": status, "error": failure and failure.document(), **(told or {})}
+    )
+
+
+async def add_results(session: AsyncSession, job: AnalysisJob, results: Sequence[NewResult]) -> None:
+    """Add results of a locked job's run, hidden until it completes."""
+    if not results:
+        return
+    rows = [
+        {
+            "id": uuid7(),
+            "owner": job.owner,
+            "job_id": job.id,
+            "job_fence": job.fence,
+            "published": False,
+            "media_file_id": result.file_id,
+            "kind": result.kind,
+            "data": dict(result.data),
+            "category": result.category,
+        }
+        for result in results
+    ]
+    await session.execute(insert(AnalysisResult), rows)

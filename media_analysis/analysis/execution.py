@@ -1,0 +1,199 @@
+"""One run of a job, from the claim to its last status: decode elsewhere, store here, show all at once."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, assert_never
+from uuid import UUID
+
+import structlog
+
+from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.child.protocol import (
+    Assignment,
+    Message,
+    ProductMade,
+    ProgressMade,
+    ResultMade,
+    WarningGiven,
+)
+from media_analysis.analysis.child.running import run_task
+from media_analysis.analysis.intake import ProductIntake
+from media_analysis.analysis.run import Failure, NewResult, Run
+from media_analysis.analysis.runs import RunService
+from media_analysis.analysis.task import Source
+from media_analysis.errors import FenceLost, MediaAnalysisError, QuotaExceeded, Unavailable
+from media_analysis.files.uploads import UploadService
+from media_analysis.media.options import Limits
+from media_analysis.retention.discarding import DiscardService
+
+MAX_DETAIL: Final = 2_000
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """How runs are confined and how often what may pass is tried again."""
+
+    confinement: Confinement = field(default_factory=Confinement)
+    limits: Limits = field(default_factory=Limits)
+    first_delay: timedelta = timedelta(seconds=5)
+    """Before the second attempt; each further one waits twice as long."""
+    longest_delay: timedelta = timedelta(minutes=10)
+
+    def delay(self, attempt: int) -> timedelta:
+        """Return how long to wait after so many attempts."""
+        return min(self.first_delay * 2.0 ** min(attempt - 1, 30), self.longest_delay)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The job goes back to the queue for a while."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The queue has nothing more to do with the job."""
+
+
+Outcome = Retry | Done
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Runs jobs one at a time for whoever asks; it owns no state between runs."""
+
+    runs: RunService
+    uploads: UploadService
+    discards: DiscardService
+    root: Path
+    """Where the store's keys begin."""
+    options: RunOptions
+
+    async def run(self, job_id: UUID, *, worker: str) -> Outcome:
+        """Claim a job and run it to an end; cancelled, it hands the job back for another worker.
+
+        Raises:
+            DatabaseUnavailable: nobody can tell how it went; whoever claims it next starts anew.
+
+        """
+        run = await self.runs.claim(job_id, worker=worker)
+        if run is None:
+            await self.discards.discard(job_id)
+            return Done()
+        if run.fence > 1:
+            await self.discards.discard(job_id, before_fence=run.fence)
+        try:
+            return await self._run(run)
+        except asyncio.CancelledError:
+            with suppress(FenceLost):
+                await self.runs.hand_back(job_id, fence=run.fence, failure=None, delay=timedelta())
+            await self.discards.discard(job_id, before_fence=run.fence + 1)
+            raise
+
+    async def _run(self, run: Run) -> Outcome:
+        try:
+            results = await self._while_leased(run)
+            stored = await self.runs.complete(run.job_id, fence=run.fence, results=results)
+        except FenceLost:
+            log.info("run.superseded", job_id=str(run.job_id), fence=run.fence)
+            await self.discards.discard(run.job_id, before_fence=run.fence + 1)
+            return Done()
+        except Exception as error:  # noqa: BLE001 - whatever a run says ends this job only
+            return await self._end_badly(run, error)
+        await self.discards.discard(run.job_id)  # temp files end with their job
+        for category in stored:
+            await self.uploads.room.notice(category)
+        log.info("job.completed", job_id=str(run.job_id), kind=run.kind, attempt=run.attempt)
+        return Done()
+
+    async def _end_badly(self, run: Run, error: Exception) -> Outcome:
+        failure = failure_of(error)
+        log.warning("job.run_failed", job_id=str(run.job_id), code=failure.code, attempt=run.attempt, error=str(error))
+        again = isinstance(error, Unavailable | QuotaExceeded) and run.attempt < self.runs.max_attempts
+        delay = self.options.delay(run.attempt)
+        try:
+            if again:
+                await self.runs.hand_back(run.job_id, fence=run.fence, failure=failure, delay=delay)
+            else:
+                await self.runs.fail(run.job_id, fence=run.fence, failure=failure)
+        except FenceLost:
+            again = False
+        await self.discards.discard(run.job_id, before_fence=run.fence + 1)
+        return Retry(delay) if again else Done()
+
+    async def _while_leased(self, run: Run) -> list[NewResult]:
+        """Analyse for as long as the run is this worker's."""
+        analysing = asyncio.create_task(self._analyse(run))
+        renewing = asyncio.create_task(self._renew(run))
+        try:
+            await asyncio.wait({analysing, renewing}, return_when=asyncio.FIRST_COMPLETED)
+            if analysing.done():
+                return analysing.result()
+            await renewing
+            raise FenceLost(run.job_id)
+        finally:
+            for task in (analysing, renewing):
+                task.cancel()
+            await asyncio.wait({analysing, renewing})
+
+    async def _renew(self, run: Run) -> None:
+        while True:
+            await asyncio.sleep(self.runs.lease.total_seconds() / 3)
+            with suppress(Unavailable):  # another try comes before the lease ends
+                await self.runs.renew(run.job_id, fence=run.fence)
+
+    async def _analyse(self, run: Run) -> list[NewResult]:
+        sources = [
+            Source(
+                position=source.position,
+                file_id=source.file_id,
+                path=(self.root / source.key).absolute(),
+                filename=source.filename,
+                media_type=source.media_type,
+                size_bytes=source.size_bytes,
+            )
+            for source in run.sources
+        ]
+        assignment = Assignment(kind=run.kind, sources=sources, parameters=run.parameters, limits=self.options.limits)
+        results: list[NewResult] = []
+        async with (
+            ProductIntake(self.uploads, run) as intake,
+            run_task(assignment, confinement=self.options.confinement) as messages,
+        ):
+            async for message in messages:
+                await self._take(run, message, intake, results)
+            await intake.finish()
+        return results
+
+    async def _take(self, run: Run, message: Message, intake: ProductIntake, results: list[NewResult]) -> None:
+        match message:
+            case ProductMade():
+                await intake.add(message)
+            case ResultMade():
+                about = None if message.source is None else run.sources[message.source].file_id
+                results.append(NewResult(kind=message.kind, data=message.document, file_id=about))
+            case ProgressMade():
+                await self.runs.tell_progress(
+                    run.job_id,
+                    fence=run.fence,
+                    share=message.share,
+                    stage=message.stage,
+                    done=message.done,
+                    total=message.total,
+                )
+            case WarningGiven():
+                await self.runs.warn(run.job_id, fence=run.fence, code=message.code, detail=message.detail)
+            case _:
+                assert_never(message)
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return what a client may be told of an error: ours in full, of others that it happened."""
+    if isinstance(error, MediaAnalysisError):
+        return Failure(code=error.code, detail=str(error.args[0] if error.args else error.code)[:MAX_DETAIL])
+    return Failure(code="internal_error", detail="the analysis failed for a reason that is in the service's log")

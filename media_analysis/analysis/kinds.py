@@ -1,0 +1,123 @@
+"""The kinds of analysis there are: four built in, and those that installed plugins bring."""
+
+import importlib
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Final
+
+from media_analysis.analysis.task import Emitter, Source, Task
+from media_analysis.errors.analysis import KindUnknown
+from media_analysis.media.options import (
+    AnalyzeOptions,
+    ContactSheetOptions,
+    FrameOptions,
+    Limits,
+    Options,
+    ProbeOptions,
+)
+
+ENTRY_POINTS: Final = "media_analysis.kinds"
+RESERVED: Final = frozenset({"external"})
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What jobs of one kind do, and what they may be asked."""
+
+    name: str
+    parameters: type[Options]
+    task: Task
+    min_sources: int = 1
+    max_sources: int = 100
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name in RESERVED:
+            raise ValueError(f"{self.name!r} cannot be the name of a kind")
+        if not issubclass(self.parameters, Options):
+            raise TypeError("the parameters of a kind are a subclass of Options")
+        if not 1 <= self.min_sources <= self.max_sources:
+            raise ValueError("a kind takes at least one source")
+
+
+def load_kinds() -> Mapping[str, Kind]:
+    """Return every kind by name: the built-in ones, then plugins'.
+
+    A plugin that is broken, or whose name is taken, is left out and named in a logged error; it stops nobody.
+    Reads the metadata of all installed distributions (tens of milliseconds), so call it once.
+    """
+    kinds = dict(BUILT_IN)
+    for point in _in_order(metadata.entry_points(group=ENTRY_POINTS)):
+        try:
+            kinds[point.name] = _load(point, taken=kinds)
+        except (Exception, SystemExit) as error:
+            log.exception("kind.left_out", extra={**_origin(point), "reason": f"{type(error).__name__}: {error}"})
+    return kinds
+
+
+def find_kind(name: str) -> Kind:
+    """Return one kind as `load_kinds` knows it, importing no other plugin.
+
+    Raises:
+        KindUnknown: there is none of that name, or its plugin is broken.
+
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    for point in _in_order(metadata.entry_points(group=ENTRY_POINTS, name=name)):
+        try:
+            return _load(point, taken=BUILT_IN)
+        except (Exception, SystemExit):
+            log.exception("kind.left_out", extra=_origin(point))
+    raise KindUnknown(name)
+
+
+def _load(point: metadata.EntryPoint, *, taken: Mapping[str, Kind]) -> Kind:
+    if point.name in taken:
+        raise ValueError(f"there is a kind {point.name} already")
+    kind = point.load()
+    if not isinstance(kind, Kind):
+        raise TypeError(f"{point.value} is no Kind")
+    if kind.name != point.name:
+        raise ValueError(f"the entry point is called {point.name}, its kind {kind.name}")
+    return kind
+
+
+def _in_order(points: Iterable[metadata.EntryPoint]) -> list[metadata.EntryPoint]:
+    # The order of discovery is the file system's; the one who wins a name is the same in every process.
+    return sorted(points, key=lambda point: (point.name, _origin(point)["distribution"], point.value))
+
+
+def _origin(point: metadata.EntryPoint) -> dict[str, str]:
+    return {"kind": point.name, "distribution": point.dist.name if point.dist else ""}
+
+
+def _deferred(module: str) -> Task:
+    """Return a task that imports its module when it runs, so that a list of kinds needs no codecs."""
+
+    def task(sources: Sequence[Source], options: Options, limits: Limits, emit: Emitter) -> None:
+        importlib.import_module(module).run(sources, options, limits, emit)
+
+    return task
+
+
+def _built_in(name: str, parameters: type[Options], summary: str) -> Kind:
+    return Kind(
+        name=name, parameters=parameters, summary=summary, task=_deferred(f"media_analysis.analysis.tasks.{name}")
+    )
+
+
+BUILT_IN: Final[Mapping[str, Kind]] = {
+    kind.name: kind
+    for kind in (
+        _built_in("probe", ProbeOptions, "What a file is: container, streams, durations, dimensions, metadata"),
+        _built_in("frames", FrameOptions, "Pictures out of a video"),
+        _built_in("contact_sheet", ContactSheetOptions, "One picture that shows a whole video"),
+        _built_in("analyze", AnalyzeOptions, "Probe, frames and contact sheet, of one decode"),
+    )
+}

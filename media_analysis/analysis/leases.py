@@ -1,0 +1,58 @@
+"""Sources in use: pinned while their job waits, leased while it runs, let go when it ends (rule `job_lease`)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.files.models import MediaFile
+from media_analysis.files.queries import next_due
+from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
+
+# Locked in one order everywhere: jobs first, then files by id.
+_LOCK_SOURCES = text("""
+    SELECT FROM media_files WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id) ORDER BY id FOR UPDATE
+""")
+_LEASE = text("""
+    UPDATE media_files SET leased_until = greatest(leased_until, :until), version = version + 1
+    WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id) AND state = 'stored'
+""")
+_RENEW_PRODUCTS = text("""
+    UPDATE media_files SET due_at = now() + make_interval(secs => :seconds)
+    WHERE job_id = :job_id AND job_fence = :fence AND role IS NOT NULL AND state = 'pending'
+        AND sha256 IS NOT NULL AND due_at < now() + make_interval(secs => :seconds / 2)
+""")
+
+
+async def lease_sources(session: AsyncSession, job_id: UUID, until: datetime) -> None:
+    """Keep the sources of a locked job at least until then, whatever else their retention says."""
+    await session.execute(_LOCK_SOURCES, {"job_id": job_id})
+    await session.execute(_LEASE, {"job_id": job_id, "until": until})
+
+
+async def renew_products(session: AsyncSession, job_id: UUID, *, fence: int, seconds: float) -> None:
+    """Keep the staged products of a run; only those whose time is half over are written."""
+    await session.execute(_RENEW_PRODUCTS, {"job_id": job_id, "fence": fence, "seconds": seconds})
+
+
+async def release_sources(session: AsyncSession, job_id: UUID) -> None:
+    """Let go of the sources of a locked job that waits and runs no more; other jobs keep what they lease."""
+    await session.execute(_LOCK_SOURCES, {"job_id": job_id})
+    still_leased = (
+        select(func.max(func.greatest(AnalysisJob.leased_until, AnalysisJob.pinned_until)))
+        .join(JobSource, JobSource.job_id == AnalysisJob.id)
+        .where(
+            JobSource.file_id == MediaFile.id,
+            AnalysisJob.id != job_id,
+            AnalysisJob.status.in_([JobStatus.PENDING, JobStatus.RUNNING]),
+        )
+        .scalar_subquery()
+    )
+    mine = select(JobSource.file_id).where(JobSource.job_id == job_id)
+    released = (
+        update(MediaFile)
+        .where(MediaFile.id.in_(mine), MediaFile.leased_until.is_not(None))
+        .values(leased_until=still_leased, due_at=next_due(), version=MediaFile.version + 1)
+    )
+    await session.execute(released, execution_options={"synchronize_session": False})

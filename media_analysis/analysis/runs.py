@@ -1,0 +1,192 @@
+"""Runs: one claim of a job, from its start to its end; every write is fenced (promise 21)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.analysis import leases, settling
+from media_analysis.analysis.ending import add_results, end_job
+from media_analysis.analysis.run import WORKER_LOST, Failure, NewResult, Run, find_sources
+from media_analysis.db.database import Database
+from media_analysis.errors import FenceLost
+from media_analysis.failpoints import failpoint
+from media_analysis.files.ledger import Movement
+from media_analysis.files.registrar import STAGED_SECONDS
+from media_analysis.jobs.events import add_event
+from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.queries import get_job
+from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True)
+class RunService:
+    """Starts, keeps and ends runs; each step is one transaction that shows with its event."""
+
+    db: Database
+    lease: timedelta
+    max_attempts: int
+
+    async def claim(self, job_id: UUID, *, worker: str, now: datetime | None = None) -> Run | None:
+        """Start the next run of a job, whoever ran it before; None where there is nothing to run.
+
+        A job whose workers died too often, or whose sources went, fails here.
+        """
+        async with self.db.transaction() as session:
+            found = await get_job(session, job_id, owner=None, now=now, lock=True)
+            if found is None or found[0].status not in {JobStatus.PENDING, JobStatus.RUNNING}:
+                return None
+            run = await self.begin(session, *found, worker=worker)
+            failpoint("job.claiming")
+        failpoint("job.claimed")
+        return run
+
+    async def begin(self, session: AsyncSession, job: AnalysisJob, now: datetime, *, worker: str) -> Run | None:
+        """Start a run of a locked job that waits, or whose worker is lost; None where it fails instead."""
+        if job.attempts >= self.max_attempts:
+            last = f"; the last error was: {job.error}" if job.error else ""
+            lost = Failure(code=WORKER_LOST, detail=f"given up after {job.attempts} attempts whose workers died{last}")
+            await end_job(session, job, JobStatus.FAILED, now, failure=lost)
+            return None
+        sources = await find_sources(session, job, now)
+        if isinstance(sources, Failure):
+            await end_job(session, job, JobStatus.FAILED, now, failure=sources)
+            return None
+        job.status, job.worker, job.leased_until = JobStatus.RUNNING, worker, now + self.lease
+        job.fence += 1
+        job.attempts += 1
+        job.started_at = job.started_at or now
+        job.progress, job.stage, job.stage_done, job.stage_total = 0.0, None, None, None
+        job.retry_at, job.warnings = None, []
+        await session.flush()
+        await settling.discard_results(session, job.id)
+        await leases.lease_sources(session, job.id, job.leased_until)
+        await add_event(session, job.id, "status", {"status": job.status, "attempt": job.attempts, "worker": worker})
+        return Run(
+            job_id=job.id,
+            owner=job.owner,
+            kind=job.kind,
+            parameters=job.parameters,
+            folder_name=job.folder_name,
+            fence=job.fence,
+            attempt=job.attempts,
+            leased_until=job.leased_until,
+            sources=sources,
+        )
+
+    async def renew(self, job_id: UUID, *, fence: int, now: datetime | None = None) -> datetime:
+        """Keep a run, its sources and its products for another lease; return when that ends.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await _require_run(session, job_id, fence, now)
+            job.leased_until = at + self.lease
+            await session.flush()
+            await leases.lease_sources(session, job_id, job.leased_until)
+            await leases.renew_products(session, job_id, fence=fence, seconds=STAGED_SECONDS)
+            return job.leased_until
+
+    async def tell_progress(
+        self, job_id: UUID, *, fence: int, share: float, stage: str, done: int | None = None, total: int | None = None
+    ) -> None:
+        """Write how far a run is.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, _ = await _require_run(session, job_id, fence)
+            job.progress, job.stage, job.stage_done, job.stage_total = share, stage, done, total
+            await session.flush()
+            told = {"progress": share, "stage": stage, "done": done, "total": total}
+            await add_event(session, job_id, "progress", told)
+
+    async def warn(self, job_id: UUID, *, fence: int, code: str, detail: str) -> None:
+        """Note what a reader of the outcome should know.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, _ = await _require_run(session, job_id, fence)
+            job.warnings = [*job.warnings, {"code": code, "detail": detail}]
+            await session.flush()
+            await add_event(session, job_id, "warning", {"code": code, "detail": detail})
+
+    async def complete(
+        self, job_id: UUID, *, fence: int, results: Sequence[NewResult] = (), now: datetime | None = None
+    ) -> dict[Category, Movement]:
+        """End a run well: its staged products are stored and its results published in one transaction, or none are.
+
+        Raises:
+            FenceLost: the run is over; nothing of it shows.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await _require_run(session, job_id, fence, now)
+            stored = await settling.settle_products(session, job_id, fence=fence)
+            await add_results(session, job, results)
+            await settling.publish_results(session, job_id, fence=fence)
+            files = sum(moved.files for moved in stored.values())
+            await end_job(session, job, JobStatus.COMPLETED, at, told={"files": files})
+            failpoint("job.completing")
+        failpoint("job.completed")
+        return stored
+
+    async def fail(self, job_id: UUID, *, fence: int, failure: Failure, now: datetime | None = None) -> None:
+        """End a run, and its job with it, for good.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await _require_run(session, job_id, fence, now)
+            await end_job(session, job, JobStatus.FAILED, at, failure=failure)
+            failpoint("job.failing")
+        failpoint("job.failed")
+
+    async def hand_back(
+        self, job_id: UUID, *, fence: int, failure: Failure | None, delay: timedelta, now: datetime | None = None
+    ) -> None:
+        """End a run so that another may follow after `delay`; without a failure the attempt does not count.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await _require_run(session, job_id, fence, now)
+            job.status, job.worker, job.leased_until = JobStatus.PENDING, None, None
+            job.fence += 1
+            job.retry_at = at + delay
+            job.progress = 0.0
+            if failure is None:
+                job.attempts -= 1
+            else:
+                job.error_code, job.error = failure.code, failure.detail
+            await session.flush()
+            await settling.discard_results(session, job_id)
+            await leases.release_sources(session, job_id)
+            if job.pinned_until is not None:
+                await leases.lease_sources(session, job_id, job.pinned_until)
+            told = {"status": job.status, "retry_at": job.retry_at.isoformat(), "error": failure and failure.document()}
+            await add_event(session, job_id, "status", told)
+            failpoint("job.handing_back")
+        failpoint("job.handed_back")
+
+
+async def _require_run(
+    session: AsyncSession, job_id: UUID, fence: int, now: datetime | None = None
+) -> tuple[AnalysisJob, datetime]:
+    found = await get_job(session, job_id, owner=None, now=now, lock=True)
+    if found is None or found[0].fence != fence or found[0].status is not JobStatus.RUNNING:
+        raise FenceLost(job_id)
+    return found

@@ -1,0 +1,37 @@
+"""What happens to jobs, numbered per job in the transaction that makes it happen, and announced at its commit."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.jobs.models import JobEvent
+
+CHANNEL: Final = "job_events"
+"""Where PostgreSQL announces the id of a job that something happened to."""
+
+# The job's row is locked by the number it gives, so numbers are visible in their order and without gaps.
+_ADD = text("""
+    WITH numbered AS (
+        UPDATE analysis_jobs SET last_event = last_event + 1 WHERE id = :job_id RETURNING id, last_event
+    ), added AS (
+        INSERT INTO job_events (job_id, number, at, kind, data)
+        SELECT id, last_event, clock_timestamp(), :kind, CAST(:data AS jsonb) FROM numbered RETURNING job_id
+    )
+    SELECT pg_notify(:channel, job_id::text) FROM added
+""")
+
+
+async def add_event(session: AsyncSession, job_id: UUID, kind: str, data: Mapping[str, Any]) -> None:
+    """Write the next event of a job: `status`, `progress` or `warning`."""
+    asked = {"job_id": job_id, "kind": kind, "data": json.dumps(data), "channel": CHANNEL}
+    await session.execute(_ADD, asked)
+
+
+async def list_events(session: AsyncSession, job_id: UUID, *, after: int, limit: int) -> Sequence[JobEvent]:
+    """Return the events of a job behind a number, in order."""
+    query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.number > after)
+    return (await session.scalars(query.order_by(JobEvent.number).limit(limit))).all()

@@ -1,0 +1,102 @@
+"""What can be asked of media work; clients send these documents as a job's parameters."""
+
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+DEFAULT_EVERY_SECONDS: Final = 1.0
+MAX_FRAMES: Final = 100_000
+MAX_SIDE: Final = 16_384
+Side = Annotated[int, Field(ge=16, le=MAX_SIDE)]
+Instant = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
+
+
+class PictureFormat(StrEnum):
+    """How pictures are written."""
+
+    JPEG = "jpeg"
+    WEBP = "webp"
+    PNG = "png"
+
+
+class Options(BaseModel):
+    """A bounded document that knows all its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProbeOptions(Options):
+    """A probe needs nothing to be said."""
+
+
+class PictureOptions(Options):
+    """How each picture is written."""
+
+    format: PictureFormat = PictureFormat.JPEG
+    quality: int = Field(85, ge=1, le=100, description="Of JPEG and WebP; PNG loses nothing")
+    max_width: Side | None = Field(None, description="Pixels; larger pictures shrink, smaller ones stay")
+    max_height: Side | None = Field(None, description="Pixels, after turning upright")
+
+
+class SamplingOptions(Options):
+    """Which frames are taken; exactly one way, one frame a second where none is given."""
+
+    every_seconds: float | None = Field(
+        None, gt=0, le=86_400, allow_inf_nan=False, description="One frame each so often"
+    )
+    count: int | None = Field(None, ge=1, le=MAX_FRAMES, description="So many, evenly spaced over the duration")
+    instants: list[Instant] | None = Field(
+        None, min_length=1, max_length=10_000, description="The frames shown at these instants, in seconds"
+    )
+    keyframes: bool = Field(False, description="Only frames that decode alone; by far the fastest")
+    scenes: float | None = Field(
+        None, gt=0, le=1, allow_inf_nan=False, description="The first frame of every scene; a cut differs by this share"
+    )
+    max_frames: int = Field(
+        10_000, ge=1, le=MAX_FRAMES, description="The job fails, before decoding, if it would take more"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = (self.every_seconds, self.count, self.instants, self.scenes)
+        if sum(way is not None for way in ways) + self.keyframes > 1:
+            raise ValueError("give one of every_seconds, count, instants, keyframes and scenes")
+        return self
+
+
+class FrameOptions(SamplingOptions, PictureOptions):
+    """Which frames are taken, and how they are written."""
+
+
+class SheetOptions(Options):
+    """How a contact sheet is laid out."""
+
+    columns: int = Field(4, ge=1, le=20)
+    rows: int | None = Field(None, ge=1, le=100, description="As many as the pictures need, where not given")
+    thumbnail_width: int = Field(320, ge=64, le=1_024, description="Pixels")
+    timestamps: bool = True
+    header: bool = Field(True, description="Name and facts above the grid")
+    sheet_format: PictureFormat = PictureFormat.JPEG
+    sheet_quality: int = Field(88, ge=1, le=100)
+
+
+class ContactSheetOptions(SheetOptions):
+    """A contact sheet alone: `columns` times `rows` evenly spaced pictures."""
+
+    instants: list[Instant] | None = Field(None, min_length=1, max_length=2_000)
+
+
+class AnalyzeOptions(SheetOptions, FrameOptions):
+    """Probe, frames and contact sheet of one decode; the sheet shows frames evenly picked from those taken."""
+
+
+class Limits(Options):
+    """What is refused before decoding, and how much may be used meanwhile."""
+
+    max_pixels: int = Field(134_217_728, ge=1, description="Of one picture; 128 Mi are 16,384 x 8,192")
+    max_duration_seconds: float = Field(86_400, gt=0)
+    max_streams: int = Field(64, ge=1)
+    max_packets: int = Field(20_000_000, ge=1)
+    max_product_bytes: int = Field(10 * 2**30, ge=1, description="All products of one job together")
+    threads: int = Field(2, ge=1, le=64)

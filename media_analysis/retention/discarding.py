@@ -1,0 +1,83 @@
+"""Discarding what a run staged and nobody will store: the run failed, was cancelled or taken over, or it is temp."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.errors import MediaAnalysisError
+from media_analysis.failpoints import failpoint
+from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.models import RetentionRule
+from media_analysis.retention import burial
+from media_analysis.retention.burial import Claim, Order
+from media_analysis.retention.deletion import Deleter
+from media_analysis.retention.due import FACTS, DueFile
+from media_analysis.storage.category import Category
+
+BATCH: Final = 2000
+BY: Final = "run"
+"""Who the tombstones say asked for it."""
+
+# Rows that a writer still has locked are left to the sweep, when their lease ends.
+_LOCK_STAGED = text(f"""
+    SELECT category::text, {FACTS} FROM media_files
+    WHERE job_id = :job_id AND role IS NOT NULL AND state = 'pending'
+        AND job_fence < coalesce(CAST(:before AS bigint), 9223372036854775807)
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - constants
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class DiscardService:
+    """Deletes the staged products of runs that are over; whatever it leaves the sweep takes when their lease ends."""
+
+    db: Database
+    deleter: Deleter
+
+    async def discard(self, job_id: UUID, *, before_fence: int | None = None) -> int:
+        """Delete what runs of a job staged, of those before a fence or all; return how many files went.
+
+        Never raises what the database or the store says: nothing here was promised to anybody.
+        """
+        discarded = 0
+        try:
+            while claims := await self._claim(job_id, before_fence):
+                for claim in claims:
+                    discarded += len(claim.files)
+                    await self.deleter.purge(claim)
+        except MediaAnalysisError as error:
+            log.warning("products.left_staged", job_id=str(job_id), reason=error.code)
+        return discarded
+
+    async def _claim(self, job_id: UUID, before_fence: int | None) -> Sequence[Claim]:
+        await self.deleter.store.require_marker()
+        order = Order(now=await self.db.now(), requested_by=BY)
+        async with self.db.transaction() as session:
+            claims = await _bury(session, job_id, before_fence, order)
+            failpoint("job.discarding")
+        failpoint("job.discarded")
+        return claims
+
+
+async def _bury(session: AsyncSession, job_id: UUID, before_fence: int | None, order: Order) -> Sequence[Claim]:
+    asked = {"job_id": job_id, "before": before_fence, "limit": BATCH}
+    found: dict[Category, list[DueFile]] = {}
+    for category, *facts in await session.execute(_LOCK_STAGED, asked):
+        found.setdefault(Category(category), []).append(DueFile._make(facts))
+    claims: list[Claim] = []
+    freed: list[tuple[Account, Movement]] = []
+    for category, files in found.items():
+        buried, given_back = await burial.bury(
+            session, {RetentionRule.UPLOAD_ABANDONED: files}, order, category=category
+        )
+        claims += buried
+        freed += given_back
+    await burial.settle(session, freed)
+    return claims
