@@ -16,15 +16,18 @@ from media_analysis.api.errors import install_problem_handlers
 from media_analysis.api.middleware import BoundedDocuments, RequestContext
 from media_analysis.api.routes import (
     audit,
+    external,
     files,
     forecast,
     health,
     holds,
+    job_events,
     jobs,
     pauses,
     plans,
     policies,
     pressure,
+    results,
     retention,
     sessions,
     storage,
@@ -61,7 +64,11 @@ def create_app(services: Services) -> FastAPI:
         forecast.router,
         pressure.router,
         holds.router,
+        external.router,
+        jobs.creation_router(services.kinds),
         jobs.router,
+        results.router,
+        job_events.router,
         audit.router,
         retention.router,
         health.router,
@@ -105,8 +112,10 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def serve(app: FastAPI, listening: socket.socket, announce: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM, then let requests in flight end."""
+async def serve(
+    app: FastAPI, listening: socket.socket, announce: Callable[[], None], interrupted: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGINT or SIGTERM, then let requests in flight end; `interrupted` is called at every signal."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -121,7 +130,9 @@ async def serve(app: FastAPI, listening: socket.socket, announce: Callable[[], N
     def drain() -> None:
         server.force_exit = server.should_exit  # a second signal does not wait
         app.state.draining = True
+        app.state.services.watches.end()  # they would last as long as their jobs
         server.should_exit = True
+        interrupted()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

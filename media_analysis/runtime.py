@@ -1,6 +1,6 @@
 """Opens everything a process works with, once, and closes it in reverse."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,17 +10,23 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.analysis.control import ControlService
 from media_analysis.analysis.execution import Execution
+from media_analysis.analysis.external import ExternalService
+from media_analysis.analysis.kinds import Kind, load_kinds
+from media_analysis.analysis.reaping import ReapService
 from media_analysis.analysis.runs import RunService
 from media_analysis.db.database import Database, open_database
 from media_analysis.db.embedded import embedded_server
 from media_analysis.db.health import require_safe_settings
 from media_analysis.db.instance import ensure_instance
 from media_analysis.db.migrations import require_schema
+from media_analysis.files.products import ProductService
 from media_analysis.files.queries import has_files
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.service import FileService
 from media_analysis.files.uploads import UploadService
+from media_analysis.jobs.results import ResultService
 from media_analysis.jobs.service import JobService
+from media_analysis.jobs.watching import WatchService
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
 from media_analysis.retention.explain.service import ExplainService
@@ -40,6 +46,7 @@ from media_analysis.retention.pressure.service import PressureService
 from media_analysis.retention.preview import PolicyService
 from media_analysis.retention.redating import RedatingService
 from media_analysis.retention.restoring import RestoreService
+from media_analysis.retention.result_expiry import ResultExpiryService
 from media_analysis.retention.status import StatusService
 from media_analysis.retention.sweep import SweepService
 from media_analysis.retention.trail import TrailService
@@ -87,6 +94,10 @@ class Runtime:
         return JobService(self.db)
 
     @cached_property
+    def watches(self) -> WatchService:
+        return WatchService(self.db)
+
+    @cached_property
     def runs(self) -> RunService:
         return options.run_service(self.settings, self.db)
 
@@ -99,6 +110,10 @@ class Runtime:
         return ControlService(self.db, self.discards, self.settings.worker.pin_limit)
 
     @cached_property
+    def reaping(self) -> ReapService:
+        return ReapService(self.db, self.discards, self.settings.worker.max_attempts)
+
+    @cached_property
     def execution(self) -> Execution:
         return Execution(
             runs=self.runs,
@@ -107,6 +122,33 @@ class Runtime:
             root=self.store.root,
             options=options.run_options(self.settings),
         )
+
+    @cached_property
+    def external(self) -> ExternalService:
+        return ExternalService(
+            db=self.db,
+            store=self.store,
+            runs=self.runs,
+            uploads=self.uploads,
+            discards=self.discards,
+            options=options.run_options(self.settings),
+        )
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Kind]:
+        return load_kinds()
+
+    @cached_property
+    def products(self) -> ProductService:
+        return ProductService(self.db)
+
+    @cached_property
+    def results(self) -> ResultService:
+        return ResultService(self.db)
+
+    @cached_property
+    def result_expiry(self) -> ResultExpiryService:
+        return ResultExpiryService(self.db)
 
     @cached_property
     def clock(self) -> ClockService:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.analysis import leases, settling
-from media_analysis.analysis.ending import add_results, end_job
+from media_analysis.analysis.ending import add_results, end_job, hand_back_job
 from media_analysis.analysis.run import WORKER_LOST, Failure, NewResult, Run, find_sources
 from media_analysis.db.database import Database
 from media_analysis.errors import FenceLost
@@ -84,7 +84,7 @@ class RunService:
 
         """
         async with self.db.transaction() as session:
-            job, at = await _require_run(session, job_id, fence, now)
+            job, at = await require_run(session, job_id, fence, now)
             job.leased_until = at + self.lease
             await session.flush()
             await leases.lease_sources(session, job_id, job.leased_until)
@@ -101,7 +101,7 @@ class RunService:
 
         """
         async with self.db.transaction() as session:
-            job, _ = await _require_run(session, job_id, fence)
+            job, _ = await require_run(session, job_id, fence)
             job.progress, job.stage, job.stage_done, job.stage_total = share, stage, done, total
             await session.flush()
             told = {"progress": share, "stage": stage, "done": done, "total": total}
@@ -115,7 +115,7 @@ class RunService:
 
         """
         async with self.db.transaction() as session:
-            job, _ = await _require_run(session, job_id, fence)
+            job, _ = await require_run(session, job_id, fence)
             job.warnings = [*job.warnings, {"code": code, "detail": detail}]
             await session.flush()
             await add_event(session, job_id, "warning", {"code": code, "detail": detail})
@@ -130,7 +130,7 @@ class RunService:
 
         """
         async with self.db.transaction() as session:
-            job, at = await _require_run(session, job_id, fence, now)
+            job, at = await require_run(session, job_id, fence, now)
             stored = await settling.settle_products(session, job_id, fence=fence)
             await add_results(session, job, results)
             await settling.publish_results(session, job_id, fence=fence)
@@ -148,7 +148,7 @@ class RunService:
 
         """
         async with self.db.transaction() as session:
-            job, at = await _require_run(session, job_id, fence, now)
+            job, at = await require_run(session, job_id, fence, now)
             await end_job(session, job, JobStatus.FAILED, at, failure=failure)
             failpoint("job.failing")
         failpoint("job.failed")
@@ -163,29 +163,21 @@ class RunService:
 
         """
         async with self.db.transaction() as session:
-            job, at = await _require_run(session, job_id, fence, now)
-            job.status, job.worker, job.leased_until = JobStatus.PENDING, None, None
-            job.fence += 1
-            job.retry_at = at + delay
-            job.progress = 0.0
-            if failure is None:
-                job.attempts -= 1
-            else:
-                job.error_code, job.error = failure.code, failure.detail
-            await session.flush()
-            await settling.discard_results(session, job_id)
-            await leases.release_sources(session, job_id)
-            if job.pinned_until is not None:
-                await leases.lease_sources(session, job_id, job.pinned_until)
-            told = {"status": job.status, "retry_at": job.retry_at.isoformat(), "error": failure and failure.document()}
-            await add_event(session, job_id, "status", told)
+            job, at = await require_run(session, job_id, fence, now)
+            await hand_back_job(session, job, at, failure=failure, delay=delay)
             failpoint("job.handing_back")
         failpoint("job.handed_back")
 
 
-async def _require_run(
+async def require_run(
     session: AsyncSession, job_id: UUID, fence: int, now: datetime | None = None
 ) -> tuple[AnalysisJob, datetime]:
+    """Lock the job of a run and return it with the instant it was looked at.
+
+    Raises:
+        FenceLost: the run is over.
+
+    """
     found = await get_job(session, job_id, owner=None, now=now, lock=True)
     if found is None or found[0].fence != fence or found[0].status is not JobStatus.RUNNING:
         raise FenceLost(job_id)

@@ -1,15 +1,22 @@
 """What routes need: the services, and who is asking."""
 
+from collections.abc import Mapping
 from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from media_analysis.analysis.control import ControlService
+from media_analysis.analysis.external import ExternalService
+from media_analysis.analysis.kinds import Kind
 from media_analysis.db.database import Database
 from media_analysis.errors import AdminRequired, TokenRejected
+from media_analysis.files.products import ProductService
 from media_analysis.files.service import FileService
 from media_analysis.files.uploads import UploadService
+from media_analysis.jobs.results import ResultService
 from media_analysis.jobs.service import JobService
+from media_analysis.jobs.watching import WatchService
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.explain.service import ExplainService
 from media_analysis.retention.forecast.service import ForecastService
@@ -20,6 +27,7 @@ from media_analysis.retention.plans.service import PlanService
 from media_analysis.retention.pressure.service import PressureService
 from media_analysis.retention.preview import PolicyService
 from media_analysis.retention.restoring import RestoreService
+from media_analysis.retention.result_expiry import ResultExpiryService
 from media_analysis.retention.status import StatusService
 from media_analysis.retention.sweep import SweepService
 from media_analysis.retention.trail import TrailService
@@ -64,7 +72,21 @@ class Services(Protocol):
     @property
     def holds(self) -> HoldService: ...
     @property
+    def kinds(self) -> Mapping[str, Kind]: ...
+    @property
+    def control(self) -> ControlService: ...
+    @property
     def jobs(self) -> JobService: ...
+    @property
+    def products(self) -> ProductService: ...
+    @property
+    def results(self) -> ResultService: ...
+    @property
+    def result_expiry(self) -> ResultExpiryService: ...
+    @property
+    def watches(self) -> WatchService: ...
+    @property
+    def external(self) -> ExternalService: ...
     @property
     def trail(self) -> TrailService: ...
     @property

@@ -17,8 +17,10 @@ from media_analysis.errors import BodyTooLarge, MediaAnalysisError, UploadStalle
 from media_analysis.telemetry.metrics import Metrics
 
 DOCUMENT_BYTES: Final = 64 * 1024
+RESULT_BYTES: Final = 4 * 2**20
 DOCUMENT_SECONDS: Final = 30
-UPLOAD_PATH: Final = f"{API_PATH}/files"
+UPLOADS: Final = re.compile(rf"{API_PATH}/(files|jobs/[^/]+/products)/*")
+RESULTS: Final = re.compile(rf"{API_PATH}/jobs/[^/]+/results/[^/]+/*")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger()
@@ -75,7 +77,7 @@ class BoundedDocuments:
             return
         try:
             async with asyncio.timeout(self._seconds):
-                body = await _read(receive)
+                body = await _read(receive, _limit_bytes(scope))
         except BodyTooLarge as error:
             await _refuse(error, scope, receive, send)
         except TimeoutError:
@@ -86,7 +88,11 @@ class BoundedDocuments:
 
 
 def _streams(scope: Scope) -> bool:
-    return bool(scope["method"] == "POST" and scope["path"].rstrip("/") == UPLOAD_PATH)
+    return scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]) is not None
+
+
+def _limit_bytes(scope: Scope) -> int:
+    return RESULT_BYTES if scope["method"] == "PUT" and RESULTS.fullmatch(scope["path"]) else DOCUMENT_BYTES
 
 
 def _has_body(scope: Scope) -> bool:
@@ -94,7 +100,7 @@ def _has_body(scope: Scope) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, limit_bytes: int) -> bytes | None:
     """Return a whole document, None when its sender left."""
     body = bytearray()
     more = True
@@ -104,8 +110,8 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > DOCUMENT_BYTES:
-            raise BodyTooLarge(limit_bytes=DOCUMENT_BYTES)
+        if len(body) > limit_bytes:
+            raise BodyTooLarge(limit_bytes=limit_bytes)
     return bytes(body)
 
 

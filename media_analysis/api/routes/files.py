@@ -1,20 +1,17 @@
 """Files: upload, list, read, content, change, delete."""
 
-import re
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.requests import ClientDisconnect
 
 from media_analysis import errors
 from media_analysis.api import API_PATH
+from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
 from media_analysis.api.content import serve_content
 from media_analysis.api.dependencies import Caller, Serving
-from media_analysis.api.digests import read_digests, verified
 from media_analysis.api.errors import PROBLEM_CONTENT, document_problems, problems
 from media_analysis.api.multipart import FormStream, read_boundary
 from media_analysis.api.pages import encode_cursor
@@ -27,7 +24,7 @@ from media_analysis.api.schemas.files import (
     FileRead,
     FileUpdate,
 )
-from media_analysis.errors import AdminRequired, IncompleteUpload, InvalidRequest
+from media_analysis.errors import AdminRequired, InvalidRequest
 from media_analysis.files.bodies import timed
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
@@ -36,7 +33,6 @@ from media_analysis.storage.category import Category
 
 router = APIRouter(prefix=f"{API_PATH}/files", tags=["files"], responses=problems(errors.DatabaseUnavailable))
 
-_MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -120,7 +116,7 @@ async def upload_file(
     idempotency_key: IdempotencyKey = None,
 ) -> MediaFile:
     """Store a file; when this answers 201 its bytes are durable and readable."""
-    body = _content(request)
+    body = content_of(request)
     declared_type = request.headers.get("content-type", "")
     fields = query.model_dump(exclude_none=True)
     declared_bytes: int | None = None
@@ -130,14 +126,14 @@ async def upload_file(
         fields = _merge(fields, part.fields, part.filename)
         body, declared_type = part.body, part.media_type or ""
     else:
-        declared_bytes = _content_length(request)
+        declared_bytes = announced_bytes(request)
     asked = _validated(fields)
     stored = await services.uploads.store_file(
         Upload(
             owner=caller.owner,
             category=asked.category,
             filename=asked.filename,
-            declared_type=_clean_media_type(declared_type),
+            declared_type=clean_media_type(declared_type),
             declared_bytes=declared_bytes,
             expiry=asked.expiry(),
             job_id=asked.job_id,
@@ -229,26 +225,6 @@ async def delete_file(
     )
 
 
-async def _received(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in request.stream():
-            if chunk:
-                yield chunk
-    except ClientDisconnect as error:
-        raise IncompleteUpload from error
-
-
-def _content(request: Request) -> AsyncIterator[bytes]:
-    announced = read_digests(request.headers)
-    body = _received(request)
-    return verified(body, announced) if announced else body
-
-
-def _content_length(request: Request) -> int | None:
-    value = request.headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdigit() else None
-
-
 def _merge(query: dict[str, Any], fields: dict[str, str], filename: str | None) -> dict[str, Any]:
     twice = query.keys() & fields.keys()
     if twice:
@@ -262,9 +238,3 @@ def _validated(fields: dict[str, Any]) -> FileCreate:
         return FileCreate.model_validate(fields)
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
-
-
-def _clean_media_type(declared: str) -> str | None:
-    """Return a declared media type without parameters, None when it is none; it is only a hint."""
-    media_type = declared.partition(";")[0].strip().lower()
-    return media_type if _MEDIA_TYPE.fullmatch(media_type) else None

@@ -1,0 +1,223 @@
+"""Analysers elsewhere, in any language: they claim `external` jobs and write under a fence, like workers do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
+
+from media_analysis.analysis.execution import RunOptions
+from media_analysis.analysis.run import Failure, NewResult, Run
+from media_analysis.analysis.runs import RunService, require_run
+from media_analysis.db.database import Database
+from media_analysis.errors import FenceLost, InvalidRequest, JobNotFound, SourceUnusable
+from media_analysis.failpoints import failpoint
+from media_analysis.files.bodies import Body
+from media_analysis.files.models import MediaFile
+from media_analysis.files.uploads import Upload, UploadService
+from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource, JobStatus
+from media_analysis.jobs.queries import get_job
+from media_analysis.retention.discarding import DiscardService
+from media_analysis.storage.store import ObjectReader, ObjectStore
+
+# What waits, and what an analyser that fell silent holds.
+_NEXT = text("""
+    SELECT id FROM analysis_jobs
+    WHERE kind = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL
+        AND owner = coalesce(CAST(:owner AS text), owner)
+        AND parameters ->> 'analyser' = ANY(CAST(:analysers AS text[]))
+        AND CASE status WHEN 'pending' THEN coalesce(retry_at <= :now, true) ELSE leased_until <= :now END
+    ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+
+_SOURCE = (
+    select(MediaFile)
+    .join(JobSource, JobSource.file_id == MediaFile.id)
+    .where(JobSource.job_id == bindparam("job_id"), JobSource.position == bindparam("position"))
+)
+
+
+@dataclass(frozen=True)
+class ExternalService:
+    """What an analyser may do with a job it claimed; `owner=None` is an administrator, who may claim everybody's.
+
+    Everything but a claim names the fence the claim gave, and is refused with `FenceLost` once the run is over.
+    """
+
+    db: Database
+    store: ObjectStore
+    runs: RunService
+    uploads: UploadService
+    discards: DiscardService
+    options: RunOptions
+
+    async def claim(
+        self, analysers: Sequence[str], *, owner: str | None, worker: str, now: datetime | None = None
+    ) -> Run | None:
+        """Start a run of the most urgent job for one of these analysers; None where nothing waits.
+
+        Concurrent claims never get the same job. What an earlier run staged is discarded.
+        """
+        while True:
+            found, run = await self._claim_next(analysers, owner, worker, now)
+            if not found:
+                return None
+            if run is not None:
+                if run.fence > 1:
+                    await self.discards.discard(run.job_id, before_fence=run.fence)
+                return run
+
+    async def _claim_next(
+        self, analysers: Sequence[str], owner: str | None, worker: str, now: datetime | None
+    ) -> tuple[bool, Run | None]:
+        async with self.db.transaction() as session:
+            at: datetime = (await session.execute(text("SELECT now()"))).scalar_one() if now is None else now
+            asked = {"owner": owner, "analysers": list(analysers), "now": at}
+            job_id = (await session.execute(_NEXT, asked)).scalar_one_or_none()
+            job = None if job_id is None else await session.get(AnalysisJob, job_id)
+            if job is None:
+                return False, None
+            # One that died too often, or lost its sources, fails here and the next one is looked at.
+            run = await self.runs.begin(session, job, at, worker=worker)
+            failpoint("external.claiming")
+        failpoint("external.claimed")
+        return True, run
+
+    async def heartbeat(
+        self,
+        job_id: UUID,
+        *,
+        fence: int,
+        owner: str | None,
+        progress: float | None = None,
+        stage: str = "analysing",
+        done: int | None = None,
+        total: int | None = None,
+    ) -> datetime:
+        """Keep the run for another lease, and tell how far it is; return when the lease ends.
+
+        Raises:
+            JobNotFound, FenceLost: there is no such run any more.
+
+        """
+        await self._require(job_id, owner)
+        if progress is not None:
+            await self.runs.tell_progress(job_id, fence=fence, share=progress, stage=stage, done=done, total=total)
+        return await self.runs.renew(job_id, fence=fence)
+
+    async def open_source(
+        self, job_id: UUID, position: int, *, fence: int, owner: str | None
+    ) -> tuple[MediaFile, ObjectReader]:
+        """Open a leased source's bytes, also if it expired after the run began.
+
+        Raises:
+            JobNotFound, FenceLost: there is no such run any more.
+            InvalidRequest: the job has no source there.
+
+        """
+        job = await self._require(job_id, owner)
+        if job.fence != fence or job.status is not JobStatus.RUNNING:
+            raise FenceLost(job_id)
+        async with self.db.read_only() as session:
+            source = (await session.execute(_SOURCE, {"job_id": job_id, "position": position})).scalar_one_or_none()
+        if source is None:
+            raise InvalidRequest("position", "the job has no such source")
+        return source, await self.store.open(source.key)
+
+    async def add_product(
+        self, job_id: UUID, product: Upload, body: Body, *, source: UUID | None, owner: str | None
+    ) -> MediaFile:
+        """Stage a derived file; it is kept once the job completes, and discarded if it does not.
+
+        Raises:
+            JobNotFound, FenceLost, PlaceTaken: the run may not add it.
+            SourceUnusable: it is said to derive from what is no source of the job.
+            UploadTooLarge, QuotaReached, …: as for any upload.
+
+        """
+        job = await self._require(job_id, owner)
+        if source is not None and source not in await self._source_ids(job_id):
+            raise SourceUnusable(source, why="is no source of the job")
+        mine = replace(product, owner=job.owner, job_id=job_id, parent_id=source, run=job.folder_name)
+        return await self.uploads.store_file(mine, body)
+
+    async def put_result(self, job_id: UUID, result: NewResult, *, fence: int, owner: str | None) -> None:
+        """Write a result, in place of an earlier one of its kind and source; it shows once the job completes.
+
+        Raises:
+            JobNotFound, FenceLost: there is no such run any more.
+            SourceUnusable: it is said to be about what is no source of the job.
+
+        """
+        await self._require(job_id, owner)
+        if result.file_id is not None and result.file_id not in await self._source_ids(job_id):
+            raise SourceUnusable(result.file_id, why="is no source of the job")
+        async with self.db.transaction() as session:
+            job, _ = await require_run(session, job_id, fence)
+            await session.execute(_upsert(job, result))
+            failpoint("external.putting")
+
+    async def finish(self, job_id: UUID, *, fence: int, owner: str | None) -> None:
+        """Complete the job: what was staged and put shows, all at once.
+
+        Raises:
+            JobNotFound, FenceLost: there is no such run any more.
+
+        """
+        await self._require(job_id, owner)
+        stored = await self.runs.complete(job_id, fence=fence)
+        await self.discards.discard(job_id)
+        for category in stored:
+            await self.uploads.room.notice(category)
+
+    async def fail(self, job_id: UUID, failure: Failure, *, fence: int, owner: str | None, may_pass: bool) -> None:
+        """End the run without an outcome: for good, or, if it may pass and attempts are left, to be tried again.
+
+        Raises:
+            JobNotFound, FenceLost: there is no such run any more.
+
+        """
+        job = await self._require(job_id, owner)
+        if may_pass and job.attempts < self.runs.max_attempts:
+            delay: timedelta = self.options.delay(job.attempts)
+            await self.runs.hand_back(job_id, fence=fence, failure=failure, delay=delay)
+        else:
+            await self.runs.fail(job_id, fence=fence, failure=failure)
+        await self.discards.discard(job_id)
+
+    async def _require(self, job_id: UUID, owner: str | None) -> AnalysisJob:
+        async with self.db.read_only() as session:
+            found = await get_job(session, job_id, owner=owner)
+        if found is None:
+            raise JobNotFound(job_id)
+        if found[0].kind != "external":
+            raise FenceLost(job_id)  # nobody elsewhere ever held a fence of it
+        return found[0]
+
+    async def _source_ids(self, job_id: UUID) -> frozenset[UUID]:
+        async with self.db.read_only() as session:
+            return frozenset(await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id)))
+
+
+def _upsert(job: AnalysisJob, result: NewResult) -> Any:
+    values: Mapping[str, Any] = {
+        "id": uuid7(),
+        "owner": job.owner,
+        "job_id": job.id,
+        "job_fence": job.fence,
+        "published": False,
+        "media_file_id": result.file_id,
+        "kind": result.kind,
+        "data": dict(result.data),
+        "category": result.category,
+    }
+    statement = insert(AnalysisResult).values(**values)
+    return statement.on_conflict_do_update(
+        index_elements=["job_id", "job_fence", "kind", "media_file_id"],
+        index_where=text("job_fence IS NOT NULL"),
+        set_={"data": statement.excluded.data, "created_at": func.now()},
+    )
