@@ -1,0 +1,208 @@
+"""Decoding the frames that are wanted, and as few others as that takes."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+
+import av
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from media_analysis.errors.media import CorruptMedia
+from media_analysis.media.opening import open_media, packets_of
+from media_analysis.media.options import Limits
+from media_analysis.media.selection import stretches
+from media_analysis.media.timeline import Timeline, picture_stream
+
+
+class _Astray(Exception):
+    """Decoding did not give what packets promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A frame, when it is shown, and the instant it was asked for by, all in seconds from the first frame."""
+
+    frame: VideoFrame
+    seconds: float
+    asked: float | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class Film:
+    """A file's video and what its packets told of it; every way of reading opens the file anew."""
+
+    path: Path
+    limits: Limits
+    timeline: Timeline
+    stopped: Callable[[], bool] = lambda: False
+    undecoded: int = field(default=0, init=False)
+    """Packets that could not be decoded, where all were tried."""
+
+    def shown_at(self, asked: Sequence[float]) -> Iterator[Taken]:
+        """Yield the frame shown at each of these instants, which ascend.
+
+        Only what these frames need is decoded, where packets can be trusted; wherever decoding does not give what
+        they promise, all of it is decoded instead.
+        """
+        given = 0
+        if self.timeline.exact:
+            try:
+                for taken in self._promised(asked):
+                    yield taken
+                    given += 1
+            except _Astray:
+                pass
+            else:
+                return
+        yield from self._latest(asked[given:])
+
+    def keyframes(self) -> Iterator[Taken]:
+        """Yield the frames that decode alone, by decoding only them."""
+        given = 0
+        try:
+            for taken in self._keys(one_by_one=False):
+                self._expect(taken, self._key_instants[given])
+                yield taken
+                given += 1
+        except _Astray:
+            # A decoder that is not told of what lies between them may take keys of open groups out of order.
+            yield from islice(self._keys(one_by_one=True), given, None)
+
+    def all_frames(self) -> Iterator[Taken]:
+        """Yield every frame that can be decoded, in the order they are shown."""
+        with open_media(self.path, self.limits) as container:
+            stream = self._stream(container)
+            packets = (packet for _, packet in self._packets(container, stream))
+            yield from self._timed(self._decoded(stream, packets), self.timeline.shown)
+
+    def _keys(self, *, one_by_one: bool) -> Iterator[Taken]:
+        places = frozenset(self.timeline.keys)
+        with open_media(self.path, self.limits) as container:
+            stream = self._stream(container)
+            stream.codec_context.skip_frame = "NONKEY"
+            packets = (packet for place, packet in self._packets(container, stream) if place in places)
+            frames = self._decoded(stream, packets, one_by_one=one_by_one)
+            yield from self._timed((frame for frame in frames if frame.key_frame), self._key_instants)
+
+    def _expect(self, taken: Taken, instant: int) -> None:
+        if self.timeline.exact and taken.frame.pts != instant:
+            raise _Astray
+
+    @property
+    def _key_instants(self) -> Sequence[int]:
+        return [self.timeline.instants[place] for place in self.timeline.keys]
+
+    def _promised(self, asked: Sequence[float]) -> Iterator[Taken]:
+        due = deque((self.timeline.shown_at(seconds), seconds) for seconds in asked)
+        wanted = sorted({instant for instant, _ in due})
+        with open_media(self.path, self.limits) as container:
+            for frame, instant in zip(self._wanted(container, wanted), wanted, strict=False):
+                while due and due[0][0] == instant:
+                    yield Taken(frame, self.timeline.seconds_at(instant), due.popleft()[1])
+
+    def _wanted(self, container: InputContainer, wanted: Sequence[int]) -> Iterator[VideoFrame]:
+        """Yield the frames shown exactly at the instants `wanted`, or go astray."""
+        missing = deque(wanted)
+        keys = frozenset(self._key_instants)
+        last = self.timeline.start - 1
+        for frame in self._jumping(container, wanted):
+            instant = frame.pts
+            if instant is None or instant <= last or instant > missing[0]:
+                raise _Astray
+            if frame.is_corrupt or (instant in keys and not frame.key_frame):
+                raise _Astray
+            last = instant
+            if instant == missing[0]:
+                yield frame
+                missing.popleft()
+            if not missing:
+                return
+        if not self.stopped():
+            raise _Astray
+
+    def _jumping(self, container: InputContainer, wanted: Sequence[int]) -> Iterator[VideoFrame]:
+        stream = self._stream(container)
+        needed = {self.timeline.place_of[instant] for instant in wanted}
+        packets = self._packets(container, stream)
+        for stretch in stretches(self.timeline, wanted):
+            for place, packet in packets:
+                if packet.pts != self.timeline.instants[place]:
+                    raise _Astray
+                if place >= stretch.start and (place in needed or not self.timeline.is_disposable(place)):
+                    yield from _surely_decoded(stream, packet)
+                if place + 1 == stretch.stop:
+                    break
+            yield from _surely_decoded(stream, None)
+            stream.codec_context.flush_buffers()
+
+    def _latest(self, asked: Sequence[float]) -> Iterator[Taken]:
+        """Decode everything, and yield the last frame not later than each of these instants, which ascend."""
+        due = deque(asked)
+        shown: Taken | None = None
+        for taken in self.all_frames():
+            while due and shown is not None and round(due[0], 6) < taken.seconds:
+                yield Taken(shown.frame, shown.seconds, due.popleft())
+            if not due:
+                return
+            shown = taken
+        while due and shown is not None:
+            yield Taken(shown.frame, shown.seconds, due.popleft())
+
+    def _timed(self, frames: Iterable[VideoFrame], promised: Sequence[int]) -> Iterator[Taken]:
+        """Say when each frame is shown; `promised` are the instants of all of them where frames know none."""
+        last: int | None = None
+        for number, frame in enumerate(frames):
+            instant = frame.pts if self.timeline.timed else None
+            if not self.timeline.timed and number < len(promised):
+                instant = promised[number]
+            if last is not None and (instant is None or instant <= last):
+                instant = last + self.timeline.usual
+            last = self.timeline.start if instant is None else instant
+            yield Taken(frame, self.timeline.seconds_at(last))
+
+    def _decoded(
+        self, stream: VideoStream, packets: "Iterable[Packet[VideoStream]]", *, one_by_one: bool = False
+    ) -> Iterator[VideoFrame]:
+        """Yield what can be decoded, and count what cannot; raises what the decoder says where that is everything."""
+        refusal: av.FFmpegError | None = None
+        empty = True
+        for packet in chain(packets, (None,)):
+            try:
+                frames = stream.decode(packet)
+                if one_by_one:
+                    frames += stream.decode(None)
+                    stream.codec_context.flush_buffers()
+            except av.FFmpegError as error:
+                self.undecoded += 1
+                refusal = refusal or error
+                continue
+            for frame in frames:
+                empty = False
+                yield frame
+        if empty and not self.stopped():
+            raise refusal or CorruptMedia("none of its pictures can be decoded")
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        for place, packet in enumerate(islice(packets_of(container, stream), len(self.timeline.instants))):
+            if self.stopped():
+                return
+            yield place, packet
+
+    def _stream(self, container: InputContainer) -> VideoStream:
+        stream = picture_stream(container)
+        stream.codec_context.thread_type = ThreadType.AUTO
+        stream.codec_context.thread_count = self.limits.threads
+        return stream
+
+
+def _surely_decoded(stream: VideoStream, packet: "Packet[VideoStream] | None") -> Sequence[VideoFrame]:
+    try:
+        return stream.decode(packet)
+    except av.FFmpegError as error:
+        raise _Astray from error

@@ -1,0 +1,152 @@
+"""What a probe tells of a media file: the published document, in seconds, bytes, pixels and hertz."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class MediaKind(StrEnum):
+    """What a file shows or plays; cover art makes no video of a song."""
+
+    VIDEO = "video"
+    AUDIO = "audio"
+    IMAGE = "image"
+
+
+class HdrKind(StrEnum):
+    """How brightness beyond the ordinary is coded."""
+
+    HDR10 = "hdr10"
+    HDR10_PLUS = "hdr10+"
+    DOLBY_VISION = "dolby_vision"
+    HLG = "hlg"
+    PQ = "pq"
+    """SMPTE ST 2084 without the primaries of BT.2020."""
+
+
+class Facts(BaseModel):
+    """A part of the document; what is not known is null."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ColourFacts(Facts):
+    """How numbers become colours, by the names of ITU-T H.273."""
+
+    primaries: str | None = Field(None, examples=["bt709"])
+    transfer: str | None = Field(None, examples=["bt709", "smpte2084"])
+    matrix: str | None = Field(None, examples=["bt709", "bt2020nc"])
+    range: str | None = Field(None, description="limited (16 to 235 of 8 bits) or full")
+
+
+class AudioFacts(Facts):
+    """The best audio stream."""
+
+    codec: str | None = Field(None, examples=["aac"])
+    profile: str | None = None
+    channels: int | None = None
+    layout: str | None = Field(None, examples=["stereo", "5.1"])
+    sample_rate: int | None = Field(None, description="Hertz")
+    sample_format: str | None = Field(None, examples=["fltp"])
+    bit_rate: int | None = Field(None, description="Bits a second")
+    duration_seconds: float | None = None
+    language: str | None = None
+
+
+class StreamFacts(Facts):
+    """One stream of a container."""
+
+    index: int
+    kind: str = Field(description="video, audio, subtitle, data, attachment or unknown")
+    codec: str | None = None
+    decodable: bool = Field(description="Whether a decoder for it is here")
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+    forced: bool = False
+    attached_picture: bool = Field(default=False, description="Cover art, not a video")
+    duration_seconds: float | None = None
+    bit_rate: int | None = Field(None, description="Bits a second")
+
+
+class ChapterFacts(Facts):
+    """A part of the whole with a name."""
+
+    start_seconds: float
+    end_seconds: float
+    title: str | None = None
+
+
+class CameraFacts(Facts):
+    """What a camera noted (EXIF)."""
+
+    make: str | None = None
+    model: str | None = None
+    lens: str | None = None
+    software: str | None = None
+    taken_at: str | None = Field(None, description="ISO 8601; with an offset only where the camera noted one")
+    exposure_seconds: float | None = None
+    f_number: float | None = None
+    iso: int | None = None
+    focal_length_mm: float | None = None
+    latitude: float | None = Field(None, description="Degrees, north is positive")
+    longitude: float | None = Field(None, description="Degrees, east is positive")
+    altitude_metres: float | None = Field(None, description="Above sea level")
+
+
+class ImageFacts(Facts):
+    """What only images have."""
+
+    mode: str = Field(description="Pillow's name of the pixel layout", examples=["RGB", "CMYK", "I;16"])
+    animated: bool = False
+    icc_profile: str | None = Field(None, description="The name of the colour profile inside")
+    dpi: tuple[float, float] | None = Field(None, description="Dots per inch, across and down")
+    camera: CameraFacts | None = None
+
+
+class ProbeDocument(Facts):
+    """What a media file is; the fields at the top describe its best video stream, or the image."""
+
+    kind: MediaKind
+    format: str = Field(description="The container or image format", examples=["mp4", "matroska", "jpeg"])
+    media_type: str = Field(description="From content", examples=["video/mp4"])
+    size_bytes: int
+    duration_seconds: float | None = Field(
+        None, description="As the headers tell, else measured; null for images and where nothing plays"
+    )
+    estimated_duration: bool = Field(
+        default=False, description="Whether the file tells no duration and its packets were measured instead"
+    )
+    start_seconds: float | None = Field(None, description="The first timestamp")
+    bit_rate: int | None = Field(None, description="Bits a second, of the whole file")
+    truncated: bool | None = Field(None, description="Whether the file ends before what its headers announce")
+
+    width: int | None = Field(None, description="Pixels after turning upright, not stretched to square ones")
+    height: int | None = Field(None, description="Pixels after turning upright")
+    rotation_degrees: int | None = Field(None, description="Clockwise turn that sets stored pixels upright: 0 to 270")
+    mirrored: bool | None = Field(None, description="Whether stored pixels are swapped left to right before the turn")
+    sample_aspect_ratio: str | None = Field(None, description="Of an upright pixel, across to down", examples=["1:1"])
+    display_aspect_ratio: str | None = Field(None, description="Of the upright picture", examples=["16:9"])
+    video_codec: str | None = Field(None, examples=["h264"])
+    video_profile: str | None = Field(None, examples=["High"])
+    video_bit_rate: int | None = Field(None, description="Bits a second")
+    pixel_format: str | None = Field(None, examples=["yuv420p"])
+    bit_depth: int | None = Field(None, description="Of one colour component")
+    frame_rate: float | None = Field(None, description="Frames a second; the average where it varies")
+    variable_frame_rate: bool | None = Field(
+        None, description="Judged by the first frames; null where they are too few"
+    )
+    frames: int | None = Field(None, description="As the file tells or packets were counted; 1 for still images")
+    interlaced: bool | None = None
+    colour: ColourFacts | None = None
+    hdr: bool | None = None
+    hdr_kind: HdrKind | None = None
+
+    audio: AudioFacts | None = None
+    image: ImageFacts | None = None
+    stream_counts: dict[str, int] = Field(default_factory=dict, description="Streams by kind")
+    streams: list[StreamFacts] = Field(default_factory=list)
+    chapters: list[ChapterFacts] = Field(default_factory=list, description="At most 1,000")
+    metadata: dict[str, str] = Field(
+        default_factory=dict, description="What is written in the container: at most 100 values of 1,000 characters"
+    )

@@ -1,0 +1,155 @@
+"""Pictures out of media: every so often, evenly spaced, at instants, keyframes, or one of each scene."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from threading import Event
+
+from PIL import Image
+
+from media_analysis.media.ahead import ahead
+from media_analysis.media.decoding import Film, Taken
+from media_analysis.media.images import image_format
+from media_analysis.media.opening import open_media
+from media_analysis.media.options import Limits, SamplingOptions
+from media_analysis.media.pictures import Exposure, Picture
+from media_analysis.media.rasters import Darkroom, FrameRaster, StillRaster, image_of
+from media_analysis.media.scenes import SIDE, CutDetector
+from media_analysis.media.selection import allow, asked_seconds
+from media_analysis.media.stills import Animation, read_animation, still_frames
+from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
+from media_analysis.media.wholeness import is_truncated
+
+Progress = Callable[[int, int | None], None]
+Notice = Callable[[str, str], None]
+
+
+def sample_frames(
+    path: Path,
+    options: SamplingOptions,
+    limits: Limits,
+    *,
+    progress: Progress = lambda _given, _expected: None,
+    notice: Notice = lambda _code, _detail: None,
+) -> Iterator[Picture]:
+    """Yield the pictures asked for, in time order, decoding little more than they take and a little ahead of them.
+
+    `progress` is told how many were given, and of how many where that is known. `notice` is told `truncated` where
+    the file ends too early, and `damaged` where something in it cannot be decoded; the rest is given all the same.
+    An instant shows the last frame that began before it or with it; before the start the first one.
+
+    Raises:
+        UnsupportedMedia: nothing here reads it.
+        CorruptMedia: nothing of it can be decoded.
+        NoPictures: it holds none, such as sound with a cover.
+        MediaLimitPassed: it is more than `limits` allow, or more than `options.max_frames` would be taken.
+
+    """
+    if image_format(path) is None:
+        yield from _Filming(path, options, limits, progress, notice).pictures()
+    else:
+        yield from _of_image(path, options, limits, progress, notice)
+
+
+@dataclass(slots=True)
+class _Filming:
+    path: Path
+    options: SamplingOptions
+    limits: Limits
+    progress: Progress
+    notice: Notice
+    _aspect: Fraction = field(default=Fraction(1), init=False)
+    _darkroom: Darkroom = field(default_factory=Darkroom, init=False)
+
+    def pictures(self) -> Iterator[Picture]:
+        timeline = self._read()
+        stop = Event()
+        film = Film(path=self.path, limits=self.limits, timeline=timeline, stopped=stop.is_set)
+        expected, frames = self._way(film)
+        self.progress(0, expected)
+        shown: Taken | None = None
+        exposure: Exposure | None = None
+        for ordinal, taken in enumerate(ahead(frames, stop)):
+            if exposure is None or shown is None or shown.frame is not taken.frame:
+                exposure = Exposure(raster=self._raster(taken))
+            shown = taken
+            yield Picture(ordinal=ordinal, instant_seconds=taken.seconds, asked_seconds=taken.asked, exposure=exposure)
+            self.progress(ordinal + 1, expected)
+        if film.undecoded:
+            of_all = f"{film.undecoded} of {len(timeline.instants)} coded pictures could not be decoded"
+            self.notice("damaged", of_all)
+
+    def _read(self) -> Timeline:
+        with open_media(self.path, self.limits) as container:
+            stream = picture_stream(container)
+            self._aspect = stream.sample_aspect_ratio or Fraction(1)
+            timeline = read_timeline(container, stream, self.limits)
+            told = None if stream.duration is None else float(stream.duration * timeline.time_base)
+        if timeline.broken or is_truncated(self.path):
+            promised = f", the file tells of {told:.3f}" if told and told > timeline.duration_seconds else ""
+            self.notice("truncated", f"pictures end at {timeline.duration_seconds:.3f} seconds{promised}")
+        return timeline
+
+    def _way(self, film: Film) -> tuple[int | None, Iterator[Taken]]:
+        if self.options.scenes is not None:
+            return None, _scenes(film, self.options, self.options.scenes)
+        if self.options.keyframes:
+            allow(len(film.timeline.keys), self.options)
+            return len(film.timeline.keys), film.keyframes()
+        asked = asked_seconds(self.options, film.timeline.duration_seconds)
+        return len(asked), film.shown_at(asked)
+
+    def _raster(self, taken: Taken) -> FrameRaster:
+        return FrameRaster(frame=taken.frame, aspect=self._aspect, darkroom=self._darkroom)
+
+
+def _scenes(film: Film, options: SamplingOptions, threshold: float) -> Iterator[Taken]:
+    detector = CutDetector(threshold)
+    darkroom = Darkroom()
+    found = 0
+    for taken in film.all_frames():
+        cells = image_of(darkroom.developed(taken.frame, (SIDE, SIDE)))
+        if detector.begins_scene(cells.convert("RGB")):
+            found += 1
+            allow(found, options)
+            yield taken
+
+
+def _of_image(
+    path: Path, options: SamplingOptions, limits: Limits, progress: Progress, notice: Notice
+) -> Iterator[Picture]:
+    animation = read_animation(path, limits)
+    if animation.broken:
+        notice("truncated", f"frames end at {animation.duration_seconds:.3f} seconds")
+    chosen = _chosen(path, options, limits, animation)
+    progress(0, len(chosen))
+    numbers = sorted({number for number, _ in chosen})
+    ordinal = 0
+    for number, image in zip(numbers, still_frames(path, limits, numbers), strict=True):
+        exposure = Exposure(raster=StillRaster.of(image))
+        for asked in (asked for wanted, asked in chosen if wanted == number):
+            seconds = round(animation.starts[number], 6)
+            yield Picture(ordinal=ordinal, instant_seconds=seconds, asked_seconds=asked, exposure=exposure)
+            ordinal += 1
+            progress(ordinal, len(chosen))
+
+
+def _chosen(
+    path: Path, options: SamplingOptions, limits: Limits, animation: Animation
+) -> Sequence[tuple[int, float | None]]:
+    """Return the numbers of the frames to take, ascending, each with the instant it was asked for by."""
+    if len(animation.starts) == 1 or options.keyframes:
+        return [(0, None)]
+    if options.scenes is None:
+        asked = asked_seconds(options, animation.duration_seconds)
+        return [(animation.number_at(seconds), seconds) for seconds in asked]
+    detector = CutDetector(options.scenes)
+    frames = enumerate(still_frames(path, limits, range(len(animation.starts))))
+    found = [number for number, image in frames if detector.begins_scene(_cells(image))]
+    allow(len(found), options)
+    return [(number, None) for number in found]
+
+
+def _cells(image: Image.Image) -> Image.Image:
+    return StillRaster.of(image).drawn((SIDE, SIDE)).convert("RGB")

@@ -1,0 +1,176 @@
+"""How images are opened: by content, one format at a time, and never more pixels than allowed."""
+
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from PIL import Image
+
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.options import Limits
+
+MAX_WHOLE_BYTES: Final = 256 * 2**20
+"""Of formats that Pillow reads into memory at once."""
+_READ_WHOLE: Final = frozenset({"WEBP", "AVIF"})
+_HEAD_BYTES: Final = 512
+_PREFIXES: Final = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+_BMP_HEADERS: Final = frozenset({12, 40, 52, 56, 64, 108, 124})
+"""Lengths of the second header; two letters alone would make a BMP of any text that begins so."""
+_HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_HEIF_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2"})
+_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+_CORRUPT: Final = (SyntaxError, EOFError, struct.error, zlib.error)
+"""What Pillow raises for bytes it cannot read, beside OSError without a number."""
+
+
+def image_format(path: Path) -> str | None:
+    """Return Pillow's name of the format a file's first bytes announce, None for what is no image.
+
+    Raises:
+        UnsupportedMedia: it is HEIC.
+
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    for prefix, name in _PREFIXES:
+        if head.startswith(prefix):
+            return name
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
+    return _by_brands(head) if head[4:8] == b"ftyp" else None
+
+
+@contextmanager
+def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
+    """Open an image whose pixels are not read yet; what Pillow says of them inside the block is translated too.
+
+    Pillow's own limit is set to `limits.max_pixels` meanwhile, for this process: open one image at a time.
+
+    Raises:
+        UnsupportedMedia: no format that is read here begins like this.
+        CorruptMedia: it cannot be read.
+        MediaLimitPassed: it has more pixels than `limits.max_pixels`, or too many bytes to be read at once.
+
+    """
+    name = image_format(path)
+    if name is None:
+        raise UnsupportedMedia("no image format that is read here begins like this")
+    if name in _READ_WHOLE and path.stat().st_size > MAX_WHOLE_BYTES:
+        raise MediaLimitPassed(f"bytes_of_{name}", found=path.stat().st_size, allowed=MAX_WHOLE_BYTES)
+    with path.open("rb") as file, _limited(limits), _translated(limits), _opened(file, name) as image:
+        yield image
+
+
+def load_frame(image: Image.Image, limits: Limits, *, frame: int = 0) -> Image.Image:
+    """Decode a frame of an image from `open_image`, inside its block, and return the same image, not upright yet.
+
+    Raises:
+        CorruptMedia: it cannot be decoded, or there is no such frame.
+        MediaLimitPassed: this frame has more pixels than `limits.max_pixels`.
+
+    """
+    with _anything_translated(f"frame {frame}"):
+        if frame or image.tell():
+            image.seek(frame)
+    if image.width * image.height > limits.max_pixels:
+        raise MediaLimitPassed("pixels", found=image.width * image.height, allowed=limits.max_pixels)
+    with _anything_translated(f"frame {frame}"):
+        image.load()
+    return image
+
+
+def format_name(image: Image.Image) -> str:
+    """Return the format in small letters; a JPEG with further pictures behind it is a JPEG."""
+    name = (image.format or "").lower()
+    return "jpeg" if name == "mpo" else name
+
+
+def frame_count(image: Image.Image) -> int:
+    """Return how many frames or pages an opened image has, without decoding them; 1 for every JPEG.
+
+    Raises:
+        CorruptMedia: they cannot be counted.
+
+    """
+    if format_name(image) == "jpeg":
+        return 1
+    with _anything_translated("number of frames"):
+        return max(1, int(getattr(image, "n_frames", 1)))
+
+
+def _by_brands(head: bytes) -> str | None:
+    """Source: ISO/IEC 14496-12 section 4.3, ISO/IEC 23008-12 and the AVIF specification."""
+    length = min(int.from_bytes(head[:4]), len(head))
+    major = head[8:12]
+    brands = {major, *(head[at : at + 4] for at in range(16, length, 4))}
+    if major in _AVIF_BRANDS or (major in _HEIF_BRANDS and brands & _AVIF_BRANDS):
+        return "AVIF"
+    if major in _HEIC_BRANDS | _HEIF_BRANDS:
+        raise UnsupportedMedia("HEIC is not read here; JPEG, PNG, WebP and AVIF are")
+    return None
+
+
+@contextmanager
+def _opened(file: IO[bytes], name: str) -> Iterator[Image.Image]:
+    with _anything_translated(f"{name} image"):
+        image = Image.open(file, formats=(name,))
+    with image:
+        yield image
+
+
+@contextmanager
+def _anything_translated(what: str) -> Iterator[None]:
+    """Say of any failure of Pillow's own that the bytes are at fault; its decoders raise nearly everything."""
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise CorruptMedia(f"the {what} cannot be read") from error
+
+
+@contextmanager
+def _translated(limits: Limits) -> Iterator[None]:
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        said = re.search(r"\d+", str(error))
+        found = int(said[0]) if said else limits.max_pixels + 1
+        raise MediaLimitPassed("pixels", found=found, allowed=limits.max_pixels) from error
+    except _CORRUPT as error:
+        raise CorruptMedia("the image cannot be read") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise CorruptMedia("the image cannot be read") from error
+
+
+@contextmanager
+def _limited(limits: Limits) -> Iterator[None]:
+    usual = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        Image.MAX_IMAGE_PIXELS = limits.max_pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual

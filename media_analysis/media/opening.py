@@ -1,0 +1,159 @@
+"""How media files are opened: only formats that hold everything themselves, and nothing beside the file is read."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn, TypeVar, cast
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.options import Limits
+from media_analysis.media.sniff import HEAD_BYTES, sniff
+
+Kind = TypeVar("Kind", bound=Stream)
+SELF_CONTAINED: Final = (
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,rm,ivf,obu,h264,hevc,m4v,dv,nut,mjpeg,"
+    "wav,w64,mp3,aac,flac,aiff,au,caf,ac3,eac3,amr,wv,ape"
+)
+"""Demuxers that follow no reference; playlists, sequences, devices and scripts are none of them."""
+READABLE_TYPES: Final = frozenset(
+    {
+        "audio/aac",
+        "audio/flac",
+        "audio/mp4",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/wav",
+        "audio/x-aiff",
+        "video/mp2t",
+        "video/mp4",
+        "video/mpeg",
+        "video/quicktime",
+        "video/webm",
+        "video/x-flv",
+        "video/x-matroska",
+        "video/x-ms-asf",
+        "video/x-msvideo",
+    }
+)
+"""What `sniff` says of files that these demuxers read, unless they are broken."""
+_UNREADABLE: Final = (
+    av.error.DecoderNotFoundError,
+    av.error.DemuxerNotFoundError,
+    av.error.ProtocolNotFoundError,
+    av.error.PatchWelcomeError,
+    av.error.NotImplementedError,
+    av.error.PermissionError,
+)
+
+
+@contextmanager
+def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
+    """Open a media file by its content; whatever PyAV raises before the end of the block is translated.
+
+    The demuxer reads one open file and knows no protocol, so it can open nothing else; decoders refuse
+    pictures above `limits.max_pixels` also where a stream changes its size on the way.
+
+    Raises:
+        UnsupportedMedia: no demuxer or decoder that may be used here reads it.
+        CorruptMedia: it begins like media, but cannot be read.
+        MediaLimitPassed: streams, duration or pixels, as its headers tell them, pass `limits`.
+
+    """
+    opened = False
+    try:
+        # Opened by number: a name would take part in guessing the format.
+        with (
+            os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC), "rb", buffering=0) as file,
+            av.open(file, "r", options=_options(limits), metadata_errors="replace", io_open=_open_nothing) as container,
+        ):
+            opened = True
+            _check_headers(container, limits)
+            yield container
+    except _UNREADABLE as error:
+        raise UnsupportedMedia("no decoder here reads it") from error
+    except av.FFmpegError as error:
+        if not opened:
+            _refuse(error, path)
+        raise CorruptMedia(f"its content cannot be decoded: {error.strerror or 'invalid'}") from error
+
+
+def duration_of(container: InputContainer) -> float | None:
+    """Return the longest duration in seconds that the container's headers or its last timestamps tell."""
+    known = [] if container.duration is None else [container.duration / av.time_base]
+    known += [
+        float(stream.duration * stream.time_base)
+        for stream in container.streams
+        if stream.duration is not None and stream.time_base is not None
+    ]
+    return max((seconds for seconds in known if seconds > 0), default=None)
+
+
+def _options(limits: Limits) -> dict[str, str]:
+    return {
+        "protocol_whitelist": "none",
+        "format_whitelist": SELF_CONTAINED,
+        "max_pixels": str(limits.max_pixels),
+    }
+
+
+def _open_nothing(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+    del url, flags, options
+    raise PermissionError("a media file may not open another one")
+
+
+def _check_headers(container: InputContainer, limits: Limits) -> None:
+    if not len(container.streams):
+        raise CorruptMedia("the container holds no streams")
+    _allow("streams", len(container.streams), limits.max_streams)
+    _allow("seconds", duration_of(container) or 0, limits.max_duration_seconds)
+    for stream in container.streams:
+        if isinstance(stream, VideoStream) and has_decoder(stream):
+            context = stream.codec_context
+            coded = context.coded_width * context.coded_height
+            _allow("pixels", max(coded, context.width * context.height), limits.max_pixels)
+            context.options = {"max_pixels": str(limits.max_pixels)}
+
+
+def packets_of(container: InputContainer, *streams: Kind) -> "Iterator[Packet[Kind]]":
+    """Yield the packets of streams in the order they are stored; empty ones are left out.
+
+    Raises:
+        av.FFmpegError: what follows cannot be read; `open_media` translates it.
+
+    """
+    packets = cast("Iterator[Packet[Kind]]", container.demux(*streams))
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # PyAV flushes also streams that turned up on the way, which it knows nothing of; all is read by then.
+            return
+        if packet is None:
+            return
+        if packet.size:
+            yield packet
+
+
+def has_decoder(stream: Stream) -> bool:
+    """Return whether the stream can be decoded here; one that cannot has no codec context."""
+    return stream.codec_context is not None
+
+
+def _allow(what: str, found: float, allowed: float) -> None:
+    if found > allowed:
+        raise MediaLimitPassed(what, found=found, allowed=allowed)
+
+
+def _refuse(error: av.FFmpegError, path: Path) -> NoReturn:
+    with path.open("rb") as file:
+        begins_like = sniff(file.read(HEAD_BYTES), declared=None)
+    if isinstance(error, av.error.ArgumentError) or begins_like not in READABLE_TYPES:
+        raise UnsupportedMedia(f"{begins_like} is not among the formats read here") from error
+    raise CorruptMedia(f"it begins like {begins_like}, but cannot be read") from error

@@ -1,0 +1,149 @@
+"""Decoded frames and images as upright pictures in the colours of a screen."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final, cast
+
+import av
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from PIL import Image
+
+from media_analysis.media.options import MAX_SIDE
+from media_analysis.media.orientation import Orientation
+from media_analysis.media.pictures import plain, shrunk
+
+_HIGH_RANGE: Final = frozenset({int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)})
+_KNOWN_MATRICES: Final = frozenset({0, 1, 4, 5, 6, 7, 9})
+"""Of ITU-T H.273, those that convert; 2 means unspecified."""
+_HD_HEIGHT: Final = 720
+"""From this height on, unspecified means BT.709, as players take it; below it BT.601."""
+_KEPT: Final = 4
+_ODDEST_PIXEL: Final = 8
+"""A pixel more oblong than this is a mistake, and taken as square."""
+_ORIENTATION_TAG: Final = 0x0112
+
+
+@dataclass(slots=True)
+class Darkroom:
+    """Converters by size, kept because the colour tables of high dynamic range take seconds to make."""
+
+    _converters: OrderedDict[tuple[int, int], VideoReformatter] = field(default_factory=OrderedDict, init=False)
+    _orientations: dict[int, Orientation] = field(default_factory=dict, init=False)
+
+    def developed(self, frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
+        """Return a frame at a size, in 8 bits a channel and the colours of a screen (sRGB, BT.709, full range)."""
+        try:
+            return self._reformatted(frame, size, high_range=frame.color_trc in _HIGH_RANGE)
+        except (av.FFmpegError, OSError):
+            return self._reformatted(frame, size, high_range=False)
+
+    def orientation(self, frame: VideoFrame) -> Orientation:
+        """Return how a frame is to be turned, read from the first one turned by as much."""
+        # A frame whose side data was looked at holds itself, and stays in memory until the garbage is collected.
+        turn = frame.rotation
+        if turn not in self._orientations:
+            self._orientations[turn] = Orientation.of_frame(frame)
+        return self._orientations[turn]
+
+    def _reformatted(self, frame: VideoFrame, size: tuple[int, int], *, high_range: bool) -> VideoFrame:
+        return self._converter(size).reformat(
+            frame,
+            *size,
+            "rgba" if _has_alpha(frame) else "rgb0",
+            src_colorspace=_matrix(frame),
+            dst_color_range=ColorRange.JPEG,
+            interpolation=Interpolation.BICUBIC,
+            dst_color_trc=ColorTrc.IEC61966_2_1 if high_range else None,
+            dst_color_primaries=ColorPrimaries.BT709 if high_range else None,
+            threads=1,
+        )
+
+    def _converter(self, size: tuple[int, int]) -> VideoReformatter:
+        converter = self._converters.pop(size, None) or VideoReformatter()
+        self._converters[size] = converter
+        if len(self._converters) > _KEPT:
+            self._converters.popitem(last=False)
+        return converter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameRaster:
+    """A decoder's frame."""
+
+    frame: VideoFrame
+    aspect: Fraction
+    """Of a stored pixel, across to down."""
+    darkroom: Darkroom
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, upright and in square pixels."""
+        return _turned(self._square, self.darkroom.orientation(self.frame))
+
+    def drawn(self, size: tuple[int, int]) -> Image.Image:
+        """Return an upright picture of this size, RGBX or RGBA, of which nothing may be changed."""
+        orientation = self.darkroom.orientation(self.frame)
+        lying = image_of(self.darkroom.developed(self.frame, _turned(size, orientation)))
+        return lying if orientation.transpose is None else lying.transpose(orientation.transpose)
+
+    @property
+    def _square(self) -> tuple[int, int]:
+        return stretched((self.frame.width, self.frame.height), self.aspect)
+
+
+@dataclass(frozen=True, slots=True)
+class StillRaster:
+    """An image that was decoded."""
+
+    upright: Image.Image
+
+    @classmethod
+    def of(cls, image: Image.Image) -> "StillRaster":
+        """Take an image as stored, and turn it as its EXIF tells."""
+        transpose = Orientation.of_exif(image.getexif().get(_ORIENTATION_TAG)).transpose
+        pixels = plain(image)
+        return cls(pixels.copy() if transpose is None else pixels.transpose(transpose))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, upright."""
+        return self.upright.size
+
+    def drawn(self, size: tuple[int, int]) -> Image.Image:
+        """Return it at this size."""
+        return shrunk(self.upright, size)
+
+
+def image_of(frame: VideoFrame) -> Image.Image:
+    """Return a developed frame as an image, RGBX or RGBA, that shares its memory and must not be changed."""
+    mode = "RGBA" if frame.format.name == "rgba" else "RGBX"
+    plane = frame.planes[0]
+    pixels = cast("bytes", plane)  # any buffer will do
+    return Image.frombuffer(mode, (frame.width, frame.height), pixels, "raw", mode, plane.line_size, 1)
+
+
+def stretched(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
+    """Return a size whose pixels are square; one side grows, so that nothing is lost."""
+    width, height = size
+    if not Fraction(1, _ODDEST_PIXEL) <= aspect <= _ODDEST_PIXEL:
+        return size
+    wider, higher = max(1, round(width * aspect)), max(1, round(height / aspect))
+    if max(wider, higher) > max(MAX_SIDE, width, height):
+        return size
+    return (wider, height) if aspect >= 1 else (width, higher)
+
+
+def _turned(size: tuple[int, int], orientation: Orientation) -> tuple[int, int]:
+    return (size[1], size[0]) if orientation.sideways else size
+
+
+def _has_alpha(frame: VideoFrame) -> bool:
+    return any(component.is_alpha for component in frame.format.components)
+
+
+def _matrix(frame: VideoFrame) -> Colorspace | None:
+    if frame.colorspace in _KNOWN_MATRICES:
+        return None
+    return Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601

@@ -1,0 +1,46 @@
+"""Text and numbers out of files that anybody may have written: bounded, printable and finite."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Final, SupportsFloat
+
+MAX_CHARACTERS: Final = 1_000
+MAX_KEYS: Final = 100
+_MAX_KEY_CHARACTERS: Final = 100
+_NOT_SHOWN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Controls but for tab and line feed, and marks that turn the direction of the text around them."""
+_LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: object, *, limit: int = MAX_CHARACTERS) -> str | None:
+    """Return text that can be shown, at most `limit` characters of it; None if nothing is left."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    if not isinstance(text, str):
+        return None
+    kept = _LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _NOT_SHOWN.sub("", text[: 2 * limit]))
+    return kept.strip()[:limit] or None
+
+
+def clean_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the first entries that can be read."""
+    cleaned: dict[str, str] = {}
+    for key, value in metadata.items():
+        name, text = clean(key, limit=_MAX_KEY_CHARACTERS), clean(value)
+        if name is not None and text is not None:
+            cleaned.setdefault(name, text)
+        if len(cleaned) == MAX_KEYS:
+            break
+    return cleaned
+
+
+def finite(number: object, *, digits: int = 6) -> float | None:
+    """Return a number rounded, None for what is none or is infinite."""
+    if not isinstance(number, SupportsFloat):
+        return None
+    try:
+        value = float(number)
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
+    return round(value, digits) if math.isfinite(value) else None

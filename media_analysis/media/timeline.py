@@ -1,0 +1,179 @@
+"""When the pictures of a stream are shown, read from its packets without decoding one."""
+
+import math
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from operator import lt
+from typing import Final
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from media_analysis.errors.media import MediaLimitPassed, NoPictures
+from media_analysis.media.disposable import rank_reader
+from media_analysis.media.opening import has_decoder, packets_of
+from media_analysis.media.options import Limits
+
+TOLERANCE: Final = Fraction(1, 1_000_000)
+"""In seconds: an instant that was told in rounded microseconds still finds its frame."""
+_FALLBACK_RATE: Final = Fraction(25)
+_UNTIMED_FORMATS: Final = frozenset({"avi"})
+"""They store in which order frames are decoded; what is said of reordered ones is guessed."""
+_HIDING_CODECS: Final = frozenset({"vp8"})
+"""Their packets may show nothing; whoever asks for such a one gets none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """A stream's packets in the order they are decoded, and its frames in the order they are shown, in ticks."""
+
+    time_base: Fraction
+    instants: Sequence[int]
+    """When the picture of each packet is shown."""
+    keys: Sequence[int]
+    """Places of the packets that decode alone, ascending."""
+    shown: Sequence[int]
+    """All instants at which a frame appears, ascending."""
+    ranks: Sequence[int]
+    """As told by `disposable`."""
+    usual: int
+    """Ticks that a frame is shown where nothing tells more."""
+    end: int
+    timed: bool
+    """Whether any packet says when it is shown; `shown` is made of those that do, else guessed."""
+    exact: bool
+    """Whether every packet shows one frame at a known instant that no other one has."""
+    broken: bool = False
+    """Whether reading ended with an error."""
+
+    @property
+    def start(self) -> int:
+        """When the first frame is shown."""
+        return self.shown[0]
+
+    @property
+    def duration_seconds(self) -> float:
+        """From the first frame to the end of the last one."""
+        return float((self.end - self.start) * self.time_base)
+
+    @cached_property
+    def place_of(self) -> dict[int, int]:
+        """Where the packet shown at each instant is stored."""
+        return {instant: place for place, instant in enumerate(self.instants)}
+
+    @cached_property
+    def _top_rank(self) -> int:
+        return max(self.ranks)
+
+    def is_disposable(self, place: int) -> bool:
+        """Whether nothing else needs the packet to be decoded."""
+        return self.ranks[place] != 0 and self.ranks[place] == self._top_rank
+
+    def seconds_at(self, instant: int) -> float:
+        """Return seconds since the first frame, rounded to microseconds."""
+        return round(float((instant - self.start) * self.time_base), 6)
+
+    def shown_at(self, seconds: float) -> int:
+        """Return the instant of the frame shown at so many seconds after the first one."""
+        ticks = self.start + math.floor((Fraction(seconds) + TOLERANCE) / self.time_base)
+        return self.shown[max(0, bisect_right(self.shown, ticks) - 1)]
+
+
+def picture_stream(container: InputContainer) -> VideoStream:
+    """Return the stream a player would show; cover art is none.
+
+    Raises:
+        NoPictures: there is none.
+
+    """
+    films = [
+        stream
+        for stream in container.streams.video
+        if has_decoder(stream) and not stream.disposition & Disposition.attached_pic
+    ]
+    if not films:
+        raise NoPictures("it holds no video")
+    best = container.streams.best("video")
+    return next((film for film in films if best is not None and film.index == best.index), films[0])
+
+
+def read_timeline(container: InputContainer, stream: VideoStream, limits: Limits) -> Timeline:
+    """Read all packets of a freshly opened container to the end, or to where it breaks off.
+
+    Raises:
+        MediaLimitPassed: there are more packets, or they last longer, than `limits` allow.
+        NoPictures: there is no packet.
+
+    """
+    reading = _Reading(stream, limits)
+    broken = False
+    try:
+        for packet in packets_of(container, stream):
+            reading.add(packet)
+    except av.FFmpegError:
+        broken = True
+    if not reading.instants:
+        raise NoPictures("its video holds no pictures")
+    timeline = reading.finished(broken=broken)
+    if timeline.duration_seconds > limits.max_duration_seconds:
+        found = timeline.duration_seconds
+        raise MediaLimitPassed("seconds", found=found, allowed=limits.max_duration_seconds)
+    return timeline
+
+
+class _Reading:
+    """What packets have told so far."""
+
+    def __init__(self, stream: VideoStream, limits: Limits) -> None:
+        self.instants = array("q")
+        self._keys = array("q")
+        self._ranks = bytearray()
+        self._timed = bytearray()
+        self._hidden = bytearray()
+        self._durations = array("q")
+        self._limits = limits
+        self._guessed = stream.container.format.name in _UNTIMED_FORMATS and stream.codec_context.has_b_frames
+        self._hiding = stream.codec_context.name in _HIDING_CODECS
+        self._time_base = stream.time_base or 1 / _FALLBACK_RATE
+        self._usual = max(1, round(1 / ((stream.average_rate or _FALLBACK_RATE) * self._time_base)))
+        self._rank = rank_reader(stream.codec_context.name, stream.codec_context.extradata)
+
+    def add(self, packet: "Packet[VideoStream]") -> None:
+        place = len(self.instants)
+        if place == self._limits.max_packets:
+            raise MediaLimitPassed("packets", found=place + 1, allowed=place)
+        instant = packet.pts if packet.pts is not None else packet.dts
+        if instant is None:
+            instant = self.instants[-1] + self._usual if place else 0
+        self.instants.append(instant)
+        self._durations.append(packet.duration or self._usual)
+        self._timed.append(packet.pts is not None)
+        self._hidden.append(packet.is_discard)
+        self._ranks.append(self._rank(memoryview(packet)))
+        if packet.is_keyframe:
+            self._keys.append(place)
+
+    def finished(self, *, broken: bool) -> Timeline:
+        timed = any(self._timed) and not self._guessed
+        told = [place for place in range(len(self.instants)) if self._timed[place] or not timed]
+        seen = [place for place in told if not self._hidden[place]] or told
+        shown = array("q", sorted(self.instants[place] for place in seen))
+        return Timeline(
+            time_base=self._time_base,
+            instants=self.instants,
+            keys=self._keys,
+            shown=shown,
+            ranks=self._ranks,
+            usual=self._usual,
+            end=max(self.instants[place] + self._durations[place] for place in seen),
+            timed=timed,
+            exact=timed and all(self._timed) and not self._hiding and all(map(lt, shown, shown[1:])),
+            broken=broken,
+        )

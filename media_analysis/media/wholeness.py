@@ -1,0 +1,64 @@
+"""Whether a file ends before what its own headers announce, told without reading its content."""
+
+import struct
+from pathlib import Path
+from typing import IO, Final
+
+MAX_BOXES: Final = 100_000
+"""Top-level boxes of an MP4 that are looked at; a fragmented one has two for each fragment."""
+_BOX: Final = struct.Struct(">I4sQ")
+_HEADER_BYTES: Final = 8
+_SEGMENT: Final = b"\x18\x53\x80\x67"
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+_UNSAID: Final = (0, 0xFFFF_FFFF)
+
+
+def is_truncated(path: Path) -> bool | None:
+    """Return whether the end of an MP4, Matroska, AVI or WAV file is missing; None for what does not tell."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(64)
+        if head[4:8] in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"}:
+            return _boxes_pass(file, size)
+        if head.startswith(_EBML):
+            return _segment_passes(head, size)
+        if head.startswith((b"RIFF", b"RIFX")):
+            announced = int.from_bytes(head[4:8], "little" if head.startswith(b"RIFF") else "big")
+            return None if announced in _UNSAID else announced + _HEADER_BYTES > size
+    return None
+
+
+def _boxes_pass(file: IO[bytes], size: int) -> bool | None:
+    """Source: ISO/IEC 14496-12, section 4.2."""
+    position = 0
+    for _ in range(MAX_BOXES):
+        if position == size:
+            return False
+        file.seek(position)
+        header = file.read(_BOX.size)
+        if len(header) < _HEADER_BYTES:
+            return True
+        length, _, extended = _BOX.unpack(header.ljust(_BOX.size, b"\0"))
+        if length == 0:
+            return False
+        position += extended if length == 1 else max(length, _HEADER_BYTES)
+    return None
+
+
+def _segment_passes(head: bytes, size: int) -> bool | None:
+    """Source: RFC 8794, section 4 and 5; the one segment follows the EBML header."""
+    length, start = _variable_integer(head, len(_EBML))
+    if length is None or head[start + length :][: len(_SEGMENT)] != _SEGMENT:
+        return None
+    announced, content = _variable_integer(head, start + length + len(_SEGMENT))
+    return None if announced is None else content + announced > size
+
+
+def _variable_integer(head: bytes, at: int) -> tuple[int | None, int]:
+    """Return a variable-length integer, None where all its bits say unknown, and where it ends."""
+    first = head[at] if at < len(head) else 0
+    if first == 0:
+        return None, at
+    width = 9 - first.bit_length()
+    value = int.from_bytes(head[at : at + width]) & ((1 << 7 * width) - 1)
+    return (None if value == (1 << 7 * width) - 1 else value), at + width
