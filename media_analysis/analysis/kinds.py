@@ -3,10 +3,10 @@
 import importlib
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
 from media_analysis.analysis.task import Emitter, Source, Task
 from media_analysis.errors.analysis import KindUnknown
@@ -31,7 +31,8 @@ class Kind:
 
     name: str
     parameters: type[Options]
-    task: Task
+    task: Callable[[Sequence[Source], Any, Limits, Emitter], None]
+    """A `Task` whose options are `parameters`."""
     min_sources: int = 1
     max_sources: int = 100
     summary: str = ""

@@ -1,0 +1,1 @@
+"""The built-in tasks: each module's `run` is one, and runs in a process of its own."""

@@ -1,0 +1,39 @@
+"""Contact sheets alone: as many evenly spaced pictures as the grid holds."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from media_analysis.analysis.task import Emitter, Source
+from media_analysis.analysis.tasks.course import Course
+from media_analysis.analysis.tasks.sheets import Sheets, grid_capacity
+from media_analysis.analysis.tasks.sources import Decoding, examine
+from media_analysis.media.options import MAX_FRAMES, ContactSheetOptions, Limits, Options, SamplingOptions
+
+DEFAULT_ROWS: Final = 4
+
+
+def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Emitter) -> None:
+    """Emit a `contact_sheet` product and result for each video, and one of all still images together.
+
+    A sheet's ordinal is the position of its (first) source. Stills show their names instead of instants.
+    Where there are more stills or instants than the grid holds, evenly picked ones are shown; instants that
+    show the same frame show it once.
+
+    Raises:
+        NoPictures: a source holds none.
+
+    """
+    asked = ContactSheetOptions.model_validate(options, from_attributes=True)
+    capacity = grid_capacity(asked, len(asked.instants or ()) or asked.columns * DEFAULT_ROWS)
+    ways = {"instants": asked.instants} if asked.instants else {"count": capacity}
+    sampling = SamplingOptions.model_validate({**ways, "max_frames": MAX_FRAMES})
+    course = Course(emitter)
+    examined = examine(sources, limits, course)
+    sheets = Sheets(options=asked, examined=examined, capacity=capacity, course=course)
+    for each in examined:
+        one = SamplingOptions(count=1) if each.is_still else sampling
+        decoding = Decoding(examined=each, sampling=one, limits=limits, course=course)
+        for picture in decoding.pictures():
+            sheets.offer(each, picture, expected=decoding.expected)
+        sheets.close(each)
+    course.finished("sheet")
