@@ -13,6 +13,7 @@ from media_analysis.analysis.execution import Execution
 from media_analysis.analysis.external import ExternalService
 from media_analysis.analysis.kinds import Kind, load_kinds
 from media_analysis.analysis.reaping import ReapService
+from media_analysis.analysis.removal import RemovalService
 from media_analysis.analysis.runs import RunService
 from media_analysis.db.database import Database, open_database
 from media_analysis.db.embedded import embedded_server
@@ -112,6 +113,10 @@ class Runtime:
     @cached_property
     def reaping(self) -> ReapService:
         return ReapService(self.db, self.discards, self.settings.worker.max_attempts)
+
+    @cached_property
+    def removals(self) -> RemovalService:
+        return RemovalService(self.db, self.deleter)
 
     @cached_property
     def execution(self) -> Execution:

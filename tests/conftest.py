@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -194,6 +195,19 @@ def store_file(runtime: Runtime) -> StoreFile:
         return await runtime.uploads.store_file(Upload(**facts), chunks(content))
 
     return store
+
+
+RunJob = Callable[[str | UUID], Awaitable[None]]
+
+
+@pytest.fixture
+def run_job(runtime: Runtime) -> RunJob:
+    """Runs a queued job to its end, as a worker would, decoding in a process of its own."""
+
+    async def run(job_id: str | UUID) -> None:
+        await runtime.execution.run(UUID(str(job_id)), worker="test")
+
+    return run
 
 
 @dataclass

@@ -119,7 +119,9 @@ def translated_errors() -> Iterator[None]:
 
 def _is_away(error: BaseException) -> bool:
     match error:
-        case PoolTimeout() | asyncpg.PostgresConnectionError() | asyncpg.InterfaceError():
+        case (
+            PoolTimeout() | asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | asyncpg.InternalClientError()
+        ):
             return True
         case DBAPIError():
             state = str(getattr(error.orig, "sqlstate", None) or "")

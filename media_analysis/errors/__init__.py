@@ -14,6 +14,8 @@ from media_analysis.errors.jobs import (
     JobHeld,
     JobNotFailed,
     PlaceTaken,
+    ResultNotFound,
+    SchemaNotFound,
     SourceUnusable,
     UnknownKind,
 )
@@ -135,7 +137,9 @@ __all__ = [
     "QuotaExceeded",
     "QuotaPassed",
     "QuotaReached",
+    "ResultNotFound",
     "SchemaBehind",
+    "SchemaNotFound",
     "SessionNotFound",
     "SlotTaken",
     "SourceChanged",

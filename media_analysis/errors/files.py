@@ -1,5 +1,6 @@
 """What can be wrong with a file that is asked for."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -39,15 +40,26 @@ class FileGone(Gone):
 
 
 class FileHeld(Conflict):
-    """A hold or a minimum retention stands against the deletion."""
+    """A hold, a job that works with it or a minimum retention keeps the file, or what was derived from it."""
 
     code = "file_held"
 
-    def __init__(self, file_id: UUID, *, rule: str, until: datetime | None) -> None:
-        super().__init__("the file may not be deleted yet")
+    def __init__(
+        self,
+        file_id: UUID,
+        *,
+        rule: str,
+        until: datetime | None,
+        job_ids: Sequence[UUID] = (),
+        derived_files: int = 0,
+    ) -> None:
+        what = "the file" if not derived_files else f"{derived_files} files that were derived from the file"
+        super().__init__(f"{what} may not be deleted yet")
         self.file_id = file_id
         self.rule = rule
         self.until = until
+        self.job_ids = list(job_ids)
+        self.derived_files = derived_files
 
 
 class FileNotReady(Conflict):

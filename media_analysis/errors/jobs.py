@@ -1,9 +1,10 @@
 """Why a job does not do what is asked of it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from media_analysis.errors.kinds import Conflict, Gone, Invalid
+from media_analysis.errors.kinds import Conflict, Gone, Invalid, NotFound
 
 
 class FenceLost(Conflict):
@@ -35,7 +36,7 @@ class JobEnded(Conflict):
     def __init__(self, job_id: UUID, *, status: str) -> None:
         super().__init__(f"the job is {status}")
         self.job_id = job_id
-        self.status = status
+        self.job_status = status
 
 
 class JobNotFailed(Conflict):
@@ -46,7 +47,7 @@ class JobNotFailed(Conflict):
     def __init__(self, job_id: UUID, *, status: str) -> None:
         super().__init__(f"only a failed job can be tried again; this one is {status}")
         self.job_id = job_id
-        self.status = status
+        self.job_status = status
 
 
 class JobGone(Gone):
@@ -54,20 +55,26 @@ class JobGone(Gone):
 
     code = "job_gone"
 
-    def __init__(self, job_id: UUID) -> None:
+    def __init__(
+        self, job_id: UUID, *, deleted_at: datetime | None = None, restorable_until: datetime | None = None
+    ) -> None:
         super().__init__("the job was deleted")
         self.job_id = job_id
+        self.deleted_at = deleted_at
+        self.restorable_until = restorable_until
 
 
 class JobHeld(Conflict):
-    """A hold on the job, or on one of its files, forbids deleting it."""
+    """A hold on the job or its files, a minimum retention, or a job that works with its files forbids deleting it."""
 
     code = "job_held"
 
-    def __init__(self, job_id: UUID, *, held_files: int) -> None:
-        super().__init__("a hold protects the job or some of its files; release it first")
+    def __init__(self, job_id: UUID, *, held_files: int, rule: str = "hold", until: datetime | None = None) -> None:
+        super().__init__("the job or some of its files may not be deleted yet")
         self.job_id = job_id
         self.held_files = held_files
+        self.rule = rule
+        self.until = until
 
 
 class UnknownKind(Invalid):
@@ -90,3 +97,23 @@ class SourceUnusable(Invalid):
         super().__init__(f"source {file_id} {why}")
         self.file_id = file_id
         self.why = why
+
+
+class ResultNotFound(NotFound):
+    """No such result for this caller, or it has expired."""
+
+    code = "result_not_found"
+
+    def __init__(self, result_id: UUID) -> None:
+        super().__init__("no such result")
+        self.result_id = result_id
+
+
+class SchemaNotFound(NotFound):
+    """No schema is published for results of that kind."""
+
+    code = "schema_not_found"
+
+    def __init__(self, *, known: Sequence[str]) -> None:
+        super().__init__("no schema is published for that kind of result")
+        self.known = list(known)

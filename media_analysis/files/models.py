@@ -75,6 +75,7 @@ class MediaFile(Base):
             "id",
             postgresql_where=text("job_id IS NOT NULL"),
         ),
+        Index("ix_media_files_parent", "parent_id", "id", postgresql_where=text("parent_id IS NOT NULL")),
         Index(
             "uq_media_files_pending_place",
             "job_id",

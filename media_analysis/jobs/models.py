@@ -45,6 +45,7 @@ class AnalysisJob(Base):
             postgresql_where=text("kind = 'external' AND status IN ('pending', 'running')"),
         ),
         Index("ix_analysis_jobs_leased", "leased_until", postgresql_where=text("status = 'running'")),
+        Index("ix_analysis_jobs_trash", "restorable_until", postgresql_where=text("restorable_until IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -87,6 +88,8 @@ class AnalysisJob(Base):
     archive_file_id: Mapped[UUID | None]
     deleted_at: Mapped[datetime | None]
     deletion_reason: Mapped[str | None]
+    restorable_until: Mapped[datetime | None]
+    """At least until then a deleted job can be restored, with what the trash holds of it; NULL is never."""
     held_until: Mapped[datetime | None] = mapped_column(Until)
     hold_reason: Mapped[str | None]
     held_by: Mapped[str | None]
@@ -102,6 +105,7 @@ class AnalysisResult(Base):
         Index("ix_analysis_results_kind", "kind", "id"),
         Index("ix_analysis_results_due", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         Index("ix_analysis_results_file", "media_file_id", "id", postgresql_where=text("media_file_id IS NOT NULL")),
+        Index("ix_analysis_results_hidden", "job_id", "id", postgresql_where=text("NOT published")),
         Index("ix_analysis_results_data", "data", postgresql_using="gin", postgresql_ops={"data": "jsonb_path_ops"}),
         Index(
             "uq_analysis_results_place",
@@ -121,7 +125,7 @@ class AnalysisResult(Base):
     job_fence: Mapped[int | None]
     """The claim it was made under; NULL if not by a run."""
     published: Mapped[bool] = mapped_column(default=False)
-    """Whether its job has completed; nobody sees it before."""
+    """Whether its job has completed, and neither the job nor the file it is about is deleted; else nobody sees it."""
     media_file_id: Mapped[UUID | None]
     kind: Mapped[str]
     data: Mapped[dict[str, Any]]

@@ -1,13 +1,54 @@
-"""Reading single jobs; every statement carries the owner it is allowed to look for."""
+"""Reading jobs; every statement carries the owner it is allowed to look for."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import clock
-from media_analysis.jobs.models import AnalysisJob
+from media_analysis.db.ids import made_between
+from media_analysis.errors import JobGone, JobNotFound
+from media_analysis.jobs.models import AnalysisJob, JobAudit, JobSource, JobStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFilter:
+    """Which jobs a list shows; None, or no status at all, means any."""
+
+    owner: str | None = None
+    statuses: Sequence[JobStatus] = ()
+    kind: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    folder_name: str | None = None
+    folder_prefix: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        wanted: list[ColumnElement[bool]] = [
+            column == value
+            for column, value in (
+                (AnalysisJob.owner, self.owner),
+                (AnalysisJob.kind, self.kind),
+                (AnalysisJob.folder_name, self.folder_name),
+            )
+            if value is not None
+        ]
+        if self.statuses:
+            wanted.append(AnalysisJob.status.in_(self.statuses))
+        if self.folder_prefix is not None:
+            wanted += _begins_with(self.folder_prefix)
+        return wanted + made_between(AnalysisJob.id, AnalysisJob.created_at, self.created_after, self.created_before)
+
+
+def _begins_with(prefix: str) -> list[ColumnElement[bool]]:
+    # The index compares bytes; LIKE would use it only where the planner sees the pattern.
+    at_least = AnalysisJob.folder_name.bool_op("~>=~")(prefix)
+    return [at_least, AnalysisJob.folder_name.bool_op("~<~")(f"{prefix}\x7f")]
 
 
 async def get_job(
@@ -24,3 +65,47 @@ async def get_job(
         query = query.with_for_update(of=AnalysisJob)
     row = (await session.execute(query)).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+async def require_job(
+    session: AsyncSession, job_id: UUID, *, owner: str | None, now: datetime | None = None, lock: bool = False
+) -> tuple[AnalysisJob, datetime]:
+    """Return a job as `get_job` does.
+
+    Raises:
+        JobNotFound: unknown, or somebody else's.
+        JobGone: deleted.
+
+    """
+    found = await get_job(session, job_id, owner=owner, now=now, lock=lock)
+    if found is None:
+        await _raise_absent(session, job_id, owner)
+    return found
+
+
+async def _raise_absent(session: AsyncSession, job_id: UUID, owner: str | None) -> NoReturn:
+    """Tell a deleted job, whose row or summary is there, from one that never was."""
+    row = select(AnalysisJob.owner).where(AnalysisJob.id == job_id, AnalysisJob.deleted_at.is_not(None))
+    summary = select(JobAudit.owner).where(JobAudit.job_id == job_id)
+    known = row.union(summary).subquery()
+    query = select(known.c.owner) if owner is None else select(known.c.owner).where(known.c.owner == owner)
+    if (await session.execute(query)).first() is None:
+        raise JobNotFound(job_id)
+    raise JobGone(job_id)
+
+
+def select_jobs(
+    wanted: JobFilter, *, before: UUID | None, limit: int, now: datetime | None = None
+) -> Select[AnalysisJob, datetime]:
+    """Return the query of a page of jobs that were not deleted, newest first; its order is that of an index."""
+    query = select(AnalysisJob, clock(now)).where(*wanted.conditions(), AnalysisJob.deleted_at.is_(None))
+    if before is not None:
+        query = query.where(AnalysisJob.id < before)
+    return query.order_by(AnalysisJob.id.desc()).limit(limit)
+
+
+async def list_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
+    """Return the ids of the sources of jobs, in order; jobs without any are left out."""
+    in_order = func.array_agg(aggregate_order_by(JobSource.file_id, JobSource.position))
+    query = select(JobSource.job_id, in_order).where(JobSource.job_id.in_(job_ids)).group_by(JobSource.job_id)
+    return {row[0]: row[1] for row in await session.execute(query)}

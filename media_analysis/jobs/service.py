@@ -1,13 +1,32 @@
 """Reading jobs, as their owner sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from media_analysis.db.database import Database
-from media_analysis.errors import JobNotFound
 from media_analysis.jobs import queries
 from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.queries import JobFilter
+from media_analysis.jobs.waiting import Waiting, list_waiting
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job, its sources in order, and the instant it was looked at, by which its hold stands or has ended."""
+
+    job: AnalysisJob
+    sources: Sequence[UUID]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some jobs, newest first, and where the next page begins."""
+
+    views: Sequence[JobView]
+    next_before: UUID | None
 
 
 @dataclass(frozen=True)
@@ -19,18 +38,51 @@ class JobService:
     async def get(
         self, job_id: UUID, *, owner: str | None, now: datetime | None = None
     ) -> tuple[AnalysisJob, datetime]:
-        """Return a job and the instant it was looked at, by which its hold stands or has ended.
+        """Return a job and the instant it was looked at.
 
         Raises:
-            JobNotFound: unknown, deleted, or somebody else's.
+            JobNotFound: unknown, or somebody else's.
+            JobGone: deleted.
 
         """
 
         async def read() -> tuple[AnalysisJob, datetime]:
             async with self.db.read_only() as session:
-                found = await queries.get_job(session, job_id, owner=owner, now=now)
-            if found is None:
-                raise JobNotFound(job_id)
-            return found
+                return await queries.require_job(session, job_id, owner=owner, now=now)
+
+        return await self.db.retry(read)
+
+    async def view(self, job_id: UUID, *, owner: str | None, now: datetime | None = None) -> JobView:
+        """Return a job with its sources.
+
+        Raises:
+            JobNotFound, JobGone: as `get` does.
+
+        """
+
+        async def read() -> JobView:
+            async with self.db.read_only() as session:
+                job, at = await queries.require_job(session, job_id, owner=owner, now=now)
+                sources = await queries.list_sources(session, [job_id])
+                return JobView(job, sources.get(job_id, ()), at)
+
+        return await self.db.retry(read)
+
+    async def list_waiting(self) -> Sequence[Waiting]:
+        """Return what waits for a worker, of all owners, by kind."""
+        async with self.db.read_only() as session:
+            return await list_waiting(session)
+
+    async def list(self, wanted: JobFilter, *, before: UUID | None, limit: int, now: datetime | None = None) -> JobPage:
+        """Return one page of jobs that were not deleted, newest first, in two statements whatever its length."""
+
+        async def read() -> JobPage:
+            async with self.db.read_only() as session:
+                query = queries.select_jobs(wanted, before=before, limit=limit + 1, now=now)
+                found = (await session.execute(query)).all()
+                page = found[:limit]
+                sources = await queries.list_sources(session, [job.id for job, _ in page])
+            views = [JobView(job, sources.get(job.id, ()), at) for job, at in page]
+            return JobPage(views, views[-1].job.id if len(found) > limit else None)
 
         return await self.db.retry(read)

@@ -25,6 +25,7 @@ OPTIONAL: dict[str, tuple[tuple[str, TypeEngine[Any]], ...]] = {
         ("retry_at", sa.DateTime(timezone=True)),
         ("pinned_until", sa.DateTime(timezone=True)),
         ("lifetime_seconds", sa.Double()),
+        ("restorable_until", sa.DateTime(timezone=True)),
     ),
     "media_files": (
         ("role", sa.Text()),
@@ -138,6 +139,10 @@ def create_indexes() -> None:
         ["job_id", "category", "ordinal", "id"],
         postgresql_where=sa.text("job_id IS NOT NULL"),
     )
+    derived = sa.text("parent_id IS NOT NULL")
+    op.create_index("ix_media_files_parent", "media_files", ["parent_id", "id"], postgresql_where=derived)
+    restorable = sa.text("restorable_until IS NOT NULL")
+    op.create_index("ix_analysis_jobs_trash", "analysis_jobs", ["restorable_until"], postgresql_where=restorable)
     unique_place("pending", "state = 'pending'", "job_fence", "role", "ordinal")
     unique_place("settled", "state <> 'pending'", "role", "ordinal")
     op.create_index("ix_analysis_results_owner", "analysis_results", ["owner", "id"])
@@ -146,6 +151,8 @@ def create_indexes() -> None:
     op.create_index("ix_analysis_results_due", "analysis_results", ["expires_at"], postgresql_where=dated)
     of_file = sa.text("media_file_id IS NOT NULL")
     op.create_index("ix_analysis_results_file", "analysis_results", ["media_file_id", "id"], postgresql_where=of_file)
+    hidden = sa.text("NOT published")
+    op.create_index("ix_analysis_results_hidden", "analysis_results", ["job_id", "id"], postgresql_where=hidden)
     op.create_index(
         "ix_analysis_results_data",
         "analysis_results",
@@ -178,15 +185,16 @@ def downgrade() -> None:
     for statement in statements(queue_schema().build_uninstall_query()):
         op.execute(sa.text(statement.replace(":", r"\:")))
     op.execute("DROP SCHEMA queue")
-    for index in ("place", "data", "file", "due", "kind", "owner"):
+    for index in ("place", "data", "hidden", "file", "due", "kind", "owner"):
         op.drop_index(f"{'uq' if index == 'place' else 'ix'}_analysis_results_{index}", "analysis_results")
     for name in ("pending", "settled"):
         op.drop_index(f"uq_media_files_{name}_place", "media_files")
+    op.drop_index("ix_media_files_parent", "media_files")
     op.drop_index("ix_media_files_job", "media_files")
     op.create_index(
         "ix_media_files_job", "media_files", ["job_id", "id"], postgresql_where=sa.text("job_id IS NOT NULL")
     )
-    for name in ("leased", "external", "due", "folder", "kind", "status"):
+    for name in ("trash", "leased", "external", "due", "folder", "kind", "status"):
         op.drop_index(f"ix_analysis_jobs_{name}", "analysis_jobs")
     for table in ("job_audit", "job_events", "job_sources"):
         op.drop_table(table)

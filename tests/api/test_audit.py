@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
-from media_analysis.retention.trail import first_id
+from media_analysis.db.ids import first_id
 from media_analysis.runtime import Runtime
 from tests.api.answers import refusal
 from tests.api.conftest import Expire

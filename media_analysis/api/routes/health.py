@@ -45,11 +45,15 @@ async def metrics(services: Serving) -> Response:
     if isinstance(pool, QueuePool):
         services.metrics.set_pool(in_use=pool.checkedout(), idle=pool.checkedin())
     try:
-        stats, backlog, pauses = await asyncio.gather(
-            services.status.stats(owner=None), services.status.backlog(), services.pauses.list(is_open=True)
+        stats, backlog, pauses, waiting = await asyncio.gather(
+            services.status.stats(owner=None),
+            services.status.backlog(),
+            services.pauses.list(is_open=True),
+            services.jobs.list_waiting(),
         )
         services.metrics.set_storage(stats, backlog)
         services.metrics.set_pauses(pauses)
+        services.metrics.set_waiting_jobs(waiting)
     except MediaAnalysisError:
         pass  # the gauges keep their last values, and readiness tells what is wrong
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")

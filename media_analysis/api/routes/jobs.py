@@ -1,25 +1,73 @@
-"""Jobs: reading one, and keeping it and its files for longer."""
+"""Jobs: create, list, read, cancel, try again, their files and results, and keeping it all for longer."""
 
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Response
 
 from media_analysis import errors
+from media_analysis.analysis.kinds import Kind
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.errors import document_problems, problems
-from media_analysis.api.schemas.jobs import JobExtended, JobRead, JobUpdate
+from media_analysis.api.pages import encode_cursor
+from media_analysis.api.schemas.job_requests import job_request
+from media_analysis.api.schemas.jobs import JobExtended, JobList, JobListQuery, JobRead, JobUpdate
+from media_analysis.api.schemas.products import JobFileList, JobFilesQuery
+from media_analysis.api.schemas.results import JobResultsQuery, ResultList
+from media_analysis.jobs.service import JobView
 
-router = APIRouter(prefix=f"{API_PATH}/jobs", tags=["jobs"], responses=problems(errors.DatabaseUnavailable))
+_PREFIX: Final = f"{API_PATH}/jobs"
+_AWAY = problems(errors.DatabaseUnavailable)
+_PROBLEMS = problems(errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.InvalidRequest)
+_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"headers": {"Location": {"description": "Where the job is", "schema": {"type": "string"}}}}
+}
 
-_PROBLEMS = problems(errors.TokenRejected, errors.JobNotFound, errors.InvalidRequest)
+router = APIRouter(prefix=_PREFIX, tags=["jobs"], responses=_AWAY)
+
+
+def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
+    """Return the route that creates jobs of the kinds that are installed."""
+    creation = APIRouter(prefix=_PREFIX, tags=["jobs"], responses=_AWAY)
+    requested = job_request(kinds)
+
+    @creation.post(
+        "",
+        status_code=202,
+        responses={
+            **_ACCEPTED,
+            **problems(errors.TokenRejected, errors.InvalidRequest, errors.UnknownKind, errors.SourceUnusable),
+            **document_problems(),
+        },
+    )
+    async def create_job(
+        asked: requested,  # type: ignore[valid-type]  # known when the service starts
+        response: Response,
+        services: Serving,
+        caller: Caller,
+    ) -> JobRead:
+        """Queue an analysis of stored files; its outcome is the files and results of the job it answers with."""
+        wanted = asked.asked(caller.owner)  # type: ignore[attr-defined]  # as above
+        job = await services.control.create(wanted)
+        response.headers["Location"] = f"{_PREFIX}/{job.id}"
+        return JobRead.from_view(JobView(job, wanted.source_file_ids, job.created_at))
+
+    return creation
+
+
+@router.get("", responses=problems(errors.TokenRejected, errors.InvalidRequest))
+async def list_jobs(services: Serving, caller: Caller, query: Annotated[JobListQuery, Query()]) -> JobList:
+    """List jobs that were not deleted, newest first."""
+    page = await services.jobs.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
+    return JobList.from_page(page)
 
 
 @router.get("/{job_id}", responses=_PROBLEMS)
 async def read_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
     """Describe one job."""
-    job, at = await services.jobs.get(job_id, owner=caller.scope)
-    return JobRead.from_job(job, at)
+    return JobRead.from_view(await services.jobs.view(job_id, owner=caller.scope))
 
 
 @router.patch("/{job_id}", responses={**_PROBLEMS, **document_problems()})
@@ -27,3 +75,42 @@ async def update_job(job_id: UUID, change: JobUpdate, services: Serving, caller:
     """Set when a job and all its stored, living files end."""
     expires_at, files = await services.holds.extend_job(job_id, change.expiry(), owner=caller.scope, actor=caller.owner)
     return JobExtended(job_id=job_id, expires_at=expires_at, files=files)
+
+
+@router.post("/{job_id}/cancel", responses={**_PROBLEMS, **problems(errors.JobEnded)})
+async def cancel_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
+    """Stop a job that waits or runs; what it has made so far goes. Cancelling again changes nothing."""
+    await services.control.cancel(job_id, owner=caller.scope)
+    return JobRead.from_view(await services.jobs.view(job_id, owner=caller.scope))
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    responses={**_PROBLEMS, **problems(errors.InvalidRequest, errors.JobNotFailed, errors.SourceUnusable)},
+)
+async def retry_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
+    """Queue a failed job again."""
+    await services.control.retry(job_id, owner=caller.scope)
+    return JobRead.from_view(await services.jobs.view(job_id, owner=caller.scope))
+
+
+@router.get("/{job_id}/files", responses=_PROBLEMS)
+async def list_job_files(
+    job_id: UUID, services: Serving, caller: Caller, query: Annotated[JobFilesQuery, Query()]
+) -> JobFileList:
+    """List the living files of a job by category, then in time order; what a run makes shows when it completes."""
+    wanted, after = query.wanted(job_id, scope=caller.scope), query.after()
+    await services.jobs.get(job_id, owner=caller.scope)
+    return JobFileList.from_page(await services.products.list(wanted, after=after, limit=query.limit))
+
+
+@router.get("/{job_id}/results", response_model=ResultList, responses=_PROBLEMS)
+async def list_job_results(
+    job_id: UUID, services: Serving, caller: Caller, query: Annotated[JobResultsQuery, Query()]
+) -> dict[str, object]:
+    """List the results of a job, newest first; `/api/v1/results/schemas/{kind}` says what built-in kinds hold."""
+    wanted, before = query.wanted(job_id, scope=caller.scope), query.before()
+    await services.jobs.get(job_id, owner=caller.scope)
+    page = await services.results.list(wanted, before=before, limit=query.limit)
+    return {"items": page.results, "next_cursor": encode_cursor(page.next_before)}

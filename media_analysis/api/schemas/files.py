@@ -128,7 +128,10 @@ class FileRead(Row):
     created_at: datetime
     expires_at: datetime | None = Field(description="Content answers 410 from this instant on; null is indefinite")
     job_id: UUID | None
-    parent_id: UUID | None
+    parent_id: UUID | None = Field(description="The file it was derived from")
+    role: str | None = Field(description="What it is to its job, such as `frame`; null for what no job made")
+    ordinal: int | None = Field(description="Its place among those of its role, from 0, in time order")
+    instant_seconds: float | None = Field(description="Where in its parent it was taken")
     held: bool = Field(description="Nothing may delete it now: it is held itself, or its job is")
     held_until: datetime | None = Field(description="When the longer of the two holds ends; null is until its release")
     hold_reason: str | None = Field(description="Of its own hold")

@@ -1,4 +1,4 @@
-"""Documents about analysis jobs and their results."""
+"""Documents about analysis jobs."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Self
@@ -6,25 +6,36 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from media_analysis.api.schemas.fields import Document, Instant, Line, Row, Seconds
+from media_analysis.api.pages import PageQuery, encode_cursor
+from media_analysis.api.schemas.fields import Document, Instant, Owner, Seconds
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FOREVER
 from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.queries import JobFilter
+from media_analysis.jobs.service import JobPage, JobView
 from media_analysis.storage.category import Category
 
-Priority = Annotated[int, Field(ge=-100, le=100)]
-HOLD_FIELDS: Final = frozenset({"held", "held_until", "hold_reason", "held_by"})
+KindName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+FolderName = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,60}$")]
+MADE: Final = frozenset({"source_file_ids", "error", "held", "held_until", "hold_reason", "held_by"})
+"""What is not a column as it is."""
 
 
-class JobCreate(Document):
-    """What is to be analysed, how, and how long the run is kept."""
+class JobListQuery(PageQuery):
+    """Which jobs a list shows."""
 
-    name: Line
-    kind: Line
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    source_file_ids: list[UUID] = Field(default_factory=list, max_length=1_000)
-    priority: Priority = 0
-    ttl_seconds: Seconds | None = None
+    status: list[JobStatus] = Field(default_factory=list, max_length=10, description="Any of these; may be repeated")
+    kind: KindName | None = None
+    owner: Owner | None = Field(None, description="Administrators only; others see their own")
+    created_after: Instant | None = Field(None, description="Created at this instant or later")
+    created_before: Instant | None = Field(None, description="Created earlier than this instant")
+    folder_name: FolderName | None = None
+    folder_prefix: FolderName | None = Field(None, description="Such as `20301231_` for the jobs of a day (UTC)")
+
+    def wanted(self, *, scope: str | None) -> JobFilter:
+        """Return the filter for a caller who may see `scope`, everybody's jobs if None."""
+        asked = self.model_dump(exclude={"limit", "cursor", "owner", "status"})
+        return JobFilter(owner=scope or self.owner, statuses=self.status, **asked)
 
 
 class JobUpdate(Document):
@@ -57,6 +68,20 @@ class JobExtended(BaseModel):
     files: int
 
 
+class JobError(BaseModel):
+    """Why a job failed, or why its last attempt did."""
+
+    code: str
+    detail: str
+
+
+class JobWarning(BaseModel):
+    """What a reader of the outcome should know, such as that a file is truncated."""
+
+    code: str
+    detail: str
+
+
 class JobRead(BaseModel):
     """A job as its owner sees it."""
 
@@ -64,17 +89,25 @@ class JobRead(BaseModel):
     owner: str
     name: str
     kind: str
-    parameters: dict[str, Any]
+    parameters: dict[str, Any] = Field(description="As they were given; what was left out has its kind's default")
+    source_file_ids: list[UUID] = Field(description="In the order they were given; some may be gone by now")
     status: JobStatus
     progress: float = Field(description="Share done, 0 to 1")
+    stage: str | None = Field(description="What it is at")
+    stage_done: int | None = Field(description="How much of the stage is done, where it can be counted")
+    stage_total: int | None
     priority: int
-    attempts: int
-    error: str | None
-    folder_name: str
+    attempts: int = Field(description="How often it was begun since it was last asked for")
+    worker: str | None = Field(description="Who runs it, or ran it last")
+    retry_at: datetime | None = Field(description="Not tried again before; null where it does not wait for that")
+    error: JobError | None = Field(description="Of a failed job; of one that waits, why its last attempt failed")
+    warnings: list[JobWarning]
+    pinned_until: datetime | None = Field(description="Its sources stay until then while it waits; null is not pinned")
+    folder_name: str = Field(description="`YYYYMMDD_HHMMSS_{id}` in UTC")
     category: Category
     created_at: datetime
     started_at: datetime | None
-    completed_at: datetime | None
+    completed_at: datetime | None = Field(description="When it ended, whichever way")
     expires_at: datetime | None
     archived_at: datetime | None
     held: bool = Field(description="Whether nothing may delete it and its files")
@@ -83,39 +116,28 @@ class JobRead(BaseModel):
     held_by: str | None
 
     @classmethod
-    def from_job(cls, job: AnalysisJob, now: datetime) -> Self:
+    def from_view(cls, view: JobView) -> Self:
         """Return the document of a job; a hold that has ended is told no more."""
-        told = {name: getattr(job, name) for name in cls.model_fields if name not in HOLD_FIELDS}
-        held = job.held_until is not None and job.held_until > now
-        if not held:
-            return cls(**told, held=False, held_until=None, hold_reason=None, held_by=None)
-        until = None if job.held_until == FOREVER else job.held_until
-        return cls(**told, held=True, held_until=until, hold_reason=job.hold_reason, held_by=job.held_by)
+        job = view.job
+        told = {name: getattr(job, name) for name in cls.model_fields if name not in MADE}
+        failed = None if job.error is None else JobError(code=job.error_code or "internal_error", detail=job.error)
+        return cls(**told, **_hold(job, view.at), source_file_ids=list(view.sources), error=failed)
 
 
-class ResultCreate(Document):
-    """A document that a job produced."""
-
-    kind: Line
-    data: dict[str, Any]
-    media_file_id: UUID | None = None
-    ttl_seconds: Seconds | None = None
+def _hold(job: AnalysisJob, now: datetime) -> dict[str, Any]:
+    if job.held_until is None or job.held_until <= now:
+        return {"held": False, "held_until": None, "hold_reason": None, "held_by": None}
+    until = None if job.held_until == FOREVER else job.held_until
+    return {"held": True, "held_until": until, "hold_reason": job.hold_reason, "held_by": job.held_by}
 
 
-class ResultUpdate(Document):
-    """A new end for a result."""
+class JobList(BaseModel):
+    """One page of jobs, newest first."""
 
-    expires_at: Instant | None
+    items: list[JobRead]
+    next_cursor: str | None
 
-
-class ResultRead(Row):
-    """A result as its owner sees it."""
-
-    id: UUID
-    job_id: UUID
-    media_file_id: UUID | None
-    kind: str
-    data: dict[str, Any]
-    category: Category
-    created_at: datetime
-    expires_at: datetime | None
+    @classmethod
+    def from_page(cls, page: JobPage) -> Self:
+        """Return the document of a page."""
+        return cls(items=list(map(JobRead.from_view, page.views)), next_cursor=encode_cursor(page.next_before))

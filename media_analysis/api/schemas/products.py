@@ -1,0 +1,78 @@
+"""Documents about the files of a job."""
+
+import base64
+import binascii
+import struct
+from typing import Annotated, Final, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from media_analysis.api.schemas.fields import Document
+from media_analysis.api.schemas.files import FileRead
+from media_analysis.errors import InvalidRequest
+from media_analysis.files.products import Position, ProductFilter, ProductPage
+from media_analysis.storage.category import Category
+
+_CATEGORIES: Final = tuple(Category)
+_POSITION: Final = struct.Struct(">Bq16s")
+_UNNUMBERED: Final = -1
+Role = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$", description="Such as `frame` or `contact_sheet`")]
+
+
+class JobFilesQuery(Document):
+    """Which files of a job a list shows, and which page of it; unknown parameters are refused."""
+
+    limit: int = Field(100, ge=1, le=1_000, description="How many items at the most")
+    cursor: str | None = Field(None, max_length=64, description="`next_cursor` of the page before")
+    category: Category | None = None
+    role: Role | None = None
+
+    def wanted(self, job_id: UUID, *, scope: str | None) -> ProductFilter:
+        """Return the filter for a caller who may see `scope`, everybody's files if None."""
+        return ProductFilter(job_id=job_id, owner=scope, category=self.category, role=self.role)
+
+    def after(self) -> Position | None:
+        """Return the position behind which the page begins.
+
+        Raises:
+            InvalidRequest: the cursor is none of ours.
+
+        """
+        return None if self.cursor is None else decode_position(self.cursor)
+
+
+class JobFileList(BaseModel):
+    """One page of a job's files by category, then in time order."""
+
+    items: list[FileRead]
+    next_cursor: str | None
+
+    @classmethod
+    def from_page(cls, page: ProductPage) -> Self:
+        """Return the document of a page."""
+        items = [FileRead.model_validate(file) for file in page.files]
+        return cls(items=items, next_cursor=None if page.next_after is None else encode_position(page.next_after))
+
+
+def encode_position(position: Position) -> str:
+    """Return the cursor of the page that begins behind a position."""
+    ordinal = _UNNUMBERED if position.ordinal is None else position.ordinal
+    packed = _POSITION.pack(_CATEGORIES.index(position.category), ordinal, position.id.bytes)
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def decode_position(cursor: str) -> Position:
+    """Return the position a cursor stands for.
+
+    Raises:
+        InvalidRequest: it is no cursor of ours. A forged one only names another place among the same job's files.
+
+    """
+    try:
+        packed = base64.b64decode(cursor.encode("ascii") + b"==", altchars=b"-_", validate=True)
+        category, ordinal, file_id = _POSITION.unpack(packed)
+        numbered = None if ordinal < 0 else ordinal
+        return Position(_CATEGORIES[category], numbered, UUID(bytes=file_id))
+    except (ValueError, IndexError, binascii.Error, struct.error) as error:
+        raise InvalidRequest("cursor", "not a cursor of this service") from error
