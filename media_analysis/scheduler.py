@@ -27,6 +27,7 @@ ABANDONED_CRON: Final = "*/15 * * * *"
 """How often uploads that were given up, and bytes a crash left on the outbox, are cleared whatever the category."""
 WATCH_CRON: Final = "* * * * *"
 WARN_CRON: Final = "7 * * * *"
+FORGET_CRON: Final = "37 * * * *"
 MISFIRE_SECONDS: Final = 300
 TriggerOf = Callable[[str], BaseTrigger]
 log = structlog.get_logger()
@@ -70,6 +71,16 @@ async def watch(runtime: Runtime) -> None:
         await runtime.notices.deliver()
 
 
+async def reap(runtime: Runtime) -> None:
+    """Help jobs on that nobody would look at again."""
+    await runtime.reaping.reap()
+
+
+async def forget_queue_log(runtime: Runtime) -> None:
+    """Clear the queue's own log, which grows with every job."""
+    await runtime.reaping.forget()
+
+
 async def warn(runtime: Runtime) -> None:
     """Warn owners of files whose end comes near, and forget warnings long past."""
     if runtime.notices.carrier is not None:
@@ -98,7 +109,12 @@ Duty = Callable[[Runtime], Awaitable[None]]
 def planned_duties(settings: Settings) -> Sequence[tuple[str, Duty]]:
     """Return each cron expression with what is done beside the sweeps."""
     storage = settings.storage
-    duties: list[tuple[str, Duty]] = [(WATCH_CRON, watch), (WARN_CRON, warn)]
+    duties: list[tuple[str, Duty]] = [
+        (WATCH_CRON, watch),
+        (WATCH_CRON, reap),
+        (WARN_CRON, warn),
+        (FORGET_CRON, forget_queue_log),
+    ]
     if storage.cleanup.enabled:
         duties.append((storage.pressure.schedule, relieve))
     if storage.scrub.schedule is not None:

@@ -14,11 +14,11 @@ from media_analysis.analysis import leases
 from media_analysis.analysis.ending import end_job
 from media_analysis.db.database import Database, clock
 from media_analysis.db.queue import enqueue, withdraw
-from media_analysis.errors import JobEnded, JobNotFailed, JobNotFound, SourceUnusable
+from media_analysis.errors import JobEnded, JobNotFailed, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
-from media_analysis.jobs.queries import get_job
+from media_analysis.jobs.queries import require_job
 from media_analysis.retention.discarding import DiscardService
 
 EXTERNAL: Final = "external"
@@ -95,11 +95,11 @@ class ControlService:
         Cancelling again changes nothing.
 
         Raises:
-            JobNotFound, JobEnded: there is nothing to stop.
+            JobNotFound, JobGone, JobEnded: there is nothing to stop.
 
         """
         async with self.db.transaction() as session:
-            job, at = await _require_job(session, job_id, owner, now)
+            job, at = await require_job(session, job_id, owner=owner, now=now, lock=True)
             if job.status is JobStatus.CANCELLED:
                 return job
             if job.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
@@ -114,12 +114,12 @@ class ControlService:
         """Queue a failed job again, with all its attempts before it.
 
         Raises:
-            JobNotFound, JobNotFailed: there is nothing to try again.
+            JobNotFound, JobGone, JobNotFailed: there is nothing to try again.
             SourceUnusable: a source is gone or has expired meanwhile.
 
         """
         async with self.db.transaction() as session:
-            job, at = await _require_job(session, job_id, owner, now)
+            job, at = await require_job(session, job_id, owner=owner, now=now, lock=True)
             if job.status is not JobStatus.FAILED:
                 raise JobNotFailed(job_id, status=job.status)
             ids = await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id))
@@ -149,15 +149,6 @@ async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> No
     await end_job(session, job, JobStatus.CANCELLED, now)
     if job.queue_id is not None:
         await withdraw(session, job.queue_id)
-
-
-async def _require_job(
-    session: AsyncSession, job_id: UUID, owner: str | None, now: datetime | None
-) -> tuple[AnalysisJob, datetime]:
-    found = await get_job(session, job_id, owner=owner, now=now, lock=True)
-    if found is None:
-        raise JobNotFound(job_id)
-    return found
 
 
 async def _require_usable(session: AsyncSession, owner: str, ids: Sequence[UUID], now: datetime) -> None:

@@ -40,6 +40,27 @@ async def end_job(
     )
 
 
+async def hand_back_job(
+    session: AsyncSession, job: AnalysisJob, now: datetime, *, failure: Failure | None, delay: timedelta
+) -> None:
+    """Let a locked job whose run is over wait for another; without a failure the attempt does not count."""
+    job.status, job.worker, job.leased_until = JobStatus.PENDING, None, None
+    job.fence += 1
+    job.retry_at = now + delay
+    job.progress = 0.0
+    if failure is None:
+        job.attempts -= 1
+    else:
+        job.error_code, job.error = failure.code, failure.detail
+    await session.flush()
+    await settling.discard_results(session, job.id)
+    await leases.release_sources(session, job.id)
+    if job.pinned_until is not None:
+        await leases.lease_sources(session, job.id, job.pinned_until)
+    told = {"status": job.status, "retry_at": job.retry_at.isoformat(), "error": failure and failure.document()}
+    await add_event(session, job.id, "status", told)
+
+
 async def add_results(session: AsyncSession, job: AnalysisJob, results: Sequence[NewResult]) -> None:
     """Add results of a locked job's run, hidden until it completes."""
     if not results:

@@ -26,6 +26,7 @@ from media_analysis.analysis.runs import RunService
 from media_analysis.analysis.task import Source
 from media_analysis.errors import FenceLost, MediaAnalysisError, QuotaExceeded, Unavailable
 from media_analysis.files.uploads import UploadService
+from media_analysis.jobs.models import JobStatus
 from media_analysis.media.options import Limits
 from media_analysis.retention.discarding import DiscardService
 
@@ -58,6 +59,9 @@ class Retry:
 @dataclass(frozen=True, slots=True)
 class Done:
     """The queue has nothing more to do with the job."""
+
+    status: JobStatus | None = None
+    """How it ended, where this run ended it."""
 
 
 Outcome = Retry | Done
@@ -109,7 +113,7 @@ class Execution:
         for category in stored:
             await self.uploads.room.notice(category)
         log.info("job.completed", job_id=str(run.job_id), kind=run.kind, attempt=run.attempt)
-        return Done()
+        return Done(JobStatus.COMPLETED)
 
     async def _end_badly(self, run: Run, error: Exception) -> Outcome:
         failure = failure_of(error)
@@ -121,10 +125,11 @@ class Execution:
                 await self.runs.hand_back(run.job_id, fence=run.fence, failure=failure, delay=delay)
             else:
                 await self.runs.fail(run.job_id, fence=run.fence, failure=failure)
+            ended = Done(JobStatus.FAILED)
         except FenceLost:
-            again = False
+            again, ended = False, Done()
         await self.discards.discard(run.job_id, before_fence=run.fence + 1)
-        return Retry(delay) if again else Done()
+        return Retry(delay) if again else ended
 
     async def _while_leased(self, run: Run) -> list[NewResult]:
         """Analyse for as long as the run is this worker's."""

@@ -20,6 +20,7 @@ from media_analysis.cli import (
     session,
     sweep,
     verify,
+    work,
 )
 from media_analysis.cli.console import complain
 from media_analysis.errors import MediaAnalysisError
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("work")(work.work)
 app.command("migrate")(migrate.migrate)
 app.command("sweep")(sweep.sweep)
 app.command("restore")(restore.restore)

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -91,6 +91,12 @@ def run(work: Coroutine[Any, Any, Value]) -> Value:
         return uvloop.run(_stoppable(work))
     except asyncio.CancelledError:
         raise typer.Exit(TERMINATED) from None
+
+
+def at_interruption(act: Callable[[], None]) -> None:
+    """Answer SIGINT and SIGTERM with `act` from now on, instead of ending the command."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, act)
 
 
 async def _stoppable(work: Coroutine[Any, Any, Value]) -> Value:

@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, err, load, report, run
 from media_analysis.db.migrations import migrate
 from media_analysis.errors import Misconfigured
 from media_analysis.runtime import Runtime, database_url, open_runtime
@@ -50,9 +51,24 @@ async def _serve(settings: Settings) -> None:
             async with open_runtime(settings, url) as runtime:
                 token_file = await ensure_admin_token(runtime)
                 address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
-                async with scheduler.running_scheduler(runtime):
-                    await app.serve(app.create_app(runtime), listening, lambda: _announce(address, token_file))
+                async with scheduler.running_scheduler(runtime), _working(runtime, url) as interrupt:
+                    await app.serve(
+                        app.create_app(runtime), listening, lambda: _announce(address, token_file), interrupt
+                    )
+                    at_interruption(interrupt)  # jobs may still have their time of grace
                 report("stopping")
+
+
+@asynccontextmanager
+async def _working(runtime: Runtime, url: str) -> AsyncIterator[Callable[[], None]]:
+    """Run jobs here unless the settings say otherwise; yield what is to be called at every interruption."""
+    if not runtime.settings.worker.enabled:
+        yield lambda: None
+        return
+    from media_analysis.worker.service import WorkerOptions, running_worker  # noqa: PLC0415
+
+    async with running_worker(runtime, url, WorkerOptions.of(runtime.settings)) as worker:
+        yield worker.interrupt
 
 
 def _announce(address: str, token_file: Path) -> None:

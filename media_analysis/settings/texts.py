@@ -11,10 +11,12 @@ from pydantic import SecretStr
 
 from media_analysis.settings.cron import cron_trigger
 from media_analysis.settings.kinds import Kind
-from media_analysis.settings.units import word_of
+from media_analysis.settings.units import parse_whole, word_of
 
 _TOKEN: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # noqa: S105 - the RFC 6838 restricted name, not a password
 _MEDIA_TYPE: Final = re.compile(rf"{_TOKEN}/(\*|{_TOKEN})|\*/\*", re.ASCII)
+
+_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,41 @@ class MediaTypes(Kind):
 
     def show(self, value: Any) -> str:
         return ", ".join(value) or "everything"
+
+
+@dataclass(frozen=True)
+class KindLimits(Kind):
+    """How many jobs there may be of some kinds."""
+
+    high: int = 256
+
+    @property
+    def allowed(self) -> str:
+        return f"kinds with whole numbers from 1 to {self.high}, such as analyze=1,probe=4; none"
+
+    def parse(self, value: Any) -> tuple[tuple[str, int], ...]:
+        limits: dict[str, int] = {}
+        for kind, given in self._listed(value):
+            name, count = word_of(kind), parse_whole(given)
+            if not _KIND.fullmatch(name) or name in limits or not 1 <= count <= self.high:
+                raise ValueError("not numbers of jobs by kind")
+            limits[name] = count
+        return tuple(limits.items())
+
+    def _listed(self, value: Any) -> Iterable[tuple[object, object]]:
+        match value:
+            case str():
+                parts = [] if word_of(value) == "none" else value.split(",")
+                return [(kind, count) for kind, _, count in (part.partition("=") for part in parts)]
+            case dict():
+                return value.items()
+            case tuple():
+                return value
+            case _:
+                raise ValueError("not numbers of jobs by kind")
+
+    def show(self, value: Any) -> str:
+        return ",".join(f"{kind}={count}" for kind, count in value) or "none"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from media_analysis.settings.kinds import Seconds, Size, Whole
 from media_analysis.settings.section import Section, SpanLeaf, SwitchLeaf
+from media_analysis.settings.texts import KindLimits
 
 MIB = 2**20
 GIB = 2**30
@@ -17,6 +18,8 @@ class Worker(Section):
     """Whether `serve` runs jobs itself; `work` does so whatever this says."""
     concurrency: Annotated[int, Whole(1, 256)] = 1
     """How many jobs one process runs at the same time."""
+    concurrency_per_kind: Annotated[tuple[tuple[str, int], ...], KindLimits()] = ()
+    """How many jobs of a kind one process runs at the same time, where that is fewer."""
     threads: Annotated[int, Whole(1, 64)] = 2
     """How many threads decode one file."""
     heartbeat_seconds: Annotated[float, Seconds(0.2, 3600)] = 15

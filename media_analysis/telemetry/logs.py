@@ -80,5 +80,5 @@ def configure_logging(*, style: Format, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("alembic", "apscheduler", "asyncio", "uvicorn"):
+    for noisy in ("alembic", "apscheduler", "asyncio", "pgqueuer", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,10 +1,11 @@
 """What Prometheus reads: storage from the ledger, deletion as it happens, requests by route."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from media_analysis.jobs.waiting import Waiting
 from media_analysis.retention.models import Pause, PauseCause, SweepStatus
 from media_analysis.retention.pressure.outcome import Outcome
 from media_analysis.retention.records import SweepReport
@@ -49,6 +50,20 @@ class Metrics:
         self._unrelieved = Gauge(
             "pressure_unrelieved", "Bytes that eviction could not free when it last tried", ["scope"], registry=registry
         )
+        self._jobs_ended = Counter(
+            "jobs_ended",
+            "Runs of jobs ended here: completed, failed or retried",
+            ["kind", "outcome"],
+            registry=registry,
+        )
+        self._jobs_running = Gauge("jobs_running", "Jobs that run in this process", ["kind"], registry=registry)
+        self._jobs_waiting = Gauge("jobs_waiting", "Jobs that wait for a worker", ["kind"], registry=registry)
+        self._jobs_waiting_seconds = Gauge(
+            "jobs_waiting_seconds", "Since when the oldest of them could have begun", ["kind"], registry=registry
+        )
+        self._loop_lag = Gauge(
+            "media_analysis_worker_loop_lag_seconds", "Longest lag of the event loop in a minute", registry=registry
+        )
         self._http = Histogram(
             "http_request_seconds",
             "Time to the last byte of a response",
@@ -79,6 +94,28 @@ class Metrics:
     def observe_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one response."""
         self._http.labels(method, route, str(status)).observe(seconds)
+
+    @contextmanager
+    def job_running(self, kind: str) -> Iterator[None]:
+        """Count a job that runs while the block does."""
+        with self._jobs_running.labels(kind).track_inprogress():
+            yield
+
+    def observe_job(self, kind: str, outcome: str) -> None:
+        """Count the end of a run."""
+        self._jobs_ended.labels(kind, outcome).inc()
+
+    def observe_loop_lag(self, seconds: float) -> None:
+        """Take over how late the event loop was."""
+        self._loop_lag.set(seconds)
+
+    def set_waiting_jobs(self, waiting: Sequence[Waiting]) -> None:
+        """Take over what waits for a worker; kinds of which none waits any more are gone."""
+        for gauge in (self._jobs_waiting, self._jobs_waiting_seconds):
+            gauge.clear()
+        for kind in waiting:
+            self._jobs_waiting.labels(kind.kind).set(kind.jobs)
+            self._jobs_waiting_seconds.labels(kind.kind).set(kind.oldest_seconds)
 
     def set_storage(self, stats: StorageStats, backlog: Backlog) -> None:
         """Take over what the database says at the moment of a scrape."""

@@ -1,0 +1,149 @@
+"""Jobs that nobody can finish any more: looked for now and then, and given back, queued again or failed."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.analysis.ending import end_job, hand_back_job
+from media_analysis.analysis.run import WORKER_LOST, Failure, find_sources
+from media_analysis.db.database import Database
+from media_analysis.db.queue import purge_log, queue_of, withdraw
+from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.queries import get_job
+from media_analysis.retention.discarding import DiscardService
+
+BATCH: Final = 1000
+LOG_BATCH: Final = 10_000
+LOG_KEPT: Final = timedelta(days=3)
+
+# What workers of ours lost, the queue gives to the next one.
+_SILENT = text("""
+    SELECT id FROM analysis_jobs
+    WHERE status = 'running' AND kind = 'external' AND leased_until <= coalesce(CAST(:now AS timestamptz), now())
+        AND deleted_at IS NULL
+    ORDER BY id LIMIT :limit
+""")
+_SOURCELESS = text("""
+    SELECT DISTINCT job.id
+    FROM analysis_jobs AS job JOIN job_sources AS source ON source.job_id = job.id
+    LEFT JOIN media_files AS file ON file.id = source.file_id
+    CROSS JOIN (SELECT coalesce(CAST(:now AS timestamptz), now()) AS at) AS asked
+    WHERE job.status = 'pending' AND job.deleted_at IS NULL AND (
+        file.state IS DISTINCT FROM 'stored'
+        OR (file.expires_at <= asked.at AND coalesce(job.pinned_until <= asked.at, true))
+    )
+    ORDER BY job.id LIMIT :limit
+""")
+_UNQUEUED = text("""
+    SELECT id, kind, priority, greatest(retry_at - now(), interval '0') AS delay FROM analysis_jobs AS job
+    WHERE deleted_at IS NULL AND kind <> 'external'
+        AND (status = 'pending' OR (status = 'running' AND leased_until <= coalesce(CAST(:now AS timestamptz), now())))
+        AND NOT EXISTS (SELECT FROM queue.pgqueuer AS entry WHERE entry.id = job.queue_id)
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+_QUEUED = text("""
+    UPDATE analysis_jobs AS job SET queue_id = asked.queue_id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:queue_ids AS bigint[])) AS asked(id, queue_id) WHERE job.id = asked.id
+""")
+Change = Callable[[AsyncSession, AnalysisJob, datetime], Awaitable[bool]]
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """How many jobs were helped on."""
+
+    silent: int
+    """Held by an analyser elsewhere that fell silent: they wait again, or failed if that happened too often."""
+    sourceless: int
+    """Waiting for sources that were deleted or expired: they failed."""
+    queued: int
+    """Without an entry in the queue, as after a restored backup: they have one again."""
+
+
+@dataclass(frozen=True)
+class ReapService:
+    """Ends or revives jobs that nobody would otherwise look at again; two at once do no harm."""
+
+    db: Database
+    discards: DiscardService
+    max_attempts: int
+
+    async def reap(self, *, now: datetime | None = None) -> Reaped:
+        """Help every job on that is stuck."""
+        reaped = Reaped(
+            silent=await self._each(_SILENT, self._take_from_silent, now),
+            sourceless=await self._each(_SOURCELESS, _fail_sourceless, now),
+            queued=await self._queue_again(now),
+        )
+        if reaped != Reaped(0, 0, 0):
+            log.info("jobs.reaped", silent=reaped.silent, sourceless=reaped.sourceless, queued=reaped.queued)
+        return reaped
+
+    async def forget(self) -> int:
+        """Clear the queue's own log of what is long past; the library never does."""
+        forgotten = 0
+        while True:
+            async with self.db.transaction() as session:
+                purged = await purge_log(session, older_than=LOG_KEPT, limit=LOG_BATCH)
+            forgotten += purged
+            if purged < LOG_BATCH:
+                return forgotten
+
+    async def _each(self, stuck: TextClause, change: Change, now: datetime | None) -> int:
+        changed = 0
+        async with self.db.read_only() as session:
+            ids: Sequence[UUID] = (await session.scalars(stuck, {"now": now, "limit": BATCH})).all()
+        for job_id in ids:
+            async with self.db.transaction() as session:
+                found = await get_job(session, job_id, owner=None, now=now, lock=True)
+                done = found is not None and await change(session, *found)
+            if done:
+                changed += 1
+                await self.discards.discard(job_id)
+        return changed
+
+    async def _take_from_silent(self, session: AsyncSession, job: AnalysisJob, now: datetime) -> bool:
+        if job.status is not JobStatus.RUNNING or job.leased_until is None or job.leased_until > now:
+            return False
+        lost = Failure(code=WORKER_LOST, detail=f"nothing was heard of {job.worker} since its lease ended")
+        if job.attempts >= self.max_attempts:
+            await end_job(session, job, JobStatus.FAILED, now, failure=lost)
+        else:
+            await hand_back_job(session, job, now, failure=lost, delay=timedelta())
+        return True
+
+    async def _queue_again(self, now: datetime | None) -> int:
+        queued = 0
+        while True:
+            async with self.db.transaction() as session:
+                jobs = (await session.execute(_UNQUEUED, {"now": now, "limit": BATCH})).all()
+                if jobs:
+                    queue_ids = await (await queue_of(session)).enqueue(
+                        [job.kind for job in jobs],
+                        [str(job.id).encode() for job in jobs],
+                        [job.priority for job in jobs],
+                        [job.delay for job in jobs],
+                    )
+                    await session.execute(_QUEUED, {"ids": [job.id for job in jobs], "queue_ids": queue_ids})
+            queued += len(jobs)
+            if len(jobs) < BATCH:
+                return queued
+
+
+async def _fail_sourceless(session: AsyncSession, job: AnalysisJob, now: datetime) -> bool:
+    if job.status is not JobStatus.PENDING:
+        return False
+    failure = await find_sources(session, job, now)
+    if not isinstance(failure, Failure):
+        return False
+    await end_job(session, job, JobStatus.FAILED, now, failure=failure)
+    if job.queue_id is not None:
+        await withdraw(session, job.queue_id)
+    return True

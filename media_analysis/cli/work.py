@@ -1,0 +1,60 @@
+"""`media-analysis work`: run jobs on this machine, beside a running service or far from it."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, load, report, run
+from media_analysis.errors import Misconfigured
+from media_analysis.runtime import database_url, open_runtime
+from media_analysis.settings import Settings
+
+
+def work(
+    concurrency: Annotated[
+        int | None, typer.Option(help="How many jobs at the same time [default: 1]", show_default=False)
+    ] = None,
+    kinds: Annotated[
+        str | None, typer.Option(help="Only jobs of these kinds, separated by commas", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run jobs until ^C; those that run then may end within WORKER_GRACE_SECONDS, or go to another worker.
+
+    It needs the service's database and the service's store, on the same path.
+    """
+    settings = load(config, data_dir, narrate=True, worker={"concurrency": concurrency}).settings
+    run(_work(settings, _listed(kinds)))
+
+
+def _listed(kinds: str | None) -> list[str]:
+    if kinds is None:
+        return []
+    chosen = [kind.strip() for kind in kinds.split(",")]
+    if not all(chosen):
+        raise Misconfigured(f"--kinds is {kinds!r}; allowed: kinds separated by commas, such as probe,frames")
+    return chosen
+
+
+async def _work(settings: Settings, kinds: list[str]) -> None:
+    # Imported here so that no other command pays for the queue.
+    from media_analysis.worker.service import WorkerOptions, running_worker  # noqa: PLC0415
+
+    options = WorkerOptions.of(settings, kinds)
+    async with (
+        database_url(settings, report=report) as url,
+        open_runtime(settings, url, adopts_policy=False) as runtime,
+        running_worker(runtime, url, options) as worker,
+    ):
+        interrupted = asyncio.Event()
+
+        def interrupt() -> None:
+            interrupted.set()
+            worker.interrupt()
+
+        at_interruption(interrupt)
+        report(f"ready: {options.concurrency} at once of {', '.join(options.kinds)}, as {worker.name}")
+        await interrupted.wait()
+        report("stopping")

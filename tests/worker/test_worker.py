@@ -1,0 +1,336 @@
+"""The worker in this process: what it takes, how many at once, and how it stops."""
+
+import asyncio
+import os
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from media_analysis.analysis.control import NewJob
+from media_analysis.errors import UnknownKind
+from media_analysis.files.models import MediaFile
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.runtime import Runtime
+from media_analysis.settings import Settings
+from media_analysis.worker.service import WorkerOptions, running_worker
+from tests.conftest import Client, StoreFile, execute, fetch
+from tests.media import clips
+from tests.worker.workers import (
+    children_of,
+    jobs_of,
+    outputs_of,
+    queue_job,
+    statuses,
+    until,
+    until_ended,
+    until_status,
+)
+
+pytestmark = pytest.mark.usefixtures("plugged_in")
+HEARTBEAT = timedelta(seconds=1)
+PIECES = [("piece", 0, "stored"), ("piece", 1, "stored")]
+
+
+def options(**chosen: Any) -> WorkerOptions:
+    about: dict[str, Any] = {"kinds": ["tiny", "probe"], "heartbeat": HEARTBEAT, "grace": timedelta()}
+    return WorkerOptions(**(about | chosen))
+
+
+async def entries_of(database: str) -> list[tuple[str, str]]:
+    rows = await fetch(database, "SELECT entrypoint, status::text FROM queue.pgqueuer ORDER BY id")
+    return [(row["entrypoint"], row["status"]) for row in rows]
+
+
+async def until_queue_is_empty(database: str) -> None:
+    async def empty() -> bool:
+        return await entries_of(database) == []
+
+    await until(empty)
+
+
+async def until_child(before: set[int]) -> None:
+    """Wait until a child of this process works."""
+
+    async def started() -> bool:
+        return bool(set(children_of(os.getpid())) - before)
+
+    await until(started)
+
+
+async def until_childless(before: set[int]) -> float:
+    async def gone() -> bool:
+        return set(children_of(os.getpid())) <= before
+
+    return await until(gone)
+
+
+async def test_a_queued_job_runs_to_its_end_and_its_entry_is_gone(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    job = await queue_job(runtime, source)
+
+    async with running_worker(runtime, database, options()):
+        jobs = await until_ended(database)
+        await until_queue_is_empty(database)
+
+    assert (jobs[job.id]["status"], jobs[job.id]["attempts"]) == ("completed", 1)
+    assert await outputs_of(database, job) == PIECES
+    assert [row["published"] for row in await fetch(database, "SELECT published FROM analysis_results")] == [True]
+
+
+async def test_a_real_video_is_probed_through_the_queue(runtime: Runtime, store_file: StoreFile, database: str) -> None:
+    video = await store_file(clips.h264().read_bytes(), filename="h264.mp4")
+    await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[video.id]))
+
+    async with running_worker(runtime, database, options()):
+        jobs = await until_ended(database)
+
+    (result,) = await fetch(database, "SELECT kind, data ->> 'video_codec' AS codec FROM analysis_results")
+    assert statuses(jobs) == {"completed": 1}
+    assert tuple(result) == ("probe", "h264")
+
+
+async def test_what_will_not_pass_fails_at_once(runtime: Runtime, source: MediaFile, database: str) -> None:
+    job = await queue_job(runtime, source, corrupt=True)
+
+    async with running_worker(runtime, database, options()):
+        jobs = await until_ended(database)
+        await until_queue_is_empty(database)
+
+    assert (jobs[job.id]["error_code"], jobs[job.id]["attempts"]) == ("corrupt_media", 1)
+
+
+async def test_no_more_entries_are_picked_than_jobs_run(runtime: Runtime, source: MediaFile, database: str) -> None:
+    jobs = [await queue_job(runtime, source, endless=True) for _ in range(5)]
+    running = "SELECT FROM analysis_jobs WHERE status = 'running'"
+
+    async def two_run() -> bool:
+        return len(await fetch(database, running)) == 2
+
+    async with running_worker(runtime, database, options(concurrency=2)):
+        await until(two_run)
+        picked = await entries_of(database)
+        await runtime.control.cancel(jobs[0].id, owner="alice")
+        await until_status(database, jobs[2], "running")
+        picked_later = await entries_of(database)
+
+    assert picked == [("tiny", "picked")] * 2 + [("tiny", "queued")] * 3
+    assert picked_later == [("tiny", "picked")] * 2 + [("tiny", "queued")] * 2
+
+
+async def test_a_kind_that_may_run_once_leaves_room_for_others(
+    runtime: Runtime, source: MediaFile, store_file: StoreFile, database: str
+) -> None:
+    video = await store_file(clips.h264().read_bytes(), filename="h264.mp4")
+    for _ in range(2):
+        await queue_job(runtime, source, endless=True)
+    probe = await runtime.control.create(
+        NewJob(owner="alice", name="n", kind="probe", source_file_ids=[video.id], priority=-1)
+    )
+
+    async with running_worker(runtime, database, options(concurrency=3, per_kind={"tiny": 1})):
+        await until_status(database, probe, "completed")
+        found = statuses(await jobs_of(database))
+
+    assert found == {"running": 1, "pending": 1, "completed": 1}
+
+
+async def test_kinds_that_others_run_are_left_to_them(runtime: Runtime, source: MediaFile, database: str) -> None:
+    await queue_job(runtime, source)
+    await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
+
+    async with running_worker(runtime, database, options(kinds=["probe"])):
+
+        async def probed() -> bool:
+            return await entries_of(database) == [("tiny", "queued")]
+
+        await until(probed)
+
+    assert statuses(await jobs_of(database)) == {"pending": 1, "failed": 1}
+
+
+async def test_the_most_urgent_job_goes_first(runtime: Runtime, source: MediaFile, database: str) -> None:
+    for priority in (0, 5, 1):
+        await runtime.control.create(
+            NewJob(owner="alice", name="n", kind="tiny", source_file_ids=[source.id], priority=priority)
+        )
+
+    async with running_worker(runtime, database, options()):
+        await until_ended(database)
+
+    rows = await fetch(database, "SELECT priority FROM analysis_jobs ORDER BY started_at")
+    assert [row["priority"] for row in rows] == [5, 1, 0]
+
+
+async def running_endlessly(runtime: Runtime, source: MediaFile, database: str) -> AnalysisJob:
+    before = set(children_of(os.getpid()))
+    job = await queue_job(runtime, source, endless=True)
+    await until_status(database, job, "running")
+    await until_child(before)
+    return job
+
+
+async def test_cancelling_stops_the_decoding_within_a_second(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    before = set(children_of(os.getpid()))
+
+    async with running_worker(runtime, database, options()):
+        job = await running_endlessly(runtime, source, database)
+        cancelled_at = time.monotonic()
+        await runtime.control.cancel(job.id, owner="alice")
+        await until_childless(before)
+        took = time.monotonic() - cancelled_at
+        await until_queue_is_empty(database)
+
+    assert took < 1
+    assert (await jobs_of(database))[job.id]["status"] == "cancelled"
+    assert await outputs_of(database, job) == []
+
+
+async def test_a_cancellation_that_nobody_told_of_is_noticed_at_a_heartbeat(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    before = set(children_of(os.getpid()))
+
+    async with running_worker(runtime, database, options()):
+        job = await running_endlessly(runtime, source, database)
+        await execute(
+            database,
+            f"BEGIN; DELETE FROM queue.pgqueuer; "
+            f"UPDATE analysis_jobs SET status = 'cancelled', fence = fence + 1 WHERE id = '{job.id}'; COMMIT",
+        )
+        took = await until_childless(before)
+
+    assert took < HEARTBEAT.total_seconds() * 5 / 8 + 1
+
+
+async def test_an_interrupted_worker_hands_its_job_back_as_if_it_had_not_begun(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    async with running_worker(runtime, database, options()) as worker:
+        job = await running_endlessly(runtime, source, database)
+        worker.interrupt()
+
+    found = (await jobs_of(database))[job.id]
+    assert (found["status"], found["attempts"]) == ("pending", 0)
+    assert await entries_of(database) == [("tiny", "queued")]
+    assert await outputs_of(database, job) == []
+
+
+async def test_within_its_grace_a_stopping_worker_finishes_and_takes_nothing_new(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    jobs = [await queue_job(runtime, source, seconds=0.5) for _ in range(2)]
+
+    async with running_worker(runtime, database, options(grace=timedelta(seconds=20))):
+        await until_status(database, jobs[0], "running")
+
+    found = await jobs_of(database)
+    assert [found[job.id]["status"] for job in jobs] == ["completed", "pending"]
+
+
+async def test_a_second_interruption_does_not_wait(runtime: Runtime, source: MediaFile, database: str) -> None:
+    async with running_worker(runtime, database, options(grace=timedelta(minutes=5))) as worker:
+        job = await running_endlessly(runtime, source, database)
+        began = time.monotonic()
+        worker.interrupt()
+        worker.interrupt()
+
+    assert time.monotonic() - began < 5
+    assert (await jobs_of(database))[job.id]["status"] == "pending"
+
+
+async def test_a_worker_broken_off_hands_back_too(runtime: Runtime, source: MediaFile, database: str) -> None:
+    """An error elsewhere in the process ends the block the worker runs in."""
+
+    async def work() -> None:
+        async with running_worker(runtime, database, options(grace=timedelta(minutes=5))):
+            await asyncio.Event().wait()
+
+    working = asyncio.create_task(work())
+    job = await running_endlessly(runtime, source, database)
+    working.cancel()
+    await asyncio.wait({working})
+
+    assert (await jobs_of(database))[job.id]["status"] == "pending"
+    assert await entries_of(database) == [("tiny", "queued")]
+
+
+async def test_a_worker_whose_connections_are_cut_goes_on(runtime: Runtime, source: MediaFile, database: str) -> None:
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    async with running_worker(runtime, database, options(heartbeat=timedelta(seconds=30))):
+        await running_endlessly(runtime, source, database)
+        with capture_logs() as logs:
+            await execute(database, cut)
+            later = await queue_job(runtime, source)
+            await until_connected_again(logs)
+        await execute(database, "UPDATE analysis_jobs SET status = 'cancelled', fence = fence + 1 WHERE attempts = 1")
+    assert later is not None
+
+
+async def until_connected_again(logs: list[Any]) -> None:
+    async def so() -> bool:
+        return any(line["event"] == "queue.connected_again" for line in logs)
+
+    await until(so, seconds=5)
+
+
+async def test_metrics_say_what_ran_and_what_waits(
+    client: Client, runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    await queue_job(runtime, source)
+    await queue_job(runtime, source, corrupt=True)
+    waiting = (await client.request("GET", "/metrics", by=None)).text
+
+    async with running_worker(runtime, database, options()):
+        await until_ended(database)
+        await until_queue_is_empty(database)
+    ended = (await client.request("GET", "/metrics", by=None)).text
+
+    assert 'jobs_waiting{kind="tiny"} 2.0' in waiting
+    assert 'jobs_waiting_seconds{kind="tiny"}' in waiting
+    assert "jobs_waiting{" not in ended
+    assert 'jobs_ended_total{kind="tiny",outcome="completed"} 1.0' in ended
+    assert 'jobs_ended_total{kind="tiny",outcome="failed"} 1.0' in ended
+    assert 'jobs_running{kind="tiny"} 0.0' in ended
+    assert "media_analysis_worker_loop_lag_seconds" in ended
+
+
+async def test_a_loop_that_stands_still_is_told(client: Client, runtime: Runtime, database: str) -> None:
+    with capture_logs() as logs:
+        async with running_worker(runtime, database, options()):
+            await asyncio.sleep(0)
+            time.sleep(1.5)  # noqa: ASYNC251 - what is to be noticed
+
+            async def told() -> bool:
+                return any(line["event"] == "loop.lagged" for line in logs)
+
+            await until(told)
+    said = (await client.request("GET", "/metrics", by=None)).text
+
+    (lag,) = [float(line.split()[1]) for line in said.splitlines() if line.startswith("media_analysis_worker_loop")]
+    assert lag > 1
+
+
+def test_the_settings_say_how_much_runs_and_unknown_kinds_are_refused(settings: Settings) -> None:
+    chosen = WorkerOptions.of(settings)
+
+    assert chosen.heartbeat == HEARTBEAT
+    assert chosen.look == HEARTBEAT / 3
+    assert set(chosen.kinds) == {"probe", "frames", "contact_sheet", "analyze", "tiny"}
+    with pytest.raises(UnknownKind):
+        WorkerOptions.of(settings, ["sorcery"])
+
+
+def test_by_default_a_dead_worker_is_replaced_within_twenty_seconds() -> None:
+    default = WorkerOptions.of(Settings())
+
+    assert default.heartbeat + default.look == timedelta(seconds=20)

@@ -1,0 +1,143 @@
+"""Workers as processes of their own, to be stopped and killed, and what is to be known of their jobs."""
+
+import asyncio
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from media_analysis.analysis.control import NewJob
+from media_analysis.files.models import MediaFile
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.runtime import Runtime
+from tests.cli.commands import COMMAND, ROOT, clean
+from tests.conftest import fetch
+from tests.worker import plugin
+
+READY_SECONDS = 60.0
+ENDED = frozenset({"completed", "failed", "cancelled"})
+_JOBS = "SELECT id, status::text, error_code, error, attempts, fence, worker FROM analysis_jobs ORDER BY id"
+_OUTPUTS = """
+    SELECT role, ordinal, job_fence, state::text FROM media_files WHERE job_id = $1 ORDER BY role, ordinal
+"""
+
+
+def plug_in(folder: Path) -> Path:
+    """Lay the plugin's metadata into a folder, as an installer would, and return what to put on the path."""
+    metadata = folder / "tiny-1.dist-info"
+    metadata.mkdir(parents=True, exist_ok=True)
+    (metadata / "METADATA").write_text(plugin.METADATA)
+    (metadata / "entry_points.txt").write_text(plugin.ENTRY_POINTS)
+    return folder
+
+
+@dataclass
+class WorkerProcess:
+    """A running `media-analysis work`; everything it prints goes to one file."""
+
+    process: asyncio.subprocess.Process
+    printed: Path
+
+    @property
+    def output(self) -> str:
+        return self.printed.read_text()
+
+    async def wait_for(self, pattern: str) -> re.Match[str]:
+        """Return the first match of what it prints."""
+        async with asyncio.timeout(READY_SECONDS):
+            while (found := re.search(pattern, self.output)) is None:
+                assert self.process.returncode is None, self.output
+                await asyncio.sleep(0.01)
+        return found
+
+    async def end(self, number: signal.Signals) -> int:
+        """Send a signal and return how it ended."""
+        self.process.send_signal(number)
+        async with asyncio.timeout(READY_SECONDS):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def working(
+    environment: Mapping[str, str], folder: Path, *arguments: str, ready: bool = True, **variables: str
+) -> AsyncIterator[WorkerProcess]:
+    """Start a worker with the plugin installed; whatever became of it, it is over when the block ends."""
+    printed = folder / f"worker-{time.monotonic_ns()}"
+    importable = os.pathsep.join([str(plug_in(folder / "plugins")), str(ROOT)])
+    with printed.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            "work",
+            *arguments,
+            cwd=ROOT,
+            env=clean({**environment, "PYTHONPATH": importable, "MEDIA_ANALYSIS_TESTING": "1", **variables}),
+            stdout=output,
+            stderr=output,
+        )
+    worker = WorkerProcess(process, printed)
+    try:
+        if ready:
+            await worker.wait_for(r"ready: .+\n")
+        yield worker
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
+async def queue_job(runtime: Runtime, source: MediaFile, **parameters: Any) -> AnalysisJob:
+    """Create a job of the plugin's kind."""
+    asked = NewJob(owner="alice", name="n", kind="tiny", source_file_ids=[source.id], parameters=parameters)
+    return await runtime.control.create(asked)
+
+
+async def jobs_of(database: str) -> dict[UUID, dict[str, Any]]:
+    return {row["id"]: dict(row) for row in await fetch(database, _JOBS)}
+
+
+async def outputs_of(database: str, job: AnalysisJob) -> list[tuple[str, int, str]]:
+    """Return role, ordinal and state of every file of a job."""
+    return [(row["role"], row["ordinal"], row["state"]) for row in await fetch(database, _OUTPUTS, job.id)]
+
+
+async def until(reached: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> float:
+    """Wait until something is so, and return how long that took."""
+    began = time.monotonic()
+    async with asyncio.timeout(seconds):
+        while not await reached():  # noqa: ASYNC110 - rows set no Event
+            await asyncio.sleep(0.01)
+    return time.monotonic() - began
+
+
+async def until_ended(database: str, *, seconds: float = 30) -> dict[UUID, dict[str, Any]]:
+    """Return the jobs as soon as all have ended."""
+
+    async def ended() -> bool:
+        return all(job["status"] in ENDED for job in (await jobs_of(database)).values())
+
+    await until(ended, seconds=seconds)
+    return await jobs_of(database)
+
+
+async def until_status(database: str, job: AnalysisJob, status: str, *, seconds: float = 30) -> float:
+    async def so() -> bool:
+        return (await jobs_of(database))[job.id]["status"] == status
+
+    return await until(so, seconds=seconds)
+
+
+def statuses(jobs: Mapping[UUID, Mapping[str, Any]]) -> Counter[str]:
+    return Counter(job["status"] for job in jobs.values())
+
+
+def children_of(process: int) -> list[int]:
+    """Return the processes that a process started and that still run."""
+    listed = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(child) for child in listed]
