@@ -9,17 +9,20 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import FileHeld, FileNotReady, MediaAnalysisError
+from media_analysis.errors import FileNotReady, MediaAnalysisError
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import FOREVER, FileState, RetentionRule
+from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.retention import burial, outbox
 from media_analysis.retention.burial import Claim, ClaimedFile, Doomed, Order
-from media_analysis.retention.due import DueFile, Position, list_due, lock_file, reschedule
+from media_analysis.retention.due import DueFile, Position, get_facts, list_due, lock_file, reschedule
 from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policies import get_policy
-from media_analysis.retention.policy import CategoryRules, Delete, decide, find_protection
+from media_analysis.retention.policy import CategoryRules, Delete, decide
+from media_analysis.retention.removal import families
+from media_analysis.retention.removal.condemned import Haul
+from media_analysis.retention.removal.families import FileRemoval, Head
+from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
@@ -172,10 +175,12 @@ class Deleter:
         hard: bool = False,
         secure: bool = False,
         soft: bool = False,
-    ) -> None:
+        derived: bool = True,
+    ) -> FileRemoval:
         """Delete one file because somebody asks for it: into the trash if there is one, unless `hard` or `secure`.
 
-        `soft` takes it there also where requests delete at once; the stronger wish wins.
+        `soft` takes it there also where requests delete at once; the stronger wish wins. What was `derived` from it,
+        and the results about all of them, go with it in the same transaction.
 
         A hard deletion also takes what is in the trash, or expired already. Law holds for both: what is held stays.
 
@@ -184,53 +189,88 @@ class Deleter:
             MarkerMismatch, DatabaseUnavailable: nothing was deleted.
 
         """
+        asked = RemovalRequest(requested_by=requested_by, reason=reason, hard=hard, secure=secure, soft=soft)
         await self.store.require_marker()
         now = await self.db.now()
-        for_good = hard or secure
         async with self.db.transaction() as session:
-            category, its_owner, facts = await self._require_deletable(
-                session, file_id, owner=owner, now=now, for_good=for_good
-            )
-            policy = await get_policy(session)
-            order = Order(
-                now=now,
-                requested_by=requested_by,
-                policy_version=policy.version if policy else None,
-                reason=reason,
-                secure=secure,
-                by_request=True,
-            )
-            doomed = {RetentionRule.REQUESTED: [facts]}
-            kept_for = None if for_good else self.strategy.kept_for(soft=soft)
-            claims: Sequence[Claim] = []
-            if kept_for is None:
-                claims, moved = await burial.bury(session, doomed, order, category=category)
-            else:
-                moved = await burial.throw_away(session, doomed, order, kept_for=kept_for)
-            await burial.settle(session, moved)
-            action = Action.DELETED if kept_for is None else Action.TRASHED
-            await add_events(session, [_asked(action, order, file_id, its_owner)])
+            haul = await self.begin(session, asked, now=now)
+            if derived:
+                await families.lock_family(session, file_id, owner=owner)
+            found = await lock_file(session, file_id, owner=owner)
+            going = await self._weigh(session, found, file_id, asked, owner=owner, now=now, derived=derived)
+            families.require_derived_unprotected(going)
+            await families.take_family(session, going, haul)
             failpoint("delete.requesting")
         failpoint("delete.requested")
-        for claim in claims:
-            await self._purge_committed(claim)
+        await self.purge_entries(haul.purges)
+        return going
 
-    async def _require_deletable(
-        self, session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime, for_good: bool
-    ) -> tuple[Category, str, DueFile]:
-        found = await lock_file(session, file_id, owner=owner)
+    async def preview(
+        self, file_id: UUID, asked: RemovalRequest, *, owner: str | None, derived: bool = True
+    ) -> FileRemoval:
+        """Say what a deletion of a file would take, and what protects some of what was derived from it.
+
+        Raises:
+            FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or it may not go.
+
+        """
+        now = await self.db.now()
+        async with self.db.read_only() as session:
+            found = await get_facts(session, file_id, owner=owner)
+            return await self._weigh(session, found, file_id, asked, owner=owner, now=now, derived=derived)
+
+    async def begin(self, session: AsyncSession, asked: RemovalRequest, *, now: datetime) -> Haul:
+        """Begin a deletion somebody asks for, in the caller's transaction; `purge_entries` ends it."""
+        policy = await get_policy(session)
+        order = Order(
+            now=now,
+            requested_by=asked.requested_by,
+            policy_version=policy.version if policy else None,
+            reason=asked.reason,
+            secure=asked.secure,
+            by_request=True,
+        )
+        return Haul(order, self.kept_for(asked))
+
+    def kept_for(self, asked: RemovalRequest) -> timedelta | None:
+        """Return how long what somebody deletes stays restorable; None is not at all."""
+        return None if asked.for_good else self.strategy.kept_for(soft=asked.soft)
+
+    async def purge_entries(self, purges: Sequence[UUID]) -> None:
+        """Remove the bytes of outbox entries that were just committed; what fails is left to the sweep."""
+        for purge_id in purges:
+            try:
+                async with self.db.transaction() as session:
+                    claim = await outbox.get_claim(session, purge_id)
+                if claim is not None:
+                    await self.purge(claim)
+            except MediaAnalysisError as error:
+                # The tombstones are committed, so the files are deleted whatever happens here.
+                log.warning("purge.postponed", purge_id=str(purge_id), reason=error.code)
+
+    async def _weigh(
+        self,
+        session: AsyncSession,
+        found: tuple[Category, str, DueFile] | None,
+        file_id: UUID,
+        asked: RemovalRequest,
+        *,
+        owner: str | None,
+        now: datetime,
+        derived: bool,
+    ) -> FileRemoval:
         if found is None:
             await raise_gone(session, file_id, owner=owner)
-        facts = found[2]
+        category, its_owner, facts = found
         if facts.state == FileState.PENDING:
             raise FileNotReady(file_id)
-        if not for_good:
+        if not asked.for_good:
             await require_living(session, file_id, owner=owner, now=now)
-        protection = find_protection(facts, now)
-        if protection is not None:
-            until = None if protection.until == FOREVER else protection.until
-            raise FileHeld(file_id, rule=protection.rule.value, until=until)
-        return found
+        await families.require_unprotected(session, facts, now=now)
+        kept_for = self.kept_for(asked)
+        return await families.weigh_family(
+            session, Head(category, its_owner, facts), now=now, kept_for=kept_for, derived=derived
+        )
 
     async def abandon(self, file_id: UUID) -> None:
         """Remove what a failed upload left, if its row is still pending."""
@@ -247,23 +287,4 @@ class Deleter:
             await burial.settle(session, moved)
             failpoint("upload.abandoning")
         failpoint("upload.abandoned")
-        await self._purge_committed(claim)
-
-    async def _purge_committed(self, claim: Claim) -> None:
-        try:
-            await self.purge(claim)
-        except MediaAnalysisError as error:
-            # The tombstone is committed, so the file is deleted whatever happens here; the outbox keeps its bytes.
-            log.warning("purge.postponed", purge_id=str(claim.purge_id), reason=error.code)
-
-
-def _asked(action: Action, order: Order, file_id: UUID, owner: str) -> Act:
-    return Act(
-        actor=order.requested_by,
-        action=action,
-        owner=owner,
-        file_id=file_id,
-        rule=RetentionRule.REQUESTED,
-        reason=order.reason,
-        details={"secure": True} if order.secure else {},
-    )
+        await self.purge_entries([claim.purge_id])

@@ -83,10 +83,12 @@ DUE: Final = {
 }
 """The claim, by (only pending uploads, with row locks)."""
 
-_LOCK_FILE = text(f"""
+_ONE_FILE: Final = f"""
     SELECT category, owner, {FACTS} FROM media_files
-    WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner) FOR UPDATE
-""").columns(category=CATEGORY)  # noqa: S608 - constants
+    WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner)
+"""  # noqa: S608 - constants
+_GET_FACTS = text(_ONE_FILE).columns(category=CATEGORY)
+_LOCK_FILE = text(f"{_ONE_FILE} FOR UPDATE").columns(category=CATEGORY)
 
 _SUM_DUE = text("""
     SELECT category, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS size_bytes FROM media_files
@@ -136,6 +138,12 @@ async def sum_due(
 async def lock_file(session: AsyncSession, file_id: UUID, *, owner: str | None) -> tuple[Category, str, DueFile] | None:
     """Lock one file and return its category, owner and facts."""
     row = (await session.execute(_LOCK_FILE, {"id": file_id, "owner": owner})).one_or_none()
+    return None if row is None else (row[0], row[1], DueFile._make(row[2:]))
+
+
+async def get_facts(session: AsyncSession, file_id: UUID, *, owner: str | None) -> tuple[Category, str, DueFile] | None:
+    """Return the category, owner and facts of one file."""
+    row = (await session.execute(_GET_FACTS, {"id": file_id, "owner": owner})).one_or_none()
     return None if row is None else (row[0], row[1], DueFile._make(row[2:]))
 
 

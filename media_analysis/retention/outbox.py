@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -15,6 +17,12 @@ from media_analysis.storage.category import Category
 _CLAIM_PURGE = text("""
     UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1
     WHERE id = (SELECT id FROM purges WHERE due_at <= :now ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, attempts, tombstone_ids, secure
+""")
+
+# A hundred entries of one deletion are purged one after the other, each on a lease from its own beginning.
+_RENEW_PURGE = text("""
+    UPDATE purges SET due_at = now() + :lease WHERE id = :id AND due_at IS NOT NULL
     RETURNING id, attempts, tombstone_ids, secure
 """)
 
@@ -55,8 +63,16 @@ _MARK_PURGED = text("UPDATE tombstones SET purged_at = now() WHERE id = ANY(CAST
 async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:
     """Take over the most overdue outbox entry; its first claimer died, or an earlier try failed."""
     entry = (await session.execute(_CLAIM_PURGE, {"now": now, "lease": PURGE_LEASE})).one_or_none()
-    if entry is None:
-        return None
+    return None if entry is None else await _load(session, entry)
+
+
+async def get_claim(session: AsyncSession, purge_id: UUID) -> Claim | None:
+    """Return an entry this process made and may go on with; None if another one has seen to it."""
+    entry = (await session.execute(_RENEW_PURGE, {"id": purge_id, "lease": PURGE_LEASE})).one_or_none()
+    return None if entry is None else await _load(session, entry)
+
+
+async def _load(session: AsyncSession, entry: Row[Any]) -> Claim:
     rows = (await session.execute(_PURGE_FILES, {"ids": entry.tombstone_ids})).all()
     files = [ClaimedFile(file_id, key, size_bytes) for file_id, key, size_bytes, _ in rows]
     return Claim(entry.id, entry.attempts, rows[0].category, files, entry.secure)

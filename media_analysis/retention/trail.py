@@ -2,25 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
+from media_analysis.db.ids import made_between
 from media_analysis.files.audit import Action, AuditEvent
 from media_analysis.files.models import FileState, RetentionRule, Tombstone
 from media_analysis.retention.models import Purge, Sweep, SweepStatus
 from media_analysis.storage.category import Category
-
-MOST_SKEW: Final = timedelta(hours=1)
-"""How far the clock that made an event's id may lag behind the database's, which dated it."""
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-_RANDOM_BITS: Final = 80
-"""The bits of a UUIDv7 below its milliseconds."""
 
 
 class Place(NamedTuple):
@@ -95,10 +89,7 @@ class EventFilter:
             )
             if value is not None
         ]
-        if self.since is not None:
-            # Ids grow with time: without their bound, the search for the last match would read the trail to its start.
-            wanted += [AuditEvent.at >= self.since, AuditEvent.id >= first_id(self.since - MOST_SKEW)]
-        return wanted
+        return [*wanted, *made_between(AuditEvent.id, AuditEvent.at, self.since, None)]
 
 
 @dataclass(frozen=True)
@@ -189,8 +180,3 @@ def select_events(wanted: EventFilter, *, before: UUID | None, limit: int) -> Se
     if before is not None:
         query = query.where(AuditEvent.id < before)
     return query.order_by(AuditEvent.id.desc()).limit(limit)
-
-
-def first_id(instant: datetime) -> UUID:
-    """Return the lowest UUIDv7 that could be made at an instant (RFC 9562)."""
-    return UUID(int=max(0, (instant - _EPOCH) // _MILLISECOND) << _RANDOM_BITS)

@@ -1,0 +1,154 @@
+"""A file with all that was derived from it, and the results about them: they go together when somebody asks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.errors import FileHeld
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.models import FOREVER, RetentionRule
+from media_analysis.retention.due import DueFile
+from media_analysis.retention.policy import find_protection
+from media_analysis.retention.removal.condemned import CHUNK, Haul, Weight, chunks, of_ids
+from media_analysis.storage.category import Category
+
+MOST_GENERATIONS: Final = 8
+
+_FIND: Final = text("""
+    WITH RECURSIVE family AS (
+        SELECT id, owner, 0 AS generation FROM media_files
+        WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner)
+        UNION
+        SELECT child.id, child.owner, family.generation + 1 FROM family
+        JOIN media_files AS child ON child.parent_id = family.id AND child.owner = family.owner
+        WHERE family.generation < :most
+    )
+    SELECT DISTINCT id FROM family WHERE id <> :id ORDER BY id
+""")
+_USERS: Final = text("""
+    SELECT job.id FROM job_sources AS source JOIN analysis_jobs AS job ON job.id = source.job_id
+    WHERE source.file_id = :file_id AND job.deleted_at IS NULL AND (
+        (job.status = 'running' AND job.leased_until > :now) OR (job.status = 'pending' AND job.pinned_until > :now)
+    ) ORDER BY job.id LIMIT 20
+""")
+_COUNT_RESULTS: Final = text("SELECT count(*) FROM analysis_results WHERE media_file_id = ANY(CAST(:ids AS uuid[]))")
+_DELETE_RESULTS: Final = text("""
+    DELETE FROM analysis_results WHERE id = ANY(ARRAY(
+        SELECT id FROM analysis_results WHERE media_file_id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+    ))
+""")
+_HIDE_RESULTS: Final = text("""
+    UPDATE analysis_results SET published = false WHERE id = ANY(ARRAY(
+        SELECT id FROM analysis_results
+        WHERE media_file_id = ANY(CAST(:ids AS uuid[])) AND published ORDER BY id FOR UPDATE
+    ))
+""")
+
+
+class Head(NamedTuple):
+    """The file itself that is to be deleted."""
+
+    category: Category
+    owner: str
+    facts: DueFile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileRemoval:
+    """What goes with a file."""
+
+    head: Head
+    with_derived: bool
+    derived: Weight
+    """What was made from it, and from that, of the same owner."""
+    derived_ids: Sequence[UUID]
+    results: int
+    restorable_until: datetime | None
+
+
+async def lock_family(session: AsyncSession, file_id: UUID, *, owner: str | None) -> None:
+    """Lock a file with what was derived from it, in one order."""
+    locked: frozenset[UUID] = frozenset()
+    while new := frozenset([file_id, *await _find_derived(session, file_id, owner=owner)]) - locked:
+        await of_ids(sorted(new)).lock(session)
+        locked |= new
+
+
+async def require_unprotected(session: AsyncSession, facts: DueFile, *, now: datetime) -> None:
+    """Return if nothing protects the file itself.
+
+    Raises:
+        FileHeld: something does; if jobs work with it, it names them.
+
+    """
+    protection = find_protection(facts, now)
+    if protection is None:
+        return
+    until = None if protection.until == FOREVER else protection.until
+    in_use = protection.rule is RetentionRule.JOB_LEASE
+    users = (await session.scalars(_USERS, {"file_id": facts.id, "now": now})).all() if in_use else ()
+    raise FileHeld(facts.id, rule=protection.rule.value, until=until, job_ids=users)
+
+
+async def weigh_family(
+    session: AsyncSession, head: Head, *, now: datetime, kept_for: timedelta | None, derived: bool
+) -> FileRemoval:
+    """Say what a deletion takes beside the file itself, and what protects some of it."""
+    ids = await _find_derived(session, head.facts.id, owner=head.owner) if derived else ()
+    about = [head.facts.id, *ids] if derived else []
+    return FileRemoval(
+        head=head,
+        with_derived=derived,
+        derived=await of_ids(ids).weigh(session, now=now, with_trash=kept_for is None),
+        derived_ids=ids,
+        results=(await session.execute(_COUNT_RESULTS, {"ids": about})).scalar_one(),
+        restorable_until=None if kept_for is None else now + kept_for,
+    )
+
+
+def require_derived_unprotected(going: FileRemoval) -> None:
+    """Return if nothing protects what was derived from the file.
+
+    Raises:
+        FileHeld: something does; the file may go alone.
+
+    """
+    if going.derived.obstacles:
+        first = going.derived.obstacles[0]
+        raise FileHeld(going.head.facts.id, rule=first.rule.value, until=first.until, derived_files=first.files)
+
+
+async def take_family(session: AsyncSession, going: FileRemoval, haul: Haul) -> None:
+    """Delete locked files that nothing protects, as weighed."""
+    order, file_id = haul.order, going.head.facts.id
+    for part in (of_ids([file_id]), *chunks(going.derived_ids)):
+        await haul.take(session, part)
+    if going.with_derived:
+        await _take_results(session, [file_id, *going.derived_ids], for_good=haul.kept_for is None)
+    await haul.settle(session)
+    with_it = {"derived_files": going.derived.total.files, "results": going.results}
+    act = Act(
+        actor=order.requested_by,
+        action=Action.DELETED if haul.kept_for is None else Action.TRASHED,
+        owner=going.head.owner,
+        file_id=file_id,
+        rule=RetentionRule.REQUESTED,
+        reason=order.reason,
+        details={name: count for name, count in with_it.items() if count} | ({"secure": True} if order.secure else {}),
+    )
+    await add_events(session, [act])
+
+
+async def _find_derived(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Sequence[UUID]:
+    return (await session.scalars(_FIND, {"id": file_id, "owner": owner, "most": MOST_GENERATIONS})).all()
+
+
+async def _take_results(session: AsyncSession, about: Sequence[UUID], *, for_good: bool) -> None:
+    statement = _DELETE_RESULTS if for_good else _HIDE_RESULTS
+    for start in range(0, len(about), CHUNK):
+        await session.execute(statement, {"ids": list(about[start : start + CHUNK])})

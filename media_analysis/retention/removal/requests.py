@@ -1,0 +1,21 @@
+"""What somebody asks for who wants something deleted."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemovalRequest:
+    """Who wants it deleted, why, and how."""
+
+    requested_by: str
+    reason: str | None = None
+    hard: bool = False
+    """For good, also where requests delete into the trash."""
+    secure: bool = False
+    """For good, and the bytes are overwritten first."""
+    soft: bool = False
+    """Into the trash also where requests delete at once; the stronger wish wins."""
+
+    @property
+    def for_good(self) -> bool:
+        return self.hard or self.secure
