@@ -1,4 +1,4 @@
-"""`scripts/bench sweep | register | retention`: run a benchmark, print its ratios, write them as JSON."""
+"""`scripts/bench sweep | register | retention | analyze`: run a benchmark, print its ratios, write them as JSON."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import uvloop
 
 from media_analysis.telemetry.logs import configure_logging
-from scripts.benchmarks import register, retention, stage, sweep
+from scripts.benchmarks import analyze, register, retention, stage, sweep
 
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
@@ -52,6 +52,12 @@ async def run_retention(options: argparse.Namespace, directory: Path) -> dict[st
         return await retention.retention(opened, files=options.files, rounds=options.repeats)
 
 
+async def run_analyze(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    print(f"analysing {options.video_seconds} s of 1080p")
+    async with stage.open_stage(directory / "a") as opened:
+        return await analyze.analyze(opened, seconds=options.video_seconds, rounds=options.rounds)
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
@@ -73,6 +79,8 @@ def parse() -> argparse.Namespace:
     retaining = benches.add_parser("retention", help=retention.__doc__)
     retaining.add_argument("--files", type=int, default=1_000_000)
     retaining.add_argument("--repeats", type=int, default=20, help="how often each question is asked")
+    analysing = benches.add_parser("analyze", help=analyze.__doc__)
+    analysing.add_argument("--video-seconds", type=int, default=60)
     return parser.parse_args()
 
 
@@ -88,7 +96,13 @@ def show(name: str, figures: dict[str, Any], indent: int = 0) -> None:
 def main() -> None:
     options = parse()
     configure_logging(style="console", level="WARNING")
-    work = {"sweep": run_sweep, "register": run_register, "retention": run_retention}[options.bench]
+    benches = {
+        "sweep": run_sweep,
+        "register": run_register,
+        "retention": run_retention,
+        "analyze": run_analyze,
+    }
+    work = benches[options.bench]
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)
     place = stage.own_filesystem(12) if owned else stage.temporary_directory()
     with place as directory:

@@ -67,7 +67,12 @@ async def race(
         shutil.rmtree(out)
         print(f"  {name} {number + 1}: job {ours[-1]:.2f} s, ffmpeg {peers[-1]:.2f} s ({pictures} pictures)")
     medians = statistics.median(ours), statistics.median(peers)
-    return {"job_seconds": medians[0], "ffmpeg_seconds": medians[1], "ratio": medians[0] / medians[1], "peak_bytes": peak}
+    return {
+        "job_seconds": medians[0],
+        "ffmpeg_seconds": medians[1],
+        "ratio": medians[0] / medians[1],
+        "peak_bytes": peak,
+    }
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -126,6 +131,6 @@ def make_video(path: Path, seconds: int) -> None:
 
 
 async def read_pieces(path: Path) -> Body:
-    with path.open("rb") as file:  # noqa: ASYNC230 - nothing else runs yet
+    with path.open("rb") as file:
         while piece := file.read(2**20):
             yield piece
