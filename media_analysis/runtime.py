@@ -120,24 +120,13 @@ class Runtime:
 
     @cached_property
     def execution(self) -> Execution:
-        return Execution(
-            runs=self.runs,
-            uploads=self.uploads,
-            discards=self.discards,
-            root=self.store.root,
-            options=options.run_options(self.settings),
-        )
+        chosen = options.run_options(self.settings)
+        return Execution(self.runs, self.uploads, self.discards, self.store.root, chosen)
 
     @cached_property
     def external(self) -> ExternalService:
-        return ExternalService(
-            db=self.db,
-            store=self.store,
-            runs=self.runs,
-            uploads=self.uploads,
-            discards=self.discards,
-            options=options.run_options(self.settings),
-        )
+        chosen = options.run_options(self.settings)
+        return ExternalService(self.db, self.store, self.runs, self.uploads, self.discards, chosen)
 
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:

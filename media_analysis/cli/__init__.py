@@ -10,6 +10,7 @@ from media_analysis.cli import (
     forecast,
     hold,
     import_,
+    job,
     migrate,
     pause,
     plan,
@@ -49,6 +50,7 @@ app.command("hold")(hold.hold)
 app.command("release")(hold.release)
 app.command("extend")(hold.extend)
 app.command("config")(config.config)
+app.add_typer(job.app, name="job")
 app.add_typer(policy.app, name="policy")
 app.add_typer(plan.app, name="plan")
 app.add_typer(session.app, name="session")

@@ -67,7 +67,7 @@ class Film:
         given = 0
         try:
             for taken in self._keys(one_by_one=False):
-                self._expect(taken, self._key_instants[given])
+                self._expect_key(taken, given)
                 yield taken
                 given += 1
         except _Astray:
@@ -88,15 +88,11 @@ class Film:
             stream.codec_context.skip_frame = "NONKEY"
             packets = (packet for place, packet in self._packets(container, stream) if place in places)
             frames = self._decoded(stream, packets, one_by_one=one_by_one)
-            yield from self._timed((frame for frame in frames if frame.key_frame), self._key_instants)
+            yield from self._timed((frame for frame in frames if frame.key_frame), self.timeline.key_instants)
 
-    def _expect(self, taken: Taken, instant: int) -> None:
-        if self.timeline.exact and taken.frame.pts != instant:
+    def _expect_key(self, taken: Taken, number: int) -> None:
+        if self.timeline.exact and [taken.frame.pts] != self.timeline.key_instants[number : number + 1]:
             raise _Astray
-
-    @property
-    def _key_instants(self) -> Sequence[int]:
-        return [self.timeline.instants[place] for place in self.timeline.keys]
 
     def _promised(self, asked: Sequence[float]) -> Iterator[Taken]:
         due = deque((self.timeline.shown_at(seconds), seconds) for seconds in asked)
@@ -109,7 +105,7 @@ class Film:
     def _wanted(self, container: InputContainer, wanted: Sequence[int]) -> Iterator[VideoFrame]:
         """Yield the frames shown exactly at the instants `wanted`, or go astray."""
         missing = deque(wanted)
-        keys = frozenset(self._key_instants)
+        keys = frozenset(self.timeline.key_instants)
         last = self.timeline.start - 1
         for frame in self._jumping(container, wanted):
             instant = frame.pts
@@ -128,9 +124,10 @@ class Film:
 
     def _jumping(self, container: InputContainer, wanted: Sequence[int]) -> Iterator[VideoFrame]:
         stream = self._stream(container)
-        needed = {self.timeline.place_of[instant] for instant in wanted}
+        places = self.timeline.places_of(frozenset(wanted))
+        needed = frozenset(places)
         packets = self._packets(container, stream)
-        for stretch in stretches(self.timeline, wanted):
+        for stretch in stretches(self.timeline, places):
             for place, packet in packets:
                 if packet.pts != self.timeline.instants[place]:
                     raise _Astray
@@ -172,6 +169,7 @@ class Film:
         """Yield what can be decoded, and count what cannot; raises what the decoder says where that is everything."""
         refusal: av.FFmpegError | None = None
         empty = True
+        self.undecoded = 0
         for packet in chain(packets, (None,)):
             try:
                 frames = stream.decode(packet)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, assert_never
 
 from PIL import Image
 
@@ -154,3 +154,4 @@ def _settings(options: PictureOptions) -> dict[str, Any]:
             return {"quality": options.quality, "method": _WEBP_EFFORT}
         case PictureFormat.PNG:
             return {"compress_level": _PNG_EFFORT}
+    assert_never(options.format)

@@ -51,13 +51,13 @@ def allow(found: int, options: SamplingOptions) -> None:
         raise MediaLimitPassed("frames", found=found, allowed=options.max_frames)
 
 
-def stretches(timeline: Timeline, wanted: Sequence[int]) -> list[Stretch]:
-    """Return what must be decoded, in order, to see the frames shown at the instants `wanted`.
+def stretches(timeline: Timeline, places: Sequence[int]) -> list[Stretch]:
+    """Return what must be decoded, in order, to see the pictures of the packets at these places, which ascend.
 
     A packet that is shown before the key it is stored behind needs what came before that key, too.
     """
     found: list[Stretch] = []
-    for place in sorted(timeline.place_of[instant] for instant in wanted):
+    for place in places:
         start = _key_for(timeline, place)
         if found and start < found[-1].stop + WORTH_A_JUMP:
             found[-1] = Stretch(found[-1].start, place + 1)

@@ -3,7 +3,7 @@
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -64,9 +64,9 @@ class Timeline:
         return float((self.end - self.start) * self.time_base)
 
     @cached_property
-    def place_of(self) -> dict[int, int]:
-        """Where the packet shown at each instant is stored."""
-        return {instant: place for place, instant in enumerate(self.instants)}
+    def key_instants(self) -> Sequence[int]:
+        """When the pictures of packets that decode alone are shown, in the order they are stored."""
+        return [self.instants[place] for place in self.keys]
 
     @cached_property
     def _top_rank(self) -> int:
@@ -75,6 +75,10 @@ class Timeline:
     def is_disposable(self, place: int) -> bool:
         """Whether nothing else needs the packet to be decoded."""
         return self.ranks[place] != 0 and self.ranks[place] == self._top_rank
+
+    def places_of(self, wanted: Collection[int]) -> Sequence[int]:
+        """Return where the packets shown at these instants are stored, ascending."""
+        return [place for place, instant in enumerate(self.instants) if instant in wanted]
 
     def seconds_at(self, instant: int) -> float:
         """Return seconds since the first frame, rounded to microseconds."""

@@ -1,6 +1,6 @@
 """Holds on files and on whole jobs, and new ends for jobs: each in one transaction with its audit events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -140,7 +140,7 @@ class HoldService:
     async def extend_job(
         self, job_id: UUID, expiry: Expiry, *, owner: str | None, actor: str, now: datetime | None = None
     ) -> tuple[datetime | None, int]:
-        """Set when a job and all its stored, living files end; return that instant and how many files it moved.
+        """Set when a job, its stored, living files and its results end; return that and how many files it moved.
 
         What has expired, or lies in the trash, stays as it is; what is being uploaded keeps the end it asked for.
 
@@ -151,13 +151,16 @@ class HoldService:
         async with self.db.transaction() as session:
             job, at = await self._require_job(session, job_id, owner=owner, now=now)
             expires_at = _end_of(expiry, at)
-            file_ids = await protection.mark_job_extended(session, job_id, expires_at, now=at)
             told = None if expires_at is None else expires_at.isoformat()
-            details = {"expires_at": told, "files": len(file_ids)}
-            act = Act(actor=actor, action=Action.EXTENDED, owner=job.owner, job_id=job_id, details=details)
-            await add_events(session, [act])
-            await protection.add_file_events(session, act, file_ids)
-        return expires_at, len(file_ids)
+            act = Act(actor=actor, action=Action.EXTENDED, owner=job.owner, job_id=job_id, details={"expires_at": told})
+            files = 0
+            async for file_ids in protection.mark_job_extended(session, job_id, expires_at, now=at):
+                await protection.add_file_events(session, act, file_ids)
+                files += len(file_ids)
+            await add_events(session, [replace(act, details={**act.details, "files": files})])
+            failpoint("hold.extending_job")
+        failpoint("hold.extended_job")
+        return expires_at, files
 
     async def _require_holdable(
         self, session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None

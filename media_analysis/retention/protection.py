@@ -1,12 +1,25 @@
 """What holds and extensions change of rows: the protection, the moment they fall due, and the version."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import SQLColumnExpression, literal, null, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    SQLColumnExpression,
+    Uuid,
+    and_,
+    any_,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -14,7 +27,7 @@ from media_analysis.db.database import clock
 from media_analysis.files.audit import Act
 from media_analysis.files.models import FOREVER, FileState, MediaFile
 from media_analysis.files.queries import next_due
-from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.models import AnalysisJob, AnalysisResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,29 +84,31 @@ async def mark_file_held(session: AsyncSession, file_id: UUID, hold: Hold | None
 
 
 async def mark_job_held(session: AsyncSession, job_id: UUID, hold: Hold | None) -> int:
-    """Set a locked job's hold and its copy on every file of the job, or take them away; return how many files changed.
+    """Set a locked job's hold and its copy on every file of the job, or take them away; return how many files it has.
 
     Pending ones carry it too, so that an upload which settles meanwhile takes it along.
     """
     of_job = update(AnalysisJob).where(AnalysisJob.id == job_id).values(**_hold_columns(hold))
     await session.execute(of_job, execution_options=_BLIND)
-    await _lock_files(session, job_id)
+    files = await _lock_files(session, job_id)
     changes = {
         "job_held_until": _until(hold),
         "due_at": next_due(job_held_until=_until(hold)),
         "version": MediaFile.version + 1,
     }
-    of_files = update(MediaFile).where(MediaFile.job_id == job_id).values(**changes).returning(MediaFile.id)
-    if hold is None:
-        of_files = of_files.where(MediaFile.job_held_until.is_not(None))
-    return len((await session.execute(of_files, execution_options=_BLIND)).all())
+    differs = MediaFile.job_held_until.is_distinct_from(_until(hold))
+    changed = [ids async for ids in _change_files(session, job_id, differs, changes)]
+    return files if hold is not None else sum(map(len, changed))
 
 
 async def mark_job_extended(
     session: AsyncSession, job_id: UUID, expires_at: datetime | None, *, now: datetime
-) -> Sequence[UUID]:
-    """Date a locked job and its stored, living files anew; return the ids of those files."""
-    of_job = update(AnalysisJob).where(AnalysisJob.id == job_id).values(expires_at=expires_at)
+) -> AsyncIterator[Sequence[UUID]]:
+    """Date a locked job, its stored, living files and its results anew; yield the ids of those files, in parts.
+
+    The end is the job's own from now on, however long it was to be kept after its run.
+    """
+    of_job = update(AnalysisJob).where(AnalysisJob.id == job_id).values(expires_at=expires_at, lifetime_seconds=None)
     await session.execute(of_job, execution_options=_BLIND)
     await _lock_files(session, job_id)
     ends_at: SQLColumnExpression[Any] = null() if expires_at is None else literal(expires_at)
@@ -104,13 +119,16 @@ async def mark_job_extended(
         "version": MediaFile.version + 1,
     }
     living = or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > now)
-    of_files = (
-        update(MediaFile)
-        .where(MediaFile.job_id == job_id, MediaFile.state == FileState.STORED, living)
-        .values(**changes)
-        .returning(MediaFile.id)
+    stored = and_(MediaFile.state == FileState.STORED, living)
+    async for ids in _change_files(session, job_id, stored, changes):
+        yield ids
+    of_results = (
+        update(AnalysisResult)
+        .where(AnalysisResult.job_id == job_id, AnalysisResult.published)
+        .where(or_(AnalysisResult.expires_at.is_(None), AnalysisResult.expires_at > now))
+        .values(expires_at=expires_at)
     )
-    return (await session.execute(of_files, execution_options=_BLIND)).scalars().all()
+    await session.execute(of_results, execution_options=_BLIND)
 
 
 async def add_file_events(session: AsyncSession, act: Act, file_ids: Sequence[UUID]) -> None:
@@ -122,10 +140,14 @@ async def add_file_events(session: AsyncSession, act: Act, file_ids: Sequence[UU
     )
 
 
+CHUNK: Final = 10_000
+"""Files of a job that one statement changes: a hundred thousand at once would pass the statement timeout."""
 _BLIND = {"synchronize_session": False}
 """Nobody looks at loaded rows after they were changed here."""
 
-_LOCK_FILES = text("SELECT FROM media_files WHERE job_id = :job_id ORDER BY id FOR UPDATE")
+_LOCK_FILES = text("""
+    SELECT count(*) FROM (SELECT FROM media_files WHERE job_id = :job_id ORDER BY id FOR UPDATE) AS locked
+""")
 
 _ADD_FILE_EVENTS = text("""
     INSERT INTO audit_events (id, actor, action, owner, file_id, job_id, details)
@@ -135,9 +157,23 @@ _ADD_FILE_EVENTS = text("""
 """)
 
 
-async def _lock_files(session: AsyncSession, job_id: UUID) -> None:
+async def _lock_files(session: AsyncSession, job_id: UUID) -> int:
     """Lock a job's files in one order: two who wait for many rows never wait for each other in a circle."""
-    await session.execute(_LOCK_FILES, {"job_id": job_id})
+    locked: int = (await session.execute(_LOCK_FILES, {"job_id": job_id})).scalar_one()
+    return locked
+
+
+async def _change_files(
+    session: AsyncSession, job_id: UUID, which: ColumnElement[bool], changes: Mapping[str, Any]
+) -> AsyncIterator[Sequence[UUID]]:
+    """Change locked files of a job, a chunk after the other, and yield the ids of each."""
+    found = await session.scalars(select(MediaFile.id).where(MediaFile.job_id == job_id, which).order_by(MediaFile.id))
+    ids = found.all()
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        of_chunk = update(MediaFile).where(MediaFile.id == any_(literal(chunk, ARRAY(Uuid)))).values(**changes)
+        await session.execute(of_chunk, execution_options=_BLIND)
+        yield chunk
 
 
 def _until(hold: Hold | None) -> SQLColumnExpression[Any]:

@@ -50,6 +50,16 @@ class Metrics:
         self._unrelieved = Gauge(
             "pressure_unrelieved", "Bytes that eviction could not free when it last tried", ["scope"], registry=registry
         )
+        self._follow_jobs(registry)
+        self._http = Histogram(
+            "http_request_seconds",
+            "Time to the last byte of a response",
+            ["method", "route", "status"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+
+    def _follow_jobs(self, registry: CollectorRegistry) -> None:
         self._jobs_ended = Counter(
             "jobs_ended",
             "Runs of jobs ended here: completed, failed or retried",
@@ -63,13 +73,6 @@ class Metrics:
         )
         self._loop_lag = Gauge(
             "media_analysis_worker_loop_lag_seconds", "Longest lag of the event loop in a minute", registry=registry
-        )
-        self._http = Histogram(
-            "http_request_seconds",
-            "Time to the last byte of a response",
-            ["method", "route", "status"],
-            buckets=LATENCY_BUCKETS,
-            registry=registry,
         )
 
     def observe_sweep(self, report: SweepReport) -> None:

@@ -50,7 +50,8 @@ class Runner:
                 await asyncio.wait({running, called_off}, return_when=asyncio.FIRST_COMPLETED)
             for task in (running, called_off):
                 task.cancel()
-            await asyncio.wait({running, called_off})
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({running, called_off})
         self._runs.discard(running)
         self._conclude(entry, running, called_off=context.cancellation.cancel_called)
 
@@ -60,7 +61,7 @@ class Runner:
             running.cancel()
 
     def _conclude(self, entry: Job, ended: asyncio.Task[Outcome], *, called_off: bool) -> None:
-        if ended.cancelled():
+        if not ended.done() or ended.cancelled():
             if called_off:
                 return
             raise RetryRequested

@@ -107,6 +107,10 @@ class Worker:
                 self._connection.shutdown.set()
                 await asyncio.wait({taking}, timeout=CLEANUP_SECONDS)
         finally:
+            # Broken off from outside it hands back too: cancelled, the queue's loop would wait for its jobs.
+            self._stopping.set()
+            self._runner.stopping = True
+            self._runner.hand_back()
             taking.cancel()
             with suppress(asyncio.CancelledError):
                 await taking

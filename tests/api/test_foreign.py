@@ -27,6 +27,7 @@ FILE_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
 ]
 JOB_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/jobs/{id}", {}),
+    ("GET", "/api/v1/jobs/{id}/events", {}),
     ("PATCH", "/api/v1/jobs/{id}", {"json": {"ttl_seconds": 60}}),
     ("PUT", "/api/v1/jobs/{id}/hold", {"json": {"reason": "mine"}}),
     ("DELETE", "/api/v1/jobs/{id}/hold", {}),

@@ -1,23 +1,76 @@
 """Jobs over HTTP: asked for, read, stopped, tried again."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from pydantic import Field
 
 from media_analysis.analysis.kinds import BUILT_IN, Kind
-from media_analysis.analysis.run import Failure
 from media_analysis.media.options import Options
 from media_analysis.runtime import Runtime
-from tests.api.answers import problem_in, refusal, without_ids
-from tests.api.conftest import Expire
-from tests.api.jobs import URL, ask, begin, create, fail, finish, read
-from tests.conftest import Client, RunJob, execute, fetch
+from tests.api.answers import problem_in, refusal
+from tests.api.jobs import URL, ask, create, read
+from tests.conftest import Client, RunJob, fetch
 from tests.media import clips
 
 KINDS = ["analyze", "contact_sheet", "external", "frames", "probe"]
+
+
+OK = str(uuid4())
+
+
+WRONG: list[Any] = [
+    [],
+    "probe",
+    {},
+    {"name": "n", "source_file_ids": [OK]},
+    {"name": "n", "kind": None, "source_file_ids": [OK]},
+    {"name": "n", "kind": ["probe"] * 5_000, "source_file_ids": [OK]},
+    {"kind": "probe", "source_file_ids": [OK]},
+    {"name": "", "kind": "probe", "source_file_ids": [OK]},
+    {"name": "a\0b", "kind": "probe", "source_file_ids": [OK]},
+    {"name": "n", "kind": "probe"},
+    {"name": "n", "kind": "probe", "source_file_ids": []},
+    {"name": "n", "kind": "probe", "source_file_ids": ["1"]},
+    {"name": "n", "kind": "probe", "source_file_ids": [OK, OK]},
+    {"name": "n", "kind": "probe", "source_file_ids": [str(uuid4()) for _ in range(101)]},
+    {"name": "n", "kind": "probe", "source_file_ids": [OK], "nonsense": 1},
+    {"name": "n", "kind": "probe", "source_file_ids": [OK], "priority": 101},
+    {"name": "n", "kind": "probe", "source_file_ids": [OK], "ttl_seconds": 0},
+    {"name": "n", "kind": "probe", "source_file_ids": [OK], "parameters": {"every_seconds": 1}},
+    {"name": "n", "kind": "probe", "source_file_ids": [OK], "parameters": None},
+    {"name": "n", "kind": "frames", "source_file_ids": [OK], "parameters": {"every_seconds": 0}},
+    {"name": "n", "kind": "frames", "source_file_ids": [OK], "parameters": {"every_seconds": 1, "count": 2}},
+    {"name": "n", "kind": "frames", "source_file_ids": [OK], "parameters": {"max_frames": 10**9}},
+    {"name": "n", "kind": "contact_sheet", "source_file_ids": [OK], "parameters": {"columns": 1000}},
+    {"name": "n", "kind": "external", "source_file_ids": [OK]},
+    {"name": "n", "kind": "external", "parameters": {"analyser": "Not This"}},
+    {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": []}},
+    {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": {"a": "\0"}}},
+    {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": {"a\0": 1}}},
+    {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": {"a": "\ud800"}}},
+]
+
+
+class GreyOptions(Options):
+    """How grey it gets."""
+
+    depth: int = Field(ge=1, le=8)
+
+
+def no_task(_sources: object, _options: object, _limits: object, _emit: object) -> None:
+    """Stands for a plugin's work."""
+
+
+@pytest.fixture
+def plugged_in(runtime: Runtime) -> None:
+    """A plugin that takes two sources, beside the built-in kinds."""
+    grey = Kind(
+        name="grey", parameters=GreyOptions, task=no_task, min_sources=2, max_sources=2, summary="Makes it grey"
+    )
+    vars(runtime)["kinds"] = {**BUILT_IN, "grey": grey}
 
 
 async def test_a_job_is_accepted_queued_and_found_where_the_answer_says(client: Client, database: str) -> None:
@@ -143,40 +196,6 @@ async def test_an_unknown_kind_is_refused_with_the_known_ones(client: Client) ->
         assert len(answer.content) < 1_000
 
 
-OK = str(uuid4())
-WRONG: list[Any] = [
-    [],
-    "probe",
-    {},
-    {"name": "n", "source_file_ids": [OK]},
-    {"name": "n", "kind": None, "source_file_ids": [OK]},
-    {"name": "n", "kind": ["probe"] * 5_000, "source_file_ids": [OK]},
-    {"kind": "probe", "source_file_ids": [OK]},
-    {"name": "", "kind": "probe", "source_file_ids": [OK]},
-    {"name": "a\0b", "kind": "probe", "source_file_ids": [OK]},
-    {"name": "n", "kind": "probe"},
-    {"name": "n", "kind": "probe", "source_file_ids": []},
-    {"name": "n", "kind": "probe", "source_file_ids": ["1"]},
-    {"name": "n", "kind": "probe", "source_file_ids": [OK, OK]},
-    {"name": "n", "kind": "probe", "source_file_ids": [str(uuid4()) for _ in range(101)]},
-    {"name": "n", "kind": "probe", "source_file_ids": [OK], "nonsense": 1},
-    {"name": "n", "kind": "probe", "source_file_ids": [OK], "priority": 101},
-    {"name": "n", "kind": "probe", "source_file_ids": [OK], "ttl_seconds": 0},
-    {"name": "n", "kind": "probe", "source_file_ids": [OK], "parameters": {"every_seconds": 1}},
-    {"name": "n", "kind": "probe", "source_file_ids": [OK], "parameters": None},
-    {"name": "n", "kind": "frames", "source_file_ids": [OK], "parameters": {"every_seconds": 0}},
-    {"name": "n", "kind": "frames", "source_file_ids": [OK], "parameters": {"every_seconds": 1, "count": 2}},
-    {"name": "n", "kind": "frames", "source_file_ids": [OK], "parameters": {"max_frames": 10**9}},
-    {"name": "n", "kind": "contact_sheet", "source_file_ids": [OK], "parameters": {"columns": 1000}},
-    {"name": "n", "kind": "external", "source_file_ids": [OK]},
-    {"name": "n", "kind": "external", "parameters": {"analyser": "Not This"}},
-    {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": []}},
-    {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": {"a": "\0"}}},
-    {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": {"a\0": 1}}},
-    {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": {"a": "\ud800"}}},
-]
-
-
 @pytest.mark.parametrize("number", range(len(WRONG)))
 async def test_a_job_asked_for_wrongly_is_refused(client: Client, database: str, number: int) -> None:
     answer = await ask(client, WRONG[number])
@@ -193,200 +212,3 @@ async def test_options_hold_only_numbers_that_can_be_kept(client: Client, number
     answer = await ask(client, asked)
 
     assert refusal(answer) == (422, "invalid_request")
-
-
-async def test_options_nested_too_deep_are_refused(client: Client) -> None:
-    deep: dict[str, Any] = {}
-    for _ in range(100):
-        deep = {"a": deep}
-
-    answer = await client.request(
-        "POST", URL, json={"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": deep}}
-    )
-
-    assert refusal(answer) == (422, "invalid_request")
-
-
-async def test_a_source_must_be_a_living_stored_file_of_the_caller(client: Client, expire: Expire) -> None:
-    """A foreign file looks like one that never was (promise 22)."""
-    foreign = (await client.upload(by="bob"))["id"]
-    expired = await client.upload()
-    await expire(expired)
-    deleted = (await client.upload())["id"]
-    await client.request("DELETE", f"/api/v1/files/{deleted}")
-    unusable = [str(uuid4()), foreign, expired["id"], deleted]
-
-    answers = [
-        await client.request("POST", URL, json={"name": "n", "kind": "probe", "source_file_ids": [file_id]})
-        for file_id in unusable
-    ]
-
-    assert {refusal(answer) for answer in answers} == {(422, "source_unusable")}
-    assert len({without_ids(answer, file_id) for answer, file_id in zip(answers, unusable, strict=True)}) == 1
-
-
-async def test_a_job_that_waits_is_cancelled_once_and_stays_so(client: Client, database: str) -> None:
-    job = await create(client)
-
-    cancelled = await client.request("POST", f"{URL}/{job['id']}/cancel")
-    again = await client.request("POST", f"{URL}/{job['id']}/cancel")
-
-    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-    assert cancelled.json()["source_file_ids"] == job["source_file_ids"]
-    assert again.json() == cancelled.json()
-    assert await fetch(database, "SELECT FROM queue.pgqueuer WHERE status = 'queued'") == []
-
-
-async def test_a_job_that_runs_is_cancelled(client: Client, runtime: Runtime) -> None:
-    job = await create(client)
-    await begin(runtime, job)
-
-    answer = await client.request("POST", f"{URL}/{job['id']}/cancel")
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
-
-
-async def test_a_job_that_ended_cannot_be_cancelled(client: Client, runtime: Runtime) -> None:
-    done, failed = await create(client), await create(client)
-    await finish(runtime, done)
-    await fail(runtime, failed)
-
-    answers = [await client.request("POST", f"{URL}/{job['id']}/cancel") for job in (done, failed)]
-
-    assert [refusal(answer) for answer in answers] == [(409, "job_ended")] * 2
-    assert [problem_in(answer)["status"] for answer in answers] == [409, 409]
-
-
-async def test_a_failed_job_says_why_and_is_tried_again(client: Client, runtime: Runtime, database: str) -> None:
-    job = await create(client)
-    await fail(runtime, job)
-
-    failed = await read(client, job["id"])
-    answer = await client.request("POST", f"{URL}/{job['id']}/retry")
-
-    assert failed["error"] == {"code": "corrupt_media", "detail": "nothing of it can be decoded"}
-    assert failed["completed_at"]
-    assert (answer.status_code, answer.json()["status"], answer.json()["error"]) == (202, "pending", None)
-    assert len(await fetch(database, "SELECT FROM queue.pgqueuer WHERE payload = $1", job["id"].encode())) == 2
-
-
-async def test_only_a_failed_job_is_tried_again(client: Client, runtime: Runtime) -> None:
-    waiting, done = await create(client), await create(client)
-    await finish(runtime, done)
-
-    answers = [await client.request("POST", f"{URL}/{job['id']}/retry") for job in (waiting, done)]
-
-    assert [refusal(answer) for answer in answers] == [(409, "job_not_failed")] * 2
-
-
-async def test_a_failed_job_whose_source_went_is_not_tried_again(client: Client, runtime: Runtime) -> None:
-    job = await create(client)
-    await fail(runtime, job)
-    await client.request("DELETE", f"/api/v1/files/{job['source_file_ids'][0]}")
-
-    answer = await client.request("POST", f"{URL}/{job['id']}/retry")
-
-    assert refusal(answer) == (422, "source_unusable")
-
-
-async def test_a_job_that_waits_for_another_attempt_says_why_and_until_when(client: Client, runtime: Runtime) -> None:
-    job = await create(client)
-    fence = await begin(runtime, job)
-    failure = Failure(code="store_unavailable", detail="the disk does not answer")
-
-    await runtime.runs.hand_back(UUID(job["id"]), fence=fence, failure=failure, delay=timedelta(minutes=5))
-
-    waiting = await read(client, job["id"])
-    assert (waiting["status"], waiting["attempts"]) == ("pending", 1)
-    assert waiting["error"] == {"code": "store_unavailable", "detail": "the disk does not answer"}
-    assert datetime.fromisoformat(waiting["retry_at"]) > datetime.fromisoformat(job["created_at"])
-
-
-async def test_a_running_job_shows_how_far_it_is(client: Client, runtime: Runtime) -> None:
-    job = await create(client)
-    fence = await begin(runtime, job)
-    job_id = UUID(job["id"])
-
-    await runtime.runs.tell_progress(job_id, fence=fence, share=0.25, stage="frames", done=5, total=20)
-    await runtime.runs.warn(job_id, fence=fence, code="truncated", detail="the file ends early")
-
-    running = await read(client, job["id"])
-    assert (running["status"], running["progress"], running["worker"]) == ("running", 0.25, "test")
-    assert (running["stage"], running["stage_done"], running["stage_total"]) == ("frames", 5, 20)
-    assert running["warnings"] == [{"code": "truncated", "detail": "the file ends early"}]
-    assert running["started_at"]
-
-
-ROUTES = [
-    ("GET", ""),
-    ("GET", "/files"),
-    ("GET", "/results"),
-    ("POST", "/cancel"),
-    ("POST", "/retry"),
-]
-
-
-@pytest.mark.parametrize("left", ["row", "summary"])
-async def test_a_deleted_job_is_gone_for_its_owner_and_unknown_to_others(
-    client: Client, database: str, left: str
-) -> None:
-    job = await create(client, kind="external", source_file_ids=[], parameters={"analyser": "x"})
-    await execute(database, DELETION[left])
-
-    own = [await client.request(method, f"{URL}/{job['id']}{path}") for method, path in ROUTES]
-    admins = [await client.request(method, f"{URL}/{job['id']}{path}", by="admin") for method, path in ROUTES]
-    strangers = [await client.request(method, f"{URL}/{job['id']}{path}", by="bob") for method, path in ROUTES]
-
-    assert [refusal(answer) for answer in own + admins] == [(410, "job_gone")] * 2 * len(ROUTES)
-    assert [refusal(answer) for answer in strangers] == [(404, "job_not_found")] * len(ROUTES)
-    assert (await client.request("GET", URL)).json()["items"] == []
-
-
-DELETION = {
-    "row": "UPDATE analysis_jobs SET deleted_at = now(), status = 'cancelled'",
-    "summary": """
-        INSERT INTO job_audit (job_id, owner, name, kind, folder_name, status, created_at, deleted_at, deleted_by,
-                               files, size_bytes, stats)
-        SELECT id, owner, name, kind, folder_name, status, created_at, now(), owner, 0, 0, '{}' FROM analysis_jobs;
-        DELETE FROM analysis_jobs
-    """,
-}
-
-
-class GreyOptions(Options):
-    """How grey it gets."""
-
-    depth: int = Field(ge=1, le=8)
-
-
-def no_task(_sources: object, _options: object, _limits: object, _emit: object) -> None:
-    """Stands for a plugin's work."""
-
-
-@pytest.fixture
-def plugged_in(runtime: Runtime) -> None:
-    """A plugin that takes two sources, beside the built-in kinds."""
-    grey = Kind(
-        name="grey", parameters=GreyOptions, task=no_task, min_sources=2, max_sources=2, summary="Makes it grey"
-    )
-    vars(runtime)["kinds"] = {**BUILT_IN, "grey": grey}
-
-
-@pytest.mark.usefixtures("plugged_in")
-async def test_a_plugins_kind_is_asked_for_like_any_other(client: Client) -> None:
-    two = [(await client.upload())["id"] for _ in range(2)]
-    asked = {"name": "n", "kind": "grey", "source_file_ids": two, "parameters": {"depth": 3}}
-    wrong: list[dict[str, Any]] = [
-        {"source_file_ids": two[:1]},
-        {"parameters": {"depth": 9}},
-        {"parameters": {}},
-        {"parameters": {"x": 1}},
-    ]
-
-    answer = await client.request("POST", URL, json=asked)
-    refused = [await client.request("POST", URL, json=asked | about) for about in wrong]
-    unknown = await client.request("POST", URL, json=asked | {"kind": "gray"})
-
-    assert (answer.status_code, answer.json()["parameters"]) == (202, {"depth": 3})
-    assert {refusal(one) for one in refused} == {(422, "invalid_request")}
-    assert problem_in(unknown)["known"] == sorted([*KINDS, "grey"])

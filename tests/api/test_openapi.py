@@ -47,6 +47,7 @@ ROUTES = ADMIN | {
     ("get", "/api/v1/files/{file_id}/retention"),
     ("get", "/api/v1/jobs/{job_id}/retention"),
     ("get", "/api/v1/jobs/{job_id}"),
+    ("get", "/api/v1/jobs/{job_id}/events"),
     ("patch", "/api/v1/jobs/{job_id}"),
     *(
         (method, f"/api/v1/{kind}/{{{kind[:-1]}_id}}/hold")
@@ -54,6 +55,18 @@ ROUTES = ADMIN | {
         for kind in ("files", "jobs")
     ),
     *(("post", f"/api/v1/{kind}/{{{kind[:-1]}_id}}/restore") for kind in ("files", "jobs")),
+    *((method, "/api/v1/jobs") for method in ("get", "post")),
+    *(
+        ("post", f"/api/v1/jobs/{{job_id}}/{act}")
+        for act in ("cancel", "retry", "heartbeat", "products", "finish", "fail")
+    ),
+    *(("get", f"/api/v1/jobs/{{job_id}}/{part}") for part in ("files", "results", "events")),
+    ("get", "/api/v1/jobs/{job_id}/sources/{position}/content"),
+    ("put", "/api/v1/jobs/{job_id}/results/{kind}"),
+    ("post", "/api/v1/jobs/claims"),
+    ("get", "/api/v1/results"),
+    *((method, "/api/v1/results/{result_id}") for method in ("get", "patch")),
+    ("get", "/api/v1/results/schemas/{kind}"),
     ("get", "/api/v1/deletions"),
     ("get", "/api/v1/storage/policies"),
 }

@@ -24,7 +24,7 @@ from media_analysis.settings.kinds import (
 )
 from media_analysis.settings.names import value_at
 from media_analysis.settings.policy_tests import PolicyTests
-from media_analysis.settings.texts import Cron, Host, MediaTypes, Place, WebhookUrl
+from media_analysis.settings.texts import Cron, Host, KindLimits, MediaTypes, Place, WebhookUrl
 from media_analysis.storage.category import Category
 
 NOT_ALONE = {"STORAGE_LOW_WATER_OUTPUTS", "STORAGE_LOW_WATER_ARCHIVES"}
@@ -53,6 +53,9 @@ DOCUMENTED = [
     *(f"DATABASE_{what}" for what in ("URL", "POOL_MIN", "POOL_MAX", "DEADLINE_SECONDS")),
     *(f"DATABASE_{what}_TIMEOUT_SECONDS" for what in ("CONNECT", "COMMAND", "STATEMENT")),
     *("SERVER_HOST", "SERVER_PORT", "LOG_FORMAT", "LOG_LEVEL"),
+    *(f"WORKER_{what}" for what in ("ENABLED", "CONCURRENCY", "CONCURRENCY_PER_KIND", "THREADS", "MEMORY_BYTES")),
+    *(f"WORKER_{what}_SECONDS" for what in ("TIMEOUT", "HEARTBEAT", "LEASE", "RETRY", "GRACE")),
+    *(f"WORKER_{what}" for what in ("MAX_ATTEMPTS", "MAX_PIXELS", "MAX_DURATION", "MAX_PRODUCT_BYTES", "PIN_LIMIT")),
 ]
 
 
@@ -65,6 +68,7 @@ OTHERS: dict[type[Kind], str] = {
     Days: "8",
     Percent: "8",
     Cron: "7 5 * * 1",
+    KindLimits: "probe=4",
     MediaTypes: "image/*, video/mp4",
     DatabaseUrl: "postgresql://somebody:secret@db.example:5432/media",
     Host: "0.0.0.0",

@@ -7,16 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from media_analysis.analysis.control import NewJob
-from media_analysis.errors import UnknownKind
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings
 from media_analysis.worker.service import WorkerOptions, running_worker
-from tests.conftest import Client, StoreFile, execute, fetch
+from tests.conftest import StoreFile, execute, fetch
 from tests.media import clips
 from tests.worker.workers import (
     children_of,
@@ -30,7 +27,11 @@ from tests.worker.workers import (
 )
 
 pytestmark = pytest.mark.usefixtures("plugged_in")
+
+
 HEARTBEAT = timedelta(seconds=1)
+
+
 PIECES = [("piece", 0, "stored"), ("piece", 1, "stored")]
 
 
@@ -65,6 +66,14 @@ async def until_childless(before: set[int]) -> float:
         return set(children_of(os.getpid())) <= before
 
     return await until(gone)
+
+
+async def running_endlessly(runtime: Runtime, source: MediaFile, database: str) -> AnalysisJob:
+    before = set(children_of(os.getpid()))
+    job = await queue_job(runtime, source, endless=True)
+    await until_status(database, job, "running")
+    await until_child(before)
+    return job
 
 
 async def test_a_queued_job_runs_to_its_end_and_its_entry_is_gone(
@@ -165,14 +174,6 @@ async def test_the_most_urgent_job_goes_first(runtime: Runtime, source: MediaFil
     assert [row["priority"] for row in rows] == [5, 1, 0]
 
 
-async def running_endlessly(runtime: Runtime, source: MediaFile, database: str) -> AnalysisJob:
-    before = set(children_of(os.getpid()))
-    job = await queue_job(runtime, source, endless=True)
-    await until_status(database, job, "running")
-    await until_child(before)
-    return job
-
-
 async def test_cancelling_stops_the_decoding_within_a_second(
     runtime: Runtime, source: MediaFile, database: str
 ) -> None:
@@ -258,79 +259,3 @@ async def test_a_worker_broken_off_hands_back_too(runtime: Runtime, source: Medi
 
     assert (await jobs_of(database))[job.id]["status"] == "pending"
     assert await entries_of(database) == [("tiny", "queued")]
-
-
-async def test_a_worker_whose_connections_are_cut_goes_on(runtime: Runtime, source: MediaFile, database: str) -> None:
-    cut = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-
-    async with running_worker(runtime, database, options(heartbeat=timedelta(seconds=30))):
-        await running_endlessly(runtime, source, database)
-        with capture_logs() as logs:
-            await execute(database, cut)
-            later = await queue_job(runtime, source)
-            await until_connected_again(logs)
-        await execute(database, "UPDATE analysis_jobs SET status = 'cancelled', fence = fence + 1 WHERE attempts = 1")
-    assert later is not None
-
-
-async def until_connected_again(logs: list[Any]) -> None:
-    async def so() -> bool:
-        return any(line["event"] == "queue.connected_again" for line in logs)
-
-    await until(so, seconds=5)
-
-
-async def test_metrics_say_what_ran_and_what_waits(
-    client: Client, runtime: Runtime, source: MediaFile, database: str
-) -> None:
-    await queue_job(runtime, source)
-    await queue_job(runtime, source, corrupt=True)
-    waiting = (await client.request("GET", "/metrics", by=None)).text
-
-    async with running_worker(runtime, database, options()):
-        await until_ended(database)
-        await until_queue_is_empty(database)
-    ended = (await client.request("GET", "/metrics", by=None)).text
-
-    assert 'jobs_waiting{kind="tiny"} 2.0' in waiting
-    assert 'jobs_waiting_seconds{kind="tiny"}' in waiting
-    assert "jobs_waiting{" not in ended
-    assert 'jobs_ended_total{kind="tiny",outcome="completed"} 1.0' in ended
-    assert 'jobs_ended_total{kind="tiny",outcome="failed"} 1.0' in ended
-    assert 'jobs_running{kind="tiny"} 0.0' in ended
-    assert "media_analysis_worker_loop_lag_seconds" in ended
-
-
-async def test_a_loop_that_stands_still_is_told(client: Client, runtime: Runtime, database: str) -> None:
-    with capture_logs() as logs:
-        async with running_worker(runtime, database, options()):
-            await asyncio.sleep(0)
-            time.sleep(1.5)  # noqa: ASYNC251 - what is to be noticed
-
-            async def told() -> bool:
-                return any(line["event"] == "loop.lagged" for line in logs)
-
-            await until(told)
-    said = (await client.request("GET", "/metrics", by=None)).text
-
-    (lag,) = [float(line.split()[1]) for line in said.splitlines() if line.startswith("media_analysis_worker_loop")]
-    assert lag > 1
-
-
-def test_the_settings_say_how_much_runs_and_unknown_kinds_are_refused(settings: Settings) -> None:
-    chosen = WorkerOptions.of(settings)
-
-    assert chosen.heartbeat == HEARTBEAT
-    assert chosen.look == HEARTBEAT / 3
-    assert set(chosen.kinds) == {"probe", "frames", "contact_sheet", "analyze", "tiny"}
-    with pytest.raises(UnknownKind):
-        WorkerOptions.of(settings, ["sorcery"])
-
-
-def test_by_default_a_dead_worker_is_replaced_within_twenty_seconds() -> None:
-    default = WorkerOptions.of(Settings())
-
-    assert default.heartbeat + default.look == timedelta(seconds=20)

@@ -128,7 +128,7 @@ async def until_ended(database: str, *, seconds: float = 30) -> dict[UUID, dict[
 
 async def until_status(database: str, job: AnalysisJob, status: str, *, seconds: float = 30) -> float:
     async def so() -> bool:
-        return (await jobs_of(database))[job.id]["status"] == status
+        return bool((await jobs_of(database))[job.id]["status"] == status)
 
     return await until(so, seconds=seconds)
 

@@ -31,8 +31,7 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Em
     examined = examine(sources, limits, course)
     sheets = Sheets(options=asked, examined=examined, capacity=capacity, course=course)
     for each in examined:
-        one = SamplingOptions(count=1) if each.is_still else sampling
-        decoding = Decoding(examined=each, sampling=one, limits=limits, course=course)
+        decoding = Decoding(examined=each, sampling=sampling, limits=limits, course=course)
         for picture in decoding.pictures():
             sheets.offer(each, picture, expected=decoding.expected)
         sheets.close(each)

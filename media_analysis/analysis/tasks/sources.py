@@ -29,16 +29,20 @@ class Examined:
         return self.facts.kind is MediaKind.IMAGE and not (image is not None and image.animated)
 
     @property
+    def moves(self) -> bool:
+        """Whether decoding its pictures takes as long as it lasts."""
+        return not self.is_still and self.facts.kind is not MediaKind.AUDIO
+
+    @property
     def name(self) -> str:
         """Its filename, as JSON can hold it."""
         return self.source.filename.encode(errors="replace").decode()
 
     def remark(self, emitter: Emitter, code: str, detail: str) -> None:
-        """Keep a remark and say it, once."""
+        """Keep a remark and say it."""
         remark = Remark(code=code, detail=f"{self.name}: {detail}")
-        if remark not in self.remarks:
-            self.remarks.append(remark)
-            emitter.warn(remark.code, remark.detail)
+        self.remarks.append(remark)
+        emitter.warn(remark.code, remark.detail)
 
     def remark_truncation(self, emitter: Emitter) -> None:
         """Say that the file is truncated if it is, unless that was said already."""
@@ -65,7 +69,6 @@ class Decoding:
         for given, picture in enumerate(sampled, start=1):
             yield picture
             self.course.decoding(self.examined.index, self._part(given, picture), done=given, total=self.expected)
-        self.examined.remark_truncation(self.course.emitter)
 
     def _part(self, given: int, picture: Picture) -> float:
         duration_seconds = self.examined.facts.duration_seconds
@@ -87,5 +90,5 @@ def examine(sources: Sequence[Source], limits: Limits, course: Course) -> Sequen
     for index, source in enumerate(sources):
         examined.append(Examined(index=index, source=source, facts=probe(source.path, limits)))
         course.probing(index + 1, len(sources))
-    course.weigh([0.0 if each.is_still else each.facts.duration_seconds for each in examined])
+    course.weigh([each.facts.duration_seconds if each.moves else 0.0 for each in examined])
     return examined

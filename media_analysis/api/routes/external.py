@@ -12,7 +12,7 @@ from media_analysis.api.bodies import announced_bytes, clean_media_type, content
 from media_analysis.api.content import serve_content
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.documents import read_object
-from media_analysis.api.errors import document_problems, problems
+from media_analysis.api.errors import PROBLEM_CONTENT, document_problems, problems
 from media_analysis.api.schemas.external import (
     ClaimCreate,
     ClaimRead,
@@ -76,7 +76,7 @@ async def keep_job(job_id: UUID, asked: HeartbeatCreate, services: Serving, call
         200: {"content": {"application/octet-stream": _BINARY}, "description": "The whole file"},
         206: {"content": {"application/octet-stream": _BINARY}, "description": "The range asked for"},
         304: {"description": "Not modified"},
-        416: {"description": "The range lies outside the file"},
+        416: {"content": PROBLEM_CONTENT, "description": "The range lies outside the file"},
     },
 )
 async def read_source(

@@ -8,7 +8,7 @@ from operator import or_
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, create_model
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, ValidationError, create_model
 
 from media_analysis.analysis.control import EXTERNAL, NewJob
 from media_analysis.analysis.kinds import Kind
@@ -75,7 +75,7 @@ def job_request(kinds: Mapping[str, Kind]) -> Any:
         for kind in kinds.values()
     )
     union: Any = reduce(or_, [*requests, external])
-    return Annotated[union, Field(discriminator="kind"), BeforeValidator(require_known)]
+    return Annotated[union, Discriminator("kind"), BeforeValidator(require_known)]
 
 
 def _request(name: str, parameters: type[Options], sources: tuple[int, int], summary: str) -> type[JobCreate]:

@@ -116,6 +116,15 @@ def test_sound_alone_is_probed_and_warned_of() -> None:
     assert collected.steps[-1][0] == 1.0
 
 
+def test_truncated_sound_is_warned_of_too(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(clips.audio("wav").read_bytes()[:50_000])
+
+    collected = run("analyze", cut)
+
+    assert [code for code, _ in collected.warnings] == ["no_pictures", "truncated"]
+
+
 def test_sources_of_all_sorts_go_together(tmp_path: Path) -> None:
     still = tmp_path / "still.png"
     numbered(9, 64, 48).save(still)

@@ -110,6 +110,12 @@ def test_still_images_share_one_sheet(stills: list[Path]) -> None:
     assert (document["columns"], document["rows"]) == (4, 2)
 
 
+def test_a_still_is_shown_once_whatever_instants_are_asked(stills: list[Path]) -> None:
+    collected = run("contact_sheet", *stills[:3], instants=[0.1, 0.5, 2.0], timestamps=False)
+
+    assert numbers(collected) == [0, 1, 2]
+
+
 def test_more_stills_than_the_grid_holds_are_thinned_out_evenly(stills: list[Path]) -> None:
     collected = run("contact_sheet", *stills, columns=2, rows=2, timestamps=False)
 

@@ -89,6 +89,25 @@ def test_what_decodes_of_a_truncated_file_is_kept_and_said() -> None:
     assert all(detail.startswith("truncated.mp4: ") for _, detail in collected.warnings)
 
 
+def test_a_remark_made_twice_is_said_once() -> None:
+    once = run("frames", clips.truncated(), count=1)
+    again = run("frames", clips.truncated(), clips.truncated(), count=1)
+
+    assert len(once.warnings) == len(set(once.warnings))
+    assert [code for code, _ in once.warnings].count("truncated") == 1
+    assert again.warnings == once.warnings * 2
+
+
+def test_a_still_beside_a_video_is_a_small_part_of_the_way(tmp_path: Path) -> None:
+    still = tmp_path / "still.png"
+    numbered(1, 64, 48).save(still)
+
+    collected = run("frames", still, clips.h264(), every_seconds=1)
+
+    first = next(share for share, stage, _, _ in collected.steps if stage == "decoding")
+    assert first < 0.04
+
+
 def test_a_still_image_gives_one_frame(tmp_path: Path) -> None:
     still = tmp_path / "still.png"
     numbered(77, 64, 48).save(still)
@@ -107,7 +126,7 @@ def test_sound_alone_has_no_frames() -> None:
 def test_the_most_frames_hold_for_all_sources_together() -> None:
     with pytest.raises(MediaLimitPassed, match="frames"):
         run("frames", clips.h264(), clips.vp9(), count=5, max_frames=9)
-    with pytest.raises(MediaLimitPassed, match="frames"):
+    with pytest.raises(MediaLimitPassed, match="6 frames are more than the 5 allowed"):
         run("frames", clips.h264(), clips.vp9(), count=5, max_frames=5)
 
     assert len(run("frames", clips.h264(), clips.vp9(), count=5, max_frames=10).products) == 10

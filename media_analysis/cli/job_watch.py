@@ -1,0 +1,47 @@
+"""`media-analysis job watch`: follow a job to its end."""
+
+from typing import Final
+from uuid import UUID
+
+import typer
+
+from media_analysis.cli.console import ConfigFile, DataDir, load, report, run
+from media_analysis.cli.job_display import JobDisplay
+from media_analysis.cli.job_terms import JobId
+from media_analysis.cli.services import open_services
+from media_analysis.jobs.models import JobStatus
+from media_analysis.jobs.watching import ENDED
+from media_analysis.runtime import Runtime
+from media_analysis.settings import Settings
+
+PATIENCE_SECONDS: Final = 60.0
+
+
+def watch(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Show how a job goes until it has ended; exit code 0 when it completed, 1 when it failed or was cancelled."""
+    if run(_watch(load(config, data_dir).settings, job)) != JobStatus.COMPLETED:
+        raise typer.Exit(1)
+
+
+async def _watch(settings: Settings, job_id: UUID) -> str | None:
+    async with open_services(settings) as runtime:
+        return await follow(runtime, job_id)
+
+
+async def follow(runtime: Runtime, job_id: UUID) -> str | None:
+    """Show every event of a job up to its end and return its last status; a database that goes away is waited for.
+
+    Raises:
+        JobNotFound, JobGone: there is no such job.
+
+    """
+    job, _ = await runtime.jobs.get(job_id, owner=None)
+    report(f"job {job_id}: {job.kind}, {job.name}")
+    with JobDisplay() as display:
+        async with runtime.watches.watch(job_id) as watching:
+            while not watching.over:
+                for event in await watching.next(within=PATIENCE_SECONDS):
+                    display.tell(event.kind, event.data, event.at)
+    if display.status not in ENDED and job.status not in ENDED:
+        report("the job was deleted")
+    return display.status or job.status

@@ -1,0 +1,203 @@
+"""Hostile files make no more than their limits allow, and fail in one of three ways only."""
+
+import json
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.images import open_image
+from media_analysis.media.opening import open_media
+from media_analysis.media.options import Limits
+from media_analysis.media.probe import probe
+from tests.media import clips, stills
+
+ROOT = Path(__file__).parents[2]
+
+
+def _png(width: int, height: int, rows: bytes) -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
+
+    header = width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def _gif(width: int, height: int) -> bytes:
+    screen = width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\x80\0\0" + bytes(6)
+    frame = b"," + bytes(4) + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\0\x02\x02L\x01\0"
+    return b"GIF89a" + screen + frame + b";"
+
+
+def _webp(width: int, height: int) -> bytes:
+    canvas = b"\x02\0\0\0" + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    body = b"WEBPVP8X" + (10).to_bytes(4, "little") + canvas
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def _jpeg_and_zip() -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        target.writestr("evil.sh", "exit 1")
+    return stills.jpeg().read_bytes() + archive.getvalue()
+
+
+def _nested(depth: int) -> bytes:
+    content = b""
+    for _ in range(depth):
+        content = (len(content) + 8).to_bytes(4) + b"moov" + content
+    return content
+
+
+def _broken_exif() -> bytes:
+    picture = BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0" + b"\xff" * 300)
+    return picture.getvalue()
+
+
+DAMAGED: list[tuple[Callable[[], Path], ...]] = [
+    (clips.with_sound, clips.transport_stream, clips.vp9),
+    (stills.jpeg, stills.animated_gif, stills.tiff),
+]
+
+
+def test_a_canvas_that_webp_cannot_fill_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    path.write_bytes(_webp(16_384, 16_384))
+
+    with pytest.raises((CorruptMedia, MediaLimitPassed)):
+        probe(path, Limits())
+
+
+def test_a_frame_beyond_its_screen_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    path.write_bytes(_gif(10, 10).replace(b"," + bytes(4) + b"\x0a\0\x0a\0", b"," + bytes(4) + b"\xff\xff\xff\xff"))
+
+    with pytest.raises(MediaLimitPassed), open_image(path, Limits()) as image:
+        image.load()
+
+
+def test_text_that_unpacks_to_gigabytes_is_corrupt(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(bytes(2**20)) for _ in range(80)) + packer.flush()
+    comment = b"zTXt" + b"note\0\0" + packed
+    content = _png(1, 1, zlib.compress(bytes(4)))
+    chunk = (len(comment) - 4).to_bytes(4) + comment + zlib.crc32(comment).to_bytes(4)
+    path = tmp_path / "bomb.png"
+    path.write_bytes(content[:33] + chunk + content[33:])
+
+    with pytest.raises(CorruptMedia):
+        probe(path, Limits())
+
+
+def test_an_archive_behind_a_jpeg_is_a_jpeg(tmp_path: Path) -> None:
+    path = tmp_path / "both.zip"
+    path.write_bytes(_jpeg_and_zip())
+
+    assert probe(path, Limits()).format == "jpeg"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + b"\x99" * 10_000,
+        b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + _nested(5_000),
+        b"\0\0\0\x01ftyp" + b"\xff" * 100,
+        b"\x1a\x45\xdf\xa3" + b"\xff" * 5_000,
+        b"RIFF\xff\xff\xff\xffAVI LIST\xff\xff\xff\xffhdrl" + bytes(500),
+        b"RIFF\xff\xff\xff\xffWAVEfmt " + b"\xff" * 100,
+        b"OggS" + b"\xff" * 5_000,
+        b"fLaC" + b"\xff" * 5_000,
+        b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(500),
+        b"\xff\xd8\xff" + b"\xff" * 5_000,
+        b"GIF89a",
+        b"BM" + bytes(12) + b"\x28",
+        b"just a text",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff" * 5_000,
+    ],
+)
+def test_garbage_behind_a_good_beginning_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "upload.mp4"
+    path.write_bytes(content)
+
+    with pytest.raises((CorruptMedia, UnsupportedMedia)):
+        probe(path, Limits())
+
+
+def test_declared_dimensions_of_a_video_are_not_believed_and_not_allocated(tmp_path: Path) -> None:
+    content = clips.hevc().read_bytes()
+    size = (192).to_bytes(2) + (128).to_bytes(2)
+    path = tmp_path / "upload.mp4"
+    path.write_bytes(content.replace(size + b"\0\x48\0\0", b"\xff\xff\xff\xff\0\x48\0\0"))
+
+    with pytest.raises((MediaLimitPassed, CorruptMedia)) as refused, open_media(path, Limits(max_pixels=192 * 128 - 1)):
+        pass
+
+    assert refused.value.code in {"media_limit_passed", "corrupt_media"}
+
+
+def test_a_declared_duration_of_centuries_is_refused(tmp_path: Path) -> None:
+    content = clips.matroska().read_bytes()
+    at = content.index(b"\x44\x89\x88") + 3
+    path = tmp_path / "upload.mkv"
+    path.write_bytes(content[:at] + b"\x42\xa0\0\0\0\0\0\0" + content[at + 8 :])
+
+    with pytest.raises(MediaLimitPassed) as refused:
+        probe(path, Limits())
+
+    assert refused.value.what == "seconds"
+
+
+def test_a_hundred_tracks_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tracks.mkv"
+    with av.open(str(path), "w") as container:
+        tracks = [container.add_stream("pcm_s16le", rate=8_000, layout="mono") for _ in range(100)]
+        container.start_encoding()
+        frame = av.AudioFrame(format="s16", layout="mono", samples=100)
+        frame.sample_rate = 8_000
+        for track in tracks:
+            frame.pts = 0
+            container.mux(track.encode(frame))
+
+    with pytest.raises(MediaLimitPassed) as refused:
+        probe(path, Limits())
+
+    assert (refused.value.what, refused.value.found) == ("streams", 100)
+
+
+def test_broken_camera_notes_do_not_hide_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "camera.jpg"
+    path.write_bytes(_broken_exif())
+
+    told = probe(path, Limits())
+
+    assert (told.width, told.height) == (8, 8)
+
+
+@pytest.mark.parametrize("originals", DAMAGED, ids=["clips", "images"])
+def test_damaged_files_are_told_or_refused_and_nothing_else(originals: tuple[Callable[[], Path], ...]) -> None:
+    paths = [str(original()) for original in originals]
+
+    finished = subprocess.run(
+        [sys.executable, "-m", "tests.media.mutating", "4", "70", *paths],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        timeout=120,
+    )
+
+    assert finished.returncode == 0, finished.stderr.decode()
+    report = json.loads(finished.stdout)
+    assert report["wrong"] == []
+    assert report["outcomes"]["document"] > 20
+    assert report["outcomes"]["corrupt_media"] > 5

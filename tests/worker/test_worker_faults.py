@@ -1,0 +1,115 @@
+"""The worker in this process: what it takes, how many at once, and how it stops."""
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from media_analysis.errors import UnknownKind
+from media_analysis.files.models import MediaFile
+from media_analysis.runtime import Runtime
+from media_analysis.settings import Settings
+from media_analysis.worker.service import WorkerOptions, running_worker
+from tests.conftest import Client, execute, fetch
+from tests.worker.workers import (
+    queue_job,
+    until,
+    until_ended,
+    until_status,
+)
+
+HEARTBEAT = timedelta(seconds=1)
+
+
+def options(**chosen: Any) -> WorkerOptions:
+    about: dict[str, Any] = {"kinds": ["tiny", "probe"], "heartbeat": HEARTBEAT, "grace": timedelta()}
+    return WorkerOptions(**(about | chosen))
+
+
+async def entries_of(database: str) -> list[tuple[str, str]]:
+    rows = await fetch(database, "SELECT entrypoint, status::text FROM queue.pgqueuer ORDER BY id")
+    return [(row["entrypoint"], row["status"]) for row in rows]
+
+
+async def until_queue_is_empty(database: str) -> None:
+    async def empty() -> bool:
+        return await entries_of(database) == []
+
+    await until(empty)
+
+
+async def test_a_worker_whose_connection_is_cut_keeps_its_job_and_takes_the_next(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'media-analysis worker'"
+    first = await queue_job(runtime, source, seconds=0.7)
+
+    with capture_logs() as logs:
+        async with running_worker(runtime, database, options()):
+            await until_status(database, first, "running")
+            await execute(database, cut)
+            await queue_job(runtime, source)
+            jobs = await until_ended(database)
+            await until_queue_is_empty(database)
+
+    assert {(job["status"], job["attempts"]) for job in jobs.values()} == {("completed", 1)}
+    assert [line["event"] for line in logs if line["event"].startswith("queue.")] == [
+        "queue.connection_lost",
+        "queue.connected_again",
+    ]
+
+
+async def test_metrics_say_what_ran_and_what_waits(
+    client: Client, runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    await queue_job(runtime, source)
+    await queue_job(runtime, source, corrupt=True)
+    waiting = (await client.request("GET", "/metrics", by=None)).text
+
+    async with running_worker(runtime, database, options()):
+        await until_ended(database)
+        await until_queue_is_empty(database)
+    ended = (await client.request("GET", "/metrics", by=None)).text
+
+    assert 'jobs_waiting{kind="tiny"} 2.0' in waiting
+    assert 'jobs_waiting_seconds{kind="tiny"}' in waiting
+    assert "jobs_waiting{" not in ended
+    assert 'jobs_ended_total{kind="tiny",outcome="completed"} 1.0' in ended
+    assert 'jobs_ended_total{kind="tiny",outcome="failed"} 1.0' in ended
+    assert 'jobs_running{kind="tiny"} 0.0' in ended
+    assert "media_analysis_worker_loop_lag_seconds" in ended
+
+
+async def test_a_loop_that_stands_still_is_told(client: Client, runtime: Runtime, database: str) -> None:
+    with capture_logs() as logs:
+        async with running_worker(runtime, database, options()):
+            await asyncio.sleep(0)
+            time.sleep(1.5)  # noqa: ASYNC251 - what is to be noticed
+
+            async def told() -> bool:
+                return any(line["event"] == "loop.lagged" for line in logs)
+
+            await until(told)
+    said = (await client.request("GET", "/metrics", by=None)).text
+
+    (lag,) = [float(line.split()[1]) for line in said.splitlines() if line.startswith("media_analysis_worker_loop")]
+    assert lag > 1
+
+
+def test_the_settings_say_how_much_runs_and_unknown_kinds_are_refused(settings: Settings) -> None:
+    chosen = WorkerOptions.of(settings)
+
+    assert chosen.heartbeat == HEARTBEAT
+    assert chosen.look == HEARTBEAT / 3
+    assert set(chosen.kinds) == {"probe", "frames", "contact_sheet", "analyze", "tiny"}
+    with pytest.raises(UnknownKind):
+        WorkerOptions.of(settings, ["sorcery"])
+
+
+def test_by_default_a_dead_worker_is_replaced_within_twenty_seconds() -> None:
+    default = WorkerOptions.of(Settings())
+
+    assert default.heartbeat + default.look == timedelta(seconds=20)
