@@ -7,24 +7,22 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli import job_watch
+from media_analysis.cli import job_products, job_watch
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
 from media_analysis.cli.job_terms import JobId, instant, say, with_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.files.models import MediaFile
-from media_analysis.files.products import ProductFilter
-from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobStatus
+from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import JobFilter
-from media_analysis.jobs.results import ResultFilter
 from media_analysis.jobs.service import JobPage, JobView
 from media_analysis.runtime import Runtime
-from media_analysis.settings import format_size, parse_lifetime
-from media_analysis.storage.category import Category
+from media_analysis.settings import parse_lifetime
 
 PAGE: Final = 1_000
 
 app = typer.Typer(help="Create analysis jobs, look at them, stop them.", no_args_is_help=True)
 app.command("watch")(job_watch.watch)
+app.command("files")(job_products.files)
+app.command("results")(job_products.results)
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
 
 
@@ -142,46 +140,6 @@ def retry(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) ->
     say(f"queued {job} again")
 
 
-@app.command("files")
-def files(
-    job: JobId,
-    *,
-    category: Annotated[Category | None, typer.Option(help="Only of this category", show_default=False)] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-) -> None:
-    """Print the files a job has, in time order."""
-    wanted = ProductFilter(job_id=job, category=category)
-    found = run(with_services(load(config, data_dir).settings, lambda runtime: _all_files(runtime, wanted)))
-    tabulate(
-        ("file", "category", "role", "at", "name", "bytes", "expires"),
-        [
-            (
-                *(str(file.id), file.category.value, _place(file), _seconds_in(file), file.filename),
-                *(format_size(file.size_bytes), instant(file.expires_at, "never")),
-            )
-            for file in found
-        ],
-    )
-
-
-@app.command("results")
-def results(
-    job: JobId,
-    *,
-    kind: Annotated[str | None, typer.Option(help="Only of this kind, such as probe", show_default=False)] = None,
-    data_dir: DataDir = None,
-    config: ConfigFile = None,
-) -> None:
-    """Print the documents a job brought, as JSON."""
-    wanted = ResultFilter(job_id=job, kind=kind)
-    found = run(with_services(load(config, data_dir).settings, lambda runtime: _all_results(runtime, wanted)))
-    # Imported here so that no other command pays for the API's documents.
-    from media_analysis.api.schemas.results import ResultRead  # noqa: PLC0415
-
-    out.print_json(json.dumps([ResultRead.model_validate(result).model_dump(mode="json") for result in found]))
-
-
 def _object(text: str) -> Any:
     try:
         found = json.loads(text)
@@ -222,27 +180,6 @@ async def _owner_of(runtime: Runtime, sources: Sequence[UUID]) -> str:
     return (await runtime.files.get(sources[0], owner=None)).owner
 
 
-async def _all_files(runtime: Runtime, wanted: ProductFilter) -> list[MediaFile]:
-    await runtime.jobs.get(wanted.job_id, owner=None)
-    page = await runtime.products.list(wanted, after=None, limit=PAGE)
-    found = list(page.files)
-    while page.next_after is not None:
-        page = await runtime.products.list(wanted, after=page.next_after, limit=PAGE)
-        found += page.files
-    return found
-
-
-async def _all_results(runtime: Runtime, wanted: ResultFilter) -> list[AnalysisResult]:
-    if wanted.job_id is not None:
-        await runtime.jobs.get(wanted.job_id, owner=None)
-    page = await runtime.results.list(wanted, before=None, limit=PAGE)
-    found = list(page.results)
-    while page.next_before is not None:
-        page = await runtime.results.list(wanted, before=page.next_before, limit=PAGE)
-        found += page.results
-    return found
-
-
 def _described(view: JobView) -> list[tuple[str, str]]:
     job = view.job
     held = job.held_until is not None and job.held_until > view.at
@@ -263,11 +200,3 @@ def _described(view: JobView) -> list[tuple[str, str]]:
         ("held", (job.hold_reason or "yes") if held else ""),
     ]
     return [(title, text) for title, text in told if text]
-
-
-def _place(file: MediaFile) -> str:
-    return "" if file.role is None else f"{file.role} {file.ordinal}"
-
-
-def _seconds_in(file: MediaFile) -> str:
-    return "" if file.instant_seconds is None else f"{file.instant_seconds:.3f} s"

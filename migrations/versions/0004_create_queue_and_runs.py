@@ -56,6 +56,7 @@ def upgrade() -> None:
     op.alter_column("analysis_results", "published", server_default=None)
     create_tables()
     create_indexes()
+    index_results()
     for statement in statements(queue_schema().build_install_query()):
         op.execute(sa.text(statement.replace(":", r"\:")))
 
@@ -145,6 +146,9 @@ def create_indexes() -> None:
     op.create_index("ix_analysis_jobs_trash", "analysis_jobs", ["restorable_until"], postgresql_where=restorable)
     unique_place("pending", "state = 'pending'", "job_fence", "role", "ordinal")
     unique_place("settled", "state <> 'pending'", "role", "ordinal")
+
+
+def index_results() -> None:
     op.create_index("ix_analysis_results_owner", "analysis_results", ["owner", "id"])
     op.create_index("ix_analysis_results_kind", "analysis_results", ["kind", "id"])
     dated = sa.text("expires_at IS NOT NULL")

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from tests.conftest import Client
 
 CONTENT = b"to be or not to be"
@@ -40,16 +38,6 @@ class Analyser:
     async def put(self, data: Any = None, kind: str = "words", **query: Any) -> Any:
         params = {"fence": self.run["fence"]} | query
         return await self.send("PUT", f"/results/{kind}", params=params, json=data or {"to": 2})
-
-
-@pytest.fixture
-def analyser(client: Client) -> Analyser:
-    return Analyser(client)
-
-
-@pytest.fixture
-async def source(client: Client) -> str:
-    return str((await client.upload(CONTENT, filename="hamlet.txt"))["id"])
 
 
 async def ask(client: Client, *sources: str, by: str = "alice", **about: Any) -> dict[str, Any]:

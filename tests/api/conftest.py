@@ -7,7 +7,8 @@ import pytest
 
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
-from tests.conftest import execute, fetch
+from tests.api.analysers import CONTENT, Analyser
+from tests.conftest import Client, execute, fetch
 
 Remains = Callable[[], Awaitable[list[str]]]
 Expire = Callable[[dict[str, Any]], Awaitable[None]]
@@ -36,3 +37,13 @@ def expire(database: str) -> Expire:
         )
 
     return travel
+
+
+@pytest.fixture
+def analyser(client: Client) -> Analyser:
+    return Analyser(client)
+
+
+@pytest.fixture
+async def source(client: Client) -> str:
+    return str((await client.upload(CONTENT, filename="hamlet.txt"))["id"])

@@ -12,7 +12,7 @@ from tests.api.answers import refusal
 from tests.api.jobs import URL, create, fail, finish
 from tests.conftest import Client, execute
 
-EXTERNAL = {"kind": "external", "source_file_ids": [], "parameters": {"analyser": "x"}}
+EXTERNAL: dict[str, Any] = {"kind": "external", "source_file_ids": [], "parameters": {"analyser": "x"}}
 
 
 async def names(client: Client, *, by: str = "alice", **query: Any) -> list[str]:

@@ -1,0 +1,85 @@
+"""`media-analysis job files` and `job results`: what a job brought."""
+
+import json
+from typing import Annotated, Final
+
+import typer
+
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
+from media_analysis.cli.job_terms import JobId, instant, with_services
+from media_analysis.files.models import MediaFile
+from media_analysis.files.products import ProductFilter
+from media_analysis.jobs.models import AnalysisResult
+from media_analysis.jobs.results import ResultFilter
+from media_analysis.runtime import Runtime
+from media_analysis.settings import format_size
+from media_analysis.storage.category import Category
+
+PAGE: Final = 1_000
+
+
+def files(
+    job: JobId,
+    *,
+    category: Annotated[Category | None, typer.Option(help="Only of this category", show_default=False)] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print the files a job has, in time order."""
+    wanted = ProductFilter(job_id=job, category=category)
+    found = run(with_services(load(config, data_dir).settings, lambda runtime: _all_files(runtime, wanted)))
+    tabulate(
+        ("file", "category", "role", "at", "name", "bytes", "expires"),
+        [
+            (
+                *(str(file.id), file.category.value, _place(file), _seconds_in(file), file.filename),
+                *(format_size(file.size_bytes), instant(file.expires_at, "never")),
+            )
+            for file in found
+        ],
+    )
+
+
+def results(
+    job: JobId,
+    *,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind, such as probe", show_default=False)] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print the documents a job brought, as JSON."""
+    wanted = ResultFilter(job_id=job, kind=kind)
+    found = run(with_services(load(config, data_dir).settings, lambda runtime: _all_results(runtime, wanted)))
+    # Imported here so that no other command pays for the API's documents.
+    from media_analysis.api.schemas.results import ResultRead  # noqa: PLC0415
+
+    out.print_json(json.dumps([ResultRead.model_validate(result).model_dump(mode="json") for result in found]))
+
+
+async def _all_files(runtime: Runtime, wanted: ProductFilter) -> list[MediaFile]:
+    await runtime.jobs.get(wanted.job_id, owner=None)
+    page = await runtime.products.list(wanted, after=None, limit=PAGE)
+    found = list(page.files)
+    while page.next_after is not None:
+        page = await runtime.products.list(wanted, after=page.next_after, limit=PAGE)
+        found += page.files
+    return found
+
+
+async def _all_results(runtime: Runtime, wanted: ResultFilter) -> list[AnalysisResult]:
+    if wanted.job_id is not None:
+        await runtime.jobs.get(wanted.job_id, owner=None)
+    page = await runtime.results.list(wanted, before=None, limit=PAGE)
+    found = list(page.results)
+    while page.next_before is not None:
+        page = await runtime.results.list(wanted, before=page.next_before, limit=PAGE)
+        found += page.results
+    return found
+
+
+def _place(file: MediaFile) -> str:
+    return "" if file.role is None else f"{file.role} {file.ordinal}"
+
+
+def _seconds_in(file: MediaFile) -> str:
+    return "" if file.instant_seconds is None else f"{file.instant_seconds:.3f} s"

@@ -1,0 +1,93 @@
+"""Pages of a job's files are ranges of one index, however many files the job has (design law 7)."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from media_analysis.files.products import Position, ProductFilter, select_products
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.settings import Settings
+from media_analysis.storage.category import Category
+from tests.conftest import execute
+from tests.plans import explain
+
+JOB = UUID("01900000-0000-7000-8000-000000000001")
+FILES = 100_000
+_JOB = f"""
+    INSERT INTO analysis_jobs (id, owner, name, kind, status, progress, priority, attempts, folder_name, category)
+    VALUES ('{JOB}', 'alice', 'n', 'frames', 'completed', 1, 0, 1, 'f', 'outputs')
+"""
+# All but a hundred are frames; the last ten of every category have no ordinal.
+_FILES = f"""
+    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, role, ordinal, size_bytes,
+                             reserved_bytes, created_at, stored_at, expiry_explicit)
+    SELECT gen_random_uuid(), 'alice',
+        (CASE WHEN number <= 99900 THEN 'frames' WHEN number <= 99950 THEN 'outputs' ELSE 'uploads' END)::category,
+        'stored', 'k' || number, 'f', 'image/jpeg', '{JOB}',
+        CASE WHEN unnumbered THEN NULL ELSE 'frame' END, CASE WHEN unnumbered THEN NULL ELSE number END, 1, 0,
+        now(), now(), false
+    FROM (
+        SELECT number, number BETWEEN 99891 AND 99900 OR number BETWEEN 99941 AND 99950 OR number > 99990 AS unnumbered
+        FROM generate_series(1, {FILES}) AS number
+    ) AS made
+"""
+
+
+@pytest.fixture
+async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
+    """The services over a job with a hundred thousand files; no oracle, for none has bytes."""
+    async with open_runtime(settings, database) as opened:
+        await execute(
+            database,
+            _JOB,
+            "ALTER TABLE media_files DISABLE TRIGGER USER",
+            _FILES,
+            "ALTER TABLE media_files ENABLE TRIGGER USER",
+            "ANALYZE media_files",
+        )
+        yield opened
+
+
+NOWHERE = UUID(int=0)
+POSITIONS = {
+    "first": None,
+    "second": Position(Category.FRAMES, 100, NOWHERE),
+    "middle": Position(Category.FRAMES, 50_000, NOWHERE),
+    "last frames": Position(Category.FRAMES, 99_880, NOWHERE),
+    "unnumbered frames": Position(Category.FRAMES, None, NOWHERE),
+    "end": Position(Category.FRAMES, None, UUID("ffffffff-ffff-ffff-ffff-ffffffffffff")),
+}
+
+
+@pytest.mark.parametrize("place", POSITIONS)
+@pytest.mark.parametrize("category", [None, Category.FRAMES], ids=["all", "frames"])
+async def test_a_page_reads_little_more_than_it_returns(
+    runtime: Runtime, place: str, category: Category | None
+) -> None:
+    wanted = ProductFilter(job_id=JOB, category=category)
+
+    plan = await explain(runtime, select_products(wanted, after=POSITIONS[place], limit=100))
+
+    assert plan.indexes == {"ix_media_files_job"}
+    assert "Seq Scan" not in plan.kinds
+    assert plan.rows_read <= 300
+
+
+async def test_what_is_without_an_ordinal_is_reached_from_the_page_before(runtime: Runtime) -> None:
+    wanted = ProductFilter(job_id=JOB)
+    near = POSITIONS["last frames"]
+
+    page = await runtime.products.list(wanted, after=near, limit=80)
+    rest = await runtime.products.list(wanted, after=page.next_after, limit=80)
+
+    kinds = [(file.category, file.ordinal is None) for file in [*page.files, *rest.files]]
+    assert [kind for number, kind in enumerate(kinds) if kind not in kinds[:number]] == [
+        (Category.FRAMES, False),
+        (Category.FRAMES, True),
+        *((category, unnumbered) for category in _AFTER_FRAMES for unnumbered in (False, True)),
+    ]
+    assert len(kinds) == 120 - 50 * (Category.UPLOADS not in _AFTER_FRAMES)
+
+
+_AFTER_FRAMES = [category for category in (Category.OUTPUTS, Category.UPLOADS) if category != Category.UPLOADS]

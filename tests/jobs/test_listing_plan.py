@@ -1,0 +1,103 @@
+"""Pages of jobs come from an index, whatever they are narrowed to (design law 7)."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from media_analysis.db.base import Base
+from media_analysis.jobs.models import JobStatus
+from media_analysis.jobs.queries import JobFilter, select_jobs
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.settings import Settings
+from tests.conftest import execute
+from tests.plans import SORTS, explain
+
+# Ten thousand jobs, one a minute up to now, with ids as they would have been made.
+_JOBS = """
+    INSERT INTO analysis_jobs (id, owner, name, kind, status, progress, priority, attempts, folder_name, category,
+                               created_at)
+    SELECT id, 'owner' || number % 50, 'n', CASE WHEN number % 100 = 0 THEN 'external' ELSE 'analyze' END,
+        (CASE WHEN number % 200 = 0 THEN 'failed' ELSE 'completed' END)::job_status, 1, 0, 1,
+        to_char(created_at, 'YYYYMMDD_HH24MISS_') || id, 'outputs', created_at
+    FROM (
+        SELECT number, now() - (10000 - number) * interval '1 minute' AS created_at,
+            uuidv7(-(10000 - number) * interval '1 minute') AS id
+        FROM generate_series(1, 10000) AS number
+    ) AS made
+"""
+
+
+@pytest.fixture
+async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
+    """The services over ten thousand jobs; no oracle, for none has anything."""
+    async with open_runtime(settings, database) as opened:
+        await execute(database, _JOBS, "ANALYZE analysis_jobs")
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (JobFilter(), "pk_analysis_jobs"),
+        (JobFilter(owner="owner7"), "ix_analysis_jobs_owner"),
+        (JobFilter(kind="external"), "ix_analysis_jobs_kind"),
+        (JobFilter(statuses=[JobStatus.FAILED]), "ix_analysis_jobs_status"),
+    ],
+    ids=["all", "owner", "kind", "status"],
+)
+@pytest.mark.parametrize("before", [None, UUID("ffffffff-0000-7000-8000-000000000000")], ids=["first", "later"])
+async def test_a_page_of_jobs_follows_an_index(
+    runtime: Runtime, wanted: JobFilter, index: str, before: UUID | None
+) -> None:
+    plan = await explain(runtime, select_jobs(wanted, before=before, limit=20))
+
+    assert plan.indexes == {index}
+    assert not plan.kinds & (SORTS | {"Seq Scan"})
+    assert plan.rows_read == 20
+
+
+async def test_jobs_of_several_statuses_are_found_without_reading_the_others(runtime: Runtime) -> None:
+    wanted = JobFilter(statuses=[JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.RUNNING])
+
+    plan = await explain(runtime, select_jobs(wanted, before=None, limit=100))
+
+    assert plan.indexes == {"ix_analysis_jobs_status"}
+    assert plan.rows_read == 50
+
+
+async def test_jobs_of_a_created_range_are_bounded_by_their_ids(runtime: Runtime) -> None:
+    """Else the search for one more match would read the list to its end."""
+    now = await runtime.db.now()
+    wanted = JobFilter(created_after=now - timedelta(hours=80), created_before=now - timedelta(hours=79))
+
+    plan = await explain(runtime, select_jobs(wanted, before=None, limit=100))
+
+    assert plan.indexes == {"pk_analysis_jobs"}
+    assert "Seq Scan" not in plan.kinds
+    assert plan.rows_read <= 4 * 60
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["name", "prefix"])
+async def test_a_folder_is_found_by_its_name_or_its_beginning(runtime: Runtime, *, exact: bool) -> None:
+    name = f"{await runtime.db.now() - timedelta(days=2):%Y%m%d_%H}"
+    wanted = JobFilter(folder_name=name) if exact else JobFilter(folder_prefix=name)
+
+    plan = await explain(runtime, select_jobs(wanted, before=None, limit=100))
+
+    assert plan.indexes <= {"ix_analysis_jobs_folder", "uq_analysis_jobs_folder_name"}
+    assert "Seq Scan" not in plan.kinds
+    assert plan.rows_read == (0 if exact else 60)
+
+
+def test_nothing_loads_rows_behind_the_back_of_a_query() -> None:
+    """Relationships that load when they are looked at are how N+1 queries begin."""
+    lazy = [
+        str(relationship)
+        for mapper in Base.registry.mappers
+        for relationship in mapper.relationships
+        if relationship.lazy != "raise"
+    ]
+
+    assert lazy == []
