@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select
+from sqlalchemy import ClauseElement, Executable
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from media_analysis.runtime import Runtime
 
-SORTS: Final = frozenset({"Sort", "Incremental Sort"})
+UNORDERED: Final = frozenset({"Seq Scan", "Sort", "Incremental Sort"})
 
 
 @dataclass(frozen=True)
@@ -26,23 +28,31 @@ class Plan:
         return {node["Index Name"] for node in self.nodes if "Index Name" in node}
 
     @property
-    def conditions(self) -> str:
-        return " ".join(str(node.get("Index Cond", "")) for node in self.nodes)
-
-    @property
     def rows_read(self) -> float:
         """Rows that scans of tables returned or threw away."""
         scans = [node for node in self.nodes if "Relation Name" in node]
-        return sum(
-            (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans
-        )
+        rows = ((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans)
+        return float(sum(rows))
 
 
-async def explain(runtime: Runtime, query: Select[Any]) -> Plan:
+class Explain(Executable, ClauseElement):
+    """EXPLAIN ANALYZE of a query, with its parameters as they are."""
+
+    inherit_cache = False
+
+    def __init__(self, query: ClauseElement) -> None:
+        self.query = query
+
+
+@compiles(Explain)
+def _compile_explain(element: Explain, compiler: SQLCompiler, **about: Any) -> str:
+    return f"EXPLAIN (ANALYZE, FORMAT JSON) {compiler.process(element.query, **about)}"
+
+
+async def explain(runtime: Runtime, query: ClauseElement) -> Plan:
     """Run a query and return the plan it had."""
-    compiled = query.compile(dialect=runtime.db.engine.sync_engine.dialect, compile_kwargs={"literal_binds": True})
     async with runtime.db.engine.connect() as connection:
-        told = (await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}")).scalar_one()
+        told = (await connection.execute(Explain(query))).scalar_one()
     return Plan(list(_nodes(told[0]["Plan"])))
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -16,8 +16,6 @@ from media_analysis.jobs.queries import JobFilter
 from media_analysis.jobs.service import JobPage, JobView
 from media_analysis.runtime import Runtime
 from media_analysis.settings import parse_lifetime
-
-PAGE: Final = 1_000
 
 app = typer.Typer(help="Create analysis jobs, look at them, stop them.", no_args_is_help=True)
 app.command("watch")(job_watch.watch)

@@ -61,3 +61,27 @@ RETENTION_KILLS: Final = [
     "delete.requesting:3",  # a secure deletion, after one into the trash
     "delete.requested:3",
 ]
+
+_CLAIMED: Final = frozenset({"job.claiming", "job.claimed", "job.discarding", "job.discarded"})
+_MADE: Final = frozenset(
+    {
+        *("upload.registering", "upload.registered", "upload.locked", "store.folder_made", "upload.named"),
+        *("upload.created", "upload.bytes_written", "upload.file_synced", "upload.synced", "product.staged"),
+    }
+)
+_FAILED: Final = frozenset({"job.failing", "job.failed"})
+_GIVEN_BACK: Final = frozenset({"job.handing_back", "job.handed_back"})
+_DISCARDED: Final = frozenset({"delete.unlinked", "store.folder_removed", "delete.purged", "delete.confirmed"})
+RUN_REACHED: Final = {
+    "completes": _CLAIMED | _MADE | {"job.completing", "job.completed"},
+    "fails": _CLAIMED | _FAILED,
+    "crashes": _CLAIMED | _MADE | _GIVEN_BACK | _FAILED | _DISCARDED,
+}
+"""What a job reaches that completes, that fails for good, and whose analysis crashes until it is given up."""
+
+RUN_KILLS: Final = [
+    *(("completes", f"{point}:1") for point in sorted(RUN_REACHED["completes"])),
+    ("completes", "upload.bytes_written:2"),
+    *(("fails", f"{point}:1") for point in sorted(_FAILED)),
+    *(("crashes", f"{point}:1") for point in sorted(_GIVEN_BACK | _DISCARDED | {"job.discarding", "job.discarded"})),
+]

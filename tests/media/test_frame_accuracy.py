@@ -1,6 +1,7 @@
 """Frames taken the quick way are those a decode of everything shows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from media_analysis.media.decoding import Film, Taken
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
-from media_analysis.media.timeline import picture_stream, read_timeline
+from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
 from tests.media import clips, reordered
 from tests.media.references import Shown, all_shown, pixels_of, shown_at
 
@@ -71,6 +72,11 @@ class Sparing(Film):
         pytest.fail("everything was decoded")
 
 
+def timeline_of_file(path: Path) -> Timeline:
+    with open_media(path, Limits()) as container:
+        return read_timeline(container, picture_stream(container), Limits())
+
+
 def taken(path: Path, options: SamplingOptions) -> list[tuple[float, str]]:
     pictures = sample_frames(path, options, Limits())
     return [(picture.instant_seconds, pixels_of(picture.exposure.raster.frame)) for picture in pictures]  # type: ignore[attr-defined]
@@ -129,9 +135,7 @@ def test_keyframes_are_those_the_decoder_calls_so(clip: str) -> None:
 
 @pytest.mark.parametrize("clip", CLIPS)
 def test_only_untrusted_packets_cost_a_full_decode(clip: str) -> None:
-    with open_media(CLIPS[clip](), Limits()) as container:
-        stream = picture_stream(container)
-        timeline = read_timeline(container, stream, Limits())
+    timeline = timeline_of_file(CLIPS[clip]())
 
     assert timeline.exact == (clip not in UNTRUSTED)
 
@@ -139,12 +143,23 @@ def test_only_untrusted_packets_cost_a_full_decode(clip: str) -> None:
 @pytest.mark.parametrize("clip", ["h264", "pyramid", "open_groups", "bytestream", "hevc_groups", "bikes"])
 def test_frames_nobody_needs_are_not_decoded(clip: str) -> None:
     path = CLIPS[clip]()
-    with open_media(path, Limits()) as container:
-        stream = picture_stream(container)
-        timeline = read_timeline(container, stream, Limits())
+    timeline = timeline_of_file(path)
     film = Sparing(path=path, limits=Limits(), timeline=timeline)
 
     found = list(film.shown_at([0.0, timeline.duration_seconds / 2, timeline.duration_seconds]))
 
     assert len(found) == 3
     assert sum(timeline.is_disposable(place) for place in range(len(timeline.instants))) > len(timeline.instants) / 4
+
+
+@pytest.mark.parametrize("clip", ["h264", "pyramid", "hevc", "vp9", "av1", "avi", "mpeg2"])
+def test_packets_wrongly_called_keys_cost_time_and_change_no_picture(clip: str) -> None:
+    path = CLIPS[clip]()
+    timeline = timeline_of_file(path)
+    lying = replace(timeline, keys=range(0, len(timeline.instants), 3))
+    film = Film(path=path, limits=Limits(), timeline=lying)
+    instants = [frame.seconds for frame in all_shown(path)[5::17]]
+
+    found = [(each.seconds, pixels_of(each.frame)) for each in film.shown_at(instants)]
+
+    assert_same(found, [shown_at(path, seconds) for seconds in instants])

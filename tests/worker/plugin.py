@@ -1,5 +1,6 @@
 """A plugin whose kind makes small files, slowly if it is told to, or for ever."""
 
+import os
 import time
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ class TinyOptions(Options):
     """How long each of them takes."""
     endless: bool = False
     corrupt: bool = False
+    crash: bool = False
 
 
 def run(sources: Sequence[Source], options: Options, limits: Limits, emit: Emitter) -> None:
@@ -31,6 +33,9 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emit: Emitt
     for ordinal in range(options.products):
         time.sleep(options.seconds)
         emit.product(_piece(ordinal), sources[0].path.read_bytes() + str(ordinal).encode())
+    if options.crash:
+        time.sleep(0.5)  # the files are on disk by then
+        os._exit(1)
     emit.result("tiny", {"products": options.products}, source=0)
     while options.endless:
         pass

@@ -23,6 +23,7 @@ from tests.worker.workers import (
     statuses,
     until,
     until_ended,
+    until_queue_is_empty,
     until_status,
 )
 
@@ -43,13 +44,6 @@ def options(**chosen: Any) -> WorkerOptions:
 async def entries_of(database: str) -> list[tuple[str, str]]:
     rows = await fetch(database, "SELECT entrypoint, status::text FROM queue.pgqueuer ORDER BY id")
     return [(row["entrypoint"], row["status"]) for row in rows]
-
-
-async def until_queue_is_empty(database: str) -> None:
-    async def empty() -> bool:
-        return await entries_of(database) == []
-
-    await until(empty)
 
 
 async def until_child(before: set[int]) -> None:

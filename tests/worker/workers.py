@@ -66,7 +66,7 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def working(
-    environment: Mapping[str, str], folder: Path, *arguments: str, ready: bool = True, **variables: str
+    environment: Mapping[str, str], folder: Path, *arguments: str, ready: bool = True
 ) -> AsyncIterator[WorkerProcess]:
     """Start a worker with the plugin installed; whatever became of it, it is over when the block ends."""
     printed = folder / f"worker-{time.monotonic_ns()}"
@@ -77,7 +77,7 @@ async def working(
             "work",
             *arguments,
             cwd=ROOT,
-            env=clean({**environment, "PYTHONPATH": importable, "MEDIA_ANALYSIS_TESTING": "1", **variables}),
+            env=clean({**environment, "PYTHONPATH": importable, "MEDIA_ANALYSIS_TESTING": "1"}),
             stdout=output,
             stderr=output,
         )
@@ -133,6 +133,20 @@ async def until_status(database: str, job: AnalysisJob, status: str, *, seconds:
     return await until(so, seconds=seconds)
 
 
+async def until_attempts(database: str, job: AnalysisJob, attempts: int) -> None:
+    async def so() -> bool:
+        return bool((await jobs_of(database))[job.id]["attempts"] == attempts)
+
+    await until(so)
+
+
+async def until_queue_is_empty(database: str) -> None:
+    async def empty() -> bool:
+        return await fetch(database, "SELECT FROM queue.pgqueuer") == []
+
+    await until(empty)
+
+
 def statuses(jobs: Mapping[UUID, Mapping[str, Any]]) -> Counter[str]:
     return Counter(job["status"] for job in jobs.values())
 
@@ -141,3 +155,11 @@ def children_of(process: int) -> list[int]:
     """Return the processes that a process started and that still run."""
     listed = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [int(child) for child in listed]
+
+
+def runs(process: int) -> bool:
+    """Tell whether a process is there and no zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return False

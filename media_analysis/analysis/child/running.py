@@ -29,7 +29,7 @@ REAP_SECONDS: Final = 10.0
 BUFFER_BYTES: Final = 262_144
 OUTPUT_BYTES: Final = 4_096
 KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
-OUT_OF_MEMORY: Final = ("MemoryError", "std::bad_alloc")
+OUT_OF_MEMORY: Final = ("MemoryError", "std::bad_alloc", "Cannot allocate memory")
 """What a library says that ends the program where it gets no memory."""
 log = structlog.get_logger()
 

@@ -1,6 +1,6 @@
 """Many files that go together: locked in one order, weighed, and taken chunk by chunk in one transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -108,18 +108,23 @@ class Condemned:
         ordered = f"SELECT FROM media_files WHERE {self.condition} ORDER BY id FOR UPDATE"
         await session.execute(text(f"SELECT count(*) FROM ({ordered}) AS locked"), dict(self.values))  # noqa: S608 - constants
 
-    async def list_next(
-        self, session: AsyncSession, states: Sequence[FileState], *, limit: int
-    ) -> Sequence[tuple[Category, DueFile]]:
-        """Return the facts of some files in one of these states, one category after the other."""
-        rows = await session.execute(
+    async def read(
+        self, session: AsyncSession, states: Sequence[FileState]
+    ) -> AsyncIterator[Sequence[tuple[Category, DueFile]]]:
+        """Yield the facts of files in one of these states, some at a time, one category after the other.
+
+        It reads on through one cursor: every new query would go over the index entries of what was taken before.
+        """
+        rows = await session.stream(
             text(
                 f"SELECT category::text, {FACTS} FROM media_files WHERE {self.condition} "  # noqa: S608 - constants
-                "AND state = ANY(CAST(:states AS file_state[])) ORDER BY category, ordinal, id LIMIT :limit"
+                "AND state = ANY(CAST(:states AS file_state[])) ORDER BY category"
             ),
-            {**self.values, "states": [state.value for state in states], "limit": limit},
+            {**self.values, "states": [state.value for state in states]},
+            execution_options={"yield_per": CHUNK},
         )
-        return [(Category(category), DueFile._make(facts)) for category, *facts in rows]
+        async for part in rows.partitions():
+            yield [(Category(category), DueFile._make(facts)) for category, *facts in part]
 
     def _weighing(self) -> TextualSelect:
         return text(_WEIGH.format(condition=self.condition)).columns(category=CATEGORY)
@@ -140,7 +145,7 @@ class Haul:
     async def take(self, session: AsyncSession, condemned: Condemned) -> None:
         """Take locked files, all there are; none of them may be protected, which was weighed before."""
         states = _ALL if self.kept_for is None else _NOT_TRASH
-        while files := await condemned.list_next(session, states, limit=CHUNK):
+        async for files in condemned.read(session, states):
             for category, group in groupby(files, key=lambda file: file[0]):
                 await self._take(session, category, [facts for _, facts in group])
 

@@ -1,0 +1,170 @@
+"""Workers as processes of their own: they share, stop in order, and stand in for each other."""
+
+import asyncio
+import os
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from media_analysis.files.models import MediaFile
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.settings import load_settings
+from media_analysis.worker.service import WorkerOptions, running_worker
+from tests.conftest import fetch
+from tests.worker.conftest import HEARTBEAT_SECONDS
+from tests.worker.workers import (
+    children_of,
+    outputs_of,
+    queue_job,
+    runs,
+    statuses,
+    until,
+    until_attempts,
+    until_ended,
+    until_queue_is_empty,
+    until_status,
+    working,
+)
+
+pytestmark = pytest.mark.usefixtures("plugged_in")
+PIECES = [("piece", 0, "stored"), ("piece", 1, "stored")]
+RESCUE_SECONDS = HEARTBEAT_SECONDS * 4 / 3
+"""A heartbeat's timeout, and the time until somebody looks."""
+GRACE_SECONDS = 0.2
+SLACK_SECONDS = 3.0
+"""The machine is shared with the tests beside."""
+
+
+def rescuing(heartbeat: timedelta = timedelta(seconds=HEARTBEAT_SECONDS)) -> WorkerOptions:
+    """Return the options of a worker in this process, which starts at once."""
+    return WorkerOptions(kinds=["tiny"], heartbeat=heartbeat, grace=timedelta())
+
+
+async def test_two_workers_share_twenty_jobs_and_each_job_runs_once(
+    runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with working(environment, tmp_path), working(environment, tmp_path):
+        created = [await queue_job(runtime, source) for _ in range(20)]
+        jobs = await until_ended(database)
+
+    assert statuses(jobs) == {"completed": 20}
+    assert {job["attempts"] for job in jobs.values()} == {1}
+    assert len({job["worker"] for job in jobs.values()}) == 2
+    for job in created:
+        assert await outputs_of(database, job) == PIECES
+
+
+async def test_a_worker_told_to_stop_hands_back_and_an_idle_one_hears_of_it_at_once(
+    runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    job = await queue_job(runtime, source, seconds=1.5)
+
+    async with working(environment, tmp_path) as first:
+        await until_status(database, job, "running")
+        async with running_worker(runtime, database, rescuing(heartbeat=timedelta(minutes=1))):
+            stopped_at = time.monotonic()
+            exit_code = await first.end(signal.SIGTERM)
+            await until_status(database, job, "running")
+            took = time.monotonic() - stopped_at
+            jobs = await until_ended(database)
+
+    assert exit_code == 0
+    assert "Traceback" not in first.output
+    assert took < GRACE_SECONDS + SLACK_SECONDS
+    assert (jobs[job.id]["status"], jobs[job.id]["attempts"], jobs[job.id]["fence"]) == ("completed", 1, 3)
+    assert await outputs_of(database, job) == PIECES
+
+
+@pytest.mark.crash
+async def test_a_killed_worker_is_stood_in_for_within_the_stated_time(
+    runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    job = await queue_job(runtime, source, seconds=1)
+
+    async with working(environment, tmp_path) as first:
+        await until_first_piece(database)
+        async with running_worker(runtime, database, rescuing()):
+            children = children_of(first.process.pid)
+            killed_at = time.monotonic()
+            await first.end(signal.SIGKILL)
+            await until_attempts(database, job, 2)
+            took = time.monotonic() - killed_at
+            orphans = [child for child in children if runs(child)]
+            jobs = await until_ended(database)
+
+    assert took < RESCUE_SECONDS + SLACK_SECONDS
+    assert children
+    assert orphans == []
+    assert jobs[job.id]["status"] == "completed"
+    assert await outputs_of(database, job) == PIECES
+
+
+@pytest.mark.crash
+async def test_a_worker_that_wakes_up_after_it_was_replaced_changes_nothing(
+    runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Promise 21."""
+    job = await queue_job(runtime, source, seconds=2)
+
+    async with working(environment, tmp_path) as zombie:
+        await until_first_piece(database)
+        os.kill(zombie.process.pid, signal.SIGSTOP)
+        async with running_worker(runtime, database, rescuing()):
+            await until_status(database, job, "completed")
+        published = await everything_of(database)
+        os.kill(zombie.process.pid, signal.SIGCONT)
+        # Its child has long made the second piece; what it hears of that ends its run.
+        await until_childless(zombie.process.pid)
+        later = await queue_job(runtime, source)
+        jobs = await until_ended(database)
+        exit_code = await zombie.end(signal.SIGTERM)
+
+    assert [row for row in await everything_of(database) if row[0] == job.id] == published
+    assert await outputs_of(database, job) == PIECES
+    assert (jobs[later.id]["status"], exit_code) == ("completed", 0)
+    assert "Traceback" not in zombie.output
+
+
+async def until_first_piece(database: str) -> None:
+    async def staged() -> bool:
+        return bool(await fetch(database, "SELECT FROM media_files WHERE role = 'piece' AND sha256 IS NOT NULL"))
+
+    await until(staged)
+
+
+async def until_childless(process: int) -> None:
+    async def gone() -> bool:
+        return children_of(process) == []
+
+    await until(gone)
+
+
+async def everything_of(database: str) -> list[tuple[object, ...]]:
+    query = (
+        "SELECT job_id, id, job_fence, state::text, role, ordinal FROM media_files WHERE role IS NOT NULL ORDER BY id"
+    )
+    return [tuple(row) for row in await fetch(database, query)]
+
+
+@pytest.mark.crash
+async def test_a_job_that_kills_its_workers_is_given_up(
+    runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    poison = {"WORKER_MAX_ATTEMPTS": "2", "MEDIA_ANALYSIS_FAILPOINT": "product.staged:1"}
+    job = await queue_job(runtime, source)
+
+    for _ in range(2):
+        async with working(environment | poison, tmp_path, ready=False) as worker:
+            async with asyncio.timeout(30):
+                exit_code = await worker.process.wait()
+            assert exit_code == -signal.SIGKILL
+    settings = load_settings(environ=environment | {"WORKER_MAX_ATTEMPTS": "2"}).settings
+    async with open_runtime(settings, database) as strict, running_worker(strict, database, rescuing()):
+        jobs = await until_ended(database)
+        await until_queue_is_empty(database)
+
+    assert (jobs[job.id]["status"], jobs[job.id]["error_code"]) == ("failed", "worker_lost")
+    assert await outputs_of(database, job) == []
