@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, null, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -84,14 +84,14 @@ async def require_job(
 
 
 async def _raise_absent(session: AsyncSession, job_id: UUID, owner: str | None) -> NoReturn:
-    """Tell a deleted job, whose row or summary is there, from one that never was."""
-    row = select(AnalysisJob.owner).where(AnalysisJob.id == job_id, AnalysisJob.deleted_at.is_not(None))
-    summary = select(JobAudit.owner).where(JobAudit.job_id == job_id)
-    known = row.union(summary).subquery()
-    query = select(known.c.owner) if owner is None else select(known.c.owner).where(known.c.owner == owner)
-    if (await session.execute(query)).first() is None:
-        raise JobNotFound(job_id)
-    raise JobGone(job_id)
+    """Tell a deleted job, whose row or at least summary is there, from one that never was."""
+    row = select(AnalysisJob.owner, AnalysisJob.deleted_at, AnalysisJob.restorable_until)
+    summary = select(JobAudit.owner, JobAudit.deleted_at, null())
+    for query in (row.where(AnalysisJob.id == job_id), summary.where(JobAudit.job_id == job_id)):
+        known = (await session.execute(query)).one_or_none()
+        if known is not None and owner in {None, known[0]}:
+            raise JobGone(job_id, deleted_at=known[1], restorable_until=known[2])
+    raise JobNotFound(job_id)
 
 
 def select_jobs(

@@ -83,7 +83,7 @@ class ResultService:
 
         async def read() -> Sequence[AnalysisResult]:
             async with self.db.read_only() as session:
-                if wanted.contains and False:
+                if wanted.contains:
                     await session.execute(_PLAN_ANEW)
                 query = select_results(wanted, before=before, limit=limit + 1, now=now)
                 return (await session.scalars(query)).all()

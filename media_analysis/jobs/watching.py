@@ -66,24 +66,22 @@ class Watch:
 
     async def _read(self) -> Sequence[JobEvent]:
         async with self._reading:
-            events, last_event = await self._db.retry(self._page)
+            events, is_last = await self._db.retry(self._page)
         if events:
             self.after = events[-1].number
-        self.over = self.over or (last_event is not None and self.after >= last_event)
+        self.over = self.over or is_last
         if len(events) == PAGE:
             self._bell.set()
         return events
 
-    async def _page(self) -> tuple[Sequence[JobEvent], int | None]:
-        """Return events, and the number of the very last one if no other can follow, of one snapshot."""
-        standing = select(AnalysisJob.status, AnalysisJob.last_event, AnalysisJob.deleted_at)
+    async def _page(self) -> tuple[Sequence[JobEvent], bool]:
+        """Return events, and whether none can follow them, of one snapshot."""
+        standing = select(AnalysisJob.status, AnalysisJob.deleted_at).where(AnalysisJob.id == self.job_id)
         async with self._db.read_only() as session:
-            job = (await session.execute(standing.where(AnalysisJob.id == self.job_id))).one_or_none()
+            job = (await session.execute(standing)).one_or_none()
             events = await list_events(session, self.job_id, after=self.after, limit=PAGE)
-        if job is None:
-            return events, 0
-        is_over = job.status in ENDED or job.deleted_at is not None
-        return events, job.last_event if is_over else None
+        is_over = job is None or job.status in ENDED or job.deleted_at is not None
+        return events, is_over and len(events) < PAGE  # a deleted job keeps its row and loses its events
 
 
 class WatchService:

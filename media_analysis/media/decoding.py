@@ -106,15 +106,11 @@ class Film:
         """Yield the frames shown exactly at the instants `wanted`, or go astray."""
         missing = deque(wanted)
         keys = frozenset(self.timeline.key_instants)
-        last = self.timeline.start - 1
         for frame in self._jumping(container, wanted):
-            instant = frame.pts
-            if instant is None or instant <= last or instant > missing[0]:
+            lied = frame.pts in keys and not frame.key_frame
+            if lied or frame.is_corrupt or frame.pts is None or frame.pts > missing[0]:
                 raise _Astray
-            if frame.is_corrupt or (instant in keys and not frame.key_frame):
-                raise _Astray
-            last = instant
-            if instant == missing[0]:
+            if frame.pts == missing[0]:
                 yield frame
                 missing.popleft()
             if not missing:

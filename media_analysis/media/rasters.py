@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import av
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation, VideoReformatter
 from PIL import Image
 
 from media_analysis.media.options import MAX_SIDE
@@ -53,7 +53,6 @@ class Darkroom:
             *size,
             "rgba" if _has_alpha(frame) else "rgb0",
             src_colorspace=_matrix(frame),
-            dst_color_range=ColorRange.JPEG,
             interpolation=Interpolation.BICUBIC,
             dst_color_trc=ColorTrc.IEC61966_2_1 if high_range else None,
             dst_color_primaries=ColorPrimaries.BT709 if high_range else None,

@@ -1,18 +1,20 @@
 """The one deleter: tombstone first, then the bytes, then the confirmation (design law 4)."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import FileNotReady, MediaAnalysisError
+from media_analysis.errors import MediaAnalysisError
 from media_analysis.failpoints import failpoint
 from media_analysis.files.models import FileState, RetentionRule
-from media_analysis.files.service import raise_gone, require_living
 from media_analysis.retention import burial, outbox
 from media_analysis.retention.burial import Claim, ClaimedFile, Doomed, Order
 from media_analysis.retention.due import DueFile, Position, get_facts, list_due, lock_file, reschedule
@@ -21,11 +23,14 @@ from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import CategoryRules, Delete, decide
 from media_analysis.retention.removal import families
 from media_analysis.retention.removal.condemned import Haul
-from media_analysis.retention.removal.families import FileRemoval, Head
+from media_analysis.retention.removal.families import FileRemoval
 from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
+PURGE_SECONDS: Final = 10.0
+"""How long somebody who deletes a hundred thousand files waits for their bytes to go; the rest goes by the outbox."""
+PURGERS: Final = 3
 log = structlog.get_logger()
 
 
@@ -197,7 +202,8 @@ class Deleter:
             if derived:
                 await families.lock_family(session, file_id, owner=owner)
             found = await lock_file(session, file_id, owner=owner)
-            going = await self._weigh(session, found, file_id, asked, owner=owner, now=now, derived=derived)
+            head = await families.require_head(session, found, file_id, owner=owner, now=now, for_good=asked.for_good)
+            going = await families.weigh_family(session, head, now=now, kept_for=haul.kept_for, derived=derived)
             families.require_derived_unprotected(going)
             await families.take_family(session, going, haul)
             failpoint("delete.requesting")
@@ -217,7 +223,9 @@ class Deleter:
         now = await self.db.now()
         async with self.db.read_only() as session:
             found = await get_facts(session, file_id, owner=owner)
-            return await self._weigh(session, found, file_id, asked, owner=owner, now=now, derived=derived)
+            head = await families.require_head(session, found, file_id, owner=owner, now=now, for_good=asked.for_good)
+            kept_for = self.kept_for(asked)
+            return await families.weigh_family(session, head, now=now, kept_for=kept_for, derived=derived)
 
     async def begin(self, session: AsyncSession, asked: RemovalRequest, *, now: datetime) -> Haul:
         """Begin a deletion somebody asks for, in the caller's transaction; `purge_entries` ends it."""
@@ -237,40 +245,25 @@ class Deleter:
         return None if asked.for_good else self.strategy.kept_for(soft=asked.soft)
 
     async def purge_entries(self, purges: Sequence[UUID]) -> None:
-        """Remove the bytes of outbox entries that were just committed; what fails is left to the sweep."""
-        for purge_id in purges:
-            try:
-                async with self.db.transaction() as session:
-                    claim = await outbox.get_claim(session, purge_id)
-                if claim is not None:
-                    await self.purge(claim)
-            except MediaAnalysisError as error:
-                # The tombstones are committed, so the files are deleted whatever happens here.
-                log.warning("purge.postponed", purge_id=str(purge_id), reason=error.code)
+        """Remove the bytes of outbox entries that were just committed; what fails, or takes long, is left to sweeps."""
+        ends_at = time.monotonic() + PURGE_SECONDS
+        waiting = list(reversed(purges))
 
-    async def _weigh(
-        self,
-        session: AsyncSession,
-        found: tuple[Category, str, DueFile] | None,
-        file_id: UUID,
-        asked: RemovalRequest,
-        *,
-        owner: str | None,
-        now: datetime,
-        derived: bool,
-    ) -> FileRemoval:
-        if found is None:
-            await raise_gone(session, file_id, owner=owner)
-        category, its_owner, facts = found
-        if facts.state == FileState.PENDING:
-            raise FileNotReady(file_id)
-        if not asked.for_good:
-            await require_living(session, file_id, owner=owner, now=now)
-        await families.require_unprotected(session, facts, now=now)
-        kept_for = self.kept_for(asked)
-        return await families.weigh_family(
-            session, Head(category, its_owner, facts), now=now, kept_for=kept_for, derived=derived
-        )
+        async def work() -> None:
+            while waiting and time.monotonic() < ends_at:
+                await self._purge_entry(waiting.pop())
+
+        await asyncio.gather(*(work() for _ in purges[:PURGERS]))
+
+    async def _purge_entry(self, purge_id: UUID) -> None:
+        try:
+            async with self.db.transaction() as session:
+                claim = await outbox.get_claim(session, purge_id)
+            if claim is not None:
+                await self.purge(claim)
+        except MediaAnalysisError as error:
+            # The tombstones are committed, so the files are deleted whatever happens here.
+            log.warning("purge.postponed", purge_id=str(purge_id), reason=error.code)
 
     async def abandon(self, file_id: UUID) -> None:
         """Remove what a failed upload left, if its row is still pending."""

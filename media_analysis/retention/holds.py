@@ -1,20 +1,20 @@
 """Holds on files and on whole jobs, and new ends for jobs: each in one transaction with its audit events."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import AdminRequired, FileNotReady, InvalidRequest, JobNotFound
+from media_analysis.errors import AdminRequired, FileNotReady, InvalidRequest
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FOREVER, FileState, MediaFile
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs.models import AnalysisJob
-from media_analysis.jobs.queries import get_job
+from media_analysis.jobs.queries import require_job
 from media_analysis.retention import protection
 from media_analysis.retention.protection import Hold, hold_of, is_held
 
@@ -107,11 +107,12 @@ class HoldService:
         Files keep the holds of their own beside it.
 
         Raises:
-            JobNotFound, AdminRequired, InvalidRequest: as for a file.
+            JobNotFound, JobGone: there is no such job.
+            AdminRequired, InvalidRequest: as for a file.
 
         """
         async with self.db.transaction() as session:
-            job, at = await self._require_job(session, job_id, owner=owner, now=now)
+            job, at = await require_job(session, job_id, owner=owner, now=now, lock=True)
             _require_right(job, owner, at)
             hold = asked.hold(at)
             files = await protection.mark_job_held(session, job_id, hold)
@@ -124,11 +125,12 @@ class HoldService:
         """Take a job's hold away from it and from its files, which keep those of their own.
 
         Raises:
-            JobNotFound, AdminRequired: as for a file.
+            JobNotFound, JobGone: there is no such job.
+            AdminRequired: as for a file.
 
         """
         async with self.db.transaction() as session:
-            job, at = await self._require_job(session, job_id, owner=owner, now=now)
+            job, at = await require_job(session, job_id, owner=owner, now=now, lock=True)
             _require_right(job, owner, at)
             hold = hold_of(job)
             files = await protection.mark_job_held(session, job_id, None)
@@ -145,22 +147,22 @@ class HoldService:
         What has expired, or lies in the trash, stays as it is; what is being uploaded keeps the end it asked for.
 
         Raises:
-            JobNotFound: unknown, deleted, or somebody else's.
+            JobNotFound: unknown, or somebody else's.
+            JobGone: deleted.
 
         """
         async with self.db.transaction() as session:
-            job, at = await self._require_job(session, job_id, owner=owner, now=now)
+            job, at = await require_job(session, job_id, owner=owner, now=now, lock=True)
             expires_at = _end_of(expiry, at)
+            file_ids = await protection.mark_job_extended(session, job_id, expires_at, now=at)
             told = None if expires_at is None else expires_at.isoformat()
-            act = Act(actor=actor, action=Action.EXTENDED, owner=job.owner, job_id=job_id, details={"expires_at": told})
-            files = 0
-            async for file_ids in protection.mark_job_extended(session, job_id, expires_at, now=at):
-                await protection.add_file_events(session, act, file_ids)
-                files += len(file_ids)
-            await add_events(session, [replace(act, details={**act.details, "files": files})])
+            details = {"expires_at": told, "files": len(file_ids)}
+            act = Act(actor=actor, action=Action.EXTENDED, owner=job.owner, job_id=job_id, details=details)
+            await add_events(session, [act])
+            await protection.add_file_events(session, act, file_ids)
             failpoint("hold.extending_job")
         failpoint("hold.extended_job")
-        return expires_at, files
+        return expires_at, len(file_ids)
 
     async def _require_holdable(
         self, session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
@@ -175,14 +177,6 @@ class HoldService:
         restorable = file.state is FileState.TRASHED and (file.trash_ends_at is None or file.trash_ends_at > at)
         if not (restorable or is_held(file, at)):
             await require_living(session, file_id, owner=owner, now=now)
-        return found
-
-    async def _require_job(
-        self, session: AsyncSession, job_id: UUID, *, owner: str | None, now: datetime | None
-    ) -> tuple[AnalysisJob, datetime]:
-        found = await get_job(session, job_id, owner=owner, now=now, lock=True)
-        if found is None:
-            raise JobNotFound(job_id)
         return found
 
 

@@ -1,6 +1,6 @@
 """What holds and extensions change of rows: the protection, the moment they fall due, and the version."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -97,14 +97,14 @@ async def mark_job_held(session: AsyncSession, job_id: UUID, hold: Hold | None) 
         "version": MediaFile.version + 1,
     }
     differs = MediaFile.job_held_until.is_distinct_from(_until(hold))
-    changed = [ids async for ids in _change_files(session, job_id, differs, changes)]
-    return files if hold is not None else sum(map(len, changed))
+    changed = await _change_files(session, job_id, differs, changes)
+    return files if hold is not None else len(changed)
 
 
 async def mark_job_extended(
     session: AsyncSession, job_id: UUID, expires_at: datetime | None, *, now: datetime
-) -> AsyncIterator[Sequence[UUID]]:
-    """Date a locked job, its stored, living files and its results anew; yield the ids of those files, in parts.
+) -> Sequence[UUID]:
+    """Date a locked job, its stored, living files and its results anew; return the ids of those files.
 
     The end is the job's own from now on, however long it was to be kept after its run.
     """
@@ -120,8 +120,7 @@ async def mark_job_extended(
     }
     living = or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > now)
     stored = and_(MediaFile.state == FileState.STORED, living)
-    async for ids in _change_files(session, job_id, stored, changes):
-        yield ids
+    changed = await _change_files(session, job_id, stored, changes)
     of_results = (
         update(AnalysisResult)
         .where(AnalysisResult.job_id == job_id, AnalysisResult.published)
@@ -129,15 +128,15 @@ async def mark_job_extended(
         .values(expires_at=expires_at)
     )
     await session.execute(of_results, execution_options=_BLIND)
+    return changed
 
 
 async def add_file_events(session: AsyncSession, act: Act, file_ids: Sequence[UUID]) -> None:
     """Tell of every file what was done to its job."""
     facts = {"actor": act.actor, "action": act.action.value, "owner": act.owner, "job_id": act.job_id}
-    await session.execute(
-        _ADD_FILE_EVENTS,
-        {**facts, "expires_at": act.details["expires_at"], "ids": [uuid7() for _ in file_ids], "file_ids": file_ids},
-    )
+    about = {**facts, "expires_at": act.details["expires_at"]}
+    for chunk in _chunks(file_ids):
+        await session.execute(_ADD_FILE_EVENTS, {**about, "ids": [uuid7() for _ in chunk], "file_ids": chunk})
 
 
 CHUNK: Final = 10_000
@@ -165,15 +164,18 @@ async def _lock_files(session: AsyncSession, job_id: UUID) -> int:
 
 async def _change_files(
     session: AsyncSession, job_id: UUID, which: ColumnElement[bool], changes: Mapping[str, Any]
-) -> AsyncIterator[Sequence[UUID]]:
-    """Change locked files of a job, a chunk after the other, and yield the ids of each."""
+) -> Sequence[UUID]:
+    """Change locked files of a job, a chunk after the other, and return their ids."""
     found = await session.scalars(select(MediaFile.id).where(MediaFile.job_id == job_id, which).order_by(MediaFile.id))
     ids = found.all()
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
+    for chunk in _chunks(ids):
         of_chunk = update(MediaFile).where(MediaFile.id == any_(literal(chunk, ARRAY(Uuid)))).values(**changes)
         await session.execute(of_chunk, execution_options=_BLIND)
-        yield chunk
+    return ids
+
+
+def _chunks(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
 def _until(hold: Hold | None) -> SQLColumnExpression[Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.answers import refusal, without_ids
 from tests.api.conftest import Expire, Remains
-from tests.conftest import Client, fetch
+from tests.conftest import Client, execute, fetch
 from tests.retention.jobs import add_job
 
 FILE_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
@@ -29,6 +29,10 @@ JOB_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/jobs/{id}", {}),
     ("GET", "/api/v1/jobs/{id}/events", {}),
     ("PATCH", "/api/v1/jobs/{id}", {"json": {"ttl_seconds": 60}}),
+    ("GET", "/api/v1/jobs/{id}/files", {}),
+    ("GET", "/api/v1/jobs/{id}/results", {}),
+    ("POST", "/api/v1/jobs/{id}/cancel", {}),
+    ("POST", "/api/v1/jobs/{id}/retry", {}),
     ("PUT", "/api/v1/jobs/{id}/hold", {"json": {"reason": "mine"}}),
     ("DELETE", "/api/v1/jobs/{id}/hold", {}),
     ("POST", "/api/v1/jobs/{id}/restore", {}),
@@ -67,8 +71,11 @@ async def test_a_foreign_file_is_unknown_on_every_route(
     assert await remains() == kept
 
 
-async def test_a_foreign_job_is_unknown_on_every_route(client: Client, database: str) -> None:
+@pytest.mark.parametrize("fate", ["living", "deleted"])
+async def test_a_foreign_job_is_unknown_on_every_route(client: Client, database: str, fate: str) -> None:
     theirs = str(await add_job(database, owner="bob"))
+    if fate == "deleted":
+        await execute(database, "UPDATE analysis_jobs SET deleted_at = now()")
 
     assert await differences(client, JOB_ROUTES, theirs) == []
 
@@ -127,6 +134,13 @@ USER_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/storage/stats", {}),
     ("GET", "/api/v1/deletions", {}),
     ("GET", "/api/v1/files", {}),
+    ("GET", "/api/v1/jobs", {}),
+    ("POST", "/api/v1/jobs", {"json": {"name": "n", "kind": "external", "parameters": {"analyser": "x"}}}),
+    ("GET", "/api/v1/results", {}),
+    ("GET", f"/api/v1/results/{uuid4()}", {}),
+    ("PATCH", f"/api/v1/results/{uuid4()}", {"json": {"expires_at": None}}),
+    ("GET", "/api/v1/results/schemas/probe", {}),
+    *((method, path.format(id=uuid4()), about) for method, path, about in JOB_ROUTES),
     ("POST", "/api/v1/files?category=temp&filename=a", {"content": b"x"}),
     *((method, path.format(id=uuid4()), about) for method, path, about in FILE_ROUTES if method != "HEAD"),
 ]

@@ -131,6 +131,36 @@ async def test_an_upload_says_both_ways_it_can_be_sent(document: dict[str, Any])
     assert "Location" in upload["responses"]["201"]["headers"]
 
 
+async def test_a_job_is_asked_for_with_the_parameters_of_its_kind(document: dict[str, Any]) -> None:
+    creation = document["paths"]["/api/v1/jobs"]["post"]
+    schemas = document["components"]["schemas"]
+
+    requested = creation["requestBody"]["content"]["application/json"]["schema"]
+    kinds = requested["discriminator"]["mapping"]
+    parameters = {
+        kind: schemas[reference.rpartition("/")[2]]["properties"]["parameters"]["$ref"].rpartition("/")[2]
+        for kind, reference in kinds.items()
+    }
+    assert requested["discriminator"]["propertyName"] == "kind"
+    assert parameters == {
+        "probe": "ProbeOptions",
+        "frames": "FrameOptions",
+        "contact_sheet": "ContactSheetOptions",
+        "analyze": "AnalyzeOptions",
+        "external": "ExternalParameters",
+    }
+    assert schemas["FrameOptions"]["properties"]["quality"]["maximum"] == 100
+    assert "Location" in creation["responses"]["202"]["headers"]
+    assert creation["responses"]["202"]["content"]["application/json"]["schema"]["$ref"].endswith("/JobRead")
+
+
+async def test_results_say_where_their_schemas_are(document: dict[str, Any]) -> None:
+    described = document["paths"]["/api/v1/results"]["get"]["description"]
+
+    assert "/api/v1/results/schemas/{kind}" in described
+    assert "/api/v1/results/schemas/{kind}" in document["paths"]
+
+
 async def test_the_reference_page_needs_no_other_host(client: Client) -> None:
     page = await client.request("GET", "/docs", by=None)
     parts = re.findall(r'(?:src|href)="([^"]+)"', page.text)

@@ -219,7 +219,11 @@ async def test_a_failed_job_is_over_until_it_is_tried_again(runtime: Runtime, po
 async def test_a_watch_of_a_job_that_is_deleted_ends(polled: WatchService, job_id: UUID, database: str) -> None:
     async with polled.watch(job_id, after=1) as watch:
         await watch.next(within=0)
-        await execute(database, f"UPDATE analysis_jobs SET deleted_at = now() WHERE id = '{job_id}'")
+        await execute(
+            database,
+            f"UPDATE analysis_jobs SET deleted_at = now(), last_event = last_event + 1 WHERE id = '{job_id}'",
+            f"DELETE FROM job_events WHERE job_id = '{job_id}'",
+        )
         found = await read(watch, 1)
 
     assert found == []

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.errors import AdminRequired, FileHeld, InvalidRequest, JobNotFound
+from media_analysis.errors import AdminRequired, FileHeld, InvalidRequest, JobGone, JobNotFound
 from media_analysis.files.expiry import Expiry
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
@@ -136,7 +136,7 @@ async def test_a_job_is_held_and_released_by_those_who_may(runtime: Runtime, dat
     await runtime.holds.release_job(job_id, owner=None, actor="admin")
     await runtime.holds.release_job(job_id, owner="alice", actor="alice")
     await execute(database, "UPDATE analysis_jobs SET deleted_at = now()")
-    with pytest.raises(JobNotFound):
+    with pytest.raises(JobGone):
         await runtime.holds.release_job(job_id, owner="alice", actor="alice")
 
     told = [(event["actor"], event["action"], event["reason"]) for event in await events(database, job_id=job_id)]

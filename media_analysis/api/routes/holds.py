@@ -14,7 +14,7 @@ router = APIRouter(prefix=API_PATH, tags=["holds"], responses=problems(errors.Da
 
 _PROBLEMS = (errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
 _FILE_PROBLEMS = problems(*_PROBLEMS, errors.FileNotFound, errors.FileGone, errors.FileNotReady)
-_JOB_PROBLEMS = problems(*_PROBLEMS, errors.JobNotFound)
+_JOB_PROBLEMS = problems(*_PROBLEMS, errors.JobNotFound, errors.JobGone)
 
 
 @router.put("/files/{file_id}/hold", responses={**_FILE_PROBLEMS, **document_problems()})

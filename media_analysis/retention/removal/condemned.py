@@ -123,7 +123,7 @@ class Condemned:
             {**self.values, "states": [state.value for state in states]},
             execution_options={"yield_per": CHUNK},
         )
-        async for part in rows.partitions():
+        async for part in rows.partitions(CHUNK):
             yield [(Category(category), DueFile._make(facts)) for category, *facts in part]
 
     def _weighing(self) -> TextualSelect:

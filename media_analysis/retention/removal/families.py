@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.errors import FileHeld
+from media_analysis.errors import FileHeld, FileNotReady
 from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import FOREVER, RetentionRule
+from media_analysis.files.models import FOREVER, FileState, RetentionRule
+from media_analysis.files.service import raise_gone, require_living
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.policy import find_protection
 from media_analysis.retention.removal.condemned import CHUNK, Haul, Weight, chunks, of_ids
@@ -79,20 +80,36 @@ async def lock_family(session: AsyncSession, file_id: UUID, *, owner: str | None
         locked |= new
 
 
-async def require_unprotected(session: AsyncSession, facts: DueFile, *, now: datetime) -> None:
-    """Return if nothing protects the file itself.
+async def require_head(
+    session: AsyncSession,
+    found: tuple[Category, str, DueFile] | None,
+    file_id: UUID,
+    *,
+    owner: str | None,
+    now: datetime,
+    for_good: bool,
+) -> Head:
+    """Return the file somebody wants deleted, if that may be; `for_good` it may be trash, or have expired.
 
     Raises:
-        FileHeld: something does; if jobs work with it, it names them.
+        FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or something protects it; if jobs
+            work with it, it names them.
 
     """
-    protection = find_protection(facts, now)
-    if protection is None:
-        return
-    until = None if protection.until == FOREVER else protection.until
-    in_use = protection.rule is RetentionRule.JOB_LEASE
-    users = (await session.scalars(_USERS, {"file_id": facts.id, "now": now})).all() if in_use else ()
-    raise FileHeld(facts.id, rule=protection.rule.value, until=until, job_ids=users)
+    if found is None:
+        await raise_gone(session, file_id, owner=owner)
+    head = Head(*found)
+    if head.facts.state == FileState.PENDING:
+        raise FileNotReady(file_id)
+    if not for_good:
+        await require_living(session, file_id, owner=owner, now=now)
+    protection = find_protection(head.facts, now)
+    if protection is not None:
+        until = None if protection.until == FOREVER else protection.until
+        in_use = protection.rule is RetentionRule.JOB_LEASE
+        users = (await session.scalars(_USERS, {"file_id": file_id, "now": now})).all() if in_use else ()
+        raise FileHeld(file_id, rule=protection.rule.value, until=until, job_ids=users)
+    return head
 
 
 async def weigh_family(
