@@ -10,14 +10,18 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.files.models import MediaFile
+from media_analysis.retention.models import SweepTrigger
+from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions, running_worker
 from tests.conftest import StoreFile, fetch
 from tests.crash.points import RUN_KILLS, RUN_REACHED
+from tests.crash.scenario import let_leases_lapse
 from tests.oracle import inspect_everything
 from tests.worker.workers import outputs_of, plug_in, queue_job, until_ended, until_queue_is_empty, working
 
 pytestmark = pytest.mark.crash
+ABANDONED: Final = SweepRequest(trigger=SweepTrigger.CLI, requested_by="test", only_pending=True)
 RESCUER: Final = WorkerOptions(kinds=["tiny"], heartbeat=timedelta(seconds=0.5))
 PIECES: Final = [("piece", 0, "stored"), ("piece", 1, "stored")]
 FATES: Final[dict[str, tuple[dict[str, Any], str]]] = {
@@ -88,6 +92,8 @@ async def test_a_run_killed_at_any_moment_is_run_again_and_leaves_one_set_of_out
     async with running_worker(runtime, database, RESCUER):
         jobs = await until_ended(database)
         await until_queue_is_empty(database)
+    await let_leases_lapse(database)
+    await runtime.sweeps.run(ABANDONED)
 
     assert exit_code == -signal.SIGKILL, f"{moment} was never reached: {killed.output}"
     assert left == []
