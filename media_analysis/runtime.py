@@ -46,6 +46,7 @@ from media_analysis.retention.policies import adopt_configured, get_policy
 from media_analysis.retention.pressure.service import PressureService
 from media_analysis.retention.preview import PolicyService
 from media_analysis.retention.redating import RedatingService
+from media_analysis.retention.removal.expiry import RunExpiry
 from media_analysis.retention.restoring import RestoreService
 from media_analysis.retention.result_expiry import ResultExpiryService
 from media_analysis.retention.status import StatusService
@@ -158,9 +159,8 @@ class Runtime:
 
     @cached_property
     def sweeps(self) -> SweepService:
-        return SweepService(
-            self.db, self.deleter, self.breaker, options.sweep_options(self.settings), self.metrics.observe_sweep
-        )
+        runs, limits = RunExpiry(self.db, self.deleter.strategy.sweeps), options.sweep_options(self.settings)
+        return SweepService(self.db, self.deleter, self.breaker, runs, limits, self.metrics.observe_sweep)
 
     @cached_property
     def pressure(self) -> PressureService:

@@ -134,6 +134,9 @@ class RunService:
             stored = await settling.settle_products(session, job_id, fence=fence)
             await add_results(session, job, results)
             await settling.publish_results(session, job_id, fence=fence)
+            job.produced = {
+                kind.value: {"files": moved.files, "size_bytes": moved.size_bytes} for kind, moved in stored.items()
+            }
             files = sum(moved.files for moved in stored.values())
             await end_job(session, job, JobStatus.COMPLETED, at, told={"files": files})
             failpoint("job.completing")

@@ -13,7 +13,7 @@ from rich.text import Text
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.services import open_services
 from media_analysis.retention.explain.explanation import Barrier, Blocker, Explanation, NextAction, Scope
-from media_analysis.retention.explain.jobs import JobExplanation
+from media_analysis.retention.explain.jobs import JobExplanation, PartSum
 from media_analysis.retention.explain.timeline import Moment
 from media_analysis.settings import Settings, format_size
 
@@ -84,6 +84,14 @@ def _print_job(told: JobExplanation) -> None:
     if told.first is not None:
         _say(f"first to go: file {told.first.file_id}, {told.first.state.value} by {told.first.rule.value}")
         _say(f"it {_next(told.first)}")
+    if told.results.count:
+        earliest = told.results.earliest
+        _say(f"{told.results.count} results" + (f", the first expires at {_instant(earliest)}" if earliest else ""))
+    if told.sums:
+        _print_rows(
+            ("category", "state", "files", "bytes", "held", "first goes", "last goes"),
+            [_part(one) for one in told.sums],
+        )
     _print_blockers(told.blockers)
     if told.items:
         rows = [
@@ -92,6 +100,12 @@ def _print_job(told: JobExplanation) -> None:
         ]
         _print_rows(("file", "state", "next", "at", "rule"), rows)
     _print_timeline(told.timeline)
+
+
+def _part(part: PartSum) -> tuple[str, ...]:
+    last = None if part.for_ever else part.latest
+    amounts = (str(part.files), format_size(part.size_bytes), str(part.held))
+    return (part.category.value, part.state.value, *amounts, _instant(part.earliest), _instant(last))
 
 
 def _next(told: Explanation) -> str:
@@ -120,6 +134,7 @@ def _print_blockers(blockers: Sequence[Blocker]) -> None:
             of = "" if blocker.scope is Scope.EVERYTHING else " in its category"
         until = "until somebody acts" if blocker.until is None else f"until {_instant(blocker.until)}"
         by = "" if blocker.by is None else f" by {blocker.by}"
+        by += "".join(f" {job_id}" for job_id in blocker.job_ids)
         _say(f"blocked {until}: {blocker.rule.value}{of}{by}{'' if blocker.reason is None else f' ({blocker.reason})'}")
 
 

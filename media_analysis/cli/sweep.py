@@ -79,6 +79,8 @@ def print_outcome(outcome: SweepReport) -> None:
     said = f"{removed} {outcome.files} files, {format_size(outcome.size_bytes)}"
     if outcome.files_trashed:
         said += f"; {sent} {outcome.files_trashed} files, {format_size(outcome.bytes_trashed)}, to the trash"
+    if outcome.results or outcome.jobs:
+        said += f"; {removed} {outcome.results} results and {outcome.jobs} ended jobs"
     out.print(f"{said} ({outcome.status.value})", soft_wrap=True, highlight=False)
     for category, reason in outcome.paused.items():
         report(f"{category.value} was left alone: {reason}")

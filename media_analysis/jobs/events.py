@@ -16,7 +16,8 @@ CHANNEL: Final = "job_events"
 # The job's row is locked by the number it gives, so numbers are visible in their order and without gaps.
 _ADD = text("""
     WITH numbered AS (
-        UPDATE analysis_jobs SET last_event = last_event + 1 WHERE id = :job_id RETURNING id, last_event
+        UPDATE analysis_jobs SET last_event = last_event + 1 WHERE id = ANY(CAST(:job_ids AS uuid[]))
+        RETURNING id, last_event
     ), added AS (
         INSERT INTO job_events (job_id, number, at, kind, data)
         SELECT id, last_event, clock_timestamp(), :kind, CAST(:data AS jsonb) FROM numbered RETURNING job_id
@@ -27,7 +28,12 @@ _ADD = text("""
 
 async def add_event(session: AsyncSession, job_id: UUID, kind: str, data: Mapping[str, Any]) -> None:
     """Write the next event of a job: `status`, `progress` or `warning`."""
-    asked = {"job_id": job_id, "kind": kind, "data": json.dumps(data), "channel": CHANNEL}
+    await add_event_to_all(session, [job_id], kind, data)
+
+
+async def add_event_to_all(session: AsyncSession, job_ids: Sequence[UUID], kind: str, data: Mapping[str, Any]) -> None:
+    """Write the same next event of many locked jobs."""
+    asked = {"job_ids": list(job_ids), "kind": kind, "data": json.dumps(data), "channel": CHANNEL}
     await session.execute(_ADD, asked)
 
 

@@ -39,6 +39,11 @@ class AnalysisJob(Base):
             postgresql_where=text("expires_at IS NOT NULL AND deleted_at IS NULL"),
         ),
         Index(
+            "ix_analysis_jobs_ended",
+            "completed_at",
+            postgresql_where=text("completed_at IS NOT NULL AND expires_at IS NULL AND deleted_at IS NULL"),
+        ),
+        Index(
             "ix_analysis_jobs_external",
             "priority",
             "id",
@@ -72,6 +77,8 @@ class AnalysisJob(Base):
     stage_done: Mapped[int | None]
     stage_total: Mapped[int | None]
     warnings: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    produced: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """Files and bytes per category that its run stored, whatever became of them since."""
     last_event: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     error_code: Mapped[str | None]
     error: Mapped[str | None]

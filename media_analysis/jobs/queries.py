@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, null, select
+from sqlalchemy import ColumnElement, Select, func, null, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +14,13 @@ from media_analysis.db.database import clock
 from media_analysis.db.ids import made_between
 from media_analysis.errors import JobGone, JobNotFound
 from media_analysis.jobs.models import AnalysisJob, JobAudit, JobSource, JobStatus
+
+_USERS = text("""
+    SELECT job.id FROM job_sources AS source JOIN analysis_jobs AS job ON job.id = source.job_id
+    WHERE source.file_id = :file_id AND job.deleted_at IS NULL AND (
+        (job.status = 'running' AND job.leased_until > :now) OR (job.status = 'pending' AND job.pinned_until > :now)
+    ) ORDER BY job.id LIMIT 20
+""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,3 +116,8 @@ async def list_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> Mappin
     in_order = func.array_agg(aggregate_order_by(JobSource.file_id, JobSource.position))
     query = select(JobSource.job_id, in_order).where(JobSource.job_id.in_(job_ids)).group_by(JobSource.job_id)
     return {row[0]: row[1] for row in await session.execute(query)}
+
+
+async def list_users(session: AsyncSession, file_id: UUID, *, now: datetime) -> Sequence[UUID]:
+    """Return the ids of jobs that work with a file, or wait and have it pinned: twenty at most."""
+    return (await session.scalars(_USERS, {"file_id": file_id, "now": now})).all()

@@ -182,19 +182,23 @@ class Deleter:
         soft: bool = False,
         derived: bool = True,
     ) -> FileRemoval:
-        """Delete one file because somebody asks for it: into the trash if there is one, unless `hard` or `secure`.
+        """Delete one file as `remove` does; the stronger wish wins."""
+        asked = RemovalRequest(requested_by=requested_by, reason=reason, hard=hard, secure=secure, soft=soft)
+        return await self.remove(file_id, asked, owner=owner, derived=derived)
 
-        `soft` takes it there also where requests delete at once; the stronger wish wins. What was `derived` from it,
-        and the results about all of them, go with it in the same transaction.
+    async def remove(
+        self, file_id: UUID, asked: RemovalRequest, *, owner: str | None, derived: bool = True
+    ) -> FileRemoval:
+        """Delete one file because somebody asks for it: into the trash if there is one, unless for good.
 
-        A hard deletion also takes what is in the trash, or expired already. Law holds for both: what is held stays.
+        What was `derived` from it, and the results about all of them, go with it in the same transaction. A deletion
+        for good also takes what is in the trash, or expired already. Law holds for both: what is held stays.
 
         Raises:
             FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or it may not go.
             MarkerMismatch, DatabaseUnavailable: nothing was deleted.
 
         """
-        asked = RemovalRequest(requested_by=requested_by, reason=reason, hard=hard, secure=secure, soft=soft)
         await self.store.require_marker()
         now = await self.db.now()
         async with self.db.transaction() as session:

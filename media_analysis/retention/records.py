@@ -76,6 +76,10 @@ class SweepReport:
     """Categories that were left alone, and why."""
     details: dict[str, Any] = field(default_factory=dict)
     tallies: dict[Category, Tally] = field(default_factory=dict)
+    results: int = 0
+    """Documents whose time was over."""
+    jobs: int = 0
+    """Runs that were over, with nothing left of them."""
 
     def __post_init__(self) -> None:
         self.tallies = {category: Tally() for category in self.categories}
@@ -111,13 +115,16 @@ class SweepReport:
             "size_bytes": self.size_bytes,
             "files_trashed": self.files_trashed,
             "errors": self.errors,
+            "results": self.results,
+            "jobs": self.jobs,
             "policy_version": self.policy_version,
         }
 
     def all_details(self) -> dict[str, Any]:
         """Return what the row keeps beside its columns."""
         paused = {category.value: reason for category, reason in self.paused.items()}
-        return {**self.details, "paused": paused} if paused else self.details
+        beside = {"paused": paused, "results": self.results, "jobs": self.jobs}
+        return {**self.details, **{name: told for name, told in beside.items() if told}}
 
 
 async def add_sweep(session: AsyncSession, report: SweepReport, request: SweepRequest) -> bool:

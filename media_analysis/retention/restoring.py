@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database
-from media_analysis.errors import FileNotTrashed, JobNotFound, SweepNotFound
+from media_analysis.errors import FileNotTrashed, SweepNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
 from media_analysis.files.audit import Act, Action, add_events
@@ -21,6 +21,7 @@ from media_analysis.files.queries import get_file
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.retention.models import Sweep
 from media_analysis.retention.records import get_sweep
+from media_analysis.retention.removal import returning
 
 BATCH: Final = 2_000
 _FIRST: Final = UUID(int=0)
@@ -40,14 +41,21 @@ class _Trash:
     condition: str
     values: dict[str, Any]
 
+    def look(self) -> TextClause:
+        """Find its next files after one."""
+        return text(
+            f"SELECT id FROM media_files WHERE state = 'trashed' AND {self.condition} AND id > :after "  # noqa: S608 - constants
+            "ORDER BY id LIMIT :limit"
+        )
+
     def lock(self) -> TextClause:
-        """Lock its next files after one, in one order everywhere: two restorations never wait in a circle.
+        """Lock those of what was found that are still of it, in one order everywhere: none waits in a circle.
 
         It waits for whoever holds a row, and passes over those that are no longer in the trash then.
         """
         return text(
-            f"SELECT id FROM media_files WHERE state = 'trashed' AND {self.condition} AND id > :after "  # noqa: S608 - constants
-            "ORDER BY id LIMIT :limit FOR UPDATE"
+            f"SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'trashed' "  # noqa: S608 - as above
+            f"AND {self.condition} ORDER BY id FOR UPDATE"
         )
 
     def count(self) -> TextClause:
@@ -90,17 +98,13 @@ _RESTORE = (
     .columns(category=CATEGORY)
 )
 
-_HAS_JOB = text("""
-    SELECT EXISTS (SELECT FROM analysis_jobs WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner))
-""")
-
 
 @dataclass(frozen=True)
 class RestoreService:
     """Gives back what the trash still holds, byte for byte: bytes in the trash never moved.
 
     A file whose end has passed meanwhile gets a new one of its own: its category's lifetime from now on, or
-    `otherwise` where the category is indefinite.
+    `otherwise` where the category is indefinite. A deleted job comes back with the first of its files.
     """
 
     db: Database
@@ -117,6 +121,7 @@ class RestoreService:
         """
         now = now or await self.db.now()
         async with self.db.transaction() as session:
+            job_ids = await returning.lock_jobs_of(session, [file_id])
             query = select(MediaFile.state).where(MediaFile.id == file_id).with_for_update()
             state = await session.scalar(query if owner is None else query.where(MediaFile.owner == owner))
             if state is None:
@@ -124,7 +129,7 @@ class RestoreService:
             if state is not FileState.TRASHED:
                 await require_living(session, file_id, owner=owner, now=now)
                 raise FileNotTrashed(file_id)
-            await self._restore(session, [file_id], actor=actor, now=now)
+            await self._restore(session, [file_id], job_ids=job_ids, actor=actor, now=now)
             found = await get_file(session, file_id, owner=owner, now=now)
         failpoint("restore.restored")
         if found is None:
@@ -134,18 +139,20 @@ class RestoreService:
     async def restore_job(
         self, job_id: UUID, *, owner: str | None, actor: str, now: datetime | None = None
     ) -> Restoration:
-        """Restore every file of a job that is in the trash; those purged while this ran are skipped.
+        """Restore a job, its results and its files that are in the trash; those purged while this ran are skipped.
 
         Raises:
-            JobNotFound: unknown, or somebody else's.
+            JobNotFound, JobGone: unknown, somebody else's, or gone for good.
 
         """
+        now = now or await self.db.now()
         mine = _Trash(
             "job_id = :job_id AND owner = coalesce(CAST(:owner AS text), owner)", {"job_id": job_id, "owner": owner}
         )
-        async with self.db.read_only() as session:
-            if not (await session.execute(_HAS_JOB, {"id": job_id, "owner": owner})).scalar_one():
-                raise JobNotFound(job_id)
+        async with self.db.transaction() as session:
+            await returning.lock_restorable(session, job_id, owner=owner)
+            await returning.bring_back(session, [job_id], actor=actor, now=now, otherwise=self.otherwise)
+            failpoint("restore.restoring_job")
             wanted: int = (await session.execute(mine.count(), mine.values)).scalar_one()
         restored = await self._restore_all(mine, actor=actor, now=now)
         return Restoration(restored, max(0, wanted - restored))
@@ -179,20 +186,31 @@ class RestoreService:
         restored, after = 0, _FIRST
         while True:
             async with self.db.transaction() as session:
-                rows = await session.scalars(trash.lock(), {**trash.values, "after": after, "limit": self.batch_size})
-                ids: Sequence[UUID] = rows.all()
-                if ids:
-                    await self._restore(session, ids, actor=actor, now=now)
+                asked = {**trash.values, "after": after, "limit": self.batch_size}
+                found: Sequence[UUID] = (await session.scalars(trash.look(), asked)).all()
+                restored += await self._restore_found(session, trash, found, actor=actor, now=now)
             failpoint("restore.restored_batch")
-            restored += len(ids)
-            if ids:
-                after = ids[-1]
+            if found:
+                after = found[-1]
             elif after == _FIRST:
                 return restored
             else:
                 after = _FIRST  # a sweep that still runs may have thrown away more behind us
 
-    async def _restore(self, session: AsyncSession, ids: Sequence[UUID], *, actor: str, now: datetime) -> None:
+    async def _restore_found(
+        self, session: AsyncSession, trash: _Trash, found: Sequence[UUID], *, actor: str, now: datetime
+    ) -> int:
+        if not found:
+            return 0
+        job_ids = await returning.lock_jobs_of(session, found)
+        ids: Sequence[UUID] = (await session.scalars(trash.lock(), {**trash.values, "ids": list(found)})).all()
+        if ids:
+            await self._restore(session, ids, job_ids=job_ids, actor=actor, now=now)
+        return len(ids)
+
+    async def _restore(
+        self, session: AsyncSession, ids: Sequence[UUID], *, job_ids: Sequence[UUID], actor: str, now: datetime
+    ) -> None:
         rows = await session.execute(
             _RESTORE,
             {
@@ -207,6 +225,8 @@ class RestoreService:
         back = [
             (Account(owner, kind), Movement(trashed_files=-n, trashed_bytes=-size)) for owner, kind, n, size in rows
         ]
+        await returning.bring_back(session, job_ids, actor=actor, now=now, otherwise=self.otherwise)
+        await returning.show_results(session, ids, now=now, otherwise=self.otherwise)
         await ledger.move(session, ledger.sum_movements(back))
         failpoint("restore.restoring")
 

@@ -25,6 +25,7 @@ from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.retention.rehearsal import rehearse
+from media_analysis.retention.removal.expiry import RunExpiry
 from media_analysis.storage.category import Category
 
 Observe = Callable[[SweepReport], None]
@@ -83,6 +84,7 @@ class SweepService:
     db: Database
     deleter: Deleter
     breaker: Breaker
+    runs: RunExpiry
     options: SweepOptions
     observe: Observe
 
@@ -162,6 +164,7 @@ class SweepService:
         await self._finish_earlier(run)
         for category in request.categories:
             await self._drain_unless_paused(category, run)
+            await self._take_runs(category, run)
         async with self.db.transaction() as session:
             await purge_expired_keys(session, now=report.started_at)
             await fold_due_days(session)
@@ -185,6 +188,13 @@ class SweepService:
         if reason is not None:
             run.report.paused[category] = reason
             log.warning("sweep.paused", category=category.value, reason=reason)
+
+    async def _take_runs(self, category: Category, run: _Run) -> None:
+        if run.request.only_pending or category in run.report.paused or not run.may_go_on():
+            return
+        gone = await self.runs.take(category, run.order, run.policy.of(category))
+        run.report.results += gone.results
+        run.report.jobs += gone.jobs
 
     async def _drain(self, category: Category, run: _Run) -> None:
         cursor = _Cursor()
@@ -237,6 +247,10 @@ class SweepService:
             ):
                 report.of(category).add(*_sums(decided.buried))
                 report.of(category).add_trashed(*_sums(decided.trashed))
+            for category in open_to_it if not request.only_pending else ():
+                gone = await self.runs.count(session, category, policy.of(category), now=now)
+                report.results += gone.results
+                report.jobs += gone.jobs
         report.status = SweepStatus.PAUSED if report.paused else SweepStatus.COMPLETED
 
 

@@ -43,6 +43,8 @@ class Metrics:
         self._cleaned = Counter("files_cleaned", "Files removed by sweeps", ["category"], registry=registry)
         self._freed = Counter("bytes_freed", "Bytes removed by sweeps", ["category"], registry=registry)
         self._errors = Counter("sweep_errors", "Files a sweep could not remove", ["category"], registry=registry)
+        self._results_removed = Counter("results_cleaned", "Results removed by sweeps", registry=registry)
+        self._jobs_removed = Counter("jobs_cleaned", "Ended jobs removed by sweeps", registry=registry)
         self._sweeps = Counter("sweeps", "Sweeps ended, by outcome", ["status"], registry=registry)
         self._sweep_seconds = Histogram("sweep_seconds", "Duration of sweeps", buckets=SWEEP_BUCKETS, registry=registry)
         self._wanted = Counter("pressure_wanted_bytes", "Bytes pressure wanted gone", ["scope"], registry=registry)
@@ -83,6 +85,8 @@ class Metrics:
             self._cleaned.labels(category.value).inc(tally.files_removed)
             self._freed.labels(category.value).inc(tally.bytes_freed)
             self._errors.labels(category.value).inc(tally.errors)
+        self._results_removed.inc(report.results)
+        self._jobs_removed.inc(report.jobs)
         self._sweeps.labels(report.status.value).inc()
         if report.status is not SweepStatus.FAILED and report.ended_at is not None:
             self._sweep_seconds.observe((report.ended_at - report.started_at).total_seconds())

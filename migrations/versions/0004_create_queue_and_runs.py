@@ -46,9 +46,9 @@ def upgrade() -> None:
             op.add_column(table, sa.Column(name, kind, nullable=True))
     for name in COUNTERS:
         op.add_column("analysis_jobs", sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))
-    op.add_column(
-        "analysis_jobs", sa.Column("warnings", postgresql.JSONB(), server_default=sa.text("'[]'"), nullable=False)
-    )
+    for name, empty in (("warnings", "'[]'"), ("produced", "'{}'")):
+        json = sa.Column(name, postgresql.JSONB(), server_default=sa.text(empty), nullable=False)
+        op.add_column("analysis_jobs", json)
     op.add_column("analysis_results", sa.Column("owner", sa.Text(), server_default="", nullable=False))
     op.add_column("analysis_results", sa.Column("published", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.execute("UPDATE analysis_results SET owner = job.owner FROM analysis_jobs AS job WHERE job.id = job_id")
@@ -129,6 +129,8 @@ def create_indexes() -> None:
     )
     dated = sa.text("expires_at IS NOT NULL AND deleted_at IS NULL")
     op.create_index("ix_analysis_jobs_due", "analysis_jobs", ["expires_at"], postgresql_where=dated)
+    ended = sa.text("completed_at IS NOT NULL AND expires_at IS NULL AND deleted_at IS NULL")
+    op.create_index("ix_analysis_jobs_ended", "analysis_jobs", ["completed_at"], postgresql_where=ended)
     open_ones = sa.text("kind = 'external' AND status IN ('pending', 'running')")
     op.create_index("ix_analysis_jobs_external", "analysis_jobs", ["priority", "id"], postgresql_where=open_ones)
     running = sa.text("status = 'running'")

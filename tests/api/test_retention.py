@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.answers import refusal, without_ids
 from tests.conftest import Client
-from tests.retention.jobs import add_job, assign
+from tests.retention.jobs import add_job, add_result, assign
 
 CONTRACT = {
     "state",
@@ -59,7 +59,8 @@ async def test_a_hold_and_a_new_end_are_told(client: Client) -> None:
     told = await explain(client, file["id"])
 
     assert (told["rule"], told["action"], told["at"], told["eviction_rank"]) == ("hold", "keep", None, None)
-    assert told["blockers"] == [{"rule": "hold", "scope": "file", "until": None, "reason": "evidence", "by": "alice"}]
+    hold = {"rule": "hold", "scope": "file", "until": None, "reason": "evidence", "by": "alice"}
+    assert told["blockers"] == [{**hold, "job_ids": []}]
     assert [moment["event"] for moment in told["timeline"]] == ["created", "stored", "extended", "held"]
     assert told["timeline"][-1]["reason"] == "evidence"
 
@@ -102,13 +103,15 @@ async def test_a_job_is_explained_with_its_files(client: Client, database: str) 
 
     assert answer.status_code == 200, answer.text
     assert told.keys() >= CONTRACT | {"job_id", "status", "expires_at", "hold", "files", "items", "next_cursor"}
-    assert told["files"] == {
+    summed = {
         "count": 2,
         "bytes": 20,
+        "held": 0,
         "by_state": {"stored": 2},
         "earliest": early["expires_at"],
         "latest": late["expires_at"],
     }
+    assert told["files"] == {**summed, "by_category": {"uploads": summed}}
     assert (told["at"], told["rule"], told["status"], told["hold"]) == (
         early["expires_at"],
         "explicit_expiry",
@@ -125,7 +128,36 @@ async def test_a_job_without_files_is_explained_too(client: Client, database: st
     told = (await client.request("GET", f"/api/v1/jobs/{job_id}/retention")).json()
 
     assert (told["state"], told["action"], told["at"], told["rule"]) == (None, "keep", None, None)
-    assert told["files"] == {"count": 0, "bytes": 0, "by_state": {}, "earliest": None, "latest": None}
+    nothing = {"count": 0, "bytes": 0, "held": 0, "by_state": {}, "earliest": None, "latest": None}
+    assert told["files"] == {**nothing, "by_category": {}}
+    assert told["results"] == {"count": 0, "earliest": None, "latest": None}
+
+
+async def test_a_job_is_summed_by_category_with_holds_and_results(client: Client, database: str) -> None:
+    job_id = await add_job(database)
+    frames = [await client.upload(category="frames", ttl_seconds=seconds) for seconds in (60, 3600)]
+    output = await client.upload(category="outputs", content=b"whole")
+    await assign(database, job_id, *(UUID(file["id"]) for file in (*frames, output)))
+    await client.request("PUT", f"/api/v1/files/{frames[1]['id']}/hold", json={"reason": "a dispute"})
+    for ends_at in ("now() + interval '1 h'", "NULL", "now() - interval '1 h'"):
+        await add_result(database, job_id, expires_at=ends_at)
+
+    told = (await client.request("GET", f"/api/v1/jobs/{job_id}/retention")).json()
+
+    by_category = told["files"]["by_category"]
+    assert list(by_category) == ["frames", "outputs"]
+    assert by_category["frames"] == {
+        "count": 2,
+        "bytes": 20,
+        "held": 1,
+        "by_state": {"stored": 2},
+        "earliest": frames[0]["expires_at"],
+        "latest": None,
+    }
+    assert (by_category["outputs"]["bytes"], by_category["outputs"]["earliest"]) == (5, None)
+    assert (told["files"]["count"], told["files"]["held"]) == (3, 1)
+    assert (told["results"]["count"], told["results"]["latest"]) == (2, None)
+    assert told["results"]["earliest"] is not None
 
 
 async def test_what_is_no_cursor_is_refused(client: Client, database: str) -> None:

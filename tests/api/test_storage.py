@@ -75,6 +75,8 @@ async def test_a_real_cleanup_takes_what_its_rehearsal_named(client: Client, rem
         "total_bytes_freed": 17,
         "total_files_trashed": 0,
         "total_bytes_trashed": 0,
+        "total_results_removed": 0,
+        "total_jobs_removed": 0,
         "paused": {},
         "details": {},
         "error": None,

@@ -59,6 +59,8 @@ def test_the_json_has_the_shape_operators_know(due: list[MediaFile], environment
         "total_bytes_freed",
         "total_files_trashed",
         "total_bytes_trashed",
+        "total_results_removed",
+        "total_jobs_removed",
         "paused",
         "details",
         "error",

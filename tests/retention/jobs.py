@@ -24,6 +24,17 @@ async def add_job(database: str, *, owner: str = "alice") -> UUID:
     return job_id
 
 
+async def add_result(database: str, job_id: UUID, *, expires_at: str = "NULL") -> UUID:
+    """Give a job a result that ends at an instant, an SQL expression."""
+    result_id: UUID = uuid7()
+    await execute(
+        database,
+        "INSERT INTO analysis_results (id, owner, job_id, published, kind, data, category, expires_at)"
+        f" VALUES ('{result_id}', 'alice', '{job_id}', true, 'probe', '{{}}', 'outputs', {expires_at})",
+    )
+    return result_id
+
+
 async def assign(database: str, job_id: UUID, *file_ids: UUID) -> None:
     """Make files a job's own."""
     ids = ", ".join(f"'{file_id}'" for file_id in file_ids)

@@ -205,7 +205,8 @@ class Model:
         return file.trash.ends_at > self.now if file.trash else not self.is_expired(file)
 
     def hold_job(self, job: UUID, until: datetime | None) -> None:
-        if until is not None or self.jobs[job].held_until is not None:
+        """Hold until then, `FOREVER`, or release; what says the same again changes no file."""
+        if until != self.jobs[job].held_until:
             self.jobs[job].held_until = until
             for file in self.files.values():
                 file.version += file.job == job

@@ -1,5 +1,7 @@
 """Documents about why files stay, when they go, and what happened to them."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -11,7 +13,7 @@ from media_analysis.api.schemas.fields import Row
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.jobs.models import JobStatus
 from media_analysis.retention.explain.explanation import Barrier, NextAction, RetentionState, Scope
-from media_analysis.retention.explain.jobs import JobExplanation
+from media_analysis.retention.explain.jobs import JobExplanation, PartSum
 from media_analysis.retention.explain.standing import Effect
 from media_analysis.storage.category import Category
 
@@ -24,6 +26,7 @@ class BlockerRead(Row):
     until: datetime | None = Field(description="null is until somebody acts")
     reason: str | None
     by: str | None
+    job_ids: list[UUID] = Field(description="Of a job's lease: the jobs that work with the file, or wait for it")
 
 
 class LosingRuleRead(Row):
@@ -89,14 +92,29 @@ class JobFileRetention(Row):
     rule: RetentionRule
 
 
-class JobFilesRetention(BaseModel):
-    """A job's living files in sum."""
+class FileSum(BaseModel):
+    """Some of a job's living files in sum."""
 
     count: int
     bytes: int
+    held: int = Field(description="How many of them a hold keeps, their own or the job's")
     by_state: dict[FileState, int]
     earliest: datetime | None = Field(description="When the first of those that have a date falls due")
     latest: datetime | None = Field(description="When the last does; null if some have no date")
+
+
+class JobFilesRetention(FileSum):
+    """A job's living files in sum."""
+
+    by_category: dict[Category, FileSum]
+
+
+class JobResultsRetention(Row):
+    """A job's results in sum."""
+
+    count: int
+    earliest: datetime | None = Field(description="When the first of those that have an end expires")
+    latest: datetime | None = Field(description="When the last does; null if some have no end")
 
 
 class JobRetention(BaseModel):
@@ -107,6 +125,7 @@ class JobRetention(BaseModel):
     expires_at: datetime | None
     hold: BlockerRead | None
     files: JobFilesRetention
+    results: JobResultsRetention
     state: RetentionState | None = Field(
         description="Of the file that goes first, null without files; so are action, at, rule"
     )
@@ -134,7 +153,8 @@ class JobRetention(BaseModel):
             status=job.status,
             expires_at=job.expires_at,
             hold=None if told.hold is None else BlockerRead.model_validate(told.hold),
-            files=_sum(told),
+            files=_sum(told.sums),
+            results=JobResultsRetention.model_validate(told.results),
             state=None if first is None else first.state,
             action=NextAction.KEEP if first is None else first.action,
             at=None if first is None else first.at,
@@ -153,13 +173,22 @@ class JobRetention(BaseModel):
         )
 
 
-def _sum(told: JobExplanation) -> JobFilesRetention:
-    sums = told.sums
-    latest = [one.latest for one in sums if one.latest is not None]
-    return JobFilesRetention(
-        count=sum(one.files for one in sums),
-        bytes=sum(one.size_bytes for one in sums),
-        by_state={one.state: one.files for one in sums},
-        earliest=min((one.earliest for one in sums if one.earliest is not None), default=None),
-        latest=None if any(one.for_ever for one in sums) else max(latest, default=None),
-    )
+def _sum(parts: Sequence[PartSum]) -> JobFilesRetention:
+    categories = sorted({part.category for part in parts})
+    by_category = {kind: FileSum(**_facts([part for part in parts if part.category is kind])) for kind in categories}
+    return JobFilesRetention(**_facts(parts), by_category=by_category)
+
+
+def _facts(parts: Sequence[PartSum]) -> dict[str, Any]:
+    latest = [part.latest for part in parts if part.latest is not None]
+    by_state = Counter[FileState]()
+    for part in parts:
+        by_state[part.state] += part.files
+    return {
+        "count": sum(part.files for part in parts),
+        "bytes": sum(part.size_bytes for part in parts),
+        "held": sum(part.held for part in parts),
+        "by_state": dict(by_state),
+        "earliest": min((part.earliest for part in parts if part.earliest is not None), default=None),
+        "latest": None if any(part.for_ever for part in parts) else max(latest, default=None),
+    }

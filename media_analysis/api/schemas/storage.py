@@ -57,6 +57,8 @@ class SweepRead(BaseModel):
     total_bytes_freed: int
     total_files_trashed: int
     total_bytes_trashed: int
+    total_results_removed: int = Field(description="Documents whose time was over")
+    total_jobs_removed: int = Field(description="Runs that were over, with nothing left of them")
     paused: dict[str, str] = Field(description="Categories that were left alone, and why")
     details: dict[str, Any] = Field(description="What only some sweeps have to say, such as the drift of a plan")
     error: str | None
@@ -106,6 +108,8 @@ class SweepRead(BaseModel):
             total_bytes_freed=sum(outcome.bytes_freed for outcome in outcomes.values()),
             total_files_trashed=sum(outcome.files_trashed for outcome in outcomes.values()),
             total_bytes_trashed=sum(outcome.bytes_trashed for outcome in outcomes.values()),
+            total_results_removed=details.get("results", 0),
+            total_jobs_removed=details.get("jobs", 0),
             paused=details.get("paused", {}),
             details=details,
         )

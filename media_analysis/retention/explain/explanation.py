@@ -78,6 +78,8 @@ class Blocker:
     until: datetime | None = None
     reason: str | None = None
     by: str | None = None
+    job_ids: Sequence[UUID] = ()
+    """Jobs that work with the file, or wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,9 @@ def _protection(name: str, until: datetime | None, file: MediaFile, job: Analysi
     if name == "job_held_until":
         return job_hold(job, until)
     if name == "leased_until":
-        return Blocker(rule=Barrier.JOB_LEASE, scope=Scope.JOB, until=until, reason="a running job works with it")
+        return Blocker(
+            rule=Barrier.JOB_LEASE, scope=Scope.JOB, until=until, reason="a job works with it, or waits for it"
+        )
     reason = "its category keeps it at least so long"
     return Blocker(rule=Barrier.MINIMUM_RETENTION, scope=Scope.CATEGORY, until=until, reason=reason)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.models import FILE_STATE, FOREVER, FileState, MediaFile
+from media_analysis.files.models import CATEGORY, FILE_STATE, FOREVER, FileState, MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.explain.explanation import (
@@ -29,38 +29,58 @@ from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.models import Pause
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
+from media_analysis.storage.category import Category
 
 # When each falls due, as `find_end` says of one; infinity is a hold until it is released.
 _FILES: Final = text("""
     WITH dated AS (
-        SELECT id, category, state, coalesce(size_bytes, reserved_bytes) AS size_bytes, CASE
+        SELECT id, category, state, coalesce(size_bytes, reserved_bytes) AS size_bytes,
+            greatest(held_until, job_held_until) > :now AS held, CASE
             WHEN state = 'pending' THEN due_at
             WHEN state = 'trashed' THEN greatest(trash_ends_at, held_until, job_held_until)
             WHEN expires_at IS NOT NULL
                 THEN greatest(expires_at, min_retain_until, held_until, job_held_until, leased_until)
         END AS at FROM media_files WHERE job_id = :job_id
     )
-    SELECT state, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
+    SELECT category, state, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
+        count(*) FILTER (WHERE held) AS held,
         min(at) FILTER (WHERE isfinite(at)) AS earliest, max(at) FILTER (WHERE isfinite(at)) AS latest,
-        bool_or(at IS NULL OR NOT isfinite(at)) AS for_ever, array_agg(DISTINCT category::text) AS categories,
+        bool_or(at IS NULL OR NOT isfinite(at)) AS for_ever,
         (array_agg(id ORDER BY at, id))[1] AS first_id
-    FROM dated GROUP BY state
-""").columns(state=FILE_STATE)
+    FROM dated GROUP BY category, state
+""").columns(category=CATEGORY, state=FILE_STATE)
+_RESULTS: Final = text("""
+    SELECT count(*) AS count, min(expires_at) AS earliest,
+        CASE WHEN bool_and(expires_at IS NOT NULL) THEN max(expires_at) END AS latest
+    FROM analysis_results WHERE job_id = :job_id AND published AND (expires_at IS NULL OR expires_at > :now)
+""")
 
 
-class StateSum(NamedTuple):
-    """A job's files in one state."""
+class PartSum(NamedTuple):
+    """A job's files of one category and state."""
 
+    category: Category
     state: FileState
     files: int
     size_bytes: int
+    held: int
+    """How many of them a hold keeps."""
     earliest: datetime | None
     """When the first of them falls due; None if none has a date."""
     latest: datetime | None
     for_ever: bool
     """Whether some have none."""
-    categories: Sequence[str]
     first_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSum:
+    """A job's results that can be seen."""
+
+    count: int
+    earliest: datetime | None
+    latest: datetime | None
+    """None if one of them has no end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +90,8 @@ class JobExplanation:
     job: AnalysisJob
     policy_version: str
     hold: Blocker | None
-    sums: Sequence[StateSum]
+    sums: Sequence[PartSum]
+    results: ResultSum
     first: Explanation | None
     """Of the file that goes first, or of the oldest if none has a date."""
     blockers: Sequence[Blocker]
@@ -107,7 +128,8 @@ class JobExplainer:
 
     async def explain(self, session: AsyncSession, *, before: UUID | None, limit: int) -> JobExplanation:
         """Explain the job, with one page of its files."""
-        sums = [StateSum._make(row) for row in await session.execute(_FILES, {"job_id": self.job.id})]
+        asked = {"job_id": self.job.id, "now": self.now}
+        sums = [PartSum._make(row) for row in await session.execute(_FILES, asked)]
         first_id = min(sums, key=lambda one: (one.earliest or FOREVER, one.first_id)).first_id if sums else None
         files = await _list_files(session, self.job.id, before=before, limit=limit + 1, also=first_id)
         page = [file for file in files if before is None or file.id < before][: limit + 1]
@@ -117,6 +139,7 @@ class JobExplainer:
             policy_version=self.policy.version,
             hold=self._hold(),
             sums=sums,
+            results=ResultSum(*(await session.execute(_RESULTS, asked)).one()),
             first=first,
             blockers=self._blockers(sums, first),
             timeline=tell_job(self.job, await list_job_events(session, self.job.id)),
@@ -142,12 +165,12 @@ class JobExplainer:
         until = self.job.held_until
         return None if until is None or until <= self.now else job_hold(self.job, until)
 
-    def _blockers(self, sums: Sequence[StateSum], first: Explanation | None) -> Sequence[Blocker]:
+    def _blockers(self, sums: Sequence[PartSum], first: Explanation | None) -> Sequence[Blocker]:
         """What stands in the way of the file that would go first, and what holds for the job and its categories."""
         hold = self._hold()
         of_job = [] if hold is None else [hold]
         of_file = [] if first is None else [one for one in first.blockers if one.rule is not Barrier.PAUSED]
-        categories = {category for one in sums for category in one.categories}
+        categories = {one.category.value for one in sums}
         return [
             *of_job,
             *(one for one in of_file if (one.rule, one.scope) != (Barrier.HOLD, Scope.JOB)),

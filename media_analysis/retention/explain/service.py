@@ -1,5 +1,6 @@
 """Explanations: when a file or a job goes, by which rule, what loses, what blocks, and what happened so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
 from media_analysis.errors import FileNotFound, JobNotFound
-from media_analysis.jobs.queries import get_job
+from media_analysis.jobs.queries import get_job, list_users
 from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.explain.explanation import (
+    Barrier,
+    Blocker,
     Circumstances,
     Explanation,
     NextTick,
@@ -88,6 +91,8 @@ class ExplainService:
         about = await self._circumstances(session, found)
         events = await list_events(session, file.id, file.job_id)
         told = replace(explain_living(found, about), timeline=tell_living(found, events))
+        if file.leased_until is not None and file.leased_until > found.now:
+            told = replace(told, blockers=_name(told.blockers, await list_users(session, file.id, now=found.now)))
         # An empty file frees nothing: eviction passes it over.
         if not (file.size_bytes and may_be_evicted(Standing.of(file), about.rules, found.now)):
             return told
@@ -108,3 +113,7 @@ class ExplainService:
             strategy=self.strategy,
             next_tick=self.next_tick,
         )
+
+
+def _name(blockers: Sequence[Blocker], users: Sequence[UUID]) -> Sequence[Blocker]:
+    return [replace(one, job_ids=users) if one.rule is Barrier.JOB_LEASE else one for one in blockers]

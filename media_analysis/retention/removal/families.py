@@ -13,6 +13,7 @@ from media_analysis.errors import FileHeld, FileNotReady
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import FOREVER, FileState, RetentionRule
 from media_analysis.files.service import raise_gone, require_living
+from media_analysis.jobs.queries import list_users
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.policy import find_protection
 from media_analysis.retention.removal.condemned import CHUNK, Haul, Weight, chunks, of_ids
@@ -30,12 +31,6 @@ _FIND: Final = text("""
         WHERE family.generation < :most
     )
     SELECT DISTINCT id FROM family WHERE id <> :id ORDER BY id
-""")
-_USERS: Final = text("""
-    SELECT job.id FROM job_sources AS source JOIN analysis_jobs AS job ON job.id = source.job_id
-    WHERE source.file_id = :file_id AND job.deleted_at IS NULL AND (
-        (job.status = 'running' AND job.leased_until > :now) OR (job.status = 'pending' AND job.pinned_until > :now)
-    ) ORDER BY job.id LIMIT 20
 """)
 _COUNT_RESULTS: Final = text("SELECT count(*) FROM analysis_results WHERE media_file_id = ANY(CAST(:ids AS uuid[]))")
 _DELETE_RESULTS: Final = text("""
@@ -107,7 +102,7 @@ async def require_head(
     if protection is not None:
         until = None if protection.until == FOREVER else protection.until
         in_use = protection.rule is RetentionRule.JOB_LEASE
-        users = (await session.scalars(_USERS, {"file_id": file_id, "now": now})).all() if in_use else ()
+        users = await list_users(session, file_id, now=now) if in_use else ()
         raise FileHeld(file_id, rule=protection.rule.value, until=until, job_ids=users)
     return head
 

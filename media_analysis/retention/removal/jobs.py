@@ -1,6 +1,6 @@
 """Deleting a whole job: its files, results and row go in one transaction, and a summary of them stays."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,48 +10,20 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import JobGone, JobHeld, JobNotFound
-from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import FOREVER, RetentionRule
-from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobStatus
-from media_analysis.retention.removal.condemned import Amount, Condemned, Haul, Weight, of_job
+from media_analysis.retention.removal.closing import Summary, close_jobs
+from media_analysis.retention.removal.condemned import Amount, Condemned, Haul, Obstacle, Weight, of_job
 
-RESULTS_CHUNK: Final = 20_000
 STOPPABLE: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 
 _SUM_SOURCES: Final = text("""
     SELECT count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS size_bytes
     FROM media_files WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id)
 """)
-_COUNT_RESULTS: Final = text("SELECT count(*) FROM analysis_results WHERE job_id = :job_id")
-_DELETE_RESULTS: Final = text("""
-    DELETE FROM analysis_results WHERE id = ANY(ARRAY(
-        SELECT id FROM analysis_results WHERE job_id = :job_id ORDER BY id LIMIT :limit FOR UPDATE
-    )) RETURNING id
-""")
-_HIDE_RESULTS: Final = text("""
-    UPDATE analysis_results SET published = false WHERE id = ANY(ARRAY(
-        SELECT id FROM analysis_results WHERE job_id = :job_id AND published ORDER BY id LIMIT :limit FOR UPDATE
-    )) RETURNING id
-""")
-_FORGET: Final = (
-    text("DELETE FROM job_events WHERE job_id = :job_id"),
-    text("DELETE FROM job_sources WHERE job_id = :job_id"),
-)
-_MARK_DELETED: Final = text("""
-    UPDATE analysis_jobs SET deleted_at = coalesce(deleted_at, :now), deletion_reason = :reason,
-        restorable_until = :restorable_until, pinned_until = NULL, retry_at = NULL
-    WHERE id = :job_id
-""")
-# What was in the trash and goes for good has a summary already, of all that went then.
-_SUMMARISE: Final = text("""
-    INSERT INTO job_audit (job_id, owner, name, kind, folder_name, status, created_at, started_at, completed_at,
-                           archived_at, expires_at, deleted_at, deleted_by, reason, files, size_bytes, stats)
-    SELECT id, owner, name, kind, folder_name, status::text, created_at, started_at, completed_at,
-           archived_at, expires_at, deleted_at, :deleted_by, :reason, :files, :size_bytes, CAST(:stats AS jsonb)
-    FROM analysis_jobs WHERE id = :job_id
-    ON CONFLICT (job_id) DO UPDATE SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by,
-        reason = excluded.reason, stats = job_audit.stats || jsonb_build_object('purged', excluded.stats)
+# What a run under way brought is nobody's, and dropped; what hides with a file in the trash goes for good only.
+_COUNT_RESULTS: Final = text("""
+    SELECT count(*) FROM analysis_results WHERE job_id = :job_id AND (published OR :with_hidden)
 """)
 
 
@@ -71,6 +43,14 @@ class JobRemoval:
     restorable_until: datetime | None = None
     deleted_at: datetime | None = None
     """None of a rehearsal."""
+
+    @property
+    def obstacles(self) -> Sequence[Obstacle]:
+        """What stands against it, strongest first; a job that has no files can be held, too."""
+        found = list(self.files.obstacles)
+        if self.held_until is None or (found and found[0].rule is RetentionRule.HOLD):
+            return found
+        return [Obstacle(RetentionRule.HOLD, 0, None if self.held_until == FOREVER else self.held_until), *found]
 
 
 async def find_removable(
@@ -106,12 +86,13 @@ async def weigh_job(session: AsyncSession, job: AnalysisJob, *, now: datetime, w
     """Say what a deletion of the job would take, changing nothing."""
     about = {"job_id": job.id}
     held = job.held_until is not None and job.held_until > now
+    hidden = with_trash and job.status not in STOPPABLE
     return JobRemoval(
         job_id=job.id,
         stops=job.status in STOPPABLE,
         held_until=job.held_until if held else None,
         files=await of_job(job.id).weigh(session, now=now, with_trash=with_trash),
-        results=(await session.execute(_COUNT_RESULTS, about)).scalar_one(),
+        results=(await session.execute(_COUNT_RESULTS, {**about, "with_hidden": hidden})).scalar_one(),
         sources=Amount._make((await session.execute(_SUM_SOURCES, about)).one()),
     )
 
@@ -123,58 +104,21 @@ def require_unprotected(weighed: JobRemoval) -> None:
         JobHeld: the job is held, or some of its files are protected.
 
     """
-    if weighed.held_until is not None:
-        held = sum(obstacle.files for obstacle in weighed.files.obstacles if obstacle.rule is RetentionRule.HOLD)
-        until = None if weighed.held_until == FOREVER else weighed.held_until
-        raise JobHeld(weighed.job_id, held_files=held, rule=RetentionRule.HOLD.value, until=until)
-    if weighed.files.obstacles:
-        strongest = weighed.files.obstacles[0]
+    if weighed.obstacles:
+        strongest = weighed.obstacles[0]
         raise JobHeld(weighed.job_id, held_files=strongest.files, rule=strongest.rule.value, until=strongest.until)
 
 
 async def take_job(session: AsyncSession, job: AnalysisJob, weighed: JobRemoval, haul: Haul) -> None:
     """Delete a locked job that nothing protects and that does not run, with all that was weighed."""
-    order, about = haul.order, {"job_id": job.id}
-    ends_at = None if haul.kept_for is None else order.now + haul.kept_for
-    reason = order.reason or ("requested" if haul.rule is RetentionRule.REQUESTED else "expired")
     await haul.take(session, of_job(job.id))
-    await _take_results(session, job.id, for_good=ends_at is None)
-    if ends_at is None:
-        for statement in _FORGET:
-            await session.execute(statement, about)
-    await add_event(session, job.id, "status", {"status": "deleted"})
-    await session.execute(_MARK_DELETED, {**about, "now": order.now, "reason": reason, "restorable_until": ends_at})
-    await _summarise(session, job, weighed, haul)
-    await haul.settle(session)
-
-
-async def _take_results(session: AsyncSession, job_id: UUID, *, for_good: bool) -> None:
-    statement = _DELETE_RESULTS if for_good else _HIDE_RESULTS
-    taken = RESULTS_CHUNK
-    while taken == RESULTS_CHUNK:
-        taken = len((await session.execute(statement, {"job_id": job_id, "limit": RESULTS_CHUNK})).all())
-
-
-async def _summarise(session: AsyncSession, job: AnalysisJob, weighed: JobRemoval, haul: Haul) -> None:
-    order, total = haul.order, weighed.files.total
+    total = weighed.files.total
     stats = {
         "categories": {kind.value: amount._asdict() for kind, amount in weighed.files.categories.items()},
-        "results": weighed.results,
         "stopped": weighed.stops,
-        "strategy": "hard" if haul.kept_for is None else "soft",
-        "secure": order.secure,
+        "secure": haul.order.secure,
     }
-    amounts = {"files": total.files, "size_bytes": total.size_bytes}
-    told = {"job_id": job.id, "deleted_by": order.requested_by, "reason": order.reason, "stats": json.dumps(stats)}
-    await session.execute(_SUMMARISE, told | amounts)
-    act = Act(
-        actor=order.requested_by,
-        action=Action.DELETED if haul.kept_for is None else Action.TRASHED,
-        owner=job.owner,
-        job_id=job.id,
-        sweep_id=order.sweep_id,
-        rule=haul.rule,
-        reason=order.reason,
-        details={**amounts, "results": weighed.results} | ({"secure": True} if order.secure else {}),
-    )
-    await add_events(session, [act])
+    summary = Summary(files=total.files, size_bytes=total.size_bytes, stats=stats)
+    ends_at = None if haul.kept_for is None else haul.order.now + haul.kept_for
+    await close_jobs(session, {job.id: summary}, haul.order, rule=haul.rule, restorable_until=ends_at)
+    await haul.settle(session)

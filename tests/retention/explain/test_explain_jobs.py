@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from media_analysis.analysis.control import NewJob
 from media_analysis.errors import JobNotFound
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState
@@ -15,7 +16,7 @@ from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.conftest import execute
+from tests.conftest import StoreFile, execute
 from tests.retention.conftest import CONTENT, FUTURE, Plant
 from tests.retention.jobs import add_job, assign
 
@@ -124,3 +125,19 @@ async def test_a_foreign_job_is_unknown(runtime: Runtime, job_id: UUID) -> None:
     for unknown, owner in ((job_id, "bob"), (uuid4(), "alice")):
         with pytest.raises(JobNotFound):
             await explain(runtime, unknown, owner=owner)
+
+
+async def test_what_a_job_works_with_names_the_job(runtime: Runtime, store_file: StoreFile) -> None:
+    source = await store_file(b"a film", ttl=3600)
+    asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
+    waiting, running = [await runtime.control.create(asked) for _ in range(2)]
+    await runtime.runs.claim(running.id, worker="test")
+
+    told = await runtime.explanations.explain(source.id, owner="alice")
+    await runtime.control.cancel(waiting.id, owner="alice")
+    await runtime.control.cancel(running.id, owner="alice")
+    free = await runtime.explanations.explain(source.id, owner="alice")
+
+    (lease,) = told.blockers
+    assert (lease.rule, lease.job_ids) == (Barrier.JOB_LEASE, [waiting.id, running.id])
+    assert free.blockers == []

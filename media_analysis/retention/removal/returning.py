@@ -1,0 +1,95 @@
+"""Deleted jobs that come back: nothing of a job lives while the job itself is deleted."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.errors import JobGone, JobNotFound
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.jobs.events import add_event
+
+# Against deletions and holds of these jobs, not against uploads into them; in one order, and before their files.
+_LOCK: Final = "ORDER BY id FOR NO KEY UPDATE"
+_LOCK_JOBS: Final = text(f"""
+    SELECT id FROM analysis_jobs WHERE id = ANY(ARRAY(
+        SELECT DISTINCT job_id FROM media_files WHERE id = ANY(CAST(:file_ids AS uuid[])) AND job_id IS NOT NULL
+    )) {_LOCK}
+""")  # noqa: S608 - constants
+_LOCK_JOB: Final = text(f"""
+    SELECT id, deleted_at, restorable_until FROM analysis_jobs
+    WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner) {_LOCK}
+""")  # noqa: S608 - constants
+_BRING_BACK: Final = text("""
+    UPDATE analysis_jobs SET deleted_at = NULL, deletion_reason = NULL, restorable_until = NULL,
+        expires_at = CASE WHEN expires_at <= :now THEN :now + :otherwise ELSE expires_at END
+    WHERE id = ANY(CAST(:job_ids AS uuid[])) AND deleted_at IS NOT NULL
+    RETURNING id, owner, status::text
+""").bindparams(bindparam("otherwise", type_=Interval))
+_FORGET_SUMMARIES: Final = text("DELETE FROM job_audit WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
+
+# Those about files that are trash stay hidden until these come back.
+_SHOW: Final = """
+    UPDATE analysis_results SET published = true,
+        expires_at = CASE WHEN expires_at <= :now THEN :now + :otherwise ELSE expires_at END
+    WHERE id = ANY(ARRAY(
+        SELECT result.id FROM analysis_results AS result
+        JOIN analysis_jobs AS job ON job.id = result.job_id
+        LEFT JOIN media_files AS file ON file.id = result.media_file_id
+        WHERE {which} AND NOT result.published AND job.deleted_at IS NULL
+            AND job.status NOT IN ('pending', 'running') AND file.state IS DISTINCT FROM 'trashed'
+        ORDER BY result.id FOR UPDATE OF result
+    ))
+"""
+_SHOW_OF_JOBS: Final = text(_SHOW.format(which="result.job_id = ANY(CAST(:ids AS uuid[]))")).bindparams(
+    bindparam("otherwise", type_=Interval)
+)
+_SHOW_ABOUT_FILES: Final = text(_SHOW.format(which="result.media_file_id = ANY(CAST(:ids AS uuid[]))")).bindparams(
+    bindparam("otherwise", type_=Interval)
+)
+
+
+async def lock_jobs_of(session: AsyncSession, file_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Lock the jobs of files about to be restored, before the files, as everybody does; return their ids."""
+    return (await session.scalars(_LOCK_JOBS, {"file_ids": list(file_ids)})).all()
+
+
+async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | None) -> None:
+    """Lock a job that lives, or can be brought back.
+
+    Raises:
+        JobNotFound, JobGone: there is none, or it is gone for good.
+
+    """
+    row = (await session.execute(_LOCK_JOB, {"id": job_id, "owner": owner})).one_or_none()
+    if row is None:
+        raise JobNotFound(job_id)
+    if row.deleted_at is not None and row.restorable_until is None:
+        raise JobGone(job_id, deleted_at=row.deleted_at)
+
+
+async def bring_back(
+    session: AsyncSession, job_ids: Sequence[UUID], *, actor: str, now: datetime, otherwise: timedelta
+) -> None:
+    """Bring those of locked jobs that are deleted back, with their results; an end that has passed is put off."""
+    if not job_ids:
+        return
+    asked = {"job_ids": list(job_ids), "now": now, "otherwise": otherwise}
+    rows = (await session.execute(_BRING_BACK, asked)).all()
+    if not rows:
+        return
+    back = [row.id for row in rows]
+    await session.execute(_FORGET_SUMMARIES, {"job_ids": back})
+    await session.execute(_SHOW_OF_JOBS, {"ids": back, "now": now, "otherwise": otherwise})
+    for row in rows:
+        await add_event(session, row.id, "status", {"status": row.status})
+    acts = [Act(actor=actor, action=Action.RESTORED, owner=row.owner, job_id=row.id) for row in rows]
+    await add_events(session, acts)
+
+
+async def show_results(session: AsyncSession, file_ids: Sequence[UUID], *, now: datetime, otherwise: timedelta) -> None:
+    """Show the results about files that were restored."""
+    await session.execute(_SHOW_ABOUT_FILES, {"ids": list(file_ids), "now": now, "otherwise": otherwise})

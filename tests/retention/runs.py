@@ -1,0 +1,42 @@
+"""Runs that ended, with products and results, without any decoding."""
+
+from datetime import datetime, timedelta
+
+from media_analysis.analysis.control import NewJob
+from media_analysis.analysis.run import NewResult
+from media_analysis.files.registration import Place
+from media_analysis.files.uploads import Upload
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
+from tests.conftest import StoreFile, chunks
+
+HOUR = timedelta(hours=1)
+
+
+async def run_job(
+    runtime: Runtime, store_file: StoreFile, *, lifetime: timedelta | None, frames: int = 1
+) -> AnalysisJob:
+    source = await store_file(b"a film", ttl=30 * 86400)
+    asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id], lifetime=lifetime)
+    job = await runtime.control.create(asked)
+    run = await runtime.runs.claim(job.id, worker="test")
+    assert run is not None
+    for number in range(frames):
+        frame = Upload(
+            owner="alice",
+            category=Category.FRAMES,
+            filename=f"{number}.jpg",
+            job_id=job.id,
+            parent_id=source.id,
+            place=Place(role="frame", ordinal=number, fence=run.fence),
+            run=run.folder_name,
+        )
+        await runtime.uploads.store_file(frame, chunks(b"a frame"))
+    results = [NewResult(kind="probe", data={"width": 64}, file_id=source.id)]
+    await runtime.runs.complete(job.id, fence=run.fence, results=results)
+    return (await runtime.jobs.get(job.id, owner="alice"))[0]
+
+
+async def instant(runtime: Runtime, later: timedelta) -> datetime:
+    return await runtime.db.now() + later
