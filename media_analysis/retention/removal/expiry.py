@@ -146,8 +146,8 @@ class RunExpiry:
         while True:
             async with self.db.transaction() as session:
                 gone = (await session.execute(_DROP_DUE, asked)).all()
-                failpoint("expiry.dropping")
-            failpoint("expiry.dropped")
+                if gone:
+                    failpoint("expiry.dropping")
             dropped += len(gone)
             if len(gone) < self.batch_size:
                 return dropped
@@ -168,8 +168,6 @@ class RunExpiry:
             async with self.db.transaction() as session:
                 over = (await session.execute(_LOCK_OVER[rule], asked)).all()
                 closed += await _close(session, [job.id for job in over], order, rule)
-                failpoint("expiry.closing")
-            failpoint("expiry.closed")
             if len(over) < self.batch_size:
                 return closed
             asked |= {"after_at": over[-1].instant, "after_id": over[-1].id}
@@ -181,8 +179,7 @@ class RunExpiry:
                 ids: Sequence[UUID] = (await session.scalars(_LOCK_TRASH, asked)).all()
                 if ids:
                     await forget_jobs(session, ids)
-                failpoint("expiry.forgetting")
-            failpoint("expiry.forgotten")
+                    failpoint("expiry.forgetting")
             if len(ids) < self.batch_size:
                 return
 
@@ -194,6 +191,7 @@ async def _close(session: AsyncSession, ids: Sequence[UUID], order: Order, rule:
     summaries = {job_id: _summarise(produced) for job_id, produced in rows}
     if summaries:
         await close_jobs(session, summaries, order, rule=rule, restorable_until=None)
+        failpoint("expiry.closing")
     return len(summaries)
 
 

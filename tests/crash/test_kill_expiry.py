@@ -1,0 +1,73 @@
+"""The service dies by kill -9 while a run ends, and the next sweep ends it as if nothing had been."""
+
+import json
+import signal
+from typing import Any
+
+import httpx
+import pytest
+
+from media_analysis.failpoints import KILL_VARIABLE
+from tests.conftest import execute, fetch
+from tests.crash.scenario import clean_up
+from tests.crash.service import served
+
+pytestmark = pytest.mark.crash
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Nothing happens but what the test does."""
+    return environment | {"STORAGE_CLEANUP_ENABLED": "false", "DELETION_STRATEGY": "soft", "WORKER_ENABLED": "false"}
+
+
+@pytest.mark.parametrize("moment", ["expiry.dropping:1", "expiry.closing:1", "expiry.forgetting:1"])
+async def test_a_service_killed_while_runs_end_ends_them_once(
+    moment: str, environment: dict[str, str], database: str
+) -> None:
+    async with served(environment, **{KILL_VARIABLE: moment}) as service:
+        assert service.http is not None
+        over, thrown = await _analyse(service.http), await _analyse(service.http)
+        await _send(service.http, "DELETE", f"/jobs/{thrown}")
+        await execute(
+            database,
+            "UPDATE analysis_results SET expires_at = now() - interval '100 d'",
+            f"UPDATE analysis_jobs SET expires_at = now() - interval '1 s' WHERE id = '{over}'",
+            "UPDATE analysis_jobs SET restorable_until = now() - interval '1 s' WHERE restorable_until IS NOT NULL",
+        )
+        with pytest.raises(httpx.TransportError):
+            await clean_up(service.http)
+        ended = await service.wait_for_death()
+
+    async with served(environment) as service:
+        assert service.http is not None
+        await clean_up(service.http)
+        gone = [(await service.http.get(f"/jobs/{job_id}")).status_code for job_id in (over, thrown)]
+
+    assert ended == -signal.SIGKILL
+    assert gone == [410, 410]
+    assert await fetch(database, "SELECT FROM analysis_results") == []
+    told = await fetch(database, "SELECT job_id::text FROM job_audit ORDER BY job_id")
+    assert [row["job_id"] for row in told] == [over, thrown]
+    deleted = await fetch(database, "SELECT job_id::text FROM audit_events WHERE action = 'deleted'")
+    assert [row["job_id"] for row in deleted] == [over]
+
+
+async def _analyse(http: httpx.AsyncClient) -> str:
+    """Let an analyser elsewhere run a job that brings one result."""
+    params = {"category": "uploads", "filename": "a"}
+    source = (await _send(http, "POST", "/files", params=params, content=b"abracadabra"))["id"]
+    asked = {"name": "n", "kind": "external", "source_file_ids": [source], "parameters": {"analyser": "letters"}}
+    await _send(http, "POST", "/jobs", json=asked)
+    run = await _send(http, "POST", "/jobs/claims", json={"analysers": ["letters"], "worker": "w"})
+    job_id: str = run["job_id"]
+    body = json.dumps({"a": 5})
+    await _send(http, "PUT", f"/jobs/{job_id}/results/letters", params={"fence": run["fence"]}, content=body)
+    await _send(http, "POST", f"/jobs/{job_id}/finish", json={"fence": run["fence"]})
+    return job_id
+
+
+async def _send(http: httpx.AsyncClient, method: str, path: str, **about: Any) -> Any:
+    answer = await http.request(method, path, **about)
+    assert answer.is_success, answer.text
+    return answer.json() if answer.content else None
