@@ -33,12 +33,13 @@ _DUE_RESULTS: Final = f"""
         AND result.published AND {_HELD} IS NOT TRUE
     ORDER BY result.expires_at, result.id LIMIT :limit
 """  # noqa: S608 - constants
-_DROP_DUE: Final = text(f"""
+DROP_DUE: Final = text(f"""
     WITH due AS MATERIALIZED ({_DUE_RESULTS} FOR UPDATE OF result SKIP LOCKED FOR SHARE OF job SKIP LOCKED), gone AS (
         DELETE FROM analysis_results WHERE id = ANY(ARRAY(SELECT id FROM due))
     )
     SELECT id, expires_at FROM due ORDER BY expires_at DESC, id DESC
 """).bindparams(bindparam("grace", type_=Interval))  # noqa: S608 - constants
+"""Takes the most overdue results after a position, passing over what others have locked."""
 _COUNT_DUE: Final = text(
     f"SELECT count(*) FROM ({_DUE_RESULTS}) AS due"  # noqa: S608 - constants
 ).bindparams(bindparam("grace", type_=Interval))
@@ -71,7 +72,8 @@ _OVER_JOBS: Final = {
     """  # noqa: S608 - constants
     for rule, (instant, over) in _OVER.items()
 }
-_LOCK_OVER: Final = {rule: text(f"{query} FOR UPDATE OF job SKIP LOCKED") for rule, query in _OVER_JOBS.items()}
+LOCK_OVER: Final = {rule: text(f"{query} FOR UPDATE OF job SKIP LOCKED") for rule, query in _OVER_JOBS.items()}
+"""Locks runs that are over, by the rule that says so."""
 _COUNT_OVER: Final = {
     rule: text(f"SELECT count(*) FROM ({query}) AS over")  # noqa: S608 - constants
     for rule, query in _OVER_JOBS.items()
@@ -145,7 +147,7 @@ class RunExpiry:
         dropped, asked = 0, {**_first(category, now), "grace": self._grace, "limit": self.batch_size}
         while True:
             async with self.db.transaction() as session:
-                gone = (await session.execute(_DROP_DUE, asked)).all()
+                gone = (await session.execute(DROP_DUE, asked)).all()
                 if gone:
                     failpoint("expiry.dropping")
             dropped += len(gone)
@@ -166,7 +168,7 @@ class RunExpiry:
         closed, asked = 0, {**_first(category, order.now), "ended": ended, "limit": self.batch_size}
         while True:
             async with self.db.transaction() as session:
-                over = (await session.execute(_LOCK_OVER[rule], asked)).all()
+                over = (await session.execute(LOCK_OVER[rule], asked)).all()
                 closed += await _close(session, [job.id for job in over], order, rule)
             if len(over) < self.batch_size:
                 return closed
