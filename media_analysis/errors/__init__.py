@@ -1,5 +1,13 @@
 """What can go wrong, in words of the domain: a few kinds, and leaves that carry the facts."""
 
+from media_analysis.errors.analysis import (
+    AnalysisCrashed,
+    AnalysisMemoryPassed,
+    AnalysisTimedOut,
+    KindUnknown,
+    OutputRefused,
+    TaskFailed,
+)
 from media_analysis.errors.files import (
     FileGone,
     FileHeld,
@@ -87,6 +95,9 @@ from media_analysis.errors.uploads import (
 
 __all__ = [
     "AdminRequired",
+    "AnalysisCrashed",
+    "AnalysisMemoryPassed",
+    "AnalysisTimedOut",
     "BodyTooLarge",
     "ConfirmationNeeded",
     "Conflict",
@@ -116,6 +127,7 @@ __all__ = [
     "JobHeld",
     "JobNotFailed",
     "JobNotFound",
+    "KindUnknown",
     "MarkerMismatch",
     "MediaAnalysisError",
     "MediaLimitPassed",
@@ -125,6 +137,7 @@ __all__ = [
     "NotDelivered",
     "NotFound",
     "ObjectMissing",
+    "OutputRefused",
     "PauseNotFound",
     "PlaceTaken",
     "PlanApplied",
@@ -146,6 +159,7 @@ __all__ = [
     "SourceUnusable",
     "StoreUnavailable",
     "SweepNotFound",
+    "TaskFailed",
     "TokenRejected",
     "TooLarge",
     "TooSlow",

@@ -172,6 +172,8 @@ class Film:
                 if one_by_one:
                     frames += stream.decode(None)
                     stream.codec_context.flush_buffers()
+            except MemoryError:
+                raise
             except av.FFmpegError as error:
                 self.undecoded += 1
                 refusal = refusal or error
@@ -198,5 +200,7 @@ class Film:
 def _surely_decoded(stream: VideoStream, packet: "Packet[VideoStream] | None") -> Sequence[VideoFrame]:
     try:
         return stream.decode(packet)
+    except MemoryError:
+        raise
     except av.FFmpegError as error:
         raise _Astray from error

@@ -27,7 +27,8 @@ class HdrKind(StrEnum):
 class Facts(BaseModel):
     """A part of the document; what is not known is null."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first needed: a child needs few of them, and starts the sooner.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ColourFacts(Facts):

@@ -120,13 +120,21 @@ def _of_image(
     path: Path, options: SamplingOptions, limits: Limits, progress: Progress, notice: Notice
 ) -> Iterator[Picture]:
     animation = read_animation(path, limits)
-    if animation.broken:
+    ends_early = animation.broken or is_truncated(path)
+    if ends_early and animation.duration_seconds:
         notice("truncated", f"frames end at {animation.duration_seconds:.3f} seconds")
+    elif ends_early:
+        notice("truncated", "the picture ends early; what decodes of it is shown")
+
+    def salvaged() -> None:
+        if not ends_early:
+            notice("damaged", "not all of the picture can be decoded")
+
     chosen = _chosen(path, options, limits, animation)
     progress(0, len(chosen))
     numbers = sorted({number for number, _ in chosen})
     ordinal = 0
-    for number, image in zip(numbers, still_frames(path, limits, numbers), strict=True):
+    for number, image in zip(numbers, still_frames(path, limits, numbers, salvaged=salvaged), strict=True):
         exposure = Exposure(raster=StillRaster.of(image))
         for asked in (asked for wanted, asked in chosen if wanted == number):
             seconds = round(animation.starts[number], 6)

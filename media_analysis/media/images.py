@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.options import Limits
@@ -57,10 +57,11 @@ def image_format(path: Path) -> str | None:
 
 
 @contextmanager
-def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
+def open_image(path: Path, limits: Limits, *, leniently: bool = False) -> Iterator[Image.Image]:
     """Open an image whose pixels are not read yet; what Pillow says of them inside the block is translated too.
 
-    Pillow's own limit is set to `limits.max_pixels` meanwhile, for this process: open one image at a time.
+    Opened leniently, JPEG, PNG, GIF and BMP that break off show what decodes and leave the rest grey or black.
+    Pillow's own settings are changed meanwhile, for this process: open one image at a time.
 
     Raises:
         UnsupportedMedia: no format that is read here begins like this.
@@ -73,7 +74,7 @@ def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
         raise UnsupportedMedia("no image format that is read here begins like this")
     if name in _READ_WHOLE and path.stat().st_size > MAX_WHOLE_BYTES:
         raise MediaLimitPassed(f"bytes_of_{name}", found=path.stat().st_size, allowed=MAX_WHOLE_BYTES)
-    with path.open("rb") as file, _limited(limits), _translated(limits), _opened(file, name) as image:
+    with path.open("rb") as file, _limited(limits, leniently), _translated(limits), _opened(file, name) as image:
         yield image
 
 
@@ -139,7 +140,7 @@ def _anything_translated(what: str) -> Iterator[None]:
     """Say of any failure of Pillow's own that the bytes are at fault; its decoders raise nearly everything."""
     try:
         yield
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -164,13 +165,13 @@ def _translated(limits: Limits) -> Iterator[None]:
 
 
 @contextmanager
-def _limited(limits: Limits) -> Iterator[None]:
-    usual = Image.MAX_IMAGE_PIXELS
+def _limited(limits: Limits, leniently: bool) -> Iterator[None]:  # noqa: FBT001 - as `open_image` was told
+    usual = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        Image.MAX_IMAGE_PIXELS = limits.max_pixels
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = limits.max_pixels, leniently
         try:
             yield
         finally:
-            Image.MAX_IMAGE_PIXELS = usual
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = usual

@@ -64,6 +64,7 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
         UnsupportedMedia: no demuxer or decoder that may be used here reads it.
         CorruptMedia: it begins like media, but cannot be read.
         MediaLimitPassed: streams, duration or pixels, as its headers tell them, pass `limits`.
+        MemoryError: this process may not have as much as it takes.
 
     """
     opened = False
@@ -76,6 +77,9 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
             opened = True
             _check_headers(container, limits)
             yield container
+    except MemoryError:
+        # Too little memory here is no fault of the file.
+        raise
     except _UNREADABLE as error:
         raise UnsupportedMedia("no decoder here reads it") from error
     except av.FFmpegError as error:

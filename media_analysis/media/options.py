@@ -23,7 +23,8 @@ class PictureFormat(StrEnum):
 class Options(BaseModel):
     """A bounded document that knows all its fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first needed: a child needs few of them, and starts the sooner.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ProbeOptions(Options):
@@ -33,28 +34,35 @@ class ProbeOptions(Options):
 class PictureOptions(Options):
     """How each picture is written."""
 
-    format: PictureFormat = PictureFormat.JPEG
+    format: PictureFormat = Field(PictureFormat.JPEG, description="How frames are written")
     quality: int = Field(85, ge=1, le=100, description="Of JPEG and WebP; PNG loses nothing")
     max_width: Side | None = Field(None, description="Pixels; larger pictures shrink, smaller ones stay")
-    max_height: Side | None = Field(None, description="Pixels, after turning upright")
+    max_height: Side | None = Field(None, description="Pixels, after turning upright; as for `max_width`")
 
 
 class SamplingOptions(Options):
     """Which frames are taken; exactly one way, one frame a second where none is given."""
 
     every_seconds: float | None = Field(
-        None, gt=0, le=86_400, allow_inf_nan=False, description="One frame each so often"
+        None, gt=0, le=86_400, allow_inf_nan=False, description="One frame each so many seconds"
     )
     count: int | None = Field(None, ge=1, le=MAX_FRAMES, description="So many, evenly spaced over the duration")
     instants: list[Instant] | None = Field(
-        None, min_length=1, max_length=10_000, description="The frames shown at these instants, in seconds"
+        None,
+        min_length=1,
+        max_length=10_000,
+        description="The frames shown at these instants, in seconds from the first frame; given in time order",
     )
     keyframes: bool = Field(False, description="Only frames that decode alone; by far the fastest")
     scenes: float | None = Field(
         None, gt=0, le=1, allow_inf_nan=False, description="The first frame of every scene; a cut differs by this share"
     )
     max_frames: int = Field(
-        10_000, ge=1, le=MAX_FRAMES, description="The job fails, before decoding, if it would take more"
+        10_000,
+        ge=1,
+        le=MAX_FRAMES,
+        description="Of all sources together. A job that would take more fails, before it decodes the source that "
+        "passes it; with `scenes`, whose number nobody knows before, when it finds one more",
     )
 
     @model_validator(mode="after")
@@ -72,19 +80,33 @@ class FrameOptions(SamplingOptions, PictureOptions):
 class SheetOptions(Options):
     """How a contact sheet is laid out."""
 
-    columns: int = Field(4, ge=1, le=20)
-    rows: int | None = Field(None, ge=1, le=100, description="As many as the pictures need, where not given")
-    thumbnail_width: int = Field(320, ge=64, le=1_024, description="Pixels")
-    timestamps: bool = True
+    columns: int = Field(4, ge=1, le=20, description="Pictures side by side")
+    rows: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="At most. Not given, as many as the pictures need: in `contact_sheet` 4 of a video, in `analyze` "
+        "up to 16",
+    )
+    thumbnail_width: int = Field(
+        320, ge=64, le=1_024, description="Pixels of each picture; fewer where the sheet would be too large"
+    )
+    timestamps: bool = Field(True, description="When each picture is shown, or its name, written into it")
     header: bool = Field(True, description="Name and facts above the grid")
-    sheet_format: PictureFormat = PictureFormat.JPEG
-    sheet_quality: int = Field(88, ge=1, le=100)
+    sheet_format: PictureFormat = Field(PictureFormat.JPEG, description="How the sheet is written")
+    sheet_quality: int = Field(88, ge=1, le=100, description="Of JPEG and WebP; PNG loses nothing")
 
 
 class ContactSheetOptions(SheetOptions):
     """A contact sheet alone: `columns` times `rows` evenly spaced pictures."""
 
-    instants: list[Instant] | None = Field(None, min_length=1, max_length=2_000)
+    instants: list[Instant] | None = Field(
+        None,
+        min_length=1,
+        max_length=2_000,
+        description="The frames shown at these instants, in seconds from the first frame, instead of evenly spaced "
+        "ones; where they are more than the grid holds, evenly picked ones of them",
+    )
 
 
 class AnalyzeOptions(SheetOptions, FrameOptions):

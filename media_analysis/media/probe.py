@@ -130,6 +130,7 @@ def _probe_image(path: Path, limits: Limits) -> ProbeDocument:
             format=format_name(image),
             media_type=f"image/{format_name(image)}",
             size_bytes=path.stat().st_size,
+            truncated=is_truncated(path),
             width=width,
             height=height,
             rotation_degrees=turn.degrees,

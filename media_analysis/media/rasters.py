@@ -8,8 +8,9 @@ from typing import Final, cast
 import av
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation, VideoReformatter
-from PIL import Image
+from PIL import ExifTags, Image
 
+from media_analysis.media.exif import exif_of
 from media_analysis.media.options import MAX_SIDE
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.pictures import plain, shrunk
@@ -22,7 +23,6 @@ _HD_HEIGHT: Final = 720
 _KEPT: Final = 4
 _ODDEST_PIXEL: Final = 8
 """A pixel more oblong than this is a mistake, and taken as square."""
-_ORIENTATION_TAG: Final = 0x0112
 
 
 @dataclass(slots=True)
@@ -36,6 +36,8 @@ class Darkroom:
         """Return a frame at a size, in 8 bits a channel and the colours of a screen (sRGB, BT.709, full range)."""
         try:
             return self._reformatted(frame, size, high_range=frame.color_trc in _HIGH_RANGE)
+        except MemoryError:
+            raise
         except (av.FFmpegError, OSError):
             return self._reformatted(frame, size, high_range=False)
 
@@ -101,7 +103,8 @@ class StillRaster:
     @classmethod
     def of(cls, image: Image.Image) -> "StillRaster":
         """Take an image as stored, and turn it as its EXIF tells."""
-        transpose = Orientation.of_exif(image.getexif().get(_ORIENTATION_TAG)).transpose
+        exif = exif_of(image)
+        transpose = Orientation.of_exif(None if exif is None else exif.get(ExifTags.Base.Orientation)).transpose
         pixels = plain(image)
         return cls(pixels.copy() if transpose is None else pixels.transpose(transpose))
 

@@ -98,7 +98,7 @@ class Layout:
     @property
     def facts_size(self) -> int:
         """Pixels of the facts' type."""
-        return max(self.title_size * 5 // 8, 14)
+        return max(self.title_size * 2 // 3, 14)
 
     @property
     def label_size(self) -> int:

@@ -1,7 +1,7 @@
 """Frames of images: one picture, or those of an animation."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -14,6 +14,8 @@ from media_analysis.media.images import frame_count, load_frame, open_image
 from media_analysis.media.options import Limits
 from media_analysis.media.timeline import TOLERANCE
 
+MAX_ANIMATED_PIXELS: Final = 2**36
+"""Of all frames of an animation, which take minutes to decode; frames may be tiny in a file."""
 _ANIMATED: Final = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 """Formats whose frames follow each other in time; the pages of a TIFF do not."""
 _UNSAID_MILLISECONDS: Final = 100
@@ -38,25 +40,53 @@ def read_animation(path: Path, limits: Limits) -> Animation:
     """Read when each frame is shown, decoding all of them where there are several.
 
     Raises:
-        MediaLimitPassed: there are more frames than `limits.max_packets`.
+        MediaLimitPassed: there are more frames than `limits.max_packets`, or they have too many pixels together.
 
     """
     with open_image(path, limits) as image:
         frames = frame_count(image) if image.format in _ANIMATED else 1
         if frames > limits.max_packets:
             raise MediaLimitPassed("frames", found=frames, allowed=limits.max_packets)
+        if frames > 1 and frames * image.width * image.height > MAX_ANIMATED_PIXELS:
+            found = frames * image.width * image.height
+            raise MediaLimitPassed("pixels_of_all_frames", found=found, allowed=MAX_ANIMATED_PIXELS)
         if frames == 1:
             return Animation([0.0], 0.0)
         shown = list(_milliseconds(image, frames, limits))
+        if not shown:
+            return Animation([0.0], 0.0, broken=True)
         ends = list(accumulate(shown))
         return Animation([0.0, *(end / 1000 for end in ends[:-1])], ends[-1] / 1000, broken=len(shown) < frames)
 
 
-def still_frames(path: Path, limits: Limits, wanted: Sequence[int]) -> Iterator[Image.Image]:
-    """Yield the frames of these numbers, which ascend, as stored; each may be looked at until the next one."""
-    with open_image(path, limits) as image:
-        for number in wanted:
-            yield load_frame(image, limits, frame=number)
+def still_frames(
+    path: Path, limits: Limits, wanted: Sequence[int], *, salvaged: Callable[[], None] = lambda: None
+) -> Iterator[Image.Image]:
+    """Yield the frames of these numbers, which ascend, as stored; each may be looked at until the next one.
+
+    Where not even the first can be decoded whole, what decodes of it is the only one, and `salvaged` is called.
+    """
+    given = 0
+    try:
+        with open_image(path, limits) as image:
+            for number in wanted:
+                yield load_frame(image, limits, frame=number)
+                given += 1
+    except CorruptMedia:
+        if given:
+            raise
+        with open_image(path, limits, leniently=True) as image:
+            if _is_plain(load_frame(image, limits)):
+                raise
+            salvaged()
+            yield image
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Whether all pixels are alike, as where a decoder filled up what it could not decode."""
+    ranges = image.getextrema()
+    bands = ranges if isinstance(ranges[0], tuple) else (ranges,)
+    return all(low == high for low, high in bands)
 
 
 def _milliseconds(image: Image.Image, frames: int, limits: Limits) -> Iterator[float]:
@@ -64,7 +94,5 @@ def _milliseconds(image: Image.Image, frames: int, limits: Limits) -> Iterator[f
         try:
             load_frame(image, limits, frame=number)
         except CorruptMedia:
-            if number == 0:
-                raise
             return
         yield float(image.info.get("duration") or _UNSAID_MILLISECONDS)

@@ -121,6 +121,8 @@ def read_timeline(container: InputContainer, stream: VideoStream, limits: Limits
     try:
         for packet in packets_of(container, stream):
             reading.add(packet)
+    except MemoryError:
+        raise
     except av.FFmpegError:
         broken = True
     if not reading.instants:

@@ -120,6 +120,8 @@ def _readable(packets: "Iterable[Packet[Kind]]") -> "Iterator[Packet[Kind]]":
     """Yield packets until the first that cannot be read."""
     try:
         yield from packets
+    except MemoryError:
+        raise
     except av.FFmpegError:
         return
 
@@ -127,6 +129,8 @@ def _readable(packets: "Iterable[Packet[Kind]]") -> "Iterator[Packet[Kind]]":
 def _decoded(stream: VideoStream, packet: "Packet[VideoStream] | None") -> VideoFrame | None:
     try:
         return next(iter(stream.decode(packet)), None)
+    except MemoryError:
+        raise
     except av.FFmpegError:
         return None
 

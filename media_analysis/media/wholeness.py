@@ -1,8 +1,10 @@
-"""Whether a file ends before what its own headers announce, told without reading its content."""
+"""Whether a file ends before what its own headers announce, told without decoding its content."""
 
 import struct
 from pathlib import Path
 from typing import IO, Final
+
+from media_analysis.media.image_wholeness import image_breaks_off
 
 MAX_BOXES: Final = 100_000
 """Top-level boxes of an MP4 that are looked at; a fragmented one has two for each fragment."""
@@ -14,7 +16,10 @@ _UNSAID: Final = (0, 0xFFFF_FFFF)
 
 
 def is_truncated(path: Path) -> bool | None:
-    """Return whether the end of an MP4, Matroska, AVI or WAV file is missing; None for what does not tell."""
+    """Return whether the end of a file is missing; None for what does not tell.
+
+    Those who tell are MP4 and its kin (AVIF too), Matroska, AVI, WAV, JPEG, PNG, GIF and WebP.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(64)
@@ -25,7 +30,7 @@ def is_truncated(path: Path) -> bool | None:
         if head.startswith((b"RIFF", b"RIFX")):
             announced = int.from_bytes(head[4:8], "little" if head.startswith(b"RIFF") else "big")
             return None if announced in _UNSAID else announced + _HEADER_BYTES > size
-    return None
+        return image_breaks_off(file)
 
 
 def _boxes_pass(file: IO[bytes], size: int) -> bool | None:

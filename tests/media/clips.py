@@ -26,6 +26,8 @@ VARIABLE_MILLISECONDS: Final = (0, 40, 80, 500, 520, 540, 1500, 1540, 1900, 2600
 """When the frames of `variable_frame_rate` are shown."""
 SCENES_SECONDS: Final = (0.0, 1.0, 1.8, 3.2)
 """When the scenes of `scenes` begin; it lasts 4 seconds."""
+_FILMS: Final[dict[str, Film]] = {}
+"""What was asked for by each name: two tests that share one would see each other's film, in some orders."""
 SCENE_COLOURS: Final = ((150, 40, 40), (40, 120, 50), (50, 60, 170), (180, 170, 60))
 
 
@@ -48,6 +50,7 @@ def sample(name: str) -> Path:
 
 def film(name: str, what: Film) -> Path:
     """Return a clip of your own; `name` with its extension must be unique to what it holds."""
+    assert _FILMS.setdefault(name, what) == what, f"there is another {name}"
     path = clip_directory() / name
     return path if path.exists() else write_film(path.with_name(f"unfinished_{name}"), what).replace(path)
 

@@ -1,4 +1,4 @@
-"""Damages clips and images at random and probes what is left, in a process that a codec may take down.
+"""Damages clips and images at random, then probes and shows what is left, in a process a codec may take down.
 
 Prints JSON: how often each outcome occurred, and whatever should never have been raised.
 """
@@ -10,8 +10,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
-from media_analysis.media.options import Limits
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, UnsupportedMedia
+from media_analysis.media.frames import sample_frames
+from media_analysis.media.options import Limits, PictureOptions, SamplingOptions
 from media_analysis.media.probe import probe
 
 
@@ -38,8 +39,21 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+def told(path: Path) -> str:
+    """Probe a file."""
+    probe(path, Limits()).model_dump_json()
+    return "document"
+
+
+def shown(path: Path) -> str:
+    """Write two frames of a file."""
+    for picture in sample_frames(path, SamplingOptions(count=2), Limits()):
+        picture.encoded(PictureOptions(max_width=64))
+    return "frames"
+
+
 def main(seed: int, times: int, paths: list[Path]) -> None:
-    """Probe every path `times` times, damaged differently each time."""
+    """Probe every path `times` times and take frames of it, damaged differently each time."""
     outcomes: Counter[str] = Counter()
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as directory:
@@ -48,12 +62,15 @@ def main(seed: int, times: int, paths: list[Path]) -> None:
             content = path.read_bytes()
             for number in range(times):
                 target.write_bytes(damaged(content, random.Random(f"{seed} {path.name} {number}")))
-                try:
-                    outcomes[probe(target, Limits()).model_dump_json() and "document"] += 1
-                except (CorruptMedia, MediaLimitPassed, UnsupportedMedia) as error:
-                    outcomes[error.code] += 1
-                except Exception as error:  # noqa: BLE001 - this is what is looked for
-                    wrong.append(f"{path.name} {number}: {error!r}")
+                for look in (told, shown):
+                    try:
+                        outcomes[look(target)] += 1
+                    except (CorruptMedia, MediaLimitPassed, NoPictures, UnsupportedMedia) as error:
+                        outcomes[error.code] += 1
+                    except MemoryError:
+                        outcomes["memory"] += 1  # of a file that says it needs gigabytes
+                    except Exception as error:  # noqa: BLE001 - this is what is looked for
+                        wrong.append(f"{path.name} {number}: {error!r}")
     sys.stdout.write(json.dumps({"outcomes": outcomes, "wrong": wrong}))
 
 

@@ -125,7 +125,7 @@ def cut_in() -> Path:
 def two_sizes() -> Path:
     """H.264 that changes its size on the way."""
     path = clip_directory() / "two_sizes.h264"
-    small = film("small.h264", Film(pictures=Pictures(count=25), container="h264"))
-    large = film("large.h264", Film(pictures=Pictures(count=25, width=320, height=240), container="h264"))
+    small = film("small_part.h264", Film(pictures=Pictures(count=25), container="h264"))
+    large = film("large_part.h264", Film(pictures=Pictures(count=25, width=320, height=240), container="h264"))
     path.write_bytes(small.read_bytes() + large.read_bytes())
     return path

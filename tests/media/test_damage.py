@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import zipfile
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -14,40 +13,14 @@ import pytest
 from PIL import Image
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.frames import sample_frames
 from media_analysis.media.images import open_image
 from media_analysis.media.opening import open_media
-from media_analysis.media.options import Limits
+from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.probe import probe
-from tests.media import clips, stills
+from tests.media import bombs, clips, stills
 
 ROOT = Path(__file__).parents[2]
-
-
-def _png(width: int, height: int, rows: bytes) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
-
-    header = width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, 0])
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
-def _gif(width: int, height: int) -> bytes:
-    screen = width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\x80\0\0" + bytes(6)
-    frame = b"," + bytes(4) + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\0\x02\x02L\x01\0"
-    return b"GIF89a" + screen + frame + b";"
-
-
-def _webp(width: int, height: int) -> bytes:
-    canvas = b"\x02\0\0\0" + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    body = b"WEBPVP8X" + (10).to_bytes(4, "little") + canvas
-    return b"RIFF" + len(body).to_bytes(4, "little") + body
-
-
-def _jpeg_and_zip() -> bytes:
-    archive = BytesIO()
-    with zipfile.ZipFile(archive, "w") as target:
-        target.writestr("evil.sh", "exit 1")
-    return stills.jpeg().read_bytes() + archive.getvalue()
 
 
 def _nested(depth: int) -> bytes:
@@ -71,7 +44,7 @@ DAMAGED: list[tuple[Callable[[], Path], ...]] = [
 
 def test_a_canvas_that_webp_cannot_fill_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb"
-    path.write_bytes(_webp(16_384, 16_384))
+    path.write_bytes(bombs.webp(16_384, 16_384))
 
     with pytest.raises((CorruptMedia, MediaLimitPassed)):
         probe(path, Limits())
@@ -79,7 +52,8 @@ def test_a_canvas_that_webp_cannot_fill_is_refused(tmp_path: Path) -> None:
 
 def test_a_frame_beyond_its_screen_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb"
-    path.write_bytes(_gif(10, 10).replace(b"," + bytes(4) + b"\x0a\0\x0a\0", b"," + bytes(4) + b"\xff\xff\xff\xff"))
+    beyond = b"," + bytes(4) + b"\xff\xff\xff\xff"
+    path.write_bytes(bombs.gif(10, 10).replace(b"," + bytes(4) + b"\x0a\0\x0a\0", beyond))
 
     with pytest.raises(MediaLimitPassed), open_image(path, Limits()) as image:
         image.load()
@@ -89,7 +63,7 @@ def test_text_that_unpacks_to_gigabytes_is_corrupt(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(bytes(2**20)) for _ in range(80)) + packer.flush()
     comment = b"zTXt" + b"note\0\0" + packed
-    content = _png(1, 1, zlib.compress(bytes(4)))
+    content = bombs.png(1, 1, zlib.compress(bytes(4)))
     chunk = (len(comment) - 4).to_bytes(4) + comment + zlib.crc32(comment).to_bytes(4)
     path = tmp_path / "bomb.png"
     path.write_bytes(content[:33] + chunk + content[33:])
@@ -100,7 +74,7 @@ def test_text_that_unpacks_to_gigabytes_is_corrupt(tmp_path: Path) -> None:
 
 def test_an_archive_behind_a_jpeg_is_a_jpeg(tmp_path: Path) -> None:
     path = tmp_path / "both.zip"
-    path.write_bytes(_jpeg_and_zip())
+    path.write_bytes(bombs.jpeg_and_zip())
 
     assert probe(path, Limits()).format == "jpeg"
 
@@ -184,6 +158,15 @@ def test_broken_camera_notes_do_not_hide_the_picture(tmp_path: Path) -> None:
     assert (told.width, told.height) == (8, 8)
 
 
+def test_a_picture_whose_exif_is_broken_is_shown_as_it_lies(tmp_path: Path) -> None:
+    path = tmp_path / "upload.jpg"
+    path.write_bytes(stills.jpeg().read_bytes().replace(b"Exif\0\0M", b"Exif\0\0\xff", 1))
+
+    (picture,) = sample_frames(path, SamplingOptions(), Limits())
+
+    assert picture.image().size == (stills.HEIGHT, stills.WIDTH)
+
+
 @pytest.mark.parametrize("originals", DAMAGED, ids=["clips", "images"])
 def test_damaged_files_are_told_or_refused_and_nothing_else(originals: tuple[Callable[[], Path], ...]) -> None:
     paths = [str(original()) for original in originals]
@@ -200,4 +183,5 @@ def test_damaged_files_are_told_or_refused_and_nothing_else(originals: tuple[Cal
     report = json.loads(finished.stdout)
     assert report["wrong"] == []
     assert report["outcomes"]["document"] > 20
+    assert report["outcomes"]["frames"] > 20
     assert report["outcomes"]["corrupt_media"] > 5

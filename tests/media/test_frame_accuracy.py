@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -57,10 +58,16 @@ CLIPS: dict[str, Callable[[], Path]] = {
     )
 } | {
     "turned": lambda: clips.turned(90),
+    "turned_180": lambda: clips.turned(180),
+    "turned_270": lambda: clips.turned(-90),
+    "hdr_hlg": lambda: clips.hdr(18),
     "bikes": lambda: clips.sample("bikes"),
     "bigbuckbunny": lambda: clips.sample("bigbuckbunny"),
     "carphone_pristine": lambda: clips.sample("carphone_pristine"),
 }
+WITHOUT_PICTURES = {"audio", "audio_with_cover", "index_missing", "no_frames"}
+"""Clips of which nothing is to be shown; that they are refused is tested beside."""
+NO_CLIPS = {"clip_directory", "sample"}
 UNTRUSTED = {"raw_h264", "vp8", "mpeg4_in_avi", "h264_in_avi", "two_sizes"}
 """Their packets do not tell when which frame is shown, so everything is decoded."""
 
@@ -89,6 +96,14 @@ def assert_shown(path: Path, instants: list[float]) -> None:
 def assert_same(found: list[tuple[float, str]], expected: Sequence[Shown]) -> None:
     assert [pixels for _, pixels in found] == [frame.pixels for frame in expected]
     assert [seconds for seconds, _ in found] == pytest.approx([frame.seconds for frame in expected], abs=2e-6)
+
+
+@pytest.mark.parametrize("module", [clips, reordered])
+def test_no_clip_is_left_out(module: ModuleType) -> None:
+    """Every cached function of these modules makes a clip."""
+    made = {name for name, function in vars(module).items() if hasattr(function, "cache_info")}
+
+    assert made - NO_CLIPS - WITHOUT_PICTURES <= CLIPS.keys()
 
 
 @pytest.mark.parametrize("clip", CLIPS)

@@ -199,6 +199,12 @@ def test_more_than_the_limits_is_refused(limits: Limits) -> None:
         taken(clips.h264(), limits=limits)
 
 
+def test_what_just_fits_is_taken() -> None:
+    limits = Limits(max_packets=50, max_pixels=192 * 128, max_duration_seconds=2, max_streams=1)
+
+    assert len(taken(clips.h264(), limits=limits, max_frames=2)) == 2
+
+
 def test_progress_tells_how_many_are_given_and_of_how_many() -> None:
     told: list[tuple[int, int | None]] = []
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import av
 import pytest
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.images import open_image
 from media_analysis.media.opening import duration_of, has_decoder, open_media, packets_of
 from media_analysis.media.options import Limits
-from tests.media import clips
+from tests.media import clips, stills
 from tests.media.encoding import Film, Pictures
 from tests.media.pictures import read_number
 
@@ -86,7 +88,7 @@ def sizes_decoded(path: Path, limits: Limits) -> set[tuple[int, int]]:
 
 def test_a_video_that_grows_on_the_way_is_not_decoded_past_the_limit(tmp_path: Path) -> None:
     small = clips.raw_h264().read_bytes()
-    large = clips.film("large.h264", Film(pictures=Pictures(width=640, height=480, count=5), container="h264"))
+    large = clips.film("growing.h264", Film(pictures=Pictures(width=640, height=480, count=5), container="h264"))
     growing = tmp_path / "growing"
     growing.write_bytes(small + large.read_bytes())
 
@@ -123,6 +125,13 @@ def test_errors_of_the_block_itself_pass_as_they_are() -> None:
         raise KeyError("mine")
     with pytest.raises(OSError, match="disk full"), open_media(clips.h264(), Limits()):
         raise OSError("disk full")
+
+
+def test_too_little_memory_is_no_fault_of_a_file() -> None:
+    with pytest.raises(MemoryError), open_media(clips.h264(), Limits()):
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+    with pytest.raises(MemoryError), open_image(stills.png(), Limits()):
+        raise MemoryError
 
 
 def test_a_missing_file_is_no_fault_of_its_content(tmp_path: Path) -> None:

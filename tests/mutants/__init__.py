@@ -1,8 +1,8 @@
 """Planted bugs: a harness counts only once each of them turned it red."""
 
-from tests.mutants import files_and_sweeps, retention
+from tests.mutants import files_and_sweeps, jobs, retention
 from tests.mutants.mutant import Mutant
 
-MUTANTS = (*files_and_sweeps.MUTANTS, *retention.MUTANTS)
+MUTANTS = (*files_and_sweeps.MUTANTS, *retention.MUTANTS, *jobs.MUTANTS)
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -9,6 +9,7 @@ which the parent checks as it would a stranger's. Elsewhere only the resource li
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import sys
@@ -23,6 +24,8 @@ from media_analysis.analysis.child import landlock, seccomp
 PR_SET_PDEATHSIG: Final = 1
 RESERVE_BYTES: Final = 64 * 2**20
 """What a child that ran out of memory gets in order to say so."""
+NEARLY_ALL: Final = 0.8
+"""Of the memory a child may have; what it asked for in vain is the rest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +69,20 @@ def open_reserve() -> int:
     allowed, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     return allowed
+
+
+def is_short_of_memory() -> bool:
+    """Tell whether this process has come near the addresses it may have, so that what failed may be for want of them.
+
+    Codecs that get no memory, or no thread, often call the file invalid.
+    """
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return False
+    peak = re.search(r"^VmPeak:\s+(\d+) kB$", status, re.MULTILINE)
+    return allowed != resource.RLIM_INFINITY and peak is not None and int(peak[1]) * 1024 > NEARLY_ALL * allowed
 
 
 def _limit(what: int, most: int) -> None:

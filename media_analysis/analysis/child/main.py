@@ -12,13 +12,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from media_analysis.analysis.child.confinement import Confinement, confine, die_with, open_reserve
+from media_analysis.analysis.child.confinement import (
+    Confinement,
+    confine,
+    die_with,
+    is_short_of_memory,
+    open_reserve,
+)
 from media_analysis.analysis.child.emitter import PipeEmitter
 from media_analysis.analysis.child.outputs import printable
 from media_analysis.analysis.child.protocol import Assignment
 from media_analysis.analysis.kinds import find_kind
 from media_analysis.errors.analysis import AnalysisCrashed, AnalysisMemoryPassed, TaskFailed
 from media_analysis.errors.kinds import MediaAnalysisError
+from media_analysis.errors.media import CorruptMedia
 
 
 def main() -> None:
@@ -41,6 +48,8 @@ def _failure_of(assignment: Assignment, emitter: PipeEmitter) -> dict[str, Any]:
     """Run the task and return how it failed, or nothing."""
     try:
         _run(assignment, emitter)
+    except CorruptMedia as error:
+        return _broken(MemoryError()) if is_short_of_memory() else _said(error)
     except MediaAnalysisError as error:
         return _said(error)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises ends the task, and is told
@@ -64,7 +73,8 @@ def _said(error: MediaAnalysisError) -> dict[str, Any]:
 
 
 def _broken(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+    refused = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if refused or is_short_of_memory():
         return _said(AnalysisMemoryPassed(limit_bytes=open_reserve()))
     traceback.print_exception(error)
     return {"code": AnalysisCrashed.code, "detail": type(error).__name__}

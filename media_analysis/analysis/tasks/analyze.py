@@ -101,5 +101,6 @@ def _emit_report(report: ReportDocument, emitter: Emitter) -> None:
         category=Category.OUTPUTS,
         filename="report.json",
         media_type="application/json",
+        source=report.sources[0].position if len(report.sources) == 1 else None,
     )
     emitter.product(product, report.model_dump_json(indent=2).encode())

@@ -1,4 +1,4 @@
-"""A kind that misbehaves, installed as a plugin is, and a way to run it."""
+"""A way to run the kind that misbehaves."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,8 +17,6 @@ from media_analysis.media.options import Limits
 
 Running = AbstractAsyncContextManager[AsyncIterator[Message]]
 Run = Callable[..., Running]
-METADATA = "Metadata-Version: 2.1\nName: misbehaving\nVersion: 1\n"
-ENTRY_POINTS = "[media_analysis.kinds]\nmisbehaving = tests.analysis.child.misbehaving:KIND\n"
 
 
 @pytest.fixture
@@ -28,16 +26,6 @@ def source(tmp_path: Path) -> Source:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"source")
     return Source(position=0, file_id=uuid4(), path=path, filename="source.bin", media_type="video/mp4", size_bytes=6)
-
-
-@pytest.fixture
-def plugged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lay the plugin's metadata where its entry point is found."""
-    metadata = tmp_path / "plugins" / "misbehaving-1.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text(METADATA)
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
-    monkeypatch.syspath_prepend(metadata.parent)
 
 
 def assigned(source: Source, act: str, *, limits: Limits | None = None, **orders: Any) -> Assignment:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from media_analysis.analysis.kinds import Kind
@@ -157,6 +158,15 @@ def overflow(emit: Emitter, sources: Sequence[Source], options: Orders) -> None:
         emit.product(frame(ordinal), b"x" * options.number)
 
 
+def scatter(emit: Emitter, sources: Sequence[Source], options: Orders) -> None:
+    """Make a file of every category, then end as ordered."""
+    for ordinal, category in enumerate((Category.FRAMES, Category.CONTACT_SHEETS, Category.OUTPUTS, Category.TEMP)):
+        emit.product(replace(frame(ordinal), role=category.value, category=category), category.value.encode())
+    if options.words:
+        time.sleep(0.5)  # the files are on disk by then
+        ACTS[options.words[0]](emit, sources, options)
+
+
 def chatter(emit: Emitter, sources: Sequence[Source], options: Orders) -> None:
     for line in range(200_000):
         print(f"line {line}", "o" * 40, file=sys.stderr if line % 2 else sys.stdout)
@@ -220,6 +230,7 @@ ACTS: dict[str, Callable[[Emitter, Sequence[Source], Orders], None]] = {
     "read": read_about,
     "surroundings": tell_surroundings,
     "overflow": overflow,
+    "scatter": scatter,
     "chatter": chatter,
     "lie": lie,
     "corrupt": fail(CorruptMedia("nothing of it decodes")),

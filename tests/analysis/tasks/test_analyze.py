@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ from media_analysis.errors.media import CorruptMedia, MediaLimitPassed
 from media_analysis.media.options import Limits
 from media_analysis.storage.category import Category
 from tests.analysis.tasks.collecting import Collected, cells, run
-from tests.media import clips
+from tests.media import clips, stills
 from tests.media.pictures import numbered, read_number
 
 WATCHES: list[list[str]] = []
@@ -125,6 +125,28 @@ def test_truncated_sound_is_warned_of_too(tmp_path: Path) -> None:
     assert [code for code, _ in collected.warnings] == ["no_pictures", "truncated"]
 
 
+@pytest.mark.parametrize("kind", ["probe", "frames", "contact_sheet", "analyze"])
+def test_a_truncated_image_is_warned_of_once(kind: str, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(stills.png().read_bytes()[:-100])
+
+    collected = run(kind, cut)
+
+    assert [code for code, _ in collected.warnings] == ["truncated"]
+    assert len(collected.of_role("frame")) == (kind in {"frames", "analyze"})
+    assert len(collected.of_role("contact_sheet")) == (kind in {"contact_sheet", "analyze"})
+
+
+@pytest.mark.parametrize("kind", ["probe", "frames", "contact_sheet", "analyze"])
+@pytest.mark.parametrize("clip", [clips.truncated, clips.truncated_matroska])
+def test_a_truncated_video_is_called_so_once(kind: str, clip: Callable[[], Path]) -> None:
+    collected = run(kind, clip())
+
+    codes = [code for code, _ in collected.warnings]
+    assert codes.count("truncated") == 1
+    assert set(codes) <= {"truncated", "damaged"}
+
+
 def test_sources_of_all_sorts_go_together(tmp_path: Path) -> None:
     still = tmp_path / "still.png"
     numbered(9, 64, 48).save(still)
@@ -158,6 +180,12 @@ def test_the_report_holds_the_whole_run() -> None:
     ]
     assert [sheet["document"] for sheet in report["contact_sheets"]] == collected.documents("contact_sheet")
     assert [(each["code"], each["detail"]) for each in report["warnings"]] == collected.warnings
+
+
+def test_the_report_of_one_source_is_derived_from_it() -> None:
+    ((product, _),) = run("analyze", clips.h264(), count=1).of_role("report")
+
+    assert product.source == 0
 
 
 def test_all_documents_agree_with_their_published_schemas() -> None:

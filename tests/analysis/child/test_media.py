@@ -1,0 +1,56 @@
+"""Real media in a confined child."""
+
+from collections import Counter
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.child.protocol import Assignment, ProductMade
+from media_analysis.analysis.child.running import run_task
+from media_analysis.analysis.task import Source
+from media_analysis.errors import MediaAnalysisError
+from media_analysis.errors.analysis import AnalysisMemoryPassed, AnalysisTimedOut
+from media_analysis.media.options import Limits
+from media_analysis.storage.category import Category
+from tests.analysis.child.conftest import collect
+from tests.media import clips
+
+MIB = 2**20
+
+
+def analysis(path: Path) -> Assignment:
+    source = Source(
+        position=0,
+        file_id=uuid4(),
+        path=path,
+        filename=path.name,
+        media_type="video/mp4",
+        size_bytes=path.stat().st_size,
+    )
+    return Assignment(kind="analyze", sources=[source], parameters={"every_seconds": 0.04}, limits=Limits())
+
+
+@pytest.mark.parametrize("name", ["bikes", "bigbuckbunny", "carphone_pristine"])
+async def test_real_videos_are_analysed_behind_the_walls(name: str) -> None:
+    messages = await collect(run_task(analysis(clips.sample(name)), confinement=Confinement()))
+
+    made = Counter(message.product.category for message in messages if isinstance(message, ProductMade))
+    assert made[Category.FRAMES] > 90
+    assert (made[Category.CONTACT_SHEETS], made[Category.OUTPUTS]) == (1, 1)
+
+
+async def test_too_little_memory_is_said_to_be_that_wherever_it_runs_out() -> None:
+    """Codecs that get no memory, or no thread, call the file invalid; it is not."""
+    said: list[type[MediaAnalysisError]] = []
+
+    for mebibytes in (130, 160, 180, 200):
+        confinement = Confinement(memory_bytes=mebibytes * MIB, seconds=20)
+        with pytest.raises(MediaAnalysisError) as raised:
+            await collect(run_task(analysis(clips.ultra_hd()), confinement=confinement))
+        said.append(raised.type)
+
+    # A codec may also stand still where it gets no thread.
+    assert said[0] is AnalysisMemoryPassed
+    assert all(issubclass(error, AnalysisMemoryPassed | AnalysisTimedOut) for error in said)
