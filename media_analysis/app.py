@@ -27,6 +27,7 @@ from media_analysis.api.routes import (
     plans,
     policies,
     pressure,
+    removals,
     results,
     retention,
     sessions,
@@ -55,6 +56,7 @@ def create_app(services: Services) -> FastAPI:
     install_problem_handlers(app)
     for router in (
         files.router,
+        removals.router,
         sessions.router,
         storage.router,
         plans.router,
@@ -134,6 +136,7 @@ async def serve(
         server.should_exit = True
         interrupted()
 
+    app.state.drain = drain  # for whoever serves from a program of their own
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, drain)

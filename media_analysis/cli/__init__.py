@@ -6,6 +6,7 @@ import typer
 
 from media_analysis.cli import (
     config,
+    demo,
     explain,
     forecast,
     hold,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("work")(work.work)
+app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("sweep")(sweep.sweep)
 app.command("restore")(restore.restore)

@@ -37,7 +37,7 @@ def hold(
     config: ConfigFile = None,
 ) -> None:
     """Keep a file, or a job with all its files, from being deleted: until an end, or until it is released."""
-    term, why = _term(until, span), _reason(reason)
+    term, why = _term(until, span), checked_reason(reason)
 
     async def work(runtime: Runtime) -> tuple[Hold, int | None]:
         ends_at = term.at if term.lifetime is None else await runtime.db.now() + term.lifetime
@@ -128,7 +128,13 @@ def _instant(word: str) -> datetime:
     return instant
 
 
-def _reason(text: str) -> str:
+def checked_reason(text: str) -> str:
+    """Return a reason that fits into one line of the audit trail.
+
+    Raises:
+        InvalidRequest: it does not.
+
+    """
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
 
     from media_analysis.api.schemas.fields import Line  # noqa: PLC0415

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli import job_products, job_watch
+from media_analysis.cli import job_products, job_removal, job_watch
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
 from media_analysis.cli.job_terms import JobId, instant, say, with_services
 from media_analysis.errors import InvalidRequest
@@ -21,6 +21,7 @@ app = typer.Typer(help="Create analysis jobs, look at them, stop them.", no_args
 app.command("watch")(job_watch.watch)
 app.command("files")(job_products.files)
 app.command("results")(job_products.results)
+app.command("delete")(job_removal.delete)
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
 
 

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,7 +15,7 @@ from rich.text import Text
 from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, err, load, report, run
 from media_analysis.db.migrations import migrate
 from media_analysis.errors import Misconfigured
-from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.runtime import Report, Runtime, database_url, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import new_token
 from media_analysis.settings import Settings
@@ -40,23 +41,46 @@ def serve(
 
 async def _serve(settings: Settings) -> None:
     # Imported here so that no other command pays for the web framework.
-    from media_analysis import app, scheduler  # noqa: PLC0415
+    from media_analysis import app  # noqa: PLC0415
 
     listening = app.bind(settings.server.host, settings.server.port)
     with listening:
-        async with database_url(settings, report=report, exclusive=True) as url:
-            if settings.database.url is None:
-                report("migrating the database")
-                await migrate(url)
-            async with open_runtime(settings, url) as runtime:
-                token_file = await ensure_admin_token(runtime)
-                address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
-                async with scheduler.running_scheduler(runtime), _working(runtime, url) as interrupt:
-                    await app.serve(
-                        app.create_app(runtime), listening, lambda: _announce(address, token_file), interrupt
-                    )
-                    at_interruption(interrupt)  # jobs may still have their time of grace
-                report("stopping")
+        async with running_service(settings) as service:
+            address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
+            await app.serve(
+                app.create_app(service.runtime),
+                listening,
+                lambda: _announce(address, service.token_file),
+                service.interrupt,
+            )
+            at_interruption(service.interrupt)  # jobs may still have their time of grace
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """All of a service but its API."""
+
+    runtime: Runtime
+    token_file: Path
+    interrupt: Callable[[], None]
+    """To be called at every interruption."""
+
+
+@asynccontextmanager
+async def running_service(settings: Settings, tell: Report = report) -> AsyncIterator[Service]:
+    """Run database, scheduler and worker while the block does; what an embedded database lacks is migrated first."""
+    # Imported here so that no other command pays for the scheduler.
+    from media_analysis import scheduler  # noqa: PLC0415
+
+    async with database_url(settings, report=tell, exclusive=True) as url:
+        if settings.database.url is None:
+            tell("migrating the database")
+            await migrate(url)
+        async with open_runtime(settings, url) as runtime:
+            token_file = await ensure_admin_token(runtime)
+            async with scheduler.running_scheduler(runtime), _working(runtime, url) as interrupt:
+                yield Service(runtime, token_file, interrupt)
+            tell("stopping")
 
 
 @asynccontextmanager

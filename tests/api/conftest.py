@@ -4,11 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
+from media_analysis.analysis.control import NewJob
+from media_analysis.analysis.run import Run
+from media_analysis.app import create_app
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
 from tests.api.analysers import CONTENT, Analyser
-from tests.conftest import Client, execute, fetch
+from tests.conftest import Client, StoreFile, execute, fetch
 
 Remains = Callable[[], Awaitable[list[str]]]
 Expire = Callable[[dict[str, Any]], Awaitable[None]]
@@ -47,3 +51,18 @@ def analyser(client: Client) -> Analyser:
 @pytest.fixture
 async def source(client: Client) -> str:
     return str((await client.upload(CONTENT, filename="hamlet.txt"))["id"])
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> FastAPI:
+    return create_app(runtime)
+
+
+@pytest.fixture
+async def run(runtime: Runtime, store_file: StoreFile) -> Run:
+    """A running job of alice's with two events behind it."""
+    source = await store_file()
+    job = await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
+    claimed = await runtime.runs.claim(job.id, worker="w")
+    assert claimed is not None
+    return claimed

@@ -19,7 +19,18 @@ from tests.db.embedded.servers import copy_of, end_leftovers, short_home
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "media_analysis")
 READY_SECONDS = 60.0
-_OURS = ("DATABASE_", "STORAGE_", "ARCHIVE_", "TRASH_", "DELETION_", "MEDIA_ANALYSIS_", "SERVER_", "LOG_", "PG")
+_OURS = (
+    "DATABASE_",
+    "STORAGE_",
+    "ARCHIVE_",
+    "TRASH_",
+    "DELETION_",
+    "MEDIA_ANALYSIS_",
+    "SERVER_",
+    "LOG_",
+    "WORKER_",
+    "PG",
+)
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -10,11 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from media_analysis.analysis.control import NewJob
+from media_analysis.analysis.run import Run
 from media_analysis.db.embedded.account import choose_account, find_binaries
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
+from media_analysis.files.models import MediaFile
+from media_analysis.runtime import Runtime
 from tests.cli.commands import Serving, home_of_a_service, serving
-from tests.conftest import execute, with_database
+from tests.conftest import StoreFile, execute, with_database
 
 CONTENT = b"what the first life stored\n" * 1000
 
@@ -80,3 +84,18 @@ async def empty_database(server_url: str) -> AsyncIterator[str]:
     await execute(server_url, f'CREATE DATABASE "{name}"')
     yield with_database(server_url, name)
     await execute(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def source(store_file: StoreFile) -> MediaFile:
+    return await store_file()
+
+
+@pytest.fixture
+async def begun(runtime: Runtime, source: MediaFile) -> Run:
+    """A running job."""
+    asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
+    job = await runtime.control.create(asked)
+    claimed = await runtime.runs.claim(job.id, worker="w")
+    assert claimed is not None
+    return claimed

@@ -13,15 +13,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime
-from media_analysis.storage.category import Category
 from tests.cli.commands import COMMAND, ROOT, clean, run
-from tests.conftest import StoreFile, chunks, execute, fetch
+from tests.cli.jobs import created, make_frame
+from tests.conftest import execute, fetch
 from tests.files.conftest import eventually
 
 WATCHED_SECONDS = 60
@@ -29,42 +26,6 @@ EVERYBODY = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
-
-
-@pytest.fixture
-async def source(store_file: StoreFile) -> MediaFile:
-    return await store_file()
-
-
-@pytest.fixture
-async def begun(runtime: Runtime, source: MediaFile) -> Run:
-    """A running job."""
-    asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
-    job = await runtime.control.create(asked)
-    claimed = await runtime.runs.claim(job.id, worker="w")
-    assert claimed is not None
-    return claimed
-
-
-async def make_frame(runtime: Runtime, begun: Run, ordinal: int) -> None:
-    """Register a product of a run."""
-    about = Upload(
-        owner=begun.owner,
-        category=Category.FRAMES,
-        filename=f"frame {ordinal}.jpg",
-        declared_bytes=10,
-        job_id=begun.job_id,
-        parent_id=begun.sources[0].file_id,
-        place=Place(role="frame", ordinal=ordinal, fence=begun.fence, instant_seconds=ordinal / 2),
-        run=begun.folder_name,
-    )
-    await runtime.uploads.store_file(about, chunks(b"0123456789"))
-
-
-def created(environment: dict[str, str], *arguments: str) -> UUID:
-    made = run("job", "create", *arguments, **environment)
-    assert made.returncode == 0, made.stderr
-    return UUID(made.stdout.strip())
 
 
 async def test_a_job_is_created_as_asked_for_its_sources_owner_and_found_again(

@@ -1,0 +1,172 @@
+"""`media-analysis demo`: the whole service on a scratch directory, and one video's life in it."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from media_analysis.cli.console import at_interruption, err, out, report, run
+from media_analysis.cli.serve import Service, running_service
+from media_analysis.errors import Misconfigured
+from media_analysis.settings import load_settings
+from media_analysis.telemetry.logs import configure_logging
+
+HOST: Final = "127.0.0.1"
+INTERRUPTED: Final = 128 + signal.SIGINT
+PASSABLE: Final = 0o711
+"""PostgreSQL, which an administrator may not be, has to get through to its own directory."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemoOptions:
+    """What is to be shown."""
+
+    video: Path | None
+    """None makes one."""
+    sheet: Path | None
+    ttl: int
+    keep: bool
+
+
+def demo(
+    *,
+    video: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The video to show it with [default: a film made for it]",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Also save the contact sheet there", dir_okay=False, show_default=False)
+    ] = None,
+    ttl: Annotated[int, typer.Option(min=1, max=3_600, help="After how many seconds everything is to expire")] = 4,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Let nothing expire, and leave all of it in this directory", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Start everything on a scratch directory, analyse a video over HTTP, and let it expire and be swept.
+
+    Nothing else on this machine is touched: settings, environment and other databases do not matter.
+    """
+    configure_logging(style="console" if err.is_terminal else "json", level="WARNING")
+    options = DemoOptions(video=video, sheet=sheet, ttl=ttl, keep=keep is not None)
+    with _scratch() if keep is None else _kept(keep) as directory:
+        run(_demo(directory, options))
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="media-analysis-demo-"))
+    try:
+        _open_up(directory)
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def _kept(directory: Path) -> Iterator[Path]:
+    directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise Misconfigured(f"{directory} is not empty; --keep wants a directory of its own")
+    _open_up(directory)
+    yield directory
+    out.print(f"\nall of it stays: media-analysis serve --data-dir {directory / 'var'}", soft_wrap=True)
+
+
+def _open_up(directory: Path) -> None:
+    if os.geteuid() == 0:
+        directory.chmod(PASSABLE)
+
+
+async def _demo(directory: Path, options: DemoOptions) -> None:
+    # Whoever has seen enough does not want to wait for a job.
+    chosen = {"data_dir": directory / "var", "worker": {"grace_seconds": 0}}
+    settings = load_settings(chosen, environ={}).settings
+    report(f"everything is in {directory}")
+    making = asyncio.create_task(_video(directory, options.video))
+    try:
+        async with running_service(settings) as service, _served(service) as (address, interrupted):
+            telling = asyncio.create_task(_tell(service, address, await making, options))
+            await _either(telling, interrupted)
+    finally:
+        making.cancel()
+
+
+async def _either(telling: asyncio.Task[None], interrupted: asyncio.Event) -> None:
+    """Wait for the end of the story, or for somebody who has seen enough.
+
+    Raises:
+        typer.Exit: somebody has.
+
+    """
+    waiting = asyncio.create_task(interrupted.wait())
+    try:
+        await asyncio.wait({telling, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (telling, waiting):
+            task.cancel()
+        await asyncio.wait({telling, waiting})
+    if telling.cancelled():
+        raise typer.Exit(INTERRUPTED)
+    await telling
+
+
+async def _video(directory: Path, given: Path | None) -> Path:
+    if given is not None:
+        return given
+    # Imported here so that no other command pays for codecs.
+    from media_analysis.cli.demo_film import make_film  # noqa: PLC0415
+
+    report("making a film")
+    return await asyncio.to_thread(make_film, directory / "a_day_at_sea.mp4")
+
+
+@asynccontextmanager
+async def _served(service: Service) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Serve the API on a free port while the block runs; yield where, and what is set when somebody interrupts."""
+    # Imported here so that no other command pays for the web framework.
+    from media_analysis import app  # noqa: PLC0415
+
+    ready, interrupted = asyncio.Event(), asyncio.Event()
+    api = app.create_app(service.runtime)
+    with app.bind(HOST, 0) as listening:
+        serving = asyncio.create_task(app.serve(api, listening, ready.set, interrupted.set))
+        try:
+            await ready.wait()
+            yield f"http://{HOST}:{listening.getsockname()[1]}", interrupted
+        finally:
+            api.state.drain()
+            await serving
+            at_interruption(lambda: None)  # what is left to do is to clean up
+
+
+async def _tell(service: Service, address: str, video: Path, options: DemoOptions) -> None:
+    # Imported here so that no other command pays for the client.
+    from media_analysis.cli.demo_client import open_client  # noqa: PLC0415
+    from media_analysis.cli.demo_story import Story  # noqa: PLC0415
+
+    report(f"ready at {address}")
+    async with open_client(address, service.token_file.read_text().strip()) as client:
+        story = Story(client, service.runtime, address)
+        await story.upload(video)
+        await story.analyze()
+        await story.show_facts()
+        await story.show_retention()
+        await story.show_sheet(options.sheet, service.token_file)
+        if not options.keep:
+            await story.expire(options.ttl)

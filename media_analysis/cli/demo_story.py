@@ -1,0 +1,205 @@
+"""What the demonstration shows, step by step."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from rich.markup import escape
+
+from media_analysis.cli.console import out, tabulate
+from media_analysis.cli.demo_client import API, Client, DemoFailed
+from media_analysis.cli.job_display import JobDisplay
+from media_analysis.runtime import Runtime
+from media_analysis.storage.marker import MARKER_NAME
+
+PARAMETERS: Final = {"count": 16, "columns": 4}
+LATE_SECONDS: Final = 0.1
+"""After that what has ended is gone to everybody's clock."""
+CONTAINER_TAGS: Final = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})
+
+
+@dataclass
+class Story:
+    """One video from its upload to the last of its bytes."""
+
+    client: Client
+    runtime: Runtime
+    address: str
+    job_id: str = ""
+    files: list[dict[str, Any]] = field(default_factory=list)
+    """The upload and the job's products."""
+
+    async def upload(self, video: Path) -> None:
+        """Store the video."""
+        _head("A video is uploaded")
+        stored = await self.client.upload(video)
+        self.files.append(stored)
+        _say(f"POST {API}/files → 201: {stored['filename']}, {stored['media_type']}, {_size(stored['size_bytes'])}")
+        _say(f"sha256 {stored['sha256']}")
+
+    async def analyze(self) -> None:
+        """Have it analysed, following every event."""
+        _head("It is analysed")
+        sources = [self.files[0]["id"]]
+        asked = {"name": "demo", "kind": "analyze", "source_file_ids": sources, "parameters": PARAMETERS}
+        job = (await self.client.call("POST", "/jobs", 202, json=asked)).json()
+        self.job_id = job["id"]
+        _say(f"POST {API}/jobs → 202; progress from {API}/jobs/{self.job_id}/events")
+        with JobDisplay() as display:
+            async for told in self.client.events(self.job_id):
+                display.tell(told.kind, told.said, datetime.fromisoformat(told.said["at"]))
+        if display.status != "completed":
+            error = (await self.client.get(f"/jobs/{self.job_id}"))["error"] or {"detail": "it did not end"}
+            raise DemoFailed(f"the job ended {display.status}: {error['detail']}")
+
+    async def show_facts(self) -> None:
+        """Print what the probe found."""
+        _head("What it is")
+        found = await self.client.get(f"/jobs/{self.job_id}/results", kind="probe")
+        for name, text in _facts(found["items"][0]["data"]):
+            out.print(f"  [dim]{name:<10}[/dim] {escape(text)}", soft_wrap=True, highlight=False)
+
+    async def show_retention(self) -> None:
+        """Print what there is now, how long each category of it is kept, and by which rule."""
+        _head("What there is now, and for how long")
+        self.files += await self._products()
+        rows = []
+        for category, same in _by_category(self.files).items():
+            told = await self.client.get(f"/files/{same[0]['id']}/retention")
+            size_bytes = sum(file["size_bytes"] for file in same)
+            rows.append((category, str(len(same)), _size(size_bytes), _instant(told["at"]), told["rule"]))
+        told = (await self.client.get(f"/jobs/{self.job_id}/retention"))["results"]
+        rows.append(("(results)", str(told["count"]), "", _instant(told["latest"]), ""))
+        tabulate(("category", "files", "bytes", "expires (UTC)", "rule"), rows)
+        _say(f"GET {API}/files/ID/retention says it of every file, /jobs/{self.job_id}/retention of all")
+
+    async def show_sheet(self, copy: Path | None, token_file: Path) -> None:
+        """Say where the contact sheet is."""
+        sheet = next((file for file in self.files if file["role"] == "contact_sheet"), None)
+        if sheet is None:
+            return  # there was nothing to see
+        _head("The contact sheet")
+        row = await self.runtime.files.get(UUID(sheet["id"]), owner=None)
+        _say(f"file  {self.runtime.store.root / row.key}")
+        _say(
+            f'get   curl -H "Authorization: Bearer $(cat {token_file})" '
+            f"-o sheet.jpg {self.address}{API}/files/{sheet['id']}/content"
+        )
+        if copy is None:
+            _say("copy  none; --sheet FILE makes one that stays")
+            return
+        content = (await self.client.call("GET", f"/files/{sheet['id']}/content", 200)).content
+        try:
+            await asyncio.to_thread(copy.write_bytes, content)
+        except OSError as error:
+            raise DemoFailed(f"the contact sheet cannot be saved as {copy}: {error.strerror}") from error
+        _say(f"copy  {copy}")
+
+    async def expire(self, seconds: int) -> None:
+        """Let all of it end in so many seconds, and sweep."""
+        _head("It expires")
+        ends_at = await self._let_all_end(seconds)
+        await asyncio.sleep(max((ends_at - datetime.now(UTC)).total_seconds() + LATE_SECONDS, 0))
+        gone = (await self.client.call("GET", f"/files/{self.files[0]['id']}/content", 410)).json()
+        _say(f"GET {API}/files/{self.files[0]['id']}/content → 410: {gone['code']}, {gone['rule']}")
+        outcome = (await self.client.call("POST", "/storage/cleanup", 200, params={"dry_run": "false"})).json()
+        _say(f"POST {API}/storage/cleanup?dry_run=false → 200: the sweep is {outcome['status']}")
+        tallies = [(name, tally) for name, tally in outcome["categories"].items() if tally["files_removed"]]
+        tabulate(
+            ("category", "files removed", "bytes freed"),
+            [(name, str(tally["files_removed"]), _size(tally["bytes_freed"])) for name, tally in tallies],
+        )
+        await self._show_what_stays()
+
+    async def _let_all_end(self, seconds: int) -> datetime:
+        """Give the job, its products and its source one new end."""
+        ends_at = datetime.now(UTC) + timedelta(seconds=seconds)
+        change = {"expires_at": ends_at.isoformat()}
+        await self.client.call("PATCH", f"/jobs/{self.job_id}", 200, json=change)
+        await self.client.call("PATCH", f"/files/{self.files[0]['id']}", 200, json=change)
+        _say(f"PATCH {API}/jobs/{self.job_id} and its source → 200: all of it ends in {seconds} s")
+        return ends_at
+
+    async def _products(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        query: dict[str, Any] = {"limit": 1_000}
+        while True:
+            page = await self.client.get(f"/jobs/{self.job_id}/files", **query)
+            found += page["items"]
+            if page["next_cursor"] is None:
+                return found
+            query["cursor"] = page["next_cursor"]
+
+    async def _show_what_stays(self) -> None:
+        left = await asyncio.to_thread(_objects, self.runtime.store.root)
+        deletions = (await self.client.get("/deletions", limit=1_000))["items"]
+        gone = {deletion["file_id"]: deletion for deletion in deletions}
+        if missing := [file["filename"] for file in self.files if file["id"] not in gone]:
+            raise DemoFailed(f"not deleted: {', '.join(missing)}")
+        if left != [MARKER_NAME]:
+            raise DemoFailed(f"left in the store: {', '.join(left)}")
+        if results := (await self.client.get("/results", job_id=self.job_id))["items"]:
+            raise DemoFailed(f"{len(results)} results did not expire")
+        rules = sorted({gone[file["id"]]["rule"] for file in self.files})
+        _say(f"{len(self.files)} tombstones say when and why ({', '.join(rules)}): GET {API}/deletions")
+        _say(f"no result is left, and in {self.runtime.store.root} only {MARKER_NAME}, which says whose store it is")
+
+
+def _objects(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def _by_category(files: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    categories = dict.fromkeys(file["category"] for file in files)
+    return {category: [file for file in files if file["category"] == category] for category in categories}
+
+
+def _facts(probe: Mapping[str, Any]) -> list[tuple[str, str]]:
+    audio = probe["audio"] or {}
+    colours = "HDR" if probe["hdr"] else "SDR"
+    told = [
+        ("container", f"{probe['format']}, {_size(probe['size_bytes'])}, {_rate(probe['bit_rate'])}"),
+        ("duration", "" if probe["duration_seconds"] is None else f"{probe['duration_seconds']:.2f} s"),
+        (
+            "video",
+            f"{probe['video_codec']} {probe['video_profile'] or ''}, {probe['width']} x {probe['height']}, "
+            f"{probe['frame_rate']:g} frames/s, {probe['frames']} frames, {probe['pixel_format']}, {colours}"
+            if probe["video_codec"]
+            else "",
+        ),
+        ("picture", f"{probe['width']} x {probe['height']}" if probe["image"] else ""),
+        ("audio", ", ".join(str(audio[name]) for name in ("codec", "layout", "sample_rate") if audio.get(name))),
+        ("metadata", ", ".join(f"{name}: {value}" for name, value in _tags(probe["metadata"]))),
+    ]
+    return [(name, text) for name, text in told if text]
+
+
+def _tags(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in metadata.items() if name not in CONTAINER_TAGS]
+
+
+def _rate(bits: int | None) -> str:
+    return "bit rate unknown" if bits is None else f"{bits / 1e6:.2f} Mbit/s"
+
+
+def _size(size_bytes: int) -> str:
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if size_bytes >= unit:
+            return f"{size_bytes / unit:.1f} {name}"
+    return f"{size_bytes} B"
+
+
+def _instant(at: str | None) -> str:
+    return "never" if at is None else f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}"
+
+
+def _head(title: str) -> None:
+    out.print(f"\n[bold]{title}[/bold]")
+
+
+def _say(sentence: str) -> None:
+    out.print(f"  {sentence}", soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,76 @@
+"""`media-analysis job delete`: a whole job with its files and results, now."""
+
+from typing import Annotated
+
+import typer
+
+from media_analysis.cli.console import ConfigFile, DataDir, load, run, tabulate
+from media_analysis.cli.hold import ACTOR, checked_reason
+from media_analysis.cli.job_terms import JobId, instant, say, with_services
+from media_analysis.retention.removal.jobs import JobRemoval
+from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.runtime import Runtime
+from media_analysis.settings import format_size
+
+
+def delete(
+    job: JobId,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would go, and delete nothing")] = False,
+    hard: Annotated[bool, typer.Option("--hard", help="For good, also where there is a trash")] = False,
+    secure: Annotated[bool, typer.Option("--secure", help="For good, and overwrite the bytes first")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, for the audit trail", show_default=False)] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Delete a job with its files and results, all of it or nothing; its sources stay.
+
+    A job that waits or runs is cancelled first. Without a trash, or with --hard or --secure, nothing brings it back.
+    """
+    why = None if reason is None else checked_reason(reason)
+    asked = RemovalRequest(requested_by=ACTOR, reason=why, hard=hard, secure=secure)
+
+    async def work(runtime: Runtime) -> JobRemoval:
+        act = runtime.removals.preview if dry_run else runtime.removals.delete
+        return await act(job, asked, owner=None)
+
+    _tell(run(with_services(load(config, data_dir).settings, work)), dry_run=dry_run)
+
+
+def _tell(told: JobRemoval, *, dry_run: bool) -> None:
+    """Print what goes or went by category, and the sentence that counts."""
+    if told.files.categories:
+        rows = [
+            (category.value, str(amount.files), format_size(amount.size_bytes))
+            for category, amount in told.files.categories.items()
+        ]
+        tabulate(("category", "files", "bytes"), rows)
+    total = told.files.total
+    verb = "would delete" if dry_run else "deleted"
+    what = f"{total.files} files, {format_size(total.size_bytes)}, and {told.results} results"
+    say(f"{verb} {told.job_id} with {what}{_stopped(told, dry_run=dry_run)}")
+    for obstacle in _obstacles(told) if dry_run else ():
+        say(obstacle)
+    kept = told.restorable_until
+    say(
+        "for good"
+        if kept is None
+        else f"restorable until {instant(kept)} UTC: media-analysis restore --job {told.job_id}"
+    )
+
+
+def _stopped(told: JobRemoval, *, dry_run: bool) -> str:
+    if not told.stops:
+        return ""
+    return "; it would be cancelled first" if dry_run else "; it was cancelled first"
+
+
+def _obstacles(told: JobRemoval) -> list[str]:
+    """Return why a deletion would be refused."""
+    found = []
+    for obstacle in told.obstacles:
+        kept = f"{obstacle.files} files" if obstacle.files else "the job"
+        found.append(
+            f"refused now: {obstacle.rule.value} keeps {kept} until {instant(obstacle.until, 'somebody acts')}"
+        )
+    return found
