@@ -14,13 +14,13 @@ from media_analysis.analysis.execution import RunOptions
 from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.analysis.runs import RunService, require_run
 from media_analysis.db.database import Database
-from media_analysis.errors import FenceLost, InvalidRequest, JobNotFound, SourceUnusable
+from media_analysis.errors import FenceLost, InvalidRequest, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.bodies import Body
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload, UploadService
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource, JobStatus
-from media_analysis.jobs.queries import get_job
+from media_analysis.jobs.queries import require_job
 from media_analysis.retention.discarding import DiscardService
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
@@ -101,7 +101,7 @@ class ExternalService:
         """Keep the run for another lease, and tell how far it is; return when the lease ends.
 
         Raises:
-            JobNotFound, FenceLost: there is no such run any more.
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
 
         """
         await self._require(job_id, owner)
@@ -115,7 +115,7 @@ class ExternalService:
         """Open a leased source's bytes, also if it expired after the run began.
 
         Raises:
-            JobNotFound, FenceLost: there is no such run any more.
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
             InvalidRequest: the job has no source there.
 
         """
@@ -134,7 +134,7 @@ class ExternalService:
         """Stage a derived file; it is kept once the job completes, and discarded if it does not.
 
         Raises:
-            JobNotFound, FenceLost, PlaceTaken: the run may not add it.
+            JobNotFound, JobGone, FenceLost, PlaceTaken: the run may not add it.
             SourceUnusable: it is said to derive from what is no source of the job.
             UploadTooLarge, QuotaReached, …: as for any upload.
 
@@ -149,7 +149,7 @@ class ExternalService:
         """Write a result, in place of an earlier one of its kind and source; it shows once the job completes.
 
         Raises:
-            JobNotFound, FenceLost: there is no such run any more.
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
             SourceUnusable: it is said to be about what is no source of the job.
 
         """
@@ -165,7 +165,7 @@ class ExternalService:
         """Complete the job: what was staged and put shows, all at once.
 
         Raises:
-            JobNotFound, FenceLost: there is no such run any more.
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
 
         """
         await self._require(job_id, owner)
@@ -178,7 +178,7 @@ class ExternalService:
         """End the run without an outcome: for good, or, if it may pass and attempts are left, to be tried again.
 
         Raises:
-            JobNotFound, FenceLost: there is no such run any more.
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
 
         """
         job = await self._require(job_id, owner)
@@ -191,12 +191,10 @@ class ExternalService:
 
     async def _require(self, job_id: UUID, owner: str | None) -> AnalysisJob:
         async with self.db.read_only() as session:
-            found = await get_job(session, job_id, owner=owner)
-        if found is None:
-            raise JobNotFound(job_id)
-        if found[0].kind != "external":
+            job, _ = await require_job(session, job_id, owner=owner)
+        if job.kind != "external":
             raise FenceLost(job_id)  # nobody elsewhere ever held a fence of it
-        return found[0]
+        return job
 
     async def _source_ids(self, job_id: UUID) -> frozenset[UUID]:
         async with self.db.read_only() as session:

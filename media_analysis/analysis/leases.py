@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Uuid, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.files.models import MediaFile
@@ -15,8 +15,13 @@ _LOCK_SOURCES = text("""
     SELECT FROM media_files WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id) ORDER BY id FOR UPDATE
 """)
 _LEASE = text("""
-    UPDATE media_files SET leased_until = greatest(leased_until, :until), version = version + 1
-    WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id) AND state = 'stored'
+    WITH locked AS (
+        SELECT id FROM media_files
+        WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id) AND state = 'stored'
+        ORDER BY id FOR UPDATE
+    )
+    UPDATE media_files AS file SET leased_until = greatest(leased_until, :until), version = version + 1
+    FROM locked WHERE file.id = locked.id
 """)
 _RENEW_PRODUCTS = text("""
     UPDATE media_files SET due_at = now() + make_interval(secs => :seconds)
@@ -24,10 +29,30 @@ _RENEW_PRODUCTS = text("""
         AND sha256 IS NOT NULL AND due_at < now() + make_interval(secs => :seconds / 2)
 """)
 
+_RELEASED_BY = bindparam("released_by", type_=Uuid())
+_STILL_LEASED = (
+    select(func.max(func.greatest(AnalysisJob.leased_until, AnalysisJob.pinned_until)))
+    .join(JobSource, JobSource.job_id == AnalysisJob.id)
+    .where(
+        JobSource.file_id == MediaFile.id,
+        AnalysisJob.id != _RELEASED_BY,
+        AnalysisJob.status.in_([JobStatus.PENDING, JobStatus.RUNNING]),
+    )
+    .scalar_subquery()
+)
+_RELEASE = (
+    update(MediaFile)
+    .where(
+        MediaFile.id.in_(select(JobSource.file_id).where(JobSource.job_id == _RELEASED_BY)),
+        MediaFile.leased_until.is_not(None),
+    )
+    .values(leased_until=_STILL_LEASED, due_at=next_due(), version=MediaFile.version + 1)
+    .execution_options(synchronize_session=False)
+)
+
 
 async def lease_sources(session: AsyncSession, job_id: UUID, until: datetime) -> None:
     """Keep the sources of a locked job at least until then, whatever else their retention says."""
-    await session.execute(_LOCK_SOURCES, {"job_id": job_id})
     await session.execute(_LEASE, {"job_id": job_id, "until": until})
 
 
@@ -39,20 +64,4 @@ async def renew_products(session: AsyncSession, job_id: UUID, *, fence: int, sec
 async def release_sources(session: AsyncSession, job_id: UUID) -> None:
     """Let go of the sources of a locked job that waits and runs no more; other jobs keep what they lease."""
     await session.execute(_LOCK_SOURCES, {"job_id": job_id})
-    still_leased = (
-        select(func.max(func.greatest(AnalysisJob.leased_until, AnalysisJob.pinned_until)))
-        .join(JobSource, JobSource.job_id == AnalysisJob.id)
-        .where(
-            JobSource.file_id == MediaFile.id,
-            AnalysisJob.id != job_id,
-            AnalysisJob.status.in_([JobStatus.PENDING, JobStatus.RUNNING]),
-        )
-        .scalar_subquery()
-    )
-    mine = select(JobSource.file_id).where(JobSource.job_id == job_id)
-    released = (
-        update(MediaFile)
-        .where(MediaFile.id.in_(mine), MediaFile.leased_until.is_not(None))
-        .values(leased_until=still_leased, due_at=next_due(), version=MediaFile.version + 1)
-    )
-    await session.execute(released, execution_options={"synchronize_session": False})
+    await session.execute(_RELEASE, {"released_by": job_id})

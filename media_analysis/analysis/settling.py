@@ -100,7 +100,8 @@ async def settle_products(session: AsyncSession, job_id: UUID, *, fence: int) ->
 async def publish_results(session: AsyncSession, job_id: UUID, *, fence: int) -> None:
     """Show the results of a run, and drop those of runs before it."""
     await session.execute(_PUBLISH, {"job_id": job_id, "fence": fence})
-    await discard_results(session, job_id, keep=fence)
+    if fence > 1:
+        await discard_results(session, job_id, keep=fence)
 
 
 async def discard_results(session: AsyncSession, job_id: UUID, *, keep: int | None = None) -> None:

@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from media_analysis.analysis.control import ControlService
 from media_analysis.analysis.external import ExternalService
 from media_analysis.analysis.kinds import Kind
+from media_analysis.analysis.removal import RemovalService
 from media_analysis.db.database import Database
 from media_analysis.errors import AdminRequired, TokenRejected
 from media_analysis.files.products import ProductService
@@ -75,6 +76,8 @@ class Services(Protocol):
     def kinds(self) -> Mapping[str, Kind]: ...
     @property
     def control(self) -> ControlService: ...
+    @property
+    def removals(self) -> RemovalService: ...
     @property
     def jobs(self) -> JobService: ...
     @property

@@ -167,8 +167,8 @@ def _jsonable(value: Any) -> Any:
             return value.isoformat().replace("+00:00", "Z")
         case UUID():
             return str(value)
-        case tuple():
-            return list(value)
+        case list() | tuple():
+            return [_jsonable(part) for part in value]
     return value
 
 

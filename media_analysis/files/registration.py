@@ -70,16 +70,20 @@ _REGISTER = text("""
             CAST(:instants AS float8[]), CAST(:fences AS bigint[])
         ) AS asked(id, owner, category, key, filename, media_type, job_id, parent_id, reserved_bytes,
                    idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence)
+    ), jobs AS MATERIALIZED (
+        -- Locked before anything else, as everywhere: whoever just ends or deletes one is waited for and believed.
+        SELECT id, owner, deleted_at, fence, status FROM analysis_jobs
+        WHERE id = ANY(CAST(:job_ids AS uuid[])) ORDER BY id FOR KEY SHARE
     ), judged AS (
         SELECT asked.*, CASE
-            WHEN job_id IS NOT NULL AND NOT EXISTS (
-                SELECT FROM analysis_jobs AS job
-                WHERE job.id = asked.job_id AND job.owner = asked.owner AND job.deleted_at IS NULL
-            ) THEN 'job_id'
             WHEN role IS NOT NULL AND NOT EXISTS (
-                SELECT FROM analysis_jobs AS job
+                SELECT FROM jobs AS job
                 WHERE job.id = asked.job_id AND job.fence = asked.job_fence AND job.status = 'running'
             ) THEN 'fence'
+            WHEN job_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM jobs AS job
+                WHERE job.id = asked.job_id AND job.owner = asked.owner AND job.deleted_at IS NULL
+            ) THEN 'job_id'
             WHEN role IS NOT NULL AND EXISTS (
                 SELECT FROM media_files AS other
                 WHERE other.job_id = asked.job_id AND other.job_fence = asked.job_fence

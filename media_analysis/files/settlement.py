@@ -115,11 +115,15 @@ _ALREADY_SETTLED = text("""
     WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'stored'
 """)
 
+# In the order of ids: a deletion of the job locks the same rows.
 _STAGE = text("""
+    WITH locked AS MATERIALIZED (
+        SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
+    )
     UPDATE media_files AS file SET
         size_bytes = asked.size_bytes, sha256 = asked.sha256, due_at = now() + make_interval(secs => :lease_seconds)
     FROM unnest(CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]))
-        AS asked(id, size_bytes, sha256)
+        AS asked(id, size_bytes, sha256) JOIN locked USING (id)
     WHERE file.id = asked.id AND file.state = 'pending'
     RETURNING file.id
 """)

@@ -6,10 +6,10 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, clock
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.failpoints import failpoint
 from media_analysis.files.ledger import Account, Movement
@@ -58,19 +58,21 @@ class DiscardService:
 
     async def _claim(self, job_id: UUID, before_fence: int | None) -> Sequence[Claim]:
         await self.deleter.store.require_marker()
-        order = Order(now=await self.db.now(), requested_by=BY)
         async with self.db.transaction() as session:
-            claims = await _bury(session, job_id, before_fence, order)
+            claims = await _bury(session, job_id, before_fence)
             failpoint("job.discarding")
         failpoint("job.discarded")
         return claims
 
 
-async def _bury(session: AsyncSession, job_id: UUID, before_fence: int | None, order: Order) -> Sequence[Claim]:
+async def _bury(session: AsyncSession, job_id: UUID, before_fence: int | None) -> Sequence[Claim]:
     asked = {"job_id": job_id, "before": before_fence, "limit": BATCH}
     found: dict[Category, list[DueFile]] = {}
     for category, *facts in await session.execute(_LOCK_STAGED, asked):
         found.setdefault(Category(category), []).append(DueFile._make(facts))
+    if not found:  # as after most runs
+        return ()
+    order = Order(now=(await session.execute(select(clock(None)))).scalar_one(), requested_by=BY)
     claims: list[Claim] = []
     freed: list[tuple[Account, Movement]] = []
     for category, files in found.items():

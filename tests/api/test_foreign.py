@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.answers import refusal, without_ids
 from tests.api.conftest import Expire, Remains
-from tests.conftest import Client, execute, fetch
+from tests.conftest import Client, fetch
 from tests.retention.jobs import add_job
 
 FILE_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
@@ -20,6 +20,7 @@ FILE_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("PATCH", "/api/v1/files/{id}", {"json": {"nonsense": 1}}),
     ("DELETE", "/api/v1/files/{id}", {}),
     ("DELETE", "/api/v1/files/{id}?strategy=soft&reason=mine", {}),
+    ("DELETE", "/api/v1/files/{id}?dry_run=true", {}),
     ("PUT", "/api/v1/files/{id}/hold", {"json": {"reason": "mine"}}),
     ("DELETE", "/api/v1/files/{id}/hold", {}),
     ("POST", "/api/v1/files/{id}/restore", {}),
@@ -29,6 +30,8 @@ JOB_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/jobs/{id}", {}),
     ("GET", "/api/v1/jobs/{id}/events", {}),
     ("PATCH", "/api/v1/jobs/{id}", {"json": {"ttl_seconds": 60}}),
+    ("DELETE", "/api/v1/jobs/{id}", {}),
+    ("DELETE", "/api/v1/jobs/{id}?dry_run=true", {}),
     ("GET", "/api/v1/jobs/{id}/files", {}),
     ("GET", "/api/v1/jobs/{id}/results", {}),
     ("POST", "/api/v1/jobs/{id}/cancel", {}),
@@ -75,7 +78,7 @@ async def test_a_foreign_file_is_unknown_on_every_route(
 async def test_a_foreign_job_is_unknown_on_every_route(client: Client, database: str, fate: str) -> None:
     theirs = str(await add_job(database, owner="bob"))
     if fate == "deleted":
-        await execute(database, "UPDATE analysis_jobs SET deleted_at = now()")
+        await client.request("DELETE", f"/api/v1/jobs/{theirs}", by="bob")
 
     assert await differences(client, JOB_ROUTES, theirs) == []
 

@@ -5,8 +5,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import Field
 
+from media_analysis.analysis.kinds import BUILT_IN, Kind
 from media_analysis.analysis.run import Failure
+from media_analysis.media.options import Options
 from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in, refusal, without_ids
 from tests.api.conftest import Expire
@@ -172,6 +175,25 @@ async def test_a_deleted_job_is_gone_for_its_owner_and_unknown_to_others(
     assert [refusal(answer) for answer in own + admins] == [(410, "job_gone")] * 2 * len(ROUTES)
     assert [refusal(answer) for answer in strangers] == [(404, "job_not_found")] * len(ROUTES)
     assert (await client.request("GET", URL)).json()["items"] == []
+
+
+class GreyOptions(Options):
+    """How grey it gets."""
+
+    depth: int = Field(ge=1, le=8)
+
+
+def no_task(_sources: object, _options: object, _limits: object, _emit: object) -> None:
+    """Stands for a plugin's work."""
+
+
+@pytest.fixture
+def plugged_in(runtime: Runtime) -> None:
+    """A plugin that takes two sources, beside the built-in kinds."""
+    grey = Kind(
+        name="grey", parameters=GreyOptions, task=no_task, min_sources=2, max_sources=2, summary="Makes it grey"
+    )
+    vars(runtime)["kinds"] = {**BUILT_IN, "grey": grey}
 
 
 @pytest.mark.usefixtures("plugged_in")

@@ -5,11 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydantic import Field
 
-from media_analysis.analysis.kinds import BUILT_IN, Kind
-from media_analysis.media.options import Options
-from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in, refusal
 from tests.api.jobs import URL, ask, create, read
 from tests.conftest import Client, RunJob, fetch
@@ -52,25 +48,6 @@ WRONG: list[Any] = [
     {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": {"a\0": 1}}},
     {"name": "n", "kind": "external", "parameters": {"analyser": "x", "options": {"a": "\ud800"}}},
 ]
-
-
-class GreyOptions(Options):
-    """How grey it gets."""
-
-    depth: int = Field(ge=1, le=8)
-
-
-def no_task(_sources: object, _options: object, _limits: object, _emit: object) -> None:
-    """Stands for a plugin's work."""
-
-
-@pytest.fixture
-def plugged_in(runtime: Runtime) -> None:
-    """A plugin that takes two sources, beside the built-in kinds."""
-    grey = Kind(
-        name="grey", parameters=GreyOptions, task=no_task, min_sources=2, max_sources=2, summary="Makes it grey"
-    )
-    vars(runtime)["kinds"] = {**BUILT_IN, "grey": grey}
 
 
 async def test_a_job_is_accepted_queued_and_found_where_the_answer_says(client: Client, database: str) -> None:

@@ -49,6 +49,7 @@ ROUTES = ADMIN | {
     ("get", "/api/v1/jobs/{job_id}"),
     ("get", "/api/v1/jobs/{job_id}/events"),
     ("patch", "/api/v1/jobs/{job_id}"),
+    ("delete", "/api/v1/jobs/{job_id}"),
     *(
         (method, f"/api/v1/{kind}/{{{kind[:-1]}_id}}/hold")
         for method in ("put", "delete")

@@ -38,9 +38,12 @@ RETENTION_REACHED: Final = {
     "delete.claiming": 1,
     "delete.claimed": 1,
     "delete.overwritten": 1,
-    "restore.restoring": 2,
+    "restore.restoring": 3,
     "restore.restored": 1,
-    "restore.restored_batch": 3,
+    "restore.restored_batch": 6,
+    "restore.restoring_job": 1,
+    "job.deleting": 2,
+    "job.deleted": 2,
     "hold.holding": 1,
     "hold.held": 1,
     "hold.releasing": 1,
@@ -58,6 +61,9 @@ RETENTION_REACHED: Final = {
 RETENTION_KILLS: Final = [
     *(f"{point}:1" for point in RETENTION_REACHED),
     "restore.restoring:2",  # an undo, after a single file
+    "restore.restoring:3",  # the files of a job that is back already
+    "job.deleting:2",  # for good, after once into the trash
+    "job.deleted:2",
     "delete.requesting:3",  # a secure deletion, after one into the trash
     "delete.requested:3",
 ]

@@ -35,12 +35,14 @@ class Told:
     """How each of them may answer who reads it."""
     held: dict[str, set[bool]] = field(default_factory=dict)
     """Whether a file may be held, and whether it may not be."""
+    jobs: dict[str, set[int]] = field(default_factory=dict)
+    """How each job may answer who reads it."""
     overwritten: set[str] = field(default_factory=set)
 
 
 @dataclass
 class RetentionScenario:
-    """Trash, restoration, purge, a hold, a secure deletion, a plan, its undoing and pressure, in that order."""
+    """Trash, restoration, purge, a hold, a secure deletion, a plan, its undoing, a whole job and pressure."""
 
     http: httpx.AsyncClient
     database: str
@@ -53,6 +55,7 @@ class RetentionScenario:
             await self._hold_and_release()
             await self._delete_securely()
             await self._plan_and_undo()
+            await self._delete_a_job_twice()
             await self._fill_clips()
         except httpx.TransportError:
             return False
@@ -92,6 +95,19 @@ class RetentionScenario:
         plan = await self._send("POST", "/storage/plans")
         sweep = await self._send("POST", f"/storage/plans/{plan['id']}/apply", json={"hash": plan["hash"]})
         await self._change(file_id, READABLE, "POST", f"/storage/sweeps/{sweep['id']}/undo")
+
+    async def _delete_a_job_twice(self) -> None:
+        asked = {"name": "n", "kind": "external", "parameters": {"analyser": "x"}}
+        job = f"/jobs/{(await self._send('POST', '/jobs', json=asked))['id']}"
+        file_id = await self._upload(b"of a job", job_id=job.removeprefix("/jobs/"))
+        await self._change_job(job, file_id, GONE, "DELETE", job)
+        await self._change_job(job, file_id, READABLE, "POST", f"{job}/restore")
+        await self._change_job(job, file_id, GONE, "DELETE", job, params={"strategy": "hard"})
+
+    async def _change_job(self, job: str, file_id: str, after: set[int], method: str, path: str, **about: Any) -> None:
+        self.told.jobs[job] = EITHER
+        await self._change(file_id, after, method, path, **about)
+        self.told.jobs[job] = after
 
     async def _fill_clips(self) -> None:
         eldest = await self._upload(bytes(120 * KIB), category="clips")

@@ -73,6 +73,9 @@ async def _require_kept(http: httpx.AsyncClient, database: str, told: Told) -> N
     for file_id, expected in told.content.items():
         answer = await http.get(f"/files/{file_id}/content")
         assert answer.status_code in expected, answer.text
+    for job, expected in told.jobs.items():
+        answer = await http.get(job)
+        assert answer.status_code in expected, answer.text
     for row in await fetch(database, _STANDING, list(told.held)):
         assert row["held"] in told.held[row["id"]]
     assert told.overwritten <= {row["id"] for row in await fetch(database, _OVERWRITTEN)}

@@ -92,7 +92,16 @@ class Model:
         return [file for file in self.files.values() if self.goes(file)]
 
     def sweep(self, sweep: UUID) -> None:
-        self.take(self.due(), sweep)
+        due = self.due()
+        self._close_jobs(due)
+        self.take(due, sweep)
+
+    def _close_jobs(self, due: Collection[File]) -> None:
+        """Runs are outputs, whose turn comes before that of temp files."""
+        going = {file.id for file in due if (file.trash or not self.soft) and file.category is not Category.TEMP}
+        left = {file.job for file in self.files.values() if file.id not in going}
+        for job_id, job in self.jobs.items():
+            job.gone = job.gone or (job.may_go(self.now) and job_id not in left)
 
     def undo(self, sweep: UUID) -> tuple[int, int]:
         """Return how many files came back, and how many did not."""
@@ -184,6 +193,7 @@ class Model:
         return None
 
     def extend_job(self, job: UUID, ends_at: datetime | None) -> int:
+        self.jobs[job].ends_at = ends_at
         moved = [file for file in self.files.values() if file.job == job and self.is_readable(file.id)]
         for file in moved:
             self._date(file, ends_at)

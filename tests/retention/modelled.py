@@ -31,7 +31,15 @@ class Trash:
 
 @dataclass
 class Job:
+    """A run that ended; it is gone for good once its end has come and nothing of it is left."""
+
     held_until: datetime | None = None
+    ends_at: datetime | None = None
+    gone: bool = False
+
+    def may_go(self, now: datetime) -> bool:
+        held = self.held_until is not None and self.held_until > now
+        return self.ends_at is not None and self.ends_at <= now and not held
 
 
 @dataclass

@@ -5,7 +5,7 @@ Its clock only ever goes forward, by hours: services get it as `now`, and a file
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from media_analysis.errors import MediaAnalysisError
+from media_analysis.errors import InvalidRequest, JobGone, MediaAnalysisError
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FOREVER
 from media_analysis.retention.holds import HoldRequest
@@ -119,7 +119,8 @@ class Retention(RuleBasedStateMachine):
     def upload(self, sent: Sent) -> None:
         content = len(self.files).to_bytes(4, "big") * (sent.size // 4)
         job = self.jobs[sent.owner] if sent.of_job else None
-        expected = self.model.make_room(sent.category, sent.size)
+        gone = job is not None and self.model.jobs[job].gone
+        expected = InvalidRequest if gone else self.model.make_room(sent.category, sent.size)
         storing = self.uploads.store_file(sent.ask(job), chunks(content))
         if expected is not None:
             assert self.tell(storing) is expected
@@ -147,20 +148,25 @@ class Retention(RuleBasedStateMachine):
             self.model.lease(file, until or self.now)
 
     def change_job(self, owner: str, act: str, span: int | None) -> None:
-        job, holds, until = self.jobs[owner], self.services.holds, self.at(span)
-        if act == "hold":
-            asked = HoldRequest(actor="admin", reason="evidence", until=until)
-            self.run(holds.hold_job(job, asked, owner=None, now=self.now))
-            self.model.hold_job(job, until or FOREVER)
-        elif act == "release":
-            self.run(holds.release_job(job, owner=None, actor="admin", now=self.now))
-            self.model.hold_job(job, None)
-        elif act == "extend":
-            told = self.run(holds.extend_job(job, Expiry(at=until), owner=None, actor="admin", now=self.now))
-            assert told == (until, self.model.extend_job(job, until))
+        job, until, now = self.jobs[owner], self.at(span), self.now
+        holds, restoring = self.services.holds, self.services.restoring
+        asked = HoldRequest(actor="admin", reason="evidence", until=until)
+        work: Mapping[str, Callable[[], Coroutine[Any, Any, object]]] = {
+            "hold": lambda: holds.hold_job(job, asked, owner=None, now=now),
+            "release": lambda: holds.release_job(job, actor="admin", owner=None, now=now),
+            "extend": lambda: holds.extend_job(job, Expiry(at=until), actor="admin", owner=None, now=now),
+            "restore": lambda: restoring.restore_job(job, actor="admin", owner=None, now=now),
+        }
+        if self.model.jobs[job].gone:
+            assert self.tell(work[act]()) is JobGone
+            return
+        answer = self.run(work[act]())
+        if act == "extend":
+            assert answer == (until, self.model.extend_job(job, until))
+        elif act == "restore":
+            assert answer == (self.model.restore_job(job), 0)
         else:
-            restored = self.run(self.services.restoring.restore_job(job, owner=None, actor="admin", now=self.now))
-            assert restored == (self.model.restore_job(job), 0)
+            self.model.hold_job(job, (until or FOREVER) if act == "hold" else None)
 
     def delete(self, file: UUID, wish: str) -> None:
         hard, secure, soft = (wish == word for word in ("hard", "secure", "soft"))

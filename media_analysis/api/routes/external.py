@@ -32,7 +32,7 @@ from media_analysis.files.uploads import Upload
 
 router = APIRouter(prefix=API_PATH, tags=["external analysers"], responses=problems(errors.DatabaseUnavailable))
 
-_PROBLEMS = problems(errors.TokenRejected, errors.JobNotFound, errors.FenceLost, errors.InvalidRequest)
+_PROBLEMS = problems(errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.FenceLost, errors.InvalidRequest)
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _PRODUCT: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}}
 _RESULT: dict[str, Any] = {

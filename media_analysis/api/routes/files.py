@@ -1,4 +1,4 @@
-"""Files: upload, list, read, content, change, delete."""
+"""Files: upload, list, read, content, change."""
 
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -17,18 +17,16 @@ from media_analysis.api.multipart import FormStream, read_boundary
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.files import (
     FileCreate,
-    FileDeleteQuery,
     FileList,
     FileListQuery,
     FileQuery,
     FileRead,
     FileUpdate,
 )
-from media_analysis.errors import AdminRequired, InvalidRequest
+from media_analysis.errors import InvalidRequest
 from media_analysis.files.bodies import timed
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
-from media_analysis.sessions.models import Role
 from media_analysis.storage.category import Category
 
 router = APIRouter(prefix=f"{API_PATH}/files", tags=["files"], responses=problems(errors.DatabaseUnavailable))
@@ -196,32 +194,6 @@ async def update_file(file_id: UUID, change: FileUpdate, services: Serving, call
     """Rename a file or set when it expires."""
     return await services.files.change(
         file_id, owner=caller.scope, actor=caller.owner, filename=change.filename, expiry=change.expiry()
-    )
-
-
-@router.delete(
-    "/{file_id}",
-    status_code=204,
-    responses={
-        **_READ_PROBLEMS,
-        **problems(errors.AdminRequired, errors.FileNotReady, errors.FileHeld, errors.MarkerMismatch),
-    },
-)
-async def delete_file(
-    file_id: UUID, services: Serving, caller: Caller, query: Annotated[FileDeleteQuery, Query()]
-) -> None:
-    """Delete a file now, into the trash if there is one; asking again answers 410."""
-    hard = query.secure or query.strategy == "hard"
-    if hard and caller.role is not Role.ADMIN:
-        raise AdminRequired
-    await services.deleter.delete(
-        file_id,
-        owner=caller.scope,
-        requested_by=caller.owner,
-        reason=query.reason,
-        hard=hard,
-        secure=query.secure,
-        soft=query.strategy == "soft",
     )
 
 

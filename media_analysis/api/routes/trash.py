@@ -29,10 +29,10 @@ async def restore_file(file_id: UUID, services: Serving, caller: Caller) -> Medi
 
 @router.post(
     "/jobs/{job_id}/restore",
-    responses=problems(errors.TokenRejected, errors.JobNotFound, errors.InvalidRequest),
+    responses=problems(errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.InvalidRequest),
 )
 async def restore_job(job_id: UUID, services: Serving, caller: Caller) -> RestorationRead:
-    """Take every file of a job out of the trash; `skipped` are those that were purged at the same time."""
+    """Take a job, its results and every file of it out of the trash; `skipped` are those purged at the same time."""
     outcome = await services.restoring.restore_job(job_id, owner=caller.scope, actor=caller.owner)
     return RestorationRead(**outcome._asdict())
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from media_analysis.api.pages import PageQuery
-from media_analysis.api.schemas.fields import Document, Filename, Hex, Instant, Line, Owner, Row, Seconds
+from media_analysis.api.schemas.fields import Document, Filename, Hex, Instant, Owner, Row, Seconds
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
 from media_analysis.files.queries import FileFilter
@@ -93,25 +93,6 @@ class FileUpdate(Document):
         if self.ttl_seconds is not None:
             return Expiry(lifetime=timedelta(seconds=self.ttl_seconds))
         return Expiry(at=self.expires_at) if "expires_at" in self.model_fields_set else None
-
-
-class FileDeleteQuery(Document):
-    """How a file is to be deleted; unknown parameters are refused, for a mistyped `secure` must not be a plain one."""
-
-    strategy: Literal["hard", "soft"] | None = Field(
-        None, description="`soft`: into the trash; `hard`: for good, for administrators; as configured without"
-    )
-    reason: Line | None = Field(None, description="Why, for the audit trail and the tombstone")
-    secure: bool = Field(
-        default=False,
-        description="Overwrite the bytes before they go, for good, as far as the medium allows it; for administrators",
-    )
-
-    @model_validator(mode="after")
-    def _no_secure_trash(self) -> Self:
-        if self.secure and self.strategy == "soft":
-            raise ValueError("secure deletes for good; it excludes strategy=soft")
-        return self
 
 
 class FileRead(Row):

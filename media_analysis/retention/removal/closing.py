@@ -39,7 +39,7 @@ _FORGET: Final = (
 )
 _MARK_DELETED: Final = text("""
     UPDATE analysis_jobs SET deleted_at = coalesce(deleted_at, :now), deletion_reason = :reason,
-        restorable_until = :restorable_until, pinned_until = NULL, retry_at = NULL
+        restorable_until = :restorable_until, retry_at = NULL
     WHERE id = ANY(CAST(:job_ids AS uuid[])) RETURNING id, owner
 """)
 # A job that was trash and now goes for good has a summary already, of all that went then.

@@ -1,0 +1,73 @@
+"""Deleting what somebody names: a file with what was derived from it, or a whole job."""
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from media_analysis import errors
+from media_analysis.api import API_PATH
+from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.errors import problems
+from media_analysis.api.schemas.removals import FileDeleteQuery, FileRemovalRead, JobRemovalRead, RemovalQuery
+from media_analysis.errors import AdminRequired
+from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.sessions.models import Role
+from media_analysis.sessions.service import Caller as SessionCaller
+
+router = APIRouter(prefix=API_PATH, responses=problems(errors.DatabaseUnavailable))
+
+_PROBLEMS = (errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest, errors.MarkerMismatch)
+_ALONE: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Deleted, and nothing else with it"}}
+
+
+@router.delete(
+    "/files/{file_id}",
+    tags=["files"],
+    response_model=FileRemovalRead,
+    response_description="What went with it, or would",
+    responses={
+        **_ALONE,
+        **problems(*_PROBLEMS, errors.FileNotFound, errors.FileGone, errors.FileNotReady, errors.FileHeld),
+    },
+)
+async def delete_file(
+    file_id: UUID, services: Serving, caller: Caller, query: Annotated[FileDeleteQuery, Query()]
+) -> FileRemovalRead | Response:
+    """Delete a file now, into the trash if there is one, with all that was derived from it and the results about it.
+
+    204 says that it went alone, 200 what went with it; asking again answers 410.
+    """
+    asked, derived = _asked(query, caller), query.derived == "take"
+    if query.dry_run:
+        told = await services.deleter.preview(file_id, asked, owner=caller.scope, derived=derived)
+        return FileRemovalRead.from_removal(told, dry_run=True)
+    gone = await services.deleter.remove(file_id, asked, owner=caller.scope, derived=derived)
+    if gone.derived.total.files or gone.results:
+        return FileRemovalRead.from_removal(gone, dry_run=False)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    tags=["jobs"],
+    responses=problems(*_PROBLEMS, errors.JobNotFound, errors.JobGone, errors.JobHeld),
+)
+async def delete_job(
+    job_id: UUID, services: Serving, caller: Caller, query: Annotated[RemovalQuery, Query()]
+) -> JobRemovalRead:
+    """Delete a job with its files and results, into the trash if there is one; what waits or runs is cancelled first.
+
+    All of it goes, or nothing; its sources stay. Asking again answers 410.
+    """
+    asked = _asked(query, caller)
+    if query.dry_run:
+        return JobRemovalRead.from_removal(await services.removals.preview(job_id, asked, owner=caller.scope))
+    return JobRemovalRead.from_removal(await services.removals.delete(job_id, asked, owner=caller.scope))
+
+
+def _asked(query: RemovalQuery, caller: SessionCaller) -> RemovalRequest:
+    asked = query.request(caller.owner)
+    if asked.for_good and caller.role is not Role.ADMIN:
+        raise AdminRequired
+    return asked

@@ -1,0 +1,46 @@
+"""Jobs that are deleted while a worker of this process runs them."""
+
+import os
+import time
+
+import pytest
+
+from media_analysis.files.models import MediaFile
+from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.runtime import Runtime
+from media_analysis.worker.service import running_worker
+from tests.conftest import fetch
+from tests.files.conftest import objects
+from tests.worker.workers import children_of, options, outputs_of, queue_job, until, until_queue_is_empty, until_status
+
+pytestmark = pytest.mark.usefixtures("plugged_in")
+
+
+@pytest.mark.parametrize("strategy", ["soft", "hard"])
+async def test_deleting_a_running_job_stops_the_decoding_within_a_second(
+    runtime: Runtime, source: MediaFile, database: str, strategy: str
+) -> None:
+    before = set(children_of(os.getpid()))
+    asked = RemovalRequest(requested_by="alice", soft=strategy == "soft", hard=strategy == "hard")
+
+    async def working() -> bool:
+        return bool(set(children_of(os.getpid())) - before)
+
+    async def idle() -> bool:
+        return set(children_of(os.getpid())) <= before
+
+    async with running_worker(runtime, database, options()):
+        job = await queue_job(runtime, source, endless=True)
+        await until_status(database, job, "running")
+        await until(working)
+        deleted_at = time.monotonic()
+        told = await runtime.removals.delete(job.id, asked, owner="alice")
+        await until(idle)
+        took = time.monotonic() - deleted_at
+        await until_queue_is_empty(database)
+
+    assert took < 1
+    assert told.stops
+    assert await outputs_of(database, job) == []
+    assert len(objects(runtime.store.root)) == 1  # the source
+    assert [row["status"] for row in await fetch(database, "SELECT status::text FROM analysis_jobs")] == ["cancelled"]
