@@ -84,6 +84,8 @@ class Worker:
         self._connection = QueueConnection(url, database_options(runtime.settings))
         self._runner = Runner(runtime.execution, runtime.metrics, self.name)
         self._dispatcher: Dispatcher | None = None
+        self.ended = asyncio.Event()
+        """Set once no job runs here any more."""
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
 
@@ -115,6 +117,7 @@ class Worker:
             with suppress(asyncio.CancelledError):
                 await taking
             await self._connection.close()
+            self.ended.set()
 
     async def _ended(self, taking: asyncio.Task[None], seconds: float) -> bool:
         """Wait for the end, for so long or until somebody is in a hurry."""

@@ -1,4 +1,4 @@
-"""`scripts/bench sweep | register | retention | analyze`: run a benchmark, print its ratios, write them as JSON."""
+"""`scripts/bench sweep | register | retention | analyze | queue`: run a benchmark, print and write its ratios."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import uvloop
 
 from media_analysis.telemetry.logs import configure_logging
-from scripts.benchmarks import analyze, register, retention, stage, sweep
+from scripts.benchmarks import analyze, queue, register, retention, stage, sweep
 
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
@@ -58,6 +58,18 @@ async def run_analyze(options: argparse.Namespace, directory: Path) -> dict[str,
         return await analyze.analyze(opened, seconds=options.video_seconds, rounds=options.rounds)
 
 
+async def run_queue(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    print(f"{options.jobs:,} empty jobs, {options.concurrency} at once in each worker")
+    async with stage.open_stage(directory / "a") as opened:
+        return await queue.queue(
+            opened,
+            jobs=options.jobs,
+            children=options.children,
+            concurrency=options.concurrency,
+            rounds=options.rounds,
+        )
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
@@ -81,6 +93,10 @@ def parse() -> argparse.Namespace:
     retaining.add_argument("--repeats", type=int, default=20, help="how often each question is asked")
     analysing = benches.add_parser("analyze", help=analyze.__doc__)
     analysing.add_argument("--video-seconds", type=int, default=60)
+    queueing = benches.add_parser("queue", help=queue.__doc__)
+    queueing.add_argument("--jobs", type=int, default=2000)
+    queueing.add_argument("--children", type=int, default=60, help="how many jobs when each starts its child")
+    queueing.add_argument("--concurrency", type=int, default=10)
     return parser.parse_args()
 
 
@@ -101,6 +117,7 @@ def main() -> None:
         "register": run_register,
         "retention": run_retention,
         "analyze": run_analyze,
+        "queue": run_queue,
     }
     work = benches[options.bench]
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)

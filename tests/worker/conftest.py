@@ -6,15 +6,13 @@ import pytest
 
 from media_analysis.files.models import MediaFile
 from tests.conftest import StoreFile
-from tests.worker.workers import plug_in
-
-HEARTBEAT_SECONDS = 1.0
+from tests.worker.workers import HEARTBEAT, plug_in
 
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | {
-        "WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
+        "WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT.total_seconds()),
         "WORKER_LEASE_SECONDS": "3",
         "WORKER_RETRY_SECONDS": "0.05",
         "WORKER_GRACE_SECONDS": "0.2",

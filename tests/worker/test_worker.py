@@ -4,7 +4,6 @@ import asyncio
 import os
 import time
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -12,12 +11,16 @@ from media_analysis.analysis.control import NewJob
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
-from media_analysis.worker.service import WorkerOptions, running_worker
+from media_analysis.worker.service import running_worker
 from tests.conftest import StoreFile, execute, fetch
 from tests.media import clips
 from tests.worker.workers import (
+    HEARTBEAT,
+    PIECES,
     children_of,
+    entries_of,
     jobs_of,
+    options,
     outputs_of,
     queue_job,
     statuses,
@@ -28,22 +31,6 @@ from tests.worker.workers import (
 )
 
 pytestmark = pytest.mark.usefixtures("plugged_in")
-
-
-HEARTBEAT = timedelta(seconds=1)
-
-
-PIECES = [("piece", 0, "stored"), ("piece", 1, "stored")]
-
-
-def options(**chosen: Any) -> WorkerOptions:
-    about: dict[str, Any] = {"kinds": ["tiny", "probe"], "heartbeat": HEARTBEAT, "grace": timedelta()}
-    return WorkerOptions(**(about | chosen))
-
-
-async def entries_of(database: str) -> list[tuple[str, str]]:
-    rows = await fetch(database, "SELECT entrypoint, status::text FROM queue.pgqueuer ORDER BY id")
-    return [(row["entrypoint"], row["status"]) for row in rows]
 
 
 async def until_child(before: set[int]) -> None:
@@ -171,18 +158,21 @@ async def test_the_most_urgent_job_goes_first(runtime: Runtime, source: MediaFil
 async def test_cancelling_stops_the_decoding_within_a_second(
     runtime: Runtime, source: MediaFile, database: str
 ) -> None:
+    """Of three, since the machine is shared; without the notice each would take half a minute."""
     before = set(children_of(os.getpid()))
+    took = []
 
-    async with running_worker(runtime, database, options()):
-        job = await running_endlessly(runtime, source, database)
-        cancelled_at = time.monotonic()
-        await runtime.control.cancel(job.id, owner="alice")
-        await until_childless(before)
-        took = time.monotonic() - cancelled_at
-        await until_queue_is_empty(database)
+    async with running_worker(runtime, database, options(heartbeat=timedelta(minutes=1))):
+        for _ in range(3):
+            job = await running_endlessly(runtime, source, database)
+            cancelled_at = time.monotonic()
+            await runtime.control.cancel(job.id, owner="alice")
+            await until_childless(before)
+            took.append(time.monotonic() - cancelled_at)
+            await until_queue_is_empty(database)
 
-    assert took < 1
-    assert (await jobs_of(database))[job.id]["status"] == "cancelled"
+    assert sorted(took)[1] < 1
+    assert statuses(await jobs_of(database)) == {"cancelled": 3}
     assert await outputs_of(database, job) == []
 
 

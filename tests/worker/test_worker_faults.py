@@ -1,9 +1,8 @@
-"""The worker in this process: what it takes, how many at once, and how it stops."""
+"""The worker in this process: what goes wrong around it, and what it says of itself."""
 
 import asyncio
 import time
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,32 +12,18 @@ from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.worker.service import WorkerOptions, running_worker
-from tests.conftest import Client, execute, fetch
+from tests.conftest import Client, execute
 from tests.worker.workers import (
+    HEARTBEAT,
+    options,
     queue_job,
     until,
     until_ended,
+    until_queue_is_empty,
     until_status,
 )
 
-HEARTBEAT = timedelta(seconds=1)
-
-
-def options(**chosen: Any) -> WorkerOptions:
-    about: dict[str, Any] = {"kinds": ["tiny", "probe"], "heartbeat": HEARTBEAT, "grace": timedelta()}
-    return WorkerOptions(**(about | chosen))
-
-
-async def entries_of(database: str) -> list[tuple[str, str]]:
-    rows = await fetch(database, "SELECT entrypoint, status::text FROM queue.pgqueuer ORDER BY id")
-    return [(row["entrypoint"], row["status"]) for row in rows]
-
-
-async def until_queue_is_empty(database: str) -> None:
-    async def empty() -> bool:
-        return await entries_of(database) == []
-
-    await until(empty)
+pytestmark = pytest.mark.usefixtures("plugged_in")
 
 
 async def test_a_worker_whose_connection_is_cut_keeps_its_job_and_takes_the_next(

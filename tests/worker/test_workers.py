@@ -12,11 +12,12 @@ import pytest
 from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
-from media_analysis.worker.service import WorkerOptions, running_worker
+from media_analysis.worker.service import running_worker
 from tests.conftest import fetch
-from tests.worker.conftest import HEARTBEAT_SECONDS
 from tests.worker.workers import (
+    PIECES,
     children_of,
+    options,
     outputs_of,
     queue_job,
     runs,
@@ -30,17 +31,11 @@ from tests.worker.workers import (
 )
 
 pytestmark = pytest.mark.usefixtures("plugged_in")
-PIECES = [("piece", 0, "stored"), ("piece", 1, "stored")]
-RESCUE_SECONDS = HEARTBEAT_SECONDS * 4 / 3
+RESCUE_SECONDS = (options().heartbeat + options().look).total_seconds()
 """A heartbeat's timeout, and the time until somebody looks."""
 GRACE_SECONDS = 0.2
 SLACK_SECONDS = 3.0
 """The machine is shared with the tests beside."""
-
-
-def rescuing(heartbeat: timedelta = timedelta(seconds=HEARTBEAT_SECONDS)) -> WorkerOptions:
-    """Return the options of a worker in this process, which starts at once."""
-    return WorkerOptions(kinds=["tiny"], heartbeat=heartbeat, grace=timedelta())
 
 
 async def test_two_workers_share_twenty_jobs_and_each_job_runs_once(
@@ -64,7 +59,7 @@ async def test_a_worker_told_to_stop_hands_back_and_an_idle_one_hears_of_it_at_o
 
     async with working(environment, tmp_path) as first:
         await until_status(database, job, "running")
-        async with running_worker(runtime, database, rescuing(heartbeat=timedelta(minutes=1))):
+        async with running_worker(runtime, database, options(heartbeat=timedelta(minutes=1))):
             stopped_at = time.monotonic()
             exit_code = await first.end(signal.SIGTERM)
             await until_status(database, job, "running")
@@ -86,7 +81,7 @@ async def test_a_killed_worker_is_stood_in_for_within_the_stated_time(
 
     async with working(environment, tmp_path) as first:
         await until_first_piece(database)
-        async with running_worker(runtime, database, rescuing()):
+        async with running_worker(runtime, database, options()):
             children = children_of(first.process.pid)
             killed_at = time.monotonic()
             await first.end(signal.SIGKILL)
@@ -112,7 +107,7 @@ async def test_a_worker_that_wakes_up_after_it_was_replaced_changes_nothing(
     async with working(environment, tmp_path) as zombie:
         await until_first_piece(database)
         os.kill(zombie.process.pid, signal.SIGSTOP)
-        async with running_worker(runtime, database, rescuing()):
+        async with running_worker(runtime, database, options()):
             await until_status(database, job, "completed")
         published = await everything_of(database)
         os.kill(zombie.process.pid, signal.SIGCONT)
@@ -158,11 +153,11 @@ async def test_a_job_that_kills_its_workers_is_given_up(
 
     for _ in range(2):
         async with working(environment | poison, tmp_path, ready=False) as worker:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 exit_code = await worker.process.wait()
             assert exit_code == -signal.SIGKILL
     settings = load_settings(environ=environment | {"WORKER_MAX_ATTEMPTS": "2"}).settings
-    async with open_runtime(settings, database) as strict, running_worker(strict, database, rescuing()):
+    async with open_runtime(settings, database) as strict, running_worker(strict, database, options()):
         jobs = await until_ended(database)
         await until_queue_is_empty(database)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,11 +18,15 @@ from media_analysis.analysis.control import NewJob
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
+from media_analysis.worker.service import WorkerOptions
 from tests.cli.commands import COMMAND, ROOT, clean
 from tests.conftest import fetch
 from tests.worker import plugin
 
 READY_SECONDS = 60.0
+HEARTBEAT = timedelta(seconds=1)
+PIECES = [("piece", 0, "stored"), ("piece", 1, "stored")]
+"""The outputs of a job that made two."""
 ENDED = frozenset({"completed", "failed", "cancelled"})
 _JOBS = "SELECT id, status::text, error_code, error, attempts, fence, worker FROM analysis_jobs ORDER BY id"
 _OUTPUTS = """
@@ -92,6 +97,12 @@ async def working(
         await process.wait()
 
 
+def options(**chosen: Any) -> WorkerOptions:
+    """Return the options of a worker with a short heartbeat that hands its jobs back when it is told to stop."""
+    about: dict[str, Any] = {"kinds": ["tiny", "probe"], "heartbeat": HEARTBEAT, "grace": timedelta()}
+    return WorkerOptions(**(about | chosen))
+
+
 async def queue_job(runtime: Runtime, source: MediaFile, **parameters: Any) -> AnalysisJob:
     """Create a job of the plugin's kind."""
     asked = NewJob(owner="alice", name="n", kind="tiny", source_file_ids=[source.id], parameters=parameters)
@@ -107,7 +118,7 @@ async def outputs_of(database: str, job: AnalysisJob) -> list[tuple[str, int, st
     return [(row["role"], row["ordinal"], row["state"]) for row in await fetch(database, _OUTPUTS, job.id)]
 
 
-async def until(reached: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> float:
+async def until(reached: Callable[[], Awaitable[bool]], *, seconds: float = READY_SECONDS) -> float:
     """Wait until something is so, and return how long that took."""
     began = time.monotonic()
     async with asyncio.timeout(seconds):
@@ -116,7 +127,7 @@ async def until(reached: Callable[[], Awaitable[bool]], *, seconds: float = 30) 
     return time.monotonic() - began
 
 
-async def until_ended(database: str, *, seconds: float = 30) -> dict[UUID, dict[str, Any]]:
+async def until_ended(database: str, *, seconds: float = READY_SECONDS) -> dict[UUID, dict[str, Any]]:
     """Return the jobs as soon as all have ended."""
 
     async def ended() -> bool:
@@ -126,7 +137,7 @@ async def until_ended(database: str, *, seconds: float = 30) -> dict[UUID, dict[
     return await jobs_of(database)
 
 
-async def until_status(database: str, job: AnalysisJob, status: str, *, seconds: float = 30) -> float:
+async def until_status(database: str, job: AnalysisJob, status: str, *, seconds: float = READY_SECONDS) -> float:
     async def so() -> bool:
         return bool((await jobs_of(database))[job.id]["status"] == status)
 
@@ -140,9 +151,15 @@ async def until_attempts(database: str, job: AnalysisJob, attempts: int) -> None
     await until(so)
 
 
+async def entries_of(database: str) -> list[tuple[str, str]]:
+    """Return entrypoint and status of all that is queued, the oldest first."""
+    rows = await fetch(database, "SELECT entrypoint, status::text FROM queue.pgqueuer ORDER BY id")
+    return [(row["entrypoint"], row["status"]) for row in rows]
+
+
 async def until_queue_is_empty(database: str) -> None:
     async def empty() -> bool:
-        return await fetch(database, "SELECT FROM queue.pgqueuer") == []
+        return await entries_of(database) == []
 
     await until(empty)
 

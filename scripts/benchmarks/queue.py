@@ -1,0 +1,187 @@
+"""Empty jobs through the whole product, against the queue's own empty entries on the same database."""
+
+import asyncio
+import os
+import signal
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+
+from media_analysis.analysis.control import NewJob
+from media_analysis.db.queue import QUEUE, queue_on
+from media_analysis.files.bodies import Body
+from media_analysis.files.uploads import Upload
+from media_analysis.storage.category import Category
+from scripts.benchmarks.empty import EMPTY
+from scripts.benchmarks.stage import Stage, settle
+
+OWNER = "owner-0"
+SOURCES = 256
+"""As many as jobs that run at once would have; one for all would have them wait for its row."""
+CALLERS = 16
+LOOK_SECONDS = 0.02
+CLEAR = """
+    TRUNCATE job_events, job_sources, queue.pgqueuer, queue.pgqueuer_log;
+    DELETE FROM analysis_jobs
+"""
+ROOT = Path(__file__).parents[2]
+Fill = Callable[[int], Awaitable[None]]
+
+
+async def queue(stage: Stage, *, jobs: int, children: int, concurrency: int, rounds: int) -> dict[str, Any]:
+    """Drain a full queue with one and with two worker processes, each running `concurrency` jobs at once."""
+    plug_in(stage.directory / "plugins")
+    sources = [await add_source(stage, number) for number in range(SOURCES)]
+    counts = {"bare": 5 * jobs, "product": jobs, "confined": children}
+    enqueued: dict[str, list[float]] = {way: [] for way in counts}
+    drained: dict[str, dict[int, list[float]]] = {way: {1: [], 2: []} for way in counts}
+    for number in range(rounds):
+        for processes in (1, 2):
+            for way, count in counts.items():
+                await clear(stage.url)
+                fill = fill_bare(stage, count) if way == "bare" else fill_product(stage, sources, count)
+                enqueued[way].append(count / await timed(fill))
+                await settle(stage.url)
+                async with workers(way, processes, stage, concurrency) as start:
+                    drained[way][processes].append(count / await timed(drain(stage.url, start)))
+            rates = ", ".join(f"{way} {drained[way][processes][-1]:,.0f}/s" for way in counts)
+            print(f"  round {number + 1}, {processes} worker(s): {rates}")
+        await require_ended(stage)
+    return summary(enqueued, drained) | {"concurrency": concurrency}
+
+
+def summary(enqueued: dict[str, list[float]], drained: dict[str, dict[int, list[float]]]) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "created_per_second": {way: statistics.median(enqueued[way]) for way in ("bare", "product")}
+    }
+    for processes, name in ((1, "one_worker"), (2, "two_workers")):
+        rates = {way: statistics.median(runs[processes]) for way, runs in drained.items()}
+        figures[name] = {
+            "jobs_per_second": rates,
+            "ratio_to_bare": rates["product"] / rates["bare"],
+            "ratio_to_bare_confined": rates["confined"] / rates["bare"],
+        }
+    return figures
+
+
+def plug_in(folder: Path) -> None:
+    """Install the empty kind for processes started with this folder on their path."""
+    metadata = folder / "empty-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: empty\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[media_analysis.kinds]\n{EMPTY} = scripts.benchmarks.empty:KIND\n")
+
+
+async def add_source(stage: Stage, number: int) -> UUID:
+    async def content() -> Body:
+        yield b"a source"
+
+    asked = Upload(owner=OWNER, category=Category.UPLOADS, filename=f"{number}.bin")
+    return (await stage.runtime.uploads.store_file(asked, content())).id
+
+
+async def fill_bare(stage: Stage, count: int) -> None:
+    """Enqueue empty entries, a thousand at a time, as the library's own benchmark fills its queue."""
+    connection = await asyncpg.connect(stage.url)
+    try:
+        queries = queue_on(AsyncpgDriver(connection))
+        for _ in range(0, count, 1000):
+            await queries.enqueue([EMPTY] * 1000, [None] * 1000, [0] * 1000)
+    finally:
+        await connection.close()
+
+
+async def fill_product(stage: Stage, sources: Sequence[UUID], count: int) -> None:
+    """Create jobs one by one, from several callers at once, as a service does."""
+
+    async def call(first: int) -> None:
+        for number in range(first, count, CALLERS):
+            source = sources[number % len(sources)]
+            await stage.runtime.control.create(NewJob(owner=OWNER, name="bench", kind=EMPTY, source_file_ids=[source]))
+
+    await asyncio.gather(*(call(first) for first in range(CALLERS)))
+
+
+@asynccontextmanager
+async def workers(way: str, processes: int, stage: Stage, concurrency: int) -> AsyncIterator[Callable[[], None]]:
+    """Open worker processes; what is yielded has all of them begin."""
+    importable = os.pathsep.join([str(stage.directory / "plugins"), str(ROOT)])
+    command = [sys.executable, "-m", "scripts.benchmarks.queue_worker", way, str(stage.directory), stage.url]
+    async with AsyncExitStack() as stack:
+        started = [
+            await stack.enter_async_context(process(*command, str(concurrency), importable=importable))
+            for _ in range(processes)
+        ]
+
+        def start() -> None:
+            for one in started:
+                if one.stdin is not None:
+                    one.stdin.write(b"\n")
+
+        yield start
+
+
+@asynccontextmanager
+async def process(*command: str, importable: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start a process, wait until it is ready, and end it with the block."""
+    started = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": importable},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        if started.stdout is None or await started.stdout.readline() != b"ready\n":
+            raise SystemExit("a worker did not start")
+        yield started
+    finally:
+        if started.returncode is None:
+            started.send_signal(signal.SIGKILL)
+        await started.wait()
+
+
+async def drain(url: str, start: Callable[[], None]) -> None:
+    """Return as soon as the queue is empty."""
+    connection = await asyncpg.connect(url)
+    try:
+        start()
+        while await connection.fetchval(f"SELECT EXISTS (SELECT FROM {QUEUE.qualified.queue_table})"):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        await connection.close()
+
+
+async def timed(work: Awaitable[None]) -> float:
+    started = time.perf_counter()
+    await work
+    return time.perf_counter() - started
+
+
+async def clear(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(CLEAR)
+    finally:
+        await connection.close()
+
+
+async def require_ended(stage: Stage) -> None:
+    """Stop unless every job completed at its first attempt."""
+    connection = await asyncpg.connect(stage.url)
+    try:
+        strange = await connection.fetchval(
+            "SELECT count(*) FROM analysis_jobs WHERE status <> 'completed' OR attempts <> 1"
+        )
+    finally:
+        await connection.close()
+    if strange:
+        raise SystemExit(f"{strange} jobs did not complete at once at {stage.url}")
