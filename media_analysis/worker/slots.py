@@ -18,10 +18,6 @@ class Slots:
     def release(self, entry: int) -> None:
         self._taken.pop(entry, None)
 
-    def taken(self, kind: str) -> int:
-        """Return how many jobs of a kind run."""
-        return Counter(self._taken.values())[kind]
-
     def room(self, kinds: Iterable[str]) -> dict[str, int]:
         """Return how many more jobs of each kind could run if no other began; kinds without room are left out."""
         free, running = self._total - len(self._taken), Counter(self._taken.values())
