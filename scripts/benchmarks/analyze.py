@@ -1,15 +1,16 @@
 """Analysing a minute of 1080p H.264, against the ffmpeg command line doing the same with as many threads."""
 
 import asyncio
-import os
-import resource
+import re
 import shutil
 import statistics
 import subprocess
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import av
@@ -24,6 +25,7 @@ from scripts.benchmarks.stage import Stage, settle
 OWNER = "owner-0"
 RATE = 25
 THREADS = 2
+PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 SHEET = {"columns": 4, "thumbnail_width": 320}
 SAMPLINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "every_second": ("analyze", {"every_seconds": 1.0, **SHEET}),
@@ -51,18 +53,16 @@ async def race(
 ) -> dict[str, Any]:
     ours: list[float] = []
     peers: list[float] = []
-    # Ours first: what the children of this process needed at most is all the system tells.
-    await run_job(stage, source, kind, parameters)
-    peak = {"ours": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, "ffmpeg": 0}
+    mine, theirs = Peak(), Peak()
     for number in range(rounds):
         await settle(stage.url)
-        ours.append(await timed(lambda: run_job(stage, source, kind, parameters)))
+        with mine.watching():
+            ours.append(await timed(lambda: run_job(stage, source, kind, parameters)))
         await settle(stage.url)
         out = stage.directory / f"{name}-{number}"
         out.mkdir()
-        started = time.perf_counter()
-        peak["ffmpeg"] = max(peak["ffmpeg"], await asyncio.to_thread(run_ffmpeg, video, out, name))
-        peers.append(time.perf_counter() - started)
+        with theirs.watching():
+            peers.append(await timed(lambda out=out: asyncio.to_thread(run_ffmpeg, video, out, name)))  # type: ignore[misc]
         pictures = len(list(out.iterdir()))
         shutil.rmtree(out)
         print(f"  {name} {number + 1}: job {ours[-1]:.2f} s, ffmpeg {peers[-1]:.2f} s ({pictures} pictures)")
@@ -71,8 +71,40 @@ async def race(
         "job_seconds": medians[0],
         "ffmpeg_seconds": medians[1],
         "ratio": medians[0] / medians[1],
-        "peak_bytes": peak,
+        "peak_bytes": {"ours": mine.size_bytes, "ffmpeg": theirs.size_bytes},
     }
+
+
+class Peak:
+    """The most memory that a process started meanwhile had resident.
+
+    Asked of the processes while they live: what the system tells of those that ended counts what their parent had.
+    """
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        known, over = set(children()), threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(known, over))
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    def _watch(self, known: set[str], over: threading.Event) -> None:
+        while not over.wait(0.01):
+            for pid in set(children()) - known:
+                with suppress(OSError):
+                    found = PEAK.search(Path(f"/proc/{pid}/status").read_text())
+                    self.size_bytes = max(self.size_bytes, 1024 * int(found[1]) if found else 0)
+
+
+def children() -> list[str]:
+    return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -92,8 +124,8 @@ async def run_job(stage: Stage, source: UUID, kind: str, parameters: dict[str, A
         raise SystemExit(f"the job ended {ended.status}: {ended.error}")
 
 
-def run_ffmpeg(video: Path, out: Path, name: str) -> int:
-    """Do the same with the command line; return the most memory it had resident, in bytes."""
+def run_ffmpeg(video: Path, out: Path, name: str) -> None:
+    """Do the same with the command line."""
     pictures = ["-q:v", "3", str(out / "%05d.jpg")]
     if name == "keyframes":
         work = ["-skip_frame", "nokey", "-i", str(video), "-vsync", "vfr", *pictures]
@@ -101,12 +133,7 @@ def run_ffmpeg(video: Path, out: Path, name: str) -> int:
         graph = "[0:v]fps=1,split[frames][small];[small]scale=320:-2,tile=4x15[sheet]"
         sheet = ["-map", "[sheet]", "-frames:v", "1", "-q:v", "3", str(out / "sheet.jpg")]
         work = ["-i", str(video), "-filter_complex", graph, "-map", "[frames]", *pictures, *sheet]
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-threads", str(THREADS), *work]
-    running = subprocess.Popen(command)
-    _, status, used = os.wait4(running.pid, 0)
-    if status:
-        raise SystemExit(f"ffmpeg ended with {status}")
-    return used.ru_maxrss * 1024
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-threads", str(THREADS), *work], check=True)
 
 
 def make_video(path: Path, seconds: int) -> None:
@@ -123,10 +150,12 @@ def make_video(path: Path, seconds: int) -> None:
         stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
         while True:
             try:
-                frame = graph.pull()
+                frame = cast("av.VideoFrame", graph.pull())
             except av.error.EOFError:
                 break
-            output.mux(stream.encode(frame))  # type: ignore[arg-type]
+            # The encoder would make every picture a keyframe, as those of the source are.
+            frame.pict_type = av.video.frame.PictureType.NONE
+            output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
 
 
