@@ -29,6 +29,10 @@ _BRING_BACK: Final = text("""
     WHERE id = ANY(CAST(:job_ids AS uuid[])) AND deleted_at IS NOT NULL
     RETURNING id, owner, status::text
 """).bindparams(bindparam("otherwise", type_=Interval))
+_PUT_OFF: Final = text("""
+    UPDATE analysis_jobs SET expires_at = :now + :otherwise
+    WHERE id = ANY(CAST(:job_ids AS uuid[])) AND deleted_at IS NULL AND expires_at <= :now RETURNING id
+""").bindparams(bindparam("otherwise", type_=Interval))
 _FORGET_SUMMARIES: Final = text("DELETE FROM job_audit WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
 
 # Those about files that are trash stay hidden until these come back.
@@ -39,7 +43,7 @@ _SHOW: Final = """
         SELECT result.id FROM analysis_results AS result
         JOIN analysis_jobs AS job ON job.id = result.job_id
         LEFT JOIN media_files AS file ON file.id = result.media_file_id
-        WHERE {which} AND NOT result.published AND job.deleted_at IS NULL
+        WHERE {which} AND (NOT result.published OR result.expires_at <= :now) AND job.deleted_at IS NULL
             AND job.status NOT IN ('pending', 'running') AND file.state IS DISTINCT FROM 'trashed'
         ORDER BY result.id FOR UPDATE OF result
     ))
@@ -74,16 +78,17 @@ async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | N
 async def bring_back(
     session: AsyncSession, job_ids: Sequence[UUID], *, actor: str, now: datetime, otherwise: timedelta
 ) -> None:
-    """Bring those of locked jobs that are deleted back, with their results; an end that has passed is put off."""
+    """Bring back those of locked jobs that are deleted or over, with their results; a passed end is put off."""
     if not job_ids:
         return
     asked = {"job_ids": list(job_ids), "now": now, "otherwise": otherwise}
+    over = (await session.scalars(_PUT_OFF, asked)).all()
     rows = (await session.execute(_BRING_BACK, asked)).all()
-    if not rows:
-        return
     back = [row.id for row in rows]
+    if not over and not back:
+        return
     await session.execute(_FORGET_SUMMARIES, {"job_ids": back})
-    await session.execute(_SHOW_OF_JOBS, {"ids": back, "now": now, "otherwise": otherwise})
+    await session.execute(_SHOW_OF_JOBS, {"ids": [*over, *back], "now": now, "otherwise": otherwise})
     for row in rows:
         await add_event(session, row.id, "status", {"status": row.status})
     acts = [Act(actor=actor, action=Action.RESTORED, owner=row.owner, job_id=row.id) for row in rows]

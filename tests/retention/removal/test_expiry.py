@@ -244,6 +244,21 @@ class TestByWayOfTheTrash:
         assert (expired.files_trashed, expired.results, expired.jobs, kept) == (1, 0, 0, 1)
         assert (over.files, over.results, over.jobs) == (1, 1, 1)
 
+    async def test_a_run_that_is_over_comes_back_with_its_results(
+        self, runtime: Runtime, ended: AnalysisJob, database: str
+    ) -> None:
+        later = await instant(runtime, 2 * HOUR)
+        await sweep(runtime, now=later)
+
+        restored = await runtime.restoring.restore_job(ended.id, owner="alice", actor="alice", now=later)
+        after = await sweep(runtime, now=later + 12 * HOUR)
+
+        (result,) = await results_of(database, ended)
+        (job,) = await fetch(database, "SELECT expires_at FROM analysis_jobs WHERE id = $1", ended.id)
+        assert (restored.restored, after.files_trashed, after.results) == (1, 0, 0)
+        assert (result["published"], result["expires_at"]) == (True, job["expires_at"])
+        assert job["expires_at"] > later + 12 * HOUR
+
     async def test_a_job_deleted_into_the_trash_is_forgotten_when_its_time_is_over(
         self, runtime: Runtime, ended: AnalysisJob, database: str
     ) -> None:
