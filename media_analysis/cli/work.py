@@ -1,6 +1,7 @@
 """`media-analysis work`: run jobs on this machine, beside a running service or far from it."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -18,6 +19,11 @@ def work(
     kinds: Annotated[
         str | None, typer.Option(help="Only jobs of these kinds, separated by commas", show_default=False)
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Serve /metrics there, for Prometheus; 0 is any", show_default=False),
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="The address for that")] = "127.0.0.1",
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -26,7 +32,8 @@ def work(
     It needs the service's database and the service's store, on the same path.
     """
     settings = load(config, data_dir, narrate=True, worker={"concurrency": concurrency}).settings
-    run(_work(settings, _listed(kinds)))
+    exposed = None if metrics_port is None else (metrics_host, metrics_port)
+    run(_work(settings, _listed(kinds), exposed))
 
 
 def _listed(kinds: str | None) -> list[str]:
@@ -38,7 +45,7 @@ def _listed(kinds: str | None) -> list[str]:
     return chosen
 
 
-async def _work(settings: Settings, kinds: list[str]) -> None:
+async def _work(settings: Settings, kinds: list[str], exposed: tuple[str, int] | None) -> None:
     # Imported here so that no other command pays for the queue.
     from media_analysis.worker.service import WorkerOptions, running_worker  # noqa: PLC0415
 
@@ -46,15 +53,18 @@ async def _work(settings: Settings, kinds: list[str]) -> None:
     async with (
         database_url(settings, report=report) as url,
         open_runtime(settings, url, adopts_policy=False) as runtime,
-        running_worker(runtime, url, options) as worker,
     ):
-        interrupted = asyncio.Event()
+        with nullcontext() if exposed is None else runtime.metrics.exposed(*exposed) as port:
+            if exposed is not None:
+                report(f"metrics at http://{exposed[0]}:{port}/metrics")
+            async with running_worker(runtime, url, options) as worker:
+                interrupted = asyncio.Event()
 
-        def interrupt() -> None:
-            interrupted.set()
-            worker.interrupt()
+                def interrupt() -> None:
+                    interrupted.set()
+                    worker.interrupt()
 
-        at_interruption(interrupt)
-        report(f"ready: {options.concurrency} at once of {', '.join(options.kinds)}, as {worker.name}")
-        await interrupted.wait()
-        report("stopping")
+                at_interruption(interrupt)
+                report(f"ready: {options.concurrency} at once of {', '.join(options.kinds)}, as {worker.name}")
+                await interrupted.wait()
+                report("stopping")

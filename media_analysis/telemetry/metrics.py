@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
+from media_analysis.errors import Misconfigured
 from media_analysis.jobs.waiting import Waiting
 from media_analysis.retention.models import Pause, PauseCause, SweepStatus
 from media_analysis.retention.pressure.outcome import Outcome
@@ -115,6 +116,28 @@ class Metrics:
     def observe_loop_lag(self, seconds: float) -> None:
         """Take over how late the event loop was."""
         self._loop_lag.set(seconds)
+
+    @contextmanager
+    def exposed(self, host: str, port: int) -> Iterator[int]:
+        """Serve what is told of jobs that run in this process, where nothing else does; yield the port.
+
+        Raises:
+            Misconfigured: the port cannot be had.
+
+        """
+        registry = CollectorRegistry()
+        for metric in (self._jobs_ended, self._jobs_running, self._loop_lag):
+            registry.register(metric)
+        try:
+            server, serving = start_http_server(port, host, registry)
+        except OSError as error:
+            raise Misconfigured(f"metrics cannot be served at {host}:{port}: {error.strerror}") from error
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            server.server_close()
+            serving.join()
 
     def set_waiting_jobs(self, waiting: Sequence[Waiting]) -> None:
         """Take over what waits for a worker; kinds of which none waits any more are gone."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.cli.commands import COMMAND, READY_SECONDS, ROOT, Serving, clean, run, serving
@@ -80,6 +81,23 @@ def test_a_worker_beside_a_service_that_runs_none_does_its_jobs(
     assert (exit_code, still_there) == (0, 200)
     assert "Traceback" not in worker.output
     assert '"worker.started"' not in service.output
+
+
+def test_a_worker_tells_prometheus_of_its_jobs_alone(first_life: FirstLife, data_dir: Path, tmp_path: Path) -> None:
+    with serving("--data-dir", data_dir, printed=tmp_path / "serve", WORKER_ENABLED="false") as service:
+        service.url()
+        options = ("--data-dir", data_dir, "--metrics-port", "0")
+        with work(*options, printed=tmp_path / "work") as worker:
+            address = worker.wait_for(r"metrics at (http://127\.0\.0\.1:\d+/metrics)")[1]
+            probe_over_http(service, first_life.token)
+            told = httpx.get(address).text
+            taken = run("work", *options[:-1], address.split(":")[2].split("/")[0])
+            exit_code = worker.end(signal.SIGTERM)
+
+    assert 'jobs_ended_total{kind="probe",outcome="completed"} 1.0' in told
+    assert "storage_" not in told
+    assert (taken.returncode, exit_code) == (1, 0)
+    assert "metrics cannot be served at 127.0.0.1" in taken.stderr
 
 
 @pytest.mark.parametrize(
