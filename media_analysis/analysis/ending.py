@@ -63,20 +63,20 @@ async def hand_back_job(
 
 async def add_results(session: AsyncSession, job: AnalysisJob, results: Sequence[NewResult]) -> None:
     """Add results of a locked job's run, hidden until it completes."""
-    if not results:
-        return
-    rows = [
-        {
-            "id": uuid7(),
-            "owner": job.owner,
-            "job_id": job.id,
-            "job_fence": job.fence,
-            "published": False,
-            "media_file_id": result.file_id,
-            "kind": result.kind,
-            "data": dict(result.data),
-            "category": result.category,
-        }
-        for result in results
-    ]
-    await session.execute(insert(AnalysisResult), rows)
+    if results:
+        await session.execute(insert(AnalysisResult), [row_of(job, result) for result in results])
+
+
+def row_of(job: AnalysisJob, result: NewResult) -> dict[str, Any]:
+    """Return the row of a result of a job's run, hidden as yet."""
+    return {
+        "id": uuid7(),
+        "owner": job.owner,
+        "job_id": job.id,
+        "job_fence": job.fence,
+        "published": False,
+        "media_file_id": result.file_id,
+        "kind": result.kind,
+        "data": dict(result.data),
+        "category": result.category,
+    }

@@ -1,6 +1,6 @@
 """Analysers elsewhere, in any language: they claim `external` jobs and write under a fence, like workers do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from uuid_utils.compat import uuid7
 
+from media_analysis.analysis.ending import row_of
 from media_analysis.analysis.execution import RunOptions
 from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.analysis.runs import RunService, require_run
@@ -202,18 +202,7 @@ class ExternalService:
 
 
 def _upsert(job: AnalysisJob, result: NewResult) -> Any:
-    values: Mapping[str, Any] = {
-        "id": uuid7(),
-        "owner": job.owner,
-        "job_id": job.id,
-        "job_fence": job.fence,
-        "published": False,
-        "media_file_id": result.file_id,
-        "kind": result.kind,
-        "data": dict(result.data),
-        "category": result.category,
-    }
-    statement = insert(AnalysisResult).values(**values)
+    statement = insert(AnalysisResult).values(**row_of(job, result))
     return statement.on_conflict_do_update(
         index_elements=["job_id", "job_fence", "kind", "media_file_id"],
         index_where=text("job_fence IS NOT NULL"),

@@ -1,6 +1,6 @@
 """Files planted in numbers, and sweeps with options of their own."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
+from tests.retention.elsewhere import Elsewhere, Moments, living_elsewhere
 
 CONTENT = b"planted"
 _PLANT = """
@@ -70,6 +71,19 @@ def plant(runtime: Runtime, database: str, settings: Settings) -> Plant:
         return ids
 
     return planted
+
+
+@pytest.fixture
+def elsewhere(settings: Settings, database: str, runtime: Runtime) -> Iterator[Elsewhere]:
+    """Another replica, in a thread of its own."""
+    with living_elsewhere(settings, database) as replica:
+        yield replica
+
+
+@pytest.fixture
+def moments(monkeypatch: pytest.MonkeyPatch) -> Moments:
+    """Instants at which a test stops the service."""
+    return Moments(monkeypatch)
 
 
 def write_objects(root: Path, keys: list[str]) -> None:

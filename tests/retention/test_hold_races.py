@@ -4,7 +4,7 @@ Where one side stands at a failpoint the other is a replica in a thread, so ever
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.files.conftest import objects
 from tests.retention.conftest import FUTURE, Plant, buried, key_of, living, request, sweep
-from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments, living_elsewhere
+from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments
 from tests.retention.jobs import facts_of
 
 ASKED = HoldRequest(actor="alice", reason="evidence")
@@ -34,17 +34,6 @@ async def other(settings: Settings, database: str, runtime: Runtime) -> AsyncIte
     """A second replica over the same database and store."""
     async with open_runtime(settings, database) as opened:
         yield opened
-
-
-@pytest.fixture
-def elsewhere(settings: Settings, database: str, runtime: Runtime) -> Iterator[Elsewhere]:
-    with living_elsewhere(settings, database) as replica:
-        yield replica
-
-
-@pytest.fixture
-def moments(monkeypatch: pytest.MonkeyPatch) -> Moments:
-    return Moments(monkeypatch)
 
 
 async def outcome_of(started: object) -> object:

@@ -1,7 +1,6 @@
 """No file slips into, or through, a job that is being held: whichever of the two transactions comes first."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import timedelta
 from threading import Event
@@ -12,28 +11,16 @@ import pytest
 from media_analysis.files.uploads import Upload
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks
 from tests.files.conftest import SlowBody
 from tests.retention.conftest import FUTURE, Plant, living, sweep
-from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments, living_elsewhere
+from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments
 from tests.retention.jobs import add_job, assign, facts_of
 
 ASKED = HoldRequest(actor="alice", reason="evidence")
 DAY = timedelta(days=1)
 ROUNDS = 10
-
-
-@pytest.fixture
-def elsewhere(settings: Settings, database: str, runtime: Runtime) -> Iterator[Elsewhere]:
-    with living_elsewhere(settings, database) as replica:
-        yield replica
-
-
-@pytest.fixture
-def moments(monkeypatch: pytest.MonkeyPatch) -> Moments:
-    return Moments(monkeypatch)
 
 
 @pytest.fixture

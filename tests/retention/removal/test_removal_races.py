@@ -1,7 +1,6 @@
 """A job is deleted while somebody completes, holds, feeds or restores it: one of them is first, none waits for ever."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,9 @@ from media_analysis.files.uploads import Upload
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, fetch
-from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments, living_elsewhere
+from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments
 
 HOLD = HoldRequest(actor="alice", reason="evidence")
 FRAMES = 3
@@ -30,17 +28,6 @@ FRAMES = 3
 def asked(request: pytest.FixtureRequest) -> RemovalRequest:
     soft = request.param == "soft"
     return RemovalRequest(requested_by="alice", soft=soft, hard=not soft)
-
-
-@pytest.fixture
-def elsewhere(settings: Settings, database: str, runtime: Runtime) -> Iterator[Elsewhere]:
-    with living_elsewhere(settings, database) as replica:
-        yield replica
-
-
-@pytest.fixture
-def moments(monkeypatch: pytest.MonkeyPatch) -> Moments:
-    return Moments(monkeypatch)
 
 
 @dataclass(frozen=True)
