@@ -10,7 +10,6 @@ from sqlalchemy import event
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.conftest import execute, fetch
-from tests.files.conftest import eventually
 from tests.retention.jobs import add_job, assign
 from tests.retention.test_claim_plan import _FILL, nodes
 
@@ -33,29 +32,22 @@ async def test_explaining_a_file_and_its_job_reads_no_table_from_end_to_end(runt
     job_id = await add_job(database)
     (last,) = await fetch(database, "SELECT id FROM media_files WHERE category = 'uploads' ORDER BY id DESC LIMIT 1")
     await assign(database, job_id, last["id"])
-    await execute(database, "ANALYZE audit_events")
-    await eventually(lambda: is_visible_to_all(database))
-    plans: list[dict[str, Any]] = []
+    # Indexes keep the pages of all that earlier tests planted, until reading the table seems cheaper.
+    await execute(database, "VACUUM ANALYZE media_files")
+    await execute(database, "REINDEX TABLE media_files")
+    await execute(database, "REINDEX TABLE audit_events", "ANALYZE audit_events")
+    plans: list[tuple[dict[str, Any], str]] = []
 
     asked = await statements_of(runtime, last["id"], job_id)
     async with runtime.db.engine.connect() as connection:
         for statement, values in asked:
             told = (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values)).scalar_one()
-            plans += nodes(told[0]["Plan"])
+            plans += [(node, statement) for node in nodes(told[0]["Plan"])]
 
-    scanned = {node["Relation Name"] for node in plans if node["Node Type"] == "Seq Scan"}
-    used = {node["Index Name"] for node in plans if "Index Name" in node}
-    assert not scanned & {"media_files", "audit_events", "tombstones"}
+    scanned = [(node["Relation Name"], statement) for node, statement in plans if node["Node Type"] == "Seq Scan"]
+    used = {node["Index Name"] for node, _ in plans if "Index Name" in node}
+    assert [scan for scan in scanned if scan[0] in {"media_files", "audit_events", "tombstones"}] == []
     assert {"ix_media_files_oldest", "ix_media_files_job", "ix_audit_events_file_id", "ix_audit_events_job_id"} <= used
-
-
-async def is_visible_to_all(database: str) -> bool:
-    """Vacuum the files, and say whether nobody's snapshot kept that from marking pages as visible to all."""
-    await execute(database, "VACUUM ANALYZE media_files")
-    (table,) = await fetch(
-        database, "SELECT relallvisible >= relpages - 1 AS all FROM pg_class WHERE relname = 'media_files'"
-    )
-    return bool(table["all"])
 
 
 async def statements_of(runtime: Runtime, file_id: UUID, job_id: UUID) -> list[tuple[str, Any]]:
