@@ -1,13 +1,14 @@
 """Opens everything a process works with, once, and closes it in reverse."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from media_analysis.analysis.child.nursery import Nursery
 from media_analysis.analysis.control import ControlService
 from media_analysis.analysis.execution import Execution
 from media_analysis.analysis.external import ExternalService
@@ -70,6 +71,7 @@ class Runtime:
     db: Database
     store: DiskStore
     registrar: Registrar
+    nursery: Nursery
     metrics: Metrics = field(default_factory=Metrics)
 
     @cached_property
@@ -122,7 +124,7 @@ class Runtime:
     @cached_property
     def execution(self) -> Execution:
         chosen = options.run_options(self.settings)
-        return Execution(self.runs, self.uploads, self.discards, self.store.root, chosen)
+        return Execution(self.runs, self.uploads, self.discards, self.store.root, chosen, self.nursery)
 
     @cached_property
     def external(self) -> ExternalService:
@@ -280,7 +282,8 @@ async def open_runtime(settings: Settings, url: str, *, adopts_policy: bool = Tr
         opened.callback(store.close)
         registrar = Registrar(db, store, settings.storage.upload.lease_seconds)
         opened.push_async_callback(registrar.close)
-        yield Runtime(settings, db, store, registrar)
+        nursery = await opened.enter_async_context(aclosing(Nursery()))
+        yield Runtime(settings, db, store, registrar, nursery)
 
 
 async def _adopt(settings: Settings, db: Database, *, adopts_policy: bool) -> UUID:

@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 
 from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.child.nursery import Nursery
 from media_analysis.analysis.child.protocol import (
     Assignment,
     Message,
@@ -77,6 +78,7 @@ class Execution:
     root: Path
     """Where the store's keys begin."""
     options: RunOptions
+    nursery: Nursery
 
     async def run(self, job_id: UUID, *, worker: str) -> Outcome:
         """Claim a job and run it to an end; cancelled, it hands the job back for another worker.
@@ -168,7 +170,7 @@ class Execution:
         results: list[NewResult] = []
         async with (
             ProductIntake(self.uploads, run) as intake,
-            run_task(assignment, confinement=self.options.confinement) as messages,
+            run_task(assignment, confinement=self.options.confinement, nursery=self.nursery) as messages,
         ):
             async for message in messages:
                 await self._take(run, message, intake, results)

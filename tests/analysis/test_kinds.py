@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.child.nursery import Nursery
 from media_analysis.analysis.child.protocol import Assignment, Message, ProductMade, ResultMade
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.kinds import BUILT_IN, Kind, find_kind, load_kinds
@@ -159,7 +161,10 @@ async def run_example(path: Path, **parameters: object) -> list[Message]:
         size_bytes=1,
     )
     assignment = Assignment(kind="brightness", sources=[source], parameters=parameters)
-    async with run_task(assignment, confinement=Confinement(seconds=60)) as messages:
+    async with (
+        aclosing(Nursery()) as nursery,
+        run_task(assignment, confinement=Confinement(seconds=60), nursery=nursery) as messages,
+    ):
         return [message async for message in messages]
 
 

@@ -169,9 +169,13 @@ def statuses(jobs: Mapping[UUID, Mapping[str, Any]]) -> Counter[str]:
 
 
 def children_of(process: int) -> list[int]:
-    """Return the processes that a process started and that still run."""
-    listed = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [int(child) for child in listed]
+    """Return the processes in which a worker's tasks run: its stem has forked them."""
+    stems = [child for child in _forked_by(process) if b"child.stem" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for stem in stems for child in _forked_by(stem)]
+
+
+def _forked_by(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def runs(process: int) -> bool:

@@ -1,6 +1,6 @@
 """The child: reads one assignment, confines itself, runs the task and says how it ended.
 
-python -c "from media_analysis.analysis.child.main import main; main()" DESCRIPTOR < assignment
+Its order comes on standard input; the stem, which forks it, gives it the descriptor for what it says.
 """
 
 import errno
@@ -28,13 +28,13 @@ from media_analysis.errors.kinds import MediaAnalysisError
 from media_analysis.errors.media import CorruptMedia
 
 
-def main() -> None:
-    """Run the task assigned on standard input, writing messages to the descriptor that is the only argument."""
+def main(descriptor: int) -> None:
+    """Run the task assigned on standard input, writing messages to a descriptor, and end the process."""
     order = json.load(sys.stdin)
     die_with(order["parent"])
     assignment = Assignment.of(order["assignment"])
     missing = confine(Confinement(**order["confinement"]), readable=[source.path for source in assignment.sources])
-    with os.fdopen(int(sys.argv[1]), "wb") as pipe:
+    with os.fdopen(descriptor, "wb") as pipe:
         emitter = PipeEmitter(pipe, len(assignment.sources), assignment.limits.max_product_bytes)
         emitter.begin(missing)
         emitter.end(**_failure_of(assignment, emitter))

@@ -4,42 +4,37 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from math import ceil
-from pathlib import Path
 from typing import IO, Final
 
 import structlog
 
 from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.child.nursery import Nursery, Process
 from media_analysis.analysis.child.protocol import Assignment, Message
 from media_analysis.analysis.child.reading import MessageReader
 from media_analysis.errors.analysis import AnalysisCrashed, AnalysisMemoryPassed, AnalysisTimedOut
 from media_analysis.errors.kinds import MediaAnalysisError
 
-PROGRAM: Final = "from media_analysis.analysis.child.main import main; main()"
-POLL_SECONDS: Final = 0.01
 GRACE_SECONDS: Final = 2.0
 """Between a child's last word and its end."""
 REAP_SECONDS: Final = 10.0
 BUFFER_BYTES: Final = 262_144
 OUTPUT_BYTES: Final = 4_096
-KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
 OUT_OF_MEMORY: Final = ("MemoryError", "std::bad_alloc", "Cannot allocate memory")
 """What a library says that ends the program where it gets no memory."""
 log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def run_task(assignment: Assignment, *, confinement: Confinement) -> AsyncIterator[AsyncIterator[Message]]:
+async def run_task(
+    assignment: Assignment, *, confinement: Confinement, nursery: Nursery
+) -> AsyncIterator[AsyncIterator[Message]]:
     """Yield the messages of a task that runs in a child, in its order; they end when the task returned.
 
-    Leaving the block, however that happens, kills the child and waits until it is gone. The thread that enters it must
-    live as long: when it ends, the kernel kills the child.
+    Leaving the block, however that happens, kills the child and waits until it is gone.
 
     Raises:
         MediaAnalysisError: whatever the task raised, from the iterator; of a plugin's own errors as TaskFailed.
@@ -48,7 +43,7 @@ async def run_task(assignment: Assignment, *, confinement: Confinement) -> Async
         AnalysisMemoryPassed: it asked for more than `confinement.memory_bytes`.
 
     """
-    child = _spawn(assignment, confinement)
+    child = _spawn(assignment, confinement, nursery)
     try:
         await child.connect(assignment)
         yield child
@@ -78,7 +73,7 @@ class _Output(asyncio.Protocol):
 
 @dataclass
 class _Child:
-    process: subprocess.Popen[bytes]
+    process: Process
     order: IO[bytes]
     messages: IO[bytes]
     printed: IO[bytes]
@@ -113,31 +108,23 @@ class _Child:
         self.attached.append((await loop.connect_read_pipe(lambda: self.output, self.printed))[0].close)
         order, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self.order)
         self.attached.append(order.close)
-        order.write(_order_of(assignment, self.confinement))
+        order.write(_order_of(assignment, self.confinement, self.process.parent))
         order.write_eof()
 
     async def end(self) -> None:
         """Kill what is left of the child, wait until it is gone, and close the pipes."""
-        if self.process.returncode is None:
-            # Not reaped yet, so the number is still its own.
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        if await self._exit_status(REAP_SECONDS) is None:
-            log.error("analysis.child_left", process=self.process.pid)
+        self.process.kill()
+        if await self.process.wait(REAP_SECONDS) is None:
+            log.error("analysis.child_left", stem=self.process.parent, number=self.process.number)
         for close in self.attached:
             close()
         for pipe in (self.messages, self.printed, self.order)[len(self.attached) :]:
             pipe.close()
 
-    async def _exit_status(self, seconds: float) -> int | None:
-        for _ in range(ceil(seconds / POLL_SECONDS)):
-            if self.process.poll() is not None:
-                break
-            await asyncio.sleep(POLL_SECONDS)
-        return self.process.returncode
-
     async def _death(self) -> MediaAnalysisError:
-        status = await self._exit_status(GRACE_SECONDS)
+        status = await self.process.wait(GRACE_SECONDS)
+        if self.process.cause is not None:
+            return AnalysisCrashed("it cannot be started", output=self.process.cause)
         if status == -signal.SIGXCPU:
             return AnalysisTimedOut(limit_seconds=self.confinement.seconds)
         if status is None:
@@ -152,22 +139,18 @@ class _Child:
         return AnalysisCrashed(cause, output=output)
 
 
-def _spawn(assignment: Assignment, confinement: Confinement) -> _Child:
+def _spawn(assignment: Assignment, confinement: Confinement, nursery: Nursery) -> _Child:
     """Start a child that waits for its assignment."""
     try:
         with ExitStack() as theirs, ExitStack() as ours:
             order_end, order = _pipe(reader=theirs, writer=ours)
             messages, messages_end = _pipe(reader=ours, writer=theirs)
             printed, printed_end = _pipe(reader=ours, writer=theirs)
-            process = subprocess.Popen(  # noqa: S603 - this very interpreter, with a program of our own
-                [sys.executable, "-B", "-P", "-X", "faulthandler", "-c", PROGRAM, str(messages_end.fileno())],
-                stdin=order_end,
-                stdout=printed_end,
-                stderr=printed_end,
-                pass_fds=(messages_end.fileno(),),
-                env=_environment(assignment),
-                cwd="/",
-                start_new_session=True,
+            process = nursery.start(
+                threads=assignment.limits.threads,
+                order=order_end.fileno(),
+                messages=messages_end.fileno(),
+                printed=printed_end.fileno(),
             )
             ours.pop_all()
     except OSError as error:
@@ -187,14 +170,6 @@ def _pipe(*, reader: ExitStack, writer: ExitStack) -> tuple[IO[bytes], IO[bytes]
     )
 
 
-def _environment(assignment: Assignment) -> dict[str, str]:
-    """Return what a child has to know to import what its parent can, and nothing else."""
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    importable = os.pathsep.join(dict.fromkeys(str(Path(folder).absolute()) for folder in sys.path))
-    # Libraries of numbers else start a thread for every core they see.
-    return {**kept, "PYTHONPATH": importable, "OMP_NUM_THREADS": str(assignment.limits.threads)}
-
-
-def _order_of(assignment: Assignment, confinement: Confinement) -> bytes:
-    order = {"parent": os.getpid(), "confinement": asdict(confinement), "assignment": assignment.document()}
+def _order_of(assignment: Assignment, confinement: Confinement, parent: int) -> bytes:
+    order = {"parent": parent, "confinement": asdict(confinement), "assignment": assignment.document()}
     return json.dumps(order).encode()

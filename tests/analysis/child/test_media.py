@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.child.nursery import Nursery
 from media_analysis.analysis.child.protocol import Assignment, ProductMade
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.task import Source
@@ -33,22 +34,22 @@ def analysis(path: Path) -> Assignment:
 
 
 @pytest.mark.parametrize("name", ["bikes", "bigbuckbunny", "carphone_pristine"])
-async def test_real_videos_are_analysed_behind_the_walls(name: str) -> None:
-    messages = await collect(run_task(analysis(clips.sample(name)), confinement=Confinement()))
+async def test_real_videos_are_analysed_behind_the_walls(name: str, nursery: Nursery) -> None:
+    messages = await collect(run_task(analysis(clips.sample(name)), confinement=Confinement(), nursery=nursery))
 
     made = Counter(message.product.category for message in messages if isinstance(message, ProductMade))
     assert made[Category.FRAMES] > 90
     assert (made[Category.CONTACT_SHEETS], made[Category.OUTPUTS]) == (1, 1)
 
 
-async def test_too_little_memory_is_said_to_be_that_wherever_it_runs_out() -> None:
+async def test_too_little_memory_is_said_to_be_that_wherever_it_runs_out(nursery: Nursery) -> None:
     """Codecs that get no memory, or no thread, call the file invalid; it is not."""
     said: list[type[MediaAnalysisError]] = []
 
     for mebibytes in (130, 160, 180, 200):
         confinement = Confinement(memory_bytes=mebibytes * MIB, seconds=20)
         with pytest.raises(MediaAnalysisError) as raised:
-            await collect(run_task(analysis(clips.ultra_hd()), confinement=confinement))
+            await collect(run_task(analysis(clips.ultra_hd()), confinement=confinement, nursery=nursery))
         said.append(raised.type)
 
     # A codec may also stand still where it gets no thread.

@@ -36,8 +36,12 @@ def is_dead(process: int) -> bool:
 
 
 def children() -> list[int]:
-    """Return the child processes of this thread, those that nobody reaped included."""
-    return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    """Return the processes that stems of ours forked, those that nobody reaped included."""
+    return [child for stem in _forked_by(os.getpid()) for child in _forked_by(stem)]
+
+
+def _forked_by(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 async def comes_true(condition: Callable[[], bool], *, within_seconds: float) -> bool:
@@ -150,12 +154,13 @@ import asyncio, uuid
 from pathlib import Path
 from tests.analysis.child.conftest import assigned
 from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.child.nursery import Nursery
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.task import Source
 path = Path({str(tmp_path / "none")!r})
 source = Source(position=0, file_id=uuid.uuid4(), path=path, filename="n", media_type="a/b", size_bytes=0)
 async def main():
-    async with run_task(assigned(source, "loop"), confinement=Confinement()) as messages:
+    async with run_task(assigned(source, "loop"), confinement=Confinement(), nursery=Nursery()) as messages:
         async for message in messages:
             print(message.document["id"], flush=True)
 asyncio.run(main())
