@@ -16,7 +16,7 @@ class Document(BaseModel):
     """A document that knows all its fields."""
 
     # Built when first needed: a child needs few of them, and starts the sooner.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Remark(Document):

@@ -28,7 +28,7 @@ class Facts(BaseModel):
     """A part of the document; what is not known is null."""
 
     # Built when first needed: a child needs few of them, and starts the sooner.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ColourFacts(Facts):

@@ -24,7 +24,7 @@ class Options(BaseModel):
     """A bounded document that knows all its fields."""
 
     # Built when first needed: a child needs few of them, and starts the sooner.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ProbeOptions(Options):

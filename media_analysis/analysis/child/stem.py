@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NoReturn
 
+from PIL import Image
+
 from media_analysis.analysis.child import main as child
 from media_analysis.analysis.child.confinement import die_with
 from media_analysis.analysis.tasks import analyze, contact_sheet, frames, probe
@@ -32,6 +34,7 @@ IMPORTED: Final = (analyze, contact_sheet, frames, probe)
 def main() -> None:
     """Fork children until the parent is gone."""
     die_with(int(sys.argv[2]))
+    Image.preinit()
     gc.freeze()  # what is there now is shared with every child as long as nobody touches it
     with socket.socket(fileno=int(sys.argv[1])) as link:
         Stem(link).run()
