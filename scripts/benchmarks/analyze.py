@@ -86,7 +86,7 @@ class Peak:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        known, over = set(children()), threading.Event()
+        known, over = descendants(), threading.Event()
         watcher = threading.Thread(target=self._watch, args=(known, over))
         watcher.start()
         try:
@@ -97,14 +97,23 @@ class Peak:
 
     def _watch(self, known: set[str], over: threading.Event) -> None:
         while not over.wait(0.01):
-            for pid in set(children()) - known:
+            for pid in descendants() - known:
                 with suppress(OSError):
                     found = PEAK.search(Path(f"/proc/{pid}/status").read_text())
                     self.size_bytes = max(self.size_bytes, 1024 * int(found[1]) if found else 0)
 
 
-def children() -> list[str]:
-    return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+def descendants() -> set[str]:
+    """Return the processes that this one started, and those that these did."""
+    started = forked_by("self")
+    return started.union(*map(forked_by, started))
+
+
+def forked_by(process: str) -> set[str]:
+    with suppress(OSError):
+        tasks = Path(f"/proc/{process}/task").iterdir()
+        return {child for task in tasks for child in (task / "children").read_text().split()}
+    return set()
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
