@@ -82,7 +82,8 @@ async def test_uploads_at_once_never_pass_a_quota(
     refused = [answer for answer in answers if not isinstance(answer, MediaFile)]
     assert [answer for answer in refused if not isinstance(answer, QuotaExceeded)] == []
     assert 0 < await watching <= 100 * KIB
-    assert sum(file.size_bytes or 0 for file in stored) > 80 * KIB
+    # Uploads whose lengths nobody told reserve step by step, so that several may stop each other short of the end.
+    assert sum(file.size_bytes or 0 for file in stored) > (80 if told else 40) * KIB
     assert refused or category is Category.CLIPS
     assert await living(database) | await buried(database) >= {file.id for file in stored}
     assert len(objects(runtime.store.root)) == len(await living(database))

@@ -16,7 +16,7 @@ from media_analysis.settings import Settings, configured_policy
 from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
 from tests.crash.service import served
-from tests.files.conftest import objects
+from tests.files.conftest import eventually, objects
 from tests.retention.conftest import FUTURE, Plant, buried, let_purges_lapse, living
 
 pytestmark = pytest.mark.crash
@@ -39,6 +39,10 @@ async def clean_up(http: httpx.AsyncClient) -> dict[str, Any] | None:
     return body
 
 
+async def has_begun(database: str) -> bool:
+    return bool(await buried(database))
+
+
 @pytest.mark.parametrize("moment", ["delete.claimed:3", "delete.purged:3"])
 async def test_each_file_goes_once_though_a_replica_is_killed_mid_sweep(
     moment: str, runtime: Runtime, plant: Plant, environment: dict[str, str], database: str, tmp_path: Path
@@ -54,7 +58,10 @@ async def test_each_file_goes_once_though_a_replica_is_killed_mid_sweep(
             doom = {KILL_VARIABLE: moment} if number == 0 else {}
             replicas.append(await stack.enter_async_context(served(own, **doom)))
         clients = [replica.http for replica in replicas if replica.http is not None]
-        outcomes = await asyncio.gather(*(clean_up(http) for http in clients))
+        doomed = asyncio.create_task(clean_up(clients[0]))
+        # Else the others may leave it too little to come to the moment of its death.
+        await eventually(lambda: has_begun(database))
+        outcomes = await asyncio.gather(doomed, *(clean_up(http) for http in clients[1:]))
         assert await replicas[0].wait_for_death() == -signal.SIGKILL
         await let_purges_lapse(database)
         last = await clean_up(clients[1])
