@@ -7,7 +7,9 @@ from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+import media_analysis.archive.models
 import media_analysis.db.instance
+import media_analysis.files.archived
 import media_analysis.files.audit
 import media_analysis.files.models
 import media_analysis.jobs.models

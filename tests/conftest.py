@@ -35,6 +35,8 @@ TABLES = (
     "job_events",
     "job_sources",
     "job_audit",
+    "archived_files",
+    "archive_tasks",
     "media_files",
     "analysis_results",
     "analysis_jobs",

@@ -35,6 +35,8 @@ class RetentionRule(StrEnum):
     JOB_LEASE = "job_lease"
     PRESSURE = "pressure"
     TRASH = "trash"
+    ARCHIVED = "archived"
+    """Its bytes went into the archive of its run."""
 
 
 class DeletionMethod(StrEnum):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, Until, native_enum
 from media_analysis.storage.category import Category
+
+_ACTIVE: Final = "archived_at IS NULL AND deleted_at IS NULL"
+_ARCHIVED: Final = "archived_at IS NOT NULL AND deleted_at IS NULL"
 
 
 class JobStatus(StrEnum):
@@ -50,6 +53,17 @@ class AnalysisJob(Base):
             postgresql_where=text("kind = 'external' AND status IN ('pending', 'running')"),
         ),
         Index("ix_analysis_jobs_leased", "leased_until", postgresql_where=text("status = 'running'")),
+        Index("ix_analysis_jobs_active", "id", postgresql_where=text(_ACTIVE)),
+        Index("ix_analysis_jobs_active_owner", "owner", "id", postgresql_where=text(_ACTIVE)),
+        Index("ix_analysis_jobs_archived", "archived_at", "id", postgresql_where=text(_ARCHIVED)),
+        Index("ix_analysis_jobs_archived_owner", "owner", "archived_at", "id", postgresql_where=text(_ARCHIVED)),
+        Index("ix_analysis_jobs_archived_end", "expires_at", "id", postgresql_where=text(_ARCHIVED)),
+        Index(
+            "ix_analysis_jobs_unarchived",
+            text("COALESCE(restored_at, completed_at)"),
+            "id",
+            postgresql_where=text(f"completed_at IS NOT NULL AND {_ACTIVE}"),
+        ),
         Index("ix_analysis_jobs_trash", "restorable_until", postgresql_where=text("restorable_until IS NOT NULL")),
     )
 
@@ -92,7 +106,11 @@ class AnalysisJob(Base):
     completed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
+    """Since when it is read-only, and its files lie in an archive."""
     archive_file_id: Mapped[UUID | None]
+    """The newest segment of its archive, which stays when the run is restored."""
+    restored_at: Mapped[datetime | None]
+    """When it came back from its archive; its time until the next one counts from there."""
     deleted_at: Mapped[datetime | None]
     deletion_reason: Mapped[str | None]
     restorable_until: Mapped[datetime | None]

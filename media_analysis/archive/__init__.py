@@ -1,0 +1,1 @@
+"""Runs in archives: packing, proof, reading and restoring."""

@@ -1,0 +1,105 @@
+"""Why a run is not archived, read from its archive or restored."""
+
+from datetime import datetime
+from uuid import UUID
+
+from media_analysis.errors.kinds import Conflict, NotFound
+
+
+class FileArchived(Conflict):
+    """The file lies in the archive of its run; its content is served from there."""
+
+    code = "file_archived"
+
+    def __init__(self, file_id: UUID, *, job_id: UUID, archived_at: datetime) -> None:
+        super().__init__("the file is in the archive of its job; read it there, or restore it")
+        self.file_id = file_id
+        self.job_id = job_id
+        self.archived_at = archived_at
+        self.archive = f"/api/v1/jobs/{job_id}/archive/files/{file_id}/content"
+
+
+class JobArchived(Conflict):
+    """An archived run is read-only until it is restored."""
+
+    code = "job_archived"
+
+    def __init__(self, job_id: UUID, *, archived_at: datetime) -> None:
+        super().__init__("the job is archived and read-only; restore it first")
+        self.job_id = job_id
+        self.archived_at = archived_at
+        self.archive = f"/api/v1/jobs/{job_id}/archive"
+
+
+class JobNotArchived(Conflict):
+    """There is no archive of the run to read, or to restore from."""
+
+    code = "job_not_archived"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__("the job is not archived")
+        self.job_id = job_id
+
+
+class JobNotEnded(Conflict):
+    """Only a run that is over can be archived."""
+
+    code = "job_not_ended"
+
+    def __init__(self, job_id: UUID, *, status: str) -> None:
+        super().__init__(f"only a job that has ended can be archived; this one is {status}")
+        self.job_id = job_id
+        self.job_status = status
+
+
+class NothingToArchive(Conflict):
+    """The run has neither files that can go into an archive nor results."""
+
+    code = "nothing_to_archive"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__("the job has no files or results that could be archived")
+        self.job_id = job_id
+
+
+class ArchiveTaskUnderWay(Conflict):
+    """The run is being archived or restored already."""
+
+    code = "archive_task_under_way"
+
+    def __init__(self, job_id: UUID, *, task_id: UUID, kind: str) -> None:
+        super().__init__(f"another {kind} of the job is under way")
+        self.job_id = job_id
+        self.task_id = task_id
+        self.kind = kind
+
+
+class RunChanged(Conflict):
+    """Something came to the run, or left it, between the packing and the end; nothing was archived."""
+
+    code = "run_changed"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__("the job's files changed while they were packed")
+        self.job_id = job_id
+
+
+class ArchiveDamaged(Conflict):
+    """An archive is not what its manifest and our rows say; nothing is taken from it."""
+
+    code = "archive_damaged"
+
+    def __init__(self, reason: str, *, member: str | None = None) -> None:
+        super().__init__(reason if member is None else f"{member}: {reason}")
+        self.reason = reason
+        self.member = member
+
+
+class ArchivedFileNotFound(NotFound):
+    """No such file in the archive of this run."""
+
+    code = "archived_file_not_found"
+
+    def __init__(self, file_id: UUID) -> None:
+        super().__init__("no such file in the archive of this job")
+        self.file_id = file_id

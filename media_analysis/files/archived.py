@@ -1,0 +1,53 @@
+"""Files in archives: where each lies inside its archive, and all that a restore needs to bring it back."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from media_analysis.db.base import Base
+from media_analysis.files.models import CATEGORY
+from media_analysis.storage.category import Category
+
+ARCHIVE_ROLE = "archive"
+"""What a segment of an archive is to its job; its ordinal is the segment's number."""
+
+
+class ArchivedFile(Base):
+    """A file that an archive has a copy of; while its run is archived, the only one."""
+
+    __tablename__ = "archived_files"
+    __table_args__ = (
+        CheckConstraint("size_bytes >= 0 AND frame_offset >= 0 AND skip_bytes >= 0", name="places_not_negative"),
+        Index("ix_archived_files_place", "archive_id", "frame_offset", "skip_bytes"),
+        Index("ix_archived_files_job", "job_id", "file_id"),
+        Index("ix_archived_files_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+    )
+
+    file_id: Mapped[UUID] = mapped_column(primary_key=True)
+    archive_id: Mapped[UUID]
+    """The segment, a file of category `archives`."""
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("analysis_jobs.id", ondelete="CASCADE"))
+    owner: Mapped[str]
+    name: Mapped[str]
+    """The member's name below the run's folder, such as `frames/frame-000001.jpg`."""
+    category: Mapped[Category] = mapped_column(CATEGORY)
+    filename: Mapped[str]
+    media_type: Mapped[str]
+    size_bytes: Mapped[int]
+    sha256: Mapped[bytes]
+    parent_id: Mapped[UUID | None]
+    role: Mapped[str | None]
+    ordinal: Mapped[int | None]
+    instant_seconds: Mapped[float | None]
+    created_at: Mapped[datetime]
+    stored_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    """When it would have gone, had it not been archived."""
+    expiry_explicit: Mapped[bool]
+    min_retain_until: Mapped[datetime | None]
+    frame_offset: Mapped[int]
+    """Where in the archive's bytes the frame begins that holds it."""
+    skip_bytes: Mapped[int]
+    """How many bytes of the opened frame come before its tar header."""
