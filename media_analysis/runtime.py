@@ -16,13 +16,14 @@ from media_analysis.analysis.kinds import Kind, load_kinds
 from media_analysis.analysis.reaping import ReapService
 from media_analysis.analysis.removal import RemovalService
 from media_analysis.analysis.runs import RunService
+from media_analysis.archive.suite import Archives
 from media_analysis.db.database import Database, open_database
 from media_analysis.db.embedded import embedded_server
 from media_analysis.db.health import require_safe_settings
 from media_analysis.db.instance import ensure_instance
 from media_analysis.db.migrations import require_schema
+from media_analysis.files.opening import open_store
 from media_analysis.files.products import ProductService
-from media_analysis.files.queries import has_files
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.service import FileService
 from media_analysis.files.uploads import UploadService
@@ -57,7 +58,6 @@ from media_analysis.sessions.service import SessionService
 from media_analysis.settings import Settings, options
 from media_analysis.settings.policy import configured_policy
 from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.marker import adopt_store
 from media_analysis.telemetry.metrics import Metrics
 
 Report = Callable[[str], None]
@@ -118,13 +118,18 @@ class Runtime:
         return ReapService(self.db, self.discards, self.settings.worker.max_attempts)
 
     @cached_property
+    def archives(self) -> Archives:
+        chosen, observe = options.archive_options(self.settings), self.metrics.archives.observe
+        return Archives(self.db, self.store, self.registrar, self.deleter, self.discards, chosen, observe)
+
+    @cached_property
     def removals(self) -> RemovalService:
         return RemovalService(self.db, self.deleter)
 
     @cached_property
     def execution(self) -> Execution:
         chosen = options.run_options(self.settings)
-        return Execution(self.runs, self.uploads, self.discards, self.store.root, chosen, self.nursery)
+        return Execution(self.runs, self.uploads, self.discards, self.store.path_of, chosen, self.nursery)
 
     @cached_property
     def external(self) -> ExternalService:
@@ -211,12 +216,8 @@ class Runtime:
 
     @cached_property
     def status(self) -> StatusService:
-        return StatusService(
-            self.db,
-            self.store,
-            self.settings.storage.monitoring.reserve_bytes,
-            self.settings.storage.monitoring.alert_threshold_percent,
-        )
+        chosen = self.settings.storage.monitoring
+        return StatusService(self.db, self.store, chosen.reserve_bytes, chosen.alert_threshold_percent)
 
     @cached_property
     def forecast(self) -> ForecastService:
@@ -277,9 +278,9 @@ async def open_runtime(settings: Settings, url: str, *, adopts_policy: bool = Tr
     async with AsyncExitStack() as opened:
         db = await opened.enter_async_context(open_database(url, options.database_options(settings)))
         instance_id = await _adopt(settings, db, adopts_policy=adopts_policy)
-        await db.connect(settings.database.pool_min)
-        store = DiskStore(settings.store_path.resolve(), instance_id)
+        store = await open_store(db, settings.places, instance_id)
         opened.callback(store.close)
+        await db.connect(settings.database.pool_min)
         registrar = Registrar(db, store, settings.storage.upload.lease_seconds)
         opened.push_async_callback(registrar.close)
         nursery = await opened.enter_async_context(aclosing(Nursery()))
@@ -293,6 +294,4 @@ async def _adopt(settings: Settings, db: Database, *, adopts_policy: bool) -> UU
         instance_id = await ensure_instance(session, uuid7())
         if adopts_policy or await get_policy(session) is None:
             await adopt_configured(session, configured_policy(settings))
-        fresh = not await has_files(session)
-    adopt_store(settings.store_path.resolve(), instance_id, fresh_database=fresh)
     return instance_id

@@ -103,6 +103,11 @@ async def scrub(runtime: Runtime) -> None:
     await runtime.scrub.run()
 
 
+async def archive(runtime: Runtime) -> None:
+    """Ask for the runs whose time has come to be archived; whoever works on archives finds them waiting."""
+    await runtime.archives.requests.request_due()
+
+
 Duty = Callable[[Runtime], Awaitable[None]]
 
 
@@ -119,6 +124,8 @@ def planned_duties(settings: Settings) -> Sequence[tuple[str, Duty]]:
         duties.append((storage.pressure.schedule, relieve))
     if storage.scrub.schedule is not None:
         duties.append((storage.scrub.schedule, scrub))
+    if settings.archive.enabled:
+        duties.append((settings.archive.schedule, archive))
     return duties
 
 

@@ -175,7 +175,7 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
     """The services; when the test is over, the oracle inspects every row and object it left."""
     async with open_runtime(settings, database) as opened:
         yield opened
-    violations = await inspect_everything(database, settings.store_path)
+    violations = await inspect_everything(database, settings.store_path, archives=settings.archive.base_path)
     assert not violations, "\n".join(violations)
 
 

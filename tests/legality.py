@@ -48,6 +48,8 @@ def _may_go(row: asyncpg.Record, at: datetime, *, evicted: bool) -> bool:
             return _is_old_enough(row, at)
         case "upload_abandoned":
             return bool(row["state"] == "pending")
+        case "archived":
+            return bool(row["state"] == "stored") and not _is_later(row["leased_until"], at)
         case "pressure":
             return evicted and _is_old_enough(row, at)
         case "explicit_expiry" | "category_lifetime":

@@ -7,7 +7,7 @@ import hashlib
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import asyncpg
 
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
+from tests.copies import find_lost_originals
 from tests.legality import find_illegal_deletions, find_illegal_trash
 
 Rows = list[asyncpg.Record]
@@ -27,6 +28,8 @@ TABLES = (
     "category_usage",
     "due_days",
     "sweeps",
+    "archived_files",
+    "analysis_jobs",
 )
 
 
@@ -43,16 +46,30 @@ class World:
     usage: Rows
     days: Rows
     sweeps: Rows
+    copies: Rows
+    jobs: Rows
+    archives: Path | None = field(default=None, kw_only=True)
+    """The root of the archives, where they do not lie below the store's."""
 
-    def objects(self) -> Iterator[Path]:
-        """Everything but the marker, whole or in the making, and real directories; a link to one is not."""
-        marker = self.root / MARKER_NAME
-        own = marker if marker.exists() else marker.with_name(f"{MARKER_NAME}.part")
-        found = (path for path in self.root.rglob("*") if self.root / QUARANTINE not in path.parents)
-        yield from (path for path in found if not stat.S_ISDIR(path.lstat().st_mode) and path != own)
+    def path_of(self, key: str) -> Path:
+        return (self.archives if self.archives is not None and key.startswith("archives/") else self.root) / key
+
+    def objects(self) -> Iterator[tuple[str, Path]]:
+        """Everything below each root, by its name there, but what `_below` leaves out."""
+        for root in (self.root, self.archives):
+            if root is not None:
+                yield from ((str(path.relative_to(root)), path) for path in _below(root))
 
 
-async def look(database: str, root: Path) -> World:
+def _below(root: Path) -> Iterator[Path]:
+    """Everything but the marker, whole or in the making, and real directories; a link to one is not."""
+    marker = root / MARKER_NAME
+    own = marker if marker.exists() else marker.with_name(f"{MARKER_NAME}.part")
+    found = (path for path in root.rglob("*") if root / QUARANTINE not in path.parents)
+    yield from (path for path in found if not stat.S_ISDIR(path.lstat().st_mode) and path != own)
+
+
+async def look(database: str, root: Path, archives: Path | None = None) -> World:
     connection = await asyncpg.connect(database)
     try:
         tables: dict[str, Rows] = {}
@@ -61,15 +78,17 @@ async def look(database: str, root: Path) -> World:
                 tables[table] = await connection.fetch(f"SELECT * FROM {table}")
     finally:
         await connection.close()
-    return World(root, *tables.values())
+    return World(root, *tables.values(), archives=archives)
 
 
-async def inspect_everything(database: str, root: Path, *, acknowledged: Mapping[str, str] | None = None) -> list[str]:
+async def inspect_everything(
+    database: str, root: Path, *, acknowledged: Mapping[str, str] | None = None, archives: Path | None = None
+) -> list[str]:
     """Return every violation, one sentence each.
 
     `acknowledged` maps the ids of files that were answered 201 to their SHA-256 in hexadecimal.
     """
-    world = await look(database, root)
+    world = await look(database, root, archives)
     return [
         *_acknowledged_is_kept(world, acknowledged or {}),
         *_no_untracked_object(world),
@@ -77,6 +96,7 @@ async def inspect_everything(database: str, root: Path, *, acknowledged: Mapping
         *_pending_is_bounded(world),
         *find_illegal_deletions(world.tombstones, world.purges, world.sweeps),
         *find_illegal_trash(world.files),
+        *find_lost_originals(world.tombstones, world.copies, world.files, world.jobs, world.path_of),
         *_nobody_is_alive_and_dead(world),
         *_outbox_is_whole(world),
         *_answers_are_remembered(world),
@@ -106,9 +126,8 @@ def _no_untracked_object(world: World) -> Iterator[str]:
     unfinished = {file_id for purge in world.purges for file_id in purge["tombstone_ids"]}
     tracked = {row["key"] for row in world.files}
     tracked |= {row["key"] for row in world.tombstones if row["id"] in unfinished}
-    for path in world.objects():
-        key = str(path.relative_to(world.root))
-        if key not in tracked:
+    for key, path in world.objects():
+        if key not in tracked or path != world.path_of(key):
             yield f"promise 2: {key} has neither a row nor an open tombstone"
 
 
@@ -116,7 +135,7 @@ def _stored_has_bytes(world: World) -> Iterator[str]:
     """Promise 3, and what lies in the trash can be restored."""
     for row in world.files:
         if row["state"] in {"stored", "trashed"}:
-            fault = _fault(world.root / row["key"], row)
+            fault = _fault(world.path_of(row["key"]), row)
             if fault:
                 yield f"promise 3: {row['key']} {fault}"
 

@@ -1,6 +1,7 @@
 """One run of a job, from the claim to its last status: decode elsewhere, store here, show all at once."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -75,8 +76,8 @@ class Execution:
     runs: RunService
     uploads: UploadService
     discards: DiscardService
-    root: Path
-    """Where the store's keys begin."""
+    path_of: Callable[[str], Path]
+    """Where the object of a key lies."""
     options: RunOptions
     nursery: Nursery
 
@@ -159,7 +160,7 @@ class Execution:
             Source(
                 position=source.position,
                 file_id=source.file_id,
-                path=(self.root / source.key).absolute(),
+                path=self.path_of(source.key).absolute(),
                 filename=source.filename,
                 media_type=source.media_type,
                 size_bytes=source.size_bytes,

@@ -10,6 +10,7 @@ from media_analysis.analysis.control import ControlService
 from media_analysis.analysis.external import ExternalService
 from media_analysis.analysis.kinds import Kind
 from media_analysis.analysis.removal import RemovalService
+from media_analysis.archive.suite import Archives
 from media_analysis.db.database import Database
 from media_analysis.errors import AdminRequired, TokenRejected
 from media_analysis.files.products import ProductService
@@ -76,6 +77,8 @@ class Services(Protocol):
     def kinds(self) -> Mapping[str, Kind]: ...
     @property
     def control(self) -> ControlService: ...
+    @property
+    def archives(self) -> Archives: ...
     @property
     def removals(self) -> RemovalService: ...
     @property

@@ -84,7 +84,7 @@ class Story:
             return  # there was nothing to see
         _head("The contact sheet")
         row = await self.runtime.files.get(UUID(sheet["id"]), owner=None)
-        _say(f"file  {self.runtime.store.root / row.key}")
+        _say(f"file  {self.runtime.store.path_of(row.key)}")
         _say(
             f'get   curl -H "Authorization: Bearer $(cat {token_file})" '
             f"-o sheet.jpg {self.address}{API}/files/{sheet['id']}/content"

@@ -71,6 +71,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
     """Run database, scheduler and worker while the block does; what an embedded database lacks is migrated first."""
     # Imported here so that no other command pays for the scheduler.
     from media_analysis import scheduler  # noqa: PLC0415
+    from media_analysis.worker.archivist import running_archivist  # noqa: PLC0415
 
     async with database_url(settings, report=tell, exclusive=True) as url:
         if settings.database.url is None:
@@ -78,7 +79,11 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
             await migrate(url)
         async with open_runtime(settings, url) as runtime:
             token_file = await ensure_admin_token(runtime)
-            async with scheduler.running_scheduler(runtime), _working(runtime, url) as interrupt:
+            async with (
+                scheduler.running_scheduler(runtime),
+                running_archivist(runtime.archives),
+                _working(runtime, url) as interrupt,
+            ):
                 yield Service(runtime, token_file, interrupt)
             tell("stopping")
 

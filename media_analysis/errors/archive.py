@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from media_analysis.errors.kinds import Conflict, NotFound
+from media_analysis.errors.kinds import Conflict, NotFound, Unavailable
 
 
 class FileArchived(Conflict):
@@ -24,10 +24,9 @@ class JobArchived(Conflict):
 
     code = "job_archived"
 
-    def __init__(self, job_id: UUID, *, archived_at: datetime) -> None:
+    def __init__(self, job_id: UUID) -> None:
         super().__init__("the job is archived and read-only; restore it first")
         self.job_id = job_id
-        self.archived_at = archived_at
         self.archive = f"/api/v1/jobs/{job_id}/archive"
 
 
@@ -103,3 +102,24 @@ class ArchivedFileNotFound(NotFound):
     def __init__(self, file_id: UUID) -> None:
         super().__init__("no such file in the archive of this job")
         self.file_id = file_id
+
+
+class NothingToRestore(Conflict):
+    """The file is not only in the archive: it lives, or lies in the trash."""
+
+    code = "nothing_to_restore"
+
+    def __init__(self, file_id: UUID) -> None:
+        super().__init__("the file is there besides its archive; a deleted one is restored from the trash")
+        self.file_id = file_id
+
+
+class BytesStillGoing(Unavailable):
+    """The originals' bytes are on their way out; what has their ids must wait until they are gone."""
+
+    code = "bytes_still_going"
+
+    def __init__(self, job_id: UUID, *, files: int) -> None:
+        super().__init__(f"the former bytes of {files} files could not be removed yet; try again later")
+        self.job_id = job_id
+        self.files = files

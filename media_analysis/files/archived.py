@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base
@@ -51,3 +52,18 @@ class ArchivedFile(Base):
     """Where in the archive's bytes the frame begins that holds it."""
     skip_bytes: Mapped[int]
     """How many bytes of the opened frame come before its tar header."""
+
+
+_HAS_COPY = text("""
+    SELECT EXISTS (
+        SELECT FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
+        JOIN media_files AS segment ON segment.id = copy.archive_id
+        WHERE copy.file_id = :file_id AND job.archived_at IS NOT NULL AND job.deleted_at IS NULL
+            AND segment.state = 'stored' AND coalesce(segment.expires_at > now(), true)
+    )
+""")
+
+
+async def has_copy(session: AsyncSession, file_id: UUID) -> bool:
+    """Say whether a file can be read in the archive of its run."""
+    return bool((await session.execute(_HAS_COPY, {"file_id": file_id})).scalar_one())

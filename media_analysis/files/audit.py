@@ -24,6 +24,8 @@ class Action(StrEnum):
     RELEASED = "released"
     TRASHED = "trashed"
     RESTORED = "restored"
+    ARCHIVED = "archived"
+    UNARCHIVED = "unarchived"
     DELETED = "deleted"
     SWEPT = "swept"
     UNDONE = "undone"

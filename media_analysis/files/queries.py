@@ -164,6 +164,20 @@ async def mark_leased(session: AsyncSession, file_id: UUID, *, lease_seconds: fl
     return renewed.one_or_none() is not None
 
 
+async def renew_leases(session: AsyncSession, ids: Sequence[UUID], *, lease_seconds: float) -> None:
+    """Renew the leases of pending uploads, of many; those whose lease is young are left alone."""
+    if not ids:
+        return
+    await session.execute(
+        text("""
+            UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
+            WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
+                AND due_at < now() + make_interval(secs => :lease_seconds / 2)
+        """),
+        {"ids": list(ids), "lease_seconds": lease_seconds},
+    )
+
+
 async def get_idempotency_key(session: AsyncSession, asked: Registration) -> KnownKey | None:
     """Return who holds the key this upload came with."""
     held = {"owner": asked.owner, "key": asked.idempotency_key}

@@ -11,6 +11,7 @@ from media_analysis.db.group import GroupCommit
 from media_analysis.errors import (
     FenceLost,
     InvalidRequest,
+    JobArchived,
     MediaAnalysisError,
     PlaceTaken,
     QuotaPassed,
@@ -40,6 +41,7 @@ class Registrar:
 
         Raises:
             InvalidRequest: the job or the parent is not this owner's.
+            JobArchived: the job is read-only.
             FenceLost, PlaceTaken: the run that makes it is over, or has such a product already.
             QuotaPassed: the category has no room for it.
             DatabaseUnavailable: nothing was registered, or a pending row that the sweep takes.
@@ -178,4 +180,6 @@ def _refusal(asked: Registration, refused: str) -> MediaAnalysisError:
             return FenceLost(asked.job_id)
         if refused == "place":
             return PlaceTaken(role=asked.place.role, ordinal=asked.place.ordinal)
+    if asked.job_id is not None and refused == "archived":
+        return JobArchived(asked.job_id)
     return InvalidRequest(refused, "no such object of this owner")

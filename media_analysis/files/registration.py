@@ -72,7 +72,7 @@ _REGISTER = text("""
                    idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence)
     ), jobs AS MATERIALIZED (
         -- Locked before anything else, as everywhere: whoever just ends or deletes one is waited for and believed.
-        SELECT id, owner, deleted_at, fence, status FROM analysis_jobs
+        SELECT id, owner, deleted_at, archived_at, fence, status FROM analysis_jobs
         WHERE id = ANY(CAST(:job_ids AS uuid[])) ORDER BY id FOR KEY SHARE
     ), judged AS (
         SELECT asked.*, CASE
@@ -84,6 +84,9 @@ _REGISTER = text("""
                 SELECT FROM jobs AS job
                 WHERE job.id = asked.job_id AND job.owner = asked.owner AND job.deleted_at IS NULL
             ) THEN 'job_id'
+            WHEN job_id IS NOT NULL AND EXISTS (
+                SELECT FROM jobs AS job WHERE job.id = asked.job_id AND job.archived_at IS NOT NULL
+            ) THEN 'archived'
             WHEN role IS NOT NULL AND EXISTS (
                 SELECT FROM media_files AS other
                 WHERE other.job_id = asked.job_id AND other.job_fence = asked.job_fence

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import FileGone, FileNotFound, FileNotReady
+from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady
 from media_analysis.files import queries
+from media_analysis.files.archived import has_copy
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState, MediaFile, RetentionRule
@@ -118,6 +119,7 @@ async def require_living(session: AsyncSession, file_id: UUID, *, owner: str | N
 
     Raises:
         FileNotFound, FileGone: unknown, expired, in the trash or deleted.
+        FileArchived: it lies in the archive of its run.
 
     """
     found = await queries.get_file(session, file_id, owner=owner, now=now)
@@ -151,6 +153,8 @@ async def raise_gone(session: AsyncSession, file_id: UUID, *, owner: str | None)
     stone = await queries.get_tombstone(session, file_id, owner=owner)
     if stone is None or stone.state is FileState.PENDING:
         raise FileNotFound(file_id)
+    if stone.rule is RetentionRule.ARCHIVED and stone.job_id is not None and await has_copy(session, file_id):
+        raise FileArchived(file_id, job_id=stone.job_id, archived_at=stone.deleted_at)
     deleted_at = stone.trashed_at or stone.deleted_at
     gone_at = min(deleted_at, stone.expires_at or deleted_at)
     raise FileGone(file_id, rule=stone.rule.value, gone_at=gone_at, deleted_at=deleted_at)

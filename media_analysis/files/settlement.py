@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.files import ledger
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.ledger import Movement
+from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import FileState, MediaFile
 from media_analysis.files.registration import Registration
 
@@ -134,6 +134,19 @@ async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[
 
     Safe to repeat after a lost COMMIT answer: what is stored already is returned as it was stored.
     """
+    settled, moved = await mark_stored(session, asked)
+    await ledger.move(session, ledger.sum_movements(moved))
+    missing = [item.registration.id for item in asked if item.registration.id not in settled]
+    if not missing:
+        return settled
+    rows = await session.execute(_ALREADY_SETTLED, {"ids": missing})
+    return {**settled, **{row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}}
+
+
+async def mark_stored(
+    session: AsyncSession, asked: Sequence[Settlement]
+) -> tuple[Mapping[UUID, Settled], Sequence[tuple[Account, Movement]]]:
+    """Turn pending rows into stored ones and return what the ledger, changed once a transaction, has yet to be told."""
     rows = await session.execute(
         _SETTLE,
         {
@@ -150,19 +163,12 @@ async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[
         },
     )
     settled = {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
-    await ledger.move(
-        session,
-        ledger.sum_movements(
-            (item.registration.account, Movement(1, item.size_bytes, -item.reserved_bytes))
-            for item in asked
-            if item.registration.id in settled
-        ),
-    )
-    missing = [item.registration.id for item in asked if item.registration.id not in settled]
-    if missing:
-        rows = await session.execute(_ALREADY_SETTLED, {"ids": missing})
-        settled |= {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
-    return settled
+    moved = [
+        (item.registration.account, Movement(1, item.size_bytes, -item.reserved_bytes))
+        for item in asked
+        if item.registration.id in settled
+    ]
+    return settled, moved
 
 
 async def stage(session: AsyncSession, done: Sequence[Settlement], *, lease_seconds: float) -> frozenset[UUID]:

@@ -1,12 +1,12 @@
 """Discarding what a run staged and nobody will store: the run failed, was cancelled or taken over, or it is temp."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, clock
@@ -25,12 +25,17 @@ BY: Final = "run"
 """Who the tombstones say asked for it."""
 
 # Rows that a writer still has locked are left to the sweep, when their lease ends.
-_LOCK_STAGED = text(f"""
+_LOCK: Final = f"""
     SELECT category::text, {FACTS} FROM media_files
-    WHERE job_id = :job_id AND role IS NOT NULL AND state = 'pending'
-        AND job_fence < coalesce(CAST(:before AS bigint), 9223372036854775807)
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-""")  # noqa: S608 - constants
+    WHERE state = 'pending' AND {{which}} ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - constants
+_LOCK_STAGED: Final = text(
+    _LOCK.format(
+        which="job_id = :job_id AND role IS NOT NULL"
+        " AND job_fence < coalesce(CAST(:before AS bigint), 9223372036854775807)"
+    )
+)
+_LOCK_UPLOADS: Final = text(_LOCK.format(which="id = ANY(CAST(:ids AS uuid[]))"))
 log = structlog.get_logger()
 
 
@@ -46,29 +51,35 @@ class DiscardService:
 
         Never raises what the database or the store says: nothing here was promised to anybody.
         """
+        return await self._discard(_LOCK_STAGED, {"job_id": job_id, "before": before_fence})
+
+    async def discard_uploads(self, ids: Sequence[UUID]) -> int:
+        """Delete uploads that are still pending, of many; return how many files went, as `discard` does."""
+        return await self._discard(_LOCK_UPLOADS, {"ids": list(ids)})
+
+    async def _discard(self, which: TextClause, asked: Mapping[str, Any]) -> int:
         discarded = 0
         try:
-            while claims := await self._claim(job_id, before_fence):
+            while claims := await self._claim(which, asked):
                 for claim in claims:
                     discarded += len(claim.files)
                     await self.deleter.purge(claim)
         except MediaAnalysisError as error:
-            log.warning("products.left_staged", job_id=str(job_id), reason=error.code)
+            log.warning("uploads.left_pending", reason=error.code)
         return discarded
 
-    async def _claim(self, job_id: UUID, before_fence: int | None) -> Sequence[Claim]:
+    async def _claim(self, which: TextClause, asked: Mapping[str, Any]) -> Sequence[Claim]:
         await self.deleter.store.require_marker()
         async with self.db.transaction() as session:
-            claims = await _bury(session, job_id, before_fence)
+            claims = await _bury(session, which, asked)
             failpoint("job.discarding")
         failpoint("job.discarded")
         return claims
 
 
-async def _bury(session: AsyncSession, job_id: UUID, before_fence: int | None) -> Sequence[Claim]:
-    asked = {"job_id": job_id, "before": before_fence, "limit": BATCH}
+async def _bury(session: AsyncSession, which: TextClause, asked: Mapping[str, Any]) -> Sequence[Claim]:
     found: dict[Category, list[DueFile]] = {}
-    for category, *facts in await session.execute(_LOCK_STAGED, asked):
+    for category, *facts in await session.execute(which, {**asked, "limit": BATCH}):
         found.setdefault(Category(category), []).append(DueFile._make(facts))
     if not found:  # as after most runs
         return ()

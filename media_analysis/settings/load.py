@@ -10,6 +10,7 @@ from typing import Any
 from media_analysis.errors import InvalidSettings
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, leaves, value_at
+from media_analysis.settings.places import place_problems
 from media_analysis.settings.policy import policy_problems
 from media_analysis.settings.sources import Reading, read_environment, read_overrides
 from media_analysis.settings.validation import validate
@@ -51,7 +52,7 @@ def load_settings(
     given = {path: one for reading in reversed(readings) for path, one in reading.given.items()}
     settings, refusals = validate(readings, given)
     if settings is not None:
-        refusals = policy_problems(settings, given)
+        refusals = [*place_problems(settings, given), *policy_problems(settings, given)]
     problems = [*(problem for reading in readings for problem in reading.problems), *refusals]
     if settings is None or problems:
         raise InvalidSettings("\n".join(problems))

@@ -7,34 +7,14 @@ from typing import Annotated, Literal
 from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from media_analysis.settings.archive import Archive
 from media_analysis.settings.database_url import DatabaseUrl
 from media_analysis.settings.kinds import Choice, Whole
-from media_analysis.settings.section import DaysLeaf, OwnPlaceLeaf, PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
+from media_analysis.settings.section import PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
 from media_analysis.settings.storage import Storage
 from media_analysis.settings.texts import Host
 from media_analysis.settings.worker import Worker
-
-_Compression = Literal["gzip", "bz2", "xz", "zstd"]
-
-
-class Archive(Section):
-    """When job runs are packed and when the packs go."""
-
-    after_days: DaysLeaf = 7
-    """After how many days a job's folder is archived."""
-    delete_after_days: DaysLeaf = 30
-    """After how many days, counted like after_days, the archive is deleted."""
-    compression: Annotated[_Compression, Choice(("gzip", "bz2", "xz", "zstd"))] = "gzip"
-    """How archives are compressed."""
-    base_path: OwnPlaceLeaf = None
-    """Where archives are written; none is the store."""
-
-    @field_validator("delete_after_days")
-    @classmethod
-    def _not_before_archiving(cls, days: int, seen: ValidationInfo) -> int:
-        if days < seen.data.get("after_days", 0):
-            raise ValueError(f"less than archive.after_days, which is {seen.data['after_days']}")
-        return days
+from media_analysis.storage.places import Places
 
 
 class Deletion(Section):
@@ -114,6 +94,12 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """Where the store's root lies."""
         return self.storage.base_path or self.data_dir / "store"
+
+    @property
+    def places(self) -> Places:
+        """Where objects lie, links followed."""
+        archives = self.archive.base_path
+        return Places(self.store_path.resolve(), None if archives is None else archives.resolve())
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,9 @@ from functools import lru_cache
 from media_analysis.analysis.child.confinement import Confinement
 from media_analysis.analysis.execution import RunOptions
 from media_analysis.analysis.runs import RunService
+from media_analysis.archive.format.compression import Compression
+from media_analysis.archive.service import ArchiveTerms
+from media_analysis.archive.suite import ArchiveOptions
 from media_analysis.db.database import Database, DatabaseOptions
 from media_analysis.files.uploads import UploadLimits
 from media_analysis.media.options import Limits
@@ -135,4 +138,21 @@ def run_options(settings: Settings) -> RunOptions:
             threads=worker.threads,
         ),
         first_delay=timedelta(seconds=worker.retry_seconds),
+    )
+
+
+def archive_options(settings: Settings) -> ArchiveOptions:
+    """Return when and how runs are archived."""
+    chosen = settings.archive
+    terms = ArchiveTerms(
+        after=timedelta(days=chosen.after_days),
+        kept_for=timedelta(days=chosen.delete_after_days),
+        budget=None if chosen.budget_seconds is None else timedelta(seconds=chosen.budget_seconds),
+        budget_bytes=chosen.budget_bytes,
+    )
+    return ArchiveOptions(
+        terms=terms,
+        compression=Compression(chosen.compression),
+        concurrency=chosen.concurrency,
+        reserve_bytes=settings.storage.monitoring.reserve_bytes,
     )

@@ -43,6 +43,7 @@ class Retention(PerCategory[timedelta | None]):
     temp: LifetimeLeaf = timedelta(hours=24)
     clips: LifetimeLeaf = timedelta(hours=1)
     archives: LifetimeLeaf = timedelta(days=30)
+    """How long archives that clients uploaded live; that of a run goes with the run, by archive.delete_after_days."""
 
 
 class MinimumRetention(PerCategory[timedelta | None]):

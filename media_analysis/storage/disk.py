@@ -22,6 +22,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.storage.directories import make_directories, sync_directory
 from media_analysis.storage.marker import require_marker
 from media_analysis.storage.overwriting import overwrite_all
+from media_analysis.storage.places import Places
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
 from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
@@ -113,13 +114,25 @@ class DiskReader:
 
 
 class DiskStore:
-    """Objects as files below `root`, each in the folder its key names."""
+    """Objects as files below `root`, each in the folder its key names; archives below a root of their own if given.
 
-    def __init__(self, root: Path, instance_id: UUID) -> None:
-        self.root = root
+    Nothing is looked for below two roots: archives that were not moved along when theirs was given are missing, and
+    `verify` says which.
+    """
+
+    def __init__(self, root: Path, instance_id: UUID, archives_root: Path | None = None) -> None:
+        self.places = Places(root, archives_root)
         self._instance_id = instance_id
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._unlinkers = Unlinkers()
+
+    @property
+    def root(self) -> Path:
+        """Where everything lies but archives that have a root of their own."""
+        return self.places.root
+
+    def path_of(self, key: str) -> Path:
+        return self.places.path_of(key)
 
     def close(self) -> None:
         """Wait for running disk work and end its threads and processes."""
@@ -127,7 +140,7 @@ class DiskStore:
         self._unlinkers.close()
 
     async def require_marker(self) -> None:
-        await self._run(require_marker, self.root, self._instance_id)
+        await self._run(self._require_markers)
 
     async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
         creating = self._run(self._create_all, keys)
@@ -140,7 +153,7 @@ class DiskStore:
             raise
 
     async def open(self, key: str) -> ObjectReader:
-        path = self.root / key
+        path = self.path_of(key)
         try:
             file = await aiofiles.open(path, "rb", executor=self._threads, opener=_open_regular)
         except FileNotFoundError as error:
@@ -155,9 +168,9 @@ class DiskStore:
     async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
         return await _uncancelled(self._run(self._set_aside, keys, day))
 
-    async def capacity(self) -> Capacity:
+    async def capacity(self, key: str = "") -> Capacity:
         try:
-            usage = await self._run(shutil.disk_usage, self.root)
+            usage = await self._run(shutil.disk_usage, self.places.root_of(key))
         except OSError as error:
             raise StoreUnavailable(errno_name(error)) from error
         return Capacity(total_bytes=usage.total, free_bytes=usage.free)
@@ -165,22 +178,29 @@ class DiskStore:
     def _run(self, work: Callable[..., Value], *arguments: object) -> asyncio.Future[Value]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
+    def _require_markers(self) -> None:
+        for root in self.places.roots:
+            self._require_marker(root)
+
+    def _require_marker(self, root: Path) -> None:
+        require_marker(root, self._instance_id, whose="its" if root == self.root else "its archives'")
+
     def _create_all(self, keys: Sequence[str]) -> list[DiskWriter | Exception]:
-        require_marker(self.root, self._instance_id)
+        self._require_markers()
         return [self._create(key) for key in keys]
 
     def _create(self, key: str) -> DiskWriter | Exception:
-        path = self.root / key
+        path = self.path_of(key)
         try:
-            descriptor = self._create_name(path)
+            descriptor = self._create_name(path, below=self.places.root_of(key))
         except OSError as error:
             return _translate(error)
         return DiskWriter(descriptor, path, self._run)
 
-    def _create_name(self, path: Path) -> int:
+    def _create_name(self, path: Path, *, below: Path) -> int:
         for _ in range(_NAME_RACES):
             try:
-                make_directories(path.parent, below=self.root)
+                make_directories(path.parent, below=below)
                 descriptor = os.open(path, _NEW_NAME, FILE_MODE)
             except FileNotFoundError:
                 continue  # a deletion removed the folder it had just emptied; make it again
@@ -189,23 +209,37 @@ class DiskStore:
         raise FileNotFoundError(errno.ENOENT, "its folder keeps vanishing", str(path))
 
     def _overwrite_and_delete(self, keys: Sequence[str]) -> DeleteOutcome:
-        failed = overwrite_all(self.root, keys)
+        self._require_archives()
+        failed: dict[str, str] = {}
+        for root, lying in self.places.by_root(keys):
+            failed |= overwrite_all(root, lying)
         failpoint("delete.overwritten")
         outcome = self._delete_all([key for key in keys if key not in failed])
         return DeleteOutcome(outcome.gone, {**failed, **outcome.failed})
 
     def _set_aside(self, keys: Sequence[str], day: date) -> Mapping[str, str]:
-        require_marker(self.root, self._instance_id)
+        self._require_markers()
+        moved: dict[str, str] = {}
         with _translated_errors():
-            return set_aside(self.root, keys, day)
+            for root, lying in self.places.by_root(keys):
+                moved |= set_aside(root, lying, day)
+        return moved
 
     def _delete_all(self, keys: Sequence[str]) -> DeleteOutcome:
-        unlinked = self._unlinkers.unlink_all(self.root, keys)
-        if unlinked.absent:
-            # An absent object counts as deleted only while this is certainly our store (not an empty mount point).
-            require_marker(self.root, self._instance_id)
-        failed = unlinked.failed
+        self._require_archives()
+        failed: dict[str, str] = {}
+        for root, lying in self.places.by_root(keys):
+            unlinked = self._unlinkers.unlink_all(root, lying)
+            if unlinked.absent:
+                # An absent object counts as deleted only while this is certainly our store (not an empty mount point).
+                self._require_marker(root)
+            failed |= unlinked.failed
         return DeleteOutcome([key for key in keys if key not in failed] if failed else keys, failed)
+
+    def _require_archives(self) -> None:
+        """Let no original go while the disk of the archives that replaced it is away."""
+        if self.places.archives is not None:
+            self._require_marker(self.places.archives)
 
 
 def _open_regular(path: str, flags: int) -> int:

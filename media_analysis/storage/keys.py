@@ -47,3 +47,8 @@ def _folder(category: Category, file_id: UUID, day: datetime, parent_id: UUID | 
         case Category.ARCHIVES:
             return f"archives/{day:%Y/%m}"
     assert_never(category)
+
+
+def archive_key(name: str, *, day: datetime) -> str:
+    """Return the key of an archive, which is called after its run, by the month it is made in."""
+    return f"{_folder(Category.ARCHIVES, UUID(int=0), day, None, None)}/{name}"

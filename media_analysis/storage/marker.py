@@ -31,8 +31,8 @@ def read_marker(root: Path) -> UUID | None:
         raise MarkerMismatch(f"its marker cannot be read ({type(error).__name__})") from error
 
 
-def require_marker(root: Path, instance_id: UUID) -> None:
-    """Fail unless the store in `root` belongs to this database.
+def require_marker(root: Path, instance_id: UUID, *, whose: str = "its") -> None:
+    """Fail unless the store in `root` belongs to this database; the reason says `whose` marker it is about.
 
     Raises:
         MarkerMismatch: the marker is absent (an unmounted volume, say) or names another database.
@@ -40,9 +40,9 @@ def require_marker(root: Path, instance_id: UUID) -> None:
     """
     found = read_marker(root)
     if found is None:
-        raise MarkerMismatch("it carries no marker; is the volume mounted?")
+        raise MarkerMismatch(f"{whose} marker is missing; is the volume mounted?")
     if found != instance_id:
-        raise MarkerMismatch("its marker names another database")
+        raise MarkerMismatch(f"{whose} marker names another database")
 
 
 def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool) -> None:
@@ -61,6 +61,24 @@ def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool) -> None:
             raise MarkerMismatch(f"{root} is not empty and carries no marker")
         _write_marker(root, instance_id)
     require_marker(root, instance_id)
+
+
+def adopt_archives(root: Path, instance_id: UUID, *, fresh: bool) -> None:
+    """Make sure the root of the archives carries this database's marker, writing it only where it is new and `fresh`.
+
+    Whoever moves existing archives to another disk moves the store's folder `archives` there, and copies the store's
+    marker beside it to say that they are all there. `fresh` says that the database never knew one.
+
+    Raises:
+        MarkerMismatch: it belongs to another database, holds files nobody knows, or lacks the marker of known archives.
+
+    """
+    if not fresh and read_marker(root) is None:
+        raise MarkerMismatch(
+            f"{root} carries no marker although the database knows archives; is the volume mounted? To have them there "
+            f"from now on, move the store's folder archives into it, and copy the store's {MARKER_NAME} beside that"
+        )
+    adopt_store(root, instance_id, fresh_database=fresh)
 
 
 def _write_marker(root: Path, instance_id: UUID) -> None:

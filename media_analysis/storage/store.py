@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+from media_analysis.storage.places import Places
+
 
 @dataclass(frozen=True)
 class DeleteOutcome:
@@ -62,10 +64,14 @@ class ObjectReader(Protocol):
 class ObjectStore(Protocol):
     """Holds bytes by key; a key is written once and never overwritten."""
 
-    root: Path
+    places: Places
+
+    def path_of(self, key: str) -> Path:
+        """Return where an object lies, or would lie."""
+        ...
 
     async def require_marker(self) -> None:
-        """Raise `MarkerMismatch` unless this is the store the database knows."""
+        """Raise `MarkerMismatch` unless this is the store the database knows, all of it."""
         ...
 
     async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
@@ -84,9 +90,12 @@ class ObjectStore(Protocol):
         ...
 
     async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
-        """Move objects into the day's quarantine, durably; return where each one is, leaving out what was gone."""
+        """Move objects into the day's quarantine, durably; return where each one is, leaving out what was gone.
+
+        Every disk has a quarantine of its own.
+        """
         ...
 
-    async def capacity(self) -> Capacity:
-        """Say how much room there is."""
+    async def capacity(self, key: str = "") -> Capacity:
+        """Say how much room there is where an object lies; without a key, in the store's root."""
         ...

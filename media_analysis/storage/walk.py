@@ -14,12 +14,13 @@ from typing import Final
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.directories import make_directories, sync_directory
 from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.places import Places
 from media_analysis.storage.unlinking import errno_name
 
 QUARANTINE: Final = ".quarantine"
-"""Where objects nobody tracks wait for a person, in the store's root, by the day they were moved."""
+"""Where objects nobody tracks wait for a person, in the root they lay below, by the day they were moved."""
 OWN_NAMES: Final = frozenset({MARKER_NAME, f"{MARKER_NAME}.part", QUARANTINE, "lost+found"})
-"""What lies in a store's root and is no object."""
+"""What lies in a root of the store and is no object."""
 
 
 class Kind(StrEnum):
@@ -82,6 +83,11 @@ def walk(root: Path, *, skip: frozenset[str] = frozenset()) -> Iterator[Entry]:
 def look(root: Path, names: Iterable[str]) -> list[Entry | None]:
     """Return what stands at each name right now, None where nothing does."""
     return [_look_at(root, name) for name in names]
+
+
+def look_up(places: Places, keys: Iterable[str]) -> list[Entry | None]:
+    """Return what stands at each key right now, None where nothing does."""
+    return [_look_at(places.root_of(key), key) for key in keys]
 
 
 def describe(name: str, status: os.stat_result) -> Entry:

@@ -12,6 +12,7 @@ from media_analysis.retention.pressure.outcome import Outcome
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import Backlog, StorageStats
 from media_analysis.storage.category import Category
+from media_analysis.telemetry.archives import ArchiveMetrics
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 SWEEP_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
@@ -54,6 +55,7 @@ class Metrics:
             "pressure_unrelieved", "Bytes that eviction could not free when it last tried", ["scope"], registry=registry
         )
         self._follow_jobs(registry)
+        self.archives = ArchiveMetrics(registry)
         self._http = Histogram(
             "http_request_seconds",
             "Time to the last byte of a response",

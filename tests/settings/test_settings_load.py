@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from media_analysis.settings import CONFIG_VARIABLE, Settings, effective, load_settings
 from media_analysis.storage.category import Category
+from media_analysis.storage.places import Places
 
 PASSWORD = "hunter2"
 URL = f"postgresql+asyncpg://somebody:{PASSWORD}@db.example:5432/media?application_name=x"
@@ -96,6 +97,31 @@ def test_the_store_moves_with_the_data_directory_until_it_has_a_place_of_its_own
 
     assert moved.store_path == Path("/srv/store")
     assert placed.store_path == Path("/mnt/media")
+
+
+def test_archives_lie_in_the_store_until_they_have_a_place_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    environ = {"STORAGE_BASE_PATH": str(tmp_path / "store")}
+
+    together = load_settings(environ=environ).settings
+    apart = load_settings(environ={**environ, "ARCHIVE_BASE_PATH": str(tmp_path / "link")}).settings
+
+    assert together.places == Places(tmp_path / "store")
+    assert apart.places == Places(tmp_path / "store", tmp_path / "disk")
+
+
+def test_archiving_is_scheduled_and_bounded() -> None:
+    environ = {"ARCHIVE_SCHEDULE": "30  1 * * 0", "ARCHIVE_CONCURRENCY": "4", "ARCHIVE_BUDGET_BYTES": "20GiB"}
+    environ |= {"ARCHIVE_BUDGET_SECONDS": "none", "ARCHIVE_ENABLED": "off"}
+
+    archive = load_settings(environ=environ).settings.archive
+    usual = Settings().archive
+
+    assert (archive.enabled, archive.schedule, archive.concurrency) == (False, "30 1 * * 0", 4)
+    assert (archive.budget_bytes, archive.budget_seconds) == (20 * 2**30, None)
+    assert (usual.enabled, usual.schedule, usual.concurrency) == (True, "0 2 * * *", 2)
+    assert (usual.budget_bytes, usual.budget_seconds) == (None, 3600)
 
 
 def test_a_tilde_is_the_home_directory() -> None:

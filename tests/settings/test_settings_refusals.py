@@ -72,6 +72,14 @@ def config(tmp_path: Path) -> Path:
         ("STORAGE_UPLOAD_LEASE_SECONDS", "3601", "out of range"),
         ("STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT", "101", "out of range"),
         ("ARCHIVE_COMPRESSION", "rar", "not one of the choices"),
+        ("ARCHIVE_ENABLED", "perhaps", "neither on nor off"),
+        ("ARCHIVE_SCHEDULE", "nightly", "1 fields"),
+        ("ARCHIVE_SCHEDULE", "none", "1 fields"),
+        ("ARCHIVE_CONCURRENCY", "0", "out of range"),
+        ("ARCHIVE_CONCURRENCY", "65", "out of range"),
+        ("ARCHIVE_BUDGET_BYTES", "0", "too small"),
+        ("ARCHIVE_BUDGET_BYTES", "much", "not a size"),
+        ("ARCHIVE_BUDGET_SECONDS", "0.5", "out of range"),
         ("DELETION_STRATEGY", "gentle", "not one of the choices"),
         ("TRASH_RETENTION", "0", "from 1s"),
         ("SERVER_PORT", "65536", "out of range"),
@@ -103,6 +111,39 @@ def test_archives_are_not_deleted_before_they_are_made() -> None:
 
     assert line.startswith("DELETE_AFTER_DAYS (default) is 30: less than archive.after_days, which is 40; allowed: ")
     assert load_settings(environ={"ARCHIVE_AFTER_DAYS": "30"}).settings.archive.after_days == 30
+
+
+@pytest.mark.parametrize(
+    ("store", "archives", "reason"),
+    [
+        ("store", "store", "the store itself; leave ARCHIVE_BASE_PATH out for that"),
+        ("store", "store/packs/..", "the store itself"),
+        ("store", "store/archives", "inside the store, which is '{}/store'"),
+        ("disk/store", "disk", "the store, which is '{}/disk/store', lies inside it"),
+        ("store", "link", "the store itself"),
+        ("store", "loop", "its links, or those of the store, lead nowhere"),
+    ],
+)
+def test_archives_have_a_place_apart_from_the_store_or_none(
+    tmp_path: Path, store: str, archives: str, reason: str
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+
+    line = refusal(STORAGE_BASE_PATH=str(tmp_path / store), ARCHIVE_BASE_PATH=str(tmp_path / archives))
+
+    said = f"ARCHIVE_BASE_PATH (environment) is '{tmp_path / archives}': {reason.format(tmp_path)}"
+    assert line.startswith(said)
+    assert line.endswith("; allowed: a path; -1 or none")
+    assert "\n" not in line
+
+
+def test_a_place_in_the_way_of_the_default_store_is_named_with_its_line(config: Path, tmp_path: Path) -> None:
+    config.write_text(f"archive:\n  base_path: {tmp_path}\n")
+
+    line = refusal(config=config, MEDIA_ANALYSIS_DATA_DIR=str(tmp_path / "var"))
+
+    assert line.startswith(f"archive.base_path ({config}:2) is '{tmp_path}': the store, which is ")
 
 
 def test_the_pool_is_not_smaller_than_its_minimum() -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.marker import adopt_store
+from media_analysis.storage.marker import adopt_archives, adopt_store
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 
@@ -20,7 +20,18 @@ def disk(tmp_path: Path) -> Iterator[DiskStore]:
     store.close()
 
 
-@pytest.fixture(params=["disk"])
+@pytest.fixture
+def two_disks(tmp_path: Path) -> Iterator[DiskStore]:
+    """A store whose archives lie on a disk of their own."""
+    root, archives, instance_id = tmp_path / "store", tmp_path / "archive disk", uuid4()
+    adopt_store(root, instance_id, fresh_database=True)
+    adopt_archives(archives, instance_id, fresh=True)
+    store = DiskStore(root, instance_id, archives)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["disk", "two_disks"])
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     """One store of each kind; a new kind adds its fixture's name."""
     made: ObjectStore = request.getfixturevalue(request.param)

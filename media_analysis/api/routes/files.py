@@ -93,6 +93,7 @@ IdempotencyKey = Annotated[
         errors.UploadStalled,
         errors.UploadInFlight,
         errors.UploadLeaseLost,
+        errors.JobArchived,
         errors.UploadTooLarge,
         errors.MediaTypeNotAccepted,
         errors.InvalidRequest,

@@ -21,6 +21,7 @@ from media_analysis.retention.integrity.candidates import HEAD, Candidate, Namin
 from media_analysis.retention.integrity.copying import AT_ONCE, Copier
 from media_analysis.retention.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
+from media_analysis.storage.places import ARCHIVES, Places
 from media_analysis.storage.sources import digest
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.walk import OWN_NAMES, Entry, Kind, look, walk_in_batches
@@ -122,29 +123,28 @@ class AdoptionService:
 
     def _naming_of(self, request: AdoptionRequest) -> Naming:
         """Decide how the tree is adopted, and refuse what would swallow the store or itself."""
-        root = self.store.root
         try:
             directory = request.directory.resolve(strict=True)
         except OSError as error:
             raise InvalidRequest("DIR", "no such directory") from error
         if not directory.is_dir():
             raise InvalidRequest("DIR", "not a directory")
-        if directory in root.parents:
+        places = self.store.places
+        if any(directory in root.parents for root in places.roots):
             raise InvalidRequest("DIR", "the store lies inside it")
-        inside = directory == root or root in directory.parents
-        in_place = inside if request.in_place is None else request.in_place
-        if in_place != inside:
+        root = next((root for root in places.roots if directory == root or root in directory.parents), None)
+        in_place = root is not None if request.in_place is None else request.in_place
+        if in_place != (root is not None):
             raise InvalidRequest(
                 "DIR", "only a tree inside the store can be adopted in place" if in_place else "it lies in the store"
             )
-        prefix = directory.relative_to(root).as_posix() + "/" if inside and directory != root else ""
-        if prefix.partition("/")[0] in OWN_NAMES:
-            raise InvalidRequest("DIR", "it is the store's own")
-        return Naming(directory, request.category, in_place, prefix, request.job_id)
+        prefix = "" if root is None else _prefix(directory, root, places)
+        skip = frozenset() if root is None or prefix else OWN_NAMES | _foreign(places)
+        return Naming(directory, request.category, in_place, prefix, request.job_id, skip)
 
     async def _measure(self, naming: Naming) -> Measure:
         names = size_bytes = 0
-        async for entries in walk_in_batches(naming.root, MEASURE_BATCH, skip=_skip(naming)):
+        async for entries in walk_in_batches(naming.root, MEASURE_BATCH, skip=naming.skip):
             names += len(entries)
             size_bytes += sum(entry.size_bytes for entry in entries if entry.kind is Kind.FILE)
         return Measure(names, size_bytes)
@@ -239,7 +239,7 @@ class AdoptionService:
 async def _batches(naming: Naming, report: AdoptionReport) -> AsyncIterator[Sequence[Candidate]]:
     """Yield what can be adopted, and count what cannot."""
     size = IN_PLACE_BATCH if naming.in_place else COPY_BATCH
-    async for entries in walk_in_batches(naming.root, size, skip=_skip(naming)):
+    async for entries in walk_in_batches(naming.root, size, skip=naming.skip):
         judged = [naming.judge(entry) for entry in entries]
         report.seen += len(entries)
         report.skipped.update(outcome for outcome in judged if isinstance(outcome, Skip))
@@ -248,8 +248,19 @@ async def _batches(naming: Naming, report: AdoptionReport) -> AsyncIterator[Sequ
             yield candidates
 
 
-def _skip(naming: Naming) -> frozenset[str]:
-    return OWN_NAMES if naming.in_place and not naming.prefix else frozenset()
+def _prefix(directory: Path, root: Path, places: Places) -> str:
+    """Return what the keys of a tree inside the store begin with; refuse a tree whose keys would lie elsewhere."""
+    prefix = "" if directory == root else directory.relative_to(root).as_posix() + "/"
+    if prefix.partition("/")[0] in OWN_NAMES:
+        raise InvalidRequest("DIR", "it is the store's own")
+    if places.root_of(prefix) != root:
+        raise InvalidRequest("DIR", "archives lie below the base path of archives, and nothing else does")
+    return prefix
+
+
+def _foreign(places: Places) -> frozenset[str]:
+    """Name what lies in the store's root by mistake: archives that have a root of their own."""
+    return frozenset() if places.archives is None else frozenset({ARCHIVES})
 
 
 def _still_there(root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate]:

@@ -84,6 +84,8 @@ class Naming:
     prefix: str = ""
     """In place: the tree's path below the store, with a slash behind it."""
     job_id: UUID | None = None
+    skip: frozenset[str] = frozenset()
+    """Names at the top of the tree that are none of it."""
 
     def judge(self, entry: Entry) -> Candidate | Skip:
         """Return what becomes of a name in the tree, if it can become anything."""

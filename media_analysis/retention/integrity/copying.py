@@ -84,7 +84,7 @@ class Copier:
             DiskReserveReached, QuotaReached: there is no room; nothing of the batch is kept.
 
         """
-        await self._require_disk_room(count_bytes(candidates))
+        await self._require_disk_room(candidates)
         async with self.db.transaction() as session:
             ids = await adopted.add_pending(session, adoption, candidates, lease_seconds=self.lease_seconds)
             failpoint("import.registering")
@@ -107,8 +107,10 @@ class Copier:
         lost = [Skip.CHANGED] * (len(written) - len(settled.ids))
         return Copied(settled, [*(outcome for outcome in outcomes if isinstance(outcome, Skip)), *lost])
 
-    async def _require_disk_room(self, needed_bytes: int) -> None:
-        free_bytes = (await self.store.capacity()).free_bytes
+    async def _require_disk_room(self, candidates: Sequence[Candidate]) -> None:
+        needed_bytes = count_bytes(candidates)
+        # They are of one category, so they come to lie on one disk.
+        free_bytes = (await self.store.capacity(candidates[0].key)).free_bytes
         if free_bytes - needed_bytes < self.reserve_bytes:
             raise DiskReserveReached(free_bytes=free_bytes, reserve_bytes=self.reserve_bytes, needed_bytes=needed_bytes)
 

@@ -18,7 +18,7 @@ from media_analysis.errors import ObjectMissing, StoreUnavailable
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
-from media_analysis.storage.walk import Entry, Kind, look
+from media_analysis.storage.walk import Entry, Kind, look_up
 
 BEFORE_ALL: Final = UUID(int=0)
 INLINE_BYTES: Final = 64 * 1024
@@ -132,7 +132,7 @@ class Inspector:
 
     async def look(self, files: Sequence[TrackedFile]) -> Mapping[UUID, Finding]:
         """Return what is wrong with files as far as names and sizes tell."""
-        entries = await asyncio.to_thread(look, self.store.root, [file.key for file in files])
+        entries = await asyncio.to_thread(look_up, self.store.places, [file.key for file in files])
         judged = (_judge(file, entry) for file, entry in zip(files, entries, strict=True))
         return {finding.file_id: finding for finding in judged if finding is not None and finding.file_id is not None}
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -159,19 +160,28 @@ class VerifyService:
         self, request: VerifyRequest, report: VerifyReport, progress: Progress, now: datetime
     ) -> None:
         newest_ns = int((now - request.grace).timestamp() * 1e9)
-        async for batch in walk_in_batches(self.store.root, PAGE, skip=OWN_NAMES):
-            report.add([_unreadable(entry) for entry in batch if entry.kind is Kind.UNREADABLE])
-            objects = [entry for entry in batch if entry.kind is not Kind.UNREADABLE]
-            report.objects += len(objects)
-            untracked = await self._list_untracked(objects)
-            old = [entry for entry in untracked if entry.modified_ns <= newest_ns]
-            report.young += len(untracked) - len(old)
-            report.add([_untracked(entry) for entry in old])
-            if request.quarantine:
-                await self._quarantine([entry for entry in old if entry.sayable], request, report, now)
-            progress(report)
+        for root in self.store.places.roots:
+            async for batch in walk_in_batches(root, PAGE, skip=OWN_NAMES):
+                report.add([_unreadable(entry) for entry in batch if entry.kind is Kind.UNREADABLE])
+                objects = [entry for entry in batch if entry.kind is not Kind.UNREADABLE]
+                report.objects += len(objects)
+                untracked = await self._list_untracked(root, self._sort_out(root, objects, report))
+                old = [entry for entry in untracked if entry.modified_ns <= newest_ns]
+                report.young += len(untracked) - len(old)
+                report.add([_untracked(entry) for entry in old])
+                if request.quarantine:
+                    await self._quarantine([entry for entry in old if entry.sayable], request, report, now)
+                progress(report)
 
-    async def _list_untracked(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+    def _sort_out(self, root: Path, objects: Sequence[Entry], report: VerifyReport) -> Sequence[Entry]:
+        """Return what lies below the root its key means; the rest no key reaches, so it is only told."""
+        places = self.store.places
+        placed = [entry for entry in objects if places.root_of(entry.name) == root]
+        if len(placed) < len(objects):
+            report.add([_misplaced(entry) for entry in objects if places.root_of(entry.name) != root])
+        return placed
+
+    async def _list_untracked(self, root: Path, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Return what nobody knows and still lies there.
 
         Whatever lay there when it was walked had its row committed before its name was made (design law 3), so a
@@ -180,7 +190,7 @@ class VerifyService:
         async with self.db.read_only() as session:
             unclaimed = set(await list_unclaimed(session, [entry.name for entry in entries if entry.sayable]))
         suspects = [entry for entry in entries if entry.name in unclaimed or not entry.sayable]
-        still = await asyncio.to_thread(look, self.store.root, [entry.name for entry in suspects])
+        still = await asyncio.to_thread(look, root, [entry.name for entry in suspects])
         return [entry for entry, found in zip(suspects, still, strict=True) if found is not None]
 
     async def _quarantine(
@@ -211,6 +221,14 @@ def _unreadable(entry: Entry) -> Finding:
 
 def _untracked(entry: Entry) -> Finding:
     return Finding(Problem.UNTRACKED, entry.name, f"{entry.kind.value} of {entry.size_bytes} bytes that no row names")
+
+
+def _misplaced(entry: Entry) -> Finding:
+    sentence = (
+        f"{entry.kind.value} of {entry.size_bytes} bytes below the wrong root: "
+        "archives lie below the base path of archives, everything else below that of the store"
+    )
+    return Finding(Problem.UNTRACKED, entry.name, sentence)
 
 
 def _act(request: VerifyRequest, key: str, place: str, size_bytes: int) -> Act:

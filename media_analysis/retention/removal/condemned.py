@@ -149,6 +149,10 @@ class Haul:
             for category, group in groupby(files, key=lambda file: file[0]):
                 await self._take(session, category, [facts for _, facts in group])
 
+    def add(self, moved: Freed) -> None:
+        """Let the ledger be told of something else that the same transaction moves."""
+        self._moved += moved
+
     async def settle(self, session: AsyncSession) -> None:
         """Give back to the ledger what was taken."""
         await burial.settle(session, self._moved)

@@ -148,7 +148,7 @@ class SmallDisk:
         return getattr(self._store, name)
 
     async def capacity(self) -> Capacity:
-        return Capacity(self.total_bytes, self.total_bytes - sum(map(size_of, self._store.root.rglob("*.bin"))))
+        return Capacity(self.total_bytes, self.total_bytes - sum(map(size_of, self._store.places.root.rglob("*.bin"))))
 
 
 def size_of(path: Path) -> int:

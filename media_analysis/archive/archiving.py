@@ -1,0 +1,198 @@
+"""Archiving one run: packed in one pass, made durable, read back whole, and only then put in the originals' place."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, text
+from uuid_utils.compat import uuid7
+
+from media_analysis.archive import inventory
+from media_analysis.archive.committing import Commit, Segment
+from media_analysis.archive.course import Course, Sink
+from media_analysis.archive.format.compression import Compression
+from media_analysis.archive.inventory import Contents
+from media_analysis.archive.models import ArchiveTask
+from media_analysis.archive.packing import Share, digest, pack, prove
+from media_analysis.archive.planning import plan_segment
+from media_analysis.archive.proof import require_found
+from media_analysis.archive.tasks import count_attempts
+from media_analysis.db.database import Database
+from media_analysis.failpoints import failpoint
+from media_analysis.files.expiry import Expiry
+from media_analysis.files.models import MediaFile
+from media_analysis.files.registrar import Registrar
+from media_analysis.files.registration import Registration
+from media_analysis.files.settlement import Settlement
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.queries import require_job
+from media_analysis.retention.deletion import Deleter
+from media_analysis.storage.category import Category
+from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.keys import archive_key
+
+OVERHEAD_BYTES: Final = 2_048
+"""What a member takes beside its bytes, at most: header, padding, frame."""
+_MARK_HASH: Final = text("UPDATE media_files SET sha256 = :sha256 WHERE id = :id AND sha256 IS NULL")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What archiving a run did."""
+
+    archive_id: UUID | None
+    stats: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Archiver:
+    """Archives runs; whatever breaks off leaves the originals as they were, and at most an abandoned upload."""
+
+    db: Database
+    store: DiskStore
+    registrar: Registrar
+    deleter: Deleter
+    kept_for: timedelta
+    """How long a run is kept after it has ended."""
+    compression: Compression
+
+    async def run(self, task: ArchiveTask, course: Course, *, retry: int = 0) -> Outcome:
+        """Archive the run of a claimed task; each `retry` writes under a name of its own.
+
+        Raises:
+            JobNotFound, JobGone, JobArchived, JobNotEnded, JobHeld, NothingToArchive: it may not be, or need not.
+            RunChanged, ObjectMissing, ArchiveDamaged: the run changed meanwhile, or something is not as its row says.
+            QuotaPassed, DiskFull, StoreUnavailable, DatabaseUnavailable: there is no room, or no store.
+
+        """
+        began = time.monotonic()
+        await self.deleter.store.require_marker()
+        job, contents = await self._take_stock(task)
+        failpoint("archive.planned")
+        await self._prove_chain(job.id, contents, course)
+        if not contents.writes:
+            stats = {"files": 0, "size_bytes": 0, "packed_bytes": 0, "seconds": round(time.monotonic() - began, 3)}
+            return await self._commit(task, contents, None, stats)
+        async with self._registered(job, contents, retry) as registration:
+            course.uploads.add(registration.id)
+            segment, shares = await self._write(job, contents, registration, course)
+            with segment.found:
+                stats = _stats(contents, segment, shares, time.monotonic() - began)
+                return await self._commit(task, contents, segment, stats)
+
+    async def _take_stock(self, task: ArchiveTask) -> tuple[AnalysisJob, Contents]:
+        async with self.db.read_only() as session:
+            job, now = await require_job(session, task.job_id, owner=None)
+            await inventory.require_archivable(session, job, now=now)
+            contents = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for)
+            unhashed = await inventory.list_unhashed(session, contents)
+        for file_id, key in unhashed:  # adopted in place and never read: the manifest, which comes first, needs it
+            sha256 = await asyncio.to_thread(digest, self.store.path_of(key), file_id)
+            async with self.db.transaction() as session:
+                await session.execute(_MARK_HASH, {"id": file_id, "sha256": sha256})
+        return job, contents
+
+    async def _prove_chain(self, job_id: UUID, contents: Contents, course: Course) -> None:
+        """Read the segments that stay of an archive again, for what they hold is about to lose its original."""
+        if contents.rewrite:
+            return
+        async with self.db.read_only() as session:
+            query = select(MediaFile).where(MediaFile.job_id == job_id, MediaFile.role == "archive")
+            segments = (await session.scalars(query.order_by(MediaFile.ordinal))).all()
+        for segment in segments:
+            course.begin("proving")
+            path = self.store.path_of(segment.key)
+            with await course.run(lambda path=path: prove(path, course)) as found:  # type: ignore[misc]
+                await self._require_known(segment.id, found)
+
+    async def _require_known(self, archive_id: UUID, found: Any) -> None:
+        async with self.db.read_only() as session:
+            await require_found(session, archive_id, found)
+
+    @asynccontextmanager
+    async def _registered(self, job: AnalysisJob, contents: Contents, retry: int) -> AsyncIterator[Registration]:
+        registration = await self._register_as(job, contents, retry)
+        await self.registrar.register(registration)
+        failpoint("archive.registered")
+        try:
+            yield registration
+        except BaseException:
+            # A COMMIT whose answer was lost has stored it, and then there is nothing pending to abandon.
+            await asyncio.shield(self.deleter.abandon(registration.id))
+            raise
+
+    async def _register_as(self, job: AnalysisJob, contents: Contents, retry: int) -> Registration:
+        async with self.db.read_only() as session:
+            number = await count_attempts(session, job.id) - 1
+        suffix = self.compression.suffix
+        numbers = [str(one) for one in (number, retry) if one]
+        name = ".".join([job.folder_name, "-".join(numbers), suffix] if numbers else [job.folder_name, suffix])
+        return Registration(
+            id=uuid7(),
+            owner=job.owner,
+            category=Category.ARCHIVES,
+            key=archive_key(name, day=datetime.now(UTC)),
+            filename=name,
+            media_type=self.compression.media_type,
+            job_id=job.id,
+            parent_id=None,
+            reserved_bytes=contents.size_bytes + (contents.files + 4) * OVERHEAD_BYTES,
+            idempotency_key=None,
+            fingerprint=None,
+        )
+
+    async def _write(
+        self, job: AnalysisJob, contents: Contents, registration: Registration, course: Course
+    ) -> tuple[Segment, Mapping[str, Share]]:
+        async with self.db.read_only() as session:
+            plan = await plan_segment(session, job, contents, self.compression)
+        course.total_bytes = 2 * contents.size_bytes
+        course.begin("packing")
+        writer = await self.registrar.create(registration)
+        try:
+            sink = Sink(writer, course)
+            with closing(plan):
+                shares = await course.run(lambda: pack(plan, self.store.path_of, sink, course))
+            failpoint("archive.packed")
+            sha256 = await writer.sync()
+        finally:
+            writer.close()
+        failpoint("archive.synced")
+        path = self.store.path_of(registration.key)
+        course.stage = "proving"
+        found = await course.run(lambda: prove(path, course))
+        failpoint("archive.proven")
+        settlement = Settlement(
+            registration=registration,
+            size_bytes=writer.size_bytes,
+            sha256=sha256,
+            expiry=Expiry(at=contents.ends_at),
+            reserved_bytes=registration.reserved_bytes,
+        )
+        return Segment(settlement=settlement, found=found), shares
+
+    async def _commit(
+        self, task: ArchiveTask, contents: Contents, segment: Segment | None, stats: dict[str, Any]
+    ) -> Outcome:
+        purges = await Commit(self.db, self.kept_for).run(task, contents, segment, stats)
+        await self.deleter.purge_entries(purges)
+        failpoint("archive.purged")
+        return Outcome(archive_id=None if segment is None else segment.id, stats=stats)
+
+
+def _stats(contents: Contents, segment: Segment, shares: Mapping[str, Share], seconds: float) -> dict[str, Any]:
+    return {
+        "files": contents.files,
+        "results": contents.results,
+        "size_bytes": contents.size_bytes,
+        "packed_bytes": segment.settlement.size_bytes,
+        "media_types": {kind: asdict(share) for kind, share in sorted(shares.items())},
+        "seconds": round(seconds, 3),
+    }

@@ -1,0 +1,261 @@
+"""What archives hold: archived runs, the files of one, the bytes of one file, and whether all of it is still whole."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Select, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.archive import tasks
+from media_analysis.archive.course import Course
+from media_analysis.archive.models import ArchiveTask
+from media_analysis.archive.packing import prove
+from media_analysis.archive.proof import require_found
+from media_analysis.archive.unpacking import Copy, Opened
+from media_analysis.db.database import Database, clock
+from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived
+from media_analysis.files.archived import ARCHIVE_ROLE, ArchivedFile
+from media_analysis.files.models import CATEGORY, FileState, MediaFile, RetentionRule
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.queries import require_job
+from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.store import ObjectReader
+
+_COPY: Final = text("""
+    SELECT copy.file_id, copy.job_id, copy.owner, copy.name, copy.category, copy.filename, copy.media_type,
+        copy.size_bytes, copy.sha256, copy.parent_id, copy.frame_offset, copy.skip_bytes, job.folder_name,
+        EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id) AS lives
+    FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
+    WHERE copy.file_id = :file_id AND copy.job_id = :job_id
+""").columns(category=CATEGORY)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchivedFilter:
+    """Which archived runs a list shows; None means any."""
+
+    owner: str | None = None
+    archived_after: datetime | None = None
+    """From this instant on."""
+    archived_before: datetime | None = None
+    """Up to, not including, this instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedPosition:
+    """Where a run stands among the archived ones, the last archived first."""
+
+    archived_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedPage:
+    """Some archived runs, each with its segments, and where the next page begins."""
+
+    jobs: Sequence["ArchivedRun"]
+    next_after: ArchivedPosition | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedRun:
+    """An archived run and the segments of its archive, in order."""
+
+    job: AnalysisJob
+    segments: Sequence[MediaFile]
+    at: datetime
+    """When it was looked at."""
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size_bytes or 0 for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive as its owner sees it: the run, its segments, a page of its files, and what was last done to it."""
+
+    run: ArchivedRun
+    files: Sequence[ArchivedFile]
+    next_after: UUID | None
+    task: ArchiveTask | None
+
+
+@dataclass(frozen=True)
+class CatalogService:
+    """Reads archives and what is known of them; `owner=None` is an administrator."""
+
+    db: Database
+    store: DiskStore
+
+    async def list(
+        self, wanted: ArchivedFilter, *, after: ArchivedPosition | None, limit: int, now: datetime | None = None
+    ) -> ArchivedPage:
+        """Return one page of archived runs, the last archived first."""
+
+        async def read() -> ArchivedPage:
+            async with self.db.read_only() as session:
+                query = select_archived(wanted, after=after, limit=limit + 1, now=now)
+                found = (await session.execute(query)).all()
+                page = found[:limit]
+                segments = await _segments_of(session, [job.id for job, _ in page])
+            runs = [ArchivedRun(job, segments.get(job.id, []), at) for job, at in page]
+            last = runs[-1].job if len(found) > limit else None
+            return ArchivedPage(runs, None if last is None else _position_of(last))
+
+        return await self.db.retry(read)
+
+    async def read(self, job_id: UUID, *, owner: str | None, after: UUID | None, limit: int) -> Archive:
+        """Return an archive with a page of its files, in the order of ids; a restored run may still have one.
+
+        Raises:
+            JobNotFound, JobGone: unknown, somebody else's, or deleted.
+            JobNotArchived: it never was.
+
+        """
+
+        async def read() -> Archive:
+            async with self.db.read_only() as session:
+                job, at = await require_job(session, job_id, owner=owner)
+                segments = (await _segments_of(session, [job_id])).get(job_id, [])
+                task = await tasks.get_last_task(session, job_id)
+                if not segments and task is None:
+                    raise JobNotArchived(job_id)
+                query = select(ArchivedFile).where(ArchivedFile.job_id == job_id).order_by(ArchivedFile.file_id)
+                if after is not None:
+                    query = query.where(ArchivedFile.file_id > after)
+                files = (await session.scalars(query.limit(limit + 1))).all()
+            more = files[limit - 1].file_id if len(files) > limit else None
+            return Archive(ArchivedRun(job, segments, at), files[:limit], more, task)
+
+        return await self.db.retry(read)
+
+    async def open_segment(
+        self, job_id: UUID, *, owner: str | None, segment: int | None = None
+    ) -> tuple[MediaFile, ObjectReader]:
+        """Return a segment, the first there is unless one is named, and its opened bytes.
+
+        Raises:
+            JobNotFound, JobGone, JobNotArchived, ArchivedFileNotFound: there is none.
+            FileGone: its end has come.
+            ObjectMissing, StoreUnavailable: its bytes are not to be had.
+
+        """
+        async with self.db.read_only() as session:
+            job, at = await require_job(session, job_id, owner=owner)
+            segments = (await _segments_of(session, [job.id])).get(job.id, [])
+        if not segments:
+            raise JobNotArchived(job_id)
+        chosen = [one for one in segments if segment is None or one.ordinal == segment]
+        if not chosen:
+            raise ArchivedFileNotFound(job_id)
+        _require_current(chosen[0], at)
+        return chosen[0], await self.store.open(chosen[0].key)
+
+    async def open_file(self, job_id: UUID, file_id: UUID, *, owner: str | None) -> "OpenCopy":
+        """Return one file of an archive, opened where it lies; nothing else of the archive is read.
+
+        Raises:
+            JobNotFound, JobGone, ArchivedFileNotFound: there is no such file.
+            FileGone: the archive's end has come.
+            ObjectMissing: the archive's bytes are not to be had.
+
+        """
+        async with self.db.read_only() as session:
+            _, at = await require_job(session, job_id, owner=owner)
+            row = (await session.execute(_COPY, {"job_id": job_id, "file_id": file_id})).one_or_none()
+            copy = await session.get(ArchivedFile, file_id)
+            segment = None if copy is None else await session.get(MediaFile, copy.archive_id)
+        if row is None or copy is None or segment is None or segment.state is not FileState.STORED:
+            raise ArchivedFileNotFound(file_id)
+        _require_current(segment, at)
+        opened = await Course().run(lambda: Opened(self.store.path_of(segment.key)))
+        return OpenCopy(copy, Copy(*row), opened)
+
+    async def verify(self, job_id: UUID, *, owner: str | None, course: Course) -> int:
+        """Read all of a run's archive again and compare it with its manifest and our rows; return its files.
+
+        Raises:
+            JobNotFound, JobGone, JobNotArchived: there is nothing to read.
+            ArchiveDamaged, ObjectMissing: it is not what it should be.
+
+        """
+        async with self.db.read_only() as session:
+            job, _ = await require_job(session, job_id, owner=owner)
+            segments = (await _segments_of(session, [job.id])).get(job.id, [])
+        if not segments:
+            raise JobNotArchived(job_id)
+        files = 0
+        for segment in segments:
+            path = self.store.path_of(segment.key)
+            with await course.run(lambda path=path: prove(path, course)) as found:  # type: ignore[misc]
+                async with self.db.read_only() as session:
+                    files += await require_found(session, segment.id, found)
+        return files
+
+
+class OpenCopy:
+    """A file inside an archive, read from its frame on; `read` lets go of it at the end."""
+
+    def __init__(self, file: ArchivedFile, copy: Copy, opened: Opened) -> None:
+        self.file = file
+        self.size_bytes = file.size_bytes
+        self._copy = copy
+        self._opened = opened
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` up to, not including, `end`; what comes before is decompressed and dropped."""
+        course, position = Course(), 0
+        with closing(self._opened):
+            chunks = self._opened.read(self._copy)
+            while position < end and (chunk := await course.run(lambda: next(chunks, None))) is not None:
+                wanted = chunk[max(0, start - position) : max(0, end - position)]
+                position += len(chunk)
+                if wanted:
+                    yield wanted
+
+    async def close(self) -> None:
+        self._opened.close()
+
+
+def select_archived(
+    wanted: ArchivedFilter, *, after: ArchivedPosition | None, limit: int, now: datetime | None = None
+) -> Select[AnalysisJob, datetime]:
+    """Return the query of a page of archived runs; its order is that of an index, with an owner or without."""
+    query = select(AnalysisJob, clock(now)).where(
+        AnalysisJob.archived_at.is_not(None), AnalysisJob.deleted_at.is_(None)
+    )
+    if wanted.owner is not None:
+        query = query.where(AnalysisJob.owner == wanted.owner)
+    if wanted.archived_after is not None:
+        query = query.where(AnalysisJob.archived_at >= wanted.archived_after)
+    if wanted.archived_before is not None:
+        query = query.where(AnalysisJob.archived_at < wanted.archived_before)
+    if after is not None:
+        query = query.where(tuple_(AnalysisJob.archived_at, AnalysisJob.id) < tuple_(after.archived_at, after.id))
+    return query.order_by(AnalysisJob.archived_at.desc(), AnalysisJob.id.desc()).limit(limit)
+
+
+async def _segments_of(session: AsyncSession, job_ids: Sequence[UUID]) -> dict[UUID, list[MediaFile]]:
+    query = select(MediaFile).where(
+        MediaFile.job_id.in_(job_ids), MediaFile.role == ARCHIVE_ROLE, MediaFile.state == FileState.STORED
+    )
+    found: dict[UUID, list[MediaFile]] = {}
+    for segment in await session.scalars(query.order_by(MediaFile.job_id, MediaFile.ordinal)):
+        if segment.job_id is not None:
+            found.setdefault(segment.job_id, []).append(segment)
+    return found
+
+
+def _position_of(job: AnalysisJob) -> ArchivedPosition | None:
+    return None if job.archived_at is None else ArchivedPosition(job.archived_at, job.id)
+
+
+def _require_current(segment: MediaFile, now: datetime) -> None:
+    if segment.expires_at is not None and segment.expires_at <= now:
+        rule = RetentionRule.EXPLICIT_EXPIRY.value
+        raise FileGone(segment.id, rule=rule, gone_at=segment.expires_at, deleted_at=None)

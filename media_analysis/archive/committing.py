@@ -1,0 +1,172 @@
+"""The one transaction in which an archive takes the place of its originals (promises 18 and 19)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import IO, Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.archive import inventory, tasks
+from media_analysis.archive.found import chunks_of
+from media_analysis.archive.inventory import Contents
+from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
+from media_analysis.archive.tasks import Ending
+from media_analysis.db.database import Database
+from media_analysis.errors import RunChanged, UploadLeaseLost
+from media_analysis.failpoints import failpoint
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.models import FileState, RetentionRule
+from media_analysis.files.settlement import Settlement, mark_stored
+from media_analysis.jobs.events import add_event
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.queries import require_job
+from media_analysis.retention import burial
+from media_analysis.retention.burial import Freed, Order
+from media_analysis.retention.removal.condemned import Condemned
+from media_analysis.retention.removal.jobs import lock_files
+
+# What the rows say must be what the archive was found to hold; a row that differs is not taken, and then counted.
+_ADD_COPIES: Final = """
+    INSERT INTO archived_files (file_id, archive_id, job_id, owner, name, category, filename, media_type, size_bytes,
+        sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at, expires_at, expiry_explicit,
+        min_retain_until, frame_offset, skip_bytes)
+    SELECT id, :archive_id, media_files.job_id, owner, found.name, category, filename, media_type,
+        media_files.size_bytes, media_files.sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at,
+        expires_at, expiry_explicit, min_retain_until, found.frame_offset, found.skip_bytes
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]),
+        CAST(:frames AS bigint[]), CAST(:skips AS bigint[]))
+        AS found(id, name, size_bytes, sha256, frame_offset, skip_bytes)
+    JOIN media_files USING (id)
+    WHERE media_files.size_bytes = found.size_bytes AND media_files.sha256 = found.sha256 AND {goes}
+    ON CONFLICT (file_id) DO NOTHING RETURNING file_id
+"""
+_COLUMNS: Final = ("ids", "names", "sizes", "hashes", "frames", "skips")
+_COUNT_LEFT: Final = """
+    SELECT count(*) FROM media_files
+    WHERE {goes} AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.file_id = media_files.id)
+"""
+_DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = :job_id")
+_MARK_ARCHIVED: Final = text("""
+    UPDATE analysis_jobs SET archived_at = :now, archive_file_id = coalesce(:archive_id, archive_file_id),
+        expires_at = :ends_at, lifetime_seconds = NULL
+    WHERE id = :job_id
+""")
+_DATE_SEGMENTS: Final = text("""
+    UPDATE media_files SET expires_at = :ends_at, expiry_explicit = true, version = version + 1,
+        due_at = CASE WHEN CAST(:ends_at AS timestamptz) IS NOT NULL
+            THEN nullif(greatest(:ends_at, min_retain_until, held_until, job_held_until), 'infinity') END
+    WHERE job_id = :job_id AND role = 'archive' AND state = 'stored'
+""")
+_MARK_SEGMENT: Final = text("UPDATE media_files SET role = 'archive', ordinal = :segment WHERE id = :archive_id")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """A segment that is durable and was read back: its upload, and all that was found in it."""
+
+    settlement: Settlement
+    found: IO[bytes]
+    """A line for every file, as `Found` writes it."""
+
+    @property
+    def id(self) -> UUID:
+        return self.settlement.registration.id
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Makes archives count: until its transaction is committed the originals are complete, from then on the archive."""
+
+    db: Database
+    kept_for: timedelta
+
+    async def run(
+        self, task: ArchiveTask, contents: Contents, segment: Segment | None, stats: dict[str, Any]
+    ) -> Sequence[UUID]:
+        """Replace the originals and return the outbox entries of their bytes.
+
+        Raises:
+            RunChanged: the run is another than the one that was packed, or another process has the task.
+            JobGone, JobHeld, JobArchived: something stands against it by now.
+            UploadLeaseLost: the segment was given up.
+
+        """
+        now = await self.db.now()
+        async with self.db.transaction() as session:
+            job, _ = await require_job(session, task.job_id, owner=None, lock=True)
+            await lock_files(session, job.id)
+            await inventory.require_archivable(session, job, now=now)
+            fresh = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for)
+            moved: Freed = []
+            purges: list[UUID] = []
+            order = Order(now=now, requested_by=task.requested_by, reason="archived")
+            if contents.rewrite:
+                await self._drop_segments(session, fresh, order, purges, moved)
+            if segment is not None:
+                moved += await self._store(session, segment, fresh)
+            await self._require_same(session, fresh, segment)
+            await _bury(session, fresh.going, order, purges, moved)
+            await burial.settle(session, moved)
+            await self._mark(session, job, fresh, segment, now)
+            await self._tell(session, task, job, stats)
+            archive_id = None if segment is None else segment.id
+            ending = Ending(status=ArchiveTaskStatus.COMPLETED, archive_id=archive_id, stats=stats)
+            if not await tasks.mark_ended(session, task, ending):
+                raise RunChanged(job.id)
+            failpoint("archive.committing")
+        failpoint("archive.committed")
+        return purges
+
+    async def _drop_segments(
+        self, session: AsyncSession, contents: Contents, order: Order, purges: list[UUID], moved: Freed
+    ) -> None:
+        """Let go of an archive that holds copies of what was deleted since: the new one replaces all of it."""
+        await session.execute(_DROP_COPIES, {"job_id": contents.job_id})
+        segments = Condemned("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
+        await _bury(session, segments, order, purges, moved)
+
+    async def _store(self, session: AsyncSession, segment: Segment, contents: Contents) -> Freed:
+        settled, moved = await mark_stored(session, [segment.settlement])
+        if segment.id not in settled:
+            raise UploadLeaseLost(segment.id)
+        await session.execute(_MARK_SEGMENT, {"archive_id": segment.id, "segment": contents.segment})
+        add = text(_ADD_COPIES.format(goes=contents.going.condition))
+        for chunk in chunks_of(segment.found):
+            columns = dict(zip(_COLUMNS, map(list, zip(*chunk, strict=True)), strict=True))
+            added = await session.execute(add, {**contents.values, **columns, "archive_id": segment.id})
+            if len(added.all()) != len(chunk):
+                raise RunChanged(contents.job_id)
+        return list(moved)
+
+    async def _require_same(self, session: AsyncSession, contents: Contents, segment: Segment | None) -> None:
+        left = await session.execute(text(_COUNT_LEFT.format(goes=contents.going.condition)), contents.values)
+        beside = None if segment is None else segment.id
+        if left.scalar_one() or await inventory.is_stale(session, contents, beside=beside):
+            raise RunChanged(contents.job_id)
+
+    async def _mark(
+        self, session: AsyncSession, job: AnalysisJob, contents: Contents, segment: Segment | None, now: datetime
+    ) -> None:
+        dated = {"job_id": job.id, "ends_at": contents.ends_at}
+        await session.execute(_DATE_SEGMENTS, dated)
+        archive_id = None if segment is None else segment.id
+        await session.execute(_MARK_ARCHIVED, {**dated, "now": now, "archive_id": archive_id})
+
+    async def _tell(self, session: AsyncSession, task: ArchiveTask, job: AnalysisJob, stats: dict[str, Any]) -> None:
+        await add_event(session, job.id, "status", {"status": job.status.value, "archived": True})
+        act = Act(
+            actor=task.requested_by, action=Action.ARCHIVED, owner=job.owner, job_id=job.id, details={"stats": stats}
+        )
+        await add_events(session, [act])
+
+
+async def _bury(session: AsyncSession, going: Condemned, order: Order, purges: list[UUID], moved: Freed) -> None:
+    async for page in going.read(session, [FileState.STORED, FileState.TRASHED]):
+        for category in sorted({kind for kind, _ in page}):
+            files = [facts for kind, facts in page if kind is category]
+            claims, freed = await burial.bury(session, {RetentionRule.ARCHIVED: files}, order, category=category)
+            purges += [claim.purge_id for claim in claims]
+            moved += freed

@@ -1,0 +1,115 @@
+"""How far a task is, seen from the thread that works and from the loop that tells; and the word to stop."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from threading import Event
+from typing import IO, Final, TypeVar
+from uuid import UUID
+
+from media_analysis.storage.store import ObjectWriter
+
+Value = TypeVar("Value")
+
+TELL_SECONDS: Final = 1.0
+SPOOL_BYTES: Final = 4 * 2**20
+Tell = Callable[["Course"], Awaitable[bool]]
+
+
+class Stopped(Exception):
+    """The work is to be dropped."""
+
+
+@dataclass
+class Course:
+    """A task's progress; the working thread counts, and looks whether it is to stop."""
+
+    total_bytes: int = 0
+    stage: str = "waiting"
+    done_bytes: int = 0
+    lost: bool = False
+    """Whether another process has taken the task over."""
+    uploads: set[UUID] = field(default_factory=set)
+    """Pending files whose leases are renewed with the task's."""
+    _stop: Event = field(default_factory=Event)
+
+    def begin(self, stage: str) -> None:
+        self.stage, self.done_bytes = stage, 0
+
+    def advance(self, size_bytes: int) -> None:
+        """Count what was worked through.
+
+        Raises:
+            Stopped: nobody waits for the rest.
+
+        """
+        self.done_bytes += size_bytes
+        if self._stop.is_set():
+            raise Stopped
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def run(self, work: Callable[[], Value]) -> Value:
+        """Work in a thread; however often cancelled, this returns only when the thread has let go of everything."""
+        working = asyncio.ensure_future(asyncio.to_thread(work))
+        while True:
+            try:
+                return await asyncio.shield(working)
+            except asyncio.CancelledError:
+                self.stop()
+                await asyncio.wait([working])
+                if not working.cancelled():
+                    working.exception()  # somebody has to look at it, or the loop reports it as lost
+                raise
+
+
+@asynccontextmanager
+async def telling(course: Course, tell: Tell) -> AsyncIterator[None]:
+    """Tell of the progress every second while the block runs; it is cancelled once nobody listens any more."""
+    working = asyncio.current_task()
+
+    async def repeat() -> None:
+        heard = await tell(course)
+        while heard:
+            await asyncio.sleep(TELL_SECONDS)
+            heard = await tell(course)
+        course.stop()
+        if working is not None:
+            working.cancel()
+
+    told = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        told.cancel()
+        await asyncio.wait([told])
+
+
+class Sink:
+    """Gives what a thread makes to a writer of the loop, one piece ahead: both work, and memory stays bounded."""
+
+    def __init__(self, writer: ObjectWriter, course: Course) -> None:
+        self._writer = writer
+        self._course = course
+        self._loop = asyncio.get_running_loop()
+        self._writing: Future[None] | None = None
+
+    def __call__(self, chunk: bytes) -> None:
+        self.drain()
+        self._course.advance(0)
+        self._writing = asyncio.run_coroutine_threadsafe(self._writer.write(chunk), self._loop)
+
+    def drain(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+
+def spool() -> IO[bytes]:
+    """Return a temporary file without a name, in memory while it is small."""
+    return tempfile.SpooledTemporaryFile(SPOOL_BYTES)

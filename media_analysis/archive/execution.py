@@ -1,0 +1,147 @@
+"""Working through archive tasks: claimed by one process at a time, renewed while they run, ended with their outcome."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+import structlog
+
+from media_analysis.archive import tasks
+from media_analysis.archive.archiving import Archiver
+from media_analysis.archive.course import Course, Stopped, telling
+from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
+from media_analysis.archive.restoring import Restorer
+from media_analysis.archive.tasks import MAX_ATTEMPTS, Ending
+from media_analysis.db.database import Database
+from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, RunChanged
+from media_analysis.failpoints import failpoint
+from media_analysis.files.queries import renew_leases
+
+TRIES: Final = 3
+"""How often a run that changes while it is packed is packed anew at once."""
+Observe = Callable[[ArchiveTask], None]
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ArchiveExecution:
+    """Runs archive tasks, at most `concurrency` at once; `observe` hears of every one that ended here."""
+
+    db: Database
+    archiver: Archiver
+    restorer: Restorer
+    concurrency: int
+    observe: Observe
+    lease_seconds: float = 60.0
+    """How long the uploads of a task stay theirs without a word."""
+
+    async def run_waiting(self) -> int:
+        """Work until no task waits; return how many ended here.
+
+        Raises:
+            DatabaseUnavailable: no more could be claimed; those under way have ended.
+
+        """
+        async with asyncio.TaskGroup() as workers:
+            working = [workers.create_task(self._work()) for _ in range(self.concurrency)]
+        return sum(worker.result() for worker in working)
+
+    async def _work(self) -> int:
+        ended = 0
+        while task := await self._claim():
+            await self._run(task)
+            ended += 1
+        return ended
+
+    async def _claim(self) -> ArchiveTask | None:
+        async with self.db.transaction() as session:
+            task = await tasks.claim_task(session)
+        failpoint("archive.claimed")
+        return task
+
+    async def _run(self, task: ArchiveTask) -> None:
+        """Run a claimed task to its end; what fails is written down, what is cancelled is handed back."""
+        course = Course(total_bytes=task.total_bytes)
+        try:
+            if task.attempts > MAX_ATTEMPTS:
+                await self._end(task, _failed("too_many_attempts", "every attempt ended without a word"))
+                return
+            async with telling(course, lambda told: self._tell(task, told)):
+                await self._attempt(task, course)
+        except MediaAnalysisError as error:
+            await self._end(task, _failed(error.code, str(error)))
+        except Stopped:
+            log.warning("archive.taken_over", task_id=str(task.id))
+            return
+        except asyncio.CancelledError:
+            if course.lost:  # by us, as nobody listens any more
+                log.warning("archive.taken_over", task_id=str(task.id))
+                return
+            await asyncio.shield(self._hand_back(task))
+            raise
+        except Exception as error:
+            log.exception("archive.crashed", task_id=str(task.id))
+            await self._end(task, _failed("crashed", type(error).__name__))
+        await self._notice(task)
+
+    async def _attempt(self, task: ArchiveTask, course: Course) -> None:
+        match task.kind:
+            case ArchiveTaskKind.ARCHIVE:
+                await self._archive(task, course)
+            case ArchiveTaskKind.RESTORE:
+                await self.restorer.run(task, course)
+            case _:
+                assert_never(task.kind)
+
+    async def _archive(self, task: ArchiveTask, course: Course) -> None:
+        for retry in range(TRIES - 1):
+            try:
+                await self.archiver.run(task, course, retry=retry)
+            except RunChanged:
+                log.info("archive.begun_again", task_id=str(task.id))
+            else:
+                return
+        await self.archiver.run(task, course, retry=TRIES - 1)
+
+    async def _tell(self, task: ArchiveTask, course: Course) -> bool:
+        try:
+            async with self.db.transaction() as session:
+                known = await tasks.mark_progress(
+                    session, task, stage=course.stage, done_bytes=course.done_bytes, total_bytes=course.total_bytes
+                )
+                await renew_leases(session, sorted(course.uploads), lease_seconds=self.lease_seconds)
+        except DatabaseUnavailable:
+            return True  # the lease outlasts a short absence
+        course.lost = not known
+        return known
+
+    async def _end(self, task: ArchiveTask, ending: Ending) -> None:
+        try:
+            async with self.db.transaction() as session:
+                await tasks.mark_ended(session, task, ending)
+        except MediaAnalysisError as error:
+            log.warning("archive.left_running", task_id=str(task.id), reason=error.code)
+
+    async def _hand_back(self, task: ArchiveTask) -> None:
+        async with self.db.transaction() as session:
+            await tasks.mark_handed_back(session, task)
+
+    async def _notice(self, task: ArchiveTask) -> None:
+        try:
+            async with self.db.read_only() as session:
+                ended = await tasks.get_task(session, task.id)
+        except MediaAnalysisError:
+            return
+        if ended is not None:
+            self.observe(ended)
+            log.info("archive.ended", **_facts(ended))
+
+
+def _failed(code: str, reason: str) -> Ending:
+    return Ending(status=ArchiveTaskStatus.FAILED, error_code=code, error=reason)
+
+
+def _facts(task: ArchiveTask) -> dict[str, Any]:
+    told = {"task_id": str(task.id), "job_id": str(task.job_id), "kind": task.kind.value, "status": task.status.value}
+    return told if task.error_code is None else {**told, "code": task.error_code, "reason": task.error}

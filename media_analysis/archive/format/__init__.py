@@ -1,0 +1,1 @@
+"""The bytes of an archive: frames, tar members, a manifest first; nothing here knows of rows or requests."""

@@ -1,0 +1,176 @@
+"""What of a run goes into its archive, until when that is kept, and what stands against it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.errors import JobArchived, JobHeld, JobNotEnded, NothingToArchive
+from media_analysis.files.models import FOREVER, RetentionRule
+from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.retention.removal.condemned import Condemned, of_job
+
+OPEN: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
+PAGE: Final = 1_000
+
+# Scratch is never archived. What somebody wants gone before the archive goes stays outside, and goes on its own day.
+_GOES: Final = """
+    media_files.job_id = :job_id AND media_files.state = 'stored'
+    AND media_files.category NOT IN ('temp', 'clips', 'archives')
+    AND coalesce(media_files.expires_at > :now, true)
+    AND NOT (media_files.expiry_explicit AND coalesce(media_files.expires_at, 'infinity')
+        < coalesce(CAST(:ends_at AS timestamptz), 'infinity'))
+"""
+_NEW: Final = f"{_GOES} AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.file_id = media_files.id)"
+_TERMS: Final = text("""
+    SELECT coalesce(bool_or(expiry_explicit AND expires_at IS NULL), false) AS forever,
+        greatest(max(expires_at) FILTER (WHERE expiry_explicit), max(min_retain_until)) AS latest
+    FROM media_files
+    WHERE job_id = :job_id AND state = 'stored' AND category NOT IN ('temp', 'clips', 'archives')
+""")
+_SUM: Final = """
+    SELECT count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS size_bytes,
+        coalesce(sum(octet_length(key)), 0)::bigint AS key_bytes
+    FROM media_files WHERE {goes}
+"""
+_READ: Final = """
+    SELECT id, key, category::text, filename, media_type, size_bytes, sha256, parent_id, role, ordinal,
+        instant_seconds, created_at, stored_at, expires_at, expiry_explicit, min_retain_until
+    FROM media_files WHERE {goes} ORDER BY category, ordinal, id
+"""
+_UNHASHED: Final = text(f"SELECT id, key FROM media_files WHERE {_GOES} AND sha256 IS NULL ORDER BY id")  # noqa: S608 - constants
+_STALE: Final = text(f"""
+    SELECT EXISTS (
+        SELECT FROM archived_files AS copy
+        WHERE copy.job_id = :job_id AND copy.archive_id IS DISTINCT FROM CAST(:archive_id AS uuid)
+            AND (NOT EXISTS (SELECT FROM media_files WHERE media_files.id = copy.file_id AND {_GOES})
+                OR NOT EXISTS (SELECT FROM media_files AS segment
+                    WHERE segment.id = copy.archive_id AND segment.state = 'stored'))
+    )
+""")  # noqa: S608 - constants
+_RESULTS: Final = text("""
+    SELECT count(*) FROM analysis_results WHERE job_id = :job_id AND published
+        AND coalesce(expires_at > :now, true)
+""")
+_SEGMENTS: Final = text("""
+    SELECT coalesce(max(ordinal), -1) + 1 FROM media_files
+    WHERE job_id = :job_id AND role = 'archive' AND state <> 'pending'
+""")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What is to be packed: all of a run, or what its archive has no copy of yet."""
+
+    job_id: UUID
+    now: datetime
+    ends_at: datetime | None
+    """When the archive goes; None is never."""
+    rewrite: bool
+    """Whether the archive there is holds something that is gone, and is replaced."""
+    segment: int
+    files: int
+    size_bytes: int
+    results: int
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        return {"job_id": self.job_id, "now": self.now, "ends_at": self.ends_at}
+
+    @property
+    def packed(self) -> Condemned:
+        """Return the files that are packed."""
+        return Condemned(_GOES if self.rewrite else _NEW, self.values)
+
+    @property
+    def going(self) -> Condemned:
+        """Return the files that leave the store for the archive, packed now or earlier."""
+        return Condemned(_GOES, self.values)
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is a segment to write: the first one, or one with something new."""
+        return self.segment == 0 or self.rewrite or self.files > 0
+
+
+async def require_archivable(session: AsyncSession, job: AnalysisJob, *, now: datetime) -> None:
+    """Return if nothing stands against archiving a run.
+
+    Raises:
+        JobArchived, JobNotEnded: it is archived already, or not over.
+        JobHeld: a hold or a lease keeps it, or one of its files, where it is.
+
+    """
+    if job.archived_at is not None:
+        raise JobArchived(job.id)
+    if job.status in OPEN:
+        raise JobNotEnded(job.id, status=job.status.value)
+    if job.held_until is not None and job.held_until > now:
+        until = None if job.held_until == FOREVER else job.held_until
+        raise JobHeld(job.id, held_files=0, rule=RetentionRule.HOLD.value, until=until)
+    weighed = await of_job(job.id).weigh(session, now=now, with_trash=False)
+    for obstacle in weighed.obstacles:
+        if obstacle.rule is not RetentionRule.MINIMUM_RETENTION:  # the archive is kept for as long
+            raise JobHeld(job.id, held_files=obstacle.files, rule=obstacle.rule.value, until=obstacle.until)
+
+
+async def take_stock(session: AsyncSession, job: AnalysisJob, *, now: datetime, kept_for: timedelta) -> Contents:
+    """Say what of a run is to be packed; `kept_for` is how long a run is kept after it has ended.
+
+    Raises:
+        NothingToArchive: it has neither files that can be archived nor results.
+
+    """
+    ends_at = await _end_of(session, job, kept_for)
+    about = {"job_id": job.id, "now": now, "ends_at": ends_at}
+    rewrite = bool((await session.execute(_STALE, {**about, "archive_id": None})).scalar_one())
+    goes = (await session.execute(text(_SUM.format(goes=_GOES)), about)).one()
+    packed = goes if rewrite else (await session.execute(text(_SUM.format(goes=_NEW)), about)).one()
+    results = (await session.execute(_RESULTS, {"job_id": job.id, "now": now})).scalar_one()
+    if not goes.files and not results:
+        raise NothingToArchive(job.id)
+    segment = (await session.execute(_SEGMENTS, {"job_id": job.id})).scalar_one()
+    return Contents(
+        job_id=job.id,
+        now=now,
+        ends_at=ends_at,
+        rewrite=rewrite,
+        segment=segment,
+        files=packed.files,
+        size_bytes=packed.size_bytes,
+        results=results,
+    )
+
+
+async def is_stale(session: AsyncSession, contents: Contents, *, beside: UUID | None) -> bool:
+    """Say whether an archive, `beside` its newest segment, has copies of what the run no longer has."""
+    asked = {**contents.values, "archive_id": beside}
+    return bool((await session.execute(_STALE, asked)).scalar_one())
+
+
+async def read_files(session: AsyncSession, contents: Contents) -> AsyncIterator[Sequence[Any]]:
+    """Yield the rows of what is to be packed, a page at a time, by category and in time order."""
+    packed = contents.packed
+    rows = await session.stream(
+        text(_READ.format(goes=packed.condition)), dict(packed.values), execution_options={"yield_per": PAGE}
+    )
+    async for page in rows.partitions(PAGE):
+        yield page
+
+
+async def list_unhashed(session: AsyncSession, contents: Contents) -> Sequence[tuple[UUID, str]]:
+    """Return ids and keys of files that were adopted and never read."""
+    return [(row.id, row.key) for row in await session.execute(_UNHASHED, contents.values)]
+
+
+async def _end_of(session: AsyncSession, job: AnalysisJob, kept_for: timedelta) -> datetime | None:
+    terms = (await session.execute(_TERMS, {"job_id": job.id})).one()
+    if terms.forever:
+        return None
+    began = job.restored_at or job.completed_at or job.created_at
+    ends_at = began + kept_for if job.expires_at is None else job.expires_at
+    return ends_at if terms.latest is None else max(ends_at, terms.latest)

@@ -1,0 +1,209 @@
+"""Bringing a run, or one file of it, back from its archive: all of it or nothing, and only what our rows know."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.archive.course import Course, Sink
+from media_analysis.archive.models import ArchiveTask
+from media_analysis.archive.room import require_room
+from media_analysis.archive.unarchiving import Returned, bring_back
+from media_analysis.archive.unpacking import Copy, CopyWindow, Opened
+from media_analysis.db.database import Database
+from media_analysis.errors import ArchivedFileNotFound, JobNotArchived, NothingToRestore
+from media_analysis.failpoints import failpoint
+from media_analysis.files.archived import ArchivedFile
+from media_analysis.files.models import CATEGORY, MediaFile
+from media_analysis.files.registrar import Registrar
+from media_analysis.files.registration import Registration
+from media_analysis.jobs.queries import require_job
+from media_analysis.media.sniff import extension_of
+from media_analysis.retention.deletion import Deleter
+from media_analysis.retention.discarding import DiscardService
+from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.keys import object_key
+
+WINDOW: Final = 64
+"""Files that share their transactions and are synced together."""
+
+_OPEN_PURGES: Final = text("""
+    SELECT DISTINCT purges.id FROM archived_files AS copy JOIN tombstones AS stone ON stone.id = copy.file_id
+    JOIN purges ON purges.id = stone.purge_id
+    WHERE copy.job_id = :job_id AND purges.confirmed_at IS NULL AND purges.due_at IS NOT NULL
+""")
+_WINDOW: Final = text("""
+    SELECT copy.file_id, copy.job_id, copy.owner, copy.name, copy.category, copy.filename, copy.media_type,
+        copy.size_bytes, copy.sha256, copy.parent_id, copy.frame_offset, copy.skip_bytes, job.folder_name,
+        EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id) AS lives
+    FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
+    WHERE copy.archive_id = :archive_id AND copy.file_id = coalesce(CAST(:file_id AS uuid), copy.file_id)
+        AND (copy.frame_offset, copy.skip_bytes) > (:frame, :skip)
+    ORDER BY copy.frame_offset, copy.skip_bytes LIMIT :limit
+""").columns(category=CATEGORY)
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """Restores runs; whatever breaks off leaves the archive as it was, and at most abandoned uploads."""
+
+    db: Database
+    store: DiskStore
+    registrar: Registrar
+    deleter: Deleter
+    discards: DiscardService
+    kept_for: timedelta
+    reserve_bytes: int
+    """What stays free of the disk."""
+
+    async def run(self, task: ArchiveTask, course: Course) -> None:
+        """Restore what a claimed task asks for.
+
+        Raises:
+            JobNotFound, JobGone, JobNotArchived, ArchivedFileNotFound, NothingToRestore: there is nothing to restore.
+            QuotaReached, DiskReserveReached: there is no room; nothing was written.
+            ArchiveDamaged, ObjectMissing: the archive is not what our rows say; nothing is taken from it.
+            BytesStillGoing, RunChanged, DatabaseUnavailable, StoreUnavailable: try again later.
+
+        """
+        began = time.monotonic()
+        await self.deleter.store.require_marker()
+        segments = await self._find(task)
+        free_bytes = (await self.store.capacity()).free_bytes
+        async with self.db.read_only() as session:
+            course.total_bytes = await require_room(
+                session, task, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
+            )
+        await self._finish_purges(task.job_id)
+        failpoint("unarchive.planned")
+        course.begin("restoring")
+        async with self._staging(course) as staged:
+            for segment in segments:
+                async for copies in self._copy(task, segment, course):
+                    staged.extend(copies)
+            stats = {
+                "files": len(staged),
+                "size_bytes": course.total_bytes,
+                "seconds": round(time.monotonic() - began, 3),
+            }
+            failpoint("unarchive.staged")
+            await bring_back(self.db, task, staged, kept_for=self.kept_for, stats=stats)
+
+    async def _find(self, task: ArchiveTask) -> Sequence[MediaFile]:
+        """Return the segments that are to be read."""
+        async with self.db.read_only() as session:
+            job, _ = await require_job(session, task.job_id, owner=None)
+            if job.archived_at is None:
+                raise JobNotArchived(job.id)
+            copies = select(ArchivedFile.archive_id).where(ArchivedFile.job_id == job.id)
+            if task.file_id is not None:
+                copies = copies.where(ArchivedFile.file_id == task.file_id)
+                await _require_absent(session, task.file_id)
+            query = select(MediaFile).where(MediaFile.id.in_(copies)).order_by(MediaFile.ordinal)
+            segments = (await session.scalars(query)).all()
+        if task.file_id is not None and not segments:
+            raise ArchivedFileNotFound(task.file_id)
+        return segments
+
+    async def _finish_purges(self, job_id: UUID) -> None:
+        async with self.db.read_only() as session:
+            purges = (await session.scalars(_OPEN_PURGES, {"job_id": job_id})).all()
+        await self.deleter.purge_entries(purges)
+
+    @asynccontextmanager
+    async def _staging(self, course: Course) -> AsyncIterator[list[Returned]]:
+        staged: list[Returned] = []
+        try:
+            yield staged
+        except BaseException:
+            # A COMMIT whose answer was lost has brought them back, and then there is nothing pending to discard.
+            await asyncio.shield(self.discards.discard_uploads(sorted(course.uploads)))
+            raise
+
+    async def _copy(self, task: ArchiveTask, segment: MediaFile, course: Course) -> AsyncIterator[Sequence[Returned]]:
+        """Copy the files of a segment that are wanted into the store, some at a time, checking each to its end."""
+        with Opened(self.store.path_of(segment.key)) as opened:
+            if task.file_id is not None:
+                async for window in self._windows(segment.id, task.file_id):
+                    yield await self._copy_window(window, course, opened.copy_one)
+                return
+            async for window in self._windows(segment.id, None):
+                yield await self._copy_window(window, course, opened.copy_next)
+            await course.run(opened.require_end)
+
+    async def _windows(self, archive_id: UUID, file_id: UUID | None) -> AsyncIterator[Sequence[Copy]]:
+        after = (-1, -1)
+        while True:
+            asked = {"archive_id": archive_id, "file_id": file_id, "frame": after[0], "skip": after[1], "limit": WINDOW}
+            async with self.db.read_only() as session:
+                rows = (await session.execute(_WINDOW, asked)).all()
+            if not rows:
+                return
+            yield [Copy(*row) for row in rows]
+            after = (rows[-1].frame_offset, rows[-1].skip_bytes)
+
+    async def _copy_window(self, window: Sequence[Copy], course: Course, copy: CopyWindow) -> Sequence[Returned]:
+        wanted = [_register_as(one) for one in window if not one.lives]
+        course.uploads.update(one.id for one in wanted)
+        await asyncio.gather(*(self.registrar.register(one) for one in wanted))
+        failpoint("unarchive.registered")
+        made = await asyncio.gather(*(self.registrar.create(one) for one in wanted), return_exceptions=True)
+        writers = [one for one in made if not isinstance(one, BaseException)]
+        try:
+            _raise_first(made)
+            waiting = iter(writers)
+            sinks = {one.file_id: Sink(next(waiting), course) for one in window if not one.lives}
+            await course.run(lambda: copy(window, sinks, course))
+            failpoint("unarchive.written")
+            await asyncio.gather(*(writer.sync() for writer in writers))
+        finally:
+            for writer in writers:
+                writer.close()
+        failpoint("unarchive.synced")
+        living = [one for one in window if not one.lives]
+        return [Returned(asked.id, one.file_id) for asked, one in zip(wanted, living, strict=True)]
+
+
+async def _require_absent(session: AsyncSession, file_id: UUID) -> None:
+    if await session.get(MediaFile, file_id) is not None:
+        raise NothingToRestore(file_id)
+
+
+def _register_as(copy: Copy) -> Registration:
+    """Stage a copy under an id of its own: until all are there it is an upload like any other, nobody's when we die."""
+    staged_id = uuid7()
+    key = object_key(
+        copy.category,
+        staged_id,
+        extension=extension_of(copy.media_type),
+        day=datetime.now(UTC),
+        parent_id=copy.parent_id,
+        job_id=copy.job_id,
+    )
+    return Registration(
+        id=staged_id,
+        owner=copy.owner,
+        category=copy.category,
+        key=key,
+        filename=copy.filename,
+        media_type=copy.media_type,
+        job_id=None,
+        parent_id=None,
+        reserved_bytes=copy.size_bytes,
+        idempotency_key=None,
+        fingerprint=None,
+    )
+
+
+def _raise_first(made: Sequence[object]) -> None:
+    for one in made:
+        if isinstance(one, BaseException):
+            raise one

@@ -1,0 +1,189 @@
+"""Asking for archives: of one run now, of all that are due by the schedule, and for what they hold back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.archive import inventory, room, tasks
+from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind
+from media_analysis.archive.tasks import NewTask
+from media_analysis.db.database import Database
+from media_analysis.errors import ArchivedFileNotFound, JobNotArchived, NothingToRestore
+from media_analysis.files.archived import ArchivedFile
+from media_analysis.files.models import MediaFile
+from media_analysis.jobs.queries import require_job
+from media_analysis.storage.store import ObjectStore
+
+BATCH: Final = 500
+
+# What a hold or a lease keeps where it is, is asked about again the next time.
+DUE: Final = text("""
+    SELECT job.id, job.owner, coalesce(job.restored_at, job.completed_at) AS ended_at, (
+        SELECT coalesce(sum(size_bytes), 0)::bigint FROM media_files AS file
+        WHERE file.job_id = job.id AND file.state = 'stored' AND file.category NOT IN ('temp', 'clips', 'archives')
+    ) AS size_bytes
+    FROM analysis_jobs AS job
+    WHERE job.completed_at IS NOT NULL AND job.archived_at IS NULL AND job.deleted_at IS NULL
+        AND coalesce(job.restored_at, job.completed_at) <= CAST(:now AS timestamptz) - :after
+        AND (coalesce(job.restored_at, job.completed_at), job.id) > (:after_at, :after_id)
+        AND job.status NOT IN ('pending', 'running') AND coalesce(job.held_until <= :now, true)
+        AND NOT EXISTS (
+            SELECT FROM media_files AS file WHERE file.job_id = job.id AND file.state = 'stored'
+                AND greatest(file.held_until, file.job_held_until, file.leased_until) > :now
+        )
+        AND (EXISTS (
+            SELECT FROM media_files AS file WHERE file.job_id = job.id AND file.state = 'stored'
+                AND file.category NOT IN ('temp', 'clips', 'archives') AND coalesce(file.expires_at > :now, true)
+        ) OR EXISTS (
+            SELECT FROM analysis_results AS result WHERE result.job_id = job.id AND result.published
+                AND coalesce(result.expires_at > :now, true)
+        ))
+    ORDER BY coalesce(job.restored_at, job.completed_at), job.id LIMIT :limit
+""").bindparams(bindparam("after", type_=Interval))
+"""Runs whose time to be archived has come, the longest over first, behind a position."""
+_START: Final = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchiveTerms:
+    """When runs are archived, how long they are kept, and how much one scheduled run does."""
+
+    after: timedelta
+    kept_for: timedelta
+    budget: timedelta | None = None
+    budget_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """How many runs a scheduled run asked for, and their bytes."""
+
+    runs: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class ArchiveService:
+    """Writes down what is to be archived or restored; whoever executes finds it there."""
+
+    db: Database
+    store: ObjectStore
+    terms: ArchiveTerms
+    reserve_bytes: int
+
+    async def request_archive(
+        self, job_id: UUID, *, owner: str | None, requested_by: str, trigger: str = "request"
+    ) -> ArchiveTask:
+        """Ask for a run to be archived now, however young.
+
+        Raises:
+            JobNotFound, JobGone, JobArchived, JobNotEnded, JobHeld, NothingToArchive: it may not be, or need not.
+            ArchiveTaskUnderWay: it is being archived or restored.
+
+        """
+        async with self.db.transaction() as session:
+            job, now = await require_job(session, job_id, owner=owner, lock=True)
+            await inventory.require_archivable(session, job, now=now)
+            contents = await inventory.take_stock(session, job, now=now, kept_for=self.terms.kept_for)
+            asked = NewTask(
+                job_id=job_id,
+                owner=job.owner,
+                kind=ArchiveTaskKind.ARCHIVE,
+                trigger=trigger,
+                requested_by=requested_by,
+                total_bytes=2 * contents.size_bytes,
+            )
+            return await tasks.require_added(session, asked)
+
+    async def request_restore(
+        self,
+        job_id: UUID,
+        *,
+        owner: str | None,
+        requested_by: str,
+        file_id: UUID | None = None,
+        trigger: str = "request",
+    ) -> ArchiveTask:
+        """Ask for an archived run, or one file of it, to be brought back; whether there is room is looked at first.
+
+        Raises:
+            JobNotFound, JobGone, JobNotArchived, ArchivedFileNotFound, NothingToRestore: there is nothing to restore.
+            QuotaReached, DiskReserveReached: there is no room for it.
+            ArchiveTaskUnderWay: it is being archived or restored.
+
+        """
+        free_bytes = (await self.store.capacity()).free_bytes
+        async with self.db.transaction() as session:
+            job, _ = await require_job(session, job_id, owner=owner, lock=True)
+            if job.archived_at is None:
+                raise JobNotArchived(job_id)
+            if file_id is not None:
+                await _require_copy(session, job_id, file_id)
+            asked = NewTask(
+                job_id=job_id,
+                owner=job.owner,
+                kind=ArchiveTaskKind.RESTORE,
+                trigger=trigger,
+                requested_by=requested_by,
+                file_id=file_id,
+            )
+            task = await tasks.require_added(session, asked)
+            task.total_bytes = await room.require_room(
+                session, task, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
+            )
+            return task
+
+    async def request_due(
+        self, *, requested_by: str = "scheduler", trigger: str = "schedule", now: datetime | None = None
+    ) -> Requested:
+        """Ask for all runs whose time has come, the longest over first, up to the budget.
+
+        Several at once ask for each run once. What they do not come to within the time of the budget is asked for anew
+        the next time.
+        """
+        now = now or await self.db.now()
+        claim_until = None if self.terms.budget is None else await self.db.now() + self.terms.budget
+        runs, size_bytes, after = 0, 0, (_START, UUID(int=0))
+        async with self.db.transaction() as session:
+            await tasks.purge_lapsed(session)
+        while True:
+            async with self.db.transaction() as session:
+                due = await self._list_due(session, now, after)
+                for job in due:
+                    if not self._fits(size_bytes + job.size_bytes, runs):
+                        return Requested(runs, size_bytes)
+                    asked = NewTask(
+                        job_id=job.id,
+                        owner=job.owner,
+                        kind=ArchiveTaskKind.ARCHIVE,
+                        trigger=trigger,
+                        requested_by=requested_by,
+                        claim_until=claim_until,
+                        total_bytes=2 * job.size_bytes,
+                    )
+                    if await tasks.add_task(session, asked) is not None:
+                        runs, size_bytes = runs + 1, size_bytes + job.size_bytes
+            if len(due) < BATCH:
+                return Requested(runs, size_bytes)
+            after = (due[-1].ended_at, due[-1].id)
+
+    def _fits(self, size_bytes: int, runs: int) -> bool:
+        """Say whether the budget has room for that much; one run always is within it, or it would never be."""
+        return self.terms.budget_bytes is None or size_bytes <= self.terms.budget_bytes or runs == 0
+
+    async def _list_due(self, session: AsyncSession, now: datetime, after: tuple[datetime, UUID]) -> Sequence[Any]:
+        asked = {"now": now, "after": self.terms.after, "after_at": after[0], "after_id": after[1], "limit": BATCH}
+        return (await session.execute(DUE, asked)).all()
+
+
+async def _require_copy(session: AsyncSession, job_id: UUID, file_id: UUID) -> None:
+    copy = await session.get(ArchivedFile, file_id)
+    if copy is None or copy.job_id != job_id:
+        raise ArchivedFileNotFound(file_id)
+    if await session.get(MediaFile, file_id) is not None:
+        raise NothingToRestore(file_id)

@@ -1,0 +1,142 @@
+"""The one transaction in which staged copies become the files they were, under their own ids (promise 20)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.archive import tasks
+from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
+from media_analysis.archive.tasks import Ending
+from media_analysis.db.database import Database
+from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
+from media_analysis.failpoints import failpoint
+from media_analysis.files import ledger
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.models import CATEGORY
+from media_analysis.jobs.events import add_event
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.queries import require_job
+from media_analysis.retention.removal.jobs import lock_files
+
+CHUNK: Final = 5_000
+
+_LOCK_STAGED: Final = text("""
+    SELECT count(*) FROM (
+        SELECT FROM media_files WHERE id = ANY(CAST(:staged AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
+    ) AS locked
+""")
+# Bytes of the originals that are still to go would otherwise belong to no tombstone.
+_COUNT_GOING: Final = text("""
+    SELECT count(*) FROM tombstones AS stone JOIN purges ON purges.id = stone.purge_id
+    WHERE stone.id = ANY(CAST(:ids AS uuid[])) AND purges.confirmed_at IS NULL
+""")
+_DROP_TOMBSTONES: Final = text("""
+    DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[])) AND rule = 'archived'
+""")
+# A fresh lifetime: the category's, from now on; only an end somebody asked for and that is still to come stays.
+_BRING_BACK: Final = text("""
+    WITH pairs AS (
+        SELECT * FROM unnest(CAST(:staged AS uuid[]), CAST(:ids AS uuid[])) AS pairs(staged_id, file_id)
+    ), chosen AS (
+        SELECT pairs.staged_id, copy.*, file.reserved_bytes, job.held_until AS run_held_until,
+            copy.expiry_explicit AND coalesce(copy.expires_at > now(), true) AS asked_for,
+            CASE WHEN copy.expiry_explicit AND coalesce(copy.expires_at > now(), true) THEN copy.expires_at
+                ELSE now() + make_interval(secs => policy.lifetime_seconds) END AS ends_at
+        FROM pairs JOIN archived_files AS copy USING (file_id) JOIN media_files AS file ON file.id = pairs.staged_id
+        JOIN analysis_jobs AS job ON job.id = copy.job_id
+        LEFT JOIN category_policies AS policy ON policy.category = copy.category
+        WHERE copy.job_id = :job_id AND file.state = 'pending' AND file.owner = copy.owner
+    ), back AS (
+        UPDATE media_files AS file SET
+            id = chosen.file_id, state = 'stored', job_id = chosen.job_id, parent_id = chosen.parent_id,
+            role = chosen.role, ordinal = chosen.ordinal, instant_seconds = chosen.instant_seconds,
+            size_bytes = chosen.size_bytes, sha256 = chosen.sha256, reserved_bytes = 0,
+            created_at = chosen.created_at, stored_at = now(), expires_at = chosen.ends_at,
+            expiry_explicit = chosen.asked_for, min_retain_until = chosen.min_retain_until,
+            job_held_until = chosen.run_held_until,
+            due_at = CASE WHEN chosen.ends_at IS NOT NULL THEN nullif(
+                greatest(chosen.ends_at, chosen.min_retain_until, chosen.run_held_until), 'infinity') END
+        FROM chosen WHERE file.id = chosen.staged_id
+        RETURNING file.owner, file.category, chosen.size_bytes, chosen.reserved_bytes
+    )
+    SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
+        sum(reserved_bytes)::bigint AS reserved_bytes
+    FROM back GROUP BY owner, category
+""").columns(category=CATEGORY)
+# An end somebody asked for that lies behind a whole new life stays; any other belonged to the archive.
+_MARK_RESTORED: Final = text("""
+    UPDATE analysis_jobs SET archived_at = NULL, restored_at = now(),
+        expires_at = CASE WHEN expires_at > now() + :kept_for THEN expires_at END
+    WHERE id = :job_id
+""").bindparams(bindparam("kept_for", type_=Interval))
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A copy whose bytes are durable under an id of its own, and the file it is of."""
+
+    staged_id: UUID
+    file_id: UUID
+
+
+async def bring_back(
+    db: Database, task: ArchiveTask, copies: Sequence[Returned], *, kept_for: Any, stats: dict[str, Any]
+) -> None:
+    """Make the copies the files they are of, all at once, and the run active again unless one file was asked for.
+
+    Raises:
+        JobGone, JobNotArchived, RunChanged: the run, or the task, is no longer what it was.
+        BytesStillGoing: bytes of the originals could not be removed yet.
+
+    """
+    async with db.transaction() as session:
+        job, _ = await require_job(session, task.job_id, owner=None, lock=True)
+        if job.archived_at is None:
+            raise JobNotArchived(job.id)
+        await lock_files(session, job.id)
+        moved: list[tuple[Account, Movement]] = []
+        for chunk in _chunks(copies):
+            moved += await _bring_back(session, job, chunk)
+        await ledger.move(session, ledger.sum_movements(moved))
+        if task.file_id is None:
+            await session.execute(_MARK_RESTORED, {"job_id": job.id, "kept_for": kept_for})
+            await add_event(session, job.id, "status", {"status": job.status.value, "archived": False})
+        act = Act(
+            actor=task.requested_by,
+            action=Action.UNARCHIVED,
+            owner=job.owner,
+            job_id=job.id,
+            file_id=task.file_id,
+            details={"stats": stats},
+        )
+        await add_events(session, [act])
+        if not await tasks.mark_ended(session, task, Ending(status=ArchiveTaskStatus.COMPLETED, stats=stats)):
+            raise RunChanged(job.id)
+        failpoint("unarchive.committing")
+    failpoint("unarchive.committed")
+
+
+async def _bring_back(
+    session: AsyncSession, job: AnalysisJob, copies: Sequence[Returned]
+) -> Sequence[tuple[Account, Movement]]:
+    about = {"staged": [copy.staged_id for copy in copies], "ids": [copy.file_id for copy in copies]}
+    locked = (await session.execute(_LOCK_STAGED, {"staged": about["staged"]})).scalar_one()
+    going = (await session.execute(_COUNT_GOING, {"ids": about["ids"]})).scalar_one()
+    if going:
+        raise BytesStillGoing(job.id, files=going)
+    await session.execute(_DROP_TOMBSTONES, {"ids": about["ids"]})
+    rows = (await session.execute(_BRING_BACK, {**about, "job_id": job.id})).all()
+    if locked != len(copies) or sum(row.files for row in rows) != len(copies):
+        raise RunChanged(job.id)
+    return [
+        (Account(row.owner, row.category), Movement(row.files, row.size_bytes, -row.reserved_bytes)) for row in rows
+    ]
+
+
+def _chunks(copies: Sequence[Returned]) -> Iterator[Sequence[Returned]]:
+    return (copies[start : start + CHUNK] for start in range(0, len(copies), CHUNK))

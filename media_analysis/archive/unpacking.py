@@ -1,0 +1,140 @@
+"""Copying files out of a segment, in a thread: what the archive holds must be what our rows say, file by file."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, NamedTuple, Self, cast
+from uuid import UUID
+
+from media_analysis.archive.course import Course, Sink, spool
+from media_analysis.archive.format.compression import detect
+from media_analysis.archive.format.reading import read_member, verify
+from media_analysis.archive.packing import open_object
+from media_analysis.errors import ArchiveDamaged
+from media_analysis.storage.category import Category
+
+HEAD_BYTES: Final = 16
+
+
+class Copy(NamedTuple):
+    """What our rows know of a file in a segment, and whether the file itself lives."""
+
+    file_id: UUID
+    job_id: UUID
+    owner: str
+    name: str
+    category: Category
+    filename: str
+    media_type: str
+    size_bytes: int
+    sha256: bytes
+    parent_id: UUID | None
+    frame_offset: int
+    skip_bytes: int
+    folder_name: str
+    lives: bool
+
+
+CopyWindow = Callable[[Sequence[Copy], Mapping[UUID, Sink], Course], None]
+
+
+class Opened:
+    """A segment opened for reading; every method blocks and is called in a thread, one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._raw = open_object(path, None)
+        self._opened = ExitStack()
+        self._opened.push(self._raw)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def copy_next(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], course: Course) -> None:
+        """Copy the next files, which must be those of the window, in its order; what has no sink is only checked.
+
+        Raises:
+            ArchiveDamaged: the segment holds something else.
+
+        """
+        for copy in window:
+            found = next(self._files, None)
+            if found is None:
+                raise ArchiveDamaged("it is missing", member=copy.name)
+            file, place, chunks = found
+            same = (file.id, file.name, file.size_bytes, file.sha256, place.frame_offset, place.skip_bytes)
+            if same != (copy.file_id, copy.name, copy.size_bytes, copy.sha256, copy.frame_offset, copy.skip_bytes):
+                raise ArchiveDamaged("it holds something else than its row says", member=copy.name)
+            _pour(chunks, sinks.get(copy.file_id), course)
+
+    def copy_one(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], course: Course) -> None:
+        """Copy single files from where they are, without reading the others.
+
+        Raises:
+            ArchiveDamaged: something else is there.
+
+        """
+        for copy in window:
+            _pour(self.read(copy), sinks.get(copy.file_id), course)
+
+    def read(self, copy: Copy) -> Iterator[bytes]:
+        """Yield the bytes of one file, which are checked against its row at their end.
+
+        Raises:
+            ArchiveDamaged: something else is there.
+
+        """
+        running = hashlib.sha256()
+        for chunk in read_member(
+            self._raw,
+            self._compression,
+            frame_offset=copy.frame_offset,
+            skip_bytes=copy.skip_bytes,
+            name=f"{copy.folder_name}/{copy.name}",
+            size_bytes=copy.size_bytes,
+        ):
+            running.update(chunk)
+            yield chunk
+        if running.digest() != copy.sha256:
+            raise ArchiveDamaged("it has other bytes than its row says", member=copy.name)
+
+    def require_end(self) -> None:
+        """Return if there is nothing more in the segment.
+
+        Raises:
+            ArchiveDamaged: there is.
+
+        """
+        if next(self._files, None) is not None:
+            raise ArchiveDamaged("it holds more than our rows say")
+
+    @cached_property
+    def _files(self) -> Iterator[Any]:
+        self._raw.seek(0)
+        segment = verify(self._raw, spool=lambda: cast("BinaryIO", spool()))
+        return self._opened.enter_context(segment).files()
+
+    @cached_property
+    def _compression(self) -> Any:
+        self._raw.seek(0)
+        found = detect(self._raw.read(HEAD_BYTES))
+        if found is None:
+            raise ArchiveDamaged("it is compressed in no way we know")
+        return found
+
+
+def _pour(chunks: Iterator[bytes], sink: Sink | None, course: Course) -> None:
+    for chunk in chunks:
+        course.advance(len(chunk))
+        if sink is not None:
+            sink(chunk)
+    if sink is not None:
+        sink.drain()

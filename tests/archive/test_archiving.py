@@ -1,0 +1,53 @@
+"""A run goes into one archive, is read there, and comes back as it was."""
+
+import tarfile
+
+import pytest
+
+from media_analysis.archive.models import ArchiveTaskStatus
+from media_analysis.errors import FileArchived
+from media_analysis.runtime import Runtime
+from tests.archive.archived import add_file, archive, archived_content, content_of, make_run, restore
+from tests.conftest import fetch
+
+
+async def test_a_run_is_archived_read_inside_and_restored_as_it_was(runtime: Runtime, database: str) -> None:
+    run = await make_run(runtime)
+
+    task = await archive(runtime, run.id)
+
+    assert (task.status, task.error) == (ArchiveTaskStatus.COMPLETED, None)
+    job, _ = await runtime.jobs.get(run.id, owner="alice")
+    assert job.archived_at is not None
+    for name, file in run.files.items():
+        with pytest.raises(FileArchived):
+            await runtime.files.get(file.id, owner="alice")
+        assert await archived_content(runtime, run.id, file.id) == run.contents[name]
+    segment, reader = await runtime.archives.catalog.open_segment(run.id, owner="alice")
+    await reader.close()
+    with tarfile.open(runtime.store.path_of(segment.key)) as tar:
+        members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    assert sorted(members.values(), key=len)[:-1] != []
+
+    back = await restore(runtime, run.id)
+
+    assert (back.status, back.error) == (ArchiveTaskStatus.COMPLETED, None)
+    for name, file in run.files.items():
+        now = await runtime.files.get(file.id, owner="alice")
+        assert (now.filename, now.sha256, now.ordinal, now.parent_id) == (
+            file.filename,
+            file.sha256,
+            file.ordinal,
+            file.parent_id,
+        )
+        assert await content_of(runtime, file.id) == run.contents[name]
+    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is None
+
+    await add_file(runtime, run, "later.txt", b"something new")
+    again = await archive(runtime, run.id)
+
+    assert (again.status, again.error) == (ArchiveTaskStatus.COMPLETED, None)
+    assert again.stats["files"] == 1
+    for name, file in run.files.items():
+        assert await archived_content(runtime, run.id, file.id) == run.contents[name]
+    assert len(await fetch(database, "SELECT FROM media_files WHERE role = 'archive'")) == 2
