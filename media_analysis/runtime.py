@@ -120,7 +120,8 @@ class Runtime:
     @cached_property
     def archives(self) -> Archives:
         chosen, observe = options.archive_options(self.settings), self.metrics.archives.observe
-        return Archives(self.db, self.store, self.registrar, self.deleter, self.discards, chosen, observe)
+        shared = (self.db, self.store, self.registrar, self.deleter, self.discards, self.restoring)
+        return Archives(*shared, chosen, observe)
 
     @cached_property
     def removals(self) -> RemovalService:

@@ -8,11 +8,13 @@ from media_analysis.archive.catalog import CatalogService
 from media_analysis.archive.execution import ArchiveExecution, Observe
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.restoring import Restorer
+from media_analysis.archive.returning import ReturnService
 from media_analysis.archive.service import ArchiveService, ArchiveTerms
 from media_analysis.db.database import Database
 from media_analysis.files.registrar import Registrar
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
+from media_analysis.retention.restoring import RestoreService
 from media_analysis.storage.disk import DiskStore
 
 
@@ -35,12 +37,17 @@ class Archives:
     registrar: Registrar
     deleter: Deleter
     discards: DiscardService
+    trash: RestoreService
     options: ArchiveOptions
     observe: Observe
 
     @cached_property
     def requests(self) -> ArchiveService:
         return ArchiveService(self.db, self.store, self.options.terms, self.options.reserve_bytes)
+
+    @cached_property
+    def returns(self) -> ReturnService:
+        return ReturnService(self.db, self.requests, self.trash)
 
     @cached_property
     def catalog(self) -> CatalogService:

@@ -102,7 +102,7 @@ class Packer:
         self._out.flush()
 
     def _add(self, name: str, header: bytes, source: BinaryIO, size_bytes: int, media_type: str) -> "_Frame":
-        frame = self._frame_for(is_squeezable(media_type), len(header) + _padded(size_bytes))
+        frame = self._frame_for(len(header) + _padded(size_bytes), squeezed=is_squeezable(media_type))
         self._out.write(frame.add(header))
         for piece in _exactly(source, size_bytes, name):
             self._out.write(frame.add(piece))
@@ -110,7 +110,7 @@ class Packer:
         frame.count(media_type, size_bytes, len(header) + _padded(size_bytes))
         return frame
 
-    def _frame_for(self, squeezed: bool, tar_bytes: int) -> "_Frame":  # noqa: FBT001
+    def _frame_for(self, tar_bytes: int, *, squeezed: bool) -> "_Frame":
         """Return the open frame if a member of this size may join it, a new one otherwise."""
         frame = self._frame
         if frame is None or frame.squeezed != squeezed or frame.tar_bytes + tar_bytes > frame.most_bytes:

@@ -1,16 +1,23 @@
 """Archives for tests: made as ours are, and made by hand as ours never are."""
 
+import bz2
+import gzip
 import hashlib
 import io
+import lzma
+import shutil
+import sys
 import tarfile
 import tempfile
 import tracemalloc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 from uuid import UUID
+
+import pytest
 
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.format.encoding import encoder
@@ -18,6 +25,18 @@ from media_analysis.archive.format.manifest import ManifestFile, ManifestHead, M
 from media_analysis.archive.format.packing import Packer, Placed
 from media_analysis.archive.format.reading import verify
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+DECOMPRESS: Final[Mapping[Compression, Callable[[bytes], bytes]]] = {
+    Compression.GZIP: gzip.decompress,
+    Compression.BZ2: bz2.decompress,
+    Compression.XZ: lzma.decompress,
+    Compression.ZSTD: zstd.decompress,
+}
+"""What others read a whole archive with."""
 FOLDER: Final = "20260304_235900_run"
 NOON: Final = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MEMORY_BYTES: Final = 16 * 1024 * 1024
@@ -68,18 +87,18 @@ def described(contents: Iterable[Content]) -> list[ManifestFile]:
     return [content.described(number) for number, content in enumerate(contents)]
 
 
-def head_of(files: Sequence[ManifestFile], compression: Compression, **changes: Any) -> ManifestHead:
-    head = ManifestHead(
+def head_of(described: Sequence[ManifestFile], packed_as: Compression, /, **changes: Any) -> ManifestHead:
+    true = ManifestHead(
         folder_name=FOLDER,
         segment=0,
-        compression=compression.value,
+        compression=packed_as.value,
         packed_at=NOON,
-        files=len(files),
-        size_bytes=sum(file.size_bytes for file in files),
+        files=len(described),
+        size_bytes=sum(file.size_bytes for file in described),
         job={"name": "run", "parameters": {"every": 2.5}},
         sources=[UUID(int=7)],
     )
-    return replace(head, **changes)
+    return replace(true, **changes)
 
 
 def manifest_of(
@@ -108,6 +127,17 @@ def pack(compression: Compression, contents: Sequence[Content]) -> Packed:
     return Packed(compression, b"".join(pieces), pieces, files, placed, packer)
 
 
+def need_program(compression: Compression) -> None:
+    """Skip a test where tar has nothing to decompress with."""
+    program = {Compression.BZ2: "bzip2"}.get(compression, compression.value)
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+
+
+def nowhere(piece: bytes) -> None:
+    """Take a piece of an archive and forget it."""
+
+
 def spool() -> BinaryIO:
     return tempfile.TemporaryFile()
 
@@ -124,7 +154,7 @@ def member(name: str, body: bytes = b"", **header: Any) -> bytes:
     entry.size = len(body)
     for field, value in header.items():
         setattr(entry, field, value)
-    return entry.tobuf(tarfile.USTAR_FORMAT) + body + bytes(-len(body) % 512)
+    return entry.tobuf(tarfile.GNU_FORMAT) + body + bytes(-len(body) % 512)
 
 
 def pax(records: Mapping[str, str]) -> bytes:

@@ -1,13 +1,9 @@
 """Frames: written stored or squeezed, read back with the place of every byte."""
 
-import bz2
-import gzip
 import io
 import lzma
 import os
 import struct
-import subprocess
-from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -19,14 +15,8 @@ from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.format.encoding import encoder
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.errors import ArchiveDamaged
-from tests.archive.format.archives import bounded_memory, squeezed, zeros
+from tests.archive.format.archives import DECOMPRESS, bounded_memory, squeezed, zeros
 
-OTHERS: Final[Mapping[Compression, Callable[[bytes], bytes]]] = {
-    Compression.GZIP: gzip.decompress,
-    Compression.BZ2: bz2.decompress,
-    Compression.XZ: lzma.decompress,
-    Compression.ZSTD: lambda raw: subprocess.run(["zstd", "-dc"], input=raw, capture_output=True, check=True).stdout,
-}
 SIZES: Final = [0, 1, 65_534, 65_535, 65_536, 131_071, 131_072, 131_073, 3_000_000]
 Chunks = list[bytes]
 
@@ -58,7 +48,7 @@ def test_other_programs_read_a_frame_of_any_size(compression: Compression, size:
 
     frame = written(compression, [content[:100_000], content[100_000:]], squeezed=squeezed)
 
-    assert OTHERS[compression](frame) == content
+    assert DECOMPRESS[compression](frame) == content
     assert read(FrameReader(io.BytesIO(frame), compression)) == content
 
 

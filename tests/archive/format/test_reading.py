@@ -23,6 +23,7 @@ from tests.archive.format.archives import (
     head_of,
     manifest_of,
     member,
+    need_program,
     pack,
     read_all,
     spool,
@@ -38,10 +39,10 @@ EVERYTHING: Final = 1 << 30
 
 
 def archive(
-    files: list[ManifestFile], contents: list[Content], *, manifest_name: str = "manifest.json", **head: Any
+    listed: list[ManifestFile], contents: list[Content], /, *, manifest_name: str = "manifest.json", **head: Any
 ) -> io.BytesIO:
     """Return an archive whose manifest says what it is told to."""
-    manifest = manifest_of(head_of(files, Compression.GZIP, **head), files)
+    manifest = manifest_of(head_of(listed, Compression.GZIP, **head), listed)
     members = [member(f"{FOLDER}/{content.name}", content.body) for content in contents]
     return gzipped(member(f"{FOLDER}/{manifest_name}", manifest), *members, END)
 
@@ -158,7 +159,7 @@ def test_an_archive_without_a_single_member_is_refused() -> None:
 @pytest.mark.parametrize("changes", [{"skip_bytes": 512}, {"frame_offset": 0, "skip_bytes": 0}, {"size_bytes": 1}])
 def test_a_member_that_does_not_lie_there_is_refused_before_it_is_read(changes: dict[str, int]) -> None:
     packed = pack(Compression.GZIP, CONTENTS)
-    place = {
+    place: dict[str, Any] = {
         "frame_offset": packed.placed[1].frame_offset,
         "skip_bytes": packed.placed[1].skip_bytes,
         "size_bytes": packed.files[1].size_bytes,
@@ -201,6 +202,7 @@ def test_a_member_with_another_content_is_refused_at_its_end() -> None:
 def test_an_archive_of_system_tar_is_looked_through_and_read_from(
     compression: Compression, archive_format: str, tmp_path: Path
 ) -> None:
+    need_program(compression)
     folder = tmp_path / "run"
     long = "l" * (60 if archive_format == "ustar" else 180)
     bodies = {f"./frames/{long}.jpg": os.urandom(5_000), "./größe.txt": b"text", "./empty": b""}
@@ -208,7 +210,17 @@ def test_an_archive_of_system_tar_is_looked_through_and_read_from(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(body)
     made = tmp_path / f"run.{compression.suffix}"
-    command = ["tar", f"--format={archive_format}", "--auto-compress", "--create", "--file", made, "-C", folder, "."]
+    command = [
+        "tar",
+        f"--format={archive_format}",
+        "--auto-compress",
+        "--create",
+        "--file",
+        str(made),
+        "-C",
+        str(folder),
+        ".",
+    ]
     subprocess.run(command, check=True)
 
     with made.open("rb") as raw:

@@ -1,0 +1,47 @@
+"""Bringing runs back from wherever they are: the trash, the archive, or both."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from media_analysis.archive.models import ArchiveTask
+from media_analysis.archive.service import ArchiveService
+from media_analysis.db.database import Database
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.retention.restoring import Restoration, RestoreService
+
+
+@dataclass(frozen=True)
+class ReturnService:
+    """Restores runs: out of the trash at once, out of the archive by a task; `owner=None` is an administrator."""
+
+    db: Database
+    requests: ArchiveService
+    trash: RestoreService
+
+    async def restore(
+        self, job_id: UUID, *, owner: str | None, actor: str, file_id: UUID | None = None
+    ) -> Restoration | ArchiveTask:
+        """Take a run out of the trash, and ask for an archived one, or one file of it, to be unpacked.
+
+        Raises:
+            JobNotFound, JobGone: unknown, somebody else's, or gone for good.
+            JobNotArchived, ArchivedFileNotFound, NothingToRestore: no archive has the file that is asked for.
+            QuotaReached, DiskReserveReached: there is no room for it.
+            ArchiveTaskUnderWay: it is being archived or restored.
+
+        """
+        archived_at, deleted_at = await self._stand_of(job_id)
+        if archived_at is None and file_id is None:
+            return await self.trash.restore_job(job_id, owner=owner, actor=actor)
+        if deleted_at is not None:
+            await self.trash.restore_job(job_id, owner=owner, actor=actor)
+        return await self.requests.request_restore(job_id, owner=owner, requested_by=actor, file_id=file_id)
+
+    async def _stand_of(self, job_id: UUID) -> tuple[datetime | None, datetime | None]:
+        query = select(AnalysisJob.archived_at, AnalysisJob.deleted_at).where(AnalysisJob.id == job_id)
+        async with self.db.read_only() as session:
+            row = (await session.execute(query)).one_or_none()
+        return (None, None) if row is None else (row.archived_at, row.deleted_at)
