@@ -15,6 +15,7 @@ from media_analysis.api.dependencies import Services
 from media_analysis.api.errors import install_problem_handlers
 from media_analysis.api.middleware import BoundedDocuments, RequestContext
 from media_analysis.api.routes import (
+    archives,
     audit,
     external,
     files,
@@ -67,6 +68,7 @@ def create_app(services: Services) -> FastAPI:
         pressure.router,
         holds.router,
         external.router,
+        archives.router,  # before `/jobs/{job_id}`, which would take `/jobs/archived` for an id
         jobs.creation_router(services.kinds),
         jobs.router,
         results.router,

@@ -14,7 +14,7 @@ from media_analysis.analysis import leases
 from media_analysis.analysis.ending import end_job
 from media_analysis.db.database import Database, clock
 from media_analysis.db.queue import enqueue, withdraw
-from media_analysis.errors import JobEnded, JobNotFailed, SourceUnusable
+from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
@@ -114,12 +114,14 @@ class ControlService:
         """Queue a failed job again, with all its attempts before it.
 
         Raises:
-            JobNotFound, JobGone, JobNotFailed: there is nothing to try again.
+            JobNotFound, JobGone, JobArchived, JobNotFailed: there is nothing to try again.
             SourceUnusable: a source is gone or has expired meanwhile.
 
         """
         async with self.db.transaction() as session:
             job, at = await require_job(session, job_id, owner=owner, now=now, lock=True)
+            if job.archived_at is not None:
+                raise JobArchived(job_id)
             if job.status is not JobStatus.FAILED:
                 raise JobNotFailed(job_id, status=job.status)
             ids = await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id))

@@ -2,8 +2,11 @@
 
 import base64
 import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -12,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from media_analysis.api.errors import PROBLEM_CONTENT
+from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.storage.store import ObjectReader
 
@@ -25,12 +30,84 @@ _SAFE: Final = {
 }
 
 
+BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+
+
+def request_header(name: str, description: str) -> dict[str, Any]:
+    """Return the OpenAPI parameter of a header."""
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+CONDITIONS: Final[dict[str, Any]] = {"parameters": [request_header("If-None-Match", "Entity tags the client has")]}
+RANGES: Final[dict[str, Any]] = {
+    "parameters": [
+        *CONDITIONS["parameters"],
+        request_header("Range", "One range of bytes; several, or malformed ones, give the whole file"),
+        request_header("If-Range", "The entity tag the range belongs to"),
+    ]
+}
+
+
+def content_responses(refusals: Mapping[int | str, dict[str, Any]], *, ranges: bool) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route that serves bytes, with or without ranges of them."""
+    content = {"application/octet-stream": BINARY}
+    whole: dict[int | str, dict[str, Any]] = {
+        **refusals,
+        200: {"content": content, "description": "The whole file"},
+        304: {"description": "Not modified"},
+    }
+    if not ranges:
+        return whole
+    return {
+        **whole,
+        206: {"content": content, "description": "The range asked for"},
+        416: {"content": PROBLEM_CONTENT, "description": "The range lies outside the file"},
+    }
+
+
 @dataclass(frozen=True)
 class Span:
     """Bytes from `start` up to, not including, `end`."""
 
     start: int
     end: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Representation:
+    """What is told of bytes beside them, wherever they lie."""
+
+    filename: str
+    media_type: str
+    etag: str
+    sha256: bytes | None
+    stored_at: datetime | None
+
+    @classmethod
+    def of_file(cls, file: MediaFile) -> Self:
+        """Return what is told of a file's bytes.
+
+        They are named by their hash, or, while an adopted file has none, by whose they are: they never change.
+        """
+        etag = f'"{file.id.hex}-{file.size_bytes}"' if file.sha256 is None else _etag_of(file.sha256)
+        return cls(
+            filename=file.filename,
+            media_type=file.media_type,
+            etag=etag,
+            sha256=file.sha256,
+            stored_at=file.stored_at,
+        )
+
+    @classmethod
+    def of_copy(cls, copy: ArchivedFile) -> Self:
+        """Return what is told of a file inside an archive: what was told of it before, and will be once it is back."""
+        return cls(
+            filename=copy.filename,
+            media_type=copy.media_type,
+            etag=_etag_of(copy.sha256),
+            sha256=copy.sha256,
+            stored_at=copy.stored_at,
+        )
 
 
 def parse_range(value: str | None, size_bytes: int) -> Span | None:
@@ -55,15 +132,15 @@ def parse_range(value: str | None, size_bytes: int) -> Span | None:
     return Span(start, end)
 
 
-async def serve_content(file: MediaFile, reader: ObjectReader, request: Request) -> Response:
-    """Return the response that streams a file's opened bytes; `reader` is closed whatever happens.
+async def serve_content(told: Representation, reader: ObjectReader, request: Request) -> Response:
+    """Return the response that streams opened bytes; `reader` is closed whatever happens.
 
     Raises:
         HTTPException: 416, the range lies outside the file.
 
     """
     try:
-        return ContentResponse(file, reader, request.headers, ranges=request.method == "GET")
+        return ContentResponse(told, reader, request.headers, ranges=request.method == "GET")
     except BaseException:
         await reader.close()
         raise
@@ -72,25 +149,33 @@ async def serve_content(file: MediaFile, reader: ObjectReader, request: Request)
 class ContentResponse(Response):
     """A file's bytes, whole or in part, streamed from its opened object, which it always closes.
 
-    Only GET knows ranges (RFC 9110 section 14.2).
+    Only GET knows ranges (RFC 9110 section 14.2). What shows at the first piece to be unreadable is answered with a
+    problem; what shows later breaks the answer off.
     """
 
-    def __init__(self, file: MediaFile, reader: ObjectReader, headers: Headers, *, ranges: bool) -> None:
+    def __init__(self, told: Representation, reader: ObjectReader, headers: Headers, *, ranges: bool) -> None:
         self._reader = reader
-        self._etag = _etag_of(file)
+        self._etag = told.etag
         super().__init__(status_code=200, media_type=None)
         self._span = self._choose(headers, ranges=ranges)
-        self._describe(file)
+        self._describe(told)
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            if self._span is not None and scope["method"] != "HEAD":
-                async for chunk in self._reader.read(self._span.start, self._span.end):
+            async with aclosing(self._read(scope["method"])) as chunks:
+                chunk = await anext(chunks, None)
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                while chunk is not None:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    chunk = await anext(chunks, None)
             await send({"type": "http.response.body", "body": b""})
         finally:
             await self._reader.close()
+
+    async def _read(self, method: str) -> AsyncGenerator[bytes]:
+        if self._span is not None and method != "HEAD":
+            async for chunk in self._reader.read(self._span.start, self._span.end):
+                yield chunk
 
     def _choose(self, headers: Headers, *, ranges: bool) -> Span | None:
         """Decide between 200, 206, 304 and 416; conditions come before ranges (RFC 9110 section 13.2.2)."""
@@ -110,24 +195,23 @@ class ContentResponse(Response):
         self.headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{size_bytes}"
         return span
 
-    def _describe(self, file: MediaFile) -> None:
+    def _describe(self, told: Representation) -> None:
         self.headers.update(_SAFE)
         self.headers["ETag"] = self._etag
-        if file.stored_at is not None:
-            self.headers["Last-Modified"] = file.stored_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
+        if told.stored_at is not None:
+            self.headers["Last-Modified"] = told.stored_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
         if self._span is None:
             del self.headers["Content-Length"]  # not modified: there is no content to describe
             return
-        self.headers["Content-Type"] = file.media_type
+        self.headers["Content-Type"] = told.media_type
         self.headers["Content-Length"] = str(self._span.end - self._span.start)
-        self.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}"
-        if file.sha256 is not None:
-            self.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(file.sha256).decode()}:"
+        self.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(told.filename, safe='')}"
+        if told.sha256 is not None:
+            self.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(told.sha256).decode()}:"
 
 
-def _etag_of(file: MediaFile) -> str:
-    """Name the bytes by their hash, or, while an adopted file has none, by whose they are: they never change."""
-    return f'"{file.id.hex}-{file.size_bytes}"' if file.sha256 is None else f'"{file.sha256.hex()}"'
+def _etag_of(sha256: bytes) -> str:
+    return f'"{sha256.hex()}"'
 
 
 def _matches(if_none_match: list[str], etag: str) -> bool:

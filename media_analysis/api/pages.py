@@ -2,12 +2,17 @@
 
 import base64
 import binascii
+import struct
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from pydantic import Field
 
 from media_analysis.api.schemas.fields import Document
 from media_analysis.errors import InvalidRequest
+
+Place = TypeVar("Place")
 
 
 class PageQuery(Document):
@@ -28,7 +33,7 @@ class PageQuery(Document):
 
 def encode_cursor(before: UUID | None) -> str | None:
     """Return the cursor of the page that begins below `before`."""
-    return None if before is None else base64.urlsafe_b64encode(before.bytes).decode().rstrip("=")
+    return None if before is None else encode_place(before.bytes)
 
 
 def decode_cursor(cursor: str | None) -> UUID | None:
@@ -38,9 +43,22 @@ def decode_cursor(cursor: str | None) -> UUID | None:
         InvalidRequest: it is no cursor of ours. A forged id only names another place in the caller's own list.
 
     """
-    if cursor is None:
-        return None
+    return None if cursor is None else decode_place(cursor, lambda place: UUID(bytes=place))
+
+
+def encode_place(place: bytes) -> str:
+    """Return the cursor of a place in a list whose order is not that of ids alone."""
+    return base64.urlsafe_b64encode(place).decode().rstrip("=")
+
+
+def decode_place(cursor: str, unpack: Callable[[bytes], Place]) -> Place:
+    """Return the place a cursor stands for, as `unpack` understands its bytes.
+
+    Raises:
+        InvalidRequest: it is no cursor of ours. A forged place is another one in the caller's own list.
+
+    """
     try:
-        return UUID(bytes=base64.b64decode(cursor.encode("ascii") + b"==", altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error) as error:
+        return unpack(base64.b64decode(cursor.encode("ascii") + b"==", altchars=b"-_", validate=True))
+    except (ValueError, OverflowError, IndexError, binascii.Error, struct.error) as error:
         raise InvalidRequest("cursor", "not a cursor of this service") from error

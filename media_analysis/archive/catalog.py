@@ -1,8 +1,8 @@
 """What archives hold: archived runs, the files of one, the bytes of one file, and whether all of it is still whole."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,6 +15,7 @@ from media_analysis.archive.course import Course
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.archive.packing import prove
 from media_analysis.archive.proof import require_found
+from media_analysis.archive.tallies import Tally, list_tallies
 from media_analysis.archive.unpacking import Copy, Opened
 from media_analysis.db.database import Database, clock
 from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived
@@ -69,10 +70,20 @@ class ArchivedRun:
     segments: Sequence[MediaFile]
     at: datetime
     """When it was looked at."""
+    tallies: Mapping[UUID, Tally] = field(default_factory=dict)
+    """What went into each segment, as far as is known."""
 
     @property
     def size_bytes(self) -> int:
         return sum(segment.size_bytes or 0 for segment in self.segments)
+
+    @property
+    def originals(self) -> Tally | None:
+        """What all segments hold; None where that is not known of one, or there is none."""
+        known = [self.tallies[segment.id] for segment in self.segments if segment.id in self.tallies]
+        if not known or len(known) < len(self.segments):
+            return None
+        return Tally(sum(one.files for one in known), sum(one.size_bytes for one in known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +113,9 @@ class CatalogService:
                 query = select_archived(wanted, after=after, limit=limit + 1, now=now)
                 found = (await session.execute(query)).all()
                 page = found[:limit]
-                segments = await _segments_of(session, [job.id for job, _ in page])
-            runs = [ArchivedRun(job, segments.get(job.id, []), at) for job, at in page]
+                job_ids = [job.id for job, _ in page]
+                segments, tallies = await _segments_of(session, job_ids), await list_tallies(session, job_ids)
+            runs = [ArchivedRun(job, segments.get(job.id, []), at, tallies) for job, at in page]
             last = runs[-1].job if len(found) > limit else None
             return ArchivedPage(runs, None if last is None else _position_of(last))
 
@@ -122,7 +134,7 @@ class CatalogService:
             async with self.db.read_only() as session:
                 job, at = await require_job(session, job_id, owner=owner)
                 segments = (await _segments_of(session, [job_id])).get(job_id, [])
-                task = await tasks.get_last_task(session, job_id)
+                tallies, task = await list_tallies(session, [job_id]), await tasks.get_last_task(session, job_id)
                 if not segments and task is None:
                     raise JobNotArchived(job_id)
                 query = select(ArchivedFile).where(ArchivedFile.job_id == job_id).order_by(ArchivedFile.file_id)
@@ -130,7 +142,7 @@ class CatalogService:
                     query = query.where(ArchivedFile.file_id > after)
                 files = (await session.scalars(query.limit(limit + 1))).all()
             more = files[limit - 1].file_id if len(files) > limit else None
-            return Archive(ArchivedRun(job, segments, at), files[:limit], more, task)
+            return Archive(ArchivedRun(job, segments, at, tallies), files[:limit], more, task)
 
         return await self.db.retry(read)
 
@@ -208,13 +220,22 @@ class OpenCopy:
         self._opened = opened
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """Yield the bytes from `start` up to, not including, `end`; what comes before is decompressed and dropped."""
+        """Yield the bytes from `start` up to, not including, `end`; what comes before is decompressed and dropped.
+
+        The last of them come only when the hash of all has proven right.
+
+        Raises:
+            ArchiveDamaged: the archive holds something else.
+
+        """
         course, position = Course(), 0
         with closing(self._opened):
             chunks = self._opened.read(self._copy)
             while position < end and (chunk := await course.run(lambda: next(chunks, None))) is not None:
                 wanted = chunk[max(0, start - position) : max(0, end - position)]
                 position += len(chunk)
+                if position == self.size_bytes:
+                    await course.run(lambda: next(chunks, None))
                 if wanted:
                     yield wanted
 

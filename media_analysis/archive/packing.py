@@ -40,7 +40,7 @@ def pack(plan: Plan, path_of: PathOf, sink: Sink, course: Course) -> dict[str, S
     packer = Packer(plan.compression, plan.folder_name, sink)
     size_bytes = plan.manifest.seek(0, os.SEEK_END)
     plan.manifest.seek(0)
-    packer.add_manifest(plan.manifest_name, cast("BinaryIO", plan.manifest), size_bytes)
+    packer.add_manifest(plan.manifest_name, cast("BinaryIO", plan.manifest), size_bytes, modified_at=plan.packed_at)
     plan.manifest.seek(0)
     plan.keys.seek(0)
     for file, key in zip(_files(plan), plan.keys, strict=True):

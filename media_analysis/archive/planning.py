@@ -50,6 +50,7 @@ class Plan:
     manifest_name: str
     folder_name: str
     compression: Compression
+    packed_at: datetime
     manifest: IO[bytes]
     keys: IO[bytes]
     """The key of each file, in the manifest's order, a line each."""
@@ -79,6 +80,7 @@ async def plan_segment(session: AsyncSession, job: AnalysisJob, contents: Conten
         manifest_name=manifest_name(contents.segment),
         folder_name=job.folder_name,
         compression=compression,
+        packed_at=contents.now,
         manifest=manifest,
         keys=keys,
     )

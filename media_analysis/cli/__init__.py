@@ -5,6 +5,7 @@ import sys
 import typer
 
 from media_analysis.cli import (
+    archive,
     config,
     demo,
     explain,
@@ -53,6 +54,7 @@ app.command("release")(hold.release)
 app.command("extend")(hold.extend)
 app.command("config")(config.config)
 app.add_typer(job.app, name="job")
+app.add_typer(archive.app, name="archive")
 app.add_typer(policy.app, name="policy")
 app.add_typer(plan.app, name="plan")
 app.add_typer(session.app, name="session")

@@ -1,5 +1,6 @@
 """Why a run is not archived, read from its archive or restored."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -123,3 +124,29 @@ class BytesStillGoing(Unavailable):
         super().__init__(f"the former bytes of {files} files could not be removed yet; try again later")
         self.job_id = job_id
         self.files = files
+
+
+class ArchiveOfJob(Conflict):
+    """The file is the archive of a run: it goes with the run, at the run's end."""
+
+    code = "archive_of_job"
+
+    def __init__(self, file_id: UUID, *, job_id: UUID) -> None:
+        super().__init__("the file is the archive of a job; delete, extend or hold the job")
+        self.file_id = file_id
+        self.job_id = job_id
+
+
+class DerivedArchived(Conflict):
+    """What was derived from the file lies in archives, of which single files cannot be deleted."""
+
+    code = "derived_archived"
+
+    def __init__(self, file_id: UUID, *, archived_files: int, job_ids: Sequence[UUID]) -> None:
+        super().__init__(
+            f"{archived_files} files derived from it are in archives; delete or restore their jobs first, "
+            "or keep what was derived"
+        )
+        self.file_id = file_id
+        self.archived_files = archived_files
+        self.job_ids = list(job_ids)

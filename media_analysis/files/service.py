@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady
 from media_analysis.files import queries
-from media_analysis.files.archived import has_copy
+from media_analysis.files.archived import has_copy, require_no_segment
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState, MediaFile, RetentionRule
@@ -91,6 +91,7 @@ class FileService:
 
         Raises:
             FileNotFound, FileGone, FileNotReady: there is nothing to change.
+            ArchiveOfJob: its end is that of its run.
 
         """
 
@@ -103,6 +104,7 @@ class FileService:
                     await require_living(session, file_id, owner=owner, now=now)
                     raise FileNotReady(file_id)
                 if expiry is not None:
+                    await require_no_segment(session, file_id)
                     await add_events(session, [_extended(changed, actor or changed.owner)])
                 return changed
 

@@ -58,6 +58,7 @@ class AnalysisJob(Base):
         Index("ix_analysis_jobs_archived", "archived_at", "id", postgresql_where=text(_ARCHIVED)),
         Index("ix_analysis_jobs_archived_owner", "owner", "archived_at", "id", postgresql_where=text(_ARCHIVED)),
         Index("ix_analysis_jobs_archived_end", "expires_at", "id", postgresql_where=text(_ARCHIVED)),
+        Index("ix_analysis_jobs_restored", "id", postgresql_where=text(f"restored_at IS NOT NULL AND {_ACTIVE}")),
         Index(
             "ix_analysis_jobs_unarchived",
             text("COALESCE(restored_at, completed_at)"),

@@ -86,12 +86,17 @@ async def require_job(
     """
     found = await get_job(session, job_id, owner=owner, now=now, lock=lock)
     if found is None:
-        await _raise_absent(session, job_id, owner)
+        await raise_absent(session, job_id, owner)
     return found
 
 
-async def _raise_absent(session: AsyncSession, job_id: UUID, owner: str | None) -> NoReturn:
-    """Tell a deleted job, whose row or at least summary is there, from one that never was."""
+async def raise_absent(session: AsyncSession, job_id: UUID, owner: str | None) -> NoReturn:
+    """Tell a deleted job, whose row or at least summary is there, from one that never was.
+
+    Raises:
+        JobGone, JobNotFound: what it is.
+
+    """
     row = select(AnalysisJob.owner, AnalysisJob.deleted_at, AnalysisJob.restorable_until)
     summary = select(JobAudit.owner, JobAudit.deleted_at, null())
     for query in (row.where(AnalysisJob.id == job_id), summary.where(JobAudit.job_id == job_id)):
@@ -104,8 +109,9 @@ async def _raise_absent(session: AsyncSession, job_id: UUID, owner: str | None) 
 def select_jobs(
     wanted: JobFilter, *, before: UUID | None, limit: int, now: datetime | None = None
 ) -> Select[AnalysisJob, datetime]:
-    """Return the query of a page of jobs that were not deleted, newest first; its order is that of an index."""
-    query = select(AnalysisJob, clock(now)).where(*wanted.conditions(), AnalysisJob.deleted_at.is_(None))
+    """Return the query of a page of active jobs, neither archived nor deleted, newest first, in an index's order."""
+    active = (AnalysisJob.archived_at.is_(None), AnalysisJob.deleted_at.is_(None))
+    query = select(AnalysisJob, clock(now)).where(*wanted.conditions(), *active)
     if before is not None:
         query = query.where(AnalysisJob.id < before)
     return query.order_by(AnalysisJob.id.desc()).limit(limit)

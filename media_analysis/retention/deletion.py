@@ -22,6 +22,7 @@ from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import CategoryRules, Delete, decide
 from media_analysis.retention.removal import families
+from media_analysis.retention.removal.archive_expiry import ArchiveExpiry
 from media_analysis.retention.removal.condemned import Haul
 from media_analysis.retention.removal.families import FileRemoval
 from media_analysis.retention.removal.requests import RemovalRequest
@@ -196,6 +197,7 @@ class Deleter:
 
         Raises:
             FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or it may not go.
+            ArchiveOfJob, DerivedArchived: it, or what was derived from it, goes with a run only.
             MarkerMismatch, DatabaseUnavailable: nothing was deleted.
 
         """
@@ -212,6 +214,8 @@ class Deleter:
             await families.take_family(session, going, haul)
             failpoint("delete.requesting")
         failpoint("delete.requested")
+        if haul.kept_for is None:  # what a crash leaves here the sweep of archives finds
+            haul.purges += await ArchiveExpiry(self.db).drop_copies_of([file_id, *going.derived_ids], haul.order)
         await self.purge_entries(haul.purges)
         return going
 
@@ -255,19 +259,20 @@ class Deleter:
 
         async def work() -> None:
             while waiting and time.monotonic() < ends_at:
-                await self._purge_entry(waiting.pop())
+                await self.purge_entry(waiting.pop())
 
         await asyncio.gather(*(work() for _ in purges[:PURGERS]))
 
-    async def _purge_entry(self, purge_id: UUID) -> None:
+    async def purge_entry(self, purge_id: UUID) -> Purged | None:
+        """Remove the bytes of one outbox entry; None if that is left to a sweep, or another has seen to it."""
         try:
             async with self.db.transaction() as session:
                 claim = await outbox.get_claim(session, purge_id)
-            if claim is not None:
-                await self.purge(claim)
+            return None if claim is None else await self.purge(claim)
         except MediaAnalysisError as error:
             # The tombstones are committed, so the files are deleted whatever happens here.
             log.warning("purge.postponed", purge_id=str(purge_id), reason=error.code)
+            return None
 
     async def abandon(self, file_id: UUID) -> None:
         """Remove what a failed upload left, if its row is still pending."""

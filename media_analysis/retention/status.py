@@ -12,6 +12,7 @@ from media_analysis.errors import MediaAnalysisError
 from media_analysis.files import ledger
 from media_analysis.files.models import LedgerEntry
 from media_analysis.retention.guard.pauses import list_pauses
+from media_analysis.retention.lives import Lives, sum_lives
 from media_analysis.retention.models import Pause
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import Policy
@@ -85,6 +86,15 @@ class StatusService:
                 known.reserved_bytes + entry.reserved_bytes,
             )
         return StorageStats(await self.store.capacity(), usage, policy)
+
+    async def lives(self, *, owner: str | None) -> Lives:
+        """Return what of one owner's storage, or everybody's, is active, archived or trash."""
+
+        async def read() -> Lives:
+            async with self.db.read_only() as session:
+                return await sum_lives(session, owner=owner)
+
+        return await self.db.retry(read)
 
     async def backlog(self, *, now: datetime | None = None) -> Backlog:
         """Return how late deletion is, in seconds per category, and what it could not finish."""

@@ -182,12 +182,24 @@ class SweepService:
         reason = None if run.request.only_pending else await self.breaker.trip(category, now=run.order.now)
         if reason is None:
             try:
+                await self._end_archived(category, run)
                 await self._drain(category, run)
             except DeletionPaused as paused:
                 reason = paused.reason
         if reason is not None:
             run.report.paused[category] = reason
             log.warning("sweep.paused", category=category.value, reason=reason)
+
+    async def _end_archived(self, category: Category, run: _Run) -> None:
+        """End archived runs before the sweep comes to their archives: a run and its archive go together."""
+        if category is not Category.ARCHIVES or run.request.only_pending or not run.may_go_on():
+            return
+        ended = await self.runs.end_archived(run.order)
+        run.report.jobs += ended.runs
+        run.report.of(category).add_trashed(*ended.trashed)
+        for purge_id in ended.purges:
+            if (purged := await self.deleter.purge_entry(purge_id)) is not None:
+                run.count(purged)
 
     async def _take_runs(self, category: Category, run: _Run) -> None:
         if run.request.only_pending or category in run.report.paused or not run.may_go_on():

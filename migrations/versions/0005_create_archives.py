@@ -133,6 +133,8 @@ def create_indexes() -> None:
         "ix_analysis_jobs_archived_owner", "analysis_jobs", ["owner", "archived_at", "id"], postgresql_where=archived
     )
     op.create_index("ix_analysis_jobs_archived_end", "analysis_jobs", ["expires_at", "id"], postgresql_where=archived)
+    restored = sa.text(f"restored_at IS NOT NULL AND {ACTIVE}")
+    op.create_index("ix_analysis_jobs_restored", "analysis_jobs", ["id"], postgresql_where=restored)
     op.create_index(
         "ix_analysis_jobs_unarchived",
         "analysis_jobs",
@@ -143,7 +145,7 @@ def create_indexes() -> None:
 
 def downgrade() -> None:
     """Go back; archived runs stay archives that nobody can read by file, and their tombstones say `requested`."""
-    for name in ("unarchived", "archived_end", "archived_owner", "archived", "active_owner", "active"):
+    for name in ("unarchived", "restored", "archived_end", "archived_owner", "archived", "active_owner", "active"):
         op.drop_index(f"ix_analysis_jobs_{name}", "analysis_jobs")
     op.drop_table("archive_tasks")
     op.drop_table("archived_files")

@@ -9,10 +9,10 @@ from media_analysis import errors
 from media_analysis.analysis.run import Failure, NewResult
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
-from media_analysis.api.content import serve_content
+from media_analysis.api.content import BINARY, Representation, content_responses, serve_content
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.documents import read_object
-from media_analysis.api.errors import PROBLEM_CONTENT, document_problems, problems
+from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.schemas.external import (
     ClaimCreate,
     ClaimRead,
@@ -33,8 +33,7 @@ from media_analysis.files.uploads import Upload
 router = APIRouter(prefix=API_PATH, tags=["external analysers"], responses=problems(errors.DatabaseUnavailable))
 
 _PROBLEMS = problems(errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.FenceLost, errors.InvalidRequest)
-_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-_PRODUCT: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}}
+_PRODUCT: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": BINARY}}}
 _RESULT: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
 }
@@ -70,14 +69,7 @@ async def keep_job(job_id: UUID, asked: HeartbeatCreate, services: Serving, call
 @router.get(
     "/jobs/{job_id}/sources/{position}/content",
     response_class=Response,
-    responses={
-        **_PROBLEMS,
-        **problems(errors.ObjectMissing),
-        200: {"content": {"application/octet-stream": _BINARY}, "description": "The whole file"},
-        206: {"content": {"application/octet-stream": _BINARY}, "description": "The range asked for"},
-        304: {"description": "Not modified"},
-        416: {"content": PROBLEM_CONTENT, "description": "The range lies outside the file"},
-    },
+    responses=content_responses({**_PROBLEMS, **problems(errors.ObjectMissing)}, ranges=True),
 )
 async def read_source(
     request: Request,
@@ -89,7 +81,7 @@ async def read_source(
 ) -> Response:
     """Return the bytes of a claimed job's source, also if it expired after the claim."""
     file, reader = await services.external.open_source(job_id, position, fence=fence, owner=caller.scope)
-    return await serve_content(file, reader, request)
+    return await serve_content(Representation.of_file(file), reader, request)
 
 
 @router.post(

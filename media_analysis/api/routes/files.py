@@ -10,9 +10,17 @@ from pydantic import ValidationError
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
-from media_analysis.api.content import serve_content
+from media_analysis.api.content import (
+    BINARY,
+    CONDITIONS,
+    RANGES,
+    Representation,
+    content_responses,
+    request_header,
+    serve_content,
+)
 from media_analysis.api.dependencies import Caller, Serving
-from media_analysis.api.errors import PROBLEM_CONTENT, document_problems, problems
+from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.multipart import FormStream, read_boundary
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.files import (
@@ -31,23 +39,16 @@ from media_analysis.storage.category import Category
 
 router = APIRouter(prefix=f"{API_PATH}/files", tags=["files"], responses=problems(errors.DatabaseUnavailable))
 
-_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
-
-
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
-
-
 _UPLOAD: Final[dict[str, Any]] = {
     "parameters": [
-        _header("Content-Digest", "SHA-256 or SHA-512 of the body (RFC 9530); nothing is kept unless it holds"),
-        _header("Digest", "The same in its elder form (RFC 3230)"),
+        request_header("Content-Digest", "SHA-256 or SHA-512 of the body (RFC 9530); nothing is kept unless it holds"),
+        request_header("Digest", "The same in its elder form (RFC 3230)"),
     ],
     "requestBody": {
         "required": True,
         "description": "The bytes themselves, or a form whose fields come before its file",
         "content": {
-            "application/octet-stream": _BINARY,
+            "application/octet-stream": BINARY,
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -68,14 +69,6 @@ _UPLOAD: Final[dict[str, Any]] = {
 }
 _CREATED: Final[dict[int | str, dict[str, Any]]] = {
     201: {"headers": {"Location": {"description": "Where the file is", "schema": {"type": "string"}}}}
-}
-_CONDITIONS: Final[dict[str, Any]] = {"parameters": [_header("If-None-Match", "Entity tags the client has")]}
-_RANGES: Final[dict[str, Any]] = {
-    "parameters": [
-        *_CONDITIONS["parameters"],
-        _header("Range", "One range of bytes; several, or malformed ones, give the whole file"),
-        _header("If-Range", "The entity tag the range belongs to"),
-    ]
 }
 IdempotencyKey = Annotated[
     str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$", description="Makes a repeated upload safe for 24 hours")
@@ -152,7 +145,9 @@ async def list_files(services: Serving, caller: Caller, query: Annotated[FileLis
     return {"items": page.files, "next_cursor": encode_cursor(page.next_before)}
 
 
-_READ_PROBLEMS = problems(errors.TokenRejected, errors.FileNotFound, errors.FileGone, errors.InvalidRequest)
+_READ_PROBLEMS = problems(
+    errors.TokenRejected, errors.FileNotFound, errors.FileArchived, errors.FileGone, errors.InvalidRequest
+)
 
 
 @router.get("/{file_id}", response_model=FileRead, responses=_READ_PROBLEMS)
@@ -161,35 +156,37 @@ async def read_file(file_id: UUID, services: Serving, caller: Caller) -> MediaFi
     return await services.files.get(file_id, owner=caller.scope)
 
 
-_CONTENT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+_CONTENT_PROBLEMS: Final = {
     **_READ_PROBLEMS,
-    **problems(errors.FileNotReady, errors.ObjectMissing),
-    200: {"content": {"application/octet-stream": _BINARY}, "description": "The whole file"},
-    304: {"description": "Not modified"},
+    **problems(errors.FileArchived, errors.FileNotReady, errors.ObjectMissing),
 }
 
 
 @router.get(
     "/{file_id}/content",
     response_class=Response,
-    openapi_extra=_RANGES,
-    responses={
-        **_CONTENT_RESPONSES,
-        206: {"content": {"application/octet-stream": _BINARY}, "description": "The range asked for"},
-        416: {"content": PROBLEM_CONTENT, "description": "The range lies outside the file"},
-    },
+    openapi_extra=RANGES,
+    responses=content_responses(_CONTENT_PROBLEMS, ranges=True),
 )
-@router.head("/{file_id}/content", response_class=Response, openapi_extra=_CONDITIONS, responses=_CONTENT_RESPONSES)
+@router.head(
+    "/{file_id}/content",
+    response_class=Response,
+    openapi_extra=CONDITIONS,
+    responses=content_responses(_CONTENT_PROBLEMS, ranges=False),
+)
 async def read_content(request: Request, file_id: UUID, services: Serving, caller: Caller) -> Response:
-    """Return a file's bytes, whole or one range of them."""
+    """Return a file's bytes, whole or one range of them.
+
+    While its job is archived this answers 409 with `archive`, the address of the same bytes inside the archive.
+    """
     file, reader = await services.files.open(file_id, owner=caller.scope)
-    return await serve_content(file, reader, request)
+    return await serve_content(Representation.of_file(file), reader, request)
 
 
 @router.patch(
     "/{file_id}",
     response_model=FileRead,
-    responses={**_READ_PROBLEMS, **problems(errors.FileNotReady), **document_problems()},
+    responses={**_READ_PROBLEMS, **problems(errors.FileArchived, errors.FileNotReady), **document_problems()},
 )
 async def update_file(file_id: UUID, change: FileUpdate, services: Serving, caller: Caller) -> MediaFile:
     """Rename a file or set when it expires."""

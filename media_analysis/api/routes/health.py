@@ -9,6 +9,7 @@ from sqlalchemy.pool import QueuePool
 
 from media_analysis.api.dependencies import Services, Serving
 from media_analysis.api.schemas.storage import Readiness
+from media_analysis.archive.figures import FigureService
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.retention.models import Pause
 
@@ -45,15 +46,19 @@ async def metrics(services: Serving) -> Response:
     if isinstance(pool, QueuePool):
         services.metrics.set_pool(in_use=pool.checkedout(), idle=pool.checkedin())
     try:
-        stats, backlog, pauses, waiting = await asyncio.gather(
+        stats, backlog, pauses, waiting, lives, figures = await asyncio.gather(
             services.status.stats(owner=None),
             services.status.backlog(),
             services.pauses.list(is_open=True),
             services.jobs.list_waiting(),
+            services.status.lives(owner=None),
+            FigureService.of(services.archives).read(),
         )
         services.metrics.set_storage(stats, backlog)
         services.metrics.set_pauses(pauses)
         services.metrics.set_waiting_jobs(waiting)
+        services.metrics.archives.set_lives(lives)
+        services.metrics.archives.set_figures(figures)
     except MediaAnalysisError:
         pass  # the gauges keep their last values, and readiness tells what is wrong
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -13,7 +13,7 @@ from media_analysis.api.schemas.holds import HoldCreate, HoldRead, JobHoldRead
 router = APIRouter(prefix=API_PATH, tags=["holds"], responses=problems(errors.DatabaseUnavailable))
 
 _PROBLEMS = (errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
-_FILE_PROBLEMS = problems(*_PROBLEMS, errors.FileNotFound, errors.FileGone, errors.FileNotReady)
+_FILE_PROBLEMS = problems(*_PROBLEMS, errors.FileNotFound, errors.FileGone, errors.FileArchived, errors.FileNotReady)
 _JOB_PROBLEMS = problems(*_PROBLEMS, errors.JobNotFound, errors.JobGone)
 
 
@@ -36,7 +36,7 @@ async def release_file(file_id: UUID, services: Serving, caller: Caller) -> None
 
 @router.put("/jobs/{job_id}/hold", responses={**_JOB_PROBLEMS, **document_problems()})
 async def hold_job(job_id: UUID, asked: HoldCreate, services: Serving, caller: Caller) -> JobHoldRead:
-    """Keep every file that a job has or gets, beside the holds that files have themselves."""
+    """Keep every file that a job has or gets, its archive too, beside the holds that files have themselves."""
     hold, files = await services.holds.hold_job(job_id, asked.request(caller.owner), owner=caller.scope)
     return JobHoldRead.from_hold(job_id, hold, files)
 

@@ -59,7 +59,7 @@ def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
 
 @router.get("", responses=problems(errors.TokenRejected, errors.InvalidRequest))
 async def list_jobs(services: Serving, caller: Caller, query: Annotated[JobListQuery, Query()]) -> JobList:
-    """List jobs that were not deleted, newest first."""
+    """List jobs that were neither deleted nor archived, newest first; `/jobs/archived` lists those that were."""
     page = await services.jobs.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
     return JobList.from_page(page)
 
@@ -72,7 +72,7 @@ async def read_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
 
 @router.patch("/{job_id}", responses={**_PROBLEMS, **document_problems()})
 async def update_job(job_id: UUID, change: JobUpdate, services: Serving, caller: Caller) -> JobExtended:
-    """Set when a job and all its stored, living files end."""
+    """Set when a job and all its stored, living files end; of an archived job, when it goes with its archive."""
     expires_at, files = await services.holds.extend_job(job_id, change.expiry(), owner=caller.scope, actor=caller.owner)
     return JobExtended(job_id=job_id, expires_at=expires_at, files=files)
 

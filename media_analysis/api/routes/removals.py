@@ -28,7 +28,14 @@ _ALONE: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Deleted,
     response_description="What went with it, or would",
     responses={
         **_ALONE,
-        **problems(*_PROBLEMS, errors.FileNotFound, errors.FileGone, errors.FileNotReady, errors.FileHeld),
+        **problems(
+            *_PROBLEMS,
+            errors.FileNotFound,
+            errors.FileGone,
+            errors.FileArchived,
+            errors.FileNotReady,
+            errors.FileHeld,
+        ),
     },
 )
 async def delete_file(

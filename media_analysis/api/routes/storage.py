@@ -27,8 +27,13 @@ _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.In
 
 @router.get("/stats", responses=problems(errors.TokenRejected))
 async def read_stats(services: Serving, caller: Caller) -> StatsRead:
-    """Say what is used and free: an administrator sees everything, others their own files."""
-    return StatsRead.from_stats(await services.status.stats(owner=caller.scope))
+    """Say what is used and free, and what of it is active, archived or trash.
+
+    An administrator sees everything, others their own files.
+    """
+    return StatsRead.from_stats(
+        await services.status.stats(owner=caller.scope), await services.status.lives(owner=caller.scope)
+    )
 
 
 @router.get("/validate", responses=_ADMIN_PROBLEMS)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -11,6 +11,7 @@ LONGEST_LIFETIME_SECONDS: Final = 100 * 366 * 86_400
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _DATED: Final = re.compile(r"[0-9]{4}-")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Document(BaseModel):
@@ -50,9 +51,26 @@ def _dated(value: object) -> object:
     raise ValueError("must be an instant such as 2030-01-31T12:00:00Z")  # a bare number says no unit
 
 
+def _day(value: object) -> object:
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        return value
+    raise ValueError("must be a day such as 2030-01-31")
+
+
+def _storable_day(day: date) -> date:
+    _storable(midnight(day))
+    return day
+
+
+def midnight(day: date) -> datetime:
+    """Return the instant a day begins in UTC."""
+    return datetime.combine(day, time(), UTC)
+
+
 Filename = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_printable)]
 Owner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$")]
 Seconds = Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_SECONDS), BeforeValidator(_number)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_storable)]
+Day = Annotated[date, BeforeValidator(_day), AfterValidator(_storable_day)]
 Hex = Annotated[bytes, PlainSerializer(lambda value: value.hex(), return_type=str)]

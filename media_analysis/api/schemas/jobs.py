@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
+from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.fields import Document, Instant, Owner, Seconds
 from media_analysis.files.expiry import Expiry
@@ -17,7 +18,7 @@ from media_analysis.storage.category import Category
 
 KindName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 FolderName = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,60}$")]
-MADE: Final = frozenset({"source_file_ids", "error", "held", "held_until", "hold_reason", "held_by"})
+MADE: Final = frozenset({"source_file_ids", "error", "archive", "held", "held_until", "hold_reason", "held_by"})
 """What is not a column as it is."""
 
 
@@ -109,7 +110,9 @@ class JobRead(BaseModel):
     started_at: datetime | None
     completed_at: datetime | None = Field(description="When it ended, whichever way")
     expires_at: datetime | None
-    archived_at: datetime | None
+    archived_at: datetime | None = Field(description="Since when it is read-only and its files lie in its archive")
+    restored_at: datetime | None = Field(description="When it came back from its archive the last time")
+    archive: str | None = Field(description="Where its archive is, which a restored job keeps; null while it has none")
     held: bool = Field(description="Whether nothing may delete it and its files")
     held_until: datetime | None = Field(description="Null, where it is held, is until somebody releases it")
     hold_reason: str | None
@@ -121,10 +124,18 @@ class JobRead(BaseModel):
         job = view.job
         told = {name: getattr(job, name) for name in cls.model_fields if name not in MADE}
         failed = None if job.error is None else JobError(code=job.error_code or "internal_error", detail=job.error)
-        return cls(**told, **_hold(job, view.at), source_file_ids=list(view.sources), error=failed)
+        archive = None if job.archive_file_id is None else archive_path(job.id)
+        held = hold_facts(job, view.at)
+        return cls(**told, **held, source_file_ids=list(view.sources), error=failed, archive=archive)
 
 
-def _hold(job: AnalysisJob, now: datetime) -> dict[str, Any]:
+def archive_path(job_id: UUID) -> str:
+    """Return where a job's archive is."""
+    return f"{API_PATH}/jobs/{job_id}/archive"
+
+
+def hold_facts(job: AnalysisJob, now: datetime) -> dict[str, Any]:
+    """Return what is told of a job's hold; one that has ended is none."""
     if job.held_until is None or job.held_until <= now:
         return {"held": False, "held_until": None, "hold_reason": None, "held_by": None}
     until = None if job.held_until == FOREVER else job.held_until

@@ -1,16 +1,14 @@
 """Documents about the files of a job."""
 
-import base64
-import binascii
 import struct
 from typing import Annotated, Final, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from media_analysis.api.pages import decode_place, encode_place
 from media_analysis.api.schemas.fields import Document
 from media_analysis.api.schemas.files import FileRead
-from media_analysis.errors import InvalidRequest
 from media_analysis.files.products import Position, ProductFilter, ProductPage
 from media_analysis.storage.category import Category
 
@@ -59,7 +57,7 @@ def encode_position(position: Position) -> str:
     """Return the cursor of the page that begins behind a position."""
     ordinal = _UNNUMBERED if position.ordinal is None else position.ordinal
     packed = _POSITION.pack(_CATEGORIES.index(position.category), ordinal, position.id.bytes)
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return encode_place(packed)
 
 
 def decode_position(cursor: str) -> Position:
@@ -69,10 +67,9 @@ def decode_position(cursor: str) -> Position:
         InvalidRequest: it is no cursor of ours. A forged one only names another place among the same job's files.
 
     """
-    try:
-        packed = base64.b64decode(cursor.encode("ascii") + b"==", altchars=b"-_", validate=True)
-        category, ordinal, file_id = _POSITION.unpack(packed)
-        numbered = None if ordinal < 0 else ordinal
-        return Position(_CATEGORIES[category], numbered, UUID(bytes=file_id))
-    except (ValueError, IndexError, binascii.Error, struct.error) as error:
-        raise InvalidRequest("cursor", "not a cursor of this service") from error
+    return decode_place(cursor, _unpack)
+
+
+def _unpack(packed: bytes) -> Position:
+    category, ordinal, file_id = _POSITION.unpack(packed)
+    return Position(_CATEGORIES[category], None if ordinal < 0 else ordinal, UUID(bytes=file_id))

@@ -7,8 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.schemas.fields import Document
+from media_analysis.retention.lives import Lives
 from media_analysis.retention.models import Sweep, SweepStatus, SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
+from media_analysis.retention.removal.condemned import Amount
 from media_analysis.retention.status import StorageStats
 from media_analysis.storage.category import Category
 
@@ -129,6 +131,26 @@ class QuotaStatus(BaseModel):
     percent_used: float | None = Field(description="null where there is no quota")
 
 
+class AmountRead(BaseModel):
+    """Files, and their bytes."""
+
+    files: int
+    size_bytes: int
+
+    @classmethod
+    def from_amount(cls, amount: Amount) -> Self:
+        """Return the document of an amount."""
+        return cls(files=amount.files, size_bytes=amount.size_bytes)
+
+
+class ArchivedAmount(AmountRead):
+    """Archives of runs, and what is in them."""
+
+    files: int = Field(description="Archives; a run that was archived again may have several")
+    size_bytes: int = Field(description="Bytes the archives take")
+    originals: AmountRead = Field(description="The files of archived runs, and their bytes before they were packed")
+
+
 class StatsRead(BaseModel):
     """The disk's capacity and what the ledger says lies on it."""
 
@@ -137,9 +159,12 @@ class StatsRead(BaseModel):
     free_bytes: int = Field(description="Free bytes of the store's disk")
     file_counts: dict[str, int]
     quota_status: dict[str, QuotaStatus]
+    active: AmountRead = Field(description="Stored files that are neither archives of runs nor trash")
+    archived: ArchivedAmount
+    trashed: AmountRead = Field(description="Deleted files whose bytes are kept for a restore")
 
     @classmethod
-    def from_stats(cls, stats: StorageStats) -> "StatsRead":
+    def from_stats(cls, stats: StorageStats, lives: Lives) -> Self:
         """Return the document of what the ledger and the disk say."""
         return cls(
             total_bytes=stats.capacity.total_bytes,
@@ -147,6 +172,13 @@ class StatsRead(BaseModel):
             free_bytes=stats.capacity.free_bytes,
             file_counts={category.value: usage.files for category, usage in stats.usage.items()},
             quota_status={category.value: _quota(stats, category) for category in Category},
+            active=AmountRead.from_amount(lives.active),
+            archived=ArchivedAmount(
+                files=lives.archived.files,
+                size_bytes=lives.archived.size_bytes,
+                originals=AmountRead.from_amount(lives.originals),
+            ),
+            trashed=AmountRead.from_amount(lives.trashed),
         )
 
 

@@ -36,7 +36,9 @@ _FORGET: Final = (
         WHERE job.id = ANY(CAST(:job_ids AS uuid[])) AND job_id = job.id AND number < job.last_event
     """),
     text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))"),
+    text("DELETE FROM archived_files WHERE job_id = ANY(CAST(:job_ids AS uuid[]))"),
 )
+_DROP: Final = text("DELETE FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))")
 _MARK_DELETED: Final = text("""
     UPDATE analysis_jobs SET deleted_at = coalesce(deleted_at, :now), deletion_reason = :reason,
         restorable_until = :restorable_until, retry_at = NULL
@@ -48,7 +50,8 @@ _SUMMARISE: Final = text("""
                            archived_at, expires_at, deleted_at, deleted_by, reason, files, size_bytes, stats)
     SELECT id, owner, name, kind, folder_name, status::text, created_at, started_at, completed_at,
            archived_at, expires_at, deleted_at, :deleted_by, :reason, told.files, told.size_bytes,
-           CAST(told.stats AS jsonb)
+           CAST(told.stats AS jsonb) || jsonb_build_object(
+               'duration_seconds', round(extract(epoch FROM completed_at - started_at), 3))
     FROM unnest(CAST(:job_ids AS uuid[]), CAST(:files AS bigint[]), CAST(:sizes AS bigint[]), CAST(:stats AS text[]))
         AS told(id, files, size_bytes, stats) JOIN analysis_jobs USING (id)
     ON CONFLICT (job_id) DO UPDATE SET deleted_by = excluded.deleted_by, reason = excluded.reason,
@@ -72,10 +75,12 @@ async def close_jobs(
     *,
     rule: RetentionRule,
     restorable_until: datetime | None,
+    drop: bool = False,
 ) -> None:
     """Delete locked jobs that have no living files any more; until then they can be restored, with their results.
 
-    The last event of each tells whoever watches; for good, the others go with the results.
+    The last event of each tells whoever watches; for good, the others go with the results. `drop` takes the rows too,
+    which nobody can be watching: their summaries stay.
     """
     job_ids = list(summaries)
     results = await _take_results(session, job_ids, for_good=restorable_until is None)
@@ -111,6 +116,8 @@ async def close_jobs(
         for job_id, one in summaries.items()
     ]
     await add_events(session, acts)
+    if drop:
+        await session.execute(_DROP, {"job_ids": job_ids})
 
 
 async def forget_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> None:

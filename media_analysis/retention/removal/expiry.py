@@ -14,13 +14,14 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.models import RetentionRule
 from media_analysis.retention.burial import Order
 from media_analysis.retention.policy import CategoryRules
+from media_analysis.retention.removal.archive_expiry import ArchiveExpiry, Ended
 from media_analysis.retention.removal.closing import Summary, close_jobs, forget_jobs
 from media_analysis.storage.category import Category
 
 BATCH: Final = 2_000
 
 _HELD: Final = "job.held_until > :now"
-_ENDED: Final = "job.status NOT IN ('pending', 'running') AND job.deleted_at IS NULL"
+_ENDED: Final = "job.status NOT IN ('pending', 'running') AND job.deleted_at IS NULL AND job.archived_at IS NULL"
 _START: Final = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 _NOBODY: Final = UUID(int=0)
 
@@ -133,6 +134,18 @@ class RunExpiry:
         await self._forget(category, order.now)
         return Gone(results, jobs)
 
+    async def end_archived(self, order: Order) -> Ended:
+        """End archived runs whose time is over, with their archives, and archives that hold what was deleted.
+
+        Raises:
+            DeletionPaused: somebody has to confirm first.
+
+        """
+        archives = ArchiveExpiry(self.db, self.trash)
+        ended = await archives.end_over(order)
+        ended.purges += await archives.drop_stale(order)
+        return ended
+
     async def count(self, session: AsyncSession, category: Category, rules: CategoryRules, *, now: datetime) -> Gone:
         """Count what `take` would take at once; a run whose last file or result goes now is over with the next."""
         asked = {**_first(category, now), "limit": None}
@@ -141,6 +154,8 @@ class RunExpiry:
         if rules.lifetime is not None:
             ended = {**asked, "ended": now - rules.lifetime}
             jobs += (await session.execute(_COUNT_OVER[RetentionRule.CATEGORY_LIFETIME], ended)).scalar_one()
+        if category is Category.ARCHIVES:
+            jobs += await ArchiveExpiry(self.db, self.trash).count_over(session, now=now)
         return Gone(results, jobs)
 
     async def _drop_due(self, category: Category, now: datetime) -> int:
@@ -169,7 +184,7 @@ class RunExpiry:
         while True:
             async with self.db.transaction() as session:
                 over = (await session.execute(LOCK_OVER[rule], asked)).all()
-                closed += await _close(session, [job.id for job in over], order, rule)
+                closed += await _close(session, [job.id for job in over], order, rule, drop=self.trash is None)
             if len(over) < self.batch_size:
                 return closed
             asked |= {"after_at": over[-1].instant, "after_id": over[-1].id}
@@ -186,13 +201,13 @@ class RunExpiry:
                 return
 
 
-async def _close(session: AsyncSession, ids: Sequence[UUID], order: Order, rule: RetentionRule) -> int:
+async def _close(session: AsyncSession, ids: Sequence[UUID], order: Order, rule: RetentionRule, *, drop: bool) -> int:
     if not ids:
         return 0
     rows = (await session.execute(_STILL_EMPTY, {"ids": list(ids)})).all()
     summaries = {job_id: _summarise(produced) for job_id, produced in rows}
     if summaries:
-        await close_jobs(session, summaries, order, rule=rule, restorable_until=None)
+        await close_jobs(session, summaries, order, rule=rule, restorable_until=None, drop=drop)
         failpoint("expiry.closing")
     return len(summaries)
 

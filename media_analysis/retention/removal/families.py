@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import FileHeld, FileNotReady
+from media_analysis.files.archived import require_no_segment, require_none_derived
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import FOREVER, FileState, RetentionRule
 from media_analysis.files.service import raise_gone, require_living
@@ -89,6 +90,7 @@ async def require_head(
     Raises:
         FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or something protects it; if jobs
             work with it, it names them.
+        ArchiveOfJob: it goes with its run only.
 
     """
     if found is None:
@@ -96,6 +98,7 @@ async def require_head(
     head = Head(*found)
     if head.facts.state == FileState.PENDING:
         raise FileNotReady(file_id)
+    await require_no_segment(session, file_id)
     if not for_good:
         await require_living(session, file_id, owner=owner, now=now)
     protection = find_protection(head.facts, now)
@@ -110,9 +113,16 @@ async def require_head(
 async def weigh_family(
     session: AsyncSession, head: Head, *, now: datetime, kept_for: timedelta | None, derived: bool
 ) -> FileRemoval:
-    """Say what a deletion takes beside the file itself, and what protects some of it."""
+    """Say what a deletion takes beside the file itself, and what protects some of it.
+
+    Raises:
+        DerivedArchived: some of what was derived lies in archives, and would stay.
+
+    """
     ids = await _find_derived(session, head.facts.id, owner=head.owner) if derived else ()
     about = [head.facts.id, *ids] if derived else []
+    if derived:
+        await require_none_derived(session, about, owner=head.owner)
     return FileRemoval(
         head=head,
         with_derived=derived,

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.errors import JobGone, JobHeld, JobNotFound
+from media_analysis.errors import JobGone, JobHeld
 from media_analysis.files.models import FOREVER, RetentionRule
 from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.queries import raise_absent
+from media_analysis.retention.removal.archives import sum_archive
 from media_analysis.retention.removal.closing import Summary, close_jobs
 from media_analysis.retention.removal.condemned import Amount, Condemned, Haul, Obstacle, Weight, of_job
 
@@ -69,7 +71,7 @@ async def find_removable(
         query = query.where(AnalysisJob.owner == owner)
     job = (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
     if job is None:
-        raise JobNotFound(job_id)
+        await raise_absent(session, job_id, owner)
     if job.deleted_at is not None and not (for_good and job.restorable_until is not None):
         raise JobGone(job_id, deleted_at=job.deleted_at, restorable_until=job.restorable_until)
     return job
@@ -113,12 +115,16 @@ async def take_job(session: AsyncSession, job: AnalysisJob, weighed: JobRemoval,
     """Delete a locked job that nothing protects and that does not run, with all that was weighed."""
     await haul.take(session, of_job(job.id))
     total = weighed.files.total
-    stats = {
+    stats: dict[str, Any] = {
         "categories": {kind.value: amount._asdict() for kind, amount in weighed.files.categories.items()},
         "stopped": weighed.stops,
         "secure": haul.order.secure,
     }
+    if job.archived_at is not None:
+        stats["archive"] = await sum_archive(session, job.id)
     summary = Summary(files=total.files, size_bytes=total.size_bytes, stats=stats)
     ends_at = None if haul.kept_for is None else haul.order.now + haul.kept_for
-    await close_jobs(session, {job.id: summary}, haul.order, rule=haul.rule, restorable_until=ends_at)
+    # Whoever watches a job that was just stopped still has to be told by its row.
+    drop = haul.kept_for is None and not weighed.stops
+    await close_jobs(session, {job.id: summary}, haul.order, rule=haul.rule, restorable_until=ends_at, drop=drop)
     await haul.settle(session)

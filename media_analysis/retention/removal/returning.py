@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.errors import JobGone, JobNotFound
+from media_analysis.errors import JobGone
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.jobs.events import add_event
+from media_analysis.jobs.queries import raise_absent
 
 # Against deletions and holds of these jobs, not against uploads into them; in one order, and before their files.
 _LOCK: Final = "ORDER BY id FOR NO KEY UPDATE"
@@ -70,7 +71,7 @@ async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | N
     """
     row = (await session.execute(_LOCK_JOB, {"id": job_id, "owner": owner})).one_or_none()
     if row is None:
-        raise JobNotFound(job_id)
+        await raise_absent(session, job_id, owner)
     if row.deleted_at is not None and row.restorable_until is None:
         raise JobGone(job_id, deleted_at=row.deleted_at)
 

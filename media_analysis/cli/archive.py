@@ -1,0 +1,100 @@
+"""`media-analysis archive`: pack runs, list what is archived, prove it, bring it back, take it out of the store."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import typer
+
+from media_analysis.archive.catalog import ArchivedFilter, ArchivedPage, ArchivedRun
+from media_analysis.archive.watching import Held, TaskWatch
+from media_analysis.cli.archive_download import download
+from media_analysis.cli.archive_restore import archive_restore
+from media_analysis.cli.archive_run import archive_run
+from media_analysis.cli.archive_verify import archive_verify
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.cli.job_terms import instant, with_services
+from media_analysis.errors import InvalidRequest
+from media_analysis.runtime import Runtime
+from media_analysis.settings import format_size
+
+DAY: Final = timedelta(days=1)
+NOTHING: Final = Held(0, 0)
+
+app = typer.Typer(help="Pack runs, list and prove archives, bring runs back.", no_args_is_help=True)
+app.command("run")(archive_run)
+app.command("verify")(archive_verify)
+app.command("restore")(archive_restore)
+app.command("download")(download)
+
+
+@app.command("list")
+def list_archived(
+    *,
+    owner: Annotated[str | None, typer.Option(help="Only of this owner", show_default=False)] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="Archived from then on, UTC", show_default=False)
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="Archived on that day or before", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, the last archived first")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print archived runs, the last archived first."""
+    first, last = _instant("--from", from_), _instant("--to", to)
+    if last is not None and to is not None and "T" not in to:
+        last += DAY
+    wanted = ArchivedFilter(owner=owner, archived_after=first, archived_before=last)
+
+    async def work(runtime: Runtime) -> tuple[ArchivedPage, Mapping[UUID, Held]]:
+        page = await runtime.archives.catalog.list(wanted, after=None, limit=limit)
+        return page, await TaskWatch(runtime.db).sum_held([each.job.id for each in page.jobs])
+
+    page, held = run(with_services(load(config, data_dir).settings, work))
+    if as_json:
+        out.print_json(json.dumps([_document(each, held.get(each.job.id, NOTHING)) for each in page.jobs]))
+    else:
+        tabulate(
+            ("run", "owner", "archived", "ends", "files", "bytes", "packed"),
+            [_row(each, held.get(each.job.id, NOTHING)) for each in page.jobs],
+        )
+    if page.next_after is not None:
+        report(f"there are more; the {limit} last archived are shown")
+
+
+def _instant(option: str, given: str | None) -> datetime | None:
+    if given is None:
+        return None
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise InvalidRequest(option, "is no date such as 2026-11-21 or 2026-11-21T02:00") from error
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+def _row(archived: ArchivedRun, held: Held) -> tuple[str, ...]:
+    job = archived.job
+    return (
+        *(job.folder_name, job.owner, instant(job.archived_at), instant(job.expires_at, "never")),
+        *(str(held.files), format_size(held.size_bytes), format_size(archived.size_bytes)),
+    )
+
+
+def _document(archived: ArchivedRun, held: Held) -> dict[str, Any]:
+    job = archived.job
+    instants = {"archived_at": job.archived_at, "expires_at": job.expires_at, "completed_at": job.completed_at}
+    return {
+        "job_id": str(job.id),
+        "folder_name": job.folder_name,
+        "owner": job.owner,
+        **{name: None if at is None else at.isoformat() for name, at in instants.items()},
+        "files": held.files,
+        "size_bytes": held.size_bytes,
+        "packed_bytes": archived.size_bytes,
+        "segments": [segment.filename for segment in archived.segments],
+    }

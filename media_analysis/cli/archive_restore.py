@@ -1,0 +1,74 @@
+"""`media-analysis archive restore`: bring an archived run, or one file of it, back into the store."""
+
+import json
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import typer
+
+from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
+from media_analysis.archive.watching import Ends, TaskWatch
+from media_analysis.cli.archive_progress import work_off
+from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run
+from media_analysis.cli.job_terms import JobId, say
+from media_analysis.cli.services import open_services
+from media_analysis.retention.restoring import Restoration
+from media_analysis.runtime import Runtime
+from media_analysis.settings import Settings, format_size
+
+ACTOR: Final = "command line"
+
+
+def archive_restore(
+    job: JobId,
+    *,
+    file: Annotated[UUID | None, typer.Option("--file", help="Only this file of it", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Bring a run back under the ids it had, all or nothing, and say until when it stays; 1 when that failed.
+
+    A run that was deleted comes out of the trash first. What else waits to be archived or restored is worked off too.
+    """
+    done = run(_restore(load(config, data_dir).settings, job, file))
+    if isinstance(done, Restoration):
+        _tell(f"restored {done.restored} files, skipped {done.skipped}", done._asdict(), as_json=as_json)
+        return
+    task, ends = done
+    if task.status is not ArchiveTaskStatus.COMPLETED:
+        complain(f"{job} was not restored: {task.error}")
+        raise typer.Exit(1)
+    said = f"restored {task.stats['files']} files, {format_size(task.stats['size_bytes'])}; {_until(ends)}"
+    instants = {"first_ends_at": ends.first_at, "last_ends_at": ends.last_at}
+    told = {name: None if at is None else at.isoformat() for name, at in instants.items()}
+    _tell(said, {**task.stats, **told, "without_end": ends.endless}, as_json=as_json)
+
+
+async def _restore(settings: Settings, job_id: UUID, file_id: UUID | None) -> Restoration | tuple[ArchiveTask, Ends]:
+    async with open_services(settings) as runtime:
+        asked = await runtime.archives.returns.restore(job_id, owner=None, actor=ACTOR, file_id=file_id)
+        if isinstance(asked, Restoration):
+            return asked
+        task = await _work_off(runtime, asked)
+        return task, await TaskWatch(runtime.db).ends(job_id, file_id)
+
+
+async def _work_off(runtime: Runtime, asked: ArchiveTask) -> ArchiveTask:
+    (ended,) = await work_off(runtime, "restoring", [asked.id])
+    return ended.task
+
+
+def _until(ends: Ends) -> str:
+    if ends.first_at is None or ends.last_at is None:
+        return "they live until they are deleted"
+    first, last = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (ends.first_at, ends.last_at))
+    span = f"until {first}" if first == last else f"until {first} the first, {last} the last"
+    return f"they live {span}" + (f", {ends.endless} without an end" if ends.endless else "")
+
+
+def _tell(sentence: str, document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps(document))
+    else:
+        say(sentence)

@@ -1,0 +1,152 @@
+"""`media-analysis archive verify`: read archives to their last byte and hold them against what they should be."""
+
+import json
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final, Literal, cast
+from uuid import UUID
+
+import typer
+
+from media_analysis.archive.catalog import ArchivedFilter
+from media_analysis.archive.course import SPOOL_BYTES, Course
+from media_analysis.archive.format.reading import verify
+from media_analysis.archive.watching import TaskWatch
+from media_analysis.cli.archive_progress import Bytes, bar_of_bytes
+from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run, tabulate
+from media_analysis.cli.job_terms import say
+from media_analysis.cli.services import open_services
+from media_analysis.errors import ArchiveDamaged, InvalidRequest, MediaAnalysisError, ObjectMissing, Unavailable
+from media_analysis.runtime import Runtime
+from media_analysis.settings import Settings
+
+PAGE: Final = 500
+Standing = Literal["whole", "damaged", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What an archive was found to be."""
+
+    archive: str
+    standing: Standing
+    files: int = 0
+    reason: str | None = None
+    member: str | None = None
+
+
+def archive_verify(
+    jobs: Annotated[
+        list[UUID] | None, typer.Argument(metavar="[JOB_ID]...", help="The runs", show_default=False)
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every archived run")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="An archive on disk, by its own manifest", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON")] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Decompress and compare all of an archive; exit code 1 when one is not whole."""
+    named = list(dict.fromkeys(jobs or ()))
+    if sum((bool(named), every, file is not None)) != 1:
+        raise InvalidRequest("archive verify", "give runs, --all or --file, one of them")
+    settings = load(config, data_dir).settings
+    findings = run(_verify(settings, named)) if file is None else [run(_verify_file(file))]
+    _print(findings, as_json=as_json)
+    if any(finding.standing != "whole" for finding in findings):
+        raise typer.Exit(1)
+
+
+async def _verify(settings: Settings, named: Sequence[UUID]) -> list[Finding]:
+    async with open_services(settings) as runtime:
+        ids = named or [job_id async for job_id in _archived(runtime)]
+        held = await TaskWatch(runtime.db).sum_held(ids)
+        total, course = sum(each.size_bytes for each in held.values()), Course()
+
+        async def look() -> Bytes:
+            return Bytes(course.done_bytes, total)
+
+        async with bar_of_bytes("verifying", look):
+            return [await _finding(runtime, job_id, course) for job_id in ids]
+
+
+async def _archived(runtime: Runtime) -> AsyncIterator[UUID]:
+    after = None
+    while True:
+        page = await runtime.archives.catalog.list(ArchivedFilter(), after=after, limit=PAGE)
+        for archived in page.jobs:
+            yield archived.job.id
+        if page.next_after is None:
+            return
+        after = page.next_after
+
+
+async def _finding(runtime: Runtime, job_id: UUID, course: Course) -> Finding:
+    try:
+        files = await runtime.archives.catalog.verify(job_id, owner=None, course=course)
+    except ArchiveDamaged as error:
+        return _damaged(str(job_id), error)
+    except ObjectMissing as error:
+        return Finding(archive=str(job_id), standing="damaged", reason=str(error))
+    except Unavailable:
+        raise
+    except MediaAnalysisError as error:
+        return Finding(archive=str(job_id), standing="unknown", reason=str(error))
+    return Finding(archive=str(job_id), standing="whole", files=files)
+
+
+async def _verify_file(path: Path) -> Finding:
+    try:
+        raw = path.open("rb", buffering=0)
+    except OSError as error:
+        raise InvalidRequest("--file", f"{path} cannot be read: {error.strerror}") from error
+    course = Course()
+
+    async def look() -> Bytes:
+        return Bytes(course.done_bytes, course.total_bytes)
+
+    with raw:
+        try:
+            async with bar_of_bytes("verifying", look):
+                files = await course.run(lambda: _prove(cast("BinaryIO", raw), course))
+        except ArchiveDamaged as error:
+            return _damaged(str(path), error)
+    return Finding(archive=str(path), standing="whole", files=files)
+
+
+def _damaged(archive: str, error: ArchiveDamaged) -> Finding:
+    return Finding(archive=archive, standing="damaged", reason=error.reason, member=error.member)
+
+
+def _prove(raw: BinaryIO, course: Course) -> int:
+    files = 0
+    with verify(raw, spool=_spool) as archive:
+        course.total_bytes = archive.head.size_bytes
+        for _, _, chunks in archive.files():
+            files += 1
+            for chunk in chunks:
+                course.advance(len(chunk))
+    return files
+
+
+def _spool() -> BinaryIO:
+    return cast("BinaryIO", tempfile.SpooledTemporaryFile(SPOOL_BYTES))
+
+
+def _print(findings: Sequence[Finding], *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps([asdict(finding) for finding in findings]))
+        return
+    whole = [finding for finding in findings if finding.standing == "whole"]
+    if whole:
+        tabulate(("archive", "files"), [(finding.archive, str(finding.files)) for finding in whole])
+    for finding in findings:
+        if finding.standing != "whole":
+            what = " is damaged" if finding.standing == "damaged" else ""
+            member = "" if finding.member is None else f"{finding.member}: "
+            complain(f"{finding.archive}{what}: {member}{finding.reason}")
+    say(f"{len(whole)} of {len(findings)} archives are whole")

@@ -1,0 +1,162 @@
+"""The ends of archived runs, and of archives that hold copies of what was deleted since their run was restored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.failpoints import failpoint
+from media_analysis.files.models import FileState, RetentionRule
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.retention import burial
+from media_analysis.retention.burial import Freed, Order
+from media_analysis.retention.guard.pauses import require_running
+from media_analysis.retention.removal import jobs
+from media_analysis.retention.removal.condemned import Amount, Condemned, Haul
+from media_analysis.storage.category import Category
+
+BATCH: Final = 200
+_NOTHING: Final = Amount()
+_START: Final = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+
+_OVER: Final = """
+    SELECT job.id, job.expires_at FROM analysis_jobs AS job
+    WHERE job.archived_at IS NOT NULL AND job.deleted_at IS NULL AND job.expires_at <= :now
+        AND (job.expires_at, job.id) > (:after_at, :after_id) AND job.held_until > :now IS NOT TRUE
+    ORDER BY job.expires_at, job.id LIMIT :limit
+"""
+_LIST_OVER: Final = text(_OVER)
+_COUNT_OVER: Final = text(f"SELECT count(*) FROM ({_OVER}) AS over")  # noqa: S608 - constants
+_LOCK_OVER: Final = text("""
+    SELECT id FROM analysis_jobs
+    WHERE id = :id AND archived_at IS NOT NULL AND deleted_at IS NULL AND expires_at <= :now
+    FOR UPDATE SKIP LOCKED
+""")
+# Runs that were restored are few; only their archives can hold what was deleted by itself.
+_STALE: Final = """
+    EXISTS (
+        SELECT FROM archived_files AS copy WHERE copy.job_id = job.id
+            AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
+    )
+"""
+_LIST_STALE: Final = text(f"""
+    SELECT job.id FROM analysis_jobs AS job
+    WHERE job.restored_at IS NOT NULL AND job.archived_at IS NULL AND job.deleted_at IS NULL
+        AND job.id > :after AND {_STALE}
+    ORDER BY job.id LIMIT :limit
+""")  # noqa: S608 - constants
+_LOCK_STALE: Final = text(f"""
+    SELECT job.id FROM analysis_jobs AS job WHERE job.id = :id AND job.archived_at IS NULL AND {_STALE} FOR UPDATE
+""")  # noqa: S608 - constants
+_JOBS_OF_COPIES: Final = text("""
+    SELECT DISTINCT job_id FROM archived_files WHERE file_id = ANY(CAST(:ids AS uuid[])) ORDER BY job_id
+""")
+_DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = :id")
+
+
+@dataclass
+class Ended:
+    """What ended: runs, what of them is trash now, and the outbox entries of the bytes that go."""
+
+    runs: int = 0
+    trashed: Amount = _NOTHING
+    purges: list[UUID] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ArchiveExpiry:
+    """Ends archived runs at their end, each with its archive, its results and its row in one transaction."""
+
+    db: Database
+    trash: timedelta | None = None
+    """How long an archive that goes with its run can still be restored; None is not at all."""
+
+    async def end_over(self, order: Order) -> Ended:
+        """End archived runs whose end has come.
+
+        Raises:
+            DeletionPaused: somebody has to confirm first.
+
+        """
+        ended, after = Ended(), (_START, UUID(int=0))
+        while True:
+            asked = {"now": order.now, "after_at": after[0], "after_id": after[1], "limit": BATCH}
+            async with self.db.read_only() as session:
+                over = (await session.execute(_LIST_OVER, asked)).all()
+            for row in over:
+                await self._end(row.id, order, ended)
+            if len(over) < BATCH:
+                return ended
+            after = (over[-1].expires_at, over[-1].id)
+
+    async def count_over(self, session: AsyncSession, *, now: datetime) -> int:
+        """Count the archived runs that `end_over` would end."""
+        asked = {"now": now, "after_at": _START, "after_id": UUID(int=0), "limit": None}
+        counted: int = (await session.execute(_COUNT_OVER, asked)).scalar_one()
+        return counted
+
+    async def drop_stale(self, order: Order) -> Sequence[UUID]:
+        """Let go of archives of restored runs that hold copies of deleted files; return the outbox entries.
+
+        The runs lose nothing: what lives of them has its own bytes again.
+        """
+        purges, after = list[UUID](), UUID(int=0)
+        while True:
+            async with self.db.read_only() as session:
+                found = (await session.scalars(_LIST_STALE, {"after": after, "limit": BATCH})).all()
+            for job_id in found:
+                purges += await self.drop_of(job_id, order)
+            if len(found) < BATCH:
+                return purges
+            after = found[-1]
+
+    async def drop_copies_of(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
+        """Let go of archives of restored runs that hold copies of files just deleted; return the outbox entries."""
+        async with self.db.read_only() as session:
+            job_ids = (await session.scalars(_JOBS_OF_COPIES, {"ids": list(file_ids)})).all()
+        return [purge for job_id in job_ids for purge in await self.drop_of(job_id, order)]
+
+    async def drop_of(self, job_id: UUID, order: Order) -> Sequence[UUID]:
+        """Let go of the archive of one restored run, if it holds a copy of something deleted."""
+        purges: list[UUID] = []
+        async with self.db.transaction() as session:
+            if (await session.scalars(_LOCK_STALE, {"id": job_id})).one_or_none() is None:
+                return purges
+            moved: Freed = []
+            segments = Condemned("job_id = :id AND role = 'archive'", {"id": job_id})
+            await segments.lock(session)
+            async for page in segments.read(session, [FileState.STORED, FileState.TRASHED]):
+                for category, facts in page:
+                    buried = {RetentionRule.ARCHIVED: [facts]}
+                    claims, freed = await burial.bury(session, buried, order, category=category)
+                    purges += [claim.purge_id for claim in claims]
+                    moved += freed
+            await session.execute(_DROP_COPIES, {"id": job_id})
+            await burial.settle(session, moved)
+            failpoint("archive.dropping")
+        failpoint("archive.dropped")
+        return purges
+
+    async def _end(self, job_id: UUID, order: Order, ended: Ended) -> None:
+        async with self.db.transaction() as session:
+            await require_running(session, Category.ARCHIVES)
+            if (await session.scalars(_LOCK_OVER, {"id": job_id, "now": order.now})).one_or_none() is None:
+                return  # extended, deleted or restored meanwhile, or somebody else ends it
+            job = await session.get_one(AnalysisJob, job_id)
+            await jobs.lock_files(session, job_id)
+            weighed = await jobs.weigh_job(session, job, now=order.now, with_trash=self.trash is None)
+            if weighed.obstacles:
+                return
+            haul = Haul(order, self.trash, RetentionRule.EXPLICIT_EXPIRY)
+            await jobs.take_job(session, job, weighed, haul)
+            failpoint("archive.ending")
+        failpoint("archive.ended")
+        ended.runs += 1
+        ended.purges += haul.purges
+        if self.trash is not None:
+            ended.trashed = ended.trashed.plus(weighed.files.total)
