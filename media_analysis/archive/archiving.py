@@ -24,6 +24,7 @@ from media_analysis.archive.planning import plan_segment
 from media_analysis.archive.proof import require_found
 from media_analysis.archive.tasks import count_attempts
 from media_analysis.db.database import Database
+from media_analysis.errors import DiskReserveReached
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
@@ -62,6 +63,8 @@ class Archiver:
     kept_for: timedelta
     """How long a run is kept after it has ended."""
     compression: Compression
+    reserve_bytes: int
+    """What stays free of the archives' disk."""
 
     async def run(self, task: ArchiveTask, course: Course, *, retry: int = 0) -> Outcome:
         """Archive the run of a claimed task; each `retry` writes under a name of its own.
@@ -69,7 +72,8 @@ class Archiver:
         Raises:
             JobNotFound, JobGone, JobArchived, JobNotEnded, JobHeld, NothingToArchive: it may not be, or need not.
             RunChanged, ObjectMissing, ArchiveDamaged: the run changed meanwhile, or something is not as its row says.
-            QuotaPassed, DiskFull, StoreUnavailable, DatabaseUnavailable: there is no room, or no store.
+            QuotaPassed, DiskReserveReached, DiskFull: there is no room.
+            StoreUnavailable, DatabaseUnavailable: try again later.
 
         """
         began = time.monotonic()
@@ -119,6 +123,11 @@ class Archiver:
     @asynccontextmanager
     async def _registered(self, job: AnalysisJob, contents: Contents, retry: int) -> AsyncIterator[Registration]:
         registration = await self._register_as(job, contents, retry)
+        free_bytes = (await self.store.capacity(registration.key)).free_bytes
+        if free_bytes - registration.reserved_bytes < self.reserve_bytes:
+            raise DiskReserveReached(
+                free_bytes=free_bytes, reserve_bytes=self.reserve_bytes, needed_bytes=registration.reserved_bytes
+            )
         await self.registrar.register(registration)
         failpoint("archive.registered")
         try:
@@ -153,17 +162,17 @@ class Archiver:
     ) -> tuple[Segment, Mapping[str, Share]]:
         async with self.db.read_only() as session:
             plan = await plan_segment(session, job, contents, self.compression)
-        course.total_bytes = 2 * contents.size_bytes
-        course.begin("packing")
-        writer = await self.registrar.create(registration)
-        try:
-            sink = Sink(writer, course)
-            with closing(plan):
+        with closing(plan):
+            course.total_bytes = 2 * contents.size_bytes
+            course.begin("packing")
+            writer = await self.registrar.create(registration)
+            try:
+                sink = Sink(writer, course)
                 shares = await course.run(lambda: pack(plan, self.store.path_of, sink, course))
-            failpoint("archive.packed")
-            sha256 = await writer.sync()
-        finally:
-            writer.close()
+                failpoint("archive.packed")
+                sha256 = await writer.sync()
+            finally:
+                writer.close()
         failpoint("archive.synced")
         path = self.store.path_of(registration.key)
         course.stage = "proving"

@@ -57,7 +57,8 @@ class ArchiveExecution:
     async def _claim(self) -> ArchiveTask | None:
         async with self.db.transaction() as session:
             task = await tasks.claim_task(session)
-        failpoint("archive.claimed")
+        if task is not None:
+            failpoint("archive.claimed")
         return task
 
     async def _run(self, task: ArchiveTask) -> None:
@@ -75,7 +76,8 @@ class ArchiveExecution:
             log.warning("archive.taken_over", task_id=str(task.id))
             return
         except asyncio.CancelledError:
-            if course.lost:  # by us, as nobody listens any more
+            if course.lost:
+                _uncancel()  # it was us who cancelled, as nobody listens any more
                 log.warning("archive.taken_over", task_id=str(task.id))
                 return
             await asyncio.shield(self._hand_back(task))
@@ -136,6 +138,12 @@ class ArchiveExecution:
         if ended is not None:
             self.observe(ended)
             log.info("archive.ended", **_facts(ended))
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
 
 
 def _failed(code: str, reason: str) -> Ending:

@@ -45,8 +45,8 @@ class ArchiveFigures:
 
     open_tasks: Mapping[tuple[ArchiveTaskKind, ArchiveTaskStatus], int]
     """Tasks that wait or run."""
-    failures: Mapping[tuple[ArchiveTaskKind, str], int]
-    """Runs whose archiving or restoring failed of late and has not succeeded since, by reason."""
+    failures: Mapping[tuple[str, str], int]
+    """By kind and reason, runs whose archiving or restoring failed of late and has not succeeded since."""
     damaged: int
     """Archives whose bytes are damaged or missing, by the last scrub that read them."""
     oldest_due_seconds: float
@@ -86,7 +86,7 @@ class FigureService:
         failed = (await session.execute(_FAILED, {"now": at, "recent": RECENT})).all()
         return ArchiveFigures(
             open_tasks={(ArchiveTaskKind(row.kind), ArchiveTaskStatus(row.status)): row.tasks for row in waiting},
-            failures={(ArchiveTaskKind(row.kind), row.reason): row.runs for row in failed},
+            failures={(row.kind, row.reason): row.runs for row in failed},
             damaged=(await session.execute(_DAMAGED)).scalar_one(),
             oldest_due_seconds=_lateness(await find_oldest_due(session, after=self.after, now=at), self.after, at),
         )

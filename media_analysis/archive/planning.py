@@ -62,28 +62,36 @@ class Plan:
 
 async def plan_segment(session: AsyncSession, job: AnalysisJob, contents: Contents, compression: Compression) -> Plan:
     """Write down what a segment will hold, in one snapshot."""
-    manifest, keys = spool(), spool()
-    writer = ManifestWriter(cast("BinaryIO", manifest))
+    plan = Plan(
+        manifest_name=manifest_name(contents.segment),
+        folder_name=job.folder_name,
+        compression=compression,
+        packed_at=contents.now,
+        manifest=spool(),
+        keys=spool(),
+    )
+    try:
+        await _write_down(session, job, contents, plan)
+    except BaseException:
+        plan.close()
+        raise
+    return plan
+
+
+async def _write_down(session: AsyncSession, job: AnalysisJob, contents: Contents, plan: Plan) -> None:
+    writer = ManifestWriter(cast("BinaryIO", plan.manifest))
     sources = (await list_sources(session, [job.id])).get(job.id, ())
-    writer.begin(_head(job, contents, compression, sources))
+    writer.begin(_head(job, contents, plan.compression, sources))
     names = Names(await _taken(session, job.id, contents))
     async for page in inventory.read_files(session, contents):
         for row in page:
             writer.add_file(_entry(row, names))
-            keys.write(row.key.encode() + b"\n")
+            plan.keys.write(row.key.encode() + b"\n")
     async for result in _read(session, _RESULTS, {"job_id": job.id, "now": contents.now}):
         writer.add_result(result)
     async for event in _read(session, _EVENTS, {"job_id": job.id}):
         writer.add_event(event)
     writer.end()
-    return Plan(
-        manifest_name=manifest_name(contents.segment),
-        folder_name=job.folder_name,
-        compression=compression,
-        packed_at=contents.now,
-        manifest=manifest,
-        keys=keys,
-    )
 
 
 def _head(job: AnalysisJob, contents: Contents, compression: Compression, sources: Any) -> ManifestHead:

@@ -62,6 +62,7 @@ class Archives:
             deleter=self.deleter,
             kept_for=self.options.terms.kept_for,
             compression=self.options.compression,
+            reserve_bytes=self.options.reserve_bytes,
         )
         restorer = Restorer(
             db=self.db,

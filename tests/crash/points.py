@@ -91,3 +91,36 @@ RUN_KILLS: Final = [
     *(("fails", f"{point}:1") for point in sorted(_FAILED)),
     *(("crashes", f"{point}:1") for point in sorted(_GIVEN_BACK | _DISCARDED | {"job.discarding", "job.discarded"})),
 ]
+
+ARCHIVE_REACHED: Final = {
+    "archive.claimed": 6,
+    "archive.planned": 3,
+    "archive.registered": 3,
+    "archive.packed": 3,
+    "archive.synced": 3,
+    "archive.proven": 3,
+    "archive.committing": 3,
+    "archive.committed": 3,
+    "archive.purged": 3,
+    "unarchive.planned": 3,
+    "unarchive.registered": 4,
+    "unarchive.written": 4,
+    "unarchive.synced": 4,
+    "unarchive.staged": 3,
+    "unarchive.committing": 3,
+    "unarchive.committed": 3,
+    "archive.dropping": 1,
+    "archive.dropped": 1,
+    "archive.ending": 1,
+    "archive.ended": 1,
+}
+"""What the life of a run reaches: archived three times, restored twice, once from two segments, and one file of it."""
+
+ARCHIVE_KILLS: Final = [
+    *(f"{point}:1" for point in ARCHIVE_REACHED),
+    "archive.proven:2",  # a second segment beside the first
+    "archive.committing:2",
+    "archive.committed:3",  # instead of an archive that held what was deleted
+    "unarchive.committing:2",  # one file, of an archive that stays
+    "unarchive.committed:3",
+]

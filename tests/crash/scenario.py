@@ -115,4 +115,5 @@ async def let_leases_lapse(database: str) -> None:
         database,
         f"UPDATE media_files SET due_at = {past} WHERE state = 'pending'",
         f"UPDATE purges SET due_at = {past} WHERE due_at IS NOT NULL",
+        f"UPDATE archive_tasks SET leased_until = {past} WHERE status = 'running'",
     )
