@@ -16,6 +16,7 @@ from media_analysis.analysis.kinds import Kind, load_kinds
 from media_analysis.analysis.reaping import ReapService
 from media_analysis.analysis.removal import RemovalService
 from media_analysis.analysis.runs import RunService
+from media_analysis.archive.figures import FigureService
 from media_analysis.archive.suite import Archives
 from media_analysis.db.database import Database, open_database
 from media_analysis.db.embedded import embedded_server
@@ -231,7 +232,8 @@ class Runtime:
 
     @cached_property
     def explanations(self) -> ExplainService:
-        return ExplainService(self.db, self.deleter.strategy, options.next_tick(self.settings))
+        terms = options.archival_terms(self.settings)
+        return ExplainService(self.db, self.deleter.strategy, options.next_tick(self.settings), terms)
 
     @cached_property
     def trail(self) -> TrailService:
@@ -245,7 +247,7 @@ class Runtime:
 
     @cached_property
     def alerts(self) -> AlertService:
-        return AlertService(self.db, self.status)
+        return AlertService(self.db, self.status, FigureService.of(self.archives))
 
     @cached_property
     def notices(self) -> NoticeService:

@@ -1,13 +1,18 @@
 """Which archives are whole: what the oracle knows of promises 18 to 20, by other means than the service's own."""
 
 import hashlib
-import tarfile
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+
+if sys.version_info >= (3, 14):
+    import tarfile
+else:
+    from backports.zstd import tarfile
 
 Rows = list[asyncpg.Record]
 PathOf = Callable[[str], Path]

@@ -18,7 +18,7 @@ from media_analysis.archive.proof import require_found
 from media_analysis.archive.tallies import Tally, list_tallies
 from media_analysis.archive.unpacking import Copy, Opened
 from media_analysis.db.database import Database, clock
-from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived
+from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived, SegmentNotFound
 from media_analysis.files.archived import ARCHIVE_ROLE, ArchivedFile
 from media_analysis.files.models import CATEGORY, FileState, MediaFile, RetentionRule
 from media_analysis.jobs.models import AnalysisJob
@@ -152,7 +152,7 @@ class CatalogService:
         """Return a segment, the first there is unless one is named, and its opened bytes.
 
         Raises:
-            JobNotFound, JobGone, JobNotArchived, ArchivedFileNotFound: there is none.
+            JobNotFound, JobGone, JobNotArchived, SegmentNotFound: there is none.
             FileGone: its end has come.
             ObjectMissing, StoreUnavailable: its bytes are not to be had.
 
@@ -164,7 +164,7 @@ class CatalogService:
             raise JobNotArchived(job_id)
         chosen = [one for one in segments if segment is None or one.ordinal == segment]
         if not chosen:
-            raise ArchivedFileNotFound(job_id)
+            raise SegmentNotFound(job_id, segment=segment or 0)
         _require_current(chosen[0], at)
         return chosen[0], await self.store.open(chosen[0].key)
 

@@ -29,7 +29,11 @@ from media_analysis.retention.removal.condemned import Condemned
 from media_analysis.retention.removal.jobs import lock_files
 
 # What the rows say must be what the archive was found to hold; a row that differs is not taken, and then counted.
+# The rows are read by their ids first: by its statistics the planner may take a run for smaller than it is.
 _ADD_COPIES: Final = """
+    WITH media_files AS MATERIALIZED (
+        SELECT * FROM public.media_files WHERE id = ANY(CAST(:ids AS uuid[]))
+    )
     INSERT INTO archived_files (file_id, archive_id, job_id, owner, name, category, filename, media_type, size_bytes,
         sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at, expires_at, expiry_explicit,
         min_retain_until, frame_offset, skip_bytes)

@@ -14,7 +14,7 @@ from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveT
 from media_analysis.archive.restoring import Restorer
 from media_analysis.archive.tasks import MAX_ATTEMPTS, Ending
 from media_analysis.db.database import Database
-from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, RunChanged
+from media_analysis.errors import MediaAnalysisError, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.queries import renew_leases
 
@@ -112,11 +112,14 @@ class ArchiveExecution:
                 known = await tasks.mark_progress(
                     session, task, stage=course.stage, done_bytes=course.done_bytes, total_bytes=course.total_bytes
                 )
-                await renew_leases(session, sorted(course.uploads), lease_seconds=self.lease_seconds)
-        except DatabaseUnavailable:
-            return True  # the lease outlasts a short absence
-        course.lost = not known
-        return known
+                # Once it has ended well, what is left is to see its originals' bytes off.
+                going_on = known or await tasks.is_completed(session, task)
+                await renew_leases(session, list(course.uploads) if known else (), lease_seconds=self.lease_seconds)
+        except Exception as error:  # noqa: BLE001 - the lease outlasts a short absence, whatever it was
+            log.warning("archive.untold", task_id=str(task.id), reason=type(error).__name__)
+            return True
+        course.lost = not going_on
+        return going_on
 
     async def _end(self, task: ArchiveTask, ending: Ending) -> None:
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Final, Self
 from uuid import UUID
 
 from sqlalchemy import Interval, bindparam, select, text
@@ -16,8 +16,34 @@ from media_analysis.db.database import Database, clock
 
 RECENT: Final = timedelta(hours=26)
 """A day and a margin: the next scheduled archiving ends a failure, or renews it, before it is forgotten."""
-_FIRST: Final = {"after_at": datetime.fromisoformat("0001-01-01T00:00:00+00:00"), "after_id": UUID(int=0), "limit": 1}
+MOST_EMPTY: Final = 10_000
+"""How many due runs of which nothing is left, or that are held, are passed over one by one."""
+_START: Final = {"after_at": datetime.fromisoformat("0001-01-01T00:00:00+00:00"), "after_id": UUID(int=0), "limit": 1}
 
+# `DUE`, asked every few seconds: looked up run by run, for EXISTS may read all files first, which pays for many runs.
+_OLDEST_DUE: Final = text("""
+    WITH due AS MATERIALIZED (
+        SELECT id, coalesce(restored_at, completed_at) AS ended_at, status, held_until FROM analysis_jobs
+        WHERE completed_at IS NOT NULL AND archived_at IS NULL AND deleted_at IS NULL
+            AND coalesce(restored_at, completed_at) <= CAST(:now AS timestamptz) - :after
+        ORDER BY coalesce(restored_at, completed_at), id LIMIT :most
+    )
+    SELECT (SELECT count(*) FROM due) AS seen, (
+        SELECT due.ended_at FROM due
+        WHERE due.status NOT IN ('pending', 'running') AND coalesce(due.held_until <= :now, true) AND (
+            SELECT file.id FROM media_files AS file WHERE file.job_id = due.id AND file.state = 'stored'
+                AND greatest(file.held_until, file.job_held_until, file.leased_until) > :now LIMIT 1
+        ) IS NULL AND coalesce((
+            SELECT file.id FROM media_files AS file WHERE file.job_id = due.id AND file.state = 'stored'
+                AND file.category NOT IN ('temp', 'clips', 'archives')
+                AND coalesce(file.expires_at > :now, true) LIMIT 1
+        ), (
+            SELECT result.id FROM analysis_results AS result WHERE result.job_id = due.id AND result.published
+                AND coalesce(result.expires_at > :now, true) LIMIT 1
+        )) IS NOT NULL
+        ORDER BY due.ended_at, due.id LIMIT 1
+    ) AS ended_at
+""").bindparams(bindparam("after", type_=Interval))
 _OPEN: Final = text("""
     SELECT kind::text, status::text, count(*) AS tasks FROM archive_tasks
     WHERE status IN ('pending', 'running') GROUP BY kind, status
@@ -88,14 +114,13 @@ class FigureService:
             open_tasks={(ArchiveTaskKind(row.kind), ArchiveTaskStatus(row.status)): row.tasks for row in waiting},
             failures={(row.kind, row.reason): row.runs for row in failed},
             damaged=(await session.execute(_DAMAGED)).scalar_one(),
-            oldest_due_seconds=_lateness(await find_oldest_due(session, after=self.after, now=at), self.after, at),
+            oldest_due_seconds=await self._lateness(session, at),
         )
 
-
-async def find_oldest_due(session: AsyncSession, *, after: timedelta, now: datetime) -> Any | None:
-    """Return the run the next scheduled archiving takes first, None if none is due."""
-    return (await session.execute(DUE, {"now": now, "after": after, **_FIRST})).one_or_none()
-
-
-def _lateness(oldest: Any | None, after: timedelta, now: datetime) -> float:
-    return 0.0 if oldest is None else (now - oldest.ended_at - after).total_seconds()
+    async def _lateness(self, session: AsyncSession, now: datetime) -> float:
+        asked = {"now": now, "after": self.after}
+        seen, ended_at = (await session.execute(_OLDEST_DUE, {**asked, "most": MOST_EMPTY})).one()
+        if ended_at is None and seen == MOST_EMPTY:
+            first = (await session.execute(DUE, {**asked, **_START})).one_or_none()
+            ended_at = None if first is None else first.ended_at
+        return 0.0 if ended_at is None else (now - ended_at - self.after).total_seconds()

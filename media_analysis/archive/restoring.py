@@ -80,7 +80,7 @@ class Restorer:
         free_bytes = (await self.store.capacity()).free_bytes
         async with self.db.read_only() as session:
             course.total_bytes = await require_room(
-                session, task, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
+                session, task.job_id, task.file_id, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
             )
         await self._finish_purges(task.job_id)
         failpoint("unarchive.planned")

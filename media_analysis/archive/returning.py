@@ -33,15 +33,17 @@ class ReturnService:
             ArchiveTaskUnderWay: it is being archived or restored.
 
         """
-        archived_at, deleted_at = await self._stand_of(job_id)
+        archived_at, deleted_at = await self._stand_of(job_id, owner)
         if archived_at is None and file_id is None:
             return await self.trash.restore_job(job_id, owner=owner, actor=actor)
         if deleted_at is not None:
+            await self.requests.require_room(job_id, file_id)  # or it would leave the trash for nothing
             await self.trash.restore_job(job_id, owner=owner, actor=actor)
         return await self.requests.request_restore(job_id, owner=owner, requested_by=actor, file_id=file_id)
 
-    async def _stand_of(self, job_id: UUID) -> tuple[datetime | None, datetime | None]:
+    async def _stand_of(self, job_id: UUID, owner: str | None) -> tuple[datetime | None, datetime | None]:
         query = select(AnalysisJob.archived_at, AnalysisJob.deleted_at).where(AnalysisJob.id == job_id)
         async with self.db.read_only() as session:
-            row = (await session.execute(query)).one_or_none()
+            mine = query if owner is None else query.where(AnalysisJob.owner == owner)
+            row = (await session.execute(mine)).one_or_none()
         return (None, None) if row is None else (row.archived_at, row.deleted_at)

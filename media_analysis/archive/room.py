@@ -1,11 +1,11 @@
 """Whether there is room for what a restore brings back, looked at before its first byte."""
 
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.archive.models import ArchiveTask
 from media_analysis.errors import DiskReserveReached, QuotaReached
 from media_analysis.files.models import CATEGORY
 
@@ -20,7 +20,9 @@ _SUM: Final = text("""
 """).columns(category=CATEGORY)
 
 
-async def require_room(session: AsyncSession, task: ArchiveTask, *, free_bytes: int, reserve_bytes: int) -> int:
+async def require_room(
+    session: AsyncSession, job_id: UUID, file_id: UUID | None, *, free_bytes: int, reserve_bytes: int
+) -> int:
     """Return how many bytes a restore brings back; nothing is evicted for it.
 
     Raises:
@@ -28,7 +30,7 @@ async def require_room(session: AsyncSession, task: ArchiveTask, *, free_bytes: 
         DiskReserveReached: the disk has no room for all of it.
 
     """
-    rows = (await session.execute(_SUM, {"job_id": task.job_id, "file_id": task.file_id})).all()
+    rows = (await session.execute(_SUM, {"job_id": job_id, "file_id": file_id})).all()
     for row in rows:
         if row.quota_bytes is not None and row.used_bytes + row.size_bytes > row.quota_bytes:
             raise QuotaReached(

@@ -124,6 +124,7 @@ class ArchiveService:
                 raise JobNotArchived(job_id)
             if file_id is not None:
                 await _require_copy(session, job_id, file_id)
+            needed_bytes = await self._require_room(session, job_id, file_id, free_bytes)
             asked = NewTask(
                 job_id=job_id,
                 owner=job.owner,
@@ -131,12 +132,25 @@ class ArchiveService:
                 trigger=trigger,
                 requested_by=requested_by,
                 file_id=file_id,
+                total_bytes=needed_bytes,
             )
-            task = await tasks.require_added(session, asked)
-            task.total_bytes = await room.require_room(
-                session, task, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
-            )
-            return task
+            return await tasks.require_added(session, asked)
+
+    async def require_room(self, job_id: UUID, file_id: UUID | None) -> int:
+        """Return how many bytes a restore would bring back, if there is room for them.
+
+        Raises:
+            QuotaReached, DiskReserveReached: there is not.
+
+        """
+        free_bytes = (await self.store.capacity()).free_bytes
+        async with self.db.read_only() as session:
+            return await self._require_room(session, job_id, file_id, free_bytes)
+
+    async def _require_room(self, session: AsyncSession, job_id: UUID, file_id: UUID | None, free_bytes: int) -> int:
+        return await room.require_room(
+            session, job_id, file_id, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
+        )
 
     async def request_due(
         self, *, requested_by: str = "scheduler", trigger: str = "schedule", now: datetime | None = None

@@ -138,6 +138,12 @@ async def mark_progress(
     return renewed.one_or_none() is not None
 
 
+async def is_completed(session: AsyncSession, task: ArchiveTask) -> bool:
+    """Say whether a task ended well under this very claim."""
+    query = select(ArchiveTask.status).where(ArchiveTask.id == task.id, ArchiveTask.attempts == task.attempts)
+    return await session.scalar(query) is ArchiveTaskStatus.COMPLETED
+
+
 async def mark_ended(session: AsyncSession, task: ArchiveTask, ending: Ending) -> bool:
     """End a claimed task; False when somebody else has taken it over, whose claim then stands."""
     told = {

@@ -12,6 +12,7 @@ from media_analysis.cli import (
     forecast,
     hold,
     import_,
+    import_runs,
     job,
     migrate,
     pause,
@@ -48,6 +49,7 @@ app.command("resume")(pause.resume)
 app.command("pauses")(pause.pauses)
 app.command("verify")(verify.verify)
 app.command("import")(import_.import_)
+app.command("import-runs")(import_runs.import_runs)
 app.command("pressure")(pressure.pressure)
 app.command("hold")(hold.hold)
 app.command("release")(hold.release)

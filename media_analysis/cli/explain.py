@@ -12,8 +12,10 @@ from rich.text import Text
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.services import open_services
+from media_analysis.retention.explain.archival import RunArchival
 from media_analysis.retention.explain.explanation import Barrier, Blocker, Explanation, NextAction, Scope
 from media_analysis.retention.explain.jobs import JobExplanation, PartSum
+from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.timeline import Moment
 from media_analysis.settings import Settings, format_size
 
@@ -63,7 +65,11 @@ def _document(told: Explanation | JobExplanation) -> Any:
 
 
 def _print_file(told: Explanation) -> None:
-    _say(f"file {told.file_id} ({told.category.value}) is {told.state.value} by {told.rule.value}: {_next(told)}")
+    rests = told.archive is not None and told.action is not NextAction.DONE
+    goes = f"its archive {_next(told)}" if rests else _next(told)
+    _say(f"file {told.file_id} ({told.category.value}) is {told.state.value} by {told.rule.value}: {goes}")
+    for sentence in _place(told.archive):
+        _say(sentence)
     for sentence in _circumstances(told):
         _say(sentence)
     _print_blockers(told.blockers)
@@ -84,6 +90,8 @@ def _print_job(told: JobExplanation) -> None:
     if told.first is not None:
         _say(f"first to go: file {told.first.file_id}, {told.first.state.value} by {told.first.rule.value}")
         _say(f"it {_next(told.first)}")
+    for sentence in _archival(told.job.id, told.archival):
+        _say(sentence)
     if told.results.count:
         earliest = told.results.earliest
         _say(f"{told.results.count} results" + (f", the first expires at {_instant(earliest)}" if earliest else ""))
@@ -100,6 +108,39 @@ def _print_job(told: JobExplanation) -> None:
         ]
         _print_rows(("file", "state", "next", "at", "rule"), rows)
     _print_timeline(told.timeline)
+
+
+def _place(place: ArchivePlace | None) -> Iterator[str]:
+    if place is None:
+        return
+    kept = "" if place.kept_until is None else f", kept until {_instant(place.kept_until)}"
+    yield f"it went into the archive of job {place.job_id} at {_instant(place.archived_at)}{kept}"
+    if place.available:
+        yield f"read it there: media-analysis archive download {place.job_id} --member {place.file_id}"
+        yield f"or bring it back: media-analysis archive restore {place.job_id} --file {place.file_id}"
+    elif place.gone_at is not None:
+        why = "" if place.gone_reason is None else f" ({place.gone_reason})"
+        yield f"that archive was deleted at {_instant(place.gone_at)} by {place.gone_by}{why}"
+
+
+def _archival(job_id: UUID, told: RunArchival) -> Iterator[str]:
+    if told.segments.files:
+        holds = f"{told.originals.files} files of {format_size(told.originals.size_bytes)}"
+        size = format_size(told.segments.size_bytes)
+        yield f"its archive takes {size} for {holds}, in {told.segments.files} segments"
+    if told.archived_at is not None:
+        yield f"it is archived since {_instant(told.archived_at)}"
+        yield f"bring it back: media-analysis archive restore {job_id}"
+    elif told.due_at is not None:
+        starts = told.reason if told.starts_at is None else f"the schedule takes it at {_instant(told.starts_at)}"
+        yield f"it is to be archived from {_instant(told.due_at)} on; {starts}"
+    if told.deletes_at is not None:
+        yield f"all of it goes, with its archive, from {_instant(told.deletes_at)} on"
+    for blocker in told.blockers:
+        yield f"not archived {_blocked(blocker)}"
+    if told.failure is not None:
+        failed = told.failure
+        yield f"the last {failed.kind} failed at {_instant(failed.at)}: {failed.code} ({failed.reason})"
 
 
 def _part(part: PartSum) -> tuple[str, ...]:
@@ -129,13 +170,17 @@ def _circumstances(told: Explanation) -> Iterator[str]:
 
 def _print_blockers(blockers: Sequence[Blocker]) -> None:
     for blocker in blockers:
-        of = "" if blocker.scope is Scope.FILE else f" of its {blocker.scope.value}"
-        if blocker.rule is Barrier.PAUSED:
-            of = "" if blocker.scope is Scope.EVERYTHING else " in its category"
-        until = "until somebody acts" if blocker.until is None else f"until {_instant(blocker.until)}"
-        by = "" if blocker.by is None else f" by {blocker.by}"
-        by += "".join(f" {job_id}" for job_id in blocker.job_ids)
-        _say(f"blocked {until}: {blocker.rule.value}{of}{by}{'' if blocker.reason is None else f' ({blocker.reason})'}")
+        _say(f"blocked {_blocked(blocker)}")
+
+
+def _blocked(blocker: Blocker) -> str:
+    of = "" if blocker.scope is Scope.FILE else f" of its {blocker.scope.value}"
+    if blocker.rule is Barrier.PAUSED:
+        of = "" if blocker.scope is Scope.EVERYTHING else " in its category"
+    until = "until somebody acts" if blocker.until is None else f"until {_instant(blocker.until)}"
+    by = "" if blocker.by is None else f" by {blocker.by}"
+    by += "".join(f" {job_id}" for job_id in blocker.job_ids)
+    return f"{until}: {blocker.rule.value}{of}{by}{'' if blocker.reason is None else f' ({blocker.reason})'}"
 
 
 def _print_timeline(moments: Sequence[Moment]) -> None:

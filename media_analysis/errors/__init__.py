@@ -22,6 +22,7 @@ from media_analysis.errors.archive import (
     NothingToArchive,
     NothingToRestore,
     RunChanged,
+    SegmentNotFound,
 )
 from media_analysis.errors.files import (
     FileGone,
@@ -181,6 +182,7 @@ __all__ = [
     "RunChanged",
     "SchemaBehind",
     "SchemaNotFound",
+    "SegmentNotFound",
     "SessionNotFound",
     "SlotTaken",
     "SourceChanged",

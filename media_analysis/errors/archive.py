@@ -150,3 +150,14 @@ class DerivedArchived(Conflict):
         self.file_id = file_id
         self.archived_files = archived_files
         self.job_ids = list(job_ids)
+
+
+class SegmentNotFound(NotFound):
+    """The archive has no segment of that number."""
+
+    code = "segment_not_found"
+
+    def __init__(self, job_id: UUID, *, segment: int) -> None:
+        super().__init__(f"the archive of the job has no segment {segment}")
+        self.job_id = job_id
+        self.segment = segment

@@ -165,14 +165,19 @@ async def mark_leased(session: AsyncSession, file_id: UUID, *, lease_seconds: fl
 
 
 async def renew_leases(session: AsyncSession, ids: Sequence[UUID], *, lease_seconds: float) -> None:
-    """Renew the leases of pending uploads, of many; those whose lease is young are left alone."""
+    """Renew the leases of pending uploads, of many, that are half over; whoever settles one is not waited for."""
     if not ids:
         return
     await session.execute(
         text("""
+            WITH ageing AS MATERIALIZED (
+                SELECT id FROM media_files
+                WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
+                    AND due_at < now() + make_interval(secs => :lease_seconds / 2)
+                ORDER BY id FOR UPDATE SKIP LOCKED
+            )
             UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
-            WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
-                AND due_at < now() + make_interval(secs => :lease_seconds / 2)
+            WHERE id = ANY(ARRAY(SELECT id FROM ageing))
         """),
         {"ids": list(ids), "lease_seconds": lease_seconds},
     )

@@ -13,6 +13,7 @@ from media_analysis.db.database import Database, DatabaseOptions
 from media_analysis.files.uploads import UploadLimits
 from media_analysis.media.options import Limits
 from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.explain.archival import ArchivalTerms
 from media_analysis.retention.explain.explanation import NextTick
 from media_analysis.retention.guard.breaker import BreakerLimits
 from media_analysis.retention.guard.clock import ClockLimits
@@ -89,6 +90,17 @@ def next_tick(settings: Settings) -> NextTick:
         return lambda _schedule, _after: None
     trigger_of = lru_cache(cron_trigger)
     return lambda schedule, after: trigger_of(schedule).get_next_fire_time(None, after)
+
+
+def archival_terms(settings: Settings) -> ArchivalTerms:
+    """Return when runs are archived by schedule, and how long they are kept."""
+    chosen = settings.archive
+    trigger = cron_trigger(chosen.schedule)
+    return ArchivalTerms(
+        after=timedelta(days=chosen.after_days),
+        kept_for=timedelta(days=chosen.delete_after_days),
+        next_start=lambda after: trigger.get_next_fire_time(None, after) if chosen.enabled else None,
+    )
 
 
 def sweep_options(settings: Settings) -> SweepOptions:

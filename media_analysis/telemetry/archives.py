@@ -55,9 +55,7 @@ class ArchiveMetrics:
         )
         self._damaged = Gauge("archives_damaged", "Archives a scrub found damaged or missing", registry=registry)
         self._late = Gauge(
-            "archive_oldest_due_seconds",
-            "Since when the oldest run that is due waits for its archive",
-            registry=registry,
+            "archive_oldest_due_seconds", "For how long the oldest due run waits to be archived", registry=registry
         )
 
     def _follow_lives(self, registry: CollectorRegistry) -> None:
@@ -88,8 +86,8 @@ class ArchiveMetrics:
             for status in _OPEN:
                 self._open.labels(kind.value, status.value).set(figures.open_tasks.get((kind, status), 0))
         self._failures.clear()
-        for (kind, reason), runs in figures.failures.items():
-            self._failures.labels(kind.value, reason).set(runs)
+        for (done, reason), runs in figures.failures.items():
+            self._failures.labels(done, reason).set(runs)
         self._damaged.set(figures.damaged)
         self._late.set(figures.oldest_due_seconds)
 

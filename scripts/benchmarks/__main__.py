@@ -1,4 +1,4 @@
-"""`scripts/bench sweep | register | retention | analyze | queue`: run a benchmark, print and write its ratios."""
+"""`scripts/bench sweep | register | retention | analyze | queue | archive`: run one, print and write its ratios."""
 
 import argparse
 import json
@@ -11,8 +11,9 @@ from typing import Any
 import uvloop
 
 from media_analysis.telemetry.logs import configure_logging
-from scripts.benchmarks import analyze, queue, register, retention, stage, sweep
+from scripts.benchmarks import analyze, archive, archive_answers, queue, register, retention, stage, sweep
 
+ARCHIVE_PARTS = ["race", "many", "answers"]
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
@@ -70,6 +71,25 @@ async def run_queue(options: argparse.Namespace, directory: Path) -> dict[str, A
         )
 
 
+async def run_archive(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "race" in options.parts:
+        print(f"archiving {options.frame_bytes + options.json_bytes:,} bytes of frames and JSON")
+        async with stage.open_stage(directory / "a") as opened:
+            found["race"] = await archive.archive(
+                opened, frame_bytes=options.frame_bytes, json_bytes=options.json_bytes, rounds=options.rounds
+            )
+    if "many" in options.parts:
+        print(f"archiving, verifying and restoring {options.runs} runs")
+        async with stage.open_stage(directory / "b") as opened:
+            found["many"] = await archive.many(opened, runs=options.runs)
+    if "answers" in options.parts:
+        print(f"answers over HTTP at {options.files:,} files")
+        async with stage.open_stage(directory / "c") as opened:
+            found["answers"] = await archive_answers.answers(opened, files=options.files, requests=options.requests)
+    return found
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
@@ -97,6 +117,13 @@ def parse() -> argparse.Namespace:
     queueing.add_argument("--jobs", type=int, default=2000)
     queueing.add_argument("--children", type=int, default=60, help="how many jobs when each starts its child")
     queueing.add_argument("--concurrency", type=int, default=10)
+    archiving = benches.add_parser("archive", help=archive.__doc__)
+    archiving.add_argument("--frame-bytes", type=int, default=150_000_000)
+    archiving.add_argument("--json-bytes", type=int, default=50_000_000)
+    archiving.add_argument("--runs", type=int, default=100, help="how many small runs")
+    archiving.add_argument("--files", type=int, default=1_000_000, help="how many files when questions are asked")
+    archiving.add_argument("--requests", type=int, default=1_000, help="how often each question is asked")
+    archiving.add_argument("--parts", nargs="+", choices=ARCHIVE_PARTS, default=ARCHIVE_PARTS)
     return parser.parse_args()
 
 
@@ -118,6 +145,7 @@ def main() -> None:
         "retention": run_retention,
         "analyze": run_analyze,
         "queue": run_queue,
+        "archive": run_archive,
     }
     work = benches[options.bench]
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)

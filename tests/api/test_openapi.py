@@ -48,6 +48,13 @@ ROUTES = ADMIN | {
     ("get", "/api/v1/jobs/{job_id}/retention"),
     ("get", "/api/v1/jobs/{job_id}"),
     ("get", "/api/v1/jobs/{job_id}/events"),
+    ("get", "/api/v1/jobs/archived"),
+    *((method, "/api/v1/jobs/{job_id}/archive") for method in ("get", "post")),
+    *(
+        (method, f"/api/v1/jobs/{{job_id}}/archive/{part}")
+        for method in ("get", "head")
+        for part in ("download", "files/{file_id}/content")
+    ),
     ("patch", "/api/v1/jobs/{job_id}"),
     ("delete", "/api/v1/jobs/{job_id}"),
     *(
@@ -153,6 +160,23 @@ async def test_a_job_is_asked_for_with_the_parameters_of_its_kind(document: dict
     assert schemas["FrameOptions"]["properties"]["quality"]["maximum"] == 100
     assert "Location" in creation["responses"]["202"]["headers"]
     assert creation["responses"]["202"]["content"]["application/json"]["schema"]["$ref"].endswith("/JobRead")
+
+
+async def test_a_job_comes_back_at_once_or_by_a_task(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/api/v1/jobs/{job_id}/restore"]["post"]["responses"]
+
+    told = {
+        status: responses[status]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for status in ("200", "202")
+    }
+    assert told == {"200": "RestorationRead", "202": "ArchiveTaskRead"}
+    assert "Location" in responses["202"]["headers"]
+    assert {"404", "409", "410", "422", "507"} <= responses.keys()
+
+
+async def test_content_of_an_archived_file_is_announced_as_a_conflict(document: dict[str, Any]) -> None:
+    for path in ("/api/v1/files/{file_id}", "/api/v1/files/{file_id}/content"):
+        assert "`file_archived`" in document["paths"][path]["get"]["responses"]["409"]["description"], path
 
 
 async def test_results_say_where_their_schemas_are(document: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ CONTRACT = {
     "state",
     "action",
     "at",
+    "archive",
     "rule",
     "policy_version",
     "blockers",
@@ -46,6 +47,7 @@ async def test_a_file_is_explained_to_its_owner_and_to_administrators(client: Cl
     assert datetime.fromisoformat(told["losing_rules"][0]["at"]) == stored_at + timedelta(days=7)
     assert told["losing_rules"][0]["reason"] == "an explicit expiry outranks the category's lifetime"
     assert [step["step"] for step in told["next_steps"]] == ["expires", "delete", "purge"]
+    assert told["archive"] is None
     assert [moment["event"] for moment in told["timeline"]] == ["created", "stored"]
     assert await explain(client, file["id"], by="admin") == told
 

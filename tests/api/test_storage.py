@@ -129,7 +129,16 @@ async def test_stats_say_what_the_ledger_and_the_disk_say(client: Client) -> Non
 
     everything = (await client.request("GET", f"{URL}/stats", by="admin")).json()
 
-    assert everything.keys() == {"total_bytes", "used_bytes", "free_bytes", "file_counts", "quota_status"}
+    assert everything.keys() == {
+        "total_bytes",
+        "used_bytes",
+        "free_bytes",
+        "file_counts",
+        "quota_status",
+        "active",
+        "archived",
+        "trashed",
+    }
     assert everything["used_bytes"] == 12
     assert 0 < everything["free_bytes"] < everything["total_bytes"]
     assert everything["file_counts"] == dict.fromkeys(CATEGORIES, 0) | {"temp": 1, "uploads": 1, "archives": 1}

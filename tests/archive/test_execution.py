@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,7 +21,7 @@ from tests.conftest import execute, fetch
 PAST = "now() - interval '1 second'"
 
 
-def with_terms(runtime: Runtime, **terms: object) -> ArchiveService:
+def with_terms(runtime: Runtime, **terms: Any) -> ArchiveService:
     asked = runtime.archives.requests
     return replace(asked, terms=replace(asked.terms, after=timedelta(), **terms))
 

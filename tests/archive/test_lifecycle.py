@@ -1,9 +1,5 @@
 """A run's life: active, archived, deleted; and what stands against each step."""
 
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
-
 import pytest
 
 from media_analysis.archive.catalog import ArchivedFilter
@@ -12,7 +8,6 @@ from media_analysis.archive.service import Requested
 from media_analysis.errors import (
     ArchiveOfJob,
     DerivedArchived,
-    FileArchived,
     FileGone,
     JobArchived,
     JobGone,
@@ -24,49 +19,14 @@ from media_analysis.errors import (
 from media_analysis.files.expiry import Expiry
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.models import SweepTrigger
-from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.retention.removal.requests import RemovalRequest
-from media_analysis.retention.restoring import Restoration
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.archive.archived import add_file, archive, archived_content, content_of, make_run, restore
+from tests.archive.days import DAY, age, end_of, job_row, sweep
 from tests.conftest import execute, fetch
 
-DAY = timedelta(days=1)
 HELD = HoldRequest(reason="a case", actor="alice")
-
-
-async def sweep(runtime: Runtime, *categories: Category, later: timedelta = timedelta()) -> SweepReport:
-    asked = SweepRequest(categories=categories, trigger=SweepTrigger.API, requested_by="test")
-    return await runtime.sweeps.run(asked, now=await runtime.db.now() + later)
-
-
-async def age(database: str, job_id: UUID, days: float) -> None:
-    """Let a run have begun and ended so many days ago."""
-    instants = ("created_at", "started_at", "completed_at", "archived_at", "expires_at")
-    moved = ", ".join(f"{name} = {name} - interval '{days} days'" for name in instants)
-    files = ", ".join(f"{name} = {name} - interval '{days} days'" for name in ("expires_at", "due_at", "stored_at"))
-    await execute(
-        database,
-        f"UPDATE analysis_jobs SET {moved} WHERE id = '{job_id}'",
-        f"UPDATE media_files SET {files} WHERE job_id = '{job_id}'",
-    )
-
-
-async def job_row(database: str, job_id: UUID) -> Any:
-    return next(iter(await fetch(database, "SELECT * FROM analysis_jobs WHERE id = $1", job_id)), None)
-
-
-async def end_of(database: str, job_id: UUID) -> tuple[datetime | None, datetime | None]:
-    """Return when an archived run ends, and when its archive does."""
-    (row,) = await fetch(
-        database,
-        "SELECT job.expires_at AS run, file.expires_at AS archive FROM analysis_jobs AS job"
-        " JOIN media_files AS file ON file.job_id = job.id AND file.role = 'archive' WHERE job.id = $1",
-        job_id,
-    )
-    return row["run"], row["archive"]
 
 
 async def test_runs_are_asked_for_when_a_week_has_passed_since_their_end(runtime: Runtime, database: str) -> None:
@@ -282,42 +242,3 @@ async def test_a_run_deleted_on_request_takes_its_archive_along(runtime: Runtime
     assert tuple(summary) == ("enough", "alice")
     with pytest.raises(FileGone):
         await runtime.files.get(run.files["run.log"].id, owner="alice")
-
-
-class TestWithTrash:
-    """Where deletions go through the trash."""
-
-    @pytest.fixture
-    def environment(self, environment: dict[str, str]) -> dict[str, str]:
-        return {**environment, "DELETION_STRATEGY": "soft"}
-
-    async def test_an_ended_run_can_come_back_from_the_trash_and_the_archive(
-        self, runtime: Runtime, database: str
-    ) -> None:
-        run = await make_run(runtime)
-        await archive(runtime, run.id)
-        await age(database, run.id, 31)
-        report = await sweep(runtime, Category.ARCHIVES)
-        row = await job_row(database, run.id)
-        assert (report.jobs, report.files_trashed) == (1, 1)
-        assert (row["deletion_reason"], row["deleted_at"] is None) == ("expired", False)
-        with pytest.raises(FileGone):
-            await runtime.files.get(run.files["run.log"].id, owner="alice")
-
-        outcome = await runtime.archives.returns.restore(run.id, owner="alice", actor="alice")
-        await runtime.archives.execution.run_waiting()
-
-        assert not isinstance(outcome, Restoration)
-        for name, file in run.files.items():
-            assert await content_of(runtime, file.id) == run.contents[name]
-
-    async def test_a_deleted_archived_run_comes_back_as_an_archived_one(self, runtime: Runtime) -> None:
-        run = await make_run(runtime)
-        await archive(runtime, run.id)
-        await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
-
-        await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
-
-        with pytest.raises(FileArchived):
-            await runtime.files.get(run.files["run.log"].id, owner="alice")
-        assert await archived_content(runtime, run.id, run.files["run.log"].id) == run.contents["run.log"]

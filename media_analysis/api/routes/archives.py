@@ -29,7 +29,7 @@ _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
 _SEGMENT_PROBLEMS = problems(
     *_PROBLEMS,
     errors.JobNotArchived,
-    errors.ArchivedFileNotFound,
+    errors.SegmentNotFound,
     errors.FileGone,
     errors.ObjectMissing,
     errors.StoreUnavailable,

@@ -186,7 +186,11 @@ async def read_content(request: Request, file_id: UUID, services: Serving, calle
 @router.patch(
     "/{file_id}",
     response_model=FileRead,
-    responses={**_READ_PROBLEMS, **problems(errors.FileArchived, errors.FileNotReady), **document_problems()},
+    responses={
+        **_READ_PROBLEMS,
+        **problems(errors.FileArchived, errors.ArchiveOfJob, errors.FileNotReady),
+        **document_problems(),
+    },
 )
 async def update_file(file_id: UUID, change: FileUpdate, services: Serving, caller: Caller) -> MediaFile:
     """Rename a file or set when it expires."""

@@ -87,7 +87,10 @@ async def cancel_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead
 @router.post(
     "/{job_id}/retry",
     status_code=202,
-    responses={**_PROBLEMS, **problems(errors.InvalidRequest, errors.JobNotFailed, errors.SourceUnusable)},
+    responses={
+        **_PROBLEMS,
+        **problems(errors.InvalidRequest, errors.JobArchived, errors.JobNotFailed, errors.SourceUnusable),
+    },
 )
 async def retry_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
     """Queue a failed job again."""

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
+from media_analysis.api import API_PATH
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.fields import Row
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.jobs.models import JobStatus
+from media_analysis.retention.explain.archival import RunArchival
 from media_analysis.retention.explain.explanation import Barrier, NextAction, RetentionState, Scope
 from media_analysis.retention.explain.jobs import JobExplanation, PartSum
 from media_analysis.retention.explain.standing import Effect
@@ -41,7 +43,7 @@ class LosingRuleRead(Row):
 class StepRead(Row):
     """Something that happens by itself if nothing changes."""
 
-    step: str = Field(description="`expires`, `protection_ends`, `trash`, `delete` or `purge`")
+    step: str = Field(description="`expires`, `protection_ends`, `archive`, `trash`, `delete` or `purge`")
     at: datetime
     rule: RetentionRule
 
@@ -50,12 +52,40 @@ class MomentRead(Row):
     """One thing that happened."""
 
     at: datetime
-    event: str = Field(description="An audited action, or `created`, `stored`, `expired`, `deleted`, `purged` …")
+    event: str = Field(
+        description="An audited action, or `created`, `stored`, `expired`, `deleted`, `purged`, `archive_deleted` …"
+    )
     actor: str | None
     reason: str | None
     rule: RetentionRule | None
     sweep_id: UUID | None
     details: dict[str, Any]
+
+
+class ArchivePlaceRead(Row):
+    """Where the content of a file is that went into the archive of its run, or until when it was there."""
+
+    job_id: UUID
+    archive_id: UUID | None = Field(description="The archive that has it; null once that is gone for good")
+    archived_at: datetime
+    available: bool = Field(description="Whether it can be read there, and restored")
+    kept_until: datetime | None = Field(
+        description="When the archive goes, or its time in the trash ends; null is never, or it is gone"
+    )
+    gone_at: datetime | None = Field(description="When the archive was deleted, with its run or alone")
+    gone_by: str | None
+    gone_reason: str | None
+    file_id: UUID = Field(exclude=True)
+
+    @computed_field(description="Where its content is served; null where it is not")
+    def content(self) -> str | None:
+        where = f"{API_PATH}/jobs/{self.job_id}/archive/files/{self.file_id}/content"
+        return where if self.available else None
+
+    @computed_field(description="What to POST to for it to come back under its own id; null where it cannot")
+    def restore(self) -> str | None:
+        where = f"{API_PATH}/jobs/{self.job_id}/restore?file_id={self.file_id}"
+        return where if self.available else None
 
 
 class FileRetention(Row):
@@ -67,6 +97,9 @@ class FileRetention(Row):
     action: NextAction = Field(description="What happens next; `keep`: nothing in sight")
     at: datetime | None = Field(description="When that falls due, protections counted; in the past if overdue")
     swept_at: datetime | None = Field(description="The tick of the schedule that does it, unless something blocks it")
+    archive: ArchivePlaceRead | None = Field(
+        description="Of a file in the archive of its run, of which all dates are then; null for any other"
+    )
     rule: RetentionRule = Field(description="The rule that decides now")
     policy_version: str | None = Field(description="Of the policy in force, or the one a deleted file went by")
     blockers: list[BlockerRead]
@@ -117,6 +150,53 @@ class JobResultsRetention(Row):
     latest: datetime | None = Field(description="When the last does; null if some have no end")
 
 
+class ArchivalFailureRead(Row):
+    """What the last archiving or restoring failed of."""
+
+    kind: str = Field(description="`archive` or `restore`")
+    at: datetime | None
+    code: str | None
+    reason: str | None
+
+
+class JobArchival(BaseModel):
+    """When a run goes into its archive, and when it goes for good."""
+
+    archived_at: datetime | None = Field(description="null while the run is active")
+    restored_at: datetime | None
+    due_at: datetime | None = Field(description="From when on it is to be archived; null where it is not: see `reason`")
+    starts_at: datetime | None = Field(description="The scheduled archiving that takes it, unless something blocks it")
+    deletes_at: datetime | None = Field(
+        description="When it goes, with its archive; of an active run, by the rules as they are. null is never, "
+        "or nobody can say yet"
+    )
+    reason: str | None = Field(description="Why it is not to be archived, or not by itself")
+    blockers: list[BlockerRead] = Field(description="What stands against archiving it now")
+    archives: int = Field(description="Archives it has; a restored run keeps them, for the next time")
+    size_bytes: int = Field(description="Bytes they take")
+    original_files: int = Field(description="Files they have copies of")
+    original_bytes: int = Field(description="Bytes of those files before they were packed")
+    failure: ArchivalFailureRead | None = Field(description="The last archiving or restoring, if it failed")
+
+    @classmethod
+    def from_archival(cls, told: RunArchival) -> Self:
+        """Return the document of where a run is between its end and its deletion."""
+        return cls(
+            archived_at=told.archived_at,
+            restored_at=told.restored_at,
+            due_at=told.due_at,
+            starts_at=told.starts_at,
+            deletes_at=told.deletes_at,
+            reason=told.reason,
+            blockers=[BlockerRead.model_validate(blocker) for blocker in told.blockers],
+            archives=told.segments.files,
+            size_bytes=told.segments.size_bytes,
+            original_files=told.originals.files,
+            original_bytes=told.originals.size_bytes,
+            failure=None if told.failure is None else ArchivalFailureRead.model_validate(told.failure),
+        )
+
+
 class JobRetention(BaseModel):
     """Why a job's files are still there, and what happens next, to the one that goes first above all."""
 
@@ -134,6 +214,7 @@ class JobRetention(BaseModel):
     swept_at: datetime | None
     rule: RetentionRule | None
     policy_version: str
+    archive: JobArchival
     blockers: list[BlockerRead] = Field(description="Of that file, of the job, and pauses of any of its categories")
     losing_rules: list[LosingRuleRead]
     eviction_rank: None = Field(description="Files have ranks, jobs have none")
@@ -161,6 +242,7 @@ class JobRetention(BaseModel):
             swept_at=None if first is None else first.swept_at,
             rule=None if first is None else first.rule,
             policy_version=told.policy_version,
+            archive=JobArchival.from_archival(told.archival),
             blockers=[BlockerRead.model_validate(blocker) for blocker in told.blockers],
             losing_rules=[LosingRuleRead.model_validate(loser) for loser in (first.losing_rules if first else ())],
             eviction_rank=None,

@@ -10,6 +10,7 @@ from uuid import UUID
 from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import BuriedFile, LivingFile
 from media_analysis.retention.explain.standing import Loser, Standing, find_end, list_losers, list_protections
 from media_analysis.retention.explain.timeline import Moment, find_purged
@@ -87,7 +88,7 @@ class Step:
     """Something that happens by itself, if nothing changes."""
 
     step: str
-    """`expires`, `protection_ends`, `trash`, `delete` or `purge`."""
+    """`expires`, `protection_ends`, `archive`, `trash`, `delete` or `purge`."""
     at: datetime
     rule: RetentionRule
 
@@ -107,6 +108,8 @@ class Explanation:
     policy_version: str | None
     swept_at: datetime | None = None
     """The tick of the schedule that does it, unless something still blocks it then."""
+    archive: ArchivePlace | None = None
+    """Of a file that went into the archive of its run; all else is then said of that archive."""
     blockers: Sequence[Blocker] = ()
     losing_rules: Sequence[Loser] = ()
     eviction_rank: int | None = None

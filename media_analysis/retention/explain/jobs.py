@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.files.models import CATEGORY, FILE_STATE, FOREVER, FileState, MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.explain.archival import ArchivalTerms, RunArchival, explain_archival
 from media_analysis.retention.explain.explanation import (
     Barrier,
     Blocker,
@@ -94,6 +95,7 @@ class JobExplanation:
     results: ResultSum
     first: Explanation | None
     """Of the file that goes first, or of the oldest if none has a date."""
+    archival: RunArchival
     blockers: Sequence[Blocker]
     timeline: Sequence[Moment]
     items: Sequence[Explanation]
@@ -107,6 +109,7 @@ class JobExplainer:
 
     strategy: Strategy
     next_tick: NextTick
+    archival: ArchivalTerms
     job: AnalysisJob
     now: datetime
     policy: Policy
@@ -114,12 +117,20 @@ class JobExplainer:
 
     @classmethod
     async def load(
-        cls, session: AsyncSession, job: AnalysisJob, *, now: datetime, strategy: Strategy, next_tick: NextTick
+        cls,
+        session: AsyncSession,
+        job: AnalysisJob,
+        *,
+        now: datetime,
+        strategy: Strategy,
+        next_tick: NextTick,
+        archival: ArchivalTerms,
     ) -> Self:
         """Read the policy in force and what is paused."""
         return cls(
             strategy=strategy,
             next_tick=next_tick,
+            archival=archival,
             job=job,
             now=now,
             policy=await require_policy(session),
@@ -141,6 +152,7 @@ class JobExplainer:
             sums=sums,
             results=ResultSum(*(await session.execute(_RESULTS, asked)).one()),
             first=first,
+            archival=await explain_archival(session, self.job, self.archival, now=self.now),
             blockers=self._blockers(sums, first),
             timeline=tell_job(self.job, await list_job_events(session, self.job.id)),
             items=[self.explain_file(file) for file in page[:limit]],

@@ -104,11 +104,15 @@ async def get_buried(
     return None if row is None else BuriedFile(*row)
 
 
-async def list_events(session: AsyncSession, file_id: UUID, job_id: UUID | None) -> Sequence[AuditEvent]:
-    """Return the latest events of a file, and of holds on its job, oldest first."""
+async def list_events(
+    session: AsyncSession, file_id: UUID, job_id: UUID | None, *, since: datetime
+) -> Sequence[AuditEvent]:
+    """Return the latest events of a file, of holds on its job, and of its job's archive `since` then, oldest first."""
     sources = [_latest(AuditEvent.file_id == file_id)]
     if job_id is not None:
-        sources.append(_latest_of_job(job_id).where(AuditEvent.action.in_([Action.HELD, Action.RELEASED])))
+        held = AuditEvent.action.in_([Action.HELD, Action.RELEASED])
+        packed = AuditEvent.action.in_([Action.ARCHIVED, Action.UNARCHIVED]) & (AuditEvent.at >= since)
+        sources.append(_latest_of_job(job_id).where(held | packed))
     return await _load(session, sources)
 
 

@@ -11,12 +11,15 @@ from media_analysis.db.database import Database
 from media_analysis.errors import FileNotFound, JobNotFound
 from media_analysis.jobs.queries import get_job, list_users
 from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.explain.archival import ArchivalTerms, find_archiving
+from media_analysis.retention.explain.archived import explain_archived, get_copy
 from media_analysis.retention.explain.explanation import (
     Barrier,
     Blocker,
     Circumstances,
     Explanation,
     NextTick,
+    Step,
     explain_buried,
     explain_living,
 )
@@ -33,6 +36,7 @@ from media_analysis.retention.explain.standing import Standing, may_be_evicted
 from media_analysis.retention.explain.timeline import tell_buried, tell_living
 from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.policies import require_policy
+from media_analysis.storage.category import Category
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class ExplainService:
     db: Database
     strategy: Strategy
     next_tick: NextTick
+    archival: ArchivalTerms
 
     async def explain(self, file_id: UUID, *, owner: str | None, now: datetime | None = None) -> Explanation:
         """Explain a file in any state, deleted ones included, as of one moment.
@@ -80,7 +85,7 @@ class ExplainService:
                     raise JobNotFound(job_id)
                 job, at = found
                 explainer = await JobExplainer.load(
-                    session, job, now=at, strategy=self.strategy, next_tick=self.next_tick
+                    session, job, now=at, strategy=self.strategy, next_tick=self.next_tick, archival=self.archival
                 )
                 return await explainer.explain(session, before=before, limit=limit)
 
@@ -88,9 +93,10 @@ class ExplainService:
 
     async def _explain_living(self, session: AsyncSession, found: LivingFile) -> Explanation:
         file = found.file
-        about = await self._circumstances(session, found)
-        events = await list_events(session, file.id, file.job_id)
+        about = await self._circumstances(session, file.category)
+        events = await list_events(session, file.id, file.job_id, since=file.created_at)
         told = replace(explain_living(found, about), timeline=tell_living(found, events))
+        told = replace(told, next_steps=self._with_archiving(told.next_steps, found))
         if file.leased_until is not None and file.leased_until > found.now:
             told = replace(told, blockers=_name(told.blockers, await list_users(session, file.id, now=found.now)))
         # An empty file frees nothing: eviction passes it over.
@@ -100,16 +106,26 @@ class ExplainService:
         return replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
 
     async def _explain_buried(self, session: AsyncSession, found: BuriedFile) -> Explanation:
-        events = await list_events(session, found.stone.id, found.stone.job_id)
-        return replace(explain_buried(found, self.next_tick), timeline=tell_buried(found, events))
+        stone = found.stone
+        events = await list_events(session, stone.id, stone.job_id, since=stone.created_at)
+        copy = await get_copy(session, stone)
+        if copy is None:
+            told = explain_buried(found, self.next_tick)
+        else:
+            told = explain_archived(found, copy, await self._circumstances(session, Category.ARCHIVES))
+        return replace(told, timeline=tell_buried(found, events, told.archive))
 
-    async def _circumstances(self, session: AsyncSession, found: LivingFile) -> Circumstances:
-        """Read what holds for every file of the category."""
+    def _with_archiving(self, steps: Sequence[Step], found: LivingFile) -> Sequence[Step]:
+        archiving = find_archiving(found.file, found.job, self.archival, found.now)
+        return sorted([*steps, *archiving], key=lambda step: step.at)
+
+    async def _circumstances(self, session: AsyncSession, category: Category) -> Circumstances:
+        """Read what holds for every file of a category."""
         policy = await require_policy(session)
         return Circumstances(
-            rules=policy.of(found.file.category),
+            rules=policy.of(category),
             policy_version=policy.version,
-            pause=await find_pause(session, found.file.category),
+            pause=await find_pause(session, category),
             strategy=self.strategy,
             next_tick=self.next_tick,
         )

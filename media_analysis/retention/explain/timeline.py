@@ -9,6 +9,7 @@ from uuid import UUID
 from media_analysis.files.audit import Action, AuditEvent
 from media_analysis.files.models import FileState, MediaFile, RetentionRule, Tombstone
 from media_analysis.jobs.models import AnalysisJob
+from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import BuriedFile, LivingFile
 
 MOST_DETAILS: Final = 20
@@ -21,7 +22,7 @@ class Moment:
 
     at: datetime
     event: str
-    """An audited action, or `created`, `stored`, `expired`, `trashed`, `deleted`, `purged`."""
+    """An audited action, or `created`, `stored`, `expired`, `trashed`, `deleted`, `purged`, `archive_deleted`."""
     actor: str | None = None
     reason: str | None = None
     rule: RetentionRule | None = None
@@ -46,13 +47,19 @@ def tell_living(found: LivingFile, events: Sequence[AuditEvent]) -> Sequence[Mom
     return _in_order([*moments, *_expired(file, found.now), *_told(events)])
 
 
-def tell_buried(found: BuriedFile, events: Sequence[AuditEvent]) -> Sequence[Moment]:
-    """Return what happened to a file of which a tombstone stays."""
+def tell_buried(
+    found: BuriedFile, events: Sequence[AuditEvent], archive: ArchivePlace | None = None
+) -> Sequence[Moment]:
+    """Return what happened to a file of which a tombstone stays, and to the `archive` it went into."""
     stone = found.stone
     moments = [*_birth(stone.created_at, None, stone.owner), *_earlier_trash(events)]
     if stone.trashed_at is not None:
         moments += _unless_audited(_ending(stone, Action.TRASHED, stone.trashed_at), events)
-    moments += _unless_audited(_ending(stone, Action.DELETED, stone.deleted_at), events)
+    last = Action.DELETED if stone.rule is not RetentionRule.ARCHIVED else Action.ARCHIVED
+    moments += _unless_audited(_ending(stone, last, stone.deleted_at), events)
+    if archive is not None and archive.gone_at is not None:
+        gone = Moment(at=archive.gone_at, event="archive_deleted", actor=archive.gone_by, reason=archive.gone_reason)
+        moments.append(gone)
     purged_at = find_purged(found)
     if purged_at is not None:
         moments.append(Moment(at=purged_at, event="purged", details={"method": stone.method.value}))
@@ -71,10 +78,11 @@ def tell_job(job: AnalysisJob, events: Sequence[AuditEvent]) -> Sequence[Moment]
         ("created", job.created_at, job.owner),
         ("started", job.started_at, None),
         (job.status.value, job.completed_at, None),
-        ("archived", job.archived_at, None),
         ("deleted", job.deleted_at, None),
     )
     born = [Moment(at=at, event=event, actor=actor) for event, at, actor in instants if at is not None]
+    if job.archived_at is not None:
+        born += _unless_audited(Moment(at=job.archived_at, event=Action.ARCHIVED), events)
     return _in_order([*born, *_told(events)])
 
 

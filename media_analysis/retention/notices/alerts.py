@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,9 +19,32 @@ QUOTA_SHARE: Final = 0.8
 LAG: Final = timedelta(hours=26)
 """Two ticks of the rarest schedule would be 48 h; one missed daily tick and a margin is late enough to tell."""
 RECENT: Final = timedelta(hours=24)
+ARCHIVE_LAG: Final = timedelta(days=2)
+_LOST: Final = frozenset({"archive_damaged", "object_missing"})
 
 Firing = Mapping[str, Mapping[str, Any]]
 """Facts of each alert that holds, by topic."""
+
+
+class ArchiveStanding(Protocol):
+    """How archiving stands, as the layer that archives tells it."""
+
+    @property
+    def failures(self) -> Mapping[tuple[str, str], int]:
+        """Runs whose archiving or restoring failed of late, by kind and reason."""
+        ...
+
+    @property
+    def damaged(self) -> int: ...
+
+    @property
+    def oldest_due_seconds(self) -> float: ...
+
+
+class ArchiveWatch(Protocol):
+    """Whoever can say how archiving stands."""
+
+    async def read(self, *, now: datetime | None = None) -> ArchiveStanding: ...
 
 
 @dataclass(frozen=True)
@@ -30,17 +53,20 @@ class AlertService:
 
     db: Database
     status: StatusService
+    archives: ArchiveWatch | None = None
 
     async def check(self, *, now: datetime | None = None) -> Firing:
         """Tell of every alert that began or ended since the last check; return those that hold."""
         moment = now or await self.db.now()
         stats, backlog = await self.status.stats(owner=None), await self.status.backlog(now=now)
+        archives = None if self.archives is None else await self.archives.read(now=now)
         async with self.db.transaction() as session:
             # One process compares at a time: two would tell the same end twice.
             await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('media-analysis alerts'))"))
             pauses = await list_pauses(session, is_open=True)
             failed = await _list_failed(session, since=moment - RECENT)
-            firing = dict([*_of_space(stats), *_of_deletion(backlog), *_of_pauses(pauses), *_of_sweeps(failed)])
+            of_deletion = [*_of_deletion(backlog), *_of_pauses(pauses), *_of_sweeps(failed)]
+            firing = dict([*_of_space(stats), *of_deletion, *_of_archives(archives)])
             await add_notices(
                 session, {topic: {"status": "firing", **facts} for topic, facts in firing.items()}, now=moment
             )
@@ -83,6 +109,18 @@ def _of_pauses(pauses: Sequence[Pause]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _of_sweeps(failed: Sequence[Sweep]) -> Iterator[tuple[str, dict[str, Any]]]:
     for sweep in failed:
         yield _alert("cleanup_failed", sweep.kind, f"the last sweep failed: {sweep.error}", sweep_id=str(sweep.id))
+
+
+def _of_archives(standing: ArchiveStanding | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    if standing is None:
+        return
+    for (kind, reason), runs in standing.failures.items():
+        name = "archive_damaged" if reason in _LOST else "archive_failing"
+        yield _alert(name, f"{kind}:{reason}", f"{kind} failed: {reason}", runs=runs)
+    if standing.damaged:
+        yield _alert("archive_damaged", "scrub", "archives are damaged or missing", archives=standing.damaged)
+    if standing.oldest_due_seconds > ARCHIVE_LAG.total_seconds():
+        yield _alert("archive_late", "archive", "runs wait for their archives longer than they should")
 
 
 _LAST_OF_KINDS = text("""

@@ -1,0 +1,1 @@
+"""Old runs and their archives, made by others or by an earlier life of this service, become runs of ours."""

@@ -1,0 +1,171 @@
+"""A run's way into its archive and out of it: when it is archived, what stands against that, and when it goes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.files.models import MediaFile, RetentionRule
+from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.retention.explain.explanation import Barrier, Blocker, Scope, Step, job_hold
+from media_analysis.retention.removal.condemned import Amount, of_job
+from media_analysis.storage.category import Category
+
+SCRATCH: Final = frozenset({Category.TEMP, Category.CLIPS, Category.ARCHIVES})
+"""What never goes into an archive."""
+_OPEN: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
+
+# What decides about an archive, as archiving itself asks: an end somebody wants for a file moves that of the archive.
+_PROSPECTS: Final = text("""
+    SELECT coalesce(bool_or(expiry_explicit AND expires_at IS NULL), false) AS for_ever,
+        greatest(max(expires_at) FILTER (WHERE expiry_explicit), max(min_retain_until)) AS latest,
+        coalesce(bool_or(coalesce(expires_at > :at, true)), false) OR EXISTS (
+            SELECT FROM analysis_results AS result WHERE result.job_id = :job_id AND result.published
+                AND coalesce(result.expires_at > :at, true)
+        ) AS anything
+    FROM media_files WHERE job_id = :job_id AND state = 'stored' AND category NOT IN ('temp', 'clips', 'archives')
+""")
+# Tasks belong to the layer above; only what the last one failed of is told here.
+_PAST: Final = text("""
+    SELECT segments.*, originals.*, task.* FROM (
+        SELECT count(*) AS segments, coalesce(sum(size_bytes), 0)::bigint AS size_bytes
+        FROM media_files WHERE job_id = :job_id AND role = 'archive' AND state <> 'pending'
+    ) AS segments, (
+        SELECT count(*) AS originals, coalesce(sum(size_bytes), 0)::bigint AS original_bytes
+        FROM archived_files WHERE job_id = :job_id
+    ) AS originals LEFT JOIN LATERAL (
+        SELECT kind::text, status::text, ended_at, error_code, error FROM archive_tasks
+        WHERE job_id = :job_id ORDER BY id DESC LIMIT 1
+    ) AS task ON true
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchivalTerms:
+    """When runs are archived, and how long they are kept."""
+
+    after: timedelta
+    kept_for: timedelta
+    next_start: Callable[[datetime], datetime | None]
+    """The first scheduled archiving at or after an instant; None where nothing is archived by schedule."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchivalFailure:
+    """What became of the last archiving or restoring, where it failed."""
+
+    kind: str
+    """`archive` or `restore`."""
+    at: datetime | None
+    code: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunArchival:
+    """Where a run is between its end and its deletion."""
+
+    archived_at: datetime | None
+    restored_at: datetime | None
+    due_at: datetime | None = None
+    """From when on it is to be archived; None where it is not, or is already."""
+    starts_at: datetime | None = None
+    """The scheduled archiving that takes it, unless something still blocks it then."""
+    deletes_at: datetime | None
+    """When it goes, its archive with it; None is never, or nobody can say yet."""
+    reason: str | None
+    """Why it is not to be archived, or not by itself."""
+    blockers: Sequence[Blocker] = ()
+    """What stands against archiving it now."""
+    segments: Amount
+    """The objects its archive consists of; a restored run keeps them."""
+    originals: Amount
+    """The files its archive has copies of, as they were."""
+    failure: ArchivalFailure | None
+
+
+def find_due(job: AnalysisJob, terms: ArchivalTerms) -> datetime | None:
+    """Return from when on a run is to be archived; None while it is not over, and once it is archived or deleted."""
+    over = job.status not in _OPEN and job.archived_at is None and job.deleted_at is None
+    if job.completed_at is None or not over:
+        return None
+    return (job.restored_at or job.completed_at) + terms.after
+
+
+def find_archiving(file: MediaFile, job: AnalysisJob | None, terms: ArchivalTerms, now: datetime) -> Iterator[Step]:
+    """Yield the step in which a stored file goes into the archive of its run, if it lives to see it."""
+    due_at = None if job is None or file.category in SCRATCH else find_due(job, terms)
+    starts_at = None if due_at is None else terms.next_start(max(due_at, now))
+    if starts_at is not None and (file.expires_at is None or file.expires_at > starts_at):
+        yield Step("archive", starts_at, RetentionRule.ARCHIVED)
+
+
+async def explain_archival(
+    session: AsyncSession, job: AnalysisJob, terms: ArchivalTerms, *, now: datetime
+) -> RunArchival:
+    """Say when a run goes into its archive and when it is deleted, or what stands against that."""
+    past = (await session.execute(_PAST, {"job_id": job.id})).one()
+    told = RunArchival(
+        archived_at=job.archived_at,
+        restored_at=job.restored_at,
+        deletes_at=job.expires_at,
+        reason="it is not over" if job.archived_at is None else "it is archived",
+        segments=Amount(past.segments, past.size_bytes),
+        originals=Amount(past.originals, past.original_bytes),
+        failure=_failure(past),
+    )
+    due_at = find_due(job, terms)
+    return told if due_at is None else await _foretell(session, job, terms, told, due_at=due_at, now=now)
+
+
+async def _foretell(
+    session: AsyncSession, job: AnalysisJob, terms: ArchivalTerms, told: RunArchival, *, due_at: datetime, now: datetime
+) -> RunArchival:
+    starts_at = terms.next_start(max(due_at, now))
+    asked = {"job_id": job.id, "at": starts_at or max(due_at, now)}
+    prospects = (await session.execute(_PROSPECTS, asked)).one()
+    if not prospects.anything:
+        return replace(told, reason="nothing of it is left to be archived then")
+    return replace(
+        told,
+        due_at=due_at,
+        starts_at=starts_at,
+        deletes_at=_find_end(job, terms, prospects),
+        reason="nothing is archived by schedule; ask for it" if starts_at is None else None,
+        blockers=await _list_blockers(session, job, now),
+    )
+
+
+def _find_end(job: AnalysisJob, terms: ArchivalTerms, prospects: Any) -> datetime | None:
+    if prospects.for_ever:
+        return None
+    began = job.restored_at or job.completed_at or job.created_at
+    ends_at = job.expires_at or began + terms.kept_for
+    return ends_at if prospects.latest is None else max(ends_at, prospects.latest)
+
+
+async def _list_blockers(session: AsyncSession, job: AnalysisJob, now: datetime) -> Sequence[Blocker]:
+    """Return holds and leases; a minimum retention is none, for the archive is kept as long."""
+    held = job.held_until is not None and job.held_until > now
+    of_run = [job_hold(job, job.held_until)] if held else []
+    weighed = await of_job(job.id).weigh(session, now=now, with_trash=False)
+    of_files = [
+        Blocker(
+            rule=Barrier(obstacle.rule.value),
+            scope=Scope.FILE,
+            until=obstacle.until,
+            reason=f"keeps {obstacle.files} of its files where they are",
+        )
+        for obstacle in weighed.obstacles
+        if obstacle.rule in {RetentionRule.HOLD, RetentionRule.JOB_LEASE}
+    ]
+    return [*of_run, *(one for one in of_files if not (held and one.rule is Barrier.HOLD))]
+
+
+def _failure(last: Any) -> ArchivalFailure | None:
+    if last.status != "failed":
+        return None
+    return ArchivalFailure(kind=last.kind, at=last.ended_at, code=last.error_code, reason=last.error)
