@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Course:
     """Whether another process has taken the task over."""
     uploads: set[UUID] = field(default_factory=set)
     """Pending files whose leases are renewed with the task's."""
+    _renewed_at: float = field(default_factory=time.monotonic)
     _stop: Event = field(default_factory=Event)
 
     def begin(self, stage: str) -> None:
@@ -49,6 +51,13 @@ class Course:
         self.done_bytes += size_bytes
         if self._stop.is_set():
             raise Stopped
+
+    def uploads_to_renew(self, every_seconds: float) -> Sequence[UUID]:
+        """Return the pending files whose leases are to be renewed now; a run may have a hundred thousand."""
+        if time.monotonic() - self._renewed_at < every_seconds:
+            return ()
+        self._renewed_at = time.monotonic()
+        return list(self.uploads)
 
     def stop(self) -> None:
         self._stop.set()

@@ -114,7 +114,9 @@ class ArchiveExecution:
                 )
                 # Once it has ended well, what is left is to see its originals' bytes off.
                 going_on = known or await tasks.is_completed(session, task)
-                await renew_leases(session, list(course.uploads) if known else (), lease_seconds=self.lease_seconds)
+                if known:
+                    uploads = course.uploads_to_renew(self.lease_seconds / 4)
+                    await renew_leases(session, uploads, lease_seconds=self.lease_seconds)
         except Exception as error:  # noqa: BLE001 - the lease outlasts a short absence, whatever it was
             log.warning("archive.untold", task_id=str(task.id), reason=type(error).__name__)
             return True

@@ -32,7 +32,7 @@ from media_analysis.retention.discarding import DiscardService
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import object_key
 
-WINDOW: Final = 64
+WINDOW: Final = 256
 """Files that share their transactions and are synced together."""
 
 _OPEN_PURGES: Final = text("""

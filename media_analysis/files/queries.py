@@ -165,7 +165,7 @@ async def mark_leased(session: AsyncSession, file_id: UUID, *, lease_seconds: fl
 
 
 async def renew_leases(session: AsyncSession, ids: Sequence[UUID], *, lease_seconds: float) -> None:
-    """Renew the leases of pending uploads, of many, that are half over; whoever settles one is not waited for."""
+    """Renew the leases of pending uploads, of many, that are not fresh; whoever settles one is not waited for."""
     if not ids:
         return
     await session.execute(
@@ -173,7 +173,7 @@ async def renew_leases(session: AsyncSession, ids: Sequence[UUID], *, lease_seco
             WITH ageing AS MATERIALIZED (
                 SELECT id FROM media_files
                 WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
-                    AND due_at < now() + make_interval(secs => :lease_seconds / 2)
+                    AND due_at < now() + make_interval(secs => :lease_seconds * 0.8)
                 ORDER BY id FOR UPDATE SKIP LOCKED
             )
             UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)

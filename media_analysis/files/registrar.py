@@ -19,6 +19,7 @@ from media_analysis.errors import (
 )
 from media_analysis.failpoints import failpoint
 from media_analysis.files import registration, settlement
+from media_analysis.files.archived import ARCHIVE_ROLE
 from media_analysis.files.registration import Receipt, Registration
 from media_analysis.files.settlement import Settled, Settlement
 from media_analysis.storage.store import ObjectStore, ObjectWriter
@@ -40,13 +41,15 @@ class Registrar:
         """Insert a pending row; return False when its idempotency key is held by another upload.
 
         Raises:
-            InvalidRequest: the job or the parent is not this owner's.
+            InvalidRequest: the job or the parent is not this owner's, or the role is an archive's.
             JobArchived: the job is read-only.
             FenceLost, PlaceTaken: the run that makes it is over, or has such a product already.
             QuotaPassed: the category has no room for it.
             DatabaseUnavailable: nothing was registered, or a pending row that the sweep takes.
 
         """
+        if asked.place is not None and asked.place.role == ARCHIVE_ROLE:
+            raise InvalidRequest("role", f"{ARCHIVE_ROLE} is what the archive of a job is to it, and nothing else")
         return await self._register.submit(asked)
 
     async def create(self, asked: Registration) -> ObjectWriter:

@@ -49,11 +49,7 @@ class Metrics:
         self._jobs_removed = Counter("jobs_cleaned", "Ended jobs removed by sweeps", registry=registry)
         self._sweeps = Counter("sweeps", "Sweeps ended, by outcome", ["status"], registry=registry)
         self._sweep_seconds = Histogram("sweep_seconds", "Duration of sweeps", buckets=SWEEP_BUCKETS, registry=registry)
-        self._wanted = Counter("pressure_wanted_bytes", "Bytes pressure wanted gone", ["scope"], registry=registry)
-        self._relieved = Counter("pressure_freed_bytes", "Bytes evicted under pressure", ["scope"], registry=registry)
-        self._unrelieved = Gauge(
-            "pressure_unrelieved", "Bytes that eviction could not free when it last tried", ["scope"], registry=registry
-        )
+        self._follow_pressure(registry)
         self._follow_jobs(registry)
         self.archives = ArchiveMetrics(registry)
         self._http = Histogram(
@@ -62,6 +58,13 @@ class Metrics:
             ["method", "route", "status"],
             buckets=LATENCY_BUCKETS,
             registry=registry,
+        )
+
+    def _follow_pressure(self, registry: CollectorRegistry) -> None:
+        self._wanted = Counter("pressure_wanted_bytes", "Bytes pressure wanted gone", ["scope"], registry=registry)
+        self._relieved = Counter("pressure_freed_bytes", "Bytes evicted under pressure", ["scope"], registry=registry)
+        self._unrelieved = Gauge(
+            "pressure_unrelieved", "Bytes that eviction could not free when it last tried", ["scope"], registry=registry
         )
 
     def _follow_jobs(self, registry: CollectorRegistry) -> None:

@@ -31,6 +31,16 @@ async def test_a_place_is_taken_once(client: Client, analyser: Analyser) -> None
     assert refusal(answers[1]) == (409, "product_exists")
 
 
+async def test_no_product_passes_for_the_archive_of_its_job(client: Client, analyser: Analyser, database: str) -> None:
+    await ask(client)
+    await analyser.claim()
+
+    answer = await analyser.add(role="archive", category="archives")
+
+    assert refusal(answer)[0] == 422
+    assert await fetch(database, "SELECT FROM media_files") == []
+
+
 async def test_a_result_is_put_in_place_of_the_earlier_one(client: Client, analyser: Analyser, source: str) -> None:
     job = await ask(client, source)
     await analyser.claim()

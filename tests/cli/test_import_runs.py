@@ -40,7 +40,7 @@ OF_ARCHIVES: Final = frozenset(
     {
         *("adopt_runs.registered", "adopt_runs.written", "adopt_runs.synced", "adopt_runs.proven"),
         *("adopt_runs.committing", "adopt_runs.committed", "upload.registering", "upload.registered"),
-        *("upload.locked", "upload.named", "upload.created", "upload.synced"),
+        *("upload.locked", "upload.named", "upload.created"),
     }
 )
 IN_PLACE: Final = ("adopt_runs.claiming", "adopt_runs.claimed", "adopt_runs.committing", "adopt_runs.committed")

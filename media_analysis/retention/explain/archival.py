@@ -18,15 +18,25 @@ SCRATCH: Final = frozenset({Category.TEMP, Category.CLIPS, Category.ARCHIVES})
 """What never goes into an archive."""
 _OPEN: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 
-# What decides about an archive, as archiving itself asks: an end somebody wants for a file moves that of the archive.
+# As archiving itself decides: the archive is kept as long as somebody wants one of its files, and what somebody wants
+# gone before stays outside.
 _PROSPECTS: Final = text("""
-    SELECT coalesce(bool_or(expiry_explicit AND expires_at IS NULL), false) AS for_ever,
-        greatest(max(expires_at) FILTER (WHERE expiry_explicit), max(min_retain_until)) AS latest,
-        coalesce(bool_or(coalesce(expires_at > :at, true)), false) OR EXISTS (
-            SELECT FROM analysis_results AS result WHERE result.job_id = :job_id AND result.published
-                AND coalesce(result.expires_at > :at, true)
-        ) AS anything
-    FROM media_files WHERE job_id = :job_id AND state = 'stored' AND category NOT IN ('temp', 'clips', 'archives')
+    WITH candidate AS (
+        SELECT expires_at, expiry_explicit, min_retain_until FROM media_files
+        WHERE job_id = :job_id AND state = 'stored' AND category NOT IN ('temp', 'clips', 'archives')
+    ), term AS (
+        SELECT CASE WHEN bool_or(expiry_explicit AND expires_at IS NULL) THEN 'infinity' ELSE greatest(
+            CAST(:ends_at AS timestamptz), max(expires_at) FILTER (WHERE expiry_explicit), max(min_retain_until)
+        ) END AS ends_at FROM candidate
+    )
+    SELECT nullif(term.ends_at, 'infinity') AS ends_at, EXISTS (
+        SELECT FROM candidate WHERE coalesce(expires_at > :at, true)
+            AND NOT (expiry_explicit AND coalesce(expires_at, 'infinity') < term.ends_at)
+    ) OR EXISTS (
+        SELECT FROM analysis_results AS result WHERE result.job_id = :job_id AND result.published
+            AND coalesce(result.expires_at > :at, true)
+    ) AS anything
+    FROM term
 """)
 # Tasks belong to the layer above; only what the last one failed of is told here.
 _PAST: Final = text("""
@@ -125,7 +135,8 @@ async def _foretell(
     session: AsyncSession, job: AnalysisJob, terms: ArchivalTerms, told: RunArchival, *, due_at: datetime, now: datetime
 ) -> RunArchival:
     starts_at = terms.next_start(max(due_at, now))
-    asked = {"job_id": job.id, "at": starts_at or max(due_at, now)}
+    ends_at = job.expires_at or due_at - terms.after + terms.kept_for
+    asked = {"job_id": job.id, "at": starts_at or max(due_at, now), "ends_at": ends_at}
     prospects = (await session.execute(_PROSPECTS, asked)).one()
     if not prospects.anything:
         return replace(told, reason="nothing of it is left to be archived then")
@@ -133,18 +144,10 @@ async def _foretell(
         told,
         due_at=due_at,
         starts_at=starts_at,
-        deletes_at=_find_end(job, terms, prospects),
+        deletes_at=prospects.ends_at,
         reason="nothing is archived by schedule; ask for it" if starts_at is None else None,
         blockers=await _list_blockers(session, job, now),
     )
-
-
-def _find_end(job: AnalysisJob, terms: ArchivalTerms, prospects: Any) -> datetime | None:
-    if prospects.for_ever:
-        return None
-    began = job.restored_at or job.completed_at or job.created_at
-    ends_at = job.expires_at or began + terms.kept_for
-    return ends_at if prospects.latest is None else max(ends_at, prospects.latest)
 
 
 async def _list_blockers(session: AsyncSession, job: AnalysisJob, now: datetime) -> Sequence[Blocker]:

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from media_analysis.archive.models import ArchiveTaskStatus
+from media_analysis.errors import NothingToArchive
 from media_analysis.files.expiry import Expiry
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.explain.archival import RunArchival
@@ -154,6 +155,21 @@ async def test_a_run_of_which_nothing_will_be_left_is_not_archived(runtime: Runt
 
         assert (told.due_at, told.starts_at, told.deletes_at) == (None, None, None)
         assert told.reason == "nothing of it is left to be archived then"
+
+
+async def test_a_run_whose_last_file_is_wanted_gone_before_its_archive_is_not_archived(
+    runtime: Runtime, database: str
+) -> None:
+    run = await make_run(runtime, {})
+    await execute(database, f"DELETE FROM analysis_results WHERE job_id = '{run.id}'")
+    end = Expiry(at=datetime.now(UTC) + 20 * DAY)
+    await add_file(runtime, run, "short.txt", b"not for long", expiry=end)
+
+    told = await archival(runtime, run)
+    with pytest.raises(NothingToArchive):
+        await archive(runtime, run.id)
+
+    assert (told.due_at, told.reason) == (None, "nothing of it is left to be archived then")
 
 
 async def test_a_run_that_is_not_over_says_so(runtime: Runtime, database: str) -> None:
