@@ -39,8 +39,8 @@ MUTANTS = (
         "a settled upload is not recognised after a lost answer",
         17,
         "files/settlement.py",
-        "    if missing:\n",
-        "    if False:\n",
+        "    if not missing:\n",
+        "    if True:\n",
         ("tests/files/test_lost_connection.py::test_a_lost_connection_at_a_commit_still_yields_the_stored_file",),
     ),
     Mutant(

@@ -1,0 +1,28 @@
+"""An archive counts only as far as our rows know it, however whole it is by itself."""
+
+from uuid import UUID
+
+from media_analysis.archive.models import ArchiveTaskStatus
+from media_analysis.runtime import Runtime
+from tests.archive.archived import archive, make_run, restore
+from tests.conftest import fetch
+
+
+async def key_of(database: str, job_id: UUID) -> str:
+    (row,) = await fetch(database, "SELECT key FROM media_files WHERE job_id = $1 AND role = 'archive'", job_id)
+    return str(row["key"])
+
+
+async def test_an_archive_that_is_whole_but_not_ours_is_not_restored(runtime: Runtime, database: str) -> None:
+    run, other = await make_run(runtime), await make_run(runtime, {"other.log": b"of another run\n" * 10})
+    await archive(runtime, run.id)
+    await archive(runtime, other.id)
+    path = runtime.store.path_of(await key_of(database, run.id))
+    own = path.read_bytes()
+    path.write_bytes(runtime.store.path_of(await key_of(database, other.id)).read_bytes())
+
+    task = await restore(runtime, run.id)
+
+    assert (task.status, task.error_code) == (ArchiveTaskStatus.FAILED, "archive_damaged")
+    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is not None
+    path.write_bytes(own)

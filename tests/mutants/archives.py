@@ -1,0 +1,90 @@
+"""Bugs in how runs are archived and brought back."""
+
+from tests.mutants.mutant import Mutant
+
+_REFUSALS = "tests/archive/test_refusals.py"
+_LIFE = "tests/archive/test_lifecycle.py"
+
+MUTANTS = (
+    Mutant(
+        "an archive is not compared with its manifest",
+        18,
+        "archive/format/reading.py",
+        "        if self._digest.digest() != self.file.sha256:\n",
+        "        if False:\n",
+        (f"{_REFUSALS}::test_a_rotten_original_is_never_replaced_by_its_archive",),
+    ),
+    Mutant(
+        "what came while a run was packed is forgotten",
+        18,
+        "archive/committing.py",
+        "if left.scalar_one() or await inventory.is_stale",
+        "if left.scalar_one() < 0 or await inventory.is_stale",
+        (f"{_REFUSALS}::test_an_upload_that_comes_while_a_run_is_packed_goes_along",),
+    ),
+    Mutant(
+        "files that go sooner are archived, too",
+        8,
+        "archive/inventory.py",
+        "    AND NOT (media_files.expiry_explicit AND",
+        "    AND NOT (false AND",
+        (f"{_LIFE}::test_what_is_to_go_sooner_stays_outside_and_goes_on_its_own_day",),
+    ),
+    Mutant(
+        "a held file does not keep its run out of the archive",
+        5,
+        "archive/inventory.py",
+        "        if obstacle.rule is not RetentionRule.MINIMUM_RETENTION:",
+        "        if False:",
+        (f"{_LIFE}::test_a_held_file_keeps_its_run_out_of_the_archive",),
+    ),
+    Mutant(
+        "a restore takes whatever the archive holds",
+        20,
+        "archive/unpacking.py",
+        "            if same != (",
+        "            if same == () != (",
+        ("tests/archive/test_rows.py::test_an_archive_that_is_whole_but_not_ours_is_not_restored",),
+    ),
+    Mutant(
+        "a restore does not look for room",
+        20,
+        "archive/room.py",
+        "        if row.quota_bytes is not None and",
+        "        if False and",
+        (f"{_REFUSALS}::test_a_restore_that_passes_a_quota_is_refused_before_its_first_byte",),
+    ),
+    Mutant(
+        "tombstones of restored files stay",
+        6,
+        "archive/unarchiving.py",
+        "    await session.execute(_DROP_TOMBSTONES,",
+        "    await session.execute(_COUNT_GOING,",
+        ("tests/archive/test_archiving.py",),
+    ),
+    Mutant(
+        "an archive outlives a file that was deleted after its restore",
+        8,
+        "retention/deletion.py",
+        "        if haul.kept_for is None:  # what a crash leaves here the sweep of archives finds\n",
+        "        if False:\n",
+        (f"{_LIFE}::test_deleting_a_restored_file_takes_the_archive_that_has_a_copy",),
+    ),
+    Mutant(
+        "an archived run is ended although it was extended",
+        5,
+        "retention/removal/archive_expiry.py",
+        "    WHERE job.archived_at IS NOT NULL AND job.deleted_at IS NULL AND job.expires_at <= :now\n",
+        "    WHERE job.archived_at IS NOT NULL AND job.deleted_at IS NULL\n",
+        (f"{_LIFE}::test_extending_an_archived_run_extends_its_archive",),
+    ),
+    Mutant(
+        "who was taken over ends the task all the same",
+        21,
+        "archive/tasks.py",
+        "    WHERE id = :id AND attempts = :attempts AND status = 'running' RETURNING id\n"
+        '""").bindparams(bindparam("lease", type_=Interval))',
+        '    WHERE id = :id RETURNING id\n""").bindparams(bindparam("lease", type_=Interval))',
+        ("tests/archive/test_execution.py::test_who_was_taken_over_changes_nothing_any_more",),
+    ),
+)
