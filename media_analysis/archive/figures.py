@@ -4,46 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
-from uuid import UUID
 
 from sqlalchemy import Interval, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.archive.due import ArchiveTerms, list_due
 from media_analysis.archive.models import ArchiveTaskKind, ArchiveTaskStatus
-from media_analysis.archive.service import DUE
 from media_analysis.archive.suite import Archives
 from media_analysis.db.database import Database, clock
 
 RECENT: Final = timedelta(hours=26)
 """A day and a margin: the next scheduled archiving ends a failure, or renews it, before it is forgotten."""
-MOST_EMPTY: Final = 10_000
-"""How many due runs of which nothing is left, or that are held, are passed over one by one."""
-_START: Final = {"after_at": datetime.fromisoformat("0001-01-01T00:00:00+00:00"), "after_id": UUID(int=0), "limit": 1}
-
-# `DUE`, asked every few seconds: looked up run by run, for EXISTS may read all files first, which pays for many runs.
-_OLDEST_DUE: Final = text("""
-    WITH due AS MATERIALIZED (
-        SELECT id, coalesce(restored_at, completed_at) AS ended_at, status, held_until FROM analysis_jobs
-        WHERE completed_at IS NOT NULL AND archived_at IS NULL AND deleted_at IS NULL
-            AND coalesce(restored_at, completed_at) <= CAST(:now AS timestamptz) - :after
-        ORDER BY coalesce(restored_at, completed_at), id LIMIT :most
-    )
-    SELECT (SELECT count(*) FROM due) AS seen, (
-        SELECT due.ended_at FROM due
-        WHERE due.status NOT IN ('pending', 'running') AND coalesce(due.held_until <= :now, true) AND (
-            SELECT file.id FROM media_files AS file WHERE file.job_id = due.id AND file.state = 'stored'
-                AND greatest(file.held_until, file.job_held_until, file.leased_until) > :now LIMIT 1
-        ) IS NULL AND coalesce((
-            SELECT file.id FROM media_files AS file WHERE file.job_id = due.id AND file.state = 'stored'
-                AND file.category NOT IN ('temp', 'clips', 'archives')
-                AND coalesce(file.expires_at > :now, true) LIMIT 1
-        ), (
-            SELECT result.id FROM analysis_results AS result WHERE result.job_id = due.id AND result.published
-                AND coalesce(result.expires_at > :now, true) LIMIT 1
-        )) IS NOT NULL
-        ORDER BY due.ended_at, due.id LIMIT 1
-    ) AS ended_at
-""").bindparams(bindparam("after", type_=Interval))
 _OPEN: Final = text("""
     SELECT kind::text, status::text, count(*) AS tasks FROM archive_tasks
     WHERE status IN ('pending', 'running') GROUP BY kind, status
@@ -84,13 +55,12 @@ class FigureService:
     """Reads the figures of archives from their tables."""
 
     db: Database
-    after: timedelta
-    """How long after its end a run is archived."""
+    terms: ArchiveTerms
 
     @classmethod
     def of(cls, archives: Archives) -> Self:
         """Return the figures of a process's archives."""
-        return cls(archives.db, archives.options.terms.after)
+        return cls(archives.db, archives.options.terms)
 
     async def read(self, *, now: datetime | None = None) -> ArchiveFigures:
         """Return how archiving stands.
@@ -118,9 +88,5 @@ class FigureService:
         )
 
     async def _lateness(self, session: AsyncSession, now: datetime) -> float:
-        asked = {"now": now, "after": self.after}
-        seen, ended_at = (await session.execute(_OLDEST_DUE, {**asked, "most": MOST_EMPTY})).one()
-        if ended_at is None and seen == MOST_EMPTY:
-            first = (await session.execute(DUE, {**asked, **_START})).one_or_none()
-            ended_at = None if first is None else first.ended_at
-        return 0.0 if ended_at is None else (now - ended_at - self.after).total_seconds()
+        due = await list_due(session, self.terms, now=now, limit=1)
+        return (now - due[0].ended_at - self.terms.after).total_seconds() if due else 0.0

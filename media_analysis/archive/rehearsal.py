@@ -3,18 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
-
 from media_analysis.archive import inventory
-from media_analysis.archive.service import BATCH, DUE, ArchiveTerms
+from media_analysis.archive.due import BATCH, START, ArchiveTerms, list_due
 from media_analysis.db.database import Database
-from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
-
-_START: Final = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,29 +34,21 @@ class Rehearsal:
         """Return all runs whose time has come, the longest over first, whatever the budget."""
         now = now or await self.db.now()
         found: list[Candidate] = []
-        after_at, after_id = _START, UUID(int=0)
+        after = START
         async with self.db.read_only() as session:
-            while True:
-                asked = {"now": now, "after": self.terms.after, "after_at": after_at, "after_id": after_id}
-                due = (await session.execute(DUE, {**asked, "limit": BATCH})).all()
-                query = select(AnalysisJob.id, AnalysisJob.folder_name).where(
-                    AnalysisJob.id.in_([row.id for row in due])
-                )
-                names = {row.id: row.folder_name for row in await session.execute(query)}
+            while due := await list_due(session, self.terms, now=now, after=after, limit=BATCH):
                 found += [
                     Candidate(
-                        job_id=row.id,
-                        folder_name=names[row.id],
-                        owner=row.owner,
-                        ended_at=row.ended_at,
-                        size_bytes=row.size_bytes,
+                        job_id=run.id,
+                        folder_name=run.folder_name,
+                        owner=run.owner,
+                        ended_at=run.ended_at,
+                        size_bytes=run.size_bytes,
                     )
-                    for row in due
-                    if row.id in names
+                    for run in due
                 ]
-                if len(due) < BATCH:
-                    return found
-                after_at, after_id = due[-1].ended_at, due[-1].id
+                after = due[-1].position
+        return found
 
     async def require_candidate(self, job_id: UUID, *, owner: str | None) -> Candidate:
         """Return what archiving a run now would take, however young it is.

@@ -1,15 +1,13 @@
 """Asking for archives: of one run now, of all that are due by the schedule, and for what they hold back."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive import inventory, room, tasks
+from media_analysis.archive.due import BATCH, START, ArchiveTerms, list_due
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind
 from media_analysis.archive.tasks import NewTask
 from media_analysis.db.database import Database
@@ -18,45 +16,6 @@ from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.queries import require_job
 from media_analysis.storage.store import ObjectStore
-
-BATCH: Final = 500
-
-# What a hold or a lease keeps where it is, is asked about again the next time.
-DUE: Final = text("""
-    SELECT job.id, job.owner, coalesce(job.restored_at, job.completed_at) AS ended_at, (
-        SELECT coalesce(sum(size_bytes), 0)::bigint FROM media_files AS file
-        WHERE file.job_id = job.id AND file.state = 'stored' AND file.category NOT IN ('temp', 'clips', 'archives')
-    ) AS size_bytes
-    FROM analysis_jobs AS job
-    WHERE job.completed_at IS NOT NULL AND job.archived_at IS NULL AND job.deleted_at IS NULL
-        AND coalesce(job.restored_at, job.completed_at) <= CAST(:now AS timestamptz) - :after
-        AND (coalesce(job.restored_at, job.completed_at), job.id) > (:after_at, :after_id)
-        AND job.status NOT IN ('pending', 'running') AND coalesce(job.held_until <= :now, true)
-        AND NOT EXISTS (
-            SELECT FROM media_files AS file WHERE file.job_id = job.id AND file.state = 'stored'
-                AND greatest(file.held_until, file.job_held_until, file.leased_until) > :now
-        )
-        AND (EXISTS (
-            SELECT FROM media_files AS file WHERE file.job_id = job.id AND file.state = 'stored'
-                AND file.category NOT IN ('temp', 'clips', 'archives') AND coalesce(file.expires_at > :now, true)
-        ) OR EXISTS (
-            SELECT FROM analysis_results AS result WHERE result.job_id = job.id AND result.published
-                AND coalesce(result.expires_at > :now, true)
-        ))
-    ORDER BY coalesce(job.restored_at, job.completed_at), job.id LIMIT :limit
-""").bindparams(bindparam("after", type_=Interval))
-"""Runs whose time to be archived has come, the longest over first, behind a position."""
-_START: Final = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArchiveTerms:
-    """When runs are archived, how long they are kept, and how much one scheduled run does."""
-
-    after: timedelta
-    kept_for: timedelta
-    budget: timedelta | None = None
-    budget_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +121,12 @@ class ArchiveService:
         """
         now = now or await self.db.now()
         claim_until = None if self.terms.budget is None else await self.db.now() + self.terms.budget
-        runs, size_bytes, after = 0, 0, (_START, UUID(int=0))
+        runs, size_bytes, after = 0, 0, START
         async with self.db.transaction() as session:
             await tasks.purge_lapsed(session)
         while True:
             async with self.db.transaction() as session:
-                due = await self._list_due(session, now, after)
+                due = await list_due(session, self.terms, now=now, after=after, limit=BATCH)
                 for job in due:
                     if not self._fits(size_bytes + job.size_bytes, runs):
                         return Requested(runs, size_bytes)
@@ -184,15 +143,11 @@ class ArchiveService:
                         runs, size_bytes = runs + 1, size_bytes + job.size_bytes
             if len(due) < BATCH:
                 return Requested(runs, size_bytes)
-            after = (due[-1].ended_at, due[-1].id)
+            after = due[-1].position
 
     def _fits(self, size_bytes: int, runs: int) -> bool:
         """Say whether the budget has room for that much; one run always is within it, or it would never be."""
         return self.terms.budget_bytes is None or size_bytes <= self.terms.budget_bytes or runs == 0
-
-    async def _list_due(self, session: AsyncSession, now: datetime, after: tuple[datetime, UUID]) -> Sequence[Any]:
-        asked = {"now": now, "after": self.terms.after, "after_at": after[0], "after_id": after[1], "limit": BATCH}
-        return (await session.execute(DUE, asked)).all()
 
 
 async def _require_copy(session: AsyncSession, job_id: UUID, file_id: UUID) -> None:

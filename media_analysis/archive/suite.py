@@ -5,11 +5,12 @@ from functools import cached_property
 
 from media_analysis.archive.archiving import Archiver
 from media_analysis.archive.catalog import CatalogService
+from media_analysis.archive.due import ArchiveTerms
 from media_analysis.archive.execution import ArchiveExecution, Observe
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.restoring import Restorer
 from media_analysis.archive.returning import ReturnService
-from media_analysis.archive.service import ArchiveService, ArchiveTerms
+from media_analysis.archive.service import ArchiveService
 from media_analysis.db.database import Database
 from media_analysis.files.registrar import Registrar
 from media_analysis.retention.deletion import Deleter

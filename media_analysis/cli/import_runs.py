@@ -110,7 +110,7 @@ def run_import_of(runtime: Runtime) -> RunImportService:
 def _print(report: ImportReport) -> None:
     told = [each for each in report.outcomes if each.fate in TOLD and each.life is not None]
     if told:
-        header = ("name", "as", "fate", "files", "bytes", "created", "archived", "deleted")
+        header = ("", "name", "fate", "files", "bytes", "created", "archived", "deleted")
         tabulate(header, [_row(each) for each in told])
     for each in _fated(report, Fate.SKIPPED):
         say(f"skipped {each.name}: {each.reason}")
@@ -149,7 +149,8 @@ def _row(each: Outcome) -> tuple[str, ...]:
     life = each.life
     dates = [life.created_at, life.archive_at, life.end_at] if life is not None else [None] * 3
     return (
-        *(each.name, each.folder_name or "", each.fate.value, str(each.files), format_size(each.size_bytes)),
+        *(each.subject.value, each.name.rpartition("/")[2], each.fate.value),
+        *(str(each.files), format_size(each.size_bytes)),
         *(instant(at) for at in dates),
     )
 

@@ -25,7 +25,8 @@ class ArchivedFile(Base):
     __table_args__ = (
         CheckConstraint("size_bytes >= 0 AND frame_offset >= 0 AND skip_bytes >= 0", name="places_not_negative"),
         Index("ix_archived_files_place", "archive_id", "frame_offset", "skip_bytes"),
-        Index("ix_archived_files_job", "job_id", "file_id"),
+        # With the sizes, so that what archives hold is summed from the index alone.
+        Index("ix_archived_files_job", "job_id", "file_id", postgresql_include=["size_bytes"]),
         Index("ix_archived_files_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     )
 

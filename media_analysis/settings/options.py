@@ -6,8 +6,8 @@ from functools import lru_cache
 from media_analysis.analysis.child.confinement import Confinement
 from media_analysis.analysis.execution import RunOptions
 from media_analysis.analysis.runs import RunService
+from media_analysis.archive.due import ArchiveTerms
 from media_analysis.archive.format.compression import Compression
-from media_analysis.archive.service import ArchiveTerms
 from media_analysis.archive.suite import ArchiveOptions
 from media_analysis.db.database import Database, DatabaseOptions
 from media_analysis.files.uploads import UploadLimits

@@ -82,7 +82,7 @@ def create_files() -> None:
         sa.PrimaryKeyConstraint("file_id", name=op.f("pk_archived_files")),
     )
     op.create_index("ix_archived_files_place", "archived_files", ["archive_id", "frame_offset", "skip_bytes"])
-    op.create_index("ix_archived_files_job", "archived_files", ["job_id", "file_id"])
+    op.create_index("ix_archived_files_job", "archived_files", ["job_id", "file_id"], postgresql_include=["size_bytes"])
     derived = sa.text("parent_id IS NOT NULL")
     op.create_index("ix_archived_files_parent", "archived_files", ["parent_id"], postgresql_where=derived)
 

@@ -105,7 +105,12 @@ class Peak:
 
 def descendants() -> set[str]:
     """Return the processes that this one started, and those that these did."""
-    started = forked_by("self")
+    return descendants_of("self")
+
+
+def descendants_of(process: str) -> set[str]:
+    """Return the processes that one started, and those that these did."""
+    started = forked_by(process)
     return started.union(*map(forked_by, started))
 
 

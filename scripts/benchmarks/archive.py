@@ -83,11 +83,15 @@ async def archive(stage: Stage, *, frame_bytes: int, json_bytes: int, rounds: in
 
 
 def ratios(medians: Mapping[str, float]) -> dict[str, float]:
-    """Return ours by theirs: gzip to both, as it is what we write unless told otherwise, and zstd to its own peer."""
+    """Return ours by theirs: gzip to both, as it is what we write unless told otherwise, and zstd to its own peer.
+
+    `pack` is what tar does, and that it lasts; `proven` is a task till its commit, when the archive was read back and
+    stands in its originals' place; `task` is that and the removal of the originals' bytes.
+    """
     return {
         f"{ours}_to_{theirs}": medians[ours] / medians[theirs]
         for compression, peers in (("gzip", ("tar_czf", "tar_zstd")), ("zstd", ("tar_zstd",)))
-        for ours in (f"{compression}_pack", f"{compression}_task")
+        for ours in (f"{compression}_pack", f"{compression}_proven", f"{compression}_task")
         for theirs in peers
     }
 
@@ -153,6 +157,9 @@ async def archive_one(archives: Archives, job_id: UUID, figures: Figures) -> Non
     await archives.execution.run_waiting()
     (task,) = await require_completed(archives, [asked])
     name = archives.options.compression.value
+    if task.started_at is None or task.ended_at is None:
+        raise SystemExit("a task ended that never began")
+    figures.add(f"{name}_proven", (task.ended_at - task.started_at).total_seconds())
     figures.size_bytes[name] = task.stats["packed_bytes"]
     shares = task.stats["media_types"].items()
     figures.media_types[name] = {kind: share["packed_bytes"] / share["raw_bytes"] for kind, share in shares}

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from scripts.benchmarks.analyze import PEAK, forked_by
+from scripts.benchmarks.analyze import PEAK, descendants_of
 
 LOOK_SECONDS = 0.005
 
 
 class Watched:
-    """A process; `peak_bytes` is what it and its children had at most, each at its own time."""
+    """A process; `peak_bytes` is what it and what it started had at most, each at its own time."""
 
     def __init__(self, command: Sequence[str], *, directory: Path, environment: Mapping[str, str]) -> None:
         self._peaks: dict[str, int] = {}
@@ -32,7 +32,7 @@ class Watched:
 
     def _watch(self, process: str, over: threading.Event) -> None:
         while not over.wait(LOOK_SECONDS):
-            for pid in {process} | forked_by(process):
+            for pid in {process} | descendants_of(process):
                 with suppress(OSError):
                     found = PEAK.search(Path(f"/proc/{pid}/status").read_text())
                     if found is not None:

@@ -124,6 +124,15 @@ async def test_what_is_to_go_sooner_stays_outside_and_goes_on_its_own_day(runtim
     assert len(await fetch(database, "SELECT FROM archived_files")) == len(run.files) - 2
 
 
+async def test_a_run_of_which_everything_goes_sooner_is_not_asked_for(runtime: Runtime, database: str) -> None:
+    run = await make_run(runtime, {})
+    await execute(database, f"DELETE FROM analysis_results WHERE job_id = '{run.id}'")
+    await age(database, run.id, 8)
+    await add_file(runtime, run, "soon.txt", b"soon", expiry=Expiry(lifetime=DAY))
+
+    assert await runtime.archives.requests.request_due() == Requested(0, 0)
+
+
 async def test_a_file_kept_for_longer_keeps_the_archive_for_as_long(runtime: Runtime, database: str) -> None:
     longer, forever = await make_run(runtime), await make_run(runtime)
     file = await add_file(runtime, longer, "later.txt", b"later", expiry=Expiry(lifetime=90 * DAY))
@@ -144,6 +153,7 @@ async def test_extending_an_archived_run_extends_its_archive(runtime: Runtime, d
 
     assert await end_of(database, run.id) == (ends_at,) * 2
     assert (await sweep(runtime, Category.ARCHIVES, later=199 * DAY)).jobs == 0
+    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is not None
     assert (await sweep(runtime, Category.ARCHIVES, later=201 * DAY)).jobs == 1
 
 

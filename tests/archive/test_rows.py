@@ -14,7 +14,8 @@ async def key_of(database: str, job_id: UUID) -> str:
 
 
 async def test_an_archive_that_is_whole_but_not_ours_is_not_restored(runtime: Runtime, database: str) -> None:
-    run, other = await make_run(runtime), await make_run(runtime, {"other.log": b"of another run\n" * 10})
+    run = await make_run(runtime)
+    other = await make_run(runtime, {name: content[::-1] for name, content in run.contents.items()})
     await archive(runtime, run.id)
     await archive(runtime, other.id)
     path = runtime.store.path_of(await key_of(database, run.id))

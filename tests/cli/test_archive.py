@@ -13,7 +13,7 @@ import pytest
 
 from media_analysis.errors import FileArchived
 from media_analysis.runtime import Runtime
-from tests.archive.archived import archive, content_of, make_run
+from tests.archive.archived import CONTENTS, archive, content_of, make_run
 from tests.cli.commands import COMMAND, ROOT, clean, run
 from tests.conftest import execute, fetch
 
@@ -203,10 +203,10 @@ async def test_one_file_comes_back_and_its_run_stays_archived(
     assert (unknown.returncode, unknown.stderr) == (1, "media-analysis: no such file in the archive of this job\n")
 
 
-async def test_a_damaged_archive_is_not_restored_and_the_member_is_named(
+async def test_a_damaged_archive_is_not_restored_and_the_reason_is_told(
     runtime: Runtime, environment: dict[str, str], database: str
 ) -> None:
-    made = await make_run(runtime, {"frame.jpg": bytes(range(256)) * 40})
+    made = await make_run(runtime, {"frame.jpg": CONTENTS["frame-1.jpg"]})
     await archive(runtime, made.id)
     (segment,) = await fetch(database, "SELECT key FROM media_files WHERE role = 'archive'")
     path = runtime.store.path_of(segment["key"])

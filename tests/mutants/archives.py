@@ -71,12 +71,12 @@ MUTANTS = (
         (f"{_LIFE}::test_deleting_a_restored_file_takes_the_archive_that_has_a_copy",),
     ),
     Mutant(
-        "an archived run is ended although it was extended",
-        5,
+        "a run at its end leaves its archive behind",
+        8,
         "retention/removal/archive_expiry.py",
-        "    WHERE job.archived_at IS NOT NULL AND job.deleted_at IS NULL AND job.expires_at <= :now\n",
-        "    WHERE job.archived_at IS NOT NULL AND job.deleted_at IS NULL\n",
-        (f"{_LIFE}::test_extending_an_archived_run_extends_its_archive",),
+        "            await jobs.take_job(session, job, weighed, haul)\n",
+        "",
+        (f"{_LIFE}::test_an_archived_run_is_deleted_at_its_end_and_its_summary_stays",),
     ),
     Mutant(
         "who was taken over ends the task all the same",

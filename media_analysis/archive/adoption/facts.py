@@ -1,12 +1,12 @@
 """What the manifest of an old archive says of its run, checked before anything of it becomes a row of ours."""
 
+import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from media_analysis.archive.adoption.naming import NEVER_ARCHIVED
@@ -24,6 +24,7 @@ _MEDIA_TYPE: Final = re.compile(
     r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(; ?[\w!#$&^.+-]{1,64}=[\w.+-]{1,64})*", re.ASCII
 )
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+Instant = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC))]
 Line = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$")]
 
@@ -60,9 +61,9 @@ class JobFacts(BaseModel):
     category: Category = Category.OUTPUTS
     warnings: list[Warned] = []
     produced: dict[Category, Amounts] = {}
-    created_at: AwareDatetime
-    started_at: AwareDatetime | None = None
-    completed_at: AwareDatetime
+    created_at: Instant
+    started_at: Instant | None = None
+    completed_at: Instant
 
     @classmethod
     def of(cls, head: ManifestHead) -> "JobFacts":
@@ -72,8 +73,7 @@ class JobFacts(BaseModel):
             ArchiveDamaged: it cannot be that of a run that has ended.
 
         """
-        document = orjson.dumps(dict(head.job))
-        require_storable(document)
+        document = storable(head.job)
         try:
             facts = cls.model_validate_json(document)
         except ValidationError as error:
@@ -95,8 +95,8 @@ class ResultFacts(BaseModel):
     kind: Word
     category: Category
     media_file_id: UUID | None
-    created_at: AwareDatetime
-    expires_at: AwareDatetime | None
+    created_at: Instant
+    expires_at: Instant | None
     data: dict[str, Any]
 
 
@@ -110,10 +110,9 @@ def result_line(result: Mapping[str, Any]) -> bytes:
         ArchiveDamaged: it cannot be a result.
 
     """
-    line = orjson.dumps(dict(result), option=orjson.OPT_APPEND_NEWLINE)
-    require_storable(line)
+    line = storable(result)
     read_result(line)
-    return line
+    return line + b"\n"
 
 
 def read_result(line: bytes) -> ResultFacts:
@@ -129,15 +128,20 @@ def read_result(line: bytes) -> ResultFacts:
         raise ArchiveDamaged(f"a result in its manifest: {error.errors()[0]['msg']}") from error
 
 
-def require_storable(document: bytes) -> None:
-    """Return if PostgreSQL can keep a JSON document.
+def storable(document: Mapping[str, Any]) -> bytes:
+    """Return a document as one line of JSON that PostgreSQL can keep.
 
     Raises:
-        ArchiveDamaged: it has a NUL.
+        ArchiveDamaged: it has a NUL, or is nested too deep.
 
     """
-    if _NUL.search(document):
+    try:
+        line = json.dumps(document).encode()
+    except RecursionError as error:
+        raise ArchiveDamaged("a document in its manifest is nested too deep") from error
+    if _NUL.search(line):
         raise ArchiveDamaged("a text in its manifest has a NUL")
+    return line
 
 
 def require_file(file: ManifestFile, places: set[tuple[str, int | None]]) -> None:

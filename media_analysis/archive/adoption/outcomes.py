@@ -1,7 +1,6 @@
 """What becomes of old runs and archives, one by one and in all."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -91,10 +90,6 @@ class ImportReport:
     in_place: bool
     dry_run: bool
     outcomes: list[Outcome] = field(default_factory=list)
-
-    def of(self, fate: Fate, subject: Subject) -> Sequence[Outcome]:
-        """Return the outcomes of one kind."""
-        return [each for each in self.outcomes if each.fate is fate and each.subject is subject]
 
     @property
     def failed(self) -> bool:

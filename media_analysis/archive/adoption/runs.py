@@ -73,7 +73,7 @@ class RunAdopter:
         taken = await self.files.adopt(folder, adoptions)
         fate = Fate.KNOWN if known.part is Part.ALL and not taken.files else Fate.ADOPTED
         outcome = self._told(folder, fate, known, survey, taken, request, now)
-        if known.part is not Part.ALL:
+        if known.part is not Part.ALL or taken.files:
             await self._finish(request, outcome)
         if request.rename and outcome.folder_name is not None:
             outcome.renamed = await asyncio.to_thread(_rename, folder.path, outcome.folder_name)

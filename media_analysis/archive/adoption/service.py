@@ -82,6 +82,7 @@ class RunImportService:
     async def _adopt(
         self, ground: Ground, found: Found, request: ImportRequest, at: datetime, counted_from: datetime | None
     ) -> Outcome:
+        self._require_place(ground, found)
         match found:
             case FoundRun():
                 folder = RunFolder(ground, found)
@@ -94,6 +95,14 @@ class RunImportService:
             case Passed():
                 raise PassedOver(found.reason)
         assert_never(found)
+
+    def _require_place(self, ground: Ground, found: Found) -> None:
+        """Return unless its key would lie below another root of the store."""
+        name = _what(found)[0]
+        if isinstance(found, Passed) or not ground.in_place:
+            return
+        if self.store.path_of(ground.prefix + name) != ground.root / name:
+            raise Refused("archives lie below the base path of archives, and nothing else does")
 
 
 def _untaken(found: Found, fate: Fate, reason: str) -> Outcome:

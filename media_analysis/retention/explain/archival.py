@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.models import MediaFile, RetentionRule
+from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.retention.explain.explanation import Barrier, Blocker, Scope, Step, job_hold
 from media_analysis.retention.removal.condemned import Amount, of_job
@@ -106,11 +106,20 @@ def find_due(job: AnalysisJob, terms: ArchivalTerms) -> datetime | None:
 
 
 def find_archiving(file: MediaFile, job: AnalysisJob | None, terms: ArchivalTerms, now: datetime) -> Iterator[Step]:
-    """Yield the step in which a stored file goes into the archive of its run, if it lives to see it."""
+    """Yield the step in which a file goes into the archive of its run, unless it ends before or something keeps it."""
     due_at = None if job is None or file.category in SCRATCH else find_due(job, terms)
     starts_at = None if due_at is None else terms.next_start(max(due_at, now))
-    if starts_at is not None and (file.expires_at is None or file.expires_at > starts_at):
+    if job is None or due_at is None or starts_at is None or file.state is not FileState.STORED:
+        return
+    kept = (job.held_until, file.held_until, file.job_held_until, file.leased_until)
+    ends_at = file.expires_at or FOREVER
+    before = file.expiry_explicit and ends_at < _run_end(job, terms, due_at)
+    if ends_at > starts_at and not before and not any(until is not None and until > starts_at for until in kept):
         yield Step("archive", starts_at, RetentionRule.ARCHIVED)
+
+
+def _run_end(job: AnalysisJob, terms: ArchivalTerms, due_at: datetime) -> datetime:
+    return job.expires_at or due_at - terms.after + terms.kept_for
 
 
 async def explain_archival(
@@ -135,7 +144,7 @@ async def _foretell(
     session: AsyncSession, job: AnalysisJob, terms: ArchivalTerms, told: RunArchival, *, due_at: datetime, now: datetime
 ) -> RunArchival:
     starts_at = terms.next_start(max(due_at, now))
-    ends_at = job.expires_at or due_at - terms.after + terms.kept_for
+    ends_at = _run_end(job, terms, due_at)
     asked = {"job_id": job.id, "at": starts_at or max(due_at, now), "ends_at": ends_at}
     prospects = (await session.execute(_PROSPECTS, asked)).one()
     if not prospects.anything:

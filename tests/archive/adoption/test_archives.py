@@ -71,7 +71,7 @@ async def test_an_archive_of_ours_comes_back_with_its_job_its_files_and_its_resu
         "media_file_id": str(files[0].id),
         "created_at": at.isoformat(),
         "expires_at": None,
-        "data": {"width": 64, "note": "\\u0000 is no NUL here"},
+        "data": {"width": 64, "frames": 10**30, "note": "\\u0000 is no NUL here"},
     }
     raw = packed(folder_name, at, files=files, compression=compression, results=[result])
     path = write_archive(tree, f"{folder_name}.{compression.suffix}", raw, at + timedelta(days=7))

@@ -70,6 +70,7 @@ HOSTILE: Final[Mapping[str, tuple[Making, str]]] = {
     "a job without an end": (job(completed_at=None), "completed_at"),
     "another id": (job(id=str(uuid4())), "another folder name"),
     "a NUL": (job(name="a\0b"), "NUL"),
+    "an end before there were computers": (job(completed_at="1066-10-14T09:00:00+00:00"), "completed_at"),
     "a kind with a space": (job(kind="a b"), "kind"),
     "an unknown category": (file(category="secrets"), "secrets"),
     "scratch": (file(category="temp"), "temp"),

@@ -206,6 +206,18 @@ async def test_a_file_of_an_ended_run_names_the_archiving_among_its_next_steps(r
     assert (told.next_steps[0].at, told.next_steps[0].rule) == (starts_at, "archived")
 
 
+async def test_a_file_that_stays_out_of_the_archive_is_not_promised_to_it(runtime: Runtime) -> None:
+    run = await make_run(runtime)
+    short = await add_file(runtime, run, "short.txt", b"x", expiry=Expiry(at=datetime.now(UTC) + 20 * DAY))
+    scratch = await add_file(runtime, run, "scratch.txt", b"x", category=Category.TEMP)
+    held = run.files["run.log"]
+    await runtime.holds.hold_file(held.id, HoldRequest(actor="alice", reason="mine"), owner="alice")
+
+    told = [await runtime.explanations.explain(file.id, owner="alice") for file in (short, scratch, held)]
+
+    assert [step.step for one in told for step in one.next_steps if step.step == "archive"] == []
+
+
 class TestWithoutSchedule:
     """A service that archives only what it is asked to."""
 
