@@ -87,6 +87,29 @@ def require_agreement(path: Path, compression: str, folder: str) -> dict[str, by
     return {name.removeprefix(f"{folder}/"): (path.parent / name).read_bytes() for name in members}
 
 
+def require_whole(served: Service, compression: str, job: dict[str, Any], contents: dict[str, bytes], at: Path) -> None:
+    """Download an archive in two parts and let the system's programs say what it holds."""
+    download = f"{JOBS}/{job['id']}/archive/download"
+    first = served.curl(download, "-r", "0-999").body
+    at.write_bytes(first + served.curl(download, "-r", "1000-").body)
+    members = require_agreement(at, compression, job["folder_name"])
+    manifest = json.loads(members.pop("manifest.json"))
+    assert at.read_bytes() == served.curl(download).body
+    assert sorted(members.values()) == sorted(contents.values())
+    told = {entry["id"]: (entry["sha256"], entry["size_bytes"]) for entry in manifest["files"]}
+    assert told == {name: (hashlib.sha256(body).hexdigest(), len(body)) for name, body in contents.items()}
+
+
+def require_deleted(served: Service, database: str, job: dict[str, Any]) -> None:
+    """Sweep, and look for what stays of a run whose end has come."""
+    cleanup = served.curl("/api/v1/storage/cleanup?dry_run=false&category=archives", "-X", "POST").json()
+    assert (cleanup["total_jobs_removed"], served.curl(f"{JOBS}/{job['id']}").status) == (1, 410)
+    (summary,) = asyncio.run(fetch(database, "SELECT name, reason, files FROM job_audit"))
+    assert tuple(summary) == ("to be kept", "expired", 1)
+    trail = get(served, f"/api/v1/audit?job_id={job['id']}")["items"]
+    assert {"archived", "unarchived", "deleted"} <= {event["action"] for event in trail}
+
+
 def test_a_run_is_archived_by_the_schedule_read_restored_and_deleted(
     service: tuple[Service, str], database: str, tmp_path: Path
 ) -> None:
@@ -95,30 +118,16 @@ def test_a_run_is_archived_by_the_schedule_read_restored_and_deleted(
     address = f"{JOBS}/{job['id']}"
     files = {file["id"]: file for file in listed(served, job)}
     contents = {file_id: served.curl(f"/api/v1/files/{file_id}/content").body for file_id in files}
-    kinds = {file["category"] for file in files.values()}
+    assert {file["category"] for file in files.values()} == {"frames", "contact_sheets", "outputs"}
+    assert LOG in contents.values()
 
     # The schedule finds it, a week after its end.
     age(database, job, 8)
     wait_until(lambda: get(served, address)["archived_at"] is not None, "the schedule to archive the run")
-
     archived = get(served, f"{JOBS}/archived")["items"]
-    active = get(served, JOBS)["items"]
-    assert kinds == {"frames", "contact_sheets", "outputs"}
-    assert ([run["id"] for run in archived], active) == ([job["id"]], [])
+    assert ([run["id"] for run in archived], get(served, JOBS)["items"]) == ([job["id"]], [])
     assert archived[0]["segments"][0]["filename"] == f"{job['folder_name']}.{TOOLS[compression][1]}"
-
-    # The system's programs open what is downloaded, in two parts.
-    path = tmp_path / "downloaded"
-    whole = served.curl(f"{address}/archive/download").body
-    first = served.curl(f"{address}/archive/download", "-r", "0-999").body
-    path.write_bytes(first + served.curl(f"{address}/archive/download", "-r", "1000-").body)
-    members = require_agreement(path, compression, job["folder_name"])
-    manifest = json.loads(members.pop("manifest.json"))
-    assert path.read_bytes() == whole
-    assert sorted(members.values()) == sorted(contents.values())
-    told = {entry["id"]: (entry["sha256"], entry["size_bytes"]) for entry in manifest["files"]}
-    assert told == {name: (hashlib.sha256(body).hexdigest(), len(body)) for name, body in contents.items()}
-    assert LOG in contents.values()
+    require_whole(served, compression, job, contents, tmp_path / "downloaded")
 
     # A frame is read where it lies; its own address leads there.
     frame = next(file_id for file_id, file in files.items() if file["category"] == "frames")
@@ -134,9 +143,4 @@ def test_a_run_is_archived_by_the_schedule_read_restored_and_deleted(
     assert served.curl(f"{address}/archive", "-X", "POST").status == 202
     wait_until(lambda: get(served, address)["archived_at"] is not None, "the run to be archived again")
     age(database, job, 31)
-    cleanup = served.curl("/api/v1/storage/cleanup?dry_run=false&category=archives", "-X", "POST").json()
-    assert (cleanup["total_jobs_removed"], served.curl(address).status) == (1, 410)
-    (summary,) = asyncio.run(fetch(database, "SELECT name, reason, files FROM job_audit"))
-    assert tuple(summary) == ("to be kept", "expired", 1)
-    trail = get(served, f"/api/v1/audit?job_id={job['id']}")["items"]
-    assert {"archived", "unarchived", "deleted"} <= {event["action"] for event in trail}
+    require_deleted(served, database, job)

@@ -24,7 +24,7 @@ _RUNS = """
     FROM generate_series(1, 20000) AS n
 """
 _GIVE = """
-    UPDATE media_files SET job_id = job.id FROM (
+    UPDATE media_files SET job_id = job.id, expiry_explicit = false FROM (
         SELECT id, row_number() OVER (ORDER BY completed_at) AS n FROM analysis_jobs
     ) AS job, (SELECT id, row_number() OVER (ORDER BY id) AS n FROM media_files) AS file
     WHERE file.n = job.n AND media_files.id = file.id

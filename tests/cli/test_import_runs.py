@@ -44,7 +44,6 @@ OF_ARCHIVES: Final = frozenset(
     }
 )
 IN_PLACE: Final = ("adopt_runs.claiming", "adopt_runs.claimed", "adopt_runs.committing", "adopt_runs.committed")
-"""Points of both are reached by the runs first, hence further hits."""
 KILLS: Final = [
     *(f"{point}:1" for point in sorted(OF_RUNS | OF_ARCHIVES)),
     *(
@@ -55,6 +54,7 @@ KILLS: Final = [
         "upload.file_synced:6",
     ),
 ]
+"""Points that both have are reached by the runs first, hence the later hits."""
 AT: Final = days_ago(5)
 RUN: Final = UUID("6f1c2a5e-0d3b-4f69-9a51-7a1f4c3d2b10")
 OURS_NAME: Final = stamped(AT, UUID("0199f1de-0000-7000-8000-000000000001"))
