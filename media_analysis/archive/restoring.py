@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Final
 from uuid import UUID
 
@@ -29,11 +30,13 @@ from media_analysis.jobs.queries import require_job
 from media_analysis.media.sniff import extension_of
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
-from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.disk import BUFFER_BYTES, DiskStore
 from media_analysis.storage.keys import object_key
 
 WINDOW: Final = 256
 """Files that share their transactions and are synced together."""
+WINDOW_BYTES: Final = 24 * 2**20
+"""How much of them may wait in memory for that."""
 
 _OPEN_PURGES: Final = text("""
     SELECT DISTINCT purges.id FROM archived_files AS copy JOIN tombstones AS stone ON stone.id = copy.file_id
@@ -147,8 +150,9 @@ class Restorer:
                 rows = (await session.execute(_WINDOW, asked)).all()
             if not rows:
                 return
-            yield [Copy(*row) for row in rows]
-            after = (rows[-1].frame_offset, rows[-1].skip_bytes)
+            window = _cut([Copy(*row) for row in rows])
+            yield window
+            after = (window[-1].frame_offset, window[-1].skip_bytes)
 
     async def _copy_window(self, window: Sequence[Copy], course: Course, copy: CopyWindow) -> Sequence[Returned]:
         wanted = [_register_as(one) for one in window if not one.lives]
@@ -170,6 +174,12 @@ class Restorer:
         failpoint("unarchive.synced")
         living = [one for one in window if not one.lives]
         return [Returned(asked.id, one.file_id) for asked, one in zip(wanted, living, strict=True)]
+
+
+def _cut(rows: Sequence[Copy]) -> Sequence[Copy]:
+    """Return as many of the next files as may wait together for their sync, each with a buffer; one always."""
+    sums = accumulate(min(row.size_bytes, BUFFER_BYTES) for row in rows)
+    return rows[: max(1, sum(buffered <= WINDOW_BYTES for buffered in sums))]
 
 
 async def _require_absent(session: AsyncSession, file_id: UUID) -> None:

@@ -41,13 +41,7 @@ def import_(
 
     Nothing in DIR is changed or deleted. Interrupted, the same command goes on where it stopped.
     """
-    # The rules for owners live with the API's documents.
-    from media_analysis.api.schemas.fields import Owner  # noqa: PLC0415
-
-    try:
-        TypeAdapter(Owner).validate_python(owner)
-    except ValidationError as error:
-        raise InvalidRequest("--owner", "letters, digits, dots, dashes, @ and _, at most 128") from error
+    require_owner(owner)
     request = AdoptionRequest(
         directory=directory,
         category=category,
@@ -59,6 +53,22 @@ def import_(
         over_quota=over_quota,
     )
     _print(run(_import(load(config, data_dir).settings, request)), as_json=as_json)
+
+
+def require_owner(owner: str) -> None:
+    """Return if somebody may be called so.
+
+    Raises:
+        InvalidRequest: nobody may.
+
+    """
+    # The rules for owners live with the API's documents.
+    from media_analysis.api.schemas.fields import Owner  # noqa: PLC0415
+
+    try:
+        TypeAdapter(Owner).validate_python(owner)
+    except ValidationError as error:
+        raise InvalidRequest("--owner", "letters, digits, dots, dashes, @ and _, at most 128") from error
 
 
 async def _import(settings: Settings, request: AdoptionRequest) -> AdoptionReport:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from media_analysis.archive.adoption.archives import ArchiveAdopter
@@ -18,10 +17,9 @@ from media_analysis.archive.adoption.service import RunImportService
 from media_analysis.archive.adoption.storing import ArchiveUpload
 from media_analysis.archive.adoption.terms import MAX_BYTES, Ends, ImportRequest
 from media_analysis.cli.console import ConfigFile, DataDir, complain, err, load, out, run, tabulate
-from media_analysis.cli.import_ import adoption_of
+from media_analysis.cli.import_ import adoption_of, require_owner
 from media_analysis.cli.job_terms import instant, say
 from media_analysis.cli.services import open_services
-from media_analysis.errors import InvalidRequest
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, format_size
 
@@ -54,13 +52,7 @@ def import_runs(
     store, where they lie. Archives, DIR/YYYY/MM/*.tar.gz (.bz2, .xz, .zst) or below DIR/archives, become archived
     jobs once all of them has been read and proven. Interrupted, the same command goes on where it stopped.
     """
-    # The rules for owners live with the API's documents.
-    from media_analysis.api.schemas.fields import Owner  # noqa: PLC0415
-
-    try:
-        TypeAdapter(Owner).validate_python(owner)
-    except ValidationError as error:
-        raise InvalidRequest("--owner", "letters, digits, dots, dashes, @ and _, at most 128") from error
+    require_owner(owner)
     request = ImportRequest(
         directory=directory,
         owner=owner,

@@ -27,8 +27,8 @@ JOBS = "/api/v1/jobs"
 
 # Ids in the order of time, as the service makes them; the same number always is the same run.
 ADD_JOBS = f"""
-    INSERT INTO analysis_jobs (id, owner, name, kind, status, progress, priority, attempts, folder_name, category, created_at, started_at,
-        completed_at, archived_at, expires_at, archive_file_id)
+    INSERT INTO analysis_jobs (id, owner, name, kind, status, progress, priority, attempts, folder_name, category,
+        created_at, started_at, completed_at, archived_at, expires_at, archive_file_id)
     SELECT id, 'owner-' || number % {OWNERS}, 'run ' || number, 'analyze', 'completed', 1, 0, 1,
         to_char(made, 'YYYYMMDD_HH24MISS_') || id, 'outputs', made, made, made,
         CASE WHEN archived THEN made + interval '7 days' END, CASE WHEN archived THEN made + interval '30 days' END,

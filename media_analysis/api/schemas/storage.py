@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.schemas.fields import Document
+from media_analysis.api.schemas.removals import AmountRead
 from media_analysis.retention.lives import Lives
 from media_analysis.retention.models import Sweep, SweepStatus, SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
-from media_analysis.retention.removal.condemned import Amount
 from media_analysis.retention.status import StorageStats
 from media_analysis.storage.category import Category
 
@@ -129,18 +129,6 @@ class QuotaStatus(BaseModel):
     used_bytes: int
     quota_bytes: int | None
     percent_used: float | None = Field(description="null where there is no quota")
-
-
-class AmountRead(BaseModel):
-    """Files, and their bytes."""
-
-    files: int
-    size_bytes: int
-
-    @classmethod
-    def from_amount(cls, amount: Amount) -> Self:
-        """Return the document of an amount."""
-        return cls(files=amount.files, size_bytes=amount.size_bytes)
 
 
 class ArchivedAmount(AmountRead):
