@@ -2,6 +2,7 @@
 
 import atexit
 import importlib.util
+import os
 import shutil
 import tempfile
 from fractions import Fraction
@@ -109,10 +110,14 @@ def vp9() -> Path:
 @cache
 def av1() -> Path:
     """AV1 in MP4."""
-    return film(
-        "av1.mp4",
-        Film(pictures=Pictures(codec="libsvtav1", options={"preset": "8", "crf": "20", "svtav1-params": "lp=1"})),
-    )
+    try:
+        return film(
+            "av1.mp4",
+            Film(pictures=Pictures(codec="libsvtav1", options={"preset": "8", "crf": "20", "svtav1-params": "lp=1"})),
+        )
+    finally:
+        # As root the encoder makes its caller a real-time process, which everything it starts would inherit.
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 @cache

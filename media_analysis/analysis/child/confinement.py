@@ -59,6 +59,8 @@ def confine(confinement: Confinement, *, readable: Iterable[Path]) -> list[str]:
     # The parent's clock ends a task long before; this is for a parent that stands still.
     _limit(resource.RLIMIT_CPU, ceil(confinement.seconds * (os.cpu_count() or 1)) + 1)
     resource.setrlimit(resource.RLIMIT_AS, (confinement.memory_bytes, confinement.memory_bytes + RESERVE_BYTES))
+    # Niceness means nothing under a real-time policy, which whoever started the service may have.
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(confinement.niceness)
     walls = {"landlock": landlock.restrict_reading(readable), "seccomp": seccomp.install()}
     return [name for name, stands in walls.items() if not stands]

@@ -125,6 +125,7 @@ def tell_surroundings(emit: Emitter, sources: Sequence[Source], options: Orders)
             "folder": str(Path.cwd()),
             "descriptors": os.listdir("/proc/self/fd"),  # noqa: PTH208
             "niceness": os.nice(0),
+            "policy": os.sched_getscheduler(0),
             "modules": sorted(sys.modules),
             "group": os.getpgrp() == os.getpid(),
         },

@@ -91,7 +91,7 @@ async def test_nothing_of_the_service_is_open_in_a_child(run: Run, tmp_path: Pat
 async def test_a_child_stands_apart_and_behind(run: Run) -> None:
     told = await document(run, "surroundings")
 
-    assert (told["folder"], told["group"], told["niceness"]) == ("/", True, 5)
+    assert (told["folder"], told["group"], told["niceness"], told["policy"]) == ("/", True, 5, os.SCHED_OTHER)
 
 
 async def test_a_child_loads_no_database_and_no_web_framework(run: Run) -> None:
