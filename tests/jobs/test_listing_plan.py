@@ -38,8 +38,8 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
 
 
 PAGES = [
-    (JobFilter(), "pk_analysis_jobs"),
-    (JobFilter(owner="owner7"), "ix_analysis_jobs_owner"),
+    (JobFilter(), "ix_analysis_jobs_active"),
+    (JobFilter(owner="owner7"), "ix_analysis_jobs_active_owner"),
     (JobFilter(kind="external"), "ix_analysis_jobs_kind"),
     (JobFilter(statuses=[JobStatus.FAILED]), "ix_analysis_jobs_status"),
 ]
@@ -71,7 +71,7 @@ async def test_jobs_of_a_created_range_are_bounded_by_their_ids(runtime: Runtime
 
     plan = await explain(runtime, select_jobs(wanted, before=None, limit=100))
 
-    assert plan.indexes == {"pk_analysis_jobs"}
+    assert plan.indexes == {"ix_analysis_jobs_active"}
     assert "Seq Scan" not in plan.kinds
     assert plan.rows_read <= 4 * 60
 

@@ -132,8 +132,8 @@ def test_archives_have_a_place_apart_from_the_store_or_none(
 
     line = refusal(STORAGE_BASE_PATH=str(tmp_path / store), ARCHIVE_BASE_PATH=str(tmp_path / archives))
 
-    said = f"ARCHIVE_BASE_PATH (environment) is '{tmp_path / archives}': {reason.format(tmp_path)}"
-    assert line.startswith(said)
+    assert line.startswith("ARCHIVE_BASE_PATH (environment) is ")  # long values are cut
+    assert f": {reason.format(tmp_path)}" in line
     assert line.endswith("; allowed: a path; -1 or none")
     assert "\n" not in line
 

@@ -182,7 +182,7 @@ async def test_an_id_of_another_job_is_refused_and_the_others_go_on(
 ) -> None:
     at, run_id = days_ago(1), uuid4()
     make_folder(tree / str(run_id), at)
-    make_folder(tree / stamped(at, run_id), at)
+    make_folder(tree / stamped(days_ago(2), run_id), days_ago(2))
     make_folder(tree / stamped(at), at)
 
     report = await importing(tree)
