@@ -73,11 +73,12 @@ async def withdraw(session: AsyncSession, entry: int) -> None:
 
 
 # The oldest first, which the index on `created` has in order.
+# As an array it is looked for once; a subquery with a limit may be asked again for every row, and so take more.
 _PURGE_LOG = text(f"""
-    DELETE FROM {QUEUE.qualified.queue_table_log} WHERE id IN (
+    DELETE FROM {QUEUE.qualified.queue_table_log} WHERE id = ANY(ARRAY(
         SELECT id FROM {QUEUE.qualified.queue_table_log} WHERE created < now() - CAST(:older_than AS interval)
         ORDER BY created LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) RETURNING id
+    )) RETURNING id
 """)  # noqa: S608 - constants
 
 
