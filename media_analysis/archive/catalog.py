@@ -16,7 +16,7 @@ from media_analysis.archive.models import ArchiveTask
 from media_analysis.archive.packing import prove
 from media_analysis.archive.proof import require_found
 from media_analysis.archive.tallies import Tally, list_tallies
-from media_analysis.archive.unpacking import Copy, Opened
+from media_analysis.archive.unpacking import COPIES, Copy, Opened
 from media_analysis.db.database import Database, clock
 from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived, SegmentNotFound
 from media_analysis.files.archived import ARCHIVE_ROLE, ArchivedFile
@@ -26,11 +26,8 @@ from media_analysis.jobs.queries import require_job
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectReader
 
-_COPY: Final = text("""
-    SELECT copy.file_id, copy.job_id, copy.owner, copy.name, copy.category, copy.filename, copy.media_type,
-        copy.size_bytes, copy.sha256, copy.parent_id, copy.frame_offset, copy.skip_bytes, job.folder_name,
-        EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id) AS lives
-    FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
+_COPY: Final = text(f"""
+    {COPIES}
     WHERE copy.file_id = :file_id AND copy.job_id = :job_id
 """).columns(category=CATEGORY)
 

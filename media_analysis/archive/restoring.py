@@ -18,7 +18,7 @@ from media_analysis.archive.course import Course, Sink
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.archive.room import require_room
 from media_analysis.archive.unarchiving import Returned, bring_back
-from media_analysis.archive.unpacking import Copy, CopyWindow, Opened
+from media_analysis.archive.unpacking import COPIES, Copy, CopyWindow, Opened
 from media_analysis.db.database import Database
 from media_analysis.errors import ArchivedFileNotFound, JobNotArchived, NothingToRestore
 from media_analysis.failpoints import failpoint
@@ -43,11 +43,8 @@ _OPEN_PURGES: Final = text("""
     JOIN purges ON purges.id = stone.purge_id
     WHERE copy.job_id = :job_id AND purges.confirmed_at IS NULL AND purges.due_at IS NOT NULL
 """)
-_WINDOW: Final = text("""
-    SELECT copy.file_id, copy.job_id, copy.owner, copy.name, copy.category, copy.filename, copy.media_type,
-        copy.size_bytes, copy.sha256, copy.parent_id, copy.frame_offset, copy.skip_bytes, job.folder_name,
-        EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id) AS lives
-    FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
+_WINDOW: Final = text(f"""
+    {COPIES}
     WHERE copy.archive_id = :archive_id AND copy.file_id = coalesce(CAST(:file_id AS uuid), copy.file_id)
         AND (copy.frame_offset, copy.skip_bytes) > (:frame, :skip)
     ORDER BY copy.frame_offset, copy.skip_bytes LIMIT :limit

@@ -18,6 +18,15 @@ from media_analysis.storage.category import Category
 HEAD_BYTES: Final = 16
 
 
+COPIES: Final = """
+    SELECT copy.file_id, copy.job_id, copy.owner, copy.name, copy.category, copy.filename, copy.media_type,
+        copy.size_bytes, copy.sha256, copy.parent_id, copy.frame_offset, copy.skip_bytes, job.folder_name,
+        EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id) AS lives
+    FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
+"""
+"""The head of a query whose rows are `Copy`."""
+
+
 class Copy(NamedTuple):
     """What our rows know of a file in a segment, and whether the file itself lives."""
 
