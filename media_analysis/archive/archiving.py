@@ -44,14 +44,6 @@ _MARK_HASH: Final = text("UPDATE media_files SET sha256 = :sha256 WHERE id = :id
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What archiving a run did."""
-
-    archive_id: UUID | None
-    stats: Mapping[str, Any]
-
-
 @dataclass(frozen=True)
 class Archiver:
     """Archives runs; whatever breaks off leaves the originals as they were, and at most an abandoned upload."""
@@ -66,7 +58,7 @@ class Archiver:
     reserve_bytes: int
     """What stays free of the archives' disk."""
 
-    async def run(self, task: ArchiveTask, course: Course, *, retry: int = 0) -> Outcome:
+    async def run(self, task: ArchiveTask, course: Course, *, retry: int = 0) -> None:
         """Archive the run of a claimed task; each `retry` writes under a name of its own.
 
         Raises:
@@ -83,13 +75,14 @@ class Archiver:
         await self._prove_chain(job.id, contents, course)
         if not contents.writes:
             stats = {"files": 0, "size_bytes": 0, "packed_bytes": 0, "seconds": round(time.monotonic() - began, 3)}
-            return await self._commit(task, contents, None, stats)
+            await self._commit(task, contents, None, stats)
+            return
         async with self._registered(job, contents, retry) as registration:
             course.uploads.add(registration.id)
             segment, shares = await self._write(job, contents, registration, course)
             with segment.found:
                 stats = _stats(contents, segment, shares, time.monotonic() - began)
-                return await self._commit(task, contents, segment, stats)
+                await self._commit(task, contents, segment, stats)
 
     async def _take_stock(self, task: ArchiveTask) -> tuple[AnalysisJob, Contents]:
         async with self.db.read_only() as session:
@@ -189,11 +182,10 @@ class Archiver:
 
     async def _commit(
         self, task: ArchiveTask, contents: Contents, segment: Segment | None, stats: dict[str, Any]
-    ) -> Outcome:
+    ) -> None:
         purges = await Commit(self.db, self.kept_for).run(task, contents, segment, stats)
         await self.deleter.purge_entries(purges)
         failpoint("archive.purged")
-        return Outcome(archive_id=None if segment is None else segment.id, stats=stats)
 
 
 def _stats(contents: Contents, segment: Segment, shares: Mapping[str, Share], seconds: float) -> dict[str, Any]:
