@@ -1,7 +1,7 @@
 """Working through archive tasks: claimed by one process at a time, renewed while they run, ended with their outcome."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
@@ -14,12 +14,12 @@ from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveT
 from media_analysis.archive.restoring import Restorer
 from media_analysis.archive.tasks import MAX_ATTEMPTS, Ending
 from media_analysis.db.database import Database
-from media_analysis.errors import MediaAnalysisError, RunChanged
+from media_analysis.errors import MediaAnalysisError, RunChanged, Unavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.queries import renew_leases
 
-TRIES: Final = 3
-"""How often a run that changes while it is packed is packed anew at once."""
+PAUSES_SECONDS: Final = (1.0, 5.0, 25.0)
+"""How long a task waits before it tries again, when database or store did not answer."""
 Observe = Callable[[ArchiveTask], None]
 log = structlog.get_logger()
 
@@ -35,6 +35,7 @@ class ArchiveExecution:
     observe: Observe
     lease_seconds: float = 60.0
     """How long the uploads of a task stay theirs without a word."""
+    pauses: Sequence[float] = PAUSES_SECONDS
 
     async def run_waiting(self) -> int:
         """Work until no task waits; return how many ended here.
@@ -69,7 +70,7 @@ class ArchiveExecution:
                 await self._end(task, _failed("too_many_attempts", "every attempt ended without a word"))
                 return
             async with telling(course, lambda told: self._tell(task, told)):
-                await self._attempt(task, course)
+                await self._persist(task, course)
         except MediaAnalysisError as error:
             await self._end(task, _failed(error.code, str(error)))
         except Stopped:
@@ -87,24 +88,28 @@ class ArchiveExecution:
             await self._end(task, _failed("crashed", type(error).__name__))
         await self._notice(task)
 
-    async def _attempt(self, task: ArchiveTask, course: Course) -> None:
+    async def _persist(self, task: ArchiveTask, course: Course) -> None:
+        """Try again what may pass: at once where the run changed meanwhile, else after a pause."""
+        for retry, pause in enumerate(self.pauses):
+            try:
+                await self._attempt(task, course, retry)
+            except (RunChanged, Unavailable) as error:
+                log.info("archive.begun_again", task_id=str(task.id), reason=error.code)
+                if isinstance(error, Unavailable):
+                    course.begin("retrying")
+                    await asyncio.sleep(pause)
+            else:
+                return
+        await self._attempt(task, course, len(self.pauses))
+
+    async def _attempt(self, task: ArchiveTask, course: Course, retry: int) -> None:
         match task.kind:
             case ArchiveTaskKind.ARCHIVE:
-                await self._archive(task, course)
+                await self.archiver.run(task, course, retry=retry)
             case ArchiveTaskKind.RESTORE:
                 await self.restorer.run(task, course)
             case _:
                 assert_never(task.kind)
-
-    async def _archive(self, task: ArchiveTask, course: Course) -> None:
-        for retry in range(TRIES - 1):
-            try:
-                await self.archiver.run(task, course, retry=retry)
-            except RunChanged:
-                log.info("archive.begun_again", task_id=str(task.id))
-            else:
-                return
-        await self.archiver.run(task, course, retry=TRIES - 1)
 
     async def _tell(self, task: ArchiveTask, course: Course) -> bool:
         try:

@@ -1,13 +1,11 @@
 """Whatever goes wrong on the way, the originals are complete or the archive is, and the reason is told."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
+from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.errors import (
     ArchiveDamaged,
     ArchivedFileNotFound,
@@ -15,11 +13,8 @@ from media_analysis.errors import (
     NothingToRestore,
     QuotaReached,
 )
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.registration import Registration
 from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.runtime import Runtime
-from media_analysis.storage.store import ObjectWriter
 from tests.archive.archived import (
     Run,
     add_file,
@@ -30,31 +25,8 @@ from tests.archive.archived import (
     make_run,
     restore,
 )
+from tests.archive.interrupting import archive_while
 from tests.conftest import execute, fetch
-
-
-@dataclass(frozen=True)
-class Interrupting(Registrar):
-    """A registrar in whose work something else happens, between the look at a run and its packing."""
-
-    meanwhile: Callable[[], Awaitable[Any]] | None = None
-
-    async def create(self, asked: Registration) -> ObjectWriter:
-        if self.meanwhile is not None:
-            await self.meanwhile()
-            object.__setattr__(self, "meanwhile", None)
-        return await super().create(asked)
-
-
-async def archive_while(runtime: Runtime, run: Run, meanwhile: Callable[[], Awaitable[Any]]) -> ArchiveTask:
-    """Archive a run and let something happen before its first byte is packed."""
-    task = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
-    registrar = Interrupting(runtime.db, runtime.store, runtime.registrar.lease_seconds, meanwhile=meanwhile)
-    execution = runtime.archives.execution
-    archiver = replace(execution.archiver, registrar=registrar)
-    await replace(execution, archiver=archiver).run_waiting()
-    await registrar.close()
-    return await ended(runtime, task)
 
 
 async def require_untouched(runtime: Runtime, run: Run, database: str) -> None:

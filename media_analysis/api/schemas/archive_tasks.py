@@ -37,7 +37,7 @@ class ArchiveTaskRead(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None
     attempts: int = Field(description="How often somebody began it")
-    stage: str | None = Field(description="What it is at, such as `packing`, `proving` or `restoring`")
+    stage: str | None = Field(description="What it is at, such as `packing`, `proving`, `restoring` or `retrying`")
     progress: float = Field(description="Share done, 0 to 1")
     done_bytes: int
     total_bytes: int = Field(description="What it will read in all, as far as is known yet")

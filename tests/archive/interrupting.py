@@ -1,0 +1,45 @@
+"""Tasks in whose work something else happens, between the look at a run and the first byte that is written."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from media_analysis.archive.models import ArchiveTask
+from media_analysis.files.registrar import Registrar
+from media_analysis.files.registration import Registration
+from media_analysis.runtime import Runtime
+from media_analysis.storage.store import ObjectWriter
+from tests.archive.archived import Run, ended
+
+Meanwhile = Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Interrupting(Registrar):
+    """A registrar in whose work something else happens, once."""
+
+    meanwhile: Meanwhile | None = None
+
+    async def create(self, asked: Registration) -> ObjectWriter:
+        meanwhile = self.meanwhile
+        if meanwhile is not None:
+            object.__setattr__(self, "meanwhile", None)
+            await meanwhile()
+        return await super().create(asked)
+
+
+async def work_while(runtime: Runtime, meanwhile: Meanwhile, pauses: Sequence[float] = (0.0,)) -> None:
+    """Work off what waits, and let something happen before its first byte is written."""
+    registrar = Interrupting(runtime.db, runtime.store, runtime.registrar.lease_seconds, meanwhile=meanwhile)
+    execution = runtime.archives.execution
+    archiver = replace(execution.archiver, registrar=registrar)
+    restorer = replace(execution.restorer, registrar=registrar)
+    await replace(execution, archiver=archiver, restorer=restorer, pauses=pauses).run_waiting()
+    await registrar.close()
+
+
+async def archive_while(runtime: Runtime, run: Run, meanwhile: Meanwhile) -> ArchiveTask:
+    """Archive a run and let something happen before its first byte is packed."""
+    task = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    await work_while(runtime, meanwhile)
+    return await ended(runtime, task)
