@@ -4,14 +4,13 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import IO, Final, TypeVar
 from uuid import UUID
 
-from media_analysis.storage.store import ObjectWriter
+from media_analysis.storage.store import ObjectWriter, Piece
 
 Value = TypeVar("Value")
 
@@ -99,24 +98,15 @@ async def telling(course: Course, tell: Tell) -> AsyncIterator[None]:
 
 
 class Sink:
-    """Gives what a thread makes to a writer of the loop, one piece ahead: both work, and memory stays bounded."""
+    """Gives what a thread makes to a new object, for as long as somebody waits for it."""
 
     def __init__(self, writer: ObjectWriter, course: Course) -> None:
         self._writer = writer
         self._course = course
-        self._loop = asyncio.get_running_loop()
-        self._writing: Future[None] | None = None
 
-    def __call__(self, chunk: bytes) -> None:
-        self.drain()
+    def __call__(self, piece: Piece) -> None:
         self._course.advance(0)
-        self._writing = asyncio.run_coroutine_threadsafe(self._writer.write(chunk), self._loop)
-
-    def drain(self) -> None:
-        """Wait for what is being written."""
-        if self._writing is not None:
-            self._writing.result()
-            self._writing = None
+        self._writer.put(piece)
 
 
 def spool() -> IO[bytes]:

@@ -4,13 +4,14 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 from uuid import UUID
 
 from media_analysis.archive.course import Course, Sink, spool
 from media_analysis.archive.format.manifest import ManifestFile, ManifestReader
-from media_analysis.archive.format.packing import Packer
+from media_analysis.archive.format.packing import Packer, Source
 from media_analysis.archive.format.reading import verify
 from media_analysis.archive.found import Found
 from media_analysis.archive.planning import Plan
@@ -40,7 +41,7 @@ def pack(plan: Plan, path_of: PathOf, sink: Sink, course: Course) -> dict[str, S
     packer = Packer(plan.compression, plan.folder_name, sink)
     size_bytes = plan.manifest.seek(0, os.SEEK_END)
     plan.manifest.seek(0)
-    packer.add_manifest(plan.manifest_name, cast("BinaryIO", plan.manifest), size_bytes, modified_at=plan.packed_at)
+    packer.add_manifest(plan.manifest_name, cast("Source", plan.manifest), size_bytes, modified_at=plan.packed_at)
     plan.manifest.seek(0)
     plan.keys.seek(0)
     for file, key in zip(_files(plan), plan.keys, strict=True):
@@ -48,7 +49,6 @@ def pack(plan: Plan, path_of: PathOf, sink: Sink, course: Course) -> dict[str, S
             packer.add_file(file, source)
         course.advance(file.size_bytes)
     packer.finish()
-    sink.drain()
     return {kind: Share(amount.raw_bytes, amount.packed_bytes) for kind, amount in packer.packed.items()}
 
 
@@ -74,7 +74,7 @@ def prove(path: Path, course: Course) -> IO[bytes]:
     return found
 
 
-def open_object(path: Path, file_id: UUID | None) -> BinaryIO:
+def open_object(path: Path, file_id: UUID | None) -> FileIO:
     """Open an object of the store for a thread.
 
     Raises:
@@ -82,7 +82,7 @@ def open_object(path: Path, file_id: UUID | None) -> BinaryIO:
 
     """
     try:
-        return os.fdopen(os.open(path, READ), "rb", buffering=0)
+        return FileIO(os.open(path, READ))
     except FileNotFoundError as error:
         raise ObjectMissing(path.name if file_id is None else str(file_id)) from error
 

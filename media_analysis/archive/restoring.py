@@ -30,8 +30,9 @@ from media_analysis.jobs.queries import require_job
 from media_analysis.media.sniff import extension_of
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
-from media_analysis.storage.disk import BUFFER_BYTES, DiskStore
+from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import object_key
+from media_analysis.storage.writing import BUFFER_BYTES
 
 WINDOW: Final = 256
 """Files that share their transactions and are synced together."""

@@ -140,5 +140,3 @@ def _pour(chunks: Iterator[bytes], sink: Sink | None, course: Course) -> None:
         course.advance(len(chunk))
         if sink is not None:
             sink(chunk)
-    if sink is not None:
-        sink.drain()

@@ -2,12 +2,10 @@
 
 import asyncio
 import errno
-import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,80 +15,25 @@ from uuid import UUID
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedReader
 
-from media_analysis.errors import DiskFull, MediaAnalysisError, ObjectMissing, StoreUnavailable
+from media_analysis.errors import ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.directories import make_directories, sync_directory
+from media_analysis.storage.calls import translate, translated_errors, uncancelled
+from media_analysis.storage.directories import make_directories
 from media_analysis.storage.marker import require_marker
 from media_analysis.storage.overwriting import overwrite_all
 from media_analysis.storage.places import Places
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
 from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
+from media_analysis.storage.writing import DiskWriter
 
 Value = TypeVar("Value")
 
 FILE_MODE: Final = 0o644
-BUFFER_BYTES: Final = 512 * 1024
-"""What is gathered before a thread writes and hashes it; a small file costs one hop in all."""
 READ_BYTES: Final = 256 * 1024
 THREADS: Final = 16
 _NEW_NAME: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME_RACES: Final = 20
-
-
-class DiskWriter:
-    """A new file, written and hashed in threads through the descriptor that created it."""
-
-    def __init__(self, descriptor: int, path: Path, run: Callable[..., asyncio.Future[None]]) -> None:
-        self.size_bytes = 0
-        self._descriptor: int | None = descriptor
-        self._path = path
-        self._run = run
-        self._hash = hashlib.sha256()
-        self._buffer: list[bytes] = []
-        self._buffered_bytes = 0
-
-    async def write(self, chunk: bytes) -> None:
-        self._buffer.append(chunk)
-        self._buffered_bytes += len(chunk)
-        self.size_bytes += len(chunk)
-        if self._buffered_bytes >= BUFFER_BYTES:
-            await _uncancelled(self._run(self._flush))
-
-    async def sync(self) -> bytes:
-        await _uncancelled(self._run(self._flush_and_sync))
-        return self._hash.digest()
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _flush(self) -> None:
-        chunk, self._buffer, self._buffered_bytes = b"".join(self._buffer), [], 0
-        with _translated_errors():
-            self._hash.update(chunk)
-            _write_all(self._open_descriptor(), chunk)
-        failpoint("upload.bytes_written")
-
-    def _flush_and_sync(self) -> None:
-        self._flush()
-        with _translated_errors():
-            # A failed fsync is never repeated: the kernel may have dropped the pages it could not write.
-            os.fsync(self._open_descriptor())
-            failpoint("upload.file_synced")
-            self._sync_name()
-
-    def _sync_name(self) -> None:
-        try:
-            sync_directory(self._path.parent)
-        except FileNotFoundError as error:
-            raise ObjectMissing(self._path.name) from error
-
-    def _open_descriptor(self) -> int:
-        if self._descriptor is None:
-            raise StoreUnavailable("the object was closed while it was written")
-        return self._descriptor
 
 
 @dataclass(frozen=True)
@@ -145,7 +88,7 @@ class DiskStore:
     async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
         creating = self._run(self._create_all, keys)
         try:
-            return await _uncancelled(creating)
+            return await uncancelled(creating)
         except asyncio.CancelledError:
             # The thread created the names whether or not anybody waited; the caller still holds their rows.
             if creating.exception() is None:
@@ -163,10 +106,10 @@ class DiskStore:
         return DiskReader(file, os.fstat(file.fileno()).st_size)
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
-        return await _uncancelled(self._run(self._overwrite_and_delete if overwrite else self._delete_all, keys))
+        return await uncancelled(self._run(self._overwrite_and_delete if overwrite else self._delete_all, keys))
 
     async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
-        return await _uncancelled(self._run(self._set_aside, keys, day))
+        return await uncancelled(self._run(self._set_aside, keys, day))
 
     async def capacity(self, key: str = "") -> Capacity:
         try:
@@ -194,8 +137,8 @@ class DiskStore:
         try:
             descriptor = self._create_name(path, below=self.places.root_of(key))
         except OSError as error:
-            return _translate(error)
-        return DiskWriter(descriptor, path, self._run)
+            return translate(error)
+        return DiskWriter(descriptor, path, self._threads)
 
     def _create_name(self, path: Path, *, below: Path) -> int:
         for _ in range(_NAME_RACES):
@@ -220,7 +163,7 @@ class DiskStore:
     def _set_aside(self, keys: Sequence[str], day: date) -> Mapping[str, str]:
         self._require_markers()
         moved: dict[str, str] = {}
-        with _translated_errors():
+        with translated_errors():
             for root, lying in self.places.by_root(keys):
                 moved |= set_aside(root, lying, day)
         return moved
@@ -250,37 +193,3 @@ def _close_all(made: Iterable[DiskWriter | Exception]) -> None:
     for writer in made:
         if isinstance(writer, DiskWriter):
             writer.close()
-
-
-def _write_all(descriptor: int, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-async def _uncancelled(working: asyncio.Future[Value]) -> Value:
-    """Wait for a thread however often cancelled: it works on, and its descriptor must stay open till then."""
-    cancelled: asyncio.CancelledError | None = None
-    while not working.done():
-        try:
-            await asyncio.wait([working])
-        except asyncio.CancelledError as again:
-            cancelled = again
-    if cancelled is not None:
-        working.exception()  # somebody has to look at it, or the loop reports it as lost
-        raise cancelled
-    return working.result()
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _translate(error) from error
-
-
-def _translate(error: OSError) -> MediaAnalysisError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull()
-    return StoreUnavailable(errno_name(error))

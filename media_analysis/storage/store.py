@@ -8,6 +8,8 @@ from typing import Protocol
 
 from media_analysis.storage.places import Places
 
+Piece = bytes | memoryview
+
 
 @dataclass(frozen=True)
 class DeleteOutcome:
@@ -32,6 +34,13 @@ class ObjectWriter(Protocol):
 
     async def write(self, chunk: bytes) -> None:
         """Append `chunk`."""
+        ...
+
+    def put(self, piece: Piece) -> None:
+        """Append `piece` from a thread of the caller's own, and hash it while that goes on.
+
+        The memory of a piece is the caller's again when the next call has returned. Either this or `write` is used.
+        """
         ...
 
     async def sync(self) -> bytes:

@@ -194,10 +194,18 @@ MUTANTS = (
     Mutant(
         "a descriptor is closed under its thread",
         3,
-        "storage/disk.py",
+        "storage/calls.py",
         "    while not working.done():\n",
         "    if not working.done():\n",
         ("tests/storage/test_disk_names.py",),
+    ),
+    Mutant(
+        "memory is used again while it is still hashed",
+        3,
+        "storage/writing.py",
+        "        gathered = self._take()\n        self._finish_hashing()\n",
+        "        gathered = self._take()\n",
+        ("tests/storage/test_contract.py::test_what_a_thread_puts_from_two_memories_in_turn_is_stored_and_hashed",),
     ),
     Mutant(
         "a name is overwritten",

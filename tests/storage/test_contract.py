@@ -1,11 +1,15 @@
 """What every store promises, whatever holds its bytes."""
 
+import asyncio
 import hashlib
+import os
+from itertools import cycle
 
 import pytest
 
 from media_analysis.errors import ObjectMissing, StoreUnavailable
 from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.writing import BUFFER_BYTES, WRITEBACK_BYTES
 from tests.storage.conftest import create, get, put
 
 KEY = "uploads/2026-01-01/a.bin"
@@ -129,3 +133,26 @@ async def test_the_capacity_is_that_of_the_medium(store: ObjectStore) -> None:
     capacity = await store.capacity()
 
     assert 0 < capacity.free_bytes <= capacity.total_bytes
+
+
+@pytest.mark.parametrize("piece_bytes", [1000, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1, 3_000_000])
+async def test_what_a_thread_puts_from_two_memories_in_turn_is_stored_and_hashed(
+    store: ObjectStore, piece_bytes: int
+) -> None:
+    content = os.urandom(max(5 * piece_bytes + 17, 2 * WRITEBACK_BYTES if piece_bytes > BUFFER_BYTES else 0))
+    writer = await create(store, KEY)
+
+    def work() -> None:
+        memories = cycle([bytearray(piece_bytes), bytearray(piece_bytes)])
+        for start in range(0, len(content), piece_bytes):
+            piece, memory = content[start : start + piece_bytes], next(memories)
+            memory[: len(piece)] = piece
+            writer.put(memoryview(memory)[: len(piece)])
+
+    await asyncio.to_thread(work)
+    digest = await writer.sync()
+    writer.close()
+
+    assert writer.size_bytes == len(content)
+    assert digest == hashlib.sha256(content).digest()
+    assert await get(store, KEY) == content

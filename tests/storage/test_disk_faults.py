@@ -1,5 +1,7 @@
 """A disk that is full, or fails to make things durable."""
 
+import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -18,10 +20,7 @@ from tests.storage.conftest import create, put
 
 KEY = "uploads/2026-01-01/a.bin"
 
-FAILING_FSYNC = (
-    *("strace", "-f", "--seccomp-bpf", "-qq", "-o", os.devnull),
-    *("-e", "trace=fsync", "-e", "inject=fsync:error=EIO"),
-)
+LARGE_BYTES = 20_000_000
 USE_STORE = """
 import asyncio, json, sys
 from pathlib import Path
@@ -33,11 +32,11 @@ async def delete(store, *keys):
     outcome = await store.delete_many(list(keys))
     return {"gone": list(outcome.gone), "failed": outcome.failed}
 
-async def write(store, key):
+async def write(store, key, size):
     writer = (await store.create_many([key]))[0]
-    await writer.write(b"content")
     try:
-        await writer.sync()
+        await writer.write(bytes(size))
+        return (await writer.sync()).hex()
     except MediaAnalysisError as error:
         return error.code
     finally:
@@ -45,7 +44,8 @@ async def write(store, key):
 
 root, instance_id, work, *keys = sys.argv[1:]
 store = DiskStore(Path(root), UUID(instance_id))
-print(json.dumps(asyncio.run({"delete": delete, "write": write}[work](store, *keys))))
+work = write(store, keys[0], int(keys[1])) if work == "write" else delete(store, *keys)
+print(json.dumps(asyncio.run(work)))
 store.close()
 """
 
@@ -84,6 +84,20 @@ async def test_a_full_disk_is_told_as_such_and_has_room_again_after_a_deletion(t
     assert list(outcome.gone) == [KEY]
 
 
+async def test_a_full_disk_is_told_to_a_thread_that_puts_pieces(tiny: DiskStore) -> None:
+    writer = await create(tiny, KEY)
+
+    def work() -> None:
+        for _ in range(3):
+            writer.put(bytes(600_000))
+
+    with pytest.raises(DiskFull):
+        await asyncio.to_thread(work)
+    writer.close()
+
+    assert list((await tiny.delete_many([KEY])).gone) == [KEY]
+
+
 async def test_a_disk_without_room_for_a_name_fails_that_name_only(tiny: DiskStore) -> None:
     await put(tiny, "clips/a.bin")
     mount("-o", "remount,nr_inodes=5", str(tiny.root))
@@ -95,16 +109,14 @@ async def test_a_disk_without_room_for_a_name_fails_that_name_only(tiny: DiskSto
     assert isinstance(full, DiskFull)
 
 
-def with_failing_fsync(store: DiskStore, work: str, *keys: str) -> object:
-    """Use the store from a process whose every fsync ends in EIO."""
+def with_failing(call: str, store: DiskStore, work: str, *arguments: str) -> object:
+    """Use the store from a process in which every such call of the kernel ends in EIO."""
     if shutil.which("strace") is None:
         pytest.skip("strace injects the fault")
-    done = subprocess.run(
-        [*FAILING_FSYNC, sys.executable, "-c", USE_STORE, str(store.root), str(read_marker(store.root)), work, *keys],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
+    faults = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", os.devnull, "-e", f"trace={call}"]
+    faults += ["-e", f"inject={call}:error=EIO"]
+    program = [sys.executable, "-c", USE_STORE, str(store.root), str(read_marker(store.root)), work, *arguments]
+    done = subprocess.run([*faults, *program], capture_output=True, check=False, text=True)
     if "ptrace" in done.stderr:
         pytest.skip("tracing is not allowed here")
     assert done.returncode == 0, done.stderr
@@ -116,16 +128,22 @@ async def test_what_is_unlinked_but_not_durably_so_stays_on_the_outbox(disk: Dis
     for key in keys:
         await put(disk, key)
 
-    outcome = with_failing_fsync(disk, "delete", *keys)
+    outcome = with_failing("fsync", disk, "delete", *keys)
     again = await disk.delete_many(keys)
 
     assert outcome == {"gone": [], "failed": dict.fromkeys(keys, "EIO")}
     assert (list(again.gone), again.failed) == (keys, {})
 
 
+async def test_a_disk_that_refuses_to_begin_early_is_synced_at_the_end(disk: DiskStore) -> None:
+    digest = with_failing("fadvise64", disk, "write", KEY, str(LARGE_BYTES))
+
+    assert digest == hashlib.sha256(bytes(LARGE_BYTES)).hexdigest()
+
+
 async def test_a_failed_fsync_fails_the_upload(disk: DiskStore) -> None:
     await put(disk, "uploads/2026-01-01/b.bin")
 
-    code = with_failing_fsync(disk, "write", KEY)
+    code = with_failing("fsync", disk, "write", KEY, "7")
 
     assert code == "store_unavailable"

@@ -19,7 +19,7 @@ from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead, ManifestWriter, manifest_name
 from media_analysis.archive.format.names import Names
-from media_analysis.archive.format.packing import Packer
+from media_analysis.archive.format.packing import Packer, Source
 from media_analysis.archive.format.reading import Entry, TarReader, scan
 from media_analysis.archive.packing import Share, open_object
 from media_analysis.errors import ArchiveDamaged
@@ -92,14 +92,13 @@ class Repacking:
             size_bytes = manifest.tell()
             manifest.seek(0)
             packer = Packer(self.compression, self.job.folder_name, sink)
-            packer.add_manifest(manifest_name(0), cast("BinaryIO", manifest), size_bytes)
+            packer.add_manifest(manifest_name(0), cast("Source", manifest), size_bytes)
             with open_object(self.path, None) as raw:
                 entries = TarReader(FrameReader(raw, detected(raw)), lenient=True)
                 for file in self._files():
-                    packer.add_file(file, cast("BinaryIO", _Reader(_next(entries))))
+                    packer.add_file(file, _Reader(_next(entries)))
                     course.advance(file.size_bytes)
             packer.finish()
-            sink.drain()
         return {kind: Share(amount.raw_bytes, amount.packed_bytes) for kind, amount in packer.packed.items()}
 
     def _describe(self, out: IO[bytes]) -> None:
@@ -153,7 +152,12 @@ class _Reader:
         self._chunks = entry.chunks()
         self._left = b""
 
-    def read(self, size_bytes: int) -> bytes:
+    def readinto(self, buffer: memoryview, /) -> int:
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def read(self, size_bytes: int, /) -> bytes:
         self._left = self._left or next(self._chunks, b"")
         piece, self._left = self._left[:size_bytes], self._left[size_bytes:]
         return piece

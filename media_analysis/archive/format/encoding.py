@@ -9,6 +9,7 @@ from typing import Final, Protocol, assert_never
 from isal import isal_zlib
 
 from media_analysis.archive.format.compression import Compression
+from media_analysis.storage.store import Piece
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -17,6 +18,7 @@ else:
 
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _GZIP_BLOCK_BYTES: Final = 65_535
+_GZIP_FULL_BLOCK: Final = b"\x00\xff\xff\x00\x00"
 _GZIP_LAST_BLOCK: Final = b"\x01\x00\x00\xff\xff"
 _GZIP_LEVEL: Final = 2
 _GZIP_WINDOW: Final = 31
@@ -38,7 +40,7 @@ _XZ_DICTIONARY_BYTES: Final = 1024 * 1024
 class FrameEncoder(Protocol):
     """Turns the chunks of one frame into compressed bytes."""
 
-    def compress(self, chunk: bytes, /) -> bytes:
+    def compress(self, chunk: Piece, /) -> bytes:
         """Return what is complete of the frame once it holds another chunk; may be nothing yet."""
 
     def flush(self) -> bytes:
@@ -56,7 +58,7 @@ class StoredGzip:
         self._crc = 0
         self._size_bytes = 0
 
-    def compress(self, chunk: bytes, /) -> bytes:
+    def compress(self, chunk: Piece, /) -> bytes:
         self._crc = isal_zlib.crc32(chunk, self._crc)
         self._size_bytes += len(chunk)
         header, self._header = self._header, b""
@@ -73,7 +75,7 @@ class StoredZstd:
     def __init__(self) -> None:
         self._header = _ZSTD_HEADER
 
-    def compress(self, chunk: bytes, /) -> bytes:
+    def compress(self, chunk: Piece, /) -> bytes:
         header, self._header = self._header, b""
         return b"".join((header, *_zstd_blocks(chunk)))
 
@@ -100,19 +102,22 @@ def _xz(preset: int) -> FrameEncoder:
     return lzma.LZMACompressor(filters=[{"id": lzma.FILTER_LZMA2, "preset": preset, **dictionary}])
 
 
-def _gzip_blocks(chunk: bytes) -> Iterator[bytes | memoryview]:
+def _gzip_blocks(chunk: Piece) -> Iterator[Piece]:
     for block in _blocks(chunk, _GZIP_BLOCK_BYTES):
-        size = len(block)
-        yield b"\x00" + size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little")
+        yield _GZIP_FULL_BLOCK if len(block) == _GZIP_BLOCK_BYTES else _gzip_block_header(len(block))
         yield block
 
 
-def _zstd_blocks(chunk: bytes) -> Iterator[bytes | memoryview]:
+def _gzip_block_header(size_bytes: int) -> bytes:
+    return b"\x00" + size_bytes.to_bytes(2, "little") + (size_bytes ^ 0xFFFF).to_bytes(2, "little")
+
+
+def _zstd_blocks(chunk: Piece) -> Iterator[Piece]:
     for block in _blocks(chunk, _ZSTD_BLOCK_BYTES):
         yield (len(block) << 3).to_bytes(3, "little")
         yield block
 
 
-def _blocks(chunk: bytes, size: int) -> Iterator[memoryview]:
+def _blocks(chunk: Piece, size: int) -> Iterator[memoryview]:
     view = memoryview(chunk)
     return (view[start : start + size] for start in range(0, len(chunk), size))

@@ -180,10 +180,10 @@ def packed(
     writer.end()
     manifest_bytes = manifest.tell()
     manifest.seek(0)
-    pieces: list[bytes] = []
-    packer = Packer(compression, folder_name, pieces.append)
+    packed = io.BytesIO()
+    packer = Packer(compression, folder_name, packed.write)
     packer.add_manifest(manifest_name(segment), manifest, manifest_bytes)
     for file, content in zip(told, contents.values(), strict=True):
         packer.add_file(file, io.BytesIO(content))
     packer.finish()
-    return b"".join(pieces)
+    return packed.getvalue()

@@ -120,7 +120,7 @@ def pack(compression: Compression, contents: Sequence[Content]) -> Packed:
     files = described(contents)
     manifest = manifest_of(head_of(files, compression), files)
     pieces: list[bytes] = []
-    packer = Packer(compression, FOLDER, pieces.append)
+    packer = Packer(compression, FOLDER, lambda piece: pieces.append(bytes(piece)))
     packer.add_manifest("manifest.json", io.BytesIO(manifest), len(manifest))
     placed = [packer.add_file(file, io.BytesIO(content.body)) for file, content in zip(files, contents, strict=True)]
     packer.finish()
@@ -134,7 +134,7 @@ def need_program(compression: Compression) -> None:
         pytest.skip(f"{program} is not installed")
 
 
-def nowhere(piece: bytes) -> None:
+def nowhere(piece: memoryview) -> None:
     """Take a piece of an archive and forget it."""
 
 

@@ -1,0 +1,125 @@
+"""New objects: written and hashed as their bytes arrive, handed to the disk meanwhile, durable at the end."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from media_analysis.errors import ObjectMissing, StoreUnavailable
+from media_analysis.failpoints import failpoint
+from media_analysis.storage.calls import translated_errors, uncancelled
+from media_analysis.storage.directories import sync_directory
+from media_analysis.storage.store import Piece
+
+BUFFER_BYTES: Final = 512 * 1024
+"""What is gathered before a thread writes and hashes it; a small file costs one hop in all."""
+WRITEBACK_BYTES: Final = 8 * 1024 * 1024
+"""How often the disk is given what was written, so that little is left to wait for in the sync at the end."""
+
+
+class DiskWriter:
+    """A new file, written and hashed in threads through the descriptor that created it."""
+
+    def __init__(self, descriptor: int, path: Path, threads: ThreadPoolExecutor) -> None:
+        self.size_bytes = 0
+        self._descriptor: int | None = descriptor
+        self._path = path
+        self._threads = threads
+        self._hash = hashlib.sha256()
+        self._hashing: Future[None] | None = None
+        self._buffer: list[Piece] = []
+        self._buffered_bytes = 0
+        self._written_bytes = 0
+        self._given_bytes = 0
+
+    async def write(self, chunk: bytes) -> None:
+        if self._gather(chunk):
+            await uncancelled(self._run(self._flush))
+
+    def put(self, piece: Piece) -> None:
+        if not self._gather(piece if len(piece) >= BUFFER_BYTES else bytes(piece)):
+            return
+        gathered = self._take()
+        self._finish_hashing()
+        self._hashing = self._threads.submit(self._hash.update, gathered)
+        self._append(gathered)
+
+    async def sync(self) -> bytes:
+        await uncancelled(self._run(self._flush_and_sync))
+        return self._hash.digest()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _run(self, work: Callable[[], None]) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _gather(self, piece: Piece) -> bool:
+        """Keep a piece; say whether there is enough to write."""
+        self._buffer.append(piece)
+        self._buffered_bytes += len(piece)
+        self.size_bytes += len(piece)
+        return self._buffered_bytes >= BUFFER_BYTES
+
+    def _take(self) -> Piece:
+        pieces, self._buffer, self._buffered_bytes = self._buffer, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _flush(self) -> None:
+        chunk = self._take()
+        # Hashing was asked for before this was, of the same threads: it is under way, or over.
+        self._finish_hashing()
+        self._hash.update(chunk)
+        self._append(chunk)
+
+    def _finish_hashing(self) -> None:
+        if self._hashing is not None:
+            self._hashing.result()
+            self._hashing = None
+
+    def _append(self, chunk: Piece) -> None:
+        with translated_errors():
+            _write_all(self._open_descriptor(), chunk)
+            self._written_bytes += len(chunk)
+            self._begin_writeback()
+        failpoint("upload.bytes_written")
+
+    def _begin_writeback(self) -> None:
+        """Ask the disk to begin with what was written; whether it succeeds is said by the sync at the end alone."""
+        size_bytes = self._written_bytes - self._given_bytes
+        if size_bytes >= WRITEBACK_BYTES:
+            # Linux gives dirty pages to the disk here, and drops none that is not there yet; others may refuse.
+            with suppress(OSError):
+                os.posix_fadvise(self._open_descriptor(), self._given_bytes, size_bytes, os.POSIX_FADV_DONTNEED)
+            self._given_bytes = self._written_bytes
+
+    def _flush_and_sync(self) -> None:
+        self._flush()
+        with translated_errors():
+            # A failed fsync is never repeated: the kernel may have dropped the pages it could not write.
+            os.fsync(self._open_descriptor())
+            failpoint("upload.file_synced")
+            self._sync_name()
+
+    def _sync_name(self) -> None:
+        try:
+            sync_directory(self._path.parent)
+        except FileNotFoundError as error:
+            raise ObjectMissing(self._path.name) from error
+
+    def _open_descriptor(self) -> int:
+        if self._descriptor is None:
+            raise StoreUnavailable("the object was closed while it was written")
+        return self._descriptor
+
+
+def _write_all(descriptor: int, chunk: Piece) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(descriptor, view) :]
