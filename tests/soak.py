@@ -1,4 +1,4 @@
-"""A soak: a dozen clients and two sweepers, while service and PostgreSQL are killed with -9 at random.
+"""A soak: many clients, some with runs, and two sweepers, while service and PostgreSQL are killed with -9 at random.
 
 `scripts/soak [--seconds 90] [--seed 1]` ends with what the oracle says; any violation is exit code 1.
 """
@@ -23,8 +23,10 @@ import httpx
 from media_analysis.db.embedded import embedded_server
 from tests.conftest import fetch
 from tests.oracle import inspect_everything
+from tests.soak_runs import RunUser
 
 CLIENTS = 12
+RUN_USERS = 3
 SIZES = (0, 10, 4_096, 70_000, 700_000)
 CATEGORIES = ("uploads", "temp", "clips", "frames")
 LEASE_SECONDS = 5
@@ -191,13 +193,17 @@ async def soak(directory: Path, *, seconds: float, seed: int) -> list[str]:
     """Return every violation after `seconds` of use and kills."""
     service = Service(directory)
     await service.start()
-    async with httpx.AsyncClient(timeout=30) as http:
-        run = Soak(service, http, time.monotonic() + seconds)
-        users = [run.use(random.Random(f"{seed}-{number}")) for number in range(CLIENTS)]
-        await asyncio.gather(*users, run.sweep(), run.sweep(), run.disturb(random.Random(seed)))
-        await asyncio.sleep(LEASE_SECONDS + 1)
-        await run.send("POST", "/api/v1/storage/cleanup", params={"dry_run": "false"})
-    service.stop()
+    try:
+        async with httpx.AsyncClient(timeout=30) as http:
+            run = Soak(service, http, time.monotonic() + seconds)
+            users = [run.use(random.Random(f"{seed}-{number}")) for number in range(CLIENTS)]
+            keeper = RunUser(run.send, run.ends_at, run.acknowledged, run.broken)
+            users += [keeper.use(random.Random(f"{seed}-run-{number}")) for number in range(RUN_USERS)]
+            await asyncio.gather(*users, run.sweep(), run.sweep(), run.disturb(random.Random(seed)))
+            await asyncio.sleep(LEASE_SECONDS + 1)
+            await run.send("POST", "/api/v1/storage/cleanup", params={"dry_run": "false"})
+    finally:
+        service.stop()
     for answer, times in sorted(run.answers.items()):
         print(f"{times:7,} x {answer}")
     async with embedded_server(directory / "postgres") as server:
