@@ -24,7 +24,7 @@ from media_analysis.archive.planning import plan_segment
 from media_analysis.archive.proof import require_found
 from media_analysis.archive.tasks import count_attempts
 from media_analysis.db.database import Database
-from media_analysis.errors import DiskReserveReached
+from media_analysis.errors import ArchiveDamaged, DiskReserveReached, ObjectMissing, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
@@ -72,7 +72,11 @@ class Archiver:
         await self.deleter.store.require_marker()
         job, contents = await self._take_stock(task)
         failpoint("archive.planned")
-        await self._prove_chain(job.id, contents, course)
+        try:
+            await self._prove_chain(job.id, contents, course)
+        except (ObjectMissing, ArchiveDamaged) as error:  # all it held lives, or was deleted since
+            log.warning("archive.rewritten", job_id=str(job.id), reason=str(error))
+            job, contents = await self._take_stock(task, rewrite=True)
         if not contents.writes:
             stats = {"files": 0, "size_bytes": 0, "packed_bytes": 0, "seconds": round(time.monotonic() - began, 3)}
             await self._commit(task, contents, None, stats)
@@ -84,11 +88,11 @@ class Archiver:
                 stats = _stats(contents, segment, shares, time.monotonic() - began)
                 await self._commit(task, contents, segment, stats)
 
-    async def _take_stock(self, task: ArchiveTask) -> tuple[AnalysisJob, Contents]:
+    async def _take_stock(self, task: ArchiveTask, *, rewrite: bool = False) -> tuple[AnalysisJob, Contents]:
         async with self.db.read_only() as session:
             job, now = await require_job(session, task.job_id, owner=None)
             await inventory.require_archivable(session, job, now=now)
-            contents = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for)
+            contents = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for, rewrite=rewrite)
             unhashed = await inventory.list_unhashed(session, contents)
         for file_id, key in unhashed:  # adopted in place and never read: the manifest, which comes first, needs it
             sha256 = await asyncio.to_thread(digest, self.store.path_of(key), file_id)
@@ -134,8 +138,9 @@ class Archiver:
         async with self.db.read_only() as session:
             number = await count_attempts(session, job.id) - 1
         suffix = self.compression.suffix
-        numbers = [str(one) for one in (number, retry) if one]
-        name = ".".join([job.folder_name, "-".join(numbers), suffix] if numbers else [job.folder_name, suffix])
+        # Bytes of an attempt may still have to be unlinked: two attempts never share a name.
+        numbered = [f"{number}-{retry}" if retry else str(number)] if number or retry else []
+        name = ".".join([job.folder_name, *numbered, suffix])
         return Registration(
             id=uuid7(),
             owner=job.owner,
@@ -154,6 +159,9 @@ class Archiver:
         self, job: AnalysisJob, contents: Contents, registration: Registration, course: Course
     ) -> tuple[Segment, Mapping[str, Share]]:
         async with self.db.read_only() as session:
+            now, rewrite = contents.now, contents.rewrite
+            if contents != await inventory.take_stock(session, job, now=now, kept_for=self.kept_for, rewrite=rewrite):
+                raise RunChanged(job.id)
             plan = await plan_segment(session, job, contents, self.compression)
         with closing(plan):
             course.total_bytes = 2 * contents.size_bytes

@@ -44,9 +44,11 @@ class ArchiveExecution:
             DatabaseUnavailable: no more could be claimed; those under way have ended.
 
         """
-        async with asyncio.TaskGroup() as workers:
-            working = [workers.create_task(self._work()) for _ in range(self.concurrency)]
-        return sum(worker.result() for worker in working)
+        ended = await asyncio.gather(*(self._work() for _ in range(self.concurrency)), return_exceptions=True)
+        for failed in ended:
+            if isinstance(failed, BaseException):
+                raise failed
+        return sum(count for count in ended if isinstance(count, int))
 
     async def _work(self) -> int:
         ended = 0
@@ -136,8 +138,12 @@ class ArchiveExecution:
             log.warning("archive.left_running", task_id=str(task.id), reason=error.code)
 
     async def _hand_back(self, task: ArchiveTask) -> None:
-        async with self.db.transaction() as session:
-            await tasks.mark_handed_back(session, task)
+        """Let another begin at once; where that cannot be said its lease ends, and the cancellation stays one."""
+        try:
+            async with self.db.transaction() as session:
+                await tasks.mark_handed_back(session, task)
+        except MediaAnalysisError as error:
+            log.warning("archive.left_running", task_id=str(task.id), reason=error.code)
 
     async def _notice(self, task: ArchiveTask) -> None:
         try:

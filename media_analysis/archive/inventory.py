@@ -118,8 +118,12 @@ async def require_archivable(session: AsyncSession, job: AnalysisJob, *, now: da
             raise JobHeld(job.id, held_files=obstacle.files, rule=obstacle.rule.value, until=obstacle.until)
 
 
-async def take_stock(session: AsyncSession, job: AnalysisJob, *, now: datetime, kept_for: timedelta) -> Contents:
+async def take_stock(
+    session: AsyncSession, job: AnalysisJob, *, now: datetime, kept_for: timedelta, rewrite: bool = False
+) -> Contents:
     """Say what of a run is to be packed; `kept_for` is how long a run is kept after it has ended.
+
+    All of it is packed again if its archive holds what is gone, or to `rewrite` one that is no good any more.
 
     Raises:
         NothingToArchive: it has neither files that can be archived nor results.
@@ -127,7 +131,7 @@ async def take_stock(session: AsyncSession, job: AnalysisJob, *, now: datetime, 
     """
     ends_at = await _end_of(session, job, kept_for)
     about = {"job_id": job.id, "now": now, "ends_at": ends_at}
-    rewrite = bool((await session.execute(_STALE, {**about, "archive_id": None})).scalar_one())
+    rewrite = rewrite or bool((await session.execute(_STALE, {**about, "archive_id": None})).scalar_one())
     goes = (await session.execute(text(_SUM.format(goes=_GOES)), about)).one()
     packed = goes if rewrite else (await session.execute(text(_SUM.format(goes=_NEW)), about)).one()
     results = (await session.execute(_RESULTS, {"job_id": job.id, "now": now})).scalar_one()

@@ -81,7 +81,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
             token_file = await ensure_admin_token(runtime)
             async with (
                 scheduler.running_scheduler(runtime),
-                running_archivist(runtime.archives),
+                running_archivist(runtime.archives.execution),
                 _working(runtime, url) as interrupt,
             ):
                 yield Service(runtime, token_file, interrupt)

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from media_analysis.archive.suite import Archives
+from media_analysis.archive.execution import ArchiveExecution
 from media_analysis.errors import MediaAnalysisError
 
 LOOK_SECONDS: Final = 1.0
@@ -16,22 +17,25 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def running_archivist(archives: Archives) -> AsyncIterator[None]:
+async def running_archivist(execution: ArchiveExecution) -> AsyncIterator[None]:
     """Work through archive tasks, those of dead processes too, while the block runs."""
-    working = asyncio.create_task(_work(archives))
+    # Each on its own: who is idle looks on while another is long at work, and what one meets stops no other.
+    alone = replace(execution, concurrency=1)
+    working = [asyncio.create_task(_work(alone)) for _ in range(execution.concurrency)]
     try:
         yield
     finally:
-        working.cancel()
-        await asyncio.wait([working])
+        for worker in working:
+            worker.cancel()
+        await asyncio.wait(working)
 
 
-async def _work(archives: Archives) -> None:
+async def _work(execution: ArchiveExecution) -> None:
     while True:
         try:
-            await archives.execution.run_waiting()
-        except* MediaAnalysisError as errors:
-            log.warning("archivist.interrupted", reasons=[str(error) for error in errors.exceptions])
-        except* Exception:
+            await execution.run_waiting()
+        except MediaAnalysisError as error:
+            log.warning("archivist.interrupted", reason=str(error))
+        except Exception:
             log.exception("archivist.crashed")
         await asyncio.sleep(LOOK_SECONDS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.files.registrar import Registrar
@@ -11,6 +11,11 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.store import ObjectWriter
 from tests.archive.archived import Run, ended
 
+CUT: Final = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+"""Ends every connection of the service, as a restart of PostgreSQL does."""
 Meanwhile = Callable[[], Awaitable[Any]]
 
 

@@ -1,0 +1,111 @@
+"""The archivist of a service: several at work, none in another's way, and all of them gone when it stops."""
+
+import asyncio
+import threading
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from media_analysis.archive.execution import ArchiveExecution
+from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
+from media_analysis.files.registrar import Registrar
+from media_analysis.files.registration import Registration
+from media_analysis.runtime import Runtime
+from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.store import ObjectWriter
+from media_analysis.worker.archivist import running_archivist
+from tests.archive.archived import archive, ended, make_run
+from tests.archive.interrupting import CUT
+from tests.conftest import execute, fetch
+from tests.files.conftest import eventually
+
+STOPPED_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Waiting(Registrar):
+    """A registrar whose archive of one run waits until it is released."""
+
+    slow: UUID | None = None
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def create(self, asked: Registration) -> ObjectWriter:
+        if asked.job_id == self.slow:
+            await self.released.wait()
+        return await super().create(asked)
+
+
+def waiting_for(runtime: Runtime, slow: UUID, **about: Any) -> tuple[ArchiveExecution, Waiting]:
+    """Return how two tasks run at once, one of which takes its time."""
+    registrar = Waiting(runtime.db, runtime.store, runtime.registrar.lease_seconds, slow=slow)
+    execution = replace(runtime.archives.execution, concurrency=2, **about)
+    return replace(execution, archiver=replace(execution.archiver, registrar=registrar)), registrar
+
+
+async def completed(database: str, task: ArchiveTask) -> bool:
+    return bool(await fetch(database, "SELECT FROM archive_tasks WHERE id = $1 AND status = 'completed'", task.id))
+
+
+async def test_it_stops_while_the_database_is_away(runtime: Runtime, database: str) -> None:
+    run = await make_run(runtime)
+    await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    marker = runtime.store.root / MARKER_NAME
+    elsewhere = marker.rename(runtime.store.root.with_name("elsewhere"))
+    leave = asyncio.Event()
+
+    async def serve() -> None:
+        async with running_archivist(replace(runtime.archives.execution, pauses=(60.0,))):
+            await leave.wait()
+
+    async def is_pausing() -> bool:
+        return bool(await fetch(database, "SELECT FROM archive_tasks WHERE stage = 'retrying'"))
+
+    serving = asyncio.create_task(serve())
+    await eventually(is_pausing)
+    await execute(database, CUT)
+    leave.set()
+    stopped, _ = await asyncio.wait([serving], timeout=STOPPED_SECONDS)
+    elsewhere.rename(marker)
+
+    assert stopped
+
+
+async def test_who_is_idle_begins_what_comes_while_another_is_long_at_work(runtime: Runtime, database: str) -> None:
+    long, other = await make_run(runtime), await make_run(runtime)
+    await archive(runtime, other.id)
+    first = await runtime.archives.requests.request_archive(long.id, owner=None, requested_by="test")
+    execution, registrar = waiting_for(runtime, long.id)
+
+    async def is_packing() -> bool:
+        return bool(await fetch(database, "SELECT FROM archive_tasks WHERE id = $1 AND stage = 'packing'", first.id))
+
+    async with running_archivist(execution):
+        await eventually(is_packing)
+        second = await runtime.archives.requests.request_restore(other.id, owner=None, requested_by="test")
+        await eventually(lambda: completed(database, second))
+        assert (await ended(runtime, first)).status is ArchiveTaskStatus.RUNNING
+        registrar.released.set()
+        await eventually(lambda: completed(database, first))
+    await registrar.close()
+
+
+async def test_a_claim_that_fails_stops_nobody_else(runtime: Runtime, database: str) -> None:
+    long, short = await make_run(runtime), await make_run(runtime)
+    first, second = [
+        await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+        for run in (long, short)
+    ]
+
+    def cut_before_the_next_claim(task: ArchiveTask) -> None:
+        if task.id == second.id:
+            cutting = threading.Thread(target=lambda: asyncio.run(execute(database, CUT)))
+            cutting.start()
+            cutting.join(STOPPED_SECONDS)
+            registrar.released.set()
+
+    execution, registrar = waiting_for(runtime, long.id, observe=cut_before_the_next_claim, pauses=(0.0, 0.0))
+    async with running_archivist(execution):
+        await eventually(lambda: completed(database, first))
+    await registrar.close()
+
+    assert (await ended(runtime, first)).attempts == 1
