@@ -20,7 +20,7 @@ from media_analysis.archive.room import require_room
 from media_analysis.archive.unarchiving import Returned, bring_back
 from media_analysis.archive.unpacking import COPIES, Copy, CopyWindow, Opened
 from media_analysis.db.database import Database
-from media_analysis.errors import ArchivedFileNotFound, JobNotArchived, NothingToRestore
+from media_analysis.errors import ArchiveDamaged, ArchivedFileNotFound, JobNotArchived, NothingToRestore
 from media_analysis.failpoints import failpoint
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import CATEGORY, MediaFile
@@ -43,6 +43,14 @@ _OPEN_PURGES: Final = text("""
     SELECT DISTINCT purges.id FROM archived_files AS copy JOIN tombstones AS stone ON stone.id = copy.file_id
     JOIN purges ON purges.id = stone.purge_id
     WHERE copy.job_id = :job_id AND purges.confirmed_at IS NULL AND purges.due_at IS NOT NULL
+""")
+_COUNT_LOST: Final = text("""
+    SELECT count(*) FROM archived_files AS copy
+    WHERE copy.job_id = :job_id AND copy.file_id = coalesce(CAST(:file_id AS uuid), copy.file_id)
+        AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
+        AND NOT EXISTS (
+            SELECT FROM media_files AS segment WHERE segment.id = copy.archive_id AND segment.state = 'stored'
+        )
 """)
 _WINDOW: Final = text(f"""
     {COPIES}
@@ -108,6 +116,8 @@ class Restorer:
             if task.file_id is not None:
                 copies = copies.where(ArchivedFile.file_id == task.file_id)
                 await _require_absent(session, task.file_id)
+            if lost := await session.scalar(_COUNT_LOST, {"job_id": job.id, "file_id": task.file_id}):
+                raise ArchiveDamaged(f"{lost} of its files lie in segments that are gone")
             query = select(MediaFile).where(MediaFile.id.in_(copies)).order_by(MediaFile.ordinal)
             segments = (await session.scalars(query)).all()
         if task.file_id is not None and not segments:

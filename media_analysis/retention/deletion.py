@@ -22,7 +22,7 @@ from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import CategoryRules, Delete, decide
 from media_analysis.retention.removal import families
-from media_analysis.retention.removal.archive_expiry import ArchiveExpiry
+from media_analysis.retention.removal.archive_expiry import ArchiveExpiry, list_bound
 from media_analysis.retention.removal.condemned import Haul
 from media_analysis.retention.removal.families import FileRemoval
 from media_analysis.retention.removal.requests import RemovalRequest
@@ -128,7 +128,10 @@ class Deleter:
             )
             if not due:
                 return None
-            decided = sort_out(due, rules, order.now, trash=self.strategy.sweeps is not None)
+            bound = await list_bound(session, [file.id for file in due]) if category is Category.ARCHIVES else ()
+            free = [file for file in due if file.id not in bound]
+            decided = sort_out(free, rules, order.now, trash=self.strategy.sweeps is not None)
+            decided.kept.update(dict.fromkeys(bound, order.now + timedelta(days=1)))
             claims = await self.take(session, category, decided, order)
             failpoint("delete.claiming")
         failpoint("delete.claimed")

@@ -37,6 +37,20 @@ _LOCK_OVER: Final = text("""
     WHERE id = :id AND archived_at IS NOT NULL AND deleted_at IS NULL AND expires_at <= :now
     FOR UPDATE SKIP LOCKED
 """)
+# A file that came back alone lives as long as it says of itself, and its run, whose files it is one of, as long.
+_KEPT: Final = text("""
+    SELECT count(*) AS files, nullif(max(coalesce(expires_at, 'infinity')), 'infinity') AS ends_at
+    FROM media_files
+    WHERE job_id = :id AND state = 'stored' AND role IS DISTINCT FROM 'archive' AND coalesce(expires_at > :now, true)
+        AND (expiry_explicit OR category NOT IN ('temp', 'clips', 'archives'))
+""")
+_PUT_OFF: Final = text("""
+    WITH run AS (UPDATE analysis_jobs SET expires_at = CAST(:ends_at AS timestamptz) WHERE id = :id)
+    UPDATE media_files SET expires_at = CAST(:ends_at AS timestamptz), version = version + 1,
+        due_at = CASE WHEN CAST(:ends_at AS timestamptz) IS NOT NULL
+            THEN nullif(greatest(:ends_at, min_retain_until, held_until, job_held_until), 'infinity') END
+    WHERE job_id = :id AND role = 'archive' AND state = 'stored'
+""")
 # Runs that were restored are few; only their archives can hold what was deleted by itself.
 _STALE: Final = """
     EXISTS (
@@ -53,10 +67,21 @@ _LIST_STALE: Final = text(f"""
 _LOCK_STALE: Final = text(f"""
     SELECT job.id FROM analysis_jobs AS job WHERE job.id = :id AND job.archived_at IS NULL AND {_STALE} FOR UPDATE
 """)  # noqa: S608 - constants
+# Whoever archives or restores a run has its segments locked, so a claimer who has them locked sees how it stands.
+_BOUND: Final = text("""
+    SELECT segment.id FROM media_files AS segment JOIN analysis_jobs AS job ON job.id = segment.job_id
+    WHERE segment.id = ANY(CAST(:ids AS uuid[])) AND segment.role = 'archive' AND segment.state = 'stored'
+        AND job.archived_at IS NOT NULL AND job.deleted_at IS NULL
+""")
 _JOBS_OF_COPIES: Final = text("""
     SELECT DISTINCT job_id FROM archived_files WHERE file_id = ANY(CAST(:ids AS uuid[])) ORDER BY job_id
 """)
 _DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = :id")
+
+
+async def list_bound(session: AsyncSession, file_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Return those of locked files that are archives of archived runs, which go with their runs only."""
+    return frozenset((await session.scalars(_BOUND, {"ids": list(file_ids)})).all())
 
 
 @dataclass
@@ -77,7 +102,7 @@ class ArchiveExpiry:
     """How long an archive that goes with its run can still be restored; None is not at all."""
 
     async def end_over(self, order: Order) -> Ended:
-        """End archived runs whose end has come.
+        """End archived runs whose end has come, and put off that of those with a file that lives on.
 
         Raises:
             DeletionPaused: somebody has to confirm first.
@@ -149,6 +174,10 @@ class ArchiveExpiry:
                 return  # extended, deleted or restored meanwhile, or somebody else ends it
             job = await session.get_one(AnalysisJob, job_id)
             await jobs.lock_files(session, job_id)
+            kept = (await session.execute(_KEPT, {"id": job_id, "now": order.now})).one()
+            if kept.files:
+                await session.execute(_PUT_OFF, {"id": job_id, "ends_at": kept.ends_at})
+                return
             weighed = await jobs.weigh_job(session, job, now=order.now, with_trash=self.trash is None)
             if weighed.obstacles:
                 return

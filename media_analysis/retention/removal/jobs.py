@@ -27,6 +27,12 @@ _SUM_SOURCES: Final = text("""
 _COUNT_RESULTS: Final = text("""
     SELECT count(*) FROM analysis_results WHERE job_id = :job_id AND (published OR :with_hidden)
 """)
+# Of a file that lives beside its copy the row itself is weighed.
+_WEIGH_COPIES: Final = text("""
+    SELECT count(*), max(min_retain_until) FROM archived_files AS copy
+    WHERE job_id = :job_id AND min_retain_until > :now
+        AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
+""")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +45,8 @@ class JobRemoval:
     held_until: datetime | None
     """The hold of the job itself that stands against it."""
     files: Weight
+    copies: Obstacle | None
+    """The minimum retention of files that lie in its archive alone."""
     results: int
     sources: Amount
     """What the job analysed is not its own and stays."""
@@ -49,7 +57,7 @@ class JobRemoval:
     @property
     def obstacles(self) -> Sequence[Obstacle]:
         """What stands against it, strongest first; a job that has no files can be held, too."""
-        found = list(self.files.obstacles)
+        found = [*self.files.obstacles, *([] if self.copies is None else [self.copies])]
         if self.held_until is None or (found and found[0].rule is RetentionRule.HOLD):
             return found
         return [Obstacle(RetentionRule.HOLD, 0, None if self.held_until == FOREVER else self.held_until), *found]
@@ -94,9 +102,17 @@ async def weigh_job(session: AsyncSession, job: AnalysisJob, *, now: datetime, w
         stops=job.status in STOPPABLE,
         held_until=job.held_until if held else None,
         files=await of_job(job.id).weigh(session, now=now, with_trash=with_trash),
+        copies=await _weigh_copies(session, job, now),
         results=(await session.execute(_COUNT_RESULTS, {**about, "with_hidden": hidden})).scalar_one(),
         sources=Amount._make((await session.execute(_SUM_SOURCES, about)).one()),
     )
+
+
+async def _weigh_copies(session: AsyncSession, job: AnalysisJob, now: datetime) -> Obstacle | None:
+    if job.archived_at is None or job.deleted_at is not None:  # what was thrown away was weighed then
+        return None
+    files, until = (await session.execute(_WEIGH_COPIES, {"job_id": job.id, "now": now})).one()
+    return Obstacle(RetentionRule.MINIMUM_RETENTION, files, until) if files else None
 
 
 def require_unprotected(weighed: JobRemoval) -> None:
