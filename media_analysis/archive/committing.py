@@ -47,6 +47,17 @@ _ADD_COPIES: Final = """
     WHERE media_files.size_bytes = found.size_bytes AND media_files.sha256 = found.sha256 AND {goes}
     ON CONFLICT (file_id) DO NOTHING RETURNING file_id
 """
+# A copy from before, of a file that was restored meanwhile, learns what was said of the file since.
+_REFRESH_COPIES: Final = """
+    UPDATE archived_files AS copy SET filename = media_files.filename, expires_at = media_files.expires_at,
+        expiry_explicit = media_files.expiry_explicit, min_retain_until = media_files.min_retain_until
+    FROM media_files
+    WHERE copy.file_id = media_files.id AND copy.job_id = :job_id AND {goes}
+        AND (copy.filename, copy.expiry_explicit, copy.min_retain_until,
+            CASE WHEN copy.expiry_explicit THEN copy.expires_at END)
+        IS DISTINCT FROM (media_files.filename, media_files.expiry_explicit, media_files.min_retain_until,
+            CASE WHEN media_files.expiry_explicit THEN media_files.expires_at END)
+"""
 _COLUMNS: Final = ("ids", "names", "sizes", "hashes", "frames", "skips")
 _COUNT_LEFT: Final = """
     SELECT count(*) FROM media_files
@@ -112,6 +123,7 @@ class Commit:
             if segment is not None:
                 moved += await self._store(session, segment, fresh)
             await self._require_same(session, fresh, segment)
+            await session.execute(text(_REFRESH_COPIES.format(goes=fresh.going.condition)), dict(fresh.values))
             await _bury(session, fresh.going, order, purges, moved)
             await burial.settle(session, moved)
             await self._mark(session, job, fresh, segment, now)

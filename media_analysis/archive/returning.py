@@ -36,7 +36,7 @@ class ReturnService:
         archived_at, deleted_at = await self._stand_of(job_id, owner)
         if archived_at is None and file_id is None:
             return await self.trash.restore_job(job_id, owner=owner, actor=actor)
-        if deleted_at is not None:
+        if deleted_at is not None and archived_at is not None:
             await self.requests.require_room(job_id, file_id)  # or it would leave the trash for nothing
             await self.trash.restore_job(job_id, owner=owner, actor=actor)
         return await self.requests.request_restore(job_id, owner=owner, requested_by=actor, file_id=file_id)

@@ -99,11 +99,14 @@ class ArchiveService:
         """Return how many bytes a restore would bring back, if there is room for them.
 
         Raises:
+            ArchivedFileNotFound, NothingToRestore: the archive has no such file, or it is not only there.
             QuotaReached, DiskReserveReached: there is not.
 
         """
         free_bytes = (await self.store.capacity()).free_bytes
         async with self.db.read_only() as session:
+            if file_id is not None:
+                await _require_copy(session, job_id, file_id)
             return await self._require_room(session, job_id, file_id, free_bytes)
 
     async def _require_room(self, session: AsyncSession, job_id: UUID, file_id: UUID | None, free_bytes: int) -> int:

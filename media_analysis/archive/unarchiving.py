@@ -35,10 +35,9 @@ _COUNT_GOING: Final = text("""
     SELECT count(*) FROM tombstones AS stone JOIN purges ON purges.id = stone.purge_id
     WHERE stone.id = ANY(CAST(:ids AS uuid[])) AND purges.confirmed_at IS NULL
 """)
-_DROP_TOMBSTONES: Final = text("""
-    DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[])) AND rule = 'archived'
-""")
+_DROP_TOMBSTONES: Final = text("DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))")
 # A fresh lifetime: the category's, from now on; only an end somebody asked for and that is still to come stays.
+# What comes back alone goes with its run at the latest, unless somebody asks for more then.
 _BRING_BACK: Final = text("""
     WITH pairs AS (
         SELECT * FROM unnest(CAST(:staged AS uuid[]), CAST(:ids AS uuid[])) AS pairs(staged_id, file_id)
@@ -46,7 +45,10 @@ _BRING_BACK: Final = text("""
         SELECT pairs.staged_id, copy.*, file.reserved_bytes, job.held_until AS run_held_until,
             copy.expiry_explicit AND coalesce(copy.expires_at > now(), true) AS asked_for,
             CASE WHEN copy.expiry_explicit AND coalesce(copy.expires_at > now(), true) THEN copy.expires_at
-                ELSE now() + make_interval(secs => policy.lifetime_seconds) END AS ends_at
+                ELSE nullif(least(
+                    coalesce(now() + make_interval(secs => policy.lifetime_seconds), 'infinity'),
+                    CASE WHEN :alone THEN coalesce(job.expires_at, 'infinity') ELSE 'infinity' END
+                ), 'infinity') END AS ends_at
         FROM pairs JOIN archived_files AS copy USING (file_id) JOIN media_files AS file ON file.id = pairs.staged_id
         JOIN analysis_jobs AS job ON job.id = copy.job_id
         LEFT JOIN category_policies AS policy ON policy.category = copy.category
@@ -68,11 +70,17 @@ _BRING_BACK: Final = text("""
         sum(reserved_bytes)::bigint AS reserved_bytes
     FROM back GROUP BY owner, category
 """).columns(category=CATEGORY)
-# An end somebody asked for that lies behind a whole new life stays; any other belonged to the archive.
+# An end somebody asked for stays, which files or results share with the run, or which lies behind a whole new life;
+# any other belonged to the archive.
 _MARK_RESTORED: Final = text("""
-    UPDATE analysis_jobs SET archived_at = NULL, restored_at = now(),
-        expires_at = CASE WHEN expires_at > now() + :kept_for THEN expires_at END
-    WHERE id = :job_id
+    UPDATE analysis_jobs AS job SET archived_at = NULL, restored_at = now(),
+        expires_at = CASE WHEN job.expires_at > now() + :kept_for OR job.expires_at > now() AND (
+            EXISTS (SELECT FROM archived_files AS copy
+                WHERE copy.job_id = job.id AND copy.expiry_explicit AND copy.expires_at = job.expires_at)
+            OR EXISTS (SELECT FROM analysis_results AS result
+                WHERE result.job_id = job.id AND result.expires_at = job.expires_at)
+        ) THEN job.expires_at END
+    WHERE job.id = :job_id
 """).bindparams(bindparam("kept_for", type_=Interval))
 
 
@@ -101,7 +109,7 @@ async def bring_back(
         await lock_files(session, job.id)
         moved: list[tuple[Account, Movement]] = []
         for chunk in _chunks(copies):
-            moved += await _bring_back(session, job, chunk)
+            moved += await _bring_back(session, job, chunk, alone=task.file_id is not None)
         await ledger.move(session, ledger.sum_movements(moved))
         if task.file_id is None:
             await session.execute(_MARK_RESTORED, {"job_id": job.id, "kept_for": kept_for})
@@ -122,7 +130,7 @@ async def bring_back(
 
 
 async def _bring_back(
-    session: AsyncSession, job: AnalysisJob, copies: Sequence[Returned]
+    session: AsyncSession, job: AnalysisJob, copies: Sequence[Returned], *, alone: bool
 ) -> Sequence[tuple[Account, Movement]]:
     about = {"staged": [copy.staged_id for copy in copies], "ids": [copy.file_id for copy in copies]}
     locked = (await session.execute(_LOCK_STAGED, {"staged": about["staged"]})).scalar_one()
@@ -130,7 +138,7 @@ async def _bring_back(
     if going:
         raise BytesStillGoing(job.id, files=going)
     await session.execute(_DROP_TOMBSTONES, {"ids": about["ids"]})
-    rows = (await session.execute(_BRING_BACK, {**about, "job_id": job.id})).all()
+    rows = (await session.execute(_BRING_BACK, {**about, "job_id": job.id, "alone": alone})).all()
     if locked != len(copies) or sum(row.files for row in rows) != len(copies):
         raise RunChanged(job.id)
     return [

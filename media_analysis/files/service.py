@@ -103,8 +103,8 @@ class FileService:
                 if changed is None:
                     await require_living(session, file_id, owner=owner, now=now)
                     raise FileNotReady(file_id)
+                await require_no_segment(session, file_id)
                 if expiry is not None:
-                    await require_no_segment(session, file_id)
                     await add_events(session, [_extended(changed, actor or changed.owner)])
                 return changed
 

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import clock
+from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.audit import Act
 from media_analysis.files.models import FOREVER, FileState, MediaFile
 from media_analysis.files.queries import next_due
@@ -121,6 +122,7 @@ async def mark_job_extended(
     living = or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > now)
     stored = and_(MediaFile.state == FileState.STORED, living)
     changed = await _change_files(session, job_id, stored, changes)
+    await _date_copies(session, job_id, expires_at)
     of_results = (
         update(AnalysisResult)
         .where(AnalysisResult.job_id == job_id, AnalysisResult.published)
@@ -160,6 +162,15 @@ async def _lock_files(session: AsyncSession, job_id: UUID) -> int:
     """Lock a job's files in one order: two who wait for many rows never wait for each other in a circle."""
     locked: int = (await session.execute(_LOCK_FILES, {"job_id": job_id})).scalar_one()
     return locked
+
+
+async def _date_copies(session: AsyncSession, job_id: UUID, expires_at: datetime | None) -> None:
+    """Give the files inside a job's archive the end they have once they are restored."""
+    ids = (await session.scalars(select(ArchivedFile.file_id).where(ArchivedFile.job_id == job_id))).all()
+    for chunk in _chunks(ids):
+        of_chunk = update(ArchivedFile).where(ArchivedFile.file_id == any_(literal(chunk, ARRAY(Uuid))))
+        dated = of_chunk.values(expires_at=expires_at, expiry_explicit=True)
+        await session.execute(dated, execution_options=_BLIND)
 
 
 async def _change_files(

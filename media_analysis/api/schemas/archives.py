@@ -40,7 +40,9 @@ class ArchivedListQuery(Document):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         begin, end = _begin_of(self.start_date), _end_of(self.end_date)
-        if begin is not None and end is not None and end < begin:
+        if begin is None or end is None:
+            return self
+        if end < begin or (end == begin and not isinstance(self.end_date, datetime)):  # a day's end is the next one's
             raise ValueError("end_date lies before start_date")
         return self
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from media_analysis.archive.adoption.naming import NEVER_ARCHIVED
+from media_analysis.archive.adoption.naming import NEVER_ARCHIVED, RunName
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.files.archived import ARCHIVE_ROLE
@@ -81,8 +81,11 @@ class JobFacts(BaseModel):
             raise ArchiveDamaged(f"its manifest's job: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
         if facts.status not in ENDED:
             raise ArchiveDamaged(f"its run is {facts.status}, and only those that have ended are archived")
-        if facts.folder_name != head.folder_name or not facts.folder_name.endswith(f"_{facts.id}"):
+        folder = RunName.parse(facts.folder_name)
+        if facts.folder_name != head.folder_name or folder is None or folder.id != facts.id:
             raise ArchiveDamaged("its manifest has another folder name than its run")
+        if folder.stamped_at is None:
+            raise ArchiveDamaged("its folder name does not say when its run was made")
         return facts
 
 

@@ -23,6 +23,8 @@ _CATEGORIES: Final = {
     "temp": Category.TEMP,
     "uploads": Category.UPLOADS,
 }
+_COMPUTERS: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Nothing was analysed before."""
 NEVER_ARCHIVED: Final = frozenset({Category.TEMP, Category.CLIPS, Category.ARCHIVES})
 """What archives hold nothing of."""
 
@@ -44,6 +46,8 @@ class RunName:
             stamp = found["stamp"]
             stamped_at = None if stamp is None else datetime.strptime(stamp, "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
         except ValueError:
+            return None
+        if stamped_at is not None and stamped_at < _COMPUTERS:
             return None
         return cls(UUID(found["id"]), stamped_at)
 
