@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from media_analysis.archive.adoption.outcomes import Fate, Outcome
+from media_analysis.archive.adoption.outcomes import Fate, Outcome, Subject
 from media_analysis.archive.format.compression import Compression
 from media_analysis.runtime import Runtime
 from tests.archive.adoption.conftest import Importing
@@ -42,6 +42,10 @@ def file(**about: Any) -> Making:
     return lambda name, at: packed(name, at, files=described(OURS, at, **about))
 
 
+def packed_as(folder_name: str, at: datetime) -> bytes:
+    return packed(folder_name, at, job=job_facts(folder_name, at))
+
+
 def odd(name: str, **fields: Any) -> Making:
     return lambda _name, _at: gzipped(AFTER, member(name, **fields), END).read()
 
@@ -69,6 +73,9 @@ HOSTILE: Final[Mapping[str, tuple[Making, str]]] = {
     "a running job": (job(status="running"), "only those that have ended"),
     "a job without an end": (job(completed_at=None), "completed_at"),
     "another id": (job(id=str(uuid4())), "another folder name"),
+    "a long folder name": (lambda name, at: packed_as(f"{'x' * 300}_{name[-36:]}", at), "another folder name"),
+    "a folder name in two lines": (lambda name, at: packed_as(f"x\r\ny_{name[-36:]}", at), "another folder name"),
+    "a folder name without a time": (lambda name, at: packed_as(name[-36:], at), "does not say when"),
     "a NUL": (job(name="a\0b"), "NUL"),
     "an end before there were computers": (job(completed_at="1066-10-14T09:00:00+00:00"), "completed_at"),
     "a kind with a space": (job(kind="a b"), "kind"),
@@ -196,6 +203,25 @@ async def test_a_segment_that_is_there_twice_is_refused(importing: Importing, tr
     refused = await refusal(importing, tree)
 
     assert "has this segment" in (refused.reason or "")
+
+
+@pytest.mark.parametrize("stamp", ["19691231_235959", "00010101_000000"])
+async def test_a_stamp_from_before_there_were_computers_is_no_run_s(
+    importing: Importing, tree: Path, database: str, stamp: str
+) -> None:
+    at = days_ago(10)
+    name = f"{stamp}_{uuid4()}"
+    make_folder(tree / name, at)
+    write_archive(tree, f"{name}.tar.gz", tarred(name), at)
+
+    fates = {each.subject: each.fate for each in (await importing(tree)).outcomes}
+    again = {each.subject: each.fate for each in (await importing(tree)).outcomes}
+
+    assert fates == {Subject.ARCHIVE: Fate.ADOPTED, Subject.OTHER: Fate.SKIPPED}
+    assert again == {Subject.ARCHIVE: Fate.KNOWN, Subject.OTHER: Fate.SKIPPED}
+    [job] = await fetch(database, "SELECT id, folder_name, created_at FROM analysis_jobs")
+    assert job["created_at"] == at
+    assert job["folder_name"] == stamped(at, job["id"])
 
 
 async def test_a_result_without_sense_is_refused(importing: Importing, tree: Path) -> None:
