@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -46,9 +46,7 @@ def list_archived(
     config: ConfigFile = None,
 ) -> None:
     """Print archived runs, the last archived first."""
-    first, last = _instant("--from", from_), _instant("--to", to)
-    if last is not None and to is not None and "T" not in to:
-        last += DAY
+    first, last = _instant("--from", from_), _instant("--to", to, whole_day=True)
     wanted = ArchivedFilter(owner=owner, archived_after=first, archived_before=last)
 
     async def work(runtime: Runtime) -> tuple[ArchivedPage, Mapping[UUID, Held]]:
@@ -67,14 +65,24 @@ def list_archived(
         report(f"there are more; the {limit} last archived are shown")
 
 
-def _instant(option: str, given: str | None) -> datetime | None:
+def _instant(option: str, given: str | None, *, whole_day: bool = False) -> datetime | None:
+    """Return an instant; of a day its beginning or, where all of it counts, its end."""
     if given is None:
         return None
     try:
         at = datetime.fromisoformat(given)
-    except ValueError as error:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return at + DAY if whole_day and _is_day(given) else at
+    except (ValueError, OverflowError) as error:
         raise InvalidRequest(option, "is no date such as 2026-11-21 or 2026-11-21T02:00") from error
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+def _is_day(given: str) -> bool:
+    try:
+        date.fromisoformat(given)
+    except ValueError:
+        return False
+    return True
 
 
 def _row(archived: ArchivedRun, held: Held) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,7 @@ class Target:
         return written
 
     def _require_free(self) -> None:
-        if self.path.is_dir() or (self.path.exists() and not self._force):
+        if self.path.exists() and not (self._force and self.path.is_file()):
             raise InvalidRequest("--output", f"{self.path} is there already; --force replaces a file")
 
     @contextmanager
@@ -97,6 +97,9 @@ async def write_stream(chunks: AsyncIterator[bytes], stream: BinaryIO) -> None:
         with suppress(OSError):  # or the interpreter would flush it once more, and complain
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise typer.Exit(1) from None
+    finally:
+        if isinstance(chunks, AsyncGenerator):  # or the loop would end before it has closed its file
+            await chunks.aclose()
 
 
 def _is_next(part: BinaryIO, chunk: bytes) -> bool:
