@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, func, select
+from sqlalchemy import CheckConstraint, false, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -24,6 +24,8 @@ class Instance(Base):
     """The latest instant of the database's clock that anybody noted; a sweep far from it distrusts the clock."""
     settings_version: Mapped[str | None]
     """The policy that the configuration described when a process last started with a new one."""
+    archives_apart: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether archives lie on a disk of their own, as whoever opened the store last found them."""
 
 
 async def ensure_instance(session: AsyncSession, candidate: UUID) -> UUID:

@@ -1,28 +1,42 @@
 """Opens the store that belongs to a database."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
+from media_analysis.db.instance import Instance
+from media_analysis.errors import MarkerMismatch
 from media_analysis.files.queries import has_files
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import adopt_archives, adopt_store, read_marker
 from media_analysis.storage.places import Places
+from media_analysis.storage.walk import look_up
 
 _HAS_ARCHIVES: Final = text("""
     SELECT EXISTS (SELECT FROM media_files WHERE starts_with(key, 'archives/'))
         OR EXISTS (SELECT FROM tombstones WHERE starts_with(key, 'archives/'))
 """)
+# What a scrub did not find is missing wherever it should lie.
+_ARCHIVES: Final = text("""
+    SELECT key FROM media_files
+    WHERE category = 'archives' AND state IN ('stored', 'trashed') AND last_error IS NULL
+        AND starts_with(key, 'archives/')
+    ORDER BY id DESC LIMIT :limit
+""")
+LOOKED_FOR: Final = 1_000
+"""Of so many archives one that is not in the store shows that they lie elsewhere."""
 
 
 async def open_store(db: Database, places: Places, instance_id: UUID) -> DiskStore:
     """Open the store, marking every root that is new to a database that is new to it.
 
     Raises:
-        MarkerMismatch: a root is another database's, not mounted, or holds files nobody knows.
+        MarkerMismatch: a root is another database's, not mounted, or holds files nobody knows; or archives have a disk
+            of their own, and nobody says where.
 
     """
     unmarked = places.archives is not None and read_marker(places.archives) is None
@@ -32,7 +46,29 @@ async def open_store(db: Database, places: Places, instance_id: UUID) -> DiskSto
     adopt_store(places.root, instance_id, fresh_database=fresh)
     if places.archives is not None:
         adopt_archives(places.archives, instance_id, fresh=fresh_archives)
+    await _settle_archives(db, places)
     return DiskStore(places.root, instance_id, places.archives)
+
+
+async def _settle_archives(db: Database, places: Places) -> None:
+    """Remember where archives lie; those of a disk of their own are the store's again once they were moved back."""
+    apart = places.archives is not None
+    async with db.read_only() as session:
+        was_apart = (await session.execute(select(Instance.archives_apart))).scalar_one()
+        keys = await _list_archives(session) if was_apart and not apart else []
+    absent = [key for key, entry in zip(keys, look_up(places, keys), strict=True) if entry is None]
+    if absent:
+        raise MarkerMismatch(
+            f"its archives lie on a disk of their own, and {absent[0]} is not in {places.root}; name that disk by "
+            f"ARCHIVE_BASE_PATH, or move its folder archives into the store"
+        )
+    if apart != was_apart:
+        async with db.transaction() as session:
+            await session.execute(update(Instance).values(archives_apart=apart))
+
+
+async def _list_archives(session: AsyncSession) -> Sequence[str]:
+    return (await session.scalars(_ARCHIVES, {"limit": LOOKED_FOR})).all()
 
 
 async def has_archives(session: AsyncSession) -> bool:

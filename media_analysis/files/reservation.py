@@ -27,8 +27,8 @@ class RoomMaker(Protocol):
         """
         ...
 
-    async def make_disk_room(self, needed_bytes: int) -> None:
-        """Free so much of the disk beside its reserve.
+    async def make_disk_room(self, needed_bytes: int, *, key: str = "") -> None:
+        """Free so much of the disk that an object lies on, beside its reserve.
 
         Raises:
             DiskReserveReached: not even eviction frees enough.

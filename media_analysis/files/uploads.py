@@ -108,8 +108,8 @@ class UploadService:
         head, body = await split_head(body)
         media_type = sniff(head, declared=upload.declared_type)
         self._require_accepted(upload.category, media_type)
-        await self._require_room(upload.declared_bytes or len(head))
         registration = self._register_as(upload, media_type, upload.declared_bytes or len(head))
+        await self._require_room(registration.key, registration.reserved_bytes)
         if not await self._register(registration):
             earlier = await self._take_over(registration)
             if earlier is not None:
@@ -195,7 +195,7 @@ class UploadService:
             await writer.write(chunk)
             if writer.size_bytes - checked_bytes >= RESERVE_CHECK_BYTES:
                 checked_bytes = writer.size_bytes
-                await self._require_room(0)
+                await self._require_room(reservation.asked.key, 0)
 
     @asynccontextmanager
     async def _leased(self, file_id: UUID) -> AsyncIterator[None]:
@@ -257,20 +257,20 @@ class UploadService:
         if accepted and not {media_type, family, "*/*"} & set(accepted):
             raise MediaTypeNotAccepted(media_type, category=category.value, accepted=accepted)
 
-    async def _require_room(self, needed_bytes: int) -> None:
+    async def _require_room(self, key: str, needed_bytes: int) -> None:
         if needed_bytes > self.limits.max_bytes:
             raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
-        if await self._missing_bytes(needed_bytes) <= 0:
+        if await self._missing_bytes(key, needed_bytes) <= 0:
             return
-        await self.room.make_disk_room(needed_bytes)
-        if await self._missing_bytes(needed_bytes) > 0:
-            free_bytes = (await self.store.capacity()).free_bytes
+        await self.room.make_disk_room(needed_bytes, key=key)
+        if await self._missing_bytes(key, needed_bytes) > 0:
+            free_bytes = (await self.store.capacity(key)).free_bytes
             raise DiskReserveReached(
                 free_bytes=free_bytes, reserve_bytes=self.limits.reserve_bytes, needed_bytes=needed_bytes
             )
 
-    async def _missing_bytes(self, needed_bytes: int) -> int:
-        return self.limits.reserve_bytes + needed_bytes - (await self.store.capacity()).free_bytes
+    async def _missing_bytes(self, key: str, needed_bytes: int) -> int:
+        return self.limits.reserve_bytes + needed_bytes - (await self.store.capacity(key)).free_bytes
 
 
 async def _synced(registration: Registration, writer: ObjectWriter) -> bytes:

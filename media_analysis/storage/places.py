@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from media_analysis.storage.category import Category
+
 ARCHIVES: Final = "archives"
 """The top folder of the keys that may lie on another disk."""
 _ARCHIVE_KEYS: Final = f"{ARCHIVES}/"
@@ -32,6 +34,13 @@ class Places:
     def path_of(self, key: str) -> Path:
         """Return where an object lies."""
         return self.root_of(key) / key
+
+    def categories_beside(self, key: str) -> Sequence[Category]:
+        """Return the categories whose objects lie below the same root as this one."""
+        if self.archives is None:
+            return tuple(Category)
+        apart = self.root_of(key) == self.archives
+        return [category for category in Category if (category is Category.ARCHIVES) == apart]
 
     def by_root(self, keys: Sequence[str]) -> Sequence[tuple[Path, Sequence[str]]]:
         """Return the keys below each root in their order, the same sequence where they all lie below one."""

@@ -125,8 +125,8 @@ class QuietRoom:
     async def make_room(self, category: Category, needed_bytes: int) -> None:
         await self.pressure.make_room(category, needed_bytes)
 
-    async def make_disk_room(self, needed_bytes: int) -> None:
-        await self.pressure.make_disk_room(needed_bytes)
+    async def make_disk_room(self, needed_bytes: int, *, key: str = "") -> None:
+        await self.pressure.make_disk_room(needed_bytes, key=key)
 
     async def notice(self, category: Category) -> None:
         pass

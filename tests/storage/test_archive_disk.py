@@ -207,6 +207,41 @@ async def test_an_archive_disk_given_to_a_store_with_archives_is_taken_once_they
     assert await inspect_everything(database, apart.store_path, archives=disk_path) == []
 
 
+async def test_without_its_path_the_archive_disk_is_missed_until_its_folder_is_moved_back(
+    environment: dict[str, str], database: str, disk_path: Path
+) -> None:
+    apart = load_settings(environ=environment).settings
+    together = load_settings(environ={**environment, "ARCHIVE_BASE_PATH": "none"}).settings
+    async with open_runtime(apart, database) as runtime:
+        upload = Upload(owner="alice", category=Category.ARCHIVES, filename="run.tar.gz")
+        archive = await runtime.uploads.store_file(upload, chunks(b"packed"))
+
+    for _ in range(2):
+        with pytest.raises(MarkerMismatch, match=f"{archive.key} is not in .* ARCHIVE_BASE_PATH"):
+            async with open_runtime(together, database):
+                pass
+    async with open_runtime(apart, database):
+        pass
+    shutil.move(disk_path / "archives", together.store_path)
+    async with open_runtime(together, database) as runtime:
+        moved = await verify(runtime)
+    (together.store_path / archive.key).unlink()
+    async with open_runtime(together, database) as runtime:
+        lost = await verify(runtime)
+        await runtime.deleter.delete(archive.id, owner="alice", requested_by="alice", hard=True)
+
+    assert (moved.objects, moved.findings) == (1, [])
+    assert [finding.problem for finding in lost.findings] == [Problem.MISSING]
+
+
+async def test_an_archive_disk_that_holds_none_is_given_up_without_a_word(
+    environment: dict[str, str], database: str
+) -> None:
+    for chosen in (environment, {**environment, "ARCHIVE_BASE_PATH": "none"}, environment):
+        async with open_runtime(load_settings(environ=chosen).settings, database):
+            pass
+
+
 async def test_a_missing_archive_is_not_said_to_be_unknown(
     client: Client, runtime: Runtime, disk_path: Path, database: str
 ) -> None:

@@ -134,6 +134,8 @@ class DiskGoal:
 
     store: ObjectStore
     target_free_bytes: int
+    key: str = ""
+    """Of an object on it; the store's own disk without one."""
 
     @property
     def scope(self) -> Scope:
@@ -141,7 +143,7 @@ class DiskGoal:
 
     @property
     def categories(self) -> Sequence[Category]:
-        return tuple(Category)
+        return self.store.places.categories_beside(self.key)
 
     @property
     def wants_bytes_gone(self) -> bool:
@@ -150,8 +152,9 @@ class DiskGoal:
     async def missing(self, session: AsyncSession) -> int:
         # First what is about to go, then what is free: bytes that go in between count twice, never not at all, and
         # one look at the file system holds a transaction no longer than a statement does.
-        leaving_bytes: int = (await session.execute(_SUM_LEAVING)).scalar_one()
-        return self.target_free_bytes - leaving_bytes - (await self.store.capacity()).free_bytes
+        of_disk = {"categories": [category.value for category in self.categories]}
+        leaving_bytes: int = (await session.execute(_SUM_LEAVING, of_disk)).scalar_one()
+        return self.target_free_bytes - leaving_bytes - (await self.store.capacity(self.key)).free_bytes
 
 
 # Deleted this very moment by some process: its claim is in its first lease, and nothing went wrong yet.
@@ -159,6 +162,7 @@ _SUM_LEAVING = text("""
     SELECT coalesce(sum(stone.size_bytes), 0)::bigint
     FROM purges JOIN tombstones AS stone ON stone.id = ANY(purges.tombstone_ids)
     WHERE purges.due_at > now() AND purges.last_error IS NULL
+        AND stone.category = ANY(CAST(:categories AS category[]))
 """)
 
 _SUM_HELD = text("""

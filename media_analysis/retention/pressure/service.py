@@ -5,7 +5,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -137,24 +137,25 @@ class PressureService:
                     return
             raise await self._quota_reached(level, needed_bytes, occasion.now)
 
-    async def make_disk_room(self, needed_bytes: int) -> None:
-        """Free so much of the disk beside its reserve; nothing if what may be evicted is not enough.
+    async def make_disk_room(self, needed_bytes: int, *, key: str = "") -> None:
+        """Free so much of the disk an object lies on, beside its reserve; nothing if what may go is not enough.
 
         Raises:
             DiskReserveReached: not even eviction frees enough.
 
         """
         async with self._turns[None]:
-            occasion, level = await self._upload(), await self._disk_level()
+            occasion, level = await self._upload(), await self._disk_level(key)
             needed_free_bytes = self.marks.reserve_bytes + needed_bytes
-            missing_bytes = await self._missing(DiskGoal(self.store, needed_free_bytes))
+            goal = DiskGoal(self.store, needed_free_bytes, key)
+            missing_bytes = await self._missing(goal)
             if missing_bytes <= 0:
                 return
-            if self.evicts and await self._could_free(tuple(Category), missing_bytes, occasion.now):
+            if self.evicts and await self._could_free(goal.categories, missing_bytes, occasion.now):
                 marked_bytes = level.target_free_bytes if level.under_pressure else 0
-                goal = DiskGoal(self.store, max(needed_free_bytes, marked_bytes))
+                goal = replace(goal, target_free_bytes=max(needed_free_bytes, marked_bytes))
                 await self._run(goal, await self._missing(goal), occasion)
-                level = await self._disk_level()
+                level = await self._disk_level(key)
                 if level.capacity.free_bytes >= needed_free_bytes:
                     return
             self._tell(Outcome(Scope(None), missing_bytes, relieved=False))
@@ -165,7 +166,7 @@ class PressureService:
     async def preview(self, *, category: Category | None, limit: int, now: datetime | None = None) -> Preview:
         """Return all levels and who would go next, for the disk or for one category, and why."""
         moment, disk = now or await self.db.now(), await self._disk_level()
-        categories = tuple(Category) if category is None else (category,)
+        categories = self.store.places.categories_beside("") if category is None else (category,)
         async with self.db.read_only() as session:
             return await preview(session, disk, categories, limit=limit, now=moment)
 
@@ -275,8 +276,8 @@ class PressureService:
         async with self.db.read_only() as session:
             return await get_level(session, category)
 
-    async def _disk_level(self) -> DiskLevel:
-        return DiskLevel(await self.store.capacity(), self.marks)
+    async def _disk_level(self, key: str = "") -> DiskLevel:
+        return DiskLevel(await self.store.capacity(key), self.marks)
 
     async def _upload(self) -> _Occasion:
         return _Occasion(trigger=SweepTrigger.UPLOAD, requested_by="upload", now=await self.db.now())

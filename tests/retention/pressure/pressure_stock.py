@@ -75,7 +75,7 @@ async def judged_runtime(settings: Settings, database: str) -> AsyncIterator[Run
     """Yield the services; the oracle inspects what they left, and pressure may delete before its time, lawfully."""
     async with open_runtime(settings, database) as opened:
         yield opened
-    violations = await inspect_everything(database, settings.store_path)
+    violations = await inspect_everything(database, settings.store_path, archives=settings.archive.base_path)
     assert [violation for violation in violations if not violation.endswith("before it was due")] == []
     assert await fetch(database, _UNLAWFUL) == []
     assert await fetch(database, _WRONG_USAGE) == []
@@ -89,7 +89,7 @@ async def stock(
     contents = [file_id.bytes * (size_kib * KIB // 16) for file_id, size_kib in zip(ids, sizes_kib, strict=True)]
     keys = [f"{category.value}/stocked/{file_id}.bin" for file_id in ids]
     for key, content in zip(keys, contents, strict=True):
-        path = runtime.store.root / key
+        path = runtime.store.path_of(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     hashes = [sha256(content).digest() for content in contents]
@@ -138,17 +138,20 @@ def reasons(outcome: Outcome) -> dict[Blocker, int]:
 
 
 class SmallDisk:
-    """A store whose disk holds just so much; what lies in it is real."""
+    """A store one of whose disks holds just so much, its own or that of its archives; what lies in it is real."""
 
-    def __init__(self, store: ObjectStore, total_bytes: int) -> None:
+    def __init__(self, store: ObjectStore, total_bytes: int, *, root: Path | None = None) -> None:
         self._store = store
         self.total_bytes = total_bytes
+        self._root = root or store.places.root
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def capacity(self) -> Capacity:
-        return Capacity(self.total_bytes, self.total_bytes - sum(map(size_of, self._store.places.root.rglob("*.bin"))))
+    async def capacity(self, key: str = "") -> Capacity:
+        if self._store.places.root_of(key) != self._root:
+            return await self._store.capacity(key)
+        return Capacity(self.total_bytes, self.total_bytes - sum(map(size_of, self._root.rglob("*.bin"))))
 
 
 def size_of(path: Path) -> int:
@@ -160,9 +163,11 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def on_small_disk(runtime: Runtime, total_kib: int, *, reserve_kib: int = 0) -> PressureService:
+def on_small_disk(
+    runtime: Runtime, total_kib: int, *, reserve_kib: int = 0, root: Path | None = None
+) -> PressureService:
     """Return the service over a small disk that is under pressure from 80 % on, down to 50 %."""
-    store = cast("ObjectStore", SmallDisk(runtime.store, total_kib * KIB))
+    store = cast("ObjectStore", SmallDisk(runtime.store, total_kib * KIB, root=root))
     marks = DiskMarks(reserve_bytes=reserve_kib * KIB, high_percent=80, low_percent=50)
     return replace(runtime.pressure, store=store, marks=marks)
 

@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from media_analysis.errors import DiskReserveReached
+from media_analysis.files.models import MediaFile
+from media_analysis.files.uploads import Upload
 from media_analysis.retention.pressure.outcome import Blocker
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from tests.conftest import chunks
 from tests.retention.conftest import buried, living
 from tests.retention.pressure.pressure_stock import (
     DISK,
@@ -103,3 +109,59 @@ async def test_on_a_full_disk_another_file_goes_for_an_object_that_cannot_be_rem
     assert (outcome.wanted_bytes, outcome.freed_bytes, outcome.relieved) == (40 * KIB, 60 * KIB, True)
     assert reasons(outcome) == {Blocker.FAILED: 1}
     assert await buried(database) == set(temp)
+
+
+class TestWithArchivesOnADiskOfTheirOwn:
+    """Each disk has its own room: nothing goes from one for the sake of the other."""
+
+    @pytest.fixture
+    def disk_path(self, tmp_path: Path) -> Path:
+        return tmp_path / "archive disk"
+
+    @pytest.fixture
+    def environment(self, environment: dict[str, str], disk_path: Path) -> dict[str, str]:
+        return {**environment, "ARCHIVE_BASE_PATH": str(disk_path), "STORAGE_EVICTION_PRIORITY_ARCHIVES": "1"}
+
+    async def test_pressure_on_the_store_takes_no_archives(self, runtime: Runtime, database: str) -> None:
+        trash, archive = await stock(runtime, [45, 45], category=Category.ARCHIVES)
+        await throw_away(runtime, trash)
+        temp = await stock(runtime, [45, 45], category=Category.TEMP)
+
+        outcome = (await relieve(on_small_disk(runtime, 100)))[DISK]
+
+        assert (outcome.wanted_bytes, outcome.freed_bytes, outcome.relieved) == (40 * KIB, 45 * KIB, True)
+        assert await living(database) == {trash, archive, temp[1]}
+
+    @pytest.mark.parametrize("full", ["the store", "the archives"])
+    async def test_an_upload_asks_the_disk_it_comes_to_lie_on(
+        self, runtime: Runtime, disk_path: Path, full: str
+    ) -> None:
+        on_store = full == "the store"
+        fits, fails = Category.ARCHIVES, Category.OUTPUTS
+        if not on_store:
+            fits, fails = fails, fits
+        pressure = on_small_disk(runtime, 100, reserve_kib=30, root=None if on_store else disk_path)
+        limits = replace(runtime.uploads.limits, reserve_bytes=30 * KIB)
+        uploads = replace(runtime.uploads, store=pressure.store, room=pressure, limits=limits)
+
+        async def upload(category: Category) -> MediaFile:
+            asked = Upload(owner="alice", category=category, filename="a.bin", declared_bytes=80 * KIB)
+            return await uploads.store_file(asked, chunks(bytes(80 * KIB)))
+
+        assert (await upload(fits)).size_bytes == 80 * KIB
+        with pytest.raises(DiskReserveReached) as refused:
+            await upload(fails)
+
+        assert (refused.value.free_bytes, refused.value.missing_bytes) == (100 * KIB, 10 * KIB)
+
+    async def test_an_upload_of_an_archive_evicts_from_the_disk_of_archives_alone(
+        self, runtime: Runtime, disk_path: Path, database: str
+    ) -> None:
+        archives = await stock(runtime, [30, 30], category=Category.ARCHIVES)
+        temp = await stock(runtime, [30, 30], category=Category.TEMP)
+        pressure = on_small_disk(runtime, 100, root=disk_path)
+
+        await pressure.make_disk_room(60 * KIB, key="archives/2026/11/a.bin")
+
+        assert await buried(database) == {archives[0]}
+        assert await living(database) == {archives[1], *temp}
