@@ -1,6 +1,6 @@
 """A run's way into its archive and out of it: when it is archived, what stands against that, and when it goes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
+from media_analysis.files.models import FileState, MediaFile, RetentionRule
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.retention.explain.explanation import Barrier, Blocker, Scope, Step, job_hold
 from media_analysis.retention.removal.condemned import Amount, of_job
@@ -37,6 +37,17 @@ _PROSPECTS: Final = text("""
             AND coalesce(result.expires_at > :at, true)
     ) AS anything
     FROM term
+""")
+_OF_RUN: Final = text("""
+    SELECT coalesce(bool_or(greatest(held_until, job_held_until, leased_until) > :at), false) AS kept,
+        CASE WHEN bool_or(packed AND expiry_explicit AND expires_at IS NULL) THEN 'infinity' ELSE greatest(
+            CAST(:ends_at AS timestamptz), max(expires_at) FILTER (WHERE packed AND expiry_explicit),
+            max(min_retain_until) FILTER (WHERE packed)
+        ) END > CAST(:expires_at AS timestamptz) AS outlasts
+    FROM (
+        SELECT *, category NOT IN ('temp', 'clips', 'archives') AS packed FROM media_files
+        WHERE job_id = :job_id AND state = 'stored'
+    ) AS file
 """)
 # Tasks belong to the layer above; only what the last one failed of is told here.
 _PAST: Final = text("""
@@ -105,17 +116,23 @@ def find_due(job: AnalysisJob, terms: ArchivalTerms) -> datetime | None:
     return (job.restored_at or job.completed_at) + terms.after
 
 
-def find_archiving(file: MediaFile, job: AnalysisJob | None, terms: ArchivalTerms, now: datetime) -> Iterator[Step]:
-    """Yield the step in which a file goes into the archive of its run, unless it ends before or something keeps it."""
+async def find_archiving(
+    session: AsyncSession, file: MediaFile, job: AnalysisJob | None, terms: ArchivalTerms, now: datetime
+) -> Sequence[Step]:
+    """Return the step in which a file goes into the archive of its run, unless it ends before or something keeps it.
+
+    What keeps one file of a run keeps all of them.
+    """
     due_at = None if job is None or file.category in SCRATCH else find_due(job, terms)
     starts_at = None if due_at is None else terms.next_start(max(due_at, now))
     if job is None or due_at is None or starts_at is None or file.state is not FileState.STORED:
-        return
-    kept = (job.held_until, file.held_until, file.job_held_until, file.leased_until)
-    ends_at = file.expires_at or FOREVER
-    before = file.expiry_explicit and ends_at < _run_end(job, terms, due_at)
-    if ends_at > starts_at and not before and not any(until is not None and until > starts_at for until in kept):
-        yield Step("archive", starts_at, RetentionRule.ARCHIVED)
+        return []
+    asked = {"job_id": job.id, "at": starts_at, "ends_at": _run_end(job, terms, due_at), "expires_at": file.expires_at}
+    of_run = (await session.execute(_OF_RUN, asked)).one()
+    kept = of_run.kept or (job.held_until is not None and job.held_until > starts_at)
+    ends = file.expires_at is not None and file.expires_at <= starts_at
+    outside = file.expiry_explicit and of_run.outlasts
+    return [] if kept or ends or outside else [Step("archive", starts_at, RetentionRule.ARCHIVED)]
 
 
 def _run_end(job: AnalysisJob, terms: ArchivalTerms, due_at: datetime) -> datetime:

@@ -19,7 +19,6 @@ from media_analysis.retention.explain.explanation import (
     Circumstances,
     Explanation,
     NextTick,
-    Step,
     explain_buried,
     explain_living,
 )
@@ -96,7 +95,8 @@ class ExplainService:
         about = await self._circumstances(session, file.category)
         events = await list_events(session, file.id, file.job_id, since=file.created_at)
         told = replace(explain_living(found, about), timeline=tell_living(found, events))
-        told = replace(told, next_steps=self._with_archiving(told.next_steps, found))
+        archiving = await find_archiving(session, file, found.job, self.archival, found.now)
+        told = replace(told, next_steps=sorted([*told.next_steps, *archiving], key=lambda step: step.at))
         if file.leased_until is not None and file.leased_until > found.now:
             told = replace(told, blockers=_name(told.blockers, await list_users(session, file.id, now=found.now)))
         # An empty file frees nothing: eviction passes it over.
@@ -114,10 +114,6 @@ class ExplainService:
         else:
             told = explain_archived(found, copy, await self._circumstances(session, Category.ARCHIVES))
         return replace(told, timeline=tell_buried(found, events, told.archive))
-
-    def _with_archiving(self, steps: Sequence[Step], found: LivingFile) -> Sequence[Step]:
-        archiving = find_archiving(found.file, found.job, self.archival, found.now)
-        return sorted([*steps, *archiving], key=lambda step: step.at)
 
     async def _circumstances(self, session: AsyncSession, category: Category) -> Circumstances:
         """Read what holds for every file of a category."""

@@ -8,6 +8,7 @@ import pytest
 from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.errors import NothingToArchive
 from media_analysis.files.expiry import Expiry
+from media_analysis.files.models import FileState
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.explain.archival import RunArchival
 from media_analysis.retention.explain.explanation import Barrier, Scope
@@ -216,6 +217,34 @@ async def test_a_file_that_stays_out_of_the_archive_is_not_promised_to_it(runtim
     told = [await runtime.explanations.explain(file.id, owner="alice") for file in (short, scratch, held)]
 
     assert [step.step for one in told for step in one.next_steps if step.step == "archive"] == []
+
+
+@pytest.mark.parametrize("other", ["an end", "no end", "a minimum"])
+async def test_a_file_that_ends_before_what_the_archive_is_kept_for_is_not_promised_to_it(
+    runtime: Runtime, database: str, other: str
+) -> None:
+    run, kept = await make_run(runtime), Expiry(at=None if other == "no end" else datetime.now(UTC) + 90 * DAY)
+    short = await add_file(runtime, run, "short.txt", b"x", expiry=Expiry(at=datetime.now(UTC) + 40 * DAY))
+    if other == "a minimum":
+        minimum = f"min_retain_until = now() + interval '90 days' WHERE id = '{run.files['run.log'].id}'"
+        await execute(database, f"UPDATE media_files SET {minimum}")
+    else:
+        await add_file(runtime, run, "long.txt", b"x", expiry=kept)
+
+    told = await runtime.explanations.explain(short.id, owner="alice")
+    await archive(runtime, run.id)
+
+    assert "archive" not in [step.step for step in told.next_steps]
+    assert (await runtime.files.get(short.id, owner="alice")).state is FileState.STORED
+
+
+async def test_a_hold_on_one_file_keeps_the_others_out_of_the_archive_too(runtime: Runtime) -> None:
+    run = await make_run(runtime)
+    await runtime.holds.hold_file(run.files["run.log"].id, HoldRequest(actor="alice", reason="mine"), owner="alice")
+
+    told = await runtime.explanations.explain(run.files["frame-1.jpg"].id, owner="alice")
+
+    assert "archive" not in [step.step for step in told.next_steps]
 
 
 class TestWithoutSchedule:
