@@ -12,7 +12,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -96,7 +96,7 @@ def serve() -> None:
         sys.stdout.flush()
 
 
-class _Process:
+class Unlinker:
     """A process that unlinks; it ends by itself when this one does, after the batch it is at."""
 
     def __init__(self) -> None:
@@ -126,7 +126,8 @@ class _Process:
     def close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # what was still to be written to a process that died
+                    pipe.close()
         self._process.wait()
 
 
@@ -134,7 +135,7 @@ class Unlinkers:
     """A few processes that unlink, started when there is much to do; called from threads."""
 
     def __init__(self) -> None:
-        self._idle: queue.LifoQueue[_Process] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[Unlinker] = queue.LifoQueue()
         self._free = BoundedSemaphore(PROCESSES)
 
     def unlink_all(self, root: Path, keys: Sequence[str]) -> Unlinked:
@@ -154,7 +155,7 @@ class Unlinkers:
             self._idle.get().close()
 
     @contextmanager
-    def _borrowed(self) -> Iterator[_Process]:
+    def _borrowed(self) -> Iterator[Unlinker]:
         with self._free:
             process = self._take()
             try:
@@ -164,12 +165,12 @@ class Unlinkers:
                 raise
             self._idle.put(process)
 
-    def _take(self) -> _Process:
+    def _take(self) -> Unlinker:
         while True:
             try:
                 process = self._idle.get_nowait()
             except queue.Empty:
-                return _Process()
+                return Unlinker()
             if process.is_alive():
                 return process
             process.close()

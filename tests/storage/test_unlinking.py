@@ -9,7 +9,7 @@ import pytest
 from media_analysis.errors import MarkerMismatch
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import MARKER_NAME
-from media_analysis.storage.unlinking import FEW
+from media_analysis.storage.unlinking import FEW, Unlinker
 
 MANY = FEW + 1
 
@@ -70,6 +70,21 @@ async def test_a_process_that_was_killed_is_replaced(disk: DiskStore) -> None:
 
     assert len(outcome.gone) == MANY
     assert not list(disk.root.rglob("*.bin"))
+
+
+def test_a_process_that_dies_before_it_is_asked_is_not_left_behind(disk: DiskStore) -> None:
+    before = children()
+    unlinker = Unlinker()
+    [victim] = children() - before
+    os.kill(victim, signal.SIGKILL)
+    os.waitid(os.P_PID, victim, os.WEXITED | os.WNOWAIT)
+
+    with pytest.raises(OSError, match="Broken pipe"):
+        unlinker.unlink_all(disk.root, lay_out(disk, MANY))
+    unlinker.close()
+
+    assert not unlinker.is_alive()
+    assert victim not in children()
 
 
 async def test_absent_objects_do_not_count_as_gone_without_the_marker(disk: DiskStore) -> None:
