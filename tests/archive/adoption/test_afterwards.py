@@ -2,11 +2,14 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from media_analysis.archive.adoption.outcomes import Fate
+from media_analysis.archive.models import ArchiveTaskStatus
+from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.archive.adoption.conftest import Importing
@@ -21,9 +24,9 @@ from tests.archive.adoption.old import (
     stamped,
     write_archive,
 )
-from tests.archive.archived import archived_content
+from tests.archive.archived import archive, archived_content, restore
 from tests.archive.days import DAY, sweep
-from tests.conftest import Client, fetch
+from tests.conftest import Client, chunks, fetch
 
 
 async def test_adopted_jobs_answer_over_http(importing: Importing, tree: Path, client: Client) -> None:
@@ -59,6 +62,25 @@ async def test_a_file_of_an_adopted_archive_answers_with_its_place(
 
     assert answer.status_code == 409
     assert answer.json()["archive"] == f"/api/v1/jobs/{id_of(name)}/archive/files/{row['file_id']}/content"
+
+
+async def test_a_run_whose_archive_was_adopted_this_month_is_restored_and_archived_again(
+    importing: Importing, tree: Path, runtime: Runtime, database: str
+) -> None:
+    at = days_ago(0)
+    name = stamped(at)
+    write_archive(tree, f"{name}.tar.gz", packed(name, at), at)
+    await importing(tree)
+    await restore(runtime, id_of(name))
+    upload = Upload(owner="alice", category=Category.OUTPUTS, filename="new.txt", job_id=id_of(name))
+    (job,) = await fetch(database, "SELECT owner FROM analysis_jobs")
+    await runtime.uploads.store_file(replace(upload, owner=job["owner"]), chunks(b"new"))
+
+    task = await archive(runtime, id_of(name))
+
+    assert (task.status, task.error) == (ArchiveTaskStatus.COMPLETED, None)
+    segments = await fetch(database, "SELECT key FROM media_files WHERE role = 'archive'")
+    assert len({segment["key"] for segment in segments}) == 2
 
 
 async def test_an_adopted_archive_goes_with_its_run_at_its_end(
