@@ -164,6 +164,15 @@ async def until_queue_is_empty(database: str) -> None:
     await until(empty)
 
 
+async def until_discarded(database: str, job: AnalysisJob) -> None:
+    """Wait until nothing is left of what a run that was stopped had staged."""
+
+    async def gone() -> bool:
+        return await outputs_of(database, job) == []
+
+    await until(gone)
+
+
 def statuses(jobs: Mapping[UUID, Mapping[str, Any]]) -> Counter[str]:
     return Counter(job["status"] for job in jobs.values())
 
