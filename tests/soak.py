@@ -23,11 +23,10 @@ import httpx
 from media_analysis.db.embedded import embedded_server
 from tests.conftest import fetch
 from tests.oracle import inspect_everything
-from tests.soak_runs import RunUser
+from tests.soak_runs import SIZES, RunUser
 
 CLIENTS = 12
 RUN_USERS = 3
-SIZES = (0, 10, 4_096, 70_000, 700_000)
 CATEGORIES = ("uploads", "temp", "clips", "frames")
 LEASE_SECONDS = 5
 
