@@ -5,15 +5,17 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.markup import escape
 
-from media_analysis.cli.console import at_interruption, err, out, report, run
+from media_analysis.cli.console import at_interruption, err, out, report, run, tabulate
+from media_analysis.cli.job_display import JobDisplay
 from media_analysis.cli.serve import Service, running_service
 from media_analysis.errors import Misconfigured
 from media_analysis.settings import load_settings
@@ -66,6 +68,25 @@ def demo(
     options = DemoOptions(video=video, sheet=sheet, ttl=ttl, keep=keep is not None)
     with _scratch() if keep is None else _kept(keep) as directory:
         run(_demo(directory, options))
+
+
+class _Terminal:
+    """Shows the story on standard output."""
+
+    def head(self, title: str) -> None:
+        out.print(f"\n[bold]{title}[/bold]")
+
+    def say(self, sentence: str) -> None:
+        out.print(f"  {sentence}", soft_wrap=True, highlight=False, markup=False)
+
+    def fact(self, name: str, text: str) -> None:
+        out.print(f"  [dim]{name:<10}[/dim] {escape(text)}", soft_wrap=True, highlight=False)
+
+    def table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+        tabulate(header, rows)
+
+    def progress(self) -> JobDisplay:
+        return JobDisplay()
 
 
 @contextmanager
@@ -130,7 +151,7 @@ async def _video(directory: Path, given: Path | None) -> Path:
     if given is not None:
         return given
     # Imported here so that no other command pays for codecs.
-    from media_analysis.cli.demo_film import make_film  # noqa: PLC0415
+    from media_analysis.demo.film import make_film  # noqa: PLC0415
 
     report("making a film")
     return await asyncio.to_thread(make_film, directory / "a_day_at_sea.mp4")
@@ -157,12 +178,12 @@ async def _served(service: Service) -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 async def _tell(service: Service, address: str, video: Path, options: DemoOptions) -> None:
     # Imported here so that no other command pays for the client.
-    from media_analysis.cli.demo_client import open_client  # noqa: PLC0415
-    from media_analysis.cli.demo_story import Story  # noqa: PLC0415
+    from media_analysis.demo.client import open_client  # noqa: PLC0415
+    from media_analysis.demo.story import Story  # noqa: PLC0415
 
     report(f"ready at {address}")
     async with open_client(address, service.token_file.read_text().strip()) as client:
-        story = Story(client, service.runtime, address)
+        story = Story(client, service.runtime, address, _Terminal())
         await story.upload(video)
         await story.analyze()
         await story.show_facts()

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from rich.markup import escape
-
-from media_analysis.cli.console import out, tabulate
-from media_analysis.cli.demo_client import API, Client, DemoFailed
-from media_analysis.cli.job_display import JobDisplay
+from media_analysis.demo.client import API, Client, DemoFailed
+from media_analysis.demo.screen import Screen
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
 
@@ -29,27 +26,30 @@ class Story:
     client: Client
     runtime: Runtime
     address: str
+    screen: Screen
     job_id: str = ""
     files: list[dict[str, Any]] = field(default_factory=list)
     """The upload and the job's products."""
 
     async def upload(self, video: Path) -> None:
         """Store the video."""
-        _head("A video is uploaded")
+        self.screen.head("A video is uploaded")
         stored = await self.client.upload(video)
         self.files.append(stored)
-        _say(f"POST {API}/files → 201: {stored['filename']}, {stored['media_type']}, {_size(stored['size_bytes'])}")
-        _say(f"sha256 {stored['sha256']}")
+        self.screen.say(
+            f"POST {API}/files → 201: {stored['filename']}, {stored['media_type']}, {_size(stored['size_bytes'])}"
+        )
+        self.screen.say(f"sha256 {stored['sha256']}")
 
     async def analyze(self) -> None:
         """Have it analysed, following every event."""
-        _head("It is analysed")
+        self.screen.head("It is analysed")
         sources = [self.files[0]["id"]]
         asked = {"name": "demo", "kind": "analyze", "source_file_ids": sources, "parameters": PARAMETERS}
         job = (await self.client.call("POST", "/jobs", 202, json=asked)).json()
         self.job_id = job["id"]
-        _say(f"POST {API}/jobs → 202; progress from {API}/jobs/{self.job_id}/events")
-        with JobDisplay() as display:
+        self.screen.say(f"POST {API}/jobs → 202; progress from {API}/jobs/{self.job_id}/events")
+        with self.screen.progress() as display:
             async for told in self.client.events(self.job_id):
                 display.tell(told.kind, told.said, datetime.fromisoformat(told.said["at"]))
         if display.status != "completed":
@@ -58,14 +58,14 @@ class Story:
 
     async def show_facts(self) -> None:
         """Print what the probe found."""
-        _head("What it is")
+        self.screen.head("What it is")
         found = await self.client.get(f"/jobs/{self.job_id}/results", kind="probe")
         for name, text in _facts(found["items"][0]["data"]):
-            out.print(f"  [dim]{name:<10}[/dim] {escape(text)}", soft_wrap=True, highlight=False)
+            self.screen.fact(name, text)
 
     async def show_retention(self) -> None:
         """Print what there is now, how long each category of it is kept, and by which rule."""
-        _head("What there is now, and for how long")
+        self.screen.head("What there is now, and for how long")
         self.files += await self._products()
         rows = []
         for category, same in _by_category(self.files).items():
@@ -74,42 +74,42 @@ class Story:
             rows.append((category, str(len(same)), _size(size_bytes), _instant(told["at"]), told["rule"]))
         told = (await self.client.get(f"/jobs/{self.job_id}/retention"))["results"]
         rows.append(("(results)", str(told["count"]), "", _instant(told["latest"]), ""))
-        tabulate(("category", "files", "bytes", "expires (UTC)", "rule"), rows)
-        _say(f"GET {API}/files/ID/retention says it of every file, /jobs/{self.job_id}/retention of all")
+        self.screen.table(("category", "files", "bytes", "expires (UTC)", "rule"), rows)
+        self.screen.say(f"GET {API}/files/ID/retention says it of every file, /jobs/{self.job_id}/retention of all")
 
     async def show_sheet(self, copy: Path | None, token_file: Path) -> None:
         """Say where the contact sheet is."""
         sheet = next((file for file in self.files if file["role"] == "contact_sheet"), None)
         if sheet is None:
             return  # there was nothing to see
-        _head("The contact sheet")
+        self.screen.head("The contact sheet")
         row = await self.runtime.files.get(UUID(sheet["id"]), owner=None)
-        _say(f"file  {self.runtime.store.path_of(row.key)}")
-        _say(
+        self.screen.say(f"file  {self.runtime.store.path_of(row.key)}")
+        self.screen.say(
             f'get   curl -H "Authorization: Bearer $(cat {token_file})" '
             f"-o sheet.jpg {self.address}{API}/files/{sheet['id']}/content"
         )
         if copy is None:
-            _say("copy  none; --sheet FILE makes one that stays")
+            self.screen.say("copy  none; --sheet FILE makes one that stays")
             return
         content = (await self.client.call("GET", f"/files/{sheet['id']}/content", 200)).content
         try:
             await asyncio.to_thread(copy.write_bytes, content)
         except OSError as error:
             raise DemoFailed(f"the contact sheet cannot be saved as {copy}: {error.strerror}") from error
-        _say(f"copy  {copy}")
+        self.screen.say(f"copy  {copy}")
 
     async def expire(self, seconds: int) -> None:
         """Let all of it end in so many seconds, and sweep."""
-        _head("It expires")
+        self.screen.head("It expires")
         ends_at = await self._let_all_end(seconds)
         await asyncio.sleep(max((ends_at - datetime.now(UTC)).total_seconds() + LATE_SECONDS, 0))
         gone = (await self.client.call("GET", f"/files/{self.files[0]['id']}/content", 410)).json()
-        _say(f"GET {API}/files/{self.files[0]['id']}/content → 410: {gone['code']}, {gone['rule']}")
+        self.screen.say(f"GET {API}/files/{self.files[0]['id']}/content → 410: {gone['code']}, {gone['rule']}")
         outcome = (await self.client.call("POST", "/storage/cleanup", 200, params={"dry_run": "false"})).json()
-        _say(f"POST {API}/storage/cleanup?dry_run=false → 200: the sweep is {outcome['status']}")
+        self.screen.say(f"POST {API}/storage/cleanup?dry_run=false → 200: the sweep is {outcome['status']}")
         tallies = [(name, tally) for name, tally in outcome["categories"].items() if tally["files_removed"]]
-        tabulate(
+        self.screen.table(
             ("category", "files removed", "bytes freed"),
             [(name, str(tally["files_removed"]), _size(tally["bytes_freed"])) for name, tally in tallies],
         )
@@ -121,7 +121,7 @@ class Story:
         change = {"expires_at": ends_at.isoformat()}
         await self.client.call("PATCH", f"/jobs/{self.job_id}", 200, json=change)
         await self.client.call("PATCH", f"/files/{self.files[0]['id']}", 200, json=change)
-        _say(f"PATCH {API}/jobs/{self.job_id} and its source → 200: all of it ends in {seconds} s")
+        self.screen.say(f"PATCH {API}/jobs/{self.job_id} and its source → 200: all of it ends in {seconds} s")
         return ends_at
 
     async def _products(self) -> list[dict[str, Any]]:
@@ -145,8 +145,10 @@ class Story:
         if results := (await self.client.get("/results", job_id=self.job_id))["items"]:
             raise DemoFailed(f"{len(results)} results did not expire")
         rules = sorted({gone[file["id"]]["rule"] for file in self.files})
-        _say(f"{len(self.files)} tombstones say when and why ({', '.join(rules)}): GET {API}/deletions")
-        _say(f"no result is left, and in {self.runtime.store.root} only {MARKER_NAME}, which says whose store it is")
+        self.screen.say(f"{len(self.files)} tombstones say when and why ({', '.join(rules)}): GET {API}/deletions")
+        self.screen.say(
+            f"no result is left, and in {self.runtime.store.root} only {MARKER_NAME}, which says whose store it is"
+        )
 
 
 def _objects(root: Path) -> list[str]:
@@ -195,11 +197,3 @@ def _size(size_bytes: int) -> str:
 
 def _instant(at: str | None) -> str:
     return "never" if at is None else f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}"
-
-
-def _head(title: str) -> None:
-    out.print(f"\n[bold]{title}[/bold]")
-
-
-def _say(sentence: str) -> None:
-    out.print(f"  {sentence}", soft_wrap=True, highlight=False, markup=False)
