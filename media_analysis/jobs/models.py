@@ -1,7 +1,6 @@
 """Analysis jobs and the documents they produce."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,20 +9,20 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, Until, native_enum
+from media_analysis.jobs.status import JobStatus
 from media_analysis.storage.category import Category
+
+__all__ = [
+    "AnalysisJob",
+    "AnalysisResult",
+    "JobAudit",
+    "JobEvent",
+    "JobSource",
+    "JobStatus",
+]
 
 _ACTIVE: Final = "archived_at IS NULL AND deleted_at IS NULL"
 _ARCHIVED: Final = "archived_at IS NOT NULL AND deleted_at IS NULL"
-
-
-class JobStatus(StrEnum):
-    """Where a job is in its run."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 class AnalysisJob(Base):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
 
-from media_analysis.files.models import FileState, RetentionRule
+from media_analysis.files.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 VERSION_DIGITS = 12

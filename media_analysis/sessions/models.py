@@ -1,20 +1,18 @@
 """Who may ask: one row per bearer token."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, native_enum
+from media_analysis.sessions.roles import Role
 
-
-class Role(StrEnum):
-    """What a session may do: its owner's files, or everything."""
-
-    USER = "user"
-    ADMIN = "admin"
+__all__ = [
+    "Role",
+    "UserSession",
+]
 
 
 class UserSession(Base):

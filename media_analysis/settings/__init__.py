@@ -5,7 +5,6 @@ from media_analysis.settings.load import LoadedSettings, Row, effective, load_se
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, Leaf, environment_name, leaves, variables
 from media_analysis.settings.policy import configured_policy, policy_of_tree, read_policy_file
-from media_analysis.settings.units import format_lifetime, format_size, parse_lifetime, parse_size
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -18,12 +17,8 @@ __all__ = [
     "cron_trigger_fields",
     "effective",
     "environment_name",
-    "format_lifetime",
-    "format_size",
     "leaves",
     "load_settings",
-    "parse_lifetime",
-    "parse_size",
     "policy_of_tree",
     "read_policy_file",
     "variables",

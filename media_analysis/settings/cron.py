@@ -1,11 +1,14 @@
 """Cron expressions as crontab(5) means them, turned into APScheduler triggers."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from apscheduler.triggers.cron import CronTrigger
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,23 @@ _FIELDS: Final = (
 _A_LEAP_YEAR: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
+def require_cron(expression: str) -> None:
+    """Return if an expression fires at all.
+
+    Raises ValueError with the reason where it does not, as `cron_trigger` does.
+    """
+    *_, days, _months, _weekdays = cron_trigger_fields(expression)
+    if days != "*":  # only a day that no month has is never reached
+        cron_trigger(expression)
+
+
 def cron_trigger(expression: str) -> CronTrigger:
     """Return the trigger that fires, in UTC, when crontab(5) says so.
 
     Raises ValueError with the reason, also for an expression that never fires (30 February).
     """
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - settings are read without a scheduler, too
+
     trigger = CronTrigger.from_crontab(" ".join(cron_trigger_fields(expression)), timezone=UTC)
     if trigger.get_next_fire_time(None, _A_LEAP_YEAR) is None:
         raise ValueError("it never fires")

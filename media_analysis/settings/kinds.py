@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from media_analysis.settings.units import (
+from media_analysis.units import (
     format_lifetime,
     format_size,
     parse_lifetime,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from media_analysis.retention.policy import CategoryRules
 from media_analysis.settings.retention import LowWater
 from media_analysis.settings.storage import Storage
-from media_analysis.settings.units import format_size
 from media_analysis.storage.category import Category
+from media_analysis.units import format_size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from media_analysis.files.models import FOREVER, FileState, RetentionRule
+from media_analysis.files.states import FOREVER, FileState, RetentionRule
 from media_analysis.retention.policy import Decision, Delete, Policy, decide
 from media_analysis.settings.kinds import Choice, Kind, OrNone
 from media_analysis.settings.section import OwnSpanLeaf, Section, SpanLeaf, SwitchLeaf
 from media_analysis.settings.texts import Words
-from media_analysis.settings.units import format_lifetime, parse_span, word_of
 from media_analysis.storage.category import Category
+from media_analysis.units import format_lifetime, parse_span, word_of
 
 MOST_TESTS: Final = 1000
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from media_analysis.settings.cron import cron_trigger
+from media_analysis.settings.cron import require_cron
 from media_analysis.settings.kinds import Kind
-from media_analysis.settings.units import parse_whole, word_of
+from media_analysis.units import parse_whole, word_of
 
 _TOKEN: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # noqa: S105 - the RFC 6838 restricted name, not a password
 _MEDIA_TYPE: Final = re.compile(rf"{_TOKEN}/(\*|{_TOKEN})|\*/\*", re.ASCII)
@@ -61,7 +61,7 @@ class Cron(Kind):
     def parse(self, value: Any) -> str:
         if not isinstance(value, str):
             raise ValueError("not a cron expression")  # noqa: TRY004 - pydantic collects ValueError only
-        cron_trigger(value)
+        require_cron(value)
         return " ".join(value.split())
 
 

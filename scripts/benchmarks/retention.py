@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from media_analysis.retention.forecast.days import fold_due_days
-from media_analysis.retention.forecast.service import ForecastRequest
+from media_analysis.retention.forecast.request import ForecastRequest
 from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category
 from scripts.benchmarks.stage import COLUMNS, FILE_BYTES, OWNERS, Stage, settle, timed

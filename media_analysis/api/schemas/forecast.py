@@ -8,9 +8,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from media_analysis.api.schemas.fields import Document
 from media_analysis.retention.forecast.projection import Day, Projection
-from media_analysis.retention.forecast.service import LONGEST_DAYS, Forecast, ForecastRequest
-from media_analysis.settings import format_lifetime, parse_lifetime
+from media_analysis.retention.forecast.request import LONGEST_DAYS, ForecastRequest
+from media_analysis.retention.forecast.service import Forecast
 from media_analysis.storage.category import Category
+from media_analysis.units import format_lifetime, parse_lifetime
 
 ALLOWED_LIFETIMES = "seconds, or a number with d, h, m or s such as 5d, from 1s to 100 years; -1 or indefinite"
 

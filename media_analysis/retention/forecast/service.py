@@ -1,7 +1,7 @@
 """The forecast: used bytes per day, and when room runs out, from sums per day; files are never looked at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,22 +17,13 @@ from media_analysis.retention.forecast.projection import (
     redate,
     whole_days,
 )
+from media_analysis.retention.forecast.request import ForecastRequest
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import CategoryRules, Policy
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
-LONGEST_DAYS: Final = 366
 _NO_RULES: Final = Policy({category: CategoryRules() for category in Category})
-
-
-@dataclass(frozen=True)
-class ForecastRequest:
-    """How far to look, at one category or all, and what lifetimes to try instead of those in force."""
-
-    days: int = 30
-    category: Category | None = None
-    lifetimes: Mapping[Category, timedelta | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

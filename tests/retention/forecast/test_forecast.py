@@ -10,7 +10,8 @@ import pytest
 
 from media_analysis.files.models import MediaFile
 from media_analysis.retention.forecast.projection import Projection
-from media_analysis.retention.forecast.service import Forecast, ForecastRequest
+from media_analysis.retention.forecast.request import ForecastRequest
+from media_analysis.retention.forecast.service import Forecast
 from media_analysis.retention.policies import get_policy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category

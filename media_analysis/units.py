@@ -2,9 +2,8 @@
 
 import re
 from datetime import timedelta
+from fractions import Fraction
 from typing import Final
-
-from pydantic import ByteSize, TypeAdapter
 
 LARGEST_SIZE: Final = 2**60
 LONGEST_LIFETIME: Final = timedelta(days=36_500)
@@ -16,11 +15,13 @@ _LIFETIME_UNITS: Final = {
 }
 _SIZE_UNITS: Final = {"EiB": 2**60, "PiB": 2**50, "TiB": 2**40, "GiB": 2**30, "MiB": 2**20, "KiB": 2**10}
 _LIFETIME: Final = re.compile(r"(?P<count>\d{1,12})\s*(?P<unit>[dhms]?)", re.ASCII)
+_ALL_SIZE_UNITS: Final = {name.lower(): unit for name, unit in _SIZE_UNITS.items()} | {
+    f"{letter}b": 1000**power for power, letter in enumerate("kmgtpe", start=1)
+}
+_SIZE: Final = re.compile(r"(?P<count>\d{1,19}(\.\d{1,6})?)\s*(?P<unit>[kmgtpe]i?b)", re.ASCII)
 _BYTES: Final = re.compile(r"(\d{1,19})\s*b?", re.ASCII)
-_SIZE: Final = re.compile(r"\d{1,13}(\.\d{1,6})?\s*[kmgtpe]i?b", re.ASCII)
 _WHOLE: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 _DECIMAL: Final = re.compile(r"\d{1,19}(\.\d{1,9})?", re.ASCII)
-_BYTE_SIZE: Final = TypeAdapter(ByteSize)
 
 
 def word_of(value: object) -> str:
@@ -75,18 +76,13 @@ def parse_size(value: object) -> int:
     return size
 
 
-_BINARY_UNITS: Final = {name.lower(): unit for name, unit in _SIZE_UNITS.items()}
-_WHOLE_UNITS: Final = re.compile(rf"([0-9]{{1,19}})\s*({'|'.join(_BINARY_UNITS)})")
-
-
 def _written_size(word: str) -> int:
     if exact := _BYTES.fullmatch(word):
         return int(exact[1])
-    if whole := _WHOLE_UNITS.fullmatch(word):
-        return int(whole[1]) * _BINARY_UNITS[whole[2]]  # exact, where a float would round
-    if not _SIZE.fullmatch(word):
+    match = _SIZE.fullmatch(word)
+    if match is None:
         raise ValueError("not a size")
-    return int(_BYTE_SIZE.validate_python(word))
+    return int(Fraction(match["count"]) * _ALL_SIZE_UNITS[match["unit"]])  # exact, where a float would round
 
 
 def format_size(size_bytes: int | None) -> str:

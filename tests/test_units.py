@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media_analysis.settings import format_lifetime, format_size, parse_lifetime, parse_size
-from media_analysis.settings.units import LARGEST_SIZE, LONGEST_LIFETIME, parse_seconds, parse_whole
+from media_analysis.units import (
+    LARGEST_SIZE,
+    LONGEST_LIFETIME,
+    format_lifetime,
+    format_size,
+    parse_lifetime,
+    parse_seconds,
+    parse_size,
+    parse_whole,
+)
 
 SECONDS = st.integers(1, int(LONGEST_LIFETIME.total_seconds()))
 

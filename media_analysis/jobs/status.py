@@ -1,0 +1,13 @@
+"""Where jobs are."""
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its run."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
