@@ -1,65 +1,70 @@
-"""The command line: `media-analysis` and its commands, each in a module of its own."""
+"""The command line: `media-analysis` and its commands, each in a module of its own that is loaded when it is called."""
+
+from __future__ import annotations
 
 import sys
+from typing import Annotated, Final
 
 import typer
 
-from media_analysis.cli import (
-    archive,
-    config,
-    demo,
-    explain,
-    forecast,
-    hold,
-    import_,
-    import_runs,
-    job,
-    migrate,
-    pause,
-    plan,
-    policy,
-    pressure,
-    restore,
-    serve,
-    session,
-    sweep,
-    verify,
-    work,
-)
-from media_analysis.cli.console import complain
+from media_analysis.cli.deferred import Deferred, group_of
 from media_analysis.errors import MediaAnalysisError
+
+COMMANDS: Final = tuple(
+    Deferred(name, f"{__name__}.{target}", short_help)
+    for name, target, short_help in (
+        ("serve", "serve:serve", "Serve the API and run the scheduler"),
+        ("work", "work:work", "Run jobs on this machine"),
+        ("demo", "demo:demo", "Show one video's life on a scratch directory"),
+        ("migrate", "migrate:migrate", "Bring the database to this version's schema"),
+        ("config", "config:config", "Print every setting and where it came from"),
+        ("job", "job:app", "Create jobs, look at them, stop them"),
+        ("explain", "explain:explain", "Say when a file or a job goes, and why"),
+        ("hold", "hold:hold", "Keep a file or a job from being deleted"),
+        ("release", "hold:release", "Release what is held"),
+        ("extend", "hold:extend", "Set when a file or a job ends"),
+        ("restore", "restore:restore", "Take files out of the trash"),
+        ("sweep", "sweep:sweep", "Delete what is due, or rehearse it"),
+        ("plan", "plan:app", "Plan a sweep, look at the plan, apply it"),
+        ("policy", "policy:app", "Show, preview and apply retention policies"),
+        ("forecast", "forecast:forecast", "Tell what comes in, falls due and is used"),
+        ("pressure", "pressure:pressure", "Tell what is too full, or relieve it"),
+        ("pause", "pause:pause", "Stop deletion"),
+        ("resume", "pause:resume", "Let deletion go on"),
+        ("pauses", "pause:pauses", "List where deletion stands still"),
+        ("archive", "archive:app", "Pack runs, prove archives, bring runs back"),
+        ("verify", "verify:verify", "Hold store and database against each other"),
+        ("import", "import_:import_", "Adopt an existing tree of files"),
+        ("import-runs", "import_runs:import_runs", "Adopt old runs and their archives"),
+        ("session", "session:app", "Make tokens"),
+    )
+)
 
 app = typer.Typer(
     name="media-analysis",
+    cls=group_of(COMMANDS),
     help="Owns media files from upload to deletion.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("work")(work.work)
-app.command("demo")(demo.demo)
-app.command("migrate")(migrate.migrate)
-app.command("sweep")(sweep.sweep)
-app.command("restore")(restore.restore)
-app.command("explain")(explain.explain)
-app.command("forecast")(forecast.forecast)
-app.command("pause")(pause.pause)
-app.command("resume")(pause.resume)
-app.command("pauses")(pause.pauses)
-app.command("verify")(verify.verify)
-app.command("import")(import_.import_)
-app.command("import-runs")(import_runs.import_runs)
-app.command("pressure")(pressure.pressure)
-app.command("hold")(hold.hold)
-app.command("release")(hold.release)
-app.command("extend")(hold.extend)
-app.command("config")(config.config)
-app.add_typer(job.app, name="job")
-app.add_typer(archive.app, name="archive")
-app.add_typer(policy.app, name="policy")
-app.add_typer(plan.app, name="plan")
-app.add_typer(session.app, name="session")
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"media-analysis {version('media-analysis')}")
+        raise typer.Exit
+
+
+@app.callback()
+def media_analysis(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit")
+    ] = False,
+) -> None:
+    """Owns media files from upload to deletion."""
 
 
 def main() -> None:
@@ -67,5 +72,7 @@ def main() -> None:
     try:
         app()
     except MediaAnalysisError as error:
+        from media_analysis.cli.console import complain
+
         complain(str(error))
         sys.exit(1)

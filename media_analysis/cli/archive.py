@@ -1,15 +1,15 @@
 """`media-analysis archive`: pack runs, list what is archived, prove it, bring it back, take it out of the store."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
-from media_analysis.archive.catalog import ArchivedFilter, ArchivedPage, ArchivedRun
-from media_analysis.archive.watching import Held, TaskWatch
 from media_analysis.cli.archive_download import download
 from media_analysis.cli.archive_restore import archive_restore
 from media_analysis.cli.archive_run import archive_run
@@ -17,13 +17,18 @@ from media_analysis.cli.archive_verify import archive_verify
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
 from media_analysis.cli.job_terms import instant, with_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.runtime import Runtime
-from media_analysis.settings import format_size
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.archive.catalog import ArchivedPage, ArchivedRun
+    from media_analysis.archive.watching import Held
+    from media_analysis.runtime import Runtime
 
 DAY: Final = timedelta(days=1)
-NOTHING: Final = Held(0, 0)
 
-app = typer.Typer(help="Pack runs, list and prove archives, bring runs back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Pack runs, list and prove archives, bring runs back.", no_args_is_help=True, add_completion=False
+)
 app.command("run")(archive_run)
 app.command("verify")(archive_verify)
 app.command("restore")(archive_restore)
@@ -46,6 +51,9 @@ def list_archived(
     config: ConfigFile = None,
 ) -> None:
     """Print archived runs, the last archived first."""
+    from media_analysis.archive.catalog import ArchivedFilter
+    from media_analysis.archive.watching import Held, TaskWatch
+
     first, last = _instant("--from", from_), _instant("--to", to, whole_day=True)
     wanted = ArchivedFilter(owner=owner, archived_after=first, archived_before=last)
 
@@ -53,13 +61,14 @@ def list_archived(
         page = await runtime.archives.catalog.list(wanted, after=None, limit=limit)
         return page, await TaskWatch(runtime.db).sum_held([each.job.id for each in page.jobs])
 
-    page, held = run(with_services(load(config, data_dir).settings, work))
+    page, held_of = run(with_services(load(config, data_dir).settings, work))
+    held = [held_of.get(each.job.id, Held(0, 0)) for each in page.jobs]
     if as_json:
-        out.print_json(json.dumps([_document(each, held.get(each.job.id, NOTHING)) for each in page.jobs]))
+        out.print_json(json.dumps([_document(*each) for each in zip(page.jobs, held, strict=True)]))
     else:
         tabulate(
             ("run", "owner", "archived", "ends", "files", "bytes", "packed"),
-            [_row(each, held.get(each.job.id, NOTHING)) for each in page.jobs],
+            [_row(*each) for each in zip(page.jobs, held, strict=True)],
         )
     if page.next_after is not None:
         report(f"there are more; the {limit} last archived are shown")

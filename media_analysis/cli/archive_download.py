@@ -1,22 +1,27 @@
 """`media-analysis archive download`: an archive, or one file in it, as a file of the caller's own."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
 
-from media_analysis.cli.archive_progress import Bytes, bar_of_bytes
 from media_analysis.cli.archive_target import Target, Written, write_stream
 from media_analysis.cli.console import ConfigFile, DataDir, load, report, run
 from media_analysis.cli.job_terms import JobId
+from media_analysis.cli.progress import Bytes, bar_of_bytes
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings, format_size
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 STDOUT: Final = Path("-")
 

@@ -1,20 +1,25 @@
 """`media-analysis archive restore`: bring an archived run, or one file of it, back into the store."""
 
+from __future__ import annotations
+
 import json
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
-from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
-from media_analysis.archive.watching import Ends, TaskWatch
-from media_analysis.cli.archive_progress import work_off
+from media_analysis.cli.archive_work import work_off
 from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run
 from media_analysis.cli.job_terms import JobId, say
 from media_analysis.cli.services import open_services
-from media_analysis.retention.restoring import Restoration
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings, format_size
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.archive.models import ArchiveTask
+    from media_analysis.archive.watching import Ends
+    from media_analysis.retention.restoring import Restoration
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 ACTOR: Final = "command line"
 
@@ -31,6 +36,9 @@ def archive_restore(
 
     A run that was deleted comes out of the trash first. What else waits to be archived or restored is worked off too.
     """
+    from media_analysis.archive.models import ArchiveTaskStatus
+    from media_analysis.retention.restoring import Restoration
+
     done = run(_restore(load(config, data_dir).settings, job, file))
     if isinstance(done, Restoration):
         _tell(f"restored {done.restored} files, skipped {done.skipped}", done._asdict(), as_json=as_json)
@@ -46,6 +54,9 @@ def archive_restore(
 
 
 async def _restore(settings: Settings, job_id: UUID, file_id: UUID | None) -> Restoration | tuple[ArchiveTask, Ends]:
+    from media_analysis.archive.watching import TaskWatch
+    from media_analysis.retention.restoring import Restoration
+
     async with open_services(settings) as runtime:
         asked = await runtime.archives.returns.restore(job_id, owner=None, actor=ACTOR, file_id=file_id)
         if isinstance(asked, Restoration):

@@ -1,23 +1,28 @@
 """`media-analysis archive run`: pack runs now, those that are due or those that are named."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
-from media_analysis.archive.models import ArchiveTaskKind, ArchiveTaskStatus
-from media_analysis.archive.rehearsal import Candidate, Rehearsal
-from media_analysis.archive.watching import Named, TaskWatch
-from media_analysis.cli.archive_progress import work_off
+from media_analysis.cli.archive_work import work_off
 from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, report, run, tabulate
 from media_analysis.cli.job_terms import instant, say
 from media_analysis.cli.services import open_services
 from media_analysis.errors import MediaAnalysisError, Unavailable
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings, format_size
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.archive.models import ArchiveTaskStatus
+    from media_analysis.archive.rehearsal import Candidate
+    from media_analysis.archive.watching import Named
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 ACTOR: Final = "command line"
 TRIGGER: Final = "cli"
@@ -60,6 +65,8 @@ def archive_run(
 
     What else waits to be archived or restored is worked off with them.
     """
+    from media_analysis.archive.models import ArchiveTaskStatus
+
     settings, named = load(config, data_dir).settings, list(dict.fromkeys(jobs or ()))
     due = all_due or not named
     if dry_run:
@@ -96,10 +103,15 @@ async def _pack(settings: Settings, named: Sequence[UUID], *, due: bool) -> Pack
 
 async def _waiting(runtime: Runtime) -> list[UUID]:
     """Return all that waits: what is due may have been asked for before, by the schedule."""
+    from media_analysis.archive.models import ArchiveTaskKind
+    from media_analysis.archive.watching import TaskWatch
+
     return list(await TaskWatch(runtime.db).list_waiting(ArchiveTaskKind.ARCHIVE))
 
 
 async def _rehearse(settings: Settings, named: Sequence[UUID], *, due: bool) -> Rehearsed:
+    from media_analysis.archive.rehearsal import Rehearsal
+
     rehearsed = Rehearsed()
     async with open_services(settings) as runtime:
         rehearsal = Rehearsal(runtime.db, runtime.archives.options.terms)
@@ -147,6 +159,8 @@ def _print_rehearsed(rehearsed: Rehearsed, settings: Settings, *, as_json: bool)
 
 
 def _print_packed(packed: Packed, *, as_json: bool) -> None:
+    from media_analysis.archive.models import ArchiveTaskStatus
+
     if as_json:
         _print_json({"runs": [_document(each) for each in packed.tasks]}, packed.refusals)
         return

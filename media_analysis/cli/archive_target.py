@@ -1,6 +1,5 @@
 """A file that is written whole or goes on where it was broken off, and never stands half under its own name."""
 
-import asyncio
 import fcntl
 import hashlib
 import os
@@ -40,6 +39,8 @@ class Target:
             ArchiveDamaged: the bytes have another SHA-256; nothing is left of them.
 
         """
+        import asyncio
+
         self._require_free()
         with _told_in_words(self.path), self._opened() as part:
             written = await self._fill(part, chunks, sha256)
@@ -62,6 +63,8 @@ class Target:
             yield part
 
     async def _fill(self, part: BinaryIO, chunks: AsyncIterator[bytes], sha256: bytes | None) -> Written:
+        import asyncio
+
         running, kept_bytes, agrees = hashlib.sha256(), 0, True
         async for chunk in chunks:
             running.update(chunk)
@@ -89,6 +92,8 @@ class Target:
 
 async def write_stream(chunks: AsyncIterator[bytes], stream: BinaryIO) -> None:
     """Write all chunks to a pipe; a reader that goes ends the command."""
+    import asyncio
+
     try:
         async for chunk in chunks:
             await asyncio.to_thread(stream.write, chunk)

@@ -1,26 +1,27 @@
 """`media-analysis archive verify`: read archives to their last byte and hold them against what they should be."""
 
+from __future__ import annotations
+
 import json
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, Literal, cast
 from uuid import UUID
 
 import typer
 
-from media_analysis.archive.catalog import ArchivedFilter
-from media_analysis.archive.course import SPOOL_BYTES, Course
-from media_analysis.archive.format.reading import verify
-from media_analysis.archive.watching import TaskWatch
-from media_analysis.cli.archive_progress import Bytes, bar_of_bytes
 from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run, tabulate
 from media_analysis.cli.job_terms import say
+from media_analysis.cli.progress import Bytes, bar_of_bytes
 from media_analysis.cli.services import open_services
 from media_analysis.errors import ArchiveDamaged, InvalidRequest, MediaAnalysisError, ObjectMissing, Unavailable
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings
+
+if TYPE_CHECKING:
+    from media_analysis.archive.course import Course
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 PAGE: Final = 500
 Standing = Literal["whole", "damaged", "unknown"]
@@ -62,6 +63,9 @@ def archive_verify(
 
 
 async def _verify(settings: Settings, named: Sequence[UUID]) -> list[Finding]:
+    from media_analysis.archive.course import Course
+    from media_analysis.archive.watching import TaskWatch
+
     async with open_services(settings) as runtime:
         ids = named or [job_id async for job_id in _archived(runtime)]
         held = await TaskWatch(runtime.db).sum_held(ids)
@@ -75,6 +79,8 @@ async def _verify(settings: Settings, named: Sequence[UUID]) -> list[Finding]:
 
 
 async def _archived(runtime: Runtime) -> AsyncIterator[UUID]:
+    from media_analysis.archive.catalog import ArchivedFilter
+
     after = None
     while True:
         page = await runtime.archives.catalog.list(ArchivedFilter(), after=after, limit=PAGE)
@@ -100,6 +106,8 @@ async def _finding(runtime: Runtime, job_id: UUID, course: Course) -> Finding:
 
 
 async def _verify_file(path: Path) -> Finding:
+    from media_analysis.archive.course import Course
+
     try:
         raw = path.open("rb", buffering=0)
     except OSError as error:
@@ -123,6 +131,8 @@ def _damaged(archive: str, error: ArchiveDamaged) -> Finding:
 
 
 def _prove(raw: BinaryIO, course: Course) -> int:
+    from media_analysis.archive.format.reading import verify
+
     files = 0
     with verify(raw, spool=_spool) as archive:
         course.total_bytes = archive.head.size_bytes
@@ -134,6 +144,8 @@ def _prove(raw: BinaryIO, course: Course) -> int:
 
 
 def _spool() -> BinaryIO:
+    from media_analysis.archive.course import SPOOL_BYTES
+
     return cast("BinaryIO", tempfile.SpooledTemporaryFile(SPOOL_BYTES))
 
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, tabulate
-from media_analysis.settings import effective
+from media_analysis.cli.console import ConfigFile, DataDir, out, read, tabulate
 
 
 def config(
@@ -16,7 +15,9 @@ def config(
     config: ConfigFile = None,
 ) -> None:
     """Print every setting with its value, where it came from, and the variable that sets it."""
-    rows = effective(load(config, data_dir))
+    from media_analysis.settings import effective
+
+    rows = effective(read(config, data_dir))
     if as_json:
         shown = {row.path: {"value": row.text, "origin": row.origin, "variable": row.env} for row in rows}
         out.print_json(json.dumps(shown))

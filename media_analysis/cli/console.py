@@ -1,21 +1,20 @@
 """What commands share: options, the terminal, and the way into the event loop."""
 
-import asyncio
+from __future__ import annotations
+
 import gc
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
-import uvloop
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
-from media_analysis.settings import LoadedSettings, load_settings
-from media_analysis.telemetry.logs import Format, configure_logging
+if TYPE_CHECKING:
+    from media_analysis.settings import LoadedSettings
+    from media_analysis.telemetry.logs import Format
 
 Value = TypeVar("Value")
 
@@ -48,6 +47,9 @@ def complain(sentence: str) -> None:
 
 def tabulate(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows in full on standard output: folded to a terminal, as wide as they are to anything else."""
+    from rich.measure import Measurement
+    from rich.table import Table
+
     table = Table()
     for name in header:
         table.add_column(name, overflow="fold")
@@ -65,14 +67,9 @@ def load(
 
     Commands that print their own outcome log only warnings, unless a level was asked for.
     """
-    overrides: dict[str, Any] = {
-        name: given
-        for name, section in sections.items()
-        if (given := {key: value for key, value in section.items() if value is not None})
-    }
-    if data_dir is not None:
-        overrides["data_dir"] = data_dir
-    loaded = load_settings(overrides, config=config)
+    from media_analysis.telemetry.logs import configure_logging
+
+    loaded = read(config, data_dir, **sections)
     chosen = loaded.settings.logging
     style: Format = "console" if err.is_terminal else "json"
     asked_for = narrate or loaded.origins["logging.level"] != "default"
@@ -82,8 +79,26 @@ def load(
     return loaded
 
 
+def read(config: Path | None, data_dir: Path | None, **sections: dict[str, Any]) -> LoadedSettings:
+    """Read the settings, with what the command line gave on top."""
+    from media_analysis.settings import load_settings
+
+    overrides: dict[str, Any] = {
+        name: given
+        for name, section in sections.items()
+        if (given := {key: value for key, value in section.items() if value is not None})
+    }
+    if data_dir is not None:
+        overrides["data_dir"] = data_dir
+    return load_settings(overrides, config=config)
+
+
 def run(work: Coroutine[Any, Any, Value]) -> Value:
     """Run a command's work on an event loop of its own; SIGTERM ends it as ^C does: what it started is stopped."""
+    import asyncio
+
+    import uvloop
+
     # What is loaded by now stays to the end: no collection has to look through it again (a fifth of a sweep's Python).
     gc.collect()
     gc.freeze()
@@ -95,11 +110,15 @@ def run(work: Coroutine[Any, Any, Value]) -> Value:
 
 def at_interruption(act: Callable[[], None]) -> None:
     """Answer SIGINT and SIGTERM with `act` from now on, instead of ending the command."""
+    import asyncio
+
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, act)
 
 
 async def _stoppable(work: Coroutine[Any, Any, Value]) -> Value:
+    import asyncio
+
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -18,8 +18,6 @@ from media_analysis.cli.console import at_interruption, err, out, report, run, t
 from media_analysis.cli.job_display import JobDisplay
 from media_analysis.cli.serve import Service, running_service
 from media_analysis.errors import Misconfigured
-from media_analysis.settings import load_settings
-from media_analysis.telemetry.logs import configure_logging
 
 HOST: Final = "127.0.0.1"
 INTERRUPTED: Final = 128 + signal.SIGINT
@@ -64,6 +62,8 @@ def demo(
 
     Nothing else on this machine is touched: settings, environment and other databases do not matter.
     """
+    from media_analysis.telemetry.logs import configure_logging
+
     configure_logging(style="console" if err.is_terminal else "json", level="WARNING")
     options = DemoOptions(video=video, sheet=sheet, ttl=ttl, keep=keep is not None)
     with _scratch() if keep is None else _kept(keep) as directory:
@@ -116,6 +116,8 @@ def _open_up(directory: Path) -> None:
 
 async def _demo(directory: Path, options: DemoOptions) -> None:
     # Whoever has seen enough does not want to wait for a job.
+    from media_analysis.settings import load_settings
+
     chosen = {"data_dir": directory / "var", "worker": {"grace_seconds": 0}}
     settings = load_settings(chosen, environ={}).settings
     report(f"everything is in {directory}")
@@ -150,8 +152,7 @@ async def _either(telling: asyncio.Task[None], interrupted: asyncio.Event) -> No
 async def _video(directory: Path, given: Path | None) -> Path:
     if given is not None:
         return given
-    # Imported here so that no other command pays for codecs.
-    from media_analysis.demo.film import make_film  # noqa: PLC0415
+    from media_analysis.demo.film import make_film
 
     report("making a film")
     return await asyncio.to_thread(make_film, directory / "a_day_at_sea.mp4")
@@ -160,8 +161,7 @@ async def _video(directory: Path, given: Path | None) -> Path:
 @asynccontextmanager
 async def _served(service: Service) -> AsyncIterator[tuple[str, asyncio.Event]]:
     """Serve the API on a free port while the block runs; yield where, and what is set when somebody interrupts."""
-    # Imported here so that no other command pays for the web framework.
-    from media_analysis import app  # noqa: PLC0415
+    from media_analysis import app
 
     ready, interrupted = asyncio.Event(), asyncio.Event()
     api = app.create_app(service.runtime)
@@ -177,9 +177,8 @@ async def _served(service: Service) -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 
 async def _tell(service: Service, address: str, video: Path, options: DemoOptions) -> None:
-    # Imported here so that no other command pays for the client.
-    from media_analysis.demo.client import open_client  # noqa: PLC0415
-    from media_analysis.demo.story import Story  # noqa: PLC0415
+    from media_analysis.demo.client import open_client
+    from media_analysis.demo.story import Story
 
     report(f"ready at {address}")
     async with open_client(address, service.token_file.read_text().strip()) as client:

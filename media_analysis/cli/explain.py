@@ -1,32 +1,36 @@
 """`media-analysis explain`: why a file or a job is still there, when it goes, and what happened to it."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.services import open_services
-from media_analysis.retention.explain.archival import RunArchival
-from media_analysis.retention.explain.explanation import Barrier, Blocker, Explanation, NextAction, Scope
-from media_analysis.retention.explain.jobs import JobExplanation, PartSum
-from media_analysis.retention.explain.places import ArchivePlace
-from media_analysis.retention.explain.timeline import Moment
-from media_analysis.settings import Settings, format_size
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.retention.explain.archival import RunArchival
+    from media_analysis.retention.explain.explanation import Blocker, Explanation
+    from media_analysis.retention.explain.jobs import JobExplanation, PartSum
+    from media_analysis.retention.explain.places import ArchivePlace
+    from media_analysis.retention.explain.timeline import Moment
+    from media_analysis.settings import Settings
 
 MOST_FILES: Final = 20
 """Of a job; the API tells them all."""
 _VERBS: Final = {
-    NextAction.KEEP: "stays; nothing in sight ends that",
-    NextAction.TRASH: "goes to the trash",
-    NextAction.DELETE: "is deleted",
-    NextAction.PURGE: "loses its bytes for good",
-    NextAction.DONE: "is gone, bytes and all",
+    "keep": "stays; nothing in sight ends that",
+    "trash": "goes to the trash",
+    "delete": "is deleted",
+    "purge": "loses its bytes for good",
+    "done": "is gone, bytes and all",
 }
 
 
@@ -39,6 +43,8 @@ def explain(
     config: ConfigFile = None,
 ) -> None:
     """Say when a file or a job goes, by which rule, what blocks it, and what happened so far; deleted files, too."""
+    from media_analysis.retention.explain.jobs import JobExplanation
+
     told = run(_explain(load(config, data_dir).settings, target, job=job))
     if as_json:
         out.print_json(json.dumps(_document(told)))
@@ -56,8 +62,8 @@ async def _explain(settings: Settings, target: UUID, *, job: bool) -> Explanatio
 
 
 def _document(told: Explanation | JobExplanation) -> Any:
-    # Imported here so that no other command pays for the API's documents.
-    from media_analysis.api.schemas.retention import FileRetention, JobRetention  # noqa: PLC0415
+    from media_analysis.api.schemas.retention import FileRetention, JobRetention
+    from media_analysis.retention.explain.jobs import JobExplanation
 
     if isinstance(told, JobExplanation):
         return JobRetention.from_explanation(told).model_dump(mode="json")
@@ -65,6 +71,8 @@ def _document(told: Explanation | JobExplanation) -> Any:
 
 
 def _print_file(told: Explanation) -> None:
+    from media_analysis.retention.explain.explanation import NextAction
+
     rests = told.archive is not None and told.action is not NextAction.DONE
     goes = f"its archive {_next(told)}" if rests else _next(told)
     _say(f"file {told.file_id} ({told.category.value}) is {told.state.value} by {told.rule.value}: {goes}")
@@ -174,6 +182,8 @@ def _print_blockers(blockers: Sequence[Blocker]) -> None:
 
 
 def _blocked(blocker: Blocker) -> str:
+    from media_analysis.retention.explain.explanation import Barrier, Scope
+
     of = "" if blocker.scope is Scope.FILE else f" of its {blocker.scope.value}"
     if blocker.rule is Barrier.PAUSED:
         of = "" if blocker.scope is Scope.EVERYTHING else " in its category"
@@ -184,6 +194,8 @@ def _blocked(blocker: Blocker) -> str:
 
 
 def _print_timeline(moments: Sequence[Moment]) -> None:
+    from rich.table import Table
+
     rows = [(_instant(moment.at), moment.event, moment.actor or "", _why(moment)) for moment in moments]
     if not out.is_terminal:
         tabulate(("at", "event", "by", "why"), rows)
@@ -204,6 +216,8 @@ def _why(moment: Moment) -> str:
 
 
 def _print_rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.table import Table
+
     if not out.is_terminal:
         tabulate(header, rows)
         return

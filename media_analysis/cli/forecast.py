@@ -1,22 +1,27 @@
 """`media-analysis forecast`: used bytes per day, drawn in the terminal, and what other lifetimes would do."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.retention.forecast.projection import Day, Projection
-from media_analysis.retention.forecast.service import LONGEST_DAYS, Forecast, ForecastRequest
-from media_analysis.settings import Settings, format_lifetime, format_size, parse_lifetime
+from media_analysis.retention.forecast.request import LONGEST_DAYS, ForecastRequest
 from media_analysis.storage.category import Category
+from media_analysis.units import format_lifetime, format_size, parse_lifetime
+
+if TYPE_CHECKING:
+    from media_analysis.retention.forecast.projection import Day, Projection
+    from media_analysis.retention.forecast.service import Forecast
+    from media_analysis.settings import Settings
 
 WIDEST_BAR: Final = 40
 NARROWEST_BAR: Final = 4
@@ -46,8 +51,7 @@ def forecast(
     request = ForecastRequest(days, category, dict(_lifetime(word) for word in lifetime or ()))
     found = run(_forecast(load(config, data_dir).settings, request))
     if as_json:
-        # Imported here so that no other command pays for the API's documents.
-        from media_analysis.api.schemas.forecast import ForecastRead  # noqa: PLC0415
+        from media_analysis.api.schemas.forecast import ForecastRead
 
         out.print_json(json.dumps(ForecastRead.from_forecast(found).model_dump(mode="json")))
         return
@@ -86,6 +90,8 @@ def _list(found: Forecast) -> None:
 
 
 def _draw(found: Forecast) -> None:
+    from rich.table import Table
+
     courses = [found.expected] if found.what_if is None else [found.expected, found.what_if]
     scale = _Scale.of(found, courses)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
@@ -114,7 +120,7 @@ class _Scale:
     limit_name: str
 
     @classmethod
-    def of(cls, found: Forecast, courses: Sequence[Projection]) -> "_Scale":
+    def of(cls, found: Forecast, courses: Sequence[Projection]) -> _Scale:
         highest = max(1, *(day.used_bytes for course in courses for day in course.days))
         category, limit_bytes = found.request.category, found.used_bytes + found.room_bytes
         quota_bytes = limit_bytes if category is None else found.policy.of(category).quota_bytes

@@ -1,8 +1,10 @@
 """`media-analysis hold`, `release` and `extend`: what keeps files and jobs, from the command line."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from uuid import UUID
 
 import typer
@@ -10,11 +12,13 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.files.expiry import Expiry
-from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.protection import Hold
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings, parse_lifetime
+from media_analysis.units import parse_lifetime
+
+if TYPE_CHECKING:
+    from media_analysis.files.expiry import Expiry
+    from media_analysis.retention.protection import Hold
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 ACTOR: Final = "command line"
 """No owner can be called that, so what it holds counts as an administrator's."""
@@ -37,6 +41,8 @@ def hold(
     config: ConfigFile = None,
 ) -> None:
     """Keep a file, or a job with all its files, from being deleted: until an end, or until it is released."""
+    from media_analysis.retention.holds import HoldRequest
+
     term, why = _term(until, span), checked_reason(reason)
 
     async def work(runtime: Runtime) -> tuple[Hold, int | None]:
@@ -78,6 +84,8 @@ def extend(
     config: ConfigFile = None,
 ) -> None:
     """Set when a file, or a job with all its living files, ends."""
+    from media_analysis.files.expiry import Expiry
+
     expiry = _term(until, span)
     if forever == (expiry != Expiry()):
         raise InvalidRequest("--forever", "give one of --until, --for and --forever")
@@ -98,6 +106,8 @@ async def _with_runtime(settings: Settings, work: Callable[[Runtime], Awaitable[
 
 
 def _term(until: str | None, span: str | None) -> Expiry:
+    from media_analysis.files.expiry import Expiry
+
     if until is not None and span is not None:
         raise InvalidRequest("--for", "excludes --until")
     return Expiry(at=None if until is None else _instant(until), lifetime=None if span is None else _span(span))
@@ -117,9 +127,9 @@ def _span(word: str) -> timedelta:
 
 
 def _instant(word: str) -> datetime:
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+    from pydantic import TypeAdapter, ValidationError
 
-    from media_analysis.api.schemas.fields import Instant  # noqa: PLC0415
+    from media_analysis.api.schemas.fields import Instant
 
     try:
         instant: datetime = TypeAdapter(Instant).validate_python(word)
@@ -135,9 +145,9 @@ def checked_reason(text: str) -> str:
         InvalidRequest: it does not.
 
     """
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+    from pydantic import TypeAdapter, ValidationError
 
-    from media_analysis.api.schemas.fields import Line  # noqa: PLC0415
+    from media_analysis.api.schemas.fields import Line
 
     try:
         reason: str = TypeAdapter(Line).validate_python(text)

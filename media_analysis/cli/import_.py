@@ -1,22 +1,25 @@
 """`media-analysis import`: an existing tree becomes files of ours."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
-from pydantic import TypeAdapter, ValidationError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
+from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.retention.integrity.adoption import AdoptionReport, AdoptionRequest, AdoptionService
-from media_analysis.retention.integrity.copying import Copier
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.retention.integrity.adoption import AdoptionReport, AdoptionRequest, AdoptionService
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 Place = Annotated[
     bool | None,
@@ -41,6 +44,8 @@ def import_(
 
     Nothing in DIR is changed or deleted. Interrupted, the same command goes on where it stopped.
     """
+    from media_analysis.retention.integrity.adoption import AdoptionRequest
+
     require_owner(owner)
     request = AdoptionRequest(
         directory=directory,
@@ -62,8 +67,9 @@ def require_owner(owner: str) -> None:
         InvalidRequest: nobody may.
 
     """
-    # The rules for owners live with the API's documents.
-    from media_analysis.api.schemas.fields import Owner  # noqa: PLC0415
+    from pydantic import TypeAdapter, ValidationError
+
+    from media_analysis.api.schemas.fields import Owner
 
     try:
         TypeAdapter(Owner).validate_python(owner)
@@ -76,9 +82,8 @@ async def _import(settings: Settings, request: AdoptionRequest) -> AdoptionRepor
         service = adoption_of(runtime)
         if not err.is_terminal:
             return await service.run(request)
-        columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=err) as bar:
-            task = bar.add_task("import", total=None)
+        with counting_bar() as bar:
+            task = bar.add_task("importing", total=None)
             return await service.run(
                 request,
                 progress=lambda so_far, measure: bar.update(task, completed=so_far.seen, total=measure.names),
@@ -87,6 +92,9 @@ async def _import(settings: Settings, request: AdoptionRequest) -> AdoptionRepor
 
 def adoption_of(runtime: Runtime) -> AdoptionService:
     """Return the service that imports with this process's collaborators."""
+    from media_analysis.retention.integrity.adoption import AdoptionService
+    from media_analysis.retention.integrity.copying import Copier
+
     storage = runtime.settings.storage
     copier = Copier(
         db=runtime.db,

@@ -1,8 +1,10 @@
 """`media-analysis job`: create analyses, look at them, stop them, and read what they brought."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -11,13 +13,15 @@ from media_analysis.cli import job_products, job_removal, job_watch
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
 from media_analysis.cli.job_terms import JobId, instant, say, with_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.jobs.models import AnalysisJob, JobStatus
-from media_analysis.jobs.queries import JobFilter
-from media_analysis.jobs.service import JobPage, JobView
-from media_analysis.runtime import Runtime
-from media_analysis.settings import parse_lifetime
+from media_analysis.jobs.status import JobStatus
+from media_analysis.units import parse_lifetime
 
-app = typer.Typer(help="Create analysis jobs, look at them, stop them.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from media_analysis.jobs.models import AnalysisJob
+    from media_analysis.jobs.service import JobPage, JobView
+    from media_analysis.runtime import Runtime
+
+app = typer.Typer(help="Create analysis jobs, look at them, stop them.", no_args_is_help=True, add_completion=False)
 app.command("watch")(job_watch.watch)
 app.command("files")(job_products.files)
 app.command("results")(job_products.results)
@@ -79,6 +83,8 @@ def list_jobs(
     config: ConfigFile = None,
 ) -> None:
     """Print the latest jobs."""
+    from media_analysis.jobs.queries import JobFilter
+
     wanted = JobFilter(owner=owner, statuses=status or (), kind=kind)
 
     async def work(runtime: Runtime) -> JobPage:
@@ -108,8 +114,7 @@ def show(job: JobId, *, as_json: AsJson = False, data_dir: DataDir = None, confi
 
     view = run(with_services(load(config, data_dir).settings, work))
     if as_json:
-        # Imported here so that no other command pays for the API's documents.
-        from media_analysis.api.schemas.jobs import JobRead  # noqa: PLC0415
+        from media_analysis.api.schemas.jobs import JobRead
 
         out.print_json(JobRead.from_view(view).model_dump_json())
         return
@@ -160,10 +165,9 @@ def _seconds(word: str) -> int:
 
 
 def _checked(runtime: Runtime, asked: dict[str, Any]) -> Any:
-    # Imported here so that no other command pays for the API's documents.
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+    from pydantic import TypeAdapter, ValidationError
 
-    from media_analysis.api.schemas.job_requests import job_request  # noqa: PLC0415
+    from media_analysis.api.schemas.job_requests import job_request
 
     try:
         return TypeAdapter(job_request(runtime.kinds)).validate_python(asked)

@@ -1,15 +1,19 @@
 """How a job goes, event by event: a bar in a terminal, a line for each event to anything else."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from media_analysis.cli.console import out
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 STYLES: Final = {"completed": "bold green", "failed": "bold red", "cancelled": "bold yellow"}
 
@@ -18,6 +22,8 @@ class JobDisplay:
     """Shows events in the order it is told them; `status` is the last one it heard of."""
 
     def __init__(self, console: Console = out) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
         self.status: str | None = None
         self._console = console
         self._bar: Progress | None = None

@@ -1,19 +1,23 @@
 """`media-analysis job files` and `job results`: what a job brought."""
 
+from __future__ import annotations
+
 import json
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.job_terms import JobId, instant, with_services
-from media_analysis.files.models import MediaFile
-from media_analysis.files.products import ProductFilter
-from media_analysis.jobs.models import AnalysisResult
-from media_analysis.jobs.results import ResultFilter
-from media_analysis.runtime import Runtime
-from media_analysis.settings import format_size
 from media_analysis.storage.category import Category
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.files.models import MediaFile
+    from media_analysis.files.products import ProductFilter
+    from media_analysis.jobs.models import AnalysisResult
+    from media_analysis.jobs.results import ResultFilter
+    from media_analysis.runtime import Runtime
 
 PAGE: Final = 1_000
 
@@ -26,6 +30,8 @@ def files(
     config: ConfigFile = None,
 ) -> None:
     """Print the files a job has, in time order."""
+    from media_analysis.files.products import ProductFilter
+
     wanted = ProductFilter(job_id=job, category=category)
     found = run(with_services(load(config, data_dir).settings, lambda runtime: _all_files(runtime, wanted)))
     tabulate(
@@ -48,10 +54,11 @@ def results(
     config: ConfigFile = None,
 ) -> None:
     """Print the documents a job brought, as JSON."""
+    from media_analysis.jobs.results import ResultFilter
+
     wanted = ResultFilter(job_id=job, kind=kind)
     found = run(with_services(load(config, data_dir).settings, lambda runtime: _all_results(runtime, wanted)))
-    # Imported here so that no other command pays for the API's documents.
-    from media_analysis.api.schemas.results import ResultRead  # noqa: PLC0415
+    from media_analysis.api.schemas.results import ResultRead
 
     out.print_json(json.dumps([ResultRead.model_validate(result).model_dump(mode="json") for result in found]))
 

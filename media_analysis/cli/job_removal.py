@@ -1,16 +1,19 @@
 """`media-analysis job delete`: a whole job with its files and results, now."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, run, tabulate
 from media_analysis.cli.hold import ACTOR, checked_reason
 from media_analysis.cli.job_terms import JobId, instant, say, with_services
-from media_analysis.retention.removal.jobs import JobRemoval
-from media_analysis.retention.removal.requests import RemovalRequest
-from media_analysis.runtime import Runtime
-from media_analysis.settings import format_size
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.retention.removal.jobs import JobRemoval
+    from media_analysis.runtime import Runtime
 
 
 def delete(
@@ -27,6 +30,8 @@ def delete(
 
     A job that waits or runs is cancelled first. Without a trash, or with --hard or --secure, nothing brings it back.
     """
+    from media_analysis.retention.removal.requests import RemovalRequest
+
     why = None if reason is None else checked_reason(reason)
     asked = RemovalRequest(requested_by=ACTOR, reason=why, hard=hard, secure=secure)
 

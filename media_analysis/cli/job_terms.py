@@ -1,16 +1,20 @@
 """What the commands about jobs share."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import typer
 
 from media_analysis.cli.console import out
 from media_analysis.cli.services import open_services
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings
+
+if TYPE_CHECKING:
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 Value = TypeVar("Value")
 JobId = Annotated[UUID, typer.Argument(metavar="ID", help="The job", show_default=False)]

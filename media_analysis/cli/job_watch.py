@@ -1,6 +1,8 @@
 """`media-analysis job watch`: follow a job to its end."""
 
-from typing import Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import typer
@@ -9,16 +11,18 @@ from media_analysis.cli.console import ConfigFile, DataDir, load, report, run
 from media_analysis.cli.job_display import JobDisplay
 from media_analysis.cli.job_terms import JobId
 from media_analysis.cli.services import open_services
-from media_analysis.jobs.models import JobStatus
-from media_analysis.jobs.watching import ENDED
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings
+
+if TYPE_CHECKING:
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 PATIENCE_SECONDS: Final = 60.0
 
 
 def watch(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Show how a job goes until it has ended; exit code 0 when it completed, 1 when it failed or was cancelled."""
+    from media_analysis.jobs.models import JobStatus
+
     if run(_watch(load(config, data_dir).settings, job)) != JobStatus.COMPLETED:
         raise typer.Exit(1)
 
@@ -35,6 +39,8 @@ async def follow(runtime: Runtime, job_id: UUID) -> str | None:
         JobNotFound, JobGone: there is no such job.
 
     """
+    from media_analysis.jobs.watching import ENDED
+
     job, _ = await runtime.jobs.get(job_id, owner=None)
     report(f"job {job_id}: {job.kind}, {job.name}")
     with JobDisplay() as display:

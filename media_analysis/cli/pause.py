@@ -1,8 +1,10 @@
 """`media-analysis pause`, `resume` and `pauses`: stop deletion, and let it go on."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import typer
@@ -10,10 +12,12 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest, PauseNotFound
-from media_analysis.retention.guard.pauses import PauseService
-from media_analysis.retention.models import Pause
-from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+
+if TYPE_CHECKING:
+    from media_analysis.retention.guard.pauses import PauseService
+    from media_analysis.retention.models import Pause
+    from media_analysis.settings import Settings
 
 Answer = TypeVar("Answer")
 BY = "command line"

@@ -1,8 +1,10 @@
 """`media-analysis plan`: keep a rehearsal, look at it, and carry it out."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
@@ -10,17 +12,20 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
 from media_analysis.cli.services import open_services
 from media_analysis.cli.sweep import print_outcome
-from media_analysis.retention.models import Plan, SweepStatus
-from media_analysis.retention.plans.queries import PlannedFile
-from media_analysis.retention.plans.service import PlanPage
-from media_analysis.retention.records import SweepReport
-from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.retention.models import Plan, SweepStatus
+    from media_analysis.retention.plans.queries import PlannedFile
+    from media_analysis.retention.plans.service import PlanPage
+    from media_analysis.retention.records import SweepReport
+    from media_analysis.settings import Settings
 
 ACTOR: Final = "command line"
 MOST_SHOWN: Final = 1_000
 
-app = typer.Typer(help="Plan a sweep, look at the plan, apply it.", no_args_is_help=True)
+app = typer.Typer(help="Plan a sweep, look at the plan, apply it.", no_args_is_help=True, add_completion=False)
 PlanId = Annotated[UUID, typer.Argument(help="The plan")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
 
@@ -102,8 +107,7 @@ def apply(
 
 def _print(plan: Plan, status: SweepStatus | None, *, as_json: bool) -> None:
     if as_json:
-        # Imported here so that no other command pays for the API's documents.
-        from media_analysis.api.schemas.plans import PlanRead  # noqa: PLC0415
+        from media_analysis.api.schemas.plans import PlanRead
 
         out.print_json(json.dumps(PlanRead.from_plan(plan, status).model_dump(mode="json")))
         return
@@ -119,6 +123,8 @@ def _print(plan: Plan, status: SweepStatus | None, *, as_json: bool) -> None:
 
 
 def _state(plan: Plan, status: SweepStatus | None) -> str:
+    from media_analysis.retention.models import SweepStatus
+
     if plan.applied_at is None:
         return f"to be applied before {plan.expires_at:%Y-%m-%d %H:%M} UTC"
     part = "" if status is SweepStatus.COMPLETED else f" in part ({status.value if status else 'unknown'})"

@@ -1,25 +1,30 @@
 """`media-analysis policy`: what is in force, what another policy would do, and doing it."""
 
+from __future__ import annotations
+
 import json
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run, tabulate
+from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
-from media_analysis.retention.policies import InForce
-from media_analysis.retention.policy import CategoryRules, Policy
-from media_analysis.retention.preview import Change, Impact, MovedFile, Preview
-from media_analysis.retention.redating import Applied
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings, format_lifetime, format_size, read_policy_file
 from media_analysis.storage.category import Category
+from media_analysis.units import format_lifetime, format_size
 
-app = typer.Typer(help="Show, preview and apply retention policies.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from media_analysis.retention.policies import InForce
+    from media_analysis.retention.policy import CategoryRules, Policy
+    from media_analysis.retention.preview import Change, Impact, MovedFile, Preview
+    from media_analysis.retention.redating import Applied
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
+
+app = typer.Typer(help="Show, preview and apply retention policies.", no_args_is_help=True, add_completion=False)
 
 NewPolicy = Annotated[Path, typer.Argument(help="A YAML file of settings; what it does not name stays")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
@@ -30,8 +35,7 @@ def show(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFil
     """Print the policy in force."""
     found = run(_in_force(load(config, data_dir).settings))
     if as_json:
-        # Imported here so that no other command pays for the API's documents.
-        from media_analysis.api.schemas.policies import PolicyRead  # noqa: PLC0415
+        from media_analysis.api.schemas.policies import PolicyRead
 
         out.print_json(json.dumps(PolicyRead.from_in_force(found).model_dump(mode="json")))
         return
@@ -46,7 +50,7 @@ def preview(new: NewPolicy, *, as_json: AsJson = False, data_dir: DataDir = None
     """Print what applying a policy would do to stored files; nothing changes."""
     found = run(_preview(load(config, data_dir).settings, new))
     if as_json:
-        from media_analysis.api.schemas.policies import PreviewRead  # noqa: PLC0415
+        from media_analysis.api.schemas.policies import PreviewRead
 
         out.print_json(json.dumps(PreviewRead.from_preview(found).model_dump(mode="json")))
         return
@@ -91,9 +95,8 @@ async def _apply(settings: Settings, new: Path, confirm: int | None) -> Applied:
         policy = await _read(runtime, new)
         if not err.is_terminal:
             return await runtime.redating.apply(policy, actor="command line", confirm=confirm)
-        columns = (TextColumn("re-dating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=err) as bar:
-            task = bar.add_task("files", total=None)
+        with counting_bar() as bar:
+            task = bar.add_task("re-dating", total=None)
             return await runtime.redating.apply(
                 policy,
                 actor="command line",
@@ -103,6 +106,8 @@ async def _apply(settings: Settings, new: Path, confirm: int | None) -> Applied:
 
 
 async def _read(runtime: Runtime, new: Path) -> Policy:
+    from media_analysis.settings import read_policy_file
+
     return read_policy_file(new, (await runtime.policies.in_force()).policy)
 
 

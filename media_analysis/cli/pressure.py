@@ -1,18 +1,22 @@
 """`media-analysis pressure`: what is too full and who goes next, or relief now."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
 from media_analysis.cli.services import open_services
-from media_analysis.retention.models import SweepTrigger
-from media_analysis.retention.pressure.outcome import Outcome
-from media_analysis.retention.pressure.preview import Preview
-from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.retention.pressure.outcome import Outcome
+    from media_analysis.retention.pressure.preview import Preview
+    from media_analysis.settings import Settings
 
 UNRELIEVED = 2
 
@@ -45,14 +49,15 @@ async def _preview(settings: Settings, category: Category | None, limit: int) ->
 
 
 async def _relieve(settings: Settings) -> Sequence[Outcome]:
+    from media_analysis.retention.models import SweepTrigger
+
     async with open_services(settings) as runtime:
         return await runtime.pressure.relieve(trigger=SweepTrigger.CLI, requested_by="command line")
 
 
 def _show(found: Preview, *, as_json: bool) -> None:
     if as_json:
-        # Imported here so that no other command pays for the API's documents.
-        from media_analysis.api.schemas.pressure import PressureRead  # noqa: PLC0415
+        from media_analysis.api.schemas.pressure import PressureRead
 
         out.print_json(json.dumps(PressureRead.from_preview(found).model_dump(mode="json")))
         return
@@ -101,7 +106,7 @@ def _wanted(size_bytes: int) -> str:
 
 def _tell(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     if as_json:
-        from media_analysis.api.schemas.pressure import ReliefRead  # noqa: PLC0415 - as above
+        from media_analysis.api.schemas.pressure import ReliefRead
 
         out.print_json(json.dumps(ReliefRead.from_outcomes(outcomes).model_dump(mode="json")))
         return

@@ -1,6 +1,8 @@
 """`media-analysis restore`: take a file, the files of a job, or all that a sweep took, out of the trash."""
 
-from typing import Annotated, Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
@@ -8,9 +10,11 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.retention.restoring import Restoration
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings
+
+if TYPE_CHECKING:
+    from media_analysis.retention.restoring import Restoration
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 ACTOR: Final = "command line"
 

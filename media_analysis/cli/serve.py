@@ -1,5 +1,7 @@
 """`media-analysis serve`: database, migrations, API and scheduler in one process."""
 
+from __future__ import annotations
+
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -7,18 +9,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.text import Text
 
 from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, err, load, report, run
-from media_analysis.db.migrations import migrate
 from media_analysis.errors import Misconfigured
-from media_analysis.runtime import Report, Runtime, database_url, open_runtime
-from media_analysis.sessions.models import Role
-from media_analysis.sessions.service import new_token
-from media_analysis.settings import Settings
+
+if TYPE_CHECKING:
+    from media_analysis.runtime import Report, Runtime
+    from media_analysis.settings import Settings
 
 ADMIN_TTL: Final = timedelta(days=3650)
 TOKEN_FILE_MODE: Final = 0o600
@@ -40,8 +41,7 @@ def serve(
 
 
 async def _serve(settings: Settings) -> None:
-    # Imported here so that no other command pays for the web framework.
-    from media_analysis import app  # noqa: PLC0415
+    from media_analysis import app
 
     listening = app.bind(settings.server.host, settings.server.port)
     with listening:
@@ -69,9 +69,10 @@ class Service:
 @asynccontextmanager
 async def running_service(settings: Settings, tell: Report = report) -> AsyncIterator[Service]:
     """Run database, scheduler and worker while the block does; what an embedded database lacks is migrated first."""
-    # Imported here so that no other command pays for the scheduler.
-    from media_analysis import scheduler  # noqa: PLC0415
-    from media_analysis.worker.archivist import running_archivist  # noqa: PLC0415
+    from media_analysis import scheduler
+    from media_analysis.db.migrations import migrate
+    from media_analysis.runtime import database_url, open_runtime
+    from media_analysis.worker.archivist import running_archivist
 
     async with database_url(settings, report=tell, exclusive=True) as url:
         if settings.database.url is None:
@@ -94,7 +95,7 @@ async def _working(runtime: Runtime, url: str) -> AsyncIterator[Callable[[], Non
     if not runtime.settings.worker.enabled:
         yield lambda: None
         return
-    from media_analysis.worker.service import WorkerOptions, running_worker  # noqa: PLC0415
+    from media_analysis.worker.service import WorkerOptions, running_worker
 
     async with running_worker(runtime, url, WorkerOptions.of(runtime.settings)) as worker:
         yield worker.interrupt
@@ -110,6 +111,8 @@ async def ensure_admin_token(runtime: Runtime) -> Path:
 
     The file comes first: a crash between the two leaves a token that the next start registers.
     """
+    from media_analysis.sessions.models import Role
+
     path = runtime.settings.data_dir.resolve() / "admin-token"
     token = _read_token(path) or _write_token(path)
     await runtime.sessions.ensure(token, owner="admin", role=Role.ADMIN, ttl=ADMIN_TTL)
@@ -127,6 +130,8 @@ def _read_token(path: Path) -> str | None:
 
 
 def _write_token(path: Path) -> str:
+    from media_analysis.sessions.service import new_token
+
     token = new_token()
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")

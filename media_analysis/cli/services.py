@@ -1,11 +1,16 @@
 """The way of one command to the services."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from media_analysis.cli.console import report
-from media_analysis.runtime import Runtime, database_url, open_runtime
-from media_analysis.settings import Settings
+
+if TYPE_CHECKING:
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 
 @asynccontextmanager
@@ -14,6 +19,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Runtime]:
 
     The policy in force stays, whatever the settings of this shell say: only `serve` puts its own in force.
     """
+    from media_analysis.runtime import database_url, open_runtime
+
     async with (
         database_url(settings, report=report) as url,
         open_runtime(settings, url, adopts_policy=False) as runtime,

@@ -1,18 +1,23 @@
 """`media-analysis session`: tokens from the command line."""
 
+from __future__ import annotations
+
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.sessions.models import Role, UserSession
-from media_analysis.settings import Settings, parse_lifetime
+from media_analysis.sessions.roles import Role
+from media_analysis.units import parse_lifetime
 
-app = typer.Typer(help="Make tokens.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from media_analysis.sessions.models import UserSession
+    from media_analysis.settings import Settings
+
+app = typer.Typer(help="Make tokens.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
@@ -29,8 +34,9 @@ def create(
     config: ConfigFile = None,
 ) -> None:
     """Make a session and print its token, once, on standard output."""
-    # The rules for owners live with the API's documents.
-    from media_analysis.api.schemas.fields import Owner  # noqa: PLC0415
+    from pydantic import TypeAdapter, ValidationError
+
+    from media_analysis.api.schemas.fields import Owner
 
     try:
         TypeAdapter(Owner).validate_python(owner)

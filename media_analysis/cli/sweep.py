@@ -1,18 +1,22 @@
 """`media-analysis sweep`: delete what is due, from the command line or cron."""
 
+from __future__ import annotations
+
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
+from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
-from media_analysis.retention.models import SweepTrigger
-from media_analysis.retention.records import SweepReport, SweepRequest
-from media_analysis.runtime import Runtime
-from media_analysis.settings import Settings, format_size
 from media_analysis.storage.category import Category
+from media_analysis.units import format_size
+
+if TYPE_CHECKING:
+    from media_analysis.retention.records import SweepReport, SweepRequest
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
 
 
 def sweep(
@@ -24,6 +28,9 @@ def sweep(
     config: ConfigFile = None,
 ) -> None:
     """Delete what is due, or rehearse it, and print the outcome; exit code 2 when some files could not go."""
+    from media_analysis.retention.models import SweepTrigger
+    from media_analysis.retention.records import SweepRequest
+
     request = SweepRequest(
         categories=tuple(Category) if category is None else (category,),
         dry_run=dry_run,
@@ -45,9 +52,8 @@ async def _sweep(settings: Settings, request: SweepRequest) -> SweepReport:
 
 async def _sweep_visibly(runtime: Runtime, request: SweepRequest) -> SweepReport:
     due = await runtime.sweeps.count_due(request)
-    columns = (TextColumn("sweeping"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as bar:
-        task = bar.add_task("sweep", total=due)
+    with counting_bar() as bar:
+        task = bar.add_task("sweeping", total=due)
         return await runtime.sweeps.run(
             request, progress=lambda so_far: bar.update(task, completed=so_far.files + so_far.errors)
         )
@@ -55,8 +61,7 @@ async def _sweep_visibly(runtime: Runtime, request: SweepRequest) -> SweepReport
 
 def _print(outcome: SweepReport, request: SweepRequest, *, as_json: bool) -> None:
     if as_json:
-        # Imported here so that no other command pays for the API's documents.
-        from media_analysis.api.schemas.storage import SweepRead  # noqa: PLC0415
+        from media_analysis.api.schemas.storage import SweepRead
 
         out.print_json(json.dumps(SweepRead.from_report(outcome, request).model_dump(mode="json")))
         return

@@ -1,20 +1,25 @@
 """`media-analysis verify`: store and database held against each other."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run, tabulate
+from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.retention.integrity.reckoning import Reckoning, reckon
-from media_analysis.retention.integrity.scrub import ScrubReport, ScrubService
-from media_analysis.retention.integrity.verify import VerifyReport, VerifyRequest, VerifyService
-from media_analysis.settings import Settings, format_size, parse_lifetime, parse_size
+from media_analysis.units import format_size, parse_lifetime, parse_size
+
+if TYPE_CHECKING:
+    from media_analysis.retention.integrity.reckoning import Reckoning
+    from media_analysis.retention.integrity.scrub import ScrubReport
+    from media_analysis.retention.integrity.verify import VerifyReport, VerifyRequest, VerifyService
+    from media_analysis.settings import Settings
 
 PRINTED = 100
 
@@ -36,6 +41,8 @@ def verify(
 
     Nothing is ever deleted: --quarantine moves what no row names to .quarantine/ in the store.
     """
+    from media_analysis.retention.integrity.verify import VerifyRequest
+
     if ledger + scrub + (read or quarantine) > 1:
         raise InvalidRequest("--ledger", "either --ledger, or --scrub, or a walk with --hash and --quarantine")
     settings, bytes_per_second = load(config, data_dir).settings, _rate(rate)
@@ -79,16 +86,22 @@ def _span(option: str, value: str) -> timedelta:
 
 
 async def _reckon(settings: Settings) -> Reckoning:
+    from media_analysis.retention.integrity.reckoning import reckon
+
     async with open_services(settings) as runtime:
         return await reckon(runtime.db)
 
 
 async def _scrub(settings: Settings, bytes_per_second: int | None, budget: timedelta) -> ScrubReport:
+    from media_analysis.retention.integrity.scrub import ScrubService
+
     async with open_services(settings) as runtime:
         return await ScrubService(runtime.db, runtime.store, bytes_per_second, budget).run()
 
 
 async def _walk(settings: Settings, request: VerifyRequest) -> VerifyReport:
+    from media_analysis.retention.integrity.verify import VerifyService
+
     async with open_services(settings) as runtime:
         service = VerifyService(runtime.db, runtime.store)
         return await (_walk_visibly(service, request) if err.is_terminal else service.run(request))
@@ -96,8 +109,7 @@ async def _walk(settings: Settings, request: VerifyRequest) -> VerifyReport:
 
 async def _walk_visibly(service: VerifyService, request: VerifyRequest) -> VerifyReport:
     total = await service.count_files()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as bar:
+    with counting_bar() as bar:
         rows, objects = bar.add_task("rows", total=total), bar.add_task("objects", total=total)
 
         def show(so_far: VerifyReport) -> None:

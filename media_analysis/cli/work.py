@@ -1,15 +1,17 @@
 """`media-analysis work`: run jobs on this machine, beside a running service or far from it."""
 
-import asyncio
+from __future__ import annotations
+
 from contextlib import nullcontext
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, load, report, run
 from media_analysis.errors import Misconfigured
-from media_analysis.runtime import database_url, open_runtime
-from media_analysis.settings import Settings
+
+if TYPE_CHECKING:
+    from media_analysis.settings import Settings
 
 
 def work(
@@ -46,8 +48,10 @@ def _listed(kinds: str | None) -> list[str]:
 
 
 async def _work(settings: Settings, kinds: list[str], exposed: tuple[str, int] | None) -> None:
-    # Imported here so that no other command pays for the queue.
-    from media_analysis.worker.service import WorkerOptions, running_worker  # noqa: PLC0415
+    import asyncio
+
+    from media_analysis.runtime import database_url, open_runtime
+    from media_analysis.worker.service import WorkerOptions, running_worker
 
     options = WorkerOptions.of(settings, kinds)
     async with (

@@ -1,0 +1,46 @@
+"""Commands that are known by name and a line of help, and loaded when they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Deferred(TyperCommand):
+    """Stands in lists for a command of a module, or for its group of commands (`module:app`)."""
+
+    def __init__(self, name: str, target: str, short_help: str) -> None:
+        super().__init__(name=name, short_help=short_help, help=short_help)
+        self.target = target
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """Return the command itself."""
+        module, _, attribute = self.target.partition(":")
+        found = getattr(import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            group = found
+        else:
+            group = typer.Typer(add_completion=False)
+            group.command(self.name)(found)
+        command: TyperCommand | TyperGroup = typer.main.get_command(group)  # type: ignore[assignment]
+        command.name = self.name
+        return command
+
+    def make_context(self, *args: Any, **about: Any) -> Any:
+        """Hand over to the command itself, whose context it is from here on."""
+        return self.load().make_context(*args, **about)
+
+
+def group_of(commands: Iterable[Deferred]) -> type[TyperGroup]:
+    """Return the class of a group of these commands, in their order."""
+    known = {command.name: command for command in commands}
+
+    class Group(TyperGroup):
+        def __init__(self, **about: Any) -> None:
+            super().__init__(**{**about, "commands": dict(known)})
+
+    return Group

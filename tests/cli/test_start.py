@@ -1,0 +1,82 @@
+"""Help, version and completion load no part of the service, and `config` only the settings."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from media_analysis.cli import COMMANDS
+from tests.cli.commands import ROOT, clean
+
+PROGRAM = """
+import contextlib, io, json, os, sys
+from media_analysis.cli import main
+
+for arguments, environment in json.loads(sys.stdin.read()):
+    sys.argv = ["media-analysis", *arguments]
+    os.environ.update(environment)
+    code, printed = 0, io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    for name in environment:
+        del os.environ[name]
+    print(json.dumps({"code": code, "printed": printed.getvalue(), "modules": sorted(sys.modules)}), flush=True)
+"""
+SERVICE = ("sqlalchemy", "fastapi", "asyncpg", "av", "PIL", "alembic", "apscheduler", "httpx", "media_analysis.runtime")
+LIGHT = (*SERVICE, "pydantic_settings", "yaml", "asyncio", "structlog", "media_analysis.settings")
+
+
+def start(*commands: tuple[list[str], dict[str, str]]) -> list[dict[str, Any]]:
+    """Run commands one after the other in one process; return what each printed and what was loaded by then."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(commands),
+        cwd=ROOT,
+        env=clean({"TERMINAL_WIDTH": "200"}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def completing(line: str) -> tuple[list[str], dict[str, str]]:
+    words = f"media-analysis {line}"
+    return [], {
+        "_MEDIA_ANALYSIS_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
+
+
+def test_help_version_and_completion_load_nothing_of_the_service_and_config_only_the_settings() -> None:
+    shown, said, first, second, option, value, leaf, settings = start(
+        (["--help"], {}),
+        (["--version"], {}),
+        completing("jo"),
+        completing("job li"),
+        completing("job list --sta"),
+        completing("sweep --category out"),
+        (["archive", "run", "--help"], {}),
+        (["config"], {}),
+    )
+
+    assert all(command.name in shown["printed"] for command in COMMANDS)
+    assert said["printed"].strip() == f"media-analysis {version('media-analysis')}"
+    completed = [each["printed"].split() for each in (first, second, option, value)]
+    assert completed == [["job"], ["list"], ["--status"], ["outputs"]]
+    assert "--all-due" in leaf["printed"]
+    assert set(LIGHT) & set(leaf["modules"]) == set()
+    assert "DATABASE_URL" in settings["printed"]
+    assert set(SERVICE) & set(settings["modules"]) == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_of_the_list_is_one(command: Any) -> None:
+    assert command.load().name == command.name
