@@ -6,13 +6,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from tests.processes import Process, start
 
 DEADLINE_SECONDS: Final = 60
 CURL: Final = shutil.which("curl") or ""
@@ -43,7 +44,7 @@ class Answer:
 class Service:
     """A running `media-analysis serve`."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     address: str
     token: str
     store: Path
@@ -79,9 +80,9 @@ def serving(environment: Mapping[str, str], data_dir: Path) -> Iterator[Service]
     """Start the service on a free port, wait until it is ready, and stop it in the end."""
     log = data_dir.parent / "service.log"
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    command = [sys.executable, "-m", "media_analysis", "serve", "--port", "0", "--data-dir", str(data_dir)]
+    arguments, about = ("serve", "--port", "0", "--data-dir", data_dir), inherited | dict(environment)
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=inherited | dict(environment), stdout=output, stderr=output)
+        process = start(*arguments, environment=about, stdout=output, stderr=output)
     try:
         wait_until(lambda: process.poll() is not None or bool(_READY.search(log.read_text())), "the service to start")
         ready = _READY.search(log.read_text())

@@ -1,4 +1,7 @@
-"""Commands run as an operator runs them: processes of their own, with an environment of their own."""
+"""Commands as an operator runs them: processes of their own, with an environment of their own.
+
+`run`, `running` and `serving` fork theirs from what is imported already; `run_program` starts a program afresh.
+"""
 
 import os
 import re
@@ -14,9 +17,10 @@ from typing import Any
 
 import httpx
 
+from tests import processes
 from tests.db.embedded.servers import copy_of, end_leftovers, short_home
+from tests.processes import ROOT, Process
 
-ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "media_analysis")
 READY_SECONDS = 60.0
 _OURS = (
@@ -41,10 +45,19 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
+    done = processes.run(*arguments, environment=clean(environment), seconds=READY_SECONDS)
+    printed, complaint = (text.decode() for text in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, printed, complaint)
+
+
+def run_program(
+    *program: str | Path, folder: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, started as a shell starts it."""
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=ROOT,
-        env=clean(environment),
+        program,
+        cwd=folder,
+        env=clean(environment or {}),
         capture_output=True,
         text=True,
         timeout=READY_SECONDS,
@@ -54,9 +67,9 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 
 @dataclass
 class Serving:
-    """A `serve` under way; everything it prints goes to one file."""
+    """A command under way, `serve` above all; everything it prints goes to one file."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     printed: Path
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
 
@@ -90,20 +103,25 @@ class Serving:
 
 
 @contextmanager
-def serving(*arguments: str | Path, printed: Path, **environment: str) -> Iterator[Serving]:
-    """Start `serve` on a free port; whatever became of it, it is over when the block ends."""
-    command = [*COMMAND, "serve", "--port", "0", *map(str, arguments)]
+def running(*arguments: str | Path, printed: Path, **environment: str) -> Iterator[Serving]:
+    """Start a command; whatever became of it, it is over when the block ends."""
     with (
         printed.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, env=clean(environment), stdout=output, stderr=output) as process,
+        processes.start(*arguments, environment=clean(environment), stdout=output, stderr=output) as process,
     ):
-        served = Serving(process, printed)
+        started = Serving(process, printed)
         try:
-            yield served
+            yield started
         finally:
-            served.http.close()
-            if process.poll() is None:
-                process.kill()
+            started.http.close()
+            process.kill()
+
+
+@contextmanager
+def serving(*arguments: str | Path, printed: Path, **environment: str) -> Iterator[Serving]:
+    """Start `serve` on a free port; whatever became of it, it is over when the block ends."""
+    with running("serve", "--port", "0", *arguments, printed=printed, **environment) as served:
+        yield served
 
 
 @contextmanager

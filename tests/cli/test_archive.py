@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import re
-import subprocess
 from pathlib import Path
 from typing import IO
 from uuid import UUID, uuid4
@@ -14,8 +13,9 @@ import pytest
 from media_analysis.errors import FileArchived
 from media_analysis.runtime import Runtime
 from tests.archive.archived import CONTENTS, archive, content_of, make_run
-from tests.cli.commands import COMMAND, ROOT, clean, run
+from tests.cli.commands import clean, run
 from tests.conftest import execute, fetch
+from tests.processes import start
 
 SOON = {"ARCHIVE_AFTER_DAYS": "7"}
 EIGHT_DAYS_OLD = "UPDATE analysis_jobs SET completed_at = completed_at - interval '8 days' WHERE id = $1"
@@ -38,13 +38,11 @@ def run_in_a_terminal(*arguments: str, printed: IO[str], **environment: str) -> 
     """Run a command whose standard error is a terminal, and return its exit code and what was seen there."""
     ours, theirs = pty.openpty()
     about = clean(environment | {"TERM": "xterm-256color", "COLUMNS": "100"})
-    done = subprocess.run(
-        [*COMMAND, *arguments], cwd=ROOT, env=about, stdout=printed, stderr=theirs, timeout=60, check=False
-    )
+    returned = start(*arguments, environment=about, stdout=printed, stderr=theirs).wait(60)
     os.close(theirs)
     seen = os.read(ours, 65_536).decode()
     os.close(ours)
-    return done.returncode, seen
+    return returned, seen
 
 
 async def test_without_names_all_that_is_due_is_archived_and_nothing_younger(

@@ -13,8 +13,9 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.runtime import Runtime
+from tests import processes
 from tests.archive.archived import Run, add_file, archive, make_run, restore
-from tests.cli.commands import COMMAND, ROOT, clean, run
+from tests.cli.commands import clean, run
 from tests.conftest import fetch
 
 
@@ -184,9 +185,9 @@ def test_a_damaged_archive_is_not_left_under_its_name(
 def test_standard_output_gets_the_archive_and_nothing_else(
     made: Run, segment: Path, environment: dict[str, str]
 ) -> None:
-    asked = [*COMMAND, "archive", "download", str(made.id), "-o", "-"]
-    done = subprocess.run(asked, cwd=ROOT, env=clean(environment), capture_output=True, timeout=60, check=True)
+    done = processes.run("archive", "download", str(made.id), "-o", "-", environment=clean(environment))
 
+    assert done.returncode == 0
     assert done.stdout == segment.read_bytes()
     assert gzip.decompress(done.stdout)
     assert done.stderr == b""

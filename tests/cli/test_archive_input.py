@@ -1,14 +1,14 @@
 """Odd input to `archive list` and `archive download`: refused in words, or ended quietly."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from media_analysis.runtime import Runtime
 from tests.archive.archived import Run, archive, make_run
-from tests.cli.commands import COMMAND, ROOT, clean, run
+from tests.cli.commands import clean, run
+from tests.processes import start
 
 
 @pytest.fixture
@@ -51,15 +51,12 @@ async def large(runtime: Runtime) -> Run:
     return made
 
 
-def test_a_reader_that_goes_ends_the_download_quietly(large: Run, environment: dict[str, str]) -> None:
-    command = [*COMMAND, "archive", "download", str(large.id), "-o", "-"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=clean(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as download:
-        assert download.stdout is not None
-        assert download.stderr is not None
-        download.stdout.read(10)
-        download.stdout.close()
-        said = download.stderr.read()
+def test_a_reader_that_goes_ends_the_download_quietly(large: Run, environment: dict[str, str], tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with (tmp_path / "said").open("wb") as said, os.fdopen(reading, "rb", buffering=0) as reader:
+        asked = ("archive", "download", str(large.id), "-o", "-")
+        download = start(*asked, environment=clean(environment), stdout=writing, stderr=said)
+        os.close(writing)
+        reader.read(10)
 
-    assert (download.returncode, said) == (1, b"")
+    assert (download.wait(60), (tmp_path / "said").read_bytes()) == (1, b"")

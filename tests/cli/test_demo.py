@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.commands import COMMAND, READY_SECONDS, ROOT, Serving, clean, run
+from tests.cli.commands import READY_SECONDS, Serving, run, running
 from tests.db.embedded.servers import end_leftovers, short_home
 from tests.media import clips
 
@@ -42,17 +41,8 @@ def taken(port: int) -> Iterator[None]:
 @contextmanager
 def demo(*arguments: str | Path, scratch: Path, printed: Path) -> Iterator[Serving]:
     """Start a demonstration; whatever became of it, it is over when the block ends."""
-    command = [*COMMAND, "demo", *map(str, arguments)]
-    environment = clean({"TMPDIR": str(scratch)})
-    with (
-        printed.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output) as process,
-    ):
-        try:
-            yield Serving(process, printed)
-        finally:
-            if process.poll() is None:
-                process.kill()
+    with running("demo", *arguments, printed=printed, TMPDIR=str(scratch)) as shown:
+        yield shown
 
 
 def processes_in(directory: Path) -> list[str]:

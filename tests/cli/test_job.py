@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,11 @@ import pytest
 from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime
-from tests.cli.commands import COMMAND, ROOT, clean, run
+from tests.cli.commands import clean, run
 from tests.cli.jobs import created, make_frame
 from tests.conftest import execute, fetch
 from tests.files.conftest import eventually
+from tests.processes import Process, start
 
 WATCHED_SECONDS = 60
 EVERYBODY = (
@@ -117,12 +117,10 @@ async def test_what_a_job_brought_is_listed_in_time_order(
 
 
 @contextmanager
-def watching(job_id: UUID, environment: dict[str, str], printed: Path) -> Iterator[subprocess.Popen[bytes]]:
+def watching(job_id: UUID, environment: dict[str, str], printed: Path) -> Iterator[Process]:
     """Watch a job as a script does, whose output goes to a file."""
     with printed.open("wb") as output:
-        process = subprocess.Popen(
-            [*COMMAND, "job", "watch", str(job_id)], cwd=ROOT, env=clean(environment), stdout=output, stderr=output
-        )
+        process = start("job", "watch", str(job_id), environment=clean(environment), stdout=output, stderr=output)
     try:
         yield process
     finally:
@@ -137,7 +135,7 @@ async def appears(printed: Path, sentence: str) -> None:
     await eventually(look)
 
 
-async def exit_code_of(process: subprocess.Popen[bytes]) -> int:
+async def exit_code_of(process: Process) -> int:
     return await asyncio.to_thread(process.wait, WATCHED_SECONDS)
 
 
@@ -191,16 +189,11 @@ async def test_watching_a_job_that_nobody_knows_is_refused(runtime: Runtime, env
     assert "no such job" in refused.stderr
 
 
-def watched_in_a_terminal(job_id: UUID, environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+def watched_in_a_terminal(job_id: UUID, environment: dict[str, str]) -> tuple[Process, int]:
     """Return a watch and our end of its terminal."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "job", "watch", str(job_id)],
-        cwd=ROOT,
-        env=clean(environment | {"TERM": "xterm-256color", "COLUMNS": "100"}),
-        stdout=theirs,
-        stderr=theirs,
-    )
+    about = clean(environment | {"TERM": "xterm-256color", "COLUMNS": "100"})
+    process = start("job", "watch", str(job_id), environment=about, stdout=theirs, stderr=theirs)
     os.close(theirs)
     return process, ours
 

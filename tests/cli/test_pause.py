@@ -4,7 +4,6 @@ import os
 import pty
 import re
 import select
-import subprocess
 import time
 from uuid import uuid4
 
@@ -14,8 +13,9 @@ from media_analysis.retention.guard.pauses import Finding, add_pause
 from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.cli.commands import COMMAND, READY_SECONDS, ROOT, clean, run
+from tests.cli.commands import READY_SECONDS, clean, run
 from tests.conftest import fetch
+from tests.processes import start
 
 
 async def trip(runtime: Runtime, files: int) -> str:
@@ -108,9 +108,7 @@ def converse(answer: str, *arguments: str, **environment: str) -> tuple[str, int
     """Run a command on a terminal, answer its first question, and return what it printed and its exit code."""
     leader, follower = pty.openpty()
     printed, deadline = "", time.monotonic() + READY_SECONDS
-    with subprocess.Popen(
-        [*COMMAND, *arguments], cwd=ROOT, env=clean(environment), stdin=follower, stdout=follower, stderr=follower
-    ) as process:
+    with start(*arguments, environment=clean(environment), stdin=follower, stdout=follower, stderr=follower) as process:
         os.close(follower)
         answered = False
         while time.monotonic() < deadline and (heard := _hear(leader)) is not None:

@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.cli.commands import COMMAND, ROOT, clean, run
+from tests import processes
+from tests.cli.commands import clean, run
 from tests.conftest import StoreFile, execute, fetch
 
 SHORT = "storage:\n  retention:\n    frames: 1d\n"
@@ -144,20 +144,11 @@ def at_a_terminal(typed: str, *arguments: str | Path, **environment: str) -> tup
     ours, its = pty.openpty()
     os.write(ours, typed.encode())
     try:
-        ended = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            cwd=ROOT,
-            env=clean(environment),
-            stdin=its,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ended = processes.run(*arguments, environment=clean(environment), stdin=its)
     finally:
         os.close(ours)
         os.close(its)
-    return ended.returncode, ended.stdout
+    return ended.returncode, ended.stdout.decode()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import pytest
 from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.cli.commands import ROOT, clean, run
+from tests.cli.commands import run, run_program
 from tests.conftest import StoreFile, execute, fetch
+from tests.processes import ROOT
 
 NO_TRASH = {"files_trashed": 0, "bytes_trashed": 0}
 OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
@@ -154,13 +154,9 @@ def test_an_unknown_category_is_refused_with_the_known_ones(environment: dict[st
 def test_the_script_for_cron_sweeps_from_any_directory(
     due: list[MediaFile], environment: dict[str, str], tmp_path: Path
 ) -> None:
-    swept = subprocess.run(
-        [ROOT / "scripts/cleanup.sh", "--category", "temp"],
-        cwd=tmp_path,
-        env=clean(environment) | {"PATH": os.defpath},
-        capture_output=True,
-        check=False,
-    )
+    alone = environment | {"PATH": os.defpath}
+
+    swept = run_program(ROOT / "scripts/cleanup.sh", "--category", "temp", folder=tmp_path, environment=alone)
 
     assert swept.returncode == 0
     assert json.loads(swept.stdout)["total_files_removed"] == 2

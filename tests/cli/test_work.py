@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.commands import COMMAND, READY_SECONDS, ROOT, Serving, clean, run, serving
+from tests.cli.commands import READY_SECONDS, Serving, run, running, serving
 from tests.cli.conftest import FirstLife
 from tests.media import clips
 
@@ -20,16 +19,8 @@ from tests.media import clips
 @contextmanager
 def work(*arguments: str | Path, printed: Path, **environment: str) -> Iterator[Serving]:
     """Start a worker; whatever became of it, it is over when the block ends."""
-    command = [*COMMAND, "work", *map(str, arguments)]
-    with (
-        printed.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, env=clean(environment), stdout=output, stderr=output) as process,
-    ):
-        try:
-            yield Serving(process, printed)
-        finally:
-            if process.poll() is None:
-                process.kill()
+    with running("work", *arguments, printed=printed, **environment) as worker:
+        yield worker
 
 
 def probe_over_http(service: Serving, token: str) -> dict[str, Any]:

@@ -4,13 +4,16 @@ import asyncio
 import os
 import re
 import signal
-import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
+
+from tests.processes import DEVNULL, Process, start
 
 READY_SECONDS = 60
 _READY = re.compile(rb"ready at (http://127\.0\.0\.1:\d+)")
@@ -20,53 +23,46 @@ _READY = re.compile(rb"ready at (http://127\.0\.0\.1:\d+)")
 class Service:
     """A running `media-analysis serve`; `http` speaks as its administrator, None when it died before it was ready."""
 
-    running: asyncio.subprocess.Process
+    running: Process
     http: httpx.AsyncClient | None
 
     async def wait_for_death(self) -> int:
         """Return how it ended, once it has."""
         async with asyncio.timeout(READY_SECONDS):
-            return await self.running.wait()
+            return await self.running.ended()
 
 
 @asynccontextmanager
 async def served(environment: Mapping[str, str], **variables: str) -> AsyncIterator[Service]:
     """Start the service, wait until it answers or dies, and kill it in the end."""
-    running = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "media_analysis", "serve", "--port", "0"),
-        env={**os.environ, **environment, **variables, "MEDIA_ANALYSIS_TESTING": "1"},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    listening: asyncio.Task[bytes] | None = None
-    try:
-        address = await _wait_until_ready(running)
-        assert running.stderr is not None
-        listening = asyncio.create_task(running.stderr.read())  # or a full pipe would stop it
-        if address is None:
-            yield Service(running, None)
-            return
-        token = (Path(environment["MEDIA_ANALYSIS_DATA_DIR"]) / "admin-token").read_text().strip()
-        headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=f"{address}/api/v1", headers=headers, timeout=READY_SECONDS) as http:
-            yield Service(running, http)
-    finally:
-        if running.returncode is None:
-            running.send_signal(signal.SIGKILL)
-        await running.wait()
-        if listening is not None:
-            await listening
+    about = {**os.environ, **environment, **variables, "MEDIA_ANALYSIS_TESTING": "1"}
+    with (
+        tempfile.TemporaryFile() as errors,
+        start("serve", "--port", "0", environment=about, stdout=DEVNULL, stderr=errors) as running,
+    ):
+        try:
+            address = await _wait_until_ready(running, errors)
+            if address is None:
+                yield Service(running, None)
+                return
+            token = (Path(environment["MEDIA_ANALYSIS_DATA_DIR"]) / "admin-token").read_text().strip()
+            headers = {"Authorization": f"Bearer {token}"}
+            async with httpx.AsyncClient(base_url=f"{address}/api/v1", headers=headers, timeout=READY_SECONDS) as http:
+                yield Service(running, http)
+        finally:
+            running.kill()
 
 
-async def _wait_until_ready(running: asyncio.subprocess.Process) -> str | None:
-    assert running.stderr is not None
-    said: list[bytes] = []
+async def _wait_until_ready(running: Process, errors: IO[bytes]) -> str | None:
     async with asyncio.timeout(READY_SECONDS):
-        async for line in running.stderr:
-            said.append(line)
-            found = _READY.search(line)
-            if found:
-                return found.group(1).decode()
-        code = await running.wait()
-    assert code == -signal.SIGKILL, b"".join(said).decode()
+        while (code := running.poll()) is None:
+            if found := _READY.search(_read(errors)):
+                return found[1].decode()
+            await asyncio.sleep(0.01)
+    assert code == -signal.SIGKILL, _read(errors).decode()
     return None
+
+
+def _read(file: IO[bytes]) -> bytes:
+    """Read all of a file without moving where others write to it."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)

@@ -87,7 +87,7 @@ async def test_a_run_killed_at_any_moment_is_run_again_and_leaves_one_set_of_out
 
     async with working(environment | {KILL_VARIABLE: moment}, tmp_path, ready=False) as killed:
         async with asyncio.timeout(60):
-            exit_code = await killed.process.wait()
+            exit_code = await killed.process.ended()
     left = await inspect_everything(database, store)
     async with running_worker(runtime, database, RESCUER):
         jobs = await until_ended(database)

@@ -85,7 +85,7 @@ async def kill_at_random(worker: WorkerProcess, database: str, dice: random.Rand
     await until(due)
     children = children_of(worker.process.pid)
     os.kill(worker.process.pid, signal.SIGKILL)
-    await worker.process.wait()
+    await worker.process.ended()
     return children
 
 

@@ -3,10 +3,7 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -20,8 +17,8 @@ from media_analysis.db.migrations import head, migrate
 from media_analysis.db.queue import queue_on
 from media_analysis.errors import DatabaseUnavailable, Misconfigured
 from tests.conftest import execute, fetch, with_database
+from tests.processes import ROOT, Process, start
 
-ROOT = Path(__file__).parents[2]
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 TYPES = "SELECT typname FROM pg_type WHERE typtype = 'e'"
 CHECKS = """
@@ -52,9 +49,8 @@ async def revision_of(url: str) -> str:
     return revision
 
 
-def migration_of(url: str) -> subprocess.Popen[bytes]:
-    command_line = [sys.executable, "-m", "media_analysis", "migrate"]
-    return subprocess.Popen(command_line, cwd=ROOT, env={**os.environ, "DATABASE_URL": url})
+def migration_of(url: str) -> Process:
+    return start("migrate", environment={**os.environ, "DATABASE_URL": url})
 
 
 def checks_of(table: Table) -> list[CheckConstraint]:

@@ -154,7 +154,7 @@ async def test_a_job_that_kills_its_workers_is_given_up(
     for _ in range(2):
         async with working(environment | poison, tmp_path, ready=False) as worker:
             async with asyncio.timeout(60):
-                exit_code = await worker.process.wait()
+                exit_code = await worker.process.ended()
             assert exit_code == -signal.SIGKILL
     settings = load_settings(environ=environment | {"WORKER_MAX_ATTEMPTS": "2"}).settings
     async with open_runtime(settings, database) as strict, running_worker(strict, database, options()):

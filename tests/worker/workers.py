@@ -19,8 +19,9 @@ from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions
-from tests.cli.commands import COMMAND, ROOT, clean
+from tests.cli.commands import clean
 from tests.conftest import fetch
+from tests.processes import ROOT, Process, start
 from tests.worker import plugin
 
 READY_SECONDS = 60.0
@@ -47,7 +48,7 @@ def plug_in(folder: Path) -> Path:
 class WorkerProcess:
     """A running `media-analysis work`; everything it prints goes to one file."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     printed: Path
 
     @property
@@ -66,7 +67,7 @@ class WorkerProcess:
         """Send a signal and return how it ended."""
         self.process.send_signal(number)
         async with asyncio.timeout(READY_SECONDS):
-            return await self.process.wait()
+            return await self.process.ended()
 
 
 @asynccontextmanager
@@ -76,25 +77,18 @@ async def working(
     """Start a worker with the plugin installed; whatever became of it, it is over when the block ends."""
     printed = folder / f"worker-{time.monotonic_ns()}"
     importable = os.pathsep.join([str(plug_in(folder / "plugins")), str(ROOT)])
-    with printed.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            "work",
-            *arguments,
-            cwd=ROOT,
-            env=clean({**environment, "PYTHONPATH": importable, "MEDIA_ANALYSIS_TESTING": "1"}),
-            stdout=output,
-            stderr=output,
-        )
-    worker = WorkerProcess(process, printed)
-    try:
-        if ready:
-            await worker.wait_for(r"ready: .+\n")
-        yield worker
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGKILL)
-        await process.wait()
+    about = clean({**environment, "PYTHONPATH": importable, "MEDIA_ANALYSIS_TESTING": "1"})
+    with (
+        printed.open("wb") as output,
+        start("work", *arguments, environment=about, stdout=output, stderr=output) as process,
+    ):
+        worker = WorkerProcess(process, printed)
+        try:
+            if ready:
+                await worker.wait_for(r"ready: .+\n")
+            yield worker
+        finally:
+            process.kill()
 
 
 def options(**chosen: Any) -> WorkerOptions:
