@@ -18,8 +18,8 @@ from media_analysis.errors import MediaAnalysisError, RunChanged, Unavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.queries import renew_leases
 
-PAUSES_SECONDS: Final = (1.0, 5.0, 25.0)
-"""How long a task waits before it tries again, when database or store did not answer."""
+PAUSES: Final = (1, 5, 25)
+"""How long a task waits before it tries again, when database or store did not answer, in units of the first pause."""
 Observe = Callable[[ArchiveTask], None]
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class ArchiveExecution:
     observe: Observe
     lease_seconds: float = 60.0
     """How long the uploads of a task stay theirs without a word."""
-    pauses: Sequence[float] = PAUSES_SECONDS
+    pauses: Sequence[float] = PAUSES
 
     async def run_waiting(self) -> int:
         """Work until no task waits; return how many ended here.

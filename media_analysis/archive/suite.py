@@ -6,7 +6,7 @@ from functools import cached_property
 from media_analysis.archive.archiving import Archiver
 from media_analysis.archive.catalog import CatalogService
 from media_analysis.archive.due import ArchiveTerms
-from media_analysis.archive.execution import ArchiveExecution, Observe
+from media_analysis.archive.execution import PAUSES, ArchiveExecution, Observe
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.restoring import Restorer
 from media_analysis.archive.returning import ReturnService
@@ -27,6 +27,7 @@ class ArchiveOptions:
     compression: Compression
     concurrency: int
     reserve_bytes: int
+    retry_seconds: float
 
 
 @dataclass(frozen=True)
@@ -81,4 +82,5 @@ class Archives:
             concurrency=self.options.concurrency,
             observe=self.observe,
             lease_seconds=self.registrar.lease_seconds,
+            pauses=[pause * self.options.retry_seconds for pause in PAUSES],
         )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from media_analysis.settings.kinds import Choice, OrNone, Size, Whole
+from media_analysis.settings.kinds import Choice, OrNone, Seconds, Size, Whole
 from media_analysis.settings.section import BudgetLeaf, CronLeaf, DaysLeaf, OwnPlaceLeaf, Section, SwitchLeaf
 
 _Compression = Literal["gzip", "bz2", "xz", "zstd"]
@@ -27,6 +27,8 @@ class Archive(Section):
     """The root of another disk that archives lie on, outside the store; none is the store."""
     concurrency: Annotated[int, Whole(1, 64)] = 2
     """How many archives one process packs or restores at the same time."""
+    retry_seconds: Annotated[float, Seconds(0.001, 3600)] = 1
+    """How long a second attempt waits, when database or store did not answer; further ones 5 and 25 times as long."""
     budget_seconds: BudgetLeaf = 3600
     """How long one scheduled archiving may run."""
     budget_bytes: Annotated[int | None, OrNone(Size(low=1))] = None

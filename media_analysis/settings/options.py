@@ -167,4 +167,5 @@ def archive_options(settings: Settings) -> ArchiveOptions:
         compression=Compression(chosen.compression),
         concurrency=chosen.concurrency,
         reserve_bytes=settings.storage.monitoring.reserve_bytes,
+        retry_seconds=chosen.retry_seconds,
     )

@@ -113,15 +113,15 @@ def test_archives_lie_in_the_store_until_they_have_a_place_of_their_own(tmp_path
 
 def test_archiving_is_scheduled_and_bounded() -> None:
     environ = {"ARCHIVE_SCHEDULE": "30  1 * * 0", "ARCHIVE_CONCURRENCY": "4", "ARCHIVE_BUDGET_BYTES": "20GiB"}
-    environ |= {"ARCHIVE_BUDGET_SECONDS": "none", "ARCHIVE_ENABLED": "off"}
+    environ |= {"ARCHIVE_BUDGET_SECONDS": "none", "ARCHIVE_ENABLED": "off", "ARCHIVE_RETRY_SECONDS": "0.5"}
 
     archive = load_settings(environ=environ).settings.archive
     usual = Settings().archive
 
     assert (archive.enabled, archive.schedule, archive.concurrency) == (False, "30 1 * * 0", 4)
-    assert (archive.budget_bytes, archive.budget_seconds) == (20 * 2**30, None)
+    assert (archive.budget_bytes, archive.budget_seconds, archive.retry_seconds) == (20 * 2**30, None, 0.5)
     assert (usual.enabled, usual.schedule, usual.concurrency) == (True, "0 2 * * *", 2)
-    assert (usual.budget_bytes, usual.budget_seconds) == (None, 3600)
+    assert (usual.budget_bytes, usual.budget_seconds, usual.retry_seconds) == (None, 3600, 1)
 
 
 def test_a_tilde_is_the_home_directory() -> None:
