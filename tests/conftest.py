@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 from sqlalchemy import make_url
 
@@ -26,6 +27,10 @@ from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings
 from media_analysis.storage.category import Category
 from tests.oracle import inspect_everything
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 TEMPLATE = "media_analysis_template"
 TABLES = (
