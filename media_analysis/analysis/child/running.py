@@ -2,17 +2,17 @@
 
 import asyncio
 import json
-import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from typing import IO, Final
+from dataclasses import asdict, dataclass
+from typing import Final
 
 import structlog
 
 from media_analysis.analysis.child.confinement import Confinement
 from media_analysis.analysis.child.nursery import Nursery, Process
+from media_analysis.analysis.child.pipes import ReadEnd, WriteEnd, open_pipe, stream_of
 from media_analysis.analysis.child.protocol import Assignment, Message
 from media_analysis.analysis.child.reading import MessageReader
 from media_analysis.errors.analysis import AnalysisCrashed, AnalysisMemoryPassed, AnalysisTimedOut
@@ -45,25 +45,22 @@ async def run_task(
     """
     child = _spawn(assignment, confinement, nursery)
     try:
-        await child.connect(assignment)
         yield child
     finally:
         await asyncio.shield(child.end())
 
 
-class _Output(asyncio.Protocol):
+class _Output:
     """The last of what codecs print."""
 
     def __init__(self) -> None:
         self.tail = b""
         self.ended = asyncio.Event()
 
-    def data_received(self, data: bytes) -> None:
-        self.tail = (self.tail + data)[-OUTPUT_BYTES:]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self.ended.set()
+    def receive(self, content: bytes) -> None:
+        self.tail = (self.tail + content)[-OUTPUT_BYTES:]
+        if not content:
+            self.ended.set()
 
     async def text(self) -> str:
         with suppress(TimeoutError):
@@ -74,14 +71,11 @@ class _Output(asyncio.Protocol):
 @dataclass
 class _Child:
     process: Process
-    order: IO[bytes]
-    messages: IO[bytes]
-    printed: IO[bytes]
+    pipes: tuple[ReadEnd | WriteEnd, ...]
     reader: MessageReader
+    output: _Output
     confinement: Confinement
     deadline: float
-    output: _Output = field(default_factory=_Output)
-    attached: list[Callable[[], None]] = field(default_factory=list)
 
     def __aiter__(self) -> "_Child":
         return self
@@ -100,25 +94,12 @@ class _Child:
             raise StopAsyncIteration
         return message
 
-    async def connect(self, assignment: Assignment) -> None:
-        """Attach the pipes to the event loop, and send the assignment."""
-        loop = asyncio.get_running_loop()
-        stream = asyncio.StreamReaderProtocol(self.reader.stream)
-        self.attached.append((await loop.connect_read_pipe(lambda: stream, self.messages))[0].close)
-        self.attached.append((await loop.connect_read_pipe(lambda: self.output, self.printed))[0].close)
-        order, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self.order)
-        self.attached.append(order.close)
-        order.write(_order_of(assignment, self.confinement, self.process.parent))
-        order.write_eof()
-
     async def end(self) -> None:
         """Kill what is left of the child, wait until it is gone, and close the pipes."""
         self.process.kill()
         if await self.process.wait(REAP_SECONDS) is None:
             log.error("analysis.child_left", stem=self.process.parent, number=self.process.number)
-        for close in self.attached:
-            close()
-        for pipe in (self.messages, self.printed, self.order)[len(self.attached) :]:
+        for pipe in self.pipes:
             pipe.close()
 
     async def _death(self) -> MediaAnalysisError:
@@ -140,34 +121,28 @@ class _Child:
 
 
 def _spawn(assignment: Assignment, confinement: Confinement, nursery: Nursery) -> _Child:
-    """Start a child that waits for its assignment."""
+    """Start a child, and send it the assignment."""
     try:
         with ExitStack() as theirs, ExitStack() as ours:
-            order_end, order = _pipe(reader=theirs, writer=ours)
-            messages, messages_end = _pipe(reader=ours, writer=theirs)
-            printed, printed_end = _pipe(reader=ours, writer=theirs)
+            order_end, order = open_pipe(reader=theirs, writer=ours)
+            messages, messages_end = open_pipe(reader=ours, writer=theirs)
+            printed, printed_end = open_pipe(reader=ours, writer=theirs)
             process = nursery.start(
-                threads=assignment.limits.threads,
-                order=order_end.fileno(),
-                messages=messages_end.fileno(),
-                printed=printed_end.fileno(),
+                threads=assignment.limits.threads, order=order_end, messages=messages_end, printed=printed_end
             )
             ours.pop_all()
     except OSError as error:
         raise AnalysisCrashed("it cannot be started", output=str(error)) from error
-    reader = MessageReader(
-        asyncio.StreamReader(limit=BUFFER_BYTES), len(assignment.sources), assignment.limits.max_product_bytes
+    stream, stream_end = stream_of(messages, limit=BUFFER_BYTES)
+    output = _Output()
+    pipes = (
+        stream_end,
+        ReadEnd(printed, output.receive),
+        WriteEnd(order, _order_of(assignment, confinement, process.parent)),
     )
+    reader = MessageReader(stream, len(assignment.sources), assignment.limits.max_product_bytes)
     deadline = asyncio.get_running_loop().time() + confinement.seconds
-    return _Child(process, order, messages, printed, reader, confinement, deadline)
-
-
-def _pipe(*, reader: ExitStack, writer: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
-    readable, writable = os.pipe()
-    return (
-        reader.enter_context(os.fdopen(readable, "rb", buffering=0)),
-        writer.enter_context(os.fdopen(writable, "wb", buffering=0)),
-    )
+    return _Child(process, pipes, reader, output, confinement, deadline)
 
 
 def _order_of(assignment: Assignment, confinement: Confinement, parent: int) -> bytes:
