@@ -11,10 +11,6 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "external" / "analyser.py"
 
 
-def test_the_example_in_the_readme_is_the_one_that_is_tested() -> None:
-    assert EXAMPLE.read_text() in (ROOT / "README.md").read_text()
-
-
 def test_thirty_lines_of_python_analyse_a_file(service: Service, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text(service.token)

@@ -1,0 +1,58 @@
+"""The reader of the manual: a shell in a fresh checkout, and the service that the README starts."""
+
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import Serving, clean, home_of_a_service
+from tests.docs.pages import ROOT
+
+CHECKOUT = (".venv", "docs", "scripts")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Where commands are typed, and the service they speak to."""
+
+    folder: Path
+    address: str
+    environment: Mapping[str, str]
+    started: str
+    """What the service printed until it was ready."""
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[tuple[Path, str, str]]:
+    """`scripts/serve`, typed once for all pages, on a data directory and a port of its own; yields all three."""
+    with home_of_a_service() as data_dir:
+        printed = data_dir.parent / "printed"
+        environment = clean({"MEDIA_ANALYSIS_DATA_DIR": str(data_dir), "SERVER_PORT": "0"})
+        with (
+            printed.open("wb") as output,
+            subprocess.Popen(["scripts/serve"], cwd=ROOT, env=environment, stdout=output, stderr=output) as process,
+        ):
+            served = Serving(process, printed)
+            try:
+                yield data_dir, served.url().removeprefix("http://"), served.output
+                served.end(signal.SIGTERM)
+            finally:
+                served.http.close()
+                if process.poll() is None:
+                    process.kill()
+
+
+@pytest.fixture
+def reader(serve: tuple[Path, str, str], tmp_path: Path) -> Reader:
+    """A fresh folder that looks like the checkout in which `scripts/serve` runs: what pages write stays in it."""
+    data_dir, address, started = serve
+    folder = tmp_path / "media-analysis"
+    folder.mkdir()
+    for name in CHECKOUT:
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "var").symlink_to(data_dir)
+    settled = {"MEDIA_ANALYSIS_DATA_DIR": str(data_dir), "COLUMNS": "80", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    return Reader(folder, address, clean(settled), started)

@@ -1,0 +1,22 @@
+"""The reference of the API names every route there is, and no other."""
+
+import re
+
+from tests.conftest import Client
+from tests.docs.pages import ROOT
+
+ROUTE = re.compile(r"^\| `(?P<methods>[A-Z, ]+) (?P<path>/\S*)` \|", re.MULTILINE)
+PROBES = {"/healthz", "/readyz", "/metrics"}
+
+
+async def test_every_route_is_on_the_page(client: Client) -> None:
+    document = (await client.http.get("/openapi.json")).json()
+    served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+
+    page = (ROOT / "docs" / "reference" / "api.md").read_text()
+    named = {
+        (method, path if path in PROBES else f"/api/v1{path}")
+        for methods, path in ROUTE.findall(page)
+        for method in methods.split(", ")
+    }
+    assert named == served
