@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
+import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -21,6 +24,8 @@ Value = TypeVar("Value")
 WIDEST: Final = 10_000
 TERMINATED: Final = 128 + signal.SIGTERM
 """The exit code a shell gives a command that a signal ended."""
+ENDING_SECONDS: Final = 60.0
+"""How long a command may take to let go of everything once a signal asked it to end."""
 
 out = Console()
 err = Console(stderr=True, highlight=False)
@@ -108,12 +113,34 @@ def run(work: Coroutine[Any, Any, Value]) -> Value:
         raise typer.Exit(TERMINATED) from None
 
 
-def at_interruption(act: Callable[[], None]) -> None:
-    """Answer SIGINT and SIGTERM with `act` from now on, instead of ending the command."""
+def at_interruption(act: Callable[[], None], *, within_seconds: float = ENDING_SECONDS) -> None:
+    """Answer SIGINT and SIGTERM with `act` from now on, upon which the command ends within so many seconds."""
     import asyncio
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, act)
+        asyncio.get_running_loop().add_signal_handler(number, bounded(act, within_seconds))
+
+
+def bounded(act: Callable[[], None], within_seconds: float = ENDING_SECONDS) -> Callable[[], None]:
+    """Return `act`, after which the process ends in bounded time whatever a thread of it waits for.
+
+    A disk that does not answer holds a thread for good, and Python waits for threads at its end. What is left then is
+    what a kill would leave, and the next start finds its way with that.
+    """
+
+    def acting() -> None:
+        giving_up = threading.Timer(within_seconds, _give_up)
+        giving_up.daemon = True
+        giving_up.start()
+        act()
+
+    return acting
+
+
+def _give_up() -> None:
+    complain("its threads do not end; this is where they are:")
+    faulthandler.dump_traceback()
+    os._exit(TERMINATED)
 
 
 async def _stoppable(work: Coroutine[Any, Any, Value]) -> Value:
@@ -121,5 +148,9 @@ async def _stoppable(work: Coroutine[Any, Any, Value]) -> Value:
 
     task = asyncio.current_task()
     if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+        def end() -> None:
+            task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, bounded(end))
     return await work

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, err, load, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, bounded, err, load, report, run
 from media_analysis.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ADMIN_TTL: Final = timedelta(days=3650)
 TOKEN_FILE_MODE: Final = 0o600
+CLEANUP_SECONDS: Final = 30
+"""How long everything may take to let go after the time of grace."""
 
 
 def serve(
@@ -43,6 +45,7 @@ def serve(
 async def _serve(settings: Settings) -> None:
     from media_analysis import app
 
+    within_seconds = max(app.GRACE_SECONDS, settings.worker.grace_seconds) + CLEANUP_SECONDS
     listening = app.bind(settings.server.host, settings.server.port)
     with listening:
         async with running_service(settings) as service:
@@ -51,9 +54,10 @@ async def _serve(settings: Settings) -> None:
                 app.create_app(service.runtime),
                 listening,
                 lambda: _announce(address, service.token_file),
-                service.interrupt,
+                bounded(service.interrupt, within_seconds),
             )
-            at_interruption(service.interrupt)  # jobs may still have their time of grace
+            # Jobs may still have their time of grace.
+            at_interruption(service.interrupt, within_seconds=within_seconds)
 
 
 @dataclass(frozen=True, slots=True)

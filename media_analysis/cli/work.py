@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,6 +12,9 @@ from media_analysis.errors import Misconfigured
 
 if TYPE_CHECKING:
     from media_analysis.settings import Settings
+
+CLEANUP_SECONDS: Final = 30
+"""How long everything may take to let go after the time of grace."""
 
 
 def work(
@@ -68,7 +71,7 @@ async def _work(settings: Settings, kinds: list[str], exposed: tuple[str, int] |
                     interrupted.set()
                     worker.interrupt()
 
-                at_interruption(interrupt)
+                at_interruption(interrupt, within_seconds=settings.worker.grace_seconds + CLEANUP_SECONDS)
                 report(f"ready: {options.concurrency} at once of {', '.join(options.kinds)}, as {worker.name}")
                 await interrupted.wait()
                 report("stopping")

@@ -93,6 +93,10 @@ class Worker:
         """Take no more jobs and let those that run end, for a while; a second time, hand them back now."""
         if self._stopping.is_set():
             self._hurrying.set()
+        self.stop()
+
+    def stop(self) -> None:
+        """Take no more jobs and let those that run end within the grace; however often said, that is no hurry."""
         self._runner.stopping = True
         self._stopping.set()
         if self._dispatcher is not None:
@@ -171,7 +175,7 @@ async def running_worker(runtime: Runtime, url: str, options: WorkerOptions) -> 
         log.info("worker.started", worker=worker.name, kinds=list(options.kinds), concurrency=options.concurrency)
         try:
             yield worker
-            worker.interrupt()
+            worker.stop()
             await working
         finally:
             for task in (working, watching):

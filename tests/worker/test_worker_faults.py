@@ -1,8 +1,10 @@
 """The worker in this process: what goes wrong around it, and what it says of itself."""
 
 import asyncio
+import signal
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,12 +17,14 @@ from media_analysis.worker.service import WorkerOptions, running_worker
 from tests.conftest import Client, execute
 from tests.worker.workers import (
     HEARTBEAT,
+    jobs_of,
     options,
     queue_job,
     until,
     until_ended,
     until_queue_is_empty,
     until_status,
+    working,
 )
 
 pytestmark = pytest.mark.usefixtures("plugged_in")
@@ -98,3 +102,18 @@ def test_by_default_a_dead_worker_is_replaced_within_twenty_seconds() -> None:
     default = WorkerOptions.of(Settings())
 
     assert default.heartbeat + default.look == timedelta(seconds=20)
+
+
+@pytest.mark.parametrize("command", ["work", "serve"])
+async def test_a_signal_grants_what_runs_its_grace(
+    runtime: Runtime, source: MediaFile, environment: dict[str, str], database: str, tmp_path: Path, command: str
+) -> None:
+    granting = environment | {"WORKER_GRACE_SECONDS": "50", "PORT": "0"}
+    job = await queue_job(runtime, source, seconds=1)
+
+    async with working(granting, tmp_path, command=command) as process:
+        await until_status(database, job, "running")
+        exit_code = await process.end(signal.SIGTERM)
+
+    assert exit_code == 0
+    assert (await jobs_of(database))[job.id]["status"] == "completed"

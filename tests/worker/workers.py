@@ -72,7 +72,7 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def working(
-    environment: Mapping[str, str], folder: Path, *arguments: str, ready: bool = True
+    environment: Mapping[str, str], folder: Path, *arguments: str, ready: bool = True, command: str = "work"
 ) -> AsyncIterator[WorkerProcess]:
     """Start a worker with the plugin installed; whatever became of it, it is over when the block ends."""
     printed = folder / f"worker-{time.monotonic_ns()}"
@@ -80,12 +80,12 @@ async def working(
     about = clean({**environment, "PYTHONPATH": importable, "MEDIA_ANALYSIS_TESTING": "1"})
     with (
         printed.open("wb") as output,
-        start("work", *arguments, environment=about, stdout=output, stderr=output) as process,
+        start(command, *arguments, environment=about, stdout=output, stderr=output) as process,
     ):
         worker = WorkerProcess(process, printed)
         try:
             if ready:
-                await worker.wait_for(r"ready: .+\n")
+                await worker.wait_for(r"ready:? .+\n")
             yield worker
         finally:
             process.kill()
