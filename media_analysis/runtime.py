@@ -131,7 +131,7 @@ class Runtime:
     @cached_property
     def execution(self) -> Execution:
         chosen = options.run_options(self.settings)
-        return Execution(self.runs, self.uploads, self.discards, self.store.path_of, chosen, self.nursery)
+        return Execution(self.runs, self.uploads, self.discards, self.store, chosen, self.nursery)
 
     @cached_property
     def external(self) -> ExternalService:

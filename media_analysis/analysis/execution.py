@@ -1,11 +1,9 @@
 """One run of a job, from the claim to its last status: decode elsewhere, store here, show all at once."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Final, assert_never
 from uuid import UUID
 
@@ -25,12 +23,13 @@ from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.intake import ProductIntake
 from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.analysis.runs import RunService
-from media_analysis.analysis.task import Source
+from media_analysis.analysis.sources import BLAMING, as_tasks_see_them, require_sources
 from media_analysis.errors import FenceLost, MediaAnalysisError, QuotaExceeded, Unavailable
 from media_analysis.files.uploads import UploadService
 from media_analysis.jobs.models import JobStatus
 from media_analysis.media.options import Limits
 from media_analysis.retention.discarding import DiscardService
+from media_analysis.storage.store import ObjectStore
 
 MAX_DETAIL: Final = 2_000
 log = structlog.get_logger()
@@ -76,8 +75,7 @@ class Execution:
     runs: RunService
     uploads: UploadService
     discards: DiscardService
-    path_of: Callable[[str], Path]
-    """Where the object of a key lies."""
+    store: ObjectStore
     options: RunOptions
     nursery: Nursery
 
@@ -136,7 +134,7 @@ class Execution:
 
     async def _while_leased(self, run: Run) -> list[NewResult]:
         """Analyse for as long as the run is this worker's."""
-        analysing = asyncio.create_task(self._analyse(run))
+        analysing = asyncio.create_task(self._analyse_whole(run))
         renewing = asyncio.create_task(self._renew(run))
         try:
             await asyncio.wait({analysing, renewing}, return_when=asyncio.FIRST_COMPLETED)
@@ -155,18 +153,17 @@ class Execution:
             with suppress(Unavailable):  # another try comes before the lease ends
                 await self.runs.renew(run.job_id, fence=run.fence)
 
+    async def _analyse_whole(self, run: Run) -> list[NewResult]:
+        """Analyse what the store holds as it was stored; a failure is the sources' only if they still are."""
+        await require_sources(self.runs.db, self.store, run.sources, read=False)
+        try:
+            return await self._analyse(run)
+        except BLAMING:
+            await require_sources(self.runs.db, self.store, run.sources, read=True)
+            raise
+
     async def _analyse(self, run: Run) -> list[NewResult]:
-        sources = [
-            Source(
-                position=source.position,
-                file_id=source.file_id,
-                path=self.path_of(source.key).absolute(),
-                filename=source.filename,
-                media_type=source.media_type,
-                size_bytes=source.size_bytes,
-            )
-            for source in run.sources
-        ]
+        sources = as_tasks_see_them(self.store, run.sources)
         assignment = Assignment(kind=run.kind, sources=sources, parameters=run.parameters, limits=self.options.limits)
         results: list[NewResult] = []
         async with (

@@ -17,6 +17,7 @@ from media_analysis.db.database import Database
 from media_analysis.errors import FenceLost, InvalidRequest, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.bodies import Body
+from media_analysis.files.damage import open_tracked
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload, UploadService
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource, JobStatus
@@ -117,6 +118,7 @@ class ExternalService:
         Raises:
             JobNotFound, JobGone, FenceLost: there is no such run any more.
             InvalidRequest: the job has no source there.
+            ObjectMissing, ObjectDamaged: the store does not hold it.
 
         """
         job = await self._require(job_id, owner)
@@ -126,7 +128,7 @@ class ExternalService:
             source = (await session.execute(_SOURCE, {"job_id": job_id, "position": position})).scalar_one_or_none()
         if source is None:
             raise InvalidRequest("position", "the job has no such source")
-        return source, await self.store.open(source.key)
+        return source, await open_tracked(self.db, self.store, source)
 
     async def add_product(
         self, job_id: UUID, product: Upload, body: Body, *, source: UUID | None, owner: str | None

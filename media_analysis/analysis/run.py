@@ -24,6 +24,7 @@ class RunSource:
     filename: str
     media_type: str
     size_bytes: int
+    sha256: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +71,7 @@ SOURCE_GONE: Final = "source_gone"
 
 _SOURCES = text("""
     SELECT source.position, source.file_id, file.state::text AS state, file.key, file.filename, file.media_type,
-        file.size_bytes, file.expires_at
+        file.size_bytes, file.sha256, file.expires_at
     FROM job_sources AS source LEFT JOIN media_files AS file ON file.id = source.file_id
     WHERE source.job_id = :job_id ORDER BY source.position
 """)
@@ -93,6 +94,7 @@ async def find_sources(session: AsyncSession, job: AnalysisJob, now: datetime) -
                 filename=row.filename,
                 media_type=row.media_type,
                 size_bytes=row.size_bytes,
+                sha256=row.sha256,
             )
         )
     return sources

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -94,8 +95,12 @@ class Archiver:
             await inventory.require_archivable(session, job, now=now)
             contents = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for, rewrite=rewrite)
             unhashed = await inventory.list_unhashed(session, contents)
-        for file_id, key in unhashed:  # adopted in place and never read: the manifest, which comes first, needs it
-            sha256 = await asyncio.to_thread(digest, self.store.path_of(key), file_id)
+        for (
+            file_id,
+            key,
+            size_bytes,
+        ) in unhashed:  # adopted and never read: the manifest, which is first, needs it
+            sha256 = await asyncio.to_thread(digest, self.store.path_of(key), file_id, size_bytes=size_bytes)
             async with self.db.transaction() as session:
                 await session.execute(_MARK_HASH, {"id": file_id, "sha256": sha256})
         return job, contents
@@ -109,8 +114,8 @@ class Archiver:
             segments = (await session.scalars(query.order_by(MediaFile.ordinal))).all()
         for segment in segments:
             course.begin("proving")
-            path = self.store.path_of(segment.key)
-            with await course.run(lambda path=path: prove(path, course)) as found:  # type: ignore[misc]
+            proving = partial(prove, self.store.path_of(segment.key), course, size_bytes=segment.size_bytes)
+            with await course.run(proving) as found:
                 await self._require_known(segment.id, found)
 
     async def _require_known(self, archive_id: UUID, found: Any) -> None:
@@ -177,7 +182,7 @@ class Archiver:
         failpoint("archive.synced")
         path = self.store.path_of(registration.key)
         course.stage = "proving"
-        found = await course.run(lambda: prove(path, course))
+        found = await course.run(lambda: prove(path, course, size_bytes=writer.size_bytes))
         failpoint("archive.proven")
         settlement = Settlement(
             registration=registration,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from media_analysis.archive.unpacking import COPIES, Copy, Opened
 from media_analysis.db.database import Database, clock
 from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived, SegmentNotFound
 from media_analysis.files.archived import ARCHIVE_ROLE, ArchivedFile
+from media_analysis.files.damage import open_tracked
 from media_analysis.files.models import CATEGORY, FileState, MediaFile, RetentionRule
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
@@ -151,7 +153,7 @@ class CatalogService:
         Raises:
             JobNotFound, JobGone, JobNotArchived, SegmentNotFound: there is none.
             FileGone: its end has come.
-            ObjectMissing, StoreUnavailable: its bytes are not to be had.
+            ObjectMissing, ObjectDamaged, StoreUnavailable: its bytes are not to be had.
 
         """
         async with self.db.read_only() as session:
@@ -163,7 +165,7 @@ class CatalogService:
         if not chosen:
             raise SegmentNotFound(job_id, segment=segment or 0)
         _require_current(chosen[0], at)
-        return chosen[0], await self.store.open(chosen[0].key)
+        return chosen[0], await open_tracked(self.db, self.store, chosen[0])
 
     async def open_file(self, job_id: UUID, file_id: UUID, *, owner: str | None) -> "OpenCopy":
         """Return one file of an archive, opened where it lies; nothing else of the archive is read.
@@ -171,7 +173,7 @@ class CatalogService:
         Raises:
             JobNotFound, JobGone, ArchivedFileNotFound: there is no such file.
             FileGone: the archive's end has come.
-            ObjectMissing: the archive's bytes are not to be had.
+            ObjectMissing, ArchiveDamaged: the archive's bytes are not to be had.
 
         """
         async with self.db.read_only() as session:
@@ -182,7 +184,8 @@ class CatalogService:
         if row is None or copy is None or segment is None or segment.state is not FileState.STORED:
             raise ArchivedFileNotFound(file_id)
         _require_current(segment, at)
-        opened = await Course().run(lambda: Opened(self.store.path_of(segment.key)))
+        path, size_bytes = self.store.path_of(segment.key), segment.size_bytes
+        opened = await Course().run(lambda: Opened(path, size_bytes=size_bytes))
         return OpenCopy(copy, Copy(*row), opened)
 
     async def verify(self, job_id: UUID, *, owner: str | None, course: Course) -> int:
@@ -200,8 +203,8 @@ class CatalogService:
             raise JobNotArchived(job_id)
         files = 0
         for segment in segments:
-            path = self.store.path_of(segment.key)
-            with await course.run(lambda path=path: prove(path, course)) as found:  # type: ignore[misc]
+            proving = partial(prove, self.store.path_of(segment.key), course, size_bytes=segment.size_bytes)
+            with await course.run(proving) as found:
                 async with self.db.read_only() as session:
                     files += await require_found(session, segment.id, found)
         return files

@@ -42,7 +42,9 @@ _READ: Final = """
         instant_seconds, created_at, stored_at, expires_at, expiry_explicit, min_retain_until
     FROM media_files WHERE {goes} ORDER BY category, ordinal, id
 """
-_UNHASHED: Final = text(f"SELECT id, key FROM media_files WHERE {_GOES} AND sha256 IS NULL ORDER BY id")  # noqa: S608 - constants
+_UNHASHED: Final = text(f"""
+    SELECT id, key, size_bytes FROM media_files WHERE {_GOES} AND sha256 IS NULL ORDER BY id
+""")  # noqa: S608 - constants
 _STALE: Final = text(f"""
     SELECT EXISTS (
         SELECT FROM archived_files AS copy
@@ -166,9 +168,9 @@ async def read_files(session: AsyncSession, contents: Contents) -> AsyncIterator
         yield page
 
 
-async def list_unhashed(session: AsyncSession, contents: Contents) -> Sequence[tuple[UUID, str]]:
-    """Return ids and keys of files that were adopted and never read."""
-    return [(row.id, row.key) for row in await session.execute(_UNHASHED, contents.values)]
+async def list_unhashed(session: AsyncSession, contents: Contents) -> Sequence[tuple[UUID, str, int]]:
+    """Return ids, keys and sizes of files that were adopted and never read."""
+    return [(row.id, row.key, row.size_bytes) for row in await session.execute(_UNHASHED, contents.values)]
 
 
 async def _end_of(session: AsyncSession, job: AnalysisJob, kept_for: timedelta) -> datetime | None:

@@ -15,9 +15,9 @@ from media_analysis.archive.format.packing import Packer, Source
 from media_analysis.archive.format.reading import verify
 from media_analysis.archive.found import Found
 from media_analysis.archive.planning import Plan
-from media_analysis.errors import ObjectMissing
+from media_analysis.errors import ArchiveDamaged, ObjectDamaged
+from media_analysis.storage.opening import open_object
 
-READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ_BYTES: Final = 2**20
 PathOf = Callable[[str], Path]
 
@@ -34,7 +34,7 @@ def pack(plan: Plan, path_of: PathOf, sink: Sink, course: Course) -> dict[str, S
     """Write a segment to `sink` and return what each media type took; blocks.
 
     Raises:
-        ObjectMissing, ArchiveDamaged: an original is gone, or has another size than its row says.
+        ObjectMissing, ObjectDamaged, ArchiveDamaged: an original is gone, or is not what its row says.
         Stopped: nobody waits for it.
 
     """
@@ -45,15 +45,18 @@ def pack(plan: Plan, path_of: PathOf, sink: Sink, course: Course) -> dict[str, S
     plan.manifest.seek(0)
     plan.keys.seek(0)
     for file, key in zip(_files(plan), plan.keys, strict=True):
-        with open_object(path_of(key.decode().rstrip("\n")), file.id) as source:
+        path = path_of(key.decode().rstrip("\n"))
+        with FileIO(open_object(path, str(file.id), size_bytes=file.size_bytes)) as source:
             packer.add_file(file, source)
         course.advance(file.size_bytes)
     packer.finish()
     return {kind: Share(amount.raw_bytes, amount.packed_bytes) for kind, amount in packer.packed.items()}
 
 
-def prove(path: Path, course: Course) -> IO[bytes]:
+def prove(path: Path, course: Course, *, size_bytes: int | None) -> IO[bytes]:
     """Open a segment again, decompress all of it and compare it with its manifest; return a line for each file.
+
+    `size_bytes` is what its row says.
 
     Raises:
         ArchiveDamaged: something differs, is missing or is too much.
@@ -61,7 +64,7 @@ def prove(path: Path, course: Course) -> IO[bytes]:
     """
     found = spool()
     try:
-        with open_object(path, None) as raw, verify(raw, spool=_spool) as segment:
+        with open_segment(path, size_bytes=size_bytes) as raw, verify(raw, spool=_spool) as segment:
             for file, place, chunks in segment.files():
                 for chunk in chunks:
                     course.advance(len(chunk))
@@ -74,28 +77,29 @@ def prove(path: Path, course: Course) -> IO[bytes]:
     return found
 
 
-def open_object(path: Path, file_id: UUID | None) -> FileIO:
-    """Open an object of the store for a thread.
+def open_segment(path: Path, *, size_bytes: int | None = None) -> FileIO:
+    """Open an archive for a thread; one that has a row has its `size_bytes`.
 
     Raises:
         ObjectMissing: it is not there.
+        ArchiveDamaged: it is no file, or of another size.
 
     """
     try:
-        return FileIO(os.open(path, READ))
-    except FileNotFoundError as error:
-        raise ObjectMissing(path.name if file_id is None else str(file_id)) from error
+        return FileIO(open_object(path, path.name, size_bytes=size_bytes))
+    except ObjectDamaged as error:
+        raise ArchiveDamaged(error.difference) from error
 
 
-def digest(path: Path, file_id: UUID) -> bytes:
+def digest(path: Path, file_id: UUID, *, size_bytes: int) -> bytes:
     """Return the SHA-256 of an object; blocks.
 
     Raises:
-        ObjectMissing: it is not there.
+        ObjectMissing, ObjectDamaged: it is not there, or not what its row says.
 
     """
     running = hashlib.sha256()
-    with open_object(path, file_id) as source:
+    with FileIO(open_object(path, str(file_id), size_bytes=size_bytes)) as source:
         while chunk := source.read(READ_BYTES):
             running.update(chunk)
     return running.digest()

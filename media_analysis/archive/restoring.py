@@ -141,7 +141,7 @@ class Restorer:
 
     async def _copy(self, task: ArchiveTask, segment: MediaFile, course: Course) -> AsyncIterator[Sequence[Returned]]:
         """Copy the files of a segment that are wanted into the store, some at a time, checking each to its end."""
-        with Opened(self.store.path_of(segment.key)) as opened:
+        with Opened(self.store.path_of(segment.key), size_bytes=segment.size_bytes) as opened:
             if task.file_id is not None:
                 async for window in self._windows(segment.id, task.file_id):
                     yield await self._copy_window(window, course, opened.copy_one)

@@ -11,7 +11,7 @@ from uuid import UUID
 from media_analysis.archive.course import Course, Sink, spool
 from media_analysis.archive.format.compression import detect
 from media_analysis.archive.format.reading import read_member, verify
-from media_analysis.archive.packing import open_object
+from media_analysis.archive.packing import open_segment
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.storage.category import Category
 
@@ -52,8 +52,8 @@ CopyWindow = Callable[[Sequence[Copy], Mapping[UUID, Sink], Course], None]
 class Opened:
     """A segment opened for reading; every method blocks and is called in a thread, one at a time."""
 
-    def __init__(self, path: Path) -> None:
-        self._raw = open_object(path, None)
+    def __init__(self, path: Path, *, size_bytes: int | None) -> None:
+        self._raw = open_segment(path, size_bytes=size_bytes)
         self._opened = ExitStack()
         self._opened.push(self._raw)
 

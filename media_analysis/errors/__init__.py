@@ -29,6 +29,7 @@ from media_analysis.errors.files import (
     FileHeld,
     FileNotFound,
     FileNotReady,
+    ObjectDamaged,
     ObjectMissing,
 )
 from media_analysis.errors.jobs import (
@@ -164,6 +165,7 @@ __all__ = [
     "NotFound",
     "NothingToArchive",
     "NothingToRestore",
+    "ObjectDamaged",
     "ObjectMissing",
     "OutputRefused",
     "PauseNotFound",

@@ -80,3 +80,14 @@ class ObjectMissing(Unavailable):
     def __init__(self, key: str) -> None:
         super().__init__("the bytes of this file are missing from the store")
         self._key = key
+
+
+class ObjectDamaged(Unavailable):
+    """The store holds something else than the bytes a row describes; the client's file is not to blame."""
+
+    code = "object_damaged"
+
+    def __init__(self, key: str, difference: str) -> None:
+        super().__init__(f"the store does not hold the bytes of this file any more: {difference}")
+        self._key = key
+        self.difference = difference

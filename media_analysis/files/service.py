@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady
+from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady, ObjectMissing
 from media_analysis.files import queries
 from media_analysis.files.archived import has_copy, require_no_segment
 from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.damage import open_tracked
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState, MediaFile, RetentionRule
 from media_analysis.files.queries import FileFilter
@@ -56,13 +57,17 @@ class FileService:
 
         Raises:
             FileNotReady: the upload has not ended.
-            FileNotFound, FileGone, ObjectMissing: as the names say.
+            FileNotFound, FileGone, ObjectMissing, ObjectDamaged: as the names say.
 
         """
         file = await self.get(file_id, owner=owner, now=now)
         if file.state is not FileState.STORED:
             raise FileNotReady(file_id)
-        return file, await self.store.open(file.key)
+        try:
+            return file, await open_tracked(self.db, self.store, file)
+        except ObjectMissing:
+            await self.get(file_id, owner=owner, now=now)  # deleted between the two, it is gone rather than missing
+            raise
 
     async def list(
         self, wanted: FileFilter, *, before: UUID | None, limit: int, now: datetime | None = None

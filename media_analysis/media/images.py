@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.options import Limits
+from media_analysis.media.reading import open_unwaiting
 
 MAX_WHOLE_BYTES: Final = 256 * 2**20
 """Of formats that Pillow reads into memory at once."""
@@ -44,7 +45,7 @@ def image_format(path: Path) -> str | None:
         UnsupportedMedia: it is HEIC.
 
     """
-    with path.open("rb") as file:
+    with open_unwaiting(path) as file:
         head = file.read(_HEAD_BYTES)
     for prefix, name in _PREFIXES:
         if head.startswith(prefix):
@@ -74,7 +75,7 @@ def open_image(path: Path, limits: Limits, *, leniently: bool = False) -> Iterat
         raise UnsupportedMedia("no image format that is read here begins like this")
     if name in _READ_WHOLE and path.stat().st_size > MAX_WHOLE_BYTES:
         raise MediaLimitPassed(f"bytes_of_{name}", found=path.stat().st_size, allowed=MAX_WHOLE_BYTES)
-    with path.open("rb") as file, _limited(limits, leniently), _translated(limits), _opened(file, name) as image:
+    with open_unwaiting(path) as file, _limited(limits, leniently), _translated(limits), _opened(file, name) as image:
         yield image
 
 

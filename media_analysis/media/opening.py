@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.options import Limits
+from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.sniff import HEAD_BYTES, sniff
 
 Kind = TypeVar("Kind", bound=Stream)
@@ -71,7 +72,7 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
     try:
         # Opened by number: a name would take part in guessing the format.
         with (
-            os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC), "rb", buffering=0) as file,
+            os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file,
             av.open(file, "r", options=_options(limits), metadata_errors="replace", io_open=_open_nothing) as container,
         ):
             opened = True
@@ -156,7 +157,7 @@ def _allow(what: str, found: float, allowed: float) -> None:
 
 
 def _refuse(error: av.FFmpegError, path: Path) -> NoReturn:
-    with path.open("rb") as file:
+    with open_unwaiting(path) as file:
         begins_like = sniff(file.read(HEAD_BYTES), declared=None)
     if isinstance(error, av.error.ArgumentError) or begins_like not in READABLE_TYPES:
         raise UnsupportedMedia(f"{begins_like} is not among the formats read here") from error

@@ -14,6 +14,7 @@ from media_analysis.media.images import format_name, frame_count, image_format, 
 from media_analysis.media.opening import READABLE_TYPES, duration_of, open_media
 from media_analysis.media.options import Limits
 from media_analysis.media.orientation import Orientation
+from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.sniff import HEAD_BYTES, UNKNOWN, sniff
 from media_analysis.media.streams import (
     best_audio,
@@ -110,7 +111,7 @@ def _measure(container: InputContainer, limits: Limits, *, frames: int | None) -
 
 
 def _kind_of_container(container: InputContainer, path: Path) -> dict[str, str]:
-    with path.open("rb") as file:
+    with open_unwaiting(path) as file:
         media_type = sniff(file.read(HEAD_BYTES), declared=None)
     demuxer = container.format.name.split(",")[0]
     if media_type not in READABLE_TYPES:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from media_analysis.media.image_wholeness import image_breaks_off
+from media_analysis.media.reading import open_unwaiting
 
 MAX_BOXES: Final = 100_000
 """Top-level boxes of an MP4 that are looked at; a fragmented one has two for each fragment."""
@@ -21,7 +22,7 @@ def is_truncated(path: Path) -> bool | None:
     Those who tell are MP4 and its kin (AVIF too), Matroska, AVI, WAV, JPEG, PNG, GIF and WebP.
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_unwaiting(path) as file:
         head = file.read(64)
         if head[4:8] in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"}:
             return _boxes_pass(file, size)

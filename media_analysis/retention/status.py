@@ -10,6 +10,7 @@ from media_analysis.db.database import Database
 from media_analysis.db.health import list_unsafe_settings
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.files import ledger
+from media_analysis.files.damage import count_damaged
 from media_analysis.files.models import LedgerEntry
 from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.lives import Lives, sum_lives
@@ -58,6 +59,8 @@ class Backlog:
     lag_seconds: Mapping[Category, float]
     open_purges: int
     dead_letters: int
+    damaged: int = 0
+    """Files whose objects are not what their rows say, as far as a scrub or a reader found them."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ class StatusService:
             rows = await session.execute(_OLDEST_DUE, {"now": now})
             lags = {Category(row.category): max(0.0, row.lag_seconds) for row in rows if row.lag_seconds is not None}
             counts = (await session.execute(_OUTBOX)).one()
-        return Backlog(lags, counts.open, counts.dead)
+            damaged = await count_damaged(session)
+        return Backlog(lags, counts.open, counts.dead, damaged)
 
     async def problems(self) -> Sequence[str]:
         """Return what is wrong, each in a sentence an operator can act on; empty when all is well."""
@@ -129,6 +133,10 @@ class StatusService:
         if backlog.dead_letters:
             found.append(
                 f"{backlog.dead_letters} deletions were given up after repeated failures; see the purges table"
+            )
+        if backlog.damaged:
+            found.append(
+                f"the store does not hold {backlog.damaged} files as they were stored; media-analysis verify names them"
             )
         return found
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from uuid import UUID
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedReader
 
-from media_analysis.errors import ObjectMissing, StoreUnavailable
+from media_analysis.errors import StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.calls import translate, translated_errors, uncancelled
 from media_analysis.storage.directories import make_directories
 from media_analysis.storage.marker import require_marker
+from media_analysis.storage.opening import open_object
 from media_analysis.storage.overwriting import overwrite_all
 from media_analysis.storage.places import Places
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
@@ -32,6 +34,7 @@ Value = TypeVar("Value")
 FILE_MODE: Final = 0o644
 READ_BYTES: Final = 256 * 1024
 THREADS: Final = 16
+CLOSE_SECONDS: Final = 10.0
 _NEW_NAME: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME_RACES: Final = 20
 
@@ -78,9 +81,12 @@ class DiskStore:
         return self.places.path_of(key)
 
     def close(self) -> None:
-        """Wait for running disk work and end its threads and processes."""
-        self._threads.shutdown(wait=True)
-        self._unlinkers.close()
+        """Wait for running disk work, though not for a disk that never answers, and end its threads and processes."""
+        ending = threading.Thread(target=self._threads.shutdown, name="store-ending", daemon=True)
+        ending.start()
+        ending.join(CLOSE_SECONDS)
+        if not ending.is_alive():
+            self._unlinkers.close()
 
     async def require_marker(self) -> None:
         await self._run(self._require_markers)
@@ -95,14 +101,11 @@ class DiskStore:
                 _close_all(creating.result())
             raise
 
-    async def open(self, key: str) -> ObjectReader:
-        path = self.path_of(key)
-        try:
-            file = await aiofiles.open(path, "rb", executor=self._threads, opener=_open_regular)
-        except FileNotFoundError as error:
-            raise ObjectMissing(key) from error
-        except OSError as error:
-            raise StoreUnavailable(errno_name(error)) from error
+    async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:
+        def opener(path: str, _flags: int) -> int:
+            return open_object(Path(path), key, size_bytes=size_bytes)
+
+        file = await aiofiles.open(self.path_of(key), "rb", executor=self._threads, opener=opener)
         return DiskReader(file, os.fstat(file.fileno()).st_size)
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
@@ -183,10 +186,6 @@ class DiskStore:
         """Let no original go while the disk of the archives that replaced it is away."""
         if self.places.archives is not None:
             self._require_marker(self.places.archives)
-
-
-def _open_regular(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _close_all(made: Iterable[DiskWriter | Exception]) -> None:

@@ -11,6 +11,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.storage.directories import sync_directory
 
 MARKER_NAME: Final = ".media-analysis"
+_MOST_BYTES: Final = 1_024
 _PART_NAME: Final = ".media-analysis.part"
 _NOT_CONTENT: Final = (_PART_NAME, "lost+found")
 """What a crash of the first start, or a new file system, leaves in an empty root."""
@@ -24,11 +25,20 @@ def read_marker(root: Path) -> UUID | None:
 
     """
     try:
-        return UUID(str(json.loads((root / MARKER_NAME).read_bytes())["instance_id"]))
+        return UUID(str(json.loads(_read(root / MARKER_NAME))["instance_id"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MarkerMismatch(f"its marker cannot be read ({type(error).__name__})") from error
+
+
+def _read(path: Path) -> bytes:
+    # Not blocking, for a pipe may stand in its place; a link to the marker is one.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _MOST_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def require_marker(root: Path, instance_id: UUID, *, whose: str = "its") -> None:

@@ -1,6 +1,8 @@
 """Writing over objects before they are unlinked, as well as a file system lets anybody."""
 
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -8,7 +10,10 @@ from typing import Final
 from media_analysis.storage.unlinking import errno_name
 
 CHUNK_BYTES: Final = 2**20
-_IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not blocking, for a pipe may stand where an object was.
+_IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_BYTES: Final = frozenset({errno.ENXIO, errno.EISDIR})
+"""What opening a pipe without a reader, a socket or a directory fails with: none of them holds an object's bytes."""
 
 
 def overwrite_all(root: Path, keys: Sequence[str]) -> dict[str, str]:
@@ -24,6 +29,8 @@ def overwrite_all(root: Path, keys: Sequence[str]) -> dict[str, str]:
         except FileNotFoundError:
             continue
         except OSError as error:
+            if error.errno in _NO_BYTES:
+                continue
             failed[key] = errno_name(error)
     return failed
 
@@ -31,7 +38,10 @@ def overwrite_all(root: Path, keys: Sequence[str]) -> dict[str, str]:
 def _overwrite(path: Path) -> None:
     descriptor = os.open(path, _IN_PLACE)
     try:
-        left = os.fstat(descriptor).st_size
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return
+        left = status.st_size
         while left:
             left -= os.write(descriptor, os.urandom(min(left, CHUNK_BYTES)))
         os.fsync(descriptor)

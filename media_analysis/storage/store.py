@@ -87,8 +87,11 @@ class ObjectStore(Protocol):
         """Create each name exactly once; the answer is complete even if the caller is cancelled."""
         ...
 
-    async def open(self, key: str) -> ObjectReader:
-        """Open an object; raise `ObjectMissing` where there is none."""
+    async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:
+        """Open an object without ever waiting for its name; `size_bytes` is what its row says.
+
+        Raises `ObjectMissing` where there is none, `ObjectDamaged` where something else stands in its place.
+        """
         ...
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:

@@ -40,6 +40,7 @@ class Metrics:
         self._total = Gauge("storage_total_bytes", "Size of the store's disk", registry=registry)
         self._lag = Gauge("storage_due_lag_seconds", "Age of the oldest due file", ["category"], registry=registry)
         self._dead = Gauge("purge_dead_letters", "Deletions given up after repeated failures", registry=registry)
+        self._damaged = Gauge("files_damaged", "Files that the store does not hold as stored", registry=registry)
         self._open = Gauge("purge_open", "Outbox entries whose bytes still have to go", registry=registry)
         self._pool = Gauge("database_pool_connections", "Connections of the pool", ["state"], registry=registry)
         self._cleaned = Counter("files_cleaned", "Files removed by sweeps", ["category"], registry=registry)
@@ -169,6 +170,7 @@ class Metrics:
                 self._quota_used.labels(category.value).set(usage.size_bytes / quota if quota else usage.size_bytes > 0)
         self._dead.set(backlog.dead_letters)
         self._open.set(backlog.open_purges)
+        self._damaged.set(backlog.damaged)
 
     def _forget_quota(self, category: Category) -> None:
         for gauge in (self._quota, self._quota_used):

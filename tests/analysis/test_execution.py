@@ -182,3 +182,35 @@ async def test_bad_jobs_end_each_for_its_reason_and_good_ones_beside_them_comple
     }
     assert [await standing(database, job) for job in (*good, later)] == [("completed", None, 1)] * 4
     assert [await kept(database, job) for job in jobs.values()] == [[]] * len(jobs)
+
+
+async def _probe(runtime: Runtime, source: MediaFile) -> AnalysisJob:
+    return await runtime.control.create(
+        NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id], parameters={})
+    )
+
+
+@pytest.mark.parametrize("spoilt", [b"x" * 6, b"x"])
+async def test_a_job_on_bytes_the_store_spoilt_blames_the_store(
+    runtime: Runtime, source: MediaFile, database: str, spoilt: bytes
+) -> None:
+    path = runtime.store.path_of(source.key)
+    path.write_bytes(spoilt)
+    job = await _probe(runtime, source)
+
+    while isinstance(ended := await outcome(runtime, job), Retry):
+        pass
+    path.write_bytes(b"source")
+
+    assert ended == FAILED
+    assert (await standing(database, job))[:2] == ("failed", "object_damaged")
+
+
+async def test_a_job_on_bytes_that_no_decoder_reads_blames_the_file(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    job = await _probe(runtime, source)
+
+    await outcome(runtime, job)
+
+    assert (await standing(database, job))[:2] == ("failed", "unsupported_media")

@@ -169,3 +169,17 @@ async def test_bytes_that_vanished_from_the_store_are_admitted(
 
     assert refusal(answer) == (503, "object_missing")
     assert str(path.name) not in answer.text.replace(url.split("/")[4], "")
+
+
+async def test_bytes_of_another_length_than_stored_are_not_served(
+    client: Client, url: str, runtime: Runtime, database: str
+) -> None:
+    path = runtime.store.root / (await fetch(database, "SELECT key FROM media_files"))[0]["key"]
+    kept = path.read_bytes()
+    path.write_bytes(kept[:-1])
+
+    answers = [await client.request(method, url) for method in ("GET", "HEAD")]
+    path.write_bytes(kept)
+
+    assert refusal(answers[0]) == (503, "object_damaged")
+    assert answers[1].status_code == 503

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from media_analysis.errors import FileGone, FileNotFound, FileNotReady, ObjectMissing
+from media_analysis.errors import FileGone, FileNotFound, FileNotReady, ObjectDamaged, ObjectMissing
 from media_analysis.files.queries import FileFilter
 from media_analysis.runtime import Runtime
 from tests.conftest import StoreFile
@@ -64,3 +64,21 @@ async def test_a_row_whose_bytes_were_taken_away_says_so(runtime: Runtime, store
         await runtime.files.open(stored.id, owner="alice")
 
     path.write_bytes(b"bytes")
+
+
+async def test_a_damaged_object_is_named_by_alerts_and_by_validation_until_a_scrub_finds_it_whole(
+    runtime: Runtime, store_file: StoreFile
+) -> None:
+    stored = await store_file(b"bytes")
+    path = runtime.store.root / stored.key
+    path.write_bytes(b"byte")
+
+    with pytest.raises(ObjectDamaged):
+        await runtime.files.open(stored.id, owner="alice")
+    problems, firing = await runtime.status.problems(), await runtime.alerts.check()
+    path.write_bytes(b"bytes")
+    await runtime.scrub.run()
+    mended = await runtime.alerts.check()
+
+    assert problems == ["the store does not hold 1 files as they were stored; media-analysis verify names them"]
+    assert "alert:files_damaged:store" in firing.keys() - mended.keys()

@@ -58,7 +58,7 @@ async def put(store: ObjectStore, key: str, content: bytes = b"content") -> byte
 
 async def get(store: ObjectStore, key: str) -> bytes:
     """Return one object whole."""
-    reader = await store.open(key)
+    reader = await store.open(key, size_bytes=None)
     return b"".join([chunk async for chunk in reader.read(0, reader.size_bytes)])
 
 

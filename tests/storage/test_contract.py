@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 import os
+from collections.abc import Callable
 from itertools import cycle
+from pathlib import Path
 
 import pytest
 
-from media_analysis.errors import ObjectMissing, StoreUnavailable
+from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.writing import BUFFER_BYTES, WRITEBACK_BYTES
 from tests.storage.conftest import create, get, put
@@ -42,7 +44,7 @@ async def test_a_range_is_half_open(store: ObjectStore, start: int, end: int) ->
     content = bytes(number % 251 for number in range(1_000_000))
     await put(store, KEY, content)
 
-    reader = await store.open(KEY)
+    reader = await store.open(KEY, size_bytes=None)
     piece = b"".join([chunk async for chunk in reader.read(start, end)])
 
     assert piece == content[start:end]
@@ -71,7 +73,7 @@ async def test_a_name_that_cannot_be_created_leaves_its_neighbours_alone(store: 
 
 async def test_an_object_that_is_not_there_cannot_be_opened(store: ObjectStore) -> None:
     with pytest.raises(ObjectMissing):
-        await store.open(KEY)
+        await store.open(KEY, size_bytes=None)
 
 
 async def test_a_deleted_object_is_gone_and_its_neighbours_stay(store: ObjectStore) -> None:
@@ -84,7 +86,7 @@ async def test_a_deleted_object_is_gone_and_its_neighbours_stay(store: ObjectSto
     assert (list(outcome.gone), outcome.failed) == ([keys[2], keys[0]], {})
     assert await get(store, keys[1]) == keys[1].encode()
     with pytest.raises(ObjectMissing):
-        await store.open(keys[0])
+        await store.open(keys[0], size_bytes=None)
 
 
 async def test_deleting_twice_and_deleting_nothing_succeed(store: ObjectStore) -> None:
@@ -99,7 +101,7 @@ async def test_deleting_twice_and_deleting_nothing_succeed(store: ObjectStore) -
 async def test_an_opened_object_stays_readable_after_its_deletion(store: ObjectStore) -> None:
     content = bytes(1_000_000)
     await put(store, KEY, content)
-    reader = await store.open(KEY)
+    reader = await store.open(KEY, size_bytes=None)
 
     await store.delete_many([KEY])
     read = b"".join([chunk async for chunk in reader.read(0, reader.size_bytes)])
@@ -115,7 +117,7 @@ async def test_a_deleted_name_does_not_come_back_when_its_writer_goes_on(store: 
     writer.close()
 
     with pytest.raises(ObjectMissing):
-        await store.open(KEY)
+        await store.open(KEY, size_bytes=None)
 
 
 async def test_a_closed_writer_takes_nothing_more(store: ObjectStore) -> None:
@@ -156,3 +158,41 @@ async def test_what_a_thread_puts_from_two_memories_in_turn_is_stored_and_hashed
     assert writer.size_bytes == len(content)
     assert digest == hashlib.sha256(content).digest()
     assert await get(store, KEY) == content
+
+
+def _as_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _as_link(path: Path) -> None:
+    kept = path.rename(path.with_name("kept"))
+    path.symlink_to(kept)
+
+
+def _as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "difference"),
+    [
+        (lambda path: path.write_bytes(b"short"), "size is 5, not 7"),
+        (lambda path: path.write_bytes(b"too long"), "size is 8, not 7"),
+        (_as_pipe, "not a regular file"),
+        (_as_link, "not a regular file"),
+        (_as_folder, "not a regular file"),
+    ],
+)
+async def test_what_is_not_as_its_row_says_is_not_opened(
+    store: ObjectStore, spoil: Callable[[Path], None], difference: str
+) -> None:
+    """Promise 37; a pipe that nobody writes to is not waited for either."""
+    await put(store, KEY)
+    spoil(store.path_of(KEY))
+
+    with pytest.raises(ObjectDamaged) as damaged:
+        await store.open(KEY, size_bytes=len(b"content"))
+
+    assert damaged.value.difference == difference

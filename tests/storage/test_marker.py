@@ -1,5 +1,6 @@
 """Which store a database accepts as its own."""
 
+import os
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -82,3 +83,10 @@ def test_a_directory_in_the_markers_place_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(MarkerMismatch):
         require_marker(tmp_path, OURS)
+
+
+def test_a_pipe_in_the_markers_place_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / MARKER_NAME)
+
+    with pytest.raises(MarkerMismatch, match="cannot be read"):
+        require_marker(tmp_path, uuid4())

@@ -1,5 +1,6 @@
 """Secure deletion: the bytes are written over before they are unlinked, and the tombstone says what was done."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +130,9 @@ async def test_a_crash_between_the_overwriting_and_the_unlink_is_repeated(
     assert not path.exists()
     assert (await stone(database))["purged_at"] is not None
     assert await inspect_everything(database, store) == []
+
+
+def test_a_pipe_in_an_objects_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    assert overwrite_all(tmp_path, ["pipe"]) == {}

@@ -31,11 +31,16 @@ _SEGMENT_PROBLEMS = problems(
     errors.JobNotArchived,
     errors.SegmentNotFound,
     errors.FileGone,
+    errors.ObjectDamaged,
     errors.ObjectMissing,
     errors.StoreUnavailable,
 )
 _FILE_PROBLEMS = problems(
-    *_PROBLEMS, errors.ArchivedFileNotFound, errors.FileGone, errors.ArchiveDamaged, errors.ObjectMissing
+    *_PROBLEMS,
+    errors.ArchivedFileNotFound,
+    errors.FileGone,
+    errors.ArchiveDamaged,
+    errors.ObjectMissing,
 )
 
 

@@ -69,7 +69,7 @@ async def keep_job(job_id: UUID, asked: HeartbeatCreate, services: Serving, call
 @router.get(
     "/jobs/{job_id}/sources/{position}/content",
     response_class=Response,
-    responses=content_responses({**_PROBLEMS, **problems(errors.ObjectMissing)}, ranges=True),
+    responses=content_responses({**_PROBLEMS, **problems(errors.ObjectDamaged, errors.ObjectMissing)}, ranges=True),
 )
 async def read_source(
     request: Request,

@@ -158,7 +158,7 @@ async def read_file(file_id: UUID, services: Serving, caller: Caller) -> MediaFi
 
 _CONTENT_PROBLEMS: Final = {
     **_READ_PROBLEMS,
-    **problems(errors.FileArchived, errors.FileNotReady, errors.ObjectMissing),
+    **problems(errors.FileArchived, errors.FileNotReady, errors.ObjectDamaged, errors.ObjectMissing),
 }
 
 

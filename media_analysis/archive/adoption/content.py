@@ -25,7 +25,7 @@ from media_analysis.archive.format.facts import FORMAT
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead
 from media_analysis.archive.format.reading import TarReader, verify
-from media_analysis.archive.packing import open_object
+from media_analysis.archive.packing import open_segment
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.retention.integrity.candidates import HEAD
 
@@ -93,7 +93,7 @@ def is_ours(path: Path) -> bool:
         ArchiveDamaged: it is no archive at all.
 
     """
-    with open_object(path, None) as raw:
+    with open_segment(path) as raw:
         first = TarReader(FrameReader(raw, detected(raw)), lenient=True).next()
         if first is None or _MANIFEST.fullmatch(first.name) is None:
             return False
@@ -107,7 +107,7 @@ def read_head(path: Path, limit_bytes: int) -> tuple[ManifestHead, JobFacts]:
         ArchiveDamaged: it does not begin as one, or says that it holds too much.
 
     """
-    with open_object(path, None) as raw, verify(raw, spool=_spool) as segment:
+    with open_segment(path) as raw, verify(raw, spool=_spool) as segment:
         if segment.head.size_bytes > limit_bytes:
             raise ArchiveDamaged(f"it has more than {limit_bytes} bytes when it is decompressed")
         return segment.head, JobFacts.of(segment.head)
@@ -123,7 +123,7 @@ def prove(path: Path, course: Course, limit_bytes: int) -> Contents:
     """
     with ExitStack() as opened:
         members, results = opened.enter_context(spool()), opened.enter_context(spool())
-        raw = opened.enter_context(open_object(path, None))
+        raw = opened.enter_context(open_segment(path))
         segment = opened.enter_context(verify(raw, spool=_spool))
         job, left, places = JobFacts.of(segment.head), limit_bytes, set[tuple[str, int | None]]()
         for file, place, chunks in segment.files():

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import ObjectMissing, StoreUnavailable
+from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
@@ -139,9 +139,12 @@ class Inspector:
     async def read(self, file: TrackedFile) -> Finding | bytes:
         """Return the SHA-256 of an object, or what is wrong with it."""
         try:
-            sha256 = await self._hash(file.key)
+            sha256 = await self._hash(file)
         except ObjectMissing:
             return file.found(Problem.MISSING, "missing")
+        except ObjectDamaged as error:
+            kind = Problem.NOT_REGULAR if error.difference.startswith("not") else Problem.WRONG_SIZE
+            return file.found(kind, error.difference)
         except StoreUnavailable:
             return file.found(Problem.UNREADABLE, "cannot be read")
         except OSError as error:
@@ -179,8 +182,8 @@ class Inspector:
             living = {file.id for file in await get_tracked(session, findings)}
         return {file_id: finding for file_id, finding in findings.items() if file_id in living}
 
-    async def _hash(self, key: str) -> bytes:
-        reader, digest = await self.store.open(key), hashlib.sha256()
+    async def _hash(self, file: TrackedFile) -> bytes:
+        reader, digest = await self.store.open(file.key, size_bytes=file.size_bytes), hashlib.sha256()
         async with aclosing(reader.read(0, reader.size_bytes)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 if len(chunk) < INLINE_BYTES:

@@ -7,15 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import structlog
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import MediaFile
+from media_analysis.files.damage import mark_damaged
 from media_analysis.retention.integrity.inspection import (
     BEFORE_ALL,
     Finding,
@@ -30,7 +28,6 @@ from media_analysis.storage.store import ObjectStore
 PAGE: Final = 200
 SAVE_EVERY: Final = timedelta(seconds=15)
 ACTOR: Final = "scrub"
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +75,6 @@ _ADVANCE = text("""
 _END = text("""
     UPDATE scrubs SET ended_at = coalesce(CAST(:now AS timestamptz), now())
     WHERE id = :id AND ended_at IS NULL AND coalesce(position, :before_all) = :position
-""")
-_DAMAGE = text("""
-    UPDATE media_files AS file SET last_error = found.sentence
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:sentences AS text[])) AS found(id, sentence)
-    WHERE file.id = found.id AND file.state IN ('stored', 'trashed')
-        AND file.last_error IS DISTINCT FROM found.sentence
-    RETURNING file.id, file.owner, file.job_id, file.last_error
 """)
 _CLEAR = text("""
     UPDATE media_files SET last_error = NULL WHERE id = ANY(CAST(:ids AS uuid[])) AND last_error IS NOT NULL
@@ -178,7 +168,8 @@ class ScrubService:
             if (await session.execute(_ADVANCE, progress)).one_or_none() is None:
                 return False
             await mark_hashed(session, stretch.hashes)
-            await _mark_damaged(session, stretch.findings)
+            sentences = {file_id: finding.sentence for file_id, finding in stretch.findings.items()}
+            await mark_damaged(session, sentences, actor=ACTOR)
             await _clear(session, [file.id for file in stretch.files if _is_cleared(file, stretch.findings)])
             failpoint("scrub.saving")
         return True
@@ -187,39 +178,6 @@ class ScrubService:
         async with self.db.transaction() as session:
             ending = {"id": at.id, "position": at.position, "before_all": BEFORE_ALL, "now": now}
             await session.execute(_END, ending)
-
-
-async def list_damaged(session: AsyncSession, *, limit: int) -> Sequence[MediaFile]:
-    """Return files whose objects are not what their rows say, in the order of their ids."""
-    query = select(MediaFile).where(MediaFile.last_error.is_not(None)).order_by(MediaFile.id).limit(limit)
-    return (await session.scalars(query)).all()
-
-
-async def count_damaged(session: AsyncSession) -> int:
-    """Return how many files have objects that are not what their rows say."""
-    query = text("SELECT count(*) FROM media_files WHERE last_error IS NOT NULL")
-    return int((await session.execute(query)).scalar_one())
-
-
-async def _mark_damaged(session: AsyncSession, findings: Mapping[UUID, Finding]) -> None:
-    if not findings:
-        return
-    sentences = [finding.sentence for finding in findings.values()]
-    marked = (await session.execute(_DAMAGE, {"ids": list(findings), "sentences": sentences})).all()
-    for row in marked:
-        log.error("file.damaged", file_id=str(row.id), reason=row.last_error)
-    acts = [
-        Act(
-            actor=ACTOR,
-            action=Action.DAMAGED,
-            owner=row.owner,
-            file_id=row.id,
-            job_id=row.job_id,
-            reason=row.last_error,
-        )
-        for row in marked
-    ]
-    await add_events(session, acts)
 
 
 async def _clear(session: AsyncSession, ids: Sequence[UUID]) -> None:

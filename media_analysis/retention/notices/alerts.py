@@ -20,7 +20,7 @@ LAG: Final = timedelta(hours=26)
 """Two ticks of the rarest schedule would be 48 h; one missed daily tick and a margin is late enough to tell."""
 RECENT: Final = timedelta(hours=24)
 ARCHIVE_LAG: Final = timedelta(days=2)
-_LOST: Final = frozenset({"archive_damaged", "object_missing"})
+_LOST: Final = frozenset({"archive_damaged", "object_damaged", "object_missing"})
 
 Firing = Mapping[str, Mapping[str, Any]]
 """Facts of each alert that holds, by topic."""
@@ -65,7 +65,12 @@ class AlertService:
             await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('media-analysis alerts'))"))
             pauses = await list_pauses(session, is_open=True)
             failed = await _list_failed(session, since=moment - RECENT)
-            of_deletion = [*_of_deletion(backlog), *_of_pauses(pauses), *_of_sweeps(failed)]
+            of_deletion = [
+                *_of_damage(backlog.damaged),
+                *_of_deletion(backlog),
+                *_of_pauses(pauses),
+                *_of_sweeps(failed),
+            ]
             firing = dict([*_of_space(stats), *of_deletion, *_of_archives(archives)])
             await add_notices(
                 session, {topic: {"status": "firing", **facts} for topic, facts in firing.items()}, now=moment
@@ -88,6 +93,11 @@ def _of_space(stats: StorageStats) -> Iterator[tuple[str, dict[str, Any]]]:
         if quota and used > QUOTA_SHARE * quota:
             summary = f"{category.value} uses more than {QUOTA_SHARE:.0%} of its quota"
             yield _alert("quota_almost_full", category.value, summary, quota_bytes=quota)
+
+
+def _of_damage(files: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    if files:
+        yield _alert("files_damaged", "store", "the store does not hold what it should of some files", files=files)
 
 
 def _of_deletion(backlog: Backlog) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 
 from media_analysis.errors import MarkerMismatch
+from media_analysis.files.damage import count_damaged, list_damaged
 from media_analysis.files.models import MediaFile
 from media_analysis.retention.integrity.inspection import Throttle, list_tracked
-from media_analysis.retention.integrity.scrub import ScrubService, count_damaged, list_damaged
+from media_analysis.retention.integrity.scrub import ScrubService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
 from tests.conftest import StoreFile, execute, fetch
