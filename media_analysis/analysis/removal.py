@@ -62,8 +62,8 @@ class RemovalService:
             await jobs.take_job(session, job, weighed, haul)
             failpoint("job.deleting")
         failpoint("job.deleted")
-        await self.deleter.purge_entries(haul.purges)
-        return replace(weighed, deleted_at=now)
+        pending = await self.deleter.purge_entries(haul.purges)
+        return replace(weighed, deleted_at=now, pending=pending)
 
     async def _weigh(self, session: AsyncSession, job: AnalysisJob, asked: RemovalRequest, now: datetime) -> JobRemoval:
         kept_for = self.deleter.kept_for(asked)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -16,16 +16,17 @@ from media_analysis.errors import MediaAnalysisError
 from media_analysis.failpoints import failpoint
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.retention import burial, outbox
-from media_analysis.retention.burial import Claim, ClaimedFile, Doomed, Order
+from media_analysis.retention.burial import Claim, ClaimedFile, Order
 from media_analysis.retention.due import DueFile, Position, get_facts, list_due, lock_file, reschedule
-from media_analysis.retention.guard.pauses import require_running
+from media_analysis.retention.guard.pauses import find_pause, require_running
 from media_analysis.retention.policies import get_policy
-from media_analysis.retention.policy import CategoryRules, Delete, decide
+from media_analysis.retention.policy import CategoryRules
 from media_analysis.retention.removal import families
 from media_analysis.retention.removal.archive_expiry import ArchiveExpiry, list_bound
 from media_analysis.retention.removal.condemned import Haul
 from media_analysis.retention.removal.families import FileRemoval
 from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.sorting import Sorted, sort_out
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
@@ -64,34 +65,8 @@ class Purged:
     """Whose bytes are gone, and why others are not."""
 
     category: Category
-    gone: Sequence[ClaimedFile | DueFile]
-    failed: Sequence[tuple[ClaimedFile | DueFile, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Sorted:
-    """Locked files of one category by what becomes of them."""
-
-    buried: Doomed
-    trashed: Doomed
-    kept: dict[UUID, datetime | None]
-
-
-def sort_out(
-    files: Sequence[DueFile], rules: CategoryRules, now: datetime, *, trash: bool, under_pressure: bool = False
-) -> Sorted:
-    """Decide about each file; what goes for good is what nobody could restore: uploads given up, and the trash."""
-    buried: dict[RetentionRule, list[DueFile]] = {}
-    trashed: dict[RetentionRule, list[DueFile]] = {}
-    kept: dict[UUID, datetime | None] = {}
-    for facts in files:
-        decision = decide(facts, rules, now, under_pressure=under_pressure)
-        if isinstance(decision, Delete):
-            goes = trashed if trash and facts.state == FileState.STORED else buried
-            goes.setdefault(decision.rule, []).append(facts)
-        else:
-            kept[facts.id] = decision.until
-    return Sorted(buried, trashed, kept)
+    gone: Sequence[ClaimedFile | DueFile] = ()
+    failed: Sequence[tuple[ClaimedFile | DueFile, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -154,14 +129,17 @@ class Deleter:
             return await outbox.claim_purge(session, now=now)
 
     async def purge(self, claim: Claim) -> Purged:
-        """Remove the bytes of a claim and close its outbox entry.
+        """Remove the bytes of a claim and close its outbox entry; while deletion is paused they stay on it instead.
 
-        A crash before the end leaves the entry open; its lease passes it on to the next sweep.
+        Stored bytes are removed here and nowhere else. A crash before the end leaves the entry open; its lease passes
+        it on to the next sweep.
 
         Raises:
             MarkerMismatch: the store vanished meanwhile; nothing is confirmed.
 
         """
+        if await self._is_paused(claim):
+            return Purged(claim.category)
         outcome = await self.store.delete_many([file.key for file in claim.files], overwrite=claim.secure)
         failpoint("delete.purged")
         refused = outcome.failed
@@ -173,6 +151,16 @@ class Deleter:
             log.warning("purge.failed", file_id=str(file.id), reason=reason, attempts=claim.attempts)
         gone = [file for file in claim.files if file.key not in refused] if failed else claim.files
         return Purged(claim.category, gone, failed)
+
+    async def _is_paused(self, claim: Claim) -> bool:
+        async with self.db.read_only() as session:
+            pause = await find_pause(session, claim.category)
+        if pause is None:
+            return False
+        async with self.db.transaction() as session:
+            await outbox.postpone(session, claim)
+        log.info("purge.paused", purge_id=str(claim.purge_id), reason=pause.reason)
+        return True
 
     async def delete(
         self,
@@ -219,8 +207,8 @@ class Deleter:
         failpoint("delete.requested")
         if haul.kept_for is None:  # what a crash leaves here the sweep of archives finds
             haul.purges += await ArchiveExpiry(self.db).drop_copies_of([file_id, *going.derived_ids], haul.order)
-        await self.purge_entries(haul.purges)
-        return going
+        pending = await self.purge_entries(haul.purges)
+        return replace(going, pending=pending)
 
     async def preview(
         self, file_id: UUID, asked: RemovalRequest, *, owner: str | None, derived: bool = True
@@ -255,16 +243,23 @@ class Deleter:
         """Return how long what somebody deletes stays restorable; None is not at all."""
         return None if asked.for_good else self.strategy.kept_for(soft=asked.soft)
 
-    async def purge_entries(self, purges: Sequence[UUID]) -> None:
-        """Remove the bytes of outbox entries that were just committed; what fails, or takes long, is left to sweeps."""
+    async def purge_entries(self, purges: Sequence[UUID]) -> bool:
+        """Remove the bytes of outbox entries that were just committed; say whether some are left to sweeps.
+
+        Those are what fails, what takes long, and what a pause keeps.
+        """
         ends_at = time.monotonic() + PURGE_SECONDS
         waiting = list(reversed(purges))
+        left: list[UUID] = []
 
         async def work() -> None:
             while waiting and time.monotonic() < ends_at:
-                await self.purge_entry(waiting.pop())
+                purged = await self.purge_entry(purge_id := waiting.pop())
+                if purged is None or purged.failed or not purged.gone:
+                    left.append(purge_id)
 
         await asyncio.gather(*(work() for _ in purges[:PURGERS]))
+        return bool(waiting or left)
 
     async def purge_entry(self, purge_id: UUID) -> Purged | None:
         """Remove the bytes of one outbox entry; None if that is left to a sweep, or another has seen to it."""

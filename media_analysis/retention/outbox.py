@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -14,10 +14,29 @@ from media_analysis.retention.burial import PURGE_LEASE, Claim, ClaimedFile
 from media_analysis.retention.due import DueFile
 from media_analysis.storage.category import Category
 
-_CLAIM_PURGE = text("""
+# While deletion is paused bytes stay, whoever wanted them gone; the files of one entry are of one category.
+_RUNNING: Final = """NOT EXISTS (
+    SELECT FROM pauses WHERE pauses.resumed_at IS NULL AND (pauses.category IS NULL OR pauses.category = (
+        SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
+    ))
+)"""
+_CLAIM_PURGE = text(f"""
     UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1
-    WHERE id = (SELECT id FROM purges WHERE due_at <= :now ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    WHERE id = (
+        SELECT id FROM purges WHERE due_at <= :now AND {_RUNNING} ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
     RETURNING id, attempts, tombstone_ids, secure
+""")  # noqa: S608 - constants
+# Being put off is no attempt: whoever comes first once deletion goes on has it.
+_POSTPONE = text("UPDATE purges SET due_at = now(), attempts = attempts - 1 WHERE id = :id AND due_at IS NOT NULL")
+# An entry whose bytes could not go before waits for its next turn, and says why.
+_UNDER_WAY = text("""
+    SELECT EXISTS (
+        SELECT FROM purges WHERE due_at > now() AND due_at <= now() + :lease AND last_error IS NULL
+            AND coalesce(CAST(:category AS category) = (
+                SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
+            ), true)
+    )
 """)
 
 # A hundred entries of one deletion are purged one after the other, each on a lease from its own beginning.
@@ -31,11 +50,11 @@ _PURGE_FILES = text("""
     FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))
 """).columns(category=CATEGORY)
 
-_SUM_UNFINISHED = text("""
+_SUM_UNFINISHED = text(f"""
     SELECT stone.category, count(*), coalesce(sum(stone.size_bytes), 0)::bigint
     FROM purges JOIN tombstones AS stone ON stone.id = ANY(purges.tombstone_ids)
-    WHERE purges.due_at <= :now GROUP BY stone.category
-""").columns(category=CATEGORY)
+    WHERE purges.due_at <= :now AND {_RUNNING} GROUP BY stone.category
+""").columns(category=CATEGORY)  # noqa: S608 - constants
 
 _CONFIRM = text("""
     UPDATE purges SET confirmed_at = now(), due_at = NULL, tombstone_ids = '{}', last_error = NULL WHERE id = :id
@@ -60,8 +79,19 @@ _POINT_TO_RETRIES = text("""
 _MARK_PURGED = text("UPDATE tombstones SET purged_at = now() WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
+async def postpone(session: AsyncSession, claim: Claim) -> None:
+    """Hand an entry back unpurged; it is open to whoever may purge it first."""
+    await session.execute(_POSTPONE, {"id": claim.purge_id})
+
+
+async def is_under_way(session: AsyncSession, category: Category | None) -> bool:
+    """Say whether somebody may be unlinking bytes of a category, or of any, right now."""
+    asked = {"category": None if category is None else category.value, "lease": PURGE_LEASE}
+    return bool((await session.execute(_UNDER_WAY, asked)).scalar_one())
+
+
 async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:
-    """Take over the most overdue outbox entry; its first claimer died, or an earlier try failed."""
+    """Take over the most overdue outbox entry that no pause keeps; its claimer died, or an earlier try failed."""
     entry = (await session.execute(_CLAIM_PURGE, {"now": now, "lease": PURGE_LEASE})).one_or_none()
     return None if entry is None else await _load(session, entry)
 

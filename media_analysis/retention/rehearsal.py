@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.retention.deletion import Sorted, sort_out
 from media_analysis.retention.due import Position, list_due
 from media_analysis.retention.policy import Policy
+from media_analysis.retention.sorting import Sorted, sort_out
 from media_analysis.storage.category import Category
 
 PAGE: Final = 5_000

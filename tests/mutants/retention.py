@@ -5,6 +5,14 @@ from tests.mutants.mutant import KILL_RETENTION, Mutant
 MACHINE = "tests/retention/test_machine.py"
 MUTANTS = (
     Mutant(
+        "a pause does not keep bytes on the outbox",
+        27,
+        "retention/deletion.py",
+        "        if await self._is_paused(claim):\n",
+        "        if claim.secure and await self._is_paused(claim):\n",
+        ("tests/retention/guard/test_paused_bytes.py::test_no_road_removes_a_byte_while_deletion_is_paused",),
+    ),
+    Mutant(
         "a job's hold is ignored in a claim",
         5,
         "retention/due.py",

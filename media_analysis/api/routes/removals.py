@@ -45,14 +45,15 @@ async def delete_file(
 ) -> FileRemovalRead | Response:
     """Delete a file now, into the trash if there is one, with all that was derived from it and the results about it.
 
-    204 says that it went alone, 200 what went with it; asking again answers 410.
+    204 says that it went alone, 200 what went with it; asking again answers 410. A secure deletion whose bytes could
+    not be overwritten yet, as while deletion is paused, answers 200 with `pending`.
     """
     asked, derived = _asked(query, caller), query.derived == "take"
     if query.dry_run:
         told = await services.deleter.preview(file_id, asked, owner=caller.scope, derived=derived)
         return FileRemovalRead.from_removal(told, dry_run=True)
     gone = await services.deleter.remove(file_id, asked, owner=caller.scope, derived=derived)
-    if gone.derived.total.files or gone.results:
+    if gone.derived.total.files or gone.results or (asked.secure and gone.pending):
         return FileRemovalRead.from_removal(gone, dry_run=False)
     return Response(status_code=204)
 

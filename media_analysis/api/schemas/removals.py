@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
@@ -14,6 +14,11 @@ from media_analysis.retention.removal.families import FileRemoval
 from media_analysis.retention.removal.jobs import JobRemoval
 from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.storage.category import Category
+
+_PENDING: Final = (
+    "Whether bytes of what went are still on the disk, overwritten or not: deletion is paused, or the disk refused; "
+    "nobody can read them, and they go as soon as they may"
+)
 
 
 class RemovalQuery(Document):
@@ -92,6 +97,7 @@ class JobRemovalRead(BaseModel):
     categories: dict[Category, AmountRead] = Field(description="The same by category")
     results: int
     sources: AmountRead = Field(description="What it analysed, which stays")
+    pending: bool = Field(description=_PENDING)
     obstacles: list[ObstacleRead] = Field(description="Why it would be refused now, strongest first; else empty")
 
     @classmethod
@@ -109,6 +115,7 @@ class JobRemovalRead(BaseModel):
             categories=_by_category(told.files.categories),
             results=told.results,
             sources=AmountRead.from_amount(told.sources),
+            pending=told.pending,
             obstacles=ObstacleRead.from_obstacles(told.obstacles),
         )
 
@@ -124,6 +131,7 @@ class FileRemovalRead(BaseModel):
     derived: AmountRead = Field(description="What was made from it, and from that, which goes with it")
     categories: dict[Category, AmountRead] = Field(description="What was derived, by category")
     results: int = Field(description="Results about the file and what was derived from it")
+    pending: bool = Field(description=_PENDING)
     obstacles: list[ObstacleRead] = Field(
         description="Why the deletion would be refused now unless `derived=keep`, strongest first; else empty"
     )
@@ -141,6 +149,7 @@ class FileRemovalRead(BaseModel):
             derived=AmountRead.from_amount(told.derived.total),
             categories=_by_category(told.derived.categories),
             results=told.results,
+            pending=told.pending,
             obstacles=ObstacleRead.from_obstacles(told.derived.obstacles),
         )
 

@@ -4,21 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
 from media_analysis.db.instance import Instance
-from media_analysis.retention.due import START
 from media_analysis.retention.guard.clock import ClockService
 from media_analysis.retention.guard.pauses import BREAKER_CAUSES, Finding, Observe, add_pause, find_pause, tell
+from media_analysis.retention.guard.weighing import Amount, sum_due
 from media_analysis.retention.models import PauseCause
 from media_analysis.storage.category import Category
 
-WEIGHED_AT_ONCE: Final = 100_000
-"""How many due files one statement looks at, so that none runs into its time limit."""
 FEWEST_SWEEPS: Final = 5
 """From how many earlier sweeps a median says something."""
 ALLOWANCE_PERCENT: Final = 110
@@ -34,13 +32,6 @@ class BreakerLimits:
     min_files: int
     """Below how many due files nothing is too much."""
     median_factor: int | None
-
-
-class Amount(NamedTuple):
-    """Files, and their bytes."""
-
-    files: int
-    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,7 @@ class Breaker:
         return pause.reason
 
     async def _weigh(self, session: AsyncSession, category: Category, *, now: datetime) -> Finding | None:
-        due = await _sum_due(session, category, now=now)
+        due = await sum_due(session, category, now=now)
         if due.files == 0 or due.files < self.limits.min_files:
             return None
         finding = await self._find_share(session, category, due) or await self._find_median(
@@ -131,22 +122,6 @@ class Breaker:
         )
 
 
-async def _sum_due(session: AsyncSession, category: Category, *, now: datetime) -> Amount:
-    """Return what would go now that nobody weighed yet: neither uploads given up nor the trash.
-
-    What is protected after all counts until a sweep has looked at it: too much rather than too little.
-    """
-    files = size_bytes = 0
-    after_at, after_id = START.due_at, START.id
-    while True:
-        asked = {"category": category.value, "now": now, "after_at": after_at, "after_id": after_id}
-        chunk = (await session.execute(_DUE, {**asked, "limit": WEIGHED_AT_ONCE})).one()
-        files, size_bytes = files + chunk.files, size_bytes + chunk.size_bytes
-        if chunk.seen < WEIGHED_AT_ONCE:
-            return Amount(files, size_bytes)
-        after_at, after_id = chunk.last_due_at, chunk.last_id
-
-
 async def _is_allowed(session: AsyncSession, category: Category, files: int, *, now: datetime) -> bool:
     """Tell whether the last confirmation covers as many files, after what sweeps took on its strength."""
     asked = {
@@ -157,21 +132,6 @@ async def _is_allowed(session: AsyncSession, category: Category, files: int, *, 
     allowance = (await session.execute(_ALLOWANCE, asked)).one_or_none()
     return allowance is not None and 100 * (files + allowance.taken) <= ALLOWANCE_PERCENT * allowance.files
 
-
-_DUE: Final = text("""
-    WITH chunk AS MATERIALIZED (
-        SELECT id, due_at, state, size_bytes FROM media_files
-        WHERE category = CAST(:category AS category) AND due_at <= :now AND (due_at, id) > (:after_at, :after_id)
-        ORDER BY due_at, id LIMIT :limit
-    )
-    SELECT
-        count(*) AS seen,
-        count(*) FILTER (WHERE state NOT IN ('pending', 'trashed')) AS files,
-        coalesce(sum(size_bytes) FILTER (WHERE state NOT IN ('pending', 'trashed')), 0)::bigint AS size_bytes,
-        (SELECT due_at FROM chunk ORDER BY due_at DESC, id DESC LIMIT 1) AS last_due_at,
-        (SELECT id FROM chunk ORDER BY due_at DESC, id DESC LIMIT 1) AS last_id
-    FROM chunk
-""")
 
 _LIVING: Final = text("""
     SELECT coalesce(sum(files - trashed_files), 0)::bigint, coalesce(sum(size_bytes - trashed_bytes), 0)::bigint

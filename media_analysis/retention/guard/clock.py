@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.db.instance import Instance
 from media_analysis.retention.guard.pauses import Finding, Observe, add_pause, find_clock_pause, tell
+from media_analysis.retention.guard.weighing import sum_due
 from media_analysis.retention.models import Pause, PauseCause
+from media_analysis.storage.category import Category
 
 
 def steady() -> float:
@@ -71,18 +73,27 @@ class ClockService:
                 pause = await add_pause(session, None, Finding(cause=PauseCause.CLOCK, reason=doubt), by="clock")
             await session.execute(update(Instance).values(clock_seen_at=func.greatest(Instance.clock_seen_at, now)))
         self._memory.reading = reading
-        self._tell(pause)
+        if pause is not None:
+            await self._weigh(pause, now)
+            self.observe(pause.cause)
+            tell(pause)
+
+    async def _weigh(self, pause: Pause, now: datetime) -> None:
+        """Say what a pause keeps from going, by the clock it doubts; deletion stands still before that is counted."""
+        async with self.db.read_only() as session:
+            due = [await sum_due(session, category, now=now, trash=True) for category in Category]
+        files, size_bytes = sum(amount.files for amount in due), sum(amount.size_bytes for amount in due)
+        pause.files, pause.size_bytes = files, size_bytes
+        pause.reason = f"{pause.reason}; by this clock {files} files, {size_bytes} bytes, are due"
+        weighed = {"files": files, "size_bytes": size_bytes, "reason": pause.reason}
+        async with self.db.transaction() as session:
+            await session.execute(update(Pause).where(Pause.id == pause.id, Pause.resumed_at.is_(None)).values(weighed))
 
     async def find_doubt(self, session: AsyncSession) -> str | None:
         """Return why the clock is not to be trusted by what was noted of it, None if it is; writes nothing."""
         seen_at = (await session.execute(select(Instance.clock_seen_at))).scalar_one()
         now, _ = (await session.execute(_READING)).one()
         return self._compare_stored(now, seen_at)
-
-    def _tell(self, pause: Pause | None) -> None:
-        if pause is not None:
-            self.observe(pause.cause)
-            tell(pause)
 
     def _compare_stored(self, now: datetime, seen_at: datetime | None) -> str | None:
         if seen_at is None:

@@ -1,5 +1,7 @@
 """Pauses: deletion stands still, in one category or everywhere, until somebody confirms."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,9 +17,12 @@ from media_analysis.db.instance import Instance
 from media_analysis.errors import ConfirmationNeeded, DeletionPaused, PauseNotFound
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.retention.models import Pause, PauseCause
+from media_analysis.retention.outbox import is_under_way
 from media_analysis.storage.category import Category
 
 BREAKER_CAUSES: Final = (PauseCause.SHARE, PauseCause.MEDIAN)
+SETTLE_SECONDS: Final = 10.0
+SETTLE_LOOK_SECONDS: Final = 0.1
 Observe = Callable[[PauseCause], None]
 log = structlog.get_logger()
 
@@ -104,14 +109,29 @@ class PauseService:
     """Lets operators stop deletion, and let it go on after they confirmed what will go."""
 
     db: Database
+    settle_seconds: float = SETTLE_SECONDS
+    """How long at most a pause waits for what was being unlinked when it began."""
 
     async def pause(self, *, category: Category | None, reason: str, by: str) -> Pause:
-        """Stop deletion in a category, or everywhere; a sweep under way stops before its next batch."""
+        """Stop deletion in a category, or everywhere: from when this returns on no stored byte is removed there.
+
+        A sweep under way stops before its next batch; this waits for the one it is at. What is deleted by request
+        meanwhile is gone for everybody, and its bytes wait for the pause to end.
+        """
         async with self.db.transaction() as session:
             finding = Finding(cause=PauseCause.OPERATOR, reason=reason)
             pause = await add_pause(session, category, finding, by=by)
         tell(pause)
+        await self._settle(category)
         return pause
+
+    async def _settle(self, category: Category | None) -> None:
+        ends_at = time.monotonic() + self.settle_seconds
+        while time.monotonic() < ends_at:
+            async with self.db.read_only() as session:
+                if not await is_under_way(session, category):
+                    return
+            await asyncio.sleep(SETTLE_LOOK_SECONDS)
 
     async def resume(self, pause_id: UUID, *, confirm: int | None, by: str) -> Pause:
         """End a pause; `confirm` is the number of files it named. One that ended already is returned as it is.

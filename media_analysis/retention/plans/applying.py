@@ -26,7 +26,7 @@ from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.retention import records
 from media_analysis.retention.burial import Claim, Order
-from media_analysis.retention.deletion import Deleter, sort_out
+from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.models import Plan, SweepStatus, SweepTrigger
@@ -35,6 +35,7 @@ from media_analysis.retention.plans.queries import START, PlannedFile
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import CategoryRules, Keep, Policy, decide
 from media_analysis.retention.records import SweepReport, SweepRequest
+from media_analysis.retention.sorting import sort_out
 from media_analysis.storage.category import Category
 
 BATCH: Final = 2_000

@@ -17,7 +17,6 @@ from media_analysis.errors import PlanNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import RetentionRule
-from media_analysis.retention.deletion import Sorted
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.models import Plan, SweepStatus
 from media_analysis.retention.plans import queries as plan_queries
@@ -25,6 +24,7 @@ from media_analysis.retention.plans.queries import START, PlannedFile
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.rehearsal import rehearse
+from media_analysis.retention.sorting import Sorted
 from media_analysis.storage.category import Category
 
 HASH_PAGE: Final = 5_000

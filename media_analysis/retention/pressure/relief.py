@@ -9,7 +9,7 @@ from media_analysis.errors import DeletionPaused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.models import RetentionRule
 from media_analysis.retention.burial import Claim, Order
-from media_analysis.retention.deletion import Deleter, Purged, Sorted
+from media_analysis.retention.deletion import Deleter, Purged
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policy import Delete, Policy, decide
@@ -27,6 +27,7 @@ from media_analysis.retention.pressure.foresight import count_barred
 from media_analysis.retention.pressure.levels import Goal
 from media_analysis.retention.pressure.outcome import Blocker, Outcome, blocker_of
 from media_analysis.retention.records import SweepReport
+from media_analysis.retention.sorting import Sorted
 from media_analysis.storage.store import ObjectStore
 
 BATCH: Final = 1_000

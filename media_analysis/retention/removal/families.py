@@ -66,6 +66,8 @@ class FileRemoval:
     derived_ids: Sequence[UUID]
     results: int
     restorable_until: datetime | None
+    pending: bool = False
+    """Whether bytes of what went are still to be removed: the store refused, or deletion is paused."""
 
 
 async def lock_family(session: AsyncSession, file_id: UUID, *, owner: str | None) -> None:

@@ -53,6 +53,8 @@ class JobRemoval:
     restorable_until: datetime | None = None
     deleted_at: datetime | None = None
     """None of a rehearsal."""
+    pending: bool = False
+    """Whether bytes of what went are still to be removed: the store refused, or deletion is paused."""
 
     @property
     def obstacles(self) -> Sequence[Obstacle]:

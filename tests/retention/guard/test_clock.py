@@ -158,7 +158,7 @@ async def test_confirming_the_clock_takes_it_as_it_is_also_backwards(
     await sweep(runtime)
     (pause,) = await runtime.pauses.list(is_open=True)
 
-    await runtime.pauses.resume(pause.id, confirm=0, by="admin")
+    await runtime.pauses.resume(pause.id, confirm=pause.files, by="admin")
     seen_at = await noted(database)
     report = await sweep(runtime)
 
@@ -175,7 +175,7 @@ async def test_a_process_forgets_what_it_saw_before_somebody_vouched_for_the_clo
     await note(database, "-10 days")
     await runtime.clock.check()
     (pause,) = await runtime.pauses.list(is_open=True)
-    await runtime.pauses.resume(pause.id, confirm=0, by="admin")
+    await runtime.pauses.resume(pause.id, confirm=pause.files, by="admin")
     stopwatch.seconds += 10_000
 
     await clock.check()

@@ -44,7 +44,7 @@ class OvertakenDeleter(Deleter):
     async def purge(self, claim: Claim) -> Purged:
         assert self.pauses is not None
         if not await self.pauses.list():
-            await self.pauses.pause(category=Category.TEMP, reason="enough", by="admin")
+            await replace(self.pauses, settle_seconds=0).pause(category=Category.TEMP, reason="enough", by="admin")
         return await super().purge(claim)
 
 
@@ -58,6 +58,7 @@ async def test_a_pause_stops_a_sweep_under_way_before_its_next_batch(
     report = await replace(sweeping(runtime, batch_size=1, workers=1), deleter=overtaken).run(request())
 
     assert (report.status, report.paused) == (SweepStatus.PAUSED, {Category.TEMP: "enough"})
+    assert report.of(Category.TEMP).files_removed == 0, "its bytes wait for the end of the pause"
     assert await buried(database) == {first, *clips}
     assert await living(database) == set(rest)
 
