@@ -12,8 +12,6 @@ from media_analysis.storage.unlinking import errno_name
 CHUNK_BYTES: Final = 2**20
 # Not blocking, for a pipe may stand where an object was.
 _IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NO_BYTES: Final = frozenset({errno.ENXIO, errno.EISDIR})
-"""What opening a pipe without a reader, a socket or a directory fails with: none of them holds an object's bytes."""
 
 
 def overwrite_all(root: Path, keys: Sequence[str]) -> dict[str, str]:
@@ -29,7 +27,7 @@ def overwrite_all(root: Path, keys: Sequence[str]) -> dict[str, str]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            if error.errno in _NO_BYTES:
+            if error.errno == errno.ENXIO:  # a pipe or a socket, which holds no bytes
                 continue
             failed[key] = errno_name(error)
     return failed
