@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 
-from tests.cli.commands import ROOT, clean
+from tests.cli.commands import clean
+from tests.processes.process import ROOT
 
 STUCK = """
 import asyncio, threading
