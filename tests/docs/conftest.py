@@ -1,6 +1,6 @@
 """The reader of the manual: a shell in a fresh checkout, and the service that the README starts."""
 
-import signal
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Serving, clean, home_of_a_service
+from tests.acceptance.service import DEADLINE_SECONDS, wait_until
+from tests.cli.commands import clean, home_of_a_service
 from tests.docs.pages import ROOT
 
+READY = re.compile(r"ready at http://(\S+)[^\n]*\nadmin token in .+\n")
 CHECKOUT = (".venv", "docs", "scripts")
 
 
@@ -29,20 +31,21 @@ class Reader:
 def serve() -> Iterator[tuple[Path, str, str]]:
     """`scripts/serve`, typed once for all pages, on a data directory and a port of its own; yields all three."""
     with home_of_a_service() as data_dir:
-        printed = data_dir.parent / "printed"
+        log = data_dir.parent / "printed"
         environment = clean({"MEDIA_ANALYSIS_DATA_DIR": str(data_dir), "SERVER_PORT": "0"})
         with (
-            printed.open("wb") as output,
+            log.open("wb") as output,
             subprocess.Popen(["scripts/serve"], cwd=ROOT, env=environment, stdout=output, stderr=output) as process,
         ):
-            served = Serving(process, printed)
             try:
-                yield data_dir, served.url().removeprefix("http://"), served.output
-                served.end(signal.SIGTERM)
+                wait_until(lambda: process.poll() is not None or bool(READY.search(log.read_text())), "scripts/serve")
+                printed = log.read_text()
+                ready = READY.search(printed)
+                assert ready is not None, printed
+                yield data_dir, ready[1], printed
             finally:
-                served.http.close()
-                if process.poll() is None:
-                    process.kill()
+                process.terminate()
+                process.wait(DEADLINE_SECONDS)
 
 
 @pytest.fixture
