@@ -51,9 +51,9 @@ class Cleanup(Section):
     budget_seconds: BudgetLeaf = 3600
     """How long one sweep may run."""
     budget_files: Annotated[int | None, OrNone(Whole(1, 10**12))] = None
-    """How many files one sweep may delete."""
+    """How many files one sweep may delete, give or take a batch per worker."""
     budget_bytes: Annotated[int | None, OrNone(Size(low=1))] = None
-    """How many bytes one sweep may delete."""
+    """How many bytes one sweep may delete, give or take a batch per worker."""
     workers: Annotated[int, Whole(1, 8)] = 3
     """How many batches are deleted at the same time."""
     max_attempts: Annotated[int, Whole(1, 1000)] = 20

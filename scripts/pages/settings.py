@@ -1,6 +1,7 @@
 """The reference of settings, made from the tree of settings itself."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 from media_analysis.settings import Leaf, Settings, leaves
 from media_analysis.settings.retention import PerCategory
 
+_CHECKOUT: Final = Path(__file__).parents[2]
 _HEAD: Final = """\
 # Settings
 
@@ -75,6 +77,9 @@ def _names(leaf: Leaf) -> str:
 
 
 def _default(leaf: Leaf) -> str:
+    """Return a default as it is written; a place in the checkout stands without the path of this one."""
+    if isinstance(leaf.default, Path) and leaf.default.is_relative_to(_CHECKOUT):
+        return str(leaf.default.relative_to(_CHECKOUT))
     return leaf.kind.show(leaf.default)
 
 
