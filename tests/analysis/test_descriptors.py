@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from media_analysis.runtime import Runtime
-from tests.cli.commands import ROOT, clean
+from tests.cli.commands import clean
 from tests.media import clips
+from tests.processes import ROOT
 
 JOBS = 4
 

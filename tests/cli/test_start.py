@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from media_analysis.cli import COMMANDS
-from tests.cli.commands import ROOT, clean
+from tests.cli.commands import clean
+from tests.processes import ROOT
 
 PROGRAM = """
 import contextlib, io, json, os, sys
