@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -15,7 +16,9 @@ import media_analysis.files.models
 import media_analysis.jobs.models
 import media_analysis.retention.models
 import media_analysis.sessions.models  # noqa: F401 - each import registers its tables
+from media_analysis.db.address import Address
 from media_analysis.db.base import Base
+from media_analysis.db.connecting import connect
 
 ADVISORY_LOCK = 7_305_124_771
 """Any constant, the same for all: it keeps two migrating replicas apart."""
@@ -25,7 +28,7 @@ def _url() -> str:
     given = context.config.get_main_option("sqlalchemy.url") or os.environ.get("DATABASE_URL")
     if not given:
         raise SystemExit("set DATABASE_URL, or use `media-analysis migrate`, which knows the embedded server")
-    return given.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)
+    return given
 
 
 def _migrate(connection: Connection) -> None:
@@ -41,10 +44,15 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _run() -> None:
-    engine = create_async_engine(
-        _url(),
-        connect_args={"server_settings": {"lock_timeout": "5s", "statement_timeout": "10min", "timezone": "UTC"}},
+    opened = partial(
+        connect,
+        Address.parse(_url()),
+        "media-analysis migrate",
+        timeout_seconds=60,
+        command_timeout_seconds=None,
+        settings={"lock_timeout": "5s", "statement_timeout": "10min", "timezone": "UTC"},
     )
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=opened)
     async with engine.connect() as guard, engine.connect() as connection:
         # The guard's transaction ends when its connection does, so a killed migration leaves no lock behind.
         await guard.execute(text("SET LOCAL lock_timeout = '10min'"))
@@ -55,7 +63,7 @@ async def _run() -> None:
 
 
 if context.is_offline_mode():
-    context.configure(url=_url(), target_metadata=Base.metadata, literal_binds=True)
+    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
 else:

@@ -1,29 +1,36 @@
 """Transactions on PostgreSQL: bounded in time, retried where that is safe, in the domain's own errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Final, TypeVar
+from functools import cached_property, partial, wraps
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-import asyncpg
-from sqlalchemy import ColumnElement, func, literal, make_url, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+import structlog
+from asyncpg import Connection
+from sqlalchemy import ColumnElement, event, func, literal, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from media_analysis.errors import DatabaseRefused, DatabaseUnavailable
+from media_analysis.db.address import Address
+from media_analysis.db.connecting import connect
+from media_analysis.db.faults import READ_ONLY, is_away, translated_errors
+from media_analysis.errors import DatabaseUnavailable, TransactionConflict
 
 Answer = TypeVar("Answer")
+Given = ParamSpec("Given")
 
+log = structlog.get_logger()
 ATTEMPTS: Final = 3
 FIRST_PAUSE_SECONDS: Final = 0.1
-_AWAY_STATES: Final = ("08", "53300", "55P03", "57P0")
-"""SQLSTATE prefixes: connection exceptions, too many connections, a lock not had in time, shutdown or start-up."""
-_REFUSING_STATES: Final = ("28", "3D000")
-"""SQLSTATE prefixes: who we are or which database we want is not accepted."""
+CONFLICT_PAUSE_SECONDS: Final = 0.02
+ASKED_EVERY_SECONDS: Final = 0.1
+_ENDED: Final = text("SELECT pg_xact_status(CAST(CAST(:id AS text) AS xid8))")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,25 @@ class DatabaseOptions:
     statement_timeout_seconds: float = 10
     deadline_seconds: float = 5
 
+    @property
+    def session_settings(self) -> Mapping[str, str]:
+        """What every connection says to the server."""
+        return {
+            "timezone": "UTC",
+            "jit": "off",
+            "statement_timeout": str(int(self.statement_timeout_seconds * 1000)),
+            "idle_in_transaction_session_timeout": str(int(self.command_timeout_seconds * 3000)),
+        }
+
+
+def _name_of(work: Callable[..., object]) -> str:
+    inner = work.func if isinstance(work, partial) else work
+    return str(getattr(inner, "__qualname__", type(inner).__name__))
+
+
+def _new_session(engine: AsyncEngine) -> AsyncSession:
+    return AsyncSession(engine, expire_on_commit=False, autoflush=False)
+
 
 def clock(now: datetime | None) -> ColumnElement[datetime]:
     """Return the instant a statement decides by: the database's own unless a caller travels in time."""
@@ -49,19 +75,58 @@ class Database:
 
     engine: AsyncEngine
     deadline_seconds: float
+    address: Address
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a read-write transaction, committed when the block ends and rolled back when it raises."""
+        """Open a read-write transaction, committed when the block ends and rolled back when it raises.
+
+        Where the answer to the COMMIT is lost, or late, PostgreSQL is asked on another connection how it ended.
+        """
+        ending: _Ending | None = None
         with translated_errors():
-            async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
-                yield session
+            try:
+                async with _new_session(self.engine) as session, session.begin():
+                    yield session
+                    ending = await self._end(session)
+            except Exception as error:
+                if ending is None or not is_away(error) or not await self._is_committed(ending):
+                    raise
+            finally:
+                if ending is not None:
+                    ending.late.cancel()
+
+    async def _end(self, session: AsyncSession) -> "_Ending":
+        """Ask by which name the transaction about to be committed will be known, and set its COMMIT a limit."""
+        await session.flush()
+        raw = (await (await session.connection()).get_raw_connection()).driver_connection
+        if not isinstance(raw, Connection):
+            raise TypeError("only asyncpg's transactions are known")
+        number = await raw.fetchval("SELECT pg_current_xact_id_if_assigned()::text")
+        # Not cancelled: that would wait for the very connection which does not answer.
+        late = asyncio.get_running_loop().call_later(self.deadline_seconds / 2, raw.terminate)
+        return _Ending(number, late)
+
+    async def _is_committed(self, ending: "_Ending") -> bool:
+        """Say whether PostgreSQL knows a transaction as committed; one without changes has nothing to lose."""
+        if ending.number is None:
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.deadline_seconds / 2):
+                while True:
+                    with suppress(SQLAlchemyError, OSError):
+                        async with self._reader.connect() as connection:
+                            status = (await connection.execute(_ENDED, {"id": ending.number})).scalar_one()
+                        if status != "in progress":
+                            return bool(status == "committed")
+                    await asyncio.sleep(ASKED_EVERY_SECONDS)
+        return False
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction on one snapshot in which PostgreSQL itself refuses every write."""
         with translated_errors():
-            async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as session, session.begin():
+            async with _new_session(self._reader) as session, session.begin():
                 yield session
 
     @cached_property
@@ -82,12 +147,34 @@ class Database:
             async with asyncio.timeout(self.deadline_seconds):
                 for attempt in range(ATTEMPTS - 1):
                     try:
-                        return await work()
+                        return await self.over_conflicts(work)
                     except DatabaseUnavailable:
                         await asyncio.sleep(FIRST_PAUSE_SECONDS * 3**attempt)
-                return await work()
+                return await self.over_conflicts(work)
         except TimeoutError as error:
             raise DatabaseUnavailable(f"no answer within {self.deadline_seconds:g} s") from error
+
+    async def over_conflicts(self, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Run `work` again, within the deadline, for as long as PostgreSQL rolls it back for the sake of others.
+
+        `work` opens its own transaction each time, and leaves nothing behind when that fails.
+
+        Raises:
+            TransactionConflict: others stood in the way until the deadline.
+
+        """
+        ends_at = time.monotonic() + self.deadline_seconds
+        pause = CONFLICT_PAUSE_SECONDS
+        while True:
+            try:
+                return await work()
+            except TransactionConflict as conflict:
+                log.info("transaction.conflicted", work=_name_of(work), reason=str(conflict))
+                if time.monotonic() + pause >= ends_at:
+                    raise
+            # Of uneven length, so that two which met do not meet again.
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            pause *= 2
 
     async def connect(self, count: int) -> None:
         """Make the pool's first connections now rather than under the first requests."""
@@ -103,68 +190,69 @@ class Database:
             return instant
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Turn what the driver says about a lost, late or refused connection into our own errors."""
-    try:
-        yield
-    except Exception as error:
-        if _is_away(error):
-            raise DatabaseUnavailable(type(error).__name__) from error
-        cause = _cause(error)
-        if str(getattr(cause, "sqlstate", None)).startswith(_REFUSING_STATES):
-            raise DatabaseRefused(str(cause)) from error
-        raise
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """A COMMIT that is under way."""
+
+    number: str | None
+    """The transaction's number, None where it changed nothing."""
+    late: asyncio.TimerHandle
+    """Gives its connection up when the answer does not come."""
 
 
-def _is_away(error: BaseException) -> bool:
-    match error:
-        case (
-            PoolTimeout() | asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | asyncpg.InternalClientError()
-        ):
-            return True
-        case DBAPIError():
-            state = str(getattr(error.orig, "sqlstate", None) or "")
-            return error.connection_invalidated or state.startswith(_AWAY_STATES) or _is_timeout(error)
-        case asyncpg.PostgresError():
-            return str(error.sqlstate).startswith(_AWAY_STATES)
-        case OSError():
-            return True
-    return False
+class _UsesDatabase(Protocol):
+    @property
+    def db(self) -> Database: ...
 
 
-def _is_timeout(error: DBAPIError) -> bool:
-    return isinstance(_cause(error), OSError | asyncpg.QueryCanceledError)
+Service = TypeVar("Service", bound=_UsesDatabase)
 
 
-def _cause(error: BaseException) -> BaseException | None:
-    """Return what the driver itself raised."""
-    return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+def retried(
+    work: Callable[Concatenate[Service, Given], Awaitable[Answer]],
+) -> Callable[Concatenate[Service, Given], Coroutine[Any, Any, Answer]]:
+    """Let a service's method, one transaction and what leads to it, run again when others stood in its way.
+
+    PostgreSQL rolls back one of two that wait for each other (40P01), or that cannot be put in any order (40001).
+    """
+
+    @wraps(work)
+    async def again(self: Service, /, *args: Given.args, **given: Given.kwargs) -> Answer:
+        return await self.db.over_conflicts(partial(work, self, *args, **given))
+
+    return again
 
 
 @asynccontextmanager
 async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Database]:
     """Open a pool on `url` (`postgresql://…`); nothing connects before the first transaction."""
+    address = Address.parse(url)
     engine = create_async_engine(
-        make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+asyncpg"),
+        "postgresql+asyncpg://",
+        async_creator=partial(
+            connect,
+            address,
+            "media-analysis",
+            timeout_seconds=options.connect_timeout_seconds,
+            command_timeout_seconds=options.command_timeout_seconds,
+            settings=options.session_settings,
+        ),
         # All of them may stay: a connection beyond the pool's size would be closed at its return and opened again.
         pool_size=options.pool_max,
         max_overflow=0,
         pool_timeout=options.connect_timeout_seconds,
         pool_use_lifo=True,
-        connect_args={
-            "timeout": options.connect_timeout_seconds,
-            "command_timeout": options.command_timeout_seconds,
-            "server_settings": {
-                "application_name": "media-analysis",
-                "timezone": "UTC",
-                "jit": "off",
-                "statement_timeout": str(int(options.statement_timeout_seconds * 1000)),
-                "idle_in_transaction_session_timeout": str(int(options.command_timeout_seconds * 3000)),
-            },
-        },
     )
+    event.listen(engine.sync_engine, "handle_error", _give_up)
     try:
-        yield Database(engine, options.deadline_seconds)
+        yield Database(engine, options.deadline_seconds, address)
     finally:
         await engine.dispose()
+
+
+def _give_up(context: ExceptionContext) -> None:
+    """Let go of all connections to a server that became read-only: it was the primary, and another one is now."""
+    state = getattr(context.original_exception, "sqlstate", None)
+    reads = context.connection is not None and context.connection.get_execution_options().get("postgresql_readonly")
+    if state == READ_ONLY and not reads:
+        context.is_disconnect = True

@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from asyncpg import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from media_analysis.db.database import Database, translated_errors
+from media_analysis.db.connecting import connect
+from media_analysis.db.database import Database
+from media_analysis.db.faults import translated_errors
 
 CONNECT_SECONDS: Final = 5
 PROVED_EVERY_SECONDS: Final = 30
@@ -23,23 +23,19 @@ async def listen(db: Database, channel: str, *, ready: Callable[[], None], hear:
         DatabaseUnavailable, DatabaseRefused: the connection was not to be had, or is lost; nothing more is heard.
 
     """
-    # Made from the pool's own URL, so that what reaches the database for one does for the other.
-    engine = create_async_engine(
-        db.engine.url,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        connect_args={
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": CONNECT_SECONDS,
-            "server_settings": {"application_name": f"media-analysis {channel}"},
-        },
-    )
     with translated_errors():
-        async with engine.connect() as opened:
-            connection = (await opened.get_raw_connection()).driver_connection
-            if not isinstance(connection, Connection):
-                raise TypeError("only asyncpg tells what is announced")
+        connection = await connect(
+            db.address,
+            f"media-analysis {channel}",
+            timeout_seconds=CONNECT_SECONDS,
+            command_timeout_seconds=CONNECT_SECONDS,
+            settings={},
+        )
+        try:
             await _hear_all(connection, channel, ready, hear)
+        finally:
+            with suppress(Exception):
+                await connection.close(timeout=CONNECT_SECONDS)
 
 
 async def _hear_all(

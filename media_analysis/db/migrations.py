@@ -11,7 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import media_analysis
-from media_analysis.db.database import translated_errors
+from media_analysis.db.faults import translated_errors
 from media_analysis.db.health import get_schema_revision
 from media_analysis.errors import Misconfigured, SchemaBehind
 

@@ -71,6 +71,7 @@ from media_analysis.errors.operations import (
     SchemaBehind,
     SourceChanged,
     StoreUnavailable,
+    TransactionConflict,
     UnsafeDatabase,
 )
 from media_analysis.errors.requests import (
@@ -195,6 +196,7 @@ __all__ = [
     "TokenRejected",
     "TooLarge",
     "TooSlow",
+    "TransactionConflict",
     "Unauthenticated",
     "Unavailable",
     "UnknownKind",

@@ -4,16 +4,32 @@ from media_analysis.errors.kinds import Conflict, Misconfigured, Unavailable
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL cannot be reached, or did not answer in time."""
+    """PostgreSQL cannot be reached, did not answer in time, or takes no changes; `reason` says why it takes none."""
 
     code = "database_unavailable"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__("the database does not answer; nothing was changed unless a later read shows it")
+    def __init__(self, reason: str, *, takes_no_changes: bool = False) -> None:
+        super().__init__(
+            f"the database takes no changes: {reason}; nothing was changed"
+            if takes_no_changes
+            else "the database does not answer; nothing was changed unless a later read shows it"
+        )
         self._reason = reason
+        if takes_no_changes:
+            self.reason = reason
 
     def __str__(self) -> str:
         return f"{self.args[0]} ({self._reason})"
+
+
+class TransactionConflict(DatabaseUnavailable):
+    """Other work on the same rows stood in the way of a transaction, as often as it was tried."""
+
+    code = "transaction_conflict"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.args = ("other work on the same rows stood in the way, every time it was tried; nothing was changed",)
 
 
 class StoreUnavailable(Unavailable):

@@ -1,15 +1,18 @@
 """The database's URL, a setting with a secret in it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from media_analysis.db.address import SCHEMES, Address
 from media_analysis.settings.kinds import Kind
 
 MASK: Final = "**********"
-_SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
+_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s,:/\[\]]*)(?::(\d{1,5}))?")
+_MAX_PORT: Final = 65_535
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,10 @@ class DatabaseUrl(Kind):
 
     @property
     def allowed(self) -> str:
-        return "postgresql://user:password@host:port/database, special characters percent-encoded"
+        return (
+            "postgresql://user:password@host:port/database, special characters percent-encoded, "
+            "several hosts with commas, libpq's words after ?"
+        )
 
     @property
     def secret(self) -> bool:
@@ -30,6 +36,7 @@ class DatabaseUrl(Kind):
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str) or not text.isprintable() or _address(text) is None:
             raise ValueError("not a PostgreSQL URL")
+        Address.parse(text)
         return text.strip()
 
     def show(self, value: SecretStr | None) -> str:
@@ -46,8 +53,16 @@ def _address(url: str) -> SplitResult | None:
     """Split a URL; None where a password could have slipped out of its place, or where urlsplit would quote it."""
     try:
         parts = urlsplit(url.strip())
-        port = parts.port
     except ValueError:
         return None
-    misplaced = "@" in parts.path + parts.query or "#" in url or port == 0
-    return None if misplaced or parts.scheme not in _SCHEMES or "://" not in url else parts
+    misplaced = "@" in parts.path + parts.query or "#" in url
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if misplaced or parts.scheme not in SCHEMES or "://" not in url or not all(map(_is_host, hosts)):
+        return None
+    return parts
+
+
+def _is_host(text: str) -> bool:
+    """Say whether a host has a port that could be one, if any."""
+    found = _HOST.fullmatch(text)
+    return found is not None and (found[1] is None or 0 < int(found[1]) <= _MAX_PORT)

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, Self
 
-import asyncpg
 import structlog
 from pgqueuer.core.tm import TaskManager
 from pgqueuer.ports.driver import Driver, NotifyCallback
-from sqlalchemy import make_url
 
-from media_analysis.db.database import DatabaseOptions, translated_errors
+from media_analysis.db.address import Address
+from media_analysis.db.connecting import connect
+from media_analysis.db.database import DatabaseOptions
+from media_analysis.db.faults import translated_errors
 from media_analysis.db.queue import QUEUE
 from media_analysis.errors import DatabaseUnavailable
 
@@ -39,7 +40,7 @@ class QueueConnection(Driver):
     """
 
     def __init__(self, url: str, options: DatabaseOptions) -> None:
-        self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._address = Address.parse(url)
         self._options = options
         self._shutdown = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -127,16 +128,12 @@ class QueueConnection(Driver):
 
     async def _connect(self) -> Any:
         options = self._options
-        connection = await asyncpg.connect(
-            self._url,
-            timeout=options.connect_timeout_seconds,
-            command_timeout=options.command_timeout_seconds,
-            server_settings={
-                "application_name": "media-analysis worker",
-                "timezone": "UTC",
-                "jit": "off",
-                "statement_timeout": str(int(options.statement_timeout_seconds * 1000)),
-            },
+        connection = await connect(
+            self._address,
+            "media-analysis worker",
+            timeout_seconds=options.connect_timeout_seconds,
+            command_timeout_seconds=options.command_timeout_seconds,
+            settings=options.session_settings,
         )
         connection.add_termination_listener(lambda _: self.wake())
         if self._listener is not None:

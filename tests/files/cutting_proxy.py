@@ -18,10 +18,23 @@ class CuttingProxy:
     times: int = 0
     delivered: bool = True
     """Whether the server still gets the COMMIT, so that only its answer is lost."""
+    silent: bool = False
+    """Whether the connection stays open, and nothing is ever heard of the COMMIT."""
+    ends: bool = False
+    """Whether nobody is let through any more after the first cut."""
     cuts: int = 0
 
-    def arm(self, statement: bytes, *, times: int = 1, delivered: bool = True) -> None:
-        self.statement, self.times, self.delivered = statement, times, delivered
+    def arm(
+        self,
+        statement: bytes,
+        *,
+        times: int = 1,
+        delivered: bool = True,
+        silent: bool = False,
+        ends: bool = False,
+    ) -> None:
+        self.statement, self.times, self.delivered, self.silent = statement, times, delivered, silent
+        self.ends = ends
 
     def wants(self, seen: bytes) -> bool:
         return self.cuts < self.times and self.statement in seen and b"COMMIT" in seen.partition(self.statement)[2]
@@ -37,6 +50,10 @@ async def cutting_proxy(database: str) -> AsyncIterator[CuttingProxy]:
         task = asyncio.current_task()
         assert task is not None
         connections.add(task)
+        if proxy.ends and proxy.cuts:
+            writer.close()
+            connections.discard(task)
+            return
         folder, port = target.query.get("host"), target.query.get("port", target.port or 5432)
         upstream = await (
             asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
@@ -75,8 +92,11 @@ async def _carry(proxy: CuttingProxy, client: Streams, server: Streams) -> None:
             if proxy.wants(seen):
                 proxy.cuts += 1
                 answering.cancel()
+                await asyncio.gather(answering, return_exceptions=True)
                 if proxy.delivered:
                     await _deliver(chunk, server)
+                if proxy.silent:
+                    await client[0].read()
                 return
             server[1].write(chunk)
             await server[1].drain()

@@ -100,7 +100,7 @@ class Retention(RuleBasedStateMachine):
         await self.connection.execute(EMPTYING)
         chosen = load_settings(environ=environment(self.database, self.directory, soft=soft)).settings
         runtime = await self.opened.enter_async_context(open_runtime(chosen, self.database))
-        db = TravellingDatabase(runtime.db.engine, runtime.db.deadline_seconds, lambda: self.now)
+        db = TravellingDatabase(runtime.db.engine, runtime.db.deadline_seconds, runtime.db.address, lambda: self.now)
         self.store, self.services = chosen.store_path, replace(runtime, db=db)
         self.uploads = replace(self.services.uploads, room=QuietRoom(self.services.pressure))
 

@@ -1,0 +1,96 @@
+"""Where PostgreSQL is and how it is spoken to: DATABASE_URL in libpq's words, the same for every connection of ours."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
+_DRIVERS: Final = frozenset(
+    {
+        "host",
+        "port",
+        "user",
+        "password",
+        "passfile",
+        "dbname",
+        "sslmode",
+        "sslcert",
+        "sslkey",
+        "sslpassword",
+        "sslrootcert",
+        "sslcrl",
+        "sslnegotiation",
+        "ssl_min_protocol_version",
+        "ssl_max_protocol_version",
+        "krbsrvname",
+        "gsslib",
+        "target_session_attrs",
+    }
+)
+"""Words that the driver itself understands."""
+_ALLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "sslmode": frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}),
+    "target_session_attrs": frozenset({"any", "primary", "read-write"}),
+    "channel_binding": frozenset({"disable", "prefer"}),
+    "gssencmode": frozenset({"disable", "prefer"}),
+}
+"""What the driver cannot do, or what could not be written to, is refused rather than ignored."""
+_OURS: Final = frozenset({"application_name", "options", "connect_timeout", "channel_binding", "gssencmode"})
+_OPTION: Final = re.compile(r"(?:-c\s*|--)(\w[\w.-]*)=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """A server, or several of which one is used, and what its URL says of connections to it."""
+
+    dsn: str
+    """The URL in the words of the driver."""
+    application_name: str | None = None
+    options: str | None = None
+    connect_timeout_seconds: float | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Return the address a URL names.
+
+        Raises:
+            ValueError: it has a word, or a value, that would be ignored or cannot work; says which.
+
+        """
+        parts = urlsplit(url.strip())
+        words: dict[str, str] = {}
+        for word, value in parse_qsl(parts.query, keep_blank_values=True):
+            if word in words:
+                raise ValueError(f"{word} is given twice")
+            words[word] = _require_known(word, value)
+        driver = urlencode({word: value for word, value in words.items() if word in _DRIVERS})
+        timeout = words.get("connect_timeout")
+        return cls(
+            dsn=urlunsplit(("postgresql", parts.netloc, parts.path, driver, "")),
+            application_name=words.get("application_name"),
+            options=words.get("options"),
+            connect_timeout_seconds=_seconds(timeout) if timeout else None,
+        )
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """Name the settings of the server that the URL itself says."""
+        return frozenset(_OPTION.findall(self.options or ""))
+
+
+def _require_known(word: str, value: str) -> str:
+    if word not in _DRIVERS | _OURS:
+        raise ValueError(f"{word} is not supported")
+    allowed = _ALLOWED.get(word)
+    if allowed is not None and value not in allowed:
+        raise ValueError(f"{word}={value} is not supported, only {', '.join(sorted(allowed))}")
+    return value
+
+
+def _seconds(timeout: str) -> float | None:
+    """Return libpq's `connect_timeout`, where 0 is none of its own."""
+    if not timeout.isdecimal():
+        raise ValueError("connect_timeout must be whole seconds")
+    return float(timeout) or None

@@ -1,0 +1,74 @@
+"""The answer to a COMMIT is lost, or never comes: PostgreSQL is asked how it ended."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+
+from media_analysis.db.database import Database, DatabaseOptions, open_database
+from media_analysis.errors import DatabaseUnavailable
+from tests.conftest import execute, fetch
+from tests.files.cutting_proxy import CuttingProxy, cutting_proxy
+
+ADD = text("INSERT INTO lost_words VALUES ('said')")
+
+
+@pytest.fixture
+async def proxy(database: str) -> AsyncIterator[CuttingProxy]:
+    await execute(database, "CREATE TABLE lost_words (word text PRIMARY KEY)")
+    async with cutting_proxy(database) as opened:
+        yield opened
+    await execute(database, "DROP TABLE lost_words")
+
+
+@pytest.fixture
+async def far(proxy: CuttingProxy) -> AsyncIterator[Database]:
+    async with open_database(proxy.url, DatabaseOptions(deadline_seconds=2, command_timeout_seconds=60)) as opened:
+        yield opened
+
+
+async def add_word(db: Database) -> None:
+    async with db.transaction() as session:
+        await session.execute(ADD)
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["cut", "silent"])
+async def test_a_transaction_whose_commit_was_not_answered_succeeds_if_it_was_committed(
+    far: Database, proxy: CuttingProxy, database: str, *, silent: bool
+) -> None:
+    proxy.arm(b"lost_words", silent=silent)
+
+    await add_word(far)
+
+    assert proxy.cuts == 1
+    assert len(await fetch(database, "SELECT FROM lost_words")) == 1
+
+
+async def test_a_transaction_whose_commit_never_arrived_fails(
+    far: Database, proxy: CuttingProxy, database: str
+) -> None:
+    proxy.arm(b"lost_words", delivered=False)
+
+    with pytest.raises(DatabaseUnavailable):
+        await add_word(far)
+
+    assert proxy.cuts == 1
+    assert await fetch(database, "SELECT FROM lost_words") == []
+
+
+async def test_nobody_claims_to_know_how_a_transaction_ended_whose_server_stays_away(
+    far: Database, proxy: CuttingProxy
+) -> None:
+    proxy.arm(b"lost_words", ends=True)
+
+    with pytest.raises(DatabaseUnavailable, match="unless a later read shows it"):
+        await add_word(far)
+
+
+async def test_reading_has_nothing_to_lose_at_its_commit(far: Database, proxy: CuttingProxy) -> None:
+    proxy.arm(b"count(*)")
+
+    async with far.transaction() as session:
+        found = (await session.execute(text("SELECT count(*) FROM lost_words"))).scalar_one()
+
+    assert (found, proxy.cuts) == (0, 1)
