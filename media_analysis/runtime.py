@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -280,7 +280,7 @@ async def open_runtime(settings: Settings, url: str, *, adopts_policy: bool = Tr
     """
     async with AsyncExitStack() as opened:
         db = await opened.enter_async_context(open_database(url, options.database_options(settings)))
-        instance_id = await _adopt(settings, db, adopts_policy=adopts_policy)
+        instance_id = await db.over_conflicts(partial(_adopt, settings, db, adopts_policy=adopts_policy))
         store = await open_store(db, settings.places, instance_id)
         opened.callback(store.close)
         await db.connect(settings.database.pool_min)

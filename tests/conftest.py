@@ -26,6 +26,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings
 from media_analysis.storage.category import Category
+from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
 
 # How long an example takes says how busy the machine is.
@@ -71,6 +72,17 @@ EMPTYING = "; ".join(
         "ALTER TABLE audit_events ENABLE TRIGGER append_only",
     )
 )
+
+
+LOCKS = Recorder()
+LOCKS.start()
+
+
+@pytest.fixture(autouse=True)
+def one_lock_order() -> Iterator[None]:
+    """Whatever a test does, its transactions lock tables in one order (promise 32)."""
+    yield
+    assert LOCKS.take_violations() == []
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +138,7 @@ async def template(server_url: str) -> str:
     name = f"{TEMPLATE}_{os.getpid()}"
     await execute(server_url, f'CREATE DATABASE "{name}"')
     await migrate(with_database(server_url, name))
+    await execute(with_database(server_url, name), SAYING)
     return name
 
 

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.analysis import leases
 from media_analysis.analysis.ending import end_job
-from media_analysis.db.database import Database, clock
+from media_analysis.db.database import Database, clock, retried
 from media_analysis.db.queue import enqueue, withdraw
 from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnusable
 from media_analysis.failpoints import failpoint
@@ -57,6 +57,7 @@ class ControlService:
     discards: DiscardService
     pin_limit: timedelta
 
+    @retried
     async def create(self, asked: NewJob, *, now: datetime | None = None) -> AnalysisJob:
         """Create a job and queue it, in one transaction.
 
@@ -89,6 +90,7 @@ class ControlService:
         failpoint("job.created")
         return job
 
+    @retried
     async def cancel(self, job_id: UUID, *, owner: str | None, now: datetime | None = None) -> AnalysisJob:
         """Stop a job that waits or runs; whoever runs it is told, and its writes are refused from now on.
 
@@ -110,6 +112,7 @@ class ControlService:
         await self.discards.discard(job_id)
         return job
 
+    @retried
     async def retry(self, job_id: UUID, *, owner: str | None, now: datetime | None = None) -> AnalysisJob:
         """Queue a failed job again, with all its attempts before it.
 

@@ -24,7 +24,7 @@ from media_analysis.analysis.intake import ProductIntake
 from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.analysis.runs import RunService
 from media_analysis.analysis.sources import BLAMING, as_tasks_see_them, require_sources
-from media_analysis.errors import FenceLost, MediaAnalysisError, QuotaExceeded, Unavailable
+from media_analysis.errors import FenceLost, MediaAnalysisError, QuotaExceeded, TransactionConflict, Unavailable
 from media_analysis.files.uploads import UploadService
 from media_analysis.jobs.models import JobStatus
 from media_analysis.media.options import Limits
@@ -119,11 +119,13 @@ class Execution:
     async def _end_badly(self, run: Run, error: Exception) -> Outcome:
         failure = failure_of(error)
         log.warning("job.run_failed", job_id=str(run.job_id), code=failure.code, attempt=run.attempt, error=str(error))
-        again = isinstance(error, Unavailable | QuotaExceeded) and run.attempt < self.runs.max_attempts
+        contended = isinstance(error, TransactionConflict)  # no attempt is lost for it
+        again = contended or (isinstance(error, Unavailable | QuotaExceeded) and run.attempt < self.runs.max_attempts)
         delay = self.options.delay(run.attempt)
         try:
             if again:
-                await self.runs.hand_back(run.job_id, fence=run.fence, failure=failure, delay=delay)
+                told = None if contended else failure
+                await self.runs.hand_back(run.job_id, fence=run.fence, failure=told, delay=delay)
             else:
                 await self.runs.fail(run.job_id, fence=run.fence, failure=failure)
             ended = Done(JobStatus.FAILED)

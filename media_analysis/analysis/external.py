@@ -13,7 +13,7 @@ from media_analysis.analysis.ending import row_of
 from media_analysis.analysis.execution import RunOptions
 from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.analysis.runs import RunService, require_run
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import FenceLost, InvalidRequest, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.bodies import Body
@@ -72,6 +72,7 @@ class ExternalService:
                     await self.discards.discard(run.job_id, before_fence=run.fence)
                 return run
 
+    @retried
     async def _claim_next(
         self, analysers: Sequence[str], owner: str | None, worker: str, now: datetime | None
     ) -> tuple[bool, Run | None]:
@@ -147,6 +148,7 @@ class ExternalService:
         mine = replace(product, owner=job.owner, job_id=job_id, parent_id=source, run=job.folder_name)
         return await self.uploads.store_file(mine, body)
 
+    @retried
     async def put_result(self, job_id: UUID, result: NewResult, *, fence: int, owner: str | None) -> None:
         """Write a result, in place of an earlier one of its kind and source; it shows once the job completes.
 

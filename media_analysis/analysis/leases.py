@@ -23,10 +23,15 @@ _LEASE = text("""
     UPDATE media_files AS file SET leased_until = greatest(leased_until, :until), version = version + 1
     FROM locked WHERE file.id = locked.id
 """)
+# Whoever just stages or deletes one is not waited for: sources are locked already, and ids of both are in one order.
 _RENEW_PRODUCTS = text("""
     UPDATE media_files SET due_at = now() + make_interval(secs => :seconds)
-    WHERE job_id = :job_id AND job_fence = :fence AND role IS NOT NULL AND state = 'pending'
-        AND sha256 IS NOT NULL AND due_at < now() + make_interval(secs => :seconds / 2)
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM media_files
+        WHERE job_id = :job_id AND job_fence = :fence AND role IS NOT NULL AND state = 'pending'
+            AND sha256 IS NOT NULL AND due_at < now() + make_interval(secs => :seconds / 2)
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    ))
 """)
 
 _RELEASED_BY = bindparam("released_by", type_=Uuid())

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.analysis.control import stop_job
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.deletion import Deleter
@@ -37,6 +37,7 @@ class RemovalService:
             job = await jobs.find_removable(session, job_id, owner=owner, for_good=asked.for_good, lock=False)
             return await self._weigh(session, job, asked, now)
 
+    @retried
     async def delete(
         self, job_id: UUID, asked: RemovalRequest, *, owner: str | None, now: datetime | None = None
     ) -> JobRemoval:

@@ -10,14 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.analysis import leases, settling
 from media_analysis.analysis.ending import add_results, end_job, hand_back_job
 from media_analysis.analysis.run import WORKER_LOST, Failure, NewResult, Run, find_sources
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import FenceLost
 from media_analysis.failpoints import failpoint
+from media_analysis.files import ledger
 from media_analysis.files.ledger import Movement
 from media_analysis.files.registrar import STAGED_SECONDS
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import get_job
+from media_analysis.retention.removal.jobs import lock_files
 from media_analysis.storage.category import Category
 
 
@@ -29,6 +31,7 @@ class RunService:
     lease: timedelta
     max_attempts: int
 
+    @retried
     async def claim(self, job_id: UUID, *, worker: str, now: datetime | None = None) -> Run | None:
         """Start the next run of a job, whoever ran it before; None where there is nothing to run.
 
@@ -77,6 +80,7 @@ class RunService:
             sources=sources,
         )
 
+    @retried
     async def renew(self, job_id: UUID, *, fence: int, now: datetime | None = None) -> datetime:
         """Keep a run, its sources and its products for another lease; return when that ends.
 
@@ -92,6 +96,7 @@ class RunService:
             await leases.renew_products(session, job_id, fence=fence, seconds=STAGED_SECONDS)
             return job.leased_until
 
+    @retried
     async def tell_progress(
         self, job_id: UUID, *, fence: int, share: float, stage: str, done: int | None = None, total: int | None = None
     ) -> None:
@@ -108,6 +113,7 @@ class RunService:
             told = {"progress": share, "stage": stage, "done": done, "total": total}
             await add_event(session, job_id, "progress", told)
 
+    @retried
     async def warn(self, job_id: UUID, *, fence: int, code: str, detail: str) -> None:
         """Note what a reader of the outcome should know.
 
@@ -121,6 +127,7 @@ class RunService:
             await session.flush()
             await add_event(session, job_id, "warning", {"code": code, "detail": detail})
 
+    @retried
     async def complete(
         self, job_id: UUID, *, fence: int, results: Sequence[NewResult] = (), now: datetime | None = None
     ) -> dict[Category, Movement]:
@@ -132,7 +139,9 @@ class RunService:
         """
         async with self.db.transaction() as session:
             job, at = await require_run(session, job_id, fence, now)
-            stored = await settling.settle_products(session, job_id, fence=fence)
+            await lock_files(session, job_id)
+            sums = await settling.settle_products(session, job_id, fence=fence)
+            stored = {account.category: moved for account, moved in sums.items()}  # a job has one owner
             await add_results(session, job, results)
             await settling.publish_results(session, job_id, fence=fence)
             job.produced = {
@@ -140,10 +149,12 @@ class RunService:
             }
             files = sum(moved.files for moved in stored.values())
             await end_job(session, job, JobStatus.COMPLETED, at, told={"files": files})
+            await ledger.move(session, sums)
             failpoint("job.completing")
         failpoint("job.completed")
         return stored
 
+    @retried
     async def fail(self, job_id: UUID, *, fence: int, failure: Failure, now: datetime | None = None) -> None:
         """End a run, and its job with it, for good.
 
@@ -157,6 +168,7 @@ class RunService:
             failpoint("job.failing")
         failpoint("job.failed")
 
+    @retried
     async def hand_back(
         self, job_id: UUID, *, fence: int, failure: Failure | None, delay: timedelta, now: datetime | None = None
     ) -> None:

@@ -6,10 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import CATEGORY
-from media_analysis.storage.category import Category
 
 CHUNK: Final = 10_000
 """Products one statement stores: a hundred thousand at once would pass the statement timeout."""
@@ -46,15 +44,6 @@ _SETTLE = text("""
     FROM settled GROUP BY owner, category
 """).columns(category=CATEGORY)
 
-_INGEST = text("""
-    INSERT INTO ledger_days (day, category, files, size_bytes)
-    SELECT (now() AT TIME ZONE 'UTC')::date, asked.* FROM unnest(
-        CAST(:categories AS category[]), CAST(:files AS bigint[]), CAST(:sizes AS bigint[])
-    ) AS asked(category, files, size_bytes) ORDER BY category
-    ON CONFLICT (day, category) DO UPDATE SET
-        files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
-""")
-
 _PUBLISH = text("""
     UPDATE analysis_results AS result SET published = true,
         expires_at = coalesce(job.expires_at, now() + make_interval(secs => coalesce(
@@ -71,8 +60,8 @@ _DISCARD_RESULTS = text("""
 """)
 
 
-async def settle_products(session: AsyncSession, job_id: UUID, *, fence: int) -> dict[Category, Movement]:
-    """Store all staged products of a locked job's run; return files and bytes per category.
+async def settle_products(session: AsyncSession, job_id: UUID, *, fence: int) -> dict[Account, Movement]:
+    """Store all staged products of a locked job's run; return what the ledger, the last to be locked, has to be told.
 
     They end with the job where it has an end, else as their categories say.
     """
@@ -81,20 +70,17 @@ async def settle_products(session: AsyncSession, job_id: UUID, *, fence: int) ->
         asked = {"job_id": job_id, "fence": fence, "limit": CHUNK}
         rows = (await session.execute(_SETTLE, asked)).all()
         if not rows:
-            break
+            return sums
         for row in rows:
-            account, moved = Account(row.owner, row.category), Movement(row.files, row.size_bytes, -row.reserved_bytes)
+            account = Account(row.owner, row.category)
+            moved = Movement(
+                row.files,
+                row.size_bytes,
+                -row.reserved_bytes,
+                arrived_files=row.files,
+                arrived_bytes=row.size_bytes,
+            )
             sums[account] = sums[account].plus(moved) if account in sums else moved
-    by_category = {account.category: moved for account, moved in sums.items()}  # a job has one owner
-    await ledger.move(session, sums)
-    if by_category:
-        told = {
-            "categories": [category.value for category in by_category],
-            "files": [moved.files for moved in by_category.values()],
-            "sizes": [moved.size_bytes for moved in by_category.values()],
-        }
-        await session.execute(_INGEST, told)
-    return by_category
 
 
 async def publish_results(session: AsyncSession, job_id: UUID, *, fence: int) -> None:

@@ -14,7 +14,7 @@ from media_analysis.archive.found import chunks_of
 from media_analysis.archive.inventory import Contents
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
 from media_analysis.archive.tasks import Ending
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
@@ -98,6 +98,7 @@ class Commit:
     db: Database
     kept_for: timedelta
 
+    @retried
     async def run(
         self, task: ArchiveTask, contents: Contents, segment: Segment | None, stats: dict[str, Any]
     ) -> Sequence[UUID]:
@@ -125,13 +126,13 @@ class Commit:
             await self._require_same(session, fresh, segment)
             await session.execute(text(_REFRESH_COPIES.format(goes=fresh.going.condition)), dict(fresh.values))
             await _bury(session, fresh.going, order, purges, moved)
-            await burial.settle(session, moved)
             await self._mark(session, job, fresh, segment, now)
             await self._tell(session, task, job, stats)
             archive_id = None if segment is None else segment.id
             ending = Ending(status=ArchiveTaskStatus.COMPLETED, archive_id=archive_id, stats=stats)
             if not await tasks.mark_ended(session, task, ending):
                 raise RunChanged(job.id)
+            await burial.settle(session, moved)
             failpoint("archive.committing")
         failpoint("archive.committed")
         return purges

@@ -13,7 +13,7 @@ from media_analysis.archive.course import Course, Stopped, telling
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
 from media_analysis.archive.restoring import Restorer
 from media_analysis.archive.tasks import MAX_ATTEMPTS, Ending
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import MediaAnalysisError, RunChanged, Unavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.queries import renew_leases
@@ -57,6 +57,7 @@ class ArchiveExecution:
             ended += 1
         return ended
 
+    @retried
     async def _claim(self) -> ArchiveTask | None:
         async with self.db.transaction() as session:
             task = await tasks.claim_task(session)

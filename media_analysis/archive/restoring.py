@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from typing import Final
 from uuid import UUID
@@ -104,7 +105,8 @@ class Restorer:
                 "seconds": round(time.monotonic() - began, 3),
             }
             failpoint("unarchive.staged")
-            await bring_back(self.db, task, staged, kept_for=self.kept_for, stats=stats)
+            back = partial(bring_back, self.db, task, staged, kept_for=self.kept_for, stats=stats)
+            await self.db.over_conflicts(back)
 
     async def _find(self, task: ArchiveTask) -> Sequence[MediaFile]:
         """Return the segments that are to be read."""

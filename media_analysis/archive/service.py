@@ -10,7 +10,7 @@ from media_analysis.archive import inventory, room, tasks
 from media_analysis.archive.due import BATCH, START, ArchiveTerms, list_due
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind
 from media_analysis.archive.tasks import NewTask
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import ArchivedFileNotFound, JobNotArchived, NothingToRestore
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
@@ -35,6 +35,7 @@ class ArchiveService:
     terms: ArchiveTerms
     reserve_bytes: int
 
+    @retried
     async def request_archive(
         self, job_id: UUID, *, owner: str | None, requested_by: str, trigger: str = "request"
     ) -> ArchiveTask:
@@ -59,6 +60,7 @@ class ArchiveService:
             )
             return await tasks.require_added(session, asked)
 
+    @retried
     async def request_restore(
         self,
         job_id: UUID,
@@ -114,6 +116,7 @@ class ArchiveService:
             session, job_id, file_id, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
         )
 
+    @retried
     async def request_due(
         self, *, requested_by: str = "scheduler", trigger: str = "schedule", now: datetime | None = None
     ) -> Requested:

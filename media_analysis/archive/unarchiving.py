@@ -110,7 +110,6 @@ async def bring_back(
         moved: list[tuple[Account, Movement]] = []
         for chunk in _chunks(copies):
             moved += await _bring_back(session, job, chunk, alone=task.file_id is not None)
-        await ledger.move(session, ledger.sum_movements(moved))
         if task.file_id is None:
             await session.execute(_MARK_RESTORED, {"job_id": job.id, "kept_for": kept_for})
             await add_event(session, job.id, "status", {"status": job.status.value, "archived": False})
@@ -125,6 +124,7 @@ async def bring_back(
         await add_events(session, [act])
         if not await tasks.mark_ended(session, task, Ending(status=ArchiveTaskStatus.COMPLETED, stats=stats)):
             raise RunChanged(job.id)
+        await ledger.move(session, ledger.sum_movements(moved))
         failpoint("unarchive.committing")
     failpoint("unarchive.committed")
 

@@ -1,6 +1,7 @@
 """The ledger: bytes and files per owner and category, moved by the transactions that change them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import select, text
@@ -25,6 +26,9 @@ class Movement(NamedTuple):
     reserved_bytes: int = 0
     trashed_files: int = 0
     trashed_bytes: int = 0
+    arrived_files: int = 0
+    """Those of `files` that are new today, which forecasts count."""
+    arrived_bytes: int = 0
 
     @property
     def used_bytes(self) -> int:
@@ -44,7 +48,7 @@ def sum_movements(moves: Iterable[tuple[Account, Movement]]) -> dict[Account, Mo
     return sums
 
 
-# Categories first, then accounts, both in one order everywhere: two writers never wait for each other in a circle.
+# Last in their transactions, and in this order everywhere (docs/decisions/0014): categories, accounts, days.
 _USE = text("""
     WITH asked AS (
         SELECT * FROM unnest(CAST(:categories AS category[]), CAST(:sizes AS bigint[])) AS asked(category, size_bytes)
@@ -60,10 +64,19 @@ _MOVE = text("""
         SELECT * FROM unnest(
             CAST(:owners AS text[]), CAST(:categories AS category[]),
             CAST(:files AS bigint[]), CAST(:sizes AS bigint[]), CAST(:reserved AS bigint[]),
-            CAST(:trashed_files AS bigint[]), CAST(:trashed_sizes AS bigint[])
-        ) AS asked(owner, category, files, size_bytes, reserved_bytes, trashed_files, trashed_bytes)
+            CAST(:trashed_files AS bigint[]), CAST(:trashed_sizes AS bigint[]),
+            CAST(:arrived_files AS bigint[]), CAST(:arrived_sizes AS bigint[])
+        ) AS asked(owner, category, files, size_bytes, reserved_bytes, trashed_files, trashed_bytes,
+                   arrived_files, arrived_bytes)
     ), locked AS (
         SELECT asked.* FROM ledger JOIN asked USING (owner, category) ORDER BY owner, category FOR UPDATE OF ledger
+    ), arrived AS (
+        INSERT INTO ledger_days (day, category, files, size_bytes)
+        SELECT (coalesce(CAST(:now AS timestamptz), now()) AT TIME ZONE 'UTC')::date, category,
+            sum(arrived_files)::bigint, sum(arrived_bytes)::bigint
+        FROM locked WHERE arrived_files > 0 GROUP BY category ORDER BY category
+        ON CONFLICT (day, category) DO UPDATE SET
+            files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
     )
     UPDATE ledger SET
         files = ledger.files + locked.files,
@@ -75,8 +88,8 @@ _MOVE = text("""
 """)
 
 
-async def move(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
-    """Change accounts that exist, once in a transaction: every upload opened its own when it began."""
+async def move(session: AsyncSession, sums: Mapping[Account, Movement], *, now: datetime | None = None) -> None:
+    """Change accounts that exist, once in a transaction, at its end: every upload opened its own when it began."""
     if not sums:
         return
     await _use(session, sums)
@@ -90,6 +103,9 @@ async def move(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
             "reserved": [movement.reserved_bytes for movement in sums.values()],
             "trashed_files": [movement.trashed_files for movement in sums.values()],
             "trashed_sizes": [movement.trashed_bytes for movement in sums.values()],
+            "arrived_files": [movement.arrived_files for movement in sums.values()],
+            "arrived_sizes": [movement.arrived_bytes for movement in sums.values()],
+            "now": now,
         },
     )
 

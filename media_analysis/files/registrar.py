@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Final
 from uuid import UUID
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.db.group import GroupCommit
 from media_analysis.errors import (
     FenceLost,
@@ -127,6 +127,7 @@ class Registrar:
             failpoint("upload.registering")
             return receipts
 
+    @retried
     async def _flush_creations(self, asked: Sequence[Registration]) -> Sequence[ObjectWriter | Exception]:
         made: dict[UUID, ObjectWriter | Exception] = {}
         try:

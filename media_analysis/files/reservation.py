@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import IncompleteUpload, QuotaPassed
 from media_analysis.files import registration
 from media_analysis.files.registration import Registration
@@ -75,6 +75,7 @@ class Reservation:
             await self.room.make_room(self.asked.category, needed_bytes)
         raise QuotaPassed(self.asked.category, needed_bytes)
 
+    @retried
     async def _extend(self, more_bytes: int) -> bool:
         try:
             async with self.db.transaction() as session:

@@ -79,8 +79,10 @@ _SETTLE = text("""
                 ELSE now() + make_interval(secs => policy.lifetime_seconds) END AS ends_at
         FROM asked LEFT JOIN category_policies AS policy USING (category)
         LEFT JOIN jobs AS job ON job.id = asked.job_id
+    ), locked AS MATERIALIZED (
+        SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
     ), held AS MATERIALIZED (
-        SELECT asked.id FROM asked JOIN idempotency_keys AS known
+        SELECT asked.id FROM locked JOIN asked USING (id) JOIN idempotency_keys AS known
             ON known.owner = asked.owner AND known.key = asked.idempotency_key AND known.file_id = asked.id
         ORDER BY known.owner, known.key FOR UPDATE OF known
     ), settled AS (
@@ -92,16 +94,10 @@ _SETTLE = text("""
             due_at = CASE WHEN timed.ends_at IS NOT NULL THEN nullif(
                 greatest(timed.ends_at, timed.minimum_ends_at, file.job_held_until, timed.job_held_until), 'infinity'
             ) END
-        FROM timed
+        FROM timed JOIN locked USING (id)
         WHERE file.id = timed.id AND file.state = 'pending'
             AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))
         RETURNING file.*
-    ), ingested AS (
-        INSERT INTO ledger_days (day, category, files, size_bytes)
-        SELECT (now() AT TIME ZONE 'UTC')::date, category, count(*), sum(size_bytes) FROM settled
-        GROUP BY category ORDER BY category
-        ON CONFLICT (day, category) DO UPDATE SET
-            files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
     ), answered AS (
         UPDATE idempotency_keys AS known SET answer = to_jsonb(settled)
         FROM settled JOIN asked USING (id)
@@ -163,12 +159,12 @@ async def mark_stored(
         },
     )
     settled = {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
-    moved = [
-        (item.registration.account, Movement(1, item.size_bytes, -item.reserved_bytes))
-        for item in asked
-        if item.registration.id in settled
-    ]
+    moved = [(item.registration.account, _arrival(item)) for item in asked if item.registration.id in settled]
     return settled, moved
+
+
+def _arrival(item: Settlement) -> Movement:
+    return Movement(1, item.size_bytes, -item.reserved_bytes, arrived_files=1, arrived_bytes=item.size_bytes)
 
 
 async def stage(session: AsyncSession, done: Sequence[Settlement], *, lease_seconds: float) -> frozenset[UUID]:

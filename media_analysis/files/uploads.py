@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import (
     DiskReserveReached,
     IdempotencyKeyReused,
@@ -221,6 +221,7 @@ class UploadService:
         except Exception as error:  # noqa: BLE001 - the first failure is the one to report; the sweep takes the row
             log.warning("upload.left_pending", file_id=str(file_id), reason=type(error).__name__)
 
+    @retried
     async def _take_over(self, registration: Registration) -> MediaFile | None:
         """Return what the key's holder stored, or None once the key is this upload's own.
 

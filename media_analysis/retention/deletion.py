@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.failpoints import failpoint
 from media_analysis.files.models import FileState, RetentionRule
@@ -78,6 +78,7 @@ class Deleter:
     max_attempts: int
     strategy: Strategy = Strategy()
 
+    @retried
     async def claim(
         self,
         category: Category,
@@ -122,12 +123,14 @@ class Deleter:
         await burial.settle(session, moved)
         return claims
 
+    @retried
     async def claim_unfinished(self, *, now: datetime) -> Claim | None:
         """Take over an outbox entry whose bytes somebody left behind."""
         await self.store.require_marker()
         async with self.db.transaction() as session:
             return await outbox.claim_purge(session, now=now)
 
+    @retried
     async def purge(self, claim: Claim) -> Purged:
         """Remove the bytes of a claim and close its outbox entry; while deletion is paused they stay on it instead.
 
@@ -178,6 +181,7 @@ class Deleter:
         asked = RemovalRequest(requested_by=requested_by, reason=reason, hard=hard, secure=secure, soft=soft)
         return await self.remove(file_id, asked, owner=owner, derived=derived)
 
+    @retried
     async def remove(
         self, file_id: UUID, asked: RemovalRequest, *, owner: str | None, derived: bool = True
     ) -> FileRemoval:
@@ -272,6 +276,7 @@ class Deleter:
             log.warning("purge.postponed", purge_id=str(purge_id), reason=error.code)
             return None
 
+    @retried
     async def abandon(self, file_id: UUID) -> None:
         """Remove what a failed upload left, if its row is still pending."""
         await self.store.require_marker()

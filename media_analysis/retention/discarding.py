@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database, clock
+from media_analysis.db.database import Database, clock, retried
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.failpoints import failpoint
 from media_analysis.files.ledger import Account, Movement
@@ -68,6 +68,7 @@ class DiscardService:
             log.warning("uploads.left_pending", reason=error.code)
         return discarded
 
+    @retried
     async def _claim(self, which: TextClause, asked: Mapping[str, Any]) -> Sequence[Claim]:
         await self.deleter.store.require_marker()
         async with self.db.transaction() as session:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import AdminRequired, FileNotReady, InvalidRequest
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
@@ -99,6 +99,7 @@ class HoldService:
 
         await self.db.retry(write)
 
+    @retried
     async def hold_job(
         self, job_id: UUID, asked: HoldRequest, *, owner: str | None, now: datetime | None = None
     ) -> tuple[Hold, int]:
@@ -121,6 +122,7 @@ class HoldService:
         failpoint("hold.held_job")
         return hold, files
 
+    @retried
     async def release_job(self, job_id: UUID, *, owner: str | None, actor: str, now: datetime | None = None) -> None:
         """Take a job's hold away from it and from its files, which keep those of their own.
 
@@ -139,6 +141,7 @@ class HoldService:
             failpoint("hold.releasing_job")
         failpoint("hold.released_job")
 
+    @retried
     async def extend_job(
         self, job_id: UUID, expiry: Expiry, *, owner: str | None, actor: str, now: datetime | None = None
     ) -> tuple[datetime | None, int]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
 from media_analysis.errors import ConfirmationNeeded, PolicySuperseded
 from media_analysis.failpoints import failpoint
@@ -81,6 +81,7 @@ class RedatingService:
     batch_size: int = 5_000
     patience: timedelta = timedelta(minutes=1)
 
+    @retried
     async def apply(
         self,
         policy: Policy,
@@ -120,6 +121,7 @@ class RedatingService:
             failpoint("policy.closing")
         return Applied(preview, files)
 
+    @retried
     async def _activate(self, policy: Policy, preview: Preview, actor: str) -> Sequence[Category] | None:
         """Return the categories to re-date; None if the policy is in force and followed by every file."""
         async with self.db.transaction() as session:
@@ -142,6 +144,7 @@ class RedatingService:
             await asyncio.sleep(POLL_SECONDS)
             waiting_for &= await self._readers()
 
+    @retried
     async def _readers(self) -> frozenset[str]:
         async with self.db.transaction() as session:
             return frozenset((await session.execute(_READERS)).scalars())
@@ -153,6 +156,7 @@ class RedatingService:
             after, files = await self.db.retry(partial(self._redate_batch, category, policy, after))
             yield files
 
+    @retried
     async def _redate_batch(self, category: Category, policy: Policy, after: UUID) -> tuple[UUID | None, int]:
         """Look at one batch of a category's files; return its last one, None behind the end, and how many moved."""
         dates = dates_of(category, policy.of(category))

@@ -10,7 +10,7 @@ from sqlalchemy import Interval, TextClause, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import FileNotTrashed, SweepNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
@@ -111,6 +111,7 @@ class RestoreService:
     otherwise: timedelta
     batch_size: int = BATCH
 
+    @retried
     async def restore(self, file_id: UUID, *, owner: str | None, actor: str, now: datetime | None = None) -> MediaFile:
         """Return the file, living again.
 
@@ -136,6 +137,7 @@ class RestoreService:
             raise AssertionError(file_id)  # its row is locked
         return found[0]
 
+    @retried
     async def restore_job(
         self, job_id: UUID, *, owner: str | None, actor: str, now: datetime | None = None
     ) -> Restoration:

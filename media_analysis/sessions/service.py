@@ -10,7 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import SessionNotFound, TokenRejected
 from media_analysis.sessions import queries
 from media_analysis.sessions.models import Role, UserSession
@@ -59,6 +59,7 @@ class SessionService:
 
     db: Database
 
+    @retried
     async def create(self, *, owner: str, role: Role, ttl: timedelta) -> tuple[UserSession, str]:
         """Return a new session and its token, which cannot be read again."""
         token = new_token()
@@ -67,6 +68,7 @@ class SessionService:
                 session, session_id=uuid7(), owner=owner, role=role, token_hash=hash_token(token), ttl=ttl
             ), token
 
+    @retried
     async def ensure(self, token: str, *, owner: str, role: Role, ttl: timedelta) -> None:
         """Make sure a session with this very token exists; one that was revoked stays revoked."""
         async with self.db.transaction() as session:
@@ -74,6 +76,7 @@ class SessionService:
                 session, session_id=uuid7(), owner=owner, role=role, token_hash=hash_token(token), ttl=ttl
             )
 
+    @retried
     async def authenticate(self, token: str, *, now: datetime | None = None) -> Caller:
         """Return who holds `token`.
 
@@ -117,6 +120,7 @@ class SessionService:
         more = len(found) > limit
         return SessionPage(found[:limit], found[limit - 1].id if more else None)
 
+    @retried
     async def change(self, session_id: UUID, *, ttl: timedelta) -> UserSession:
         """Let a session end `ttl` from now.
 
@@ -130,6 +134,7 @@ class SessionService:
             raise SessionNotFound(session_id)
         return changed
 
+    @retried
     async def revoke(self, session_id: UUID, *, owner: str | None) -> None:
         """End a session at once; ending it again changes nothing.
 

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from uuid_utils.compat import uuid7
 
@@ -22,7 +21,7 @@ from media_analysis.archive.adoption.terms import Ends, ImportRequest
 from media_analysis.archive.course import Course, Sink
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.packing import Share
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
@@ -187,9 +186,10 @@ class ArchiveAdopter:
             limit_bytes = request.limit_of(settlement.size_bytes) if draft.listing is None else draft.size_bytes
             with await course.run(lambda: content.prove(path, course, limit_bytes)) as contents:
                 failpoint("adopt_runs.proven")
-                stats = _stats(contents, settlement.size_bytes, shares, began)
+                stats = contents.stats(settlement.size_bytes, shares, began)
                 await self._commit_copy(settlement, contents, replace(rows, stats=stats))
 
+    @retried
     async def _commit_copy(self, settlement: Settlement, contents: Contents, rows: Rows) -> None:
         asked = settlement.registration
         async with self.db.transaction() as session:
@@ -209,13 +209,15 @@ class ArchiveAdopter:
         read = await course.run(lambda: digest(old.ground.root, old.found.entry, head_bytes=HEAD))
         limit_bytes = request.limit_of(old.found.entry.size_bytes)
         with await course.run(lambda: content.prove(old.path, course, limit_bytes)) as contents:
-            stats = _stats(contents, old.found.entry.size_bytes, {}, began)
+            stats = contents.stats(old.found.entry.size_bytes, {}, began)
             media_type = draft.compression.media_type
             candidate = replace(draft.candidate, sha256=read.sha256, media_type=media_type)
             await self._commit_in_place(old, candidate, contents, replace(rows, stats=stats))
 
+    @retried
     async def _commit_in_place(self, old: OldArchive, candidate: Candidate, contents: Contents, rows: Rows) -> None:
         adoption = Adoption(owner=rows.owner, category=Category.ARCHIVES)
+        await adopted.open_account(self.db, adoption)
         async with self.db.transaction() as session:
             await lock_tree(session)
             if not await list_unclaimed(session, [candidate.key]):
@@ -223,11 +225,11 @@ class ArchiveAdopter:
             if look(old.ground.root, [candidate.entry.name]) != [candidate.entry]:
                 raise Refused("it changed while it was read")
             job = await add_job(session, contents, rows)
-            await adopted.open_account(session, adoption)
             stored = await adopted.add_stored(session, adoption, [candidate])
             if candidate.id not in stored.ids:
                 raise Refused("its place in the store is taken")
             await add_contents(session, job, candidate.id, candidate.key, contents, rows)
+            await adopted.count_stored(session, adoption, stored)
             failpoint("adopt_runs.committing")
         failpoint("adopt_runs.committed")
 
@@ -287,14 +289,3 @@ class ArchiveAdopter:
             life=life,
             kept_until=self.ends.grace(now) if life.past_end and not request.accept_past_ends else None,
         )
-
-
-def _stats(contents: Contents, packed_bytes: int, shares: Mapping[str, Share], began: float) -> dict[str, Any]:
-    return {
-        "files": contents.head.files,
-        "results": contents.result_count,
-        "size_bytes": contents.head.size_bytes,
-        "packed_bytes": packed_bytes,
-        "media_types": {kind: asdict(share) for kind, share in sorted(shares.items())},
-        "seconds": round(time.monotonic() - began, 3),
-    }

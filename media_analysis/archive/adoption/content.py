@@ -1,12 +1,13 @@
 """Reading old archives in a thread: whether they are of ours, whether they are whole, and what is in each."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, BinaryIO, Final, NamedTuple, Self, cast
+from typing import IO, Any, BinaryIO, Final, NamedTuple, Self, cast
 
 import orjson
 from pydantic import TypeAdapter
@@ -25,7 +26,7 @@ from media_analysis.archive.format.facts import FORMAT
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead
 from media_analysis.archive.format.reading import TarReader, verify
-from media_analysis.archive.packing import open_segment
+from media_analysis.archive.packing import Share, open_segment
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.retention.integrity.candidates import HEAD
 
@@ -79,6 +80,17 @@ class Contents:
         self.members.seek(0)
         while chunk := [Member.read(line) for _, line in zip(range(CHUNK), self.members, strict=False)]:
             yield chunk
+
+    def stats(self, packed_bytes: int, shares: Mapping[str, Share], began: float) -> dict[str, Any]:
+        """Return what is told of an archive that took since `began` to adopt."""
+        return {
+            "files": self.head.files,
+            "results": self.result_count,
+            "size_bytes": self.head.size_bytes,
+            "packed_bytes": packed_bytes,
+            "media_types": {kind: asdict(share) for kind, share in sorted(shares.items())},
+            "seconds": round(time.monotonic() - began, 3),
+        }
 
     def read_results(self) -> Iterator[ResultFacts]:
         """Yield the results."""

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive.adoption.finding import FoundRun, Ground
 from media_analysis.archive.adoption.naming import category_of
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.retention.integrity import adopted
 from media_analysis.retention.integrity.adopted import Adopted, Adoption
@@ -169,6 +169,7 @@ class FileAdopter:
             known = len(new) - len(copied.adopted.ids) - len(copied.skipped)
             taken.add(copied.adopted, known=known, skipped=copied.skipped)
 
+    @retried
     async def _adopt_in_place(
         self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: Taken
     ) -> None:
@@ -181,6 +182,7 @@ class FileAdopter:
             still = await asyncio.to_thread(_unchanged, folder.path, free)
             fresh = await _with_new_ids(session, folder.naming(adoption.category), still)
             stored = await adopted.add_stored(session, adoption, fresh)
+            await adopted.count_stored(session, adoption, stored)
             failpoint("adopt_runs.claiming")
         failpoint("adopt_runs.claimed")
         skipped = [Skip.CHANGED] * (len(free) - len(still))

@@ -13,7 +13,7 @@ from media_analysis.archive.adoption.naming import folder_name_of
 from media_analysis.archive.adoption.outcomes import Fate, Life, Outcome, PassedOver, Subject
 from media_analysis.archive.adoption.standing import KIND, UNDER_WAY, Part, Standing
 from media_analysis.archive.adoption.terms import Ends, ImportRequest
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import FOREVER
@@ -67,9 +67,8 @@ class RunAdopter:
         if known.part is Part.NONE:
             await self._count_new(folder, known)
             await self._begin(folder, request, self._life(folder, survey, None, now), survey, adoptions)
-        async with self.db.transaction() as session:
-            for category in survey.sizes:
-                await adopted.open_account(session, adoptions[category])
+        for category in survey.sizes:
+            await adopted.open_account(self.db, adoptions[category])
         taken = await self.files.adopt(folder, adoptions)
         fate = Fate.KNOWN if known.part is Part.ALL and not taken.files else Fate.ADOPTED
         outcome = self._told(folder, fate, known, survey, taken, request, now)
@@ -133,6 +132,7 @@ class RunAdopter:
             due_at_once=0 if is_kept or fate is Fate.KNOWN else survey.past,
         )
 
+    @retried
     async def _begin(
         self,
         folder: RunFolder,
@@ -167,6 +167,7 @@ class RunAdopter:
             failpoint("adopt_runs.beginning")
         failpoint("adopt_runs.begun")
 
+    @retried
     async def _finish(self, request: ImportRequest, outcome: Outcome) -> None:
         """Let go of the hold, or let it end by itself where the run would be gone at once."""
         if outcome.job_id is None:

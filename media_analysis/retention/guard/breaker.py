@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
 from media_analysis.retention.guard.clock import ClockService
 from media_analysis.retention.guard.pauses import BREAKER_CAUSES, Finding, Observe, add_pause, find_pause, tell
@@ -64,6 +64,7 @@ class Breaker:
             return pause.reason
         return None if finding is None else await self._pause(category, finding, now=now)
 
+    @retried
     async def _pause(self, category: Category, finding: Finding, *, now: datetime) -> str | None:
         async with self.db.transaction() as session:
             # Of replicas that find the same at the same time the first one pauses, and the others see its pause.

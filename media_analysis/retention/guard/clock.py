@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
 from media_analysis.retention.guard.pauses import Finding, Observe, add_pause, find_clock_pause, tell
 from media_analysis.retention.guard.weighing import sum_due
@@ -57,6 +57,7 @@ class ClockService:
     monotonic: Callable[[], float] = steady
     _memory: _Memory = field(default_factory=_Memory)
 
+    @retried
     async def check(self) -> None:
         """Note what the clock says, and stop all deletion if that is not to be trusted.
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
 from media_analysis.errors import ConfirmationNeeded, DeletionPaused, PauseNotFound
 from media_analysis.files.audit import Act, Action, add_events
@@ -112,6 +112,7 @@ class PauseService:
     settle_seconds: float = SETTLE_SECONDS
     """How long at most a pause waits for what was being unlinked when it began."""
 
+    @retried
     async def pause(self, *, category: Category | None, reason: str, by: str) -> Pause:
         """Stop deletion in a category, or everywhere: from when this returns on no stored byte is removed there.
 
@@ -133,6 +134,7 @@ class PauseService:
                     return
             await asyncio.sleep(SETTLE_LOOK_SECONDS)
 
+    @retried
     async def resume(self, pause_id: UUID, *, confirm: int | None, by: str) -> Pause:
         """End a pause; `confirm` is the number of files it named. One that ended already is returned as it is.
 
@@ -151,6 +153,7 @@ class PauseService:
             (resumed,) = await _end(session, [pause], by=by)
         return resumed
 
+    @retried
     async def resume_all(self, *, confirm: int | None, by: str) -> Sequence[Pause]:
         """End every open pause; `confirm` is the number of files they name together.
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.db.database import Database
 from media_analysis.errors import JobNotFound, QuotaReached
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
@@ -103,19 +104,13 @@ _ADD_PENDING = text("""
     RETURNING id, reserved_bytes, false
 """)
 _RENEW = text("""
-    UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
-    WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
+    UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds) WHERE id = ANY(ARRAY(
+        SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
+    ))
 """)
 _OPEN_ACCOUNT = text("""
     INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
     VALUES (:owner, CAST(:category AS category), 0, 0, 0) ON CONFLICT DO NOTHING
-""")
-_ADD_DAY = text("""
-    INSERT INTO ledger_days (day, category, files, size_bytes)
-    VALUES ((coalesce(CAST(:now AS timestamptz), now()) AT TIME ZONE 'UTC')::date, CAST(:category AS category),
-            :files, :size_bytes)
-    ON CONFLICT (day, category) DO UPDATE SET
-        files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
 """)
 _ROOM = text("""
     SELECT usage.size_bytes AS used_bytes, policy.quota_bytes FROM category_usage AS usage
@@ -128,16 +123,19 @@ _STATES = text("""
 """)
 
 
-async def open_account(session: AsyncSession, adoption: Adoption) -> None:
+async def open_account(db: Database, adoption: Adoption) -> None:
     """Make sure the ledger has the account, and that the job is there and its owner's.
+
+    In a transaction of its own, as the ledger is locked last.
 
     Raises:
         JobNotFound: it is not.
 
     """
-    await _lock_job(session, adoption)
-    values = {"owner": adoption.owner, "category": adoption.category.value}
-    await session.execute(_OPEN_ACCOUNT, values)
+    async with db.transaction() as session:
+        await _lock_job(session, adoption)
+        values = {"owner": adoption.owner, "category": adoption.category.value}
+        await session.execute(_OPEN_ACCOUNT, values)
 
 
 async def get_states(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UUID, tuple[FileState, bool]]:
@@ -170,12 +168,22 @@ async def require_room(session: AsyncSession, adoption: Adoption, needed_bytes: 
 
 
 async def add_stored(session: AsyncSession, adoption: Adoption, candidates: Sequence[Candidate]) -> Adopted:
-    """Make rows of objects that lie in the store; what has a row already is left as it is."""
+    """Make rows of objects that lie in the store; what has a row already is left as it is.
+
+    The transaction ends with `count_stored`.
+    """
     await _lock_job(session, adoption)
-    added = _sum(await session.execute(_ADD_STORED, adoption.values | _columns(candidates)))
-    await _add_day(session, adoption, added)
-    await _move(session, adoption, Movement(len(added.ids), added.size_bytes))
-    return added
+    return _sum(await session.execute(_ADD_STORED, adoption.values | _columns(candidates)))
+
+
+async def count_stored(session: AsyncSession, adoption: Adoption, added: Adopted) -> None:
+    """Tell the ledger, which is locked last, of rows just made.
+
+    Raises:
+        QuotaReached: there is no room for them.
+
+    """
+    await _move(session, adoption, _arrival(added, reserved_bytes=0))
 
 
 async def add_pending(
@@ -195,8 +203,7 @@ async def settle(session: AsyncSession, adoption: Adoption, candidates: Sequence
     """Turn copied files' pending rows into stored ones (T2); one that is missing lost its lease."""
     await _lock_job(session, adoption)
     settled = _sum(await session.execute(_SETTLE, adoption.values | _columns(candidates)))
-    await _add_day(session, adoption, settled)
-    await _move(session, adoption, Movement(len(settled.ids), settled.size_bytes, -settled.size_bytes))
+    await _move(session, adoption, _arrival(settled, reserved_bytes=settled.size_bytes))
     return settled
 
 
@@ -214,15 +221,14 @@ async def _lock_job(session: AsyncSession, adoption: Adoption) -> None:
         raise JobNotFound(adoption.job_id)
 
 
-async def _add_day(session: AsyncSession, adoption: Adoption, stored: Adopted) -> None:
-    if stored.ids:
-        counted = {"files": len(stored.ids), "size_bytes": stored.size_bytes}
-        await session.execute(_ADD_DAY, {"now": adoption.now, "category": adoption.category.value, **counted})
+def _arrival(stored: Adopted, *, reserved_bytes: int) -> Movement:
+    files, size_bytes = len(stored.ids), stored.size_bytes
+    return Movement(files, size_bytes, -reserved_bytes, arrived_files=files, arrived_bytes=size_bytes)
 
 
 async def _move(session: AsyncSession, adoption: Adoption, movement: Movement) -> None:
     if any(movement):
-        await ledger.move(session, {adoption.account: movement})
+        await ledger.move(session, {adoption.account: movement}, now=adoption.now)
         await require_room(session, adoption, movement.used_bytes, counted=True)
 
 

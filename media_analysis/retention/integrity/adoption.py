@@ -11,13 +11,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import InvalidRequest, QuotaReached, SourceChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.retention.integrity import adopted
 from media_analysis.retention.integrity.adopted import Adopted, Adoption
-from media_analysis.retention.integrity.candidates import HEAD, Candidate, Naming, Skip, count_bytes
+from media_analysis.retention.integrity.candidates import HEAD, Candidate, Naming, Skip, count_bytes, portions
 from media_analysis.retention.integrity.copying import AT_ONCE, Copier
 from media_analysis.retention.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
@@ -28,8 +28,6 @@ from media_analysis.storage.walk import OWN_NAMES, Entry, Kind, look, walk_in_ba
 
 IN_PLACE_BATCH: Final = 2000
 COPY_BATCH: Final = 100
-COPY_BATCH_BYTES: Final = 2**30
-"""A batch of large files ends earlier, so that what a crash repeats stays small."""
 MEASURE_BATCH: Final = 5000
 
 
@@ -151,8 +149,7 @@ class AdoptionService:
 
     async def _require_room(self, naming: Naming, adoption: Adoption, measure: Measure) -> None:
         """Refuse up front what the quota has no room for; only then is it worth knowing what is adopted already."""
-        async with self.db.transaction() as session:
-            await adopted.open_account(session, adoption)
+        await adopted.open_account(self.db, adoption)
         try:
             async with self.db.read_only() as session:
                 await adopted.require_room(session, adoption, measure.size_bytes)
@@ -170,6 +167,7 @@ class AdoptionService:
             unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in batch]))
         return [candidate for candidate in batch if candidate.key in unclaimed]
 
+    @retried
     async def _adopt_in_place(
         self, naming: Naming, adoption: Adoption, batch: Sequence[Candidate], report: AdoptionReport, *, read: bool
     ) -> None:
@@ -186,6 +184,7 @@ class AdoptionService:
             still = await asyncio.to_thread(_still_there, naming.root, free)
             fresh = await self._with_new_ids(session, naming, still)
             stored = await adopted.add_stored(session, adoption, fresh)
+            await adopted.count_stored(session, adoption, stored)
             failpoint("import.adopting")
         failpoint("import.adopted")
         skipped += [Skip.CHANGED] * (len(free) - len(still))
@@ -209,11 +208,12 @@ class AdoptionService:
         del read  # a copy passes through our hands anyway
         new, skipped = await self.copier.select(naming, batch, take_over=True)
         report.add(Adopted(), known=len(batch) - len(new) - len(skipped), skipped=skipped)
-        for portion in _portions(new):
+        for portion in portions(new):
             copied = await self.copier.copy(naming, adoption, portion)
             known = len(portion) - len(copied.adopted.ids) - len(copied.skipped)
             report.add(copied.adopted, known=known, skipped=copied.skipped)
 
+    @retried
     async def _record(self, request: AdoptionRequest, report: AdoptionReport) -> None:
         details = {
             "category": request.category.value,
@@ -266,18 +266,6 @@ def _foreign(places: Places) -> frozenset[str]:
 def _still_there(root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
     now = look(root, [candidate.entry.name for candidate in candidates])
     return [candidate for candidate, entry in zip(candidates, now, strict=True) if candidate.entry == entry]
-
-
-def _portions(candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
-    portions: list[list[Candidate]] = []
-    room = 0
-    for candidate in candidates:
-        if candidate.entry.size_bytes > room or not portions:
-            portions.append([])
-            room = COPY_BATCH_BYTES
-        portions[-1].append(candidate)
-        room -= candidate.entry.size_bytes
-    return portions
 
 
 async def _read_all(root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate | Skip]:

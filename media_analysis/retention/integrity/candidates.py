@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,6 +25,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_SECOND: Final = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
 _UNSAYABLE: Final = {"Cc", "Cs"}
 """Unicode categories a filename may not hold: controls and lone surrogates."""
+COPY_BATCH_BYTES: Final = 2**30
+"""A batch of large files ends earlier, so that what a crash repeats stays small."""
 HEAD: Final = HEAD_BYTES
 
 
@@ -139,3 +141,16 @@ def clean(name: str) -> str:
 
 def count_bytes(candidates: Collection[Candidate]) -> int:
     return sum(candidate.entry.size_bytes for candidate in candidates)
+
+
+def portions(candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
+    """Split a batch of files to be copied."""
+    parts: list[list[Candidate]] = []
+    room = 0
+    for candidate in candidates:
+        if candidate.entry.size_bytes > room or not parts:
+            parts.append([])
+            room = COPY_BATCH_BYTES
+        parts[-1].append(candidate)
+        room -= candidate.entry.size_bytes
+    return parts

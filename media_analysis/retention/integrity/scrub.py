@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import mark_damaged
 from media_analysis.retention.integrity.inspection import (
@@ -143,6 +143,7 @@ class ScrubService:
                 break
         return stretch
 
+    @retried
     async def _open_round(self, now: datetime | None) -> _Round:
         async with self.db.transaction() as session:
             await session.execute(_LOCK_ROUNDS)
@@ -153,6 +154,7 @@ class ScrubService:
             await session.execute(_BEGIN, {"id": made, "now": now})
             return _Round(made, BEFORE_ALL)
 
+    @retried
     async def _save(self, at: _Round, stretch: _Stretch) -> bool:
         """Write down what a stretch found and how far the round is; False when somebody else was faster."""
         async with self.db.transaction() as session:
@@ -174,6 +176,7 @@ class ScrubService:
             failpoint("scrub.saving")
         return True
 
+    @retried
     async def _end(self, at: _Round, now: datetime | None) -> None:
         async with self.db.transaction() as session:
             ending = {"id": at.id, "position": at.position, "before_all": BEFORE_ALL, "now": now}

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.retention.integrity.inspection import (
@@ -139,6 +139,7 @@ class VerifyService:
             progress(report)
             after = files[-1].id
 
+    @retried
     async def _read(
         self, inspector: Inspector, files: Sequence[TrackedFile], report: VerifyReport
     ) -> Mapping[UUID, Finding]:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.models import Notice, Pause, Sweep, SweepStatus
 from media_analysis.retention.notices.service import add_notices
@@ -55,6 +55,7 @@ class AlertService:
     status: StatusService
     archives: ArchiveWatch | None = None
 
+    @retried
     async def check(self, *, now: datetime | None = None) -> Firing:
         """Tell of every alert that began or ended since the last check; return those that hold."""
         moment = now or await self.db.now()

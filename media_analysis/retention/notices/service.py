@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import NotDelivered
 from media_analysis.retention.models import Notice
 from media_analysis.retention.outbox import backoff
@@ -111,12 +111,14 @@ class NoticeService:
             delivered += len(taken)
         return delivered
 
+    @retried
     async def forget(self, *, now: datetime | None = None) -> None:
         """Remove warnings about files whose date is long past."""
         before = (now or await self.db.now()) - REMEMBERED_FOR
         async with self.db.transaction() as session:
             await session.execute(_FORGET, {"before": before})
 
+    @retried
     async def _take(self, now: datetime | None) -> Sequence[Taken]:
         moment = now or await self.db.now()
         async with self.db.transaction() as session:
@@ -124,6 +126,7 @@ class NoticeService:
             taken = [Taken(row.id, row.topic, row.payload, row.attempts) for row in rows]
         return sorted(taken, key=lambda notice: notice.id)
 
+    @retried
     async def _mark_failed(self, taken: Sequence[Taken], error: str) -> None:
         async with self.db.transaction() as session:
             await session.execute(

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import (
     DeletionPaused,
     MediaAnalysisError,
@@ -107,6 +107,7 @@ class ApplyService:
             applied.report.status = SweepStatus.PAUSED if applied.report.paused else SweepStatus.COMPLETED
         return applied.report
 
+    @retried
     async def _begin(self, plan_id: UUID, *, digest: str, requested_by: str, now: datetime) -> _Application:
         async with self.db.transaction() as session:
             plan = await plan_queries.lock_plan(session, plan_id)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import PlanNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
@@ -53,6 +53,7 @@ class PlanService:
     db: Database
     lifetime: timedelta
 
+    @retried
     async def create(self, categories: Sequence[Category], *, requested_by: str, now: datetime | None = None) -> Plan:
         """Write down what a sweep of these categories would take now, all of it decided on one snapshot.
 

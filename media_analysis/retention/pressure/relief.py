@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import DeletionPaused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.models import RetentionRule
@@ -108,6 +108,7 @@ class Evictor:
             for claim in claims:
                 relief.count(source, await self.deleter.purge(claim))
 
+    @retried
     async def _claim(self, source: Source, relief: Relief, after: Place) -> tuple[Place | None, Sequence[Claim]]:
         """Take one batch; returns where the next begins, None when the queue is at its end."""
         await self.store.require_marker()

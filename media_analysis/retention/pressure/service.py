@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import DiskReserveReached, MediaAnalysisError, QuotaReached
 from media_analysis.retention import records
 from media_analysis.retention.burial import Order
@@ -211,6 +211,7 @@ class PressureService:
             self._tell(outcome)
         return outcome
 
+    @retried
     async def _begin(self, goal: Goal, occasion: _Occasion, report: SweepReport, outcome: Outcome) -> Relief | None:
         async with self.db.transaction() as session:
             policy = await require_policy(session)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.jobs.models import AnalysisJob
@@ -146,6 +146,7 @@ class ArchiveExpiry:
             job_ids = (await session.scalars(_JOBS_OF_COPIES, {"ids": list(file_ids)})).all()
         return [purge for job_id in job_ids for purge in await self.drop_of(job_id, order)]
 
+    @retried
     async def drop_of(self, job_id: UUID, order: Order) -> Sequence[UUID]:
         """Let go of the archive of one restored run, if it holds a copy of something deleted."""
         purges: list[UUID] = []
@@ -167,6 +168,7 @@ class ArchiveExpiry:
         failpoint("archive.dropped")
         return purges
 
+    @retried
     async def _end(self, job_id: UUID, order: Order, ended: Ended) -> None:
         async with self.db.transaction() as session:
             await require_running(session, Category.ARCHIVES)
