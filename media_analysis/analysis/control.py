@@ -151,9 +151,9 @@ class ControlService:
 
 async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> None:
     """Cancel a locked job that waits or runs, in the caller's transaction."""
-    await end_job(session, job, JobStatus.CANCELLED, now)
     if job.queue_id is not None:
         await withdraw(session, job.queue_id)
+    await end_job(session, job, JobStatus.CANCELLED, now)
 
 
 async def _require_usable(session: AsyncSession, owner: str, ids: Sequence[UUID], now: datetime) -> None:

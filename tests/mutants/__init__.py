@@ -1,8 +1,8 @@
 """Planted bugs: a harness counts only once each of them turned it red."""
 
-from tests.mutants import archives, files_and_sweeps, jobs, retention
+from tests.mutants import archives, database, files_and_sweeps, jobs, retention
 from tests.mutants.mutant import Mutant
 
-MUTANTS = (*files_and_sweeps.MUTANTS, *retention.MUTANTS, *jobs.MUTANTS, *archives.MUTANTS)
+MUTANTS = (*files_and_sweeps.MUTANTS, *retention.MUTANTS, *jobs.MUTANTS, *archives.MUTANTS, *database.MUTANTS)
 
 __all__ = ["MUTANTS", "Mutant"]

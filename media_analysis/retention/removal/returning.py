@@ -88,8 +88,8 @@ async def bring_back(
     back = [row.id for row in rows]
     if not over and not back:
         return
-    await session.execute(_FORGET_SUMMARIES, {"job_ids": back})
     await session.execute(_SHOW_OF_JOBS, {"ids": [*over, *back], "now": now, "otherwise": otherwise})
+    await session.execute(_FORGET_SUMMARIES, {"job_ids": back})
     for row in rows:
         await add_event(session, row.id, "status", {"status": row.status})
     acts = [Act(actor=actor, action=Action.RESTORED, owner=row.owner, job_id=row.id) for row in rows]

@@ -1,0 +1,51 @@
+"""Bugs in the order of locks, in what is run again, and in what is said of a database that is not well."""
+
+from tests.mutants.mutant import Mutant
+
+_CONFLICTS = "tests/db/test_conflicts.py::test_"
+_LOST = "tests/db/test_lost_commits.py::test_"
+_RACES = "tests/analysis/test_ending_races.py::test_"
+
+MUTANTS = (
+    Mutant(
+        "a job that ends holds the ledger while it publishes its results",
+        32,
+        "analysis/runs.py",
+        "            stored = {account.category: moved for account, moved in sums.items()}  # a job has one owner\n",
+        "            stored = {account.category: moved for account, moved in sums.items()}\n"
+        "            await ledger.move(session, sums)\n",
+        (f"{_RACES}jobs_end_beside_others_and_postgresql_has_to_break_no_circle[an upload]",),
+    ),
+    Mutant(
+        "what PostgreSQL rolled back for others is not run again",
+        32,
+        "db/database.py",
+        "                if time.monotonic() + pause >= ends_at:\n",
+        "                if pause:\n",
+        (f"{_CONFLICTS}of_two_that_wait_for_each_other_both_succeed",),
+    ),
+    Mutant(
+        "a deadlock is a bug",
+        32,
+        "db/faults.py",
+        '_CONTENDED_STATES: Final = ("40001", "40P01")',
+        '_CONTENDED_STATES: Final = ("40001",)',
+        (f"{_CONFLICTS}what_postgresql_rolls_back_for_others_is_run_again[40P01]",),
+    ),
+    Mutant(
+        "a COMMIT without an answer is a rollback",
+        17,
+        "db/database.py",
+        'return bool(status == "committed")',
+        "return False",
+        (f"{_LOST}a_transaction_whose_commit_was_not_answered_succeeds_if_it_was_committed[cut]",),
+    ),
+    Mutant(
+        "a COMMIT may take as long as it likes",
+        25,
+        "db/database.py",
+        "call_later(self.deadline_seconds / 2, raw.terminate)",
+        "call_later(3_600, raw.terminate)",
+        (f"{_LOST}a_transaction_whose_commit_was_not_answered_succeeds_if_it_was_committed[silent]",),
+    ),
+)
