@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.analysis.ending import end_job, hand_back_job
 from media_analysis.analysis.run import WORKER_LOST, Failure, find_sources
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.db.queue import purge_log, queue_of, withdraw
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import get_job
@@ -101,13 +101,16 @@ class ReapService:
         async with self.db.read_only() as session:
             ids: Sequence[UUID] = (await session.scalars(stuck, {"now": now, "limit": BATCH})).all()
         for job_id in ids:
-            async with self.db.transaction() as session:
-                found = await get_job(session, job_id, owner=None, now=now, lock=True)
-                done = found is not None and await change(session, *found)
-            if done:
+            if await self._change(job_id, change, now):
                 changed += 1
                 await self.discards.discard(job_id)
         return changed
+
+    @retried
+    async def _change(self, job_id: UUID, change: Change, now: datetime | None) -> bool:
+        async with self.db.transaction() as session:
+            found = await get_job(session, job_id, owner=None, now=now, lock=True)
+            return found is not None and await change(session, *found)
 
     async def _take_from_silent(self, session: AsyncSession, job: AnalysisJob, now: datetime) -> bool:
         if job.status is not JobStatus.RUNNING or job.leased_until is None or job.leased_until > now:

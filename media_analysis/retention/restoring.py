@@ -187,28 +187,29 @@ class RestoreService:
         now = now or await self.db.now()
         restored, after = 0, _FIRST
         while True:
-            async with self.db.transaction() as session:
-                asked = {**trash.values, "after": after, "limit": self.batch_size}
-                found: Sequence[UUID] = (await session.scalars(trash.look(), asked)).all()
-                restored += await self._restore_found(session, trash, found, actor=actor, now=now)
+            last, count = await self._restore_batch(trash, after=after, actor=actor, now=now)
+            restored += count
             failpoint("restore.restored_batch")
-            if found:
-                after = found[-1]
+            if last is not None:
+                after = last
             elif after == _FIRST:
                 return restored
             else:
                 after = _FIRST  # a sweep that still runs may have thrown away more behind us
 
-    async def _restore_found(
-        self, session: AsyncSession, trash: _Trash, found: Sequence[UUID], *, actor: str, now: datetime
-    ) -> int:
-        if not found:
-            return 0
-        job_ids = await returning.lock_jobs_of(session, found)
-        ids: Sequence[UUID] = (await session.scalars(trash.lock(), {**trash.values, "ids": list(found)})).all()
-        if ids:
-            await self._restore(session, ids, job_ids=job_ids, actor=actor, now=now)
-        return len(ids)
+    @retried
+    async def _restore_batch(self, trash: _Trash, *, after: UUID, actor: str, now: datetime) -> tuple[UUID | None, int]:
+        """Return the last file looked at, if any, and how many were restored."""
+        async with self.db.transaction() as session:
+            asked = {**trash.values, "after": after, "limit": self.batch_size}
+            found: Sequence[UUID] = (await session.scalars(trash.look(), asked)).all()
+            if not found:
+                return None, 0
+            job_ids = await returning.lock_jobs_of(session, found)
+            ids: Sequence[UUID] = (await session.scalars(trash.lock(), {**trash.values, "ids": list(found)})).all()
+            if ids:
+                await self._restore(session, ids, job_ids=job_ids, actor=actor, now=now)
+            return found[-1], len(ids)
 
     async def _restore(
         self, session: AsyncSession, ids: Sequence[UUID], *, job_ids: Sequence[UUID], actor: str, now: datetime

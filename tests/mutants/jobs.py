@@ -43,8 +43,8 @@ MUTANTS = (
         "broken media are tried again",
         21,
         "analysis/execution.py",
-        "again = isinstance(error, Unavailable | QuotaExceeded) and run.attempt",
-        "again = run.attempt",
+        "contended or (isinstance(error, Unavailable | QuotaExceeded) and run.attempt",
+        "contended or (run.attempt",
         (f"{_WORKER}what_will_not_pass_fails_at_once",),
     ),
     Mutant(
