@@ -1,1 +1,14 @@
 """Pages of the manual that are made from the code."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from scripts.pages import decisions, settings
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "decisions/README.md": decisions.page,
+    "reference/settings.md": settings.page,
+}
+"""Each by its place in the manual."""
