@@ -39,6 +39,19 @@ def find_lost_originals(tombstones: Rows, copies: Rows, files: Rows, jobs: Rows,
             yield f"promise 18: the archive {archive_id} holds no bytes of {hashes[lost]}"
 
 
+def find_empty_shells(copies: Rows, files: Rows, jobs: Rows) -> Iterator[str]:
+    """Promise 20: an archived run that lives, or may still leave the trash, has an archive with all of its files."""
+    present = {row["id"] for row in files}
+    kept = {
+        row["id"]
+        for row in jobs
+        if row["archived_at"] is not None and (row["deleted_at"] is None or row["restorable_until"] is not None)
+    }
+    for copy in copies:
+        if copy["job_id"] in kept and not present & {copy["file_id"], copy["archive_id"]}:
+            yield f"promise 20: {copy['file_id']} of the run {copy['job_id']} can be restored from nowhere"
+
+
 def _hashes_in(path: Path) -> set[bytes]:
     with tarfile.open(path) as tar:
         opened = (tar.extractfile(member) for member in tar)

@@ -15,7 +15,7 @@ import asyncpg
 
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
-from tests.copies import find_lost_originals
+from tests.copies import find_empty_shells, find_lost_originals
 from tests.legality import find_illegal_deletions, find_illegal_trash
 
 Rows = list[asyncpg.Record]
@@ -97,6 +97,7 @@ async def inspect_everything(
         *find_illegal_deletions(world.tombstones, world.purges, world.sweeps),
         *find_illegal_trash(world.files),
         *find_lost_originals(world.tombstones, world.copies, world.files, world.jobs, world.path_of),
+        *find_empty_shells(world.copies, world.files, world.jobs),
         *_nobody_is_alive_and_dead(world),
         *_outbox_is_whole(world),
         *_answers_are_remembered(world),

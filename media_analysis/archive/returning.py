@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.archive.service import ArchiveService
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, clock
+from media_analysis.errors import JobGone
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.restoring import Restoration, RestoreService
 
@@ -42,8 +43,13 @@ class ReturnService:
         return await self.requests.request_restore(job_id, owner=owner, requested_by=actor, file_id=file_id)
 
     async def _stand_of(self, job_id: UUID, owner: str | None) -> tuple[datetime | None, datetime | None]:
-        query = select(AnalysisJob.archived_at, AnalysisJob.deleted_at).where(AnalysisJob.id == job_id)
+        query = select(AnalysisJob, clock(None)).where(AnalysisJob.id == job_id)
         async with self.db.read_only() as session:
             mine = query if owner is None else query.where(AnalysisJob.owner == owner)
             row = (await session.execute(mine)).one_or_none()
-        return (None, None) if row is None else (row.archived_at, row.deleted_at)
+        if row is None:
+            return None, None
+        job, now = row
+        if job.deleted_at is not None and (job.restorable_until is None or job.restorable_until <= now):
+            raise JobGone(job_id, deleted_at=job.deleted_at)
+        return job.archived_at, job.deleted_at

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from media_analysis.retention.explain.explanation import Blocker, Explanation
     from media_analysis.retention.explain.jobs import JobExplanation, PartSum
     from media_analysis.retention.explain.places import ArchivePlace
+    from media_analysis.retention.explain.summary import JobSummary
     from media_analysis.retention.explain.timeline import Moment
     from media_analysis.settings import Settings
 
@@ -44,30 +45,33 @@ def explain(
 ) -> None:
     """Say when a file or a job goes, by which rule, what blocks it, and what happened so far; deleted files, too."""
     from media_analysis.retention.explain.jobs import JobExplanation
+    from media_analysis.retention.explain.summary import JobSummary
 
     told = run(_explain(load(config, data_dir).settings, target, job=job))
     if as_json:
         out.print_json(json.dumps(_document(told)))
     elif isinstance(told, JobExplanation):
         _print_job(told)
+    elif isinstance(told, JobSummary):
+        _print_summary(told)
     else:
         _print_file(told)
 
 
-async def _explain(settings: Settings, target: UUID, *, job: bool) -> Explanation | JobExplanation:
+async def _explain(settings: Settings, target: UUID, *, job: bool) -> Explanation | JobExplanation | JobSummary:
     async with open_services(settings) as runtime:
         if job:
             return await runtime.explanations.explain_job(target, owner=None, before=None, limit=MOST_FILES)
         return await runtime.explanations.explain(target, owner=None)
 
 
-def _document(told: Explanation | JobExplanation) -> Any:
-    from media_analysis.api.schemas.retention import FileRetention, JobRetention
-    from media_analysis.retention.explain.jobs import JobExplanation
+def _document(told: Explanation | JobExplanation | JobSummary) -> Any:
+    from media_analysis.api.schemas.job_summary import job_document
+    from media_analysis.api.schemas.retention import FileRetention
+    from media_analysis.retention.explain.explanation import Explanation
 
-    if isinstance(told, JobExplanation):
-        return JobRetention.from_explanation(told).model_dump(mode="json")
-    return FileRetention.model_validate(told).model_dump(mode="json")
+    document = FileRetention.model_validate(told) if isinstance(told, Explanation) else job_document(told)
+    return document.model_dump(mode="json")
 
 
 def _print_file(told: Explanation) -> None:
@@ -88,6 +92,17 @@ def _print_file(told: Explanation) -> None:
         _print_rows(
             ("next step", "at", "rule"), [(step.step, _instant(step.at), step.rule.value) for step in told.next_steps]
         )
+    _print_timeline(told.timeline)
+
+
+def _print_summary(told: JobSummary) -> None:
+    audit = told.audit
+    back = "" if told.restorable_until is None else f"; it can be restored until {_instant(told.restorable_until)}"
+    _say(f"job {audit.job_id} ({audit.name}, {audit.kind}, {audit.status}) is deleted{back}")
+    _say(f"deleted at {_instant(audit.deleted_at)} by {audit.deleted_by}: {audit.reason or 'no reason given'}")
+    _say(f"{audit.files} files, {format_size(audit.size_bytes)}, went with it")
+    if audit.archived_at is not None:
+        _say(f"archived at {_instant(audit.archived_at)}")
     _print_timeline(told.timeline)
 
 

@@ -25,6 +25,7 @@ from media_analysis.retention.removal import returning
 
 BATCH: Final = 2_000
 _FIRST: Final = UUID(int=0)
+_ALL: Final[dict[str, Any]] = {"after": _FIRST, "limit": None}
 
 
 class Restoration(NamedTuple):
@@ -152,11 +153,15 @@ class RestoreService:
             "job_id = :job_id AND owner = coalesce(CAST(:owner AS text), owner)", {"job_id": job_id, "owner": owner}
         )
         async with self.db.transaction() as session:
-            await returning.lock_restorable(session, job_id, owner=owner)
+            await returning.lock_restorable(session, job_id, owner=owner, now=now)
             await returning.bring_back(session, [job_id], actor=actor, now=now, otherwise=self.otherwise)
-            failpoint("restore.restoring_job")
             wanted: int = (await session.execute(mine.count(), mine.values)).scalar_one()
-        restored = await self._restore_all(mine, actor=actor, now=now)
+            # A run and its archive come back as they go, together.
+            archive = _Trash("job_id = :job_id AND role = 'archive'", {"job_id": job_id})
+            segments: Sequence[UUID] = (await session.scalars(archive.look(), {**archive.values, **_ALL})).all()
+            restored = await self._restore_found(session, archive, segments, actor=actor, now=now)
+            failpoint("restore.restoring_job")
+        restored += await self._restore_all(mine, actor=actor, now=now)
         return Restoration(restored, max(0, wanted - restored))
 
     async def undo(self, sweep_id: UUID, *, actor: str, now: datetime | None = None) -> Restoration:

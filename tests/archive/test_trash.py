@@ -2,14 +2,17 @@
 
 import pytest
 
-from media_analysis.errors import FileArchived, FileGone, QuotaReached
+from media_analysis.errors import FileArchived, FileGone, JobGone, QuotaReached
+from media_analysis.retention.explain.summary import JobSummary
+from media_analysis.retention.integrity.inspection import Problem
+from media_analysis.retention.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.retention.restoring import Restoration
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.archive.archived import archive, archived_content, content_of, make_run
-from tests.archive.days import age, job_row, sweep
-from tests.conftest import execute
+from tests.archive.archived import Run, archive, archived_content, content_of, make_run
+from tests.archive.days import DAY, age, job_row, sweep
+from tests.conftest import Client, execute
 
 
 @pytest.fixture
@@ -58,3 +61,72 @@ async def test_a_run_for_which_there_is_no_room_stays_in_the_trash(runtime: Runt
         await runtime.archives.returns.restore(run.id, owner="alice", actor="alice")
 
     assert (await job_row(database, run.id))["deleted_at"] is not None
+
+
+async def _trashed(runtime: Runtime) -> Run:
+    run = await make_run(runtime)
+    await archive(runtime, run.id)
+    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+    return run
+
+
+async def test_a_run_whose_time_in_the_trash_is_over_is_gone_whether_or_not_it_was_swept(
+    runtime: Runtime, database: str
+) -> None:
+    run = await _trashed(runtime)
+    over = f"UPDATE analysis_jobs SET restorable_until = now() WHERE id = '{run.id}'"
+    await execute(
+        database, over, f"UPDATE media_files SET trash_ends_at = now(), due_at = now() WHERE job_id = '{run.id}'"
+    )
+
+    with pytest.raises(JobGone):
+        await runtime.archives.returns.restore(run.id, owner="alice", actor="alice")
+    with pytest.raises(JobGone):
+        await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
+    await sweep(runtime, Category.ARCHIVES)
+
+    row = await job_row(database, run.id)
+    assert (row["restorable_until"], row["deleted_at"] is None) == (None, False)
+    with pytest.raises(JobGone):
+        await runtime.archives.returns.restore(run.id, owner="alice", actor="alice")
+
+
+async def test_a_sweep_of_other_categories_leaves_run_and_archive_together(runtime: Runtime) -> None:
+    run = await _trashed(runtime)
+
+    await sweep(runtime, Category.OUTPUTS, Category.FRAMES, later=2 * DAY)
+
+    await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
+    assert await archived_content(runtime, run.id, run.files["run.log"].id) == run.contents["run.log"]
+
+
+async def test_verify_names_a_run_whose_archive_is_gone(runtime: Runtime, database: str) -> None:
+    run = await _trashed(runtime)
+    await execute(database, f"UPDATE archived_files SET archive_id = gen_random_uuid() WHERE job_id = '{run.id}'")
+
+    report = await VerifyService(runtime.db, runtime.store).run(VerifyRequest(requested_by="test"))
+    with pytest.raises(JobGone):
+        await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
+    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice", hard=True), owner="alice")
+
+    assert report.problems == {Problem.RUN_LOST: 1}
+    assert report.findings[0].key == run.job.folder_name
+
+
+async def test_what_a_deleted_run_was_stays_readable(client: Client, runtime: Runtime) -> None:
+    run = await _trashed(runtime)
+    in_trash = await runtime.explanations.explain_job(run.id, owner="alice", before=None, limit=1)
+    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice", hard=True), owner="alice")
+
+    told = await client.request("GET", f"/api/v1/jobs/{run.id}/retention", by="alice")
+    foreign = await client.request("GET", f"/api/v1/jobs/{run.id}/retention", by="bob")
+    audit = await client.request("GET", "/api/v1/audit", by="admin", params={"job_id": str(run.id)})
+
+    assert isinstance(in_trash, JobSummary)
+    assert in_trash.restorable_until is not None
+    summary = told.json()
+    assert (told.status_code, summary["state"], summary["restorable_until"]) == (200, "deleted", None)
+    assert (summary["files"], summary["deleted_by"]) == (1, "alice")
+    assert summary["archived_at"] is not None
+    assert foreign.status_code == 404
+    assert [event["action"] for event in audit.json()["items"]] == ["deleted", "trashed", "archived"]

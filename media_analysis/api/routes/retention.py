@@ -10,6 +10,7 @@ from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.errors import problems
 from media_analysis.api.pages import PageQuery
+from media_analysis.api.schemas.job_summary import JobSummaryRead, job_document
 from media_analysis.api.schemas.retention import FileRetention, JobRetention
 from media_analysis.retention.explain.explanation import Explanation
 
@@ -32,7 +33,7 @@ async def explain_file(file_id: UUID, services: Serving, caller: Caller) -> Expl
 @router.get("/jobs/{job_id}/retention", tags=["jobs"], responses={**_PROBLEMS, **problems(errors.JobNotFound)})
 async def explain_job(
     job_id: UUID, services: Serving, caller: Caller, query: Annotated[PageQuery, Query()]
-) -> JobRetention:
-    """Say when a job's files go, by which rule, and what happened to the job."""
+) -> JobRetention | JobSummaryRead:
+    """Say when a job's files go, by which rule, and what happened to the job; of a deleted one, what stays of it."""
     told = await services.explanations.explain_job(job_id, owner=caller.scope, before=query.before(), limit=query.limit)
-    return JobRetention.from_explanation(told)
+    return job_document(told)

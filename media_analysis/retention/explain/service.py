@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import FileNotFound, JobNotFound
+from media_analysis.errors import FileNotFound
 from media_analysis.jobs.queries import get_job, list_users
 from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.explain.archival import ArchivalTerms, find_archiving
@@ -32,6 +32,7 @@ from media_analysis.retention.explain.queries import (
     list_events,
 )
 from media_analysis.retention.explain.standing import Standing, may_be_evicted
+from media_analysis.retention.explain.summary import JobSummary, summarise
 from media_analysis.retention.explain.timeline import tell_buried, tell_living
 from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.policies import require_policy
@@ -69,19 +70,19 @@ class ExplainService:
 
     async def explain_job(
         self, job_id: UUID, *, owner: str | None, before: UUID | None, limit: int, now: datetime | None = None
-    ) -> JobExplanation:
-        """Explain a job, with one page of its files, as of one moment.
+    ) -> JobExplanation | JobSummary:
+        """Explain a job, with one page of its files, as of one moment; of a deleted one, what stays of it.
 
         Raises:
-            JobNotFound: unknown, deleted, or somebody else's.
+            JobNotFound: unknown, or somebody else's.
 
         """
 
-        async def read() -> JobExplanation:
+        async def read() -> JobExplanation | JobSummary:
             async with self.db.read_only() as session:
                 found = await get_job(session, job_id, owner=owner, now=now)
                 if found is None:
-                    raise JobNotFound(job_id)
+                    return await summarise(session, job_id, owner=owner)
                 job, at = found
                 explainer = await JobExplainer.load(
                     session, job, now=at, strategy=self.strategy, next_tick=self.next_tick, archival=self.archival

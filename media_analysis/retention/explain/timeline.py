@@ -8,7 +8,7 @@ from uuid import UUID
 
 from media_analysis.files.audit import Action, AuditEvent
 from media_analysis.files.models import FileState, MediaFile, RetentionRule, Tombstone
-from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.models import AnalysisJob, JobAudit
 from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import BuriedFile, LivingFile
 
@@ -84,6 +84,21 @@ def tell_job(job: AnalysisJob, events: Sequence[AuditEvent]) -> Sequence[Moment]
     if job.archived_at is not None:
         born += _unless_audited(Moment(at=job.archived_at, event=Action.ARCHIVED), events)
     return _in_order([*born, *_told(events)])
+
+
+def tell_summary(audit: JobAudit, events: Sequence[AuditEvent]) -> Sequence[Moment]:
+    """Return what happened to a deleted job, of which a summary stays."""
+    instants = (
+        ("created", audit.created_at, audit.owner),
+        ("started", audit.started_at, None),
+        (audit.status, audit.completed_at, None),
+    )
+    moments = [Moment(at=at, event=event, actor=actor) for event, at, actor in instants if at is not None]
+    if audit.archived_at is not None:
+        moments += _unless_audited(Moment(at=audit.archived_at, event=Action.ARCHIVED), events)
+    if not any(event.action in {Action.DELETED, Action.TRASHED} for event in events):
+        moments.append(Moment(at=audit.deleted_at, event=Action.DELETED, actor=audit.deleted_by, reason=audit.reason))
+    return _in_order([*moments, *_told(events)])
 
 
 def find_purged(found: BuriedFile) -> datetime | None:

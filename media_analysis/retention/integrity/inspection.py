@@ -35,6 +35,7 @@ class Problem(StrEnum):
     HASH_DIFFERS = "hash_differs"
     UNREADABLE = "unreadable"
     UNTRACKED = "untracked"
+    RUN_LOST = "run_lost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,17 @@ _BURIED = text("""
     WHERE purge.confirmed_at IS NULL AND (purge.due_at IS NOT NULL OR purge.dead_at IS NOT NULL)
         AND stone.key = ANY(CAST(:keys AS text[]))
 """)
+# What of an archived run lives neither by itself nor in a segment; one whose time in the trash is over ends anyway.
+_RUNS = text("""
+    SELECT job.id, job.folder_name, (
+        SELECT count(*) FROM archived_files AS copy WHERE copy.job_id = job.id
+            AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
+            AND NOT EXISTS (SELECT FROM media_files AS segment WHERE segment.id = copy.archive_id)
+    ) AS lost
+    FROM analysis_jobs AS job WHERE job.id > :after AND job.archived_at IS NOT NULL
+        AND (job.deleted_at IS NULL OR job.restorable_until > coalesce(CAST(:now AS timestamptz), now()))
+    ORDER BY job.id LIMIT :limit
+""")
 _LOCK_TREE = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.tree', 0))")
 
 
@@ -120,6 +131,7 @@ class VerifyService:
         await self.store.require_marker()
         report, told = VerifyReport(), progress or _nobody
         await self._walk_rows(request, report, told)
+        await self._walk_runs(report, now)
         await self._walk_objects(request, report, told, now or await self.db.now())
         return report
 
@@ -138,6 +150,15 @@ class VerifyService:
             report.files += len(files)
             progress(report)
             after = files[-1].id
+
+    async def _walk_runs(self, report: VerifyReport, now: datetime | None) -> None:
+        """Look for archived runs, in the trash or not, that cannot come back: part of their archives is gone."""
+        after: UUID | None = BEFORE_ALL
+        while after is not None:
+            async with self.db.read_only() as session:
+                rows = (await session.execute(_RUNS, {"after": after, "now": now, "limit": PAGE})).all()
+            report.add([_lost_run(row.folder_name, row.lost) for row in rows if row.lost])
+            after = rows[-1].id if len(rows) == PAGE else None
 
     @retried
     async def _read(
@@ -214,6 +235,10 @@ class VerifyService:
 
 def _nobody(_: VerifyReport) -> None:
     return
+
+
+def _lost_run(folder_name: str, files: int) -> Finding:
+    return Finding(Problem.RUN_LOST, folder_name, f"{files} of its archived files lie in no archive any more")
 
 
 def _unreadable(entry: Entry) -> Finding:

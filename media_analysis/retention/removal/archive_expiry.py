@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Final
 from uuid import UUID
 
@@ -11,13 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
+from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention import burial
 from media_analysis.retention.burial import Freed, Order
 from media_analysis.retention.guard.pauses import require_running
+from media_analysis.retention.policies import require_policy
 from media_analysis.retention.removal import jobs
-from media_analysis.retention.removal.condemned import Amount, Condemned, Haul
+from media_analysis.retention.removal.closing import forget_jobs
+from media_analysis.retention.removal.condemned import Amount, Condemned, Haul, of_job
+from media_analysis.retention.sorting import sort_out
 from media_analysis.storage.category import Category
 
 BATCH: Final = 200
@@ -70,8 +75,23 @@ _LOCK_STALE: Final = text(f"""
 # Whoever archives or restores a run has its segments locked, so a claimer who has them locked sees how it stands.
 _BOUND: Final = text("""
     SELECT segment.id FROM media_files AS segment JOIN analysis_jobs AS job ON job.id = segment.job_id
-    WHERE segment.id = ANY(CAST(:ids AS uuid[])) AND segment.role = 'archive' AND segment.state = 'stored'
-        AND job.archived_at IS NOT NULL AND job.deleted_at IS NULL
+    WHERE segment.id = ANY(CAST(:ids AS uuid[])) AND segment.role = 'archive'
+        AND job.archived_at IS NOT NULL AND (job.deleted_at IS NULL OR job.restorable_until IS NOT NULL)
+""")
+_LIST_TRASH: Final = text("""
+    SELECT id, restorable_until FROM analysis_jobs
+    WHERE archived_at IS NOT NULL AND restorable_until <= :now AND (restorable_until, id) > (:after_at, :after_id)
+    ORDER BY restorable_until, id LIMIT :limit
+""")
+_LOCK_TRASH: Final = text("""
+    SELECT id FROM analysis_jobs WHERE id = :id AND archived_at IS NOT NULL AND restorable_until <= :now
+    FOR UPDATE SKIP LOCKED
+""")
+# Whoever restores one of them has it locked, finds its segments gone, and says so.
+_LOCK_UNRESTORABLE: Final = text("""
+    SELECT id FROM analysis_jobs WHERE archived_at IS NOT NULL AND restorable_until IS NOT NULL
+        AND id = ANY(ARRAY(SELECT job_id FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))))
+    ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 _JOBS_OF_COPIES: Final = text("""
     SELECT DISTINCT job_id FROM archived_files WHERE file_id = ANY(CAST(:ids AS uuid[])) ORDER BY job_id
@@ -80,8 +100,15 @@ _DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = :id")
 
 
 async def list_bound(session: AsyncSession, file_ids: Sequence[UUID]) -> frozenset[UUID]:
-    """Return those of locked files that are archives of archived runs, which go with their runs only."""
+    """Return those of locked files that are archives of archived runs, in the trash or not: they go with their runs."""
     return frozenset((await session.scalars(_BOUND, {"ids": list(file_ids)})).all())
+
+
+async def forget_runs_of(session: AsyncSession, file_ids: Sequence[UUID]) -> None:
+    """Let go for good of deleted runs whose archives were just buried, as pressure does: nothing could come back."""
+    job_ids = (await session.scalars(_LOCK_UNRESTORABLE, {"ids": list(file_ids)})).all()
+    if job_ids:
+        await forget_jobs(session, job_ids)
 
 
 @dataclass
@@ -118,6 +145,49 @@ class ArchiveExpiry:
             if len(over) < BATCH:
                 return ended
             after = (over[-1].expires_at, over[-1].id)
+
+    async def forget_over(self, order: Order) -> Sequence[UUID]:
+        """End the time in the trash of archived runs, each with its archive; return the outbox entries.
+
+        Raises:
+            DeletionPaused: somebody has to confirm first.
+
+        """
+        purges, after = list[UUID](), (_START, UUID(int=0))
+        while True:
+            asked = {"now": order.now, "after_at": after[0], "after_id": after[1], "limit": BATCH}
+            async with self.db.read_only() as session:
+                over = (await session.execute(_LIST_TRASH, asked)).all()
+            for row in over:
+                purges += await self._forget(row.id, order)
+            if len(over) < BATCH:
+                return purges
+            after = (over[-1].restorable_until, over[-1].id)
+
+    async def _forget(self, job_id: UUID, order: Order) -> Sequence[UUID]:
+        async with self.db.transaction() as session:
+            await require_running(session, Category.ARCHIVES)
+            if (await session.scalars(_LOCK_TRASH, {"id": job_id, "now": order.now})).one_or_none() is None:
+                return ()  # restored or deleted for good meanwhile, or somebody else ends it
+            await jobs.lock_files(session, job_id)
+            if (await of_job(job_id).weigh(session, now=order.now, with_trash=True)).obstacles:
+                return ()  # a hold keeps it in the trash
+            purges = await self._bury(session, job_id, order)
+            await forget_jobs(session, [job_id])
+            failpoint("archive.forgetting")
+        failpoint("archive.forgotten")
+        return purges
+
+    async def _bury(self, session: AsyncSession, job_id: UUID, order: Order) -> Sequence[UUID]:
+        policy, moved, purges = await require_policy(session), list[tuple[Account, Movement]](), list[UUID]()
+        async for page in of_job(job_id).read(session, [FileState.STORED, FileState.TRASHED]):
+            for category, group in groupby(page, key=lambda file: file[0]):
+                decided = sort_out([facts for _, facts in group], policy.of(category), order.now, trash=False)
+                claims, freed = await burial.bury(session, decided.buried, order, category=category)
+                purges += [claim.purge_id for claim in claims]
+                moved += freed
+        await burial.settle(session, moved)
+        return purges
 
     async def count_over(self, session: AsyncSession, *, now: datetime) -> int:
         """Count the archived runs that `end_over` would end."""

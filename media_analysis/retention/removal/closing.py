@@ -49,12 +49,14 @@ _SUMMARISE: Final = text("""
     INSERT INTO job_audit (job_id, owner, name, kind, folder_name, status, created_at, started_at, completed_at,
                            archived_at, expires_at, deleted_at, deleted_by, reason, files, size_bytes, stats)
     SELECT id, owner, name, kind, folder_name, status::text, created_at, started_at, completed_at,
-           archived_at, expires_at, deleted_at, :deleted_by, :reason, told.files, told.size_bytes,
+           coalesce(archived_at, (SELECT max(at) FROM audit_events WHERE job_id = told.id AND action = 'archived')),
+           expires_at, deleted_at, :deleted_by, :reason, told.files, told.size_bytes,
            CAST(told.stats AS jsonb) || jsonb_build_object(
                'duration_seconds', round(extract(epoch FROM completed_at - started_at), 3))
     FROM unnest(CAST(:job_ids AS uuid[]), CAST(:files AS bigint[]), CAST(:sizes AS bigint[]), CAST(:stats AS text[]))
         AS told(id, files, size_bytes, stats) JOIN analysis_jobs USING (id)
     ON CONFLICT (job_id) DO UPDATE SET deleted_by = excluded.deleted_by, reason = excluded.reason,
+        archived_at = coalesce(job_audit.archived_at, excluded.archived_at),
         stats = job_audit.stats || jsonb_build_object('purged', excluded.stats)
 """)
 

@@ -135,7 +135,7 @@ class RunExpiry:
         return Gone(results, jobs)
 
     async def end_archived(self, order: Order) -> Ended:
-        """End archived runs whose time is over, with their archives, and archives that hold what was deleted.
+        """End archived runs whose time, in the trash too, is over, and archives that hold what was deleted.
 
         Raises:
             DeletionPaused: somebody has to confirm first.
@@ -143,6 +143,7 @@ class RunExpiry:
         """
         archives = ArchiveExpiry(self.db, self.trash)
         ended = await archives.end_over(order)
+        ended.purges += await archives.forget_over(order)
         ended.purges += await archives.drop_stale(order)
         return ended
 

@@ -21,9 +21,19 @@ _LOCK_JOBS: Final = text(f"""
     )) {_LOCK}
 """)  # noqa: S608 - constants
 _LOCK_JOB: Final = text(f"""
-    SELECT id, deleted_at, restorable_until FROM analysis_jobs
+    SELECT id, deleted_at, restorable_until, archived_at FROM analysis_jobs
     WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner) {_LOCK}
 """)  # noqa: S608 - constants
+_LOCK_ARCHIVE: Final = text("""
+    SELECT count(*) FROM (
+        SELECT FROM media_files WHERE job_id = :id AND role = 'archive' ORDER BY id FOR UPDATE
+    ) AS locked
+""")
+_COUNT_LOST: Final = text("""
+    SELECT count(*) FROM archived_files AS copy
+    WHERE copy.job_id = :id AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
+        AND NOT EXISTS (SELECT FROM media_files AS segment WHERE segment.id = copy.archive_id)
+""")
 _BRING_BACK: Final = text("""
     UPDATE analysis_jobs SET deleted_at = NULL, deletion_reason = NULL, restorable_until = NULL,
         expires_at = CASE WHEN expires_at <= :now THEN :now + :otherwise ELSE expires_at END
@@ -62,18 +72,24 @@ async def lock_jobs_of(session: AsyncSession, file_ids: Sequence[UUID]) -> Seque
     return (await session.scalars(_LOCK_JOBS, {"file_ids": list(file_ids)})).all()
 
 
-async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | None) -> None:
-    """Lock a job that lives, or can be brought back.
+async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | None, now: datetime) -> None:
+    """Lock a job that lives, or can be brought back; of an archived one also the archive, which is all there is of it.
 
     Raises:
-        JobNotFound, JobGone: there is none, or it is gone for good.
+        JobNotFound, JobGone: there is none, its time in the trash is over, or its archive is gone.
 
     """
     row = (await session.execute(_LOCK_JOB, {"id": job_id, "owner": owner})).one_or_none()
     if row is None:
         await raise_absent(session, job_id, owner)
-    if row.deleted_at is not None and row.restorable_until is None:
+    if row.deleted_at is None:
+        return
+    if row.restorable_until is None or row.restorable_until <= now:
         raise JobGone(job_id, deleted_at=row.deleted_at)
+    if row.archived_at is not None:
+        await session.execute(_LOCK_ARCHIVE, {"id": job_id})
+        if (await session.execute(_COUNT_LOST, {"id": job_id})).scalar_one():
+            raise JobGone(job_id, deleted_at=row.deleted_at)
 
 
 async def bring_back(

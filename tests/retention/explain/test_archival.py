@@ -26,7 +26,9 @@ AFTER, KEPT_FOR = 7 * DAY, 30 * DAY
 
 async def explain(runtime: Runtime, run: Run | UUID) -> JobExplanation:
     job_id = run if isinstance(run, UUID) else run.id
-    return await runtime.explanations.explain_job(job_id, owner=None, before=None, limit=100)
+    told = await runtime.explanations.explain_job(job_id, owner=None, before=None, limit=100)
+    assert isinstance(told, JobExplanation)
+    return told
 
 
 async def archival(runtime: Runtime, run: Run | UUID) -> RunArchival:

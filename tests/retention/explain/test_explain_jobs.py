@@ -37,7 +37,9 @@ async def job_id(database: str, runtime: Runtime) -> UUID:
 async def explain(
     runtime: Runtime, job_id: UUID, *, owner: str | None = "alice", before: UUID | None = None, limit: int = 100
 ) -> JobExplanation:
-    return await runtime.explanations.explain_job(job_id, owner=owner, before=before, limit=limit)
+    told = await runtime.explanations.explain_job(job_id, owner=owner, before=before, limit=limit)
+    assert isinstance(told, JobExplanation)
+    return told
 
 
 async def test_a_job_is_explained_by_its_files(runtime: Runtime, plant: Plant, database: str, job_id: UUID) -> None:

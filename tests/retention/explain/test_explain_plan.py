@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event
 
+from media_analysis.retention.explain.jobs import JobExplanation
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.conftest import execute, fetch
@@ -62,5 +63,6 @@ async def statements_of(runtime: Runtime, file_id: UUID, job_id: UUID) -> list[t
     of_job = await runtime.explanations.explain_job(job_id, owner=None, before=None, limit=10)
     event.remove(runtime.db.engine.sync_engine, "before_cursor_execute", note)
     assert told.eviction_rank is not None
+    assert isinstance(of_job, JobExplanation)
     assert [file.file_id for file in of_job.items] == [file_id]
     return asked
