@@ -25,7 +25,6 @@ from media_analysis.retention.removal import returning
 
 BATCH: Final = 2_000
 _FIRST: Final = UUID(int=0)
-_ALL: Final[dict[str, Any]] = {"after": _FIRST, "limit": None}
 
 
 class Restoration(NamedTuple):
@@ -153,15 +152,14 @@ class RestoreService:
             "job_id = :job_id AND owner = coalesce(CAST(:owner AS text), owner)", {"job_id": job_id, "owner": owner}
         )
         async with self.db.transaction() as session:
-            await returning.lock_restorable(session, job_id, owner=owner, now=now)
-            await returning.bring_back(session, [job_id], actor=actor, now=now, otherwise=self.otherwise)
+            segments = await returning.lock_restorable(session, job_id, owner=owner, now=now)
             wanted: int = (await session.execute(mine.count(), mine.values)).scalar_one()
-            # A run and its archive come back as they go, together.
-            archive = _Trash("job_id = :job_id AND role = 'archive'", {"job_id": job_id})
-            segments: Sequence[UUID] = (await session.scalars(archive.look(), {**archive.values, **_ALL})).all()
-            restored = await self._restore_found(session, archive, segments, actor=actor, now=now)
+            if segments:  # a run and its archive come back as they go, together
+                await self._restore(session, segments, job_ids=[job_id], actor=actor, now=now)
+            else:
+                await returning.bring_back(session, [job_id], actor=actor, now=now, otherwise=self.otherwise)
             failpoint("restore.restoring_job")
-        restored += await self._restore_all(mine, actor=actor, now=now)
+        restored = len(segments) + await self._restore_all(mine, actor=actor, now=now)
         return Restoration(restored, max(0, wanted - restored))
 
     async def undo(self, sweep_id: UUID, *, actor: str, now: datetime | None = None) -> Restoration:

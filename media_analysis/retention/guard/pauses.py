@@ -24,6 +24,8 @@ BREAKER_CAUSES: Final = (PauseCause.SHARE, PauseCause.MEDIAN)
 SETTLE_SECONDS: Final = 10.0
 SETTLE_LOOK_SECONDS: Final = 0.1
 Observe = Callable[[PauseCause], None]
+_LOCK_CLOCK: Final = select(Instance.id).with_for_update()
+"""Before pauses, as who doubts the clock does."""
 log = structlog.get_logger()
 
 
@@ -144,6 +146,7 @@ class PauseService:
 
         """
         async with self.db.transaction() as session:
+            await session.execute(_LOCK_CLOCK)
             pause = (await session.scalars(_locked(Pause.id == pause_id))).one_or_none()
             if pause is None:
                 raise PauseNotFound(pause_id)
@@ -162,6 +165,7 @@ class PauseService:
 
         """
         async with self.db.transaction() as session:
+            await session.execute(_LOCK_CLOCK)
             pauses = (await session.scalars(_locked(Pause.resumed_at.is_(None)))).all()
             if not pauses:
                 return []

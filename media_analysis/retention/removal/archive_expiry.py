@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
-from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention import burial
@@ -172,22 +171,23 @@ class ArchiveExpiry:
             await jobs.lock_files(session, job_id)
             if (await of_job(job_id).weigh(session, now=order.now, with_trash=True)).obstacles:
                 return ()  # a hold keeps it in the trash
-            purges = await self._bury(session, job_id, order)
+            purges, moved = await self._bury(session, job_id, order)
             await forget_jobs(session, [job_id])
+            await burial.settle(session, moved)
             failpoint("archive.forgetting")
         failpoint("archive.forgotten")
         return purges
 
-    async def _bury(self, session: AsyncSession, job_id: UUID, order: Order) -> Sequence[UUID]:
-        policy, moved, purges = await require_policy(session), list[tuple[Account, Movement]](), list[UUID]()
+    async def _bury(self, session: AsyncSession, job_id: UUID, order: Order) -> tuple[Sequence[UUID], Freed]:
+        policy, purges = await require_policy(session), list[UUID]()
+        moved: Freed = []
         async for page in of_job(job_id).read(session, [FileState.STORED, FileState.TRASHED]):
             for category, group in groupby(page, key=lambda file: file[0]):
                 decided = sort_out([facts for _, facts in group], policy.of(category), order.now, trash=False)
                 claims, freed = await burial.bury(session, decided.buried, order, category=category)
                 purges += [claim.purge_id for claim in claims]
                 moved += freed
-        await burial.settle(session, moved)
-        return purges
+        return purges, moved
 
     async def count_over(self, session: AsyncSession, *, now: datetime) -> int:
         """Count the archived runs that `end_over` would end."""

@@ -31,11 +31,11 @@ _HIDE_RESULTS: Final = text("""
     )) RETURNING job_id
 """)
 _FORGET: Final = (
+    text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))"),
     text("""
         DELETE FROM job_events USING analysis_jobs AS job
         WHERE job.id = ANY(CAST(:job_ids AS uuid[])) AND job_id = job.id AND number < job.last_event
     """),
-    text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))"),
     text("DELETE FROM archived_files WHERE job_id = ANY(CAST(:job_ids AS uuid[]))"),
 )
 _DROP: Final = text("DELETE FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))")

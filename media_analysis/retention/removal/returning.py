@@ -25,9 +25,7 @@ _LOCK_JOB: Final = text(f"""
     WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner) {_LOCK}
 """)  # noqa: S608 - constants
 _LOCK_ARCHIVE: Final = text("""
-    SELECT count(*) FROM (
-        SELECT FROM media_files WHERE job_id = :id AND role = 'archive' ORDER BY id FOR UPDATE
-    ) AS locked
+    SELECT id, state::text AS state FROM media_files WHERE job_id = :id AND role = 'archive' ORDER BY id FOR UPDATE
 """)
 _COUNT_LOST: Final = text("""
     SELECT count(*) FROM archived_files AS copy
@@ -72,8 +70,8 @@ async def lock_jobs_of(session: AsyncSession, file_ids: Sequence[UUID]) -> Seque
     return (await session.scalars(_LOCK_JOBS, {"file_ids": list(file_ids)})).all()
 
 
-async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | None, now: datetime) -> None:
-    """Lock a job that lives, or can be brought back; of an archived one also the archive, which is all there is of it.
+async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | None, now: datetime) -> Sequence[UUID]:
+    """Lock a job that lives, or can be brought back; return the segments of its archive that are trash, locked too.
 
     Raises:
         JobNotFound, JobGone: there is none, its time in the trash is over, or its archive is gone.
@@ -83,13 +81,15 @@ async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | N
     if row is None:
         await raise_absent(session, job_id, owner)
     if row.deleted_at is None:
-        return
+        return ()
     if row.restorable_until is None or row.restorable_until <= now:
         raise JobGone(job_id, deleted_at=row.deleted_at)
-    if row.archived_at is not None:
-        await session.execute(_LOCK_ARCHIVE, {"id": job_id})
-        if (await session.execute(_COUNT_LOST, {"id": job_id})).scalar_one():
-            raise JobGone(job_id, deleted_at=row.deleted_at)
+    if row.archived_at is None:
+        return ()
+    segments = (await session.execute(_LOCK_ARCHIVE, {"id": job_id})).all()
+    if (await session.execute(_COUNT_LOST, {"id": job_id})).scalar_one():
+        raise JobGone(job_id, deleted_at=row.deleted_at)
+    return [segment.id for segment in segments if segment.state == "trashed"]
 
 
 async def bring_back(
