@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial, wraps
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
@@ -69,6 +69,28 @@ def clock(now: datetime | None) -> ColumnElement[datetime]:
     return func.now() if now is None else literal(now)
 
 
+@dataclass
+class Refusal:
+    """When the database last took no changes, and why."""
+
+    reason: str | None = None
+    at: float = 0.0
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note it if the block is refused."""
+        try:
+            yield
+        except DatabaseUnavailable as error:
+            if error.refusal is not None:
+                self.reason, self.at = error.refusal, time.monotonic()
+            raise
+
+    def reason_since(self, instant: float) -> str | None:
+        """Return why changes were refused at or after an instant of the monotonic clock, if they were."""
+        return self.reason if self.at >= instant else None
+
+
 @dataclass(frozen=True)
 class Database:
     """The only way to PostgreSQL; a transaction is a `with` block that commits at its end."""
@@ -76,6 +98,7 @@ class Database:
     engine: AsyncEngine
     deadline_seconds: float
     address: Address
+    refusal: Refusal = field(default_factory=Refusal, init=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -84,7 +107,7 @@ class Database:
         Where the answer to the COMMIT is lost, or late, PostgreSQL is asked on another connection how it ended.
         """
         ending: _Ending | None = None
-        with translated_errors():
+        with self.refusal.noted(), translated_errors():
             try:
                 async with _new_session(self.engine) as session, session.begin():
                     yield session

@@ -18,6 +18,12 @@ class DatabaseUnavailable(Unavailable):
         if takes_no_changes:
             self.reason = reason
 
+    @property
+    def refusal(self) -> str | None:
+        """Why the database takes no changes, None where something else is wrong with it."""
+        told: str | None = vars(self).get("reason")
+        return told
+
     def __str__(self) -> str:
         return f"{self.args[0]} ({self._reason})"
 
@@ -40,6 +46,11 @@ class StoreUnavailable(Unavailable):
     def __init__(self, reason: str) -> None:
         super().__init__("the store does not answer")
         self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it, in words or as the kernel's name of the error; for operators."""
+        return self._reason
 
     def __str__(self) -> str:
         return f"{self.args[0]} ({self._reason})"

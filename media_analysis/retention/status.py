@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy import text
 
@@ -13,6 +14,7 @@ from media_analysis.files import ledger
 from media_analysis.files.damage import count_damaged
 from media_analysis.files.models import LedgerEntry
 from media_analysis.retention.guard.pauses import list_pauses
+from media_analysis.retention.guard.probe import WriteProbe
 from media_analysis.retention.lives import Lives, sum_lives
 from media_analysis.retention.models import Pause
 from media_analysis.retention.policies import get_policy
@@ -99,6 +101,11 @@ class StatusService:
 
         return await self.db.retry(read)
 
+    @cached_property
+    def write_probe(self) -> WriteProbe:
+        """What says whether database and store take changes."""
+        return WriteProbe(self.db, self.store)
+
     async def backlog(self, *, now: datetime | None = None) -> Backlog:
         """Return how late deletion is, in seconds per category, and what it could not finish."""
         async with self.db.read_only() as session:
@@ -110,7 +117,7 @@ class StatusService:
 
     async def problems(self) -> Sequence[str]:
         """Return what is wrong, each in a sentence an operator can act on; empty when all is well."""
-        parts = (self._marker_problems, self._database_problems, self._space_problems)
+        parts = (self._marker_problems, self._database_problems, self._space_problems, self._writing_problems)
         found: list[str] = []
         for part in parts:
             try:
@@ -121,6 +128,11 @@ class StatusService:
 
     async def _marker_problems(self) -> Sequence[str]:
         await self.store.require_marker()
+        return []
+
+    async def _writing_problems(self) -> Sequence[str]:
+        await self.write_probe.require_database()
+        await self.write_probe.require_store()
         return []
 
     async def _database_problems(self) -> Sequence[str]:

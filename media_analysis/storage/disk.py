@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from media_analysis.storage.marker import require_marker
 from media_analysis.storage.opening import open_object
 from media_analysis.storage.overwriting import overwrite_all
 from media_analysis.storage.places import Places
+from media_analysis.storage.probing import measure, prove_writable
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
 from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
@@ -116,10 +116,12 @@ class DiskStore:
 
     async def capacity(self, key: str = "") -> Capacity:
         try:
-            usage = await self._run(shutil.disk_usage, self.places.root_of(key))
+            return await self._run(measure, self.places.root_of(key))
         except OSError as error:
             raise StoreUnavailable(errno_name(error)) from error
-        return Capacity(total_bytes=usage.total, free_bytes=usage.free)
+
+    async def require_writable(self) -> None:
+        await self._run(prove_writable, self.places.roots)
 
     def _run(self, work: Callable[..., Value], *arguments: object) -> asyncio.Future[Value]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

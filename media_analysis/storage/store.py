@@ -21,10 +21,14 @@ class DeleteOutcome:
 
 @dataclass(frozen=True)
 class Capacity:
-    """Bytes of the medium below the store."""
+    """What the medium below the store has."""
 
     total_bytes: int
     free_bytes: int
+    total_inodes: int = 0
+    """0 where the medium does not count them."""
+    free_inodes: int = 0
+    is_read_only: bool = False
 
 
 class ObjectWriter(Protocol):
@@ -105,6 +109,15 @@ class ObjectStore(Protocol):
         """Move objects into the day's quarantine, durably; return where each one is, leaving out what was gone.
 
         Every disk has a quarantine of its own.
+        """
+        ...
+
+    async def require_writable(self) -> None:
+        """Return once something was written durably and is gone again, on every disk.
+
+        Raises:
+            StoreUnavailable: says why nothing can be written.
+
         """
         ...
 

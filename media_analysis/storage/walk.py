@@ -19,7 +19,7 @@ from media_analysis.storage.unlinking import errno_name
 
 QUARANTINE: Final = ".quarantine"
 """Where objects nobody tracks wait for a person, in the root they lay below, by the day they were moved."""
-OWN_NAMES: Final = frozenset({MARKER_NAME, f"{MARKER_NAME}.part", QUARANTINE, "lost+found"})
+OWN_NAMES: Final = frozenset({MARKER_NAME, f"{MARKER_NAME}.part", f"{MARKER_NAME}.probe", QUARANTINE, "lost+found"})
 """What lies in a root of the store and is no object."""
 
 

@@ -48,4 +48,31 @@ MUTANTS = (
         "call_later(3_600, raw.terminate)",
         (f"{_LOST}a_transaction_whose_commit_was_not_answered_succeeds_if_it_was_committed[silent]",),
     ),
+    Mutant(
+        "the write probe only reads",
+        38,
+        "retention/guard/probe.py",
+        "await session.execute(_WRITE)",
+        'await session.execute(text("SELECT 1"))',
+        (
+            "tests/retention/guard/test_probe.py::test_many_who_ask_at_once_and_within_five_seconds_cause_one_write",
+            "tests/api/test_unwritable.py::test_a_database_that_became_read_only_is_told_as_such_and_needs_no_restart",
+        ),
+    ),
+    Mutant(
+        "the store's probe writes nothing",
+        38,
+        "storage/probing.py",
+        "            _write_to(root)\n",
+        "            pass\n",
+        ("tests/storage/test_probing.py::test_a_disk_that_cannot_be_written_says_why[fill-No space left on device]",),
+    ),
+    Mutant(
+        "connections to a server that became read-only are kept",
+        25,
+        "db/database.py",
+        "        context.is_disconnect = True\n",
+        "        pass\n",
+        ("tests/api/test_unwritable.py::test_a_database_that_became_read_only_is_told_as_such_and_needs_no_restart",),
+    ),
 )

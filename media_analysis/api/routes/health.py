@@ -10,7 +10,7 @@ from sqlalchemy.pool import QueuePool
 from media_analysis.api.dependencies import Services, Serving
 from media_analysis.api.schemas.storage import Readiness
 from media_analysis.archive.figures import FigureService
-from media_analysis.errors import MediaAnalysisError
+from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
 from media_analysis.retention.models import Pause
 
 router = APIRouter(tags=["health"])
@@ -26,7 +26,8 @@ async def live() -> dict[str, str]:
 async def ready(request: Request, response: Response, services: Serving) -> Readiness:
     """Check database, store, marker and free disk, each within the database's deadline.
 
-    Also says whether deletion is paused, which leaves the service ready: files come in and go out as ever.
+    Database and disk are written to, at most every five seconds however many ask. Also says whether deletion is
+    paused, which leaves the service ready: files come in and go out as ever.
     """
     draining = bool(getattr(request.app.state, "draining", False))
     database, marker, disk, deletion = await asyncio.gather(
@@ -71,6 +72,9 @@ async def _database(services: Services) -> str:
 
     try:
         await services.db.retry(answer)
+        await services.status.write_probe.require_database()
+    except DatabaseUnavailable as error:
+        return f"{error.code}: {error.refusal}" if error.refusal else error.code
     except MediaAnalysisError as error:
         return error.code
     return "ok"
@@ -87,6 +91,9 @@ async def _marker(services: Services) -> str:
 async def _disk(services: Services) -> str:
     try:
         free_bytes = (await services.store.capacity()).free_bytes
+        await services.status.write_probe.require_store()
+    except StoreUnavailable as error:
+        return f"{error.code}: {error.reason}"
     except MediaAnalysisError as error:
         return error.code
     reserve_bytes = services.status.reserve_bytes
