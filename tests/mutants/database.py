@@ -4,6 +4,8 @@ from tests.mutants.mutant import Mutant
 
 _CONFLICTS = "tests/db/test_conflicts.py::test_"
 _LOST = "tests/db/test_lost_commits.py::test_"
+_PROBE = "tests/retention/guard/test_probe.py::test_"
+_UNWRITABLE = "tests/api/test_unwritable.py::test_"
 _RACES = "tests/analysis/test_ending_races.py::test_"
 
 MUTANTS = (
