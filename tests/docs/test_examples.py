@@ -9,7 +9,7 @@ from tests.docs.conftest import Reader
 from tests.docs.pages import BY_HAND, PAGES, ROOT, SERVICE, Block, blocks_of, commands_of
 from tests.docs.typing_pages import PAGE_ADDRESS, SHELL, agrees, complaint, type_commands
 
-LANGUAGES = {"console", "ini", "mermaid", "nginx", "python", "text", "yaml"}
+LANGUAGES = {"console", "ini", "mermaid", "nginx", "python", "text", "toml", "yaml"}
 """What a fenced block can be; `sh` and `bash` are none, for a console shows what comes of a command."""
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 TYPED = [block for block in BLOCKS if block.language == "console" and not block.mark]
@@ -75,9 +75,10 @@ def test_settings_on_a_page_are_accepted(block: Block, tmp_path: Path) -> None:
 
 
 def test_programs_on_a_page_are_the_examples_that_are_tested() -> None:
-    examples = {path.read_text() for path in (ROOT / "examples").rglob("*.py")}
+    examples = [path.read_text() for path in (ROOT / "examples").rglob("*") if path.suffix in {".py", ".toml"}]
+    shown = [block for block in BLOCKS if block.language in {"python", "toml"}]
 
-    assert [block.place for block in BLOCKS if block.language == "python" and block.text not in examples] == []
+    assert [block.place for block in shown if not any(block.text in example for example in examples)] == []
 
 
 def test_the_readme_shows_what_the_other_pages_read_into_the_shell() -> None:
