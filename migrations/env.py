@@ -14,6 +14,7 @@ import media_analysis.files.archived
 import media_analysis.files.audit
 import media_analysis.files.models
 import media_analysis.jobs.models
+import media_analysis.retention.duties
 import media_analysis.retention.models
 import media_analysis.sessions.models  # noqa: F401 - each import registers its tables
 from media_analysis.db.address import Address

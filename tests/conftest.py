@@ -61,6 +61,7 @@ TABLES = (
     "plans",
     "notices",
     "scrubs",
+    "duties",
 )
 EMPTYING = "; ".join(
     (

@@ -38,6 +38,7 @@ LOCK_ORDER: Final = (
     "notices",
     "scrubs",
     "user_sessions",
+    "duties",
     "category_usage",
     "ledger",
     "ledger_days",
@@ -47,6 +48,7 @@ UPSERTED: Final = frozenset(
     {
         "archive_tasks",
         "category_policies",
+        "duties",
         "idempotency_keys",
         "instance",
         "job_audit",

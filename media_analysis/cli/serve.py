@@ -73,9 +73,9 @@ class Service:
 @asynccontextmanager
 async def running_service(settings: Settings, tell: Report = report) -> AsyncIterator[Service]:
     """Run database, scheduler and worker while the block does; what an embedded database lacks is migrated first."""
-    from media_analysis import scheduler
     from media_analysis.db.migrations import migrate
     from media_analysis.runtime import database_url, open_runtime
+    from media_analysis.scheduler.timetable import running_scheduler
     from media_analysis.worker.archivist import running_archivist
 
     async with database_url(settings, report=tell, exclusive=True) as url:
@@ -85,7 +85,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
         async with open_runtime(settings, url) as runtime:
             token_file = await ensure_admin_token(runtime)
             async with (
-                scheduler.running_scheduler(runtime),
+                running_scheduler(runtime),
                 running_archivist(runtime.archives.execution),
                 _working(runtime, url) as interrupt,
             ):

@@ -13,6 +13,7 @@ from media_analysis.errors import MediaAnalysisError
 from media_analysis.files import ledger
 from media_analysis.files.damage import count_damaged
 from media_analysis.files.models import LedgerEntry
+from media_analysis.retention.duties import DutyService, Punctuality
 from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.guard.probe import WriteProbe
 from media_analysis.retention.lives import Lives, sum_lives
@@ -146,6 +147,7 @@ class StatusService:
             found.append(
                 f"{backlog.dead_letters} deletions were given up after repeated failures; see the purges table"
             )
+        found += [_late(duty) for duty in await DutyService(self.db).list() if duty.is_late]
         if backlog.damaged:
             found.append(
                 f"the store does not hold {backlog.damaged} files as they were stored; media-analysis verify names them"
@@ -172,6 +174,13 @@ def _usage_problems(stats: StorageStats) -> Iterator[str]:
             yield f"{holds} quota of {rules.quota_bytes}"
         elif rules.high_water_bytes is not None and usage.size_bytes > rules.high_water_bytes:
             yield f"{holds} high-water mark of {rules.high_water_bytes}"
+
+
+def _late(duty: Punctuality) -> str:
+    last = "never" if duty.succeeded_at is None else f"{duty.succeeded_at:%Y-%m-%d %H:%M} UTC"
+    why = "" if duty.error is None else f", its last attempt failed ({duty.error})"
+    hours = round(duty.late_seconds / 3600)
+    return f"the scheduled duty {duty.name} has been due for {hours} hours: last done {last}{why}"
 
 
 def _paused(pause: Pause) -> str:

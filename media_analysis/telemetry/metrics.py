@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from media_analysis.errors import Misconfigured
 from media_analysis.jobs.waiting import Waiting
+from media_analysis.retention.duties import Punctuality
 from media_analysis.retention.models import Pause, PauseCause, SweepStatus
 from media_analysis.retention.pressure.outcome import Outcome
 from media_analysis.retention.records import SweepReport
@@ -53,6 +54,7 @@ class Metrics:
         self._sweeps = Counter("sweeps", "Sweeps ended, by outcome", ["status"], registry=registry)
         self._sweep_seconds = Histogram("sweep_seconds", "Duration of sweeps", buckets=SWEEP_BUCKETS, registry=registry)
         self._follow_pressure(registry)
+        self._follow_duties(registry)
         self._follow_jobs(registry)
         self.archives = ArchiveMetrics(registry)
         self._http = Histogram(
@@ -68,6 +70,14 @@ class Metrics:
         self._relieved = Counter("pressure_freed_bytes", "Bytes evicted under pressure", ["scope"], registry=registry)
         self._unrelieved = Gauge(
             "pressure_unrelieved", "Bytes that eviction could not free when it last tried", ["scope"], registry=registry
+        )
+
+    def _follow_duties(self, registry: CollectorRegistry) -> None:
+        self._duty_succeeded = Gauge(
+            "duty_last_success_timestamp_seconds", "When a scheduled duty was last done", ["duty"], registry=registry
+        )
+        self._duty_late = Gauge(
+            "duty_late_seconds", "Since when a scheduled duty should have been done", ["duty"], registry=registry
         )
 
     def _follow_jobs(self, registry: CollectorRegistry) -> None:
@@ -180,6 +190,15 @@ class Metrics:
         for gauge in (self._quota, self._quota_used):
             with suppress(KeyError):
                 gauge.remove(category.value)
+
+    def set_duties(self, duties: Sequence[Punctuality]) -> None:
+        """Take over how the schedule is kept."""
+        for gauge in (self._duty_succeeded, self._duty_late):
+            gauge.clear()
+        for duty in duties:
+            self._duty_late.labels(duty.name).set(duty.late_seconds)
+            if duty.succeeded_at is not None:
+                self._duty_succeeded.labels(duty.name).set(duty.succeeded_at.timestamp())
 
     def set_pauses(self, pauses: Sequence[Pause]) -> None:
         """Take over where deletion stands still, and why; a pause of everything is one of category `all`."""

@@ -11,13 +11,14 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE
 from media_analysis.runtime import Runtime, open_runtime
-from media_analysis.scheduler import answer_tick, planned_sweeps
+from media_analysis.scheduler.appointments import Appointment, planned_sweeps
 from media_analysis.settings import Settings, configured_policy
 from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
 from tests.crash.service import served
 from tests.files.conftest import eventually, objects
 from tests.retention.conftest import FUTURE, Plant, buried, let_purges_lapse, living
+from tests.scheduler.duties import fall_due, keep_as
 
 pytestmark = pytest.mark.crash
 FILES = 1_500
@@ -83,8 +84,10 @@ async def test_three_replicas_answer_each_tick_of_the_schedule_once(
     await execute(database, "DELETE FROM sweeps")
 
     async with open_runtime(settings, database) as second, open_runtime(settings, database) as third:
-        for _, request in planned:
-            await asyncio.gather(*(answer_tick(replica, request) for replica in (runtime, second, third)))
+        for cron, request in planned:
+            appointment = Appointment.of_sweep(cron, request)
+            await fall_due(runtime, appointment)
+            await asyncio.gather(*(keep_as(replica, appointment) for replica in (runtime, second, third)))
 
     rows = await fetch(database, "SELECT kind, slot, status::text FROM sweeps")
     assert len(rows) == len({(row["kind"], row["slot"]) for row in rows}) == len(planned)

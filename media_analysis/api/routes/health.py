@@ -11,6 +11,7 @@ from media_analysis.api.dependencies import Services, Serving
 from media_analysis.api.schemas.storage import Readiness
 from media_analysis.archive.figures import FigureService
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
+from media_analysis.retention.duties import DutyService
 from media_analysis.retention.models import Pause
 
 router = APIRouter(tags=["health"])
@@ -47,16 +48,18 @@ async def metrics(services: Serving) -> Response:
     if isinstance(pool, QueuePool):
         services.metrics.set_pool(in_use=pool.checkedout(), idle=pool.checkedin())
     try:
-        stats, backlog, pauses, waiting, lives, figures = await asyncio.gather(
+        stats, backlog, pauses, waiting, lives, duties = await asyncio.gather(
             services.status.stats(owner=None),
             services.status.backlog(),
             services.pauses.list(is_open=True),
             services.jobs.list_waiting(),
             services.status.lives(owner=None),
-            FigureService.of(services.archives).read(),
+            DutyService(services.db).list(),
         )
+        figures = await FigureService.of(services.archives).read()
         services.metrics.set_storage(stats, backlog)
         services.metrics.set_pauses(pauses)
+        services.metrics.set_duties(duties)
         services.metrics.set_waiting_jobs(waiting)
         services.metrics.archives.set_lives(lives)
         services.metrics.archives.set_figures(figures)

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
+from media_analysis.retention.duties import DutyService, Punctuality
 from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.models import Notice, Pause, Sweep, SweepStatus
 from media_analysis.retention.notices.service import add_notices
@@ -61,6 +62,7 @@ class AlertService:
         moment = now or await self.db.now()
         stats, backlog = await self.status.stats(owner=None), await self.status.backlog(now=now)
         archives = None if self.archives is None else await self.archives.read(now=now)
+        duties = await DutyService(self.db).list(now=now)
         async with self.db.transaction() as session:
             # One process compares at a time: two would tell the same end twice.
             await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('media-analysis alerts'))"))
@@ -68,6 +70,7 @@ class AlertService:
             failed = await _list_failed(session, since=moment - RECENT)
             of_deletion = [
                 *_of_damage(backlog.damaged),
+                *_of_duties(duties),
                 *_of_deletion(backlog),
                 *_of_pauses(pauses),
                 *_of_sweeps(failed),
@@ -99,6 +102,12 @@ def _of_space(stats: StorageStats) -> Iterator[tuple[str, dict[str, Any]]]:
 def _of_damage(files: int) -> Iterator[tuple[str, dict[str, Any]]]:
     if files:
         yield _alert("files_damaged", "store", "the store does not hold what it should of some files", files=files)
+
+
+def _of_duties(duties: Sequence[Punctuality]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for duty in duties:
+        if duty.is_late:
+            yield _alert("duty_late", duty.name, f"the scheduled duty {duty.name} is not done", error=duty.error)
 
 
 def _of_deletion(backlog: Backlog) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event
 
-from media_analysis import scheduler
 from media_analysis.errors import FileNotFound
 from media_analysis.retention.explain.explanation import LEFTOVERS_SCHEDULE, Barrier, Explanation, NextAction, Scope
 from media_analysis.retention.guard.pauses import Finding, add_pause
@@ -14,6 +13,7 @@ from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.models import PauseCause
 from media_analysis.retention.policies import require_policy
 from media_analysis.runtime import Runtime
+from media_analysis.scheduler import appointments
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute
 from tests.files.conftest import registration
@@ -223,7 +223,7 @@ async def test_explaining_asks_few_questions(runtime: Runtime, store_file: Store
 
 
 def test_leftovers_are_explained_by_the_schedule_they_are_cleared_by() -> None:
-    assert LEFTOVERS_SCHEDULE == scheduler.ABANDONED_CRON
+    assert LEFTOVERS_SCHEDULE == appointments.ABANDONED_CRON
 
 
 class TestWithoutSchedule:

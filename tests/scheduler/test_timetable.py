@@ -12,14 +12,14 @@ from structlog.testing import capture_logs
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime, open_runtime
-from media_analysis.scheduler import ABANDONED_CRON, answer_tick, planned_sweeps, running_scheduler, slot_of
+from media_analysis.scheduler.appointments import ABANDONED_CRON, answer_tick, planned_sweeps, slot_of
+from media_analysis.scheduler.timetable import running_scheduler
 from media_analysis.settings import Settings, configured_policy, cron_trigger, load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
 
 HALF_PAST_MIDNIGHT = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
 OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
-TICK = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="scheduler")
 
 
 def settings_of(**environment: str) -> Settings:
@@ -111,46 +111,11 @@ def test_a_tick_belongs_to_the_nearest_minute(second: float, minute: int) -> Non
     assert slot_of(tick + timedelta(seconds=second)) == tick.replace(minute=minute)
 
 
-async def test_two_replicas_answer_a_tick_with_one_sweep(runtime: Runtime, settings: Settings, database: str) -> None:
-    async with open_runtime(settings, database) as other:
-        with capture_logs() as logs:
-            await asyncio.gather(*(answer_tick(replica, TICK) for replica in (runtime, other)))
-
-    assert [row["status"] for row in await sweeps(database)] == ["completed"]
-    assert [line["event"] for line in logs if line["log_level"] != "info"] == ["tick.taken"]
-
-
 async def test_different_sweeps_of_one_minute_do_not_hide_each_other(runtime: Runtime, database: str) -> None:
     for _, request in planned_sweeps(configured_policy(runtime.settings)):
         await answer_tick(runtime, request)
 
     assert len(await sweeps(database)) == len(planned_sweeps(configured_policy(runtime.settings)))
-
-
-async def test_a_tick_that_fails_is_logged_and_the_next_one_runs(runtime: Runtime, database: str) -> None:
-    marker = runtime.settings.store_path / ".media-analysis"
-    kept = marker.read_text()
-    marker.unlink()
-
-    with capture_logs() as logs:
-        await answer_tick(runtime, TICK)
-    marker.write_text(kept)
-    await execute(database, "UPDATE sweeps SET slot = slot - interval '1 h'")
-    await answer_tick(runtime, TICK)
-
-    assert ("sweep.failed", "marker_mismatch") in {(line["event"], line.get("code")) for line in logs}
-    assert [row["status"] for row in await sweeps(database)] == ["failed", "completed"]
-
-
-async def test_a_bug_in_a_sweep_is_logged_and_ends_nothing_else(runtime: Runtime, database: str) -> None:
-    await execute(database, "ALTER TABLE media_files RENAME COLUMN due_at TO was_due_at")
-
-    with capture_logs() as logs:
-        await answer_tick(runtime, TICK)
-    await execute(database, "ALTER TABLE media_files RENAME COLUMN was_due_at TO due_at")
-
-    assert "sweep.crashed" in {line["event"] for line in logs}
-    assert [row["status"] for row in await sweeps(database)] == ["failed"]
 
 
 async def test_what_is_due_goes_at_the_start(runtime: Runtime, store_file: StoreFile, database: str) -> None:
@@ -190,7 +155,7 @@ async def test_ending_breaks_off_a_running_sweep_which_the_next_one_finishes(
     with capture_logs() as logs:
         async with running_scheduler(runtime, lambda _cron: DateTrigger(soon)):
             await _until_blocked(database)
-        under_way = [task for task in asyncio.all_tasks() if "answer" in repr(task.get_coro())]
+        under_way = [task for task in asyncio.all_tasks() if "_follow" in repr(task.get_coro())]
     await transaction.rollback()
     await blocker.close()
     broken_off = await sweeps(database)

@@ -1,0 +1,1 @@
+"""Says when sweeps and the duties beside them run, and nothing else; PostgreSQL remembers which slots are done."""

@@ -1,0 +1,150 @@
+"""What is done by the schedule: sweeps by the policy in force, and the duties beside them."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from media_analysis.retention.duties import Turn
+from media_analysis.retention.models import SweepStatus, SweepTrigger
+from media_analysis.retention.policy import Policy
+from media_analysis.retention.records import SweepRequest
+from media_analysis.runtime import Runtime
+from media_analysis.settings import Settings
+from media_analysis.storage.category import Category
+
+ABANDONED_CRON: Final = "*/15 * * * *"
+"""How often uploads that were given up, and bytes a crash left on the outbox, are cleared whatever the category."""
+WATCH_CRON: Final = "* * * * *"
+WARN_CRON: Final = "7 * * * *"
+FORGET_CRON: Final = "37 * * * *"
+log = structlog.get_logger()
+
+
+def planned_sweeps(policy: Policy, *, dry_run: bool = False) -> Sequence[tuple[str, SweepRequest]]:
+    """Return each cron expression with the sweep it starts; categories of one expression go together."""
+    together: dict[str, list[Category]] = defaultdict(list)
+    for category in Category:
+        together[policy.of(category).schedule].append(category)
+    scheduled = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="scheduler", dry_run=dry_run)
+    return [
+        *((cron, replace(scheduled, categories=tuple(categories))) for cron, categories in together.items()),
+        (ABANDONED_CRON, replace(scheduled, only_pending=True)),
+    ]
+
+
+def slot_of(now: datetime) -> datetime:
+    """Return the minute a tick belongs to; replicas whose timers differ by less than half a minute agree."""
+    return (now + timedelta(seconds=30)).replace(second=0, microsecond=0)
+
+
+async def answer_tick(runtime: Runtime, request: SweepRequest, slot: datetime | None = None) -> bool:
+    """Run a scheduled sweep; False when a pause keeps some of its work for later.
+
+    Raises:
+        MediaAnalysisError: it did not do its work; the outbox has what was claimed.
+
+    """
+    report = await runtime.sweeps.run(replace(request, slot=slot))
+    return report.status is not SweepStatus.PAUSED
+
+
+async def watch(runtime: Runtime) -> None:
+    """Note the clock, and tell whoever listens what began and what ended."""
+    await runtime.clock.check()
+    if runtime.notices.carrier is not None:
+        await runtime.alerts.check()
+        await runtime.notices.deliver()
+
+
+async def reap(runtime: Runtime) -> None:
+    """Help jobs on that nobody would look at again."""
+    await runtime.reaping.reap()
+
+
+async def forget_queue_log(runtime: Runtime) -> None:
+    """Clear the queue's own log, which grows with every job."""
+    await runtime.reaping.forget()
+
+
+async def warn(runtime: Runtime) -> None:
+    """Warn owners of files whose end comes near, and forget warnings long past."""
+    if runtime.notices.carrier is not None:
+        await runtime.warnings.warn()
+        await runtime.notices.forget()
+
+
+async def relieve(runtime: Runtime) -> None:
+    """Relieve what is over its high-water mark; one replica does it for each tick."""
+    await runtime.pressure.relieve(trigger=SweepTrigger.PRESSURE, slot=slot_of(await runtime.db.now()))
+
+
+async def sweep_at_start(runtime: Runtime) -> None:
+    """Sweep what fell due in a time in which nobody looked."""
+    dry_run = runtime.settings.storage.cleanup.dry_run
+    await runtime.sweeps.run(SweepRequest(trigger=SweepTrigger.START, requested_by="scheduler", dry_run=dry_run))
+
+
+async def relieve_at_start(runtime: Runtime) -> None:
+    """Relieve what is over its high-water mark after a time in which nobody looked."""
+    await runtime.pressure.relieve(trigger=SweepTrigger.START)
+
+
+async def scrub(runtime: Runtime) -> None:
+    """Read objects again, from where the last scrub stopped."""
+    await runtime.scrub.run()
+
+
+async def archive(runtime: Runtime) -> None:
+    """Ask for the runs whose time has come to be archived; whoever works on archives finds them waiting."""
+    await runtime.archives.requests.request_due()
+
+
+Act = Callable[[Runtime], Awaitable[None]]
+
+
+def planned_duties(settings: Settings) -> Sequence[tuple[str, Act]]:
+    """Return each cron expression with what is done beside the sweeps, once for all replicas."""
+    storage = settings.storage
+    duties: list[tuple[str, Act]] = [(WARN_CRON, warn), (FORGET_CRON, forget_queue_log)]
+    if storage.cleanup.enabled:
+        duties.append((storage.pressure.schedule, relieve))
+    if storage.scrub.schedule is not None:
+        duties.append((storage.scrub.schedule, scrub))
+    if settings.archive.enabled:
+        duties.append((settings.archive.schedule, archive))
+    return duties
+
+
+PATROLS: Final = (watch, reap)
+"""What every process does every minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """A duty by its schedule."""
+
+    name: str
+    cron: str
+    work: Callable[[Runtime, Turn], Awaitable[bool]]
+    """Says whether all was done."""
+
+    @classmethod
+    def of_sweep(cls, cron: str, request: SweepRequest) -> "Appointment":
+        async def work(runtime: Runtime, turn: Turn) -> bool:
+            # One sweep a slot; another attempt at it is a sweep of its own.
+            slot = slot_of(turn.slot) if turn.attempt == 1 else None
+            return await answer_tick(runtime, request, slot)
+
+        return cls(request.kind, cron, work)
+
+    @classmethod
+    def of_duty(cls, cron: str, act: Act) -> "Appointment":
+        async def work(runtime: Runtime, _turn: Turn) -> bool:
+            await act(runtime)
+            return True
+
+        return cls(act.__name__, cron, work)
