@@ -1,6 +1,7 @@
 """The reader of the manual: a shell in a fresh checkout, and the service that the README starts."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from tests.cli.commands import clean, home_of_a_service
 from tests.docs.pages import ROOT
 
 READY = re.compile(r"ready at http://(\S+)[^\n]*\nadmin token in .+\n")
+TOOLS = ("bash", "curl", "openssl", "tar")
+"""What a reader has to have to type every page."""
 CHECKOUT = (".venv", "docs", "scripts")
 
 
@@ -30,6 +33,8 @@ class Reader:
 @pytest.fixture(scope="session")
 def serve() -> Iterator[tuple[Path, str, str]]:
     """`scripts/serve`, typed once for all pages, on a data directory and a port of its own; yields all three."""
+    if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
     with home_of_a_service() as data_dir:
         log = data_dir.parent / "printed"
         environment = clean({"MEDIA_ANALYSIS_DATA_DIR": str(data_dir), "SERVER_PORT": "0"})
