@@ -259,29 +259,29 @@ class Runtime:
 
 
 @asynccontextmanager
-async def database_url(settings: Settings, *, report: Report, exclusive: bool = False) -> AsyncIterator[str]:
-    """Yield the URL of the configured server, or of the embedded one, started for as long as the block runs."""
+async def database_url(settings: Settings, *, report: Report, serves: bool = False) -> AsyncIterator[str]:
+    """Yield the URL of the configured server, or of the embedded one, run for the block; `serve` alone creates it."""
     if settings.database.url is not None:
         yield settings.database.url.get_secret_value()
         return
     directory = settings.data_dir.resolve() / "postgres"
-    async with embedded_server(directory, report=report, exclusive=exclusive) as server:
+    async with embedded_server(directory, report=report, exclusive=serves, creates=serves) as server:
         yield server.url
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, url: str, *, adopts_policy: bool = True) -> AsyncIterator[Runtime]:
-    """Open the services over a migrated database; a changed policy in the settings is put in force if it `adopts`.
+async def open_runtime(settings: Settings, url: str, *, serves: bool = True) -> AsyncIterator[Runtime]:
+    """Open the services over a migrated database; only if it `serves` is a changed policy adopted, a store created.
 
     Raises:
         SchemaBehind, UnsafeDatabase: the database may not be served as it is.
-        MarkerMismatch: the store is another database's.
+        MarkerMismatch, NoDataDirectory: the store is another database's, or not there.
 
     """
     async with AsyncExitStack() as opened:
         db = await opened.enter_async_context(open_database(url, options.database_options(settings)))
-        instance_id = await db.over_conflicts(partial(_adopt, settings, db, adopts_policy=adopts_policy))
-        store = await open_store(db, settings.places, instance_id)
+        instance_id = await db.over_conflicts(partial(_adopt, settings, db, serves=serves))
+        store = await open_store(db, settings.places, instance_id, creates=serves)
         opened.callback(store.close)
         await db.connect(settings.database.pool_min)
         registrar = Registrar(db, store, settings.storage.upload.lease_seconds)
@@ -290,11 +290,11 @@ async def open_runtime(settings: Settings, url: str, *, adopts_policy: bool = Tr
         yield Runtime(settings, db, store, registrar, nursery)
 
 
-async def _adopt(settings: Settings, db: Database, *, adopts_policy: bool) -> UUID:
+async def _adopt(settings: Settings, db: Database, *, serves: bool) -> UUID:
     async with db.transaction() as session:
         await require_schema(session)
         await require_safe_settings(session)
         instance_id = await ensure_instance(session, uuid7())
-        if adopts_policy or await get_policy(session) is None:
+        if serves or await get_policy(session) is None:
             await adopt_configured(session, configured_policy(settings))
     return instance_id

@@ -32,7 +32,11 @@ err = Console(stderr=True, highlight=False)
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where the service keeps what it owns [default: var]", show_default=False),
+    typer.Option(
+        "--data-dir",
+        help="Where the service keeps what it owns [default: the checkout's var, else the user's data folder]",
+        show_default=False,
+    ),
 ]
 ConfigFile = Annotated[
     Path | None,
@@ -79,7 +83,10 @@ def load(
     style: Format = "console" if err.is_terminal else "json"
     asked_for = narrate or loaded.origins["logging.level"] != "default"
     configure_logging(
-        style=style if chosen.format == "auto" else chosen.format, level=chosen.level if asked_for else "WARNING"
+        style=style if chosen.format == "auto" else chosen.format,
+        level=chosen.level if asked_for else "WARNING",
+        file=chosen.file if narrate else None,
+        file_style="console" if chosen.format == "console" else "json",
     )
     return loaded
 

@@ -17,6 +17,7 @@ from rich.markup import escape
 from media_analysis.cli.console import at_interruption, err, out, report, run, tabulate
 from media_analysis.cli.job_display import JobDisplay
 from media_analysis.cli.serve import Service, running_service
+from media_analysis.db.embedded import remove_server
 from media_analysis.errors import Misconfigured
 
 HOST: Final = "127.0.0.1"
@@ -96,6 +97,7 @@ def _scratch() -> Iterator[Path]:
         _open_up(directory)
         yield directory
     finally:
+        remove_server(directory / "var" / "postgres")
         shutil.rmtree(directory)
 
 

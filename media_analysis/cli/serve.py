@@ -37,7 +37,8 @@ def serve(
 ) -> None:
     """Serve the API and run the scheduler until ^C.
 
-    Without DATABASE_URL it starts an embedded PostgreSQL in the data directory and migrates it.
+    Without DATABASE_URL it starts an embedded PostgreSQL in the data directory and migrates it. It makes a data
+    directory where there is none; every other command refuses then.
     """
     run(_serve(load(config, data_dir, narrate=True, server={"host": host, "port": port}).settings))
 
@@ -78,7 +79,8 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
     from media_analysis.scheduler.timetable import running_scheduler
     from media_analysis.worker.archivist import running_archivist
 
-    async with database_url(settings, report=tell, exclusive=True) as url:
+    tell(f"data directory {settings.data_dir.resolve()}")
+    async with database_url(settings, report=tell, serves=True) as url:
         if settings.database.url is None:
             tell("migrating the database")
             await migrate(url)

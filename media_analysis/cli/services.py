@@ -23,6 +23,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Runtime]:
 
     async with (
         database_url(settings, report=report) as url,
-        open_runtime(settings, url, adopts_policy=False) as runtime,
+        open_runtime(settings, url, serves=False) as runtime,
     ):
         yield runtime

@@ -57,9 +57,10 @@ async def _work(settings: Settings, kinds: list[str], exposed: tuple[str, int] |
     from media_analysis.worker.service import WorkerOptions, running_worker
 
     options = WorkerOptions.of(settings, kinds)
+    report(f"data directory {settings.data_dir.resolve()}")
     async with (
         database_url(settings, report=report) as url,
-        open_runtime(settings, url, adopts_policy=False) as runtime,
+        open_runtime(settings, url, serves=False) as runtime,
     ):
         with nullcontext() if exposed is None else runtime.metrics.exposed(*exposed) as port:
             if exposed is not None:

@@ -1,5 +1,7 @@
 """What is wrong with the database, the store or the configuration."""
 
+from pathlib import Path
+
 from media_analysis.errors.kinds import Conflict, Misconfigured, Unavailable
 
 
@@ -80,6 +82,28 @@ class SchemaBehind(Misconfigured):
         self.needed = needed
 
 
+class SchemaInUse(Misconfigured):
+    """The schema cannot go back while processes of the service work with it."""
+
+    code = "schema_in_use"
+
+    def __init__(self, connections: int) -> None:
+        super().__init__(
+            f"{connections} connections of media-analysis have the database open; stop serve, work and commands first"
+        )
+        self.connections = connections
+
+
+class DowngradeImpossible(Misconfigured):
+    """Something in the database cannot be said in an earlier schema."""
+
+    code = "downgrade_impossible"
+
+    def __init__(self, revision: str, reason: str) -> None:
+        super().__init__(f"the database cannot go back to {revision}, and nothing was changed: {reason}")
+        self.revision = revision
+
+
 class UnsafeDatabase(Misconfigured):
     """PostgreSQL is set up to lose acknowledged data."""
 
@@ -104,6 +128,18 @@ class EmbeddedServerFailed(Misconfigured):
     """The embedded PostgreSQL cannot be started here."""
 
     code = "embedded_server_failed"
+
+
+class NoDataDirectory(Misconfigured):
+    """A command was pointed at a directory that no service keeps its data in."""
+
+    code = "no_data_directory"
+
+    def __init__(self, directory: Path, reason: str) -> None:
+        super().__init__(
+            f"{directory} is not a data directory of media-analysis: {reason}; name the right one by --data-dir or "
+            "MEDIA_ANALYSIS_DATA_DIR, or start `media-analysis serve` there, which alone makes one"
+        )
 
 
 class InvalidSettings(Misconfigured):

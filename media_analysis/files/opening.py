@@ -1,6 +1,7 @@
 """Opens the store that belongs to a database."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -9,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
 from media_analysis.db.instance import Instance
-from media_analysis.errors import MarkerMismatch
+from media_analysis.errors import MarkerMismatch, NoDataDirectory
 from media_analysis.files.queries import has_files
 from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.marker import adopt_archives, adopt_store, read_marker
+from media_analysis.storage.marker import MARKER_NAME, adopt_archives, adopt_store, read_marker
 from media_analysis.storage.places import Places
 from media_analysis.storage.walk import look_up
 
@@ -31,10 +32,11 @@ LOOKED_FOR: Final = 1_000
 """Of so many archives one that is not in the store shows that they lie elsewhere."""
 
 
-async def open_store(db: Database, places: Places, instance_id: UUID) -> DiskStore:
-    """Open the store, marking every root that is new to a database that is new to it.
+async def open_store(db: Database, places: Places, instance_id: UUID, *, creates: bool = True) -> DiskStore:
+    """Open the store, marking every root that is new to a database that is new to it, unless nothing is to be created.
 
     Raises:
+        NoDataDirectory: there is a root to be created.
         MarkerMismatch: a root is another database's, not mounted, or holds files nobody knows; or archives have a disk
             of their own, and nobody says where.
 
@@ -43,11 +45,20 @@ async def open_store(db: Database, places: Places, instance_id: UUID) -> DiskSto
     async with db.read_only() as session:
         fresh = not await has_files(session)
         fresh_archives = unmarked and not await has_archives(session)
+    if fresh and not creates:
+        _require_marked(places.root)
     adopt_store(places.root, instance_id, fresh_database=fresh)
     if places.archives is not None:
+        if fresh_archives and not creates:
+            _require_marked(places.archives)
         adopt_archives(places.archives, instance_id, fresh=fresh_archives)
     await _settle_archives(db, places)
     return DiskStore(places.root, instance_id, places.archives)
+
+
+def _require_marked(root: Path) -> None:
+    if read_marker(root) is None:
+        raise NoDataDirectory(root, f"no store, for it carries no {MARKER_NAME}")
 
 
 async def _settle_archives(db: Database, places: Places) -> None:

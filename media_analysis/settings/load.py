@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from media_analysis.errors import InvalidSettings
+from media_analysis.settings.data_dir import data_dir_origin
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, leaves, value_at
 from media_analysis.settings.places import place_problems
@@ -56,13 +57,17 @@ def load_settings(
     problems = [*(problem for reading in readings for problem in reading.problems), *refusals]
     if settings is None or problems:
         raise InvalidSettings("\n".join(problems))
-    origins = {path: given[path].origin if path in given else "default" for path in leaves()}
+    origins = {path: given[path].origin if path in given else _default_origin(path) for path in leaves()}
     return LoadedSettings(settings, MappingProxyType(origins))
 
 
 def effective(loaded: LoadedSettings) -> list[Row]:
     """Return every setting in the order of the tree, printable."""
     return [_row(loaded, path) for path in leaves()]
+
+
+def _default_origin(path: str) -> str:
+    return data_dir_origin() if path == "data_dir" else "default"
 
 
 def _row(loaded: LoadedSettings, path: str) -> Row:

@@ -4,13 +4,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from media_analysis.settings.archive import Archive
+from media_analysis.settings.data_dir import default_data_dir
 from media_analysis.settings.database_url import DatabaseUrl
 from media_analysis.settings.kinds import Choice, Whole
-from media_analysis.settings.section import PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
+from media_analysis.settings.section import OwnPlaceLeaf, PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
 from media_analysis.settings.storage import Storage
 from media_analysis.settings.texts import Host
 from media_analysis.settings.worker import Worker
@@ -71,6 +72,8 @@ class Logging(Section):
         Choice(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     ] = "INFO"
     """The least severe event that is logged."""
+    file: OwnPlaceLeaf = None
+    """A file that `serve` and `work` log to beside standard error; they open it again after it was rotated."""
 
 
 class Settings(BaseSettings):
@@ -80,8 +83,8 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
 
-    data_dir: PlaceLeaf = Path("var")
-    """Where the service keeps what it owns."""
+    data_dir: PlaceLeaf = Field(default_factory=default_data_dir)
+    """Where the service keeps what it owns; by default the checkout's var, else the user's data folder."""
     storage: Storage = Storage()
     archive: Archive = Archive()
     deletion: Deletion = Deletion()

@@ -84,4 +84,5 @@ def _leaves_of(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Leaf]
             continue
         path = ".".join(words)
         kind = next(kind for kind in field.metadata if isinstance(kind, Kind))
-        yield Leaf(path, environment_name(path), field.description or model.__doc__ or "", kind, field.default)
+        default = field.get_default(call_default_factory=True)
+        yield Leaf(path, environment_name(path), field.description or model.__doc__ or "", kind, default)

@@ -62,11 +62,11 @@ def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool) -> None:
         MarkerMismatch: the store belongs to another database, holds files nobody knows, or lost its marker.
 
     """
-    root.mkdir(mode=0o755, parents=True, exist_ok=True)
     found = read_marker(root)
     if found is None:
         if not fresh_database:
             raise MarkerMismatch(f"{root} carries no marker although the database knows files; is the volume mounted?")
+        root.mkdir(mode=0o755, parents=True, exist_ok=True)
         if any(entry.name not in _NOT_CONTENT for entry in root.iterdir()):
             raise MarkerMismatch(f"{root} is not empty and carries no marker")
         _write_marker(root, instance_id)

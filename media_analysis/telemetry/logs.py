@@ -3,12 +3,15 @@
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from media_analysis.telemetry.log_file import open_log_file
 
 Format = Literal["json", "console"]
 _SECRET_VALUES: Final = re.compile(r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+(?=@)")
@@ -41,21 +44,43 @@ def _masked(value: object) -> object:
             return _masked(str(value))
 
 
-def configure_logging(*, style: Format, level: str) -> None:
-    """Send this service's and its libraries' logs to standard error in one shape."""
+def configure_logging(*, style: Format, level: str, file: Path | None = None, file_style: Format = "json") -> None:
+    """Send this service's and its libraries' logs to standard error in one shape, and to a file if one is given.
+
+    Raises:
+        Misconfigured: the file cannot be written.
+
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers[0].setFormatter(_formatter(style, shared, colors=sys.stderr.isatty()))
+    if file is not None:
+        handlers.append(open_log_file(file))
+        handlers[1].setFormatter(_formatter(file_style, shared, colors=False))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers = handlers
+    root.setLevel(level.upper())
+    for noisy in ("alembic", "apscheduler", "asyncio", "pgqueuer", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _formatter(style: Format, shared: Sequence[Processor], *, colors: bool) -> logging.Formatter:
     # Local variables stay out of tracebacks: a frame that holds a token is the rule here, not the exception.
     last: list[Processor] = (
         [
             structlog.processors.format_exc_info,
             mask_secrets,
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
+            structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback),
         ]
         if style == "console"
         else [
@@ -64,21 +89,7 @@ def configure_logging(*, style: Format, level: str) -> None:
             structlog.processors.JSONRenderer(),
         ]
     )
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    for noisy in ("alembic", "apscheduler", "asyncio", "pgqueuer", "uvicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

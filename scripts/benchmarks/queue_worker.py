@@ -49,7 +49,7 @@ async def work_bare(url: str, concurrency: int) -> None:
 async def work(directory: Path, url: str, concurrency: int, *, confined: bool) -> None:
     """Run jobs as `media-analysis work` does."""
     settings = load_settings({"data_dir": directory}, environ=ENVIRONMENT).settings
-    async with open_runtime(settings, url, adopts_policy=False) as runtime:
+    async with open_runtime(settings, url, serves=False) as runtime:
         if not confined:
             parts = {part.name: getattr(runtime.execution, part.name) for part in fields(Execution)}
             vars(runtime)["execution"] = EmptyExecution(**parts)

@@ -12,11 +12,13 @@ import pytest
 
 from media_analysis.analysis.control import NewJob
 from media_analysis.analysis.run import Run
-from media_analysis.db.embedded.account import choose_account, find_binaries
+from media_analysis.db.embedded.account import choose_account
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
+from media_analysis.db.embedded.programs import find_binaries
 from media_analysis.files.models import MediaFile
-from media_analysis.runtime import Runtime
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.settings import Settings
 from tests.cli.commands import Serving, home_of_a_service, serving
 from tests.conftest import StoreFile, execute, with_database
 
@@ -84,6 +86,13 @@ async def empty_database(server_url: str) -> AsyncIterator[str]:
     await execute(server_url, f'CREATE DATABASE "{name}"')
     yield with_database(server_url, name)
     await execute(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def served(settings: Settings, database: str) -> None:
+    """A service was started once on the test's database and directory."""
+    async with open_runtime(settings, database):
+        pass
 
 
 @pytest.fixture

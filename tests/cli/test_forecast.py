@@ -13,6 +13,8 @@ from media_analysis.storage.category import Category
 from tests.cli.commands import run
 from tests.conftest import StoreFile, execute
 
+pytestmark = pytest.mark.usefixtures("served")
+
 TERMINAL = {"FORCE_COLOR": "1", "COLUMNS": "100", "TERM": "xterm-256color"}
 KIB = 1024
 

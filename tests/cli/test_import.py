@@ -14,6 +14,8 @@ from tests.cli.commands import run
 from tests.conftest import execute, fetch
 from tests.oracle import inspect_everything
 
+pytestmark = pytest.mark.usefixtures("served")
+
 FILES = 130
 """More than one batch of copies."""
 BY_COPY = {
@@ -117,11 +119,11 @@ def test_what_cannot_be_imported_is_refused_in_one_sentence(
 async def test_beyond_the_quota_the_missing_bytes_are_named(
     environment: dict[str, str], tree: Path, database: str
 ) -> None:
-    small = environment | {"STORAGE_QUOTA_CLIPS": "1000"}
+    await execute(database, "UPDATE category_policies SET quota_bytes = 1000 WHERE category = 'clips'")
 
-    refused = run("import", tree, "--category", "clips", **small)
+    refused = run("import", tree, "--category", "clips", **environment)
     left = await fetch(database, "SELECT FROM media_files")
-    agreed = run("import", tree, "--category", "clips", "--over-quota", **small)
+    agreed = run("import", tree, "--category", "clips", "--over-quota", **environment)
 
     assert refused.returncode == 1
     assert "the quota of clips" in refused.stderr

@@ -28,6 +28,8 @@ from tests.cli.commands import run
 from tests.conftest import fetch
 from tests.oracle import inspect_everything
 
+pytestmark = pytest.mark.usefixtures("served")
+
 OF_RUNS: Final = frozenset(
     {
         *("adopt_runs.beginning", "adopt_runs.begun", "adopt_runs.finishing", "adopt_runs.finished"),

@@ -17,6 +17,8 @@ from tests.cli.commands import READY_SECONDS, clean, run
 from tests.conftest import fetch
 from tests.processes import start
 
+pytestmark = pytest.mark.usefixtures("served")
+
 
 async def trip(runtime: Runtime, files: int) -> str:
     async with runtime.db.transaction() as session:

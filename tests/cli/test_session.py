@@ -7,6 +7,8 @@ import pytest
 from tests.cli.commands import run
 from tests.conftest import fetch
 
+pytestmark = pytest.mark.usefixtures("served")
+
 
 async def test_the_token_is_all_of_standard_output_and_only_its_hash_is_kept(
     environment: dict[str, str], database: str

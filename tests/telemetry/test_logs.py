@@ -2,13 +2,18 @@
 
 import json
 import logging
+import os
+import shutil
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 import structlog
 
+from media_analysis.errors import Misconfigured
 from media_analysis.telemetry.logs import Format, configure_logging, mask_secrets
 
 TOKEN = "mas_" + "A1b2-C3d4_" * 4
@@ -20,6 +25,9 @@ def restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()
 
@@ -104,3 +112,58 @@ def test_configuring_twice_prints_every_event_once(capsys: pytest.CaptureFixture
     structlog.get_logger().info("said.once")
 
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def events_in(path: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in path.read_text().splitlines()]
+
+
+def test_a_file_gets_the_same_lines_and_is_found_again_after_either_rotation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "service.log"
+    configure_logging(style="console", level="INFO", file=file)
+    log = structlog.get_logger()
+
+    log.info("before.rotation", token=TOKEN)
+    moved = file.rename(tmp_path / "service.log.1")
+    log.info("after.move")
+    copied = shutil.copy(file, tmp_path / "service.log.2")
+    os.truncate(file, 0)
+    log.info("after.truncation")
+
+    assert [events_in(path) for path in (moved, Path(copied), file)] == [
+        ["before.rotation"],
+        ["after.move"],
+        ["after.truncation"],
+    ]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert TOKEN not in moved.read_text()
+    assert capsys.readouterr().err.count(" after.") == 2
+
+
+def test_a_file_that_vanishes_with_its_folder_stops_nothing_and_is_complained_about_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    configure_logging(style="json", level="INFO", file=folder / "service.log")
+    log = structlog.get_logger()
+
+    log.info("first.line")
+    shutil.rmtree(folder)
+    log.info("second.line")
+    log.info("third.line")
+    said = capsys.readouterr().err
+    folder.mkdir()
+    log.info("fourth.line")
+
+    assert said.count("LOG_FILE cannot be written") == 1
+    assert "third.line" in said
+    assert events_in(folder / "service.log") == ["fourth.line"]
+
+
+@pytest.mark.parametrize("name", ["missing/service.log", "."])
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Misconfigured, match=r"LOG_FILE cannot be written: .*; allowed: a file in a folder"):
+        configure_logging(style="json", level="INFO", file=tmp_path / name)

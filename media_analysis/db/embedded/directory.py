@@ -12,6 +12,7 @@ from media_analysis.errors import EmbeddedServerFailed
 
 PRIVATE_DIRECTORY: Final = 0o700
 PRIVATE_FILE: Final = 0o600
+WRITABLE_BY_OTHERS: Final = 0o022
 
 
 class FileLock:
@@ -52,6 +53,26 @@ def make_parents(directory: Path) -> None:
         parent.chmod(0o755)  # the umask may have taken away what the account needs
 
 
+def make_trusted(directory: Path) -> None:
+    """Create a directory of ours that everybody may enter and only we may write, unless it is there."""
+    make_parents(directory)
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        require_trusted(directory)
+    else:
+        directory.chmod(0o755)  # as above
+        flush_directory(directory.parent)
+
+
+def require_trusted(directory: Path) -> None:
+    """Refuse a directory in which anybody else could put other files in place of ours."""
+    status = directory.lstat()
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    if not is_ours or stat.S_IMODE(status.st_mode) & WRITABLE_BY_OTHERS:
+        raise EmbeddedServerFailed(f"{directory} is no directory that only this user can write; mend or move it away")
+
+
 def require_private(directory: Path, account: Account) -> None:
     """Check that a directory is real, the account's and closed to others; give it over while it is new and empty."""
     if directory.is_symlink() or not directory.is_dir():
@@ -85,13 +106,14 @@ def read_private(path: Path, account: Account) -> str:
         return file.read()
 
 
-def write_durably(path: Path, text: str, account: Account) -> None:
-    """Put a private file in place that is there whole, or not at all, after a crash."""
+def write_durably(path: Path, text: str, account: Account | None = None) -> None:
+    """Put a private file, the account's if one is given, in place that is there whole, or not at all, after a crash."""
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
     with os.fdopen(fd, "w") as file:
-        give(fd, account)
+        if account is not None:
+            give(fd, account)
         file.write(text)
         file.flush()
         os.fsync(fd)

@@ -1,19 +1,22 @@
 """PostgreSQL without an administrator: created, started, watched and stopped by the service itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from media_analysis.db.embedded.account import choose_account, find_binaries, require_reachable
-from media_analysis.db.embedded.cluster import NAME, Cluster, prepare_directories, require_short_path
+from media_analysis.db.embedded.account import choose_account
+from media_analysis.db.embedded.cluster import NAME, Cluster, has_usable_path, prepare_directories
 from media_analysis.db.embedded.connection import answers, url_of
 from media_analysis.db.embedded.directory import FileLock
+from media_analysis.db.embedded.location import BASE, Location
 from media_analysis.db.embedded.process import POLL_SECONDS
+from media_analysis.db.embedded.programs import reachable_binaries
 from media_analysis.db.embedded.progress import Reminder, Report, failures_in_words
 from media_analysis.db.embedded.supervisor import supervised
-from media_analysis.errors import EmbeddedServerFailed
+from media_analysis.errors import EmbeddedServerFailed, NoDataDirectory
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ async def embedded_server(
     report: Report = _stay_silent,
     account: str | None = None,
     exclusive: bool = False,
+    creates: bool = True,
+    base: Path = BASE,
 ) -> AsyncIterator[EmbeddedServer]:
     """Run the server of `directory`, creating it at the first start, or join the process that already runs it.
 
@@ -44,34 +49,51 @@ async def embedded_server(
     and starts it again should it die before.
 
     Args:
-        directory: Everything of the server lies below it; missing parents are created.
+        directory: Everything of the server lies below it, or below `base` if only we can enter it; missing parents are
+            created.
         report: Gets short sentences about the progress.
         account: The existing user PostgreSQL runs as when we are root; `postgres` or `nobody` by default.
         exclusive: Refuse to join.
+        creates: Create the server if there is none, instead of refusing.
+        base: Where the files of a server lie whose account cannot enter `directory`, and programs it cannot enter.
 
     Raises:
         EmbeddedServerFailed: It cannot run here; the message says what to do.
+        NoDataDirectory: There is none, and none was to be created.
     """
     with failures_in_words(directory):
-        cluster = await asyncio.to_thread(_prepare, directory, account)
+        cluster = await asyncio.to_thread(_prepare, directory, account, report, base, creates=creates)
         lock = FileLock(cluster.directory / "lock", cluster.account)
-    with closing(lock):
+    with closing(lock), _nameable(cluster) as cluster:
         if await _leads(cluster, lock, exclusive=exclusive, report=report):
+            if not creates and not cluster.exists():
+                raise NoDataDirectory(directory.parent, "its database was never finished")
             async with supervised(cluster, report):
                 yield EmbeddedServer(url_of(cluster), owned=True)
         else:
             yield EmbeddedServer(url_of(cluster), owned=False)
 
 
-def _prepare(directory: Path, account_name: str | None) -> Cluster:
-    account, binaries = choose_account(account_name), find_binaries()
-    require_reachable(binaries / "postgres", account, remedy="install this service elsewhere")
-    place = directory.parent.resolve() / directory.name
-    require_short_path(place)
-    require_reachable(place.parent, account, remedy="choose another --data-dir")
-    cluster = Cluster(place, binaries, account)
+def _prepare(directory: Path, account_name: str | None, report: Report, base: Path, *, creates: bool) -> Cluster:
+    account = choose_account(account_name)
+    location = Location(directory.parent.resolve() / directory.name, account, base, report)
+    place = location.find_or_choose() if creates else location.find()
+    cluster = Cluster(place, reachable_binaries(account, base, report), account)
     prepare_directories(cluster)
     return cluster
+
+
+@contextmanager
+def _nameable(cluster: Cluster) -> Iterator[Cluster]:
+    """Yield the cluster with a name of its socket's folder that clients of this process can use."""
+    if has_usable_path(cluster.run):
+        yield cluster
+        return
+    folder = os.open(cluster.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield replace(cluster, host=Path(f"/proc/self/fd/{folder}"))
+    finally:
+        os.close(folder)
 
 
 async def _leads(cluster: Cluster, lock: FileLock, *, exclusive: bool, report: Report) -> bool:

@@ -8,7 +8,15 @@ import pytest
 
 from media_analysis.db.embedded import embedded_server
 from media_analysis.db.embedded.account import Account, choose_account
+from media_analysis.db.embedded.location import BASE
+from media_analysis.db.embedded.programs import reachable_binaries
 from tests.db.embedded.servers import copy_of, run_statement, short_home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_in_reach() -> None:
+    """Where root's account cannot enter this checkout they are copied once, which no test is about."""
+    reachable_binaries(choose_account(None), BASE, lambda _: None)
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from media_analysis.db.embedded import embedded_server, progress
-from media_analysis.db.embedded.account import Account, find_binaries
+from media_analysis.db.embedded.account import Account
 from media_analysis.db.embedded.cluster import NAME, Cluster
 from media_analysis.db.embedded.process import find_postmaster
+from media_analysis.db.embedded.programs import find_binaries
 from tests.db.embedded.servers import (
     DEADLINE_SECONDS,
     is_free,

@@ -74,19 +74,6 @@ async def test_parents_stay_as_they_are_and_new_ones_are_passable(home: Path) ->
     assert [stat.S_IMODE((home / new).stat().st_mode) for new in ("data", "data/dir")] == [0o755, 0o755]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives PostgreSQL to another account")
-async def test_a_parent_closed_to_the_account_is_named_and_stays_closed(home: Path, account: Account) -> None:
-    closed = home / "closed"
-    closed.mkdir(mode=0o700)
-
-    with pytest.raises(EmbeddedServerFailed) as refusal:
-        await start_and_stop(closed / "deep" / "postgres")
-
-    assert all(part in str(refusal.value) for part in (f"{closed} ", account.name, "--data-dir", "DATABASE_URL"))
-    assert list(closed.iterdir()) == []
-    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
-
-
 async def test_widened_modes_are_mended(directory: Path) -> None:
     for name, mode in {".": 0o755, "run": 0o777, "log": 0o755, "data": 0o755, "password": 0o644}.items():
         (directory / name).chmod(mode)

@@ -11,9 +11,10 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from media_analysis.db.embedded import embedded_server, supervisor
-from media_analysis.db.embedded.account import Account, find_binaries
+from media_analysis.db.embedded.account import Account
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
+from media_analysis.db.embedded.programs import find_binaries
 from tests.db.embedded.servers import Running, keeper_of, line_of, pid_of, run_statement, until
 
 pytestmark = pytest.mark.crash
