@@ -32,13 +32,13 @@ def _url() -> str:
     return given
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, *, transaction_per_migration: bool = True) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         compare_type=True,
         compare_server_default=True,
-        transaction_per_migration=True,
+        transaction_per_migration=transaction_per_migration,
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -63,7 +63,9 @@ async def _run() -> None:
     await engine.dispose()
 
 
-if context.is_offline_mode():
+if "connection" in context.config.attributes:  # a rehearsal, inside a transaction of its caller's
+    _migrate(context.config.attributes["connection"], transaction_per_migration=False)
+elif context.is_offline_mode():
     context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()

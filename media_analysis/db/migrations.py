@@ -1,6 +1,7 @@
 """Bringing a database to the schema this version needs."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from media_analysis.db.health import get_schema_revision
 from media_analysis.errors import Misconfigured, SchemaBehind
 
 
-async def migrate(url: str) -> None:
-    """Upgrade the database at `url` to the newest schema; safe to run again after a crash, and by many at once.
+async def migrate(url: str, revision: str = "head") -> None:
+    """Upgrade the database at `url`; safe to run again after a crash, and by many at once.
 
     Raises:
         DatabaseUnavailable, Misconfigured: it cannot be reached or entered, or a later version migrated it.
@@ -26,7 +27,7 @@ async def migrate(url: str) -> None:
     with translated_errors():
         # Alembic's environment runs an event loop of its own, hence the thread.
         try:
-            await asyncio.to_thread(command.upgrade, _config(url), "head")
+            await asyncio.to_thread(command.upgrade, alembic_config(url), revision)
         except CommandError as error:
             raise Misconfigured(f"the database cannot be migrated by this version: {error}") from error
 
@@ -44,15 +45,23 @@ async def require_schema(session: AsyncSession) -> None:
 
 
 @cache
+def revisions() -> Sequence[str]:
+    """Return all revisions in the order they are applied."""
+    scripts = ScriptDirectory.from_config(alembic_config("")).walk_revisions()
+    return tuple(reversed([script.revision for script in scripts]))
+
+
+@cache
 def head() -> str:
     """Return the revision this version needs."""
-    revision = ScriptDirectory.from_config(_config("")).get_current_head()
+    revision = ScriptDirectory.from_config(alembic_config("")).get_current_head()
     if revision is None:
         raise RuntimeError("no migrations were shipped")
     return revision
 
 
-def _config(url: str) -> Config:
+def alembic_config(url: str) -> Config:
+    """Return what Alembic needs to know to migrate the database at `url`."""
     config = Config()
     config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

@@ -200,13 +200,13 @@ def downgrade() -> None:
     op.create_index(
         "ix_media_files_job", "media_files", ["job_id", "id"], postgresql_where=sa.text("job_id IS NOT NULL")
     )
-    for name in ("trash", "leased", "external", "due", "folder", "kind", "status"):
+    for name in ("trash", "leased", "external", "ended", "due", "folder", "kind", "status"):
         op.drop_index(f"ix_analysis_jobs_{name}", "analysis_jobs")
     for table in ("job_audit", "job_events", "job_sources"):
         op.drop_table(table)
     for name in ("published", "owner"):
         op.drop_column("analysis_results", name)
-    for name in ("warnings", *COUNTERS):
+    for name in ("warnings", "produced", *COUNTERS):
         op.drop_column("analysis_jobs", name)
     for table, columns in OPTIONAL.items():
         for name, _ in columns:
