@@ -18,6 +18,7 @@ COMMANDS: Final = tuple(
         ("demo", "demo:demo", "Show one video's life on a scratch directory"),
         ("migrate", "migrate:migrate", "Bring the database to this version's schema"),
         ("config", "config:config", "Print every setting and where it came from"),
+        ("doctor", "doctor:doctor", "Check an installation and its running service"),
         ("job", "job:app", "Create jobs, look at them, stop them"),
         ("explain", "explain:explain", "Say when a file or a job goes, and why"),
         ("hold", "hold:hold", "Keep a file or a job from being deleted"),

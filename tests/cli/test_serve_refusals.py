@@ -78,3 +78,11 @@ def test_a_store_of_another_database_is_refused(environment: dict[str, str], tmp
 
     assert refused.returncode == 1
     assert "marker names another database" in refused.stderr
+
+
+def test_a_log_file_that_cannot_be_written_is_refused_before_anything_is_set_up(tmp_path: Path) -> None:
+    refused = run("serve", "--port", "0", "--data-dir", tmp_path / "var", LOG_FILE=str(tmp_path / "missing" / "log"))
+
+    assert refused.returncode == 1
+    assert "LOG_FILE cannot be written" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

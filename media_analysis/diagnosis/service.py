@@ -1,0 +1,90 @@
+"""The running service, asked over HTTP."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from media_analysis.diagnosis.check import CheckFailed
+from media_analysis.settings import Settings
+
+API: Final = "/api/v1"
+RULE: Final = "see what the log of the service says"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Asks a service with the administrator's token."""
+
+    http: httpx.Client
+    token: str | None
+
+    def check_alive(self) -> str:
+        """Say where it answers."""
+        self._get("/healthz")
+        return f"answers at {self.http.base_url}"
+
+    def check_ready(self) -> str:
+        """Say what it found in order itself."""
+        answer = self._answer("GET", "/readyz")
+        said = answer.json().get("checks", {})
+        wrong = [f"{name}: {state}" for name, state in said.items() if state != "ok" and name != "deletion"]
+        if answer.status_code != httpx.codes.OK:
+            raise CheckFailed(f"not ready: {'; '.join(wrong)}", RULE)
+        return ", ".join(f"{name} {state}" for name, state in said.items())
+
+    def check_metrics(self) -> str:
+        """Say how many metrics there are for Prometheus."""
+        lines = self._answer("GET", "/metrics").text.splitlines()
+        count = sum(1 for line in lines if line.startswith("# TYPE "))
+        if not any(line.startswith("storage_free_bytes") for line in lines):
+            raise CheckFailed("the figures of storage are missing from /metrics", RULE)
+        return f"{count} metrics"
+
+    def check_endpoints(self) -> str:
+        """Say as whom the token is known, and that the documented routes are there."""
+        caller = self._get(f"{API}/sessions/me")
+        if caller.get("role") != "admin":
+            raise CheckFailed("the token is not an administrator's", "remove the file and start serve again")
+        for path in ("/files", "/jobs", "/results", "/storage/stats", "/deletions"):
+            self._get(f"{API}{path}")
+        return f"{len(self._get('/openapi.json')['paths'])} routes, known as {caller['owner']}"
+
+    def check_storage(self) -> str:
+        """Say what `validate` says."""
+        report = self._get(f"{API}/storage/validate")
+        if not report["valid"]:
+            raise CheckFailed("; ".join(report["messages"]), "see Operations in the manual for what each means")
+        return "nothing is wrong"
+
+    def check_schedule(self, settings: Settings) -> str:
+        """Say when the last sweep ran, and by which schedule the next will."""
+        if not settings.storage.cleanup.enabled:
+            return "switched off by STORAGE_CLEANUP_ENABLED"
+        sweeps = self._get(f"{API}/storage/sweeps")["items"]
+        if not sweeps and settings.storage.cleanup.run_at_start:
+            raise CheckFailed("no sweep ever ran, not even at start", RULE)
+        last = f"last sweep {sweeps[0]['start_time'][:19]} ({sweeps[0]['status']})" if sweeps else "no sweep yet"
+        return f"{last}; by {settings.storage.cleanup.schedule} and the categories' own"
+
+    def check_dry_run(self) -> str:
+        """Say what a sweep would take now."""
+        outcome = self._get(f"{API}/storage/cleanup?dry_run=true", method="POST")
+        if outcome["status"] == "failed":
+            raise CheckFailed("the rehearsal of a sweep failed", RULE)
+        return f"a sweep would take {outcome['total_files_removed']} files ({outcome['status']})"
+
+    def _get(self, path: str, *, method: str = "GET") -> Any:
+        answer = self._answer(method, path)
+        if answer.status_code != httpx.codes.OK:
+            remedy = "is the service another one's?" if answer.status_code == httpx.codes.UNAUTHORIZED else RULE
+            raise CheckFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:200]}", remedy)
+        return answer.json()
+
+    def _answer(self, method: str, path: str) -> httpx.Response:
+        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        try:
+            return self.http.request(method, path, headers=headers)
+        except httpx.HTTPError as error:
+            remedy = "start serve, or name the address it printed by --address"
+            raise CheckFailed(f"{self.http.base_url} does not answer: {error}", remedy) from error

@@ -1,0 +1,74 @@
+"""`doctor`, and `scripts/verify-installation`, on a service as it is and as it should not be."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.commands import Serving, run, run_program, serving
+from tests.processes import ROOT
+
+ALL = [
+    *("data directory", "admin token", "store", "disk"),
+    *("service", "readiness", "metrics", "endpoints", "storage", "schedule", "dry run"),
+]
+
+
+@pytest.fixture
+def service(data_dir: Path, tmp_path: Path) -> Iterator[Serving]:
+    with serving("--data-dir", data_dir, printed=tmp_path / "printed", LOG_FILE=str(tmp_path / "log")) as service:
+        service.url()
+        yield service
+
+
+def checked(data_dir: Path, address: str) -> tuple[int, dict[str, Any]]:
+    ended = run("doctor", "--json", "--data-dir", data_dir, "--address", address)
+    told = json.loads(ended.stdout)
+    assert told["ok"] is (ended.returncode == 0)
+    return ended.returncode, {check["name"]: check for check in told["checks"]}
+
+
+def failures(checks: dict[str, Any]) -> set[str]:
+    return {name for name, check in checks.items() if check["status"] == "failed"}
+
+
+def test_what_is_in_order_is_said_to_be_and_what_is_not_is_told_with_a_remedy(
+    service: Serving, data_dir: Path, tmp_path: Path
+) -> None:
+    address, token, marker = service.url(), data_dir / "admin-token", data_dir / "store/.media-analysis"
+
+    well = run_program(ROOT / "scripts/verify-installation", "--data-dir", data_dir, "--address", address)
+    token.chmod(0o644)
+    readable = checked(data_dir, address)
+    token.chmod(0o600)
+    marker.rename(tmp_path / "marker")
+    unmarked = checked(data_dir, address)
+    (tmp_path / "marker").rename(marker)
+    service.end(signal.SIGINT)
+    stopped = checked(data_dir, address)
+
+    assert well.returncode == 0, well.stdout + well.stderr
+    assert [line[8:24].strip() for line in well.stdout.splitlines()] == ALL
+    assert all(line.startswith("OK ") for line in well.stdout.splitlines())
+    assert readable[0] == unmarked[0] == stopped[0] == 1
+    assert failures(readable[1]) == {"admin token"}
+    assert "chmod 600" in readable[1]["admin token"]["remedy"]
+    assert {"store", "readiness"} <= failures(unmarked[1])
+    assert "marker" in unmarked[1]["readiness"]["detail"]
+    assert failures(stopped[1]) == {"service"}
+    assert "start serve" in stopped[1]["service"]["remedy"]
+    assert {stopped[1][name]["status"] for name in ALL[5:]} == {"skipped"}
+    logged = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert "request.ended" in logged
+
+
+def test_a_directory_that_is_none_is_named_and_stays_away(tmp_path: Path) -> None:
+    code, checks = checked(tmp_path / "mistyped", "http://127.0.0.1:1")
+
+    assert code == 1
+    assert failures(checks) == {"data directory", "admin token", "store", "disk", "service"}
+    assert f"{tmp_path}/mistyped is no directory" in checks["data directory"]["detail"]
+    assert list(tmp_path.iterdir()) == []
