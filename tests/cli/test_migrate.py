@@ -29,13 +29,13 @@ async def test_it_goes_back_when_told_to_and_says_first_what_that_loses(empty_da
     await migrate(empty_database)
     await execute(empty_database, f"INSERT INTO instance (singleton, id) VALUES (true, '{uuid4()}')")
 
-    asked = run("migrate", "--to", "-1", DATABASE_URL=empty_database)
+    asked = run("migrate", "--to", "0005", DATABASE_URL=empty_database)
     unknown = run("migrate", "--to", "0042", DATABASE_URL=empty_database)
     before = await fetch(empty_database, "SELECT version_num FROM alembic_version")
     told = run("migrate", "--to", "base", "--yes", DATABASE_URL=empty_database)
 
     assert (asked.returncode, unknown.returncode, told.returncode) == (1, 1, 0), told.stderr
-    assert f"lost by going back to {revisions()[-2]}: instance." in asked.stderr
+    assert "lost by going back to 0005: instance.archives_apart (1 row)" in asked.stderr
     assert asked.stderr.splitlines()[-1].endswith("say --yes if it may, after a backup")
     assert ", ".join(revisions()) in unknown.stderr
     assert before[0][0] == head()
