@@ -91,7 +91,8 @@ async def list_losses(url: str, revision: str) -> Sequence[str]:
             before = await _inventory(connection)
             await connection.run_sync(_rehearse, url, revision)
             after = await _inventory(connection)
-            await connection.rollback()
+        # What was not committed went with the connection.
+        async with _connected(url) as connection:
             return [loss async for loss in _losses(connection, before, after)]
 
 
