@@ -106,12 +106,15 @@ from media_analysis.errors.uploads import (
     IdempotencyKeyReused,
     IncompleteUpload,
     MediaTypeNotAccepted,
+    OwnerQuotaReached,
     QuotaPassed,
     QuotaReached,
     UploadInFlight,
     UploadLeaseLost,
+    UploadOverdue,
     UploadStalled,
     UploadTooLarge,
+    UploadTooSlow,
 )
 
 __all__ = [
@@ -174,6 +177,7 @@ __all__ = [
     "ObjectDamaged",
     "ObjectMissing",
     "OutputRefused",
+    "OwnerQuotaReached",
     "PauseNotFound",
     "PlaceTaken",
     "PlanApplied",
@@ -211,6 +215,8 @@ __all__ = [
     "UnsupportedMedia",
     "UploadInFlight",
     "UploadLeaseLost",
+    "UploadOverdue",
     "UploadStalled",
     "UploadTooLarge",
+    "UploadTooSlow",
 ]

@@ -64,6 +64,26 @@ class UploadStalled(TooSlow):
         self.idle_seconds = idle_seconds
 
 
+class UploadTooSlow(TooSlow):
+    """The body arrived slower than an upload may."""
+
+    code = "upload_too_slow"
+
+    def __init__(self, *, min_bytes_per_second: int) -> None:
+        super().__init__(f"less than {min_bytes_per_second} bytes a second arrived for a minute")
+        self.min_bytes_per_second = min_bytes_per_second
+
+
+class UploadOverdue(TooSlow):
+    """The body had not arrived when the time an upload may take was over."""
+
+    code = "upload_overdue"
+
+    def __init__(self, *, deadline_seconds: float) -> None:
+        super().__init__(f"the body did not arrive within {deadline_seconds:g} seconds")
+        self.deadline_seconds = deadline_seconds
+
+
 class MediaTypeNotAccepted(Unsupported):
     """The category takes only certain media types."""
 
@@ -87,7 +107,7 @@ class UploadTooLarge(TooLarge):
 
 
 class QuotaPassed(QuotaExceeded):
-    """A reservation did not fit into its category's quota as it stood; somebody may make room."""
+    """Bytes did not fit into a quota as it stood; somebody may make room."""
 
     code = "quota_passed"
 
@@ -120,6 +140,12 @@ class QuotaReached(QuotaExceeded):
         self.needed_bytes = needed_bytes
         self.missing_bytes = missing_bytes
         self.space_frees_at = space_frees_at
+
+
+class OwnerQuotaReached(QuotaReached):
+    """One owner's part of a category is full, and the policy lets nothing of theirs go that would make enough room."""
+
+    code = "owner_quota_reached"
 
 
 class DiskReserveReached(QuotaExceeded):

@@ -1,13 +1,13 @@
 """The ledger: bytes and files per owner and category, moved by the transactions that change them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.models import LedgerEntry
+from media_analysis.files.models import CATEGORY, LedgerEntry
 from media_analysis.storage.category import Category
 
 
@@ -56,8 +56,10 @@ _USE = text("""
         SELECT asked.* FROM category_usage JOIN asked USING (category) ORDER BY category FOR UPDATE OF category_usage
     )
     UPDATE category_usage SET size_bytes = category_usage.size_bytes + locked.size_bytes
-    FROM locked WHERE category_usage.category = locked.category
-""")
+    FROM locked LEFT JOIN category_policies AS policy USING (category)
+    WHERE category_usage.category = locked.category
+    RETURNING category_usage.category, locked.size_bytes > 0 AND category_usage.size_bytes > policy.quota_bytes AS over
+""").columns(category=CATEGORY)
 
 _MOVE = text("""
     WITH asked AS (
@@ -84,16 +86,24 @@ _MOVE = text("""
         reserved_bytes = ledger.reserved_bytes + locked.reserved_bytes,
         trashed_files = ledger.trashed_files + locked.trashed_files,
         trashed_bytes = ledger.trashed_bytes + locked.trashed_bytes
-    FROM locked WHERE ledger.owner = locked.owner AND ledger.category = locked.category
-""")
+    FROM locked LEFT JOIN category_policies AS policy USING (category)
+    WHERE ledger.owner = locked.owner AND ledger.category = locked.category
+    RETURNING ledger.owner, ledger.category, locked.size_bytes + locked.reserved_bytes > 0
+        AND ledger.size_bytes + ledger.reserved_bytes > policy.owner_quota_bytes AS over
+""").columns(category=CATEGORY)
 
 
-async def move(session: AsyncSession, sums: Mapping[Account, Movement], *, now: datetime | None = None) -> None:
-    """Change accounts that exist, once in a transaction, at its end: every upload opened its own when it began."""
+async def move(
+    session: AsyncSession, sums: Mapping[Account, Movement], *, now: datetime | None = None
+) -> Collection[Account]:
+    """Change accounts that exist, once in a transaction, at its end: every upload opened its own when it began.
+
+    Returns those that grew while they, or their category, passed a quota: exact, for the rows stay locked.
+    """
     if not sums:
-        return
-    await _use(session, sums)
-    await session.execute(
+        return ()
+    full = await _use(session, sums)
+    rows = await session.execute(
         _MOVE,
         {
             "owners": [account.owner for account in sums],
@@ -108,16 +118,27 @@ async def move(session: AsyncSession, sums: Mapping[Account, Movement], *, now: 
             "now": now,
         },
     )
+    passed = {Account(row.owner, row.category) for row in rows if row.over}
+    return passed | {account for account, moved in sums.items() if account.category in full and moved.used_bytes > 0}
 
 
-async def _use(session: AsyncSession, sums: Mapping[Account, Movement]) -> None:
+async def _use(session: AsyncSession, sums: Mapping[Account, Movement]) -> Collection[Category]:
+    """Change what categories use; returns those that grew past their quota."""
     used: dict[Category, int] = {}
     for account, movement in sums.items():
         used[account.category] = used.get(account.category, 0) + movement.used_bytes
-    # An upload of announced length settles what it reserved: most transactions leave the usage alone.
     changed = {category: size_bytes for category, size_bytes in used.items() if size_bytes}
-    if changed:
-        await session.execute(_USE, {"categories": [kind.value for kind in changed], "sizes": list(changed.values())})
+    if not changed:
+        return ()
+    asked = {"categories": [kind.value for kind in changed], "sizes": list(changed.values())}
+    return [row.category for row in await session.execute(_USE, asked) if row.over]
+
+
+async def get_held_bytes(session: AsyncSession, account: Account) -> int:
+    """Return what an owner has of a category: stored, in the trash and reserved."""
+    held = LedgerEntry.size_bytes + LedgerEntry.reserved_bytes
+    query = select(held).where(LedgerEntry.owner == account.owner, LedgerEntry.category == account.category)
+    return (await session.scalars(query)).one_or_none() or 0
 
 
 async def list_entries(session: AsyncSession, *, owner: str | None) -> Sequence[LedgerEntry]:

@@ -76,7 +76,29 @@ class MediaFile(Base):
             unique=True,
             postgresql_where=text("role IS NOT NULL AND state <> 'pending'"),
         ),
-        Index("ix_media_files_oldest", "category", "id", postgresql_where=text("state = 'stored'")),
+        Index(
+            "ix_media_files_oldest_dated",
+            "category",
+            "expiry_explicit",
+            "id",
+            postgresql_where=text("state = 'stored'"),
+        ),
+        Index(
+            "ix_media_files_owner_oldest",
+            "category",
+            "owner",
+            "expiry_explicit",
+            "id",
+            postgresql_where=text("state = 'stored'"),
+        ),
+        Index(
+            "ix_media_files_owner_trash",
+            "category",
+            "owner",
+            "trashed_at",
+            "id",
+            postgresql_where=text("state = 'trashed'"),
+        ),
         Index("ix_media_files_trash", "category", "trashed_at", "id", postgresql_where=text("state = 'trashed'")),
         Index("ix_media_files_damaged", "id", postgresql_where=text("last_error IS NOT NULL")),
         Index("ix_media_files_trash_sweep", "trash_sweep_id", postgresql_where=text("state = 'trashed'")),
@@ -103,7 +125,9 @@ class MediaFile(Base):
     """The claim it was made under; pending products of an older one are nobody's."""
     size_bytes: Mapped[int | None]
     reserved_bytes: Mapped[int] = mapped_column(default=0)
-    """What a pending upload has announced and the ledger holds for it."""
+    """What the ledger holds for a pending file that is whole, or that this service itself is writing."""
+    arrived_bytes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """About how much of a large upload has arrived; no quota counts it, but whose it is counts for fairness."""
     sha256: Mapped[bytes | None]
     """NULL while pending, and for an adopted file until the scrub has read it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -189,6 +213,7 @@ class LedgerEntry(Base):
     __tablename__ = "ledger"
     __table_args__ = (
         CheckConstraint("size_bytes >= 0 AND reserved_bytes >= 0 AND files >= 0", name="sums_not_negative"),
+        Index("ix_ledger_category", "category", "owner"),
     )
 
     owner: Mapped[str] = mapped_column(primary_key=True)
@@ -249,6 +274,8 @@ class CategoryPolicy(Base):
     lifetime_seconds: Mapped[float | None]
     minimum_seconds: Mapped[float | None]
     quota_bytes: Mapped[int | None]
+    owner_quota_bytes: Mapped[int | None]
+    """What one owner may use of it; NULL is as much as there is."""
     high_water_bytes: Mapped[int | None]
     low_water_bytes: Mapped[int | None]
     eviction_priority: Mapped[int | None]

@@ -1,9 +1,9 @@
 """Group-committed uploads: one writer per step gathers what waits into one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from media_analysis.db.database import Database, retried
@@ -25,6 +25,8 @@ from media_analysis.files.settlement import Settled, Settlement
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 STAGED_SECONDS: Final = 3600.0
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Registrar:
         """Turn the pending row into a stored one.
 
         Raises:
+            QuotaPassed: it does not fit as things are; the row is still pending.
             UploadLeaseLost: the sweep, or a retry of the same request, took over.
 
         """
@@ -74,6 +77,7 @@ class Registrar:
         """Note that a product's bytes are durable; it stays pending until its job ends.
 
         Raises:
+            QuotaPassed: it does not fit as things are; the row is still pending.
             UploadLeaseLost: its run is over, and its row gone.
 
         """
@@ -101,15 +105,10 @@ class Registrar:
         return GroupCommit(self._flush_staged)
 
     async def _flush_registrations(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
-        """Register a group; one that would pass a quota as a whole is halved until only the offenders fail."""
-        try:
-            receipts = await self.db.retry(lambda: self._register_all(asked))
-        except QuotaPassed as passed:
-            if len(asked) == 1:
-                return [passed]
-            middle = len(asked) // 2
-            first = await self._flush_registrations(asked[:middle])
-            return [*first, *await self._flush_registrations(asked[middle:])]
+        return await _halving(asked, self._register_group)
+
+    async def _register_group(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
+        receipts = await self.db.retry(lambda: self._register_all(asked))
         failpoint("upload.registered")
         return [
             _refusal(item, refused)
@@ -156,6 +155,9 @@ class Registrar:
         await self.store.delete_many(list(writers))
 
     async def _flush_settlements(self, done: Sequence[Settlement]) -> Sequence[Settled | Exception]:
+        return await _halving(done, self._settle_group)
+
+    async def _settle_group(self, done: Sequence[Settlement]) -> Sequence[Settled | Exception]:
         settled = await self.db.retry(lambda: self._settle_all(done))
         failpoint("upload.settled")
         ids = [item.registration.id for item in done]
@@ -168,6 +170,9 @@ class Registrar:
             return settled
 
     async def _flush_staged(self, done: Sequence[Settlement]) -> Sequence[Exception | None]:
+        return await _halving(done, self._stage_group)
+
+    async def _stage_group(self, done: Sequence[Settlement]) -> Sequence[Exception | None]:
         staged = await self.db.retry(lambda: self._stage_all(done))
         failpoint("product.staged")
         ids = [item.registration.id for item in done]
@@ -176,6 +181,20 @@ class Registrar:
     async def _stage_all(self, done: Sequence[Settlement]) -> frozenset[UUID]:
         async with self.db.transaction() as session:
             return await settlement.stage(session, done, lease_seconds=self.staged_seconds)
+
+
+async def _halving(
+    items: Sequence[Item], flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
+) -> Sequence[Answer | Exception]:
+    """Flush a group; one that would pass a quota as a whole is halved until only the offenders fail."""
+    try:
+        return await flush(items)
+    except QuotaPassed as passed:
+        if len(items) == 1:
+            return [passed]
+    middle = len(items) // 2
+    first = await _halving(items[:middle], flush)
+    return [*first, *await _halving(items[middle:], flush)]
 
 
 def _refusal(asked: Registration, refused: str) -> MediaAnalysisError:

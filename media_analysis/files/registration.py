@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.errors import QuotaPassed, UploadLeaseLost
+from media_analysis.errors import UploadLeaseLost
 from media_analysis.files.ledger import Account
 from media_analysis.storage.category import Category
 
@@ -37,6 +37,7 @@ class Registration:
     job_id: UUID | None
     parent_id: UUID | None
     reserved_bytes: int
+    """What this service is about to write; nothing is reserved for what a client only announces."""
     idempotency_key: str | None
     fingerprint: bytes | None
     place: Place | None = None
@@ -60,7 +61,7 @@ class Receipt:
 
 IDEMPOTENCY_HOURS: Final = 24
 
-_REGISTER = text("""
+_ADD: Final = """
     WITH asked AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:owners AS text[]), CAST(:categories AS category[]), CAST(:keys AS text[]),
@@ -118,7 +119,20 @@ _REGISTER = text("""
         WHERE refused IS NULL AND (idempotency_key IS NULL OR id IN (SELECT file_id FROM keyed))
         ON CONFLICT DO NOTHING
         RETURNING id, owner, category, reserved_bytes
-    ), sums AS (
+    )
+"""
+
+# What an upload announces is not reserved: only its account is opened, if it is not open already.
+_OPEN: Final = """, opened AS (
+        INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
+        SELECT DISTINCT owner, category, 0, 0, 0 FROM added
+        WHERE NOT EXISTS (SELECT FROM ledger WHERE ledger.owner = added.owner AND ledger.category = added.category)
+        ORDER BY owner, category
+        ON CONFLICT DO NOTHING
+    )
+    SELECT judged.id, judged.refused, added.id IS NOT NULL AS added, true AS fits FROM judged LEFT JOIN added USING (id)
+"""
+_RESERVE: Final = """, sums AS (
         SELECT category, sum(reserved_bytes)::bigint AS size_bytes FROM added GROUP BY category
     ), locked AS MATERIALIZED (
         SELECT category, sums.size_bytes FROM category_usage JOIN sums USING (category)
@@ -140,25 +154,13 @@ _REGISTER = text("""
     SELECT judged.id, judged.refused, added.id IS NOT NULL AS added,
         added.id IS NULL OR added.category IN (SELECT category FROM fitting) AS fits
     FROM judged LEFT JOIN added USING (id)
-""")
+"""
+_REGISTER: Final = {False: text(f"{_ADD}{_OPEN}"), True: text(f"{_ADD}{_RESERVE}")}
+"""By whether anything is reserved."""
 
-_EXTEND = text("""
-    WITH mine AS (
-        UPDATE media_files SET reserved_bytes = reserved_bytes + :more WHERE id = :id AND state = 'pending'
-        RETURNING owner, category
-    ), fitting AS (
-        UPDATE category_usage SET size_bytes = size_bytes + :more
-        FROM mine LEFT JOIN category_policies AS policy USING (category)
-        WHERE category_usage.category = mine.category
-            AND (policy.quota_bytes IS NULL OR category_usage.size_bytes + :more <= policy.quota_bytes)
-        RETURNING category_usage.category
-    ), reserved AS (
-        UPDATE ledger SET reserved_bytes = reserved_bytes + :more
-        FROM mine JOIN fitting USING (category)
-        WHERE ledger.owner = mine.owner AND ledger.category = mine.category
-    )
-    SELECT EXISTS (SELECT FROM mine) AS pending, EXISTS (SELECT FROM fitting) AS fitting
-""").bindparams(bindparam("more", type_=BigInteger))
+_NOTE_ARRIVED = text("""
+    UPDATE media_files SET arrived_bytes = :arrived WHERE id = :id AND state = 'pending' RETURNING id
+""")
 
 _LOCK_PENDING = text("""
     SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
@@ -170,7 +172,7 @@ async def add_pending(
 ) -> Mapping[UUID, Receipt]:
     """Insert pending rows (T0) and reserve their bytes; safe to repeat after a lost COMMIT answer."""
     rows = await session.execute(
-        _REGISTER,
+        _REGISTER[any(item.reserved_bytes for item in asked)],
         {
             "ids": [item.id for item in asked],
             "owners": [item.owner for item in asked],
@@ -194,19 +196,16 @@ async def add_pending(
     return {file_id: Receipt(refused, added, fits) for file_id, refused, added, fits in rows}
 
 
-async def extend(session: AsyncSession, asked: Registration, more_bytes: int) -> None:
-    """Reserve more for a pending upload.
+async def note_arrived(session: AsyncSession, asked: Registration, arrived_bytes: int) -> None:
+    """Note how much of a pending upload has arrived.
 
     Raises:
         UploadLeaseLost: it is pending no more.
-        QuotaPassed: there is no room; the transaction must be rolled back.
 
     """
-    found = (await session.execute(_EXTEND, {"id": asked.id, "more": more_bytes})).one()
-    if not found.pending:
+    noted = await session.execute(_NOTE_ARRIVED, {"id": asked.id, "arrived": arrived_bytes})
+    if noted.one_or_none() is None:
         raise UploadLeaseLost(asked.id)
-    if not found.fitting:
-        raise QuotaPassed(asked.category, more_bytes)
 
 
 async def lock_pending(session: AsyncSession, ids: Sequence[UUID]) -> frozenset[UUID]:

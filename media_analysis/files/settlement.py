@@ -1,6 +1,6 @@
 """The last transaction of an upload, set-based: pending rows become stored ones, or a run's staged products."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.errors import QuotaPassed
 from media_analysis.files import ledger
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import FileState, MediaFile
 from media_analysis.files.registration import Registration
+
+Moved = tuple[Account, Movement]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +28,8 @@ class Settlement:
     sha256: bytes
     expiry: Expiry | None
     """None is what the policy in force says of the category at the moment of the commit."""
-    reserved_bytes: int
+    reserved_bytes: int = 0
+    """What the registration reserved."""
 
     def as_stored(self, settled: "Settled") -> MediaFile:
         """Return the row as it is now."""
@@ -88,6 +92,7 @@ _SETTLE = text("""
     ), settled AS (
         UPDATE media_files AS file SET
             state = 'stored', size_bytes = timed.size_bytes, sha256 = timed.sha256, reserved_bytes = 0,
+            arrived_bytes = 0,
             stored_at = now(), expires_at = timed.ends_at, expiry_explicit = timed.explicit,
             min_retain_until = timed.minimum_ends_at,
             job_held_until = greatest(file.job_held_until, timed.job_held_until),
@@ -114,14 +119,16 @@ _ALREADY_SETTLED = text("""
 # In the order of ids: a deletion of the job locks the same rows.
 _STAGE = text("""
     WITH locked AS MATERIALIZED (
-        SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
+        SELECT id, reserved_bytes FROM media_files
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
     )
     UPDATE media_files AS file SET
-        size_bytes = asked.size_bytes, sha256 = asked.sha256, due_at = now() + make_interval(secs => :lease_seconds)
+        size_bytes = asked.size_bytes, sha256 = asked.sha256, due_at = now() + make_interval(secs => :lease_seconds),
+        reserved_bytes = asked.size_bytes, arrived_bytes = 0
     FROM unnest(CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]))
         AS asked(id, size_bytes, sha256) JOIN locked USING (id)
     WHERE file.id = asked.id AND file.state = 'pending'
-    RETURNING file.id
+    RETURNING file.id, locked.reserved_bytes
 """)
 
 
@@ -129,19 +136,43 @@ async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[
     """Turn pending rows into stored ones (T2) and settle the ledger; a missing id lost its lease.
 
     Safe to repeat after a lost COMMIT answer: what is stored already is returned as it was stored.
+
+    Raises:
+        QuotaPassed: some do not fit; the transaction must be rolled back.
+
     """
+    settled, moved = await mark_settled(session, asked)
+    await require_fitting(session, moved)
+    return settled
+
+
+async def require_fitting(session: AsyncSession, moved: Iterable[Moved]) -> None:
+    """Change the ledger, once a transaction.
+
+    Raises:
+        QuotaPassed: a quota is passed by it; the transaction must be rolled back.
+
+    """
+    sums = ledger.sum_movements(moved)
+    for account in await ledger.move(session, sums):
+        raise QuotaPassed(account.category, sums[account].used_bytes)
+
+
+async def mark_settled(
+    session: AsyncSession, asked: Sequence[Settlement]
+) -> tuple[Mapping[UUID, Settled], Sequence[Moved]]:
+    """Turn pending rows into stored ones, as `mark_stored` does, and return those stored before as they were."""
     settled, moved = await mark_stored(session, asked)
-    await ledger.move(session, ledger.sum_movements(moved))
     missing = [item.registration.id for item in asked if item.registration.id not in settled]
     if not missing:
-        return settled
+        return settled, moved
     rows = await session.execute(_ALREADY_SETTLED, {"ids": missing})
-    return {**settled, **{row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}}
+    return {**settled, **{row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}}, moved
 
 
 async def mark_stored(
     session: AsyncSession, asked: Sequence[Settlement]
-) -> tuple[Mapping[UUID, Settled], Sequence[tuple[Account, Movement]]]:
+) -> tuple[Mapping[UUID, Settled], Sequence[Moved]]:
     """Turn pending rows into stored ones and return what the ledger, changed once a transaction, has yet to be told."""
     rows = await session.execute(
         _SETTLE,
@@ -168,8 +199,22 @@ def _arrival(item: Settlement) -> Movement:
 
 
 async def stage(session: AsyncSession, done: Sequence[Settlement], *, lease_seconds: float) -> frozenset[UUID]:
-    """Note that the bytes of pending products are durable; their job's end stores them. A missing id lost its lease."""
-    staged = await session.execute(
+    """Note that the bytes of pending products are durable; their job's end stores them. A missing id lost its lease.
+
+    Raises:
+        QuotaPassed: some do not fit; the transaction must be rolled back.
+
+    """
+    staged, moved = await mark_staged(session, done, lease_seconds=lease_seconds)
+    await require_fitting(session, moved)
+    return staged
+
+
+async def mark_staged(
+    session: AsyncSession, done: Sequence[Settlement], *, lease_seconds: float
+) -> tuple[frozenset[UUID], Sequence[Moved]]:
+    """Note it, and return what the ledger has yet to be told: whole products are reserved until their job's end."""
+    rows = await session.execute(
         _STAGE,
         {
             "ids": [item.registration.id for item in done],
@@ -178,4 +223,10 @@ async def stage(session: AsyncSession, done: Sequence[Settlement], *, lease_seco
             "lease_seconds": lease_seconds,
         },
     )
-    return frozenset(staged.scalars())
+    before = {row.id: row.reserved_bytes for row in rows}
+    moved = [
+        (item.registration.account, Movement(reserved_bytes=item.size_bytes - before[item.registration.id]))
+        for item in done
+        if item.registration.id in before
+    ]
+    return frozenset(before), moved

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
@@ -15,11 +15,11 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import (
-    DiskReserveReached,
     IdempotencyKeyReused,
     IncompleteUpload,
     MediaTypeNotAccepted,
     ObjectMissing,
+    QuotaExceeded,
     QuotaPassed,
     UploadInFlight,
     UploadLeaseLost,
@@ -27,14 +27,14 @@ from media_analysis.errors import (
 )
 from media_analysis.failpoints import failpoint
 from media_analysis.files import queries
-from media_analysis.files.bodies import Body, require_same_body, split_head, timed
+from media_analysis.files.bodies import Body, Pace, require_same_body, split_head, timed
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Place, Registration
-from media_analysis.files.reservation import ROOM_ATTEMPTS, Reservation, RoomMaker
-from media_analysis.files.settlement import Settlement
-from media_analysis.media.sniff import extension_of, sniff
+from media_analysis.files.room import Arrival, DiskRoom, RoomMaker
+from media_analysis.files.settlement import Settled, Settlement, mark_settled, mark_staged
+from media_analysis.media.sniff import HEAD_BYTES, extension_of, sniff
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.store import ObjectStore, ObjectWriter
@@ -43,6 +43,7 @@ Abandon = Callable[[UUID], Awaitable[None]]
 """Deletes the pending row of an upload that failed, by the one deleter."""
 
 RESERVE_CHECK_BYTES: Final = 16 * 2**20
+Value = TypeVar("Value")
 log = structlog.get_logger()
 
 
@@ -53,7 +54,7 @@ class UploadLimits:
     max_bytes: int
     reserve_bytes: int
     lease_seconds: float
-    idle_seconds: float
+    pace: Pace
     accepted: Mapping[Category, tuple[str, ...]] = field(default_factory=dict)
     """Media types or patterns such as `image/*` a category takes; everything where none are listed."""
 
@@ -99,33 +100,28 @@ class UploadService:
         Raises:
             UploadTooLarge, MediaTypeNotAccepted: it may not be stored.
             QuotaReached, DiskReserveReached, DiskFull: there is no room, even after what may go has gone.
-            UploadStalled, UploadLeaseLost, IncompleteUpload: the client was too slow or left.
+            UploadStalled, UploadTooSlow, UploadOverdue, UploadLeaseLost, IncompleteUpload: the client was too slow,
+                or left.
             UploadInFlight, IdempotencyKeyReused: the key is in use, or belongs to something else.
             InvalidRequest: the job or the parent is unknown.
 
         """
-        body = timed(body, self.limits.idle_seconds)
+        body = timed(body, self.limits.pace)
         head, body = await split_head(body)
         media_type = sniff(head, declared=upload.declared_type)
         self._require_accepted(upload.category, media_type)
-        registration = self._register_as(upload, media_type, upload.declared_bytes or len(head))
-        await self._require_room(registration.key, registration.reserved_bytes)
-        if not await self._register(registration):
+        registration = self._register_as(upload, media_type)
+        if (upload.declared_bytes or 0) > self.limits.max_bytes:
+            raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
+        await self._disk.require_possible(registration, upload.declared_bytes)
+        await self._disk.require(registration, len(head))
+        if not await self.registrar.register(registration):
             earlier = await self._take_over(registration)
             if earlier is not None:
                 return await require_same_body(earlier, body)
         return await self._receive(registration, upload, body)
 
-    async def _register(self, registration: Registration) -> bool:
-        for _ in range(ROOM_ATTEMPTS):
-            try:
-                return await self.registrar.register(registration)
-            except QuotaPassed:
-                await self.room.make_room(registration.category, registration.reserved_bytes)
-        # Others were faster to take what was freed, every time.
-        return await self.registrar.register(registration)
-
-    def _register_as(self, upload: Upload, media_type: str, reserved_bytes: int) -> Registration:
+    def _register_as(self, upload: Upload, media_type: str) -> Registration:
         file_id = uuid7()
         key = object_key(
             upload.category,
@@ -145,57 +141,85 @@ class UploadService:
             media_type=media_type,
             job_id=upload.job_id,
             parent_id=upload.parent_id,
-            reserved_bytes=reserved_bytes,
+            reserved_bytes=0,
             idempotency_key=upload.idempotency_key,
             fingerprint=upload.fingerprint() if upload.idempotency_key is not None else None,
             place=upload.place,
         )
 
     async def _receive(self, registration: Registration, upload: Upload, body: Body) -> MediaFile:
-        announced = upload.declared_bytes is not None
-        reservation = Reservation(self.db, self.room, registration, announced, registration.reserved_bytes)
+        arrival = Arrival(self.db, self.room, registration, upload.declared_bytes)
         try:
             async with self._leased(registration.id):
-                sha256, size_bytes = await self._write(reservation, body)
+                await arrival.begin()
+                sha256, size_bytes = await self._write(arrival, body)
         except BaseException:
             # Nothing was promised yet: T2 has not been sent, so the row is certainly still pending.
             await self._give_up(registration.id)
             raise
-        settlement = Settlement(
-            registration=registration,
-            size_bytes=size_bytes,
-            sha256=sha256,
-            expiry=upload.expiry,
-            reserved_bytes=reservation.reserved_bytes,
-        )
+        done = Settlement(registration=registration, size_bytes=size_bytes, sha256=sha256, expiry=upload.expiry)
         if upload.place is not None:
-            await self.registrar.stage(settlement)
-            return settlement.as_staged()
-        # From here on nothing is cleaned up on failure: the COMMIT may have happened although its answer was lost.
-        settled = await self.registrar.settle(settlement)
+            await self._close(registration, self._stage(done))
+            return done.as_staged()
+        settled = await self._close(registration, self._settle(done))
         await self.room.notice(upload.category)
-        return settlement.as_stored(settled)
+        return done.as_stored(settled)
 
-    async def _write(self, reservation: Reservation, body: Body) -> tuple[bytes, int]:
-        writer = await self.registrar.create(reservation.asked)
+    async def _close(self, registration: Registration, closing: Awaitable[Value]) -> Value:
+        """Send the last transaction; after it nothing is cleaned up but what certainly found no room.
+
+        A COMMIT may have happened although its answer was lost, while a quota is passed by pending rows only.
+        """
         try:
-            await self._copy(body, writer, reservation)
-            if reservation.announced and writer.size_bytes != reservation.reserved_bytes:
+            return await closing
+        except QuotaExceeded:
+            await self._give_up(registration.id)
+            raise
+
+    async def _settle(self, done: Settlement) -> Settled:
+        try:
+            return await self.registrar.settle(done)
+        except QuotaPassed:
+            asked = done.registration
+            settled = await self.room.make_room(asked, done.size_bytes, lambda session: mark_settled(session, [done]))
+            if asked.id not in settled:
+                raise UploadLeaseLost(asked.id) from None
+            return settled[asked.id]
+
+    async def _stage(self, done: Settlement) -> None:
+        try:
+            await self.registrar.stage(done)
+        except QuotaPassed:
+            asked, seconds = done.registration, self.registrar.staged_seconds
+            staged = await self.room.make_room(
+                asked, done.size_bytes, lambda session: mark_staged(session, [done], lease_seconds=seconds)
+            )
+            if asked.id not in staged:
+                raise UploadLeaseLost(asked.id) from None
+
+    async def _write(self, arrival: Arrival, body: Body) -> tuple[bytes, int]:
+        writer = await self.registrar.create(arrival.asked)
+        try:
+            await self._copy(body, writer, arrival)
+            if arrival.announced_bytes not in {None, writer.size_bytes}:
                 raise IncompleteUpload
-            return await _synced(reservation.asked, writer), writer.size_bytes
+            sha256 = await _synced(arrival.asked, writer)
+            if writer.size_bytes > HEAD_BYTES:  # only now does the disk know of all of it
+                await self._disk.require(arrival.asked, 0)
+            return sha256, writer.size_bytes
         finally:
             writer.close()
 
-    async def _copy(self, body: Body, writer: ObjectWriter, reservation: Reservation) -> None:
+    async def _copy(self, body: Body, writer: ObjectWriter, arrival: Arrival) -> None:
         checked_bytes = 0
         async for chunk in body:
             if writer.size_bytes + len(chunk) > self.limits.max_bytes:
                 raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
-            await reservation.cover(writer.size_bytes + len(chunk))
+            await arrival.reach(writer.size_bytes + len(chunk))
             await writer.write(chunk)
             if writer.size_bytes - checked_bytes >= RESERVE_CHECK_BYTES:
                 checked_bytes = writer.size_bytes
-                await self._require_room(reservation.asked.key, 0)
+                await self._disk.require(arrival.asked, 0)
 
     @asynccontextmanager
     async def _leased(self, file_id: UUID) -> AsyncIterator[None]:
@@ -245,7 +269,7 @@ class UploadService:
         return None
 
     async def _register_again(self, registration: Registration) -> None:
-        if not await self._register(registration):
+        if not await self.registrar.register(registration):
             raise UploadInFlight(retry_after_seconds=1)
 
     async def _find_key(self, registration: Registration) -> queries.KnownKey | None:
@@ -258,20 +282,9 @@ class UploadService:
         if accepted and not {media_type, family, "*/*"} & set(accepted):
             raise MediaTypeNotAccepted(media_type, category=category.value, accepted=accepted)
 
-    async def _require_room(self, key: str, needed_bytes: int) -> None:
-        if needed_bytes > self.limits.max_bytes:
-            raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
-        if await self._missing_bytes(key, needed_bytes) <= 0:
-            return
-        await self.room.make_disk_room(needed_bytes, key=key)
-        if await self._missing_bytes(key, needed_bytes) > 0:
-            free_bytes = (await self.store.capacity(key)).free_bytes
-            raise DiskReserveReached(
-                free_bytes=free_bytes, reserve_bytes=self.limits.reserve_bytes, needed_bytes=needed_bytes
-            )
-
-    async def _missing_bytes(self, key: str, needed_bytes: int) -> int:
-        return self.limits.reserve_bytes + needed_bytes - (await self.store.capacity(key)).free_bytes
+    @property
+    def _disk(self) -> DiskRoom:
+        return DiskRoom(self.store, self.room, self.limits.reserve_bytes)
 
 
 async def _synced(registration: Registration, writer: ObjectWriter) -> bytes:

@@ -23,6 +23,8 @@ class CategoryRules:
     minimum: timedelta | None = None
     """Nothing but an abandoned upload goes before it is this old, not even by request."""
     quota_bytes: int | None = None
+    owner_quota_bytes: int | None = None
+    """What one owner may use of it."""
     high_water_bytes: int | None = None
     low_water_bytes: int | None = None
     eviction_priority: int | None = None
@@ -32,7 +34,10 @@ class CategoryRules:
     def document(self) -> dict[str, Any]:
         """Return it as JSON knows it; spans are seconds."""
         spans = {"lifetime": self.lifetime, "minimum": self.minimum}
-        return asdict(self) | {name: None if span is None else span.total_seconds() for name, span in spans.items()}
+        told = asdict(self) | {name: None if span is None else span.total_seconds() for name, span in spans.items()}
+        if self.owner_quota_bytes is None:
+            del told["owner_quota_bytes"]  # what a policy does not say must not give it another version
+        return told
 
 
 @dataclass(frozen=True)
@@ -105,11 +110,14 @@ _EVICTED = Delete(RetentionRule.PRESSURE)
 _INDEFINITE = Keep(RetentionRule.INDEFINITE, None)
 
 
-def decide(facts: Facts, rules: CategoryRules, now: datetime, *, under_pressure: bool = False) -> Decision:
+def decide(
+    facts: Facts, rules: CategoryRules, now: datetime, *, under_pressure: bool = False, dates_yield: bool = False
+) -> Decision:
     """Say whether a file goes at `now`, and by which rule.
 
-    Precedence: hold, job lease, minimum retention, explicit expiry, category lifetime, pressure; a pending upload
-    lives by its upload lease alone, for nothing of it was promised. Under pressure the trash goes at once.
+    Precedence: hold, job lease, minimum retention, explicit expiry, pressure, category lifetime; a pending upload
+    lives by its upload lease alone, for nothing of it was promised. Under pressure the trash goes at once, and dates
+    somebody gave yield where `dates_yield`: in scratch categories, and beyond the share of the file's owner.
     Intervals are half-open: at the very instant it ends, a term no longer protects.
     """
     if facts.state == FileState.PENDING:
@@ -119,14 +127,15 @@ def decide(facts: Facts, rules: CategoryRules, now: datetime, *, under_pressure:
         return protection
     if facts.state == FileState.TRASHED:
         return _decide_trashed(facts, now, under_pressure=under_pressure)
-    return _decide_stored(facts, rules, now, under_pressure=under_pressure)
+    evicts = under_pressure and (dates_yield or not facts.expiry_explicit)
+    return _decide_stored(facts, rules, now, evicts=evicts)
 
 
-def _decide_stored(facts: Facts, rules: CategoryRules, now: datetime, *, under_pressure: bool) -> Decision:
+def _decide_stored(facts: Facts, rules: CategoryRules, now: datetime, *, evicts: bool) -> Decision:
     expires_at = facts.expires_at
     if expires_at is not None and expires_at <= now:
         return _EXPIRED if facts.expiry_explicit else _LIFETIME_OVER
-    if under_pressure and rules.eviction_priority is not None and not _promised_for_ever(facts):
+    if evicts and rules.eviction_priority is not None and not _promised_for_ever(facts):
         return _EVICTED
     if expires_at is None:
         return _INDEFINITE

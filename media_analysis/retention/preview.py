@@ -212,4 +212,5 @@ async def _list_largest(session: AsyncSession, category: Category, new: Category
 
 def _changes(old: CategoryRules, new: CategoryRules) -> Mapping[str, Change]:
     before, after = old.document(), new.document()
-    return {name: Change(before[name], after[name]) for name in before if before[name] != after[name]}
+    names = dict.fromkeys([*before, *after])
+    return {name: Change(before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}

@@ -23,7 +23,7 @@ _PATH_ALIASES: Final = {
     "archive.delete_after_days": "DELETE_AFTER_DAYS",
     "deletion.trash_retention": "TRASH_RETENTION",
 }
-_WORD_ALIASES: Final = {"quotas": "QUOTA", "schedules": "SCHEDULE", "logging": "LOG"}
+_WORD_ALIASES: Final = {"quotas": "QUOTA", "owner_quotas": "OWNER_QUOTA", "schedules": "SCHEDULE", "logging": "LOG"}
 
 
 @dataclass(frozen=True, slots=True)

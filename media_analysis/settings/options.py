@@ -10,6 +10,7 @@ from media_analysis.archive.due import ArchiveTerms
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.suite import ArchiveOptions
 from media_analysis.db.database import Database, DatabaseOptions
+from media_analysis.files.bodies import Pace
 from media_analysis.files.uploads import UploadLimits
 from media_analysis.media.options import Limits
 from media_analysis.retention.deletion import Strategy
@@ -67,7 +68,11 @@ def upload_limits(settings: Settings) -> UploadLimits:
         max_bytes=storage.upload.max_bytes,
         reserve_bytes=storage.monitoring.reserve_bytes,
         lease_seconds=storage.upload.lease_seconds,
-        idle_seconds=storage.upload.idle_seconds,
+        pace=Pace(
+            idle_seconds=storage.upload.idle_seconds,
+            min_bytes_per_second=storage.upload.min_bytes_per_second,
+            deadline_seconds=storage.upload.deadline_seconds,
+        ),
         accepted={category: storage.accept.of(category) for category in Category},
     )
 

@@ -21,7 +21,7 @@ from media_analysis.storage.category import Category
 _SCHEDULE: Final = "storage.cleanup.schedule"
 _TESTS: Final = "storage.policy_tests"
 _SECTIONS: Final = (
-    *("retention", "minimum_retention", "quotas", "high_water", "low_water", "eviction_priority"),
+    *("retention", "minimum_retention", "quotas", "owner_quotas", "high_water", "low_water", "eviction_priority"),
     "cleanup.schedules",
 )
 _POLICY_PATHS: Final = frozenset(
@@ -101,6 +101,7 @@ class _Overlay:
             lifetime=self._said("retention", category, was.lifetime),
             minimum=self._said("minimum_retention", category, was.minimum),
             quota_bytes=marks.quota_bytes,
+            owner_quota_bytes=self._said("owner_quotas", category, was.owner_quota_bytes),
             high_water_bytes=marks.high,
             low_water_bytes=marks.low,
             eviction_priority=marks.eviction_priority,
@@ -140,6 +141,7 @@ def _described(settings: Settings) -> Policy:
                 lifetime=storage.retention.of(category),
                 minimum=storage.minimum_retention.of(category),
                 quota_bytes=marks[category].quota_bytes,
+                owner_quota_bytes=storage.owner_quotas.of(category),
                 high_water_bytes=marks[category].high,
                 low_water_bytes=marks[category].low,
                 eviction_priority=marks[category].eviction_priority,

@@ -11,7 +11,7 @@ from media_analysis.retention.policy import Decision, Delete, Policy, decide
 from media_analysis.settings.kinds import Choice, Kind, OrNone
 from media_analysis.settings.section import OwnSpanLeaf, Section, SpanLeaf, SwitchLeaf
 from media_analysis.settings.texts import Words
-from media_analysis.storage.category import Category
+from media_analysis.storage.category import SCRATCH, Category
 from media_analysis.units import format_lifetime, parse_span, word_of
 
 MOST_TESTS: Final = 1000
@@ -75,6 +75,8 @@ class PolicyTest(Section):
     """Whether a running job needs it."""
     under_pressure: SwitchLeaf = False
     """Whether its category or the disk is too full."""
+    beyond_share: SwitchLeaf = False
+    """Whether its owner has more of the category than their share, so that a date of its own does not protect it."""
     expect: Annotated[Outcome, Choice(("keep", "delete"))]
     """What must come of it."""
     rule: Annotated[RetentionRule | None, OrNone(Choice(tuple(RetentionRule)))] = None
@@ -100,7 +102,8 @@ class PolicyTest(Section):
             held_until=FOREVER if self.held else None,
             leased_until=_NOW + _A_WHILE if self.leased else None,
         )
-        return decide(facts, rules, _NOW, under_pressure=self.under_pressure)
+        dates_yield = self.beyond_share or self.category in SCRATCH
+        return decide(facts, rules, _NOW, under_pressure=self.under_pressure, dates_yield=dates_yield)
 
     def _end(self, stored_at: datetime, lifetime: timedelta | None) -> datetime | None:
         if self.expires_in == "never":

@@ -17,6 +17,7 @@ from media_analysis.storage.category import Category
 
 GIB: Final = 2**30
 MIB: Final = 2**20
+KIB: Final = 2**10
 Value = TypeVar("Value")
 
 
@@ -67,6 +68,18 @@ class Quotas(PerCategory[int | None]):
     outputs: QuotaLeaf = 100 * GIB
     temp: QuotaLeaf = 5 * GIB
     clips: QuotaLeaf = GIB
+    archives: QuotaLeaf = None
+
+
+class OwnerQuotas(PerCategory[int | None]):
+    """How many bytes of this category one owner may have; none is as many as there are."""
+
+    uploads: QuotaLeaf = None
+    frames: QuotaLeaf = None
+    contact_sheets: QuotaLeaf = None
+    outputs: QuotaLeaf = None
+    temp: QuotaLeaf = None
+    clips: QuotaLeaf = None
     archives: QuotaLeaf = None
 
 

@@ -9,12 +9,14 @@ from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, 
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
 from media_analysis.settings.retention import (
     GIB,
+    KIB,
     MIB,
     Accept,
     EvictionPriority,
     HighWater,
     LowWater,
     MinimumRetention,
+    OwnerQuotas,
     Quotas,
     Retention,
     Schedules,
@@ -141,6 +143,10 @@ class Upload(Section):
     """How long an upload that stopped reporting keeps its row."""
     idle_seconds: Annotated[float, Seconds(1, 3600)] = 30
     """How long the client may send nothing."""
+    min_bytes_per_second: Annotated[int, Size()] = KIB
+    """How much has to arrive of an upload, measured over a minute of waiting for it; 0 is any."""
+    deadline_seconds: Annotated[float, Seconds(1, 2_592_000)] = 86_400
+    """How long an upload may take in all."""
 
 
 class Storage(Section):
@@ -151,6 +157,7 @@ class Storage(Section):
     retention: Retention = Retention()
     minimum_retention: MinimumRetention = MinimumRetention()
     quotas: Quotas = Quotas()
+    owner_quotas: OwnerQuotas = OwnerQuotas()
     high_water: HighWater = HighWater()
     low_water: LowWater = LowWater()
     eviction_priority: EvictionPriority = EvictionPriority()

@@ -1,6 +1,7 @@
 """What a file is for, which decides where it lies and how long it stays."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Category(StrEnum):
@@ -13,3 +14,7 @@ class Category(StrEnum):
     TEMP = "temp"
     CLIPS = "clips"
     ARCHIVES = "archives"
+
+
+SCRATCH: Final = frozenset({Category.TEMP, Category.CLIPS})
+"""What holds nothing that somebody would miss: no date protects it from pressure."""

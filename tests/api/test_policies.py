@@ -39,6 +39,7 @@ async def test_everybody_may_know_the_policy_in_force(client: Client, runtime: R
     assert told["categories"]["frames"] == {
         "lifetime_seconds": 30 * 86_400,
         "minimum_seconds": None,
+        "owner_quota_bytes": None,
         "quota_bytes": 50 * 2**30,
         "high_water_bytes": 50 * 2**30,
         "low_water_bytes": 45 * 2**30,

@@ -47,9 +47,8 @@ MUTANTS = (
         "bytes are cleaned up after COMMIT was sent",
         3,
         "files/uploads.py",
-        "        settled = await self.registrar.settle(settlement)\n",
-        "        try:\n            settled = await self.registrar.settle(settlement)\n"
-        "        except Exception:\n            await self.store.delete_many([registration.key])\n            raise\n",
+        "        except QuotaExceeded:\n            await self._give_up(registration.id)\n",
+        "        except Exception:\n            await self.store.delete_many([registration.key])\n",
         ("tests/files/test_lost_connection.py::test_a_database_that_stays_away_after_the_fact_leaves_the_file_stored",),
     ),
     Mutant(

@@ -3,7 +3,7 @@
 It knows neither SQL nor `decide()`; its clock is the caller's.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,6 +19,7 @@ from media_analysis.errors import (
 )
 from media_analysis.files.models import FOREVER
 from media_analysis.storage.category import Category
+from tests.retention.crowd import Crowd
 from tests.retention.modelled import PLAN_LIFETIME, TRASH, File, Job, Plan, Rules, Trash
 
 Verdict = type[MediaAnalysisError] | None
@@ -129,25 +130,19 @@ class Model:
     def used(self, category: Category) -> int:
         return sum(file.size for file in self.files.values() if file.category is category)
 
-    def queue(self, category: Category) -> Iterator[File]:
-        """Yield who goes for want of room, first to last: trash before what is stored, the eldest first."""
-        mine = sorted((file for file in self.files.values() if file.category is category), key=lambda file: file.id)
-        may_go = [file for file in mine if file.size and not self.is_protected(file)]
-        trash = [(file.trash.at, file.id, file) for file in may_go if file.trash]
-        yield from (file for *_, file in sorted(trash, key=lambda entry: entry[:2]))
-        if self.rules[category].evicted:
-            for_ever = [file for file in may_go if file.ends_at is None and file.explicit]
-            yield from (file for file in may_go if file.trash is None and file not in for_ever)
+    def choose(self, category: Category, wanted: int, *, asking: str | None = None, size: int = 0) -> list[File]:
+        """Return who goes for so many bytes: all that could, if that is not enough."""
+        crowd = Crowd(
+            rules=self.rules[category],
+            files=[file for file in self.files.values() if file.category is category],
+            may_go=lambda file: file.size > 0 and not self.is_protected(file),
+            is_expired=self.is_expired,
+        )
+        return crowd.choose(wanted, asking=asking, size=size)
 
-    def evict(self, category: Category, wanted: int) -> list[File]:
-        gone: list[File] = []
-        for file in self.queue(category):
-            if sum(other.size for other in gone) >= wanted:
-                break
-            gone.append(file)
+    def evict(self, gone: Collection[File]) -> None:
         for file in gone:
             self.bury(file)
-        return gone
 
     def relieve(self, sweeps: Mapping[Category | None, UUID | None]) -> dict[Category | None, int]:
         """Return how many bytes went, of every category that was too full; `sweeps` are their reliefs."""
@@ -155,21 +150,23 @@ class Model:
         for category, rules in self.rules.items():
             used = self.used(category)
             if rules.high is not None and rules.low is not None and used > rules.high:
-                gone = self.evict(category, used - rules.low)
+                gone = self.choose(category, used - rules.low)
+                self.evict(gone)
                 freed[category] = sum(file.size for file in gone)
                 if (sweep := sweeps.get(category)) is not None:
                     self.taken[sweep] = len(gone)
         return freed
 
-    def make_room(self, category: Category, size: int) -> Verdict:
+    def make_room(self, category: Category, size: int, owner: str) -> Verdict:
         rules, used = self.rules[category], self.used(category)
-        missing = used + size - rules.quota
+        missing = used + size - rules.quota if size else 0
         if missing <= 0:
             return None
-        if size > rules.quota or sum(file.size for file in self.queue(category)) < missing:
-            return QuotaReached
         target = used - missing if rules.low is None else min(used - missing, rules.low)
-        self.evict(category, used - target)
+        gone = self.choose(category, used - target, asking=owner, size=size)
+        if size > rules.quota or sum(file.size for file in gone) < missing:
+            return QuotaReached
+        self.evict(gone)
         return None
 
     # What people ask for.

@@ -36,8 +36,15 @@ RULES = CategoryRules(eviction_priority=1)
 NEVER_EVICTED = CategoryRules()
 
 
-def decide(facts: Facts, now: datetime, *, rules: CategoryRules = RULES, under_pressure: bool = False) -> Decision:
-    return decide_by_rules(facts, rules, now, under_pressure=under_pressure)
+def decide(
+    facts: Facts,
+    now: datetime,
+    *,
+    rules: CategoryRules = RULES,
+    under_pressure: bool = False,
+    dates_yield: bool = False,
+) -> Decision:
+    return decide_by_rules(facts, rules, now, under_pressure=under_pressure, dates_yield=dates_yield)
 
 
 PENDING = Facts(state=FileState.PENDING)
@@ -94,7 +101,7 @@ def test_each_case_is_decided_by_its_rule(facts: Facts, decision: Keep | Delete)
     [
         (Facts(), Delete(RetentionRule.PRESSURE)),
         (replace(BY_CATEGORY, expires_at=AFTER), Delete(RetentionRule.PRESSURE)),
-        (replace(ASKED, expires_at=AFTER), Delete(RetentionRule.PRESSURE)),
+        (replace(ASKED, expires_at=AFTER), Keep(RetentionRule.EXPLICIT_EXPIRY, AFTER)),
         (BY_CATEGORY, Delete(RetentionRule.CATEGORY_LIFETIME)),
         (Facts(expiry_explicit=True), Keep(RetentionRule.INDEFINITE, None)),
         (Facts(held_until=AFTER), Keep(RetentionRule.HOLD, AFTER)),
@@ -108,6 +115,14 @@ def test_each_case_is_decided_by_its_rule(facts: Facts, decision: Keep | Delete)
 )
 def test_pressure_takes_early_what_nothing_protects(facts: Facts, decision: Decision) -> None:
     assert decide(facts, NOW, under_pressure=True) == decision
+
+
+def test_where_dates_yield_only_what_is_for_ever_outranks_pressure() -> None:
+    dated = decide(replace(ASKED, expires_at=AFTER), NOW, under_pressure=True, dates_yield=True)
+    for_ever = decide(Facts(expiry_explicit=True), NOW, under_pressure=True, dates_yield=True)
+
+    assert dated == Delete(RetentionRule.PRESSURE)
+    assert for_ever == Keep(RetentionRule.INDEFINITE, None)
 
 
 def test_a_category_without_a_priority_is_never_evicted_and_its_trash_goes() -> None:

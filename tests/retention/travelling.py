@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from media_analysis.db.database import Database
 from media_analysis.files.expiry import Expiry
+from media_analysis.files.ledger import Account
 from media_analysis.files.models import FileState, MediaFile
+from media_analysis.files.registration import Registration
+from media_analysis.files.room import Closing, Value
 from media_analysis.files.uploads import Upload
 from media_analysis.retention.pressure.service import PressureService
 from media_analysis.runtime import Runtime
@@ -122,11 +125,14 @@ class QuietRoom:
 
     pressure: PressureService
 
-    async def make_room(self, category: Category, needed_bytes: int) -> None:
-        await self.pressure.make_room(category, needed_bytes)
+    async def require_reach(self, account: Account, size_bytes: int) -> None:
+        await self.pressure.require_reach(account, size_bytes)
 
-    async def make_disk_room(self, needed_bytes: int, *, key: str = "") -> None:
-        await self.pressure.make_disk_room(needed_bytes, key=key)
+    async def make_room(self, asked: Registration, size_bytes: int, closing: Closing[Value]) -> Value:
+        return await self.pressure.make_room(asked, size_bytes, closing)
+
+    async def make_disk_room(self, needed_bytes: int, account: Account, *, key: str = "") -> None:
+        await self.pressure.make_disk_room(needed_bytes, account, key=key)
 
     async def notice(self, category: Category) -> None:
         pass

@@ -84,6 +84,8 @@ IdempotencyKey = Annotated[
     | problems(
         errors.TokenRejected,
         errors.UploadStalled,
+        errors.UploadTooSlow,
+        errors.UploadOverdue,
         errors.UploadInFlight,
         errors.UploadLeaseLost,
         errors.JobArchived,
@@ -95,6 +97,7 @@ IdempotencyKey = Annotated[
         errors.DatabaseUnavailable,
         errors.StoreUnavailable,
         errors.QuotaReached,
+        errors.OwnerQuotaReached,
         errors.DiskReserveReached,
         errors.DiskFull,
     ),
@@ -113,7 +116,7 @@ async def upload_file(
     fields = query.model_dump(exclude_none=True)
     declared_bytes: int | None = None
     if declared_type.lower().startswith("multipart/form-data"):
-        body = timed(body, services.uploads.limits.idle_seconds)
+        body = timed(body, services.uploads.limits.pace)
         part = await FormStream(body, read_boundary(declared_type)).open_file()
         fields = _merge(fields, part.fields, part.filename)
         body, declared_type = part.body, part.media_type or ""

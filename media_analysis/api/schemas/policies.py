@@ -45,6 +45,7 @@ class RulesRead(BaseModel):
     lifetime_seconds: float | None = Field(description="Counted from the end of the upload; null is indefinite")
     minimum_seconds: float | None = Field(description="Nothing goes before it is this old")
     quota_bytes: int | None
+    owner_quota_bytes: int | None = Field(None, description="What one owner may use of it; null is as much as there is")
     high_water_bytes: int | None
     low_water_bytes: int | None
     eviction_priority: int | None = Field(description="Lowest goes first; null is never evicted")

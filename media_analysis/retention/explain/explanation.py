@@ -16,7 +16,7 @@ from media_analysis.retention.explain.standing import Loser, Standing, find_end,
 from media_analysis.retention.explain.timeline import Moment, find_purged
 from media_analysis.retention.models import Pause
 from media_analysis.retention.policy import CategoryRules, decide
-from media_analysis.storage.category import Category
+from media_analysis.storage.category import SCRATCH, Category
 
 NextTick = Callable[[str, datetime], datetime | None]
 """The first time at or after an instant at which a cron expression fires; None is never."""
@@ -154,7 +154,7 @@ def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
         rule=decide(standing, rules, now).rule,
         policy_version=about.policy_version,
         blockers=list_blockers(found, standing, about.pause),
-        losing_rules=list_losers(standing, rules, now),
+        losing_rules=list_losers(standing, rules, now, scratch=file.category in SCRATCH),
         next_steps=_steps(found, standing, about, action, swept_at),
         last_error=file.last_error,
     )

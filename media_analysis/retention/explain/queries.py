@@ -1,12 +1,13 @@
 """What an explanation reads: rows, tombstones with their outbox entries, events, and places in the eviction order."""
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, SelectBase, Uuid, any_, func, select, text, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, SelectBase, Uuid, any_, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -15,10 +16,13 @@ from media_analysis.files.audit import Action, AuditEvent
 from media_analysis.files.models import FileState, MediaFile, Tombstone
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.models import Purge
+from media_analysis.retention.policy import Policy
+from media_analysis.retention.pressure.foresight import foresee
+from media_analysis.retention.pressure.outcome import Blocked
 
 MOST_EVENTS: Final = 200
 """Older ones are not told."""
-MOST_BEFORE: Final = 10_000
+MOST_BEFORE: Final = 2_000
 """How many places ahead of a file in the eviction order are looked at."""
 
 
@@ -46,27 +50,6 @@ class EvictionRank:
 
     rank: int
     capped: bool
-
-
-# Trash goes before anything stored, longest there first, then the oldest; files without bytes free nothing.
-_TRASH_BEFORE: Final = """
-    SELECT NOT coalesce(greatest(held_until, job_held_until) > :now, false) AND size_bytes > 0 AS goes
-    FROM media_files WHERE category = CAST(:category AS category) AND state = 'trashed' {after}
-    ORDER BY trashed_at, id LIMIT :most
-"""
-_STORED_BEFORE: Final = """
-    SELECT size_bytes > 0 AND (expires_at IS NOT NULL OR NOT expiry_explicit)
-        AND NOT coalesce(greatest(held_until, job_held_until, leased_until, min_retain_until) > :now, false) AS goes
-    FROM media_files WHERE category = CAST(:category AS category) AND state = 'stored' AND id < :id
-    ORDER BY category, id LIMIT :most
-"""
-_COUNT: Final = "SELECT count(*) FILTER (WHERE goes), count(*) FROM ({before}) AS before"
-_RANK_TRASHED: Final = text(
-    _COUNT.format(before=_TRASH_BEFORE.format(after="AND (trashed_at, id) < (:trashed_at, :id)"))
-)
-_RANK_STORED: Final = text(
-    _COUNT.format(before=f"({_TRASH_BEFORE.format(after='')}) UNION ALL ({_STORED_BEFORE}) LIMIT :most")
-)
 
 
 def _of(column: ColumnElement[str] | Any, owner: str | None) -> list[ColumnElement[bool]]:
@@ -141,12 +124,17 @@ async def _load(session: AsyncSession, sources: Sequence[Select[UUID]]) -> Seque
     return list(reversed((await session.scalars(query)).all()))
 
 
-async def get_rank(session: AsyncSession, file: MediaFile, *, now: datetime) -> EvictionRank:
-    """Count what would go before a file if its category came under pressure; files that stay do not count."""
-    asked: dict[str, Any] = {"category": file.category.value, "id": file.id, "now": now, "most": MOST_BEFORE + 1}
-    if file.state is FileState.TRASHED:
-        counted = await session.execute(_RANK_TRASHED, {**asked, "trashed_at": file.trashed_at})
-    else:
-        counted = await session.execute(_RANK_STORED, asked)
-    going, seen = counted.one()
-    return EvictionRank(min(going, MOST_BEFORE) + 1, seen > MOST_BEFORE)
+async def get_rank(session: AsyncSession, file: MediaFile, policy: Policy, *, now: datetime) -> EvictionRank | None:
+    """Count what would go before a file if its category came under pressure; None if it would stay.
+
+    Files that stay do not count.
+    """
+    rank = 0
+    async with aclosing(foresee(session, (file.category,), policy, now=now, blocked=Blocked())) as evictions:
+        async for eviction in evictions:
+            rank += 1
+            if eviction.candidate.file.id == file.id:
+                return EvictionRank(rank, capped=False)
+            if rank > MOST_BEFORE:
+                return EvictionRank(rank, capped=True)
+    return None

@@ -103,8 +103,8 @@ class ExplainService:
         # An empty file frees nothing: eviction passes it over.
         if not (file.size_bytes and may_be_evicted(Standing.of(file), about.rules, found.now)):
             return told
-        place = await get_rank(session, file, now=found.now)
-        return replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
+        place = await get_rank(session, file, await require_policy(session), now=found.now)
+        return told if place is None else replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
 
     async def _explain_buried(self, session: AsyncSession, found: BuriedFile) -> Explanation:
         stone = found.stone

@@ -146,13 +146,15 @@ def list_protections(standing: Standing, now: datetime) -> Sequence[tuple[str, K
 
 
 def may_be_evicted(standing: Standing, rules: CategoryRules, now: datetime) -> bool:
-    """Tell whether pressure on its category could take it now, into the trash or out of it."""
+    """Tell whether pressure on its category could take it now, should its owner have more than their share."""
     evictable = rules.eviction_priority is not None and standing.state in {FileState.STORED, FileState.TRASHED}
-    return evictable and isinstance(decide(standing, rules, now, under_pressure=True), Delete)
+    return evictable and isinstance(decide(standing, rules, now, under_pressure=True, dates_yield=True), Delete)
 
 
-def list_losers(standing: Standing, rules: CategoryRules, now: datetime) -> Sequence[Loser]:
+def list_losers(standing: Standing, rules: CategoryRules, now: datetime, *, scratch: bool = False) -> Sequence[Loser]:
     """Return every rule that has something to say and does not decide at `now`, strongest first.
+
+    In `scratch` categories a date somebody gave does not outrank pressure.
 
     Nothing but its lease is promised of an upload under way, so there nothing loses.
     """
@@ -162,7 +164,7 @@ def list_losers(standing: Standing, rules: CategoryRules, now: datetime) -> Sequ
         *_ended(standing, now),
         *_outranked(standing, rules, now),
         *_newer_lifetime(standing, rules),
-        _pressure(standing, rules, now),
+        _pressure(standing, rules, now, scratch=scratch),
     ]
     return sorted(losers, key=lambda loser: _PRECEDENCE.index(loser.rule))
 
@@ -213,8 +215,8 @@ def _newer_lifetime(standing: Standing, rules: CategoryRules) -> Iterator[Loser]
     yield Loser(RetentionRule.CATEGORY_LIFETIME, Effect.KEEP, ends_at, reason)
 
 
-def _pressure(standing: Standing, rules: CategoryRules, now: datetime) -> Loser:
-    calm, pressed = decide(standing, rules, now), decide(standing, rules, now, under_pressure=True)
+def _pressure(standing: Standing, rules: CategoryRules, now: datetime, *, scratch: bool) -> Loser:
+    calm, pressed = (decide(standing, rules, now, under_pressure=under, dates_yield=scratch) for under in (False, True))
     if isinstance(calm, Delete):
         reason = f"{_NOUNS[calm.rule]} lets it go without pressure"
     elif isinstance(pressed, Delete):
@@ -223,8 +225,10 @@ def _pressure(standing: Standing, rules: CategoryRules, now: datetime) -> Loser:
         reason = f"{_NOUNS[pressed.rule]} outranks pressure"
     elif rules.eviction_priority is None:
         reason = "its category is never evicted"
-    else:
+    elif standing.expires_at is None:
         reason = "somebody asked for it to stay, which outranks pressure"
-    alone = decide(standing.only(), rules, now, under_pressure=True)
+    else:
+        reason = "somebody gave it a date, which outranks pressure unless its owner has more than their share"
+    alone = decide(standing.only(), rules, now, under_pressure=True, dates_yield=True)
     effect = Effect.DELETE if isinstance(alone, Delete) else Effect.KEEP
     return Loser(RetentionRule.PRESSURE, effect, None, reason)

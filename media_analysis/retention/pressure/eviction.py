@@ -1,12 +1,13 @@
 """Who may be evicted, and in which order: by index alone, and locked for the transaction that acts on it."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Interval, TextClause, bindparam, text
+from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.retention.due import FACTS, START, DueFile
@@ -53,22 +54,48 @@ class Candidate(NamedTuple):
 FIRST: Final = Place(START.due_at, START.id)
 """Before everything."""
 
+
+class Lane(NamedTuple):
+    """A part of a queue: of one owner or, without one, of all; what is stored, with or without a date of its own."""
+
+    owner: str | None
+    dated: bool
+
+
 # A file without bytes would be lost for nothing. The bound keeps every batch off what the ones before it looked at.
+_COLUMNS: Final = f"owner, created_at, trashed_at, {FACTS}"
 _OF_CATEGORY: Final = "FROM media_files WHERE category = CAST(:category AS category)"
 _QUEUES: Final = {
-    Stage.TRASH: "state = 'trashed' AND (trashed_at, id) > (:after_at, :after_id) AND size_bytes > 0 "
+    Stage.TRASH: "state = 'trashed' AND (trashed_at, id) > ({after_at}, {after_id}) AND size_bytes > 0 "
     "ORDER BY trashed_at, id",
-    Stage.OLDEST: "state = 'stored' AND id > :after_id AND size_bytes > 0 ORDER BY category, id",
+    Stage.OLDEST: "state = 'stored' AND expiry_explicit = {dated} AND id > {after_id} AND size_bytes > 0 ORDER BY id",
 }
 
 
-def _candidates(stage: Stage, *, lock: bool) -> TextClause:
-    sql = f"SELECT owner, created_at, trashed_at, {FACTS} {_OF_CATEGORY} AND {_QUEUES[stage]} LIMIT :limit"
-    return text(f"{sql} FOR UPDATE SKIP LOCKED" if lock else sql)
+def _of_all(stage: Stage) -> str:
+    queue = _QUEUES[stage].format(after_at=":after_at", after_id=":after_id", dated=":dated")
+    return f"SELECT {_COLUMNS} {_OF_CATEGORY} AND {queue} LIMIT :limit"
 
 
-CANDIDATES: Final = {(stage, lock): _candidates(stage, lock=lock) for stage in Stage for lock in (False, True)}
-"""The query of a queue, by (stage, with row locks)."""
+def _of_owners(stage: Stage, *, lock: bool) -> str:
+    queue = _QUEUES[stage].format(after_at="lane.after_at", after_id="lane.after_id", dated="lane.dated")
+    return f"""
+        SELECT file.*, lane.dated FROM unnest(
+            CAST(:owners AS text[]), CAST(:dated AS boolean[]), CAST(:after_at AS timestamptz[]),
+            CAST(:after_id AS uuid[])
+        ) AS lane(owner, dated, after_at, after_id) CROSS JOIN LATERAL (
+            SELECT {_COLUMNS} {_OF_CATEGORY} AND media_files.owner = lane.owner AND {queue}
+            LIMIT :limit {_SKIPPING if lock else ""}
+        ) AS file
+    """  # noqa: S608 - constants
+
+
+_SKIPPING: Final = "FOR UPDATE SKIP LOCKED"
+OF_ALL: Final = {
+    (stage, lock): text(f"{_of_all(stage)} {_SKIPPING if lock else ''}") for stage in Stage for lock in (False, True)
+}
+OF_OWNERS: Final = {(stage, lock): text(_of_owners(stage, lock=lock)) for stage in Stage for lock in (False, True)}
+"""The queries of a queue, by (stage, with row locks): of everybody, and of some owners, each from its own place."""
 
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.pressure', 0))")
 
@@ -107,14 +134,34 @@ def eviction_order(policy: Policy, categories: Sequence[Category]) -> Sequence[S
 
 
 async def list_candidates(
-    session: AsyncSession, source: Source, *, after: Place, limit: int, lock: bool = False
-) -> Sequence[Candidate]:
-    """Return the next files of a queue after a place; locked ones are skipped when `lock` is set."""
-    asked: dict[str, object] = {"category": source.category.value, "after_id": after.id, "limit": limit}
-    if source.stage is Stage.TRASH:
-        asked["after_at"] = after.trashed_at
-    rows = await session.execute(CANDIDATES[source.stage, lock], asked)
-    return [Candidate(row[0], row[1], row[2], DueFile._make(row[3:])) for row in rows]
+    session: AsyncSession, source: Source, after: Mapping[Lane, Place], *, limit: int, lock: bool = False
+) -> Mapping[Lane, Sequence[Candidate]]:
+    """Return so many next files of each lane after its place; locked ones are skipped when `lock` is set."""
+    found: dict[Lane, list[Candidate]] = defaultdict(list)
+    owned = [lane for lane in after if lane.owner is not None]
+    if owned:
+        rows = await session.execute(
+            OF_OWNERS[source.stage, lock],
+            {
+                "category": source.category.value,
+                "owners": [lane.owner for lane in owned],
+                "dated": [lane.dated for lane in owned],
+                "after_at": [after[lane].trashed_at for lane in owned],
+                "after_id": [after[lane].id for lane in owned],
+                "limit": limit,
+            },
+        )
+        for *facts, dated in rows:
+            found[Lane(facts[0], dated)].append(_candidate(facts))
+    for lane in after.keys() - owned:
+        asked: dict[str, object] = {"category": source.category.value, "after_id": after[lane].id, "limit": limit}
+        beside = {"after_at": after[lane].trashed_at} if source.stage is Stage.TRASH else {"dated": lane.dated}
+        found[lane] = [_candidate(row) for row in await session.execute(OF_ALL[source.stage, lock], asked | beside)]
+    return found
+
+
+def _candidate(facts: Sequence[Any]) -> Candidate:
+    return Candidate(facts[0], facts[1], facts[2], DueFile._make(facts[3:]))
 
 
 async def take_turn(session: AsyncSession) -> None:

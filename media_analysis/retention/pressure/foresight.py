@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.files.models import RetentionRule
 from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.policy import Delete, Policy, decide
-from media_analysis.retention.pressure.eviction import FIRST, Candidate, Source, eviction_order, list_candidates
+from media_analysis.retention.pressure.eviction import Candidate, Source, eviction_order
+from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
 from media_analysis.retention.pressure.levels import sum_content
 from media_analysis.retention.pressure.outcome import Blocked, Blocker, blocker_of
 from media_analysis.storage.category import Category
 
-PAGE: Final = 1_000
 MOST_ROWS: Final = 50_000
 """How many files are looked at before the rest counts as out of reach."""
 
@@ -26,30 +26,52 @@ class Eviction(NamedTuple):
     source: Source
     candidate: Candidate
     rule: RetentionRule
+    beyond_share: bool
+    """Whether it goes because its owner has more of the category than their share."""
 
 
 async def foresee(
-    session: AsyncSession, categories: Sequence[Category], policy: Policy, *, now: datetime, blocked: Blocked
+    session: AsyncSession,
+    categories: Sequence[Category],
+    policy: Policy,
+    *,
+    now: datetime,
+    blocked: Blocked,
+    wish: Wish | None = None,
+    only_owner: bool = False,
 ) -> AsyncGenerator[Eviction]:
-    """Yield who goes, first to last; what is passed over on the way is counted in `blocked`."""
+    """Yield who goes, first to last, for the sake of a wish or of nobody; what stays on the way is in `blocked`."""
     paused = await list_paused(session, categories)
+    holdings = await read_holdings(session, categories)
     left = MOST_ROWS
     for source in eviction_order(policy, [category for category in categories if category not in paused]):
-        after = FIRST
-        while left > 0 and (page := await list_candidates(session, source, after=after, limit=min(PAGE, left))):
-            for candidate in page:
-                decision = decide(candidate.file, policy.of(source.category), now, under_pressure=True)
+        rules = policy.of(source.category)
+        queue = FairQueue(source, rules, wish, only_owner)
+        queue.begin(holdings)
+        async with aclosing(queue.turns(session, lock=False)) as turns:
+            async for candidate, dates_yield, beyond_share in turns:
+                left -= 1
+                decision = decide(candidate.file, rules, now, under_pressure=True, dates_yield=dates_yield)
                 if isinstance(decision, Delete):
-                    yield Eviction(source, candidate, decision.rule)
+                    queue.took(candidate)
+                    yield Eviction(source, candidate, decision.rule, beyond_share)
                 else:
                     blocked.add(blocker_of(decision.rule), 1, candidate.file.size_bytes)
-            after, left = page[-1].place, left - len(page)
+                if left <= 0:
+                    return
 
 
 async def could_free(
-    session: AsyncSession, categories: Sequence[Category], policy: Policy, enough_bytes: int, *, now: datetime
+    session: AsyncSession,
+    categories: Sequence[Category],
+    policy: Policy,
+    enough_bytes: int,
+    *,
+    now: datetime,
+    wish: Wish,
+    only_owner: bool = False,
 ) -> bool:
-    """Say whether so many bytes could be evicted."""
+    """Say whether so many bytes could be evicted for a wish."""
     content = await sum_content(session, categories)
     most_bytes = sum(
         content[category].trash.size_bytes
@@ -59,7 +81,8 @@ async def could_free(
     if most_bytes < enough_bytes:
         return False
     found_bytes = 0
-    async with aclosing(foresee(session, categories, policy, now=now, blocked=Blocked())) as evictions:
+    foreseen = foresee(session, categories, policy, now=now, blocked=Blocked(), wish=wish, only_owner=only_owner)
+    async with aclosing(foreseen) as evictions:
         async for eviction in evictions:
             found_bytes += eviction.candidate.file.size_bytes
             if found_bytes >= enough_bytes:

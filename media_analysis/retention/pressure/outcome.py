@@ -31,6 +31,8 @@ class Blocker(StrEnum):
     HOLD = "hold"
     MINIMUM_RETENTION = "minimum_retention"
     JOB_LEASE = "job_lease"
+    DATED = "dated"
+    """Somebody gave it an end, and its owner has no more than their share."""
     INDEFINITE = "indefinite"
     """Somebody asked for it never to expire."""
     NOT_EVICTABLE = "not_evictable"
@@ -52,6 +54,7 @@ _KEPT_BY: Final = {
     RetentionRule.HOLD: Blocker.HOLD,
     RetentionRule.MINIMUM_RETENTION: Blocker.MINIMUM_RETENTION,
     RetentionRule.JOB_LEASE: Blocker.JOB_LEASE,
+    RetentionRule.EXPLICIT_EXPIRY: Blocker.DATED,
     RetentionRule.INDEFINITE: Blocker.INDEFINITE,
 }
 

@@ -81,6 +81,8 @@ def _why(eviction: Eviction, rules: CategoryRules) -> str:
             return f"in the trash since {since:%Y-%m-%d %H:%M} UTC, and trash goes first"
         case Stage.OLDEST if eviction.rule is not RetentionRule.PRESSURE:
             return "expired already, and the sweep has not come by yet"
+        case Stage.OLDEST if eviction.beyond_share:
+            return f"its owner has most of {category.value}, and more than their share"
         case Stage.OLDEST:
             return f"the oldest left of {category.value}, which have eviction priority {rules.eviction_priority}"
     assert_never(stage)

@@ -1,31 +1,27 @@
 """One relief: batch after batch goes, trash first and then the oldest, until the low-water mark is reached."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import DeletionPaused
 from media_analysis.failpoints import failpoint
-from media_analysis.files.models import RetentionRule
+from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.retention.burial import Claim, Order
 from media_analysis.retention.deletion import Deleter, Purged
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policy import Delete, Policy, decide
-from media_analysis.retention.pressure.eviction import (
-    FIRST,
-    Candidate,
-    Place,
-    Source,
-    Stage,
-    eviction_order,
-    list_candidates,
-    take_turn,
-)
+from media_analysis.retention.pressure.eviction import Source, eviction_order, take_turn
+from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
 from media_analysis.retention.pressure.foresight import count_barred
 from media_analysis.retention.pressure.levels import Goal
-from media_analysis.retention.pressure.outcome import Blocker, Outcome, blocker_of
+from media_analysis.retention.pressure.outcome import Blocked, Blocker, Outcome, blocker_of
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.sorting import Sorted
 from media_analysis.storage.store import ObjectStore
@@ -42,6 +38,8 @@ class Relief:
     order: Order
     report: SweepReport
     outcome: Outcome
+    wish: Wish | None = None
+    """For whose upload it is."""
     taken_bytes: int = 0
     reached: bool = False
     """Whether nothing is missing any more, whoever deleted it."""
@@ -55,20 +53,23 @@ class Relief:
     def is_over(self) -> bool:
         return self.reached or self.remaining_bytes <= 0
 
-    def count(self, source: Source, purged: Purged) -> None:
-        freed_bytes = sum(file.size_bytes for file in purged.gone)
-        failed_bytes = sum(file.size_bytes for file, _ in purged.failed)
-        tally = self.report.of(source.category)
-        tally.add(len(purged.gone), freed_bytes)
-        tally.errors += len(purged.failed)
-        self.outcome.freed_bytes += freed_bytes
-        if source.stage is Stage.TRASH:
-            self.outcome.trash_files += len(purged.gone)
-        else:
-            self.outcome.files += len(purged.gone)
-        self.outcome.blocked.add(Blocker.FAILED, len(purged.failed), failed_bytes)
+    def count(self, purged: Purged) -> None:
+        count_purged(purged, self.report, self.outcome)
         if self.goal.wants_bytes_gone:
-            self.taken_bytes -= failed_bytes
+            self.taken_bytes -= sum(file.size_bytes for file, _ in purged.failed)
+
+
+def count_purged(purged: Purged, report: SweepReport, outcome: Outcome) -> None:
+    """Count what went, and what was deleted but is still there."""
+    freed_bytes = sum(file.size_bytes for file in purged.gone)
+    tally = report.of(purged.category)
+    tally.add(len(purged.gone), freed_bytes)
+    tally.errors += len(purged.failed)
+    trash = sum(isinstance(file, DueFile) and file.state == FileState.TRASHED for file in purged.gone)
+    outcome.freed_bytes += freed_bytes
+    outcome.trash_files += trash
+    outcome.files += len(purged.gone) - trash
+    outcome.blocked.add(Blocker.FAILED, len(purged.failed), sum(file.size_bytes for file, _ in purged.failed))
 
 
 @dataclass(frozen=True)
@@ -102,32 +103,36 @@ class Evictor:
             relief.report.paused[source.category] = paused.reason
 
     async def _drain(self, source: Source, relief: Relief) -> None:
-        place: Place | None = FIRST
-        while place is not None and not relief.is_over:
-            place, claims = await self._claim(source, relief, place)
+        queue = FairQueue(source, relief.policy.of(source.category), relief.wish)
+        more = True
+        while more and not relief.is_over:
+            more, claims = await self._claim(queue, relief)
             for claim in claims:
-                relief.count(source, await self.deleter.purge(claim))
+                relief.count(await self.deleter.purge(claim))
 
     @retried
-    async def _claim(self, source: Source, relief: Relief, after: Place) -> tuple[Place | None, Sequence[Claim]]:
-        """Take one batch; returns where the next begins, None when the queue is at its end."""
+    async def _claim(self, queue: FairQueue, relief: Relief) -> tuple[bool, Sequence[Claim]]:
+        """Take one batch; also returns whether there may be another."""
+        with queue.attempt():
+            return await self._claim_once(queue, relief)
+
+    async def _claim_once(self, queue: FairQueue, relief: Relief) -> tuple[bool, Sequence[Claim]]:
+        category = queue.source.category
         await self.store.require_marker()
         async with self.db.transaction() as session:
             await take_turn(session)
-            await require_running(session, source.category)
+            await require_running(session, category)
             enough_bytes = min(relief.remaining_bytes, await relief.goal.missing(session))
             if enough_bytes <= 0:
                 relief.reached = True
-                return None, []
-            candidates = await list_candidates(session, source, after=after, limit=BATCH, lock=True)
-            if not candidates:
-                return None, []
-            decided, last = _choose(candidates, source, relief, enough_bytes)
-            claims = await self.deleter.take(session, source.category, decided, relief.order)
+                return False, []
+            queue.begin(await read_holdings(session, relief.goal.categories))
+            batch = await choose(session, queue, enough_bytes, now=relief.order.now, blocked=relief.outcome.blocked)
+            claims = await self.deleter.take(session, category, Sorted(batch.buried, {}, {}), relief.order)
             failpoint("evict.claiming")
         failpoint("evict.claimed")
         relief.taken_bytes += sum(file.size_bytes for claim in claims for file in claim.files)
-        return last.place, claims
+        return batch.more, claims
 
     async def _look_back(self, relief: Relief) -> None:
         async with self.db.read_only() as session:
@@ -141,24 +146,39 @@ class Evictor:
             )
 
 
-def _choose(
-    candidates: Sequence[Candidate], source: Source, relief: Relief, enough_bytes: int
-) -> tuple[Sorted, Candidate]:
-    """Decide in order until enough goes; returns what goes, and the last that was looked at.
+@dataclass
+class Batch:
+    """What one look at a queue chose."""
+
+    buried: dict[RetentionRule, list[DueFile]] = field(default_factory=dict)
+    size_bytes: int = 0
+    more: bool = False
+    """Whether the queue was left before its end."""
+
+    def add(self, rule: RetentionRule, file: DueFile) -> None:
+        self.buried.setdefault(rule, []).append(file)
+        self.size_bytes += file.size_bytes
+
+
+async def choose(
+    session: AsyncSession, queue: FairQueue, enough_bytes: int, *, now: datetime, blocked: Blocked, most: int = BATCH
+) -> Batch:
+    """Lock and decide in the order of turns until enough goes, or so many files were looked at.
 
     What stays keeps its dates: a decision under pressure says nothing about when it falls due.
     """
-    rules = relief.policy.of(source.category)
-    buried: dict[RetentionRule, list[DueFile]] = {}
-    chosen_bytes, last = 0, candidates[0]
-    for candidate in candidates:
-        if chosen_bytes >= enough_bytes:
-            break
-        last = candidate
-        decision = decide(candidate.file, rules, relief.order.now, under_pressure=True)
-        if isinstance(decision, Delete):
-            buried.setdefault(decision.rule, []).append(candidate.file)
-            chosen_bytes += candidate.file.size_bytes
-        else:
-            relief.outcome.blocked.add(blocker_of(decision.rule), 1, candidate.file.size_bytes)
-    return Sorted(buried, {}, {}), last
+    batch, looked = Batch(), 0
+    async with aclosing(queue.turns(session, lock=True)) as turns:
+        async for candidate, dates_yield, _ in turns:
+            looked += 1
+            file = candidate.file
+            decision = decide(file, queue.rules, now, under_pressure=True, dates_yield=dates_yield)
+            if isinstance(decision, Delete):
+                queue.took(candidate)
+                batch.add(decision.rule, file)
+            else:
+                blocked.add(blocker_of(decision.rule), 1, file.size_bytes)
+            if batch.size_bytes >= enough_bytes or looked >= most:
+                batch.more = True
+                break
+    return batch

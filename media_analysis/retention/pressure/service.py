@@ -7,63 +7,39 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from functools import cached_property
+from typing import Final, TypeVar
 
 import structlog
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import DiskReserveReached, MediaAnalysisError, QuotaReached
+from media_analysis.errors import DiskReserveReached, MediaAnalysisError, QuotaPassed, QuotaReached
+from media_analysis.files.ledger import Account
+from media_analysis.files.registration import Registration
+from media_analysis.files.room import ROOM_ATTEMPTS, Closing
 from media_analysis.retention import records
-from media_analysis.retention.burial import Order
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.guard.clock import ClockService
 from media_analysis.retention.models import SweepStatus, SweepTrigger
 from media_analysis.retention.policies import require_policy
-from media_analysis.retention.pressure.eviction import find_space_freed
+from media_analysis.retention.pressure.fairness import Wish
 from media_analysis.retention.pressure.foresight import could_free
 from media_analysis.retention.pressure.levels import CategoryGoal, CategoryLevel, DiskGoal, DiskLevel, DiskMarks, Goal
 from media_analysis.retention.pressure.outcome import Outcome, Scope
 from media_analysis.retention.pressure.preview import Preview, get_level, preview
-from media_analysis.retention.pressure.relief import Evictor, Relief
-from media_analysis.retention.records import SweepReport, SweepRequest
+from media_analysis.retention.pressure.relief import Evictor, Relief, count_purged
+from media_analysis.retention.pressure.request import Occasion
+from media_analysis.retention.pressure.room import Made, RoomService
+from media_analysis.retention.records import SweepReport
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
+Value = TypeVar("Value")
 NOTICE_SECONDS: Final = 1.0
 """How often uploads have a category's level looked at."""
 SCOPES: Final = (*(Scope(category) for category in Category), Scope(None))
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReliefRequest(SweepRequest):
-    """Which relief is wanted, by whom, and for which tick of the schedule."""
-
-    scope: Scope
-
-    @property
-    def kind(self) -> str:
-        return f"pressure:{self.scope.name}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Occasion:
-    """What leads to a relief."""
-
-    trigger: SweepTrigger
-    requested_by: str
-    now: datetime
-    slot: datetime | None = None
-
-    def request(self, goal: Goal) -> ReliefRequest:
-        return ReliefRequest(
-            categories=goal.categories,
-            trigger=self.trigger,
-            requested_by=self.requested_by,
-            slot=self.slot,
-            scope=goal.scope,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +75,7 @@ class PressureService:
             MarkerMismatch, DatabaseUnavailable: it could not begin, or broke off; the outbox has what was claimed.
 
         """
-        occasion = _Occasion(trigger=trigger, requested_by=requested_by, slot=slot, now=now or await self.db.now())
+        occasion = Occasion(trigger=trigger, requested_by=requested_by, slot=slot, now=now or await self.db.now())
         outcomes = [await self._relieve(scope, occasion) for scope in SCOPES]
         return [outcome for outcome in outcomes if outcome is not None]
 
@@ -117,28 +93,43 @@ class PressureService:
         except MediaAnalysisError as error:
             log.warning("pressure.postponed", category=category.value, reason=error.code)
 
-    async def make_room(self, category: Category, needed_bytes: int) -> None:
-        """Free so much of a category's quota, and more down to its low-water mark; nothing if that is not enough.
+    async def require_reach(self, account: Account, size_bytes: int) -> None:
+        """Return if so much more of a category could be stored for an owner; nothing goes.
 
         Raises:
             QuotaReached: what may be evicted is not enough; says how much is missing and when space frees.
 
         """
-        async with self._turns[category]:
-            occasion = await self._upload()
-            level = await self._read_level(category)
-            if level.missing_bytes(needed_bytes) <= 0:
-                return
-            if await self._could_make_room(level, needed_bytes, occasion.now):
-                goal = CategoryGoal(category, level.target_bytes(needed_bytes))
-                await self._run(goal, level.used_bytes - goal.target_used_bytes, occasion)
-                level = await self._read_level(category)
-                if level.missing_bytes(needed_bytes) <= 0:
-                    return
-            raise await self._quota_reached(level, needed_bytes, occasion.now)
+        await self._room.require_reach(Wish(account, size_bytes), now=await self.db.now())
 
-    async def make_disk_room(self, needed_bytes: int, *, key: str = "") -> None:
-        """Free so much of the disk an object lies on, beside its reserve; nothing if what may go is not enough.
+    async def make_room(self, asked: Registration, size_bytes: int, closing: Closing[Value]) -> Value:
+        """Run `closing` with the evictions that let so many bytes fit: all of it in one transaction, or nothing.
+
+        A category without room is relieved down to its low-water mark, lest every upload evicts.
+
+        Raises:
+            QuotaReached: what may be evicted is not enough; says how much is missing and when space frees.
+
+        """
+        account = asked.account
+        wish, occasion = Wish(account, size_bytes, asked.id), await self._upload()
+        if self.evicts:
+            await self.clock.check()
+        async with self._turns[account.category]:
+            for _ in range(ROOM_ATTEMPTS):
+                try:
+                    made = await self.db.retry(lambda: self._room.close(wish, closing, occasion))
+                except QuotaPassed:
+                    continue  # others were faster
+                except QuotaReached as reached:
+                    self._tell(Outcome(Scope(account.category), reached.missing_bytes, relieved=False))
+                    raise
+                await self._finish(made)
+                return made.value
+            raise QuotaPassed(account.category, size_bytes)
+
+    async def make_disk_room(self, needed_bytes: int, account: Account, *, key: str = "") -> None:
+        """Free so much of the disk that an object of an account lies on, beside its reserve, or nothing at all.
 
         Raises:
             DiskReserveReached: not even eviction frees enough.
@@ -147,14 +138,14 @@ class PressureService:
         async with self._turns[None]:
             occasion, level = await self._upload(), await self._disk_level(key)
             needed_free_bytes = self.marks.reserve_bytes + needed_bytes
-            goal = DiskGoal(self.store, needed_free_bytes, key)
+            goal, wish = DiskGoal(self.store, needed_free_bytes, key), Wish(account, needed_bytes)
             missing_bytes = await self._missing(goal)
             if missing_bytes <= 0:
                 return
-            if self.evicts and await self._could_free(goal.categories, missing_bytes, occasion.now):
+            if self.evicts and await self._could_free(goal.categories, missing_bytes, wish, occasion.now):
                 marked_bytes = level.target_free_bytes if level.under_pressure else 0
                 goal = replace(goal, target_free_bytes=max(needed_free_bytes, marked_bytes))
-                await self._run(goal, await self._missing(goal), occasion)
+                await self._run(goal, await self._missing(goal), occasion, wish)
                 level = await self._disk_level(key)
                 if level.capacity.free_bytes >= needed_free_bytes:
                     return
@@ -170,7 +161,7 @@ class PressureService:
         async with self.db.read_only() as session:
             return await preview(session, disk, categories, limit=limit, now=moment)
 
-    async def _relieve(self, scope: Scope, occasion: _Occasion) -> Outcome | None:
+    async def _relieve(self, scope: Scope, occasion: Occasion) -> Outcome | None:
         async with self._turns[scope.category]:
             goal = await self._find_goal(scope)
             wanted_bytes = 0 if goal is None else await self._missing(goal)
@@ -187,7 +178,7 @@ class PressureService:
         level = await self._read_level(scope.category)
         return CategoryGoal(scope.category, level.low_water_bytes) if level.under_pressure else None
 
-    async def _run(self, goal: Goal, wanted_bytes: int, occasion: _Occasion) -> Outcome | None:
+    async def _run(self, goal: Goal, wanted_bytes: int, occasion: Occasion, wish: Wish | None = None) -> Outcome | None:
         """Relieve one scope, and remember it as a sweep; None when another process answers this tick."""
         outcome = Outcome(goal.scope, wanted_bytes, relieved=False)
         if not self.evicts:
@@ -195,7 +186,7 @@ class PressureService:
             return outcome
         await self.clock.check()  # a clock that jumped ends holds; distrust of it is a pause, which batches obey
         report = SweepReport(id=uuid7(), dry_run=False, started_at=occasion.now, categories=goal.categories)
-        relief = await self._begin(goal, occasion, report, outcome)
+        relief = await self._begin(goal, occasion, report, outcome, wish)
         if relief is None:
             return None
         try:
@@ -212,20 +203,15 @@ class PressureService:
         return outcome
 
     @retried
-    async def _begin(self, goal: Goal, occasion: _Occasion, report: SweepReport, outcome: Outcome) -> Relief | None:
+    async def _begin(
+        self, goal: Goal, occasion: Occasion, report: SweepReport, outcome: Outcome, wish: Wish | None
+    ) -> Relief | None:
         async with self.db.transaction() as session:
             policy = await require_policy(session)
             report.policy_version, outcome.sweep_id = policy.version, report.id
             if not await records.add_sweep(session, report, occasion.request(goal)):
                 return None
-        order = Order(
-            now=occasion.now,
-            requested_by=occasion.requested_by,
-            sweep_id=report.id,
-            policy_version=policy.version,
-            reason=f"pressure on {goal.scope.name}",
-        )
-        return Relief(goal, policy, order, report, outcome)
+        return Relief(goal, policy, occasion.order(goal.scope, report, policy), report, outcome, wish)
 
     async def _close(self, report: SweepReport) -> None:
         try:
@@ -243,31 +229,29 @@ class PressureService:
         elif outcome.files:
             log.warning("pressure.evicted", **outcome.document())
 
-    async def _could_make_room(self, level: CategoryLevel, needed_bytes: int, now: datetime) -> bool:
-        quota_bytes = level.rules.quota_bytes
-        if not self.evicts or (quota_bytes is not None and needed_bytes > quota_bytes):
-            return False
-        return await self._could_free((level.category,), level.missing_bytes(needed_bytes), now)
+    async def _finish(self, made: Made[Value]) -> None:
+        """Remove the bytes of what an upload's transaction evicted, and remember it as a sweep."""
+        if made.report is None or made.outcome is None:
+            return
+        for claim in made.claims:
+            try:
+                count_purged(await self.deleter.purge(claim), made.report, made.outcome)
+            except MediaAnalysisError as error:
+                # The upload is stored and the tombstones are committed: the outbox goes on with the bytes.
+                log.warning("purge.postponed", purge_id=str(claim.purge_id), reason=error.code)
+        made.report.status = SweepStatus.COMPLETED
+        made.report.details = dict(made.outcome.document())
+        await self._close(made.report)
+        self._tell(made.outcome)
 
-    async def _could_free(self, categories: Sequence[Category], enough_bytes: int, now: datetime) -> bool:
+    async def _could_free(self, categories: Sequence[Category], enough_bytes: int, wish: Wish, now: datetime) -> bool:
         async with self.db.read_only() as session:
-            return await could_free(session, categories, await require_policy(session), enough_bytes, now=now)
+            policy = await require_policy(session)
+            return await could_free(session, categories, policy, enough_bytes, now=now, wish=wish)
 
-    async def _quota_reached(self, level: CategoryLevel, needed_bytes: int, now: datetime) -> QuotaReached:
-        quota_bytes, missing_bytes = level.rules.quota_bytes or 0, level.missing_bytes(needed_bytes)
-        frees_at, trash = None, self.deleter.strategy.sweeps
-        if needed_bytes <= quota_bytes:
-            async with self.db.read_only() as session:
-                frees_at = await find_space_freed(session, level.category, missing_bytes, now=now, trash=trash)
-        self._tell(Outcome(Scope(level.category), missing_bytes, relieved=False))
-        return QuotaReached(
-            level.category.value,
-            quota_bytes=quota_bytes,
-            used_bytes=level.used_bytes,
-            needed_bytes=needed_bytes,
-            missing_bytes=missing_bytes,
-            space_frees_at=frees_at,
-        )
+    @cached_property
+    def _room(self) -> RoomService:
+        return RoomService(db=self.db, store=self.store, evicts=self.evicts, trash=self.deleter.strategy.sweeps)
 
     async def _missing(self, goal: Goal) -> int:
         async with self.db.read_only() as session:
@@ -280,5 +264,5 @@ class PressureService:
     async def _disk_level(self, key: str = "") -> DiskLevel:
         return DiskLevel(await self.store.capacity(key), self.marks)
 
-    async def _upload(self) -> _Occasion:
-        return _Occasion(trigger=SweepTrigger.UPLOAD, requested_by="upload", now=await self.db.now())
+    async def _upload(self) -> Occasion:
+        return Occasion(trigger=SweepTrigger.UPLOAD, requested_by="upload", now=await self.db.now())

@@ -10,6 +10,7 @@ from media_analysis.retention.policies import require_policy
 from media_analysis.retention.pressure import eviction
 from media_analysis.retention.pressure.eviction import (
     FIRST,
+    Lane,
     Source,
     Stage,
     eviction_order,
@@ -39,9 +40,21 @@ _ARGUMENTS = {
     "category": "'uploads'",
     "after_at": "'0001-01-01 00:00+00'",
     "after_id": "'00000000-0000-0000-0000-000000000000'",
+    "dated": "true",
     "limit": "1000",
 }
-INDEXES = {Stage.OLDEST: "ix_media_files_oldest", Stage.TRASH: "ix_media_files_trash"}
+_OF_OWNERS = _ARGUMENTS | {
+    "owners": "'{owner1,owner2,owner3}'",
+    "dated": "'{true,true,false}'",
+    "after_at": "'{0001-01-01 00:00+00,0001-01-01 00:00+00,0001-01-01 00:00+00}'",
+    "after_id": "array_fill(uuid '00000000-0000-0000-0000-000000000000', '{3}')",
+}
+QUEUES = {
+    "oldest": (eviction.OF_ALL[Stage.OLDEST, True], _ARGUMENTS, "ix_media_files_oldest_dated"),
+    "trash": (eviction.OF_ALL[Stage.TRASH, True], _ARGUMENTS, "ix_media_files_trash"),
+    "an owner's oldest": (eviction.OF_OWNERS[Stage.OLDEST, True], _OF_OWNERS, "ix_media_files_owner_oldest"),
+    "an owner's trash": (eviction.OF_OWNERS[Stage.TRASH, True], _OF_OWNERS, "ix_media_files_owner_trash"),
+}
 DAY = timedelta(days=1)
 
 
@@ -58,16 +71,16 @@ async def unjudged(settings: Settings, database: str) -> AsyncIterator[Runtime]:
         yield opened
 
 
-@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("queue", QUEUES)
 @pytest.mark.parametrize("plans", ["custom", "generic"])
 @pytest.mark.parametrize("every", [10, 10_001], ids=["a tenth is trash", "no trash"])
-@pytest.mark.parametrize("analyzed", [True, False], ids=["analyzed", "never analyzed"])
 async def test_the_claim_asks_the_index_of_its_queue_and_sorts_nothing(
-    unjudged: Runtime, database: str, stage: Stage, plans: str, every: int, *, analyzed: bool
+    unjudged: Runtime, database: str, queue: str, plans: str, every: int
 ) -> None:
-    await execute(database, _FILL.format(every=every), *(["ANALYZE media_files"] if analyzed else []))
-    compiled = eviction.CANDIDATES[stage, True].compile(dialect=unjudged.db.engine.dialect)
-    arguments = ", ".join(_ARGUMENTS[name] for name in compiled.positiontup or ())
+    await execute(database, _FILL.format(every=every), "ANALYZE media_files")
+    statement, asked, index = QUEUES[queue]
+    compiled = statement.compile(dialect=unjudged.db.engine.dialect)
+    arguments = ", ".join(asked[name] for name in compiled.positiontup or ())
 
     async with unjudged.db.engine.connect() as connection:
         await connection.exec_driver_sql(f"SET LOCAL plan_cache_mode = force_{plans}_plan")
@@ -76,7 +89,7 @@ async def test_the_claim_asks_the_index_of_its_queue_and_sorts_nothing(
         await connection.exec_driver_sql("DEALLOCATE claim")
 
     plan = list(nodes(told[0]["Plan"]))
-    assert {node["Index Name"] for node in plan if "Index Name" in node} == {INDEXES[stage]}, plan
+    assert {node["Index Name"] for node in plan if "Index Name" in node} == {index}, plan
     assert not {node["Node Type"] for node in plan} & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, plan
 
 
@@ -93,25 +106,26 @@ async def test_trash_has_its_turn_first_then_priority_decides_and_what_has_none_
     assert order[7:] == [Source(category, Stage.OLDEST) for category in evictable]
 
 
-async def ids_of(runtime: Runtime, source: Source, *, page: int) -> list[UUID]:
-    """Read a whole queue, page by page."""
+async def ids_of(runtime: Runtime, stage: Stage, *, page: int = 100) -> list[UUID]:
+    """Read the whole queue of what has no date, page by page."""
     found: list[UUID] = []
-    after = FIRST
+    lane, place = Lane(None, dated=False), FIRST
     async with runtime.db.read_only() as session:
-        while candidates := await list_candidates(session, source, after=after, limit=page):
-            found += [candidate.file.id for candidate in candidates]
-            after = candidates[-1].place
+        while page_of := (await list_candidates(session, Source(Category.CLIPS, stage), {lane: place}, limit=page))[
+            lane
+        ]:
+            found += [candidate.file.id for candidate in page_of]
+            place = page_of[-1].place
     return found
 
 
-@pytest.mark.parametrize("page", [1, 2, 100])
+@pytest.mark.parametrize("page", [1, 100])
 async def test_a_queue_is_read_from_its_oldest_on_whatever_the_pages(runtime: Runtime, page: int) -> None:
     clips = await stock(runtime, [1] * 6)
     await throw_away(runtime, clips[0], clips[5], hours_ago=2)
     await throw_away(runtime, clips[2], hours_ago=3)
 
-    stored = await ids_of(runtime, Source(Category.CLIPS, Stage.OLDEST), page=page)
-    trash = await ids_of(runtime, Source(Category.CLIPS, Stage.TRASH), page=page)
+    stored, trash = [await ids_of(runtime, stage, page=page) for stage in (Stage.OLDEST, Stage.TRASH)]
 
     assert stored == [clips[1], clips[3], clips[4]]
     assert trash == [clips[2], clips[0], clips[5]]
@@ -120,7 +134,7 @@ async def test_a_queue_is_read_from_its_oldest_on_whatever_the_pages(runtime: Ru
 async def test_a_file_without_bytes_is_not_lost_for_nothing(runtime: Runtime) -> None:
     clips = await stock(runtime, [0, 1])
 
-    assert await ids_of(runtime, Source(Category.CLIPS, Stage.OLDEST), page=10) == [clips[1]]
+    assert await ids_of(runtime, Stage.OLDEST) == [clips[1]]
 
 
 @pytest.fixture

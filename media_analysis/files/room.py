@@ -1,0 +1,141 @@
+"""Room for an upload: looked at while its bytes arrive, and made in the transaction that stores them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.errors import DiskReserveReached, IncompleteUpload
+from media_analysis.files import registration
+from media_analysis.files.ledger import Account
+from media_analysis.files.registration import Registration
+from media_analysis.files.settlement import Moved
+from media_analysis.storage.category import Category
+from media_analysis.storage.store import ObjectStore
+
+FIRST_STEP_BYTES: Final = 2**20
+"""Less than that is small enough for its closing transaction to say whether it fits."""
+LARGEST_STEP_BYTES: Final = 64 * 2**20
+ROOM_ATTEMPTS: Final = 10
+"""How often an upload makes room that others take before it gives up."""
+
+Value = TypeVar("Value")
+Closing = Callable[[AsyncSession], Awaitable[tuple[Value, Sequence[Moved]]]]
+"""Marks whole bytes as stored, without the ledger, and returns what it has yet to be told."""
+
+
+class RoomMaker(Protocol):
+    """Evicts what the policy lets go when an upload finds no room; nothing moves for what was only announced."""
+
+    async def require_reach(self, account: Account, size_bytes: int) -> None:
+        """Return if so many bytes would fit into the quotas, after what may go for them has gone; nothing goes.
+
+        Raises:
+            QuotaReached: not even eviction would free enough; says how much is missing and when space frees.
+
+        """
+        ...
+
+    async def make_room(self, asked: Registration, size_bytes: int, closing: Closing[Value]) -> Value:
+        """Run `closing` of an upload in one transaction with the evictions it needs: all of it, or nothing.
+
+        Raises:
+            QuotaReached: not even eviction frees enough.
+
+        """
+        ...
+
+    async def make_disk_room(self, needed_bytes: int, account: Account, *, key: str = "") -> None:
+        """Free so much of the disk that an object of an account lies on, beside its reserve.
+
+        Raises:
+            DiskReserveReached: not even eviction frees enough.
+
+        """
+        ...
+
+    async def notice(self, category: Category) -> None:
+        """Relieve a category if it was just taken past its high-water mark; never fails the upload that did it."""
+        ...
+
+
+@dataclass
+class Arrival:
+    """How far an upload has come: it goes on as long as what has arrived could still be stored."""
+
+    db: Database
+    room: RoomMaker
+    asked: Registration
+    announced_bytes: int | None
+    """What the client said, which then is also the limit."""
+    _step_bytes: int = FIRST_STEP_BYTES
+
+    async def begin(self) -> None:
+        """Return unless the announced length could not be stored as things are.
+
+        Raises:
+            QuotaReached: it could not.
+
+        """
+        if self.announced_bytes is not None and self.announced_bytes > FIRST_STEP_BYTES:
+            await self.room.require_reach(self.asked.account, self.announced_bytes)
+
+    async def reach(self, size_bytes: int) -> None:
+        """Return if so many bytes may have arrived.
+
+        Raises:
+            IncompleteUpload: more than announced.
+            QuotaReached: they could not be stored.
+            UploadLeaseLost: the sweep took the row.
+
+        """
+        if self.announced_bytes is not None and size_bytes > self.announced_bytes:
+            raise IncompleteUpload
+        if size_bytes < self._step_bytes:
+            return
+        self._step_bytes = size_bytes + min(size_bytes, LARGEST_STEP_BYTES)
+        await self.room.require_reach(self.asked.account, size_bytes)
+        await self._note(size_bytes)
+
+    @retried
+    async def _note(self, size_bytes: int) -> None:
+        async with self.db.transaction() as session:
+            await registration.note_arrived(session, self.asked, size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRoom:
+    """The disk an upload comes to lie on; its reserve stays free."""
+
+    store: ObjectStore
+    room: RoomMaker
+    reserve_bytes: int
+
+    async def require_possible(self, asked: Registration, announced_bytes: int | None) -> None:
+        """Refuse an announced length that the disk could not hold even if nothing else was there."""
+        if announced_bytes is None or announced_bytes <= FIRST_STEP_BYTES:
+            return
+        capacity = await self.store.capacity(asked.key)
+        if announced_bytes > capacity.total_bytes - self.reserve_bytes:
+            raise self._reached(capacity.free_bytes, announced_bytes)
+
+    async def require(self, asked: Registration, needed_bytes: int) -> None:
+        """Return once so many bytes that are here fit on the disk, by eviction if need be.
+
+        Raises:
+            DiskReserveReached: they do not.
+
+        """
+        if await self._missing_bytes(asked.key, needed_bytes) <= 0:
+            return
+        await self.room.make_disk_room(needed_bytes, asked.account, key=asked.key)
+        if await self._missing_bytes(asked.key, needed_bytes) > 0:
+            raise self._reached((await self.store.capacity(asked.key)).free_bytes, needed_bytes)
+
+    async def _missing_bytes(self, key: str, needed_bytes: int) -> int:
+        return self.reserve_bytes + needed_bytes - (await self.store.capacity(key)).free_bytes
+
+    def _reached(self, free_bytes: int, needed_bytes: int) -> DiskReserveReached:
+        return DiskReserveReached(free_bytes=free_bytes, reserve_bytes=self.reserve_bytes, needed_bytes=needed_bytes)

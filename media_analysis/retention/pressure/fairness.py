@@ -1,0 +1,254 @@
+"""Who loses first: whoever is furthest beyond the share of a category, and nobody for the sake of one who has more."""
+
+import heapq
+from collections import deque
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.files.ledger import Account
+from media_analysis.files.models import CATEGORY
+from media_analysis.retention.policy import CategoryRules
+from media_analysis.retention.pressure.eviction import FIRST, Candidate, Lane, Place, Source, Stage, list_candidates
+from media_analysis.storage.category import SCRATCH, Category
+
+PAGE: Final = 1_000
+OWNERS_AT_ONCE: Final = 50
+"""Of how many owners the next files are looked up together."""
+
+_HELD = text("""
+    SELECT category, owner, size_bytes + reserved_bytes AS held_bytes FROM ledger
+    WHERE category = ANY(CAST(:categories AS category[])) AND size_bytes + reserved_bytes > 0
+""").columns(category=CATEGORY)
+_ARRIVING = text("""
+    SELECT owner, sum(arrived_bytes)::bigint FROM media_files
+    WHERE state = 'pending' AND category = ANY(CAST(:categories AS category[])) GROUP BY owner
+""")
+
+Held = dict[str, int]
+"""Bytes by owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An upload that room is made for: whose it is, and how much more its owner then has."""
+
+    account: Account
+    size_bytes: int
+    file_id: UUID | None = None
+    """The upload itself, which is no candidate although it may be stored already in this transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What everybody has of some categories, trash and reservations included."""
+
+    held: Mapping[Category, Held]
+    arriving: Mapping[str, int]
+    """Bytes of uploads under way, which no quota counts."""
+
+    def of(self, category: Category, wish: Wish | None) -> Held:
+        """Return what everybody has of one category, once the wish is granted."""
+        held = dict(self.held.get(category, {}))
+        if wish is not None and wish.account.category is category:
+            held[wish.account.owner] = held.get(wish.account.owner, 0) + wish.size_bytes
+        return held
+
+    def lose(self, account: Account, size_bytes: int) -> None:
+        """Note that an owner has so much less."""
+        held = self.held[account.category]
+        held[account.owner] = held.get(account.owner, 0) - size_bytes
+
+    def losers_to(self, wish: Wish | None) -> Collection[str] | None:
+        """Return who may lose a file to the owner of a wish: that owner, and who has as much; None is anybody."""
+        if wish is None:
+            return None
+        totals: Held = dict(self.arriving)
+        for held in self.held.values():
+            for owner, size_bytes in held.items():
+                totals[owner] = totals.get(owner, 0) + size_bytes
+        asking = wish.account.owner
+        after_bytes = totals.get(asking, 0) + wish.size_bytes
+        return {asking, *(owner for owner, size_bytes in totals.items() if size_bytes >= after_bytes)}
+
+
+async def read_holdings(session: AsyncSession, categories: Sequence[Category]) -> Holdings:
+    """Return who has what of these categories, by the ledger."""
+    asked = {"categories": [category.value for category in categories]}
+    held: dict[Category, Held] = {category: {} for category in categories}
+    for row in await session.execute(_HELD, asked):
+        held[row.category][row.owner] = row.held_bytes
+    arriving = {owner: size_bytes for owner, size_bytes in await session.execute(_ARRIVING, asked) if size_bytes}
+    return Holdings(held, arriving)
+
+
+class Turn(NamedTuple):
+    """A file whose turn it is, and whether a date somebody gave it yields."""
+
+    candidate: Candidate
+    dates_yield: bool
+    beyond_share: bool
+
+
+@dataclass
+class _Reader:
+    """Reads lanes page by page, and remembers where it is in each."""
+
+    source: Source
+    places: dict[Lane, Place] = field(default_factory=dict)
+    pages: dict[Lane, deque[Candidate]] = field(default_factory=dict)
+    ended: set[Lane] = field(default_factory=set)
+
+    async def peek(self, session: AsyncSession, lane: Lane, beside: Collection[Lane], *, lock: bool) -> bool:
+        """Return whether a lane has another file; lanes `beside` are looked up together with it."""
+        if not self.pages.get(lane) and lane not in self.ended:
+            await self._load(session, [lane, *beside], lock=lock)
+        return bool(self.pages.get(lane))
+
+    def take(self, lane: Lane) -> Candidate:
+        candidate = self.pages[lane].popleft()
+        self.places[lane] = candidate.place
+        return candidate
+
+    def next_id(self, lane: Lane) -> object:
+        return self.pages[lane][0].file.id
+
+    def forget(self) -> None:
+        """Let go of what was read and not taken: its locks end with the transaction."""
+        self.ended -= {lane for lane, page in self.pages.items() if page}
+        self.pages.clear()
+
+    async def _load(self, session: AsyncSession, lanes: Sequence[Lane], *, lock: bool) -> None:
+        missing = [lane for lane in dict.fromkeys(lanes) if not self.pages.get(lane) and lane not in self.ended]
+        limit = max(1, PAGE // len(missing))
+        after = {lane: self.places.get(lane, FIRST) for lane in missing}
+        found = await list_candidates(session, self.source, after, limit=limit, lock=lock)
+        for lane in missing:
+            page = found.get(lane, [])
+            self.pages[lane] = deque(page)
+            if len(page) < limit:
+                self.ended.add(lane)
+
+
+@dataclass
+class FairQueue:
+    """The files of one category and stage in the order of their turns; what was taken moves the rest."""
+
+    source: Source
+    rules: CategoryRules
+    wish: Wish | None = None
+    only_owner: bool = False
+    """Whether none but the owner of the wish loses anything: it is about a quota of their own."""
+    _holdings: Holdings | None = None
+    _held: Held = field(default_factory=dict)
+    _losers: Collection[str] | None = None
+    _seen: set[UUID] = field(default_factory=set)
+    """Whose turn it was: what is of an owner is also of all."""
+    _reader: _Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = _Reader(self.source)
+
+    def begin(self, holdings: Holdings) -> None:
+        """Go on from where the last transaction stopped, with what everybody has by now."""
+        self._holdings = holdings
+        self._held = holdings.of(self.source.category, self.wish)
+        self._losers = holdings.losers_to(self.wish)
+        self._reader.forget()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Stand where it stood before, should the transaction that reads on be rolled back."""
+        seen, places, ended = set(self._seen), dict(self._reader.places), set(self._reader.ended)
+        try:
+            yield
+        except BaseException:
+            self._reader.forget()
+            self._seen, self._reader.places, self._reader.ended = seen, places, ended
+            raise
+
+    def took(self, candidate: Candidate) -> None:
+        """Note that a file goes."""
+        self._held[candidate.owner] = self._held.get(candidate.owner, 0) - candidate.file.size_bytes
+        if self._holdings is not None:
+            self._holdings.lose(Account(candidate.owner, self.source.category), candidate.file.size_bytes)
+
+    @property
+    def share_bytes(self) -> int:
+        """The owner quota, else the same part of the quota for everybody who has something."""
+        if self.rules.owner_quota_bytes is not None:
+            return self.rules.owner_quota_bytes
+        whole_bytes = sum(self._held.values()) if self.rules.quota_bytes is None else self.rules.quota_bytes
+        return whole_bytes // max(1, sum(size_bytes > 0 for size_bytes in self._held.values()))
+
+    async def turns(self, session: AsyncSession, *, lock: bool) -> AsyncGenerator[Turn]:
+        """Yield whose turn it is, first to last; the caller says by `took` what goes before it asks for the next."""
+        if self.only_owner and self.wish is not None:
+            async for turn in self._of_owners(session, {self.wish.account.owner: 0}, lock=lock):
+                yield turn
+            return
+        share_bytes = self.share_bytes
+        beyond = {owner: share_bytes for owner, held in self._held.items() if held > share_bytes and self._may(owner)}
+        async for turn in self._of_owners(session, beyond, lock=lock):
+            yield turn
+        async for turn in self._of_all(session, lock=lock):
+            yield turn
+
+    def _may(self, owner: str) -> bool:
+        return self._losers is None or owner in self._losers
+
+    def _is_new(self, candidate: Candidate) -> bool:
+        if candidate.file.id in self._seen or (self.wish is not None and candidate.file.id == self.wish.file_id):
+            return False
+        self._seen.add(candidate.file.id)
+        return True
+
+    async def _of_owners(
+        self, session: AsyncSession, down_to: Mapping[str, int], *, lock: bool
+    ) -> AsyncGenerator[Turn]:
+        """Yield the files of these owners, each time of whoever has most, until each is down to so much."""
+        heap = [(-self._held.get(owner, 0), owner) for owner in down_to]
+        heapq.heapify(heap)
+        while heap:
+            owner = heapq.heappop(heap)[1]
+            beside = [lane for _, other in heapq.nsmallest(OWNERS_AT_ONCE, heap) for lane in self._lanes(other)]
+            lane = await self._find_lane(session, self._lanes(owner), beside, lock=lock)
+            if lane is None:
+                continue
+            candidate = self._reader.take(lane)
+            if self._is_new(candidate):
+                yield Turn(candidate, dates_yield=True, beyond_share=True)
+            if self._held.get(owner, 0) > down_to[owner]:
+                heapq.heappush(heap, (-self._held.get(owner, 0), owner))
+
+    async def _of_all(self, session: AsyncSession, *, lock: bool) -> AsyncGenerator[Turn]:
+        scratch = self.source.category in SCRATCH
+        while (lane := await self._find_lane(session, self._lanes(None), (), lock=lock)) is not None:
+            candidate = self._reader.take(lane)
+            if self._may(candidate.owner) and self._is_new(candidate):
+                yield Turn(candidate, dates_yield=scratch, beyond_share=False)
+
+    async def _find_lane(
+        self, session: AsyncSession, lanes: Sequence[Lane], beside: Collection[Lane], *, lock: bool
+    ) -> Lane | None:
+        """Return the lane whose turn it is: what has no date first, but in scratch categories the oldest."""
+        if self.source.category not in SCRATCH:
+            for lane in lanes:
+                if await self._reader.peek(session, lane, beside, lock=lock):
+                    return lane
+            return None
+        found = [lane for lane in lanes if await self._reader.peek(session, lane, beside, lock=lock)]
+        return min(found, key=self._reader.next_id, default=None)  # type: ignore[arg-type]
+
+    def _lanes(self, owner: str | None) -> Sequence[Lane]:
+        return [Lane(owner, dated) for dated in self._kinds()]
+
+    def _kinds(self) -> Iterator[bool]:
+        yield False
+        if self.source.stage is Stage.OLDEST:
+            yield True

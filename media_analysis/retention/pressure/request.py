@@ -1,0 +1,58 @@
+"""What leads to a relief, and how it is remembered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from media_analysis.retention.burial import Order
+from media_analysis.retention.models import SweepTrigger
+from media_analysis.retention.policy import Policy
+from media_analysis.retention.pressure.levels import Goal
+from media_analysis.retention.pressure.outcome import Scope
+from media_analysis.retention.records import SweepReport, SweepRequest
+from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReliefRequest(SweepRequest):
+    """Which relief is wanted, by whom, and for which tick of the schedule."""
+
+    scope: Scope
+
+    @property
+    def kind(self) -> str:
+        return f"pressure:{self.scope.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occasion:
+    """What leads to a relief."""
+
+    trigger: SweepTrigger
+    requested_by: str
+    now: datetime
+    slot: datetime | None = None
+
+    def request(self, goal: Goal) -> ReliefRequest:
+        return ReliefRequest(
+            categories=goal.categories,
+            trigger=self.trigger,
+            requested_by=self.requested_by,
+            slot=self.slot,
+            scope=goal.scope,
+        )
+
+    def request_room(self, category: Category) -> ReliefRequest:
+        """Return the request of an upload that needs room in a category."""
+        return ReliefRequest(
+            categories=(category,), trigger=self.trigger, requested_by=self.requested_by, scope=Scope(category)
+        )
+
+    def order(self, scope: Scope, report: SweepReport, policy: Policy) -> Order:
+        """Return what every tombstone repeats."""
+        return Order(
+            now=self.now,
+            requested_by=self.requested_by,
+            sweep_id=report.id,
+            policy_version=policy.version,
+            reason=f"pressure on {scope.name}",
+        )
