@@ -70,7 +70,8 @@ def configure_logging(*, style: Format, level: str, file: Path | None = None, fi
     root = logging.getLogger()
     root.handlers = handlers
     root.setLevel(level.upper())
-    for noisy in ("alembic", "apscheduler", "asyncio", "pgqueuer", "uvicorn"):
+    # httpx logs the addresses it posts to, and the path or query of a webhook is often its password.
+    for noisy in ("alembic", "apscheduler", "asyncio", "httpcore", "httpx", "pgqueuer", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 import structlog
 
 from media_analysis.errors import Misconfigured
+from media_analysis.retention.notices.service import Taken
+from media_analysis.retention.notices.webhook import Webhook
 from media_analysis.telemetry.logs import Format, configure_logging, mask_secrets
 
 TOKEN = "mas_" + "A1b2-C3d4_" * 4
@@ -167,3 +170,14 @@ def test_a_file_that_vanishes_with_its_folder_stops_nothing_and_is_complained_ab
 def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(Misconfigured, match=r"LOG_FILE cannot be written: .*; allowed: a file in a folder"):
         configure_logging(style="json", level="INFO", file=tmp_path / name)
+
+
+async def test_the_address_of_a_webhook_reaches_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its path or its query is often all there is of a password."""
+    configure_logging(style="json", level="DEBUG")
+    transport = httpx.MockTransport(lambda _request: httpx.Response(204))
+
+    webhook = Webhook("https://hooks.example/services/T0/SECRET?key=SECRET", transport)
+    await webhook.deliver([Taken(id=UUID(int=1), topic="t", payload={}, attempts=1)])
+
+    assert "SECRET" not in capsys.readouterr().err

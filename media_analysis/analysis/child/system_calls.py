@@ -37,6 +37,15 @@ REFUSED: Final[Mapping[str, Numbers]] = {
     "rt_tgsigqueueinfo": (297, 240),
     "setns": (308, 268),
     "unshare": (272, 97),
+    # how much of the machine a process gets, this one or another
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    "sched_setaffinity": (203, 122),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
     # memory, semaphores and queues shared with others
     "shmget": (29, 194),
     "shmat": (30, 196),

@@ -28,10 +28,10 @@ async def test_the_network_is_out_of_reach(run: Run) -> None:
     assert told == {"outcomes": ["PermissionError"] * 3 + ["-1"]}
 
 
-async def test_no_other_program_is_started_and_none_is_signalled(run: Run) -> None:
+async def test_no_other_program_is_started_and_none_is_signalled_slowed_down_or_pinned(run: Run) -> None:
     told = await document(run, "fork")
 
-    assert told == {"outcomes": ["PermissionError"] * 4}
+    assert told == {"outcomes": ["PermissionError"] * 8}, "and root is no root any more"
 
 
 async def test_no_file_is_made_changed_or_removed(run: Run, tmp_path: Path) -> None:
