@@ -47,13 +47,13 @@ async def open_store(db: Database, places: Places, instance_id: UUID, *, creates
         fresh_archives = unmarked and not await has_archives(session)
     if fresh and not creates:
         _require_marked(places.root)
-    adopt_store(places.root, instance_id, fresh_database=fresh)
+    adopt_store(places.root, instance_id, fresh_database=fresh, modes=places.modes)
     if places.archives is not None:
         if fresh_archives and not creates:
             _require_marked(places.archives)
-        adopt_archives(places.archives, instance_id, fresh=fresh_archives)
+        adopt_archives(places.archives, instance_id, fresh=fresh_archives, modes=places.modes)
     await _settle_archives(db, places)
-    return DiskStore(places.root, instance_id, places.archives)
+    return DiskStore(places, instance_id)
 
 
 def _require_marked(root: Path) -> None:

@@ -21,6 +21,7 @@ from media_analysis.retention.models import Pause
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category
+from media_analysis.storage.modes import is_open_to_all
 from media_analysis.storage.store import Capacity, ObjectStore
 
 Quotas = Mapping[Category, int | None]
@@ -129,7 +130,11 @@ class StatusService:
 
     async def _marker_problems(self) -> Sequence[str]:
         await self.store.require_marker()
-        return []
+        return [
+            f"{root} may be entered by every user of this machine, and all below it read; chmod o-x keeps them out"
+            for root in self.store.places.roots
+            if is_open_to_all(root)
+        ]
 
     async def _writing_problems(self) -> Sequence[str]:
         await self.write_probe.require_database()

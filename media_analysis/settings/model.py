@@ -102,7 +102,8 @@ class Settings(BaseSettings):
     def places(self) -> Places:
         """Where objects lie, links followed."""
         archives = self.archive.base_path
-        return Places(self.store_path.resolve(), None if archives is None else archives.resolve())
+        modes = self.storage.modes.resolved()
+        return Places(self.store_path.resolve(), None if archives is None else archives.resolve(), modes)
 
     @classmethod
     def settings_customise_sources(

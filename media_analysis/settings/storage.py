@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, Whole
+from media_analysis.settings.modes import Group, Mode, group_id_of
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
 from media_analysis.settings.retention import (
     GIB,
@@ -34,6 +35,7 @@ from media_analysis.settings.section import (
 )
 from media_analysis.settings.texts import WebhookUrl
 from media_analysis.storage.category import Category
+from media_analysis.storage.modes import Modes
 
 
 class Cleanup(Section):
@@ -149,11 +151,30 @@ class Upload(Section):
     """How long an upload may take in all."""
 
 
+class StoreModes(Section):
+    """Who may do what with the store, and with archives that have a directory of their own."""
+
+    root: Annotated[int, Mode(0o700)] = 0o750
+    """The mode of a root that the service makes; one that is there keeps its own."""
+    directories: Annotated[int, Mode(0o700)] = 0o755
+    """The mode of directories below it."""
+    files: Annotated[int, Mode(0o600)] = 0o644
+    """The mode of files."""
+    group: Annotated[str | None, OrNone(Group())] = None
+    """The group of a root that the service makes, and of everything below it; none is the service's own."""
+
+    def resolved(self) -> Modes:
+        """Return them with the number of the group."""
+        group_id = None if self.group is None else group_id_of(self.group)
+        return Modes(root=self.root, directories=self.directories, files=self.files, group_id=group_id)
+
+
 class Storage(Section):
     """What is stored, where and for how long."""
 
     base_path: OwnPlaceLeaf = None
     """The store's root; none is the directory store in data_dir."""
+    modes: StoreModes = StoreModes()
     retention: Retention = Retention()
     minimum_retention: MinimumRetention = MinimumRetention()
     quotas: Quotas = Quotas()

@@ -4,21 +4,18 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from media_analysis.failpoints import failpoint
 
-DIRECTORY_MODE: Final = 0o755
 
-
-def make_directories(path: Path, *, below: Path) -> None:
+def make_directories(path: Path, *, below: Path, mode: int) -> None:
     """Create `path` and its missing parents, each durable in its own parent; `below` must exist."""
     for directory in reversed([path, *_parents(path, below)]):
         try:
-            directory.mkdir(DIRECTORY_MODE)
+            directory.mkdir(mode)
         except FileExistsError:
             continue
-        directory.chmod(DIRECTORY_MODE)
+        directory.chmod(mode)
         failpoint("store.folder_made")
         sync_directory(directory.parent)
 

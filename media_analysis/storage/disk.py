@@ -31,7 +31,6 @@ from media_analysis.storage.writing import DiskWriter
 
 Value = TypeVar("Value")
 
-FILE_MODE: Final = 0o644
 READ_BYTES: Final = 256 * 1024
 THREADS: Final = 16
 CLOSE_SECONDS: Final = 10.0
@@ -66,8 +65,8 @@ class DiskStore:
     `verify` says which.
     """
 
-    def __init__(self, root: Path, instance_id: UUID, archives_root: Path | None = None) -> None:
-        self.places = Places(root, archives_root)
+    def __init__(self, places: Places, instance_id: UUID) -> None:
+        self.places = places
         self._instance_id = instance_id
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._unlinkers = Unlinkers()
@@ -148,11 +147,11 @@ class DiskStore:
     def _create_name(self, path: Path, *, below: Path) -> int:
         for _ in range(_NAME_RACES):
             try:
-                make_directories(path.parent, below=below)
-                descriptor = os.open(path, _NEW_NAME, FILE_MODE)
+                make_directories(path.parent, below=below, mode=self.places.modes.directory)
+                descriptor = os.open(path, _NEW_NAME, self.places.modes.files)
             except FileNotFoundError:
                 continue  # a deletion removed the folder it had just emptied; make it again
-            os.fchmod(descriptor, FILE_MODE)
+            os.fchmod(descriptor, self.places.modes.files)
             return descriptor
         raise FileNotFoundError(errno.ENOENT, "its folder keeps vanishing", str(path))
 
@@ -170,7 +169,7 @@ class DiskStore:
         moved: dict[str, str] = {}
         with translated_errors():
             for root, lying in self.places.by_root(keys):
-                moved |= set_aside(root, lying, day)
+                moved |= set_aside(root, lying, day, mode=self.places.modes.directory)
         return moved
 
     def _delete_all(self, keys: Sequence[str]) -> DeleteOutcome:

@@ -9,6 +9,7 @@ from uuid import UUID
 from media_analysis.errors import MarkerMismatch
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.directories import sync_directory
+from media_analysis.storage.modes import USUAL, Modes, make_root
 
 MARKER_NAME: Final = ".media-analysis"
 _MOST_BYTES: Final = 1_024
@@ -55,7 +56,7 @@ def require_marker(root: Path, instance_id: UUID, *, whose: str = "its") -> None
         raise MarkerMismatch(f"{whose} marker names another database")
 
 
-def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool) -> None:
+def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool, modes: Modes = USUAL) -> None:
     """Make sure the store carries this database's marker, writing it only where both are new.
 
     Raises:
@@ -66,14 +67,14 @@ def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool) -> None:
     if found is None:
         if not fresh_database:
             raise MarkerMismatch(f"{root} carries no marker although the database knows files; is the volume mounted?")
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_root(root, modes)
         if any(entry.name not in _NOT_CONTENT for entry in root.iterdir()):
             raise MarkerMismatch(f"{root} is not empty and carries no marker")
         _write_marker(root, instance_id)
     require_marker(root, instance_id)
 
 
-def adopt_archives(root: Path, instance_id: UUID, *, fresh: bool) -> None:
+def adopt_archives(root: Path, instance_id: UUID, *, fresh: bool, modes: Modes = USUAL) -> None:
     """Make sure the root of the archives carries this database's marker, writing it only where it is new and `fresh`.
 
     Whoever moves existing archives to another disk moves the store's folder `archives` there, and copies the store's
@@ -88,7 +89,7 @@ def adopt_archives(root: Path, instance_id: UUID, *, fresh: bool) -> None:
             f"{root} carries no marker although the database knows archives; is the volume mounted? To have them there "
             f"from now on, move the store's folder archives into it, and copy the store's {MARKER_NAME} beside that"
         )
-    adopt_store(root, instance_id, fresh_database=fresh)
+    adopt_store(root, instance_id, fresh_database=fresh, modes=modes)
 
 
 def _write_marker(root: Path, instance_id: UUID) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from media_analysis.storage.category import Category
+from media_analysis.storage.modes import USUAL, Modes
 
 ARCHIVES: Final = "archives"
 """The top folder of the keys that may lie on another disk."""
@@ -21,6 +22,7 @@ class Places:
 
     root: Path
     archives: Path | None = None
+    modes: Modes = USUAL
 
     @property
     def roots(self) -> tuple[Path, ...]:

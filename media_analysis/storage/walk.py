@@ -95,7 +95,7 @@ def describe(name: str, status: os.stat_result) -> Entry:
     return Entry(name, _kind_of(status), status.st_size, status.st_mtime_ns)
 
 
-def set_aside(root: Path, keys: Sequence[str], day: date) -> dict[str, str]:
+def set_aside(root: Path, keys: Sequence[str], day: date, *, mode: int) -> dict[str, str]:
     """Move objects into the quarantine by their names alone, durably; return where each one is now.
 
     One that is gone already is left out. Nothing is ever overwritten there: the caller lets nobody else do the same.
@@ -103,7 +103,7 @@ def set_aside(root: Path, keys: Sequence[str], day: date) -> dict[str, str]:
     moved: dict[str, str] = {}
     for key in keys:
         place = _free_place(root, f"{QUARANTINE}/{day:%Y-%m-%d}/{key}")
-        make_directories((root / place).parent, below=root)
+        make_directories((root / place).parent, below=root, mode=mode)
         try:
             (root / key).rename(root / place)
         except FileNotFoundError:

@@ -22,6 +22,7 @@ from media_analysis.settings.kinds import (
     Switch,
     Whole,
 )
+from media_analysis.settings.modes import Group, Mode
 from media_analysis.settings.names import Leaf, value_at
 from media_analysis.settings.policy_tests import PolicyTests
 from media_analysis.settings.texts import Cron, Host, KindLimits, MediaTypes, Place, WebhookUrl
@@ -46,6 +47,7 @@ DOCUMENTED = [
     *(f"STORAGE_BREAKER_{what}" for what in ("MIN_FILES", "MEDIAN_FACTOR", "CLOCK_JUMP_SECONDS", "DOWNTIME_DAYS")),
     *(f"STORAGE_MONITORING_{what}" for what in ("RESERVE_BYTES", "ALERT_THRESHOLD_PERCENT", "LOW_WATER_PERCENT")),
     *(f"STORAGE_MONITORING_{what}" for what in ("WEBHOOK_URL", "WARN_BEFORE")),
+    *(f"STORAGE_MODES_{what}" for what in ("ROOT", "DIRECTORIES", "FILES", "GROUP")),
     *(f"STORAGE_SCRUB_{what}" for what in ("SCHEDULE", "BYTES_PER_SECOND", "BUDGET_SECONDS")),
     *(f"STORAGE_UPLOAD_{what}" for what in ("MAX_BYTES", "LEASE_SECONDS", "IDLE_SECONDS")),
     *("ARCHIVE_AFTER_DAYS", "DELETE_AFTER_DAYS", "ARCHIVE_COMPRESSION", "ARCHIVE_BASE_PATH", "DELETION_STRATEGY"),
@@ -75,6 +77,8 @@ OTHERS: dict[type[Kind], str] = {
     DatabaseUrl: "postgresql://somebody:secret@db.example:5432/media",
     Host: "0.0.0.0",
     Place: "/elsewhere",
+    Mode: "0710",
+    Group: "0",
     WebhookUrl: "https://hooks.example/services/token",
     PolicyTests: '[{"name": "x", "category": "temp", "age": "1h", "expect": "keep"}]',
 }

@@ -8,6 +8,7 @@ import pytest
 
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import adopt_archives, adopt_store
+from media_analysis.storage.places import Places
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 
@@ -15,7 +16,7 @@ from media_analysis.storage.store import ObjectStore, ObjectWriter
 def disk(tmp_path: Path) -> Iterator[DiskStore]:
     root, instance_id = tmp_path / "store", uuid4()
     adopt_store(root, instance_id, fresh_database=True)
-    store = DiskStore(root, instance_id)
+    store = DiskStore(Places(root), instance_id)
     yield store
     store.close()
 
@@ -26,7 +27,7 @@ def two_disks(tmp_path: Path) -> Iterator[DiskStore]:
     root, archives, instance_id = tmp_path / "store", tmp_path / "archive disk", uuid4()
     adopt_store(root, instance_id, fresh_database=True)
     adopt_archives(archives, instance_id, fresh=True)
-    store = DiskStore(root, instance_id, archives)
+    store = DiskStore(Places(root, archives), instance_id)
     yield store
     store.close()
 

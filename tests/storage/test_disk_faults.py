@@ -16,6 +16,7 @@ import pytest
 from media_analysis.errors import DiskFull
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import adopt_store, read_marker
+from media_analysis.storage.places import Places
 from tests.storage.conftest import create, put
 
 KEY = "uploads/2026-01-01/a.bin"
@@ -27,6 +28,7 @@ from pathlib import Path
 from uuid import UUID
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.places import Places
 
 async def delete(store, *keys):
     outcome = await store.delete_many(list(keys))
@@ -43,7 +45,7 @@ async def write(store, key, size):
         writer.close()
 
 root, instance_id, work, *keys = sys.argv[1:]
-store = DiskStore(Path(root), UUID(instance_id))
+store = DiskStore(Places(Path(root)), UUID(instance_id))
 work = write(store, keys[0], int(keys[1])) if work == "write" else delete(store, *keys)
 print(json.dumps(asyncio.run(work)))
 store.close()
@@ -63,7 +65,7 @@ def tiny(tmp_path: Path) -> Iterator[DiskStore]:
     root, instance_id = tmp_path / "tiny", uuid4()
     root.mkdir()
     mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(root))
-    store = DiskStore(root, instance_id)
+    store = DiskStore(Places(root), instance_id)
     try:
         adopt_store(root, instance_id, fresh_database=True)
         yield store

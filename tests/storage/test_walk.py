@@ -114,9 +114,9 @@ def test_objects_are_set_aside_under_their_own_paths_and_never_over_another(root
     write(root / "clips" / "a.bin", b"first")
     (root / "clips" / "link").symlink_to("a.bin")
 
-    first = set_aside(root, ["clips/a.bin", "clips/link", "clips/gone"], DAY)
+    first = set_aside(root, ["clips/a.bin", "clips/link", "clips/gone"], DAY, mode=0o755)
     write(root / "clips" / "a.bin", b"second")
-    second = set_aside(root, ["clips/a.bin"], DAY)
+    second = set_aside(root, ["clips/a.bin"], DAY, mode=0o755)
 
     place = f"{QUARANTINE}/2026-01-31/clips"
     assert first == {"clips/a.bin": f"{place}/a.bin", "clips/link": f"{place}/link"}

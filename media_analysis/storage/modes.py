@@ -1,0 +1,45 @@
+"""Who may do what with the store's directories and files."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """Modes of what is made; roots that are there already keep theirs.
+
+    What keeps others out is the root alone: inside it everybody may read, so that whoever is let in can.
+    """
+
+    root: int = 0o750
+    directories: int = 0o755
+    files: int = 0o644
+    group_id: int | None = None
+    """The group of a new root, which everything below takes over; None leaves it as the system does."""
+
+    @property
+    def directory(self) -> int:
+        """The mode of a new directory, which hands its group on where one was given."""
+        return self.directories if self.group_id is None else self.directories | stat.S_ISGID
+
+
+USUAL: Final = Modes()
+
+
+def make_root(root: Path, modes: Modes) -> None:
+    """Make the root of a store that is not there, and the directories above it as the system would."""
+    if root.exists():
+        return
+    root.parent.mkdir(parents=True, exist_ok=True)
+    root.mkdir(0o700, exist_ok=True)
+    if modes.group_id is not None:
+        os.chown(root, -1, modes.group_id)
+    root.chmod(modes.root if modes.group_id is None else modes.root | stat.S_ISGID)
+
+
+def is_open_to_all(root: Path) -> bool:
+    """Say whether users who are neither its owner nor of its group may enter a root, and all directories above it."""
+    return all(directory.stat().st_mode & stat.S_IXOTH for directory in (root, *root.parents))
