@@ -43,7 +43,6 @@ class Metrics:
         self._total_inodes = Gauge("storage_total_inodes", "Inodes of it, 0 if uncounted", registry=registry)
         self._lag = Gauge("storage_due_lag_seconds", "Age of the oldest due file", ["category"], registry=registry)
         self._dead = Gauge("purge_dead_letters", "Deletions given up after repeated failures", registry=registry)
-        self._damaged = Gauge("files_damaged", "Files that the store does not hold as stored", registry=registry)
         self._open = Gauge("purge_open", "Outbox entries whose bytes still have to go", registry=registry)
         self._pool = Gauge("database_pool_connections", "Connections of the pool", ["state"], registry=registry)
         self._cleaned = Counter("files_cleaned", "Files removed by sweeps", ["category"], registry=registry)
@@ -54,7 +53,7 @@ class Metrics:
         self._sweeps = Counter("sweeps", "Sweeps ended, by outcome", ["status"], registry=registry)
         self._sweep_seconds = Histogram("sweep_seconds", "Duration of sweeps", buckets=SWEEP_BUCKETS, registry=registry)
         self._follow_pressure(registry)
-        self._follow_duties(registry)
+        self._follow_care(registry)
         self._follow_jobs(registry)
         self.archives = ArchiveMetrics(registry)
         self._http = Histogram(
@@ -72,10 +71,11 @@ class Metrics:
             "pressure_unrelieved", "Bytes that eviction could not free when it last tried", ["scope"], registry=registry
         )
 
-    def _follow_duties(self, registry: CollectorRegistry) -> None:
+    def _follow_care(self, registry: CollectorRegistry) -> None:
         self._duty_succeeded = Gauge(
             "duty_last_success_timestamp_seconds", "When a scheduled duty was last done", ["duty"], registry=registry
         )
+        self._damaged = Gauge("files_damaged", "Files that the store does not hold as stored", registry=registry)
         self._duty_late = Gauge(
             "duty_late_seconds", "Since when a scheduled duty should have been done", ["duty"], registry=registry
         )
