@@ -132,14 +132,16 @@ class QuotaReached(QuotaExceeded):
         needed_bytes: int,
         missing_bytes: int,
         space_frees_at: datetime | None,
+        paused: str | None = None,
     ) -> None:
-        super().__init__(f"the quota of {category} has no room for this file")
+        super().__init__(f"the quota of {category} has no room for this file{_while(paused)}")
         self.category = category
         self.quota_bytes = quota_bytes
         self.used_bytes = used_bytes
         self.needed_bytes = needed_bytes
         self.missing_bytes = missing_bytes
         self.space_frees_at = space_frees_at
+        self.paused = paused
 
 
 class OwnerQuotaReached(QuotaReached):
@@ -154,14 +156,21 @@ class DiskReserveReached(QuotaExceeded):
     code = "disk_reserve_reached"
 
     def __init__(
-        self, *, free_bytes: int, reserve_bytes: int, needed_bytes: int, space_frees_at: datetime | None = None
+        self,
+        *,
+        free_bytes: int,
+        reserve_bytes: int,
+        needed_bytes: int,
+        space_frees_at: datetime | None = None,
+        paused: str | None = None,
     ) -> None:
-        super().__init__("the disk has no room for this file beside its reserve")
+        super().__init__(f"the disk has no room for this file beside its reserve{_while(paused)}")
         self.free_bytes = free_bytes
         self.reserve_bytes = reserve_bytes
         self.needed_bytes = needed_bytes
         self.missing_bytes = max(0, reserve_bytes + needed_bytes - free_bytes)
         self.space_frees_at = space_frees_at
+        self.paused = paused
 
 
 class DiskFull(QuotaExceeded):
@@ -171,3 +180,7 @@ class DiskFull(QuotaExceeded):
 
     def __init__(self) -> None:
         super().__init__("the disk is full; nothing of this upload is kept")
+
+
+def _while(paused: str | None) -> str:
+    return "" if paused is None else f", and none can be made while deletion is paused: {paused}"

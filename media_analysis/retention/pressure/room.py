@@ -17,6 +17,7 @@ from media_analysis.files.room import Closing
 from media_analysis.files.settlement import Moved, require_fitting
 from media_analysis.retention import burial
 from media_analysis.retention.burial import Claim, Order
+from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.pressure.eviction import eviction_order, find_space_freed, take_turn
@@ -59,7 +60,7 @@ class Shortage:
         quotas = (self.level.rules.quota_bytes, self.level.rules.owner_quota_bytes)
         return any(quota_bytes is not None and self.wish.size_bytes > quota_bytes for quota_bytes in quotas)
 
-    def refusal(self, space_frees_at: datetime | None) -> QuotaReached:
+    def refusal(self, space_frees_at: datetime | None, *, paused: str | None) -> QuotaReached:
         """Return what the caller is told."""
         rules, of_owner = self.level.rules, self.of_owner > 0
         kind = OwnerQuotaReached if of_owner else QuotaReached
@@ -70,6 +71,7 @@ class Shortage:
             needed_bytes=self.wish.size_bytes,
             missing_bytes=self.of_owner if of_owner else self.of_category,
             space_frees_at=space_frees_at,
+            paused=paused,
         )
 
 
@@ -188,11 +190,14 @@ class RoomService:
         return self.evicts and await within_reach(session, policy, shortage, now=now)
 
     async def _refusal(self, shortage: Shortage, *, now: datetime) -> QuotaReached:
-        if shortage.is_for_ever or shortage.of_owner:
-            return shortage.refusal(None)
-        category, missing_bytes = shortage.level.category, shortage.of_category
+        if shortage.is_for_ever:
+            return shortage.refusal(None, paused=None)
+        category, missing_bytes, frees_at = shortage.level.category, shortage.of_category, None
         async with self.db.read_only() as session:
-            return shortage.refusal(await find_space_freed(session, category, missing_bytes, now=now, trash=self.trash))
+            pause = await find_pause(session, category)
+            if not shortage.of_owner:
+                frees_at = await find_space_freed(session, category, missing_bytes, now=now, trash=self.trash)
+        return shortage.refusal(frees_at, paused=None if pause is None else pause.reason)
 
 
 @dataclass

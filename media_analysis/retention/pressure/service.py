@@ -21,6 +21,7 @@ from media_analysis.files.room import ROOM_ATTEMPTS, Closing
 from media_analysis.retention import records
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.guard.clock import ClockService
+from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.models import SweepStatus, SweepTrigger
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.pressure.fairness import Wish
@@ -150,8 +151,13 @@ class PressureService:
                 if level.capacity.free_bytes >= needed_free_bytes:
                     return
             self._tell(Outcome(Scope(None), missing_bytes, relieved=False))
+            async with self.db.read_only() as session:
+                pause = await find_pause(session, account.category)
             raise DiskReserveReached(
-                free_bytes=level.capacity.free_bytes, reserve_bytes=self.marks.reserve_bytes, needed_bytes=needed_bytes
+                free_bytes=level.capacity.free_bytes,
+                reserve_bytes=self.marks.reserve_bytes,
+                needed_bytes=needed_bytes,
+                paused=None if pause is None else pause.reason,
             )
 
     async def preview(self, *, category: Category | None, limit: int, now: datetime | None = None) -> Preview:

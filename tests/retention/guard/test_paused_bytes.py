@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from media_analysis.errors import FileArchived, FileGone
+from media_analysis.errors import FileArchived, FileGone, QuotaReached
 from media_analysis.retention.guard.pauses import BREAKER_CAUSES, Finding, add_pause
 from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime
@@ -171,3 +171,17 @@ async def test_a_distrusted_clock_names_what_it_would_let_go(runtime: Runtime, p
 
     assert (pause.cause, pause.files) == (PauseCause.CLOCK, 3)
     assert "3 files" in pause.reason
+
+
+async def test_an_upload_without_room_is_told_of_the_pause(
+    runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    await store_file(b"x" * 90, category=Category.CLIPS)
+    await execute(database, "UPDATE category_policies SET quota_bytes = 100 WHERE category = 'clips'")
+    await runtime.pauses.pause(category=None, reason="backup", by="admin")
+
+    with pytest.raises(QuotaReached, match="while deletion is paused: backup") as reached:
+        await store_file(b"y" * 20, category=Category.CLIPS)
+
+    assert reached.value.paused == "backup"
+    assert len(objects(runtime.store.root)) == 2, "also the bytes of the upload that was given up wait"
