@@ -23,6 +23,7 @@ from media_analysis.db.embedded import embedded_server
 from media_analysis.db.health import require_safe_settings
 from media_analysis.db.instance import ensure_instance
 from media_analysis.db.migrations import require_schema
+from media_analysis.db.pooling import require_own_sessions
 from media_analysis.files.opening import open_store
 from media_analysis.files.products import ProductService
 from media_analysis.files.registrar import Registrar
@@ -280,6 +281,7 @@ async def open_runtime(settings: Settings, url: str, *, serves: bool = True) -> 
     """
     async with AsyncExitStack() as opened:
         db = await opened.enter_async_context(open_database(url, options.database_options(settings)))
+        await require_own_sessions(db)
         instance_id = await db.over_conflicts(partial(_adopt, settings, db, serves=serves))
         store = await open_store(db, settings.places, instance_id, creates=serves)
         opened.callback(store.close)

@@ -12,8 +12,10 @@ from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import media_analysis
+from media_analysis.db.database import DatabaseOptions, open_database
 from media_analysis.db.faults import translated_errors
 from media_analysis.db.health import get_schema_revision
+from media_analysis.db.pooling import require_own_sessions
 from media_analysis.errors import Misconfigured, SchemaBehind
 
 
@@ -24,6 +26,8 @@ async def migrate(url: str, revision: str = "head") -> None:
         DatabaseUnavailable, Misconfigured: it cannot be reached or entered, or a later version migrated it.
 
     """
+    async with open_database(url, DatabaseOptions()) as db:
+        await require_own_sessions(db)
     with translated_errors():
         # Alembic's environment runs an event loop of its own, hence the thread.
         try:

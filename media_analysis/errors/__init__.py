@@ -75,6 +75,7 @@ from media_analysis.errors.operations import (
     SourceChanged,
     StoreUnavailable,
     TransactionConflict,
+    TransactionPooler,
     UnsafeDatabase,
 )
 from media_analysis.errors.requests import (
@@ -207,6 +208,7 @@ __all__ = [
     "TooLarge",
     "TooSlow",
     "TransactionConflict",
+    "TransactionPooler",
     "Unauthenticated",
     "Unavailable",
     "UnknownKind",

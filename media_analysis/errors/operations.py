@@ -124,6 +124,18 @@ class DatabaseRefused(Misconfigured):
         super().__init__(f"PostgreSQL does not let the service in: {reason}; check DATABASE_URL")
 
 
+class TransactionPooler(Misconfigured):
+    """A pooler lends a server's session for one transaction at a time, and what we say to a session is lost."""
+
+    code = "transaction_pooler"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "DATABASE_URL leads to a pooler in transaction mode, where LISTEN, prepared statements and time limits do "
+            "not outlast a transaction; give the server's own address, or set the pooler to pool_mode=session"
+        )
+
+
 class EmbeddedServerFailed(Misconfigured):
     """The embedded PostgreSQL cannot be started here."""
 

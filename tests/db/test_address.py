@@ -1,0 +1,66 @@
+"""DATABASE_URL in libpq's words: they work, or are refused by name."""
+
+import socket
+
+import pytest
+from sqlalchemy import make_url, text
+
+from media_analysis.db.address import Address
+from media_analysis.db.database import DatabaseOptions, open_database
+from media_analysis.db.migrations import migrate
+from tests.files.cutting_proxy import cutting_proxy
+
+URL = "postgresql://u:p@h:5432/db"
+ASKED = text("""
+    SELECT current_setting('application_name') AS name, current_setting('statement_timeout') AS statement_timeout,
+        current_setting('jit') AS jit, current_setting('geqo') AS geqo
+""")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("keepalives=1", "keepalives is not supported"),
+        ("channel_binding=require", "channel_binding=require is not supported, only disable, prefer"),
+        ("target_session_attrs=standby", "target_session_attrs=standby is not supported"),
+        ("sslmode=sometimes", "sslmode=sometimes is not supported"),
+        ("gssencmode=require", "gssencmode=require is not supported"),
+        ("connect_timeout=soon", "connect_timeout must be whole seconds"),
+        ("sslmode=require&sslmode=disable", "sslmode is given twice"),
+    ],
+)
+def test_what_would_be_ignored_or_cannot_work_is_refused_by_name(words: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Address.parse(f"{URL}?{words}")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_the_driver_is_given_its_own_words_only(scheme: str) -> None:
+    words = "sslmode=verify-full&connect_timeout=7&channel_binding=prefer&options=-c%20geqo%3Doff&application_name=a"
+    address = Address.parse(f"{scheme}://u:p%40@h:5432,[::1]:5433/db?{words}")
+
+    assert address.dsn == "postgresql://u:p%40@h:5432,[::1]:5433/db?sslmode=verify-full"
+    assert (address.connect_timeout_seconds, address.application_name) == (7, "a")
+    assert (address.options, address.chosen) == ("-c geqo=off", frozenset({"geqo"}))
+
+
+async def test_the_words_of_the_url_go_before_our_own(database: str) -> None:
+    words = "application_name=theirs&options=-c%20statement_timeout%3D7s%20-c%20geqo%3Doff"
+    url = f"{database}{'&' if '?' in database else '?'}{words}&connect_timeout=9&target_session_attrs=read-write"
+
+    async with open_database(url, DatabaseOptions()) as db, db.transaction() as session:
+        said = (await session.execute(ASKED)).one()
+    await migrate(url)
+
+    assert tuple(said) == ("theirs", "7s", "off", "off")
+
+
+async def test_of_several_hosts_the_one_that_answers_is_used(database: str) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        async with cutting_proxy(database) as proxy:
+            there = make_url(proxy.url)
+            hosts = f"127.0.0.1:{closed.getsockname()[1]},127.0.0.1:{there.port}"
+            url = f"postgresql://{there.username}:{there.password}@{hosts}/{there.database}"
+            async with open_database(url, DatabaseOptions()) as db, db.read_only() as session:
+                assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
