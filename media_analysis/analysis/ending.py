@@ -29,12 +29,13 @@ async def end_job(
         job.progress = 1.0
     else:
         job.fence += 1
-        await settling.discard_results(session, job.id)
     job.error_code, job.error = (None, None) if failure is None else (failure.code, failure.detail)
     if job.expires_at is None and job.lifetime_seconds is not None:
         job.expires_at = now + timedelta(seconds=job.lifetime_seconds)
     await session.flush()
     await leases.release_sources(session, job.id)
+    if status is not JobStatus.COMPLETED:
+        await settling.discard_results(session, job.id)
     await add_event(
         session, job.id, "status", {"status": status, "error": failure and failure.document(), **(told or {})}
     )
@@ -53,10 +54,10 @@ async def hand_back_job(
     else:
         job.error_code, job.error = failure.code, failure.detail
     await session.flush()
-    await settling.discard_results(session, job.id)
     await leases.release_sources(session, job.id)
     if job.pinned_until is not None:
         await leases.lease_sources(session, job.id, job.pinned_until)
+    await settling.discard_results(session, job.id)
     told = {"status": job.status, "retry_at": job.retry_at.isoformat(), "error": failure and failure.document()}
     await add_event(session, job.id, "status", told)
 

@@ -66,7 +66,12 @@ async def renew_products(session: AsyncSession, job_id: UUID, *, fence: int, sec
     await session.execute(_RENEW_PRODUCTS, {"job_id": job_id, "fence": fence, "seconds": seconds})
 
 
+async def lock_sources(session: AsyncSession, job_id: UUID) -> None:
+    """Lock the sources of a locked job, before anything that comes after files."""
+    await session.execute(_LOCK_SOURCES, {"job_id": job_id})
+
+
 async def release_sources(session: AsyncSession, job_id: UUID) -> None:
     """Let go of the sources of a locked job that waits and runs no more; other jobs keep what they lease."""
-    await session.execute(_LOCK_SOURCES, {"job_id": job_id})
+    await lock_sources(session, job_id)
     await session.execute(_RELEASE, {"released_by": job_id})

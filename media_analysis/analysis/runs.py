@@ -64,9 +64,9 @@ class RunService:
         job.progress, job.stage, job.stage_done, job.stage_total = 0.0, None, None, None
         job.retry_at, job.warnings = None, []
         await session.flush()
+        await leases.lease_sources(session, job.id, job.leased_until)
         if job.fence > 1:
             await settling.discard_results(session, job.id)
-        await leases.lease_sources(session, job.id, job.leased_until)
         await add_event(session, job.id, "status", {"status": job.status, "attempt": job.attempts, "worker": worker})
         return Run(
             job_id=job.id,

@@ -122,6 +122,7 @@ class Database:
     async def _end(self, session: AsyncSession) -> "_Ending":
         """Ask by which name the transaction about to be committed will be known, and set its COMMIT a limit."""
         await session.flush()
+        session.expunge_all()  # a COMMIT that seems to fail would expire what the caller is about to return
         raw = (await (await session.connection()).get_raw_connection()).driver_connection
         if not isinstance(raw, Connection):
             raise TypeError("only asyncpg's transactions are known")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from media_analysis.db.database import Database, DatabaseOptions, open_database, retried
-from media_analysis.errors import TransactionConflict
+from media_analysis.errors import DatabaseUnavailable, TransactionConflict
 from tests.conftest import execute, fetch
 
 MEETING = 2
@@ -63,6 +63,22 @@ async def test_of_two_that_wait_for_each_other_both_succeed(pair: Pair, database
 @pytest.mark.parametrize("state", ["40001", "40P01"])
 async def test_what_postgresql_rolls_back_for_others_is_run_again(pair: Pair, state: str) -> None:
     assert await pair.fail(state, times=2) == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("53100", "its disk is full"),
+        ("53200", "it is out of memory"),
+        ("53400", "it has reached a limit of its configuration"),
+        ("58030", "it cannot read or write its own files"),
+    ],
+)
+async def test_a_database_that_takes_no_changes_says_why(pair: Pair, state: str, reason: str) -> None:
+    with pytest.raises(DatabaseUnavailable) as raised:
+        await pair.fail(state, times=1)
+
+    assert raised.value.refusal == reason
 
 
 async def test_a_conflict_that_lasts_is_told_when_the_deadline_comes(database: str) -> None:

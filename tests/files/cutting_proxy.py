@@ -23,6 +23,8 @@ class CuttingProxy:
     ends: bool = False
     """Whether nobody is let through any more after the first cut."""
     cuts: int = 0
+    armed: int = 0
+    """How often; what a connection carried before is forgotten each time."""
 
     def arm(
         self,
@@ -35,6 +37,7 @@ class CuttingProxy:
     ) -> None:
         self.statement, self.times, self.delivered, self.silent = statement, times, delivered, silent
         self.ends = ends
+        self.armed += 1
 
     def wants(self, seen: bytes) -> bool:
         return self.cuts < self.times and self.statement in seen and b"COMMIT" in seen.partition(self.statement)[2]
@@ -85,10 +88,10 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def _carry(proxy: CuttingProxy, client: Streams, server: Streams) -> None:
     """Carry bytes both ways until one side ends or the connection is to be cut."""
     answering = asyncio.create_task(_copy(server[0], client[1]))
-    seen = b""
+    seen, armed = b"", proxy.armed
     try:
         while chunk := await client[0].read(65_536):
-            seen += chunk
+            seen, armed = (seen if armed == proxy.armed else b"") + chunk, proxy.armed
             if proxy.wants(seen):
                 proxy.cuts += 1
                 answering.cancel()

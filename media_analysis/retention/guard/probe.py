@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
 from media_analysis.storage.store import ObjectStore
 
@@ -100,6 +100,7 @@ class WriteProbe:
     def _late(self) -> str:
         return f"no answer within {self.db.deadline_seconds:g} s"
 
+    @retried
     async def _write_row(self) -> None:
         async with self.db.transaction() as session:
             await session.execute(_WRITE)

@@ -163,6 +163,7 @@ class ArchiveExpiry:
                 return purges
             after = (over[-1].restorable_until, over[-1].id)
 
+    @retried
     async def _forget(self, job_id: UUID, order: Order) -> Sequence[UUID]:
         async with self.db.transaction() as session:
             await require_running(session, Category.ARCHIVES)

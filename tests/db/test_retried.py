@@ -1,0 +1,61 @@
+"""Whoever opens a transaction may be run again when PostgreSQL rolls it back for the sake of others."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import media_analysis
+
+PACKAGE = Path(media_analysis.__file__).parent
+OTHERWISE = {
+    "analysis/reaping.py": "duties, done again at the next tick",
+    "archive/adoption/storing.py": "a lease, renewed again in time",
+    "archive/archiving.py": "its task is tried again",
+    "archive/execution.py": "its task is claimed again",
+    "archive/unarchiving.py": "run by whoever calls it",
+    "db/database.py": "the clock is read",
+    "db/pooling.py": "a number is read",
+    "files/damage.py": "noted again at the next look",
+    "files/opening.py": "at the start, before anybody else",
+    "files/registrar.py": "run by `Database.retry`",
+    "files/service.py": "run by `Database.retry`",
+    "files/uploads.py": "a lease, renewed again in time",
+    "retention/deletion.py": "left to the outbox",
+    "retention/guard/clock.py": "figures of a pause that stands",
+    "retention/holds.py": "run by `Database.retry`",
+    "retention/integrity/adopted.py": "waits for nobody while it holds something",
+    "retention/integrity/copying.py": "an import, begun again where it stopped",
+    "retention/integrity/verify.py": "run by hand",
+    "retention/notices/service.py": "duties, done again at the next tick",
+    "retention/notices/warnings.py": "duties, done again at the next tick",
+    "retention/plans/applying.py": "a plan is applied in batches, each of which may be repeated",
+    "retention/pressure/service.py": "the record of a sweep",
+    "retention/removal/expiry.py": "duties, done again at the next tick",
+    "retention/restoring.py": "an event alone, which waits for nobody",
+    "retention/result_expiry.py": "run by `Database.retry`",
+    "retention/sweep.py": "the record of a sweep",
+    "runtime.py": "run by whoever opens it",
+}
+"""Modules where some transaction is not in a `retried` method, and why that is well."""
+
+
+def unprotected(tree: ast.Module) -> Iterator[str]:
+    """Name the functions that open a transaction and are not run again."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.AsyncFunctionDef):
+            continue
+        opened = any(
+            isinstance(node, ast.AsyncWith) and any(".transaction()" in ast.unparse(item) for item in node.items)
+            for node in ast.walk(function)
+        )
+        if opened and "retried" not in map(ast.unparse, function.decorator_list):
+            yield function.name
+
+
+def test_every_service_runs_again_what_postgresql_rolled_back_or_says_why_not() -> None:
+    found = {
+        str(path.relative_to(PACKAGE)): list(unprotected(ast.parse(path.read_text())))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+    assert {name for name, functions in found.items() if functions} == set(OTHERWISE)
