@@ -122,7 +122,6 @@ async def mark_job_extended(
     living = or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > now)
     stored = and_(MediaFile.state == FileState.STORED, living)
     changed = await _change_files(session, job_id, stored, changes)
-    await _date_copies(session, job_id, expires_at)
     of_results = (
         update(AnalysisResult)
         .where(AnalysisResult.job_id == job_id, AnalysisResult.published)
@@ -130,6 +129,7 @@ async def mark_job_extended(
         .values(expires_at=expires_at)
     )
     await session.execute(of_results, execution_options=_BLIND)
+    await _date_copies(session, job_id, expires_at)
     return changed
 
 
