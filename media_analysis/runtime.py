@@ -224,12 +224,8 @@ class Runtime:
 
     @cached_property
     def forecast(self) -> ForecastService:
-        return ForecastService(
-            db=self.db,
-            store=self.store,
-            reserve_bytes=self.settings.storage.monitoring.reserve_bytes,
-            trash=self.deleter.strategy.sweeps,
-        )
+        reserve_bytes, trash = self.settings.storage.monitoring.reserve_bytes, self.deleter.strategy.sweeps
+        return ForecastService(db=self.db, store=self.store, reserve_bytes=reserve_bytes, trash=trash)
 
     @cached_property
     def explanations(self) -> ExplainService:

@@ -19,6 +19,7 @@ LOCK_ORDER: Final = (
     "instance",
     "category_policies",
     "pauses",
+    "duties",
     "sweeps",
     "plans",
     "analysis_jobs",
@@ -48,6 +49,7 @@ UPSERTED: Final = frozenset(
     {
         "archive_tasks",
         "category_policies",
+        "duties",
         "duties",
         "idempotency_keys",
         "instance",

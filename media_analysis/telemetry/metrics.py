@@ -39,8 +39,7 @@ class Metrics:
         self._trips = Counter("breaker_trips", "Pauses that nobody asked for, by cause", ["cause"], registry=registry)
         self._free = Gauge("storage_free_bytes", "Free bytes of the store's disk", registry=registry)
         self._total = Gauge("storage_total_bytes", "Size of the store's disk", registry=registry)
-        self._free_inodes = Gauge("storage_free_inodes", "Free inodes of the store's disk", registry=registry)
-        self._total_inodes = Gauge("storage_total_inodes", "Inodes of it, 0 if uncounted", registry=registry)
+        self._inodes = {what: _inodes(what, registry) for what in ("free", "total")}
         self._lag = Gauge("storage_due_lag_seconds", "Age of the oldest due file", ["category"], registry=registry)
         self._dead = Gauge("purge_dead_letters", "Deletions given up after repeated failures", registry=registry)
         self._open = Gauge("purge_open", "Outbox entries whose bytes still have to go", registry=registry)
@@ -169,8 +168,8 @@ class Metrics:
         """Take over what the database says at the moment of a scrape."""
         self._free.set(stats.capacity.free_bytes)
         self._total.set(stats.capacity.total_bytes)
-        self._free_inodes.set(stats.capacity.free_inodes)
-        self._total_inodes.set(stats.capacity.total_inodes)
+        self._inodes["free"].set(stats.capacity.free_inodes)
+        self._inodes["total"].set(stats.capacity.total_inodes)
         for category, usage in stats.usage.items():
             self._bytes.labels(category.value).set(usage.size_bytes)
             self._files.labels(category.value).set(usage.files)
@@ -223,3 +222,7 @@ class Metrics:
 
 def _scope(category: Category | None) -> str:
     return "all" if category is None else category.value
+
+
+def _inodes(what: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(f"storage_{what}_inodes", f"Inodes of the store's disk, {what}; 0 if uncounted", registry=registry)

@@ -21,6 +21,7 @@ OTHERWISE = {
     "files/service.py": "run by `Database.retry`",
     "files/uploads.py": "a lease, renewed again in time",
     "retention/deletion.py": "left to the outbox",
+    "retention/duties.py": "the record of a slot, which whoever lives writes again",
     "retention/guard/clock.py": "figures of a pause that stands",
     "retention/holds.py": "run by `Database.retry`",
     "retention/integrity/adopted.py": "waits for nobody while it holds something",
