@@ -50,7 +50,6 @@ UPSERTED: Final = frozenset(
         "archive_tasks",
         "category_policies",
         "duties",
-        "duties",
         "idempotency_keys",
         "instance",
         "job_audit",

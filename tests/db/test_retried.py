@@ -30,6 +30,7 @@ OTHERWISE = {
     "retention/notices/service.py": "duties, done again at the next tick",
     "retention/notices/warnings.py": "duties, done again at the next tick",
     "retention/plans/applying.py": "a plan is applied in batches, each of which may be repeated",
+    "retention/pressure/relief.py": "run by a `retried` method that sets the queue back",
     "retention/pressure/service.py": "the record of a sweep",
     "retention/removal/expiry.py": "duties, done again at the next tick",
     "retention/restoring.py": "an event alone, which waits for nobody",

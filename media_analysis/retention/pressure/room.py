@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.errors import OwnerQuotaReached, QuotaPassed, QuotaReached
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
@@ -153,6 +153,7 @@ class RoomService:
         except _OutOfReach as found:
             raise await self._refusal(found.shortage, now=occasion.now) from None
 
+    @retried
     async def _close(self, wish: Wish, closing: Closing[Value], occasion: Occasion) -> Made[Value]:
         async with self.db.transaction() as session:
             await take_turn(session)
