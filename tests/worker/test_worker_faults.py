@@ -108,7 +108,7 @@ def test_by_default_a_dead_worker_is_replaced_within_twenty_seconds() -> None:
 async def test_a_signal_grants_what_runs_its_grace(
     runtime: Runtime, source: MediaFile, environment: dict[str, str], database: str, tmp_path: Path, command: str
 ) -> None:
-    granting = environment | {"WORKER_GRACE_SECONDS": "50", "PORT": "0"}
+    granting = environment | {"WORKER_GRACE_SECONDS": "50", "SERVER_PORT": "0"}
     job = await queue_job(runtime, source, seconds=1)
 
     async with working(granting, tmp_path, command=command) as process:
