@@ -62,5 +62,6 @@ def reader(serve: tuple[Path, str, str], tmp_path: Path) -> Reader:
     for name in CHECKOUT:
         (folder / name).symlink_to(ROOT / name)
     (folder / "var").symlink_to(data_dir)
-    settled = {"MEDIA_ANALYSIS_DATA_DIR": str(data_dir), "COLUMNS": "80", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
-    return Reader(folder, address, clean(settled), started)
+    settled = {"MEDIA_ANALYSIS_DATA_DIR": str(data_dir), "SERVER_PORT": address.rpartition(":")[2]}
+    terminal = {"COLUMNS": "80", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    return Reader(folder, address, clean(settled | terminal), started)
