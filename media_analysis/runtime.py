@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from uuid import UUID
 
@@ -74,7 +74,7 @@ class Runtime:
     store: DiskStore
     registrar: Registrar
     nursery: Nursery
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics
 
     @cached_property
     def files(self) -> FileService:
@@ -182,7 +182,7 @@ class Runtime:
             marks=options.disk_marks(self.settings),
             observe_sweep=self.metrics.observe_sweep,
             observe_relief=self.metrics.observe_relief,
-            evicts=not self.settings.storage.cleanup.dry_run,
+            evicts=options.evicts(self.settings) is None,
         )
 
     @cached_property
@@ -219,8 +219,7 @@ class Runtime:
 
     @cached_property
     def status(self) -> StatusService:
-        chosen = self.settings.storage.monitoring
-        return StatusService(self.db, self.store, chosen.reserve_bytes, chosen.alert_threshold_percent)
+        return StatusService(self.db, self.store, *options.status_terms(self.settings))
 
     @cached_property
     def forecast(self) -> ForecastService:
@@ -285,7 +284,8 @@ async def open_runtime(settings: Settings, url: str, *, serves: bool = True) -> 
         registrar = Registrar(db, store, settings.storage.upload.lease_seconds)
         opened.push_async_callback(registrar.close)
         nursery = await opened.enter_async_context(aclosing(Nursery()))
-        yield Runtime(settings, db, store, registrar, nursery)
+        metrics = Metrics(served=settings.storage.monitoring.metrics_enabled)
+        yield Runtime(settings, db, store, registrar, nursery, metrics)
 
 
 async def _adopt(settings: Settings, db: Database, *, serves: bool) -> UUID:

@@ -74,7 +74,10 @@ class StatusService:
     db: Database
     store: ObjectStore
     reserve_bytes: int
-    alert_threshold_percent: float
+    alert_free_percent: float
+    """The free share of the disk below which something is wrong."""
+    not_evicting: str | None = None
+    """Why nothing is evicted whatever is too full; None if it is."""
 
     async def stats(self, *, owner: str | None) -> StorageStats:
         """Return usage per category of one owner, or of everybody."""
@@ -165,8 +168,10 @@ class StatusService:
         free, total = stats.capacity.free_bytes, stats.capacity.total_bytes
         if free < self.reserve_bytes:
             found.append(f"the disk has {free} bytes free, less than the reserve of {self.reserve_bytes}: no uploads")
-        elif total and 100 * (total - free) / total >= self.alert_threshold_percent:
-            found.append(f"the disk is over {self.alert_threshold_percent:g} % full")
+        elif total and 100 * free < self.alert_free_percent * total:
+            found.append(f"less than {self.alert_free_percent:g} % of the disk is free")
+        if self.not_evicting is not None:
+            found.append(f"nothing is evicted, however full it gets: {self.not_evicting}")
         return [*found, *_usage_problems(stats)]
 
 

@@ -23,6 +23,10 @@ _PATH_ALIASES: Final = {
     "archive.delete_after_days": "DELETE_AFTER_DAYS",
     "deletion.trash_retention": "TRASH_RETENTION",
 }
+RENAMED: Final = {"storage.monitoring.low_water_percent": "storage.disk.low_water_percent"}
+"""What settings were called once: refused with the new name."""
+_SPELLINGS: Final = {"contact-sheets": "contact_sheets"}
+_SAME: Final = {"storage.monitoring.log_level": "logging.level"}
 _WORD_ALIASES: Final = {"quotas": "QUOTA", "owner_quotas": "OWNER_QUOTA", "schedules": "SCHEDULE", "logging": "LOG"}
 
 
@@ -54,6 +58,17 @@ def leaves() -> Mapping[str, Leaf]:
 def variables() -> Mapping[str, str]:
     """Return the path of every setting by its environment variable."""
     return MappingProxyType({leaf.env: leaf.path for leaf in leaves().values()})
+
+
+def known_path(path: str) -> str:
+    """Return the path of what a tree calls by one of its other names."""
+    spelled = ".".join(_SPELLINGS.get(word, word) for word in path.split("."))
+    return _SAME.get(spelled, spelled)
+
+
+def renamed_variables() -> Mapping[str, str]:
+    """Return the new variable of each that was called otherwise once."""
+    return {environment_name(old): environment_name(new) for old, new in RENAMED.items()}
 
 
 @cache

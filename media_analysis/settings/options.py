@@ -53,12 +53,26 @@ def webhook(settings: Settings) -> Webhook | None:
 
 def disk_marks(settings: Settings) -> DiskMarks:
     """Return when the disk is under pressure, and down to where it is relieved."""
-    monitoring = settings.storage.monitoring
+    disk = settings.storage.disk
     return DiskMarks(
-        reserve_bytes=monitoring.reserve_bytes,
-        high_percent=monitoring.alert_threshold_percent,
-        low_percent=monitoring.disk_low_water_percent,
+        reserve_bytes=settings.storage.monitoring.reserve_bytes,
+        high_percent=disk.high_water_percent,
+        low_percent=disk.low_percent,
     )
+
+
+def evicts(settings: Settings) -> str | None:
+    """Return why pressure evicts nothing, None if it does."""
+    cleanup = settings.storage.cleanup
+    if not cleanup.enabled:
+        return "storage.cleanup.enabled is false"
+    return "storage.cleanup.dry_run is true" if cleanup.dry_run else None
+
+
+def status_terms(settings: Settings) -> tuple[int, int, str | None]:
+    """Return the disk's reserve, the free share below which it alerts, and why nothing is evicted."""
+    chosen = settings.storage.monitoring
+    return chosen.reserve_bytes, chosen.alert_threshold_percent, evicts(settings)
 
 
 def upload_limits(settings: Settings) -> UploadLimits:

@@ -7,7 +7,17 @@ from typing import Any, Final
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from media_analysis.settings.names import GUARDED_PREFIXES, OTHER_VARIABLES, leaves, nearest, sections, variables
+from media_analysis.settings.names import (
+    GUARDED_PREFIXES,
+    OTHER_VARIABLES,
+    RENAMED,
+    known_path,
+    leaves,
+    nearest,
+    renamed_variables,
+    sections,
+    variables,
+)
 from media_analysis.settings.texts import MediaTypes
 
 # Trees come over HTTP too: looking for the nearest known name is bounded.
@@ -63,6 +73,8 @@ def read_environment(environ: Mapping[str, str]) -> Reading:
         path = variables().get(name)
         if path is not None:
             _take_variable(reading, path, name, value)
+        elif name in renamed_variables():
+            reading.problems.append(f"{name} (environment): is called {renamed_variables()[name]} now")
         elif name.startswith(GUARDED_PREFIXES) and name not in OTHER_VARIABLES:
             known = nearest(name, variables())
             reading.problems.append(f"{name} (environment): unknown variable; the nearest known one is {known}")
@@ -99,7 +111,7 @@ def _take_branch(reading: Reading, branch: object, above: str, place: str) -> No
         reading.problems.append(f"{above or 'the tree'} ({place}): more than {MOST_NAMES} names")
         return
     for name, value in branch.items():
-        path = f"{above}.{name}" if above else str(name)
+        path = known_path(f"{above}.{name}" if above else str(name))
         if path in leaves():
             reading.given[path] = Given(value, path, place, place)
         elif path in sections():
@@ -111,5 +123,7 @@ def _take_branch(reading: Reading, branch: object, above: str, place: str) -> No
 def unknown_path(path: str, place: str) -> str:
     """Say that there is no such setting, and which one may have been meant."""
     path = path[:LONGEST_NAME]
+    if path in RENAMED:
+        return f"{path} ({place}): is called {RENAMED[path]} now"
     known = nearest(path, [*leaves(), *(section for section in sections() if section)])
     return f"{path if path.isprintable() else ascii(path)} ({place}): unknown setting; the nearest known one is {known}"

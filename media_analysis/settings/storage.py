@@ -1,7 +1,7 @@
 """The branch of the tree about what is stored, where and for how long."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -36,6 +36,8 @@ from media_analysis.settings.section import (
 from media_analysis.settings.texts import WebhookUrl
 from media_analysis.storage.category import Category
 from media_analysis.storage.modes import Modes
+
+MOST_FREE_PERCENT: Final = 50
 
 
 class Cleanup(Section):
@@ -94,34 +96,53 @@ class Pressure(Section):
     """When categories and the disk are checked for pressure."""
 
 
+class Disk(Section):
+    """When the disk is under pressure."""
+
+    high_water_percent: Annotated[int, Percent(50, 100)] = 90
+    """The used share of the disk from which pressure evicts."""
+    # Not validated as a default: it gives way to a lower high mark, which only a given value contradicts.
+    low_water_percent: Annotated[int, Percent(50, 99)] = Field(default=85, validate_default=False)
+    """Down to which used share of the disk pressure evicts."""
+
+    @property
+    def low_percent(self) -> int:
+        """The share of the disk down to which pressure evicts, always below the high mark."""
+        if self.low_water_percent < self.high_water_percent:
+            return self.low_water_percent
+        return self.high_water_percent - 5
+
+    @field_validator("low_water_percent")
+    @classmethod
+    def _below_the_high_mark(cls, percent: int, seen: ValidationInfo) -> int:
+        high = seen.data.get("high_water_percent", 100)
+        if percent >= high:
+            raise ValueError(f"not below storage.disk.high_water_percent, which is {high}")
+        return percent
+
+
 class Monitoring(Section):
-    """When the disk counts as full, and who is told."""
+    """What is alerted, and who is told."""
 
     reserve_bytes: Annotated[int, Size()] = 256 * MIB
     """The disk space that uploads never fill."""
-    alert_threshold_percent: Annotated[int, Percent(1, 100)] = 90
-    """The share of the disk, or of a quota, from which the service alerts; the disk is then under pressure."""
-    # Not validated as a default: it gives way to a lower threshold, which only a given value contradicts.
-    low_water_percent: Annotated[int, Percent(0, 99)] = Field(default=85, validate_default=False)
-    """Down to which share of the disk pressure evicts."""
+    alert_threshold_percent: Annotated[int, Percent(1, 100)] = 10
+    """The free share of the disk below which the service alerts; nothing is deleted for it."""
+    metrics_enabled: SwitchLeaf = True
+    """Whether /metrics answers."""
     webhook_url: Annotated[SecretStr | None, OrNone(WebhookUrl())] = None
     """Where alerts and warnings are posted."""
     warn_before: OwnSpanLeaf = None
     """How long before their end owners are told of files through the webhook."""
 
-    @property
-    def disk_low_water_percent(self) -> int:
-        """The share of the disk down to which pressure evicts, always below the threshold."""
-        if self.low_water_percent < self.alert_threshold_percent:
-            return self.low_water_percent
-        return max(self.alert_threshold_percent - 5, 0)
-
-    @field_validator("low_water_percent")
+    @field_validator("alert_threshold_percent")
     @classmethod
-    def _below_the_threshold(cls, percent: int, seen: ValidationInfo) -> int:
-        threshold = seen.data.get("alert_threshold_percent", 100)
-        if percent >= threshold:
-            raise ValueError(f"not below storage.monitoring.alert_threshold_percent, which is {threshold}")
+    def _a_free_share(cls, percent: int) -> int:
+        if percent > MOST_FREE_PERCENT:
+            raise ValueError(
+                f"more than {MOST_FREE_PERCENT}: it is the free share below which the service alerts; from which used "
+                "share on the disk evicts is storage.disk.high_water_percent (STORAGE_DISK_HIGH_WATER_PERCENT)"
+            )
         return percent
 
 
@@ -186,6 +207,7 @@ class Storage(Section):
     cleanup: Cleanup = Cleanup()
     breaker: Breaker = Breaker()
     pressure: Pressure = Pressure()
+    disk: Disk = Disk()
     monitoring: Monitoring = Monitoring()
     scrub: Scrub = Scrub()
     upload: Upload = Upload()

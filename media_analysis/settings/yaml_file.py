@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from media_analysis.settings.names import leaves, sections
+from media_analysis.settings.names import known_path, leaves, sections
 from media_analysis.settings.sources import Given, Reading, unknown_path
 
 
@@ -45,7 +45,7 @@ class _Document:
             return
         seen: set[str] = set()
         for key, node in branch.value:
-            path = f"{above}.{key.value}" if above else str(key.value)
+            path = known_path(f"{above}.{key.value}" if above else str(key.value))
             if path in seen:
                 self._refuse(path, key, "given twice")
             seen.add(path)

@@ -22,8 +22,8 @@ SWEEP_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 class Metrics:
     """One process's metrics in a registry of their own."""
 
-    def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
+    def __init__(self, *, served: bool = True) -> None:
+        self.served, self._registry = served, (registry := CollectorRegistry())
         self._bytes = Gauge("storage_bytes", "Stored bytes by the ledger", ["category"], registry=registry)
         self._files = Gauge("storage_files", "Stored files by the ledger", ["category"], registry=registry)
         self._reserved = Gauge(

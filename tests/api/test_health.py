@@ -29,7 +29,14 @@ async def test_the_service_is_alive_and_ready_without_a_token(client: Client) ->
     assert ready.status_code == 200
     assert ready.json() == {
         "ready": True,
-        "checks": {"database": "ok", "marker": "ok", "disk": "ok", "process": "ok", "deletion": "ok"},
+        "checks": {
+            "database": "ok",
+            "marker": "ok",
+            "disk": "ok",
+            "process": "ok",
+            "deletion": "ok",
+            "eviction": "ok",
+        },
     }
 
 
@@ -62,6 +69,25 @@ async def test_paused_deletion_is_told_and_leaves_the_service_ready(client: Clie
     assert f"backup (since {everywhere.paused_at:%Y-%m-%dT%H:%M:%SZ})" in said
     assert "clips: strange clips (since " in said
     assert resumed.json()["checks"]["deletion"] == "ok"
+
+
+class TestWithoutCleanup:
+    """A service whose operator switched cleanup off."""
+
+    @pytest.fixture
+    def environment(self, environment: dict[str, str]) -> dict[str, str]:
+        return environment | {"STORAGE_CLEANUP_ENABLED": "false", "STORAGE_MONITORING_METRICS_ENABLED": "false"}
+
+    async def test_eviction_is_off_too_and_that_is_told(self, client: Client, runtime: Runtime) -> None:
+        ready = await client.request("GET", "/readyz", by=None)
+
+        assert not runtime.pressure.evicts
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        assert ready.json()["checks"]["eviction"] == "off: storage.cleanup.enabled is false"
+        assert any(said.startswith("nothing is evicted") for said in await validation(client))
+
+    async def test_metrics_that_are_switched_off_are_not_there(self, client: Client) -> None:
+        assert (await client.request("GET", "/metrics", by=None)).status_code == 404
 
 
 async def validation(client: Client) -> list[str]:

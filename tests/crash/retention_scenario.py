@@ -16,7 +16,7 @@ SETTINGS: Final = {
     "STORAGE_QUOTA_CLIPS": "300KiB",
     "STORAGE_HIGH_WATER_CLIPS": "250KiB",
     "STORAGE_LOW_WATER_CLIPS": "130KiB",
-    "STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT": "100",
+    "STORAGE_DISK_HIGH_WATER_PERCENT": "100",
 }
 """Two clips of 120 KiB fit; a third one makes the eldest go."""
 READABLE: Final = {200}

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
+from media_analysis.storage.category import Category
 from tests.conftest import fetch
 from tests.crash.points import RETENTION_KILLS, RETENTION_REACHED
 from tests.crash.retention_scenario import SETTINGS, RetentionScenario, Told
@@ -25,7 +26,10 @@ _OVERWRITTEN = "SELECT id::text FROM tombstones WHERE method = 'overwrite_best_e
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """Nothing happens but what the scenario does, one thing after the other."""
-    return environment | SETTINGS | {"STORAGE_CLEANUP_ENABLED": "false", "STORAGE_CLEANUP_WORKERS": "1"}
+    never = "0 0 1 1 *"
+    schedules = {f"STORAGE_CLEANUP_SCHEDULE_{category.name}": never for category in Category}
+    quiet = {"STORAGE_CLEANUP_RUN_AT_START": "false", "STORAGE_PRESSURE_SCHEDULE": never, "ARCHIVE_ENABLED": "false"}
+    return environment | SETTINGS | schedules | quiet | {"STORAGE_CLEANUP_WORKERS": "1"}
 
 
 async def test_the_retention_scenario_reaches_the_failpoints_that_are_listed(

@@ -146,7 +146,7 @@ def environment(database: str, directory: Path, *, soft: bool) -> Mapping[str, s
         "DELETION_STRATEGY": "soft" if soft else "hard",
         "TRASH_RETENTION": f"{TRASH.total_seconds():.0f}s",
         "STORAGE_MONITORING_RESERVE_BYTES": "1MiB",
-        "STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT": "100",
+        "STORAGE_DISK_HIGH_WATER_PERCENT": "100",
     }
     for category, rules in RULES.items():
         name = category.name

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from media_analysis.errors import InvalidSettings
 from media_analysis.settings import CONFIG_VARIABLE, Settings, effective, load_settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.places import Places
@@ -25,7 +26,7 @@ def config(tmp_path: Path) -> Path:
         "    clips: null\n"
         "  accept: {uploads: [image/*, Video/MP4]}\n"
         "  cleanup:\n"
-        "  monitoring: {alert_threshold_percent: 80}\n"
+        "  monitoring: {alert_threshold_percent: 20}\n"
         "server: {port: 9000}\n"
     )
     return path
@@ -201,20 +202,42 @@ def test_a_listing_and_every_printout_mask_the_webhook_s_token() -> None:
     assert PASSWORD not in repr(effective(loaded)) + repr(loaded) + loaded.settings.model_dump_json()
 
 
-@pytest.mark.parametrize(("threshold", "low_water"), [(100, 85), (90, 85), (86, 85), (85, 80), (50, 45), (3, 0)])
-def test_the_low_mark_of_the_disk_gives_way_to_a_lower_threshold(threshold: int, low_water: int) -> None:
-    environ = {"STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT": str(threshold)}
+@pytest.mark.parametrize(("high", "low_water"), [(100, 85), (90, 85), (86, 85), (85, 80), (50, 45)])
+def test_the_low_mark_of_the_disk_gives_way_to_a_lower_high_one(high: int, low_water: int) -> None:
+    environ = {"STORAGE_DISK_HIGH_WATER_PERCENT": str(high)}
 
-    monitoring = load_settings(environ=environ).settings.storage.monitoring
+    disk = load_settings(environ=environ).settings.storage.disk
 
-    assert monitoring.disk_low_water_percent == low_water
-    assert monitoring.low_water_percent == 85
+    assert disk.low_percent == low_water
+    assert disk.low_water_percent == 85
 
 
-def test_a_low_mark_of_the_disk_that_was_given_is_taken_below_the_threshold() -> None:
-    environ = {"STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT": "60", "STORAGE_MONITORING_LOW_WATER_PERCENT": "59"}
+def test_the_words_of_our_users_files_are_known_and_mean_what_they_say(tmp_path: Path) -> None:
+    """Ten percent is what is free when somebody should be told; nothing is evicted for it."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "storage:\n"
+        "  retention: {contact-sheets: 5d}\n"
+        "  monitoring: {alert_threshold_percent: 10, log_level: DEBUG, metrics_enabled: false}\n"
+    )
 
-    assert load_settings(environ=environ).settings.storage.monitoring.disk_low_water_percent == 59
+    settings = load_settings(environ={}, config=path).settings
+
+    assert settings.storage.monitoring.alert_threshold_percent == 10
+    assert (settings.storage.disk.high_water_percent, settings.storage.disk.low_percent) == (90, 85)
+    assert settings.logging.level == "DEBUG"
+    assert settings.storage.monitoring.metrics_enabled is False
+    assert settings.storage.retention.contact_sheets == timedelta(days=5)
+
+
+def test_an_old_name_is_refused_with_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("storage: {monitoring: {low_water_percent: 85}}")
+
+    with pytest.raises(InvalidSettings, match=r"is called storage\.disk\.low_water_percent now"):
+        load_settings(environ={}, config=path)
+    with pytest.raises(InvalidSettings, match="is called STORAGE_DISK_LOW_WATER_PERCENT now"):
+        load_settings(environ={"STORAGE_MONITORING_LOW_WATER_PERCENT": "85"})
 
 
 def test_the_trash_can_be_switched_on_and_timed() -> None:

@@ -32,7 +32,7 @@ NOT_ALONE = {"STORAGE_LOW_WATER_OUTPUTS", "STORAGE_LOW_WATER_ARCHIVES"}
 """A low mark is of no use without a high one."""
 PER_CATEGORY = (
     *("RETENTION", "MINIMUM_RETENTION", "QUOTA", "HIGH_WATER", "LOW_WATER", "EVICTION_PRIORITY", "ACCEPT"),
-    *("BREAKER_SHARE_PERCENT", "CLEANUP_SCHEDULE"),
+    *("BREAKER_SHARE_PERCENT", "CLEANUP_SCHEDULE", "OWNER_QUOTA"),
 )
 DOCUMENTED = [
     "MEDIA_ANALYSIS_DATA_DIR",
@@ -45,11 +45,13 @@ DOCUMENTED = [
     *(f"STORAGE_CLEANUP_{what}" for what in ("BUDGET_FILES", "BUDGET_BYTES", "WORKERS", "MAX_ATTEMPTS", "USE_TRASH")),
     *("STORAGE_CLEANUP_PLAN_LIFETIME", "STORAGE_PRESSURE_SCHEDULE", "STORAGE_POLICY_TESTS"),
     *(f"STORAGE_BREAKER_{what}" for what in ("MIN_FILES", "MEDIAN_FACTOR", "CLOCK_JUMP_SECONDS", "DOWNTIME_DAYS")),
-    *(f"STORAGE_MONITORING_{what}" for what in ("RESERVE_BYTES", "ALERT_THRESHOLD_PERCENT", "LOW_WATER_PERCENT")),
+    *(f"STORAGE_MONITORING_{what}" for what in ("RESERVE_BYTES", "ALERT_THRESHOLD_PERCENT", "METRICS_ENABLED")),
+    *("STORAGE_DISK_HIGH_WATER_PERCENT", "STORAGE_DISK_LOW_WATER_PERCENT"),
     *(f"STORAGE_MONITORING_{what}" for what in ("WEBHOOK_URL", "WARN_BEFORE")),
     *(f"STORAGE_MODES_{what}" for what in ("ROOT", "DIRECTORIES", "FILES", "GROUP")),
     *(f"STORAGE_SCRUB_{what}" for what in ("SCHEDULE", "BYTES_PER_SECOND", "BUDGET_SECONDS")),
     *(f"STORAGE_UPLOAD_{what}" for what in ("MAX_BYTES", "LEASE_SECONDS", "IDLE_SECONDS")),
+    *("STORAGE_UPLOAD_MIN_BYTES_PER_SECOND", "STORAGE_UPLOAD_DEADLINE_SECONDS"),
     *("ARCHIVE_AFTER_DAYS", "DELETE_AFTER_DAYS", "ARCHIVE_COMPRESSION", "ARCHIVE_BASE_PATH", "DELETION_STRATEGY"),
     *(f"ARCHIVE_{what}" for what in ("ENABLED", "SCHEDULE", "CONCURRENCY", "RETRY_SECONDS")),
     *("ARCHIVE_BUDGET_SECONDS", "ARCHIVE_BUDGET_BYTES"),
@@ -70,7 +72,7 @@ OTHERS: dict[type[Kind], str] = {
     Seconds: "8",
     Whole: "8",
     Days: "8",
-    Percent: "8",
+    Percent: "49",
     Cron: "7 5 * * 1",
     KindLimits: "probe=4",
     MediaTypes: "image/*, video/mp4",
@@ -104,6 +106,8 @@ def test_a_variable_set_alone_changes_exactly_its_leaf() -> None:
     for name in {*variables()} - NOT_ALONE:
         leaf = leaves()[variables()[name]]
         value = str(not leaf.default).lower() if isinstance(leaf.kind, Switch) else another(leaf.kind)
+        if name.startswith("STORAGE_DISK_"):
+            value = "88"
         loaded = load_settings(environ={name: value})
         told = {at for at, origin in loaded.origins.items() if not origin.startswith("default")}
         reached[name] = (told, changed(loaded.settings))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
@@ -28,7 +28,7 @@ async def ready(request: Request, response: Response, services: Serving) -> Read
     """Check database, store, marker and free disk, each within the database's deadline.
 
     Database and disk are written to, at most every five seconds however many ask. Also says whether deletion is
-    paused, which leaves the service ready: files come in and go out as ever.
+    paused or eviction off, which leaves the service ready: files come in and go out as ever.
     """
     draining = bool(getattr(request.app.state, "draining", False))
     database, marker, disk, deletion = await asyncio.gather(
@@ -38,12 +38,19 @@ async def ready(request: Request, response: Response, services: Serving) -> Read
     is_ready = all(said == "ok" for said in checks.values())
     if not is_ready:
         response.status_code = 503
-    return Readiness(ready=is_ready, checks={**checks, "deletion": deletion})
+    off = services.status.not_evicting
+    eviction = "ok" if off is None else f"off: {off}"
+    return Readiness(ready=is_ready, checks={**checks, "deletion": deletion, "eviction": eviction})
 
 
 @router.get("/metrics", response_class=Response)
 async def metrics(services: Serving) -> Response:
-    """Return the metrics in the Prometheus text format; storage figures are absent while the database is away."""
+    """Return the metrics in the Prometheus text format; storage figures are absent while the database is away.
+
+    404 where storage.monitoring.metrics_enabled is false.
+    """
+    if not services.metrics.served:
+        raise HTTPException(404)
     pool = services.db.engine.pool
     if isinstance(pool, QueuePool):
         services.metrics.set_pool(in_use=pool.checkedout(), idle=pool.checkedin())

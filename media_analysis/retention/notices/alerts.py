@@ -15,7 +15,6 @@ from media_analysis.retention.models import Notice, Pause, Sweep, SweepStatus
 from media_analysis.retention.notices.service import add_notices
 from media_analysis.retention.status import Backlog, StatusService, StorageStats
 
-DISK_FREE_SHARE: Final = 0.1
 QUOTA_SHARE: Final = 0.8
 LAG: Final = timedelta(hours=26)
 """Two ticks of the rarest schedule would be 48 h; one missed daily tick and a margin is late enough to tell."""
@@ -75,7 +74,7 @@ class AlertService:
                 *_of_pauses(pauses),
                 *_of_sweeps(failed),
             ]
-            firing = dict([*_of_space(stats), *of_deletion, *_of_archives(archives)])
+            firing = dict([*_of_space(stats, self.status.alert_free_percent), *of_deletion, *_of_archives(archives)])
             await add_notices(
                 session, {topic: {"status": "firing", **facts} for topic, facts in firing.items()}, now=moment
             )
@@ -87,10 +86,10 @@ def _alert(name: str, scope: str, summary: str, **facts: Any) -> tuple[str, dict
     return f"alert:{name}:{scope}", {"kind": "alert", "alert": name, "scope": scope, "summary": summary, **facts}
 
 
-def _of_space(stats: StorageStats) -> Iterator[tuple[str, dict[str, Any]]]:
+def _of_space(stats: StorageStats, free_percent: float) -> Iterator[tuple[str, dict[str, Any]]]:
     free, total = stats.capacity.free_bytes, stats.capacity.total_bytes
-    if total and free < DISK_FREE_SHARE * total:
-        yield _alert("disk_almost_full", "disk", f"less than {DISK_FREE_SHARE:.0%} of the disk is free")
+    if total and 100 * free < free_percent * total:
+        yield _alert("disk_almost_full", "disk", f"less than {free_percent:g} % of the disk is free")
     for category, usage in stats.usage.items():
         quota = stats.quotas.get(category)
         used = usage.size_bytes + usage.reserved_bytes

@@ -172,8 +172,8 @@ class RoomService:
             eviction = Eviction(session, policy, shortage, occasion.order(Scope(wish.account.category), report, policy))
             await eviction.run()
             await require_fitting(session, [*moved, *eviction.freed])
-            failpoint("room.making")
-        failpoint("room.made")
+            failpoint("evict.claiming")
+        failpoint("evict.claimed")
         return Made(value, eviction.outcome(report), report, eviction.claims)
 
     async def _begin(

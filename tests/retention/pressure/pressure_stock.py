@@ -28,7 +28,7 @@ CLIPS = {
     "STORAGE_QUOTA_CLIPS": "100KiB",
     "STORAGE_HIGH_WATER_CLIPS": "80KiB",
     "STORAGE_LOW_WATER_CLIPS": "60KiB",
-    "STORAGE_MONITORING_ALERT_THRESHOLD_PERCENT": "100",
+    "STORAGE_DISK_HIGH_WATER_PERCENT": "100",
 }
 """Room for a hundred, pressure above eighty, down to sixty; the disk of the machine plays no part."""
 _STORE = """
