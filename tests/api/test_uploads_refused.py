@@ -177,13 +177,14 @@ class TestReserve:
     @pytest.fixture
     def environment(self, environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
         reserve = shutil.disk_usage(tmp_path).free - 64 * 2**20
-        return environment | {"STORAGE_MONITORING_RESERVE_BYTES": str(reserve)}
+        unbounded = {"STORAGE_UPLOAD_MAX_BYTES": "1PiB", "STORAGE_QUOTA_UPLOADS": "none"}
+        return environment | unbounded | {"STORAGE_MONITORING_RESERVE_BYTES": str(reserve)}
 
-    async def test_an_announced_size_beyond_the_reserve_is_refused(self, client: Client, remains: Remains) -> None:
-        answer = await client.request("POST", URL, content=in_pieces(CONTENT, 99), headers={"Content-Length": "1" * 11})
+    async def test_an_announced_size_no_such_disk_could_hold_is_refused(self, client: Client, remains: Remains) -> None:
+        answer = await client.request("POST", URL, content=in_pieces(CONTENT, 99), headers={"Content-Length": "1" * 15})
 
         assert refusal(answer) == (507, "disk_reserve_reached")
-        assert problem_in(answer)["needed_bytes"] == 11_111_111_111
+        assert problem_in(answer)["needed_bytes"] == 111_111_111_111_111
         assert await remains() == []
 
 
