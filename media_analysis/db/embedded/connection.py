@@ -9,6 +9,15 @@ from media_analysis.db.embedded.cluster import NAME, PORT, Cluster, read_passwor
 from media_analysis.errors import EmbeddedServerFailed
 
 CONNECT_SECONDS: Final = 10.0
+_AWAY: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    # What the driver says when a server goes in the middle of a message, or is not done starting.
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 def url_of(cluster: Cluster) -> str:
@@ -21,28 +30,30 @@ async def answers(cluster: Cluster, database: str) -> bool:
     """Tell whether a client can enter the database now."""
     try:
         connection = await _connect(cluster, database)
+        await connection.close()
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise EmbeddedServerFailed(f"PostgreSQL does not accept the password in {cluster.password_file}") from error
-    except (
-        OSError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.InsufficientResourcesError,
-        asyncpg.InvalidCatalogNameError,
-    ):
+    except (*_AWAY, asyncpg.InvalidCatalogNameError):
         return False
-    await connection.close()
     return True
 
 
 async def ensure_database(cluster: Cluster) -> None:
-    """Create the service's database unless it is there."""
-    connection = await _connect(cluster, "postgres")
+    """Create the service's database unless it is there.
+
+    Raises:
+        EmbeddedServerFailed: the server went away meanwhile.
+
+    """
     try:
-        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", NAME):
-            await connection.execute(f"CREATE DATABASE {NAME}")
-    finally:
-        await connection.close()
+        connection = await _connect(cluster, "postgres")
+        try:
+            if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", NAME):
+                await connection.execute(f"CREATE DATABASE {NAME}")
+        finally:
+            await connection.close()
+    except _AWAY as error:
+        raise EmbeddedServerFailed(f"PostgreSQL went away while its database was looked for: {error}") from error
 
 
 async def _connect(cluster: Cluster, database: str) -> asyncpg.Connection:
