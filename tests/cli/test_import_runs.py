@@ -26,6 +26,7 @@ from tests.archive.adoption.old import (
 from tests.archive.archived import archived_content, content_of
 from tests.cli.commands import run
 from tests.conftest import fetch
+from tests.crash.points import once_each
 from tests.oracle import inspect_everything
 
 pytestmark = pytest.mark.usefixtures("served")
@@ -154,7 +155,7 @@ def test_what_cannot_be_imported_is_refused_in_one_sentence(
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("moment", KILLS)
+@pytest.mark.parametrize("moment", once_each(KILLS))
 async def test_an_import_killed_at_any_moment_goes_on_when_asked_for_again(
     moment: str, environment: dict[str, str], tree: Path, store: Path, runtime: Runtime, database: str
 ) -> None:

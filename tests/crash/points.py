@@ -1,9 +1,28 @@
-"""Every failpoint the scenario reaches, and how often; a new failpoint must be added here."""
+"""Every failpoint the scenarios reach, how often, and which hits are killed at; a new failpoint must be added here."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
+
+import pytest
 
 MOST_HITS: Final = 2
 """How many hits of each point are killed at."""
+
+
+def once_each(moments: Iterable[Any]) -> list[Any]:
+    """Return moments such as `point:hit` as parameters; of each point only the first in the ordinary run.
+
+    A moment may be the last of several things that vary, which are told apart.
+    """
+    chosen: list[Any] = []
+    seen: set[tuple[str, ...]] = set()
+    for moment in dict.fromkeys(moments):
+        values = (moment,) if isinstance(moment, str) else tuple(moment)
+        point = (*values[:-1], values[-1].rpartition(":")[0])
+        chosen.append(pytest.param(*values, marks=[pytest.mark.large] if point in seen else []))
+        seen.add(point)
+    return chosen
+
 
 REACHED: Final = {
     "marker.written": 1,
@@ -30,7 +49,10 @@ REACHED: Final = {
     "delete.claimed": 1,
 }
 
-KILLS: Final = [f"{point}:{hit}" for point, hits in REACHED.items() for hit in range(1, min(hits, MOST_HITS) + 1)]
+KILLS: Final = [
+    *("upload.settling:2", "upload.settled:2"),  # first: of the upload that may be repeated
+    *(f"{point}:{hit}" for point, hits in REACHED.items() for hit in range(1, min(hits, MOST_HITS) + 1)),
+]
 
 RETENTION_REACHED: Final = {
     "delete.requesting": 3,
@@ -91,6 +113,33 @@ RUN_KILLS: Final = [
     *(("fails", f"{point}:1") for point in sorted(_FAILED)),
     *(("crashes", f"{point}:1") for point in sorted(_GIVEN_BACK | _DISCARDED | {"job.discarding", "job.discarded"})),
 ]
+
+JOB_REACHED: Final = {
+    "job.creating": 3,
+    "job.created": 3,
+    "hold.holding_job": 1,
+    "hold.held_job": 1,
+    "hold.releasing_job": 1,
+    "hold.released_job": 1,
+    "hold.extending_job": 1,
+    "hold.extended_job": 1,
+    "external.claiming": 2,
+    "external.claimed": 2,
+    "external.putting": 1,
+    "job.cancelling": 1,
+    "job.cancelled": 1,
+    "job.retrying": 1,
+    "job.retried": 1,
+}
+"""What the lives of three jobs reach beside what runs of workers do."""
+
+JOB_KILLS: Final = [f"{point}:1" for point in JOB_REACHED]
+
+EXPIRY_KILLS: Final = ("expiry.dropping:1", "expiry.closing:1", "expiry.forgetting:1")
+POLICY_KILLS: Final = ("policy.activated:1", "policy.redating:1", "policy.closing:1")
+QUARANTINE_KILLS: Final = ("quarantine.moved:1", "quarantine.recording:1")
+SCRUB_KILLS: Final = ("scrub.read:1", "scrub.saving:1")
+CLUSTER_KILLS: Final = ("embedded.cluster_created:1", "embedded.cluster_published:1")
 
 ARCHIVE_REACHED: Final = {
     "archive.claimed": 6,

@@ -10,7 +10,7 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from tests.conftest import fetch
-from tests.crash.points import KILLS, REACHED
+from tests.crash.points import KILLS, REACHED, once_each
 from tests.crash.scenario import KEYED_NAME, Promises, Scenario, clean_up, let_leases_lapse, upload_keyed
 from tests.crash.service import served
 from tests.oracle import inspect_everything
@@ -38,7 +38,7 @@ async def test_the_scenario_reaches_the_failpoints_that_are_listed(
     assert dict(reached) == REACHED
 
 
-@pytest.mark.parametrize("moment", KILLS)
+@pytest.mark.parametrize("moment", once_each(KILLS))
 async def test_a_service_killed_at_any_moment_keeps_its_promises(
     moment: str, environment: dict[str, str], database: str, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from tests.conftest import fetch
 from tests.crash.archive_scenario import ArchiveScenario
-from tests.crash.points import ARCHIVE_KILLS, ARCHIVE_REACHED
+from tests.crash.points import ARCHIVE_KILLS, ARCHIVE_REACHED, once_each
 from tests.crash.scenario import clean_up, let_leases_lapse
 from tests.crash.service import served
 from tests.oracle import inspect_everything
@@ -46,7 +46,7 @@ async def test_the_life_of_a_run_reaches_the_failpoints_that_are_listed(
     assert {point: hits for point, hits in reached.items() if point in ARCHIVE_REACHED} == ARCHIVE_REACHED
 
 
-@pytest.mark.parametrize("moment", ARCHIVE_KILLS)
+@pytest.mark.parametrize("moment", once_each(ARCHIVE_KILLS))
 async def test_a_run_whose_service_is_killed_is_complete_in_one_place(
     moment: str, environment: dict[str, str], database: str, tmp_path: Path
 ) -> None:

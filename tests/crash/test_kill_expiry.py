@@ -9,6 +9,7 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE
 from tests.conftest import execute, fetch
+from tests.crash.points import EXPIRY_KILLS
 from tests.crash.scenario import clean_up
 from tests.crash.service import served
 
@@ -21,7 +22,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"STORAGE_CLEANUP_ENABLED": "false", "DELETION_STRATEGY": "soft", "WORKER_ENABLED": "false"}
 
 
-@pytest.mark.parametrize("moment", ["expiry.dropping:1", "expiry.closing:1", "expiry.forgetting:1"])
+@pytest.mark.parametrize("moment", EXPIRY_KILLS)
 async def test_a_service_killed_while_runs_end_ends_them_once(
     moment: str, environment: dict[str, str], database: str
 ) -> None:

@@ -11,12 +11,13 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.cli.commands import run
 from tests.conftest import StoreFile, fetch
+from tests.crash.points import POLICY_KILLS
 
 pytestmark = pytest.mark.crash
 LAGGING = "SELECT id FROM media_files WHERE expires_at IS DISTINCT FROM stored_at + $1::interval"
 
 
-@pytest.mark.parametrize("moment", ["policy.activated:1", "policy.redating:1", "policy.closing:1"])
+@pytest.mark.parametrize("moment", POLICY_KILLS)
 async def test_a_policy_whose_application_was_killed_is_applied_by_asking_again(
     moment: str, runtime: Runtime, store_file: StoreFile, environment: dict[str, str], database: str, tmp_path: Path
 ) -> None:

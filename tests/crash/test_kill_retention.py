@@ -10,7 +10,7 @@ import pytest
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.storage.category import Category
 from tests.conftest import fetch
-from tests.crash.points import RETENTION_KILLS, RETENTION_REACHED
+from tests.crash.points import RETENTION_KILLS, RETENTION_REACHED, once_each
 from tests.crash.retention_scenario import SETTINGS, RetentionScenario, Told
 from tests.crash.scenario import clean_up, let_leases_lapse
 from tests.crash.service import served
@@ -48,7 +48,7 @@ async def test_the_retention_scenario_reaches_the_failpoints_that_are_listed(
     assert {point: hits for point, hits in reached.items() if point in RETENTION_REACHED} == RETENTION_REACHED
 
 
-@pytest.mark.parametrize("moment", RETENTION_KILLS)
+@pytest.mark.parametrize("moment", once_each(RETENTION_KILLS))
 async def test_a_service_killed_while_it_retains_keeps_its_word(
     moment: str, environment: dict[str, str], database: str, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions, running_worker
 from tests.conftest import StoreFile, fetch
-from tests.crash.points import RUN_KILLS, RUN_REACHED
+from tests.crash.points import RUN_KILLS, RUN_REACHED, once_each
 from tests.crash.scenario import let_leases_lapse
 from tests.oracle import inspect_everything
 from tests.worker.workers import outputs_of, plug_in, queue_job, until_ended, until_queue_is_empty, working
@@ -71,7 +71,7 @@ async def test_runs_reach_the_failpoints_that_are_listed(
     assert reached == RUN_REACHED[fate]
 
 
-@pytest.mark.parametrize(("fate", "moment"), RUN_KILLS)
+@pytest.mark.parametrize(("fate", "moment"), once_each(RUN_KILLS))
 async def test_a_run_killed_at_any_moment_is_run_again_and_leaves_one_set_of_outputs(
     fate: str,
     moment: str,

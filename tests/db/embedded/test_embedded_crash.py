@@ -14,6 +14,7 @@ from media_analysis.db.embedded.account import Account
 from media_analysis.db.embedded.cluster import NAME, Cluster
 from media_analysis.db.embedded.process import find_postmaster
 from media_analysis.db.embedded.programs import find_binaries
+from tests.crash.points import CLUSTER_KILLS
 from tests.db.embedded.servers import (
     DEADLINE_SECONDS,
     is_free,
@@ -110,9 +111,9 @@ async def test_a_first_start_killed_inside_initdb_is_begun_again(home: Path) -> 
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("moment", ["embedded.cluster_created", "embedded.cluster_published"])
+@pytest.mark.parametrize("moment", CLUSTER_KILLS)
 async def test_a_first_start_killed_around_its_last_step_is_finished(home: Path, moment: str) -> None:
-    with keeper_of(home / "postgres", MEDIA_ANALYSIS_TESTING="1", MEDIA_ANALYSIS_FAILPOINT=f"{moment}:1") as keeper:
+    with keeper_of(home / "postgres", MEDIA_ANALYSIS_TESTING="1", MEDIA_ANALYSIS_FAILPOINT=moment) as keeper:
         assert await asyncio.to_thread(keeper.wait, DEADLINE_SECONDS) == -signal.SIGKILL
 
     async with embedded_server(home / "postgres") as server:
