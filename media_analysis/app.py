@@ -79,7 +79,7 @@ def create_app(services: Services) -> FastAPI:
     ):
         app.include_router(router)
     app.add_middleware(BoundedDocuments)
-    app.add_middleware(RequestContext, metrics=services.metrics)
+    app.add_middleware(RequestContext)
     return app
 
 

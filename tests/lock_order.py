@@ -28,6 +28,7 @@ LOCK_ORDER: Final = (
     "tombstones",
     "purges",
     "pgqueuer",
+    "pgqueuer_log",
     "analysis_results",
     "job_sources",
     "job_events",

@@ -29,9 +29,8 @@ log = structlog.get_logger()
 class RequestContext:
     """Gives a request its id, and its end a log line and a latency."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,7 +57,8 @@ class RequestContext:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 10 else "other"  # noqa: PLR2004
-        self._metrics.observe_request(method=method, route=route, status=status, seconds=seconds)
+        metrics: Metrics = scope["app"].state.services.metrics
+        metrics.observe_request(method=method, route=route, status=status, seconds=seconds)
         if scope["path"] not in _QUIET:
             # The query is left out: it may carry names that are nobody else's business.
             log.info("request.ended", method=method, path=scope["path"], status=status, seconds=round(seconds, 4))

@@ -4,11 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 
 from media_analysis.analysis.control import NewJob
 from media_analysis.analysis.run import Run
-from media_analysis.app import create_app
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
 from tests.api.analysers import CONTENT, Analyser
@@ -51,11 +49,6 @@ def analyser(client: Client) -> Analyser:
 @pytest.fixture
 async def source(client: Client) -> str:
     return str((await client.upload(CONTENT, filename="hamlet.txt"))["id"])
-
-
-@pytest.fixture
-def app(runtime: Runtime) -> FastAPI:
-    return create_app(runtime)
 
 
 @pytest.fixture
