@@ -86,14 +86,18 @@ class Process:
 
 @cache
 def _server() -> socket.socket:
-    """Start the fork server of this process; it ends when the returned end of its link is closed, by whatever."""
+    """Start the fork server of this process and return our end of its link; without that end it ends."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-m", "tests.processes.server", str(theirs.fileno())]
         server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),))
-    server.returncode = 0  # it ends after this process
-    atexit.register(ours.close)
+    atexit.register(_end, server, ours)
     return ours
+
+
+def _end(server: subprocess.Popen[bytes], link: socket.socket) -> None:
+    link.close()
+    server.wait(WAIT_SECONDS)
 
 
 def start(

@@ -26,6 +26,11 @@ COMMAND_LINE: Final = f"{PACKAGE}.cli"
 FAILPOINTS: Final = f"{PACKAGE}.failpoints"
 MOST_BYTES: Final = 2**18
 STREAMS: Final = 3
+LATER: Final = (
+    *("apscheduler.executors.asyncio", "apscheduler.triggers.cron", "uvloop", "tzdata"),
+    *("uvicorn.lifespan.off", "uvicorn.protocols.http.httptools_impl", "uvicorn.protocols.http.auto"),
+)
+"""What a service imports only when it runs."""
 PR_SET_PDEATHSIG: Final = 1
 
 
@@ -138,6 +143,8 @@ def preload() -> None:
     for module in pkgutil.walk_packages(package.__path__, f"{PACKAGE}."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    for later in LATER:
+        importlib.import_module(later)
     for name in [name for name in sys.modules if name == COMMAND_LINE or name.startswith(f"{COMMAND_LINE}.")]:
         del sys.modules[name]
     delattr(package, "cli")

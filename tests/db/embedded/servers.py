@@ -25,8 +25,10 @@ from media_analysis.db.embedded.process import find_postmaster
 DEADLINE_SECONDS = 30.0
 Running = tuple[Path, EmbeddedServer]
 KEEPER = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
 from media_analysis.db.embedded import embedded_server
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where whoever started the tests ignores it
 
 async def keep():
     async with embedded_server(pathlib.Path(sys.argv[1])) as server:
