@@ -44,6 +44,25 @@ class ArchiveScenario:
             return False
         return True
 
+    async def play_into_the_trash(self) -> bool:
+        """Archive a run, delete it, and let its time in the trash end; return whether the service survived."""
+        try:
+            await self.begin()
+            await self._archive()
+            self.doubtful |= self.kept.keys()
+            await self._send("DELETE", f"/jobs/{self.job}", params={"strategy": "soft"})
+            past = "now() - interval '1 second'"
+            ends = f"trashed_at = {past}, trash_ends_at = {past}, due_at = {past}"
+            await execute(
+                self.database,
+                f"UPDATE analysis_jobs SET restorable_until = {past} WHERE id = '{self.job}'",
+                f"UPDATE media_files SET {ends} WHERE state = 'trashed'",
+            )
+            await clean_up(self.http)
+        except httpx.TransportError:
+            return False
+        return True
+
     async def begin(self) -> None:
         """Make a run that has ended, with files."""
         asked = {"name": "n", "kind": "external", "parameters": {"analyser": "x"}}

@@ -135,6 +135,7 @@ JOB_REACHED: Final = {
 
 JOB_KILLS: Final = [f"{point}:1" for point in JOB_REACHED]
 
+ARCHIVE_TRASH_KILLS: Final = ("archive.forgetting:1", "archive.forgotten:1")
 EXPIRY_KILLS: Final = ("expiry.dropping:1", "expiry.closing:1", "expiry.forgetting:1")
 POLICY_KILLS: Final = ("policy.activated:1", "policy.redating:1", "policy.closing:1")
 QUARANTINE_KILLS: Final = ("quarantine.moved:1", "quarantine.recording:1")

@@ -11,7 +11,14 @@ from tests.test_conventions import MODULES, tree_of
 def killed_at() -> set[str]:
     """Return the points at which the ordinary run kills a process."""
     moments = [
-        *(*points.KILLS, *points.RETENTION_KILLS, *points.ARCHIVE_KILLS, *points.JOB_KILLS, *points.EXPIRY_KILLS),
+        *(
+            *points.KILLS,
+            *points.RETENTION_KILLS,
+            *points.ARCHIVE_KILLS,
+            *points.ARCHIVE_TRASH_KILLS,
+            *points.JOB_KILLS,
+            *points.EXPIRY_KILLS,
+        ),
         *(*points.POLICY_KILLS, *points.QUARANTINE_KILLS, *points.SCRUB_KILLS, *points.CLUSTER_KILLS),
         *(moment for _, moment in points.RUN_KILLS),
         *(*test_import.KILLS, *test_import.IN_PLACE, *test_import_runs.KILLS, *test_import_runs.IN_PLACE),
