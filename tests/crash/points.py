@@ -75,8 +75,10 @@ RETENTION_REACHED: Final = {
     "plan.begun": 1,
     "plan.claiming": 1,
     "plan.claimed": 1,
-    "evict.claiming": 1,
-    "evict.claimed": 1,
+    "evict.claiming": 2,
+    "evict.claimed": 2,
+    "room.making": 1,
+    "room.made": 1,
 }
 """What the scenario of things that come back reaches beside what the other one does, or with another meaning."""
 

@@ -18,7 +18,7 @@ SETTINGS: Final = {
     "STORAGE_LOW_WATER_CLIPS": "130KiB",
     "STORAGE_DISK_HIGH_WATER_PERCENT": "100",
 }
-"""Two clips of 120 KiB fit; a third one makes the eldest go."""
+"""Two clips of 120 KiB fit; a third one makes the eldest go, and a small one beside two makes them go at relief."""
 READABLE: Final = {200}
 GONE: Final = {410}
 EITHER: Final = READABLE | GONE
@@ -111,10 +111,14 @@ class RetentionScenario:
 
     async def _fill_clips(self) -> None:
         eldest = await self._upload(bytes(120 * KIB), category="clips")
-        await self._upload(bytes(120 * KIB), category="clips")
+        elder = await self._upload(bytes(120 * KIB), category="clips")
         self.told.content[eldest] = EITHER
-        await self._upload(bytes(120 * KIB), category="clips")
+        large = await self._upload(bytes(120 * KIB), category="clips")
         self.told.content[eldest] = GONE
+        self.told.content[elder] = self.told.content[large] = EITHER
+        await self._upload(bytes(20 * KIB), category="clips")
+        await self._send("POST", "/storage/pressure/relieve")
+        self.told.content[elder] = self.told.content[large] = GONE
 
     async def _upload(self, content: bytes, **query: str) -> str:
         params = {"category": "uploads", "filename": "a", **query}
