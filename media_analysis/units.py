@@ -1,7 +1,7 @@
-"""How spans, sizes and numbers are written: every format here is read back by its parser."""
+"""How instants, spans, sizes and numbers are written: what settings hold is read back by its parser."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
@@ -86,11 +86,28 @@ def _written_size(word: str) -> int:
 
 
 def format_size(size_bytes: int | None) -> str:
-    """Write a size in the largest binary unit that loses nothing."""
+    """Write a size as `round_size` does, or in bytes where one decimal would lose something."""
     if size_bytes is None:
         return "none"
-    fitting = (f"{size_bytes // unit}{name}" for name, unit in _SIZE_UNITS.items() if not size_bytes % unit)
-    return next(fitting, f"{size_bytes}B") if size_bytes else "0B"
+    rounded = round_size(size_bytes)
+    return rounded if parse_size(rounded) == size_bytes else f"{size_bytes} B"
+
+
+def round_size(size_bytes: int) -> str:
+    """Write an amount of bytes for people: `13 B`, or KiB to EiB with one decimal."""
+    if abs(size_bytes) < _SIZE_UNITS["KiB"]:
+        return f"{size_bytes} B"
+    sign = "-" if size_bytes < 0 else ""
+    for name, unit in _SIZE_UNITS.items():
+        tenths = (20 * abs(size_bytes) + unit) // (2 * unit)
+        if tenths >= 10:  # noqa: PLR2004 - one whole unit
+            return f"{sign}{tenths // 10}.{tenths % 10} {name}"
+    raise AssertionError
+
+
+def format_instant(at: datetime) -> str:
+    """Write an instant to the second, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def parse_whole(value: object) -> int:

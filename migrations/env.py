@@ -12,6 +12,7 @@ import media_analysis.archive.models
 import media_analysis.db.instance
 import media_analysis.files.archived
 import media_analysis.files.audit
+import media_analysis.files.idempotency
 import media_analysis.files.models
 import media_analysis.jobs.models
 import media_analysis.retention.duties

@@ -17,6 +17,7 @@ COMMANDS: Final = tuple(
         ("work", "work:work", "Run jobs on this machine"),
         ("demo", "demo:demo", "Show one video's life on a scratch directory"),
         ("migrate", "migrate:migrate", "Bring the database to this version's schema"),
+        ("status", "status:status", "Tell how everything stands, on one screen"),
         ("config", "config:config", "Print every setting and where it came from"),
         ("doctor", "doctor:doctor", "Check an installation and its running service"),
         ("job", "job:app", "Create jobs, look at them, stop them"),
@@ -37,7 +38,8 @@ COMMANDS: Final = tuple(
         ("verify", "verify:verify", "Hold store and database against each other"),
         ("import", "import_:import_", "Adopt an existing tree of files"),
         ("import-runs", "import_runs:import_runs", "Adopt old runs and their archives"),
-        ("session", "session:app", "Make tokens"),
+        ("purge", "purge:app", "Try deletions again that were given up"),
+        ("session", "session:app", "Make tokens, list and revoke them"),
     )
 )
 

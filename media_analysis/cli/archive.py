@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -14,17 +13,16 @@ from media_analysis.cli.archive_download import download
 from media_analysis.cli.archive_restore import archive_restore
 from media_analysis.cli.archive_run import archive_run
 from media_analysis.cli.archive_verify import archive_verify
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
-from media_analysis.cli.job_terms import instant, with_services
-from media_analysis.errors import InvalidRequest
-from media_analysis.units import format_size
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
+from media_analysis.cli.grammar import parse_instant
+from media_analysis.cli.services import with_services
+from media_analysis.cli.tables import Cell, Folder, Size, tabulate
 
 if TYPE_CHECKING:
     from media_analysis.archive.catalog import ArchivedPage, ArchivedRun
     from media_analysis.archive.watching import Held
     from media_analysis.runtime import Runtime
 
-DAY: Final = timedelta(days=1)
 
 app = typer.Typer(
     help="Pack runs, list and prove archives, bring runs back.", no_args_is_help=True, add_completion=False
@@ -40,10 +38,13 @@ def list_archived(
     *,
     owner: Annotated[str | None, typer.Option(help="Only of this owner", show_default=False)] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="DATE", help="Archived from then on, UTC", show_default=False)
+        str | None, typer.Option("--from", metavar="WHEN", help="Archived from then on", show_default=False)
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="DATE", help="Archived on that day or before", show_default=False)
+        str | None,
+        typer.Option(
+            "--to", metavar="WHEN", help="Archived before then; of a day, all of it counts", show_default=False
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, the last archived first")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON")] = False,
@@ -54,7 +55,8 @@ def list_archived(
     from media_analysis.archive.catalog import ArchivedFilter
     from media_analysis.archive.watching import Held, TaskWatch
 
-    first, last = _instant("--from", from_), _instant("--to", to, whole_day=True)
+    first = None if from_ is None else parse_instant("--from", from_)
+    last = None if to is None else parse_instant("--to", to, ends=True)
     wanted = ArchivedFilter(owner=owner, archived_after=first, archived_before=last)
 
     async def work(runtime: Runtime) -> tuple[ArchivedPage, Mapping[UUID, Held]]:
@@ -66,39 +68,18 @@ def list_archived(
     if as_json:
         out.print_json(json.dumps([_document(*each) for each in zip(page.jobs, held, strict=True)]))
     else:
-        tabulate(
-            ("run", "owner", "archived", "ends", "files", "bytes", "packed"),
-            [_row(*each) for each in zip(page.jobs, held, strict=True)],
-        )
+        header = ("job", "run", "owner", "archived", "ends", "files", "bytes", "packed")
+        rows = [_row(*each) for each in zip(page.jobs, held, strict=True)]
+        tabulate(header, rows, empty="no run is archived that fits")
     if page.next_after is not None:
         report(f"there are more; the {limit} last archived are shown")
 
 
-def _instant(option: str, given: str | None, *, whole_day: bool = False) -> datetime | None:
-    """Return an instant; of a day its beginning or, where all of it counts, its end."""
-    if given is None:
-        return None
-    try:
-        at = datetime.fromisoformat(given)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        return at + DAY if whole_day and _is_day(given) else at
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(option, "is no date such as 2026-11-21 or 2026-11-21T02:00") from error
-
-
-def _is_day(given: str) -> bool:
-    try:
-        date.fromisoformat(given)
-    except ValueError:
-        return False
-    return True
-
-
-def _row(archived: ArchivedRun, held: Held) -> tuple[str, ...]:
+def _row(archived: ArchivedRun, held: Held) -> tuple[Cell, ...]:
     job = archived.job
     return (
-        *(job.folder_name, job.owner, instant(job.archived_at), instant(job.expires_at, "never")),
-        *(str(held.files), format_size(held.size_bytes), format_size(archived.size_bytes)),
+        *(job.id, Folder(job.folder_name), job.owner, job.archived_at, job.expires_at or "never"),
+        *(held.files, Size(held.size_bytes), Size(archived.size_bytes)),
     )
 
 

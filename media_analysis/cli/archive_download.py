@@ -13,11 +13,12 @@ import typer
 
 from media_analysis.cli.archive_target import Target, Written, write_stream
 from media_analysis.cli.console import ConfigFile, DataDir, load, report, run
-from media_analysis.cli.job_terms import JobId
+from media_analysis.cli.grammar import IdPart
+from media_analysis.cli.ids import JobId, file_id, id_option, job_id
 from media_analysis.cli.progress import Bytes, bar_of_bytes
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.units import format_size
+from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.runtime import Runtime
@@ -40,9 +41,9 @@ class Source:
 class Order:
     """What somebody wants, and where."""
 
-    job_id: UUID
+    job: IdPart
     segment: int | None
-    member: UUID | None
+    member: IdPart | None
     output: Path | None
     force: bool
 
@@ -57,9 +58,7 @@ def download(
     segment: Annotated[
         int | None, typer.Option(min=0, help="A later segment, by its number", show_default=False)
     ] = None,
-    member: Annotated[
-        UUID | None, typer.Option("--member", metavar="FILE_ID", help="Only this file of it", show_default=False)
-    ] = None,
+    member: Annotated[IdPart | None, id_option("--member", "Only this file of it")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -70,13 +69,14 @@ def download(
     """
     if segment is not None and member is not None:
         raise InvalidRequest("--segment", "a file is found wherever it is; leave it out with --member")
-    order = Order(job_id=job, segment=segment, member=member, output=output, force=force)
+    order = Order(job=job, segment=segment, member=member, output=output, force=force)
     run(_download(load(config, data_dir).settings, order))
 
 
 async def _download(settings: Settings, order: Order) -> None:
     async with open_services(settings) as runtime:
-        source = await _open(runtime, order)
+        order_id = await job_id(runtime, order.job)
+        source = await _open(runtime, order_id, order)
         if order.output == STDOUT:
             await write_stream(source.chunks, sys.stdout.buffer)
             return
@@ -89,20 +89,20 @@ async def _download(settings: Settings, order: Order) -> None:
             written = await target.write(source.chunks, sha256=source.sha256)
         report(_sentence(target.path, written))
         if order.segment is None and order.member is None:
-            await _tell_of_others(runtime, order.job_id)
+            await _tell_of_others(runtime, order_id)
 
 
-async def _open(runtime: Runtime, order: Order) -> Source:
+async def _open(runtime: Runtime, job: UUID, order: Order) -> Source:
     catalog = runtime.archives.catalog
     if order.member is None:
-        segment, reader = await catalog.open_segment(order.job_id, owner=None, segment=order.segment)
+        segment, reader = await catalog.open_segment(job, owner=None, segment=order.segment)
         return Source(
             filename=PurePosixPath(segment.filename).name,
             size_bytes=reader.size_bytes,
             sha256=segment.sha256,
             chunks=reader.read(0, reader.size_bytes),
         )
-    opened = await catalog.open_file(order.job_id, order.member, owner=None)
+    opened = await catalog.open_file(job, await file_id(runtime, order.member), owner=None)
     return Source(
         filename=PurePosixPath(opened.file.name).name,  # the member's, which is safe whatever the file was called
         size_bytes=opened.size_bytes,
@@ -118,12 +118,12 @@ def _path(output: Path | None, filename: str) -> Path:
 
 
 def _sentence(path: Path, written: Written) -> str:
-    kept = f", {format_size(written.kept_bytes)} of them from before" if written.kept_bytes else ""
-    return f"wrote {path}, {format_size(written.size_bytes)}{kept}"
+    kept = f", {round_size(written.kept_bytes)} of them from before" if written.kept_bytes else ""
+    return f"wrote {path}, {round_size(written.size_bytes)}{kept}"
 
 
-async def _tell_of_others(runtime: Runtime, job_id: UUID) -> None:
-    archive = await runtime.archives.catalog.read(job_id, owner=None, after=None, limit=1)
+async def _tell_of_others(runtime: Runtime, job: UUID) -> None:
+    archive = await runtime.archives.catalog.read(job, owner=None, after=None, limit=1)
     others = [segment.ordinal for segment in archive.run.segments[1:]]
     if others:
         told = ", ".join(f"--segment {number}" for number in others)

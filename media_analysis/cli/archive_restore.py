@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from uuid import UUID
 
 import typer
 
 from media_analysis.cli.archive_work import work_off
-from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run
-from media_analysis.cli.job_terms import JobId, say
+from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run, say
+from media_analysis.cli.grammar import IdPart
+from media_analysis.cli.ids import JobId, file_id, id_option, job_id
 from media_analysis.cli.services import open_services
-from media_analysis.units import format_size
+from media_analysis.units import format_instant, round_size
 
 if TYPE_CHECKING:
     from media_analysis.archive.models import ArchiveTask
@@ -27,7 +27,7 @@ ACTOR: Final = "command line"
 def archive_restore(
     job: JobId,
     *,
-    file: Annotated[UUID | None, typer.Option("--file", help="Only this file of it", show_default=False)] = None,
+    file: Annotated[IdPart | None, id_option("--file", "Only this file of it")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -45,24 +45,26 @@ def archive_restore(
         return
     task, ends = done
     if task.status is not ArchiveTaskStatus.COMPLETED:
-        complain(f"{job} was not restored: {task.error}")
+        complain(f"{task.job_id} was not restored: {task.error}")
         raise typer.Exit(1)
-    said = f"restored {task.stats['files']} files, {format_size(task.stats['size_bytes'])}; {_until(ends)}"
+    said = f"restored {task.stats['files']} files, {round_size(task.stats['size_bytes'])}; {_until(ends)}"
     instants = {"first_ends_at": ends.first_at, "last_ends_at": ends.last_at}
     told = {name: None if at is None else at.isoformat() for name, at in instants.items()}
     _tell(said, {**task.stats, **told, "without_end": ends.endless}, as_json=as_json)
 
 
-async def _restore(settings: Settings, job_id: UUID, file_id: UUID | None) -> Restoration | tuple[ArchiveTask, Ends]:
+async def _restore(settings: Settings, part: IdPart, member: IdPart | None) -> Restoration | tuple[ArchiveTask, Ends]:
     from media_analysis.archive.watching import TaskWatch
     from media_analysis.retention.restoring import Restoration
 
     async with open_services(settings) as runtime:
-        asked = await runtime.archives.returns.restore(job_id, owner=None, actor=ACTOR, file_id=file_id)
+        job = await job_id(runtime, part)
+        file = None if member is None else await file_id(runtime, member)
+        asked = await runtime.archives.returns.restore(job, owner=None, actor=ACTOR, file_id=file)
         if isinstance(asked, Restoration):
             return asked
         task = await _work_off(runtime, asked)
-        return task, await TaskWatch(runtime.db).ends(job_id, file_id)
+        return task, await TaskWatch(runtime.db).ends(job, file)
 
 
 async def _work_off(runtime: Runtime, asked: ArchiveTask) -> ArchiveTask:
@@ -73,7 +75,7 @@ async def _work_off(runtime: Runtime, asked: ArchiveTask) -> ArchiveTask:
 def _until(ends: Ends) -> str:
     if ends.first_at is None or ends.last_at is None:
         return "they live until they are deleted"
-    first, last = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (ends.first_at, ends.last_at))
+    first, last = (format_instant(at) for at in (ends.first_at, ends.last_at))
     span = f"until {first}" if first == last else f"until {first} the first, {last} the last"
     return f"they live {span}" + (f", {ends.endless} without an end" if ends.endless else "")
 

@@ -11,11 +11,13 @@ from uuid import UUID
 import typer
 
 from media_analysis.cli.archive_work import work_off
-from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, report, run, tabulate
-from media_analysis.cli.job_terms import instant, say
+from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, report, run, say
+from media_analysis.cli.grammar import IdPart, parse_id
+from media_analysis.cli.ids import job_ids
 from media_analysis.cli.services import open_services
+from media_analysis.cli.tables import Cell, Folder, Size, tabulate
 from media_analysis.errors import MediaAnalysisError, Unavailable
-from media_analysis.units import format_size
+from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.archive.models import ArchiveTaskStatus
@@ -49,8 +51,8 @@ class Rehearsed:
 
 def archive_run(
     jobs: Annotated[
-        list[UUID] | None,
-        typer.Argument(metavar="[JOB_ID]...", help="Only these runs, however young", show_default=False),
+        list[IdPart] | None,
+        typer.Argument(metavar="[ID]...", help="Only these runs, however young", parser=parse_id, show_default=False),
     ] = None,
     *,
     all_due: Annotated[
@@ -67,7 +69,7 @@ def archive_run(
     """
     from media_analysis.archive.models import ArchiveTaskStatus
 
-    settings, named = load(config, data_dir).settings, list(dict.fromkeys(jobs or ()))
+    settings, named = load(config, data_dir).settings, jobs or ()
     due = all_due or not named
     if dry_run:
         rehearsed = run(_rehearse(settings, named, due=due))
@@ -81,17 +83,17 @@ def archive_run(
         raise typer.Exit(1)
 
 
-async def _pack(settings: Settings, named: Sequence[UUID], *, due: bool) -> Packed:
+async def _pack(settings: Settings, named: Sequence[IdPart], *, due: bool) -> Packed:
     packed, ids = Packed(), list[UUID]()
     async with open_services(settings) as runtime:
         requests = runtime.archives.requests
-        for job_id in named:
+        for wanted in await job_ids(runtime, named):
             try:
-                task = await requests.request_archive(job_id, owner=None, requested_by=ACTOR, trigger=TRIGGER)
+                task = await requests.request_archive(wanted, owner=None, requested_by=ACTOR, trigger=TRIGGER)
             except Unavailable:
                 raise
             except MediaAnalysisError as error:
-                packed.refusals[job_id] = str(error)
+                packed.refusals[wanted] = str(error)
             else:
                 ids.append(task.id)
         if due:
@@ -109,19 +111,19 @@ async def _waiting(runtime: Runtime) -> list[UUID]:
     return list(await TaskWatch(runtime.db).list_waiting(ArchiveTaskKind.ARCHIVE))
 
 
-async def _rehearse(settings: Settings, named: Sequence[UUID], *, due: bool) -> Rehearsed:
+async def _rehearse(settings: Settings, named: Sequence[IdPart], *, due: bool) -> Rehearsed:
     from media_analysis.archive.rehearsal import Rehearsal
 
     rehearsed = Rehearsed()
     async with open_services(settings) as runtime:
         rehearsal = Rehearsal(runtime.db, runtime.archives.options.terms)
-        for job_id in named:
+        for wanted in await job_ids(runtime, named):
             try:
-                rehearsed.candidates.append(await rehearsal.require_candidate(job_id, owner=None))
+                rehearsed.candidates.append(await rehearsal.require_candidate(wanted, owner=None))
             except Unavailable:
                 raise
             except MediaAnalysisError as error:
-                rehearsed.refusals[job_id] = str(error)
+                rehearsed.refusals[wanted] = str(error)
         if due:
             known = {each.job_id for each in rehearsed.candidates}
             rehearsed.candidates += [each for each in await rehearsal.list_due() if each.job_id not in known]
@@ -145,17 +147,17 @@ def _print_rehearsed(rehearsed: Rehearsed, settings: Settings, *, as_json: bool)
         return
     if rehearsed.candidates:
         tabulate(
-            ("run", "owner", "ended", "bytes"),
+            ("job", "run", "owner", "ended", "bytes"),
             [
-                (each.folder_name, each.owner, instant(each.ended_at), format_size(each.size_bytes))
+                (each.job_id, Folder(each.folder_name), each.owner, each.ended_at, Size(each.size_bytes))
                 for each in rehearsed.candidates
             ],
         )
     _complain(rehearsed.refusals)
-    say(f"would archive {len(rehearsed.candidates)} runs, {format_size(size_bytes)}")
+    say(f"would archive {len(rehearsed.candidates)} runs, {round_size(size_bytes)}")
     budget = settings.archive.budget_bytes
     if budget is not None and size_bytes > budget:
-        report(f"one time takes the first {format_size(budget)} of what is due, as archive.budget_bytes says")
+        report(f"one time takes the first {round_size(budget)} of what is due, as archive.budget_bytes says")
 
 
 def _print_packed(packed: Packed, *, as_json: bool) -> None:
@@ -166,22 +168,23 @@ def _print_packed(packed: Packed, *, as_json: bool) -> None:
         return
     done, failed = packed.ended(ArchiveTaskStatus.COMPLETED), packed.ended(ArchiveTaskStatus.FAILED)
     if done:
-        header = ("run", "files", "bytes", "packed", "ratio", "seconds")
+        header = ("job", "run", "files", "bytes", "packed", "ratio", "seconds")
         tabulate(header, [_row(each) for each in done])
     _complain(packed.refusals)
     for each in failed:
         complain(f"{_name(each)}: {each.task.error}")
     before, after = (sum(each.task.stats[name] for each in done) for name in ("size_bytes", "packed_bytes"))
     failures = len(failed) + len(packed.refusals)
-    say(f"archived {len(done)} runs, {format_size(before)} as {format_size(after)}; {failures} failed")
+    say(f"archived {len(done)} runs, {round_size(before)} as {round_size(after)}; {failures} failed")
     if left := packed.ended(ArchiveTaskStatus.PENDING):
         report(f"{len(left)} runs are left for the next time: archive.budget_seconds is over")
 
 
-def _row(each: Named) -> tuple[str, ...]:
+def _row(each: Named) -> tuple[Cell, ...]:
     stats = each.task.stats
     return (
-        *(_name(each), str(stats["files"]), format_size(stats["size_bytes"]), format_size(stats["packed_bytes"])),
+        *(each.task.job_id, Folder(each.folder_name)),
+        *(stats["files"], Size(stats["size_bytes"]), Size(stats["packed_bytes"])),
         *(f"{stats['packed_bytes'] / stats['size_bytes']:.2f}" if stats["size_bytes"] else "", f"{stats['seconds']}"),
     )
 

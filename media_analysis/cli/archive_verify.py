@@ -12,10 +12,12 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run, tabulate
-from media_analysis.cli.job_terms import say
+from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run, say
+from media_analysis.cli.grammar import IdPart, parse_id
+from media_analysis.cli.ids import job_ids
 from media_analysis.cli.progress import Bytes, bar_of_bytes
 from media_analysis.cli.services import open_services
+from media_analysis.cli.tables import tabulate
 from media_analysis.errors import ArchiveDamaged, InvalidRequest, MediaAnalysisError, ObjectMissing, Unavailable
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Finding:
 
 def archive_verify(
     jobs: Annotated[
-        list[UUID] | None, typer.Argument(metavar="[JOB_ID]...", help="The runs", show_default=False)
+        list[IdPart] | None, typer.Argument(metavar="[ID]...", help="The runs", parser=parse_id, show_default=False)
     ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every archived run")] = False,
@@ -52,7 +54,7 @@ def archive_verify(
     config: ConfigFile = None,
 ) -> None:
     """Decompress and compare all of an archive; exit code 1 when one is not whole."""
-    named = list(dict.fromkeys(jobs or ()))
+    named = jobs or ()
     if sum((bool(named), every, file is not None)) != 1:
         raise InvalidRequest("archive verify", "give runs, --all or --file, one of them")
     settings = load(config, data_dir).settings
@@ -62,12 +64,12 @@ def archive_verify(
         raise typer.Exit(1)
 
 
-async def _verify(settings: Settings, named: Sequence[UUID]) -> list[Finding]:
+async def _verify(settings: Settings, named: Sequence[IdPart]) -> list[Finding]:
     from media_analysis.archive.course import Course
     from media_analysis.archive.watching import TaskWatch
 
     async with open_services(settings) as runtime:
-        ids = named or [job_id async for job_id in _archived(runtime)]
+        ids = await job_ids(runtime, named) or [job_id async for job_id in _archived(runtime)]
         held = await TaskWatch(runtime.db).sum_held(ids)
         total, course = sum(each.size_bytes for each in held.values()), Course()
 
@@ -155,7 +157,7 @@ def _print(findings: Sequence[Finding], *, as_json: bool) -> None:
         return
     whole = [finding for finding in findings if finding.standing == "whole"]
     if whole:
-        tabulate(("archive", "files"), [(finding.archive, str(finding.files)) for finding in whole])
+        tabulate(("archive", "files"), [(finding.archive, finding.files) for finding in whole])
     for finding in findings:
         if finding.standing != "whole":
             what = " is damaged" if finding.standing == "damaged" else ""

@@ -1,11 +1,22 @@
 """`media-analysis config`: the settings in force, and where each came from."""
 
+from __future__ import annotations
+
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, out, read, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, out, read
+from media_analysis.cli.tables import tabulate
+
+if TYPE_CHECKING:
+    from media_analysis.settings import Row
+
+WIDE: Final = 160
+"""What a table of settings needs."""
 
 
 def config(
@@ -22,4 +33,20 @@ def config(
         shown = {row.path: {"value": row.text, "origin": row.origin, "variable": row.env} for row in rows}
         out.print_json(json.dumps(shown))
         return
-    tabulate(("setting", "value", "from", "variable"), [(row.path, row.text, row.origin, row.env) for row in rows])
+    if out.is_terminal and out.width < WIDE:
+        _print_narrow(rows)
+    else:
+        tabulate(("setting", "value", "from", "variable"), [(row.path, row.text, row.origin, row.env) for row in rows])
+
+
+def _print_narrow(rows: Sequence[Row]) -> None:
+    """Print settings by section, each with its variable below it where it has one."""
+    sections: dict[str, list[Row]] = {}
+    for row in rows:
+        sections.setdefault(row.path.rpartition(".")[0], []).append(row)
+    for section, members in sections.items():
+        out.print(Text(section, style="bold"))
+        for row in members:
+            name = f"  {row.path.rpartition('.')[2]}"
+            out.print(Text.assemble(name, " = ", (row.text, "bold"), (f"  ({row.origin})", "dim")), soft_wrap=True)
+            out.print(Text(f"    {row.env}", style="dim"), soft_wrap=True)

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -15,13 +15,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from media_analysis.units import format_instant
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from media_analysis.settings import LoadedSettings
     from media_analysis.telemetry.logs import Format
 
 Value = TypeVar("Value")
 
-WIDEST: Final = 10_000
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON")]
+
 TERMINATED: Final = 128 + signal.SIGTERM
 """The exit code a shell gives a command that a signal ended."""
 ENDING_SECONDS: Final = 60.0
@@ -49,24 +54,19 @@ def report(sentence: str) -> None:
     err.print(Text.assemble(("·", "dim"), " ", sentence), soft_wrap=True)
 
 
+def say(sentence: str) -> None:
+    """Print a sentence on standard output, as it is."""
+    out.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+
+def instant(at: datetime | None, without: str = "") -> str:
+    """Return an instant as every command writes it."""
+    return without if at is None else format_instant(at)
+
+
 def complain(sentence: str) -> None:
     """Say why a command stops, on standard error."""
     err.print(Text.assemble(("media-analysis:", "bold red"), " ", sentence), soft_wrap=True)
-
-
-def tabulate(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows in full on standard output: folded to a terminal, as wide as they are to anything else."""
-    from rich.measure import Measurement
-    from rich.table import Table
-
-    table = Table()
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    if not out.is_terminal:
-        out.width = Measurement.get(out, out.options.update(max_width=WIDEST), table).maximum
-    out.print(table)
 
 
 def load(

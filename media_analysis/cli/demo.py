@@ -14,10 +14,10 @@ from typing import Annotated, Final
 import typer
 from rich.markup import escape
 
-from media_analysis.cli.console import at_interruption, err, out, report, run, tabulate
+from media_analysis.cli.console import at_interruption, err, out, report, run
 from media_analysis.cli.job_display import JobDisplay
 from media_analysis.cli.serve import Service, running_service
-from media_analysis.db.embedded import remove_server
+from media_analysis.cli.tables import tabulate
 from media_analysis.errors import Misconfigured
 
 HOST: Final = "127.0.0.1"
@@ -97,6 +97,8 @@ def _scratch() -> Iterator[Path]:
         _open_up(directory)
         yield directory
     finally:
+        from media_analysis.db.embedded import remove_server
+
         remove_server(directory / "var" / "postgres")
         shutil.rmtree(directory)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
 from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.grammar import IdPart
+from media_analysis.cli.ids import file_id, id_argument, job_id
 from media_analysis.cli.services import open_services
-from media_analysis.units import format_size
+from media_analysis.cli.tables import Cell, Size, tabulate
+from media_analysis.units import format_instant, round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.explain.archival import RunArchival
@@ -36,7 +39,7 @@ _VERBS: Final = {
 
 
 def explain(
-    target: Annotated[UUID, typer.Argument(metavar="ID", help="A file, or with --job a job", show_default=False)],
+    target: Annotated[IdPart, id_argument("A file, or with --job a job")],
     *,
     job: Annotated[bool, typer.Option("--job", help="The id is that of a job, with all its files")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as the API answers it")] = False,
@@ -58,11 +61,13 @@ def explain(
         _print_file(told)
 
 
-async def _explain(settings: Settings, target: UUID, *, job: bool) -> Explanation | JobExplanation | JobSummary:
+async def _explain(settings: Settings, target: IdPart, *, job: bool) -> Explanation | JobExplanation | JobSummary:
     async with open_services(settings) as runtime:
         if job:
-            return await runtime.explanations.explain_job(target, owner=None, before=None, limit=MOST_FILES)
-        return await runtime.explanations.explain(target, owner=None)
+            return await runtime.explanations.explain_job(
+                await job_id(runtime, target), owner=None, before=None, limit=MOST_FILES
+            )
+        return await runtime.explanations.explain(await file_id(runtime, target), owner=None)
 
 
 def _document(told: Explanation | JobExplanation | JobSummary) -> Any:
@@ -86,12 +91,10 @@ def _print_file(told: Explanation) -> None:
         _say(sentence)
     _print_blockers(told.blockers)
     if told.losing_rules:
-        rows = [(loser.rule.value, loser.effect.value, _instant(loser.at), loser.reason) for loser in told.losing_rules]
-        _print_rows(("losing rule", "would", "at", "why not"), rows)
+        rows = [(loser.rule.value, loser.effect.value, loser.at, loser.reason) for loser in told.losing_rules]
+        tabulate(("losing rule", "would", "at", "why not"), rows)
     if told.next_steps:
-        _print_rows(
-            ("next step", "at", "rule"), [(step.step, _instant(step.at), step.rule.value) for step in told.next_steps]
-        )
+        tabulate(("next step", "at", "rule"), [(step.step, step.at, step.rule.value) for step in told.next_steps])
     _print_timeline(told.timeline)
 
 
@@ -100,7 +103,7 @@ def _print_summary(told: JobSummary) -> None:
     back = "" if told.restorable_until is None else f"; it can be restored until {_instant(told.restorable_until)}"
     _say(f"job {audit.job_id} ({audit.name}, {audit.kind}, {audit.status}) is deleted{back}")
     _say(f"deleted at {_instant(audit.deleted_at)} by {audit.deleted_by}: {audit.reason or 'no reason given'}")
-    _say(f"{audit.files} files, {format_size(audit.size_bytes)}, went with it")
+    _say(f"{audit.files} files, {round_size(audit.size_bytes)}, went with it")
     if audit.archived_at is not None:
         _say(f"archived at {_instant(audit.archived_at)}")
     _print_timeline(told.timeline)
@@ -108,7 +111,7 @@ def _print_summary(told: JobSummary) -> None:
 
 def _print_job(told: JobExplanation) -> None:
     files, size_bytes = sum(one.files for one in told.sums), sum(one.size_bytes for one in told.sums)
-    what = "no files" if told.first is None else f"{files} files, {format_size(size_bytes)}"
+    what = "no files" if told.first is None else f"{files} files, {round_size(size_bytes)}"
     _say(f"job {told.job.id} is {told.job.status.value}: {what}")
     if told.first is not None:
         _say(f"first to go: file {told.first.file_id}, {told.first.state.value} by {told.first.rule.value}")
@@ -119,17 +122,14 @@ def _print_job(told: JobExplanation) -> None:
         earliest = told.results.earliest
         _say(f"{told.results.count} results" + (f", the first expires at {_instant(earliest)}" if earliest else ""))
     if told.sums:
-        _print_rows(
+        tabulate(
             ("category", "state", "files", "bytes", "held", "first goes", "last goes"),
             [_part(one) for one in told.sums],
         )
     _print_blockers(told.blockers)
     if told.items:
-        rows = [
-            (str(file.file_id), file.state.value, file.action.value, _instant(file.at), file.rule.value)
-            for file in told.items
-        ]
-        _print_rows(("file", "state", "next", "at", "rule"), rows)
+        rows = [(file.file_id, file.state.value, file.action.value, file.at, file.rule.value) for file in told.items]
+        tabulate(("file", "state", "next", "at", "rule"), rows)
     _print_timeline(told.timeline)
 
 
@@ -148,8 +148,8 @@ def _place(place: ArchivePlace | None) -> Iterator[str]:
 
 def _archival(job_id: UUID, told: RunArchival) -> Iterator[str]:
     if told.segments.files:
-        holds = f"{told.originals.files} files of {format_size(told.originals.size_bytes)}"
-        size = format_size(told.segments.size_bytes)
+        holds = f"{told.originals.files} files of {round_size(told.originals.size_bytes)}"
+        size = round_size(told.segments.size_bytes)
         yield f"its archive takes {size} for {holds}, in {told.segments.files} segments"
     if told.archived_at is not None:
         yield f"it is archived since {_instant(told.archived_at)}"
@@ -166,10 +166,10 @@ def _archival(job_id: UUID, told: RunArchival) -> Iterator[str]:
         yield f"the last {failed.kind} failed at {_instant(failed.at)}: {failed.code} ({failed.reason})"
 
 
-def _part(part: PartSum) -> tuple[str, ...]:
+def _part(part: PartSum) -> tuple[Cell, ...]:
     last = None if part.for_ever else part.latest
-    amounts = (str(part.files), format_size(part.size_bytes), str(part.held))
-    return (part.category.value, part.state.value, *amounts, _instant(part.earliest), _instant(last))
+    amounts = (part.files, Size(part.size_bytes), part.held)
+    return (part.category.value, part.state.value, *amounts, part.earliest, last)
 
 
 def _next(told: Explanation) -> str:
@@ -216,6 +216,8 @@ def _print_timeline(moments: Sequence[Moment]) -> None:
         tabulate(("at", "event", "by", "why"), rows)
         return
     table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
     for number, (at, event, actor, why) in enumerate(rows):
         mark = "└" if number == len(rows) - 1 else "├" if number else "┌"
         table.add_row(Text(mark, "dim"), Text(at, "dim"), Text(event, "bold"), Text(actor), Text(why))
@@ -230,22 +232,8 @@ def _why(moment: Moment) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _print_rows(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.table import Table
-
-    if not out.is_terminal:
-        tabulate(header, rows)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    out.print(table)
-
-
 def _instant(instant: datetime | None) -> str:
-    return "" if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "" if instant is None else format_instant(instant)
 
 
 def _say(sentence: str) -> None:

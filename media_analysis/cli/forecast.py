@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
 from media_analysis.cli.services import open_services
+from media_analysis.cli.tables import tabulate
 from media_analysis.errors import InvalidRequest
 from media_analysis.retention.forecast.request import LONGEST_DAYS, ForecastRequest
 from media_analysis.storage.category import Category
-from media_analysis.units import format_lifetime, format_size, parse_lifetime
+from media_analysis.units import format_lifetime, format_size, parse_lifetime, round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.forecast.projection import Day, Projection
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 WIDEST_BAR: Final = 40
 NARROWEST_BAR: Final = 4
-NUMBERS_WIDTH: Final = 36
+NUMBERS_WIDTH: Final = 42
 """What the columns before the bars take, at most."""
-USED_WIDTH: Final = 9
+USED_WIDTH: Final = 12
 """What a bar's own number and the space around them take."""
 EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 LIMIT_MARK: Final = "┃"
@@ -107,7 +108,7 @@ def _draw(found: Forecast) -> None:
 
 
 def _cells(day: Day) -> Sequence[str]:
-    return str(day.day), str(day.due_files), short_size(day.due_bytes), short_size(day.ingest_bytes)
+    return str(day.day), str(day.due_files), round_size(day.due_bytes), round_size(day.ingest_bytes)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class _Scale:
 
     def cells_of(self, day: Day) -> tuple[Text, Text]:
         bar = draw_bar(day.used_bytes, self.full_bytes, self.cells, limit_bytes=self.limit_bytes)
-        return Text(short_size(day.used_bytes)), bar
+        return Text(round_size(day.used_bytes)), bar
 
 
 def draw_bar(size_bytes: int, full_bytes: int, cells: int, *, limit_bytes: int | None) -> Text:
@@ -147,15 +148,6 @@ def draw_bar(size_bytes: int, full_bytes: int, cells: int, *, limit_bytes: int |
     text = Text(drawn, style="red" if size_bytes > limit_bytes else "green")
     at = min(cells - 1, max(0, cells * limit_bytes // full_bytes))
     return Text.assemble(text[:at], (LIMIT_MARK, "bold yellow"), text[at + 1 :])
-
-
-def short_size(size_bytes: int) -> str:
-    """Write a size with three digits or so, in binary units."""
-    size, units = float(size_bytes), iter(("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"))
-    unit = next(units)
-    while abs(size) >= 1000 and (larger := next(units, None)):  # noqa: PLR2004 - four digits are one too many
-        size, unit = size / 1024, larger
-    return f"{size:.0f}{unit}" if unit == "B" or abs(size) >= 100 else f"{size:.1f}{unit}"  # noqa: PLR2004 - as above
 
 
 def _conclusions(found: Forecast) -> Sequence[str]:
@@ -173,6 +165,6 @@ def _when(found: Forecast, course: Projection) -> str:
     else:
         size = format_size(found.policy.of(category).quota_bytes)
         quota = f"the quota of {category.value} ({size}) is passed on {course.quota_full_on}"
-    room = f"{short_size(max(0, found.room_bytes))} left beside its reserve"
+    room = f"{round_size(max(0, found.room_bytes))} left beside its reserve"
     disk = f"is not full {within}" if course.disk_full_on is None else f"is full on {course.disk_full_on}"
     return f"{quota}; the disk ({room}) {disk}"

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
-from media_analysis.cli.services import open_services
+from media_analysis.cli.console import ConfigFile, DataDir, load, run, say
+from media_analysis.cli.grammar import IdPart, parse_instant, parse_reason, parse_span
+from media_analysis.cli.ids import file_id, id_argument, job_id
+from media_analysis.cli.services import with_services
 from media_analysis.errors import InvalidRequest
-from media_analysis.units import parse_lifetime
+from media_analysis.units import format_instant
 
 if TYPE_CHECKING:
     from media_analysis.files.expiry import Expiry
     from media_analysis.retention.protection import Hold
     from media_analysis.runtime import Runtime
-    from media_analysis.settings import Settings
 
 ACTOR: Final = "command line"
 """No owner can be called that, so what it holds counts as an administrator's."""
 
-Value = TypeVar("Value")
-Id = Annotated[UUID, typer.Argument(metavar="ID", help="A file, or with --job a job", show_default=False)]
+Id = Annotated[IdPart, id_argument("A file, or with --job a job")]
 OfJob = Annotated[bool, typer.Option("--job", help="The id is that of a job, with all its files")]
-Until = Annotated[str | None, typer.Option(help="An instant such as 2030-01-31T12:00Z", show_default=False)]
-For = Annotated[str | None, typer.Option("--for", help="A span from now, such as 30d or 12h", show_default=False)]
+Until = Annotated[
+    str | None,
+    typer.Option(metavar="WHEN", help="A day such as 2030-01-31, or an instant in UTC", show_default=False),
+]
+For = Annotated[
+    str | None, typer.Option("--for", metavar="SPAN", help="A span from now, such as 30d or 12h", show_default=False)
+]
 
 
 def hold(
@@ -43,17 +47,18 @@ def hold(
     """Keep a file, or a job with all its files, from being deleted: until an end, or until it is released."""
     from media_analysis.retention.holds import HoldRequest
 
-    term, why = _term(until, span), checked_reason(reason)
+    term, why = _term(until, span), parse_reason(reason)
 
-    async def work(runtime: Runtime) -> tuple[Hold, int | None]:
+    async def work(runtime: Runtime) -> tuple[UUID, Hold, int | None]:
+        held_id = await _meant(runtime, target, job=job)
         ends_at = term.at if term.lifetime is None else await runtime.db.now() + term.lifetime
         asked = HoldRequest(actor=ACTOR, reason=why, until=ends_at)
         if job:
-            return await runtime.holds.hold_job(target, asked, owner=None)
-        return await runtime.holds.hold_file(target, asked, owner=None), None
+            return held_id, *(await runtime.holds.hold_job(held_id, asked, owner=None))
+        return held_id, await runtime.holds.hold_file(held_id, asked, owner=None), None
 
-    held, files = run(_with_runtime(load(config, data_dir).settings, work))
-    _say(f"held {target}{_told(files)} {_end(held.ends_at, 'until it is released')}")
+    held_id, held, files = run(with_services(load(config, data_dir).settings, work))
+    say(f"held {held_id}{_told(files)} {_end(held.ends_at, 'until it is released')}")
 
 
 def release(
@@ -65,12 +70,13 @@ def release(
 ) -> None:
     """Release a file, or a job with all its files; it goes at the next sweep if its time has come."""
 
-    async def work(runtime: Runtime) -> None:
+    async def work(runtime: Runtime) -> UUID:
+        held_id = await _meant(runtime, target, job=job)
         let_go = runtime.holds.release_job if job else runtime.holds.release_file
-        await let_go(target, owner=None, actor=ACTOR)
+        await let_go(held_id, owner=None, actor=ACTOR)
+        return held_id
 
-    run(_with_runtime(load(config, data_dir).settings, work))
-    _say(f"released {target}")
+    say(f"released {run(with_services(load(config, data_dir).settings, work))}")
 
 
 def extend(
@@ -90,19 +96,19 @@ def extend(
     if forever == (expiry != Expiry()):
         raise InvalidRequest("--forever", "give one of --until, --for and --forever")
 
-    async def work(runtime: Runtime) -> tuple[datetime | None, int | None]:
+    async def work(runtime: Runtime) -> tuple[UUID, datetime | None, int | None]:
+        kept_id = await _meant(runtime, target, job=job)
         if job:
-            return await runtime.holds.extend_job(target, expiry, owner=None, actor=ACTOR)
-        file = await runtime.files.change(target, owner=None, actor=ACTOR, expiry=expiry)
-        return file.expires_at, None
+            return kept_id, *(await runtime.holds.extend_job(kept_id, expiry, owner=None, actor=ACTOR))
+        file = await runtime.files.change(kept_id, owner=None, actor=ACTOR, expiry=expiry)
+        return kept_id, file.expires_at, None
 
-    expires_at, files = run(_with_runtime(load(config, data_dir).settings, work))
-    _say(f"kept {target}{_told(files)} {_end(expires_at, 'until it is deleted')}")
+    kept_id, expires_at, files = run(with_services(load(config, data_dir).settings, work))
+    say(f"kept {kept_id}{_told(files)} {_end(expires_at, 'until it is deleted')}")
 
 
-async def _with_runtime(settings: Settings, work: Callable[[Runtime], Awaitable[Value]]) -> Value:
-    async with open_services(settings) as runtime:
-        return await work(runtime)
+async def _meant(runtime: Runtime, target: IdPart, *, job: bool) -> UUID:
+    return await (job_id if job else file_id)(runtime, target)
 
 
 def _term(until: str | None, span: str | None) -> Expiry:
@@ -110,50 +116,10 @@ def _term(until: str | None, span: str | None) -> Expiry:
 
     if until is not None and span is not None:
         raise InvalidRequest("--for", "excludes --until")
-    return Expiry(at=None if until is None else _instant(until), lifetime=None if span is None else _span(span))
-
-
-def _span(word: str) -> timedelta:
-    try:
-        span = parse_lifetime(word)
-    except ValueError as error:
-        raise InvalidRequest("--for", str(error)) from error
-    if span is None:
-        raise InvalidRequest("--for", "not a span of time")
-    return span
-
-
-# The rules for instants and reasons live with the API's documents, which no other command pays for.
-
-
-def _instant(word: str) -> datetime:
-    from pydantic import TypeAdapter, ValidationError
-
-    from media_analysis.api.schemas.fields import Instant
-
-    try:
-        instant: datetime = TypeAdapter(Instant).validate_python(word)
-    except ValidationError as error:
-        raise InvalidRequest("--until", "must be an instant such as 2030-01-31T12:00Z") from error
-    return instant
-
-
-def checked_reason(text: str) -> str:
-    """Return a reason that fits into one line of the audit trail.
-
-    Raises:
-        InvalidRequest: it does not.
-
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    from media_analysis.api.schemas.fields import Line
-
-    try:
-        reason: str = TypeAdapter(Line).validate_python(text)
-    except ValidationError as error:
-        raise InvalidRequest("--reason", "1 to 500 printable characters") from error
-    return reason
+    return Expiry(
+        at=None if until is None else parse_instant("--until", until, ends=True),
+        lifetime=None if span is None else parse_span("--for", span),
+    )
 
 
 def _told(files: int | None) -> str:
@@ -161,8 +127,4 @@ def _told(files: int | None) -> str:
 
 
 def _end(instant: datetime | None, without: str) -> str:
-    return without if instant is None else f"until {instant:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _say(sentence: str) -> None:
-    out.print(sentence, soft_wrap=True, highlight=False)
+    return without if instant is None else f"until {format_instant(instant)}"

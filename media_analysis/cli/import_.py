@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
+from media_analysis.cli.grammar import IdPart, parse_owner
+from media_analysis.cli.ids import id_option, job_id
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
 from media_analysis.storage.category import Category
-from media_analysis.units import format_size
+from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.integrity.adoption import AdoptionReport, AdoptionRequest, AdoptionService
@@ -34,7 +36,7 @@ def import_(
     owner: Annotated[str, typer.Option(help="Whose they become")] = "admin",
     in_place: Place = None,
     read: Annotated[bool, typer.Option("--hash", help="Read files adopted in place, for hash and media type")] = False,
-    job: Annotated[UUID | None, typer.Option(help="The job they belong to", show_default=False)] = None,
+    job: Annotated[IdPart | None, id_option("--job", "The job they belong to")] = None,
     over_quota: Annotated[bool, typer.Option("--over-quota", help="Even beyond the category's quota")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON")] = False,
     data_dir: DataDir = None,
@@ -46,7 +48,8 @@ def import_(
     """
     from media_analysis.retention.integrity.adoption import AdoptionRequest
 
-    require_owner(owner)
+    parse_owner(owner)
+    require_directory(directory)
     request = AdoptionRequest(
         directory=directory,
         category=category,
@@ -54,32 +57,33 @@ def import_(
         requested_by="command line",
         in_place=in_place,
         read=read,
-        job_id=job,
         over_quota=over_quota,
     )
-    _print(run(_import(load(config, data_dir).settings, request)), as_json=as_json)
+    _print(run(_import(load(config, data_dir).settings, request, job)), as_json=as_json)
 
 
-def require_owner(owner: str) -> None:
-    """Return if somebody may be called so.
+def require_directory(directory: Path) -> None:
+    """Return if there is a directory to import.
 
     Raises:
-        InvalidRequest: nobody may.
+        InvalidRequest: there is none.
 
     """
-    from pydantic import TypeAdapter, ValidationError
+    if directory.is_file():
+        raise InvalidRequest(
+            "DIR",
+            f"{directory} is a file, and an import takes a directory with all that is in it; "
+            "move the file into a directory of its own, or upload it over the API",
+        )
+    if not directory.is_dir():
+        raise InvalidRequest("DIR", f"{directory} is no directory")
 
-    from media_analysis.api.schemas.fields import Owner
 
-    try:
-        TypeAdapter(Owner).validate_python(owner)
-    except ValidationError as error:
-        raise InvalidRequest("--owner", "letters, digits, dots, dashes, @ and _, at most 128") from error
-
-
-async def _import(settings: Settings, request: AdoptionRequest) -> AdoptionReport:
+async def _import(settings: Settings, request: AdoptionRequest, job: IdPart | None) -> AdoptionReport:
     async with open_services(settings) as runtime:
         service = adoption_of(runtime)
+        if job is not None:
+            request = replace(request, job_id=await job_id(runtime, job))
         if not err.is_terminal:
             return await service.run(request)
         with counting_bar() as bar:
@@ -119,7 +123,7 @@ def _print(outcome: AdoptionReport, *, as_json: bool) -> None:
         }
         out.print_json(json.dumps(told))
         return
-    out.print(f"adopted {outcome.files} files, {format_size(outcome.size_bytes)}; {outcome.known} were known already")
+    out.print(f"adopted {outcome.files} files, {round_size(outcome.size_bytes)}; {outcome.known} were known already")
     if skipped:
         out.print("skipped " + ", ".join(f"{count} ({name})" for name, count in skipped.items()))
     if outcome.due_at_once:

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from media_analysis.archive.adoption.outcomes import Fate, ImportReport, Outcome, Subject
-from media_analysis.cli.console import complain, tabulate
-from media_analysis.cli.job_terms import instant, say
-from media_analysis.units import format_size
+from media_analysis.cli.console import complain, instant, say
+from media_analysis.cli.tables import Cell, Size, tabulate
+from media_analysis.units import round_size
 
 TOLD: Final = (Fate.ADOPTED, Fate.PLANNED, Fate.KNOWN)
 
@@ -29,7 +29,7 @@ def print_report(report: ImportReport) -> None:
     files, size_bytes = sum(each.files for each in done), sum(each.size_bytes for each in done)
     counts = {name: len(_fated(report, name)) for name in (Fate.KNOWN, Fate.SKIPPED, Fate.REFUSED)}
     say(
-        f"{word} {runs} runs and {archives} archives with {files} files, {format_size(size_bytes)}; "
+        f"{word} {runs} runs and {archives} archives with {files} files, {round_size(size_bytes)}; "
         f"{counts[Fate.KNOWN]} were known already, {counts[Fate.SKIPPED]} skipped, {counts[Fate.REFUSED]} refused"
     )
 
@@ -51,13 +51,13 @@ def _fated(report: ImportReport, fate: Fate) -> Sequence[Outcome]:
     return [each for each in report.outcomes if each.fate is fate]
 
 
-def _row(each: Outcome) -> tuple[str, ...]:
+def _row(each: Outcome) -> tuple[Cell, ...]:
     life = each.life
     dates = [life.created_at, life.archive_at, life.end_at] if life is not None else [None] * 3
     return (
         *(each.subject.value, each.name.rpartition("/")[2], each.fate.value),
-        *(str(each.files), format_size(each.size_bytes)),
-        *(instant(at) for at in dates),
+        *(each.files, Size(each.size_bytes)),
+        *dates,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
-from media_analysis.cli.import_ import adoption_of, require_owner
+from media_analysis.cli.grammar import parse_amount, parse_owner
+from media_analysis.cli.import_ import adoption_of, require_directory
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from media_analysis.archive.adoption.terms import ImportRequest
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
-
-GIB: Final = 2**30
 
 
 def import_runs(
@@ -35,7 +34,7 @@ def import_runs(
         bool, typer.Option("--accept-past-ends", help="Let what is past its end go with the next sweep")
     ] = False,
     over_quota: Annotated[bool, typer.Option("--over-quota", help="Files even beyond a category's quota")] = False,
-    max_gib: Annotated[float, typer.Option("--max-gib", min=0, help="The most GiB that one archive may hold")] = 100.0,
+    max_size: Annotated[str, typer.Option(metavar="SIZE", help="The most that one archive may hold")] = "100GiB",
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -49,7 +48,8 @@ def import_runs(
     from media_analysis.archive.adoption.terms import ImportRequest
     from media_analysis.cli.import_report import document_of, print_report
 
-    require_owner(owner)
+    parse_owner(owner)
+    require_directory(directory)
     request = ImportRequest(
         directory=directory,
         owner=owner,
@@ -58,7 +58,7 @@ def import_runs(
         rename=rename,
         accept_past_ends=accept_past_ends,
         over_quota=over_quota,
-        max_bytes=int(max_gib * GIB),
+        max_bytes=parse_amount("--max-size", max_size),
     )
     report = run(_import(load(config, data_dir).settings, request))
     if as_json:

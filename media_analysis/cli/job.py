@@ -10,11 +10,13 @@ from uuid import UUID
 import typer
 
 from media_analysis.cli import job_products, job_removal, job_watch
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
-from media_analysis.cli.job_terms import JobId, instant, say, with_services
+from media_analysis.cli.console import ConfigFile, DataDir, instant, load, out, report, run, say
+from media_analysis.cli.grammar import IdPart, parse_span, refused
+from media_analysis.cli.ids import JobId, file_id, id_option, job_id
+from media_analysis.cli.services import with_services
+from media_analysis.cli.tables import tabulate
 from media_analysis.errors import InvalidRequest
 from media_analysis.jobs.status import JobStatus
-from media_analysis.units import parse_lifetime
 
 if TYPE_CHECKING:
     from media_analysis.jobs.models import AnalysisJob
@@ -34,8 +36,8 @@ def create(
     kind: Annotated[str, typer.Argument(help="Such as probe, frames, contact_sheet or analyze", show_default=False)],
     *,
     source: Annotated[
-        list[UUID] | None,
-        typer.Option(metavar="FILE_ID", help="A file to analyse; may be repeated", show_default=False),
+        list[IdPart] | None,
+        id_option("--source", "A file to analyse; may be repeated"),
     ] = None,
     name: Annotated[str, typer.Option(help="What people call it")] = "from the command line",
     parameters: Annotated[str, typer.Option(metavar="JSON", help="Such as '{\"every_seconds\": 1.0}'")] = "{}",
@@ -54,16 +56,17 @@ def create(
     asked = {
         "kind": kind,
         "name": name,
-        "source_file_ids": [str(file_id) for file_id in source or ()],
         "parameters": _object(parameters),
         "priority": priority,
     }
     if ttl is not None:
-        asked["ttl_seconds"] = _seconds(ttl)
+        asked["ttl_seconds"] = int(parse_span("--ttl", ttl).total_seconds())
 
     async def work(runtime: Runtime) -> AnalysisJob:
-        whose = owner or await _owner_of(runtime, source or ())
-        return await runtime.control.create(_checked(runtime, asked).asked(whose))
+        sources = [await file_id(runtime, part) for part in source or ()]
+        whose = owner or await _owner_of(runtime, sources)
+        wanted = _checked(runtime, {**asked, "source_file_ids": list(map(str, sources))})
+        return await runtime.control.create(wanted.asked(whose))
 
     job = run(with_services(load(config, data_dir).settings, work))
     report(f"queued {job.kind} for {job.owner}; media-analysis job watch {job.id}")
@@ -91,15 +94,11 @@ def list_jobs(
         return await runtime.jobs.list(wanted, before=None, limit=limit)
 
     page = run(with_services(load(config, data_dir).settings, work))
+    jobs = [view.job for view in page.views]
     tabulate(
-        ("job", "created", "kind", "name", "owner", "status", "done"),
-        [
-            (
-                *(str(job.id), instant(job.created_at), job.kind, job.name, job.owner),
-                *(job.status.value, f"{job.progress:.0%}"),
-            )
-            for job in (view.job for view in page.views)
-        ],
+        ("job", "created", "kind", "status", "owner", "name"),
+        [(job.id, job.created_at, job.kind, _status(job), job.owner, job.name) for job in jobs],
+        empty="there is no job that fits; make one with media-analysis job create",
     )
     if page.next_before is not None:
         report(f"there are more; the {limit} newest are shown")
@@ -110,7 +109,7 @@ def show(job: JobId, *, as_json: AsJson = False, data_dir: DataDir = None, confi
     """Print a job: how far it is, why it failed, how long it is kept."""
 
     async def work(runtime: Runtime) -> JobView:
-        return await runtime.jobs.view(job, owner=None)
+        return await runtime.jobs.view(await job_id(runtime, job), owner=None)
 
     view = run(with_services(load(config, data_dir).settings, work))
     if as_json:
@@ -127,10 +126,9 @@ def cancel(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) -
     """Stop a job that waits or runs; what it has made so far goes."""
 
     async def work(runtime: Runtime) -> AnalysisJob:
-        return await runtime.control.cancel(job, owner=None)
+        return await runtime.control.cancel(await job_id(runtime, job), owner=None)
 
-    run(with_services(load(config, data_dir).settings, work))
-    say(f"cancelled {job}")
+    say(f"cancelled {run(with_services(load(config, data_dir).settings, work)).id}")
 
 
 @app.command("retry")
@@ -138,30 +136,19 @@ def retry(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) ->
     """Queue a failed job again."""
 
     async def work(runtime: Runtime) -> AnalysisJob:
-        return await runtime.control.retry(job, owner=None)
+        return await runtime.control.retry(await job_id(runtime, job), owner=None)
 
-    run(with_services(load(config, data_dir).settings, work))
-    say(f"queued {job} again")
+    say(f"queued {run(with_services(load(config, data_dir).settings, work)).id} again")
 
 
 def _object(text: str) -> Any:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise InvalidRequest("--parameters", f"is not JSON: {error}") from error
+        raise InvalidRequest("--parameters", f"{text!r} is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InvalidRequest("--parameters", "must be a JSON object")
+        raise refused("--parameters", text, "a JSON object such as '{\"every_seconds\": 1.0}'")
     return found
-
-
-def _seconds(word: str) -> int:
-    try:
-        span = parse_lifetime(word)
-    except ValueError as error:
-        raise InvalidRequest("--ttl", str(error)) from error
-    if span is None:
-        raise InvalidRequest("--ttl", "not a span of time")
-    return int(span.total_seconds())
 
 
 def _checked(runtime: Runtime, asked: dict[str, Any]) -> Any:
@@ -179,8 +166,12 @@ def _checked(runtime: Runtime, asked: dict[str, Any]) -> Any:
 
 async def _owner_of(runtime: Runtime, sources: Sequence[UUID]) -> str:
     if not sources:
-        raise InvalidRequest("--owner", "is needed for a job without a source")
+        raise InvalidRequest("--owner", "a job without a source needs an owner; give one, or a --source FILE_ID")
     return (await runtime.files.get(sources[0], owner=None)).owner
+
+
+def _status(job: AnalysisJob) -> str:
+    return f"running, {job.progress:.0%}" if job.status is JobStatus.RUNNING else job.status.value
 
 
 def _described(view: JobView) -> list[tuple[str, str]]:

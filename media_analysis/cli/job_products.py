@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
-from media_analysis.cli.job_terms import JobId, instant, with_services
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.ids import JobId, job_id
+from media_analysis.cli.services import with_services
+from media_analysis.cli.tables import Size, tabulate
 from media_analysis.storage.category import Category
-from media_analysis.units import format_size
 
 if TYPE_CHECKING:
     from media_analysis.files.models import MediaFile
@@ -32,17 +33,20 @@ def files(
     """Print the files a job has, in time order."""
     from media_analysis.files.products import ProductFilter
 
-    wanted = ProductFilter(job_id=job, category=category)
-    found = run(with_services(load(config, data_dir).settings, lambda runtime: _all_files(runtime, wanted)))
+    async def work(runtime: Runtime) -> list[MediaFile]:
+        return await _all_files(runtime, ProductFilter(job_id=await job_id(runtime, job), category=category))
+
+    found = run(with_services(load(config, data_dir).settings, work))
     tabulate(
         ("file", "category", "role", "at", "name", "bytes", "expires"),
         [
             (
-                *(str(file.id), file.category.value, _place(file), _seconds_in(file), file.filename),
-                *(format_size(file.size_bytes), instant(file.expires_at, "never")),
+                *(file.id, file.category.value, _place(file), _seconds_in(file), file.filename),
+                *(Size(file.size_bytes or 0), file.expires_at or "never"),
             )
             for file in found
         ],
+        empty="the job has no files",
     )
 
 
@@ -56,8 +60,10 @@ def results(
     """Print the documents a job brought, as JSON."""
     from media_analysis.jobs.results import ResultFilter
 
-    wanted = ResultFilter(job_id=job, kind=kind)
-    found = run(with_services(load(config, data_dir).settings, lambda runtime: _all_results(runtime, wanted)))
+    async def work(runtime: Runtime) -> list[AnalysisResult]:
+        return await _all_results(runtime, ResultFilter(job_id=await job_id(runtime, job), kind=kind))
+
+    found = run(with_services(load(config, data_dir).settings, work))
     from media_analysis.api.schemas.results import ResultRead
 
     out.print_json(json.dumps([ResultRead.model_validate(result).model_dump(mode="json") for result in found]))

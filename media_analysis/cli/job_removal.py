@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, run, tabulate
-from media_analysis.cli.hold import ACTOR, checked_reason
-from media_analysis.cli.job_terms import JobId, instant, say, with_services
-from media_analysis.units import format_size
+from media_analysis.cli.console import ConfigFile, DataDir, instant, load, run, say
+from media_analysis.cli.grammar import parse_reason
+from media_analysis.cli.hold import ACTOR
+from media_analysis.cli.ids import JobId, job_id
+from media_analysis.cli.services import with_services
+from media_analysis.cli.tables import Size, tabulate
+from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.removal.jobs import JobRemoval
@@ -32,12 +35,12 @@ def delete(
     """
     from media_analysis.retention.removal.requests import RemovalRequest
 
-    why = None if reason is None else checked_reason(reason)
+    why = None if reason is None else parse_reason(reason)
     asked = RemovalRequest(requested_by=ACTOR, reason=why, hard=hard, secure=secure)
 
     async def work(runtime: Runtime) -> JobRemoval:
         act = runtime.removals.preview if dry_run else runtime.removals.delete
-        return await act(job, asked, owner=None)
+        return await act(await job_id(runtime, job), asked, owner=None)
 
     _tell(run(with_services(load(config, data_dir).settings, work)), dry_run=dry_run)
 
@@ -46,22 +49,18 @@ def _tell(told: JobRemoval, *, dry_run: bool) -> None:
     """Print what goes or went by category, and the sentence that counts."""
     if told.files.categories:
         rows = [
-            (category.value, str(amount.files), format_size(amount.size_bytes))
+            (category.value, amount.files, Size(amount.size_bytes))
             for category, amount in told.files.categories.items()
         ]
         tabulate(("category", "files", "bytes"), rows)
     total = told.files.total
     verb = "would delete" if dry_run else "deleted"
-    what = f"{total.files} files, {format_size(total.size_bytes)}, and {told.results} results"
+    what = f"{total.files} files, {round_size(total.size_bytes)}, and {told.results} results"
     say(f"{verb} {told.job_id} with {what}{_stopped(told, dry_run=dry_run)}")
     for obstacle in _obstacles(told) if dry_run else ():
         say(obstacle)
     kept = told.restorable_until
-    say(
-        "for good"
-        if kept is None
-        else f"restorable until {instant(kept)} UTC: media-analysis restore --job {told.job_id}"
-    )
+    say("for good" if kept is None else f"restorable until {instant(kept)}: media-analysis restore --job {told.job_id}")
 
 
 def _stopped(told: JobRemoval, *, dry_run: bool) -> str:

@@ -8,8 +8,9 @@ from uuid import UUID
 import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, load, report, run
+from media_analysis.cli.grammar import IdPart
+from media_analysis.cli.ids import JobId, job_id
 from media_analysis.cli.job_display import JobDisplay
-from media_analysis.cli.job_terms import JobId
 from media_analysis.cli.services import open_services
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ def watch(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) ->
         raise typer.Exit(1)
 
 
-async def _watch(settings: Settings, job_id: UUID) -> str | None:
+async def _watch(settings: Settings, job: IdPart) -> str | None:
     async with open_services(settings) as runtime:
-        return await follow(runtime, job_id)
+        return await follow(runtime, await job_id(runtime, job))
 
 
-async def follow(runtime: Runtime, job_id: UUID) -> str | None:
+async def follow(runtime: Runtime, watched: UUID) -> str | None:
     """Show every event of a job up to its end and return its last status; a database that goes away is waited for.
 
     Raises:
@@ -41,10 +42,10 @@ async def follow(runtime: Runtime, job_id: UUID) -> str | None:
     """
     from media_analysis.jobs.watching import ENDED
 
-    job, _ = await runtime.jobs.get(job_id, owner=None)
-    report(f"job {job_id}: {job.kind}, {job.name}")
+    job, _ = await runtime.jobs.get(watched, owner=None)
+    report(f"job {watched}: {job.kind}, {job.name}")
     with JobDisplay() as display:
-        async with runtime.watches.watch(job_id) as watching:
+        async with runtime.watches.watch(watched) as watching:
             while not watching.over:
                 for event in await watching.next(within=PATIENCE_SECONDS):
                     display.tell(event.kind, event.data, event.at)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
-from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, instant, load, out, report, run
+from media_analysis.cli.grammar import IdPart
+from media_analysis.cli.ids import id_argument, plan_id
 from media_analysis.cli.services import open_services
 from media_analysis.cli.sweep import print_outcome
+from media_analysis.cli.tables import Size, tabulate
 from media_analysis.storage.category import Category
-from media_analysis.units import format_size
+from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.models import Plan, SweepStatus
@@ -26,7 +28,7 @@ ACTOR: Final = "command line"
 MOST_SHOWN: Final = 1_000
 
 app = typer.Typer(help="Plan a sweep, look at the plan, apply it.", no_args_is_help=True, add_completion=False)
-PlanId = Annotated[UUID, typer.Argument(help="The plan")]
+PlanId = Annotated[IdPart, id_argument("The plan")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
 
 
@@ -58,11 +60,12 @@ def list_plans(
         ("plan", "created", "by", "files", "bytes", "state"),
         [
             (
-                *(str(plan.id), f"{plan.created_at:%Y-%m-%d %H:%M}", plan.created_by, str(plan.files)),
-                *(format_size(plan.size_bytes), _state(plan, status)),
+                *(plan.id, plan.created_at, plan.created_by, plan.files, Size(plan.size_bytes)),
+                _state(plan, status),
             )
             for plan, status in page.plans
         ],
+        empty="there is no plan; make one with media-analysis plan create",
     )
 
 
@@ -81,7 +84,7 @@ def show(
     if files:
         tabulate(
             ("file", "category", "bytes", "rule"),
-            [(str(file.id), file.category.value, format_size(file.size_bytes), file.rule.value) for file in named],
+            [(file.id, file.category.value, Size(file.size_bytes or 0), file.rule.value) for file in named],
         )
 
 
@@ -113,10 +116,10 @@ def _print(plan: Plan, status: SweepStatus | None, *, as_json: bool) -> None:
         return
     parts = [(name, part) for name, part in plan.categories.items() if part["files"]]
     if parts:
-        rows = [(name, str(part["files"]), format_size(part["bytes"])) for name, part in parts]
+        rows = [(name, part["files"], Size(part["bytes"])) for name, part in parts]
         tabulate(("category", "files", "bytes"), rows)
     for sentence in (
-        f"plan {plan.id}: {plan.files} files, {format_size(plan.size_bytes)}, {_state(plan, status)}",
+        f"plan {plan.id}: {plan.files} files, {round_size(plan.size_bytes)}, {_state(plan, status)}",
         f"hash {plan.hash}",
     ):
         out.print(sentence, soft_wrap=True, highlight=False)
@@ -126,7 +129,7 @@ def _state(plan: Plan, status: SweepStatus | None) -> str:
     from media_analysis.retention.models import SweepStatus
 
     if plan.applied_at is None:
-        return f"to be applied before {plan.expires_at:%Y-%m-%d %H:%M} UTC"
+        return f"to be applied before {instant(plan.expires_at)}"
     part = "" if status is SweepStatus.COMPLETED else f" in part ({status.value if status else 'unknown'})"
     return f"applied{part} by sweep {plan.sweep_id}"
 
@@ -141,15 +144,14 @@ async def _list(settings: Settings, limit: int) -> PlanPage:
         return await runtime.plans.list(before=None, limit=limit)
 
 
-async def _show(
-    settings: Settings, plan_id: UUID, limit: int
-) -> tuple[Plan, SweepStatus | None, Sequence[PlannedFile]]:
+async def _show(settings: Settings, part: IdPart, limit: int) -> tuple[Plan, SweepStatus | None, Sequence[PlannedFile]]:
     async with open_services(settings) as runtime:
-        plan, status = await runtime.plans.get(plan_id)
-        named = (await runtime.plans.list_files(plan_id, after=None, limit=limit)).files if limit else ()
+        wanted = await plan_id(runtime, part)
+        plan, status = await runtime.plans.get(wanted)
+        named = (await runtime.plans.list_files(wanted, after=None, limit=limit)).files if limit else ()
         return plan, status, named
 
 
-async def _apply(settings: Settings, plan_id: UUID, digest: str) -> SweepReport:
+async def _apply(settings: Settings, part: IdPart, digest: str) -> SweepReport:
     async with open_services(settings) as runtime:
-        return await runtime.applying.apply(plan_id, digest=digest, requested_by=ACTOR)
+        return await runtime.applying.apply(await plan_id(runtime, part), digest=digest, requested_by=ACTOR)

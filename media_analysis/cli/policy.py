@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
+from media_analysis.cli.tables import Cell, Size, tabulate
 from media_analysis.storage.category import Category
 from media_analysis.units import format_lifetime, format_size
 
@@ -39,7 +40,7 @@ def show(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFil
 
         out.print_json(json.dumps(PolicyRead.from_in_force(found).model_dump(mode="json")))
         return
-    header = ("category", "lifetime", "minimum", "quota", "high mark", "low mark", "priority", "swept (UTC)")
+    header = ("category", "lifetime", "minimum", "quota", "high", "low", "evicted", "swept (UTC)")
     tabulate(header, [(category.value, *_rules(found.policy.of(category))) for category in Category])
     origin = "as configured" if found.configured else "applied over the configured one"
     out.print(f"policy {found.policy.version}, {origin}", soft_wrap=True, highlight=False)
@@ -125,10 +126,11 @@ def _ask(found: Preview, *, yes: bool) -> int | None:
 def _rules(rules: CategoryRules) -> tuple[str, ...]:
     return (
         format_lifetime(rules.lifetime),
-        "none" if rules.minimum is None else format_lifetime(rules.minimum),
-        format_size(rules.quota_bytes),
-        format_size(rules.high_water_bytes),
-        format_size(rules.low_water_bytes),
+        "" if rules.minimum is None else format_lifetime(rules.minimum),
+        *(
+            "" if size is None else format_size(size)
+            for size in (rules.quota_bytes, rules.high_water_bytes, rules.low_water_bytes)
+        ),
         "never" if rules.eviction_priority is None else str(rules.eviction_priority),
         rules.schedule,
     )
@@ -155,15 +157,15 @@ def _conclusion(found: Preview) -> str:
     return sentence
 
 
-def _impact(impact: Impact) -> tuple[str, ...]:
+def _impact(impact: Impact) -> tuple[Cell, ...]:
     return (
         "\n".join(_change(name, change) for name, change in impact.changes.items()),
-        str(impact.files),
-        format_size(impact.size_bytes),
-        str(impact.owners),
-        "never" if impact.earliest_deletion is None else f"{impact.earliest_deletion:%Y-%m-%d %H:%M}",
-        str(impact.newly_due_files),
-        str(impact.held_files),
+        impact.files,
+        Size(impact.size_bytes),
+        impact.owners,
+        impact.earliest_deletion or "never",
+        impact.newly_due_files,
+        impact.held_files,
     )
 
 
@@ -184,13 +186,13 @@ def _value(name: str, value: float | str | None) -> str:
     return "none" if value is None else str(value)
 
 
-def _moved(file: MovedFile) -> tuple[str, ...]:
+def _moved(file: MovedFile) -> tuple[Cell, ...]:
     return (
         file.filename,
         file.owner,
         file.category.value,
-        format_size(file.size_bytes),
-        *("never" if at is None else f"{at:%Y-%m-%d %H:%M}" for at in (file.expires_at, file.new_expires_at)),
+        Size(file.size_bytes),
+        *(at or "never" for at in (file.expires_at, file.new_expires_at)),
     )
 
 

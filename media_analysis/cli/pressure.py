@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
 from media_analysis.cli.services import open_services
+from media_analysis.cli.tables import Size, tabulate
 from media_analysis.storage.category import Category
-from media_analysis.units import format_size
+from media_analysis.units import format_size, round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.pressure.outcome import Outcome
@@ -64,11 +65,11 @@ def _show(found: Preview, *, as_json: bool) -> None:
     _show_levels(found)
     rows = [
         (
-            str(following.rank),
-            str(following.candidate.file.id),
+            following.rank,
+            following.candidate.file.id,
             following.candidate.owner,
             following.category.value,
-            format_size(following.candidate.file.size_bytes),
+            Size(following.candidate.file.size_bytes),
             following.why,
         )
         for following in found.next
@@ -87,21 +88,25 @@ def _show_levels(found: Preview) -> None:
         *(
             (
                 level.category.value,
-                format_size(level.used_bytes),
-                format_size(level.rules.high_water_bytes),
-                format_size(level.rules.low_water_bytes),
+                round_size(level.used_bytes),
+                _mark(level.rules.high_water_bytes),
+                _mark(level.rules.low_water_bytes),
                 "never" if level.rules.eviction_priority is None else str(level.rules.eviction_priority),
                 _wanted(level.wanted_bytes),
             )
             for level in found.categories
         ),
-        ("disk", f"{format_size(used_bytes)} ({disk.used_percent:.1f}%)", *percents, "", _wanted(disk.wanted_bytes)),
+        ("disk", f"{round_size(used_bytes)} ({disk.used_percent:.1f}%)", *percents, "", _wanted(disk.wanted_bytes)),
     ]
-    tabulate(("scope", "used", "high water", "low water", "priority", "has to go"), rows)
+    tabulate(("scope", "used", "high", "low", "evicted", "has to go"), rows)
+
+
+def _mark(size_bytes: int | None) -> str:
+    return "" if size_bytes is None else format_size(size_bytes)
 
 
 def _wanted(size_bytes: int) -> str:
-    return format_size(size_bytes) if size_bytes else "-"
+    return round_size(size_bytes) if size_bytes else "-"
 
 
 def _tell(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
@@ -118,10 +123,10 @@ def _tell(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
 
 def _sentence(outcome: Outcome) -> str:
     gone = f"{outcome.files} files and {outcome.trash_files} of the trash"
-    wanted, freed = format_size(outcome.wanted_bytes), format_size(outcome.freed_bytes)
+    wanted, freed = round_size(outcome.wanted_bytes), round_size(outcome.freed_bytes)
     said = f"{outcome.scope.name}: wanted {wanted}, freed {freed} ({gone})"
     blockers = [
-        f"{blocker.value} {amount.files} files, {format_size(amount.size_bytes)}"
+        f"{blocker.value} {amount.files} files, {round_size(amount.size_bytes)}"
         for blocker, amount in outcome.blocked.amounts.items()
         if amount.files
     ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
-import typer
-
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.console import ConfigFile, DataDir, instant, load, out, run
+from media_analysis.cli.grammar import IdPart
+from media_analysis.cli.ids import file_id, id_argument, id_option, job_id, sweep_id
 from media_analysis.cli.services import open_services
 from media_analysis.errors import InvalidRequest
 
@@ -21,9 +21,9 @@ ACTOR: Final = "command line"
 
 def restore(
     *,
-    file: Annotated[UUID | None, typer.Argument(help="The file", show_default=False)] = None,
-    job: Annotated[UUID | None, typer.Option("--job", help="Every file of this job", show_default=False)] = None,
-    sweep: Annotated[UUID | None, typer.Option("--sweep", help="All that this sweep took", show_default=False)] = None,
+    file: Annotated[IdPart | None, id_argument("The file")] = None,
+    job: Annotated[IdPart | None, id_option("--job", "Every file of this job")] = None,
+    sweep: Annotated[IdPart | None, id_option("--sweep", "All that this sweep took")] = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -33,20 +33,20 @@ def restore(
     out.print(run(_restore(load(config, data_dir).settings, file, job, sweep)), soft_wrap=True, highlight=False)
 
 
-async def _restore(settings: Settings, file: UUID | None, job: UUID | None, sweep: UUID | None) -> str:
+async def _restore(settings: Settings, file: IdPart | None, job: IdPart | None, sweep: IdPart | None) -> str:
     async with open_services(settings) as runtime:
         if file is not None:
-            return await _restore_file(runtime, file)
+            return await _restore_file(runtime, await file_id(runtime, file))
         if job is not None:
-            return _sentence(await runtime.restoring.restore_job(job, owner=None, actor=ACTOR))
+            return _sentence(await runtime.restoring.restore_job(await job_id(runtime, job), owner=None, actor=ACTOR))
         if sweep is not None:
-            return _sentence(await runtime.restoring.undo(sweep, actor=ACTOR))
+            return _sentence(await runtime.restoring.undo(await sweep_id(runtime, sweep), actor=ACTOR))
     raise AssertionError
 
 
-async def _restore_file(runtime: Runtime, file_id: UUID) -> str:
-    file = await runtime.restoring.restore(file_id, owner=None, actor=ACTOR)
-    ends = "until it is deleted" if file.expires_at is None else f"until {file.expires_at:%Y-%m-%d %H:%M} UTC"
+async def _restore_file(runtime: Runtime, wanted: UUID) -> str:
+    file = await runtime.restoring.restore(wanted, owner=None, actor=ACTOR)
+    ends = "until it is deleted" if file.expires_at is None else f"until {instant(file.expires_at)}"
     return f"restored {file.filename} of {file.owner}, {ends}"
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from media_analysis.cli.console import report
 
 if TYPE_CHECKING:
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
+
+
+Value = TypeVar("Value")
 
 
 @asynccontextmanager
@@ -26,3 +29,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Runtime]:
         open_runtime(settings, url, serves=False) as runtime,
     ):
         yield runtime
+
+
+async def with_services(settings: Settings, work: Callable[[Runtime], Awaitable[Value]]) -> Value:
+    """Do one thing with the services."""
+    async with open_services(settings) as runtime:
+        return await work(runtime)

@@ -1,62 +1,105 @@
-"""`media-analysis session`: tokens from the command line."""
+"""`media-analysis session`: make tokens, list who has one, and end them."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
-from media_analysis.cli.services import open_services
-from media_analysis.errors import InvalidRequest
+from media_analysis.cli.console import AsJson, ConfigFile, DataDir, instant, load, out, report, run, say
+from media_analysis.cli.grammar import IdPart, parse_owner, parse_span
+from media_analysis.cli.ids import id_argument, session_id
+from media_analysis.cli.services import with_services
+from media_analysis.cli.tables import tabulate
 from media_analysis.sessions.roles import Role
-from media_analysis.units import parse_lifetime
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from media_analysis.runtime import Runtime
     from media_analysis.sessions.models import UserSession
-    from media_analysis.settings import Settings
+    from media_analysis.sessions.service import SessionPage
 
-app = typer.Typer(help="Make tokens.", no_args_is_help=True, add_completion=False)
-
-
-@app.callback()
-def session() -> None:
-    """Make tokens."""
+app = typer.Typer(help="Make tokens, list and revoke them.", no_args_is_help=True, add_completion=False)
 
 
 @app.command("create")
 def create(
     owner: Annotated[str, typer.Option(help="Whose files the token reaches")],
     role: Annotated[Role, typer.Option(help="What it may do")] = Role.USER,
-    ttl: Annotated[str, typer.Option(help="How long it is valid, such as 12h or 30d")] = "30d",
+    ttl: Annotated[str, typer.Option(metavar="SPAN", help="How long it is valid, such as 12h or 30d")] = "30d",
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
     """Make a session and print its token, once, on standard output."""
-    from pydantic import TypeAdapter, ValidationError
+    whose, lifetime = parse_owner(owner), parse_span("--ttl", ttl)
 
-    from media_analysis.api.schemas.fields import Owner
+    async def work(runtime: Runtime) -> tuple[UserSession, str]:
+        return await runtime.sessions.create(owner=whose, role=role, ttl=lifetime)
 
-    try:
-        TypeAdapter(Owner).validate_python(owner)
-    except ValidationError as error:
-        raise InvalidRequest("--owner", "letters, digits, dots, dashes, @ and _, at most 128") from error
-    made, token = run(_create(load(config, data_dir).settings, owner, role, _lifetime(ttl)))
-    report(f"session {made.id} of {made.owner} ({made.role.value}), valid until {made.expires_at:%Y-%m-%d %H:%M} UTC")
-    out.print(token, soft_wrap=True, highlight=False)
+    made, token = run(with_services(load(config, data_dir).settings, work))
+    report(f"session {made.id} of {made.owner} ({made.role.value}), valid until {instant(made.expires_at)}")
+    say(token)
 
 
-def _lifetime(ttl: str) -> timedelta:
-    try:
-        lifetime = parse_lifetime(ttl)
-    except ValueError as error:
-        raise InvalidRequest("--ttl", str(error)) from error
-    if lifetime is None:
-        raise InvalidRequest("--ttl", "a token needs an end")
-    return lifetime
+@app.command("list")
+def list_sessions(
+    *,
+    owner: Annotated[str | None, typer.Option(help="Only of this owner", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first")] = 20,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print the latest sessions, ended ones included; tokens are stored nowhere and cannot be shown."""
+
+    async def work(runtime: Runtime) -> SessionPage:
+        return await runtime.sessions.list(owner=owner, before=None, limit=limit)
+
+    page = run(with_services(load(config, data_dir).settings, work))
+    if as_json:
+        out.print_json(json.dumps([_document(each) for each in page.sessions]))
+    else:
+        tabulate(
+            ("session", "owner", "role", "made", "last seen", "ends", "revoked"),
+            [
+                (
+                    *(each.id, each.owner, each.role.value, each.created_at, each.last_seen_at or "never"),
+                    *(each.expires_at, each.revoked_at),
+                )
+                for each in page.sessions
+            ],
+            empty="there is no session that fits; make one with media-analysis session create",
+        )
+    if page.next_before is not None:
+        report(f"there are more; the {limit} newest are shown")
 
 
-async def _create(settings: Settings, owner: str, role: Role, ttl: timedelta) -> tuple[UserSession, str]:
-    async with open_services(settings) as runtime:
-        return await runtime.sessions.create(owner=owner, role=role, ttl=ttl)
+@app.command("revoke")
+def revoke(
+    session: Annotated[IdPart, id_argument("The session")], *, data_dir: DataDir = None, config: ConfigFile = None
+) -> None:
+    """End a session at once: its token is refused from now on. Ending it again changes nothing."""
+
+    async def work(runtime: Runtime) -> UUID:
+        wanted = await session_id(runtime, session)
+        await runtime.sessions.revoke(wanted, owner=None)
+        return wanted
+
+    say(f"revoked {run(with_services(load(config, data_dir).settings, work))}")
+
+
+def _document(session: UserSession) -> dict[str, str | None]:
+    instants = {
+        "created_at": session.created_at,
+        "last_seen_at": session.last_seen_at,
+        "expires_at": session.expires_at,
+        "revoked_at": session.revoked_at,
+    }
+    return {
+        "id": str(session.id),
+        "owner": session.owner,
+        "role": session.role.value,
+        **{name: None if at is None else at.isoformat() for name, at in instants.items()},
+    }

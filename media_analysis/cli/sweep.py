@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
+from media_analysis.cli.tables import Size, tabulate
 from media_analysis.storage.category import Category
-from media_analysis.units import format_size
+from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.records import SweepReport, SweepRequest
@@ -72,8 +73,8 @@ def print_outcome(outcome: SweepReport) -> None:
     """Print what a sweep did, category by category, and in one sentence."""
     rows = [
         (
-            *(category.value, str(tally.files_removed), format_size(tally.bytes_freed)),
-            *(str(tally.files_trashed), format_size(tally.bytes_trashed), str(tally.errors)),
+            *(category.value, tally.files_removed, Size(tally.bytes_freed)),
+            *(tally.files_trashed, Size(tally.bytes_trashed), tally.errors),
         )
         for category, tally in outcome.tallies.items()
         if tally.files_removed or tally.files_trashed or tally.errors
@@ -81,9 +82,9 @@ def print_outcome(outcome: SweepReport) -> None:
     if rows:
         tabulate(("category", "files", "bytes", "to trash", "bytes to trash", "errors"), rows)
     removed, sent = ("would remove", "would send") if outcome.dry_run else ("removed", "sent")
-    said = f"{removed} {outcome.files} files, {format_size(outcome.size_bytes)}"
+    said = f"{removed} {outcome.files} files, {round_size(outcome.size_bytes)}"
     if outcome.files_trashed:
-        said += f"; {sent} {outcome.files_trashed} files, {format_size(outcome.bytes_trashed)}, to the trash"
+        said += f"; {sent} {outcome.files_trashed} files, {round_size(outcome.bytes_trashed)}, to the trash"
     if outcome.results or outcome.jobs:
         said += f"; {removed} {outcome.results} results and {outcome.jobs} ended jobs"
     out.print(f"{said} ({outcome.status.value})", soft_wrap=True, highlight=False)

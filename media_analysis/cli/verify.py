@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run, tabulate
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
+from media_analysis.cli.grammar import parse_amount, parse_span
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
+from media_analysis.cli.tables import tabulate
 from media_analysis.errors import InvalidRequest
-from media_analysis.units import format_size, parse_lifetime, parse_size
+from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.integrity.reckoning import Reckoning
@@ -49,11 +51,11 @@ def verify(
     if ledger:
         wrong = _print_ledger(run(_reckon(settings)), as_json=as_json)
     elif scrub:
-        wrong = _print_scrub(run(_scrub(settings, bytes_per_second, _span("--budget", budget))), as_json=as_json)
+        wrong = _print_scrub(run(_scrub(settings, bytes_per_second, parse_span("--budget", budget))), as_json=as_json)
     else:
         request = VerifyRequest(
             requested_by="command line",
-            grace=_span("--grace", grace),
+            grace=parse_span("--grace", grace, shortest=timedelta()),
             read=read,
             bytes_per_second=bytes_per_second,
             quarantine=quarantine,
@@ -64,25 +66,7 @@ def verify(
 
 
 def _rate(rate: str) -> int | None:
-    try:
-        size = None if rate.strip().lower() == "none" else parse_size(rate)
-    except ValueError as error:
-        raise InvalidRequest("--rate", f"{error}; give bytes such as 20MiB, or none") from error
-    if size == 0:
-        raise InvalidRequest("--rate", "must be more than nothing")
-    return size
-
-
-def _span(option: str, value: str) -> timedelta:
-    if value.strip() in {"0", "0s"}:
-        return timedelta()
-    try:
-        span = parse_lifetime(value)
-    except ValueError as error:
-        raise InvalidRequest(option, str(error)) from error
-    if span is None:
-        raise InvalidRequest(option, "needs an end")
-    return span
+    return None if rate.strip().lower() == "none" else parse_amount("--rate", rate)
 
 
 async def _reckon(settings: Settings) -> Reckoning:
@@ -127,7 +111,7 @@ def _print_ledger(outcome: Reckoning, *, as_json: bool) -> bool:
     else:
         if rows:
             header = ("table", "of", "column", "says", "rows add up to")
-            tabulate(header, [tuple(map(str, row)) for row in rows])
+            tabulate(header, rows)
         out.print(f"{outcome.files} files added up, {len(rows)} sums differ")
     return bool(rows)
 
@@ -143,7 +127,7 @@ def _print_scrub(outcome: ScrubReport, *, as_json: bool) -> bool:
         _print_json(told)
     else:
         end = "the round has ended" if outcome.ended else "the next run goes on from there"
-        out.print(f"read {outcome.files} files, {format_size(outcome.size_bytes)}: {outcome.problems} damaged; {end}")
+        out.print(f"read {outcome.files} files, {round_size(outcome.size_bytes)}: {outcome.problems} damaged; {end}")
     return outcome.problems > 0
 
 

@@ -33,6 +33,12 @@ async def require_safe_settings(session: AsyncSession) -> None:
         raise UnsafeDatabase(setting, value)
 
 
+async def describe_server(session: AsyncSession) -> str:
+    """Return in a few words which server this is and at which schema."""
+    version = (await session.execute(text("SHOW server_version"))).scalar_one()
+    return f"PostgreSQL {version}, schema {await get_schema_revision(session)}"
+
+
 async def get_schema_revision(session: AsyncSession) -> str | None:
     """Return the Alembic revision the database is at, None when it was never migrated."""
     known = (await session.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one()

@@ -1,10 +1,12 @@
-"""Ids that grow with time, and what they tell about when a row was made."""
+"""Ids that grow with time: when a row was made, and which one is meant by the beginning or the end of its id."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, SQLColumnExpression
+from sqlalchemy import ColumnElement, Index, Select, SQLColumnExpression, Text, cast, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 MOST_SKEW: Final = timedelta(hours=1)
 """How far the clock that made a row's id may be from the database's, which dated it."""
@@ -12,6 +14,10 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _RANDOM_BITS: Final = 80
 """The bits of a UUIDv7 below its milliseconds."""
+_DIGITS: Final = 32
+FEWEST_DIGITS: Final = 4
+"""Of the beginning or the end of an id; as many as the index of ends holds."""
+_END: Final = "substr(uuid_send(id), 15)"
 
 
 def first_id(instant: datetime) -> UUID:
@@ -35,3 +41,29 @@ def made_between(
     if before is not None:
         wanted += [made_at < before, row_id < first_id(before + MOST_SKEW)]
     return wanted
+
+
+def index_of_ends(name: str) -> Index:
+    """Return the index that finds ids by their last digits: two bytes of each, so that it stays small."""
+    return Index(name, text(_END))
+
+
+def beginning_with(row_id: SQLColumnExpression[UUID], digits: str, *, limit: int) -> Select[UUID]:
+    """Return the query for ids that begin with some hexadecimal digits, from the primary key."""
+    first, last = (UUID(digits.ljust(_DIGITS, filler)) for filler in "0f")
+    return select(row_id).where(row_id.between(first, last)).order_by(row_id).limit(limit)
+
+
+def ending_with(row_id: SQLColumnExpression[UUID], digits: str, *, limit: int) -> Select[UUID]:
+    """Return the query for ids that end with `FEWEST_DIGITS` or more, from the index of ends where there is one."""
+    ends_alike = text(f"{_END} = :ends").bindparams(ends=bytes.fromhex(digits[-FEWEST_DIGITS:]))
+    return select(row_id).where(ends_alike, func.replace(cast(row_id, Text), "-", "").endswith(digits)).limit(limit)
+
+
+async def find_ids(
+    session: AsyncSession, row_id: SQLColumnExpression[UUID], digits: str, *, limit: int
+) -> Sequence[UUID]:
+    """Return at most so many ids that begin or end with some hexadecimal digits; each search stops there."""
+    queries = (beginning_with(row_id, digits, limit=limit), ending_with(row_id, digits, limit=limit))
+    found = [found_id for query in queries for found_id in await session.scalars(query)]
+    return list(dict.fromkeys(found))[:limit]

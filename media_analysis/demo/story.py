@@ -12,6 +12,7 @@ from media_analysis.demo.client import API, Client, DemoFailed
 from media_analysis.demo.screen import Screen
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.units import format_instant, round_size
 
 PARAMETERS: Final = {"count": 16, "columns": 4}
 LATE_SECONDS: Final = 0.1
@@ -37,7 +38,7 @@ class Story:
         stored = await self.client.upload(video)
         self.files.append(stored)
         self.screen.say(
-            f"POST {API}/files → 201: {stored['filename']}, {stored['media_type']}, {_size(stored['size_bytes'])}"
+            f"POST {API}/files → 201: {stored['filename']}, {stored['media_type']}, {round_size(stored['size_bytes'])}"
         )
         self.screen.say(f"sha256 {stored['sha256']}")
 
@@ -71,7 +72,7 @@ class Story:
         for category, same in _by_category(self.files).items():
             told = await self.client.get(f"/files/{same[0]['id']}/retention")
             size_bytes = sum(file["size_bytes"] for file in same)
-            rows.append((category, str(len(same)), _size(size_bytes), _instant(told["at"]), told["rule"]))
+            rows.append((category, str(len(same)), round_size(size_bytes), _instant(told["at"]), told["rule"]))
         told = (await self.client.get(f"/jobs/{self.job_id}/retention"))["results"]
         rows.append(("(results)", str(told["count"]), "", _instant(told["latest"]), ""))
         self.screen.table(("category", "files", "bytes", "expires (UTC)", "rule"), rows)
@@ -111,7 +112,7 @@ class Story:
         tallies = [(name, tally) for name, tally in outcome["categories"].items() if tally["files_removed"]]
         self.screen.table(
             ("category", "files removed", "bytes freed"),
-            [(name, str(tally["files_removed"]), _size(tally["bytes_freed"])) for name, tally in tallies],
+            [(name, str(tally["files_removed"]), round_size(tally["bytes_freed"])) for name, tally in tallies],
         )
         await self._show_what_stays()
 
@@ -164,7 +165,7 @@ def _facts(probe: Mapping[str, Any]) -> list[tuple[str, str]]:
     audio = probe["audio"] or {}
     colours = "HDR" if probe["hdr"] else "SDR"
     told = [
-        ("container", f"{probe['format']}, {_size(probe['size_bytes'])}, {_rate(probe['bit_rate'])}"),
+        ("container", f"{probe['format']}, {round_size(probe['size_bytes'])}, {_rate(probe['bit_rate'])}"),
         ("duration", "" if probe["duration_seconds"] is None else f"{probe['duration_seconds']:.2f} s"),
         (
             "video",
@@ -188,12 +189,5 @@ def _rate(bits: int | None) -> str:
     return "bit rate unknown" if bits is None else f"{bits / 1e6:.2f} Mbit/s"
 
 
-def _size(size_bytes: int) -> str:
-    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
-        if size_bytes >= unit:
-            return f"{size_bytes / unit:.1f} {name}"
-    return f"{size_bytes} B"
-
-
 def _instant(at: str | None) -> str:
-    return "never" if at is None else f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}"
+    return "never" if at is None else format_instant(datetime.fromisoformat(at))

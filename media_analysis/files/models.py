@@ -1,13 +1,13 @@
-"""The rows of files: living ones, what stays of deleted ones, their sums, and upload retries."""
+"""The rows of files: living ones, what stays of deleted ones, and their sums."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, Until, native_enum
+from media_analysis.db.ids import index_of_ends
 from media_analysis.files.states import FOREVER, DeletionMethod, FileState, RetentionRule
 from media_analysis.storage.category import Category
 
@@ -21,7 +21,6 @@ __all__ = [
     "DeletionMethod",
     "DueDay",
     "FileState",
-    "IdempotencyKey",
     "LedgerDay",
     "LedgerEntry",
     "MediaFile",
@@ -45,6 +44,7 @@ class MediaFile(Base):
             "state = 'pending' OR (size_bytes IS NOT NULL AND stored_at IS NOT NULL)",
             name="stored_is_complete",
         ),
+        index_of_ends("ix_media_files_id_end"),
         Index("ix_media_files_due", "category", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
         # Few at any time; without it, looking for abandoned uploads would read all that is due.
         Index("ix_media_files_pending", "category", "due_at", "id", postgresql_where=text("state = 'pending'")),
@@ -164,6 +164,7 @@ class Tombstone(Base):
 
     __tablename__ = "tombstones"
     __table_args__ = (
+        index_of_ends("ix_tombstones_id_end"),
         Index("ix_tombstones_deleted_at", "deleted_at", "id"),
         Index("ix_tombstones_owner", "owner", "deleted_at", "id"),
     )
@@ -281,20 +282,3 @@ class CategoryPolicy(Base):
     eviction_priority: Mapped[int | None]
     """Lowest goes first; NULL is never evicted."""
     schedule: Mapped[str]
-
-
-class IdempotencyKey(Base):
-    """An upload that may be asked for again within a day and must then be answered as before."""
-
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (Index("ix_idempotency_keys_expires_at", "expires_at"),)
-
-    owner: Mapped[str] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    file_id: Mapped[UUID]
-    """The upload that holds the key now."""
-    fingerprint: Mapped[bytes]
-    """SHA-256 of the request's parameters, without its body."""
-    answer: Mapped[dict[str, Any] | None]
-    """The file as it was answered; NULL while the upload is in flight."""
-    expires_at: Mapped[datetime]

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import clock
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FOREVER, FileState, IdempotencyKey, MediaFile, Tombstone
+from media_analysis.files.idempotency import IdempotencyKey
+from media_analysis.files.models import FOREVER, FileState, MediaFile, Tombstone
 from media_analysis.files.registration import Registration
 from media_analysis.storage.category import Category
 

@@ -9,13 +9,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
+from media_analysis.db.ids import find_ids
 from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady, ObjectMissing
 from media_analysis.files import queries
 from media_analysis.files.archived import has_copy, require_no_segment
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.damage import open_tracked
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FileState, MediaFile, RetentionRule
+from media_analysis.files.models import FileState, MediaFile, RetentionRule, Tombstone
 from media_analysis.files.queries import FileFilter
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
@@ -81,6 +82,13 @@ class FileService:
         files = await self.db.retry(read)
         more = len(files) > limit
         return FilePage(files[:limit], files[limit - 1].id if more else None)
+
+    async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
+        """Return the ids of files, living or gone, that begin or end with these hexadecimal digits."""
+        async with self.db.read_only() as session:
+            living = await find_ids(session, MediaFile.id, digits, limit=limit)
+            gone = await find_ids(session, Tombstone.id, digits, limit=limit)
+        return list(dict.fromkeys([*living, *gone]))[:limit]
 
     async def change(
         self,

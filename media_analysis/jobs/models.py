@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, Until, native_enum
+from media_analysis.db.ids import index_of_ends
 from media_analysis.jobs.status import JobStatus
 from media_analysis.storage.category import Category
 
@@ -31,6 +32,7 @@ class AnalysisJob(Base):
     __tablename__ = "analysis_jobs"
     __table_args__ = (
         CheckConstraint("progress >= 0 AND progress <= 1", name="progress_is_share"),
+        index_of_ends("ix_analysis_jobs_id_end"),
         Index("ix_analysis_jobs_owner", "owner", "id"),
         Index("ix_analysis_jobs_status", "status", "id"),
         Index("ix_analysis_jobs_kind", "kind", "id"),

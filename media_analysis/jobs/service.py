@@ -1,15 +1,16 @@
 """Reading jobs, as their owner sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from media_analysis.db.database import Database
+from media_analysis.db.ids import find_ids
 from media_analysis.jobs import queries
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import JobFilter
-from media_analysis.jobs.waiting import Waiting, list_waiting
+from media_analysis.jobs.waiting import Waiting, count_open, list_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,16 @@ class JobService:
                 return JobView(job, sources.get(job_id, ()), at)
 
         return await self.db.retry(read)
+
+    async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
+        """Return the ids of jobs that begin or end with these hexadecimal digits."""
+        async with self.db.read_only() as session:
+            return await find_ids(session, AnalysisJob.id, digits, limit=limit)
+
+    async def count_open(self) -> Mapping[str, int]:
+        """Return how many jobs are pending and how many run, of all owners."""
+        async with self.db.read_only() as session:
+            return await count_open(session)
 
     async def list_waiting(self) -> Sequence[Waiting]:
         """Return what waits for a worker, of all owners, by kind."""

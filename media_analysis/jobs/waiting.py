@@ -1,6 +1,6 @@
-"""Jobs that wait for a worker, counted."""
+"""Jobs that wait for a worker or have one, counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -26,3 +26,15 @@ _WAITING = text("""
 async def list_waiting(session: AsyncSession) -> Sequence[Waiting]:
     """Return every kind of which a job waits."""
     return [Waiting._make(row) for row in await session.execute(_WAITING)]
+
+
+_OPEN = text("""
+    SELECT status::text, count(*) AS jobs FROM analysis_jobs
+    WHERE status IN ('pending', 'running') AND deleted_at IS NULL GROUP BY status
+""")
+
+
+async def count_open(session: AsyncSession) -> Mapping[str, int]:
+    """Return how many jobs are pending and how many run, of all owners."""
+    counts = {row.status: row.jobs for row in await session.execute(_OPEN)}
+    return {"pending": counts.get("pending", 0), "running": counts.get("running", 0)}

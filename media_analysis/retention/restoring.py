@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
+from media_analysis.db.ids import find_ids
 from media_analysis.errors import FileNotTrashed, SweepNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
@@ -161,6 +162,11 @@ class RestoreService:
             failpoint("restore.restoring_job")
         restored = len(segments) + await self._restore_all(mine, actor=actor, now=now)
         return Restoration(restored, max(0, wanted - restored))
+
+    async def find_sweeps(self, digits: str, *, limit: int) -> Sequence[UUID]:
+        """Return the ids of sweeps that begin or end with these hexadecimal digits."""
+        async with self.db.read_only() as session:
+            return await find_ids(session, Sweep.id, digits, limit=limit)
 
     async def undo(self, sweep_id: UUID, *, actor: str, now: datetime | None = None) -> Restoration:
         """Restore everything a sweep took that is still in the trash, and write down that it was undone.

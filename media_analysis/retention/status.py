@@ -23,6 +23,7 @@ from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category
 from media_analysis.storage.modes import is_open_to_all
 from media_analysis.storage.store import Capacity, ObjectStore
+from media_analysis.units import format_instant
 
 Quotas = Mapping[Category, int | None]
 
@@ -153,7 +154,7 @@ class StatusService:
         found += map(_paused, pauses)
         if backlog.dead_letters:
             found.append(
-                f"{backlog.dead_letters} deletions were given up after repeated failures; see the purges table"
+                f"{backlog.dead_letters} deletions were given up after repeated failures; see media-analysis purge list"
             )
         found += [_late(duty) for duty in await DutyService(self.db).list() if duty.is_late]
         if backlog.damaged:
@@ -196,7 +197,7 @@ def _late(duty: Punctuality) -> str:
 def _paused(pause: Pause) -> str:
     where = "everywhere" if pause.category is None else f"in {pause.category.value}"
     return (
-        f"deletion is paused {where} since {pause.paused_at:%Y-%m-%d %H:%M:%S} UTC: {pause.reason}; if that is well, "
+        f"deletion is paused {where} since {format_instant(pause.paused_at)}: {pause.reason}; if that is well, "
         f"resume it with: media-analysis resume {pause.id} --confirm {pause.files}"
     )
 

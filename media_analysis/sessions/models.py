@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, native_enum
+from media_analysis.db.ids import index_of_ends
 from media_analysis.sessions.roles import Role
 
 __all__ = [
@@ -21,6 +22,7 @@ class UserSession(Base):
     __tablename__ = "user_sessions"
     __table_args__ = (
         CheckConstraint("octet_length(token_hash) = 32", name="token_hash_is_sha256"),
+        index_of_ends("ix_user_sessions_id_end"),
         Index("ix_user_sessions_owner", "owner", "id"),
         Index("uq_user_sessions_token_hash", "token_hash", unique=True),
     )

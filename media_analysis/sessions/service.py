@@ -11,6 +11,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
+from media_analysis.db.ids import find_ids
 from media_analysis.errors import SessionNotFound, TokenRejected
 from media_analysis.sessions import queries
 from media_analysis.sessions.models import Role, UserSession
@@ -112,6 +113,11 @@ class SessionService:
         if found is None:
             raise SessionNotFound(session_id)
         return found
+
+    async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
+        """Return the ids of sessions that begin or end with these hexadecimal digits."""
+        async with self.db.read_only() as session:
+            return await find_ids(session, UserSession.id, digits, limit=limit)
 
     async def list(self, *, owner: str | None, before: UUID | None, limit: int) -> SessionPage:
         """Return one page of sessions, newest first, ended ones included."""

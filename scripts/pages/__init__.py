@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from scripts.pages import decisions, settings
+from scripts.pages import commands, decisions, settings
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "decisions/README.md": decisions.page,
+    "reference/command-line.md": commands.page,
     "reference/settings.md": settings.page,
 }
 """Each by its place in the manual."""

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.runtime import Runtime
+from media_analysis.units import round_size
 from tests import processes
 from tests.archive.archived import Run, add_file, archive, make_run, restore
 from tests.cli.commands import clean, run
@@ -145,7 +146,7 @@ def test_an_archive_is_downloaded_under_its_name_and_replaces_nothing_unasked(
     listed = subprocess.run(["tar", "tzf", target], check=True, capture_output=True, text=True).stdout
 
     assert (done.returncode, refused.returncode, forced.returncode) == (0, 1, 0), done.stderr + forced.stderr
-    assert f"wrote {target}, {segment.stat().st_size}B\n" in done.stderr
+    assert f"wrote {target}, {round_size(segment.stat().st_size)}\n" in done.stderr
     assert f"{target} is there already; --force replaces a file" in refused.stderr
     assert kept == b"something else"
     assert target.read_bytes() == segment.read_bytes()

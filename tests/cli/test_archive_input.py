@@ -25,7 +25,7 @@ def test_a_date_no_calendar_has_is_refused_in_words(
     refused = run("archive", "list", *given, **environment)
 
     assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
-    assert f"{given[0]}: is no date" in refused.stderr
+    assert f"{given[0]}: '{given[1]}' is not a day" in refused.stderr
 
 
 def test_an_instant_is_one_however_it_is_written(made: Run, environment: dict[str, str]) -> None:

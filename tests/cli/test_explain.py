@@ -34,7 +34,7 @@ async def test_a_file_is_explained_in_sentences_and_tables(
     assert lines[0] == f"file {file.id} (uploads) is stored by hold: stays; nothing in sight ends that"
     assert "blocked until somebody acts: hold by alice (evidence)" in lines
     assert "a hold outranks an explicit expiry" in told.stdout
-    assert [word for line in lines for word in re.findall(r"│ (created|stored|held) ", line)] == [
+    assert [word for line in lines for word in re.findall(r"Z  (created|stored|held) ", line)] == [
         "created",
         "stored",
         "held",
@@ -50,7 +50,7 @@ async def test_a_person_gets_a_timeline(store_file: StoreFile, environment: dict
     assert told.returncode == 0, told.stderr
     assert "\x1b[" in told.stdout
     assert "is deleted at" in lines[0]
-    assert [line.split()[4] for line in lines if line.startswith(("┌", "├", "└"))] == ["created", "stored"]
+    assert [line.split()[2] for line in lines if line.startswith(("┌", "├", "└"))] == ["created", "stored"]
 
 
 async def test_a_deleted_file_is_explained(
@@ -75,7 +75,7 @@ async def test_a_job_is_explained_with_its_files(
     told = run("explain", str(job_id), "--job", **environment)
 
     assert told.returncode == 0, told.stderr
-    assert f"job {job_id} is completed: 1 files, 10B" in told.stdout
+    assert f"job {job_id} is completed: 1 files, 10 B" in told.stdout
     assert f"first to go: file {file.id}, stored by hold" in told.stdout
     assert "blocked until somebody acts: hold of its job by admin (audit)" in told.stdout
 
@@ -104,4 +104,7 @@ def test_what_nobody_knows_is_refused_in_one_sentence(options: tuple[str, ...], 
 
 
 def test_what_is_no_id_is_refused(environment: dict[str, str]) -> None:
-    assert run("explain", "latest", **environment).returncode == 2
+    told = run("explain", "nonsense", **environment)
+
+    assert told.returncode == 1
+    assert re.fullmatch(r"media-analysis: ID: 'nonsense' is not an id, .*\n", told.stderr)

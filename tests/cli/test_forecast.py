@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from media_analysis.cli.forecast import draw_bar, short_size
+from media_analysis.cli.forecast import draw_bar
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.cli.commands import run
@@ -46,9 +46,9 @@ async def days_of(runtime: Runtime, count: int) -> list[str]:
 async def test_a_program_gets_a_table_of_exact_numbers(runtime: Runtime, environment: dict[str, str]) -> None:
     told = run("forecast", "--days", "3", "--lifetime", "frames=1d", **environment)
 
-    rows = [re.split(r"\s*│\s*", line.strip("│ ")) for line in told.stdout.splitlines() if line.startswith("│")]
+    rows = [line.split() for line in told.stdout.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)]
     assert told.returncode == 0, told.stderr
-    assert re.findall(r"\w+", told.stdout.splitlines()[1])[:5] == [
+    assert re.findall(r"\w+", told.stdout.splitlines()[0])[:5] == [
         "date",
         "due_files",
         "due_bytes",
@@ -76,9 +76,9 @@ async def test_people_get_a_chart_with_the_quota_across_it(runtime: Runtime, env
     assert bars == sorted(bars)
     assert bars[0] < bars[-1]
     assert all("┃" in line for line in lines[1:9])
-    assert lines[8].split()[1:5] == ["0", "0B", "1.0KiB", "9.0KiB"]
+    assert re.search(r" 0 +0 B +1\.0 KiB +9\.0 KiB ", lines[8])
     full_on = (await days_of(runtime, 6))[5]
-    assert f"the quota of frames (6KiB) is passed on {full_on}" in " ".join(lines)
+    assert f"the quota of frames (6.0 KiB) is passed on {full_on}" in " ".join(lines)
 
 
 @pytest.mark.usefixtures("stored")
@@ -124,14 +124,6 @@ def test_a_lifetime_nobody_understands_is_refused_with_an_example(word: str, env
 @pytest.mark.parametrize("days", ["0", "367", "many"])
 def test_days_out_of_range_are_refused(days: str, environment: dict[str, str]) -> None:
     assert run("forecast", "--days", days, **environment).returncode == 2
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "written"),
-    [(0, "0B"), (999, "999B"), (1000, "1.0KiB"), (1536, "1.5KiB"), (150 * KIB, "150KiB"), (KIB**3, "1.0GiB")],
-)
-def test_sizes_are_written_short(size_bytes: int, written: str) -> None:
-    assert short_size(size_bytes) == written
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ async def test_a_file_is_held_as_an_administrator_would_and_released(
     released = run("release", str(stored.id), **environment)
 
     assert (held.returncode, released.returncode) == (0, 0), held.stderr + released.stderr
-    assert held.stdout == f"held {stored.id} until 2090-01-01 00:00:00 UTC\n"
+    assert held.stdout == f"held {stored.id} until 2090-01-01T00:00:00Z\n"
     assert (row["held_until"], row["hold_reason"], row["held_by"]) == (
         datetime(2090, 1, 1, tzinfo=UTC),
         "a court asked",
@@ -77,7 +77,7 @@ async def test_spans_count_from_now(
         (("hold", "--reason", ""), "--reason"),
         (("hold", "--reason", "a\x07b"), "--reason"),
         (("hold", "--reason", "r", "--until", "tomorrow"), "--until"),
-        (("hold", "--reason", "r", "--until", "2090-01-01T00:00"), "--until"),
+        (("hold", "--reason", "r", "--until", "2090-13-01"), "--until"),
         (("hold", "--reason", "r", "--until", "2020-01-01T00:00Z"), "no such file"),
         (("hold", "--reason", "r", "--for", "soon"), "--for"),
         (("hold", "--reason", "r", "--for", "indefinite"), "--for"),

@@ -91,7 +91,7 @@ async def test_what_is_skipped_and_what_falls_due_is_said_in_words(environment: 
     imported = run("import", folder, "--category", "temp", **environment)
 
     assert imported.returncode == 0, imported.stderr
-    assert "adopted 1 files, 5B; 0 were known already" in imported.stdout
+    assert "adopted 1 files, 5 B; 0 were known already" in imported.stdout
     assert "skipped 1 (link)" in imported.stdout
     assert "1 of them are past their lifetime" in imported.stdout
 
@@ -99,7 +99,7 @@ async def test_what_is_skipped_and_what_falls_due_is_said_in_words(environment: 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["/nowhere/at/all", "--category", "clips"], "no such directory"),
+        (["/nowhere/at/all", "--category", "clips"], "is no directory"),
         (["/", "--category", "clips"], "the store lies inside it"),
         ([".", "--category", "clips", "--in-place"], "only a tree inside the store"),
         ([".", "--category", "clips", "--owner", "no body"], "--owner"),

@@ -139,7 +139,7 @@ async def test_what_is_refused_is_said_in_words_and_by_the_exit_code(environment
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["/nowhere/at/all"], "no such directory"),
+        (["/nowhere/at/all"], "is no directory"),
         (["/"], "the store lies inside it"),
         ([".", "--owner", "no body"], "--owner"),
     ],

@@ -55,14 +55,14 @@ async def test_a_job_is_created_as_asked_for_its_sources_owner_and_found_again(
     ("arguments", "said"),
     [
         (("dance", "--owner", "alice"), "there is no kind 'dance' of job"),
-        (("probe", "--parameters", "{"), "--parameters: is not JSON"),
-        (("probe", "--parameters", "[]"), "--parameters: must be a JSON object"),
+        (("probe", "--parameters", "{"), "--parameters: '{' is not JSON"),
+        (("probe", "--parameters", "[]"), "--parameters: '[]' is not a JSON object"),
         (
             ("frames", "--source", str(uuid4()), "--owner", "alice", "--parameters", '{"every_seconds": -1}'),
             "every_seconds",
         ),
         (("probe", "--owner", "alice"), "source_file_ids"),
-        (("external", "--parameters", '{"analyser": "a"}'), "--owner: is needed"),
+        (("external", "--parameters", '{"analyser": "a"}'), "--owner: a job without a source needs an owner"),
         (("probe", "--source", str(uuid4()), "--owner", "alice"), "is not a stored file of this owner"),
         (("probe", "--owner", "alice", "--ttl", "soon"), "--ttl: "),
     ],

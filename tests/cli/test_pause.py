@@ -68,8 +68,8 @@ async def test_without_the_right_number_nothing_is_resumed(
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
-        (("resume",), 1, "PAUSE_ID"),
-        (("resume", "--all", str(uuid4())), 1, "PAUSE_ID"),
+        (("resume",), 1, "ID: give"),
+        (("resume", "--all", str(uuid4())), 1, "ID: give"),
         (("resume", str(uuid4()), "--confirm", "0"), 1, "no such pause"),
         (("resume", "--all", "--confirm", "-1"), 2, "--confirm"),
         (("pause",), 2, "--reason"),

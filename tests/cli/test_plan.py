@@ -37,7 +37,7 @@ def test_a_plan_is_made_shown_and_listed(due: list[MediaFile], environment: dict
     listed = run("plan", "list", **environment)
 
     assert (plan["files"], plan["bytes"], plan["created_by"]) == (2, 10, "command line")
-    assert f"plan {plan['id']}: 2 files, 10B, to be applied before 20" in shown.stdout
+    assert f"plan {plan['id']}: 2 files, 10 B, to be applied before 20" in shown.stdout
     assert f"hash {plan['hash']}" in shown.stdout
     assert all(str(file.id) in shown.stdout for file in due[:2])
     assert plan["id"] in listed.stdout
@@ -56,8 +56,8 @@ async def test_an_applied_plan_takes_its_files_and_tells_of_the_others(
 
     assert (wrong.returncode, done.returncode, again.returncode) == (1, 0, 1)
     assert "this is not the hash of the plan" in wrong.stderr
-    assert "removed 2 files, 8B (completed)" in done.stdout
-    assert f"{due[0].id} │ changed" in done.stdout
+    assert "removed 2 files, 8 B (completed)" in done.stdout
+    assert f"{due[0].id}  changed" in done.stdout
     assert "1 files are no longer what they were and stay" in done.stderr
     assert "the plan was applied already" in again.stderr
     assert "applied by sweep" in shown.stdout

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import sys
 from pathlib import Path
 
@@ -63,8 +64,8 @@ async def test_show_tells_every_rule_and_where_the_policy_is_from(
 
     assert before.returncode == 0, before.stderr
     assert f"policy {version}, as configured" in before.stdout
-    (clips,) = (line.split("│")[1:-1] for line in before.stdout.splitlines() if "clips" in line)
-    assert [cell.strip() for cell in clips] == ["clips", "1h", "none", "1GiB", "1GiB", "900MiB", "2", "*/15 * * * *"]
+    (clips,) = (re.split(r"  +", line.strip()) for line in before.stdout.splitlines() if "clips" in line)
+    assert clips == ["clips", "1h", "-", "1.0 GiB", "1.0 GiB", "900.0 MiB", "2", "*/15 * * * *"]
     assert "applied over the configured one" in after.stdout
     assert (told["configured"], told["categories"]["frames"]["lifetime_seconds"]) == (False, 86_400)
 

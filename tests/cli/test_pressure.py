@@ -36,8 +36,8 @@ async def test_it_shows_levels_and_who_goes_next_and_deletes_nothing(
     shown = run("pressure", "--preview", "2", **environment)
 
     assert shown.returncode == 0, shown.stderr
-    assert "90KiB" in shown.stdout
-    assert "30KiB" in shown.stdout
+    assert "90.0 KiB" in shown.stdout
+    assert "30.0 KiB" in shown.stdout
     assert str(clips[1]) in shown.stdout
     assert str(clips[2]) not in shown.stdout
     assert await living(database) == set(clips)
@@ -48,7 +48,7 @@ async def test_it_relieves_and_says_what_it_did(clips: list[UUID], environment: 
     again = run("pressure", "--relieve", **environment)
 
     assert relieved.returncode == 0, relieved.stderr
-    assert "category:clips: wanted 30KiB, freed 30KiB (1 files and 0 of the trash)" in relieved.stdout
+    assert "category:clips: wanted 30.0 KiB, freed 30.0 KiB (1 files and 0 of the trash)" in relieved.stdout
     assert "nothing is under pressure" in again.stdout
     assert await buried(database) == {clips[0]}
 

@@ -1,9 +1,14 @@
 """`session create`: a token on standard output, refusals in a sentence."""
 
 import hashlib
+import json
+from datetime import timedelta
 
 import pytest
 
+from media_analysis.errors import TokenRejected
+from media_analysis.runtime import Runtime
+from media_analysis.sessions.roles import Role
 from tests.cli.commands import run
 from tests.conftest import fetch
 
@@ -43,3 +48,20 @@ async def test_what_cannot_be_a_session_is_refused_in_one_sentence(
     assert refused.stderr.startswith(f"media-analysis: {named}")
     assert refused.stderr.count("\n") == 1
     assert await fetch(database, "SELECT * FROM user_sessions") == []
+
+
+async def test_sessions_are_listed_and_one_is_revoked_by_the_end_of_its_id(
+    runtime: Runtime, environment: dict[str, str]
+) -> None:
+    made, token = await runtime.sessions.create(owner="alice", role=Role.USER, ttl=timedelta(hours=1))
+
+    revoked = run("session", "revoke", f"…{made.id.hex[-12:]}", **environment)
+    listed = run("session", "list", **environment)
+    (told,) = json.loads(run("session", "list", "--owner", "alice", "--json", **environment).stdout)
+
+    assert (revoked.returncode, revoked.stdout) == (0, f"revoked {made.id}\n")
+    assert str(made.id) in listed.stdout
+    assert token not in listed.stdout
+    assert (told["id"], told["role"], told["revoked_at"] is None) == (str(made.id), "user", False)
+    with pytest.raises(TokenRejected):
+        await runtime.sessions.authenticate(token)

@@ -77,7 +77,7 @@ async def test_a_rehearsal_tells_what_would_go_and_removes_nothing(
     rehearsed = run("sweep", "--dry-run", **environment)
 
     assert rehearsed.returncode == 0
-    assert "would remove 3 files, 13B (completed)" in rehearsed.stdout
+    assert "would remove 3 files, 13 B (completed)" in rehearsed.stdout
     assert await left(database) == ["clips", "temp", "temp", "uploads"]
     assert objects(runtime) == 4
 
@@ -88,7 +88,7 @@ async def test_what_goes_to_the_trash_is_told_apart(
     swept = run("sweep", DELETION_STRATEGY="soft", **environment)
 
     assert swept.returncode == 0
-    assert "removed 0 files, 0B; sent 3 files, 13B, to the trash (completed)" in swept.stdout
+    assert "removed 0 files, 0 B; sent 3 files, 13 B, to the trash (completed)" in swept.stdout
     assert objects(runtime) == 4
 
 

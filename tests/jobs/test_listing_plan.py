@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from media_analysis.db.base import Base
-from media_analysis.jobs.models import JobStatus
+from media_analysis.db.ids import beginning_with, ending_with
+from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import JobFilter, select_jobs
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
@@ -101,3 +102,15 @@ def test_nothing_loads_rows_behind_the_back_of_a_query() -> None:
     ]
 
     assert lazy == []
+
+
+async def test_the_end_or_the_beginning_of_an_id_is_looked_up_in_an_index(runtime: Runtime) -> None:
+    page = await runtime.jobs.list(JobFilter(), before=None, limit=1)
+    digits = page.views[0].job.id.hex
+
+    end = await explain(runtime, ending_with(AnalysisJob.id, digits[-12:], limit=6))
+    beginning = await explain(runtime, beginning_with(AnalysisJob.id, digits[:4], limit=6))
+
+    assert (end.indexes, beginning.indexes) == ({"ix_analysis_jobs_id_end"}, {"pk_analysis_jobs"})
+    assert end.rows_read < 10
+    assert beginning.rows_read <= 6

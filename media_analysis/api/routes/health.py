@@ -13,6 +13,7 @@ from media_analysis.archive.figures import FigureService
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
 from media_analysis.retention.duties import DutyService
 from media_analysis.retention.models import Pause
+from media_analysis.units import format_instant
 
 router = APIRouter(tags=["health"])
 
@@ -123,4 +124,4 @@ async def _deletion(services: Services) -> str:
 
 def _told(pause: Pause) -> str:
     where = "" if pause.category is None else f"{pause.category.value}: "
-    return f"{where}{pause.reason} (since {pause.paused_at:%Y-%m-%dT%H:%M:%SZ})"
+    return f"{where}{pause.reason} (since {format_instant(pause.paused_at)})"

@@ -14,6 +14,7 @@ from media_analysis.retention.guard.pauses import Finding, Observe, add_pause, f
 from media_analysis.retention.guard.weighing import sum_due
 from media_analysis.retention.models import Pause, PauseCause
 from media_analysis.storage.category import Category
+from media_analysis.units import format_instant
 
 
 def steady() -> float:
@@ -99,7 +100,7 @@ class ClockService:
     def _compare_stored(self, now: datetime, seen_at: datetime | None) -> str | None:
         if seen_at is None:
             return None
-        noted = f"the clock says {now:%Y-%m-%d %H:%M:%S} UTC, and {seen_at:%Y-%m-%d %H:%M:%S} UTC was noted before"
+        noted = f"the clock says {format_instant(now)}, and {format_instant(seen_at)} was noted before"
         if now < seen_at - self.limits.jump:
             return f"{noted}: it went back"
         if now > seen_at + self.limits.downtime:
@@ -116,8 +117,8 @@ class ClockService:
         if least - self.limits.jump.total_seconds() <= advance <= most + self.limits.jump.total_seconds():
             return None
         return (
-            f"the clock jumped: it says {reading.now:%Y-%m-%d %H:%M:%S} UTC, "
-            f"{round(most)} seconds after {before.now:%Y-%m-%d %H:%M:%S} UTC"
+            f"the clock jumped: it says {format_instant(reading.now)}, "
+            f"{round(most)} seconds after {format_instant(before.now)}"
         )
 
 

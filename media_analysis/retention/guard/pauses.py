@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
+from media_analysis.db.ids import find_ids
 from media_analysis.db.instance import Instance
 from media_analysis.errors import ConfirmationNeeded, DeletionPaused, PauseNotFound
 from media_analysis.files.audit import Act, Action, add_events
@@ -171,6 +172,11 @@ class PauseService:
                 return []
             _require_confirmation(pauses, confirm)
             return await _end(session, pauses, by=by)
+
+    async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
+        """Return the ids of pauses that begin or end with these hexadecimal digits."""
+        async with self.db.read_only() as session:
+            return await find_ids(session, Pause.id, digits, limit=limit)
 
     async def list(self, *, is_open: bool | None = None, limit: int = 500) -> Sequence[Pause]:
         """Return pauses, latest first: those that are open, those that ended, or both."""

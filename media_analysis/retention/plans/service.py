@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
+from media_analysis.db.ids import find_ids
 from media_analysis.errors import PlanNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
@@ -99,6 +100,11 @@ class PlanService:
         if found is None:
             raise PlanNotFound(plan_id)
         return found
+
+    async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
+        """Return the ids of plans that begin or end with these hexadecimal digits."""
+        async with self.db.read_only() as session:
+            return await find_ids(session, Plan.id, digits, limit=limit)
 
     async def list(self, *, before: UUID | None, limit: int) -> PlanPage:
         """Return one page of plans, newest first."""

@@ -16,6 +16,7 @@ from media_analysis.retention.pressure.foresight import Eviction, count_barred, 
 from media_analysis.retention.pressure.levels import CategoryLevel, DiskLevel, get_used_bytes, list_used_bytes
 from media_analysis.retention.pressure.outcome import Blocked
 from media_analysis.storage.category import Category
+from media_analysis.units import format_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _why(eviction: Eviction, rules: CategoryRules) -> str:
     match stage:
         case Stage.TRASH:
             since = candidate.trashed_at or candidate.created_at
-            return f"in the trash since {since:%Y-%m-%d %H:%M} UTC, and trash goes first"
+            return f"in the trash since {format_instant(since)}, and trash goes first"
         case Stage.OLDEST if eviction.rule is not RetentionRule.PRESSURE:
             return "expired already, and the sweep has not come by yet"
         case Stage.OLDEST if eviction.beyond_share:

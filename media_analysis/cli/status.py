@@ -1,0 +1,168 @@
+"""`media-analysis status`: how everything stands, on one screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from media_analysis.cli.console import AsJson, ConfigFile, DataDir, complain, instant, load, out, run, say
+from media_analysis.cli.services import with_services
+from media_analysis.cli.tables import Size, tabulate
+from media_analysis.errors import MediaAnalysisError
+from media_analysis.storage.category import Category
+from media_analysis.units import format_size, round_size
+
+if TYPE_CHECKING:
+    from media_analysis.retention.models import Pause
+    from media_analysis.retention.status import Backlog, StorageStats
+    from media_analysis.runtime import Runtime
+    from media_analysis.settings import Settings
+
+PROBE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What database and store say."""
+
+    postgres: str
+    stats: StorageStats
+    backlog: Backlog
+    jobs: Mapping[str, int]
+    pauses: Sequence[Pause]
+    problems: Sequence[str]
+    next_sweeps: Mapping[Category, datetime | None]
+
+
+def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Print how service, database, store and jobs stand; exit code 1 when something is wrong."""
+    settings = load(config, data_dir).settings
+    told = {
+        "version": version("media-analysis"),
+        "data_dir": str(settings.data_dir.resolve()),
+        "store": str(settings.places.root),
+        "service": _service(settings),
+    }
+    try:
+        found = run(with_services(settings, _look))
+    except MediaAnalysisError as error:
+        _print_unreachable(told, error, as_json=as_json)
+        raise typer.Exit(1) from error
+    if as_json:
+        out.print_json(json.dumps({**told, **_document(found)}))
+    else:
+        _print(told, found)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def _service(settings: Settings) -> str:
+    """Return what answers where the service listens; `serve` may have been told another port."""
+    import http.client
+
+    host, port = settings.server.host, settings.server.port
+    try:
+        connection = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        return f"nothing answers at http://{host}:{port}"
+    return f"{'ready' if answer.status == http.client.OK else 'not ready'} at http://{host}:{port}"
+
+
+async def _server(runtime: Runtime) -> str:
+    from media_analysis.db.health import describe_server
+
+    async with runtime.db.read_only() as session:
+        return await describe_server(session)
+
+
+async def _look(runtime: Runtime) -> Status:
+    from media_analysis.settings.options import next_tick
+
+    stats, now = await runtime.status.stats(owner=None), await runtime.db.now()
+    tick = next_tick(runtime.settings)
+    rules = {} if stats.policy is None else stats.policy.rules
+    return Status(
+        postgres=await _server(runtime),
+        stats=stats,
+        backlog=await runtime.status.backlog(),
+        jobs=await runtime.jobs.count_open(),
+        pauses=await runtime.pauses.list(is_open=True),
+        problems=await runtime.status.problems(),
+        next_sweeps={kind: tick(rule.schedule, now) if rule.schedule else None for kind, rule in rules.items()},
+    )
+
+
+def _print_unreachable(told: Mapping[str, str], error: MediaAnalysisError, *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps({**told, "problems": [str(error)]}))
+        return
+    _print_facts(told)
+    complain(str(error))
+
+
+def _print_facts(facts: Mapping[str, str]) -> None:
+    for name, text in facts.items():
+        say(f"{name.replace('_', ' '):<10} {text}")
+
+
+def _print(told: Mapping[str, str], found: Status) -> None:
+    capacity = found.stats.capacity
+    jobs = ", ".join(f"{count} {name}" for name, count in found.jobs.items())
+    free = f"{round_size(capacity.free_bytes)} of {round_size(capacity.total_bytes)} free"
+    late = max(found.backlog.lag_seconds.values(), default=0.0)
+    _print_facts(
+        {
+            **told,
+            "store": f"{told['store']}, {free}",
+            "database": found.postgres,
+            "jobs": jobs,
+            "deletion": f"{len(found.pauses)} pauses, {found.backlog.dead_letters} given up, {late:.0f} s late",
+        }
+    )
+    say("")
+    tabulate(("category", "files", "used", "quota", "next sweep"), [_row(found, category) for category in Category])
+    for problem in found.problems:
+        complain(problem)
+
+
+def _row(found: Status, category: Category) -> tuple[str | int | Size, ...]:
+    usage, quota = found.stats.usage[category], found.stats.quotas.get(category)
+    at = found.next_sweeps.get(category)
+    return (
+        *(category.value, usage.files, Size(usage.size_bytes)),
+        *("" if quota is None else format_size(quota), instant(at, "")),
+    )
+
+
+def _document(found: Status) -> dict[str, Any]:
+    return {
+        "database": found.postgres,
+        "free_bytes": found.stats.capacity.free_bytes,
+        "total_bytes": found.stats.capacity.total_bytes,
+        "jobs": dict(found.jobs),
+        "pauses": [{"id": str(pause.id), "reason": pause.reason, "files": pause.files} for pause in found.pauses],
+        "open_purges": found.backlog.open_purges,
+        "dead_letters": found.backlog.dead_letters,
+        "problems": list(found.problems),
+        "categories": {category.value: _category(found, category) for category in Category},
+    }
+
+
+def _category(found: Status, category: Category) -> dict[str, Any]:
+    usage, at = found.stats.usage[category], found.next_sweeps.get(category)
+    return {
+        "files": usage.files,
+        "size_bytes": usage.size_bytes,
+        "quota_bytes": found.stats.quotas.get(category),
+        "lag_seconds": found.backlog.lag_seconds.get(category, 0.0),
+        "next_sweep_at": None if at is None else at.isoformat(),
+    }
