@@ -75,10 +75,8 @@ RETENTION_REACHED: Final = {
     "plan.begun": 1,
     "plan.claiming": 1,
     "plan.claimed": 1,
-    "evict.claiming": 2,
-    "evict.claimed": 2,
-    "room.making": 1,
-    "room.made": 1,
+    "evict.claiming": 3,
+    "evict.claimed": 3,
 }
 """What the scenario of things that come back reaches beside what the other one does, or with another meaning."""
 
@@ -90,6 +88,8 @@ RETENTION_KILLS: Final = [
     "job.deleted:2",
     "delete.requesting:3",  # a secure deletion, after one into the trash
     "delete.requested:3",
+    "evict.claiming:2",  # of a relief, after the room that an upload made itself
+    "evict.claimed:2",
 ]
 
 _CLAIMED: Final = frozenset({"job.claiming", "job.claimed", "job.discarding", "job.discarded"})
