@@ -169,7 +169,7 @@ def test_a_listing_shows_values_with_units_origins_and_variables() -> None:
     rows = {row.path: row for row in effective(load_settings(environ=environ))}
 
     quota = rows["storage.quotas.temp"]
-    assert (quota.value, quota.text, quota.origin) == (1536 * 2**20, "1536MiB", "environment STORAGE_QUOTA_TEMP")
+    assert (quota.value, quota.text, quota.origin) == (1536 * 2**20, "1.5 GiB", "environment STORAGE_QUOTA_TEMP")
     assert rows["storage.retention.clips"].text == "90m"
     assert rows["storage.retention.outputs"].text == "indefinite"
     assert rows["storage.accept.temp"].text == "everything"

@@ -90,12 +90,12 @@ def test_marks_that_were_not_given_follow(
     [
         (
             {"STORAGE_LOW_WATER_CLIPS": "900MiB", "STORAGE_QUOTA_CLIPS": "500MiB"},
-            "STORAGE_LOW_WATER_CLIPS (environment) is '900MiB': above the high mark of clips, which is 500MiB; ",
+            "STORAGE_LOW_WATER_CLIPS (environment) is '900MiB': above the high mark of clips, which is 500.0 MiB; ",
         ),
         (
             {"STORAGE_HIGH_WATER_TEMP": "6GiB"},
             (
-                "STORAGE_HIGH_WATER_TEMP (environment) is '6GiB': above storage.quotas.temp, which is 5GiB: "
+                "STORAGE_HIGH_WATER_TEMP (environment) is '6GiB': above storage.quotas.temp, which is 5.0 GiB: "
                 "uploads would be refused before pressure evicts anything; allowed:"
             ),
         ),
@@ -194,9 +194,9 @@ def test_a_mark_in_force_that_a_tree_contradicts_is_named() -> None:
     lines = refusal({"storage": {"quotas": {"frames": "30GiB", "temp": "1GiB"}}}, base).splitlines()
 
     assert [line.partition("; allowed")[0] for line in lines] == [
-        "storage.low_water.frames (policy in force) is '40GiB': above the high mark of frames, which is 30GiB",
+        "storage.low_water.frames (policy in force) is '40.0 GiB': above the high mark of frames, which is 30.0 GiB",
         (
-            "storage.high_water.temp (policy in force) is '4GiB': above storage.quotas.temp, which is 1GiB: "
+            "storage.high_water.temp (policy in force) is '4.0 GiB': above storage.quotas.temp, which is 1.0 GiB: "
             "uploads would be refused before pressure evicts anything"
         ),
     ]
