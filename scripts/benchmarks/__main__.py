@@ -1,12 +1,16 @@
 """`scripts/bench sweep | register | retention | analyze | queue | archive`: run one, print and write its ratios."""
 
 import argparse
+import asyncio
 import json
 import os
 import platform
+import signal
+import sys
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import uvloop
 
@@ -14,6 +18,7 @@ from media_analysis.telemetry.logs import configure_logging
 from scripts.benchmarks import analyze, archive, archive_answers, queue, register, retention, stage, sweep
 
 ARCHIVE_PARTS = ["race", "many", "answers"]
+STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
@@ -136,8 +141,24 @@ def show(name: str, figures: dict[str, Any], indent: int = 0) -> None:
             print(f"{'  ' * indent}  {key:28} {f'{value:,.3f}' if isinstance(value, float) else value}")
 
 
+def leave(number: int, _: object = None) -> NoReturn:
+    """End as a shell says it of a signal, by way of everything that is to be stopped and removed."""
+    sys.exit(128 + number)
+
+
+async def stoppable(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Let signals cancel the work, so that its PostgreSQL is stopped."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in STOPPED_BY:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await work
+
+
 def main() -> None:
     options = parse()
+    for number in STOPPED_BY:
+        signal.signal(number, leave)
     configure_logging(style="console", level="WARNING")
     benches = {
         "sweep": run_sweep,
@@ -151,7 +172,10 @@ def main() -> None:
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)
     place = stage.own_filesystem(12) if owned else stage.temporary_directory()
     with place as directory:
-        figures = uvloop.run(work(options, directory))
+        try:
+            figures = uvloop.run(stoppable(work(options, directory)))
+        except asyncio.CancelledError:
+            leave(signal.SIGTERM)
     about = {"at": datetime.now(UTC).isoformat(), "cores": os.cpu_count(), "python": platform.python_version()}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{options.bench}.json").write_text(json.dumps({**about, **figures}, indent=2) + "\n")
