@@ -19,7 +19,6 @@ LOCK_ORDER: Final = (
     "instance",
     "category_policies",
     "pauses",
-    "duties",
     "sweeps",
     "plans",
     "analysis_jobs",
@@ -98,7 +97,7 @@ _LOCKING = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+UPDATE|UPDATE|KEY\s+SHARE|SHARE)\b
 _CHANGING = re.compile(r"\bINSERT\s+INTO\b|\bDELETE\s+FROM\b|(?<!FOR )(?<!KEY )(?<!DO )\bUPDATE\s+(?!SET\b)\w")
 _ADVISORY = re.compile(r"\bpg_advisory_xact_lock\(")
 _QUERY = re.compile(r"(\w+) AS (?:MATERIALIZED )?\(")
-_NAMED = re.compile(r"\b(?:FROM|JOIN)\s+([\w.]+)(?:\s+AS\s+(\w+))?")
+_NAMED = re.compile(r"(?<!DISTINCT )\b(?:FROM|JOIN)\s+([\w.]+)(?:\s+AS\s+(\w+))?")
 
 
 def _level(text: str, end: int) -> str:

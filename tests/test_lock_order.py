@@ -21,6 +21,7 @@ from tests.lock_order import locked_by, violation_of
             ["x"],
         ),
         ("UPDATE y SET a = (SELECT 1)", [], []),
+        ("SELECT 1 FROM x WHERE a IS NOT DISTINCT FROM CAST(b AS text) FOR UPDATE", ["x"], []),
         ("SELECT pg_advisory_xact_lock(1)", ["advisory"], []),
     ],
 )
