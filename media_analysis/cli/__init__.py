@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from typer.exceptions import TyperException
 
 from media_analysis.cli.deferred import Deferred, group_of
 from media_analysis.errors import MediaAnalysisError
+
+if TYPE_CHECKING:
+    from typer import Context
 
 COMMANDS: Final = tuple(
     Deferred(name, f"{__name__}.{target}", short_help)
@@ -71,11 +75,29 @@ def media_analysis(
 
 
 def main() -> None:
-    """Run a command; what it refuses to do is one sentence on standard error and exit code 1."""
+    """Run a command; what is refused is one sentence on standard error: exit code 1, or 2 if no command reads so."""
     try:
-        app()
+        code = app(prog_name="media-analysis", standalone_mode=False)
     except MediaAnalysisError as error:
+        sentence, code = str(error), 1
+    except TyperException as error:
+        sentence, code = _usage(error), error.exit_code
+    except typer.Abort:
+        sentence, code = "aborted", 1
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+    if sentence:
         from media_analysis.cli.console import complain
 
-        complain(str(error))
-        sys.exit(1)
+        complain(sentence)
+    sys.exit(code)
+
+
+def _usage(error: TyperException) -> str:
+    """Return what is wrong with a command line and where help is; nothing where help was printed already."""
+    said = " ".join(error.format_message().split())
+    for framework, ours in (("Value error, ", ""), ("Input should be", "it should be")):
+        said = said.replace(framework, ours)
+    context: Context | None = getattr(error, "ctx", None)
+    where = "media-analysis" if context is None else context.command_path
+    return said and f"{said.rstrip('.')}; see {where} --help"

@@ -70,7 +70,7 @@ def list_archived(
     else:
         header = ("job", "run", "owner", "archived", "ends", "files", "bytes", "packed")
         rows = [_row(*each) for each in zip(page.jobs, held, strict=True)]
-        tabulate(header, rows, empty="no run is archived that fits")
+        tabulate(header, rows, empty="no run is archived that fits", piped=("run", "bytes"))
     if page.next_after is not None:
         report(f"there are more; the {limit} last archived are shown")
 

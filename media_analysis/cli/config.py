@@ -45,7 +45,8 @@ def _print_narrow(rows: Sequence[Row]) -> None:
     for row in rows:
         sections.setdefault(row.path.rpartition(".")[0], []).append(row)
     for section, members in sections.items():
-        out.print(Text(section, style="bold"))
+        if section:
+            out.print(Text(section, style="bold"))
         for row in members:
             name = f"  {row.path.rpartition('.')[2]}"
             out.print(Text.assemble(name, " = ", (row.text, "bold"), (f"  ({row.origin})", "dim")), soft_wrap=True)

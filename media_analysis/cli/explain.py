@@ -125,6 +125,7 @@ def _print_job(told: JobExplanation) -> None:
         tabulate(
             ("category", "state", "files", "bytes", "held", "first goes", "last goes"),
             [_part(one) for one in told.sums],
+            piped=("held", "last goes"),
         )
     _print_blockers(told.blockers)
     if told.items:

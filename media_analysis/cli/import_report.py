@@ -17,7 +17,7 @@ def print_report(report: ImportReport) -> None:
     told = [each for each in report.outcomes if each.fate in TOLD and each.life is not None]
     if told:
         header = ("", "name", "fate", "files", "bytes", "created", "archived", "deleted")
-        tabulate(header, [_row(each) for each in told])
+        tabulate(header, [_row(each) for each in told], piped=("created", "archived"))
     for each in _fated(report, Fate.SKIPPED):
         say(f"skipped {each.name}: {each.reason}")
     for each in _fated(report, Fate.REFUSED):

@@ -47,6 +47,7 @@ def files(
             for file in found
         ],
         empty="the job has no files",
+        piped=("at",),
     )
 
 

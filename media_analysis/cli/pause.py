@@ -84,7 +84,7 @@ def pauses(
 
     found = run(with_services(load(config, data_dir).settings, look))
     header = ("id", "category", "cause", "files", "since", "by", "resumed", "reason")
-    tabulate(header, [_row(pause) for pause in found], empty="nothing is paused")
+    tabulate(header, [_row(pause) for pause in found], empty="nothing is paused", piped=("by",))
 
 
 async def _pick(pauses: PauseService, wanted: UUID | None) -> Sequence[Pause]:

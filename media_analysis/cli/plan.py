@@ -66,6 +66,7 @@ def list_plans(
             for plan, status in page.plans
         ],
         empty="there is no plan; make one with media-analysis plan create",
+        piped=("by",),
     )
 
 

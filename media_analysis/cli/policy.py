@@ -140,10 +140,10 @@ def _print_preview(found: Preview) -> None:
     touched = {kind: impact for kind, impact in found.categories.items() if impact.files or impact.changes}
     if touched:
         header = ("category", "change", "files", "bytes", "owners", "earliest deletion", "due at once", "held")
-        tabulate(header, [(kind.value, *_impact(impact)) for kind, impact in touched.items()])
+        tabulate(header, [(kind.value, *_impact(impact)) for kind, impact in touched.items()], piped=("owners", "held"))
     if found.largest:
         columns = ("largest", "owner", "category", "size", "expires", "would expire")
-        tabulate(columns, [_moved(file) for file in found.largest])
+        tabulate(columns, [_moved(file) for file in found.largest], piped=("category",))
     out.print(_conclusion(found), soft_wrap=True, highlight=False)
 
 

@@ -53,6 +53,7 @@ def list_purges(
             for letter in found
         ],
         empty="no deletion was given up",
+        piped=("first object",),
     )
 
 

@@ -62,15 +62,16 @@ def list_sessions(
         out.print_json(json.dumps([_document(each) for each in page.sessions]))
     else:
         tabulate(
-            ("session", "owner", "role", "made", "last seen", "ends", "revoked"),
+            ("session", "owner", "role", "made", "last seen", "ends"),
             [
                 (
                     *(each.id, each.owner, each.role.value, each.created_at, each.last_seen_at or "never"),
-                    *(each.expires_at, each.revoked_at),
+                    each.expires_at if each.revoked_at is None else "revoked",
                 )
                 for each in page.sessions
             ],
             empty="there is no session that fits; make one with media-analysis session create",
+            piped=("made",),
         )
     if page.next_before is not None:
         report(f"there are more; the {limit} newest are shown")

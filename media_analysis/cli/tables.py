@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
@@ -44,10 +44,12 @@ def short_id(row_id: UUID) -> str:
     return f"…{row_id.hex[-SHORT_DIGITS:]}"
 
 
-def tabulate(header: Sequence[str], rows: Sequence[Sequence[Cell]], *, empty: str = "") -> None:
-    """Print rows on standard output; in a terminal, texts fold and columns without a word are left out.
+def tabulate(
+    header: Sequence[str], rows: Sequence[Sequence[Cell]], *, empty: str = "", piped: Collection[str] = ()
+) -> None:
+    """Print rows on standard output, or where there is none what is said instead of an `empty` table.
 
-    Where there is no row, `empty` is said instead.
+    In a terminal texts fold, and columns without a word are left out; so are those that are only `piped`, for room.
     """
     if not rows and empty:
         say(empty)
@@ -59,7 +61,11 @@ def tabulate(header: Sequence[str], rows: Sequence[Sequence[Cell]], *, empty: st
         out.print(table)
         return
     shown = [[_short(cell) for cell in row] for row in rows]
-    used = [number for number, _ in enumerate(header) if not rows or any(row[number] for row in shown)]
+    used = [
+        number
+        for number, name in enumerate(header)
+        if name not in piped and (not rows or any(row[number] for row in shown))
+    ]
     header, shown = [header[n] for n in used], [[row[n] for n in used] for row in shown]
     rows = [[row[n] for n in used] for row in rows]
     roomy, tight = (_table(header, shown, rows, gap=gap) for gap in _GAPS)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from media_analysis.cli import COMMANDS
-from tests.cli.commands import clean
+from tests.cli.commands import clean, run
 from tests.processes import ROOT
 
 PROGRAM = """
@@ -81,3 +81,30 @@ def test_help_version_and_completion_load_nothing_of_the_service_and_config_only
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_of_the_list_is_one(command: Any) -> None:
     assert command.load().name == command.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("hodl",), "No such command 'hodl'. Did you mean 'hold'?; see media-analysis --help"),
+        (
+            ("job", "list", "--statu", "x"),
+            "No such option: --statu (Possible options: --status); see",
+        ),
+        (("pressure", "--preview", "0"), "Invalid value for '--preview': it should be greater than or equal to 1; see"),
+        (("sweep", "--category", "nope"), "Invalid value for '--category': 'nope' is not one of 'uploads', 'frames'"),
+        (("explain",), "Missing argument 'ID'; see media-analysis explain --help"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_answered_in_one_sentence(arguments: tuple[str, ...], said: str) -> None:
+    refused = run(*arguments)
+
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert said in refused.stderr
+
+
+def test_nothing_at_all_is_answered_with_help() -> None:
+    answered = run()
+
+    assert answered.returncode == 2
+    assert "Owns media files from upload to deletion." in answered.stdout + answered.stderr
