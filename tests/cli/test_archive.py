@@ -102,7 +102,7 @@ async def test_a_failure_is_told_with_its_reason(runtime: Runtime, environment: 
 
     assert (done.returncode, as_json.returncode) == (1, 1)
     assert f"{broken.job.folder_name}: " in done.stderr
-    assert f"has only {len(content) - 1} of {len(content)} bytes" in done.stderr
+    assert f"size is {len(content) - 1}, not {len(content)}" in done.stderr
     assert await archived_ids(database) == {sound.id}
     (told,) = json.loads(as_json.stdout)["runs"]
     assert (told["job_id"], told["status"], told["error"]["code"]) == (str(broken.id), "failed", "archive_damaged")
