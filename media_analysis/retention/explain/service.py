@@ -36,6 +36,7 @@ from media_analysis.retention.explain.summary import JobSummary, summarise
 from media_analysis.retention.explain.timeline import tell_buried, tell_living
 from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.policies import require_policy
+from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category
 
 
@@ -93,7 +94,8 @@ class ExplainService:
 
     async def _explain_living(self, session: AsyncSession, found: LivingFile) -> Explanation:
         file = found.file
-        about = await self._circumstances(session, file.category)
+        policy = await require_policy(session)
+        about = await self._circumstances(session, file.category, policy)
         events = await list_events(session, file.id, file.job_id, since=file.created_at)
         told = replace(explain_living(found, about), timeline=tell_living(found, events))
         archiving = await find_archiving(session, file, found.job, self.archival, found.now)
@@ -103,7 +105,7 @@ class ExplainService:
         # An empty file frees nothing: eviction passes it over.
         if not (file.size_bytes and may_be_evicted(Standing.of(file), about.rules, found.now)):
             return told
-        place = await get_rank(session, file, await require_policy(session), now=found.now)
+        place = await get_rank(session, file, policy, now=found.now)
         return told if place is None else replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
 
     async def _explain_buried(self, session: AsyncSession, found: BuriedFile) -> Explanation:
@@ -113,12 +115,12 @@ class ExplainService:
         if copy is None:
             told = explain_buried(found, self.next_tick)
         else:
-            told = explain_archived(found, copy, await self._circumstances(session, Category.ARCHIVES))
+            about = await self._circumstances(session, Category.ARCHIVES, await require_policy(session))
+            told = explain_archived(found, copy, about)
         return replace(told, timeline=tell_buried(found, events, told.archive))
 
-    async def _circumstances(self, session: AsyncSession, category: Category) -> Circumstances:
+    async def _circumstances(self, session: AsyncSession, category: Category, policy: Policy) -> Circumstances:
         """Read what holds for every file of a category."""
-        policy = await require_policy(session)
         return Circumstances(
             rules=policy.of(category),
             policy_version=policy.version,

@@ -278,7 +278,7 @@ async def test_uploads_that_were_given_up_do_not_count(runtime: Runtime, plant: 
 async def test_what_is_due_is_weighed_in_pieces(
     runtime: Runtime, plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("media_analysis.retention.guard.breaker.WEIGHED_AT_ONCE", 3)
+    monkeypatch.setattr("media_analysis.retention.guard.weighing.WEIGHED_AT_ONCE", 3)
     await plant(7, category=UPLOADS)
     await plant(2, category=Category.FRAMES)
 
