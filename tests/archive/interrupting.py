@@ -13,7 +13,7 @@ from tests.archive.archived import Run, ended
 
 CUT: Final = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND application_name LIKE 'media-analysis%'
 """
 """Ends every connection of the service, as a restart of PostgreSQL does."""
 Meanwhile = Callable[[], Awaitable[Any]]
