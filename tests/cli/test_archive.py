@@ -105,7 +105,7 @@ async def test_a_failure_is_told_with_its_reason(runtime: Runtime, environment: 
     assert f"size is {len(content) - 1}, not {len(content)}" in done.stderr
     assert await archived_ids(database) == {sound.id}
     (told,) = json.loads(as_json.stdout)["runs"]
-    assert (told["job_id"], told["status"], told["error"]["code"]) == (str(broken.id), "failed", "archive_damaged")
+    assert (told["job_id"], told["status"], told["error"]["code"]) == (str(broken.id), "failed", "object_damaged")
     assert await content_of(runtime, broken.files["run.log"].id) == content
 
 
