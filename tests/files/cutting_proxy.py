@@ -2,10 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
+import pytest
 from sqlalchemy import make_url
+
+from media_analysis.errors import DatabaseUnavailable
+
+
+def told(*, delivered: bool) -> AbstractContextManager[object]:
+    """Expect the truth of a COMMIT without an answer: it is looked up, and what was committed goes on."""
+    return nullcontext() if delivered else pytest.raises(DatabaseUnavailable)
 
 
 @dataclass
