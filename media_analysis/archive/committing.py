@@ -119,10 +119,12 @@ class Commit:
             moved: Freed = []
             purges: list[UUID] = []
             order = Order(now=now, requested_by=task.requested_by, reason="archived")
+            if segment is not None:
+                moved += await self._settle(session, segment)
             if contents.rewrite:
                 await self._drop_segments(session, fresh, order, purges, moved)
             if segment is not None:
-                moved += await self._store(session, segment, fresh)
+                await self._add_copies(session, segment, fresh)
             await self._require_same(session, fresh, segment)
             await session.execute(text(_REFRESH_COPIES.format(goes=fresh.going.condition)), dict(fresh.values))
             await _bury(session, fresh.going, order, purges, moved)
@@ -145,10 +147,13 @@ class Commit:
         segments = Condemned("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
         await _bury(session, segments, order, purges, moved)
 
-    async def _store(self, session: AsyncSession, segment: Segment, contents: Contents) -> Freed:
+    async def _settle(self, session: AsyncSession, segment: Segment) -> Freed:
         settled, moved = await mark_stored(session, [segment.settlement])
         if segment.id not in settled:
             raise UploadLeaseLost(segment.id)
+        return list(moved)
+
+    async def _add_copies(self, session: AsyncSession, segment: Segment, contents: Contents) -> None:
         await session.execute(_MARK_SEGMENT, {"archive_id": segment.id, "segment": contents.segment})
         add = text(_ADD_COPIES.format(goes=contents.going.condition))
         for chunk in chunks_of(segment.found):
@@ -156,7 +161,6 @@ class Commit:
             added = await session.execute(add, {**contents.values, **columns, "archive_id": segment.id})
             if len(added.all()) != len(chunk):
                 raise RunChanged(contents.job_id)
-        return list(moved)
 
     async def _require_same(self, session: AsyncSession, contents: Contents, segment: Segment | None) -> None:
         left = await session.execute(text(_COUNT_LEFT.format(goes=contents.going.condition)), contents.values)

@@ -14,7 +14,7 @@ import typer
 from media_analysis.cli.console import AsJson, ConfigFile, DataDir, complain, instant, load, out, run, say
 from media_analysis.cli.services import with_services
 from media_analysis.cli.tables import Size, tabulate
-from media_analysis.errors import MediaAnalysisError
+from media_analysis.errors import MediaAnalysisError, NoDataDirectory
 from media_analysis.storage.category import Category
 from media_analysis.units import format_size, round_size
 
@@ -51,6 +51,8 @@ def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigF
     }
     try:
         found = run(with_services(settings, _look))
+    except NoDataDirectory:
+        raise
     except MediaAnalysisError as error:
         _print_unreachable(told, error, as_json=as_json)
         raise typer.Exit(1) from error

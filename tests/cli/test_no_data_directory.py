@@ -45,6 +45,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "plan apply": (ID, "--hash", "0"),
     "session create": ("--owner", "alice"),
     "session revoke": (ID,),
+    "purge retry": ("--all",),
 }
 WITHOUT_DATA = {"serve", "demo", "config", "doctor"}
 """`serve` and `demo` make a data directory, `config` looks at none, and `doctor` says what is wrong with it."""

@@ -36,7 +36,7 @@ def test_the_defaults_are_the_ones_of_the_design() -> None:
     settings = load_settings(environ={}).settings
 
     assert settings == Settings()
-    assert settings.store_path == Path("var/store")
+    assert settings.store_path == Path(__file__).parents[2] / "var/store"
     assert settings.storage.retention.of(Category.UPLOADS) == timedelta(days=7)
     assert settings.storage.retention.of(Category.OUTPUTS) is None
     assert settings.storage.quotas.of(Category.CLIPS) == 2**30
