@@ -45,8 +45,9 @@ TABLES = [
 ]
 EMPTYING = "; ".join(
     (
-        # Neither foreign keys nor triggers: all goes, also what is append-only for everybody else.
-        "SET session_replication_role = replica",
+        # Neither foreign keys nor triggers: all goes, also what is append-only for everybody else. For these statements
+        # alone, which are one transaction: their connection may be used on.
+        "SET LOCAL session_replication_role = replica",
         *(f"DELETE FROM {table}" for table in TABLES),
         "UPDATE category_usage SET size_bytes = 0 WHERE size_bytes <> 0",
     )

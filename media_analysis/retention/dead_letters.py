@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from media_analysis.db.database import Database
+from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
 from media_analysis.retention.models import Purge
 
@@ -26,7 +26,11 @@ _LIST_DEAD: Final = text("""
 
 _REVIVE: Final = text("""
     UPDATE purges SET dead_at = NULL, attempts = 0, due_at = now()
-    WHERE dead_at IS NOT NULL AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM purges
+        WHERE dead_at IS NOT NULL AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
+        ORDER BY id FOR UPDATE
+    ))
     RETURNING id
 """)
 
@@ -61,6 +65,7 @@ class DeadLetterService:
         async with self.db.read_only() as session:
             return await find_ids(session, Purge.id, digits, limit=limit)
 
+    @retried
     async def retry(self, ids: Sequence[UUID] | None = None) -> Sequence[UUID]:
         """Let the next sweep try again what was given up, or only these of it; return which are tried.
 
