@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tests.processes import Process, start
 
-DEADLINE_SECONDS: Final = 60
+DEADLINE_SECONDS: Final = 180
 CURL: Final = shutil.which("curl") or ""
 _READY: Final = re.compile(r"ready at (http://127\.0\.0\.1:\d+)")
 _INHERITED: Final = ("PATH", "HOME", "LANG", "TMPDIR")
