@@ -34,8 +34,11 @@ async def listen(db: Database, channel: str, *, ready: Callable[[], None], hear:
         try:
             await _hear_all(connection, channel, ready, hear)
         finally:
-            with suppress(Exception):
-                await connection.close(timeout=CONNECT_SECONDS)
+            try:
+                with suppress(Exception):
+                    await connection.close(timeout=CONNECT_SECONDS)
+            finally:
+                connection.terminate()  # closing may itself be cancelled
 
 
 async def _hear_all(
