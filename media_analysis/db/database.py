@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial, wraps
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from weakref import WeakSet
 
 import structlog
 from asyncpg import Connection
@@ -251,16 +252,22 @@ def retried(
 async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Database]:
     """Open a pool on `url` (`postgresql://…`); nothing connects before the first transaction."""
     address = Address.parse(url)
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=partial(
-            connect,
+    opened = WeakSet[Connection]()
+
+    async def open_one() -> Connection:
+        connection = await connect(
             address,
             "media-analysis",
             timeout_seconds=options.connect_timeout_seconds,
             command_timeout_seconds=options.command_timeout_seconds,
             settings=options.session_settings,
-        ),
+        )
+        opened.add(connection)
+        return connection
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=open_one,
         # All of them may stay: a connection beyond the pool's size would be closed at its return and opened again.
         pool_size=options.pool_max,
         max_overflow=0,
@@ -271,7 +278,12 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
     try:
         yield Database(engine, options.deadline_seconds, address)
     finally:
-        await engine.dispose()
+        try:
+            await engine.dispose()
+        finally:
+            # Lent ones come back later, to a pool that nobody closes any more: those of work that was cancelled.
+            for connection in opened:
+                connection.terminate()
 
 
 def _give_up(context: ExceptionContext) -> None:

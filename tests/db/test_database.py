@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -89,6 +90,17 @@ async def test_a_read_only_transaction_sees_one_snapshot(db: Database) -> None:
         after = (await session.execute(count)).scalar_one()
 
     assert (before, after) == (0, 0)
+
+
+async def test_no_connection_outlives_its_database_though_it_was_lent_when_the_database_closed(database: str) -> None:
+    async with open_database(database, DatabaseOptions()) as db:
+        lent = await db.engine.connect()
+        raw = (await lent.get_raw_connection()).driver_connection
+    with suppress(DBAPIError):
+        await lent.close()
+
+    assert isinstance(raw, asyncpg.Connection)
+    assert raw.is_closed()
 
 
 @pytest.mark.parametrize("losses", range(ATTEMPTS))
