@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -20,12 +21,15 @@ from media_analysis.units import format_instant
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pydantic import BaseModel
+
     from media_analysis.settings import LoadedSettings
     from media_analysis.telemetry.logs import Format
 
 Value = TypeVar("Value")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON")]
+AsAnswered = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
 
 TERMINATED: Final = 128 + signal.SIGTERM
 """The exit code a shell gives a command that a signal ended."""
@@ -62,6 +66,11 @@ def say(sentence: str) -> None:
 def instant(at: datetime | None, without: str = "") -> str:
     """Return an instant as every command writes it."""
     return without if at is None else format_instant(at)
+
+
+def print_documents(documents: Iterable[BaseModel]) -> None:
+    """Print what the API answers of several things, as one array of JSON."""
+    out.print_json(json.dumps([document.model_dump(mode="json") for document in documents]))
 
 
 def complain(sentence: str) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+EXIT_CODES: Final = (
+    "Exit codes: 0 when it was done; 1 when it was refused or failed; 2 for an unknown option, or as said above; "
+    "143 when SIGTERM ended it."
+)
 
 
 class Deferred(TyperCommand):
@@ -28,6 +33,8 @@ class Deferred(TyperCommand):
             group.command(self.name)(found)
         command: TyperCommand | TyperGroup = typer.main.get_command(group)  # type: ignore[assignment]
         command.name = self.name
+        for each in command.commands.values() if isinstance(command, TyperGroup) else (command,):
+            each.epilog = EXIT_CODES
         return command
 
     def make_context(self, *args: Any, **about: Any) -> Any:

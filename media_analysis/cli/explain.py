@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import file_id, id_argument, job_id
 from media_analysis.cli.services import open_services
@@ -42,7 +42,7 @@ def explain(
     target: Annotated[IdPart, id_argument("A file, or with --job a job")],
     *,
     job: Annotated[bool, typer.Option("--job", help="The id is that of a job, with all its files")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as the API answers it")] = False,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import tabulate
 from media_analysis.errors import InvalidRequest
@@ -44,7 +44,7 @@ def forecast(
         list[str] | None,
         typer.Option(help="Try another lifetime, such as frames=5d; may be repeated", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as the API answers it")] = False,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:

@@ -10,7 +10,18 @@ from uuid import UUID
 import typer
 
 from media_analysis.cli import job_products, job_removal, job_watch
-from media_analysis.cli.console import ConfigFile, DataDir, instant, load, out, report, run, say
+from media_analysis.cli.console import (
+    AsAnswered,
+    ConfigFile,
+    DataDir,
+    instant,
+    load,
+    out,
+    print_documents,
+    report,
+    run,
+    say,
+)
 from media_analysis.cli.grammar import IdPart, parse_span, refused
 from media_analysis.cli.ids import JobId, file_id, id_option, job_id
 from media_analysis.cli.services import with_services
@@ -28,7 +39,6 @@ app.command("watch")(job_watch.watch)
 app.command("files")(job_products.files)
 app.command("results")(job_products.results)
 app.command("delete")(job_removal.delete)
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
 
 
 @app.command("create")
@@ -82,6 +92,7 @@ def list_jobs(
     kind: Annotated[str | None, typer.Option(help="Only of this kind", show_default=False)] = None,
     owner: Annotated[str | None, typer.Option(help="Only of this owner", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first")] = 20,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -94,18 +105,23 @@ def list_jobs(
         return await runtime.jobs.list(wanted, before=None, limit=limit)
 
     page = run(with_services(load(config, data_dir).settings, work))
-    jobs = [view.job for view in page.views]
-    tabulate(
-        ("job", "created", "kind", "status", "owner", "name"),
-        [(job.id, job.created_at, job.kind, _status(job), job.owner, job.name) for job in jobs],
-        empty="there is no job that fits; make one with media-analysis job create",
-    )
+    if as_json:
+        from media_analysis.api.schemas.jobs import JobRead
+
+        print_documents(map(JobRead.from_view, page.views))
+    else:
+        jobs = [view.job for view in page.views]
+        tabulate(
+            ("job", "created", "kind", "status", "owner", "name"),
+            [(job.id, job.created_at, job.kind, _status(job), job.owner, job.name) for job in jobs],
+            empty="there is no job that fits; make one with media-analysis job create",
+        )
     if page.next_before is not None:
         report(f"there are more; the {limit} newest are shown")
 
 
 @app.command("show")
-def show(job: JobId, *, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+def show(job: JobId, *, as_json: AsAnswered = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Print a job: how far it is, why it failed, how long it is kept."""
 
     async def work(runtime: Runtime) -> JobView:

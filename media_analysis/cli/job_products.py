@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, print_documents, run
 from media_analysis.cli.ids import JobId, job_id
 from media_analysis.cli.services import with_services
 from media_analysis.cli.tables import Size, tabulate
@@ -27,6 +26,7 @@ def files(
     job: JobId,
     *,
     category: Annotated[Category | None, typer.Option(help="Only of this category", show_default=False)] = None,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -37,6 +37,11 @@ def files(
         return await _all_files(runtime, ProductFilter(job_id=await job_id(runtime, job), category=category))
 
     found = run(with_services(load(config, data_dir).settings, work))
+    if as_json:
+        from media_analysis.api.schemas.files import FileRead
+
+        print_documents(map(FileRead.model_validate, found))
+        return
     tabulate(
         ("file", "category", "role", "at", "name", "bytes", "expires"),
         [
@@ -67,7 +72,7 @@ def results(
     found = run(with_services(load(config, data_dir).settings, work))
     from media_analysis.api.schemas.results import ResultRead
 
-    out.print_json(json.dumps([ResultRead.model_validate(result).model_dump(mode="json") for result in found]))
+    print_documents(map(ResultRead.model_validate, found))
 
 
 async def _all_files(runtime: Runtime, wanted: ProductFilter) -> list[MediaFile]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, instant, load, out, report, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, err, load, out, print_documents, report, run
 from media_analysis.cli.grammar import IdPart, parse_reason
 from media_analysis.cli.ids import id_argument, pause_id
 from media_analysis.cli.services import with_services
@@ -74,6 +74,7 @@ def resume(
 def pauses(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also those that ended")] = False,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -83,8 +84,13 @@ def pauses(
         return await runtime.pauses.list(is_open=None if everything else True)
 
     found = run(with_services(load(config, data_dir).settings, look))
-    header = ("id", "category", "cause", "files", "since", "by", "resumed", "reason")
-    tabulate(header, [_row(pause) for pause in found], empty="nothing is paused", piped=("by",))
+    if as_json:
+        from media_analysis.api.schemas.pauses import PauseRead
+
+        print_documents(map(PauseRead.model_validate, found))
+        return
+    header = ("id", "category", "cause", "files", "since", "by", "resumed", "resumed by", "reason")
+    tabulate(header, [_row(pause) for pause in found], empty="nothing is paused", piped=("by", "resumed by"))
 
 
 async def _pick(pauses: PauseService, wanted: UUID | None) -> Sequence[Pause]:
@@ -119,6 +125,7 @@ def _row(pause: Pause) -> tuple[Cell, ...]:
         pause.files,
         pause.paused_at,
         pause.paused_by,
-        "" if pause.resumed_at is None else f"{instant(pause.resumed_at)} by {pause.resumed_by}",
+        pause.resumed_at,
+        pause.resumed_by,
         pause.reason,
     )

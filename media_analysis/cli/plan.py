@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, instant, load, out, report, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, instant, load, out, print_documents, report, run
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import id_argument, plan_id
 from media_analysis.cli.services import open_services
@@ -29,7 +30,6 @@ MOST_SHOWN: Final = 1_000
 
 app = typer.Typer(help="Plan a sweep, look at the plan, apply it.", no_args_is_help=True, add_completion=False)
 PlanId = Annotated[IdPart, id_argument("The plan")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
 
 
 @app.command("create")
@@ -38,7 +38,7 @@ def create(
     category: Annotated[
         list[Category] | None, typer.Option(help="Only this category; may be repeated", show_default=False)
     ] = None,
-    as_json: AsJson = False,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -51,17 +51,23 @@ def create(
 def list_plans(
     *,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first")] = 20,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
     """Print the latest plans."""
     page = run(_list(load(config, data_dir).settings, limit))
+    if as_json:
+        from media_analysis.api.schemas.plans import PlanRead
+
+        print_documents(PlanRead.from_plan(plan, status) for plan, status in page.plans)
+        return
     tabulate(
-        ("plan", "created", "by", "files", "bytes", "state"),
+        ("plan", "created", "by", "files", "bytes", "state", "sweep"),
         [
             (
                 *(plan.id, plan.created_at, plan.created_by, plan.files, Size(plan.size_bytes)),
-                _state(plan, status),
+                *(_state(plan, status), plan.sweep_id),
             )
             for plan, status in page.plans
         ],
@@ -75,7 +81,7 @@ def show(
     plan: PlanId,
     *,
     files: Annotated[bool, typer.Option("--files", help="Also the files it names, the first thousand")] = False,
-    as_json: AsJson = False,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -104,7 +110,7 @@ def apply(
     drifted = outcome.details["drift_files"]
     if drifted:
         report(f"{drifted} files are no longer what they were and stay")
-        tabulate(("file", "reason"), [(part["file_id"], part["reason"]) for part in outcome.details["drift"]])
+        tabulate(("file", "reason"), [(UUID(part["file_id"]), part["reason"]) for part in outcome.details["drift"]])
     if outcome.errors:
         raise typer.Exit(2)
 
@@ -119,8 +125,9 @@ def _print(plan: Plan, status: SweepStatus | None, *, as_json: bool) -> None:
     if parts:
         rows = [(name, part["files"], Size(part["bytes"])) for name, part in parts]
         tabulate(("category", "files", "bytes"), rows)
+    by = "" if plan.sweep_id is None else f" by sweep {plan.sweep_id}"
     for sentence in (
-        f"plan {plan.id}: {plan.files} files, {round_size(plan.size_bytes)}, {_state(plan, status)}",
+        f"plan {plan.id}: {plan.files} files, {round_size(plan.size_bytes)}, {_state(plan, status)}{by}",
         f"hash {plan.hash}",
     ):
         out.print(sentence, soft_wrap=True, highlight=False)
@@ -132,7 +139,7 @@ def _state(plan: Plan, status: SweepStatus | None) -> str:
     if plan.applied_at is None:
         return f"to be applied before {instant(plan.expires_at)}"
     part = "" if status is SweepStatus.COMPLETED else f" in part ({status.value if status else 'unknown'})"
-    return f"applied{part} by sweep {plan.sweep_id}"
+    return f"applied{part}"
 
 
 async def _create(settings: Settings, categories: Sequence[Category]) -> Plan:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, err, load, out, run
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import Cell, Size, tabulate
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show, preview and apply retention policies.", no_args_is_help=True, add_completion=False)
 
 NewPolicy = Annotated[Path, typer.Argument(help="A YAML file of settings; what it does not name stays")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as the API answers it")]
 
 
 @app.command("show")
-def show(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+def show(*, as_json: AsAnswered = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Print the policy in force."""
     found = run(_in_force(load(config, data_dir).settings))
     if as_json:
@@ -47,7 +46,9 @@ def show(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFil
 
 
 @app.command("preview")
-def preview(new: NewPolicy, *, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+def preview(
+    new: NewPolicy, *, as_json: AsAnswered = False, data_dir: DataDir = None, config: ConfigFile = None
+) -> None:
     """Print what applying a policy would do to stored files; nothing changes."""
     found = run(_preview(load(config, data_dir).settings, new))
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import Size, tabulate
 from media_analysis.storage.category import Category
@@ -29,7 +29,7 @@ def pressure(
     category: Annotated[
         Category | None, typer.Option(help="List who would go for this category", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as the API answers it")] = False,
+    as_json: AsAnswered = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:

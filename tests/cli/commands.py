@@ -23,6 +23,8 @@ from tests.processes import ROOT, Process
 
 COMMAND = (sys.executable, "-m", "media_analysis")
 READY_SECONDS = 60.0
+SCREEN = {"FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm-256color"}
+"""A terminal of the usual width."""
 _OURS = (
     "DATABASE_",
     "STORAGE_",

@@ -6,11 +6,10 @@ from uuid import UUID
 import pytest
 
 from media_analysis.runtime import Runtime
-from tests.cli.commands import run
+from tests.cli.commands import SCREEN, run
 from tests.conftest import StoreFile, execute
 from tests.retention.jobs import add_job
 
-SCREEN = {"FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm-256color"}
 TWINS = (UUID("01a2242c-0000-7000-8000-00000000beef"), UUID("01a2242c-0000-7000-8000-11111111beef"))
 
 

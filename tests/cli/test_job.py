@@ -38,6 +38,7 @@ async def test_a_job_is_created_as_asked_for_its_sources_owner_and_found_again(
     others = run("job", "list", "--status", "failed", "--status", "completed", **environment)
     shown = run("job", "show", str(job_id), **environment)
     document = json.loads(run("job", "show", str(job_id), "--json", **environment).stdout)
+    answered = json.loads(run("job", "list", "--json", **environment).stdout)
 
     queued = await fetch(database, "SELECT entrypoint, priority FROM queue.pgqueuer")
     (row,) = await fetch(database, "SELECT owner, lifetime_seconds FROM analysis_jobs")
@@ -46,6 +47,7 @@ async def test_a_job_is_created_as_asked_for_its_sources_owner_and_found_again(
     assert str(job_id) in listed.stdout
     assert "Über alles" in listed.stdout
     assert str(job_id) not in others.stdout
+    assert answered == [document]
     assert re.search(r"status +pending, 0%\n", shown.stdout)
     assert f"{source.id}\n" in shown.stdout
     assert (document["parameters"], document["source_file_ids"]) == ({"columns": 5}, [str(source.id)])
@@ -106,11 +108,13 @@ async def test_what_a_job_brought_is_listed_in_time_order(
     await runtime.runs.complete(begun.job_id, fence=begun.fence, results=[found])
 
     files = run("job", "files", str(begun.job_id), "--category", "frames", **environment)
+    answered = json.loads(run("job", "files", str(begun.job_id), "--json", **environment).stdout)
     none = run("job", "files", str(begun.job_id), "--category", "clips", **environment)
     results = json.loads(run("job", "results", str(begun.job_id), **environment).stdout)
     unknown = run("job", "results", str(uuid4()), **environment)
 
     assert re.findall(r"frame (\d) .*?(\d\.\d{3}) s", files.stdout) == [("0", "0.000"), ("1", "0.500"), ("2", "1.000")]
+    assert [(each["ordinal"], each["instant_seconds"]) for each in answered] == [(0, 0.0), (1, 0.5), (2, 1.0)]
     assert "frame" not in none.stdout
     assert [(result["kind"], result["data"]) for result in results] == [("probe", {"width": 192, "note": "[bold]"})]
     assert (unknown.returncode, unknown.stdout) == (1, "")

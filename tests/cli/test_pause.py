@@ -1,5 +1,6 @@
 """`pause`, `resume` and `pauses`: deletion stops and goes on from the command line."""
 
+import json
 import os
 import pty
 import re
@@ -34,11 +35,13 @@ async def test_a_pause_is_made_listed_and_ended(environment: dict[str, str], dat
     paused = run("pause", "--category", "temp", "--reason", "backup", **environment)
     pause_id = paused.stdout.strip()
     listed = run("pauses", **environment)
+    answered = json.loads(run("pauses", "--json", **environment).stdout)
     resumed = run("resume", pause_id, "--confirm", "0", **environment)
     nothing, everything = run("pauses", **environment), run("pauses", "--all", **environment)
 
     assert [each.returncode for each in (paused, listed, resumed, nothing, everything)] == [0] * 5
     assert all(word in listed.stdout for word in (pause_id, "temp", "operator", "backup", "command line"))
+    assert [(each["id"], each["category"], each["resumed_at"]) for each in answered] == [(pause_id, "temp", None)]
     assert resumed.stdout == "deletion may go on in temp: backup\n"
     assert nothing.stdout == "nothing is paused\n"
     assert pause_id in everything.stdout

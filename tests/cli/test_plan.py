@@ -1,6 +1,7 @@
 """`plan`: create, list, show and apply."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.cli.commands import run
+from tests.cli.commands import SCREEN, run
 from tests.conftest import StoreFile, execute, fetch
 
 OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
@@ -35,12 +36,14 @@ def test_a_plan_is_made_shown_and_listed(due: list[MediaFile], environment: dict
 
     shown = run("plan", "show", plan["id"], "--files", **environment)
     listed = run("plan", "list", **environment)
+    answered = json.loads(run("plan", "list", "--json", **environment).stdout)
 
     assert (plan["files"], plan["bytes"], plan["created_by"]) == (2, 10, "command line")
     assert f"plan {plan['id']}: 2 files, 10 B, to be applied before 20" in shown.stdout
     assert f"hash {plan['hash']}" in shown.stdout
     assert all(str(file.id) in shown.stdout for file in due[:2])
     assert plan["id"] in listed.stdout
+    assert answered == [plan]
 
 
 async def test_an_applied_plan_takes_its_files_and_tells_of_the_others(
@@ -53,6 +56,7 @@ async def test_an_applied_plan_takes_its_files_and_tells_of_the_others(
     done = run("plan", "apply", plan["id"], "--hash", plan["hash"], **environment)
     again = run("plan", "apply", plan["id"], "--hash", plan["hash"], **environment)
     shown = run("plan", "show", plan["id"], **environment)
+    listed = run("plan", "list", **environment | SCREEN)
 
     assert (wrong.returncode, done.returncode, again.returncode) == (1, 0, 1)
     assert "this is not the hash of the plan" in wrong.stderr
@@ -60,5 +64,7 @@ async def test_an_applied_plan_takes_its_files_and_tells_of_the_others(
     assert f"{due[0].id}  changed" in done.stdout
     assert "1 files are no longer what they were and stay" in done.stderr
     assert "the plan was applied already" in again.stderr
-    assert "applied by sweep" in shown.stdout
+    (sweep_id,) = re.findall("applied by sweep (.*)", shown.stdout)
+    assert f"…{sweep_id[-12:]}" in listed.stdout
+    assert sweep_id not in listed.stdout
     assert [row["id"] for row in await fetch(database, "SELECT id FROM media_files")] == [due[0].id]

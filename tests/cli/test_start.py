@@ -57,7 +57,7 @@ def completing(line: str) -> tuple[list[str], dict[str, str]]:
 
 
 def test_help_version_and_completion_load_nothing_of_the_service_and_config_only_the_settings() -> None:
-    shown, said, first, second, option, value, leaf, settings = start(
+    shown, said, first, second, option, value, leaf, plain, settings = start(
         (["--help"], {}),
         (["--version"], {}),
         completing("jo"),
@@ -65,6 +65,7 @@ def test_help_version_and_completion_load_nothing_of_the_service_and_config_only
         completing("job list --sta"),
         completing("sweep --category out"),
         (["archive", "run", "--help"], {}),
+        (["sweep", "--help"], {}),
         (["config"], {}),
     )
 
@@ -73,6 +74,7 @@ def test_help_version_and_completion_load_nothing_of_the_service_and_config_only
     completed = [each["printed"].split() for each in (first, second, option, value)]
     assert completed == [["job"], ["list"], ["--status"], ["outputs"]]
     assert "--all-due" in leaf["printed"]
+    assert all("Exit codes: 0 when it was done; 1 " in each["printed"] for each in (leaf, plain))
     assert set(LIGHT) & set(leaf["modules"]) == set()
     assert "DATABASE_URL" in settings["printed"]
     assert set(SERVICE) & set(settings["modules"]) == set()

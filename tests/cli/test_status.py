@@ -5,8 +5,8 @@ from importlib.metadata import version
 
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.cli.commands import run
-from tests.cli.test_ids import SCREEN, width
+from tests.cli.commands import SCREEN, run
+from tests.cli.test_ids import width
 from tests.conftest import StoreFile
 from tests.retention.jobs import add_job
 
