@@ -1,6 +1,7 @@
-"""A soak: many clients, some with runs, and two sweepers, while service and PostgreSQL are killed with -9 at random.
+"""A soak: many clients, some with runs, two owners short of room, two sweepers and pauses, under kills at random.
 
-`scripts/soak [--seconds 90] [--seed 1]` ends with what the oracle says; any violation is exit code 1.
+Service and PostgreSQL are killed with -9. `scripts/soak [--seconds 90] [--seed 1]` ends with what the oracle and
+`verify --hash` say; any violation is exit code 1.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import httpx
 from media_analysis.db.embedded import embedded_server
 from tests.conftest import fetch
 from tests.oracle import inspect_everything
+from tests.soak_owners import CATEGORY, QUOTA_BYTES, Owners, Pauser
 from tests.soak_runs import SIZES, RunUser
 
 CLIENTS = 12
@@ -45,6 +47,7 @@ class Service:
             "LOG_LEVEL": "ERROR",
             "STORAGE_UPLOAD_LEASE_SECONDS": str(LEASE_SECONDS),
             "STORAGE_UPLOAD_IDLE_SECONDS": "2",
+            f"STORAGE_QUOTA_{CATEGORY.upper()}": str(QUOTA_BYTES),
         }
         log = self.directory / "serve.log"
         with log.open("wb") as stderr:
@@ -198,6 +201,11 @@ async def soak(directory: Path, *, seconds: float, seed: int) -> list[str]:
             users = [run.use(random.Random(f"{seed}-{number}")) for number in range(CLIENTS)]
             keeper = RunUser(run.send, run.ends_at, run.acknowledged, run.broken)
             users += [keeper.use(random.Random(f"{seed}-run-{number}")) for number in range(RUN_USERS)]
+            owners = Owners(run.send, run.ends_at, run.broken)
+            await owners.enter()
+            users += [owners.hoard(random.Random(f"{seed}-hoarder")), owners.keep(random.Random(f"{seed}-modest"))]
+            pauser = Pauser(run.send, directory / "store", run.ends_at, run.broken)
+            users.append(pauser.use(random.Random(f"{seed}-pauser")))
             await asyncio.gather(*users, run.sweep(), run.sweep(), run.disturb(random.Random(seed)))
             await asyncio.sleep(LEASE_SECONDS + 1)
             await run.send("POST", "/api/v1/storage/cleanup", params={"dry_run": "false"})
@@ -209,10 +217,19 @@ async def soak(directory: Path, *, seconds: float, seed: int) -> list[str]:
         found = await inspect_everything(server.url, directory / "store", acknowledged=run.acknowledged)
         gone = await fetch(server.url, "SELECT id::text FROM tombstones WHERE id = ANY($1::uuid[])", list(run.held))
     found += [f"promise 5: {row['id']} was held and is gone" for row in gone]
+    found += _changed_on_disk(directory)
     print(
         f"{len(run.acknowledged):,} files acknowledged, {len(run.deleted):,} deleted by request, {len(run.held):,} held"
     )
     return run.broken + found
+
+
+def _changed_on_disk(directory: Path) -> list[str]:
+    """What lies on the disk is what was handed over, though a digest is taken of the latter."""
+    command = [sys.executable, "-m", "media_analysis", "verify", "--hash", "--rate", "none", "--data-dir", directory]
+    verified = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(verified.stdout)
+    return [] if verified.returncode == 0 else [f"promise 1: verify says {verified.stdout}{verified.stderr}"]
 
 
 def main() -> None:

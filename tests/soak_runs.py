@@ -20,6 +20,16 @@ FILES = "/api/v1/files"
 Send = Callable[..., Awaitable[httpx.Response | None]]
 
 
+async def answered(send: Send, method: str, path: str, **about: Any) -> httpx.Response:
+    """Repeat a request until it is answered by a service that has its database."""
+    for _ in range(TRIES):
+        answer = await send(method, path, **about)
+        if answer is not None and answer.status_code != 503:
+            return answer
+        await asyncio.sleep(LOOK_SECONDS)
+    raise SystemExit(f"{method} {path} was never answered")
+
+
 @dataclass
 class Run:
     """A run that has ended, and the digests of its files."""
@@ -105,18 +115,12 @@ class RunUser:
                 if left.status_code not in {404, 410}:
                     self.broken.append(f"promise 8: {file_id} answers {left.status_code} after its run was deleted")
 
+    async def answered(self, method: str, path: str, **about: Any) -> httpx.Response:
+        return await answered(self.send, method, path, **about)
+
     async def sure(self, method: str, path: str, **about: Any) -> dict[str, Any]:
         """Return what a request is answered in the end."""
         answer = await self.answered(method, path, **about)
         answer.raise_for_status()
         body: dict[str, Any] = answer.json()
         return body
-
-    async def answered(self, method: str, path: str, **about: Any) -> httpx.Response:
-        """Repeat a request until it is answered by a service that has its database."""
-        for _ in range(TRIES):
-            answer = await self.send(method, path, **about)
-            if answer is not None and answer.status_code != 503:
-                return answer
-            await asyncio.sleep(LOOK_SECONDS)
-        raise SystemExit(f"{method} {path} was never answered")
