@@ -226,7 +226,17 @@ async def soak(directory: Path, *, seconds: float, seed: int) -> list[str]:
 
 def _changed_on_disk(directory: Path) -> list[str]:
     """What lies on the disk is what was handed over, though a digest is taken of the latter."""
-    command = [sys.executable, "-m", "media_analysis", "verify", "--hash", "--rate", "none", "--data-dir", directory]
+    command = [
+        sys.executable,
+        "-m",
+        "media_analysis",
+        "verify",
+        "--hash",
+        "--rate",
+        "none",
+        "--data-dir",
+        str(directory),
+    ]
     verified = subprocess.run(command, capture_output=True, text=True, check=False)
     print(verified.stdout)
     return [] if verified.returncode == 0 else [f"promise 1: verify says {verified.stdout}{verified.stderr}"]
