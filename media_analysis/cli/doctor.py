@@ -25,7 +25,7 @@ def doctor(
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
-    """Check directories, permissions, endpoints, schedule and a dry run of a running service; change nothing.
+    """Check directories, permissions, database, endpoints, schedule and a dry run of a running service; change nothing.
 
     One line for each: OK, or FAILED with the reason and what to do. Exit code 1 when anything failed. `verify` is
     another thing: it holds every row and every object against each other.

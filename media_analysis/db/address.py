@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
 _DRIVERS: Final = frozenset(
@@ -38,6 +38,7 @@ _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
 }
 """What the driver cannot do, or what could not be written to, is refused rather than ignored."""
 _OURS: Final = frozenset({"application_name", "options", "connect_timeout", "channel_binding", "gssencmode"})
+_FILES: Final = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"})
 _OPTION: Final = re.compile(r"(?:-c\s*|--)(\w[\w.-]*)=")
 
 
@@ -50,6 +51,8 @@ class Address:
     application_name: str | None = None
     options: str | None = None
     connect_timeout_seconds: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The paths it names, by their words."""
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -65,6 +68,8 @@ class Address:
             if word in words:
                 raise ValueError(f"{word} is given twice")
             words[word] = _require_known(word, value)
+        for word in words.keys() & _said_before(parts):
+            raise ValueError(f"{word} is given twice, before the ? and behind it")
         driver = urlencode({word: value for word, value in words.items() if word in _DRIVERS})
         timeout = words.get("connect_timeout")
         return cls(
@@ -72,12 +77,26 @@ class Address:
             application_name=words.get("application_name"),
             options=words.get("options"),
             connect_timeout_seconds=_seconds(timeout) if timeout else None,
+            files={word: path for word, path in words.items() if word in _FILES},
         )
 
     @property
     def chosen(self) -> frozenset[str]:
         """Name the settings of the server that the URL itself says."""
         return frozenset(_OPTION.findall(self.options or ""))
+
+
+def _said_before(parts: SplitResult) -> frozenset[str]:
+    """Return the words whose values stand before the `?`, where the driver would look first and libpq last."""
+    hosts = parts.netloc.rpartition("@")[2]
+    said = {
+        "host": hosts,
+        "port": hosts,
+        "user": parts.username,
+        "password": parts.password,
+        "dbname": parts.path.strip("/"),
+    }
+    return frozenset(word for word, value in said.items() if value)
 
 
 def _require_known(word: str, value: str) -> str:

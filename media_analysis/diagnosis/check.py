@@ -29,6 +29,6 @@ class CheckFailed(MediaAnalysisError):
 
     code = "check_failed"
 
-    def __init__(self, detail: str, remedy: str) -> None:
+    def __init__(self, detail: str, remedy: str | None = None) -> None:
         super().__init__(detail)
         self.remedy = remedy

@@ -8,6 +8,7 @@ import httpx
 
 from media_analysis.diagnosis import places
 from media_analysis.diagnosis.check import Check, CheckFailed, Status
+from media_analysis.diagnosis.database import check_database
 from media_analysis.diagnosis.service import Service
 from media_analysis.settings import Settings
 
@@ -28,6 +29,7 @@ class Installation:
             ("admin token", places.check_token),
             ("store", places.check_store),
             ("disk", places.check_disk),
+            ("database", check_database),
         ):
             yield _checked(name, lambda look=look: look(self.settings))  # type: ignore[misc]
         # No proxy of the environment's: it is asked where it is.

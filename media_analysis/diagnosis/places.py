@@ -10,7 +10,7 @@ from media_analysis.diagnosis.check import CheckFailed
 from media_analysis.errors import MarkerMismatch
 from media_analysis.settings import Settings
 from media_analysis.storage.marker import MARKER_NAME, read_marker
-from media_analysis.units import format_size
+from media_analysis.units import round_size
 
 _OTHERS: Final = 0o077
 
@@ -59,9 +59,9 @@ def check_disk(settings: Settings) -> str:
     reserve_bytes = settings.storage.monitoring.reserve_bytes
     free_bytes = min(shutil.disk_usage(root).free for root in settings.places.roots)
     if free_bytes <= reserve_bytes:
-        detail = f"{format_size(free_bytes)} are free, and uploads leave {format_size(reserve_bytes)} alone"
+        detail = f"{round_size(free_bytes)} are free, and uploads leave {round_size(reserve_bytes)} alone"
         raise CheckFailed(detail, "free disk space: media-analysis sweep, or pressure --relieve")
-    return f"{format_size(free_bytes)} free, {format_size(reserve_bytes)} in reserve"
+    return f"{round_size(free_bytes)} free, {round_size(reserve_bytes)} in reserve"
 
 
 def token_file(settings: Settings) -> Path:

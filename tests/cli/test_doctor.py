@@ -12,7 +12,7 @@ from tests.cli.commands import Serving, run, run_program, serving
 from tests.processes import ROOT
 
 ALL = [
-    *("data directory", "admin token", "store", "disk"),
+    *("data directory", "admin token", "store", "disk", "database"),
     *("service", "readiness", "metrics", "endpoints", "storage", "schedule", "dry run"),
 ]
 
@@ -60,7 +60,7 @@ def test_what_is_in_order_is_said_to_be_and_what_is_not_is_told_with_a_remedy(
     assert "marker" in unmarked[1]["readiness"]["detail"]
     assert failures(stopped[1]) == {"service"}
     assert "start serve" in stopped[1]["service"]["remedy"]
-    assert {stopped[1][name]["status"] for name in ALL[5:]} == {"skipped"}
+    assert {stopped[1][name]["status"] for name in ALL[6:]} == {"skipped"}
     logged = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
     assert "request.ended" in logged
 
@@ -72,3 +72,21 @@ def test_a_directory_that_is_none_is_named_and_stays_away(tmp_path: Path) -> Non
     assert failures(checks) == {"data directory", "admin token", "store", "disk", "service"}
     assert f"{tmp_path}/mistyped is no directory" in checks["data directory"]["detail"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("served")
+async def test_the_database_of_the_url_is_asked_itself(
+    environment: dict[str, str], empty_database: str, tmp_path: Path
+) -> None:
+    nowhere = "postgresql://u@127.0.0.1:1/db"
+
+    found, empty, away = (
+        run("doctor", "--json", "--address", "http://127.0.0.1:1", **environment | {"DATABASE_URL": url})
+        for url in (environment["DATABASE_URL"], empty_database, nowhere)
+    )
+
+    said = [json.loads(each.stdout)["checks"][ALL.index("database")] for each in (found, empty, away)]
+    assert [each["status"] for each in said] == ["ok", "failed", "failed"]
+    assert said[0]["detail"].startswith("PostgreSQL ")
+    assert "run: media-analysis migrate" in said[1]["detail"]
+    assert "mend DATABASE_URL" in said[2]["remedy"]

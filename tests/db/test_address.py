@@ -1,6 +1,8 @@
 """DATABASE_URL in libpq's words: they work, or are refused by name."""
 
+import re
 import socket
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
@@ -8,6 +10,7 @@ from sqlalchemy import make_url, text
 from media_analysis.db.address import Address
 from media_analysis.db.database import DatabaseOptions, open_database
 from media_analysis.db.migrations import migrate
+from media_analysis.errors import DatabaseUnavailable
 from tests.files.cutting_proxy import cutting_proxy
 
 URL = "postgresql://u:p@h:5432/db"
@@ -32,6 +35,40 @@ ASKED = text("""
 def test_what_would_be_ignored_or_cannot_work_is_refused_by_name(words: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Address.parse(f"{URL}?{words}")
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("postgresql://h/db?host=other", "host"),
+        ("postgresql://h/db?port=5433", "port"),
+        ("postgresql://u@/db?user=other", "user"),
+        ("postgresql://u:p@/db?password=other", "password"),
+        ("postgresql:///db?host=h&dbname=other", "dbname"),
+    ],
+)
+def test_what_is_said_before_the_question_mark_and_behind_it_is_refused(url: str, word: str) -> None:
+    with pytest.raises(ValueError, match=rf"{word} is given twice, before the \? and behind it"):
+        Address.parse(url)
+
+
+@pytest.mark.parametrize("word", ["sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"])
+async def test_a_file_of_the_url_that_is_not_there_is_named(word: str, tmp_path: Path) -> None:
+    named = f"{word}={tmp_path / 'mistyped'}"
+
+    async with open_database(f"{URL}?sslmode=verify-full&{named}", DatabaseOptions()) as db:
+        with pytest.raises(DatabaseUnavailable, match=re.escape(f"{named} cannot be read")):
+            await db.now()
+
+
+async def test_what_the_driver_cannot_be_configured_with_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async with open_database(f"{URL}?sslmode=verify-full", DatabaseOptions()) as db:
+        with pytest.raises(DatabaseUnavailable, match=r"root certificate file .*root\.crt. does not exist"):
+            await db.now()
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
