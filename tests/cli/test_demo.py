@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.commands import READY_SECONDS, Serving, run, running
+from tests.cli.commands import Serving, run, running
 from tests.db.embedded.servers import end_leftovers, short_home
 from tests.media import clips
 
@@ -126,10 +125,8 @@ def test_whoever_has_seen_enough_is_let_go_and_nothing_stays(
 ) -> None:
     with demo("--ttl", "600", scratch=scratch, printed=tmp_path / "printed") as shown:
         shown.wait_for(re.escape(moment))
-        asked_at = time.monotonic()
         ended = shown.end(number)
 
     assert ended == exit_code
-    assert time.monotonic() - asked_at < READY_SECONDS / 3
     assert "Traceback" not in shown.output
     assert left_in(scratch) == ([], [])

@@ -1,7 +1,7 @@
 """Jobs that are deleted while a worker of this process runs them."""
 
 import os
-import time
+from datetime import timedelta
 
 import pytest
 
@@ -17,9 +17,10 @@ pytestmark = pytest.mark.usefixtures("plugged_in")
 
 
 @pytest.mark.parametrize("strategy", ["soft", "hard"])
-async def test_deleting_a_running_job_stops_the_decoding_within_a_second(
+async def test_deleting_a_running_job_stops_the_decoding_at_once(
     runtime: Runtime, source: MediaFile, database: str, strategy: str
 ) -> None:
+    """By a notice: no heartbeat comes before the test gives up."""
     before = set(children_of(os.getpid()))
     asked = RemovalRequest(requested_by="alice", soft=strategy == "soft", hard=strategy == "hard")
 
@@ -29,17 +30,14 @@ async def test_deleting_a_running_job_stops_the_decoding_within_a_second(
     async def idle() -> bool:
         return set(children_of(os.getpid())) <= before
 
-    async with running_worker(runtime, database, options()):
+    async with running_worker(runtime, database, options(heartbeat=timedelta(hours=1))):
         job = await queue_job(runtime, source, endless=True)
         await until_status(database, job, "running")
         await until(working)
-        deleted_at = time.monotonic()
         told = await runtime.removals.delete(job.id, asked, owner="alice")
         await until(idle)
-        took = time.monotonic() - deleted_at
         await until_queue_is_empty(database)
 
-    assert took < 1
     assert told.stops
     assert await outputs_of(database, job) == []
     assert len(objects(runtime.store.root)) == 1  # the source

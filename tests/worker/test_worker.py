@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from datetime import timedelta
 
 import pytest
@@ -15,7 +14,6 @@ from media_analysis.worker.service import running_worker
 from tests.conftest import StoreFile, execute, fetch
 from tests.media import clips
 from tests.worker.workers import (
-    HEARTBEAT,
     PIECES,
     children_of,
     entries_of,
@@ -156,25 +154,18 @@ async def test_the_most_urgent_job_goes_first(runtime: Runtime, source: MediaFil
     assert [row["priority"] for row in rows] == [5, 1, 0]
 
 
-async def test_cancelling_stops_the_decoding_within_a_second(
-    runtime: Runtime, source: MediaFile, database: str
-) -> None:
-    """Of three, since the machine is shared; without the notice each would take half a minute."""
+async def test_cancelling_stops_the_decoding_at_once(runtime: Runtime, source: MediaFile, database: str) -> None:
+    """By a notice: no heartbeat comes before the test gives up."""
     before = set(children_of(os.getpid()))
-    took = []
 
-    async with running_worker(runtime, database, options(heartbeat=timedelta(minutes=1))):
-        for _ in range(3):
-            job = await running_endlessly(runtime, source, database)
-            cancelled_at = time.monotonic()
-            await runtime.control.cancel(job.id, owner="alice")
-            await until_childless(before)
-            took.append(time.monotonic() - cancelled_at)
-            await until_queue_is_empty(database)
-            await until_discarded(database, job)
+    async with running_worker(runtime, database, options(heartbeat=timedelta(hours=1))):
+        job = await running_endlessly(runtime, source, database)
+        await runtime.control.cancel(job.id, owner="alice")
+        await until_childless(before)
+        await until_queue_is_empty(database)
+        await until_discarded(database, job)
 
-    assert sorted(took)[1] < 1
-    assert statuses(await jobs_of(database)) == {"cancelled": 3}
+    assert statuses(await jobs_of(database)) == {"cancelled": 1}
 
 
 async def test_a_cancellation_that_nobody_told_of_is_noticed_at_a_heartbeat(
@@ -189,9 +180,7 @@ async def test_a_cancellation_that_nobody_told_of_is_noticed_at_a_heartbeat(
             f"BEGIN; DELETE FROM queue.pgqueuer; "
             f"UPDATE analysis_jobs SET status = 'cancelled', fence = fence + 1 WHERE id = '{job.id}'; COMMIT",
         )
-        took = await until_childless(before)
-
-    assert took < HEARTBEAT.total_seconds() * 5 / 8 + 1
+        await until_childless(before)
 
 
 async def test_an_interrupted_worker_hands_its_job_back_as_if_it_had_not_begun(
@@ -222,11 +211,10 @@ async def test_within_its_grace_a_stopping_worker_finishes_and_takes_nothing_new
 async def test_a_second_interruption_does_not_wait(runtime: Runtime, source: MediaFile, database: str) -> None:
     async with running_worker(runtime, database, options(grace=timedelta(minutes=5))) as worker:
         job = await running_endlessly(runtime, source, database)
-        began = time.monotonic()
         worker.interrupt()
         worker.interrupt()
+        await until_status(database, job, "pending")
 
-    assert time.monotonic() - began < 5
     assert (await jobs_of(database))[job.id]["status"] == "pending"
 
 
