@@ -38,6 +38,7 @@ from media_analysis.retention.explain.service import ExplainService
 from media_analysis.retention.forecast.service import ForecastService
 from media_analysis.retention.guard.breaker import Breaker
 from media_analysis.retention.guard.clock import ClockService
+from media_analysis.retention.guard.evictions import EvictionBreaker
 from media_analysis.retention.guard.pauses import PauseService
 from media_analysis.retention.holds import HoldService
 from media_analysis.retention.integrity.scrub import ScrubService
@@ -179,6 +180,7 @@ class Runtime:
             store=self.store,
             deleter=self.deleter,
             clock=self.clock,
+            breaker=EvictionBreaker(self.db, options.eviction_share(self.settings), self.metrics.observe_trip),
             marks=options.disk_marks(self.settings),
             observe_sweep=self.metrics.observe_sweep,
             observe_relief=self.metrics.observe_relief,

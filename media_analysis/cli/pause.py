@@ -114,7 +114,8 @@ def _ask(standing: Sequence[Pause]) -> int | None:
 
 
 def _where(pause: Pause) -> str:
-    return "everywhere" if pause.category is None else f"in {pause.category.value}"
+    where = "everywhere" if pause.category is None else f"in {pause.category.value}"
+    return f"by pressure {where}" if pause.cause.stops_evictions_only else where
 
 
 def _row(pause: Pause) -> tuple[Cell, ...]:

@@ -24,6 +24,10 @@ class Instance(Base):
     """The latest instant of the database's clock that anybody noted; a sweep far from it distrusts the clock."""
     settings_version: Mapped[str | None]
     """The policy that the configuration described when a process last started with a new one."""
+    disk_high_percent: Mapped[int | None]
+    disk_low_percent: Mapped[int | None]
+    disk_reserve_bytes: Mapped[int | None]
+    """The disk's marks as whoever served last had them."""
     archives_apart: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether archives lie on a disk of their own, as whoever opened the store last found them."""
 

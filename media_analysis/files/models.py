@@ -167,6 +167,13 @@ class Tombstone(Base):
         index_of_ends("ix_tombstones_id_end"),
         Index("ix_tombstones_deleted_at", "deleted_at", "id"),
         Index("ix_tombstones_owner", "owner", "deleted_at", "id"),
+        Index(
+            "ix_tombstones_evicted",
+            "category",
+            "deleted_at",
+            postgresql_include=["size_bytes"],
+            postgresql_where=text("rule = 'pressure'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, Uuid, false, text
@@ -44,6 +44,18 @@ class PauseCause(StrEnum):
     MEDIAN = "median"
     CLOCK = "clock"
     OPERATOR = "operator"
+    EVICTION = "eviction"
+    """Pressure would take more of a category within an hour than its share."""
+    MARKS = "marks"
+    """A water mark that was changed since the last start would evict."""
+
+    @property
+    def stops_evictions_only(self) -> bool:
+        """Whether what falls due goes on being deleted."""
+        return self in EVICTION_CAUSES
+
+
+EVICTION_CAUSES: Final = (PauseCause.EVICTION, PauseCause.MARKS)
 
 
 class Sweep(Base):
@@ -103,7 +115,7 @@ class Purge(Base):
 
 
 class Pause(Base):
-    """Deletion stands still, in one category or everywhere, until somebody confirms."""
+    """Deletion, or eviction alone, stands still, in one category or everywhere, until somebody confirms."""
 
     __tablename__ = "pauses"
     __table_args__ = (Index("ix_pauses_open", "category", postgresql_where=text("resumed_at IS NULL")),)
@@ -114,7 +126,7 @@ class Pause(Base):
     cause: Mapped[PauseCause] = mapped_column(native_enum(PauseCause))
     reason: Mapped[str]
     files: Mapped[int]
-    """How many files the sweep would have taken; a confirmation covers as many."""
+    """How many files the sweep, or pressure, would have taken; a confirmation covers as many."""
     size_bytes: Mapped[int]
     paused_at: Mapped[datetime]
     paused_by: Mapped[str]

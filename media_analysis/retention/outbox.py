@@ -16,9 +16,10 @@ from media_analysis.storage.category import Category
 
 # While deletion is paused bytes stay, whoever wanted them gone; the files of one entry are of one category.
 _RUNNING: Final = """NOT EXISTS (
-    SELECT FROM pauses WHERE pauses.resumed_at IS NULL AND (pauses.category IS NULL OR pauses.category = (
-        SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
-    ))
+    SELECT FROM pauses WHERE pauses.resumed_at IS NULL AND pauses.cause NOT IN ('eviction', 'marks')
+        AND (pauses.category IS NULL OR pauses.category = (
+            SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
+        ))
 )"""
 _CLAIM_PURGE = text(f"""
     UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1

@@ -196,8 +196,9 @@ def _late(duty: Punctuality) -> str:
 
 def _paused(pause: Pause) -> str:
     where = "everywhere" if pause.category is None else f"in {pause.category.value}"
+    what = "eviction" if pause.cause.stops_evictions_only else "deletion"
     return (
-        f"deletion is paused {where} since {format_instant(pause.paused_at)}: {pause.reason}; if that is well, "
+        f"{what} is paused {where} since {format_instant(pause.paused_at)}: {pause.reason}; if that is well, "
         f"resume it with: media-analysis resume {pause.id} --confirm {pause.files}"
     )
 

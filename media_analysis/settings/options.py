@@ -145,6 +145,11 @@ def breaker_limits(settings: Settings) -> BreakerLimits:
     )
 
 
+def eviction_share(settings: Settings) -> int | None:
+    """Return which share of a category pressure takes within an hour unconfirmed, None for any."""
+    return settings.storage.breaker.eviction_share_percent
+
+
 def clock_limits(settings: Settings) -> ClockLimits:
     """Return from when the clock is distrusted."""
     chosen = settings.storage.breaker

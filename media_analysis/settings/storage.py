@@ -30,6 +30,7 @@ from media_analysis.settings.section import (
     OwnPlaceLeaf,
     OwnSpanLeaf,
     Section,
+    ShareLeaf,
     SpanLeaf,
     SwitchLeaf,
 )
@@ -83,6 +84,8 @@ class Breaker(Section):
     """Below how many due files neither a share nor the median stops a sweep."""
     median_factor: Annotated[int | None, OrNone(Whole(1, 1_000_000))] = 20
     """How many times the median of the sweeps before it a sweep may take."""
+    eviction_share_percent: ShareLeaf = 25
+    """The share of a category that pressure evicts within an hour unasked, but in temp and clips; none is any share."""
     clock_jump_seconds: Annotated[float, Seconds(1, 86_400)] = 300
     """How far the clock may jump before it is distrusted."""
     downtime_days: Annotated[int, Days(1, 36_500)] = 14

@@ -147,6 +147,7 @@ def environment(database: str, directory: Path, *, soft: bool) -> Mapping[str, s
         "TRASH_RETENTION": f"{TRASH.total_seconds():.0f}s",
         "STORAGE_MONITORING_RESERVE_BYTES": "1MiB",
         "STORAGE_DISK_HIGH_WATER_PERCENT": "100",
+        "STORAGE_BREAKER_EVICTION_SHARE_PERCENT": "none",
     }
     for category, rules in RULES.items():
         name = category.name

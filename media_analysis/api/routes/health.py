@@ -124,4 +124,5 @@ async def _deletion(services: Services) -> str:
 
 def _told(pause: Pause) -> str:
     where = "" if pause.category is None else f"{pause.category.value}: "
-    return f"{where}{pause.reason} (since {format_instant(pause.paused_at)})"
+    what = "only evictions: " if pause.cause.stops_evictions_only else ""
+    return f"{what}{where}{pause.reason} (since {format_instant(pause.paused_at)})"

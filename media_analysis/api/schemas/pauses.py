@@ -39,7 +39,7 @@ class PauseRead(Row):
     category: Category | None = Field(description="null is every category")
     cause: PauseCause
     reason: str
-    files: int = Field(description="How many files a sweep would have taken; resuming wants this number")
+    files: int = Field(description="How many files a sweep, or pressure, would have taken; resuming wants this number")
     size_bytes: int
     paused_at: datetime
     paused_by: str

@@ -126,7 +126,7 @@ class JobExplainer:
         next_tick: NextTick,
         archival: ArchivalTerms,
     ) -> Self:
-        """Read the policy in force and what is paused."""
+        """Read the policy in force and what is paused of what falls due."""
         return cls(
             strategy=strategy,
             next_tick=next_tick,
@@ -134,7 +134,9 @@ class JobExplainer:
             job=job,
             now=now,
             policy=await require_policy(session),
-            pauses=await list_pauses(session, is_open=True),
+            pauses=[
+                pause for pause in await list_pauses(session, is_open=True) if not pause.cause.stops_evictions_only
+            ],
         )
 
     async def explain(self, session: AsyncSession, *, before: UUID | None, limit: int) -> JobExplanation:

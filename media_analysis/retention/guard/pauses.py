@@ -17,7 +17,7 @@ from media_analysis.db.ids import find_ids
 from media_analysis.db.instance import Instance
 from media_analysis.errors import ConfirmationNeeded, DeletionPaused, PauseNotFound
 from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.retention.models import Pause, PauseCause
+from media_analysis.retention.models import EVICTION_CAUSES, Pause, PauseCause
 from media_analysis.retention.outbox import is_under_way
 from media_analysis.storage.category import Category
 
@@ -40,9 +40,9 @@ class Finding:
     size_bytes: int = 0
 
 
-async def find_pause(session: AsyncSession, category: Category) -> Pause | None:
-    """Return the first pause that stands in a category's way."""
-    return await _find(session, _in_the_way_of(category))
+async def find_pause(session: AsyncSession, category: Category, *, evicting: bool = False) -> Pause | None:
+    """Return the first pause in the way of what is due in a category, or of `evicting` from it."""
+    return await _find(session, _in_the_way_of(category, evicting=evicting))
 
 
 async def find_clock_pause(session: AsyncSession) -> Pause | None:
@@ -50,8 +50,9 @@ async def find_clock_pause(session: AsyncSession) -> Pause | None:
     return await _find(session, Pause.cause == PauseCause.CLOCK)
 
 
-def _in_the_way_of(category: Category) -> ColumnElement[bool]:
-    return or_(Pause.category == category, Pause.category.is_(None))
+def _in_the_way_of(category: Category, *, evicting: bool = False) -> ColumnElement[bool]:
+    stands = or_(Pause.category == category, Pause.category.is_(None))
+    return stands if evicting else stands & Pause.cause.not_in(EVICTION_CAUSES)
 
 
 async def _find(session: AsyncSession, stands: ColumnElement[bool]) -> Pause | None:
@@ -59,8 +60,10 @@ async def _find(session: AsyncSession, stands: ColumnElement[bool]) -> Pause | N
     return (await session.scalars(query)).one_or_none()
 
 
-async def require_running(session: AsyncSession, category: Category, *, only_pending: bool = False) -> None:
-    """Return if deletion may go on in a category.
+async def require_running(
+    session: AsyncSession, category: Category, *, only_pending: bool = False, evicting: bool = False
+) -> None:
+    """Return if deletion of what is due, or `evicting`, may go on in a category.
 
     Uploads that were given up hold nothing anybody was promised, and what they reserve would fill the quota:
     `only_pending` lets them go whatever the breaker thinks of the rest, but not against an operator or a distrusted
@@ -70,7 +73,7 @@ async def require_running(session: AsyncSession, category: Category, *, only_pen
         DeletionPaused: it may not.
 
     """
-    stands = _in_the_way_of(category)
+    stands = _in_the_way_of(category, evicting=evicting)
     if only_pending:
         stands &= Pause.cause.not_in(BREAKER_CAUSES)
     pause = await _find(session, stands)
@@ -97,7 +100,7 @@ async def add_pause(session: AsyncSession, category: Category | None, finding: F
 def tell(pause: Pause) -> None:
     """Log, once it is committed, that deletion stands still."""
     log.warning(
-        "deletion.paused",
+        "eviction.paused" if pause.cause.stops_evictions_only else "deletion.paused",
         pause_id=str(pause.id),
         category=None if pause.category is None else pause.category.value,
         cause=pause.cause.value,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database, retried
 from media_analysis.retention.duties import DutyService, Punctuality
 from media_analysis.retention.guard.pauses import list_pauses
-from media_analysis.retention.models import Notice, Pause, Sweep, SweepStatus
+from media_analysis.retention.models import Notice, Pause, PauseCause, Sweep, SweepStatus
 from media_analysis.retention.notices.service import add_notices
 from media_analysis.retention.status import Backlog, StatusService, StorageStats
 
@@ -120,9 +120,13 @@ def _of_deletion(backlog: Backlog) -> Iterator[tuple[str, dict[str, Any]]]:
 def _of_pauses(pauses: Sequence[Pause]) -> Iterator[tuple[str, dict[str, Any]]]:
     for pause in pauses:
         scope = "all" if pause.category is None else pause.category.value
-        unusual = pause.cause.value != "operator"
-        name = "unusual_deletion_volume" if unusual else "deletion_paused"
-        yield _alert(name, scope, pause.reason, pause_id=str(pause.id), files=pause.files)
+        yield _alert(_name_of(pause.cause), scope, pause.reason, pause_id=str(pause.id), files=pause.files)
+
+
+def _name_of(cause: PauseCause) -> str:
+    if cause.stops_evictions_only:
+        return "evictions_paused"
+    return "deletion_paused" if cause is PauseCause.OPERATOR else "unusual_deletion_volume"
 
 
 def _of_sweeps(failed: Sequence[Sweep]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.files.models import RetentionRule
 from media_analysis.retention.guard.pauses import find_pause
+from media_analysis.retention.guard.weighing import Amount
 from media_analysis.retention.policy import Delete, Policy, decide
 from media_analysis.retention.pressure.eviction import Candidate, Source, eviction_order
 from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
@@ -90,9 +91,34 @@ async def could_free(
     return False
 
 
+async def sum_wanted(
+    session: AsyncSession,
+    category: Category,
+    policy: Policy,
+    wanted_bytes: int,
+    *,
+    now: datetime,
+    wish: Wish | None = None,
+    only_owner: bool = False,
+) -> Amount:
+    """Return what of a category would be evicted to free so many bytes of it."""
+    files = size_bytes = 0
+    foreseen = foresee(session, (category,), policy, now=now, blocked=Blocked(), wish=wish, only_owner=only_owner)
+    async with aclosing(foreseen) as evictions:
+        async for eviction in evictions:
+            if wanted_bytes <= 0:
+                break
+            wanted_bytes -= eviction.candidate.file.size_bytes
+            if eviction.rule is RetentionRule.PRESSURE:
+                files, size_bytes = files + 1, size_bytes + eviction.candidate.file.size_bytes
+    return Amount(files, size_bytes)
+
+
 async def list_paused(session: AsyncSession, categories: Sequence[Category]) -> frozenset[Category]:
-    """Return the categories in which nothing may be deleted now."""
-    return frozenset([category for category in categories if await find_pause(session, category) is not None])
+    """Return the categories from which nothing may be evicted now."""
+    return frozenset(
+        [category for category in categories if await find_pause(session, category, evicting=True) is not None]
+    )
 
 
 async def count_barred(

@@ -8,8 +8,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.files.models import CATEGORY, CategoryUsage
+from media_analysis.retention.guard.weighing import Amount
 from media_analysis.retention.policy import CategoryRules
-from media_analysis.retention.pressure.outcome import NOTHING, Amount, Scope
+from media_analysis.retention.pressure.outcome import NOTHING, Scope
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import Capacity, ObjectStore
 

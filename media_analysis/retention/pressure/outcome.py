@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from media_analysis.files.models import RetentionRule
+from media_analysis.retention.guard.weighing import Amount
 from media_analysis.storage.category import Category
 
 
@@ -42,14 +43,7 @@ class Blocker(StrEnum):
     """Deleted, but its bytes could not be removed yet."""
 
 
-class Amount(NamedTuple):
-    """So many files with so many bytes."""
-
-    files: int = 0
-    size_bytes: int = 0
-
-
-NOTHING: Final = Amount()
+NOTHING: Final = Amount(0, 0)
 _KEPT_BY: Final = {
     RetentionRule.HOLD: Blocker.HOLD,
     RetentionRule.MINIMUM_RETENTION: Blocker.MINIMUM_RETENTION,

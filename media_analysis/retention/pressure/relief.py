@@ -15,15 +15,17 @@ from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.retention.burial import Claim, Order
 from media_analysis.retention.deletion import Deleter, Purged
 from media_analysis.retention.due import DueFile
+from media_analysis.retention.guard.evictions import Allowance, EvictionBreaker
 from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policy import Delete, Policy, decide
 from media_analysis.retention.pressure.eviction import Source, eviction_order, take_turn
 from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
-from media_analysis.retention.pressure.foresight import count_barred
+from media_analysis.retention.pressure.foresight import count_barred, sum_wanted
 from media_analysis.retention.pressure.levels import Goal
 from media_analysis.retention.pressure.outcome import Blocked, Blocker, Outcome, blocker_of
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.sorting import Sorted
+from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
 BATCH: Final = 1_000
@@ -72,6 +74,22 @@ def count_purged(purged: Purged, report: SweepReport, outcome: Outcome) -> None:
     outcome.blocked.add(Blocker.FAILED, len(purged.failed), sum(file.size_bytes for file, _ in purged.failed))
 
 
+@dataclass
+class Batch:
+    """What one look at a queue chose."""
+
+    buried: dict[RetentionRule, list[DueFile]] = field(default_factory=dict)
+    size_bytes: int = 0
+    more: bool = False
+    """Whether the queue was left before its end, with more to be taken of it."""
+    tripped: bool = False
+    """Whether the next file is more than the breaker allows."""
+
+    def add(self, rule: RetentionRule, file: DueFile) -> None:
+        self.buried.setdefault(rule, []).append(file)
+        self.size_bytes += file.size_bytes
+
+
 @dataclass(frozen=True)
 class Evictor:
     """Takes what has to go, through the one deleter."""
@@ -79,6 +97,7 @@ class Evictor:
     db: Database
     store: ObjectStore
     deleter: Deleter
+    breaker: EvictionBreaker
 
     async def relieve(self, relief: Relief) -> None:
         """Evict until the goal is reached or nothing is left that may go; what blocked it is in the outcome.
@@ -104,35 +123,44 @@ class Evictor:
 
     async def _drain(self, source: Source, relief: Relief) -> None:
         queue = FairQueue(source, relief.policy.of(source.category), relief.wish)
-        more = True
-        while more and not relief.is_over:
-            more, claims = await self._claim(queue, relief)
+        batch = Batch(more=True)
+        while batch.more and not relief.is_over:
+            batch, claims = await self._claim(queue, relief)
             for claim in claims:
                 relief.count(await self.deleter.purge(claim))
+        if batch.tripped:
+            relief.report.paused[source.category] = await self._trip(source.category, relief)
+
+    async def _trip(self, category: Category, relief: Relief) -> str:
+        now, wanted_bytes = relief.order.now, relief.remaining_bytes
+        async with self.db.read_only() as session:
+            wanted = await sum_wanted(session, category, relief.policy, wanted_bytes, now=now, wish=relief.wish)
+        return await self.breaker.trip(category, wanted)
 
     @retried
-    async def _claim(self, queue: FairQueue, relief: Relief) -> tuple[bool, Sequence[Claim]]:
-        """Take one batch; also returns whether there may be another."""
+    async def _claim(self, queue: FairQueue, relief: Relief) -> tuple[Batch, Sequence[Claim]]:
+        """Take one batch."""
         with queue.attempt():
             return await self._claim_once(queue, relief)
 
-    async def _claim_once(self, queue: FairQueue, relief: Relief) -> tuple[bool, Sequence[Claim]]:
-        category = queue.source.category
+    async def _claim_once(self, queue: FairQueue, relief: Relief) -> tuple[Batch, Sequence[Claim]]:
+        category, now = queue.source.category, relief.order.now
         await self.store.require_marker()
         async with self.db.transaction() as session:
             await take_turn(session)
-            await require_running(session, category)
+            await require_running(session, category, evicting=True)
             enough_bytes = min(relief.remaining_bytes, await relief.goal.missing(session))
             if enough_bytes <= 0:
                 relief.reached = True
-                return False, []
+                return Batch(), []
             queue.begin(await read_holdings(session, relief.goal.categories))
-            batch = await choose(session, queue, enough_bytes, now=relief.order.now, blocked=relief.outcome.blocked)
+            allowance = await self.breaker.read_allowance(session, category, queue.rules, now=now)
+            batch = await choose(session, queue, enough_bytes, allowance, now=now, blocked=relief.outcome.blocked)
             claims = await self.deleter.take(session, category, Sorted(batch.buried, {}, {}), relief.order)
             failpoint("evict.claiming")
         failpoint("evict.claimed")
         relief.taken_bytes += sum(file.size_bytes for claim in claims for file in claim.files)
-        return batch.more, claims
+        return batch, claims
 
     async def _look_back(self, relief: Relief) -> None:
         async with self.db.read_only() as session:
@@ -146,24 +174,17 @@ class Evictor:
             )
 
 
-@dataclass
-class Batch:
-    """What one look at a queue chose."""
-
-    buried: dict[RetentionRule, list[DueFile]] = field(default_factory=dict)
-    size_bytes: int = 0
-    more: bool = False
-    """Whether the queue was left before its end."""
-
-    def add(self, rule: RetentionRule, file: DueFile) -> None:
-        self.buried.setdefault(rule, []).append(file)
-        self.size_bytes += file.size_bytes
-
-
 async def choose(
-    session: AsyncSession, queue: FairQueue, enough_bytes: int, *, now: datetime, blocked: Blocked, most: int = BATCH
+    session: AsyncSession,
+    queue: FairQueue,
+    enough_bytes: int,
+    allowance: Allowance | None,
+    *,
+    now: datetime,
+    blocked: Blocked,
+    most: int = BATCH,
 ) -> Batch:
-    """Lock and decide in the order of turns until enough goes, or so many files were looked at.
+    """Lock and decide in the order of turns until enough goes, the breaker trips, or so many files were looked at.
 
     What stays keeps its dates: a decision under pressure says nothing about when it falls due.
     """
@@ -174,6 +195,10 @@ async def choose(
             file = candidate.file
             decision = decide(file, queue.rules, now, under_pressure=True, dates_yield=dates_yield)
             if isinstance(decision, Delete):
+                evicts = decision.rule is RetentionRule.PRESSURE
+                if evicts and allowance is not None and not allowance.take(file.size_bytes):
+                    batch.tripped = True
+                    break
                 queue.took(candidate)
                 batch.add(decision.rule, file)
             else:

@@ -17,12 +17,13 @@ from media_analysis.files.room import Closing
 from media_analysis.files.settlement import Moved, require_fitting
 from media_analysis.retention import burial
 from media_analysis.retention.burial import Claim, Order
+from media_analysis.retention.guard.evictions import Allowance, EvictionBreaker
 from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.pressure.eviction import eviction_order, find_space_freed, take_turn
 from media_analysis.retention.pressure.fairness import FairQueue, Holdings, Wish, read_holdings
-from media_analysis.retention.pressure.foresight import could_free
+from media_analysis.retention.pressure.foresight import could_free, sum_wanted
 from media_analysis.retention.pressure.levels import CategoryLevel, get_used_bytes
 from media_analysis.retention.pressure.outcome import Blocked, Outcome, Scope
 from media_analysis.retention.pressure.relief import choose
@@ -49,6 +50,11 @@ class Shortage:
     def of_owner(self) -> int:
         quota_bytes = self.level.rules.owner_quota_bytes
         return 0 if quota_bytes is None else max(0, self.owned_bytes + self.wish.size_bytes - quota_bytes)
+
+    @property
+    def wanted_bytes(self) -> int:
+        """What goes of the category at once, lest every upload evicts."""
+        return self.level.used_bytes - self.level.target_bytes(self.wish.size_bytes)
 
     @property
     def exists(self) -> bool:
@@ -115,12 +121,21 @@ class _OutOfReach(Exception):
         self.shortage = shortage
 
 
+class _Tripped(Exception):
+    """Rolls a transaction back that would evict more than the breaker allows."""
+
+    def __init__(self, shortage: Shortage) -> None:
+        super().__init__()
+        self.shortage = shortage
+
+
 @dataclass(frozen=True, kw_only=True)
 class RoomService:
     """Stores whole bytes together with the evictions that let them fit."""
 
     db: Database
     store: ObjectStore
+    breaker: EvictionBreaker
     evicts: bool
     trash: timedelta | None
     """How long what falls due keeps its bytes."""
@@ -152,6 +167,20 @@ class RoomService:
             return await self._close(wish, closing, occasion)
         except _OutOfReach as found:
             raise await self._refusal(found.shortage, now=occasion.now) from None
+        except _Tripped as tripped:
+            await self._trip(tripped.shortage, now=occasion.now)
+            raise await self._refusal(tripped.shortage, now=occasion.now) from None
+
+    async def _trip(self, shortage: Shortage, *, now: datetime) -> None:
+        category, wish = shortage.level.category, shortage.wish
+        only_owner = not shortage.of_category
+        wanted_bytes = shortage.of_owner if only_owner else shortage.wanted_bytes
+        async with self.db.read_only() as session:
+            policy = await require_policy(session)
+            wanted = await sum_wanted(
+                session, category, policy, wanted_bytes, now=now, wish=wish, only_owner=only_owner
+            )
+        await self.breaker.trip(category, wanted)
 
     @retried
     async def _close(self, wish: Wish, closing: Closing[Value], occasion: Occasion) -> Made[Value]:
@@ -169,7 +198,8 @@ class RoomService:
                 return Made(value, Outcome(Scope(wish.account.category), sweep_id=report.id), report)
             if not await self._within_reach(session, policy, shortage, now=occasion.now):
                 raise _OutOfReach(shortage)
-            eviction = Eviction(session, policy, shortage, occasion.order(Scope(wish.account.category), report, policy))
+            order = occasion.order(Scope(wish.account.category), report, policy)
+            eviction = Eviction(session, self.breaker, policy, shortage, order)
             await eviction.run()
             await require_fitting(session, [*moved, *eviction.freed])
             failpoint("evict.claiming")
@@ -195,7 +225,7 @@ class RoomService:
             return shortage.refusal(None, paused=None)
         category, missing_bytes, frees_at = shortage.level.category, shortage.of_category, None
         async with self.db.read_only() as session:
-            pause = await find_pause(session, category)
+            pause = await find_pause(session, category, evicting=True)
             if not shortage.of_owner:
                 frees_at = await find_space_freed(session, category, missing_bytes, now=now, trash=self.trash)
         return shortage.refusal(frees_at, paused=None if pause is None else pause.reason)
@@ -206,9 +236,12 @@ class Eviction:
     """The evictions of one transaction: what an owner's quota needs from that owner, then what the category needs."""
 
     session: AsyncSession
+    breaker: EvictionBreaker
     policy: Policy
     shortage: Shortage
     order: Order
+    allowance: Allowance | None = None
+    tripped: bool = False
     claims: list[Claim] = field(default_factory=list)
     freed: list[Moved] = field(default_factory=list)
     blocked: Blocked = field(default_factory=Blocked)
@@ -228,10 +261,15 @@ class Eviction:
         """
         shortage, level, wish = self.shortage, self.shortage.level, self.shortage.wish
         self.holdings = await read_holdings(self.session, (level.category,))
+        self.allowance = await self.breaker.read_allowance(
+            self.session, level.category, level.rules, now=self.order.now
+        )
         await self._take(shortage.of_owner, only_owner=True)
         if shortage.of_category > self.size_bytes:
-            await self._take(level.used_bytes - level.target_bytes(wish.size_bytes), only_owner=False)
+            await self._take(shortage.wanted_bytes, only_owner=False)
         if self.size_bytes < max(shortage.of_owner, shortage.of_category):
+            if self.tripped:
+                raise _Tripped(shortage)
             raise QuotaPassed(level.category, wish.size_bytes)
 
     async def _take(self, wanted_bytes: int, *, only_owner: bool) -> None:
@@ -248,9 +286,11 @@ class Eviction:
         more = True
         while more and self.size_bytes < wanted_bytes:
             missing_bytes = wanted_bytes - self.size_bytes
-            batch = await choose(self.session, queue, missing_bytes, now=self.order.now, blocked=self.blocked)
+            batch = await choose(
+                self.session, queue, missing_bytes, self.allowance, now=self.order.now, blocked=self.blocked
+            )
             claims, freed = await burial.bury(self.session, batch.buried, self.order, category=queue.source.category)
             self.claims += claims
             self.freed += freed
             self.size_bytes += batch.size_bytes
-            more = batch.more
+            more, self.tripped = batch.more, batch.tripped

@@ -21,6 +21,7 @@ from media_analysis.files.room import ROOM_ATTEMPTS, Closing
 from media_analysis.retention import records
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.guard.clock import ClockService
+from media_analysis.retention.guard.evictions import EvictionBreaker
 from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.models import SweepStatus, SweepTrigger
 from media_analysis.retention.policies import require_policy
@@ -51,6 +52,7 @@ class PressureService:
     store: ObjectStore
     deleter: Deleter
     clock: ClockService
+    breaker: EvictionBreaker
     marks: DiskMarks
     observe_sweep: Callable[[SweepReport], None]
     observe_relief: Callable[[Outcome], None]
@@ -151,14 +153,19 @@ class PressureService:
                 if level.capacity.free_bytes >= needed_free_bytes:
                     return
             self._tell(Outcome(Scope(None), missing_bytes, relieved=False))
-            async with self.db.read_only() as session:
-                pause = await find_pause(session, account.category)
             raise DiskReserveReached(
                 free_bytes=level.capacity.free_bytes,
                 reserve_bytes=self.marks.reserve_bytes,
                 needed_bytes=needed_bytes,
-                paused=None if pause is None else pause.reason,
+                paused=await self._find_pause([account.category, *goal.categories]),
             )
+
+    async def _find_pause(self, categories: Sequence[Category]) -> str | None:
+        async with self.db.read_only() as session:
+            for category in categories:
+                if (pause := await find_pause(session, category, evicting=True)) is not None:
+                    return pause.reason
+        return None
 
     async def preview(self, *, category: Category | None, limit: int, now: datetime | None = None) -> Preview:
         """Return all levels and who would go next, for the disk or for one category, and why."""
@@ -196,7 +203,7 @@ class PressureService:
         if relief is None:
             return None
         try:
-            await Evictor(self.db, self.store, self.deleter).relieve(relief)
+            await Evictor(self.db, self.store, self.deleter, self.breaker).relieve(relief)
             report.status = SweepStatus.PAUSED if report.paused else SweepStatus.COMPLETED
         except BaseException as error:
             report.status = SweepStatus.FAILED
@@ -257,7 +264,8 @@ class PressureService:
 
     @cached_property
     def _room(self) -> RoomService:
-        return RoomService(db=self.db, store=self.store, evicts=self.evicts, trash=self.deleter.strategy.sweeps)
+        trash = self.deleter.strategy.sweeps
+        return RoomService(db=self.db, store=self.store, breaker=self.breaker, evicts=self.evicts, trash=trash)
 
     async def _missing(self, goal: Goal) -> int:
         async with self.db.read_only() as session:

@@ -29,8 +29,9 @@ CLIPS = {
     "STORAGE_HIGH_WATER_CLIPS": "80KiB",
     "STORAGE_LOW_WATER_CLIPS": "60KiB",
     "STORAGE_DISK_HIGH_WATER_PERCENT": "100",
+    "STORAGE_BREAKER_EVICTION_SHARE_PERCENT": "none",
 }
-"""Room for a hundred, pressure above eighty, down to sixty; the disk of the machine plays no part."""
+"""Room for a hundred, pressure above eighty, down to sixty; neither the machine's disk nor a breaker plays a part."""
 _STORE = """
     INSERT INTO media_files (id, owner, category, state, key, filename, media_type, size_bytes, reserved_bytes, sha256,
                              stored_at, expires_at, expiry_explicit, due_at)

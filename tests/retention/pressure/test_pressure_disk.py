@@ -121,7 +121,12 @@ class TestWithArchivesOnADiskOfTheirOwn:
 
     @pytest.fixture
     def environment(self, environment: dict[str, str], disk_path: Path) -> dict[str, str]:
-        return {**environment, "ARCHIVE_BASE_PATH": str(disk_path), "STORAGE_EVICTION_PRIORITY_ARCHIVES": "1"}
+        return {
+            **environment,
+            "ARCHIVE_BASE_PATH": str(disk_path),
+            "STORAGE_EVICTION_PRIORITY_ARCHIVES": "1",
+            "STORAGE_BREAKER_EVICTION_SHARE_PERCENT": "none",
+        }
 
     async def test_pressure_on_the_store_takes_no_archives(self, runtime: Runtime, database: str) -> None:
         trash, archive = await stock(runtime, [45, 45], category=Category.ARCHIVES)
