@@ -100,8 +100,7 @@ _SETTLE = text("""
                 greatest(timed.ends_at, timed.minimum_ends_at, file.job_held_until, timed.job_held_until), 'infinity'
             ) END
         FROM timed JOIN locked USING (id)
-        WHERE file.id = timed.id AND file.state = 'pending'
-            AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))
+        WHERE file.id = timed.id AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))
         RETURNING file.*
     ), answered AS (
         UPDATE idempotency_keys AS known SET answer = to_jsonb(settled)
@@ -127,7 +126,7 @@ _STAGE = text("""
         reserved_bytes = asked.size_bytes, arrived_bytes = 0
     FROM unnest(CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]))
         AS asked(id, size_bytes, sha256) JOIN locked USING (id)
-    WHERE file.id = asked.id AND file.state = 'pending'
+    WHERE file.id = asked.id
     RETURNING file.id, locked.reserved_bytes
 """)
 
