@@ -11,7 +11,7 @@ from media_analysis.archive.due import BATCH, START, ArchiveTerms, list_due
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind
 from media_analysis.archive.tasks import NewTask
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import ArchivedFileNotFound, JobNotArchived, NothingToRestore
+from media_analysis.errors import ArchivedFileNotFound, JobGone, JobNotArchived, NothingToRestore
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.queries import require_job
@@ -80,9 +80,11 @@ class ArchiveService:
         """
         free_bytes = (await self.store.capacity()).free_bytes
         async with self.db.transaction() as session:
-            job, _ = await require_job(session, job_id, owner=owner, lock=True)
+            job, now = await require_job(session, job_id, owner=owner, lock=True)
             if job.archived_at is None:
                 raise JobNotArchived(job_id)
+            if job.expires_at is not None and job.expires_at <= now:
+                raise JobGone(job_id, deleted_at=job.expires_at)  # as its content is, whether or not a sweep came by
             if file_id is not None:
                 await _require_copy(session, job_id, file_id)
             needed_bytes = await self._require_room(session, job_id, file_id, free_bytes)

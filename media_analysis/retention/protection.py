@@ -122,13 +122,7 @@ async def mark_job_extended(
     living = or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > now)
     stored = and_(MediaFile.state == FileState.STORED, living)
     changed = await _change_files(session, job_id, stored, changes)
-    of_results = (
-        update(AnalysisResult)
-        .where(AnalysisResult.job_id == job_id, AnalysisResult.published)
-        .where(or_(AnalysisResult.expires_at.is_(None), AnalysisResult.expires_at > now))
-        .values(expires_at=expires_at)
-    )
-    await session.execute(of_results, execution_options=_BLIND)
+    await _date_results(session, job_id, expires_at, now=now)
     await _date_copies(session, job_id, expires_at)
     return changed
 
@@ -164,9 +158,20 @@ async def _lock_files(session: AsyncSession, job_id: UUID) -> int:
     return locked
 
 
+async def _date_results(session: AsyncSession, job_id: UUID, expires_at: datetime | None, *, now: datetime) -> None:
+    living = or_(AnalysisResult.expires_at.is_(None), AnalysisResult.expires_at > now)
+    in_order = select(AnalysisResult.id).where(AnalysisResult.job_id == job_id, AnalysisResult.published, living)
+    locked = in_order.order_by(AnalysisResult.id).with_for_update()
+    ids = (await session.scalars(locked)).all()
+    for chunk in _chunks(ids):
+        of_chunk = update(AnalysisResult).where(AnalysisResult.id == any_(literal(chunk, ARRAY(Uuid))))
+        await session.execute(of_chunk.values(expires_at=expires_at), execution_options=_BLIND)
+
+
 async def _date_copies(session: AsyncSession, job_id: UUID, expires_at: datetime | None) -> None:
     """Give the files inside a job's archive the end they have once they are restored."""
-    ids = (await session.scalars(select(ArchivedFile.file_id).where(ArchivedFile.job_id == job_id))).all()
+    in_order = select(ArchivedFile.file_id).where(ArchivedFile.job_id == job_id).order_by(ArchivedFile.file_id)
+    ids = (await session.scalars(in_order.with_for_update())).all()
     for chunk in _chunks(ids):
         of_chunk = update(ArchivedFile).where(ArchivedFile.file_id == any_(literal(chunk, ARRAY(Uuid))))
         dated = of_chunk.values(expires_at=expires_at, expiry_explicit=True)

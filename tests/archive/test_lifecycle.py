@@ -84,6 +84,21 @@ async def test_an_archived_run_is_deleted_at_its_end_and_its_summary_stays(runti
             await runtime.files.get(file.id, owner="alice")
 
 
+@pytest.mark.parametrize("wanted", ["all of it", "one file"])
+async def test_a_run_past_its_end_is_not_brought_back_whether_or_not_it_was_swept(
+    runtime: Runtime, database: str, wanted: str
+) -> None:
+    run = await make_run(runtime)
+    await archive(runtime, run.id)
+    await age(database, run.id, 31)
+    file_id = run.files["run.log"].id if wanted == "one file" else None
+
+    with pytest.raises(JobGone):
+        await runtime.archives.returns.restore(run.id, owner="alice", actor="alice", file_id=file_id)
+
+    assert await fetch(database, "SELECT FROM archive_tasks WHERE kind = 'restore'") == []
+
+
 async def test_a_hold_keeps_a_run_out_of_the_archive_and_an_archived_one_alive(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
     await runtime.holds.hold_job(run.id, HELD, owner="alice")
