@@ -24,6 +24,11 @@ _DAMAGE: Final = text("""
         AND file.last_error IS DISTINCT FROM found.sentence
     RETURNING file.id, file.owner, file.job_id, file.last_error
 """)
+SHOWN_BY_OPENING: Final = ("missing", "size is ", "not a regular file")
+"""What sentences begin with that opening the object can also disprove."""
+_CLEAR: Final = text("""
+    UPDATE media_files SET last_error = NULL WHERE id = :id AND last_error = CAST(:sentence AS text)
+""")
 log = structlog.get_logger()
 
 
@@ -36,20 +41,33 @@ class Tracked(Protocol):
     def key(self) -> str: ...
     @property
     def size_bytes(self) -> int | None: ...
+    @property
+    def last_error(self) -> str | None: ...
 
 
 async def open_tracked(db: Database, store: ObjectStore, file: Tracked) -> ObjectReader:
     """Open a file's object as its row describes it; one that is damaged is marked, so that alerts tell of it.
+
+    A mark that this disproves is cleared: the object was brought back.
 
     Raises:
         ObjectMissing, ObjectDamaged: the store does not hold it.
 
     """
     try:
-        return await store.open(file.key, size_bytes=file.size_bytes)
+        reader = await store.open(file.key, size_bytes=file.size_bytes)
     except (ObjectMissing, ObjectDamaged) as error:
         await note_damage(db, store, file.id, error)
         raise
+    if file.last_error is not None and file.last_error.startswith(SHOWN_BY_OPENING):
+        await _clear(db, file.id, file.last_error)
+    return reader
+
+
+async def _clear(db: Database, file_id: UUID, sentence: str) -> None:
+    with suppress(MediaAnalysisError):  # a scrub clears it, too
+        async with db.transaction() as session:
+            await session.execute(_CLEAR, {"id": file_id, "sentence": sentence})
 
 
 async def note_damage(db: Database, store: ObjectStore, file_id: UUID, error: ObjectMissing | ObjectDamaged) -> None:

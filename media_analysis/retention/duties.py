@@ -89,6 +89,10 @@ _FORGET = text("""
     DELETE FROM duties WHERE NOT name = ANY(CAST(:planned AS text[]))
         AND (starts_with(name, CAST(:prefix AS text)) OR due_at < now() - interval '2 days')
 """)
+_MISSED = text("""
+    SELECT min(due_at) FROM duties WHERE due_at <= now()
+        AND NOT name = ANY(CAST(:planned AS text[])) AND starts_with(name, CAST(:prefix AS text))
+""")
 _DUE = text("""
     SELECT name FROM duties
     WHERE due_at <= :now AND coalesce(claimed_until <= :now, true) AND coalesce(retry_at <= :now, true) ORDER BY due_at
@@ -131,6 +135,12 @@ class DutyService:
         }
         async with self.db.transaction() as session:
             await session.execute(_MEET, asked)
+
+    async def find_missed(self, *, planned: Sequence[str], prefix: str) -> datetime | None:
+        """Return the first slot whose work was not done of duties that `forget` would forget for their `prefix`."""
+        async with self.db.read_only() as session:
+            missed: datetime | None = await session.scalar(_MISSED, {"planned": list(planned), "prefix": prefix})
+        return missed
 
     async def forget(self, *, planned: Sequence[str], prefix: str) -> None:
         """Forget duties that are not planned any more: those called after `prefix`, and what nobody does for days."""

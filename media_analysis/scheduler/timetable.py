@@ -134,15 +134,16 @@ class _Timetable:
             return
         planned = planned_sweeps(policy, dry_run=cleanup.dry_run)
         self._sweeps = [Appointment.of_sweep(cron, request) for cron, request in planned]
-        await self.meet(self._sweeps)
         names = [one.name for one in (*self._duties, *self._sweeps)]
+        # What categories that now go otherwise together missed is missed by those they go with.
+        await self.meet(self._sweeps, missed=await self._keeper.find_missed(planned=names, prefix=SWEEPS))
         await self._keeper.forget(planned=names, prefix=SWEEPS)
         self._version = policy.version
 
-    async def meet(self, appointments: Sequence[Appointment]) -> None:
-        """Make duties known, so that none of their slots is missed from now on."""
+    async def meet(self, appointments: Sequence[Appointment], *, missed: datetime | None = None) -> None:
+        """Make duties known, so that none of their slots is missed from now on, nor the one that was `missed`."""
         now = await self._runtime.db.now()
-        slots = {one.name: (one.cron, next_slot(self._trigger_of(one.cron), now)) for one in appointments}
+        slots = {one.name: (one.cron, missed or next_slot(self._trigger_of(one.cron), now)) for one in appointments}
         await self._keeper.meet(slots)
 
     async def look(self, _runtime: Runtime | None = None) -> None:

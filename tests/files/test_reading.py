@@ -66,8 +66,9 @@ async def test_a_row_whose_bytes_were_taken_away_says_so(runtime: Runtime, store
     path.write_bytes(b"bytes")
 
 
-async def test_a_damaged_object_is_named_by_alerts_and_by_validation_until_a_scrub_finds_it_whole(
-    runtime: Runtime, store_file: StoreFile
+@pytest.mark.parametrize("found_by", ["scrub", "reader"])
+async def test_a_damaged_object_is_named_by_alerts_and_by_validation_until_it_is_found_whole(
+    runtime: Runtime, store_file: StoreFile, found_by: str
 ) -> None:
     stored = await store_file(b"bytes")
     path = runtime.store.root / stored.key
@@ -77,8 +78,27 @@ async def test_a_damaged_object_is_named_by_alerts_and_by_validation_until_a_scr
         await runtime.files.open(stored.id, owner="alice")
     problems, firing = await runtime.status.problems(), await runtime.alerts.check()
     path.write_bytes(b"bytes")
-    await runtime.scrub.run()
+    if found_by == "scrub":
+        await runtime.scrub.run()
+    else:
+        _, reader = await runtime.files.open(stored.id, owner="alice")
+        await reader.close()
     mended = await runtime.alerts.check()
 
     assert problems == ["the store does not hold 1 files as they were stored; media-analysis verify names them"]
     assert "alert:files_damaged:store" in firing.keys() - mended.keys()
+
+
+async def test_what_only_reading_every_byte_showed_is_not_cleared_by_opening(
+    runtime: Runtime, store_file: StoreFile
+) -> None:
+    stored = await store_file(b"bytes")
+    path = runtime.store.root / stored.key
+    path.write_bytes(b"bites")
+    await runtime.scrub.run()
+
+    _, reader = await runtime.files.open(stored.id, owner="alice")
+    await reader.close()
+
+    assert (await runtime.files.get(stored.id, owner="alice")).last_error == "hash differs"
+    path.write_bytes(b"bytes")

@@ -12,11 +12,12 @@ from structlog.testing import capture_logs
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime, open_runtime
-from media_analysis.scheduler.appointments import ABANDONED_CRON, answer_tick, planned_sweeps, slot_of
+from media_analysis.scheduler.appointments import ABANDONED_CRON, Appointment, answer_tick, planned_sweeps, slot_of
 from media_analysis.scheduler.timetable import running_scheduler
 from media_analysis.settings import Settings, configured_policy, cron_trigger, load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
+from tests.scheduler.duties import fall_due
 
 HALF_PAST_MIDNIGHT = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
 OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
@@ -193,6 +194,22 @@ async def test_without_a_sweep_at_the_start_nothing_runs_before_its_time(
 
     assert started == set()
     assert await sweeps(database) == []
+
+
+async def test_what_was_missed_is_swept_although_the_categories_go_otherwise_together_now(
+    environment: dict[str, str], database: str
+) -> None:
+    settings = settings_of(**environment, STORAGE_CLEANUP_RUN_AT_START="false")
+    frames = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="test", categories=(Category.FRAMES,))
+
+    async with open_runtime(settings, database) as runtime:
+        await fall_due(runtime, Appointment.of_sweep("0 4 * * *", frames))
+        async with running_scheduler(runtime):
+            swept = await ended_sweeps(database, len(planned_sweeps(configured_policy(settings))))
+    known = [row["name"] for row in await fetch(database, "SELECT name FROM duties")]
+
+    assert any("frames" in row["kind"] for row in swept)
+    assert frames.kind not in known
 
 
 async def test_a_dry_run_in_the_settings_only_rehearses(

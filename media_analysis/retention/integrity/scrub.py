@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
-from media_analysis.files.damage import mark_damaged
+from media_analysis.files.damage import SHOWN_BY_OPENING, mark_damaged
 from media_analysis.retention.integrity.inspection import (
     BEFORE_ALL,
     Finding,
@@ -80,7 +80,7 @@ _CLEAR = text("""
     UPDATE media_files SET last_error = NULL WHERE id = ANY(CAST(:ids AS uuid[])) AND last_error IS NOT NULL
 """)
 # What a finding's sentence begins with; other errors of a file are not the scrub's to clear.
-_OURS: Final = ("missing", "size is ", "not a regular file", "hash differs", "cannot be read")
+_OURS: Final = (*SHOWN_BY_OPENING, "hash differs", "cannot be read")
 
 
 @dataclass(frozen=True)
