@@ -32,6 +32,7 @@ from media_analysis.files.uploads import UploadService
 from media_analysis.jobs.results import ResultService
 from media_analysis.jobs.service import JobService
 from media_analysis.jobs.watching import WatchService
+from media_analysis.records.service import RecordService
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
 from media_analysis.retention.explain.service import ExplainService
@@ -209,11 +210,8 @@ class Runtime:
 
     @cached_property
     def policies(self) -> PolicyService:
-        return PolicyService(
-            db=self.db,
-            share_percent=self.breaker.limits.share_percent,
-            min_files=self.breaker.limits.min_files,
-        )
+        limits = self.breaker.limits
+        return PolicyService(db=self.db, share_percent=limits.share_percent, min_files=limits.min_files)
 
     @cached_property
     def redating(self) -> RedatingService:
@@ -238,10 +236,12 @@ class Runtime:
         return TrailService(self.db)
 
     @cached_property
+    def records(self) -> RecordService:
+        return RecordService(self.db, self.clock, options.record_lives(self.settings))
+
+    @cached_property
     def scrub(self) -> ScrubService:
-        return ScrubService(
-            self.db, self.store, self.settings.storage.scrub.bytes_per_second, options.scrub_budget(self.settings)
-        )
+        return ScrubService(self.db, self.store, *options.scrub_terms(self.settings))
 
     @cached_property
     def alerts(self) -> AlertService:

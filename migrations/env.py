@@ -15,6 +15,7 @@ import media_analysis.files.audit
 import media_analysis.files.idempotency
 import media_analysis.files.models
 import media_analysis.jobs.models
+import media_analysis.records.models
 import media_analysis.retention.duties
 import media_analysis.retention.models
 import media_analysis.sessions.models  # noqa: F401 - each import registers its tables

@@ -22,6 +22,7 @@ LOCK_ORDER: Final = (
     "plans",
     "sweeps",
     "scrubs",
+    "audit_events",
     "analysis_jobs",
     "media_files",
     "idempotency_keys",
@@ -43,6 +44,7 @@ LOCK_ORDER: Final = (
     "category_usage",
     "ledger",
     "ledger_days",
+    "record_ends",
 )
 """What a transaction may wait for, first to last; the counts that everybody changes are held for the shortest time."""
 UPSERTED: Final = frozenset(
@@ -56,6 +58,7 @@ UPSERTED: Final = frozenset(
         "ledger",
         "ledger_days",
         "notices",
+        "record_ends",
         "sweeps",
         "user_sessions",
     }

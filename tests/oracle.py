@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 
@@ -30,6 +31,7 @@ TABLES = (
     "sweeps",
     "archived_files",
     "analysis_jobs",
+    "record_ends",
 )
 
 
@@ -48,8 +50,13 @@ class World:
     sweeps: Rows
     copies: Rows
     jobs: Rows
+    ends: Rows
     archives: Path | None = field(default=None, kw_only=True)
     """The root of the archives, where they do not lie below the store's."""
+
+    def may_have_ended(self, name: str, over_at: datetime) -> bool:
+        """Tell whether a record of a kind that was over at an instant may be gone: its life was."""
+        return any(row["name"] == name and over_at < row["ended_before"] for row in self.ends)
 
     def path_of(self, key: str) -> Path:
         return (self.archives if self.archives is not None and key.startswith("archives/") else self.root) / key
@@ -94,7 +101,7 @@ async def inspect_everything(
         *_no_untracked_object(world),
         *_stored_has_bytes(world),
         *_pending_is_bounded(world),
-        *find_illegal_deletions(world.tombstones, world.purges, world.sweeps),
+        *find_illegal_deletions(_recorded(world), world.purges, world.sweeps),
         *find_illegal_trash(world.files),
         *find_lost_originals(world.tombstones, world.copies, world.files, world.jobs, world.path_of),
         *find_empty_shells(world.copies, world.files, world.jobs),
@@ -107,6 +114,15 @@ async def inspect_everything(
     ]
 
 
+def _recorded(world: World) -> Rows:
+    """Return the tombstones whose outbox entry and sweep are there to be looked at."""
+    return [
+        stone
+        for stone in world.tombstones
+        if not any(world.may_have_ended(name, stone["deleted_at"]) for name in ("purges", "sweeps"))
+    ]
+
+
 def _acknowledged_is_kept(world: World, acknowledged: Mapping[str, str]) -> Iterator[str]:
     """Promises 1 and 7."""
     living = {str(row["id"]): row for row in world.files}
@@ -114,12 +130,17 @@ def _acknowledged_is_kept(world: World, acknowledged: Mapping[str, str]) -> Iter
     for file_id, digest in acknowledged.items():
         row = living.get(file_id)
         if row is None:
-            if file_id not in dead:
+            if file_id not in dead and not world.may_have_ended("tombstones", _made_at(file_id)):
                 yield f"promise 7: {file_id} was acknowledged and vanished without a tombstone"
         elif row["state"] not in {"stored", "trashed"}:
             yield f"promise 1: {file_id} was acknowledged and is {row['state']}"
         elif row["sha256"].hex() != digest:
             yield f"promise 1: {file_id} was acknowledged with other bytes"
+
+
+def _made_at(file_id: str) -> datetime:
+    """Return when an id was made (RFC 9562), which is before its file was deleted."""
+    return datetime.fromtimestamp((UUID(file_id).int >> 80) / 1000, UTC)
 
 
 def _no_untracked_object(world: World) -> Iterator[str]:
@@ -173,7 +194,7 @@ def _outbox_is_whole(world: World) -> Iterator[str]:
     stones = {row["id"]: row for row in world.tombstones}
     purges = {row["id"]: row for row in world.purges}
     for stone in world.tombstones:
-        if stone["purge_id"] not in purges:
+        if stone["purge_id"] not in purges and not world.may_have_ended("purges", stone["deleted_at"]):
             yield f"promise 8: nobody removes the bytes of {stone['id']}"
     for purge in world.purges:
         if purge["confirmed_at"] is None and purge["due_at"] is None and purge["dead_at"] is None:

@@ -13,14 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.analysis.ending import end_job, hand_back_job
 from media_analysis.analysis.run import WORKER_LOST, Failure, find_sources
 from media_analysis.db.database import Database, retried
-from media_analysis.db.queue import purge_log, queue_of, withdraw
+from media_analysis.db.queue import queue_of, withdraw
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import get_job
 from media_analysis.retention.discarding import DiscardService
 
 BATCH: Final = 1000
-LOG_BATCH: Final = 10_000
-LOG_KEPT: Final = timedelta(days=3)
 
 # What workers of ours lost, the queue gives to the next one.
 _SILENT = text("""
@@ -85,16 +83,6 @@ class ReapService:
         if reaped != Reaped(0, 0, 0):
             log.info("jobs.reaped", silent=reaped.silent, sourceless=reaped.sourceless, queued=reaped.queued)
         return reaped
-
-    async def forget(self) -> int:
-        """Clear the queue's own log of what is long past; the library never does."""
-        forgotten = 0
-        while True:
-            async with self.db.transaction() as session:
-                purged = await purge_log(session, older_than=LOG_KEPT, limit=LOG_BATCH)
-            forgotten += purged
-            if purged < LOG_BATCH:
-                return forgotten
 
     async def _each(self, stuck: TextClause, change: Change, now: datetime | None) -> int:
         changed = 0

@@ -42,6 +42,7 @@ COMMANDS: Final = tuple(
         ("verify", "verify:verify", "Hold store and database against each other"),
         ("import", "import_:import_", "Adopt an existing tree of files"),
         ("import-runs", "import_runs:import_runs", "Adopt old runs and their archives"),
+        ("records", "records:app", "Show how long records are kept, end them"),
         ("purge", "purge:app", "Try deletions again that were given up"),
         ("session", "session:app", "Make tokens, list and revoke them"),
     )

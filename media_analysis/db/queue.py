@@ -14,7 +14,6 @@ from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
 from pgqueuer.ports.driver import Driver
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 # Every name is given: what is left out, the library would read from the environment.
@@ -70,18 +69,3 @@ async def withdraw(session: AsyncSession, entry: int) -> None:
     """Take an entry out of the queue with the caller's transaction, and tell whoever runs it to stop."""
     queue = await queue_of(session)
     await queue.mark_job_as_cancelled([entry])  # type: ignore[list-item]
-
-
-# The oldest first, which the index on `created` has in order.
-# As an array it is looked for once; a subquery with a limit may be asked again for every row, and so take more.
-_PURGE_LOG = text(f"""
-    DELETE FROM {QUEUE.qualified.queue_table_log} WHERE id = ANY(ARRAY(
-        SELECT id FROM {QUEUE.qualified.queue_table_log} WHERE created < now() - CAST(:older_than AS interval)
-        ORDER BY created LIMIT :limit FOR UPDATE SKIP LOCKED
-    )) RETURNING id
-""")  # noqa: S608 - constants
-
-
-async def purge_log(session: AsyncSession, *, older_than: timedelta, limit: int) -> int:
-    """Delete what the queue logged long ago, the oldest first; return how much that was."""
-    return len((await session.execute(_PURGE_LOG, {"older_than": older_than, "limit": limit})).all())

@@ -44,10 +44,17 @@ def _index(column: str) -> Index:
 
 
 class AuditEvent(Base):
-    """One act; PostgreSQL refuses to change or remove it."""
+    """One act; PostgreSQL refuses to change it, and to remove it before its life is over."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (_index("file_id"), _index("job_id"), _index("sweep_id"))
+    __table_args__ = (
+        _index("file_id"),
+        _index("job_id"),
+        _index("sweep_id"),
+        Index(
+            "ix_audit_events_policy", "id", postgresql_where=text("action IN ('policy_activated', 'policy_applied')")
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now())

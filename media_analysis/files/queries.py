@@ -216,16 +216,3 @@ async def purge_idempotency_key(session: AsyncSession, asked: Registration, *, h
     key = await session.get(IdempotencyKey, (asked.owner, asked.idempotency_key), with_for_update=True)
     if key is not None and key.file_id == held_by and key.answer is None:
         await session.delete(key)
-
-
-# An upload that just takes a key over is not waited for.
-_PURGE_KEYS = text("""
-    DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM idempotency_keys WHERE expires_at <= :now FOR UPDATE SKIP LOCKED
-    ))
-""")
-
-
-async def purge_expired_keys(session: AsyncSession, *, now: datetime) -> None:
-    """Forget idempotency keys older than a day."""
-    await session.execute(_PURGE_KEYS, {"now": now})

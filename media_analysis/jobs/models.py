@@ -189,7 +189,10 @@ class JobAudit(Base):
     """What stays of a deleted run."""
 
     __tablename__ = "job_audit"
-    __table_args__ = (Index("ix_job_audit_owner", "owner", "deleted_at", "job_id"),)
+    __table_args__ = (
+        Index("ix_job_audit_owner", "owner", "deleted_at", "job_id"),
+        Index("ix_job_audit_deleted_at", "deleted_at", "job_id"),
+    )
 
     job_id: Mapped[UUID] = mapped_column(primary_key=True)
     owner: Mapped[str]

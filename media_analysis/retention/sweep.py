@@ -12,7 +12,6 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database
 from media_analysis.errors import DeletionPaused, MediaAnalysisError, SlotTaken, SweepNotFound
-from media_analysis.files.queries import purge_expired_keys
 from media_analysis.retention import records
 from media_analysis.retention.burial import Doomed, Order
 from media_analysis.retention.deletion import Batch, Deleter, Purged
@@ -166,7 +165,6 @@ class SweepService:
             await self._drain_unless_paused(category, run)
             await self._take_runs(category, run)
         async with self.db.transaction() as session:
-            await purge_expired_keys(session, now=report.started_at)
             await fold_due_days(session)
         if report.paused:
             report.status = SweepStatus.PAUSED

@@ -167,11 +167,11 @@ def deleted_by(sweep: Sweep) -> list[ColumnElement[bool]]:
 
 
 async def list_purged(session: AsyncSession, stones: Sequence[Tombstone]) -> frozenset[UUID]:
-    """Return the ids of the tombstones whose bytes are gone."""
+    """Return the ids of the tombstones whose bytes are gone; an entry of the outbox ends only after they are."""
     entries = {stone.purge_id for stone in stones}
-    query = select(Purge.id).where(Purge.id.in_(entries), Purge.confirmed_at.is_not(None))
-    confirmed = frozenset((await session.scalars(query)).all()) if entries else frozenset()
-    return frozenset(stone.id for stone in stones if stone.purged_at is not None or stone.purge_id in confirmed)
+    query = select(Purge.id).where(Purge.id.in_(entries), Purge.confirmed_at.is_(None))
+    unfinished = frozenset((await session.scalars(query)).all()) if entries else frozenset()
+    return frozenset(stone.id for stone in stones if stone.purged_at is not None or stone.purge_id not in unfinished)
 
 
 def select_events(wanted: EventFilter, *, before: UUID | None, limit: int) -> Select[AuditEvent]:

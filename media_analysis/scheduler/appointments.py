@@ -20,7 +20,6 @@ ABANDONED_CRON: Final = "*/15 * * * *"
 """How often uploads that were given up, and bytes a crash left on the outbox, are cleared whatever the category."""
 WATCH_CRON: Final = "* * * * *"
 WARN_CRON: Final = "7 * * * *"
-FORGET_CRON: Final = "37 * * * *"
 log = structlog.get_logger()
 
 
@@ -65,16 +64,15 @@ async def reap(runtime: Runtime) -> None:
     await runtime.reaping.reap()
 
 
-async def forget_queue_log(runtime: Runtime) -> None:
-    """Clear the queue's own log, which grows with every job."""
-    await runtime.reaping.forget()
+async def end_records(runtime: Runtime) -> None:
+    """End what the service wrote down itself and need not know any more."""
+    await runtime.records.end()
 
 
 async def warn(runtime: Runtime) -> None:
-    """Warn owners of files whose end comes near, and forget warnings long past."""
+    """Warn owners of files whose end comes near."""
     if runtime.notices.carrier is not None:
         await runtime.warnings.warn()
-        await runtime.notices.forget()
 
 
 async def relieve(runtime: Runtime) -> None:
@@ -109,7 +107,7 @@ Act = Callable[[Runtime], Awaitable[None]]
 def planned_duties(settings: Settings) -> Sequence[tuple[str, Act]]:
     """Return each cron expression with what is done beside the sweeps, once for all replicas."""
     storage = settings.storage
-    duties: list[tuple[str, Act]] = [(WARN_CRON, warn), (FORGET_CRON, forget_queue_log)]
+    duties: list[tuple[str, Act]] = [(WARN_CRON, warn), (storage.records.schedule, end_records)]
     if storage.cleanup.enabled:
         duties.append((storage.pressure.schedule, relieve))
     if storage.scrub.schedule is not None:

@@ -1,5 +1,6 @@
 """What the settings say to each service, in that service's own words."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 
@@ -39,10 +40,11 @@ def database_options(settings: Settings) -> DatabaseOptions:
     )
 
 
-def scrub_budget(settings: Settings) -> timedelta | None:
-    """Return how long one scrub reads."""
-    seconds = settings.storage.scrub.budget_seconds
-    return None if seconds is None else timedelta(seconds=seconds)
+def scrub_terms(settings: Settings) -> tuple[int | None, timedelta | None]:
+    """Return how fast a scrub reads, and for how long."""
+    chosen = settings.storage.scrub
+    seconds = chosen.budget_seconds
+    return chosen.bytes_per_second, None if seconds is None else timedelta(seconds=seconds)
 
 
 def webhook(settings: Settings) -> Webhook | None:
@@ -120,6 +122,12 @@ def archival_terms(settings: Settings) -> ArchivalTerms:
         kept_for=timedelta(days=chosen.delete_after_days),
         next_start=lambda after: trigger.get_next_fire_time(None, after) if chosen.enabled else None,
     )
+
+
+def record_lives(settings: Settings) -> Mapping[str, timedelta | None]:
+    """Return how long records are kept, by the names of their settings."""
+    records = settings.storage.records
+    return {name: records.life_of(name) for name in type(records).model_fields if name != "schedule"}
 
 
 def sweep_options(settings: Settings) -> SweepOptions:

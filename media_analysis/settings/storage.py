@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, Whole
 from media_analysis.settings.modes import Group, Mode, group_id_of
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
+from media_analysis.settings.records import Records
 from media_analysis.settings.retention import (
     GIB,
     KIB,
@@ -214,5 +215,6 @@ class Storage(Section):
     monitoring: Monitoring = Monitoring()
     scrub: Scrub = Scrub()
     upload: Upload = Upload()
+    records: Records = Records()
     policy_tests: Annotated[tuple[PolicyTest, ...], PolicyTests()] = ()
     """What the policy must decide about imagined files; a policy that does not is refused."""

@@ -13,7 +13,7 @@ from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
-from media_analysis.scheduler.appointments import PATROLS, forget_queue_log, planned_duties, reap
+from media_analysis.scheduler.appointments import PATROLS, reap
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, execute, fetch
 
@@ -186,9 +186,5 @@ async def test_a_waiting_job_whose_source_expired_fails_unless_it_pinned_it(
 
 
 async def test_it_is_among_the_duties_of_the_scheduler(runtime: Runtime) -> None:
-    duties = [(cron, duty) for cron, duty in planned_duties(runtime.settings) if duty is forget_queue_log]
-
-    assert duties == [("37 * * * *", forget_queue_log)]
     assert reap in PATROLS
-    for duty in (reap, forget_queue_log):
-        await duty(runtime)
+    await reap(runtime)

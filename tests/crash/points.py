@@ -54,6 +54,8 @@ KILLS: Final = [
     *(f"{point}:{hit}" for point, hits in REACHED.items() for hit in range(1, min(hits, MOST_HITS) + 1)),
 ]
 
+RECORD_KILLS: Final = ("records.ending:2",)
+
 RETENTION_REACHED: Final = {
     "delete.requesting": 3,
     "delete.requested": 3,

@@ -19,7 +19,13 @@ def killed_at() -> set[str]:
             *points.JOB_KILLS,
             *points.EXPIRY_KILLS,
         ),
-        *(*points.POLICY_KILLS, *points.QUARANTINE_KILLS, *points.SCRUB_KILLS, *points.CLUSTER_KILLS),
+        *(
+            *points.POLICY_KILLS,
+            *points.QUARANTINE_KILLS,
+            *points.SCRUB_KILLS,
+            *points.CLUSTER_KILLS,
+            *points.RECORD_KILLS,
+        ),
         *(moment for _, moment in points.RUN_KILLS),
         *(*test_import.KILLS, *test_import.IN_PLACE, *test_import_runs.KILLS, *test_import_runs.IN_PLACE),
     ]

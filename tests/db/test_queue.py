@@ -1,14 +1,12 @@
 """Queue entries stand and fall with the transaction they are made in."""
 
-from datetime import timedelta
-
 import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from media_analysis.analysis.control import NewJob
-from media_analysis.db.queue import enqueue, purge_log, withdraw
+from media_analysis.db.queue import enqueue, withdraw
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from tests.conftest import StoreFile, execute, fetch
@@ -90,24 +88,3 @@ async def test_a_withdrawal_that_is_rolled_back_leaves_the_entry(
             await session.execute(text("SELECT 1 / 0"))
 
     assert await count(database, "queue.pgqueuer") == 1
-
-
-async def test_the_log_is_purged_of_what_is_long_past_the_oldest_first(
-    runtime: Runtime, store_file: StoreFile, database: str
-) -> None:
-    for days in (5, 4, 0):
-        await create(runtime, store_file)
-        await execute(
-            database,
-            f"UPDATE queue.pgqueuer_log SET created = now() - interval '{days} d' WHERE id = "
-            "(SELECT max(id) FROM queue.pgqueuer_log)",
-        )
-
-    async with runtime.db.transaction() as session:
-        first = await purge_log(session, older_than=timedelta(days=3), limit=1)
-    (oldest, *_) = await fetch(database, "SELECT created > now() - interval '4.5 d' AS kept FROM queue.pgqueuer_log")
-    rest = await runtime.reaping.forget()
-
-    assert (first, rest) == (1, 1)
-    assert oldest["kept"]
-    assert await count(database, "queue.pgqueuer_log") == 1

@@ -105,7 +105,7 @@ async def test_a_key_is_forgotten_after_its_day(runtime: Runtime, database: str)
 
     second = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
     await execute(database, "UPDATE idempotency_keys SET expires_at = now()")
-    await sweep(runtime)
+    await runtime.records.end()
 
     assert second.id != first.id
     assert await fetch(database, "SELECT key FROM idempotency_keys") == []

@@ -45,6 +45,7 @@ DOCUMENTED = [
     *(f"STORAGE_CLEANUP_{what}" for what in ("BUDGET_FILES", "BUDGET_BYTES", "WORKERS", "MAX_ATTEMPTS", "USE_TRASH")),
     *("STORAGE_CLEANUP_PLAN_LIFETIME", "STORAGE_PRESSURE_SCHEDULE", "STORAGE_POLICY_TESTS"),
     *(f"STORAGE_BREAKER_{what}" for what in ("MIN_FILES", "MEDIAN_FACTOR", "CLOCK_JUMP_SECONDS", "DOWNTIME_DAYS")),
+    "STORAGE_BREAKER_EVICTION_SHARE_PERCENT",
     *(f"STORAGE_MONITORING_{what}" for what in ("RESERVE_BYTES", "ALERT_THRESHOLD_PERCENT", "METRICS_ENABLED")),
     *("STORAGE_DISK_HIGH_WATER_PERCENT", "STORAGE_DISK_LOW_WATER_PERCENT"),
     *(f"STORAGE_MONITORING_{what}" for what in ("WEBHOOK_URL", "WARN_BEFORE")),
@@ -52,6 +53,9 @@ DOCUMENTED = [
     *(f"STORAGE_SCRUB_{what}" for what in ("SCHEDULE", "BYTES_PER_SECOND", "BUDGET_SECONDS")),
     *(f"STORAGE_UPLOAD_{what}" for what in ("MAX_BYTES", "LEASE_SECONDS", "IDLE_SECONDS")),
     *("STORAGE_UPLOAD_MIN_BYTES_PER_SECOND", "STORAGE_UPLOAD_DEADLINE_SECONDS"),
+    *(f"STORAGE_RECORDS_{what}" for what in ("SCHEDULE", "TOMBSTONES", "AUDIT", "JOBS", "SWEEPS", "IDLE_SWEEPS")),
+    *(f"STORAGE_RECORDS_{what}" for what in ("PURGES", "PLANS", "ARCHIVE_TASKS", "SESSIONS", "NOTICES", "PAUSES")),
+    *(f"STORAGE_RECORDS_{what}" for what in ("SCRUBS", "LEDGER_DAYS", "QUEUE_LOG")),
     *("ARCHIVE_AFTER_DAYS", "DELETE_AFTER_DAYS", "ARCHIVE_COMPRESSION", "ARCHIVE_BASE_PATH", "DELETION_STRATEGY"),
     *(f"ARCHIVE_{what}" for what in ("ENABLED", "SCHEDULE", "CONCURRENCY", "RETRY_SECONDS")),
     *("ARCHIVE_BUDGET_SECONDS", "ARCHIVE_BUDGET_BYTES"),
@@ -108,6 +112,8 @@ def test_a_variable_set_alone_changes_exactly_its_leaf() -> None:
         value = str(not leaf.default).lower() if isinstance(leaf.kind, Switch) else another(leaf.kind)
         if name.startswith("STORAGE_DISK_"):
             value = "88"
+        if name.startswith("STORAGE_RECORDS_") and isinstance(leaf.kind, Lifetime):
+            value = "500d"
         loaded = load_settings(environ={name: value})
         told = {at for at, origin in loaded.origins.items() if not origin.startswith("default")}
         reached[name] = (told, changed(loaded.settings))

@@ -20,7 +20,6 @@ from media_analysis.retention.outbox import backoff
 LEASE: Final = timedelta(minutes=2)
 PAGE: Final = 100
 MAX_ATTEMPTS: Final = 20
-REMEMBERED_FOR: Final = timedelta(days=30)
 log = structlog.get_logger()
 
 
@@ -66,12 +65,6 @@ _MARK_FAILED = text("""
     WHERE notices.id = failed.id
 """)
 
-_FORGET = text("""
-    DELETE FROM notices
-    WHERE due_at IS NULL AND topic LIKE 'expiry:%' AND created_at < :before
-        AND coalesce((payload ->> 'expires_at')::timestamptz, created_at) < :before
-""")
-
 
 async def add_notices(session: AsyncSession, told: Mapping[str, Mapping[str, Any]], *, now: datetime) -> int:
     """Put payloads by topic on the list, once a topic; return how many were new."""
@@ -110,13 +103,6 @@ class NoticeService:
                 await session.execute(_MARK_SENT, {"ids": [notice.id for notice in taken]})
             delivered += len(taken)
         return delivered
-
-    @retried
-    async def forget(self, *, now: datetime | None = None) -> None:
-        """Remove warnings about files whose date is long past."""
-        before = (now or await self.db.now()) - REMEMBERED_FOR
-        async with self.db.transaction() as session:
-            await session.execute(_FORGET, {"before": before})
 
     @retried
     async def _take(self, now: datetime | None) -> Sequence[Taken]:

@@ -1,0 +1,162 @@
+"""The kinds of records: where each lies, from when on its life counts, and who must not need it any more.
+
+Each statement looks at one batch by an index, waits for nobody, and reads no table to its end.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import TextClause, text
+
+# Those that stay count for the batch, too: what is not to end is passed over once, not once a batch.
+_WALK: Final = """
+    WITH seen AS MATERIALIZED (
+        SELECT {columns} FROM {table} WHERE {bounds} ORDER BY {columns} LIMIT :limit
+    ), over AS (
+        SELECT {key} FROM {table} AS record
+        WHERE {key} = ANY(ARRAY(SELECT {key} FROM seen)) AND {over_at} < CAST(:before AS timestamptz) AND {free}
+        ORDER BY {key} {lock}
+    ), ended AS (
+        {end} FROM {table} WHERE {key} = ANY(ARRAY(SELECT {key} FROM over)) {returning}
+    )
+    SELECT (SELECT count(*) FROM ended) AS ended, (SELECT count(*) FROM seen) AS seen, {at} AS at, {key} AS id
+    FROM (SELECT {columns} FROM seen ORDER BY {backwards} LIMIT 1) AS last
+"""
+_TAKE: Final = """
+    WITH over AS MATERIALIZED (
+        {which} LIMIT :limit {lock}
+    ), ended AS (
+        {end} FROM {table} WHERE ctid = ANY(ARRAY(SELECT row FROM over)) {returning}
+    )
+    SELECT count(*) AS ended, count(*) AS seen, NULL::timestamptz AS at, NULL::uuid AS id FROM ended
+"""
+_ENDING: Final = {"lock": "FOR UPDATE OF record SKIP LOCKED", "end": "DELETE", "returning": "RETURNING 1"}
+_COUNTING: Final = {"lock": "", "end": "SELECT 1", "returning": ""}
+_OLDEST: Final = "SELECT {over_at} FROM {dated_by} AS record WHERE {over_at} IS NOT NULL ORDER BY {columns} LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """Records that share a life."""
+
+    name: str
+    table: str
+    life: str | None
+    """The setting that says how long, `storage.records.<life>`; None is no longer than they are good for."""
+    ending: TextClause
+    """Ends what may end of a batch `before` an instant; says how many that were, and the place of the last it saw."""
+    counting: TextClause
+    """Says the same of what would end."""
+    oldest: TextClause
+    """About when the life of the oldest began to count."""
+    is_walked: bool
+    """Whether some stay, so that each batch begins behind the one before."""
+
+
+def _walked(
+    name: str, table: str, over_at: str, *, life: str | None = None, free: str = "true", key: str = "id", by: str = ""
+) -> RecordKind:
+    """Return records of which some stay, walked by their ids or, where these do not grow with it, by an instant."""
+    columns = f"{by}, {key}" if by else key
+    parts = {
+        "table": table,
+        "dated_by": table,
+        "key": key,
+        "columns": columns,
+        "backwards": columns.replace(",", " DESC,") + " DESC",
+        "bounds": f"({by}, {key}) > (:at, :id) AND {by} < :before" if by else f"{key} > :id AND {key} < :newest",
+        "at": by or "NULL::timestamptz",
+        "over_at": over_at,
+        "free": free,
+    }
+    return _kind(name, life or name, _WALK, parts)
+
+
+def _taken(name: str, table: str, over_at: str, *, life: str | None, which: str = "", dated_by: str = "") -> RecordKind:
+    """Return records that nobody needs once they are over."""
+    chosen = which or f"SELECT ctid AS row FROM {table} AS record WHERE {over_at} < :before ORDER BY {over_at}"  # noqa: S608 - constants
+    parts = {"table": table, "which": chosen, "over_at": over_at, "columns": over_at, "dated_by": dated_by or table}
+    return _kind(name, life, _TAKE, parts)
+
+
+def _kind(name: str, life: str | None, template: str, parts: dict[str, str]) -> RecordKind:
+    ending, counting = (text(template.format(**parts, **way)) for way in (_ENDING, _COUNTING))
+    oldest = text(_OLDEST.format(**parts))
+    return RecordKind(name, parts["table"], life, ending, counting, oldest, is_walked=template is _WALK)
+
+
+# Bytes that are still to go belong to it, or an archive does that has the file, or that it was a part of.
+_STONE_IS_FREE: Final = """
+    NOT EXISTS (SELECT FROM purges WHERE purges.id = record.purge_id AND purges.confirmed_at IS NULL)
+    AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.file_id = record.id)
+    AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.archive_id = record.id)
+"""
+# The latest word on policies says which files are still dated by an earlier one.
+_EVENT_IS_FREE: Final = """
+    CASE WHEN file_id IS NOT NULL THEN
+        NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = record.file_id)
+        AND NOT EXISTS (SELECT FROM tombstones AS stone WHERE stone.id = record.file_id)
+    WHEN job_id IS NOT NULL THEN
+        NOT EXISTS (SELECT FROM analysis_jobs AS job WHERE job.id = record.job_id)
+        AND NOT EXISTS (SELECT FROM job_audit WHERE job_audit.job_id = record.job_id)
+    WHEN action IN ('policy_activated', 'policy_applied') THEN
+        EXISTS (SELECT FROM audit_events AS later
+            WHERE later.action IN ('policy_activated', 'policy_applied') AND later.id > record.id)
+    ELSE true END
+"""
+_IS_IDLE: Final = """
+    status = 'completed' AND files = 0 AND errors = 0 AND plan_id IS NULL AND NOT details ?| ARRAY['results', 'jobs']
+    AND NOT jsonb_path_exists(categories, '$.*.files_trashed ? (@ > 0)')
+"""
+# Its files lie in the trash, from where undoing the sweep brings them back.
+_SWEEP_IS_FREE: Final = """
+    NOT EXISTS (SELECT FROM media_files AS file WHERE file.trash_sweep_id = record.id AND file.state = 'trashed')
+"""
+_TASK_IS_FREE: Final = """
+    (NOT EXISTS (SELECT FROM analysis_jobs AS job WHERE job.id = record.job_id)
+        OR EXISTS (SELECT FROM archive_tasks AS later WHERE later.job_id = record.job_id AND later.id > record.id))
+"""
+_PLAN_IS_OVER: Final = "greatest(expires_at, applied_at)"
+# A plan may name millions of files; it goes after them.
+_FILES_OF_PLANS: Final = f"""
+    SELECT record.ctid AS row FROM (
+        SELECT id FROM plans WHERE {_PLAN_IS_OVER} < :before ORDER BY id
+    ) AS plan JOIN LATERAL (
+        SELECT file.ctid FROM plan_files AS file WHERE file.plan_id = plan.id LIMIT :limit
+    ) AS record ON true
+"""  # noqa: S608 - constants
+# A date that is still to come is not to be told twice; nor is an alert that holds.
+_NOTICE_IS_OVER: Final = """
+    CASE WHEN topic LIKE 'expiry:%' THEN greatest(created_at, (payload ->> 'expires_at')::timestamptz)
+        WHEN topic NOT LIKE 'alert:%' THEN created_at END
+"""
+
+KINDS: Final = (
+    _taken("idempotency_keys", "idempotency_keys", "expires_at", life=None),
+    _taken("queue_log", "queue.pgqueuer_log", "created", life="queue_log"),
+    _walked("purges", "purges", "confirmed_at"),
+    _walked("tombstones", "tombstones", "deleted_at", free=_STONE_IS_FREE, by="deleted_at"),
+    _walked(
+        "jobs",
+        "job_audit",
+        "deleted_at",
+        free="NOT EXISTS (SELECT FROM analysis_jobs AS job WHERE job.id = record.job_id)",
+        key="job_id",
+        by="deleted_at",
+    ),
+    _walked("audit", "audit_events", "record.at", free=_EVENT_IS_FREE),
+    _walked("idle_sweeps", "sweeps", f"CASE WHEN {_IS_IDLE} THEN started_at END", free=_SWEEP_IS_FREE),
+    _walked("sweeps", "sweeps", "CASE WHEN status <> 'running' THEN started_at END", free=_SWEEP_IS_FREE),
+    _taken("plan_files", "plan_files", _PLAN_IS_OVER, life="plans", which=_FILES_OF_PLANS, dated_by="plans"),
+    _walked(
+        "plans", "plans", _PLAN_IS_OVER, free="NOT EXISTS (SELECT FROM plan_files WHERE plan_files.plan_id = record.id)"
+    ),
+    _walked("archive_tasks", "archive_tasks", "ended_at", free=_TASK_IS_FREE),
+    # The first token is in a file, and would be good again.
+    _walked("sessions", "user_sessions", "least(expires_at, revoked_at)", free="owner <> 'admin'"),
+    _walked("notices", "notices", _NOTICE_IS_OVER, free="coalesce(due_at < CAST(:before AS timestamptz), true)"),
+    _walked("pauses", "pauses", "resumed_at"),
+    _walked("scrubs", "scrubs", "ended_at", free="EXISTS (SELECT FROM scrubs AS later WHERE later.id > record.id)"),
+    _taken("ledger_days", "ledger_days", "day::timestamptz", life="ledger_days"),
+)
+"""In the order in which they end: what is named goes before what names it has a reason to stay."""

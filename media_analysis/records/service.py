@@ -1,0 +1,176 @@
+"""Ends records whose life is over, a batch at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.db.ids import first_id
+from media_analysis.errors import DeletionPaused
+from media_analysis.failpoints import failpoint
+from media_analysis.records.kinds import KINDS, RecordKind
+from media_analysis.records.models import RecordEnd
+from media_analysis.retention.guard.clock import ClockService
+from media_analysis.retention.guard.pauses import find_clock_pause
+
+BATCH: Final = 1_000
+_ALL: Final = 2**62
+_BEFORE_ALL: Final = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
+# Losing it in a crash means that the same records end again. The second opens what is append-only for all others.
+_BEGIN: Final = text("""
+    SELECT set_config('synchronous_commit', 'off', true), set_config('media_analysis.ends_records', 'on', true)
+""")
+_NOTE: Final = text("""
+    INSERT INTO record_ends (name, ended_before, records, ended_at) VALUES (:name, :before, :records, :now)
+    ON CONFLICT (name) DO UPDATE SET
+        ended_before = greatest(record_ends.ended_before, excluded.ended_before),
+        records = record_ends.records + excluded.records, ended_at = excluded.ended_at
+""")
+log = structlog.get_logger()
+
+
+_TABLE: Final = text("""
+    SELECT greatest(reltuples, 0)::bigint AS records, pg_total_relation_size(oid) AS size_bytes
+    FROM pg_class WHERE oid = CAST(:table AS text)::regclass
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordLife:
+    """How records of one kind live, and how they stand."""
+
+    name: str
+    table: str
+    setting: str | None
+    """None for what lasts no longer than it is good for."""
+    life: timedelta | None
+    """None is for ever."""
+    table_records: int
+    """About how many the table has of all its kinds, when PostgreSQL last looked."""
+    table_bytes: int
+    """What the table and its indexes take."""
+    oldest_at: datetime | None
+    """When the life of the oldest, or of one beside it, began to count."""
+    ended_before: datetime | None
+    """Records that were over earlier than that may be gone; None while none have ended."""
+    ended: int
+
+
+class _Batch(NamedTuple):
+    ended: int
+    seen: int
+    at: datetime | None
+    id: UUID | None
+
+
+_NONE: Final = _Batch(0, 0, None, None)
+
+
+@dataclass(frozen=True)
+class RecordService:
+    """Ends records by their lives; two at once take turns, and whatever breaks off is gone on with by the next."""
+
+    db: Database
+    clock: ClockService
+    lives: Mapping[str, timedelta | None]
+    """By the names of settings; None is for ever."""
+    batch: int = BATCH
+
+    async def end(self, *, now: datetime | None = None) -> Mapping[str, int]:
+        """End what is over, and return how many records that were, by kind.
+
+        Pauses do not keep records, which are no stored bytes; a clock that is not to be trusted does.
+
+        Raises:
+            DeletionPaused: the clock is not to be trusted.
+
+        """
+        await self.clock.check()
+        await self._require_clock()
+        moment = now or await self.db.now()
+        ended = {kind.name: await self._walk(kind, moment, dry_run=False) for kind in KINDS}
+        told = {name: records for name, records in ended.items() if records}
+        if told:
+            log.info("records.ended", **told)
+        return ended
+
+    async def rehearse(self, *, now: datetime | None = None) -> Mapping[str, int]:
+        """Return how many records would end now, by kind; changes nothing."""
+        moment = now or await self.db.now()
+        return {kind.name: await self._walk(kind, moment, dry_run=True) for kind in KINDS}
+
+    async def list(self) -> Sequence[RecordLife]:
+        """Return how records live and stand, kind by kind."""
+
+        async def read() -> Sequence[RecordLife]:
+            async with self.db.read_only() as session:
+                ends = {end.name: end for end in await session.scalars(select(RecordEnd))}
+                return [await self._look(session, kind, ends.get(kind.name)) for kind in KINDS]
+
+        return await self.db.retry(read)
+
+    async def _look(self, session: AsyncSession, kind: RecordKind, end: RecordEnd | None) -> RecordLife:
+        table = (await session.execute(_TABLE, {"table": kind.table})).one()
+        return RecordLife(
+            name=kind.name,
+            table=kind.table,
+            setting=None if kind.life is None else f"storage.records.{kind.life}",
+            life=self._life_of(kind),
+            table_records=table.records,
+            table_bytes=table.size_bytes,
+            oldest_at=(await session.scalars(kind.oldest)).one_or_none(),
+            ended_before=None if end is None else end.ended_before,
+            ended=0 if end is None else end.records,
+        )
+
+    def _life_of(self, kind: RecordKind) -> timedelta | None:
+        return timedelta(0) if kind.life is None else self.lives[kind.life]
+
+    async def _require_clock(self) -> None:
+        async with self.db.read_only() as session:
+            pause = await find_clock_pause(session)
+        if pause is not None:
+            raise DeletionPaused("records", pause_id=pause.id, reason=pause.reason)
+
+    async def _walk(self, kind: RecordKind, now: datetime, *, dry_run: bool) -> int:
+        life = self._life_of(kind)
+        if life is None:
+            return 0
+        place: dict[str, Any] = {"at": _BEFORE_ALL, "id": UUID(int=0)}
+        before, total = now - life, 0
+        limit = _ALL if dry_run and not kind.is_walked else self.batch
+        bounds = {"before": before, "newest": first_id(before), "now": now, "limit": limit}
+        act = self._count if dry_run else self._end
+        while True:
+            batch = await act(kind, bounds | place)
+            total += batch.ended
+            if batch.seen < limit:
+                return total
+            place = {"at": batch.at, "id": batch.id}
+
+    @retried
+    async def _end(self, kind: RecordKind, asked: Mapping[str, Any]) -> _Batch:
+        async with self.db.transaction() as session:
+            await session.execute(_BEGIN)
+            batch = await _one(session, kind.ending, asked)
+            if batch.ended:
+                note = {"name": kind.name, "before": asked["before"], "records": batch.ended, "now": asked["now"]}
+                await session.execute(_NOTE, note)
+                failpoint("records.ending")
+        return batch
+
+    async def _count(self, kind: RecordKind, asked: Mapping[str, Any]) -> _Batch:
+        async with self.db.read_only() as session:
+            return await _one(session, kind.counting, asked)
+
+
+async def _one(session: AsyncSession, statement: Any, asked: Mapping[str, Any]) -> _Batch:
+    wanted = {name: asked[name] for name in statement.compile().params}
+    row = (await session.execute(statement, wanted)).one_or_none()
+    return _NONE if row is None else _Batch(*row)
