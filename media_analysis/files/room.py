@@ -29,8 +29,8 @@ Closing = Callable[[AsyncSession], Awaitable[tuple[Value, Sequence[Moved]]]]
 class RoomMaker(Protocol):
     """Evicts what the policy lets go when an upload finds no room; nothing moves for what was only announced."""
 
-    async def require_reach(self, account: Account, size_bytes: int) -> None:
-        """Return if so many bytes would fit into the quotas, after what may go for them has gone; nothing goes.
+    async def require_reach(self, asked: Registration, size_bytes: int) -> None:
+        """Return if an upload of so many bytes in all would fit, after what may go for it has gone; nothing goes.
 
         Raises:
             QuotaReached: not even eviction would free enough; says how much is missing and when space frees.
@@ -80,7 +80,7 @@ class Arrival:
 
         """
         if self.announced_bytes is not None and self.announced_bytes > FIRST_STEP_BYTES:
-            await self.room.require_reach(self.asked.account, self.announced_bytes)
+            await self.room.require_reach(self.asked, self.announced_bytes)
 
     async def reach(self, size_bytes: int) -> None:
         """Return if so many bytes may have arrived.
@@ -96,7 +96,7 @@ class Arrival:
         if size_bytes < self._step_bytes:
             return
         self._step_bytes = size_bytes + min(size_bytes, LARGEST_STEP_BYTES)
-        await self.room.require_reach(self.asked.account, size_bytes)
+        await self.room.require_reach(self.asked, size_bytes)
         await self._note(size_bytes)
 
     @retried

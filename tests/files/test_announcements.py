@@ -79,6 +79,18 @@ async def test_a_body_is_refused_once_what_has_arrived_could_not_be_stored(runti
     assert await living(database) == {frame}
 
 
+@pytest.mark.parametrize("piece", [64 * KIB, 2 * MIB], ids=["in pieces", "at once"])
+async def test_what_has_arrived_of_an_upload_counts_once(runtime: Runtime, database: str, piece: int) -> None:
+    """Alice has more than bob even when all of his is stored, however it comes."""
+    frames = await stock(runtime, [1024, 1024, 512], category=Category.FRAMES, owner="alice")
+    asked = Upload(owner="bob", category=Category.FRAMES, filename="frame", declared_bytes=2 * MIB)
+
+    stored = await runtime.uploads.store_file(asked, chunks(bytes(2 * MIB), piece))
+
+    assert await buried(database) == {*frames[:2]}
+    assert await living(database) == {frames[2], stored.id}
+
+
 async def test_an_announced_length_that_could_never_fit_is_refused_before_it_is_sent(runtime: Runtime) -> None:
     slow = SlowBody(first=bytes(9 * KIB), rest=b"")
     asked = Upload(owner="mallory", category=Category.FRAMES, filename="frame", declared_bytes=4 * MIB)

@@ -104,7 +104,7 @@ MUTANTS = (
         "an upload goes on although what has arrived could not be stored",
         31,
         "files/room.py",
-        "        await self.room.require_reach(self.asked.account, size_bytes)\n",
+        "        await self.room.require_reach(self.asked, size_bytes)\n",
         "",
         ("tests/files/test_announcements.py::test_a_body_is_refused_once_what_has_arrived_could_not_be_stored",),
     ),

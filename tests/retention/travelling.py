@@ -125,8 +125,8 @@ class QuietRoom:
 
     pressure: PressureService
 
-    async def require_reach(self, account: Account, size_bytes: int) -> None:
-        await self.pressure.require_reach(account, size_bytes)
+    async def require_reach(self, asked: Registration, size_bytes: int) -> None:
+        await self.pressure.require_reach(asked, size_bytes)
 
     async def make_room(self, asked: Registration, size_bytes: int, closing: Closing[Value]) -> Value:
         return await self.pressure.make_room(asked, size_bytes, closing)

@@ -27,7 +27,9 @@ _HELD = text("""
 """).columns(category=CATEGORY)
 _ARRIVING = text("""
     SELECT owner, sum(arrived_bytes)::bigint FROM media_files
-    WHERE state = 'pending' AND category = ANY(CAST(:categories AS category[])) GROUP BY owner
+    WHERE state = 'pending' AND category = ANY(CAST(:categories AS category[]))
+        AND id IS DISTINCT FROM CAST(:upload AS uuid)
+    GROUP BY owner
 """)
 
 Held = dict[str, int]
@@ -41,7 +43,8 @@ class Wish:
     account: Account
     size_bytes: int
     file_id: UUID | None = None
-    """The upload itself, which is no candidate although it may be stored already in this transaction."""
+    """The upload itself: no candidate although this transaction may have stored it, and all that came of it is
+    in `size_bytes`; without one, that is more than what came already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Holdings:
 
     held: Mapping[Category, Held]
     arriving: Mapping[str, int]
-    """Bytes of uploads under way, which no quota counts."""
+    """Bytes of other uploads under way, which no quota counts."""
 
     def of(self, category: Category, wish: Wish | None) -> Held:
         """Return what everybody has of one category, once the wish is granted."""
@@ -77,9 +80,10 @@ class Holdings:
         return {asking, *(owner for owner, size_bytes in totals.items() if size_bytes >= after_bytes)}
 
 
-async def read_holdings(session: AsyncSession, categories: Sequence[Category]) -> Holdings:
-    """Return who has what of these categories, by the ledger."""
-    asked = {"categories": [category.value for category in categories]}
+async def read_holdings(session: AsyncSession, categories: Sequence[Category], wish: Wish | None) -> Holdings:
+    """Return who has what of these categories, by the ledger, beside the wish."""
+    upload = None if wish is None else wish.file_id
+    asked = {"categories": [category.value for category in categories], "upload": upload}
     held: dict[Category, Held] = {category: {} for category in categories}
     for row in await session.execute(_HELD, asked):
         held[row.category][row.owner] = row.held_bytes

@@ -43,7 +43,7 @@ async def foresee(
 ) -> AsyncGenerator[Eviction]:
     """Yield who goes, first to last, for the sake of a wish or of nobody; what stays on the way is in `blocked`."""
     paused = await list_paused(session, categories)
-    holdings = await read_holdings(session, categories)
+    holdings = await read_holdings(session, categories, wish)
     left = MOST_ROWS
     for source in eviction_order(policy, [category for category in categories if category not in paused]):
         rules = policy.of(source.category)

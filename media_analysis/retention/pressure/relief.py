@@ -153,7 +153,7 @@ class Evictor:
             if enough_bytes <= 0:
                 relief.reached = True
                 return Batch(), []
-            queue.begin(await read_holdings(session, relief.goal.categories))
+            queue.begin(await read_holdings(session, relief.goal.categories, relief.wish))
             allowance = await self.breaker.read_allowance(session, category, queue.rules, now=now)
             batch = await choose(session, queue, enough_bytes, allowance, now=now, blocked=relief.outcome.blocked)
             claims = await self.deleter.take(session, category, Sorted(batch.buried, {}, {}), relief.order)

@@ -260,7 +260,7 @@ class Eviction:
 
         """
         shortage, level, wish = self.shortage, self.shortage.level, self.shortage.wish
-        self.holdings = await read_holdings(self.session, (level.category,))
+        self.holdings = await read_holdings(self.session, (level.category,), wish)
         self.allowance = await self.breaker.read_allowance(
             self.session, level.category, level.rules, now=self.order.now
         )

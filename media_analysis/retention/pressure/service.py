@@ -96,14 +96,14 @@ class PressureService:
         except MediaAnalysisError as error:
             log.warning("pressure.postponed", category=category.value, reason=error.code)
 
-    async def require_reach(self, account: Account, size_bytes: int) -> None:
-        """Return if so much more of a category could be stored for an owner; nothing goes.
+    async def require_reach(self, asked: Registration, size_bytes: int) -> None:
+        """Return if an upload of so many bytes in all could be stored; nothing goes.
 
         Raises:
             QuotaReached: what may be evicted is not enough; says how much is missing and when space frees.
 
         """
-        await self._room.require_reach(Wish(account, size_bytes), now=await self.db.now())
+        await self._room.require_reach(Wish(asked.account, size_bytes, asked.id), now=await self.db.now())
 
     async def make_room(self, asked: Registration, size_bytes: int, closing: Closing[Value]) -> Value:
         """Run `closing` with the evictions that let so many bytes fit: all of it in one transaction, or nothing.
