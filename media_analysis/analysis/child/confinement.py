@@ -3,9 +3,9 @@
 What is covered on Linux: memory, processor time, open files and core dumps by resource limits; the network, other
 programs, other processes and every change of a file system or of anybody's share of the machine by a filter of system
 calls; reading of files that are neither sources nor programs by Landlock; and what root may do beyond reading by
-giving up its capabilities. What is not: a codec that is taken over may still read the sources and this
-program's own files, use the processor for as long as the job may last, and hand over whatever it likes as products,
-which the parent checks as it would a stranger's. Elsewhere only the resource limits hold.
+becoming a user who owns nothing, without its capabilities. What is not: a codec that is taken over may still read the
+sources and this program's own files, use the processor for as long as the job may last, and hand over whatever it likes
+as products, which the parent checks as it would a stranger's. Elsewhere only the resource limits hold.
 """
 
 import ctypes
@@ -13,7 +13,6 @@ import os
 import re
 import resource
 import signal
-import struct
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,14 +20,9 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from media_analysis.analysis.child import landlock, seccomp
+from media_analysis.analysis.child import landlock, privileges, seccomp
 
 PR_SET_PDEATHSIG: Final = 1
-PR_CAPBSET_DROP: Final = 24
-CAP_DAC_READ_SEARCH: Final = 2
-LAST_CAPABILITY: Final = 63
-"""What the kernel does not know it refuses to drop, which harms nobody."""
-CAPABILITY_VERSION: Final = 0x20080522
 RESERVE_BYTES: Final = 64 * 2**20
 """What a child that ran out of memory gets in order to say so."""
 NEARLY_ALL: Final = 0.8
@@ -69,34 +63,10 @@ def confine(confinement: Confinement, *, readable: Iterable[Path]) -> list[str]:
     # Niceness means nothing under a real-time policy, which whoever started the service may have.
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(confinement.niceness)
-    walls = {
-        "capabilities": drop_capabilities(),
-        "landlock": landlock.restrict_reading(readable),
-        "seccomp": seccomp.install(),
-    }
-    return [name for name, stands in walls.items() if not stands]
-
-
-def drop_capabilities() -> bool:
-    """Give up, for good, what root may do beyond its own files, but for reading: the sources may be anybody's.
-
-    Return False where the kernel refuses; a process that never was root has nothing to give up.
-    """
-    if sys.platform != "linux":
-        return False
-    libc = ctypes.CDLL(None)
-    seccomp.forgo_privileges(libc)  # or a program of root's would bring them back
-    for capability in range(LAST_CAPABILITY + 1):
-        if capability != CAP_DAC_READ_SEARCH:
-            libc.prctl(PR_CAPBSET_DROP, *map(ctypes.c_ulong, (capability, 0, 0, 0)))
-    header = struct.pack("=Ii", CAPABILITY_VERSION, 0)
-    held = ctypes.create_string_buffer(24)
-    if libc.capget(header, held):
-        return False
-    effective, permitted, _, *_ = struct.unpack("=6I", held.raw)
-    kept = 1 << CAP_DAC_READ_SEARCH
-    less = struct.pack("=6I", effective & kept, permitted & kept, 0, 0, 0, 0)
-    return bool(libc.capset(header, less) == 0)
+    sources = list(readable)
+    missing = privileges.give_up(readable=sources)
+    walls = {"landlock": landlock.restrict_reading(sources), "seccomp": seccomp.install()}
+    return missing + [name for name, stands in walls.items() if not stands]
 
 
 def open_reserve() -> int:

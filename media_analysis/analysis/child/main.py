@@ -31,9 +31,9 @@ from media_analysis.errors.media import CorruptMedia
 def main(descriptor: int) -> None:
     """Run the task assigned on standard input, writing messages to a descriptor, and end the process."""
     order = json.load(sys.stdin)
-    die_with(order["parent"])
     assignment = Assignment.of(order["assignment"])
     missing = confine(Confinement(**order["confinement"]), readable=[source.path for source in assignment.sources])
+    die_with(order["parent"])  # the kernel forgets it with a change of the user
     with os.fdopen(descriptor, "wb") as pipe:
         emitter = PipeEmitter(pipe, len(assignment.sources), assignment.limits.max_product_bytes)
         emitter.begin(missing)

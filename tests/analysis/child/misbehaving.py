@@ -132,6 +132,8 @@ def tell_surroundings(emit: Emitter, sources: Sequence[Source], options: Orders)
             "policy": os.sched_getscheduler(0),
             "modules": sorted(sys.modules),
             "group": os.getpgrp() == os.getpid(),
+            "users": os.getresuid(),
+            "groups": [*os.getresgid(), *os.getgroups()],
         },
     )
 

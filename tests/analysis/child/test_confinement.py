@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from media_analysis.analysis.child.privileges import NOBODY
 from media_analysis.analysis.child.protocol import ResultMade
 from media_analysis.analysis.task import Source
 from tests.analysis.child.conftest import Run, collect
@@ -86,6 +87,18 @@ async def test_nothing_of_the_service_is_open_in_a_child(run: Run, tmp_path: Pat
     assert isinstance(descriptors, list)
     # Standard streams, the pipe of messages, and the one that lists them.
     assert len(descriptors) == 5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root has nothing to give up")
+async def test_a_child_of_root_is_root_no_more_and_reads_its_source_all_the_same(run: Run, source: Source) -> None:
+    source.path.chmod(0o600)
+    source.path.parent.chmod(0o700)
+
+    told = await document(run, "surroundings")
+    read = await document(run, "read", words=[str(source.path)])
+
+    assert (told["users"], told["groups"]) == ([NOBODY] * 3, [NOBODY] * 3)
+    assert read == {"outcomes": ["b'source'"]}
 
 
 async def test_a_child_stands_apart_and_behind(run: Run) -> None:
