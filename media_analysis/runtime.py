@@ -48,7 +48,7 @@ from media_analysis.retention.notices.service import NoticeService
 from media_analysis.retention.notices.warnings import WarningService
 from media_analysis.retention.plans.applying import ApplyService
 from media_analysis.retention.plans.service import PlanService
-from media_analysis.retention.policies import adopt_configured, get_policy
+from media_analysis.retention.pressure.changes import adopt_disk_marks, adopt_policy
 from media_analysis.retention.pressure.service import PressureService
 from media_analysis.retention.preview import PolicyService
 from media_analysis.retention.redating import RedatingService
@@ -123,9 +123,8 @@ class Runtime:
 
     @cached_property
     def archives(self) -> Archives:
-        chosen, observe = options.archive_options(self.settings), self.metrics.archives.observe
         shared = (self.db, self.store, self.registrar, self.deleter, self.discards, self.restoring)
-        return Archives(*shared, chosen, observe)
+        return Archives(*shared, options.archive_options(self.settings), self.metrics.archives.observe)
 
     @cached_property
     def removals(self) -> RemovalService:
@@ -211,7 +210,7 @@ class Runtime:
     @cached_property
     def policies(self) -> PolicyService:
         limits = self.breaker.limits
-        return PolicyService(db=self.db, share_percent=limits.share_percent, min_files=limits.min_files)
+        return PolicyService(self.db, limits.share_percent, limits.min_files, self.pressure.breaker)
 
     @cached_property
     def redating(self) -> RedatingService:
@@ -282,6 +281,8 @@ async def open_runtime(settings: Settings, url: str, *, serves: bool = True) -> 
         instance_id = await db.over_conflicts(partial(_adopt, settings, db, serves=serves))
         store = await open_store(db, settings.places, instance_id, creates=serves)
         opened.callback(store.close)
+        if serves:
+            await db.over_conflicts(partial(adopt_disk_marks, db, store, options.disk_marks(settings)))
         await db.connect(settings.database.pool_min)
         registrar = Registrar(db, store, settings.storage.upload.lease_seconds)
         opened.push_async_callback(registrar.close)
@@ -295,6 +296,5 @@ async def _adopt(settings: Settings, db: Database, *, serves: bool) -> UUID:
         await require_schema(session)
         await require_safe_settings(session)
         instance_id = await ensure_instance(session, uuid7())
-        if serves or await get_policy(session) is None:
-            await adopt_configured(session, configured_policy(settings))
+        await adopt_policy(session, configured_policy(settings), only_the_first=not serves)
     return instance_id

@@ -65,7 +65,9 @@ def apply(
     *,
     confirm: Annotated[
         int | None,
-        typer.Option(min=0, help="How many files may fall due at once, where that is unusual", show_default=False),
+        typer.Option(
+            min=0, help="How many files may fall due or be evicted at once, where that is unusual", show_default=False
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an ordinary change")] = False,
     data_dir: DataDir = None,
@@ -117,7 +119,7 @@ def _ask(found: Preview, *, yes: bool) -> int | None:
     """Show what would happen and let somebody confirm it, by its number where it is unusual."""
     _print_preview(found)
     if found.needs_confirmation:
-        typed: int = typer.prompt("Type the number of files that may fall due at once", type=int, err=True)
+        typed: int = typer.prompt("Type the number of files that may go at once", type=int, err=True)
         return typed
     if not yes:
         typer.confirm("Apply it?", abort=True, err=True)
@@ -140,8 +142,21 @@ def _rules(rules: CategoryRules) -> tuple[str, ...]:
 def _print_preview(found: Preview) -> None:
     touched = {kind: impact for kind, impact in found.categories.items() if impact.files or impact.changes}
     if touched:
-        header = ("category", "change", "files", "bytes", "owners", "earliest deletion", "due at once", "held")
+        header = (
+            "category",
+            "change",
+            "files",
+            "bytes",
+            "owners",
+            "earliest deletion",
+            "due at once",
+            "evicted",
+            "held",
+        )
         tabulate(header, [(kind.value, *_impact(impact)) for kind, impact in touched.items()], piped=("owners", "held"))
+    if losses := [(kind, loss) for kind, impact in touched.items() for loss in impact.evicted_owners]:
+        rows = [(loss.owner, kind.value, loss.files, Size(loss.size_bytes)) for kind, loss in losses]
+        tabulate(("evicted of", "category", "files", "size"), rows)
     if found.largest:
         columns = ("largest", "owner", "category", "size", "expires", "would expire")
         tabulate(columns, [_moved(file) for file in found.largest], piped=("category",))
@@ -154,7 +169,10 @@ def _conclusion(found: Preview) -> str:
         return f"{version} is in force already; nothing would change"
     sentence = f"{version} instead of {found.in_force_version}: {found.files} files would get other dates"
     if found.needs_confirmation:
-        sentence += f"; {found.newly_due_files} would fall due at once, apply it with --confirm {found.newly_due_files}"
+        evicted = f" and {found.evicted_files} be evicted" if found.evicted_files else ""
+        sentence += (
+            f"; {found.newly_due_files} would fall due{evicted} at once, apply it with --confirm {found.confirm}"
+        )
     return sentence
 
 
@@ -166,6 +184,7 @@ def _impact(impact: Impact) -> tuple[Cell, ...]:
         impact.owners,
         impact.earliest_deletion or "never",
         impact.newly_due_files,
+        impact.evicted_files,
         impact.held_files,
     )
 

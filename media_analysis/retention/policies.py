@@ -120,6 +120,15 @@ def dates_differ(old: CategoryRules, new: CategoryRules) -> bool:
     return (old.lifetime, old.minimum) != (new.lifetime, new.minimum)
 
 
+def marks_differ(old: CategoryRules, new: CategoryRules) -> bool:
+    """Say whether two sets of rules may evict different files."""
+    return _marks(old) != _marks(new)
+
+
+def _marks(rules: CategoryRules) -> tuple[int | None, ...]:
+    return (rules.high_water_bytes, rules.low_water_bytes, rules.eviction_priority, rules.owner_quota_bytes)
+
+
 def schedules_of(policy: Policy) -> Mapping[str, Sequence[Category]]:
     """Return the categories swept by each cron expression."""
     together: dict[str, list[Category]] = defaultdict(list)

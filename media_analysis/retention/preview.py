@@ -1,7 +1,7 @@
 """What another policy would do to what is stored, before it does it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -10,8 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.retention.policies import InForce, dates_differ, get_in_force, list_undated
+from media_analysis.retention.guard.evictions import EvictionBreaker
+from media_analysis.retention.policies import InForce, dates_differ, get_in_force, list_undated, marks_differ
 from media_analysis.retention.policy import CategoryRules, Policy
+from media_analysis.retention.pressure.changes import foresee_marks
+from media_analysis.retention.pressure.outcome import Blocker
 from media_analysis.storage.category import Category
 
 LARGEST: Final = 20
@@ -23,6 +26,14 @@ class Change:
 
     before: float | str | None
     after: float | str | None
+
+
+class OwnerLoss(NamedTuple):
+    """What changed marks would evict of one owner."""
+
+    owner: str
+    files: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,15 @@ class Impact:
     newly_due_bytes: int = 0
     held_files: int = 0
     """How many of them move and yet stay: they are held."""
+    evicted_files: int = 0
+    """How many changed marks would evict at once, whatever their dates."""
+    evicted_bytes: int = 0
+    evicted_owners: Sequence[OwnerLoss] = ()
+    """Who loses most, most first."""
+    passed_over_files: int = 0
+    """How many those evictions pass over because they are held."""
+    passes_share: bool = False
+    """Whether they are more than the breaker of evictions lets go unasked."""
     changes: Mapping[str, Change] = field(default_factory=dict)
 
 
@@ -64,7 +84,7 @@ class Preview:
     categories: Mapping[Category, Impact]
     largest: Sequence[MovedFile]
     needs_confirmation: bool
-    """Whether more than the usual share of a category would fall due at once."""
+    """Whether more than the usual share of a category would fall due, or be evicted, at once."""
 
     @property
     def files(self) -> int:
@@ -73,6 +93,15 @@ class Preview:
     @property
     def newly_due_files(self) -> int:
         return sum(impact.newly_due_files for impact in self.categories.values())
+
+    @property
+    def evicted_files(self) -> int:
+        return sum(impact.evicted_files for impact in self.categories.values())
+
+    @property
+    def confirm(self) -> int:
+        """The number that confirms it."""
+        return self.newly_due_files + self.evicted_files
 
 
 ENDS_AT: Final = """
@@ -127,7 +156,7 @@ _STORED = text("""
 """)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PolicyService:
     """Says which policy is in force, and what another one would do."""
 
@@ -136,6 +165,7 @@ class PolicyService:
     """Which share of a category may fall due at once unconfirmed; None is any."""
     min_files: int
     """Fewer newly due files than that never need a confirmation."""
+    evictions: EvictionBreaker
 
     async def in_force(self) -> InForce:
         """Return the policy in force.
@@ -154,7 +184,8 @@ class PolicyService:
     async def preview(self, policy: Policy, *, now: datetime | None = None) -> Preview:
         """Say what applying a policy would do, without doing it.
 
-        Reads the stored files of categories whose lifetime or minimum changes, or changed since files were re-dated.
+        Reads the stored files of categories whose lifetime or minimum changes, or changed since files were re-dated,
+        and whom evictions would take where marks change.
         """
         async with self.db.read_only() as session:
             now = now or (await session.execute(text("SELECT now()"))).scalar_one()
@@ -169,6 +200,8 @@ class PolicyService:
                     largest += await _list_largest(session, category, new)
                 else:
                     impacts[category] = Impact(changes=_changes(old, new))
+                if marks_differ(old, new):
+                    impacts[category] = await self._with_evictions(session, category, policy, impacts[category], now)
             return Preview(
                 policy_version=policy.version,
                 in_force_version=in_force.version,
@@ -176,6 +209,22 @@ class PolicyService:
                 largest=sorted(largest, key=lambda file: -file.size_bytes)[:LARGEST],
                 needs_confirmation=await self._needs_confirmation(session, impacts),
             )
+
+    async def _with_evictions(
+        self, session: AsyncSession, category: Category, policy: Policy, impact: Impact, now: datetime
+    ) -> Impact:
+        foreseen = await foresee_marks(session, category, policy, now=now)
+        going = foreseen.of(category)
+        allowance = await self.evictions.read_allowance(session, category, policy.of(category), now=now)
+        losses = [OwnerLoss(account.owner, *amount) for account, amount in foreseen.losses.items()]
+        return replace(
+            impact,
+            evicted_files=going.files,
+            evicted_bytes=going.size_bytes,
+            evicted_owners=sorted(losses, key=lambda loss: -loss.size_bytes)[:LARGEST],
+            passed_over_files=foreseen.blocked.amounts[Blocker.HOLD].files,
+            passes_share=allowance is not None and not allowance.covers(going),
+        )
 
     async def _needs_confirmation(self, session: AsyncSession, impacts: Mapping[Category, Impact]) -> bool:
         stored = {name: (files, size_bytes) for name, files, size_bytes in await session.execute(_STORED)}
@@ -185,6 +234,8 @@ class PolicyService:
         )
 
     def _passes_share(self, category: Category, impact: Impact, files: int, size_bytes: int) -> bool:
+        if impact.passes_share:
+            return True
         percent = self.share_percent.get(category)
         if percent is None or impact.newly_due_files < max(1, self.min_files):
             return False

@@ -16,6 +16,8 @@ from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
 from media_analysis.errors import ConfirmationNeeded, PolicySuperseded
 from media_analysis.failpoints import failpoint
+from media_analysis.retention.guard.pauses import Finding, add_confirmation
+from media_analysis.retention.models import PauseCause
 from media_analysis.retention.policies import activate, close_redating, list_undated, require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.preview import DIFFERS, ENDS_AT, KEPT_UNTIL, PolicyService, Preview, dates_of
@@ -94,10 +96,10 @@ class RedatingService:
         """Put a policy in force and give all stored files its dates.
 
         What breaks off in the middle is finished by applying the same policy again: files that have its dates stay
-        as they are. A confirmation covers as many newly due files as it says.
+        as they are. A confirmation covers as many files, newly due or evicted, as it says.
 
         Raises:
-            ConfirmationNeeded: too much would fall due at once, and nobody confirmed it; nothing changed.
+            ConfirmationNeeded: too much would fall due or be evicted at once, and nobody confirmed it; nothing changed.
             PolicySuperseded: another policy came into force meanwhile; that one decides.
 
         """
@@ -128,6 +130,7 @@ class RedatingService:
             await _require_in_force(session, preview.in_force_version, policy)
             if policy.version != preview.in_force_version:
                 await activate(session, policy, actor=actor)
+                await _allow_evictions(session, preview, actor=actor)
                 return await list_undated(session)
             return await list_undated(session) or None
 
@@ -169,11 +172,23 @@ class RedatingService:
 
 
 def _require_confirmed(preview: Preview, confirm: int | None) -> None:
-    newly_due = preview.newly_due_files
-    if preview.needs_confirmation and (confirm is None or confirm < newly_due):
-        raise ConfirmationNeeded(
-            confirm=str(newly_due), reason=f"{newly_due} files would fall due at once, an unusual share of a category"
-        )
+    if preview.needs_confirmation and (confirm is None or confirm < preview.confirm):
+        evicted = f" and {preview.evicted_files} be evicted" if preview.evicted_files else ""
+        reason = f"{preview.newly_due_files} files would fall due{evicted} at once, an unusual share of a category"
+        raise ConfirmationNeeded(confirm=str(preview.confirm), reason=reason)
+
+
+async def _allow_evictions(session: AsyncSession, preview: Preview, *, actor: str) -> None:
+    """Let the breaker of evictions know what was confirmed with the policy."""
+    for category, impact in preview.categories.items():
+        if impact.passes_share:
+            finding = Finding(
+                cause=PauseCause.MARKS,
+                reason=f"policy {preview.policy_version} was confirmed",
+                files=impact.evicted_files,
+                size_bytes=impact.evicted_bytes,
+            )
+            await add_confirmation(session, category, finding, by=actor)
 
 
 async def _require_in_force(session: AsyncSession, version: str, policy: Policy) -> None:

@@ -20,6 +20,10 @@ ZEROS: dict[str, Any] = {
     "newly_due_files": 0,
     "newly_due_bytes": 0,
     "held_files": 0,
+    "evicted_files": 0,
+    "evicted_bytes": 0,
+    "evicted_owners": [],
+    "passed_over_files": 0,
     "changes": {},
 }
 

@@ -36,6 +36,7 @@ OTHERWISE = {
     "retention/restoring.py": "an event alone, which waits for nobody",
     "retention/result_expiry.py": "run by `Database.retry`",
     "retention/sweep.py": "the record of a sweep",
+    "retention/pressure/changes.py": "run by whoever opens the runtime",
     "runtime.py": "run by whoever opens it",
 }
 """Modules where some transaction is not in a `retried` method, and why that is well."""

@@ -81,6 +81,14 @@ class ChangeRead(Row):
     after: float | str | None
 
 
+class OwnerLossRead(Row):
+    """What evictions take of one owner."""
+
+    owner: str
+    files: int
+    size_bytes: int
+
+
 class ImpactRead(BaseModel):
     """What a policy does to the stored files of one category."""
 
@@ -91,6 +99,10 @@ class ImpactRead(BaseModel):
     newly_due_files: int = Field(description="How many are due at once that were not")
     newly_due_bytes: int
     held_files: int = Field(description="How many move and yet stay, because they are held")
+    evicted_files: int = Field(description="How many changed marks or priorities evict at once, whatever their dates")
+    evicted_bytes: int
+    evicted_owners: list[OwnerLossRead] = Field(description="Who loses most by those evictions, most first")
+    passed_over_files: int = Field(description="How many those evictions pass over, because they are held")
     changes: dict[str, ChangeRead] = Field(description="The rules that change")
 
     @classmethod
@@ -104,6 +116,10 @@ class ImpactRead(BaseModel):
             newly_due_files=impact.newly_due_files,
             newly_due_bytes=impact.newly_due_bytes,
             held_files=impact.held_files,
+            evicted_files=impact.evicted_files,
+            evicted_bytes=impact.evicted_bytes,
+            evicted_owners=[OwnerLossRead.model_validate(loss) for loss in impact.evicted_owners],
+            passed_over_files=impact.passed_over_files,
             changes={_UNITS.get(name, name): _change(change) for name, change in impact.changes.items()},
         )
 
@@ -128,8 +144,9 @@ class PreviewRead(BaseModel):
     categories: dict[Category, ImpactRead]
     largest: list[MovedFileRead] = Field(description="The largest files that get another date")
     needs_confirmation: bool = Field(
-        description="Whether an unusual share of a category falls due at once, so that applying it wants the number"
+        description="Whether an unusual share of a category falls due or is evicted at once: that wants `confirm`"
     )
+    confirm: int = Field(description="How many files fall due or are evicted at once, which confirms it")
 
     @classmethod
     def from_preview(cls, preview: Preview) -> Self:
@@ -140,6 +157,7 @@ class PreviewRead(BaseModel):
             categories={kind: ImpactRead.from_impact(impact) for kind, impact in preview.categories.items()},
             largest=[MovedFileRead.model_validate(file) for file in preview.largest],
             needs_confirmation=preview.needs_confirmation,
+            confirm=preview.confirm,
         )
 
 

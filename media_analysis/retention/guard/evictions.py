@@ -58,6 +58,11 @@ class Allowance:
     confirmed_files: int
     """How many more, of any size, a confirmation covers."""
 
+    def covers(self, wanted: Amount) -> bool:
+        """Return whether so much more may go unasked."""
+        within_share = wanted.files <= self.files and wanted.size_bytes <= self.size_bytes
+        return wanted.files <= max(0, self.confirmed_files) or within_share
+
     def take(self, size_bytes: int) -> bool:
         """Return whether another file may go, and count it if it may."""
         if self.confirmed_files <= 0 and (self.files < 1 or self.size_bytes < size_bytes):

@@ -97,6 +97,11 @@ async def add_pause(session: AsyncSession, category: Category | None, finding: F
     return pause
 
 
+async def add_confirmation(session: AsyncSession, category: Category, finding: Finding, *, by: str) -> None:
+    """Note that somebody let so many files go before anything stopped them: a pause that ends as it begins."""
+    await _end(session, [await add_pause(session, category, finding, by=by)], by=by)
+
+
 def tell(pause: Pause) -> None:
     """Log, once it is committed, that deletion stands still."""
     log.warning(

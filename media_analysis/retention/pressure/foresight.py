@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.files.ledger import Account
 from media_analysis.files.models import RetentionRule
 from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.guard.weighing import Amount
@@ -14,7 +16,7 @@ from media_analysis.retention.policy import Delete, Policy, decide
 from media_analysis.retention.pressure.eviction import Candidate, Source, eviction_order
 from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
 from media_analysis.retention.pressure.levels import sum_content
-from media_analysis.retention.pressure.outcome import Blocked, Blocker, blocker_of
+from media_analysis.retention.pressure.outcome import NOTHING, Blocked, Blocker, blocker_of
 from media_analysis.storage.category import Category
 
 MOST_ROWS: Final = 50_000
@@ -40,9 +42,10 @@ async def foresee(
     blocked: Blocked,
     wish: Wish | None = None,
     only_owner: bool = False,
+    despite_pauses: bool = False,
 ) -> AsyncGenerator[Eviction]:
     """Yield who goes, first to last, for the sake of a wish or of nobody; what stays on the way is in `blocked`."""
-    paused = await list_paused(session, categories)
+    paused = () if despite_pauses else await list_paused(session, categories)
     holdings = await read_holdings(session, categories, wish)
     left = MOST_ROWS
     for source in eviction_order(policy, [category for category in categories if category not in paused]):
@@ -91,27 +94,54 @@ async def could_free(
     return False
 
 
-async def sum_wanted(
+@dataclass
+class Foreseen:
+    """What pressure would take before its time, by whose and of which category it is, and what is held on the way."""
+
+    losses: dict[Account, Amount] = field(default_factory=dict)
+    blocked: Blocked = field(default_factory=Blocked)
+
+    def add(self, account: Account, size_bytes: int) -> None:
+        files, known_bytes = self.losses.get(account, NOTHING)
+        self.losses[account] = Amount(files + 1, known_bytes + size_bytes)
+
+    def of(self, category: Category) -> Amount:
+        amounts = [amount for account, amount in self.losses.items() if account.category is category]
+        return Amount(sum(amount.files for amount in amounts), sum(amount.size_bytes for amount in amounts))
+
+
+async def foresee_relief(
     session: AsyncSession,
-    category: Category,
+    categories: Sequence[Category],
     policy: Policy,
     wanted_bytes: int,
     *,
     now: datetime,
     wish: Wish | None = None,
     only_owner: bool = False,
-) -> Amount:
-    """Return what of a category would be evicted to free so many bytes of it."""
-    files = size_bytes = 0
-    foreseen = foresee(session, (category,), policy, now=now, blocked=Blocked(), wish=wish, only_owner=only_owner)
-    async with aclosing(foreseen) as evictions:
+    despite_pauses: bool = False,
+) -> Foreseen:
+    """Return what would be evicted to free so many bytes, as far as `foresee` looks."""
+    found = Foreseen()
+    evictions = foresee(
+        session,
+        categories,
+        policy,
+        now=now,
+        blocked=found.blocked,
+        wish=wish,
+        only_owner=only_owner,
+        despite_pauses=despite_pauses,
+    )
+    async with aclosing(evictions):
         async for eviction in evictions:
             if wanted_bytes <= 0:
                 break
-            wanted_bytes -= eviction.candidate.file.size_bytes
+            size_bytes = eviction.candidate.file.size_bytes
+            wanted_bytes -= size_bytes
             if eviction.rule is RetentionRule.PRESSURE:
-                files, size_bytes = files + 1, size_bytes + eviction.candidate.file.size_bytes
-    return Amount(files, size_bytes)
+                found.add(Account(eviction.candidate.owner, eviction.source.category), size_bytes)
+    return found
 
 
 async def list_paused(session: AsyncSession, categories: Sequence[Category]) -> frozenset[Category]:

@@ -20,7 +20,7 @@ from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policy import Delete, Policy, decide
 from media_analysis.retention.pressure.eviction import Source, eviction_order, take_turn
 from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
-from media_analysis.retention.pressure.foresight import count_barred, sum_wanted
+from media_analysis.retention.pressure.foresight import count_barred, foresee_relief
 from media_analysis.retention.pressure.levels import Goal
 from media_analysis.retention.pressure.outcome import Blocked, Blocker, Outcome, blocker_of
 from media_analysis.retention.records import SweepReport
@@ -134,8 +134,8 @@ class Evictor:
     async def _trip(self, category: Category, relief: Relief) -> str:
         now, wanted_bytes = relief.order.now, relief.remaining_bytes
         async with self.db.read_only() as session:
-            wanted = await sum_wanted(session, category, relief.policy, wanted_bytes, now=now, wish=relief.wish)
-        return await self.breaker.trip(category, wanted)
+            wanted = await foresee_relief(session, (category,), relief.policy, wanted_bytes, now=now, wish=relief.wish)
+        return await self.breaker.trip(category, wanted.of(category))
 
     @retried
     async def _claim(self, queue: FairQueue, relief: Relief) -> tuple[Batch, Sequence[Claim]]:

@@ -23,7 +23,7 @@ from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.pressure.eviction import eviction_order, find_space_freed, take_turn
 from media_analysis.retention.pressure.fairness import FairQueue, Holdings, Wish, read_holdings
-from media_analysis.retention.pressure.foresight import could_free, sum_wanted
+from media_analysis.retention.pressure.foresight import could_free, foresee_relief
 from media_analysis.retention.pressure.levels import CategoryLevel, get_used_bytes
 from media_analysis.retention.pressure.outcome import Blocked, Outcome, Scope
 from media_analysis.retention.pressure.relief import choose
@@ -177,10 +177,10 @@ class RoomService:
         wanted_bytes = shortage.of_owner if only_owner else shortage.wanted_bytes
         async with self.db.read_only() as session:
             policy = await require_policy(session)
-            wanted = await sum_wanted(
-                session, category, policy, wanted_bytes, now=now, wish=wish, only_owner=only_owner
+            wanted = await foresee_relief(
+                session, (category,), policy, wanted_bytes, now=now, wish=wish, only_owner=only_owner
             )
-        await self.breaker.trip(category, wanted)
+        await self.breaker.trip(category, wanted.of(category))
 
     @retried
     async def _close(self, wish: Wish, closing: Closing[Value], occasion: Occasion) -> Made[Value]:
