@@ -155,8 +155,8 @@ MUTANTS = (
         "eviction takes all it looked at",
         13,
         "retention/pressure/relief.py",
-        "            if batch.size_bytes >= enough_bytes or looked >= most:\n",
-        "            if looked >= most:\n",
+        "            if batch.size_bytes >= enough_bytes:\n",
+        "            if False:\n",
         ("tests/retention/pressure/test_pressure.py::test_eviction_stops_with_the_file_that_reaches_the_mark",),
     ),
     Mutant(

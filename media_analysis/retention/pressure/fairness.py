@@ -119,8 +119,8 @@ class _Reader:
         self.places[lane] = candidate.place
         return candidate
 
-    def next_id(self, lane: Lane) -> object:
-        return self.pages[lane][0].file.id
+    def next_place(self, lane: Lane) -> Place:
+        return self.pages[lane][0].place
 
     def forget(self) -> None:
         """Let go of what was read and not taken: its locks end with the transaction."""
@@ -151,6 +151,8 @@ class FairQueue:
     _holdings: Holdings | None = None
     _held: Held = field(default_factory=dict)
     _losers: Collection[str] | None = None
+    left: int = field(default=0, init=False)
+    """How many more files `turns` looks at, whether they have a turn or not."""
     _seen: set[UUID] = field(default_factory=set)
     """Whose turn it was: what is of an owner is also of all."""
     _reader: _Reader = field(init=False)
@@ -190,8 +192,12 @@ class FairQueue:
         whole_bytes = sum(self._held.values()) if self.rules.quota_bytes is None else self.rules.quota_bytes
         return whole_bytes // max(1, sum(size_bytes > 0 for size_bytes in self._held.values()))
 
-    async def turns(self, session: AsyncSession, *, lock: bool) -> AsyncGenerator[Turn]:
-        """Yield whose turn it is, first to last; the caller says by `took` what goes before it asks for the next."""
+    async def turns(self, session: AsyncSession, *, most: int, lock: bool) -> AsyncGenerator[Turn]:
+        """Yield whose turn it is, first to last; the caller says by `took` what goes before it asks for the next.
+
+        It looks at `most` files; those of others than may lose to the wish count, for they cost as much.
+        """
+        self.left = most
         if self.only_owner and self.wish is not None:
             async for turn in self._of_owners(session, {self.wish.account.owner: 0}, lock=lock):
                 yield turn
@@ -200,7 +206,7 @@ class FairQueue:
         beyond = {owner: share_bytes for owner, held in self._held.items() if held > share_bytes and self._may(owner)}
         async for turn in self._of_owners(session, beyond, lock=lock):
             yield turn
-        async for turn in self._of_all(session, lock=lock):
+        async for turn in self._oldest(session, lock=lock):
             yield turn
 
     def _may(self, owner: str) -> bool:
@@ -218,24 +224,45 @@ class FairQueue:
         """Yield the files of these owners, each time of whoever has most, until each is down to so much."""
         heap = [(-self._held.get(owner, 0), owner) for owner in down_to]
         heapq.heapify(heap)
-        while heap:
+        while heap and self.left > 0:
             owner = heapq.heappop(heap)[1]
             beside = [lane for _, other in heapq.nsmallest(OWNERS_AT_ONCE, heap) for lane in self._lanes(other)]
             lane = await self._find_lane(session, self._lanes(owner), beside, lock=lock)
             if lane is None:
                 continue
-            candidate = self._reader.take(lane)
+            candidate = self._take(lane)
             if self._is_new(candidate):
                 yield Turn(candidate, dates_yield=True, beyond_share=True)
             if self._held.get(owner, 0) > down_to[owner]:
                 heapq.heappush(heap, (-self._held.get(owner, 0), owner))
 
-    async def _of_all(self, session: AsyncSession, *, lock: bool) -> AsyncGenerator[Turn]:
+    async def _oldest(self, session: AsyncSession, *, lock: bool) -> AsyncGenerator[Turn]:
+        """Yield the files of all who may lose any, oldest first: what has no date, then the rest, unless scratch."""
         scratch = self.source.category in SCRATCH
-        while (lane := await self._find_lane(session, self._lanes(None), (), lock=lock)) is not None:
-            candidate = self._reader.take(lane)
-            if self._may(candidate.owner) and self._is_new(candidate):
-                yield Turn(candidate, dates_yield=scratch, beyond_share=False)
+        owners, kinds = self._readable(), list(self._kinds())
+        for together in [kinds] if scratch else [[kind] for kind in kinds]:
+            lanes = [Lane(owner, dated) for owner in owners for dated in together]
+            found = [lane for lane in lanes if await self._reader.peek(session, lane, lanes, lock=lock)]
+            heap = [(self._reader.next_place(lane), lane) for lane in found]
+            heapq.heapify(heap)
+            while heap and self.left > 0:
+                lane = heapq.heappop(heap)[1]
+                candidate = self._take(lane)
+                if self._may(candidate.owner) and self._is_new(candidate):
+                    yield Turn(candidate, dates_yield=scratch, beyond_share=False)
+                if self.left > 0 and await self._reader.peek(session, lane, lanes, lock=lock):
+                    heapq.heappush(heap, (self._reader.next_place(lane), lane))
+
+    def _readable(self) -> Sequence[str | None]:
+        """Return whose files are read: of few who may lose any just theirs, else everybody's, of which some stay."""
+        if self._losers is None:
+            return [None]
+        owners = [owner for owner in self._losers if self._held.get(owner, 0) > 0]
+        return owners if len(owners) <= OWNERS_AT_ONCE else [None]
+
+    def _take(self, lane: Lane) -> Candidate:
+        self.left -= 1
+        return self._reader.take(lane)
 
     async def _find_lane(
         self, session: AsyncSession, lanes: Sequence[Lane], beside: Collection[Lane], *, lock: bool
@@ -247,7 +274,7 @@ class FairQueue:
                     return lane
             return None
         found = [lane for lane in lanes if await self._reader.peek(session, lane, beside, lock=lock)]
-        return min(found, key=self._reader.next_id, default=None)  # type: ignore[arg-type]
+        return min(found, key=self._reader.next_place, default=None)
 
     def _lanes(self, owner: str | None) -> Sequence[Lane]:
         return [Lane(owner, dated) for dated in self._kinds()]

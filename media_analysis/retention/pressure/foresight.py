@@ -52,17 +52,17 @@ async def foresee(
         rules = policy.of(source.category)
         queue = FairQueue(source, rules, wish, only_owner)
         queue.begin(holdings)
-        async with aclosing(queue.turns(session, lock=False)) as turns:
+        async with aclosing(queue.turns(session, most=left, lock=False)) as turns:
             async for candidate, dates_yield, beyond_share in turns:
-                left -= 1
                 decision = decide(candidate.file, rules, now, under_pressure=True, dates_yield=dates_yield)
                 if isinstance(decision, Delete):
                     queue.took(candidate)
                     yield Eviction(source, candidate, decision.rule, beyond_share)
                 else:
                     blocked.add(blocker_of(decision.rule), 1, candidate.file.size_bytes)
-                if left <= 0:
-                    return
+        left = queue.left
+        if left <= 0:
+            return
 
 
 async def could_free(

@@ -80,6 +80,8 @@ class Batch:
 
     buried: dict[RetentionRule, list[DueFile]] = field(default_factory=dict)
     size_bytes: int = 0
+    looked: int = 0
+    """How many files were looked at."""
     more: bool = False
     """Whether the queue was left before its end, with more to be taken of it."""
     tripped: bool = False
@@ -188,10 +190,9 @@ async def choose(
 
     What stays keeps its dates: a decision under pressure says nothing about when it falls due.
     """
-    batch, looked = Batch(), 0
-    async with aclosing(queue.turns(session, lock=True)) as turns:
+    batch = Batch()
+    async with aclosing(queue.turns(session, most=most, lock=True)) as turns:
         async for candidate, dates_yield, _ in turns:
-            looked += 1
             file = candidate.file
             decision = decide(file, queue.rules, now, under_pressure=True, dates_yield=dates_yield)
             if isinstance(decision, Delete):
@@ -203,7 +204,9 @@ async def choose(
                 batch.add(decision.rule, file)
             else:
                 blocked.add(blocker_of(decision.rule), 1, file.size_bytes)
-            if batch.size_bytes >= enough_bytes or looked >= most:
+            if batch.size_bytes >= enough_bytes:
                 batch.more = True
                 break
+    batch.looked = most - queue.left
+    batch.more |= queue.left <= 0 and not batch.tripped
     return batch

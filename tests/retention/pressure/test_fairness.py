@@ -8,6 +8,10 @@ import pytest
 
 from media_analysis.errors import DiskReserveReached, QuotaReached
 from media_analysis.files.ledger import Account
+from media_analysis.retention.policies import require_policy
+from media_analysis.retention.pressure import fairness
+from media_analysis.retention.pressure.eviction import Source, Stage
+from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
 from media_analysis.retention.pressure.outcome import Blocker
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
@@ -149,6 +153,49 @@ async def test_nobody_loses_a_file_to_one_who_has_more(runtime: Runtime, store_f
         await store_file(bytes(20 * KIB), category=UPLOADS, owner="mallory")
 
     assert {*alice, *mallory} <= await living(database)
+
+
+async def looked_at(runtime: Runtime, wish: Wish, most: int) -> tuple[list[UUID], int]:
+    """Return whose turn it is for a wish, and at how many files that looks."""
+    async with runtime.db.read_only() as session:
+        policy = await require_policy(session)
+        queue = FairQueue(Source(UPLOADS, Stage.OLDEST), policy.of(UPLOADS), wish)
+        queue.begin(await read_holdings(session, [UPLOADS], wish))
+        turns = [turn.candidate.file.id async for turn in queue.turns(session, most=most, lock=False)]
+    return turns, most - queue.left
+
+
+async def test_no_file_is_read_of_those_who_may_not_lose_any(runtime: Runtime) -> None:
+    for owner in ("alice", "bob", "carol"):
+        await uploads_of(runtime, owner, [1] * 9)
+    mallory = await uploads_of(runtime, "mallory", [20, 20])
+
+    turns, looked = await looked_at(runtime, Wish(Account("mallory", UPLOADS), KIB), most=100)
+
+    assert (turns, looked) == (mallory, 2)
+
+
+async def test_what_is_read_of_those_who_may_not_lose_any_counts(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among too many who may lose a file, everybody's are read."""
+    monkeypatch.setattr(fairness, "OWNERS_AT_ONCE", 0)
+    await uploads_of(runtime, "alice", [1] * 9)
+    (large,) = await uploads_of(runtime, "mallory", [20])
+    wish = Wish(Account("mallory", UPLOADS), KIB, large)
+
+    assert await looked_at(runtime, wish, most=5) == ([], 5)
+
+
+async def test_the_oldest_of_all_who_may_lose_goes_first(runtime: Runtime) -> None:
+    first = await uploads_of(runtime, "alice", [8, 8])
+    second = await uploads_of(runtime, "bob", [8])
+    third = await uploads_of(runtime, "alice", [8])
+    await change(runtime, DATED, first[0])
+
+    turns, looked = await looked_at(runtime, Wish(Account("carol", UPLOADS), KIB), most=100)
+
+    assert (turns, looked) == ([first[1], *second, *third, first[0]], 4)
 
 
 async def test_the_disk_takes_from_nobody_for_one_who_has_more(runtime: Runtime, database: str) -> None:
