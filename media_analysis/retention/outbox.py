@@ -22,7 +22,7 @@ _RUNNING: Final = """NOT EXISTS (
         ))
 )"""
 _CLAIM_PURGE = text(f"""
-    UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1
+    UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1, last_error = NULL
     WHERE id = (
         SELECT id FROM purges WHERE due_at <= :now AND {_RUNNING} ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
@@ -30,7 +30,7 @@ _CLAIM_PURGE = text(f"""
 """)  # noqa: S608 - constants
 # Being put off is no attempt: whoever comes first once deletion goes on has it.
 _POSTPONE = text("UPDATE purges SET due_at = now(), attempts = attempts - 1 WHERE id = :id AND due_at IS NOT NULL")
-# An entry whose bytes could not go before waits for its next turn, and says why.
+# An entry whose bytes could not go before says why while it waits for its next turn, and no more once it has that.
 _UNDER_WAY = text("""
     SELECT EXISTS (
         SELECT FROM purges WHERE due_at > now() AND due_at <= now() + :lease AND last_error IS NULL
@@ -42,7 +42,7 @@ _UNDER_WAY = text("""
 
 # A hundred entries of one deletion are purged one after the other, each on a lease from its own beginning.
 _RENEW_PURGE = text("""
-    UPDATE purges SET due_at = now() + :lease WHERE id = :id AND due_at IS NOT NULL
+    UPDATE purges SET due_at = now() + :lease, last_error = NULL WHERE id = :id AND due_at IS NOT NULL
     RETURNING id, attempts, tombstone_ids, secure
 """)
 

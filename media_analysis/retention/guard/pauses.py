@@ -127,23 +127,27 @@ class PauseService:
     async def pause(self, *, category: Category | None, reason: str, by: str) -> Pause:
         """Stop deletion in a category, or everywhere: from when this returns on no stored byte is removed there.
 
-        A sweep under way stops before its next batch; this waits for the one it is at. What is deleted by request
+        A sweep under way stops before its next batch; this waits for the one it is at, for `settle_seconds` at most:
+        what takes longer, and was gone for everybody before the pause, is logged. What is deleted by request
         meanwhile is gone for everybody, and its bytes wait for the pause to end.
         """
         async with self.db.transaction() as session:
             finding = Finding(cause=PauseCause.OPERATOR, reason=reason)
             pause = await add_pause(session, category, finding, by=by)
         tell(pause)
-        await self._settle(category)
+        if not await self._settle(category):
+            log.warning("pause.unsettled", pause_id=str(pause.id), waited_seconds=self.settle_seconds)
         return pause
 
-    async def _settle(self, category: Category | None) -> None:
+    async def _settle(self, category: Category | None) -> bool:
+        """Wait for what is being unlinked; say whether that is over."""
         ends_at = time.monotonic() + self.settle_seconds
         while time.monotonic() < ends_at:
             async with self.db.read_only() as session:
                 if not await is_under_way(session, category):
-                    return
+                    return True
             await asyncio.sleep(SETTLE_LOOK_SECONDS)
+        return False
 
     @retried
     async def resume(self, pause_id: UUID, *, confirm: int | None, by: str) -> Pause:

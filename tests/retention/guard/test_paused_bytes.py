@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
 from media_analysis.errors import FileArchived, FileGone, QuotaReached
-from media_analysis.retention.guard.pauses import BREAKER_CAUSES, Finding, add_pause
+from media_analysis.files.models import MediaFile
+from media_analysis.retention.guard.pauses import BREAKER_CAUSES, SETTLE_LOOK_SECONDS, Finding, add_pause
 from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -131,21 +132,54 @@ async def test_a_pause_of_one_category_leaves_the_others_alone(runtime: Runtime,
     assert [key.split("/")[0] for key in objects(runtime.store.root)] == ["clips", "clips"]
 
 
+@dataclass
+class HeldUp:
+    """A store in which unlinking has begun and does not end until it is released."""
+
+    runtime: Runtime
+    monkeypatch: pytest.MonkeyPatch
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin(self) -> None:
+        delete_many = self.runtime.store.delete_many
+
+        async def held_up(keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
+            self.reached.set()
+            await self.released.wait()
+            return await delete_many(keys, overwrite=overwrite)
+
+        self.monkeypatch.setattr(self.runtime.store, "delete_many", held_up)
+
+
+async def _at_first(runtime: Runtime, held_up: HeldUp, stored: MediaFile, _database: str) -> Awaitable[object]:
+    held_up.begin()
+    return runtime.deleter.delete(stored.id, owner="alice", requested_by="alice", hard=True)
+
+
+async def _after_a_failure(runtime: Runtime, held_up: HeldUp, stored: MediaFile, database: str) -> Awaitable[object]:
+    path = runtime.store.root / stored.key
+    path.unlink()
+    path.mkdir()
+    await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice", hard=True)
+    path.rmdir()
+    path.write_bytes(b"going")
+    await let_purges_lapse(database)
+    held_up.begin()
+    return sweep(runtime)
+
+
+@pytest.mark.parametrize("going", [_at_first, _after_a_failure])
 async def test_a_pause_returns_once_what_was_under_way_is_over(
-    runtime: Runtime, store_file: StoreFile, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime,
+    store_file: StoreFile,
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+    going: Callable[[Runtime, HeldUp, MediaFile, str], Awaitable[Awaitable[object]]],
 ) -> None:
-    stored = await store_file(b"going")
-    reached, released = asyncio.Event(), asyncio.Event()
-    delete_many = runtime.store.delete_many
-
-    async def held_up(keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
-        reached.set()
-        await released.wait()
-        return await delete_many(keys, overwrite=overwrite)
-
-    monkeypatch.setattr(runtime.store, "delete_many", held_up)
-    deleting = asyncio.create_task(runtime.deleter.delete(stored.id, owner="alice", requested_by="alice", hard=True))
-    await reached.wait()
+    held_up = HeldUp(runtime, monkeypatch)
+    deleting = asyncio.ensure_future(await going(runtime, held_up, await store_file(b"going"), database))
+    await held_up.reached.wait()
     waiting = replace(runtime.pauses, settle_seconds=60)
     pausing = asyncio.create_task(waiting.pause(category=None, reason="backup", by="admin"))
 
@@ -153,8 +187,8 @@ async def test_a_pause_returns_once_what_was_under_way_is_over(
         return bool(await runtime.pauses.list(is_open=True))
 
     await until(stands)
-    waited = not pausing.done()
-    released.set()
+    waited = not (await asyncio.wait([pausing], timeout=3 * SETTLE_LOOK_SECONDS))[0]
+    held_up.released.set()
     await asyncio.gather(deleting, pausing)
 
     assert waited
