@@ -22,7 +22,7 @@ from media_analysis.retention.guard.pauses import find_pause, require_running
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import CategoryRules
 from media_analysis.retention.removal import families
-from media_analysis.retention.removal.archive_expiry import ArchiveExpiry, forget_runs_of, list_bound
+from media_analysis.retention.removal.archive_expiry import ArchiveExpiry, bury_with_runs, list_bound
 from media_analysis.retention.removal.condemned import Haul
 from media_analysis.retention.removal.families import FileRemoval
 from media_analysis.retention.removal.requests import RemovalRequest
@@ -117,9 +117,7 @@ class Deleter:
         """Act on locked files as decided, in the caller's transaction; the claims are purged after its commit."""
         if decided.kept:
             await reschedule(session, decided.kept)
-        claims, moved = await burial.bury(session, decided.buried, order, category=category)
-        if category is Category.ARCHIVES and claims:
-            await forget_runs_of(session, [file.id for claim in claims for file in claim.files])
+        claims, moved = await bury_with_runs(session, decided.buried, order, category=category)
         if decided.trashed and self.strategy.sweeps is not None:
             moved += await burial.throw_away(session, decided.trashed, order, kept_for=self.strategy.sweeps)
         await burial.settle(session, moved)

@@ -123,7 +123,7 @@ class RestoreService:
         """
         now = now or await self.db.now()
         async with self.db.transaction() as session:
-            job_ids = await returning.lock_jobs_of(session, [file_id])
+            job_ids, segments = await returning.lock_jobs_of(session, [file_id])
             query = select(MediaFile.state).where(MediaFile.id == file_id).with_for_update()
             state = await session.scalar(query if owner is None else query.where(MediaFile.owner == owner))
             if state is None:
@@ -131,7 +131,7 @@ class RestoreService:
             if state is not FileState.TRASHED:
                 await require_living(session, file_id, owner=owner, now=now)
                 raise FileNotTrashed(file_id)
-            await self._restore(session, [file_id], job_ids=job_ids, actor=actor, now=now)
+            await self._restore(session, [*{file_id, *segments}], job_ids=job_ids, actor=actor, now=now)
             found = await get_file(session, file_id, owner=owner, now=now)
         failpoint("restore.restored")
         if found is None:
@@ -214,11 +214,12 @@ class RestoreService:
             found: Sequence[UUID] = (await session.scalars(trash.look(), asked)).all()
             if not found:
                 return None, 0
-            job_ids = await returning.lock_jobs_of(session, found)
+            job_ids, segments = await returning.lock_jobs_of(session, found)
             ids: Sequence[UUID] = (await session.scalars(trash.lock(), {**trash.values, "ids": list(found)})).all()
-            if ids:
-                await self._restore(session, ids, job_ids=job_ids, actor=actor, now=now)
-            return found[-1], len(ids)
+            back = {*ids, *segments} if ids else set()
+            if back:
+                await self._restore(session, [*back], job_ids=job_ids, actor=actor, now=now)
+            return found[-1], len(back)
 
     async def _restore(
         self, session: AsyncSession, ids: Sequence[UUID], *, job_ids: Sequence[UUID], actor: str, now: datetime

@@ -10,9 +10,9 @@ from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.retention.restoring import Restoration
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.archive.archived import Run, archive, archived_content, content_of, make_run
+from tests.archive.archived import Run, add_file, archive, archived_content, content_of, make_run, restore
 from tests.archive.days import DAY, age, job_row, sweep
-from tests.conftest import Client, execute
+from tests.conftest import Client, StoreFile, execute
 
 
 @pytest.fixture
@@ -97,6 +97,86 @@ async def test_a_sweep_of_other_categories_leaves_run_and_archive_together(runti
     await sweep(runtime, Category.OUTPUTS, Category.FRAMES, later=2 * DAY)
 
     await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
+    assert await archived_content(runtime, run.id, run.files["run.log"].id) == run.contents["run.log"]
+
+
+async def _trashed_with_one_file_outside(runtime: Runtime) -> Run:
+    """A deleted, archived run of which a file was brought back alone before."""
+    run = await make_run(runtime)
+    await archive(runtime, run.id)
+    await restore(runtime, run.id, run.files["frame-1.jpg"].id)
+    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+    return run
+
+
+async def test_a_run_comes_back_with_its_archive_whichever_of_its_files_is_asked_for(runtime: Runtime) -> None:
+    run = await _trashed_with_one_file_outside(runtime)
+
+    await runtime.restoring.restore(run.files["frame-1.jpg"].id, owner="alice", actor="alice")
+
+    assert await archived_content(runtime, run.id, run.files["run.log"].id) == run.contents["run.log"]
+    assert (await restore(runtime, run.id)).status == "completed"
+
+
+async def test_undoing_the_sweep_that_took_one_file_brings_its_run_back_with_the_archive(
+    runtime: Runtime, database: str
+) -> None:
+    run = await make_run(runtime)
+    await archive(runtime, run.id)
+    alone = run.files["frame-1.jpg"].id
+    await restore(runtime, run.id, alone)
+    await execute(database, f"UPDATE media_files SET expires_at = now(), due_at = now() WHERE id = '{alone}'")
+    report = await sweep(runtime, Category.FRAMES)
+    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+
+    undone = await runtime.restoring.undo(report.id, actor="admin")
+
+    assert undone.restored == 2
+    assert await archived_content(runtime, run.id, run.files["run.log"].id) == run.contents["run.log"]
+
+
+async def test_an_end_of_another_file_in_archives_leaves_the_run_in_the_trash(runtime: Runtime, database: str) -> None:
+    run = await make_run(runtime)
+    other = await add_file(runtime, run, "old.zip", b"PK an old zip", category=Category.ARCHIVES)
+    await archive(runtime, run.id)
+    await runtime.deleter.delete(other.id, owner="alice", requested_by="alice", soft=True)
+    await execute(database, f"UPDATE media_files SET trash_ends_at = now(), due_at = now() WHERE id = '{other.id}'")
+    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+
+    report = await sweep(runtime, Category.ARCHIVES)
+
+    assert report.files == 1
+    await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
+    assert await archived_content(runtime, run.id, run.files["run.log"].id) == run.contents["run.log"]
+
+
+async def test_a_run_whose_archive_room_was_made_of_is_gone_but_for_the_file_that_lies_outside(
+    runtime: Runtime, database: str, store_file: StoreFile
+) -> None:
+    run = await _trashed_with_one_file_outside(runtime)
+    await execute(database, "UPDATE category_policies SET quota_bytes = 70000 WHERE category = 'archives'")
+
+    await store_file(bytes(69_000), category=Category.ARCHIVES)
+
+    with pytest.raises(JobGone):
+        await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
+    alone = await runtime.restoring.restore(run.files["frame-1.jpg"].id, owner="alice", actor="alice")
+    assert await content_of(runtime, alone.id) == run.contents["frame-1.jpg"]
+    assert (await job_row(database, run.id))["archived_at"] is None
+
+
+async def test_the_archive_of_a_living_run_never_makes_room_for_others(
+    runtime: Runtime, database: str, store_file: StoreFile
+) -> None:
+    run = await make_run(runtime)
+    await archive(runtime, run.id)
+    await execute(
+        database, "UPDATE category_policies SET quota_bytes = 70000, eviction_priority = 1 WHERE category = 'archives'"
+    )
+
+    with pytest.raises(QuotaReached):
+        await store_file(bytes(69_999), category=Category.ARCHIVES)
+
     assert await archived_content(runtime, run.id, run.files["run.log"].id) == run.contents["run.log"]
 
 

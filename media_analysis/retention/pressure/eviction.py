@@ -68,7 +68,9 @@ _OF_CATEGORY: Final = "FROM media_files WHERE category = CAST(:category AS categ
 _QUEUES: Final = {
     Stage.TRASH: "state = 'trashed' AND (trashed_at, id) > ({after_at}, {after_id}) AND size_bytes > 0 "
     "ORDER BY trashed_at, id",
-    Stage.OLDEST: "state = 'stored' AND expiry_explicit = {dated} AND id > {after_id} AND size_bytes > 0 ORDER BY id",
+    # The archive of a run that lives goes with that run, whatever priority its category has.
+    Stage.OLDEST: "state = 'stored' AND expiry_explicit = {dated} AND id > {after_id} AND size_bytes > 0 "
+    "AND role IS DISTINCT FROM 'archive' ORDER BY id",
 }
 
 

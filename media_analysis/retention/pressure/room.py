@@ -15,7 +15,6 @@ from media_analysis.files import ledger
 from media_analysis.files.ledger import Account
 from media_analysis.files.room import Closing
 from media_analysis.files.settlement import Moved, require_fitting
-from media_analysis.retention import burial
 from media_analysis.retention.burial import Claim, Order
 from media_analysis.retention.guard.evictions import Allowance, EvictionBreaker
 from media_analysis.retention.guard.pauses import find_pause
@@ -29,6 +28,7 @@ from media_analysis.retention.pressure.outcome import Blocked, Outcome, Scope
 from media_analysis.retention.pressure.relief import choose
 from media_analysis.retention.pressure.request import Occasion
 from media_analysis.retention.records import SweepReport, add_sweep
+from media_analysis.retention.removal.archive_expiry import bury_with_runs
 from media_analysis.storage.store import ObjectStore
 
 Value = TypeVar("Value")
@@ -289,7 +289,7 @@ class Eviction:
             batch = await choose(
                 self.session, queue, missing_bytes, self.allowance, now=self.order.now, blocked=self.blocked
             )
-            claims, freed = await burial.bury(self.session, batch.buried, self.order, category=queue.source.category)
+            claims, freed = await bury_with_runs(self.session, batch.buried, self.order, category=queue.source.category)
             self.claims += claims
             self.freed += freed
             self.size_bytes += batch.size_bytes

@@ -15,7 +15,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention import burial
-from media_analysis.retention.burial import Freed, Order
+from media_analysis.retention.burial import Claim, Doomed, Freed, Order
 from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.removal import jobs
@@ -86,10 +86,13 @@ _LOCK_TRASH: Final = text("""
     SELECT id FROM analysis_jobs WHERE id = :id AND archived_at IS NOT NULL AND restorable_until <= :now
     FOR UPDATE SKIP LOCKED
 """)
+_RUNS_OF: Final = text("""
+    SELECT DISTINCT job_id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND role = 'archive'
+""")
 # Whoever restores one of them has it locked, finds its segments gone, and says so.
 _LOCK_UNRESTORABLE: Final = text("""
-    SELECT id FROM analysis_jobs WHERE archived_at IS NOT NULL AND restorable_until IS NOT NULL
-        AND id = ANY(ARRAY(SELECT job_id FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))))
+    SELECT id FROM analysis_jobs
+    WHERE archived_at IS NOT NULL AND restorable_until IS NOT NULL AND id = ANY(CAST(:ids AS uuid[]))
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 _JOBS_OF_COPIES: Final = text("""
@@ -103,11 +106,17 @@ async def list_bound(session: AsyncSession, file_ids: Sequence[UUID]) -> frozens
     return frozenset((await session.scalars(_BOUND, {"ids": list(file_ids)})).all())
 
 
-async def forget_runs_of(session: AsyncSession, file_ids: Sequence[UUID]) -> None:
-    """Let go for good of deleted runs whose archives were just buried, as pressure does: nothing could come back."""
-    job_ids = (await session.scalars(_LOCK_UNRESTORABLE, {"ids": list(file_ids)})).all()
-    if job_ids:
+async def bury_with_runs(
+    session: AsyncSession, doomed: Doomed, order: Order, *, category: Category
+) -> tuple[Sequence[Claim], Freed]:
+    """Bury locked files; deleted runs whose archives are among them go for good, for nothing could come back."""
+    ids = [file.id for files in doomed.values() for file in files]
+    archives = ids if category is Category.ARCHIVES else []
+    runs = (await session.scalars(_RUNS_OF, {"ids": archives})).all() if archives else ()
+    claims, freed = await burial.bury(session, doomed, order, category=category)
+    if runs and (job_ids := (await session.scalars(_LOCK_UNRESTORABLE, {"ids": list(runs)})).all()):
         await forget_jobs(session, job_ids)
+    return claims, freed
 
 
 @dataclass

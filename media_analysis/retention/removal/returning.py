@@ -16,7 +16,8 @@ from media_analysis.jobs.queries import raise_absent
 # Against deletions and holds of these jobs, not against uploads into them; in one order, and before their files.
 _LOCK: Final = "ORDER BY id FOR NO KEY UPDATE"
 _LOCK_JOBS: Final = text(f"""
-    SELECT id FROM analysis_jobs WHERE id = ANY(ARRAY(
+    SELECT id, deleted_at IS NOT NULL AND archived_at IS NOT NULL AS is_trashed_archive FROM analysis_jobs
+    WHERE id = ANY(ARRAY(
         SELECT DISTINCT job_id FROM media_files WHERE id = ANY(CAST(:file_ids AS uuid[])) AND job_id IS NOT NULL
     )) {_LOCK}
 """)  # noqa: S608 - constants
@@ -27,6 +28,11 @@ _LOCK_JOB: Final = text(f"""
 _LOCK_ARCHIVE: Final = text("""
     SELECT id, state::text AS state FROM media_files WHERE job_id = :id AND role = 'archive' ORDER BY id FOR UPDATE
 """)
+_LOCK_WITH_ARCHIVES: Final = text("""
+    SELECT id, state = 'trashed' AND role IS NOT DISTINCT FROM 'archive' AS is_trashed_segment FROM media_files
+    WHERE id = ANY(CAST(:ids AS uuid[])) OR (job_id = ANY(CAST(:job_ids AS uuid[])) AND role = 'archive')
+    ORDER BY id FOR UPDATE
+""")
 _COUNT_LOST: Final = text("""
     SELECT count(*) FROM archived_files AS copy
     WHERE copy.job_id = :id AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
@@ -34,6 +40,7 @@ _COUNT_LOST: Final = text("""
 """)
 _BRING_BACK: Final = text("""
     UPDATE analysis_jobs SET deleted_at = NULL, deletion_reason = NULL, restorable_until = NULL,
+        archived_at = CASE WHEN restorable_until IS NOT NULL THEN archived_at END,
         expires_at = CASE WHEN expires_at <= :now THEN :now + :otherwise ELSE expires_at END
     WHERE id = ANY(CAST(:job_ids AS uuid[])) AND deleted_at IS NOT NULL
     RETURNING id, owner, status::text
@@ -65,9 +72,18 @@ _SHOW_ABOUT_FILES: Final = text(_SHOW.format(which="result.media_file_id = ANY(C
 )
 
 
-async def lock_jobs_of(session: AsyncSession, file_ids: Sequence[UUID]) -> Sequence[UUID]:
-    """Lock the jobs of files about to be restored, before the files, as everybody does; return their ids."""
-    return (await session.scalars(_LOCK_JOBS, {"file_ids": list(file_ids)})).all()
+async def lock_jobs_of(session: AsyncSession, file_ids: Sequence[UUID]) -> tuple[Sequence[UUID], frozenset[UUID]]:
+    """Lock the jobs of files about to be restored, and then these files, in the order in which everybody locks.
+
+    Returns the jobs' ids, and the segments in the trash that come back with them: an archived run and its archive
+    come back as they go, together, whichever of its files is asked for.
+    """
+    rows = (await session.execute(_LOCK_JOBS, {"file_ids": list(file_ids)})).all()
+    archived = [row.id for row in rows if row.is_trashed_archive]
+    if not archived:
+        return [row.id for row in rows], frozenset()
+    locked = await session.execute(_LOCK_WITH_ARCHIVES, {"ids": list(file_ids), "job_ids": archived})
+    return [row.id for row in rows], frozenset(row.id for row in locked if row.is_trashed_segment)
 
 
 async def lock_restorable(session: AsyncSession, job_id: UUID, *, owner: str | None, now: datetime) -> Sequence[UUID]:
