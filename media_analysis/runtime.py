@@ -209,8 +209,7 @@ class Runtime:
 
     @cached_property
     def policies(self) -> PolicyService:
-        limits = self.breaker.limits
-        return PolicyService(self.db, limits.share_percent, limits.min_files, self.pressure.breaker)
+        return PolicyService(self.db, self.breaker.limits, self.pressure.breaker)
 
     @cached_property
     def redating(self) -> RedatingService:
@@ -222,8 +221,7 @@ class Runtime:
 
     @cached_property
     def forecast(self) -> ForecastService:
-        reserve_bytes, trash = self.settings.storage.monitoring.reserve_bytes, self.deleter.strategy.sweeps
-        return ForecastService(db=self.db, store=self.store, reserve_bytes=reserve_bytes, trash=trash)
+        return ForecastService(self.db, self.store, self.pressure.marks.reserve_bytes, self.deleter.strategy.sweeps)
 
     @cached_property
     def explanations(self) -> ExplainService:
@@ -288,7 +286,9 @@ async def open_runtime(settings: Settings, url: str, *, serves: bool = True) -> 
         opened.push_async_callback(registrar.close)
         nursery = await opened.enter_async_context(aclosing(Nursery()))
         metrics = Metrics(served=settings.storage.monitoring.metrics_enabled)
-        yield Runtime(settings, db, store, registrar, nursery, metrics)
+        runtime = Runtime(settings, db, store, registrar, nursery, metrics)
+        async with aclosing(runtime.pressure):
+            yield runtime
 
 
 async def _adopt(settings: Settings, db: Database, *, serves: bool) -> UUID:

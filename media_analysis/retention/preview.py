@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
+from media_analysis.retention.guard.breaker import BreakerLimits
 from media_analysis.retention.guard.evictions import EvictionBreaker
 from media_analysis.retention.policies import InForce, dates_differ, get_in_force, list_undated, marks_differ
 from media_analysis.retention.policy import CategoryRules, Policy
@@ -161,10 +162,8 @@ class PolicyService:
     """Says which policy is in force, and what another one would do."""
 
     db: Database
-    share_percent: Mapping[Category, int | None]
-    """Which share of a category may fall due at once unconfirmed; None is any."""
-    min_files: int
-    """Fewer newly due files than that never need a confirmation."""
+    limits: BreakerLimits
+    """What may fall due at once unconfirmed."""
     evictions: EvictionBreaker
 
     async def in_force(self) -> InForce:
@@ -236,8 +235,8 @@ class PolicyService:
     def _passes_share(self, category: Category, impact: Impact, files: int, size_bytes: int) -> bool:
         if impact.passes_share:
             return True
-        percent = self.share_percent.get(category)
-        if percent is None or impact.newly_due_files < max(1, self.min_files):
+        percent = self.limits.share_percent.get(category)
+        if percent is None or impact.newly_due_files < max(1, self.limits.min_files):
             return False
         return impact.newly_due_files * 100 > files * percent or impact.newly_due_bytes * 100 > size_bytes * percent
 

@@ -36,7 +36,7 @@ async def preview(runtime: Runtime, rules: dict[Category, dict[str, Any]], **abo
 
 
 def asking(runtime: Runtime, **limits: Any) -> PolicyService:
-    return replace(runtime.policies, **limits)
+    return replace(runtime.policies, limits=replace(runtime.policies.limits, **limits))
 
 
 async def test_a_change_is_told_by_category_and_the_others_answer_zeros(

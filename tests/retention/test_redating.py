@@ -206,7 +206,8 @@ def cancel_current_task(_moved: int, _total: int) -> None:
 
 async def test_what_makes_too_much_due_wants_its_number(runtime: Runtime, plant: Plant, database: str) -> None:
     await plant(6, category=FRAMES, explicit=False, ends_in=DAY)
-    careful = replace(runtime.policies, share_percent={FRAMES: 50}, min_files=0)
+    limits = replace(runtime.policies.limits, share_percent={FRAMES: 50}, min_files=0)
+    careful = replace(runtime.policies, limits=limits)
     policy = await other_policy(runtime, frames={"lifetime": DAY / 4})
     before = (await runtime.policies.in_force()).policy
     now = await runtime.db.now() + DAY / 2

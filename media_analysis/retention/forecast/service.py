@@ -52,7 +52,7 @@ class _Known:
         return sum(account.used_bytes for kind, account in self.accounts.items() if category in {None, kind})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ForecastService:
     """Tells how used bytes will develop; reads sums per day, however many files there are."""
 

@@ -1,8 +1,6 @@
 """Pressure: a category or the disk over its high-water mark, relieved by early deletion of what may go."""
 
 import asyncio
-import math
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +26,7 @@ from media_analysis.retention.policies import require_policy
 from media_analysis.retention.pressure.fairness import Wish
 from media_analysis.retention.pressure.foresight import could_free
 from media_analysis.retention.pressure.levels import CategoryGoal, CategoryLevel, DiskGoal, DiskLevel, DiskMarks, Goal
+from media_analysis.retention.pressure.noticing import Noticing
 from media_analysis.retention.pressure.outcome import Outcome, Scope
 from media_analysis.retention.pressure.preview import Preview, get_level, preview
 from media_analysis.retention.pressure.relief import Evictor, Relief, count_purged
@@ -38,8 +37,6 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
 Value = TypeVar("Value")
-NOTICE_SECONDS: Final = 1.0
-"""How often uploads have a category's level looked at."""
 SCOPES: Final = (*(Scope(category) for category in Category), Scope(None))
 log = structlog.get_logger()
 
@@ -60,7 +57,6 @@ class PressureService:
     """False where cleanup only rehearses: then pressure is told, and nothing goes."""
     _turns: dict[Category | None, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock), init=False)
     """One relief per scope at a time: many uploads that find no room at once need it made once."""
-    _noticed: dict[Category, float] = field(default_factory=dict, init=False)
 
     async def relieve(
         self,
@@ -83,14 +79,17 @@ class PressureService:
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def notice(self, category: Category) -> None:
-        """Relieve a category if an upload just took it past its high-water mark; looks once a second at most.
+        """Relieve a category within a second if an upload just took it past its high-water mark.
 
         Never raises what an upload that succeeded would have to answer for.
         """
-        seconds = time.monotonic()
-        if seconds - self._noticed.get(category, -math.inf) < NOTICE_SECONDS or self._turns[category].locked():
-            return
-        self._noticed[category] = seconds
+        await self._noticing.notice(category)
+
+    async def aclose(self) -> None:
+        """Give up what was put off."""
+        await self._noticing.close()
+
+    async def _look(self, category: Category) -> None:
         try:
             await self._relieve(Scope(category), await self._upload())
         except MediaAnalysisError as error:
@@ -261,6 +260,10 @@ class PressureService:
         async with self.db.read_only() as session:
             policy = await require_policy(session)
             return await could_free(session, categories, policy, enough_bytes, now=now, wish=wish)
+
+    @cached_property
+    def _noticing(self) -> Noticing:
+        return Noticing(self._look, lambda category: self._turns[category].locked())
 
     @cached_property
     def _room(self) -> RoomService:

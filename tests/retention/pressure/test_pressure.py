@@ -15,7 +15,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
-from tests.conftest import execute, fetch
+from tests.conftest import StoreFile, execute, fetch
 from tests.files.conftest import objects
 from tests.retention.conftest import buried, living
 from tests.retention.pressure.pressure_stock import (
@@ -30,6 +30,7 @@ from tests.retention.pressure.pressure_stock import (
     throw_away,
     used_kib,
 )
+from tests.worker.workers import until
 
 
 @pytest.fixture
@@ -48,6 +49,17 @@ async def other(settings: Settings, database: str, runtime: Runtime) -> AsyncIte
     """A second process over the same database and store."""
     async with open_runtime(settings, database) as opened:
         yield opened
+
+
+async def test_the_last_upload_of_a_burst_is_noticed_within_a_second(runtime: Runtime, store_file: StoreFile) -> None:
+    """The first one is looked at at once, and what follows on it is not left to the schedule."""
+    for size_kib in (10, 75):
+        await store_file(b"x" * size_kib * KIB, category=Category.CLIPS)
+
+    async def relieved() -> bool:
+        return await used_kib(runtime) <= 60
+
+    assert await until(relieved) < 10, "a second, where the machine has the time"
 
 
 async def test_a_category_above_its_high_mark_loses_its_oldest_down_to_the_low_one(
