@@ -57,6 +57,8 @@ class Turn:
 
 LATE: Final = timedelta(hours=1)
 """From when on somebody should look why a duty is not done."""
+UNWANTED: Final = LATE / 2
+"""How long a duty is due and nobody begins it until no process can be planning it: those that do look every minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Punctuality:
     name: str
     succeeded_at: datetime | None
     late_seconds: float
-    """Since when its work should have been done; 0 where it is."""
+    """Since when its work should have been done; 0 where it is, or somebody does it."""
     error: str | None
 
     @property
@@ -84,10 +86,11 @@ _MEET = text("""
         WHEN duties.cron = excluded.cron OR duties.due_at <= now() THEN duties.due_at ELSE excluded.due_at END
     WHERE duties.cron <> excluded.cron
 """)
-# One that no process plans is nobody's any more: sweeps follow the policy at once, others after a while.
+# Sweeps follow the policy at once. Of others a process with other settings may think: it would have begun by now.
 _FORGET = text("""
     DELETE FROM duties WHERE NOT name = ANY(CAST(:planned AS text[]))
-        AND (starts_with(name, CAST(:prefix AS text)) OR due_at < now() - interval '2 days')
+        AND (starts_with(name, CAST(:prefix AS text))
+            OR greatest(due_at, retry_at, claimed_until) < now() - CAST(:unwanted AS interval))
 """)
 _MISSED = text("""
     SELECT min(due_at) FROM duties WHERE due_at <= now()
@@ -95,11 +98,11 @@ _MISSED = text("""
 """)
 _DUE = text("""
     SELECT name FROM duties
-    WHERE due_at <= :now AND coalesce(claimed_until <= :now, true) AND coalesce(retry_at <= :now, true) ORDER BY due_at
+    WHERE due_at <= :soon AND coalesce(claimed_until <= :now, true) AND coalesce(retry_at <= :now, true) ORDER BY due_at
 """)
 _CLAIM = text("""
     UPDATE duties SET claimed_until = CAST(:now AS timestamptz) + :lease, claimed_by = :by, attempts = attempts + 1
-    WHERE name = :name AND due_at <= :now
+    WHERE name = :name AND due_at <= :soon
         AND coalesce(claimed_until <= :now, true) AND coalesce(retry_at <= :now, true)
     RETURNING due_at, attempts
 """)
@@ -142,22 +145,23 @@ class DutyService:
             missed: datetime | None = await session.scalar(_MISSED, {"planned": list(planned), "prefix": prefix})
         return missed
 
-    async def forget(self, *, planned: Sequence[str], prefix: str) -> None:
-        """Forget duties that are not planned any more: those called after `prefix`, and what nobody does for days."""
+    async def forget(self, *, planned: Sequence[str], prefix: str | None = None) -> None:
+        """Forget duties that nobody plans any more: those called after `prefix`, and what is due and left alone."""
+        asked = {"planned": list(planned), "prefix": prefix, "unwanted": UNWANTED}
         async with self.db.transaction() as session:
-            await session.execute(_FORGET, {"planned": list(planned), "prefix": prefix})
+            await session.execute(_FORGET, asked)
 
     async def list_due(self, *, now: datetime | None = None) -> Sequence[str]:
         """Return what somebody should begin now, the longest due first."""
-        moment = (now or await self.db.now()) + EARLY
+        moment = now or await self.db.now()
         async with self.db.read_only() as session:
-            return (await session.scalars(_DUE, {"now": moment})).all()
+            return (await session.scalars(_DUE, {"now": moment, "soon": moment + EARLY})).all()
 
     async def claim(self, name: str, *, now: datetime | None = None) -> Turn | None:
         """Take a duty that is due; None if it is not, any more, or somebody else has it."""
-        moment = (now or await self.db.now()) + EARLY
+        moment = now or await self.db.now()
         async with self.db.transaction() as session:
-            asked = {"name": name, "now": moment, "lease": LEASE, "by": self.by}
+            asked = {"name": name, "now": moment, "soon": moment + EARLY, "lease": LEASE, "by": self.by}
             row = (await session.execute(_CLAIM, asked)).one_or_none()
         return None if row is None else Turn(name, row.due_at, row.attempts)
 
@@ -179,11 +183,11 @@ class DutyService:
     async def leave(self, turn: Turn, *, error: str | None, now: datetime | None = None) -> None:
         """Give a duty back undone, to be tried again after a while by whoever comes first."""
         pause = min(FIRST_PAUSE * 2 ** min(turn.attempt - 1, 10), LONGEST_PAUSE)
-        await self._leave(turn, pause, error, now)
+        await self._leave(turn.name, pause, error, now)
 
-    async def hand_back(self, turn: Turn) -> None:
-        """Give a duty back undone because this process ends; another one may begin at once."""
-        await self._leave(turn, timedelta(), None, None)
+    async def hand_back(self, name: str) -> None:
+        """Give a duty back undone because this process ends, if it has it; another one may begin at once."""
+        await self._leave(name, timedelta(), None, None)
 
     async def list(self, *, now: datetime | None = None) -> Sequence[Punctuality]:
         """Return how every duty goes."""
@@ -192,8 +196,8 @@ class DutyService:
             rows = (await session.scalars(select(Duty).order_by(Duty.name))).all()
         return [Punctuality(duty.name, duty.succeeded_at, _late_seconds(duty, moment), duty.error) for duty in rows]
 
-    async def _leave(self, turn: Turn, pause: timedelta, error: str | None, now: datetime | None) -> None:
-        asked = {"name": turn.name, "by": self.by, "pause": pause, "error": error, "now": now}
+    async def _leave(self, name: str, pause: timedelta, error: str | None, now: datetime | None) -> None:
+        asked = {"name": name, "by": self.by, "pause": pause, "error": error, "now": now}
         async with self.db.transaction() as session:
             await session.execute(_LEFT, asked)
 
@@ -206,4 +210,9 @@ class DutyService:
 
 
 def _late_seconds(duty: Duty, now: datetime) -> float:
-    return 0.0 if duty.due_at is None else max(0.0, (now - duty.due_at).total_seconds())
+    if duty.due_at is None:
+        return 0.0
+    # While somebody works at it, or waits for the end of a pause, nobody is late; after a failure it is.
+    begun = () if duty.error is not None else (duty.claimed_until, duty.retry_at)
+    since = max([duty.due_at, *(moment for moment in begun if moment is not None)])
+    return max(0.0, (now - since).total_seconds())

@@ -1,7 +1,7 @@
 """Keeps the schedule: looks every minute what is due, and has each duty done by one process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from media_analysis.errors import MediaAnalysisError
-from media_analysis.retention.duties import DutyService
+from media_analysis.retention.duties import DutyService, Turn
 from media_analysis.runtime import Runtime
 from media_analysis.scheduler.appointments import (
     PATROLS,
@@ -35,15 +35,21 @@ log = structlog.get_logger()
 
 async def keep(runtime: Runtime, duties: DutyService, appointment: Appointment, trigger: BaseTrigger) -> None:
     """Do what is due of a duty, unless another process does; what fails is logged, and tried again after a while."""
-    turn = await duties.claim(appointment.name)
-    if turn is None:
-        return
+    try:
+        turn = await duties.claim(appointment.name)
+        if turn is not None:
+            await _take(turn, runtime, duties, appointment, trigger)
+    except asyncio.CancelledError:
+        await asyncio.shield(duties.hand_back(appointment.name))
+        raise
+
+
+async def _take(
+    turn: Turn, runtime: Runtime, duties: DutyService, appointment: Appointment, trigger: BaseTrigger
+) -> None:
     try:
         async with duties.holding(turn):
             done = await appointment.work(runtime, turn)
-    except asyncio.CancelledError:
-        await asyncio.shield(duties.hand_back(turn))
-        raise
     except MediaAnalysisError as error:
         log.error("duty.failed", duty=turn.name, code=error.code, reason=str(error))  # noqa: TRY400 - no bug
         await duties.leave(turn, error=error.code)
@@ -83,11 +89,11 @@ class _Ticks:
 
     def start(self, *work: Callable[[], Awaitable[None]]) -> None:
         """Begin now, one after the other."""
-        self._under_way.add(asyncio.create_task(self._follow(_in_turn(work))))
+        self._watch(asyncio.create_task(self._follow(partial(_in_turn, work))))
 
     async def attend(self, act: Act) -> None:
         """Answer one tick of what is done every minute."""
-        await self._follow(attend(self._runtime, act))
+        await self._follow(partial(attend, self._runtime, act))
 
     async def end(self) -> None:
         """Break off what is under way and wait until it has let go of its connections."""
@@ -96,14 +102,17 @@ class _Ticks:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _follow(self, work: Coroutine[Any, Any, None]) -> None:
+    def _watch(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _follow(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do the work; being cancelled at the end is no failure of the job."""
         task = asyncio.current_task()
         if task is not None:
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._watch(task)
         with suppress(asyncio.CancelledError):
-            await work
+            await work()
 
 
 async def _in_turn(work: Sequence[Callable[[], Awaitable[None]]]) -> None:
@@ -148,6 +157,7 @@ class _Timetable:
 
     async def look(self, _runtime: Runtime | None = None) -> None:
         """Begin what is due: its slot has come, or was missed, or whoever had it failed or died."""
+        await self._keeper.forget(planned=[one.name for one in (*self._duties, *self._sweeps)])
         due = await self._keeper.list_due()
         for one in (*self._duties, *self._sweeps):
             if one.name in due:

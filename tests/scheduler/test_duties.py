@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import pytest
+from apscheduler.triggers.date import DateTrigger
 from structlog.testing import capture_logs
 
 from media_analysis.failpoints import KILL_VARIABLE
-from media_analysis.retention.duties import LEASE, DutyService, Punctuality
+from media_analysis.retention.duties import LEASE, DutyService, Punctuality, Turn
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.scheduler.appointments import Appointment, planned_sweeps
 from media_analysis.scheduler.timetable import running_scheduler
-from media_analysis.settings import Settings, configured_policy
+from media_analysis.settings import Settings, configured_policy, load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import Client, StoreFile, execute, fetch
 from tests.crash.service import served
@@ -25,6 +28,28 @@ NIGHTLY = "0 2 * * *"
 REQUEST = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="scheduler")
 SWEEP = Appointment.of_sweep(NIGHTLY, REQUEST)
 OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
+
+
+@dataclass(frozen=True)
+class Ending(DutyService):
+    """A process that is told to end in one step of its duty."""
+
+    step: str = ""
+
+    async def claim(self, name: str, *, now: datetime | None = None) -> Turn | None:
+        turn = await super().claim(name, now=now)
+        if self.step == "claim":
+            raise asyncio.CancelledError
+        return turn
+
+    async def end(self, turn: Turn, *, next_slot: datetime | None, now: datetime | None = None) -> None:
+        if self.step == "end":
+            raise asyncio.CancelledError
+        await super().end(turn, next_slot=next_slot, now=now)
+
+
+def never(_cron: str) -> DateTrigger:
+    return DateTrigger(datetime.max.replace(tzinfo=UTC) - timedelta(days=2))
 
 
 async def statuses(database: str) -> list[str]:
@@ -118,10 +143,11 @@ async def test_a_duty_is_its_holders_for_as_long_as_that_one_lives(runtime: Runt
     dead = await DutyService(runtime.db).claim(SWEEP.name, now=now)
     living = DutyService(runtime.db)
     early = await living.claim(SWEEP.name, now=now + LEASE / 4)
+    just_before = await living.claim(SWEEP.name, now=now + LEASE - timedelta(seconds=1))
     late = await living.claim(SWEEP.name, now=now + LEASE)
 
     assert dead is not None
-    assert early is None
+    assert (early, just_before) == (None, None)
     assert late is not None
     assert (late.slot, late.attempt) == (dead.slot, 2)
 
@@ -138,6 +164,83 @@ async def test_another_schedule_counts_from_now_on_and_forgets_nothing_it_missed
 
     rows = await fetch(database, "SELECT name, due_at FROM duties ORDER BY name")
     assert [tuple(row) for row in rows] == [("coming", sooner), ("missed", missed)]
+
+
+async def test_what_nobody_plans_is_forgotten_once_it_is_left_alone_and_not_while_others_keep_it(
+    runtime: Runtime, database: str
+) -> None:
+    duties, now = DutyService(runtime.db), await runtime.db.now()
+    hour, soon = timedelta(hours=1), now + timedelta(minutes=10)
+    due = {
+        "left": now - hour,
+        "fresh": now - hour / 6,
+        "coming": now + hour,
+        "at work": now - hour,
+        "failing": now - hour,
+    }
+    await duties.meet({name: (NIGHTLY, slot) for name, slot in due.items()})
+    await duties.claim("at work")
+    await execute(database, "UPDATE duties SET retry_at = now() + interval '10 min' WHERE name = 'failing'")
+
+    await duties.forget(planned=[])
+
+    assert {one.name for one in await duties.list(now=soon)} == {"fresh", "coming", "at work", "failing"}
+
+
+@pytest.mark.parametrize(
+    ("off", "gone"),
+    [
+        ({"STORAGE_CLEANUP_ENABLED": "false"}, {"cleanup", "abandoned", "relieve"}),
+        ({"STORAGE_SCRUB_SCHEDULE": "none"}, {"scrub"}),
+        ({"ARCHIVE_ENABLED": "false"}, {"archive"}),
+    ],
+)
+async def test_what_the_settings_switch_off_does_not_become_late(
+    environment: dict[str, str], database: str, off: dict[str, str], gone: set[str]
+) -> None:
+    quietly = {**environment, "STORAGE_CLEANUP_RUN_AT_START": "false"}
+
+    before = await _planned_by(load_settings(environ=quietly).settings, database)
+    await execute(database, "UPDATE duties SET due_at = now() - interval '7 h' WHERE name <> 'warn'")
+    after = await _planned_by(load_settings(environ={**quietly, **off}).settings, database)
+
+    assert {name.partition(":")[0] for name in before - after} == gone
+
+
+async def _planned_by(settings: Settings, database: str) -> set[str]:
+    async with open_runtime(settings, database) as runtime, running_scheduler(runtime, never):
+        return {duty.name for duty in await DutyService(runtime.db).list()}
+
+
+async def test_a_duty_at_work_or_under_a_pause_is_not_late_and_a_failed_one_is(runtime: Runtime, database: str) -> None:
+    await fall_due(runtime, SWEEP)
+    duties = DutyService(runtime.db)
+
+    turn = await duties.claim(SWEEP.name)
+    assert turn is not None
+    (at_work,) = await punctuality(runtime)
+    await duties.leave(turn, error=None)
+    (waiting,) = await punctuality(runtime)
+    abandoned = await duties.list(now=await runtime.db.now() + timedelta(hours=2))
+    await execute(database, "UPDATE duties SET retry_at = NULL")
+    failing = await duties.claim(SWEEP.name)
+    assert failing is not None
+    await duties.leave(failing, error="marker_mismatch")
+    (failed,) = await punctuality(runtime)
+
+    assert (at_work.late_seconds, waiting.late_seconds) == (0, 0)
+    assert [one.is_late for one in abandoned] == [True]
+    assert failed.is_late
+
+
+@pytest.mark.parametrize("step", ["claim", "end"])
+async def test_a_duty_is_handed_back_whenever_its_process_ends(runtime: Runtime, database: str, step: str) -> None:
+    await fall_due(runtime, SWEEP)
+
+    with pytest.raises(asyncio.CancelledError):
+        await keep_as(runtime, SWEEP, Ending(runtime.db, step=step))
+
+    assert (await duty(database))["claimed_by"] is None
 
 
 async def test_metrics_tell_when_a_duty_was_last_done(client: Client, runtime: Runtime) -> None:

@@ -1,6 +1,7 @@
 """The scheduler: every category on its own cron, one sweep per tick, nothing left running."""
 
 import asyncio
+import gc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.scheduler.appointments import ABANDONED_CRON, Appointment, answer_tick, planned_sweeps, slot_of
+from media_analysis.scheduler.timetable import _Ticks as Ticks
 from media_analysis.scheduler.timetable import running_scheduler
 from media_analysis.settings import Settings, configured_policy, cron_trigger, load_settings
 from media_analysis.storage.category import Category
@@ -167,6 +169,20 @@ async def test_ending_breaks_off_a_running_sweep_which_the_next_one_finishes(
     assert {row["error"] for row in broken_off if row["status"] == "failed"} == {"CancelledError"}
     assert not [line for line in logs if line["log_level"] in {"error", "critical"}]
     assert report.files == 1
+
+
+async def test_what_ends_before_it_began_leaves_nothing(runtime: Runtime, recwarn: pytest.WarningsRecorder) -> None:
+    ticks = Ticks(runtime)
+
+    async def never_reached() -> None:
+        raise AssertionError
+
+    ticks.start(never_reached)
+    await ticks.end()
+    gc.collect()
+
+    assert list(recwarn) == []
+    assert not [task for task in asyncio.all_tasks() if "_follow" in repr(task.get_coro())]
 
 
 async def test_disabled_cleanup_starts_nothing(environment: dict[str, str], database: str) -> None:
