@@ -4,10 +4,13 @@ Root's PostgreSQL runs as an account that enters neither root's home nor whateve
 lie in a folder of their own below `BASE`; a record in the data directory says in which, and one there says whose it is.
 """
 
+import fcntl
+import os
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,7 +62,7 @@ class Location:
         if blocked is None or self.account.is_ours or self.place.exists():
             require_reachable(self.place.parent, self.account, remedy="choose another --data-dir")
             return self.place
-        home = self._settle()
+        home = self._choose()
         self.report(
             f"the account {self.account.name!r}, which runs PostgreSQL, cannot enter {blocked}: "
             f"the database lies in {home}, back it up with the data directory"
@@ -93,8 +96,12 @@ class Location:
         self.report(f"{owner} has become {self.place.parent}; its database stays in {home}")
         write_durably(home / _OWNER, f"{self.place.parent}\n")
 
-    def _settle(self) -> Path:
+    def _choose(self) -> Path:
         make_trusted(self.base)
+        with _alone_in(self.base):
+            return _record_in(self.place) or self._settle()  # another process may have chosen just before
+
+    def _settle(self) -> Path:
         home = next(self._unfinished(), self.base / secrets.token_hex(_NAME_BYTES))
         make_trusted(home)
         # Its owner first: a crash before the record leaves a folder that the next start finds by it.
@@ -118,8 +125,22 @@ def remove_server(place: Path) -> None:
     home = _record_in(place)
     if home is not None and _owner_of(home) == place.parent:
         require_trusted(home)
-        shutil.rmtree(home)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(home / _SERVER)
+        # Whatever a crash leaves from here on, the next start takes for its own, and as empty.
         place.unlink()
+        shutil.rmtree(home)
+
+
+@contextmanager
+def _alone_in(base: Path) -> Iterator[None]:
+    """Keep other processes from choosing a place below a folder for as long as the block runs."""
+    fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _record_in(place: Path) -> Path | None:

@@ -3,7 +3,9 @@
 import os
 import shutil
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -46,6 +48,21 @@ def _place(data_dir: Path, base: Path, said: list[str] | None = None) -> Path:
 def _only(base: Path) -> Path:
     (home,) = base.iterdir()
     return home
+
+
+def test_two_first_starts_at_the_same_moment_choose_one_place(closed: Path, base: Path) -> None:
+    started = Barrier(2)
+
+    def choose(data_dir: Path) -> Path:
+        started.wait()
+        return _place(data_dir, base)
+
+    with ThreadPoolExecutor(2) as starts:
+        for number in range(20):
+            first, second = starts.map(choose, [closed / str(number)] * 2)
+            assert first == second
+
+    assert len(list(base.iterdir())) == 20
 
 
 async def words_of(data_dir: Path, base: Path, **options: object) -> list[str]:
