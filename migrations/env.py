@@ -7,6 +7,7 @@ from functools import partial
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 import media_analysis.archive.models
 import media_analysis.db.instance
@@ -55,14 +56,14 @@ async def _run() -> None:
         command_timeout_seconds=None,
         settings={"lock_timeout": "5s", "statement_timeout": "10min", "timezone": "UTC"},
     )
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=opened)
+    # Without a pool nothing outlives a migration that fails.
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=opened, poolclass=NullPool)
     async with engine.connect() as guard, engine.connect() as connection:
         # The guard's transaction ends when its connection does, so a killed migration leaves no lock behind.
         await guard.execute(text("SET LOCAL lock_timeout = '10min'"))
         await guard.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
         await connection.run_sync(_migrate)
         await connection.commit()
-    await engine.dispose()
 
 
 if "connection" in context.config.attributes:  # a rehearsal, inside a transaction of its caller's

@@ -137,6 +137,7 @@ async def test_a_schema_of_a_later_version_is_refused_in_words(own_database: str
         await migrate(own_database)
 
     assert await revision_of(own_database) == "9999"
+    await _until_nobody_migrates(own_database)
 
 
 async def test_a_database_that_does_not_exist_is_refused_in_words(server_url: str) -> None:
@@ -149,6 +150,13 @@ async def test_a_server_nobody_listens_at_is_unavailable() -> None:
         await migrate("postgresql://someone:secret@127.0.0.1:1/any")
 
     assert "secret" not in str(refusal.value)
+
+
+async def _until_nobody_migrates(url: str) -> None:
+    migrating = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ 'migrate'"
+    async with asyncio.timeout(5):
+        while await fetch(url, migrating):  # noqa: ASYNC110 - rows set no Event
+            await asyncio.sleep(0.02)
 
 
 async def _until_somebody_waits(url: str) -> None:
