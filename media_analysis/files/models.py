@@ -174,6 +174,12 @@ class Tombstone(Base):
             postgresql_include=["size_bytes"],
             postgresql_where=text("rule = 'pressure'"),
         ),
+        Index(
+            "ix_tombstones_requested",
+            "deleted_at",
+            postgresql_include=["category", "trashed_at"],
+            postgresql_where=text("rule = 'requested'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -1,9 +1,10 @@
 """How storage stands: used and free bytes, quotas, what is overdue, and whether all is well."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from sqlalchemy import text
 
@@ -12,7 +13,7 @@ from media_analysis.db.health import list_unsafe_settings
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.files import ledger
 from media_analysis.files.damage import count_damaged
-from media_analysis.files.models import LedgerEntry
+from media_analysis.files.models import CATEGORY, LedgerEntry
 from media_analysis.retention.duties import DutyService, Punctuality
 from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.guard.probe import WriteProbe
@@ -57,6 +58,13 @@ class StorageStats:
         return sum(usage.size_bytes for usage in self.usage.values())
 
 
+class RequestedDeletions(NamedTuple):
+    """What was deleted by requests within the last hour, of what there was."""
+
+    files: int
+    of_files: int
+
+
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What deletion has before it: the oldest due file's lag, open and dead outbox entries."""
@@ -66,6 +74,7 @@ class Backlog:
     dead_letters: int
     damaged: int = 0
     """Files whose objects are not what their rows say, as far as a scrub or a reader found them."""
+    requested: Mapping[Category, RequestedDeletions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,9 @@ class StatusService:
             lags = {Category(row.category): max(0.0, row.lag_seconds) for row in rows if row.lag_seconds is not None}
             counts = (await session.execute(_OUTBOX)).one()
             damaged = await count_damaged(session)
-        return Backlog(lags, counts.open, counts.dead, damaged)
+            hour = await session.execute(_REQUESTED, {"now": now})
+            requested = {category: RequestedDeletions(*files) for category, *files in hour}
+        return Backlog(lags, counts.open, counts.dead, damaged, requested)
 
     async def problems(self) -> Sequence[str]:
         """Return what is wrong, each in a sentence an operator can act on; empty when all is well."""
@@ -202,6 +213,26 @@ def _paused(pause: Pause) -> str:
         f"resume it with: media-analysis resume {pause.id} --confirm {pause.files}"
     )
 
+
+# What went into the trash counts from then on, and is still among what there is until the trash ends.
+_REQUESTED = text("""
+    WITH clock AS (
+        SELECT coalesce(CAST(:now AS timestamptz), now()) - interval '1 hour' AS since
+    ), thrown AS (
+        SELECT category, count(*) AS files FROM media_files, clock
+        WHERE category = ANY(enum_range(NULL::category)) AND state = 'trashed' AND trashed_at > since
+            AND trash_rule = 'requested' GROUP BY category
+    ), gone AS (
+        SELECT category, count(*) AS files FROM tombstones, clock
+        WHERE rule = 'requested' AND deleted_at > since AND coalesce(trashed_at, deleted_at) > since GROUP BY category
+    ), there AS (
+        SELECT category, sum(files) AS files FROM ledger GROUP BY category
+    )
+    SELECT kinds.category, (coalesce(thrown.files, 0) + coalesce(gone.files, 0))::bigint,
+        (coalesce(there.files, 0) + coalesce(gone.files, 0))::bigint
+    FROM unnest(enum_range(NULL::category)) AS kinds(category) LEFT JOIN thrown USING (category)
+    LEFT JOIN gone USING (category) LEFT JOIN there USING (category)
+""").columns(category=CATEGORY)
 
 _OLDEST_DUE = text("""
     SELECT kinds.category::text,

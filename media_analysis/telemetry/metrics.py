@@ -64,6 +64,11 @@ class Metrics:
         )
 
     def _follow_pressure(self, registry: CollectorRegistry) -> None:
+        hour, by_category = "by requests within the last hour", ["category"]
+        self._requested, self._requested_share = (
+            Gauge(f"deletions_requested_{what}", f"{told} deleted {hour}", by_category, registry=registry)
+            for what, told in (("files", "Files"), ("ratio", "The share of files"))
+        )
         self._wanted = Counter("pressure_wanted_bytes", "Bytes pressure wanted gone", ["scope"], registry=registry)
         self._relieved = Counter("pressure_freed_bytes", "Bytes evicted under pressure", ["scope"], registry=registry)
         self._unrelieved = Gauge(
@@ -184,6 +189,9 @@ class Metrics:
         self._dead.set(backlog.dead_letters)
         self._open.set(backlog.open_purges)
         self._damaged.set(backlog.damaged)
+        for category, (files, of_files) in backlog.requested.items():
+            self._requested.labels(category.value).set(files)
+            self._requested_share.labels(category.value).set(files / of_files if of_files else 0.0)
 
     def _forget_quota(self, category: Category) -> None:
         for gauge in (self._quota, self._quota_used):

@@ -1,4 +1,4 @@
-"""Let evictions be paused alone, be counted by the hour, and remember the disk's marks of the last start."""
+"""Let evictions be paused alone, count them and deletions by the hour, and remember the disk's last marks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,9 +25,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("rule = 'pressure'"),
     )
 
+    op.create_index(
+        "ix_tombstones_requested",
+        "tombstones",
+        ["deleted_at"],
+        postgresql_include=["category", "trashed_at"],
+        postgresql_where=sa.text("rule = 'requested'"),
+    )
+
 
 def downgrade() -> None:
     """Go back; a pause of evictions becomes an operator's, which stops all deletion until somebody resumes it."""
+    op.drop_index("ix_tombstones_requested", table_name="tombstones")
     op.drop_index("ix_tombstones_evicted", table_name="tombstones")
     for name in reversed(MARKS):
         op.drop_column("instance", name)

@@ -9,7 +9,7 @@ import yaml
 from tests.conftest import Client
 
 RULES = Path(__file__).parents[2] / "docs" / "prometheus-alerts.yaml"
-_FUNCTIONS = {"increase", "max", "sum", "by", "or"}
+_FUNCTIONS = {"increase", "max", "sum", "by", "or", "and"}
 
 
 def rules() -> list[dict[str, str]]:

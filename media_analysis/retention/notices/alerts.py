@@ -14,11 +14,15 @@ from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.models import Notice, Pause, PauseCause, Sweep, SweepStatus
 from media_analysis.retention.notices.service import add_notices
 from media_analysis.retention.status import Backlog, StatusService, StorageStats
+from media_analysis.storage.category import SCRATCH
 
 QUOTA_SHARE: Final = 0.8
 LAG: Final = timedelta(hours=26)
 """Two ticks of the rarest schedule would be 48 h; one missed daily tick and a margin is late enough to tell."""
 RECENT: Final = timedelta(hours=24)
+MASS_FILES: Final = 20
+MASS_SHARE: Final = 0.25
+"""From which share of a category on deletions by requests within an hour are worth a look, and from how many."""
 ARCHIVE_LAG: Final = timedelta(days=2)
 _LOST: Final = frozenset({"archive_damaged", "object_damaged", "object_missing"})
 
@@ -71,6 +75,7 @@ class AlertService:
                 *_of_damage(backlog.damaged),
                 *_of_duties(duties),
                 *_of_deletion(backlog),
+                *_of_requests(backlog),
                 *_of_pauses(pauses),
                 *_of_sweeps(failed),
             ]
@@ -115,6 +120,13 @@ def _of_deletion(backlog: Backlog) -> Iterator[tuple[str, dict[str, Any]]]:
     for category, lag_seconds in backlog.lag_seconds.items():
         if lag_seconds > LAG.total_seconds():
             yield _alert("deletion_late", category.value, f"{category.value} is swept later than it should be")
+
+
+def _of_requests(backlog: Backlog) -> Iterator[tuple[str, dict[str, Any]]]:
+    for category, (files, of_files) in backlog.requested.items():
+        if category not in SCRATCH and files >= MASS_FILES and files > MASS_SHARE * of_files:
+            summary = f"{files} of {of_files} files of {category.value} were deleted by requests within an hour"
+            yield _alert("mass_deletion", category.value, summary, files=files)
 
 
 def _of_pauses(pauses: Sequence[Pause]) -> Iterator[tuple[str, dict[str, Any]]]:

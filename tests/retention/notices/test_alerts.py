@@ -10,7 +10,7 @@ from media_analysis.retention.notices.service import NoticeService
 from media_analysis.retention.notices.webhook import Webhook
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.conftest import StoreFile, execute
+from tests.conftest import Client, StoreFile, execute
 from tests.retention.conftest import Plant, request, sweep
 from tests.retention.notices.listener import Listener, listening
 
@@ -86,3 +86,22 @@ async def test_late_deletion_dead_letters_and_failed_sweeps_are_alerts(
         "alert:dead_letters:outbox",
         f"alert:cleanup_failed:{request().kind}",
     } <= firing.keys()
+
+
+@pytest.mark.parametrize(("deleted", "soft", "told"), [(20, False, True), (20, True, True), (19, False, False)])
+async def test_many_deletions_by_requests_within_an_hour_are_told(
+    runtime: Runtime, plant: Plant, alerts: AlertService, client: Client, deleted: int, *, soft: bool, told: bool
+) -> None:
+    """A quarter of a category, from twenty files on; sweeps are the breaker's affair."""
+    files = await plant(70, category=Category.FRAMES, ends_in=timedelta(days=1))
+    for file_id in files[:deleted]:
+        await runtime.deleter.delete(file_id, owner="alice", requested_by="alice", soft=soft, hard=not soft)
+
+    firing = await alerts.check()
+    metrics = (await client.request("GET", "/metrics", by="admin")).text
+    later = await alerts.check(now=await runtime.db.now() + timedelta(minutes=61))
+
+    assert ("alert:mass_deletion:frames" in firing) is told
+    assert "alert:mass_deletion:frames" not in later
+    assert f'deletions_requested_files{{category="frames"}} {deleted}.0' in metrics
+    assert f'deletions_requested_ratio{{category="frames"}} {deleted / 70}' in metrics
