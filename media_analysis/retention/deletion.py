@@ -209,10 +209,19 @@ class Deleter:
             await families.take_family(session, going, haul)
             failpoint("delete.requesting")
         failpoint("delete.requested")
-        if haul.kept_for is None:  # what a crash leaves here the sweep of archives finds
-            haul.purges += await ArchiveExpiry(self.db).drop_copies_of([file_id, *going.derived_ids], haul.order)
+        if haul.kept_for is None:
+            haul.purges += await self._drop_copies([file_id, *going.derived_ids], haul.order)
         pending = await self.purge_entries(haul.purges)
         return replace(going, pending=pending)
+
+    async def _drop_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
+        """Let go of archives with copies of files just deleted; what a crash or an error leaves the sweep finds."""
+        try:
+            return await ArchiveExpiry(self.db).drop_copies_of(file_ids, order)
+        except MediaAnalysisError as error:
+            # The tombstones are committed, so the files are deleted whatever happens here.
+            log.warning("archive.drop_postponed", reason=error.code)
+            return ()
 
     async def preview(
         self, file_id: UUID, asked: RemovalRequest, *, owner: str | None, derived: bool = True

@@ -15,6 +15,7 @@ from media_analysis.errors import (
     JobNotArchived,
     JobNotEnded,
     NothingToArchive,
+    TransactionConflict,
 )
 from media_analysis.files.expiry import Expiry
 from media_analysis.jobs.queries import JobFilter
@@ -221,6 +222,29 @@ async def test_deleting_a_restored_file_takes_the_archive_that_has_a_copy(runtim
     assert await fetch(database, "SELECT FROM media_files WHERE role = 'archive'") == []
     again = await archive(runtime, run.id)
     assert (again.status, again.stats["files"]) == (ArchiveTaskStatus.COMPLETED, len(run.files) - 1)
+    with pytest.raises(FileGone):
+        await runtime.files.get(gone.id, owner="alice")
+
+
+async def test_a_deletion_whose_archive_cannot_go_yet_has_happened_and_the_sweep_ends_it(
+    runtime: Runtime, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await make_run(runtime)
+    await archive(runtime, run.id)
+    await restore(runtime, run.id)
+    gone = run.files["run.log"]
+
+    def cut_off(point: str) -> None:
+        if point == "archive.dropping":
+            raise TransactionConflict("deadlock detected")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("media_analysis.retention.removal.archive_expiry.failpoint", cut_off)
+        patched.setattr("media_analysis.db.database.CONFLICT_PAUSE_SECONDS", 60)
+        await runtime.deleter.delete(gone.id, owner="alice", requested_by="alice")
+    await sweep(runtime, Category.ARCHIVES)
+
+    assert await fetch(database, "SELECT FROM archived_files") == []
     with pytest.raises(FileGone):
         await runtime.files.get(gone.id, owner="alice")
 

@@ -66,8 +66,8 @@ MUTANTS = (
         "an archive outlives a file that was deleted after its restore",
         8,
         "retention/deletion.py",
-        "        if haul.kept_for is None:  # what a crash leaves here the sweep of archives finds\n",
-        "        if False:\n",
+        "        if haul.kept_for is None:\n            haul.purges += await self._drop",
+        "        if False:\n            haul.purges += await self._drop",
         (f"{_LIFE}::test_deleting_a_restored_file_takes_the_archive_that_has_a_copy",),
     ),
     Mutant(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +16,9 @@ from media_analysis.retention.guard.weighing import sum_due
 from media_analysis.retention.models import Pause, PauseCause
 from media_analysis.storage.category import Category
 from media_analysis.units import format_instant
+
+_BY_THIS_CLOCK: Final = "by this clock"
+"""What the reason of a pause that was weighed says."""
 
 
 def steady() -> float:
@@ -58,27 +62,36 @@ class ClockService:
     monotonic: Callable[[], float] = steady
     _memory: _Memory = field(default_factory=_Memory)
 
-    @retried
     async def check(self) -> None:
         """Note what the clock says, and stop all deletion if that is not to be trusted.
 
         Only the database's clock is read, whatever instant a caller travels to.
         """
+        standing, is_new, now = await self._note()
+        if standing is None:
+            return
+        if is_new:
+            self.observe(standing.cause)
+            tell(standing)
+        if _BY_THIS_CLOCK not in standing.reason:  # a check that broke off here leaves it to the next one
+            await self._weigh(standing, now)
+
+    @retried
+    async def _note(self) -> tuple[Pause | None, bool, datetime]:
+        """Return the pause that stands, whether it is a new one, and the clock's instant."""
         earliest = self.monotonic()
-        pause: Pause | None = None
         async with self.db.transaction() as session:
             seen_at = (await session.execute(select(Instance.clock_seen_at).with_for_update())).scalar_one()
             now, resumed_at = (await session.execute(_READING)).one()
             reading = Reading(now, earliest, self.monotonic(), resumed_at)
             doubt = self._compare_stored(now, seen_at) or self._compare_own(reading)
-            if doubt is not None and await find_clock_pause(session) is None:
-                pause = await add_pause(session, None, Finding(cause=PauseCause.CLOCK, reason=doubt), by="clock")
+            standing = await find_clock_pause(session)
+            is_new = doubt is not None and standing is None
+            if doubt is not None and standing is None:
+                standing = await add_pause(session, None, Finding(cause=PauseCause.CLOCK, reason=doubt), by="clock")
             await session.execute(update(Instance).values(clock_seen_at=func.greatest(Instance.clock_seen_at, now)))
         self._memory.reading = reading
-        if pause is not None:
-            await self._weigh(pause, now)
-            self.observe(pause.cause)
-            tell(pause)
+        return standing, is_new, now
 
     async def _weigh(self, pause: Pause, now: datetime) -> None:
         """Say what a pause keeps from going, by the clock it doubts; deletion stands still before that is counted."""
@@ -86,7 +99,7 @@ class ClockService:
             due = [await sum_due(session, category, now=now, trash=True) for category in Category]
         files, size_bytes = sum(amount.files for amount in due), sum(amount.size_bytes for amount in due)
         pause.files, pause.size_bytes = files, size_bytes
-        pause.reason = f"{pause.reason}; by this clock {files} files, {size_bytes} bytes, are due"
+        pause.reason = f"{pause.reason}; {_BY_THIS_CLOCK} {files} files, {size_bytes} bytes, are due"
         weighed = {"files": files, "size_bytes": size_bytes, "reason": pause.reason}
         async with self.db.transaction() as session:
             await session.execute(update(Pause).where(Pause.id == pause.id, Pause.resumed_at.is_(None)).values(weighed))

@@ -123,7 +123,6 @@ class PauseService:
     settle_seconds: float = SETTLE_SECONDS
     """How long at most a pause waits for what was being unlinked when it began."""
 
-    @retried
     async def pause(self, *, category: Category | None, reason: str, by: str) -> Pause:
         """Stop deletion in a category, or everywhere: from when this returns on no stored byte is removed there.
 
@@ -131,13 +130,16 @@ class PauseService:
         what takes longer, and was gone for everybody before the pause, is logged. What is deleted by request
         meanwhile is gone for everybody, and its bytes wait for the pause to end.
         """
-        async with self.db.transaction() as session:
-            finding = Finding(cause=PauseCause.OPERATOR, reason=reason)
-            pause = await add_pause(session, category, finding, by=by)
+        pause = await self._add(category, reason=reason, by=by)
         tell(pause)
         if not await self._settle(category):
             log.warning("pause.unsettled", pause_id=str(pause.id), waited_seconds=self.settle_seconds)
         return pause
+
+    @retried
+    async def _add(self, category: Category | None, *, reason: str, by: str) -> Pause:
+        async with self.db.transaction() as session:
+            return await add_pause(session, category, Finding(cause=PauseCause.OPERATOR, reason=reason), by=by)
 
     async def _settle(self, category: Category | None) -> bool:
         """Wait for what is being unlinked; say whether that is over."""

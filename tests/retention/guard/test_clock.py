@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Never
 
 import pytest
 
+from media_analysis.errors import DatabaseUnavailable
 from media_analysis.retention.guard.clock import ClockService, steady
 from media_analysis.retention.models import PauseCause, SweepStatus
 from media_analysis.runtime import Runtime
@@ -70,6 +72,29 @@ async def test_a_sweep_that_sees_the_clock_jump_takes_nothing(
     assert report.status is SweepStatus.PAUSED
     assert set(report.paused) == set(report.categories)
     assert await buried(database) == set()
+
+
+async def test_a_jump_is_told_at_once_and_weighed_again_after_a_check_that_broke_off(
+    runtime: Runtime, plant: Plant, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant(3)
+    await note(database, "15 days")
+    told: list[PauseCause] = []
+    checks = ClockService(runtime.db, runtime.clock.limits, told.append)
+
+    async def cut_off(*_asked: object, **_about: object) -> Never:
+        raise DatabaseUnavailable("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("media_analysis.retention.guard.clock.sum_due", cut_off)
+        with pytest.raises(DatabaseUnavailable):
+            await checks.check()
+    await checks.check()
+    await checks.check()
+
+    (pause,) = await runtime.pauses.list(is_open=True)
+    assert (told, pause.files) == ([PauseCause.CLOCK], 3)
+    assert pause.reason.count("3 files") == 1
 
 
 @pytest.mark.parametrize("ago", ["-4 min", "13 days"])
