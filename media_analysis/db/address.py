@@ -82,8 +82,8 @@ class Address:
 
     @property
     def chosen(self) -> frozenset[str]:
-        """Name the settings of the server that the URL itself says."""
-        return frozenset(_OPTION.findall(self.options or ""))
+        """Name the settings of the server that the URL itself says, however it spells them."""
+        return frozenset(name.lower().replace("-", "_") for name in _OPTION.findall(self.options or ""))
 
 
 def _said_before(parts: SplitResult) -> frozenset[str]:

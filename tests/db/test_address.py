@@ -3,6 +3,7 @@
 import re
 import socket
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import make_url, text
@@ -69,6 +70,16 @@ async def test_what_the_driver_cannot_be_configured_with_is_said(
     async with open_database(f"{URL}?sslmode=verify-full", DatabaseOptions()) as db:
         with pytest.raises(DatabaseUnavailable, match=r"root certificate file .*root\.crt. does not exist"):
             await db.now()
+
+
+async def test_a_setting_said_in_the_url_goes_before_ours_however_it_is_spelled(database: str) -> None:
+    spelled = quote("-c TimeZone=Europe/Berlin --statement-timeout=7s")
+    async with open_database(f"{database}&options={spelled}", DatabaseOptions()) as db, db.read_only() as session:
+        said = [
+            (await session.execute(text(f"SHOW {name}"))).scalar_one() for name in ("timezone", "statement_timeout")
+        ]
+
+    assert said == ["Europe/Berlin", "7s"]
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
