@@ -24,15 +24,22 @@ _WALK: Final = """
 """
 _TAKE: Final = """
     WITH over AS MATERIALIZED (
-        {which} LIMIT :limit {lock}
+        {which}
     ), ended AS (
         {end} FROM {table} WHERE ctid = ANY(ARRAY(SELECT row FROM over)) {returning}
     )
     SELECT count(*) AS ended, count(*) AS seen, NULL::timestamptz AS at, NULL::uuid AS id FROM ended
 """
+_BY_INSTANT: Final = """
+        SELECT ctid AS row FROM {table} AS record WHERE {over_at} < CAST(:before AS timestamptz)
+        ORDER BY {over_at} LIMIT :limit {lock}
+"""
 _ENDING: Final = {"lock": "FOR UPDATE OF record SKIP LOCKED", "end": "DELETE", "returning": "RETURNING 1"}
 _COUNTING: Final = {"lock": "", "end": "SELECT 1", "returning": ""}
-_OLDEST: Final = "SELECT {over_at} FROM {dated_by} AS record WHERE {over_at} IS NOT NULL ORDER BY {columns} LIMIT 1"
+_OLDEST: Final = """
+    SELECT CAST({over_at} AS timestamptz) FROM {dated_by} AS record WHERE {over_at} IS NOT NULL
+    ORDER BY {columns} LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +81,22 @@ def _walked(
 
 def _taken(name: str, table: str, over_at: str, *, life: str | None, which: str = "", dated_by: str = "") -> RecordKind:
     """Return records that nobody needs once they are over."""
-    chosen = which or f"SELECT ctid AS row FROM {table} AS record WHERE {over_at} < :before ORDER BY {over_at}"  # noqa: S608 - constants
-    parts = {"table": table, "which": chosen, "over_at": over_at, "columns": over_at, "dated_by": dated_by or table}
+    by_instant = _BY_INSTANT.replace("{table}", table).replace("{over_at}", over_at)
+    parts = {
+        "table": table,
+        "which": which or by_instant,
+        "over_at": over_at,
+        "columns": over_at,
+        "dated_by": dated_by or table,
+    }
     return _kind(name, life, _TAKE, parts)
 
 
 def _kind(name: str, life: str | None, template: str, parts: dict[str, str]) -> RecordKind:
-    ending, counting = (text(template.format(**parts, **way)) for way in (_ENDING, _COUNTING))
+    ending, counting = (
+        text(template.format(**{name: part.format(**way) for name, part in parts.items()}, **way))
+        for way in (_ENDING, _COUNTING)
+    )
     oldest = text(_OLDEST.format(**parts))
     return RecordKind(name, parts["table"], life, ending, counting, oldest, is_walked=template is _WALK)
 
@@ -122,8 +138,8 @@ _FILES_OF_PLANS: Final = f"""
     SELECT record.ctid AS row FROM (
         SELECT id FROM plans WHERE {_PLAN_IS_OVER} < :before ORDER BY id
     ) AS plan JOIN LATERAL (
-        SELECT file.ctid FROM plan_files AS file WHERE file.plan_id = plan.id LIMIT :limit
-    ) AS record ON true
+        SELECT record.ctid FROM plan_files AS record WHERE record.plan_id = plan.id LIMIT :limit {{lock}}
+    ) AS record ON true LIMIT :limit
 """  # noqa: S608 - constants
 # A date that is still to come is not to be told twice; nor is an alert that holds.
 _NOTICE_IS_OVER: Final = """
@@ -157,6 +173,6 @@ KINDS: Final = (
     _walked("notices", "notices", _NOTICE_IS_OVER, free="coalesce(due_at < CAST(:before AS timestamptz), true)"),
     _walked("pauses", "pauses", "resumed_at"),
     _walked("scrubs", "scrubs", "ended_at", free="EXISTS (SELECT FROM scrubs AS later WHERE later.id > record.id)"),
-    _taken("ledger_days", "ledger_days", "day::timestamptz", life="ledger_days"),
+    _taken("ledger_days", "ledger_days", "day", life="ledger_days"),
 )
 """In the order in which they end: what is named goes before what names it has a reason to stay."""
