@@ -28,6 +28,7 @@ from media_analysis.api.routes import (
     plans,
     policies,
     pressure,
+    records,
     removals,
     results,
     retention,
@@ -74,6 +75,7 @@ def create_app(services: Services) -> FastAPI:
         results.router,
         job_events.router,
         audit.router,
+        records.router,
         retention.router,
         health.router,
     ):

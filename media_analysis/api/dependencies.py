@@ -19,6 +19,7 @@ from media_analysis.files.uploads import UploadService
 from media_analysis.jobs.results import ResultService
 from media_analysis.jobs.service import JobService
 from media_analysis.jobs.watching import WatchService
+from media_analysis.records.service import RecordService
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.explain.service import ExplainService
 from media_analysis.retention.forecast.service import ForecastService
@@ -95,6 +96,9 @@ class Services(Protocol):
     def external(self) -> ExternalService: ...
     @property
     def trail(self) -> TrailService: ...
+
+    @property
+    def records(self) -> RecordService: ...
     @property
     def explanations(self) -> ExplainService: ...
     @property

@@ -1,16 +1,19 @@
-"""`media-analysis records`: what the service writes down itself, how long that is kept, and ending it now."""
+"""`media-analysis records`: what the service writes down itself, how long that is kept, and keeping it elsewhere."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from media_analysis.cli.console import AsJson, ConfigFile, DataDir, load, out, run, say
+from media_analysis.cli.grammar import INSTANT, parse_instant
 from media_analysis.cli.services import with_services
 from media_analysis.cli.tables import Size, tabulate
+from media_analysis.errors import InvalidRequest
 from media_analysis.units import format_lifetime
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from media_analysis.runtime import Runtime
 
 app = typer.Typer(
-    help="Show how long the service keeps its own records, and end those whose time is over.",
+    help="Show how long the service keeps its own records, end those whose time is over, and export them before.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -68,6 +71,37 @@ def end(
         return
     kinds = [f"{records} of {name}" for name, records in ended.items() if records]
     say(f"{sum(ended.values())} records {'would end' if dry_run else 'ended'}{': ' if kinds else ''}{', '.join(kinds)}")
+
+
+@app.command("export")
+def export(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="tombstones (deletions), audit (acts) or jobs")],
+    *,
+    since: Annotated[str | None, typer.Option("--since", help=f"From then on: {INSTANT}")] = None,
+    before: Annotated[str | None, typer.Option("--before", help="Earlier than that, at least 5 minutes ago")] = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Write what must outlive the service's own records to standard output, one JSON object a line, oldest first.
+
+    The lines are whole if the exit code is 0.
+    """
+    from media_analysis.records.export import Exportable, ExportService
+
+    if kind not in set(Exportable):
+        raise InvalidRequest("KIND", f"one of {', '.join(Exportable)}")
+    bounds = (
+        None if since is None else parse_instant("--since", since),
+        None if before is None else parse_instant("--before", before),
+    )
+
+    async def work(runtime: Runtime) -> None:
+        exporting = ExportService(runtime.db)
+        async for page in exporting.pages(Exportable(kind), *await exporting.range(*bounds)):
+            sys.stdout.writelines(f"{json.dumps(document, ensure_ascii=False)}\n" for document in page)
+        sys.stdout.flush()
+
+    run(with_services(load(config, data_dir).settings, work))
 
 
 def _told(life: timedelta | None, setting: str | None) -> str:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from media_analysis.errors import Misconfigured
 from media_analysis.jobs.waiting import Waiting
+from media_analysis.records.service import RecordLife
 from media_analysis.retention.duties import Punctuality
 from media_analysis.retention.models import Pause, PauseCause, SweepStatus
 from media_analysis.retention.pressure.outcome import Outcome
@@ -53,6 +54,7 @@ class Metrics:
         self._sweep_seconds = Histogram("sweep_seconds", "Duration of sweeps", buckets=SWEEP_BUCKETS, registry=registry)
         self._follow_pressure(registry)
         self._follow_care(registry)
+        self._follow_records(registry)
         self._follow_jobs(registry)
         self.archives = ArchiveMetrics(registry)
         self._http = Histogram(
@@ -82,6 +84,13 @@ class Metrics:
         self._damaged = Gauge("files_damaged", "Files that the store does not hold as stored", registry=registry)
         self._duty_late = Gauge(
             "duty_late_seconds", "Since when a scheduled duty should have been done", ["duty"], registry=registry
+        )
+
+    def _follow_records(self, registry: CollectorRegistry) -> None:
+        self._records_ended = Gauge("records_ended", "Records of the service's own ended", ["kind"], registry=registry)
+        self._record_bytes = Gauge("record_table_bytes", "What their tables take", ["table"], registry=registry)
+        self._records_oldest = Gauge(
+            "records_oldest_timestamp_seconds", "When the life of the oldest began", ["kind"], registry=registry
         )
 
     def _follow_jobs(self, registry: CollectorRegistry) -> None:
@@ -206,6 +215,15 @@ class Metrics:
             self._duty_late.labels(duty.name).set(duty.late_seconds)
             if duty.succeeded_at is not None:
                 self._duty_succeeded.labels(duty.name).set(duty.succeeded_at.timestamp())
+
+    def set_records(self, lives: Sequence[RecordLife]) -> None:
+        """Take over what there is of the service's own records."""
+        self._records_oldest.clear()
+        for life in lives:
+            self._records_ended.labels(life.name).set(life.ended)
+            self._record_bytes.labels(life.table).set(life.table_bytes)
+            if life.oldest_at is not None:
+                self._records_oldest.labels(life.name).set(life.oldest_at.timestamp())
 
     def set_pauses(self, pauses: Sequence[Pause]) -> None:
         """Take over where deletion stands still, and why; a pause of everything is one of category `all`."""

@@ -1,4 +1,4 @@
-"""`scripts/bench sweep | register | retention | analyze | queue | archive`: run one, print and write its ratios."""
+"""`scripts/bench sweep | register | retention | records | analyze | queue | archive`: run one, print its ratios."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import uvloop
 
 from media_analysis.telemetry.logs import configure_logging
-from scripts.benchmarks import analyze, archive, archive_answers, queue, register, retention, stage, sweep
+from scripts.benchmarks import analyze, archive, archive_answers, queue, records, register, retention, stage, sweep
 
 ARCHIVE_PARTS = ["race", "many", "answers"]
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,6 +56,12 @@ async def run_retention(options: argparse.Namespace, directory: Path) -> dict[st
     print(f"stats, forecast and preview at {options.files:,} files")
     async with stage.open_stage(directory / "a") as opened:
         return await retention.retention(opened, files=options.files, rounds=options.repeats)
+
+
+async def run_records(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    print(f"records: bytes per 1,000 operations, and ending some of {options.tombstones:,}")
+    async with stage.open_stage(directory / "a") as opened:
+        return await records.records(opened, planted=options.tombstones)
 
 
 async def run_analyze(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -116,6 +122,8 @@ def parse() -> argparse.Namespace:
     retaining = benches.add_parser("retention", help=retention.__doc__)
     retaining.add_argument("--files", type=int, default=1_000_000)
     retaining.add_argument("--repeats", type=int, default=20, help="how often each question is asked")
+    recording = benches.add_parser("records", help=records.__doc__)
+    recording.add_argument("--tombstones", type=int, default=1_000_000)
     analysing = benches.add_parser("analyze", help=analyze.__doc__)
     analysing.add_argument("--video-seconds", type=int, default=60)
     queueing = benches.add_parser("queue", help=queue.__doc__)
@@ -164,6 +172,7 @@ def main() -> None:
         "sweep": run_sweep,
         "register": run_register,
         "retention": run_retention,
+        "records": run_records,
         "analyze": run_analyze,
         "queue": run_queue,
         "archive": run_archive,

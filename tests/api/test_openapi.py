@@ -22,6 +22,8 @@ ADMIN = {
     ("post", "/api/v1/storage/pauses/{pause_id}/resume"),
     ("get", "/api/v1/storage/forecast"),
     ("get", "/api/v1/storage/pressure"),
+    ("get", "/api/v1/storage/records"),
+    ("get", "/api/v1/storage/records/{kind}/export"),
     ("post", "/api/v1/storage/pressure/relieve"),
     ("post", "/api/v1/storage/plans"),
     ("get", "/api/v1/storage/plans"),

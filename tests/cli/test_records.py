@@ -52,6 +52,20 @@ async def test_what_is_over_ends_after_a_batch_that_was_killed_too(
     assert listed["idempotency_keys"]["setting"] is None
 
 
+@pytest.mark.usefixtures("old")
+def test_what_must_outlive_is_exported_a_line_each(environment: dict[str, str]) -> None:
+    exported = run("records", "export", "tombstones", **environment)
+    none = run("records", "export", "tombstones", "--since", "2020-01-01", "--before", "2020-01-02", **environment)
+    refused = run("records", "export", "sweeps", **environment)
+
+    assert [json.loads(line)["owner"] for line in exported.stdout.splitlines()] == ["alice"]
+    assert (none.returncode, none.stdout) == (0, "")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "media-analysis: KIND: one of tombstones, audit, jobs\n",
+    )
+
+
 @pytest.mark.usefixtures("runtime")
 def test_the_lives_are_a_table_for_people(environment: dict[str, str]) -> None:
     printed = run("records", "list", STORAGE_RECORDS_TOMBSTONES="indefinite", **environment).stdout

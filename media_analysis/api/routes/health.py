@@ -65,6 +65,7 @@ async def metrics(services: Serving) -> Response:
             DutyService(services.db).list(),
         )
         figures = await FigureService.of(services.archives).read()
+        services.metrics.set_records(await services.records.list())
         services.metrics.set_storage(stats, backlog)
         services.metrics.set_pauses(pauses)
         services.metrics.set_duties(duties)
