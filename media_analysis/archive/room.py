@@ -6,14 +6,17 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.errors import DiskReserveReached, QuotaReached
+from media_analysis.errors import DiskReserveReached
 from media_analysis.files.models import CATEGORY
+from media_analysis.files.room import QuotaUse, require_within
 
 _SUM: Final = text("""
     SELECT copy.category, sum(copy.size_bytes)::bigint AS size_bytes, min(usage.size_bytes) AS used_bytes,
-        min(policy.quota_bytes) AS quota_bytes
+        min(policy.quota_bytes) AS quota_bytes, coalesce(min(held.size_bytes + held.reserved_bytes), 0) AS owned_bytes,
+        min(policy.owner_quota_bytes) AS owner_quota_bytes
     FROM archived_files AS copy JOIN category_usage AS usage USING (category)
     LEFT JOIN category_policies AS policy USING (category)
+    LEFT JOIN ledger AS held USING (owner, category)
     WHERE copy.job_id = :job_id AND copy.file_id = coalesce(CAST(:file_id AS uuid), copy.file_id)
         AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
     GROUP BY copy.category ORDER BY copy.category
@@ -26,21 +29,15 @@ async def require_room(
     """Return how many bytes a restore brings back; nothing is evicted for it.
 
     Raises:
-        QuotaReached: a category has no room for its part.
+        QuotaReached, OwnerQuotaReached: a category has no room for its part.
         DiskReserveReached: the disk has no room for all of it.
 
     """
     rows = (await session.execute(_SUM, {"job_id": job_id, "file_id": file_id})).all()
     for row in rows:
-        if row.quota_bytes is not None and row.used_bytes + row.size_bytes > row.quota_bytes:
-            raise QuotaReached(
-                row.category.value,
-                quota_bytes=row.quota_bytes,
-                used_bytes=row.used_bytes,
-                needed_bytes=row.size_bytes,
-                missing_bytes=row.used_bytes + row.size_bytes - row.quota_bytes,
-                space_frees_at=None,
-            )
+        everybody = QuotaUse(row.used_bytes, row.quota_bytes)
+        owner = QuotaUse(row.owned_bytes, row.owner_quota_bytes)
+        require_within(row.category, row.size_bytes, everybody=everybody, owner=owner)
     needed_bytes: int = sum(row.size_bytes for row in rows)
     if free_bytes - needed_bytes < reserve_bytes:
         raise DiskReserveReached(free_bytes=free_bytes, reserve_bytes=reserve_bytes, needed_bytes=needed_bytes)

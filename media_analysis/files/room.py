@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import DiskReserveReached, IncompleteUpload
+from media_analysis.errors import DiskReserveReached, IncompleteUpload, OwnerQuotaReached, QuotaReached
 from media_analysis.files import registration
 from media_analysis.files.ledger import Account
 from media_analysis.files.registration import Registration
@@ -24,6 +24,32 @@ ROOM_ATTEMPTS: Final = 10
 Value = TypeVar("Value")
 Closing = Callable[[AsyncSession], Awaitable[tuple[Value, Sequence[Moved]]]]
 """Marks whole bytes as stored, without the ledger, and returns what it has yet to be told."""
+
+
+class QuotaUse(NamedTuple):
+    """What is used of a quota; without one there is room for anything."""
+
+    used_bytes: int
+    quota_bytes: int | None
+
+
+def require_within(category: Category, needed_bytes: int, *, everybody: QuotaUse, owner: QuotaUse) -> None:
+    """Return if so much more fits into a category's quota and into its owner's; nothing is evicted for it.
+
+    Raises:
+        QuotaReached, OwnerQuotaReached: it does not; says how much is missing.
+
+    """
+    for kind, (used_bytes, quota_bytes) in ((QuotaReached, everybody), (OwnerQuotaReached, owner)):
+        if quota_bytes is not None and used_bytes + needed_bytes > quota_bytes:
+            raise kind(
+                category.value,
+                quota_bytes=quota_bytes,
+                used_bytes=used_bytes,
+                needed_bytes=needed_bytes,
+                missing_bytes=used_bytes + needed_bytes - quota_bytes,
+                space_frees_at=None,
+            )
 
 
 class RoomMaker(Protocol):

@@ -216,6 +216,26 @@ class TestQuota:
         assert await contents(client, run) == run.contents
 
 
+class TestOwnerQuota:
+    """A service whose owners have little room for outputs each."""
+
+    @pytest.fixture
+    def environment(self, environment: dict[str, str]) -> dict[str, str]:
+        return environment | {"STORAGE_OWNER_QUOTA_OUTPUTS": "200KiB"}
+
+    async def test_a_restore_over_its_owners_quota_is_refused_whatever_others_have(
+        self, client: Client, runtime: Runtime
+    ) -> None:
+        run: Run = await archived_run(client, runtime)
+        await client.upload(b"x" * 150 * 1024, category="outputs", by="bob")
+        await client.upload(b"x" * 150 * 1024, category="outputs")
+
+        refused = problem_in(await ask_restore(client, run))
+
+        assert (refused["status"], refused["code"]) == (507, "owner_quota_reached")
+        assert refused["used_bytes"] == 150 * 1024
+
+
 async def named(runtime: Runtime, run: Run, name: str) -> list[str]:
     """Return the name of the object that has a file's bytes now."""
     file = await runtime.files.get(run.files[name].id, owner=None)

@@ -10,10 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.errors import JobNotFound, QuotaReached
+from media_analysis.errors import JobNotFound
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import FileState
+from media_analysis.files.room import QuotaUse, require_within
 from media_analysis.retention.integrity.candidates import Candidate
 from media_analysis.storage.category import Category
 
@@ -113,8 +114,11 @@ _OPEN_ACCOUNT = text("""
     VALUES (:owner, CAST(:category AS category), 0, 0, 0) ON CONFLICT DO NOTHING
 """)
 _ROOM = text("""
-    SELECT usage.size_bytes AS used_bytes, policy.quota_bytes FROM category_usage AS usage
-    LEFT JOIN category_policies AS policy USING (category) WHERE category = CAST(:category AS category)
+    SELECT usage.size_bytes AS used_bytes, policy.quota_bytes, policy.owner_quota_bytes,
+        coalesce(held.size_bytes + held.reserved_bytes, 0) AS owned_bytes
+    FROM category_usage AS usage LEFT JOIN category_policies AS policy USING (category)
+    LEFT JOIN ledger AS held ON held.owner = :owner AND held.category = usage.category
+    WHERE usage.category = CAST(:category AS category)
 """)
 _LOCK_JOB = text("SELECT owner, deleted_at FROM analysis_jobs WHERE id = :job_id FOR SHARE")
 _STATES = text("""
@@ -145,26 +149,22 @@ async def get_states(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UU
 
 
 async def require_room(session: AsyncSession, adoption: Adoption, needed_bytes: int, *, counted: bool = False) -> None:
-    """Fail unless the quota has room for so many more bytes, or may be passed; `counted` ones are in use already.
+    """Fail unless the quotas have room for so many more bytes, or may be passed; `counted` ones are in use already.
 
     Raises:
-        QuotaReached: with the bytes that are missing.
+        QuotaReached, OwnerQuotaReached: with the bytes that are missing.
 
     """
     if adoption.over_quota or not needed_bytes:
         return
-    used_bytes, quota_bytes = (await session.execute(_ROOM, {"category": adoption.category.value})).one()
-    if counted:
-        used_bytes -= needed_bytes
-    if quota_bytes is not None and used_bytes + needed_bytes > quota_bytes:
-        raise QuotaReached(
-            adoption.category.value,
-            quota_bytes=quota_bytes,
-            used_bytes=used_bytes,
-            needed_bytes=needed_bytes,
-            missing_bytes=used_bytes + needed_bytes - quota_bytes,
-            space_frees_at=None,
-        )
+    row = (await session.execute(_ROOM, {"owner": adoption.owner, "category": adoption.category.value})).one()
+    counted_bytes = needed_bytes if counted else 0
+    require_within(
+        adoption.category,
+        needed_bytes,
+        everybody=QuotaUse(row.used_bytes - counted_bytes, row.quota_bytes),
+        owner=QuotaUse(row.owned_bytes - counted_bytes, row.owner_quota_bytes),
+    )
 
 
 async def add_stored(session: AsyncSession, adoption: Adoption, candidates: Sequence[Candidate]) -> Adopted:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from media_analysis.errors import DiskReserveReached, InvalidRequest, JobNotFound, QuotaReached
+from media_analysis.errors import DiskReserveReached, InvalidRequest, JobNotFound, OwnerQuotaReached, QuotaReached
 from media_analysis.retention.integrity import copying
 from media_analysis.retention.integrity.adoption import AdoptionRequest, AdoptionService
 from media_analysis.retention.integrity.verify import lock_tree
@@ -119,6 +119,22 @@ async def test_a_file_that_vanishes_before_it_is_adopted_in_place_gets_no_row(
 
     assert (report.files, report.skipped) == (0, {"changed": 1})
     assert await rows(database) == []
+
+
+async def test_a_tree_beyond_the_quota_of_its_owner_is_refused_and_others_do_not_count(
+    importing: Importing, runtime: Runtime, tree: Path, database: str
+) -> None:
+    await execute(database, "UPDATE category_policies SET owner_quota_bytes = 1000 WHERE category = 'clips'")
+    for owner in ("bob", "alice"):
+        write(tree / owner / "a.bin", bytes(600))
+        await importing(tree / owner, category=Category.CLIPS, owner=owner)
+    write(tree / "alice" / "b.bin", bytes(700))
+
+    with pytest.raises(OwnerQuotaReached) as refused:
+        await importing(tree / "alice", category=Category.CLIPS, owner="alice")
+
+    assert (refused.value.used_bytes, refused.value.missing_bytes) == (600, 300)
+    assert len(await rows(database)) == 2
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["in place", "by copy"])
