@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 from rich.markup import escape
 
-from media_analysis.cli.console import at_interruption, err, out, report, run
+from media_analysis.cli.console import at_interruption, err, out, report, run, say
 from media_analysis.cli.job_display import JobDisplay
 from media_analysis.cli.serve import Service, running_service
 from media_analysis.cli.tables import tabulate
@@ -78,10 +78,10 @@ class _Terminal:
         out.print(f"\n[bold]{title}[/bold]")
 
     def say(self, sentence: str) -> None:
-        out.print(f"  {sentence}", soft_wrap=True, highlight=False, markup=False)
+        say(f"  {sentence}")
 
     def fact(self, name: str, text: str) -> None:
-        out.print(f"  [dim]{name:<10}[/dim] {escape(text)}", soft_wrap=True, highlight=False)
+        say(f"  [dim]{name:<10}[/dim] {escape(text)}")
 
     def table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         tabulate(header, rows)
@@ -110,7 +110,7 @@ def _kept(directory: Path) -> Iterator[Path]:
         raise Misconfigured(f"{directory} is not empty; --keep wants a directory of its own")
     _open_up(directory)
     yield directory
-    out.print(f"\nall of it stays: media-analysis serve --data-dir {directory / 'var'}", soft_wrap=True)
+    say(f"\nall of it stays: media-analysis serve --data-dir {directory / 'var'}")
 
 
 def _open_up(directory: Path) -> None:

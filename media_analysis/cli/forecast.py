@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
-from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run, say
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import tabulate
 from media_analysis.errors import InvalidRequest
@@ -58,7 +58,7 @@ def forecast(
         return
     _draw(found) if out.is_terminal else _list(found)
     for sentence in _conclusions(found):
-        out.print(sentence, soft_wrap=True, highlight=False)
+        say(sentence)
 
 
 def _lifetime(word: str) -> tuple[Category, timedelta | None]:

@@ -57,7 +57,7 @@ def parse_span(option: str, given: str, *, shortest: timedelta = timedelta(secon
         span = parse_lifetime(given)
     except ValueError:
         span = None
-    if span is None:
+    if span is None or given.strip().isdecimal():  # settings take seconds without a unit; who types 30 may mean days
         raise refused(option, given, SPAN)
     return span
 

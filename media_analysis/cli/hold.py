@@ -97,6 +97,8 @@ def extend(
         raise InvalidRequest("--forever", "give one of --until, --for and --forever")
 
     async def work(runtime: Runtime) -> tuple[UUID, datetime | None, int | None]:
+        if expiry.at is not None and expiry.at <= await runtime.db.now():
+            raise InvalidRequest("--until", f"{format_instant(expiry.at)} is over; what is kept ends in the future")
         kept_id = await _meant(runtime, target, job=job)
         if job:
             return kept_id, *(await runtime.holds.extend_job(kept_id, expiry, owner=None, actor=ACTOR))

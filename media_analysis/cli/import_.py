@@ -48,12 +48,12 @@ def import_(
     """
     from media_analysis.retention.integrity.adoption import AdoptionRequest
 
-    parse_owner(owner)
+    whose = parse_owner(owner)
     require_directory(directory)
     request = AdoptionRequest(
         directory=directory,
         category=category,
-        owner=owner,
+        owner=whose,
         requested_by="command line",
         in_place=in_place,
         read=read,

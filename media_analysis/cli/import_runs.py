@@ -48,11 +48,11 @@ def import_runs(
     from media_analysis.archive.adoption.terms import ImportRequest
     from media_analysis.cli.import_report import document_of, print_report
 
-    parse_owner(owner)
+    whose = parse_owner(owner)
     require_directory(directory)
     request = ImportRequest(
         directory=directory,
-        owner=owner,
+        owner=whose,
         requested_by="command line",
         dry_run=dry_run,
         rename=rename,

@@ -30,29 +30,36 @@ def migrate(
     Back to an earlier one, for the version before an upgrade, it goes only while nothing else of the service runs. What
     that loses is said first, and asked about unless --yes was given.
     """
-    run(_migrate(load(config, data_dir).settings, to, yes=yes))
+    settings = load(config, data_dir).settings
+    revision, losses = run(_migrate(settings, to, accepted=None if yes else ()))
+    while losses:  # nothing is open while somebody thinks
+        _confirm(revision)
+        revision, losses = run(_migrate(settings, revision, accepted=losses))
+    report(f"the schema is at {revision}")
 
 
-async def _migrate(settings: Settings, to: str, *, yes: bool) -> None:
+async def _migrate(settings: Settings, to: str, *, accepted: Sequence[str] | None) -> tuple[str, Sequence[str]]:
+    """Migrate, or return what that would lose where it is not what was accepted; None accepts everything."""
     from media_analysis.db import downgrades, migrations
     from media_analysis.runtime import database_url
 
     async with database_url(settings, report=report) as url:
         target = await downgrades.resolve_revision(url, to)
-        if target.goes_back:
-            await downgrades.require_nobody_else(url)
-            _confirm(target.revision, await downgrades.list_losses(url, target.revision), yes=yes)
-            await downgrades.migrate_back(url, target.revision)
-        else:
+        if not target.goes_back:
             await migrations.migrate(url, target.revision)
-    report(f"the schema is at {target.revision}")
+            return target.revision, ()
+        await downgrades.require_nobody_else(url)
+        losses = await downgrades.list_losses(url, target.revision)
+        if losses != accepted:
+            for loss in losses:
+                report(f"lost by going back to {target.revision}: {loss}")
+            if accepted is not None and losses:
+                return target.revision, losses
+        await downgrades.migrate_back(url, target.revision)
+    return target.revision, ()
 
 
-def _confirm(revision: str, losses: Sequence[str], *, yes: bool) -> None:
-    for loss in losses:
-        report(f"lost by going back to {revision}: {loss}")
-    if not losses or yes:
-        return
+def _confirm(revision: str) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Misconfigured(f"going back to {revision} loses what is named above; say --yes if it may, after a backup")
     typer.confirm("Go back all the same?", abort=True, err=True)

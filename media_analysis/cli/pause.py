@@ -5,11 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, err, load, out, print_documents, report, run
+from media_analysis.cli.console import (
+    AsAnswered,
+    ConfigFile,
+    DataDir,
+    err,
+    load,
+    out,
+    print_documents,
+    report,
+    run,
+    say,
+)
 from media_analysis.cli.grammar import IdPart, parse_reason
 from media_analysis.cli.ids import id_argument, pause_id
 from media_analysis.cli.services import with_services
@@ -18,7 +28,6 @@ from media_analysis.errors import InvalidRequest, PauseNotFound
 from media_analysis.storage.category import Category
 
 if TYPE_CHECKING:
-    from media_analysis.retention.guard.pauses import PauseService
     from media_analysis.retention.models import Pause
     from media_analysis.runtime import Runtime
 
@@ -32,14 +41,14 @@ def pause(
     config: ConfigFile = None,
 ) -> None:
     """Stop sweeps and evictions in a category, or everywhere, and print the id of the pause."""
-    parse_reason(reason)
+    why = parse_reason(reason)
 
     async def stop(runtime: Runtime) -> Pause:
-        return await runtime.pauses.pause(category=category, reason=reason, by=BY)
+        return await runtime.pauses.pause(category=category, reason=why, by=BY)
 
     made = run(with_services(load(config, data_dir).settings, stop))
     report(f"deletion is paused {_where(made)}; resume it with: media-analysis resume {made.id}")
-    out.print(str(made.id), soft_wrap=True, highlight=False)
+    say(str(made.id))
 
 
 def resume(
@@ -56,17 +65,19 @@ def resume(
     if (pause is None) is not everything:
         raise InvalidRequest("ID", "give the id of one pause, or --all")
 
-    async def go_on(runtime: Runtime) -> Sequence[Pause]:
-        pauses = runtime.pauses
-        wanted = None if pause is None else await pause_id(runtime, pause)
-        typed = _ask(await _pick(pauses, wanted)) if confirm is None and sys.stdin.isatty() else confirm
-        if wanted is None:
-            return await pauses.resume_all(confirm=typed, by=BY)
-        return [await pauses.resume(wanted, confirm=typed, by=BY)]
+    settings = load(config, data_dir).settings
+    if confirm is None and sys.stdin.isatty():
+        # Nothing is open while somebody thinks.
+        confirm = _ask(run(with_services(settings, lambda runtime: _pick(runtime, pause))))
 
-    resumed = run(with_services(load(config, data_dir).settings, go_on))
+    async def go_on(runtime: Runtime) -> Sequence[Pause]:
+        if pause is None:
+            return await runtime.pauses.resume_all(confirm=confirm, by=BY)
+        return [await runtime.pauses.resume(await pause_id(runtime, pause), confirm=confirm, by=BY)]
+
+    resumed = run(with_services(settings, go_on))
     for ended in resumed:
-        out.print(f"deletion may go on {_where(ended)}: {ended.reason}", soft_wrap=True, highlight=False, markup=False)
+        say(f"deletion may go on {_where(ended)}: {ended.reason}")
     if not resumed:
         out.print("nothing is paused")
 
@@ -93,10 +104,11 @@ def pauses(
     tabulate(header, [_row(pause) for pause in found], empty="nothing is paused", piped=("by", "resumed by"))
 
 
-async def _pick(pauses: PauseService, wanted: UUID | None) -> Sequence[Pause]:
-    standing = await pauses.list(is_open=True)
-    if wanted is None:
+async def _pick(runtime: Runtime, part: IdPart | None) -> Sequence[Pause]:
+    standing = await runtime.pauses.list(is_open=True)
+    if part is None:
         return standing
+    wanted = await pause_id(runtime, part)
     picked = [pause for pause in standing if pause.id == wanted]
     if not picked:
         raise PauseNotFound(wanted)

@@ -9,7 +9,18 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, instant, load, out, print_documents, report, run
+from media_analysis.cli.console import (
+    AsAnswered,
+    ConfigFile,
+    DataDir,
+    instant,
+    load,
+    out,
+    print_documents,
+    report,
+    run,
+    say,
+)
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import id_argument, plan_id
 from media_analysis.cli.services import open_services
@@ -130,7 +141,7 @@ def _print(plan: Plan, status: SweepStatus | None, *, as_json: bool) -> None:
         f"plan {plan.id}: {plan.files} files, {round_size(plan.size_bytes)}, {_state(plan, status)}{by}",
         f"hash {plan.hash}",
     ):
-        out.print(sentence, soft_wrap=True, highlight=False)
+        say(sentence)
 
 
 def _state(plan: Plan, status: SweepStatus | None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, err, load, out, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, err, load, out, run, say
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import Cell, Size, tabulate
@@ -42,7 +42,7 @@ def show(*, as_json: AsAnswered = False, data_dir: DataDir = None, config: Confi
     header = ("category", "lifetime", "minimum", "quota", "high", "low", "evicted", "swept (UTC)")
     tabulate(header, [(category.value, *_rules(found.policy.of(category))) for category in Category])
     origin = "as configured" if found.configured else "applied over the configured one"
-    out.print(f"policy {found.policy.version}, {origin}", soft_wrap=True, highlight=False)
+    say(f"policy {found.policy.version}, {origin}")
 
 
 @app.command("preview")
@@ -160,7 +160,7 @@ def _print_preview(found: Preview) -> None:
     if found.largest:
         columns = ("largest", "owner", "category", "size", "expires", "would expire")
         tabulate(columns, [_moved(file) for file in found.largest], piped=("category",))
-    out.print(_conclusion(found), soft_wrap=True, highlight=False)
+    say(_conclusion(found))
 
 
 def _conclusion(found: Preview) -> str:
@@ -219,4 +219,4 @@ def _moved(file: MovedFile) -> tuple[Cell, ...]:
 def _print_applied(applied: Applied) -> None:
     moved = ", ".join(f"{files} in {category.value}" for category, files in applied.files.items() if files)
     sentence = f"policy {applied.preview.policy_version} is in force; files with other dates: {moved or 'none'}"
-    out.print(sentence, soft_wrap=True, highlight=False)
+    say(sentence)

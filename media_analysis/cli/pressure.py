@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run, say
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import Size, tabulate
 from media_analysis.storage.category import Category
@@ -116,7 +116,7 @@ def _tell(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
         out.print_json(json.dumps(ReliefRead.from_outcomes(outcomes).model_dump(mode="json")))
         return
     for outcome in outcomes:
-        out.print(_sentence(outcome), soft_wrap=True, highlight=False)
+        say(_sentence(outcome))
     if not outcomes:
         out.print("nothing is under pressure")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
-from media_analysis.cli.console import ConfigFile, DataDir, instant, load, out, run
+from media_analysis.cli.console import ConfigFile, DataDir, instant, load, run, say
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import file_id, id_argument, id_option, job_id, sweep_id
 from media_analysis.cli.services import open_services
@@ -30,7 +30,7 @@ def restore(
     """Take files out of the trash; what is gone for good is counted as skipped."""
     if sum(given is not None for given in (file, job, sweep)) != 1:
         raise InvalidRequest("restore", "give a file, --job or --sweep, one of them")
-    out.print(run(_restore(load(config, data_dir).settings, file, job, sweep)), soft_wrap=True, highlight=False)
+    say(run(_restore(load(config, data_dir).settings, file, job, sweep)))
 
 
 async def _restore(settings: Settings, file: IdPart | None, job: IdPart | None, sweep: IdPart | None) -> str:

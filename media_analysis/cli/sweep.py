@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, say
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import Size, tabulate
@@ -87,6 +87,6 @@ def print_outcome(outcome: SweepReport) -> None:
         said += f"; {sent} {outcome.files_trashed} files, {round_size(outcome.bytes_trashed)}, to the trash"
     if outcome.results or outcome.jobs:
         said += f"; {removed} {outcome.results} results and {outcome.jobs} ended jobs"
-    out.print(f"{said} ({outcome.status.value})", soft_wrap=True, highlight=False)
+    say(f"{said} ({outcome.status.value})")
     for category, reason in outcome.paused.items():
         report(f"{category.value} was left alone: {reason}")

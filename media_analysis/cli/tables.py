@@ -101,9 +101,9 @@ def _table(header: Sequence[str], texts: Sequence[Sequence[str]], rows: Sequence
 
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for number, name in enumerate(header):
-        kinds = {type(row[number]) for row in rows} - {type(None)}
-        amounts = bool(kinds) and kinds <= {int, Size}
-        whole = amounts or bool(kinds & {UUID, datetime, Size, Folder})
+        cells = [row[number] for row in rows if row[number] is not None]
+        amounts = bool(cells) and all(isinstance(cell, int | Size) for cell in cells)
+        whole = amounts or any(isinstance(cell, UUID | datetime | Size | Folder) for cell in cells)
         table.add_column(name, overflow="fold", no_wrap=whole, justify="right" if amounts else "left")
     for texts_of_row in texts:
         table.add_row(*map(Text, texts_of_row))

@@ -24,7 +24,7 @@ from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category
 from media_analysis.storage.modes import is_open_to_all
 from media_analysis.storage.store import Capacity, ObjectStore
-from media_analysis.units import format_instant
+from media_analysis.units import format_instant, round_size
 
 Quotas = Mapping[Category, int | None]
 
@@ -179,7 +179,8 @@ class StatusService:
         found: list[str] = []
         free, total = stats.capacity.free_bytes, stats.capacity.total_bytes
         if free < self.reserve_bytes:
-            found.append(f"the disk has {free} bytes free, less than the reserve of {self.reserve_bytes}: no uploads")
+            reserve = round_size(self.reserve_bytes)
+            found.append(f"the disk has {round_size(free)} free, less than the reserve of {reserve}: no uploads")
         elif total and 100 * free < self.alert_free_percent * total:
             found.append(f"less than {self.alert_free_percent:g} % of the disk is free")
         if self.not_evicting is not None:

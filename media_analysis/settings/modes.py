@@ -9,6 +9,8 @@ from media_analysis.settings.kinds import Kind
 
 _OCTAL: Final = re.compile(r"0?[0-7]{3}")
 _OTHERS_WRITE: Final = 0o002
+_NOBODY: Final = 2**32 - 1
+"""What stands for no group; every smaller number is one."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Mode(Kind):
     """A mode in octal digits, with at least so much for the owner and no writing for everybody."""
 
     owner: int
+    default: int
 
     @property
     def allowed(self) -> str:
@@ -23,9 +26,9 @@ class Mode(Kind):
 
     def parse(self, value: Any) -> int:
         if not isinstance(value, str):
-            if isinstance(value, int) and value == value & 0o777 and self._fits(value):
-                return value  # the default; and YAML's own octal numbers come out as what they mean
-            raise ValueError("not in quotes")
+            if value == self.default and not isinstance(value, bool):
+                return self.default
+            raise ValueError("not in quotes")  # YAML reads 440 as a decimal number, which is another mode
         if _OCTAL.fullmatch(value.strip()) is None:
             raise ValueError("not a mode")
         mode = int(value, 8)
@@ -45,7 +48,7 @@ class Group(Kind):
 
     @property
     def allowed(self) -> str:
-        return "a group of this machine, by name or number"
+        return "a group of this machine by name, or a group's number below 4294967295"
 
     def parse(self, value: Any) -> str:
         name = str(value).strip()
@@ -60,7 +63,11 @@ def group_id_of(name: str) -> int:
     """Return the number of a group.
 
     Raises:
-        KeyError: there is none of this name.
+        KeyError: there is none of this name, and there can be none of this number.
 
     """
-    return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+    if not (name.isascii() and name.isdecimal()):
+        return grp.getgrnam(name).gr_gid
+    if len(name) > len(str(_NOBODY)) or int(name) >= _NOBODY:
+        raise KeyError(name)
+    return int(name)

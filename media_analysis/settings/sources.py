@@ -112,7 +112,9 @@ def _take_branch(reading: Reading, branch: object, above: str, place: str) -> No
         return
     for name, value in branch.items():
         path = known_path(f"{above}.{name}" if above else str(name))
-        if path in leaves():
+        if path in reading.given:
+            reading.problems.append(f"{path} ({place}): given twice")
+        elif path in leaves():
             reading.given[path] = Given(value, path, place, place)
         elif path in sections():
             _take_branch(reading, value, path, place)

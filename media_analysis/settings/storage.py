@@ -179,11 +179,11 @@ class Upload(Section):
 class StoreModes(Section):
     """Who may do what with the store, and with archives that have a directory of their own."""
 
-    root: Annotated[int, Mode(0o700)] = 0o750
+    root: Annotated[int, Mode(0o700, 0o750)] = 0o750
     """The mode of a root that the service makes; one that is there keeps its own."""
-    directories: Annotated[int, Mode(0o700)] = 0o755
+    directories: Annotated[int, Mode(0o700, 0o755)] = 0o755
     """The mode of directories below it."""
-    files: Annotated[int, Mode(0o600)] = 0o644
+    files: Annotated[int, Mode(0o600, 0o644)] = 0o644
     """The mode of files."""
     group: Annotated[str | None, OrNone(Group())] = None
     """The group of a root that the service makes, and of everything below it; none is the service's own."""

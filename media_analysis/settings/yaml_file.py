@@ -46,7 +46,7 @@ class _Document:
         seen: set[str] = set()
         for key, node in branch.value:
             path = known_path(f"{above}.{key.value}" if above else str(key.value))
-            if path in seen:
+            if path in seen or path in self._reading.given:
                 self._refuse(path, key, "given twice")
             seen.add(path)
             self._take(loader, path, key, node)

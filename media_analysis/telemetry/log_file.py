@@ -26,6 +26,8 @@ class LogFile(WatchedFileHandler):
         except OSError as error:
             self.stream = None  # opened again at the next line
             self._complain(error)
+        except Exception:  # noqa: BLE001 - logging never raises into its caller
+            self.handleError(record)
         else:
             self.fails = False
 
@@ -42,7 +44,9 @@ class LogFile(WatchedFileHandler):
         self.fails = True
 
     def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding="utf-8", opener=_opener)  # pathlib has no opener
+        return open(
+            self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_opener
+        )  # pathlib has no opener
 
 
 def open_log_file(path: Path) -> logging.Handler:

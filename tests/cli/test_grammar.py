@@ -37,6 +37,8 @@ def test_an_instant_is_in_utc_and_a_day_counts_whole_where_it_ends_something(
         (parse_span, "indefinite"),
         (parse_span, "1w"),
         (parse_span, "0"),
+        (parse_span, "30"),
+        (parse_span, " 30 "),
         (parse_amount, "0"),
         (parse_amount, "much"),
     ],

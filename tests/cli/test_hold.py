@@ -87,6 +87,7 @@ async def test_spans_count_from_now(
         (("extend",), "--forever"),
         (("extend", "--forever", "--for", "1d"), "--forever"),
         (("extend", "--for", "1d", "--job"), "no such job"),
+        (("extend", "--until", "2020-01-01", "--job"), "--until: 2020-01-02T00:00:00Z is over"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_in_one_sentence(

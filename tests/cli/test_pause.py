@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import time
 from uuid import uuid4
 
@@ -109,8 +110,19 @@ async def test_on_a_terminal_it_shows_the_reason_and_asks_for_the_number(
     assert await still_open(database) == (set() if code == 0 else {pause_id})
 
 
-def converse(answer: str, *arguments: str, **environment: str) -> tuple[str, int]:
-    """Run a command on a terminal, answer its first question, and return what it printed and its exit code."""
+async def test_a_signal_ends_a_command_that_waits_for_an_answer(
+    environment: dict[str, str], database: str, runtime: Runtime
+) -> None:
+    pause_id = await trip(runtime, files=7)
+
+    _, returned = converse(signal.SIGTERM, "resume", pause_id, **environment)
+
+    assert returned in {-signal.SIGTERM, 128 + signal.SIGTERM}
+    assert await still_open(database) == {pause_id}
+
+
+def converse(answer: str | signal.Signals, *arguments: str, **environment: str) -> tuple[str, int]:
+    """Run a command on a terminal, answer its first question, or signal then, and return what it printed and its exit code."""
     leader, follower = pty.openpty()
     printed, deadline = "", time.monotonic() + READY_SECONDS
     with start(*arguments, environment=clean(environment), stdin=follower, stdout=follower, stderr=follower) as process:
@@ -119,7 +131,10 @@ def converse(answer: str, *arguments: str, **environment: str) -> tuple[str, int
         while time.monotonic() < deadline and (heard := _hear(leader)) is not None:
             printed += heard
             if not answered and re.search(r"to confirm\S*: ?$", printed):
-                os.write(leader, f"{answer}\n".encode())
+                if isinstance(answer, signal.Signals):
+                    process.send_signal(answer)
+                else:
+                    os.write(leader, f"{answer}\n".encode())
                 answered = True
         os.close(leader)
         returned = process.wait(READY_SECONDS)

@@ -32,13 +32,14 @@ async def states(database: str) -> list[str]:
 async def test_one_file_comes_back_with_its_new_end(
     runtime: Runtime, stored: list[MediaFile], environment: dict[str, str], database: str
 ) -> None:
+    await execute(database, f"UPDATE media_files SET filename = 'a[/b][red]1.bin' WHERE id = '{stored[1].id}'")
     await runtime.deleter.delete(stored[1].id, owner="alice", requested_by="alice")
 
     done = run("restore", str(stored[1].id), **environment)
     again = run("restore", str(stored[1].id), **environment)
 
     assert (done.returncode, again.returncode) == (0, 1)
-    assert done.stdout.startswith("restored 1.bin of alice, until 20")
+    assert done.stdout.startswith("restored a[/b][red]1.bin of alice, until 20")
     assert "the file is not in the trash" in again.stderr
     assert await states(database) == ["stored"] * 3
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from media_analysis.errors import InvalidSettings
 from media_analysis.settings import CONFIG_VARIABLE, Settings, effective, load_settings
+from media_analysis.settings.sources import read_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.places import Places
 
@@ -230,6 +231,30 @@ def test_the_words_of_our_users_files_are_known_and_mean_what_they_say(tmp_path:
     assert settings.storage.retention.contact_sheets == timedelta(days=5)
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("storage: {retention: {contact-sheets: 5d, contact_sheets: 9d}}", "storage.retention.contact_sheets"),
+        ("storage: {monitoring: {log_level: DEBUG}}\nlogging: {level: INFO}", "logging.level"),
+    ],
+)
+def test_a_wish_given_by_two_of_its_names_is_refused(tmp_path: Path, text: str, path: str) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+
+    with pytest.raises(InvalidSettings, match=rf"{path} .*given twice"):
+        load_settings(environ={}, config=config)
+
+
+@pytest.mark.parametrize("mode", [440, 640, 0o600, 0o700])
+def test_a_mode_without_quotes_is_refused_unless_it_is_the_default(tmp_path: Path, mode: int) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"storage: {{modes: {{files: {mode}}}}}")
+
+    with pytest.raises(InvalidSettings, match=r"storage\.modes\.files.*not in quotes.*in quotes"):
+        load_settings(environ={}, config=config)
+
+
 def test_an_old_name_is_refused_with_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("storage: {monitoring: {low_water_percent: 85}}")
@@ -248,3 +273,9 @@ def test_the_trash_can_be_switched_on_and_timed() -> None:
     assert (settings.deletion.strategy, settings.deletion.trash_retention) == ("soft", timedelta(days=7))
     assert settings.storage.cleanup.use_trash
     assert (Settings().deletion.strategy, Settings().deletion.trash_retention) == ("hard", timedelta(hours=24))
+
+
+def test_over_http_a_wish_is_not_given_by_two_of_its_names_either() -> None:
+    reading = read_tree({"storage": {"quotas": {"contact-sheets": "5GiB", "contact_sheets": "9GiB"}}}, place="policy")
+
+    assert reading.problems == ["storage.quotas.contact_sheets (policy): given twice"]

@@ -64,6 +64,9 @@ async def test_modes_and_the_group_of_everything_are_those_that_were_set(tmp_pat
     [
         ("STORAGE_MODES_ROOT", "0600"),
         ("STORAGE_MODES_ROOT", "0777"),
+        ("STORAGE_MODES_GROUP", "99999999999"),
+        ("STORAGE_MODES_GROUP", "4294967295"),
+        ("STORAGE_MODES_GROUP", "\u0663"),
         ("STORAGE_MODES_DIRECTORIES", "rwx"),
         ("STORAGE_MODES_FILES", "0444"),
         ("STORAGE_MODES_GROUP", "no such group"),

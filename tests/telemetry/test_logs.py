@@ -17,6 +17,7 @@ import structlog
 from media_analysis.errors import Misconfigured
 from media_analysis.retention.notices.service import Taken
 from media_analysis.retention.notices.webhook import Webhook
+from media_analysis.telemetry.log_file import LogFile
 from media_analysis.telemetry.logs import Format, configure_logging, mask_secrets
 
 TOKEN = "mas_" + "A1b2-C3d4_" * 4
@@ -164,6 +165,29 @@ def test_a_file_that_vanishes_with_its_folder_stops_nothing_and_is_complained_ab
     assert said.count("LOG_FILE cannot be written") == 1
     assert "third.line" in said
     assert events_in(folder / "service.log") == ["fourth.line"]
+
+
+class Unprintable:
+    """Has nothing to say for itself."""
+
+    def __repr__(self) -> str:
+        raise ValueError("no words")
+
+
+def test_a_line_that_cannot_be_written_as_it_is_is_no_failure_of_whoever_logs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "service.log"
+    configure_logging(style="json", level="INFO", file=file, file_style="console")
+    to_file = next(handler for handler in logging.getLogger().handlers if isinstance(handler, LogFile))
+    record = logging.LogRecord("test", logging.INFO, __file__, 1, "%s", (Unprintable(),), None)
+
+    structlog.get_logger().info("upload.stored", filename="\udcff.jpg")
+    to_file.setFormatter(logging.Formatter())
+    to_file.handle(record)
+
+    assert "\\udcff.jpg" in file.read_text()
+    assert "no words" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["missing/service.log", "."])

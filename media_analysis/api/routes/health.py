@@ -13,7 +13,7 @@ from media_analysis.archive.figures import FigureService
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
 from media_analysis.retention.duties import DutyService
 from media_analysis.retention.models import Pause
-from media_analysis.units import format_instant
+from media_analysis.units import format_instant, round_size
 
 router = APIRouter(tags=["health"])
 
@@ -109,7 +109,9 @@ async def _disk(services: Services) -> str:
     except MediaAnalysisError as error:
         return error.code
     reserve_bytes = services.status.reserve_bytes
-    return "ok" if free_bytes >= reserve_bytes else f"{free_bytes} bytes free, reserve is {reserve_bytes}"
+    if free_bytes < reserve_bytes:
+        return f"{round_size(free_bytes)} free, reserve is {round_size(reserve_bytes)}"
+    return "ok"
 
 
 async def _deletion(services: Services) -> str:
