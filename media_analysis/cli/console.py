@@ -123,10 +123,13 @@ def run(work: Coroutine[Any, Any, Value]) -> Value:
     # What is loaded by now stays to the end: no collection has to look through it again (a fifth of a sweep's Python).
     gc.collect()
     gc.freeze()
+    before = signal.getsignal(signal.SIGTERM)
     try:
         return uvloop.run(_stoppable(work))
     except asyncio.CancelledError:
         raise typer.Exit(TERMINATED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)  # the closed loop would swallow it, and a prompt may come
 
 
 def at_interruption(act: Callable[[], None], *, within_seconds: float = ENDING_SECONDS) -> None:

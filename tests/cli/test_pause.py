@@ -122,7 +122,7 @@ async def test_a_signal_ends_a_command_that_waits_for_an_answer(
 
 
 def converse(answer: str | signal.Signals, *arguments: str, **environment: str) -> tuple[str, int]:
-    """Run a command on a terminal, answer its first question, or signal then, and return what it printed and its exit code."""
+    """Run a command on a terminal, answer its question or signal then; return what it printed and its exit code."""
     leader, follower = pty.openpty()
     printed, deadline = "", time.monotonic() + READY_SECONDS
     with start(*arguments, environment=clean(environment), stdin=follower, stdout=follower, stderr=follower) as process:
