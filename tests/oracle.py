@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
+from media_analysis.storage.furnishing import README_NAME
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
 from tests.copies import find_empty_shells, find_lost_originals
@@ -69,11 +70,11 @@ class World:
 
 
 def _below(root: Path) -> Iterator[Path]:
-    """Everything but the marker, whole or in the making, and real directories; a link to one is not."""
+    """Everything but the marker, whole or in the making, the README and real directories; a link to one is not."""
     marker = root / MARKER_NAME
-    own = marker if marker.exists() else marker.with_name(f"{MARKER_NAME}.part")
+    own = {marker if marker.exists() else marker.with_name(f"{MARKER_NAME}.part"), root / README_NAME}
     found = (path for path in root.rglob("*") if root / QUARANTINE not in path.parents)
-    yield from (path for path in found if not stat.S_ISDIR(path.lstat().st_mode) and path != own)
+    yield from (path for path in found if not stat.S_ISDIR(path.lstat().st_mode) and path not in own)
 
 
 async def look(database: str, root: Path, archives: Path | None = None) -> World:

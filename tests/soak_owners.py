@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from media_analysis.storage.walk import OWN_NAMES
 from tests.soak_runs import FILES, Send, answered
 
 CATEGORY = "contact_sheets"
@@ -87,5 +88,5 @@ class Pauser:
             await answered(self.send, "POST", f"{PAUSES}/{pause['id']}/resume", json=confirmation)
 
     def _objects(self) -> set[str]:
-        """The names of what rows speak of; what the service puts there for itself begins with a dot."""
-        return {path.name for path in self.store.rglob("*") if path.is_file() and not path.name.startswith(".")}
+        """The names of what rows speak of."""
+        return {path.name for path in self.store.rglob("*") if path.is_file() and path.name not in OWN_NAMES}

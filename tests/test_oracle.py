@@ -155,7 +155,7 @@ def _add_marker_elsewhere(world: Planted) -> None:
 
 
 def _add_link_to_directory(world: Planted) -> None:
-    (world.root / "clips").symlink_to(world.root.parent)
+    (world.root / "clips/elsewhere").symlink_to(world.root.parent)
 
 
 def _bring_back(world: Planted) -> None:

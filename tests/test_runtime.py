@@ -32,7 +32,8 @@ async def test_a_store_is_made_where_there_was_none(settings: Settings, database
     await open_and_close(settings, database)
     (instance,) = await fetch(database, "SELECT id::text FROM instance")
 
-    assert [path.name for path in settings.store_path.iterdir()] == [".media-analysis"]
+    folders = ["archives", "clips", "contact-sheets", "frames", "outputs", "temp", "uploads"]
+    assert sorted(names_in(settings.store_path)) == [".media-analysis", "README.txt", *folders]
     assert instance["id"] in (settings.store_path / ".media-analysis").read_text()
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from media_analysis.demo.client import API, Client, DemoFailed
 from media_analysis.demo.screen import Screen
 from media_analysis.runtime import Runtime
+from media_analysis.storage.furnishing import README_NAME
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.units import format_instant, round_size
 
@@ -141,14 +142,15 @@ class Story:
         gone = {deletion["file_id"]: deletion for deletion in deletions}
         if missing := [file["filename"] for file in self.files if file["id"] not in gone]:
             raise DemoFailed(f"not deleted: {', '.join(missing)}")
-        if left != [MARKER_NAME]:
+        if left != [MARKER_NAME, README_NAME]:
             raise DemoFailed(f"left in the store: {', '.join(left)}")
         if results := (await self.client.get("/results", job_id=self.job_id))["items"]:
             raise DemoFailed(f"{len(results)} results did not expire")
         rules = sorted({gone[file["id"]]["rule"] for file in self.files})
         self.screen.say(f"{len(self.files)} tombstones say when and why ({', '.join(rules)}): GET {API}/deletions")
         self.screen.say(
-            f"no result is left, and in {self.runtime.store.root} only {MARKER_NAME}, which says whose store it is"
+            f"no result is left, and in {self.runtime.store.root} only {MARKER_NAME}, which says whose store it is, "
+            f"and {README_NAME}"
         )
 
 

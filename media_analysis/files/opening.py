@@ -1,5 +1,6 @@
 """Opens the store that belongs to a database."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from media_analysis.db.instance import Instance
 from media_analysis.errors import MarkerMismatch, NoDataDirectory
 from media_analysis.files.queries import has_files
 from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.furnishing import furnish
 from media_analysis.storage.marker import MARKER_NAME, adopt_archives, adopt_store, read_marker
 from media_analysis.storage.places import Places
 from media_analysis.storage.walk import look_up
@@ -53,6 +55,8 @@ async def open_store(db: Database, places: Places, instance_id: UUID, *, creates
             _require_marked(places.archives)
         adopt_archives(places.archives, instance_id, fresh=fresh_archives, modes=places.modes)
     await _settle_archives(db, places)
+    if creates:
+        await asyncio.to_thread(furnish, places)
     return DiskStore(places, instance_id)
 
 

@@ -22,6 +22,8 @@ def make_directories(path: Path, *, below: Path, mode: int) -> None:
 
 def remove_empty_directories(path: Path, *, below: Path) -> None:
     """Remove `path` and its parents as far as they are empty; `below` stays."""
+    if path == below:
+        return
     for directory in [path, *_parents(path, below)]:
         try:
             directory.rmdir()

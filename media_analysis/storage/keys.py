@@ -49,6 +49,11 @@ def _folder(category: Category, file_id: UUID, day: datetime, parent_id: UUID | 
     assert_never(category)
 
 
+def folder_of(category: Category) -> str:
+    """Return the folder in the root in which everything of a category lies."""
+    return category.value.replace("_", "-")
+
+
 def archive_key(name: str, *, day: datetime) -> str:
     """Return the key of an archive, which is called after its run, by the month it is made in."""
     return f"{_folder(Category.ARCHIVES, UUID(int=0), day, None, None)}/{name}"

@@ -40,11 +40,14 @@ class Unlinked:
 
 
 def unlink_all(root: Path, keys: Iterable[str]) -> Unlinked:
-    """Unlink objects and make that durable, one folder after another; folders that are empty then go too."""
+    """Unlink objects and make that durable, one folder after another; folders that are empty then go too.
+
+    The category's own folder stays.
+    """
     outcome = Unlinked()
     for directory, names in _by_directory(keys).items():
         _unlink_in(root / directory, names, directory, outcome)
-        remove_empty_directories(root / directory, below=root)
+        remove_empty_directories(root / directory, below=root / directory.partition("/")[0])
     return outcome
 
 

@@ -13,13 +13,16 @@ from typing import Final
 
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.directories import make_directories, sync_directory
+from media_analysis.storage.furnishing import README_NAME
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.places import Places
 from media_analysis.storage.unlinking import errno_name
 
 QUARANTINE: Final = ".quarantine"
 """Where objects nobody tracks wait for a person, in the root they lay below, by the day they were moved."""
-OWN_NAMES: Final = frozenset({MARKER_NAME, f"{MARKER_NAME}.part", f"{MARKER_NAME}.probe", QUARANTINE, "lost+found"})
+OWN_NAMES: Final = frozenset(
+    {MARKER_NAME, f"{MARKER_NAME}.part", f"{MARKER_NAME}.probe", README_NAME, QUARANTINE, "lost+found"}
+)
 """What lies in a root of the store and is no object."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from media_analysis.storage.marker import MARKER_NAME
 from tests.processes import Process, start
 
 DEADLINE_SECONDS: Final = 180
@@ -59,8 +60,9 @@ class Service:
         return answer_of(self.start_curl(path, *arguments))
 
     def objects(self) -> list[str]:
-        """Return everything that lies in the store, folders included."""
-        return sorted(str(path.relative_to(self.store)) for path in self.store.rglob("*"))
+        """Return everything that lies in the store, folders included, but what is there from the start."""
+        names = (str(path.relative_to(self.store)) for path in self.store.rglob("*"))
+        return sorted(name for name in names if "/" in name or name == MARKER_NAME)
 
     def peak_bytes(self) -> int:
         """Return the most memory the process ever had resident."""

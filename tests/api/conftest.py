@@ -8,7 +8,7 @@ import pytest
 from media_analysis.analysis.control import NewJob
 from media_analysis.analysis.run import Run
 from media_analysis.runtime import Runtime
-from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.walk import OWN_NAMES
 from tests.api.analysers import CONTENT, Analyser
 from tests.conftest import Client, StoreFile, execute, fetch
 
@@ -22,7 +22,7 @@ def remains(runtime: Runtime, database: str) -> Remains:
 
     async def look() -> list[str]:
         rows = await fetch(database, "SELECT filename FROM media_files")
-        objects = [path for path in runtime.store.root.rglob("*") if path.is_file() and path.name != MARKER_NAME]
+        objects = [path for path in runtime.store.root.rglob("*") if path.is_file() and path.name not in OWN_NAMES]
         return [row["filename"] for row in rows] + [path.name for path in objects]
 
     return look

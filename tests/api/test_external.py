@@ -185,7 +185,7 @@ async def test_temp_products_end_with_the_job(client: Client, analyser: Analyser
 
     await analyser.tell("finish")
 
-    assert not (runtime.store.root / "temp").exists()
+    assert list((runtime.store.root / "temp").iterdir()) == []
     assert (await client.request("GET", f"/api/v1/jobs/{job['id']}/files")).json()["items"] == []
 
 

@@ -49,6 +49,7 @@ def test_only_what_no_test_can_type_is_left_to_the_reader() -> None:
 
     assert left == [
         ("docs/how-to/own-kind.md", "console by-hand: it changes the virtual environment"),
+        ("docs/operations.md", "console by-hand: it needs a group and an administrator"),
         ("docs/operations.md", "console by-hand: it needs systemd and an administrator"),
     ]
 

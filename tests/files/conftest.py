@@ -17,7 +17,7 @@ from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
-from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.walk import OWN_NAMES
 from tests.conftest import execute
 
 DEADLINE_SECONDS = 20
@@ -88,5 +88,5 @@ async def sweep(runtime: Runtime) -> SweepReport:
 
 def objects(root: Path) -> list[str]:
     """Return the keys of everything that lies in the store."""
-    paths = (path for path in root.rglob("*") if path.is_file() and path.name != MARKER_NAME)
+    paths = (path for path in root.rglob("*") if path.is_file() and path.name not in OWN_NAMES)
     return sorted(str(path.relative_to(root)) for path in paths)

@@ -15,6 +15,7 @@ from media_analysis.retention.integrity.verify import VerifyReport, VerifyReques
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.storage.category import Category
+from media_analysis.storage.furnishing import README_NAME
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
 from tests.conftest import Client, StoreFile, chunks, execute, fetch
@@ -96,7 +97,8 @@ async def test_deletion_and_sweep_remove_archives_from_their_disk(
 
     assert after_one == [due.key]
     assert report.files == 1
-    assert tops(disk_path) == [MARKER_NAME]
+    assert sorted(tops(disk_path)) == [MARKER_NAME, README_NAME, "archives"]
+    assert objects(disk_path) == []
 
 
 async def test_without_its_marker_the_archive_disk_stops_deletions_and_uploads_of_everything(

@@ -60,7 +60,7 @@ async def test_every_object_lies_on_its_disk_and_is_read_from_there(two_disks: D
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("count", [1, FEW])
-async def test_deletion_takes_objects_from_both_disks_and_leaves_no_folder(
+async def test_deletion_takes_objects_from_both_disks_with_their_folders(
     two_disks: DiskStore, count: int, *, overwrite: bool
 ) -> None:
     keys = [f"{folder}/{number}.bin" for number in range(count) for folder in ("archives/2026/01", "clips", "temp/x")]
@@ -70,8 +70,8 @@ async def test_deletion_takes_objects_from_both_disks_and_leaves_no_folder(
     outcome = await two_disks.delete_many(keys, overwrite=overwrite)
 
     assert (list(outcome.gone), outcome.failed) == (keys, {})
-    for root in two_disks.places.roots:
-        assert [path.name for path in root.iterdir()] == [MARKER_NAME]
+    left = [{str(path.relative_to(root)) for path in root.rglob("*")} for root in two_disks.places.roots]
+    assert left == [{MARKER_NAME, "clips", "temp"}, {MARKER_NAME, "archives"}]
 
 
 async def test_what_cannot_go_from_one_disk_is_named_and_the_other_disk_is_cleared(two_disks: DiskStore) -> None:
