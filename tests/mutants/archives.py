@@ -50,8 +50,8 @@ MUTANTS = (
         "a restore does not look for room",
         20,
         "archive/room.py",
-        "        if row.quota_bytes is not None and",
-        "        if False and",
+        "everybody = QuotaUse(row.used_bytes, row.quota_bytes)",
+        "everybody = QuotaUse(row.used_bytes, None)",
         (f"{_REFUSALS}::test_a_restore_that_passes_a_quota_is_refused_before_its_first_byte",),
     ),
     Mutant(
