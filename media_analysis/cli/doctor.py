@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.markup import escape
 
+from media_analysis.cli.address import address_of
 from media_analysis.cli.console import ConfigFile, DataDir, load, out
+from media_analysis.cli.grammar import refused
 
 if TYPE_CHECKING:
     from media_analysis.diagnosis import Check
-    from media_analysis.settings import Settings
+
+ADDRESS: Final = "an address such as http://127.0.0.1:8000"
+PORTS: Final = 65_536
 
 
 def doctor(
     *,
     address: Annotated[
-        str | None, typer.Option(help="Where the service answers [default: as configured]", show_default=False)
+        str | None,
+        typer.Option(
+            help="Where the service answers [default: as it says itself, or as configured]", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
-    """Check directories, permissions, database, endpoints, schedule and a dry run of a running service; change nothing.
+    """Check directories, permissions, database, endpoints and schedule of a running service; delete nothing.
+
+    Of its dry run only a line in the list of sweeps stays.
 
     One line for each: OK, or FAILED with the reason and what to do. Exit code 1 when anything failed. `verify` is
     another thing: it holds every row and every object against each other.
@@ -33,8 +42,9 @@ def doctor(
     from media_analysis.diagnosis import Installation, Status
 
     settings = load(config, data_dir).settings
+    asked = address_of(settings) if address is None else parse_address(address)
     found = []
-    for check in Installation(settings, address or _configured(settings)).check():
+    for check in Installation(settings, asked).check():
         found.append(check)
         if not as_json:
             _print(check)
@@ -45,11 +55,22 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _configured(settings: Settings) -> str:
-    host = settings.server.host
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing listens here
-    named = everywhere.get(host, host)
-    return f"http://{f'[{named}]' if ':' in named else named}:{settings.server.port}"
+def parse_address(given: str) -> str:
+    """Return the address of a service.
+
+    Raises:
+        InvalidRequest: nothing can answer there.
+
+    """
+    import httpx
+
+    try:
+        url = httpx.URL(given)
+    except httpx.InvalidURL:
+        raise refused("--address", given, ADDRESS) from None
+    if url.scheme in {"http", "https"} and url.host and (url.port is None or 0 < url.port < PORTS):
+        return given
+    raise refused("--address", given, ADDRESS)
 
 
 def _print(check: Check) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
+from media_analysis.cli.address import announced, url_of
 from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, bounded, err, load, report, run
 from media_analysis.errors import Misconfigured
 
@@ -50,13 +51,14 @@ async def _serve(settings: Settings) -> None:
     listening = app.bind(settings.server.host, settings.server.port)
     with listening:
         async with running_service(settings) as service:
-            address = f"http://{settings.server.host}:{listening.getsockname()[1]}"
-            await app.serve(
-                app.create_app(service.runtime),
-                listening,
-                lambda: _announce(address, service.token_file),
-                bounded(service.interrupt, within_seconds),
-            )
+            port = listening.getsockname()[1]
+            with announced(settings, port):
+                await app.serve(
+                    app.create_app(service.runtime),
+                    listening,
+                    lambda: _announce(url_of(settings.server.host, port), service.token_file),
+                    bounded(service.interrupt, within_seconds),
+                )
             # Jobs may still have their time of grace.
             at_interruption(service.interrupt, within_seconds=within_seconds)
 

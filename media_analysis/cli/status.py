@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from media_analysis.cli.address import address_of
 from media_analysis.cli.console import AsJson, ConfigFile, DataDir, complain, instant, load, out, run, say
 from media_analysis.cli.services import with_services
 from media_analysis.cli.tables import Size, tabulate
-from media_analysis.errors import MediaAnalysisError, NoDataDirectory
+from media_analysis.errors import MarkerMismatch, MediaAnalysisError, NoDataDirectory
 from media_analysis.storage.category import Category
 from media_analysis.units import format_size, round_size
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from media_analysis.settings import Settings
 
 PROBE_SECONDS = 2.0
+MOST_BYTES = 65_536
+"""Of what answers; another program may never end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigF
         "version": version("media-analysis"),
         "data_dir": str(settings.data_dir.resolve()),
         "store": str(settings.places.root),
-        "service": _service(settings),
+        "service": describe_service(settings),
     }
     try:
         found = run(with_services(settings, _look))
@@ -64,19 +67,45 @@ def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigF
         raise typer.Exit(1)
 
 
-def _service(settings: Settings) -> str:
-    """Return what answers where the service listens; `serve` may have been told another port."""
-    import http.client
+def describe_service(settings: Settings) -> str:
+    """Return how the service of this installation is, wherever it said it answers."""
+    from media_analysis.storage.marker import read_marker
 
-    host, port = settings.server.host, settings.server.port
+    address = address_of(settings)
+    answer = _probe(address)
+    if answer is None:
+        return f"nothing answers at {address}"
     try:
-        connection = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+        own_id = read_marker(settings.places.root)
+    except MarkerMismatch:
+        own_id = None
+    is_ready, instance_id = answer
+    if instance_id is None or (own_id is not None and instance_id != str(own_id)):
+        return f"it does not run; what answers at {address} is not this installation's"
+    return f"{'ready' if is_ready else 'not ready'} at {address}"
+
+
+def _probe(address: str) -> tuple[bool, str | None] | None:
+    """Return whether what answers is ready, and the id of its instance if it has one; None when nothing answers."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    try:
+        place = urlsplit(address)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=PROBE_SECONDS)
+    except (ValueError, http.client.HTTPException):
+        return None
+    try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
-        answer.read()
+        document = json.loads(answer.read(MOST_BYTES))
+        return answer.status == http.client.OK, document["instance_id"]
+    except (ValueError, KeyError, TypeError):
+        return False, None
     except (OSError, http.client.HTTPException):
-        return f"nothing answers at http://{host}:{port}"
-    return f"{'ready' if answer.status == http.client.OK else 'not ready'} at http://{host}:{port}"
+        return None
+    finally:
+        connection.close()
 
 
 async def _server(runtime: Runtime) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import httpx
 
@@ -10,7 +11,9 @@ from media_analysis.diagnosis import places
 from media_analysis.diagnosis.check import Check, CheckFailed, Status
 from media_analysis.diagnosis.database import check_database
 from media_analysis.diagnosis.service import Service
+from media_analysis.errors import MarkerMismatch
 from media_analysis.settings import Settings
+from media_analysis.storage.marker import read_marker
 
 TIMEOUT_SECONDS: Final = 30.0
 
@@ -34,7 +37,7 @@ class Installation:
             yield _checked(name, lambda look=look: look(self.settings))  # type: ignore[misc]
         # No proxy of the environment's: it is asked where it is.
         with httpx.Client(base_url=self.address, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
-            yield from self._check_service(Service(http, self._token()))
+            yield from self._check_service(Service(http, self._token(), self._instance_id()))
 
     def _check_service(self, service: Service) -> Iterator[Check]:
         alive = _checked("service", service.check_alive)
@@ -58,6 +61,12 @@ class Installation:
         try:
             return places.read_token(self.settings)
         except CheckFailed:
+            return None
+
+    def _instance_id(self) -> UUID | None:
+        try:
+            return read_marker(self.settings.places.root)
+        except MarkerMismatch:
             return None
 
 

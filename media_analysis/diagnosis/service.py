@@ -1,7 +1,10 @@
 """The running service, asked over HTTP."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import httpx
 
@@ -10,6 +13,10 @@ from media_analysis.settings import Settings
 
 API: Final = "/api/v1"
 RULE: Final = "see what the log of the service says"
+REMEDY: Final = "start serve, or name the address it printed by --address"
+HALTED: Final = timedelta(hours=1)
+"""A scheduler begins a sweep every 15 minutes, whatever the categories' schedules."""
+MOST_SWEEPS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +25,17 @@ class Service:
 
     http: httpx.Client
     token: str | None
+    instance_id: UUID | None
+    """Whose service it should be, where that is known."""
 
     def check_alive(self) -> str:
         """Say where it answers."""
-        self._get("/healthz")
+        try:
+            said = self._answer("GET", "/readyz").json()["instance_id"]
+        except (ValueError, KeyError, TypeError):
+            raise CheckFailed(f"another program answers at {self.http.base_url}", REMEDY) from None
+        if self.instance_id is not None and said != str(self.instance_id):
+            raise CheckFailed(f"the service of another installation answers at {self.http.base_url}", REMEDY)
         return f"answers at {self.http.base_url}"
 
     def check_ready(self) -> str:
@@ -61,10 +75,11 @@ class Service:
         """Say when the last sweep ran, and by which schedule the next will."""
         if not settings.storage.cleanup.enabled:
             return "switched off by STORAGE_CLEANUP_ENABLED"
-        sweeps = self._get(f"{API}/storage/sweeps")["items"]
-        if not sweeps and settings.storage.cleanup.run_at_start:
-            raise CheckFailed("no sweep ever ran, not even at start", RULE)
-        last = f"last sweep {sweeps[0]['start_time'][:19]} ({sweeps[0]['status']})" if sweeps else "no sweep yet"
+        sweeps = self._get(f"{API}/storage/sweeps?limit={MOST_SWEEPS}")["items"]
+        last = describe_last(sweeps, rehearses=settings.storage.cleanup.dry_run, now=datetime.now(UTC))
+        if last is None and settings.storage.cleanup.run_at_start:
+            raise CheckFailed("the schedule never ran a sweep, not even at start", RULE)
+        last = last or "no sweep yet"
         return f"{last}; by {settings.storage.cleanup.schedule} and the categories' own"
 
     def check_dry_run(self) -> str:
@@ -86,5 +101,20 @@ class Service:
         try:
             return self.http.request(method, path, headers=headers)
         except httpx.HTTPError as error:
-            remedy = "start serve, or name the address it printed by --address"
-            raise CheckFailed(f"{self.http.base_url} does not answer: {error}", remedy) from error
+            raise CheckFailed(f"{self.http.base_url} does not answer: {error}", REMEDY) from error
+
+
+def describe_last(sweeps: Sequence[Mapping[str, Any]], *, rehearses: bool, now: datetime) -> str | None:
+    """Return how the schedule's last sweep went, of those that the service lists, newest first; None without one.
+
+    Raises:
+        CheckFailed: it is too long ago.
+
+    """
+    for sweep in sweeps:
+        if sweep["trigger"] in {"schedule", "start"} and sweep["dry_run"] is rehearses:
+            told = f"last sweep {sweep['start_time'][:19]} ({sweep['status']})"
+            if now - datetime.fromisoformat(sweep["start_time"]) > HALTED:
+                raise CheckFailed(f"{told}; the schedule begins one every 15 minutes", RULE)
+            return told
+    return None

@@ -67,7 +67,7 @@ class DiskStore:
 
     def __init__(self, places: Places, instance_id: UUID) -> None:
         self.places = places
-        self._instance_id = instance_id
+        self.instance_id = instance_id
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._unlinkers = Unlinkers()
 
@@ -130,7 +130,7 @@ class DiskStore:
             self._require_marker(root)
 
     def _require_marker(self, root: Path) -> None:
-        require_marker(root, self._instance_id, whose="its" if root == self.root else "its archives'")
+        require_marker(root, self.instance_id, whose="its" if root == self.root else "its archives'")
 
     def _create_all(self, keys: Sequence[str]) -> list[DiskWriter | Exception]:
         self._require_markers()

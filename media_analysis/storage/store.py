@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 from media_analysis.storage.places import Places
 
@@ -78,6 +79,8 @@ class ObjectStore(Protocol):
     """Holds bytes by key; a key is written once and never overwritten."""
 
     places: Places
+    instance_id: UUID
+    """Whose objects it holds."""
 
     def path_of(self, key: str) -> Path:
         """Return where an object lies, or would lie."""

@@ -21,7 +21,7 @@ async def metrics(client: Client) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-async def test_the_service_is_alive_and_ready_without_a_token(client: Client) -> None:
+async def test_the_service_is_alive_and_ready_without_a_token(client: Client, runtime: Runtime) -> None:
     alive = await client.request("GET", "/healthz", by=None)
     ready = await client.request("GET", "/readyz", by=None)
 
@@ -29,6 +29,7 @@ async def test_the_service_is_alive_and_ready_without_a_token(client: Client) ->
     assert ready.status_code == 200
     assert ready.json() == {
         "ready": True,
+        "instance_id": str(runtime.store.instance_id),
         "checks": {
             "database": "ok",
             "marker": "ok",

@@ -41,7 +41,11 @@ async def ready(request: Request, response: Response, services: Serving) -> Read
         response.status_code = 503
     off = services.status.not_evicting
     eviction = "ok" if off is None else f"off: {off}"
-    return Readiness(ready=is_ready, checks={**checks, "deletion": deletion, "eviction": eviction})
+    return Readiness(
+        ready=is_ready,
+        instance_id=services.store.instance_id,
+        checks={**checks, "deletion": deletion, "eviction": eviction},
+    )
 
 
 @router.get("/metrics", response_class=Response)

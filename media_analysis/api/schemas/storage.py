@@ -189,6 +189,7 @@ class Readiness(BaseModel):
     """Whether the service can do its work, part by part."""
 
     ready: bool
+    instance_id: UUID = Field(description="The installation's own id, that of its store")
     checks: dict[str, str] = Field(
         description="`ok`, or what is wrong, for `database`, `marker`, `disk`, `process` and `deletion`. "
         "`deletion` says `paused: …` with every reason while sweeps stand still; that alone leaves the service ready"
