@@ -273,8 +273,20 @@ async def open_runtime(settings: Settings, url: str, *, serves: bool = True) -> 
         MarkerMismatch, NoDataDirectory: the store is another database's, or not there.
 
     """
+    async with (
+        open_database(url, options.database_options(settings)) as db,
+        aclosing(Nursery()) as nursery,
+        open_services(settings, db, nursery, serves=serves) as runtime,
+    ):
+        yield runtime
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, db: Database, nursery: Nursery, *, serves: bool = True
+) -> AsyncIterator[Runtime]:
+    """Open the services as `open_runtime` does, over what is open already and stays so at their end."""
     async with AsyncExitStack() as opened:
-        db = await opened.enter_async_context(open_database(url, options.database_options(settings)))
         await require_own_sessions(db)
         instance_id = await db.over_conflicts(partial(_adopt, settings, db, serves=serves))
         store = await open_store(db, settings.places, instance_id, creates=serves)
@@ -284,7 +296,6 @@ async def open_runtime(settings: Settings, url: str, *, serves: bool = True) -> 
         await db.connect(settings.database.pool_min)
         registrar = Registrar(db, store, settings.storage.upload.lease_seconds)
         opened.push_async_callback(registrar.close)
-        nursery = await opened.enter_async_context(aclosing(Nursery()))
         metrics = Metrics(served=settings.storage.monitoring.metrics_enabled)
         runtime = Runtime(settings, db, store, registrar, nursery, metrics)
         async with aclosing(runtime.pressure):

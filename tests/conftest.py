@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
+from media_analysis.analysis.child.nursery import Nursery
 from media_analysis.app import create_app
 from media_analysis.db.base import Base
 from media_analysis.db.embedded import embedded_server
@@ -25,12 +27,13 @@ from media_analysis.db.queue import QUEUE
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
-from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.runtime import Runtime, open_services
 from media_analysis.sessions.models import Role
-from media_analysis.settings import Settings, load_settings
+from media_analysis.settings import Settings, load_settings, options
 from media_analysis.storage.category import Category
 from tests.lock_order import SAYING, Recorder
-from tests.oracle import inspect_everything
+from tests.oracle import inspect
+from tests.reused import Connections, Pool, end_old_stems
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("ours", deadline=None)
@@ -56,6 +59,7 @@ EMPTYING = "; ".join(
 
 LOCKS = Recorder()
 LOCKS.start()
+CONNECTIONS = Connections()
 
 
 @pytest.fixture(autouse=True)
@@ -95,21 +99,15 @@ def with_database(url: str, name: str) -> str:
 
 async def execute(url: str, *statements: str) -> None:
     """Run statements outside any transaction."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with CONNECTIONS.lend(url) as connection:
         for statement in statements:
             await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def fetch(url: str, query: str, *values: object) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
+    async with CONNECTIONS.lend(url) as connection:
         rows: list[asyncpg.Record] = await connection.fetch(query, *values)
         return rows
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -123,23 +121,24 @@ async def template(server_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-async def reused_database(server_url: str, template: str) -> str:
+async def reused_database(server_url: str, template: str) -> AsyncIterator[str]:
     """The URL of the database that this worker's tests use one after another."""
     name = f"test_{os.getpid()}"
     await execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    return with_database(server_url, name)
+    url = with_database(server_url, name)
+    await CONNECTIONS.keep(url)
+    yield url
+    await CONNECTIONS.close()
 
 
 async def _emptied(url: str) -> bool:
     """Delete all rows, which takes milliseconds where copying or truncating takes hundreds; False if tables changed."""
-    connection = await asyncpg.connect(url)
     try:
-        await connection.execute(EMPTYING)
-        revision = await connection.fetch("SELECT version_num FROM alembic_version")
+        async with CONNECTIONS.lend(url) as connection:
+            await connection.execute(EMPTYING)
+            revision = await connection.fetch("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return False
-    finally:
-        await connection.close()
     return [row["version_num"] for row in revision] == [head()]
 
 
@@ -178,12 +177,31 @@ def settings(environment: dict[str, str]) -> Settings:
     return load_settings(environ=environment).settings
 
 
-@pytest.fixture
-async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
-    """The services; when the test is over, the oracle inspects every row and object it left."""
-    async with open_runtime(settings, database) as opened:
+@pytest.fixture(scope="session")
+async def pool(reused_database: str) -> AsyncIterator[Pool]:
+    """The connections that the services of this worker's tests use one after another."""
+    async with aclosing(Pool(reused_database)) as opened:
         yield opened
-    violations = await inspect_everything(database, settings.store_path, archives=settings.archive.base_path)
+
+
+@pytest.fixture(scope="session")
+async def shared_nursery() -> AsyncIterator[Nursery]:
+    """Where the children of this worker's services come from: a fork server takes most of a second to start."""
+    async with aclosing(Nursery()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def runtime(settings: Settings, database: str, pool: Pool, shared_nursery: Nursery) -> AsyncIterator[Runtime]:
+    """The services; when the test is over, the oracle inspects every row and object it left."""
+    async with (
+        pool.lend(database, options.database_options(settings)) as db,
+        open_services(settings, db, shared_nursery) as opened,
+    ):
+        yield opened
+    await end_old_stems(shared_nursery)
+    async with CONNECTIONS.lend(database) as connection:
+        violations = await inspect(connection, settings.store_path, archives=settings.archive.base_path)
     assert not violations, "\n".join(violations)
 
 

@@ -77,15 +77,11 @@ def _below(root: Path) -> Iterator[Path]:
     yield from (path for path in found if not stat.S_ISDIR(path.lstat().st_mode) and path not in own)
 
 
-async def look(database: str, root: Path, archives: Path | None = None) -> World:
-    connection = await asyncpg.connect(database)
-    try:
-        tables: dict[str, Rows] = {}
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            for table in TABLES:
-                tables[table] = await connection.fetch(f"SELECT * FROM {table}")
-    finally:
-        await connection.close()
+async def look(connection: asyncpg.Connection, root: Path, archives: Path | None = None) -> World:
+    tables: dict[str, Rows] = {}
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        for table in TABLES:
+            tables[table] = await connection.fetch(f"SELECT * FROM {table}")
     return World(root, *tables.values(), archives=archives)
 
 
@@ -96,7 +92,22 @@ async def inspect_everything(
 
     `acknowledged` maps the ids of files that were answered 201 to their SHA-256 in hexadecimal.
     """
-    world = await look(database, root, archives)
+    connection = await asyncpg.connect(database)
+    try:
+        return await inspect(connection, root, acknowledged=acknowledged, archives=archives)
+    finally:
+        await connection.close()
+
+
+async def inspect(
+    connection: asyncpg.Connection,
+    root: Path,
+    *,
+    acknowledged: Mapping[str, str] | None = None,
+    archives: Path | None = None,
+) -> list[str]:
+    """Return what `inspect_everything` does, over a connection that is open."""
+    world = await look(connection, root, archives)
     return [
         *_acknowledged_is_kept(world, acknowledged or {}),
         *_no_untracked_object(world),

@@ -49,15 +49,15 @@ async def test_opening_again_finds_what_was_stored(
 
 
 async def test_no_connection_outlives_the_runtime(settings: Settings, database: str) -> None:
+    connected = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name = 'media-analysis' ORDER BY pid"
+    )
+    before = await fetch(database, connected, make_url(database).database)
+
     async with open_runtime(settings, database) as runtime:
         await runtime.sessions.create(owner="alice", role=Role.USER, ttl=timedelta(hours=1))
-    left = await fetch(
-        database,
-        "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name = 'media-analysis'",
-        make_url(database).database,
-    )
 
-    assert left == []
+    assert await fetch(database, connected, make_url(database).database) == before
 
 
 async def test_a_database_that_knows_files_refuses_an_empty_store(

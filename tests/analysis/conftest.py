@@ -1,29 +1,35 @@
 """A kind that misbehaves, installed as a plugin is."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from media_analysis.analysis.child.nursery import Nursery
+from tests.reused import end_old_stems
 
 METADATA = "Metadata-Version: 2.1\nName: misbehaving\nVersion: 1\n"
 ENTRY_POINTS = "[media_analysis.kinds]\nmisbehaving = tests.analysis.child.misbehaving:KIND\n"
 
 
 @pytest.fixture
-async def nursery() -> AsyncIterator[Nursery]:
+async def nursery(shared_nursery: Nursery) -> AsyncIterator[Nursery]:
     """Where children come from."""
-    async with aclosing(Nursery()) as opened:
-        yield opened
+    yield shared_nursery
+    await end_old_stems(shared_nursery)
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the plugin's metadata lies: one place for all tests, whose children then have one fork server."""
+    metadata = tmp_path_factory.mktemp("plugins") / "misbehaving-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(METADATA)
+    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
+    return metadata.parent
 
 
 @pytest.fixture
-def plugged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def plugged_in(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lay the plugin's metadata where its entry point is found."""
-    metadata = tmp_path / "plugins" / "misbehaving-1.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text(METADATA)
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
-    monkeypatch.syspath_prepend(metadata.parent)
+    monkeypatch.syspath_prepend(plugins)

@@ -15,8 +15,15 @@ from sqlalchemy.pool import QueuePool
 from media_analysis.db.database import ATTEMPTS, Database, DatabaseOptions, open_database
 from media_analysis.errors import DatabaseUnavailable, Misconfigured
 from tests.conftest import execute, fetch
+from tests.reused import Pool
 
 DIE = text("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.fixture(autouse=True)
+async def alone(pool: Pool) -> None:
+    """Close what other tests' services left connected, as connections are counted here."""
+    await pool.aclose()
 
 
 @pytest.fixture

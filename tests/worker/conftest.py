@@ -25,7 +25,13 @@ async def source(store_file: StoreFile) -> MediaFile:
     return await store_file(b"a source")
 
 
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the plugin is installed: one place for all tests, whose children then have one fork server."""
+    return plug_in(tmp_path_factory.mktemp("plugins"))
+
+
 @pytest.fixture
-def plugged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def plugged_in(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install the plugin in this very process."""
-    monkeypatch.syspath_prepend(plug_in(tmp_path / "plugins"))
+    monkeypatch.syspath_prepend(plugins)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from media_analysis.analysis.child.nursery import Nursery
 from media_analysis.analysis.child.protocol import (
     ResultMade,
 )
@@ -122,7 +123,10 @@ async def test_no_descriptor_and_no_child_is_left(run: Run) -> None:
     assert not any(map(is_dead, children()))
 
 
-async def test_a_child_that_cannot_be_started_is_a_crash(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_that_cannot_be_started_is_a_crash(
+    run: Run, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await nursery.aclose()
     monkeypatch.setattr(sys, "executable", "/no/such/program")
 
     error = await failure(run, "behave")
