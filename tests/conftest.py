@@ -1,5 +1,6 @@
 """Real PostgreSQL, real disk: one server per worker, one database and one store per test."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -32,8 +33,8 @@ from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings, options
 from media_analysis.storage.category import Category
 from tests.lock_order import SAYING, Recorder
-from tests.oracle import inspect
-from tests.reused import Connections, Pool, end_old_stems
+from tests.oracle import inspect_everything
+from tests.reused import CONNECTIONS, Pool, end_old_stems
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("ours", deadline=None)
@@ -59,7 +60,12 @@ EMPTYING = "; ".join(
 
 LOCKS = Recorder()
 LOCKS.start()
-CONNECTIONS = Connections()
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look only at what tests make: five thousand of them and all modules stay anyway."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -200,8 +206,7 @@ async def runtime(settings: Settings, database: str, pool: Pool, shared_nursery:
     ):
         yield opened
     await end_old_stems(shared_nursery)
-    async with CONNECTIONS.lend(database) as connection:
-        violations = await inspect(connection, settings.store_path, archives=settings.archive.base_path)
+    violations = await inspect_everything(database, settings.store_path, archives=settings.archive.base_path)
     assert not violations, "\n".join(violations)
 
 

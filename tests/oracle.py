@@ -19,6 +19,7 @@ from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
 from tests.copies import find_empty_shells, find_lost_originals
 from tests.legality import find_illegal_deletions, find_illegal_trash
+from tests.reused import CONNECTIONS
 
 Rows = list[asyncpg.Record]
 TABLES = (
@@ -92,22 +93,8 @@ async def inspect_everything(
 
     `acknowledged` maps the ids of files that were answered 201 to their SHA-256 in hexadecimal.
     """
-    connection = await asyncpg.connect(database)
-    try:
-        return await inspect(connection, root, acknowledged=acknowledged, archives=archives)
-    finally:
-        await connection.close()
-
-
-async def inspect(
-    connection: asyncpg.Connection,
-    root: Path,
-    *,
-    acknowledged: Mapping[str, str] | None = None,
-    archives: Path | None = None,
-) -> list[str]:
-    """Return what `inspect_everything` does, over a connection that is open."""
-    world = await look(connection, root, archives)
+    async with CONNECTIONS.lend(database) as connection:
+        world = await look(connection, root, archives)
     return [
         *_acknowledged_is_kept(world, acknowledged or {}),
         *_no_untracked_object(world),

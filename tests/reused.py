@@ -66,6 +66,9 @@ class Connections:
         self.url = self._loop = None
 
 
+CONNECTIONS: Final = Connections()
+
+
 @dataclass
 class Pool:
     """The pool of one database's services: with its connections, what is prepared on them and compiled for them."""
