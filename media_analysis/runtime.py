@@ -1,6 +1,6 @@
 """Opens everything a process works with, once, and closes it in reverse."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,7 +19,6 @@ from media_analysis.analysis.runs import RunService
 from media_analysis.archive.figures import FigureService
 from media_analysis.archive.suite import Archives
 from media_analysis.db.database import Database, open_database
-from media_analysis.db.embedded import embedded_server
 from media_analysis.db.health import require_safe_settings
 from media_analysis.db.instance import ensure_instance
 from media_analysis.db.migrations import require_schema
@@ -63,8 +62,6 @@ from media_analysis.settings import Settings, options
 from media_analysis.settings.policy import configured_policy
 from media_analysis.storage.disk import DiskStore
 from media_analysis.telemetry.metrics import Metrics
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -251,17 +248,6 @@ class Runtime:
     @cached_property
     def warnings(self) -> WarningService:
         return WarningService(self.db, self.settings.storage.monitoring.warn_before)
-
-
-@asynccontextmanager
-async def database_url(settings: Settings, *, report: Report, serves: bool = False) -> AsyncIterator[str]:
-    """Yield the URL of the configured server, or of the embedded one, run for the block; `serve` alone creates it."""
-    if settings.database.url is not None:
-        yield settings.database.url.get_secret_value()
-        return
-    directory = settings.data_dir.resolve() / "postgres"
-    async with embedded_server(directory, report=report, exclusive=serves, creates=serves) as server:
-        yield server.url
 
 
 @asynccontextmanager

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import make_url
 
 from media_analysis.errors import MarkerMismatch
-from media_analysis.runtime import Runtime, database_url, open_runtime
+from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings
 from media_analysis.settings.options import database_options
+from media_analysis.settings.postgres import database_url
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
 

@@ -41,7 +41,7 @@ def migrate(
 async def _migrate(settings: Settings, to: str, *, accepted: Sequence[str] | None) -> tuple[str, Sequence[str]]:
     """Migrate, or return what that would lose where it is not what was accepted; None accepts everything."""
     from media_analysis.db import downgrades, migrations
-    from media_analysis.runtime import database_url
+    from media_analysis.settings.postgres import database_url
 
     async with database_url(settings, report=report) as url:
         target = await downgrades.resolve_revision(url, to)

@@ -19,7 +19,8 @@ from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, bou
 from media_analysis.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from media_analysis.runtime import Report, Runtime
+    from media_analysis.db.embedded.progress import Report
+    from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
 
 ADMIN_TTL: Final = timedelta(days=3650)
@@ -77,8 +78,9 @@ class Service:
 async def running_service(settings: Settings, tell: Report = report) -> AsyncIterator[Service]:
     """Run database, scheduler and worker while the block does; what an embedded database lacks is migrated first."""
     from media_analysis.db.migrations import migrate
-    from media_analysis.runtime import database_url, open_runtime
+    from media_analysis.runtime import open_runtime
     from media_analysis.scheduler.timetable import running_scheduler
+    from media_analysis.settings.postgres import database_url
     from media_analysis.worker.archivist import running_archivist
 
     tell(f"data directory {settings.data_dir.resolve()}")

@@ -22,7 +22,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Runtime]:
 
     The policy in force stays, whatever the settings of this shell say: only `serve` puts its own in force.
     """
-    from media_analysis.runtime import database_url, open_runtime
+    from media_analysis.runtime import open_runtime
+    from media_analysis.settings.postgres import database_url
 
     async with (
         database_url(settings, report=report) as url,

@@ -53,7 +53,8 @@ def _listed(kinds: str | None) -> list[str]:
 async def _work(settings: Settings, kinds: list[str], exposed: tuple[str, int] | None) -> None:
     import asyncio
 
-    from media_analysis.runtime import database_url, open_runtime
+    from media_analysis.runtime import open_runtime
+    from media_analysis.settings.postgres import database_url
     from media_analysis.worker.service import WorkerOptions, running_worker
 
     options = WorkerOptions.of(settings, kinds)
