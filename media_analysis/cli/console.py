@@ -97,6 +97,10 @@ def load(
         file=chosen.file if narrate else None,
         file_style="console" if chosen.format == "console" else "json",
     )
+    if loaded.found is not None:
+        import structlog
+
+        structlog.get_logger().info("config.found", path=str(loaded.found))
     return loaded
 
 

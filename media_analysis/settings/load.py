@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from media_analysis.errors import InvalidSettings
-from media_analysis.settings.data_dir import data_dir_origin
+from media_analysis.settings.data_dir import data_dir_origin, default_data_dir
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, leaves, value_at
 from media_analysis.settings.places import place_problems
@@ -24,6 +24,8 @@ class LoadedSettings:
 
     settings: Settings
     origins: Mapping[str, str]
+    found: Path | None = None
+    """The YAML file that nobody named, but that lay where one is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,17 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     config: Path | None = None,
 ) -> LoadedSettings:
-    """Return the settings in force; `config` wins over MEDIA_ANALYSIS_CONFIG.
+    """Return the settings in force; `config` wins over MEDIA_ANALYSIS_CONFIG, and that over `config/config.yaml`.
+
+    The latter is looked for beside the data directory that the command line, the environment or the default names.
 
     Raises InvalidSettings with one line for every problem: which setting, where, what was given, what is allowed;
     and for every policy test that fails what was expected and what came out.
     """
     environ = os.environ if environ is None else environ
-    readings = (read_overrides(overrides or {}), read_environment(environ), _read_config(config, environ))
+    found = _find_config(overrides or {}, environ) if config is None and CONFIG_VARIABLE not in environ else None
+    file = _read_config(config, environ) if found is None else read_file(found, named_by="config.yaml (found)")
+    readings = (read_overrides(overrides or {}), read_environment(environ), file)
     given = {path: one for reading in reversed(readings) for path, one in reading.given.items()}
     settings, refusals = validate(readings, given)
     if settings is not None:
@@ -58,7 +64,7 @@ def load_settings(
     if settings is None or problems:
         raise InvalidSettings("\n".join(problems))
     origins = {path: given[path].origin if path in given else _default_origin(path) for path in leaves()}
-    return LoadedSettings(settings, MappingProxyType(origins))
+    return LoadedSettings(settings, MappingProxyType(origins), found)
 
 
 def effective(loaded: LoadedSettings) -> list[Row]:
@@ -75,6 +81,13 @@ def _row(loaded: LoadedSettings, path: str) -> Row:
     text = leaf.kind.show(value)
     shown = text if leaf.kind.secret and value is not None else value
     return Row(path, shown, text, loaded.origins[path], leaf.env)
+
+
+def _find_config(overrides: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:
+    """Return the `config/config.yaml` beside the data directory, where cleanup scripts keep theirs."""
+    data_dir = overrides.get("data_dir") or environ.get("MEDIA_ANALYSIS_DATA_DIR", "").strip() or default_data_dir()
+    path = Path(data_dir).absolute().parent / "config" / "config.yaml"
+    return path if path.is_file() else None
 
 
 def _read_config(config: Path | None, environ: Mapping[str, str]) -> Reading:

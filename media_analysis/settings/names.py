@@ -26,6 +26,8 @@ _PATH_ALIASES: Final = {
 RENAMED: Final = {"storage.monitoring.low_water_percent": "storage.disk.low_water_percent"}
 """What settings were called once: refused with the new name."""
 _SPELLINGS: Final = {"contact-sheets": "contact_sheets"}
+_TOP: Final = {"monitoring": "storage.monitoring"}
+"""Sections that a tree may also have at its top."""
 _SAME: Final = {"storage.monitoring.log_level": "logging.level"}
 _WORD_ALIASES: Final = {"quotas": "QUOTA", "owner_quotas": "OWNER_QUOTA", "schedules": "SCHEDULE", "logging": "LOG"}
 
@@ -62,7 +64,8 @@ def variables() -> Mapping[str, str]:
 
 def known_path(path: str) -> str:
     """Return the path of what a tree calls by one of its other names."""
-    spelled = ".".join(_SPELLINGS.get(word, word) for word in path.split("."))
+    top, *below = path.split(".")
+    spelled = ".".join(_SPELLINGS.get(word, word) for word in (_TOP.get(top, top), *below))
     return _SAME.get(spelled, spelled)
 
 

@@ -52,7 +52,9 @@ class _Document:
             self._take(loader, path, key, node)
 
     def _take(self, loader: yaml.SafeLoader, path: str, key: yaml.Node, node: yaml.Node) -> None:
-        if path in leaves():
+        if path in self._reading.given:
+            self._refuse(path, key, f"given twice, also at {self._reading.given[path].place}")
+        elif path in leaves():
             value = _constructed(loader, node)
             items = node.value if isinstance(node, yaml.SequenceNode) else ()
             places = tuple(self._place(item) for item in items)

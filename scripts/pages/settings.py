@@ -16,7 +16,8 @@ _HEAD: Final = """\
 Made from the code by `scripts/manual`; do not edit it here.
 
 Every setting has an environment variable and a place in a YAML file, named with `--config FILE` or
-`MEDIA_ANALYSIS_CONFIG`. The command line beats the environment, the environment beats the file, the file beats the
+`MEDIA_ANALYSIS_CONFIG`. Without either, `config/config.yaml` beside the data directory is taken if it is there, and
+the log says so at start. The command line beats the environment, the environment beats the file, the file beats the
 default. `media-analysis config` prints every setting with its value and where that came from. A value that is not
 allowed, or a name that is not known, refuses to start and says which, where and what is allowed.
 
