@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -27,6 +27,7 @@ from media_analysis.retention.removal.condemned import Haul
 from media_analysis.retention.removal.families import FileRemoval
 from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.retention.sorting import Sorted, sort_out
+from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
@@ -34,21 +35,6 @@ PURGE_SECONDS: Final = 10.0
 """How long somebody who deletes a hundred thousand files waits for their bytes to go; the rest goes by the outbox."""
 PURGERS: Final = 3
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Strategy:
-    """How long what goes stays restorable first: None deletes at once."""
-
-    sweeps: timedelta | None = None
-    requests: timedelta | None = None
-    on_demand: timedelta = timedelta(hours=24)
-    """For those who ask for the trash where requests delete at once, and what a restored file gets where nothing
-    else says how long it may live."""
-
-    def kept_for(self, *, soft: bool) -> timedelta | None:
-        """Return how long a file somebody deletes stays restorable; None is not at all."""
-        return self.on_demand if soft and self.requests is None else self.requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +62,7 @@ class Deleter:
     db: Database
     store: ObjectStore
     max_attempts: int
-    strategy: Strategy = Strategy()
+    strategy: Strategy = field(default_factory=Strategy)
 
     @retried
     async def claim(

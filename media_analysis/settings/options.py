@@ -14,13 +14,13 @@ from media_analysis.db.database import Database, DatabaseOptions
 from media_analysis.files.bodies import Pace
 from media_analysis.files.uploads import UploadLimits
 from media_analysis.media.options import Limits
-from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.explain.archival import ArchivalTerms
 from media_analysis.retention.explain.explanation import NextTick
 from media_analysis.retention.guard.breaker import BreakerLimits
 from media_analysis.retention.guard.clock import ClockLimits
 from media_analysis.retention.notices.webhook import Webhook
 from media_analysis.retention.pressure.levels import DiskMarks
+from media_analysis.retention.strategy import Strategy
 from media_analysis.retention.sweep import SweepOptions
 from media_analysis.settings.cron import cron_trigger
 from media_analysis.settings.model import Settings

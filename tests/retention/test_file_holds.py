@@ -18,8 +18,8 @@ from media_analysis.errors import (
 )
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FOREVER
-from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.holds import HoldRequest
+from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
 from tests.conftest import StoreFile
 from tests.files.conftest import registration

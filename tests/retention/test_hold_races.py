@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 
 from media_analysis.errors import DatabaseUnavailable, FileGone
-from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.protection import Hold
+from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.files.conftest import objects

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.policies import adopt_configured
 from media_analysis.retention.policy import CategoryRules, Policy
 from media_analysis.retention.preview import Change, Impact, PolicyService, Preview
+from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch

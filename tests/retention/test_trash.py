@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from media_analysis.errors import FileGone, FileHeld
-from media_analysis.retention.deletion import Strategy
+from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch

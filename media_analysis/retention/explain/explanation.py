@@ -9,13 +9,13 @@ from uuid import UUID
 
 from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
 from media_analysis.jobs.models import AnalysisJob
-from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import BuriedFile, LivingFile
 from media_analysis.retention.explain.standing import Loser, Standing, find_end, list_losers, list_protections
 from media_analysis.retention.explain.timeline import Moment, find_purged
 from media_analysis.retention.models import Pause
 from media_analysis.retention.policy import CategoryRules, decide
+from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import SCRATCH, Category
 
 NextTick = Callable[[str, datetime], datetime | None]

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.files.models import CATEGORY, FILE_STATE, FOREVER, FileState, MediaFile
 from media_analysis.jobs.models import AnalysisJob
-from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.explain.archival import ArchivalTerms, RunArchival, explain_archival
 from media_analysis.retention.explain.explanation import (
     Barrier,
@@ -30,6 +29,7 @@ from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.models import Pause
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
+from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import Category
 
 # When each falls due, as `find_end` says of one; infinity is a hold until it is released.

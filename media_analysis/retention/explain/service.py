@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.errors import FileNotFound
 from media_analysis.jobs.queries import get_job, list_users
-from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.explain.archival import ArchivalTerms, find_archiving
 from media_analysis.retention.explain.archived import explain_archived, get_copy
 from media_analysis.retention.explain.explanation import (
@@ -37,6 +36,7 @@ from media_analysis.retention.explain.timeline import tell_buried, tell_living
 from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
+from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import Category
 
 

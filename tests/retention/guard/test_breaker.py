@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from media_analysis.retention.deletion import Strategy
 from media_analysis.retention.guard.clock import ClockService
 from media_analysis.retention.models import Pause, PauseCause, SweepStatus
+from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
