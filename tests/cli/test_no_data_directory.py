@@ -46,6 +46,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "session create": ("--owner", "alice"),
     "session revoke": (ID,),
     "purge retry": ("--all",),
+    "records export": ("audit",),
 }
 WITHOUT_DATA = {"serve", "demo", "config", "doctor"}
 """`serve` and `demo` make a data directory, `config` looks at none, and `doctor` says what is wrong with it."""
