@@ -168,6 +168,14 @@ MUTANTS = (
         ("tests/retention/guard/test_breaker.py",),
     ),
     Mutant(
+        "no share is too much for the breaker of evictions",
+        13,
+        "retention/guard/evictions.py",
+        "            return False\n",
+        "            pass\n",
+        ("tests/retention/guard/test_evictions.py",),
+    ),
+    Mutant(
         "a clock that went back is trusted",
         14,
         "retention/guard/clock.py",
