@@ -66,6 +66,7 @@ class AnalysisJob(Base):
             "id",
             postgresql_where=text(f"completed_at IS NOT NULL AND {_ACTIVE}"),
         ),
+        Index("ix_analysis_jobs_deleted", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_analysis_jobs_trash", "restorable_until", postgresql_where=text("restorable_until IS NOT NULL")),
     )
 

@@ -107,6 +107,13 @@ _STONE_IS_FREE: Final = """
     AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.file_id = record.id)
     AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.archive_id = record.id)
 """
+# With its time in the trash over, and nothing of it left that would name it.
+_JOB_IS_FREE: Final = """
+    restorable_until IS NULL
+    AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.job_id = record.id)
+    AND NOT EXISTS (SELECT FROM analysis_results AS result WHERE result.job_id = record.id)
+    AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.job_id = record.id)
+"""
 # The latest word on policies says which files are still dated by an earlier one.
 _EVENT_IS_FREE: Final = """
     CASE WHEN file_id IS NOT NULL THEN
@@ -152,6 +159,7 @@ KINDS: Final = (
     _taken("queue_log", "queue.pgqueuer_log", "created", life="queue_log"),
     _walked("purges", "purges", "confirmed_at"),
     _walked("tombstones", "tombstones", "deleted_at", free=_STONE_IS_FREE, by="deleted_at"),
+    _walked("deleted_jobs", "analysis_jobs", "deleted_at", life="jobs", free=_JOB_IS_FREE, by="deleted_at"),
     _walked(
         "jobs",
         "job_audit",

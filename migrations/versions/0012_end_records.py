@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_record_ends")),
     )
     op.create_index("ix_job_audit_deleted_at", "job_audit", ["deleted_at", "job_id"])
+    deleted = sa.text("deleted_at IS NOT NULL")
+    op.create_index("ix_analysis_jobs_deleted", "analysis_jobs", ["deleted_at", "id"], postgresql_where=deleted)
     op.create_index("ix_audit_events_policy", "audit_events", ["id"], postgresql_where=POLICY)
     refuse_changes(but=ENDING)
 
@@ -41,5 +43,6 @@ def refuse_changes(*, but: str = "") -> None:
 def downgrade() -> None:
     refuse_changes()
     op.drop_index("ix_audit_events_policy", table_name="audit_events")
+    op.drop_index("ix_analysis_jobs_deleted", table_name="analysis_jobs")
     op.drop_index("ix_job_audit_deleted_at", table_name="job_audit")
     op.drop_table("record_ends")

@@ -61,7 +61,7 @@ async def run_retention(options: argparse.Namespace, directory: Path) -> dict[st
 async def run_records(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     print(f"records: bytes per 1,000 operations, and ending some of {options.tombstones:,}")
     async with stage.open_stage(directory / "a") as opened:
-        return await records.records(opened, planted=options.tombstones)
+        return await records.records(opened, operations=options.operations, planted=options.tombstones)
 
 
 async def run_analyze(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -123,6 +123,7 @@ def parse() -> argparse.Namespace:
     retaining.add_argument("--files", type=int, default=1_000_000)
     retaining.add_argument("--repeats", type=int, default=20, help="how often each question is asked")
     recording = benches.add_parser("records", help=records.__doc__)
+    recording.add_argument("--operations", type=int, default=1_000, help="how many of each kind")
     recording.add_argument("--tombstones", type=int, default=1_000_000)
     analysing = benches.add_parser("analyze", help=analyze.__doc__)
     analysing.add_argument("--video-seconds", type=int, default=60)

@@ -16,7 +16,6 @@ from media_analysis.retention.records import SweepRequest
 from media_analysis.storage.category import Category
 from scripts.benchmarks.stage import Stage
 
-OPERATIONS: Final = 1_000
 YEARS: Final = timedelta(days=5_000)
 SIZES: Final = """
     SELECT relname, pg_total_relation_size(oid) FROM pg_class
@@ -36,11 +35,11 @@ BARE: Final = """
 """
 
 
-async def records(stage: Stage, *, planted: int) -> dict[str, Any]:
-    """Do 1,000 of each operation and say by how much each table grew; then end some of very many tombstones."""
+async def records(stage: Stage, *, operations: int, planted: int) -> dict[str, Any]:
+    """Do each operation so often and say by how much each table grew per 1,000; then end a part of the tombstones."""
     pool = await asyncpg.create_pool(stage.url, min_size=1, max_size=1)
     try:
-        grown = {name: await _grown(pool, work) for name, work in _operations(stage).items()}
+        grown = {name: await _grown(pool, work, operations) for name, work in _operations(stage, operations).items()}
         await pool.execute(PLANT, planted, timeout=3_600)
         await pool.execute("VACUUM ANALYZE tombstones", timeout=3_600)
         return {"bytes_per_1000": grown, "ending": await _ending(stage, pool, planted)}
@@ -48,12 +47,12 @@ async def records(stage: Stage, *, planted: int) -> dict[str, Any]:
         await pool.close()
 
 
-def _operations(stage: Stage) -> dict[str, Any]:
+def _operations(stage: Stage, operations: int) -> dict[str, Any]:
     runtime = stage.runtime
     uploaded: list[Any] = []
 
     async def upload() -> None:
-        for number in range(OPERATIONS):
+        for number in range(operations):
             asked = Upload(
                 owner="owner", category=Category.UPLOADS, filename="film.mp4", idempotency_key=f"key-{number}"
             )
@@ -64,7 +63,7 @@ def _operations(stage: Stage) -> dict[str, Any]:
             await runtime.deleter.delete(file.id, owner="owner", requested_by="owner", reason="not needed any more")
 
     async def create_job() -> None:
-        for number in range(OPERATIONS):
+        for number in range(operations):
             asked = NewJob(
                 owner="owner",
                 name=f"job {number}",
@@ -75,7 +74,7 @@ def _operations(stage: Stage) -> dict[str, Any]:
             await runtime.control.create(asked)
 
     async def sweep() -> None:
-        for _ in range(OPERATIONS):
+        for _ in range(operations):
             request = SweepRequest(trigger=SweepTrigger.CLI, requested_by="bench", only_pending=True)
             await runtime.sweeps.run(request)
 
@@ -86,11 +85,12 @@ async def _body() -> AsyncIterator[bytes]:
     yield b"a film"
 
 
-async def _grown(pool: asyncpg.Pool, work: Any) -> dict[str, int]:
+async def _grown(pool: asyncpg.Pool, work: Any, operations: int) -> dict[str, int]:
     before = {row[0]: row[1] for row in await pool.fetch(SIZES)}
     await work()
     after = {row[0]: row[1] for row in await pool.fetch(SIZES)}
-    return {table: size - before[table] for table, size in sorted(after.items()) if size > before[table]}
+    grown = {table: size - before[table] for table, size in sorted(after.items())}
+    return {table: size * 1_000 // operations for table, size in grown.items() if size}
 
 
 async def _ending(stage: Stage, pool: asyncpg.Pool, planted: int) -> dict[str, Any]:

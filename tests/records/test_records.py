@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from media_analysis.analysis.control import NewJob
 from media_analysis.errors import DeletionPaused
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
@@ -96,6 +97,41 @@ async def test_what_still_has_to_go_keeps_its_entry_and_its_tombstone(
 
     assert (told, await count(database, "tombstones")) == ({"audit": 1}, 1), "that of the pause"
     assert (runtime.store.root / file.key).exists()
+
+
+async def test_a_tombstone_stays_while_an_archive_has_its_file(
+    runtime: Runtime, deleted: MediaFile, database: str
+) -> None:
+    job = await runtime.control.create(NewJob(owner="alice", name="n", kind="external", source_file_ids=()))
+    await execute(
+        database,
+        "INSERT INTO archived_files (file_id, archive_id, job_id, owner, name, category, filename, media_type,"
+        " size_bytes, sha256, created_at, stored_at, expiry_explicit, frame_offset, skip_bytes)"
+        f" SELECT id, id, '{job.id}', owner, 'n', category, filename, media_type, size_bytes, sha256, created_at,"
+        " created_at, false, 0, 0 FROM tombstones",
+    )
+
+    needed = await ended(runtime, 5_000)
+    await execute(database, "DELETE FROM archived_files")
+    free = await ended(runtime, 5_000)
+
+    assert (needed, free) == ({"purges": 1}, {"tombstones": 1, "audit": 1})
+
+
+async def test_a_deleted_job_is_410_while_its_summary_lives_and_404_from_then_on(
+    client: Client, runtime: Runtime
+) -> None:
+    job = await runtime.control.create(NewJob(owner="alice", name="n", kind="external", source_file_ids=()))
+    answer = await client.request("DELETE", f"/api/v1/jobs/{job.id}", by="admin", params={"strategy": "hard"})
+    assert answer.status_code == 200, answer.text
+
+    early = await ended(runtime, 399)
+    gone = (await client.request("GET", f"/api/v1/jobs/{job.id}")).status_code
+    late = await ended(runtime, 401)
+
+    assert (early, gone) == ({}, 410)
+    assert late == {"deleted_jobs": 1, "jobs": 1, "audit": 1}
+    assert (await client.request("GET", f"/api/v1/jobs/{job.id}")).status_code == 404
 
 
 async def test_records_end_in_batches_by_two_services_at_once(
