@@ -45,6 +45,7 @@ CHANGES = {
         "POST", "/api/v1/sessions", b"carol", 201, {"owner": "carol", "ttl_seconds": 60}, by="admin"
     ),
     "pause": Change("POST", "/api/v1/storage/pauses", b"backup", 201, {"reason": "backup"}, by="admin"),
+    "plan": Change("POST", "/api/v1/storage/plans", b"INSERT INTO plans", 201, {}, by="admin"),
 }
 
 
