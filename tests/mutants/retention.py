@@ -66,7 +66,7 @@ MUTANTS = (
         "retention/restoring.py",
         '"trash_sweep_id = :sweep_id"',
         '"(trash_sweep_id = :sweep_id OR trash_sweep_id IS NOT NULL)"',
-        ("tests/retention/test_undo.py", MACHINE),
+        ("tests/retention/test_undo.py",),
     ),
     Mutant(
         "a plan takes files that changed",
