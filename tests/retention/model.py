@@ -162,11 +162,12 @@ class Model:
         missing = used + size - rules.quota if size else 0
         if missing <= 0:
             return None
-        target = used - missing if rules.low is None else min(used - missing, rules.low)
-        gone = self.choose(category, used - target, asking=owner, size=size)
+        gone = self.choose(category, missing, asking=owner, size=size)
         if size > rules.quota or sum(file.size for file in gone) < missing:
             return QuotaReached
         self.evict(gone)
+        if rules.low is not None:
+            self.evict(self.choose(category, self.used(category) - rules.low, asking=owner, size=size))
         return None
 
     # What people ask for.

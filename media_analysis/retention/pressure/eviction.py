@@ -100,6 +100,10 @@ OF_OWNERS: Final = {(stage, lock): text(_of_owners(stage, lock=lock)) for stage 
 """The queries of a queue, by (stage, with row locks): of everybody, and of some owners, each from its own place."""
 
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.pressure', 0))")
+_TAKE_TURN_OF_CATEGORY = text("""
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('media-analysis.pressure', 0)),
+        pg_advisory_xact_lock(hashtextextended('media-analysis.pressure:' || :category, 0))
+""")
 
 # A date may have been looked at too early; what still protects the file moves it on.
 _FREES_AT = text("""
@@ -166,12 +170,15 @@ def _candidate(facts: Sequence[Any]) -> Candidate:
     return Candidate(facts[0], facts[1], facts[2], DueFile._make(facts[3:]))
 
 
-async def take_turn(session: AsyncSession) -> None:
-    """Wait until no other process evicts, for as long as the transaction lasts.
+async def take_turn(session: AsyncSession, category: Category | None) -> None:
+    """Wait until no other process evicts from a category, for as long as the transaction lasts; None is from any.
 
     Two that measured at the same moment would together evict twice of what is wanted.
     """
-    await session.execute(_TAKE_TURN)
+    if category is None:
+        await session.execute(_TAKE_TURN)
+    else:
+        await session.execute(_TAKE_TURN_OF_CATEGORY, {"category": category.value})
 
 
 async def find_space_freed(

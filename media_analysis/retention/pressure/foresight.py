@@ -65,7 +65,22 @@ async def foresee(
             return
 
 
-async def could_free(
+class Freeing(NamedTuple):
+    """What would go to free some bytes: how many files in all, and what of it by pressure, rather than as trash."""
+
+    files: int
+    evicted: Amount
+
+    def plus(self, other: "Freeing") -> "Freeing":
+        """Return both together."""
+        evicted = Amount(self.evicted.files + other.evicted.files, self.evicted.size_bytes + other.evicted.size_bytes)
+        return Freeing(self.files + other.files, evicted)
+
+
+NONE: Final = Freeing(0, NOTHING)
+
+
+async def find_freeing(
     session: AsyncSession,
     categories: Sequence[Category],
     policy: Policy,
@@ -74,8 +89,8 @@ async def could_free(
     now: datetime,
     wish: Wish,
     only_owner: bool = False,
-) -> bool:
-    """Say whether so many bytes could be evicted for a wish."""
+) -> Freeing | None:
+    """Return what would go to free so many bytes for a wish; None if they could not be freed."""
     content = await sum_content(session, categories)
     most_bytes = sum(
         content[category].trash.size_bytes
@@ -83,15 +98,18 @@ async def could_free(
         for category in categories
     )
     if most_bytes < enough_bytes:
-        return False
-    found_bytes = 0
+        return None
+    found_bytes, files, evicted = 0, 0, NOTHING
     foreseen = foresee(session, categories, policy, now=now, blocked=Blocked(), wish=wish, only_owner=only_owner)
     async with aclosing(foreseen) as evictions:
         async for eviction in evictions:
-            found_bytes += eviction.candidate.file.size_bytes
+            size_bytes = eviction.candidate.file.size_bytes
+            found_bytes, files = found_bytes + size_bytes, files + 1
+            if eviction.rule is RetentionRule.PRESSURE:
+                evicted = Amount(evicted.files + 1, evicted.size_bytes + size_bytes)
             if found_bytes >= enough_bytes:
-                return True
-    return False
+                return Freeing(files, evicted)
+    return None
 
 
 @dataclass

@@ -52,11 +52,11 @@ class CategoryLevel:
         quota_bytes = self.rules.quota_bytes
         return 0 if quota_bytes is None else max(0, self.used_bytes + needed_bytes - quota_bytes)
 
-    def target_bytes(self, needed_bytes: int) -> int:
-        """Return the level at which so many bytes fit: the low-water mark, lest every upload evicts, or below it."""
-        fitting_bytes = self.used_bytes - self.missing_bytes(needed_bytes)
-        evicted = self.rules.eviction_priority is not None
-        return min(fitting_bytes, self.low_water_bytes) if evicted else fitting_bytes
+    def beyond_bytes(self, stored_bytes: int) -> int:
+        """Return what goes once an upload of so many bytes had to have room made, lest every upload evicts."""
+        if self.rules.eviction_priority is None:
+            return 0
+        return max(0, self.used_bytes - stored_bytes - self.low_water_bytes)
 
 
 @dataclass(frozen=True, slots=True)

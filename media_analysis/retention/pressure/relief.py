@@ -42,6 +42,8 @@ class Relief:
     outcome: Outcome
     wish: Wish | None = None
     """For whose upload it is."""
+    asks: bool = True
+    """Whether somebody is asked to confirm what is more than the breaker allows; otherwise it just stays."""
     taken_bytes: int = 0
     reached: bool = False
     """Whether nothing is missing any more, whoever deleted it."""
@@ -87,6 +89,10 @@ class Batch:
     tripped: bool = False
     """Whether the next file is more than the breaker allows."""
 
+    @property
+    def files(self) -> int:
+        return sum(map(len, self.buried.values()))
+
     def add(self, rule: RetentionRule, file: DueFile) -> None:
         self.buried.setdefault(rule, []).append(file)
         self.size_bytes += file.size_bytes
@@ -130,7 +136,7 @@ class Evictor:
             batch, claims = await self._claim(queue, relief)
             for claim in claims:
                 relief.count(await self.deleter.purge(claim))
-        if batch.tripped:
+        if batch.tripped and relief.asks:
             relief.report.paused[source.category] = await self._trip(source.category, relief)
 
     async def _trip(self, category: Category, relief: Relief) -> str:
@@ -149,7 +155,7 @@ class Evictor:
         category, now = queue.source.category, relief.order.now
         await self.store.require_marker()
         async with self.db.transaction() as session:
-            await take_turn(session)
+            await take_turn(session, relief.goal.scope.category)
             await require_running(session, category, evicting=True)
             enough_bytes = min(relief.remaining_bytes, await relief.goal.missing(session))
             if enough_bytes <= 0:

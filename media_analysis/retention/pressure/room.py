@@ -1,19 +1,18 @@
 """Room in a quota: made in the transaction that stores an upload, for whole bytes, all of it or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import OwnerQuotaReached, QuotaPassed, QuotaReached
+from media_analysis.errors import QuotaPassed, QuotaReached
 from media_analysis.failpoints import failpoint
-from media_analysis.files import ledger
-from media_analysis.files.ledger import Account
-from media_analysis.files.room import Closing
+from media_analysis.files.room import ROOM_ATTEMPTS, Closing
 from media_analysis.files.settlement import Moved, require_fitting
 from media_analysis.retention.burial import Claim, Order
 from media_analysis.retention.guard.evictions import Allowance, EvictionBreaker
@@ -22,85 +21,18 @@ from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.pressure.eviction import eviction_order, find_space_freed, take_turn
 from media_analysis.retention.pressure.fairness import FairQueue, Holdings, Wish, read_holdings
-from media_analysis.retention.pressure.foresight import could_free, foresee_relief
-from media_analysis.retention.pressure.levels import CategoryLevel, get_used_bytes
+from media_analysis.retention.pressure.foresight import MOST_ROWS, NONE, Freeing, foresee_relief
 from media_analysis.retention.pressure.outcome import Blocked, Outcome, Scope
-from media_analysis.retention.pressure.relief import choose
+from media_analysis.retention.pressure.relief import BATCH, choose
 from media_analysis.retention.pressure.request import Occasion
+from media_analysis.retention.pressure.shortage import Shortage, find_needed, find_shortage
 from media_analysis.retention.records import SweepReport, add_sweep
 from media_analysis.retention.removal.archive_expiry import bury_with_runs
 from media_analysis.storage.store import ObjectStore
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Shortage:
-    """What is missing for a wish: of the category's quota, and of its owner's."""
-
-    level: CategoryLevel
-    wish: Wish
-    owned_bytes: int
-
-    @property
-    def of_category(self) -> int:
-        return self.level.missing_bytes(self.wish.size_bytes)
-
-    @property
-    def of_owner(self) -> int:
-        quota_bytes = self.level.rules.owner_quota_bytes
-        return 0 if quota_bytes is None else max(0, self.owned_bytes + self.wish.size_bytes - quota_bytes)
-
-    @property
-    def wanted_bytes(self) -> int:
-        """What goes of the category at once, lest every upload evicts."""
-        return self.level.used_bytes - self.level.target_bytes(self.wish.size_bytes)
-
-    @property
-    def exists(self) -> bool:
-        return self.of_category > 0 or self.of_owner > 0
-
-    @property
-    def is_for_ever(self) -> bool:
-        """Whether it would not fit either if nothing else was there."""
-        quotas = (self.level.rules.quota_bytes, self.level.rules.owner_quota_bytes)
-        return any(quota_bytes is not None and self.wish.size_bytes > quota_bytes for quota_bytes in quotas)
-
-    def refusal(self, space_frees_at: datetime | None, *, paused: str | None) -> QuotaReached:
-        """Return what the caller is told."""
-        rules, of_owner = self.level.rules, self.of_owner > 0
-        kind = OwnerQuotaReached if of_owner else QuotaReached
-        return kind(
-            self.level.category.value,
-            quota_bytes=(rules.owner_quota_bytes if of_owner else rules.quota_bytes) or 0,
-            used_bytes=self.owned_bytes if of_owner else self.level.used_bytes,
-            needed_bytes=self.wish.size_bytes,
-            missing_bytes=self.of_owner if of_owner else self.of_category,
-            space_frees_at=space_frees_at,
-            paused=paused,
-        )
-
-
-async def find_shortage(session: AsyncSession, policy: Policy, wish: Wish) -> Shortage:
-    """Return what is missing for a wish as things are."""
-    owner, category = wish.account
-    level = CategoryLevel(category, policy.of(category), await get_used_bytes(session, category))
-    return Shortage(level, wish, await ledger.get_held_bytes(session, Account(owner, category)))
-
-
-async def within_reach(session: AsyncSession, policy: Policy, shortage: Shortage, *, now: datetime) -> bool:
-    """Say whether what is missing could be evicted."""
-    if shortage.is_for_ever:
-        return False
-    category, wish = shortage.level.category, shortage.wish
-    missing = ((shortage.of_owner, True), (shortage.of_category, False))
-    return all(
-        [
-            await could_free(session, (category,), policy, size_bytes, now=now, wish=wish, only_owner=only_owner)
-            for size_bytes, only_owner in missing
-            if size_bytes > 0
-        ]
-    )
+MOST_AT_ONCE: Final = 5_000
+"""How many files go in one transaction: about a second's worth, well inside the deadline of five."""
 
 
 @dataclass
@@ -113,14 +45,6 @@ class Made(Generic[Value]):
     claims: Sequence[Claim] = ()
 
 
-class _OutOfReach(Exception):
-    """Rolls a transaction back that would find no room."""
-
-    def __init__(self, shortage: Shortage) -> None:
-        super().__init__()
-        self.shortage = shortage
-
-
 class _Tripped(Exception):
     """Rolls a transaction back that would evict more than the breaker allows."""
 
@@ -131,7 +55,12 @@ class _Tripped(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class RoomService:
-    """Stores whole bytes together with the evictions that let them fit."""
+    """Stores whole bytes together with the evictions that let them fit: just what is missing, and all or nothing.
+
+    Only where that is more files than one transaction takes, the first of them go in transactions of their own. Each
+    follows a proof that the whole wish can be granted, and asks the breaker for all of it; so they are what the closing
+    transaction would have taken, and but for a crash, or a hold that comes in between, the upload is stored.
+    """
 
     db: Database
     store: ObjectStore
@@ -140,33 +69,47 @@ class RoomService:
     trash: timedelta | None
     """How long what falls due keeps its bytes."""
 
-    async def require_reach(self, wish: Wish, *, now: datetime) -> None:
-        """Return if a wish could be granted, by eviction if need be; nothing goes.
+    async def require_reach(self, wish: Wish, *, now: datetime) -> Freeing:
+        """Return what would go if a wish was granted now; nothing goes, and nobody waits for it.
 
         Raises:
-            QuotaReached: it could not.
+            QuotaReached: it could not be granted.
 
         """
         async with self.db.read_only() as session:
             policy = await require_policy(session)
             shortage = await find_shortage(session, policy, wish)
-            reachable = not shortage.exists or await self._within_reach(session, policy, shortage, now=now)
-        if not reachable:
+            if not shortage.exists:
+                return NONE
+            needed = await find_needed(session, policy, shortage, now=now) if self.evicts else None
+        if needed is None:
             raise await self._refusal(shortage, now=now)
+        return needed
 
-    async def close(self, wish: Wish, closing: Closing[Value], occasion: Occasion) -> Made[Value]:
-        """Run `closing` with the evictions it needs, in one transaction.
+    async def make(
+        self, wish: Wish, closing: Closing[Value], occasion: Occasion, finish: Callable[[Made[Any]], Awaitable[None]]
+    ) -> Made[Value]:
+        """Run `closing` with the evictions it needs; what had to go before it is handed to `finish` at once.
 
         Raises:
-            QuotaReached: what may go is not enough; nothing went.
-            QuotaPassed: others took the room at the same moment; nothing went, and trying again may help.
+            QuotaReached: what may go is not enough, or more than the breaker allows; nothing went.
+            QuotaPassed: others took the room time and again.
 
         """
+        for _ in range(ROOM_ATTEMPTS):
+            try:
+                # Looked at first, and not in the turn: an upload that cannot be granted keeps nobody waiting.
+                while (needed := await self.require_reach(wish, now=occasion.now)).files > MOST_AT_ONCE:
+                    await finish(await self._or_trip(partial(self._clear, wish, needed, occasion), occasion))
+                return await self._or_trip(partial(self._close, wish, closing, occasion), occasion)
+            except QuotaPassed:
+                continue  # others were faster
+        raise QuotaPassed(wish.account.category, wish.size_bytes)
+
+    async def _or_trip(self, make: Callable[[], Awaitable[Made[Value]]], occasion: Occasion) -> Made[Value]:
         await self.store.require_marker()
         try:
-            return await self._close(wish, closing, occasion)
-        except _OutOfReach as found:
-            raise await self._refusal(found.shortage, now=occasion.now) from None
+            return await self.db.retry(make)
         except _Tripped as tripped:
             await self._trip(tripped.shortage, now=occasion.now)
             raise await self._refusal(tripped.shortage, now=occasion.now) from None
@@ -174,7 +117,7 @@ class RoomService:
     async def _trip(self, shortage: Shortage, *, now: datetime) -> None:
         category, wish = shortage.level.category, shortage.wish
         only_owner = not shortage.of_category
-        wanted_bytes = shortage.of_owner if only_owner else shortage.wanted_bytes
+        wanted_bytes = shortage.of_owner if only_owner else shortage.of_category
         async with self.db.read_only() as session:
             policy = await require_policy(session)
             wanted = await foresee_relief(
@@ -183,28 +126,60 @@ class RoomService:
         await self.breaker.trip(category, wanted.of(category))
 
     @retried
+    async def _clear(self, wish: Wish, needed: Freeing, occasion: Occasion) -> Made[None]:
+        """Evict the first `MOST_AT_ONCE` of the files that a wish needs."""
+        async with self.db.transaction() as session:
+            await take_turn(session, wish.account.category)
+            policy = await require_policy(session)
+            shortage = await find_shortage(session, policy, wish)
+            if not shortage.exists:
+                return Made(None)
+            report = await self._begin(session, policy, shortage, occasion)
+            eviction = await self._begin_eviction(session, policy, shortage, report, occasion)
+            if eviction.allowance is not None and not eviction.allowance.covers(needed.evicted):
+                raise _Tripped(shortage)
+            await eviction.run()
+            if not eviction.files:
+                raise QuotaPassed(wish.account.category, wish.size_bytes)
+            await require_fitting(session, eviction.freed)
+            failpoint("evict.claiming")
+        failpoint("evict.claimed")
+        return Made(None, eviction.outcome(report), report, eviction.claims)
+
+    @retried
     async def _close(self, wish: Wish, closing: Closing[Value], occasion: Occasion) -> Made[Value]:
         async with self.db.transaction() as session:
-            await take_turn(session)
+            await take_turn(session, wish.account.category)
             policy = await require_policy(session)
             shortage = await find_shortage(session, policy, wish)
             report = await self._begin(session, policy, shortage, occasion) if shortage.exists else None
             value, moved = await closing(session)
-            # After a COMMIT whose answer was lost nothing moves any more, and nothing has to go.
             if report is None:
                 await require_fitting(session, moved)
                 return Made(value)
-            if not moved:
+            # After a COMMIT whose answer was lost nothing moves any more, and nothing has to go.
+            if not any(any(movement) for _, movement in moved):
                 return Made(value, Outcome(Scope(wish.account.category), sweep_id=report.id), report)
-            if not await self._within_reach(session, policy, shortage, now=occasion.now):
-                raise _OutOfReach(shortage)
-            order = occasion.order(Scope(wish.account.category), report, policy)
-            eviction = Eviction(session, self.breaker, policy, shortage, order)
+            eviction = await self._begin_eviction(session, policy, shortage, report, occasion)
             await eviction.run()
+            if not eviction.is_enough:
+                raise _Tripped(shortage) if eviction.tripped else QuotaPassed(wish.account.category, wish.size_bytes)
             await require_fitting(session, [*moved, *eviction.freed])
             failpoint("evict.claiming")
         failpoint("evict.claimed")
         return Made(value, eviction.outcome(report), report, eviction.claims)
+
+    async def _begin_eviction(
+        self, session: AsyncSession, policy: Policy, shortage: Shortage, report: SweepReport, occasion: Occasion
+    ) -> "Eviction":
+        """Return the evictions of a transaction, unless nothing may go any more: then the next look at it says why."""
+        category, wish = shortage.level.category, shortage.wish
+        if not self.evicts or await find_pause(session, category, evicting=True) is not None:
+            raise QuotaPassed(category, wish.size_bytes)
+        order = occasion.order(Scope(category), report, policy)
+        holdings = await read_holdings(session, (category,), wish)
+        allowance = await self.breaker.read_allowance(session, category, shortage.level.rules, now=order.now)
+        return Eviction(session, policy, shortage, order, holdings, allowance)
 
     async def _begin(
         self, session: AsyncSession, policy: Policy, shortage: Shortage, occasion: Occasion
@@ -216,9 +191,6 @@ class RoomService:
         )
         await add_sweep(session, report, occasion.request_room(category))
         return report
-
-    async def _within_reach(self, session: AsyncSession, policy: Policy, shortage: Shortage, *, now: datetime) -> bool:
-        return self.evicts and await within_reach(session, policy, shortage, now=now)
 
     async def _refusal(self, shortage: Shortage, *, now: datetime) -> QuotaReached:
         if shortage.is_for_ever:
@@ -236,47 +208,35 @@ class Eviction:
     """The evictions of one transaction: what an owner's quota needs from that owner, then what the category needs."""
 
     session: AsyncSession
-    breaker: EvictionBreaker
     policy: Policy
     shortage: Shortage
     order: Order
-    allowance: Allowance | None = None
+    holdings: Holdings
+    allowance: Allowance | None
     tripped: bool = False
     claims: list[Claim] = field(default_factory=list)
     freed: list[Moved] = field(default_factory=list)
     blocked: Blocked = field(default_factory=Blocked)
     size_bytes: int = 0
-    holdings: Holdings = field(default_factory=lambda: Holdings({}, {}))
+    files: int = 0
+    looked: int = 0
 
     def outcome(self, report: SweepReport) -> Outcome:
         scope = Scope(self.shortage.level.category)
         return Outcome(scope, wanted_bytes=self.size_bytes, blocked=self.blocked, sweep_id=report.id)
 
+    @property
+    def is_enough(self) -> bool:
+        return self.size_bytes >= max(self.shortage.of_owner, self.shortage.of_category)
+
     async def run(self) -> None:
-        """Take what is wanted.
-
-        Raises:
-            QuotaPassed: it was no longer there to be taken.
-
-        """
-        shortage, level, wish = self.shortage, self.shortage.level, self.shortage.wish
-        self.holdings = await read_holdings(self.session, (level.category,), wish)
-        self.allowance = await self.breaker.read_allowance(
-            self.session, level.category, level.rules, now=self.order.now
-        )
-        await self._take(shortage.of_owner, only_owner=True)
-        if shortage.of_category > self.size_bytes:
-            await self._take(shortage.wanted_bytes, only_owner=False)
-        if self.size_bytes < max(shortage.of_owner, shortage.of_category):
-            if self.tripped:
-                raise _Tripped(shortage)
-            raise QuotaPassed(level.category, wish.size_bytes)
+        """Take what is missing, as far as one transaction goes."""
+        await self._take(self.shortage.of_owner, only_owner=True)
+        await self._take(self.shortage.of_category, only_owner=False)
 
     async def _take(self, wanted_bytes: int, *, only_owner: bool) -> None:
         category = self.shortage.level.category
         rules, wish = self.policy.of(category), self.shortage.wish
-        if wanted_bytes <= self.size_bytes:
-            return
         for source in eviction_order(self.policy, (category,)):
             queue = FairQueue(source, rules, wish, only_owner)
             queue.begin(self.holdings)
@@ -284,13 +244,21 @@ class Eviction:
 
     async def _drain(self, queue: FairQueue, wanted_bytes: int) -> None:
         more = True
-        while more and self.size_bytes < wanted_bytes:
+        while more and self.size_bytes < wanted_bytes and self.files < MOST_AT_ONCE and self.looked < MOST_ROWS:
             missing_bytes = wanted_bytes - self.size_bytes
             batch = await choose(
-                self.session, queue, missing_bytes, self.allowance, now=self.order.now, blocked=self.blocked
+                self.session,
+                queue,
+                missing_bytes,
+                self.allowance,
+                now=self.order.now,
+                blocked=self.blocked,
+                most=min(BATCH, MOST_AT_ONCE - self.files),
             )
             claims, freed = await bury_with_runs(self.session, batch.buried, self.order, category=queue.source.category)
             self.claims += claims
             self.freed += freed
             self.size_bytes += batch.size_bytes
+            self.files += batch.files
+            self.looked += batch.looked
             more, self.tripped = batch.more, batch.tripped

@@ -12,10 +12,10 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import DiskReserveReached, MediaAnalysisError, QuotaPassed, QuotaReached
+from media_analysis.errors import DiskReserveReached, MediaAnalysisError, QuotaReached
 from media_analysis.files.ledger import Account
 from media_analysis.files.registration import Registration
-from media_analysis.files.room import ROOM_ATTEMPTS, Closing
+from media_analysis.files.room import Closing
 from media_analysis.retention import records
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.guard.clock import ClockService
@@ -24,7 +24,7 @@ from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.models import SweepStatus, SweepTrigger
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.pressure.fairness import Wish
-from media_analysis.retention.pressure.foresight import could_free
+from media_analysis.retention.pressure.foresight import find_freeing
 from media_analysis.retention.pressure.levels import CategoryGoal, CategoryLevel, DiskGoal, DiskLevel, DiskMarks, Goal
 from media_analysis.retention.pressure.noticing import Noticing
 from media_analysis.retention.pressure.outcome import Outcome, Scope
@@ -107,28 +107,40 @@ class PressureService:
     async def make_room(self, asked: Registration, size_bytes: int, closing: Closing[Value]) -> Value:
         """Run `closing` with the evictions that let so many bytes fit: all of it in one transaction, or nothing.
 
-        A category without room is relieved down to its low-water mark, lest every upload evicts.
+        Where that is too many files for one transaction, the first go before it; see `RoomService`. Then the category
+        is relieved down to its low-water mark, lest every upload evicts.
 
         Raises:
             QuotaReached: what may be evicted is not enough; says how much is missing and when space frees.
 
         """
-        account = asked.account
-        wish, occasion = Wish(account, size_bytes, asked.id), await self._upload()
+        wish, occasion = Wish(asked.account, size_bytes, asked.id), await self._upload()
         if self.evicts:
             await self.clock.check()
-        async with self._turns[account.category]:
-            for _ in range(ROOM_ATTEMPTS):
-                try:
-                    made = await self.db.retry(lambda: self._room.close(wish, closing, occasion))
-                except QuotaPassed:
-                    continue  # others were faster
-                except QuotaReached as reached:
-                    self._tell(Outcome(Scope(account.category), reached.missing_bytes, relieved=False))
-                    raise
+        async with self._turns[asked.category]:
+            try:
+                made = await self._room.make(wish, closing, occasion, self._finish)
+            except QuotaReached as reached:
+                self._tell(Outcome(Scope(asked.category), reached.missing_bytes, relieved=False))
+                raise
+            if made.report is not None:
                 await self._finish(made)
-                return made.value
-            raise QuotaPassed(account.category, size_bytes)
+                await self._relieve_beyond(wish, occasion)
+            return made.value
+
+    async def _relieve_beyond(self, wish: Wish, occasion: Occasion) -> None:
+        """Evict down to the low-water mark what an upload had to make room in; never fails that upload.
+
+        What is more than the breaker allows just stays: nobody needs it yet.
+        """
+        category = wish.account.category
+        try:
+            level = await self._read_level(category)
+            if (beyond_bytes := level.beyond_bytes(wish.size_bytes)) > 0:
+                goal = CategoryGoal(category, level.used_bytes - beyond_bytes)
+                await self._run(goal, beyond_bytes, occasion, replace(wish, size_bytes=0), asks=False)
+        except MediaAnalysisError as error:
+            log.warning("pressure.postponed", category=category.value, reason=error.code)
 
     async def make_disk_room(self, needed_bytes: int, account: Account, *, key: str = "") -> None:
         """Free so much of the disk that an object of an account lies on, beside its reserve, or nothing at all.
@@ -190,7 +202,9 @@ class PressureService:
         level = await self._read_level(scope.category)
         return CategoryGoal(scope.category, level.low_water_bytes) if level.under_pressure else None
 
-    async def _run(self, goal: Goal, wanted_bytes: int, occasion: Occasion, wish: Wish | None = None) -> Outcome | None:
+    async def _run(
+        self, goal: Goal, wanted_bytes: int, occasion: Occasion, wish: Wish | None = None, *, asks: bool = True
+    ) -> Outcome | None:
         """Relieve one scope, and remember it as a sweep; None when another process answers this tick."""
         outcome = Outcome(goal.scope, wanted_bytes, relieved=False)
         if not self.evicts:
@@ -201,6 +215,7 @@ class PressureService:
         relief = await self._begin(goal, occasion, report, outcome, wish)
         if relief is None:
             return None
+        relief.asks = asks
         try:
             await Evictor(self.db, self.store, self.deleter, self.breaker).relieve(relief)
             report.status = SweepStatus.PAUSED if report.paused else SweepStatus.COMPLETED
@@ -259,7 +274,7 @@ class PressureService:
     async def _could_free(self, categories: Sequence[Category], enough_bytes: int, wish: Wish, now: datetime) -> bool:
         async with self.db.read_only() as session:
             policy = await require_policy(session)
-            return await could_free(session, categories, policy, enough_bytes, now=now, wish=wish)
+            return await find_freeing(session, categories, policy, enough_bytes, now=now, wish=wish) is not None
 
     @cached_property
     def _noticing(self) -> Noticing:

@@ -7,6 +7,7 @@ import pytest
 from media_analysis.errors import QuotaReached
 from media_analysis.retention.guard.evictions import EVICTED
 from media_analysis.retention.models import PauseCause
+from media_analysis.retention.pressure import room
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, load_settings
 from media_analysis.storage.category import Category
@@ -110,9 +111,11 @@ async def test_an_upload_without_room_is_told_of_the_breaker(
     assert "pressure wants 35 more files" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("most", [room.MOST_AT_ONCE, 2], ids=["one transaction", "many"])
 async def test_an_upload_that_needs_more_than_the_share_takes_nothing_and_asks(
-    runtime: Runtime, store_file: StoreFile, database: str
+    runtime: Runtime, store_file: StoreFile, database: str, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
+    monkeypatch.setattr(room, "MOST_AT_ONCE", most)
     files = await stock(runtime, [2] * 50, category=UPLOADS)
 
     with pytest.raises(QuotaReached, match="more than 25 %"):
