@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
 
 from media_analysis.cli.deferred import Deferred, group_of
-from media_analysis.errors import MediaAnalysisError
+from media_analysis.errors import InvalidRequest, MediaAnalysisError
 
 if TYPE_CHECKING:
     from typer import Context
@@ -78,6 +80,7 @@ def media_analysis(
 def main() -> None:
     """Run a command; what is refused is one sentence on standard error: exit code 1, or 2 if no command reads so."""
     try:
+        _require_text(sys.argv[1:])
         code = app(prog_name="media-analysis", standalone_mode=False)
     except MediaAnalysisError as error:
         sentence, code = str(error), 1
@@ -92,6 +95,20 @@ def main() -> None:
 
         complain(sentence)
     sys.exit(code)
+
+
+def _require_text(words: Sequence[str]) -> None:
+    """Refuse what is no text; only names of files may be any bytes.
+
+    Raises:
+        InvalidRequest: some word is none, nor the name of a file that is there.
+
+    """
+    for word in words:
+        if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            name = word.partition("=")[2] if word.startswith("--") else word
+            if not os.path.lexists(name):
+                raise InvalidRequest("command line", f"{word!a} is not text in UTF-8")
 
 
 def _usage(error: TyperException) -> str:

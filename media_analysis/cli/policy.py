@@ -39,7 +39,7 @@ def show(*, as_json: AsAnswered = False, data_dir: DataDir = None, config: Confi
 
         out.print_json(json.dumps(PolicyRead.from_in_force(found).model_dump(mode="json")))
         return
-    header = ("category", "lifetime", "minimum", "quota", "high", "low", "evicted", "swept (UTC)")
+    header = ("category", "lifetime", "minimum", "quota", "per owner", "high", "low", "evicted", "swept (UTC)")
     tabulate(header, [(category.value, *_rules(found.policy.of(category))) for category in Category])
     origin = "as configured" if found.configured else "applied over the configured one"
     say(f"policy {found.policy.version}, {origin}")
@@ -132,7 +132,7 @@ def _rules(rules: CategoryRules) -> tuple[str, ...]:
         "" if rules.minimum is None else format_lifetime(rules.minimum),
         *(
             "" if size is None else format_size(size)
-            for size in (rules.quota_bytes, rules.high_water_bytes, rules.low_water_bytes)
+            for size in (rules.quota_bytes, rules.owner_quota_bytes, rules.high_water_bytes, rules.low_water_bytes)
         ),
         "never" if rules.eviction_priority is None else str(rules.eviction_priority),
         rules.schedule,
@@ -201,7 +201,7 @@ def _value(name: str, value: float | str | None) -> str:
             return "never"
         case "lifetime" | "minimum", float():
             return format_lifetime(timedelta(seconds=value))
-        case "quota_bytes" | "high_water_bytes" | "low_water_bytes", int():
+        case "quota_bytes" | "owner_quota_bytes" | "high_water_bytes" | "low_water_bytes", int():
             return format_size(value)
     return "none" if value is None else str(value)
 

@@ -19,7 +19,14 @@ from media_analysis.db.connecting import connect
 from media_analysis.db.faults import translated_errors
 from media_analysis.db.health import get_schema_revision
 from media_analysis.db.migrations import alembic_config, revisions
-from media_analysis.errors import DowngradeImpossible, InvalidRequest, Misconfigured, SchemaInUse
+from media_analysis.errors import (
+    DowngradeImpossible,
+    DowngradeStopped,
+    InvalidRequest,
+    MediaAnalysisError,
+    Misconfigured,
+    SchemaInUse,
+)
 
 BASE: Final = "base"
 """The schema before the first migration: nothing."""
@@ -65,8 +72,7 @@ async def resolve_revision(url: str, wanted: str) -> Target:
         Misconfigured: a later version migrated the database.
 
     """
-    async with _connected(url) as connection, AsyncSession(connection) as session:
-        current = await get_schema_revision(session) or BASE
+    current = await _current(url)
     known = [BASE, *revisions()]
     if current not in known:
         raise Misconfigured(
@@ -101,13 +107,17 @@ async def migrate_back(url: str, revision: str) -> None:
 
     Raises:
         SchemaInUse: other processes of the service have the database open.
-        DowngradeImpossible: something in the database cannot be said in the earlier schema.
+        DowngradeStopped: a step failed, such as one that waited too long for a lock.
 
     """
     await require_nobody_else(url)
-    with translated_errors(), _impossible_in_words(revision):
-        # Alembic's environment runs an event loop of its own, hence the thread.
-        await asyncio.to_thread(command.downgrade, alembic_config(url), revision)
+    try:
+        with translated_errors():
+            # Alembic's environment runs an event loop of its own, hence the thread.
+            await asyncio.to_thread(command.downgrade, alembic_config(url), revision)
+    except (MediaAnalysisError, DBAPIError) as error:
+        reason = _reason(error) if isinstance(error, DBAPIError) else str(error)
+        raise DowngradeStopped(revision, await _current(url), reason) from error
 
 
 async def require_nobody_else(url: str) -> None:
@@ -121,6 +131,11 @@ async def require_nobody_else(url: str) -> None:
         connections = (await connection.execute(_OTHERS)).scalar_one()
     if connections:
         raise SchemaInUse(connections)
+
+
+async def _current(url: str) -> str:
+    async with _connected(url) as connection, AsyncSession(connection) as session:
+        return await get_schema_revision(session) or BASE
 
 
 def _find(known: Sequence[str], place: int, wanted: str) -> int | None:
@@ -157,8 +172,11 @@ def _impossible_in_words(revision: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        reason = str(error.orig.__cause__ or error.orig).partition("\n")[0] if error.orig else str(error)
-        raise DowngradeImpossible(revision, reason) from error
+        raise DowngradeImpossible(revision, _reason(error)) from error
+
+
+def _reason(error: DBAPIError) -> str:
+    return str(error.orig.__cause__ or error.orig).partition("\n")[0] if error.orig else str(error)
 
 
 def _rehearse(connection: Connection, url: str, revision: str) -> None:

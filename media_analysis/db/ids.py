@@ -5,7 +5,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, Select, SQLColumnExpression, Text, cast, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    LargeBinary,
+    Select,
+    SQLColumnExpression,
+    Text,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 MOST_SKEW: Final = timedelta(hours=1)
@@ -18,6 +30,7 @@ _DIGITS: Final = 32
 FEWEST_DIGITS: Final = 4
 """Of the beginning or the end of an id; as many as the index of ends holds."""
 _END: Final = "substr(uuid_send(id), 15)"
+_END_FROM: Final[ColumnElement[int]] = literal_column("15")
 
 
 def first_id(instant: datetime) -> UUID:
@@ -56,8 +69,15 @@ def beginning_with(row_id: SQLColumnExpression[UUID], digits: str, *, limit: int
 
 def ending_with(row_id: SQLColumnExpression[UUID], digits: str, *, limit: int) -> Select[UUID]:
     """Return the query for ids that end with `FEWEST_DIGITS` or more, from the index of ends where there is one."""
-    ends_alike = text(f"{_END} = :ends").bindparams(ends=bytes.fromhex(digits[-FEWEST_DIGITS:]))
-    return select(row_id).where(ends_alike, func.replace(cast(row_id, Text), "-", "").endswith(digits)).limit(limit)
+    ends_alike = func.substr(func.uuid_send(row_id), _END_FROM, type_=LargeBinary)
+    return (
+        select(row_id)
+        .where(
+            ends_alike == bytes.fromhex(digits[-FEWEST_DIGITS:]),
+            func.replace(cast(row_id, Text), "-", "").endswith(digits),
+        )
+        .limit(limit)
+    )
 
 
 async def find_ids(

@@ -104,6 +104,18 @@ class DowngradeImpossible(Misconfigured):
         self.revision = revision
 
 
+class DowngradeStopped(Misconfigured):
+    """A way back ended before its end; every step that was done stays."""
+
+    code = "downgrade_stopped"
+
+    def __init__(self, revision: str, stopped_at: str, reason: str) -> None:
+        super().__init__(
+            f"the way back to {revision} stopped at {stopped_at}: {reason}; the same command goes on there"
+        )
+        self.stopped_at = stopped_at
+
+
 class UnsafeDatabase(Misconfigured):
     """PostgreSQL is set up to lose acknowledged data."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from media_analysis.db.database import Database
 from media_analysis.db.ids import find_ids
 from media_analysis.jobs import queries
-from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.models import AnalysisJob, JobAudit
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.jobs.waiting import Waiting, count_open, list_waiting
 
@@ -70,9 +70,11 @@ class JobService:
         return await self.db.retry(read)
 
     async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
-        """Return the ids of jobs that begin or end with these hexadecimal digits."""
+        """Return the ids of jobs, there or deleted, that begin or end with these hexadecimal digits."""
         async with self.db.read_only() as session:
-            return await find_ids(session, AnalysisJob.id, digits, limit=limit)
+            there = await find_ids(session, AnalysisJob.id, digits, limit=limit)
+            deleted = await find_ids(session, JobAudit.job_id, digits, limit=limit)
+        return list(dict.fromkeys([*there, *deleted]))[:limit]
 
     async def count_open(self) -> Mapping[str, int]:
         """Return how many jobs are pending and how many run, of all owners."""

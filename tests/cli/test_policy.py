@@ -15,7 +15,7 @@ from tests import processes
 from tests.cli.commands import clean, run
 from tests.conftest import StoreFile, execute, fetch
 
-SHORT = "storage:\n  retention:\n    frames: 1d\n"
+SHORT = "storage:\n  retention:\n    frames: 1d\n  owner_quotas:\n    frames: 5GiB\n"
 
 
 @pytest.fixture
@@ -65,8 +65,10 @@ async def test_show_tells_every_rule_and_where_the_policy_is_from(
     assert before.returncode == 0, before.stderr
     assert f"policy {version}, as configured" in before.stdout
     (clips,) = (re.split(r"  +", line.strip()) for line in before.stdout.splitlines() if "clips" in line)
-    assert clips == ["clips", "1h", "-", "1.0 GiB", "1.0 GiB", "900.0 MiB", "2", "*/15 * * * *"]
+    assert clips == ["clips", "1h", "-", "1.0 GiB", "-", "1.0 GiB", "900.0 MiB", "2", "*/15 * * * *"]
     assert "applied over the configured one" in after.stdout
+    (frames,) = (re.split(r"  +", line.strip()) for line in after.stdout.splitlines() if "frames" in line)
+    assert frames[4] == "5.0 GiB"
     assert (told["configured"], told["categories"]["frames"]["lifetime_seconds"]) == (False, 86_400)
 
 
@@ -80,6 +82,8 @@ async def test_a_preview_shows_what_would_move_and_changes_nothing(
 
     assert shown.returncode == 0, shown.stderr
     assert "lifetime: 30d -> 1d" in shown.stdout
+    assert "owner quota bytes: none -> 5" in shown.stdout
+    assert "5368709120" not in shown.stdout
     assert f"{frames} files would get other dates; 5 would fall due at once, apply it with --confirm 5" in shown.stdout
     assert "file.bin" in shown.stdout
     assert (told["categories"]["frames"]["newly_due_files"], told["needs_confirmation"]) == (5, True)

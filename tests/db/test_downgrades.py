@@ -9,7 +9,7 @@ import pytest
 from media_analysis.analysis.control import NewJob
 from media_analysis.db.downgrades import Target, list_losses, migrate_back, resolve_revision
 from media_analysis.db.migrations import head, migrate, revisions
-from media_analysis.errors import DowngradeImpossible, InvalidRequest, SchemaInUse
+from media_analysis.errors import DowngradeImpossible, DowngradeStopped, InvalidRequest, SchemaInUse
 from media_analysis.files.uploads import Upload
 from media_analysis.runtime import open_runtime
 from media_analysis.sessions.models import Role
@@ -64,6 +64,18 @@ async def test_what_the_earlier_schema_cannot_say_stops_it_before_anything_is_lo
         await list_losses(full, OLDEST)
 
     assert (await resolve_revision(full, "head")).current == head()
+
+
+async def test_a_way_back_that_stops_says_where_the_schema_is(full: str) -> None:
+    await execute(full, "UPDATE media_files SET sha256 = NULL")
+
+    with pytest.raises(DowngradeStopped, match=f"the way back to {OLDEST} stopped at 000") as stopped:
+        await migrate_back(full, OLDEST)
+
+    current = (await resolve_revision(full, "head")).current
+    assert stopped.value.stopped_at == current
+    assert OLDEST < current < head()
+    assert "nothing was changed" not in str(stopped.value)
 
 
 async def test_it_waits_for_nobody_and_breaks_nobody_who_is_at_work(full: str, tmp_path: Path) -> None:
