@@ -122,10 +122,7 @@ MUTANTS = (
         "retention/pressure/fairness.py",
         "if held > share_bytes and self._may(owner)}",
         "if held < 0}",
-        (
-            "tests/retention/pressure/test_fairness.py::test_the_greatest_are_evened_out_first",
-            MACHINE,
-        ),
+        ("tests/retention/pressure/test_fairness.py::test_the_greatest_are_evened_out_first",),
     ),
     Mutant(
         "files go for one who has more",
@@ -141,7 +138,7 @@ MUTANTS = (
         "retention/policy.py",
         "    evicts = under_pressure and (dates_yield or not facts.expiry_explicit)\n",
         "    evicts = under_pressure\n",
-        ("tests/retention/pressure/test_fairness.py::test_all_dated_within_the_share_nothing_goes", MACHINE),
+        ("tests/retention/pressure/test_fairness.py::test_all_dated_within_the_share_nothing_goes",),
     ),
     Mutant(
         "eviction takes what is protected",
