@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 EXIT_CODES: Final = (
     "Exit codes: 0 when it was done; 1 when it was refused or failed; 2 for an unknown option, or as said above; "
-    "143 when SIGTERM ended it."
+    "130 when ^C ended it, 143 when SIGTERM did."
 )
 
 

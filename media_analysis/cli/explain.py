@@ -212,7 +212,7 @@ def _blocked(blocker: Blocker) -> str:
 def _print_timeline(moments: Sequence[Moment]) -> None:
     from rich.table import Table
 
-    rows = [(_instant(moment.at), moment.event, moment.actor or "", _why(moment)) for moment in moments]
+    rows = [(_instant(moment.at), moment.event, moment.actor or "", describe_why(moment)) for moment in moments]
     if not out.is_terminal:
         tabulate(("at", "event", "by", "why"), rows)
         return
@@ -225,9 +225,10 @@ def _print_timeline(moments: Sequence[Moment]) -> None:
     out.print(table)
 
 
-def _why(moment: Moment) -> str:
-    known = {None, moment.actor, moment.reason}
-    parts = [None if moment.rule is None else moment.rule.value, moment.reason]
+def describe_why(moment: Moment) -> str:
+    rule = None if moment.rule is None else moment.rule.value
+    known = {None, moment.actor, moment.reason, rule}
+    parts = [rule, moment.reason]
     parts += [f"{name}: {value}" for name, value in moment.details.items() if value not in known]
     parts.append(None if moment.sweep_id is None else f"sweep {moment.sweep_id}")
     return "; ".join(part for part in parts if part)

@@ -40,7 +40,7 @@ def serve(
     """Serve the API and run the scheduler until ^C.
 
     Without DATABASE_URL it starts an embedded PostgreSQL in the data directory and migrates it. It makes a data
-    directory where there is none; every other command refuses then.
+    directory where there is none; every other command but `demo` refuses then.
     """
     run(_serve(load(config, data_dir, narrate=True, server={"host": host, "port": port}).settings))
 

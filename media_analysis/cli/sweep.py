@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, say
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
-from media_analysis.cli.tables import Size, tabulate
+from media_analysis.cli.tables import Cell, Size, tabulate
 from media_analysis.storage.category import Category
 from media_analysis.units import round_size
 
@@ -71,16 +72,17 @@ def _print(outcome: SweepReport, request: SweepRequest, *, as_json: bool) -> Non
 
 def print_outcome(outcome: SweepReport) -> None:
     """Print what a sweep did, category by category, and in one sentence."""
-    rows = [
+    rows: list[Sequence[Cell]] = [
         (
-            *(category.value, tally.files_removed, Size(tally.bytes_freed)),
-            *(tally.files_trashed, Size(tally.bytes_trashed), tally.errors),
+            *(category.value, tally.files_removed, Size(tally.bytes_freed), tally.errors),
+            *((tally.files_trashed, Size(tally.bytes_trashed)) if outcome.files_trashed else ()),
         )
         for category, tally in outcome.tallies.items()
         if tally.files_removed or tally.files_trashed or tally.errors
     ]
     if rows:
-        tabulate(("category", "files", "bytes", "to trash", "bytes to trash", "errors"), rows)
+        trash = ("to trash", "bytes to trash") if outcome.files_trashed else ()
+        tabulate(("category", "files", "bytes", "errors", *trash), rows)
     removed, sent = ("would remove", "would send") if outcome.dry_run else ("removed", "sent")
     said = f"{removed} {outcome.files} files, {round_size(outcome.size_bytes)}"
     if outcome.files_trashed:

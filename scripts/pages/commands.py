@@ -15,13 +15,14 @@ Made from the commands by `scripts/manual`. `media-analysis COMMAND --help` says
 
 **Exit codes**: 0 when it was done; 1 when it was refused or failed, with one sentence on standard error; 2 for a
 command or an option that does not exist, and where a command says so: when some of what it should do was left undone;
-143 when it was ended by SIGTERM.
+130 when it was ended by ^C, and 143 by SIGTERM.
 
 **Output**: what was asked for on standard output, everything else on standard error. In a terminal, tables show the end
 of an id (`…9e8b6775baf4`), and that is taken wherever an id is; to a pipe or a file, ids and values are complete and an
 empty cell is `-`. `--json` prints plain numbers and instants for programs.
 
 **Everywhere**: `--data-dir DIR`, where the service keeps what it owns, and `--config FILE`, a YAML file of settings.
+Only `demo` takes neither: it makes a scratch directory of its own.
 """
 
 

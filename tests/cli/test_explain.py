@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from media_analysis.cli.explain import describe_why
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
 from tests.cli.commands import run
@@ -51,6 +52,17 @@ async def test_a_person_gets_a_timeline(store_file: StoreFile, environment: dict
     assert "\x1b[" in told.stdout
     assert "is deleted at" in lines[0]
     assert [line.split()[2] for line in lines if line.startswith(("┌", "├", "└"))] == ["created", "stored"]
+
+
+async def test_a_restored_file_names_each_rule_once(runtime: Runtime, store_file: StoreFile) -> None:
+    file = await store_file()
+    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice", soft=True)
+    await runtime.restoring.restore(file.id, owner="alice", actor="alice")
+
+    told = await runtime.explanations.explain(file.id, owner=None)
+
+    deleted, restored = (describe_why(moment) for moment in told.timeline[-2:])
+    assert [deleted.count("requested"), restored.count("requested")] == [1, 1], (deleted, restored)
 
 
 async def test_a_deleted_file_is_explained(

@@ -78,6 +78,7 @@ async def test_a_rehearsal_tells_what_would_go_and_removes_nothing(
 
     assert rehearsed.returncode == 0
     assert "would remove 3 files, 13 B (completed)" in rehearsed.stdout
+    assert "trash" not in rehearsed.stdout
     assert await left(database) == ["clips", "temp", "temp", "uploads"]
     assert objects(runtime) == 4
 
