@@ -12,12 +12,13 @@ import typer
 from rich.text import Text
 
 from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run, say
+from media_analysis.cli.grammar import parse_span
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import tabulate
 from media_analysis.errors import InvalidRequest
 from media_analysis.retention.forecast.request import LONGEST_DAYS, ForecastRequest
 from media_analysis.storage.category import Category
-from media_analysis.units import format_lifetime, format_size, parse_lifetime, round_size
+from media_analysis.units import format_lifetime, format_size, round_size
 
 if TYPE_CHECKING:
     from media_analysis.retention.forecast.projection import Day, Projection
@@ -64,8 +65,9 @@ def forecast(
 def _lifetime(word: str) -> tuple[Category, timedelta | None]:
     name, _, value = word.partition("=")
     try:
-        return Category(name.strip()), parse_lifetime(value)
-    except ValueError as error:
+        kind = Category(name.strip())
+        return kind, None if value.strip().lower() == "indefinite" else parse_span("--lifetime", value)
+    except (ValueError, InvalidRequest) as error:
         names = ", ".join(Category)
         reason = f"{word!r} is not a category ({names}) with a lifetime from 1s to 100 years, such as frames=5d"
         raise InvalidRequest("--lifetime", reason) from error
