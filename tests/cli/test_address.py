@@ -35,6 +35,8 @@ def answering(body: str, settings: Settings) -> Iterator[str]:
     """Answer everything so, at the address that the data directory names."""
 
     class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
