@@ -1,5 +1,6 @@
 """Why an upload fails."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -111,8 +112,10 @@ class QuotaPassed(QuotaExceeded):
 
     code = "quota_passed"
 
-    def __init__(self, category: str, needed_bytes: int) -> None:
+    def __init__(self, category: str, needed_bytes: int, accounts: Collection[tuple[str, str]] = ()) -> None:
         super().__init__(f"{category} has no room for {needed_bytes} more bytes")
+        self.accounts = accounts
+        """Whose bytes, for what, did not fit: owners and categories, where many were asked together."""
         self.category = str(category)
         self.missing_bytes = needed_bytes
         self.space_frees_at: datetime | None = None

@@ -154,10 +154,10 @@ async def mark_changed(
 
 
 async def mark_leased(session: AsyncSession, file_id: UUID, *, lease_seconds: float) -> bool:
-    """Renew the lease of a pending upload; False when it is pending no more."""
+    """Renew the lease of a pending upload, unless it lasts longer; False when it is pending no more."""
     renewed = await session.execute(
         text("""
-            UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
+            UPDATE media_files SET due_at = greatest(due_at, now() + make_interval(secs => :lease_seconds))
             WHERE id = :id AND state = 'pending' RETURNING id
         """),
         {"id": file_id, "lease_seconds": lease_seconds},

@@ -1,6 +1,6 @@
 """Group-committed uploads: one writer per step gathers what waits into one transaction."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeVar
@@ -25,7 +25,6 @@ from media_analysis.files.settlement import Settled, Settlement
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 STAGED_SECONDS: Final = 3600.0
-Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
@@ -105,7 +104,23 @@ class Registrar:
         return GroupCommit(self._flush_staged)
 
     async def _flush_registrations(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
-        return await _halving(asked, self._register_group)
+        try:
+            return await self._register_group(asked)
+        except QuotaPassed:
+            # Nothing was registered. Few reserve, and none but this service itself: each of them is asked alone.
+            free = [item for item in asked if not item.reserved_bytes]
+            answers = dict(zip(free, await self._register_group(free), strict=True)) if free else {}
+            for item in asked:
+                if item.reserved_bytes:
+                    answers[item] = await self._register_alone(item)
+            return [answers[item] for item in asked]
+
+    async def _register_alone(self, asked: Registration) -> bool | Exception:
+        try:
+            (answer,) = await self._register_group([asked])
+        except Exception as error:  # noqa: BLE001 - others of its group are registered already
+            return error
+        return answer
 
     async def _register_group(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
         receipts = await self.db.retry(lambda: self._register_all(asked))
@@ -155,7 +170,7 @@ class Registrar:
         await self.store.delete_many(list(writers))
 
     async def _flush_settlements(self, done: Sequence[Settlement]) -> Sequence[Settled | Exception]:
-        return await _halving(done, self._settle_group)
+        return await _settle_apart(done, self._settle_group)
 
     async def _settle_group(self, done: Sequence[Settlement]) -> Sequence[Settled | Exception]:
         settled = await self.db.retry(lambda: self._settle_all(done))
@@ -170,7 +185,7 @@ class Registrar:
             return settled
 
     async def _flush_staged(self, done: Sequence[Settlement]) -> Sequence[Exception | None]:
-        return await _halving(done, self._stage_group)
+        return await _settle_apart(done, self._stage_group)
 
     async def _stage_group(self, done: Sequence[Settlement]) -> Sequence[Exception | None]:
         staged = await self.db.retry(lambda: self._stage_all(done))
@@ -183,18 +198,34 @@ class Registrar:
             return await settlement.stage(session, done, lease_seconds=self.staged_seconds)
 
 
-async def _halving(
-    items: Sequence[Item], flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
+async def _settle_apart(
+    done: Sequence[Settlement], flush: Callable[[Sequence[Settlement]], Awaitable[Sequence[Answer | Exception]]]
 ) -> Sequence[Answer | Exception]:
-    """Flush a group; one that would pass a quota as a whole is halved until only the offenders fail."""
-    try:
-        return await flush(items)
-    except QuotaPassed as passed:
-        if len(items) == 1:
-            return [passed]
-    middle = len(items) // 2
-    first = await _halving(items[:middle], flush)
-    return [*first, *await _halving(items[middle:], flush)]
+    """Flush a group; where it passes a quota, who made it do so hears of that, and all others are flushed again.
+
+    A flush that passed a quota was rolled back: whatever else fails, nothing of the group is committed.
+    """
+    answers: dict[UUID, Answer | Exception] = {}
+    left = list(done)
+    while left:
+        try:
+            flushed = await flush(left)
+        except QuotaPassed as passed:
+            offenders = [item for item in left if _adds_to(item, passed.accounts)] or left
+            answers.update((item.registration.id, _passed(item)) for item in offenders)
+            left = [item for item in left if item.registration.id not in answers]
+        else:
+            answers.update(zip((item.registration.id for item in left), flushed, strict=True))
+            left = []
+    return [answers[item.registration.id] for item in done]
+
+
+def _adds_to(item: Settlement, accounts: Collection[tuple[str, str]]) -> bool:
+    return item.registration.account in accounts and item.size_bytes > item.reserved_bytes
+
+
+def _passed(item: Settlement) -> QuotaPassed:
+    return QuotaPassed(item.registration.category, item.size_bytes)
 
 
 def _refusal(asked: Registration, refused: str) -> MediaAnalysisError:

@@ -153,8 +153,9 @@ async def require_fitting(session: AsyncSession, moved: Iterable[Moved]) -> None
 
     """
     sums = ledger.sum_movements(moved)
-    for account in await ledger.move(session, sums):
-        raise QuotaPassed(account.category, sums[account].used_bytes)
+    passed = await ledger.move(session, sums)
+    for account in passed:
+        raise QuotaPassed(account.category, sums[account].used_bytes, passed)
 
 
 async def mark_settled(

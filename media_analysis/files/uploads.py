@@ -148,22 +148,26 @@ class UploadService:
         )
 
     async def _receive(self, registration: Registration, upload: Upload, body: Body) -> MediaFile:
-        arrival = Arrival(self.db, self.room, registration, upload.declared_bytes)
-        try:
-            async with self._leased(registration.id):
-                await arrival.begin()
-                sha256, size_bytes = await self._write(arrival, body)
-        except BaseException:
-            # Nothing was promised yet: T2 has not been sent, so the row is certainly still pending.
-            await self._give_up(registration.id)
-            raise
-        done = Settlement(registration=registration, size_bytes=size_bytes, sha256=sha256, expiry=upload.expiry)
-        if upload.place is not None:
-            await self._close(registration, self._stage(done))
-            return done.as_staged()
-        settled = await self._close(registration, self._settle(done))
+        async with self._leased(registration.id):
+            sha256, size_bytes = await self._take(
+                Arrival(self.db, self.room, registration, upload.declared_bytes), body
+            )
+            done = Settlement(registration=registration, size_bytes=size_bytes, sha256=sha256, expiry=upload.expiry)
+            if upload.place is not None:
+                await self._close(registration, self._stage(done))
+                return done.as_staged()
+            settled = await self._close(registration, self._settle(done))  # which may have to wait for room
         await self.room.notice(upload.category)
         return done.as_stored(settled)
+
+    async def _take(self, arrival: Arrival, body: Body) -> tuple[bytes, int]:
+        try:
+            await arrival.begin()
+            return await self._write(arrival, body)
+        except BaseException:
+            # Nothing was promised yet: T2 has not been sent, so the row is certainly still pending.
+            await self._give_up(arrival.asked.id)
+            raise
 
     async def _close(self, registration: Registration, closing: Awaitable[Value]) -> Value:
         """Send the last transaction; after it nothing is cleaned up but what certainly found no room.

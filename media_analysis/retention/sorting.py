@@ -20,15 +20,13 @@ class Sorted:
     kept: dict[UUID, datetime | None]
 
 
-def sort_out(
-    files: Sequence[DueFile], rules: CategoryRules, now: datetime, *, trash: bool, under_pressure: bool = False
-) -> Sorted:
+def sort_out(files: Sequence[DueFile], rules: CategoryRules, now: datetime, *, trash: bool) -> Sorted:
     """Decide about each file; what goes for good is what nobody could restore: uploads given up, and the trash."""
     buried: dict[RetentionRule, list[DueFile]] = {}
     trashed: dict[RetentionRule, list[DueFile]] = {}
     kept: dict[UUID, datetime | None] = {}
     for facts in files:
-        decision = decide(facts, rules, now, under_pressure=under_pressure)
+        decision = decide(facts, rules, now)
         if isinstance(decision, Delete):
             goes = trashed if trash and facts.state == FileState.STORED else buried
             goes.setdefault(decision.rule, []).append(facts)

@@ -28,7 +28,7 @@ class Metrics:
         self._bytes = Gauge("storage_bytes", "Stored bytes by the ledger", ["category"], registry=registry)
         self._files = Gauge("storage_files", "Stored files by the ledger", ["category"], registry=registry)
         self._reserved = Gauge(
-            "storage_reserved_bytes", "Bytes announced by running uploads", ["category"], registry=registry
+            "storage_reserved_bytes", "Bytes of products and archives being made", ["category"], registry=registry
         )
         self._quota = Gauge("storage_quota_bytes", "Configured quota", ["category"], registry=registry)
         self._quota_used = Gauge(

@@ -2,19 +2,23 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.errors import InvalidRequest, UploadLeaseLost
+from media_analysis.errors import DatabaseUnavailable, InvalidRequest, QuotaPassed, UploadLeaseLost
 from media_analysis.files.models import FileState
 from media_analysis.files.registrar import Registrar
+from media_analysis.files.registration import Registration, add_pending
+from media_analysis.files.settlement import Settled, Settlement, settle
 from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.conftest import chunks, fetch
+from tests.conftest import chunks, execute, fetch
 from tests.files.conftest import lapse_leases, objects, registration, settlement, sweep
 from tests.storage.conftest import open_names
 
@@ -172,3 +176,53 @@ async def test_settling_twice_counts_once(registrar: Registrar, database: str) -
     assert first == second
     assert done.sha256 == hashlib.sha256(b"bytes").digest()
     assert await ledger_of(database, "alice") == (1, 5, 0)
+
+
+FULL = "UPDATE category_policies SET quota_bytes = 10 WHERE category = 'clips'"
+
+
+async def test_those_who_do_not_fit_hear_of_it_and_all_others_settle_in_one_more_transaction(
+    registrar: Registrar, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many they are: nobody waits for each of them to be tried."""
+    groups = []
+
+    async def counting(session: AsyncSession, done: Sequence[Settlement]) -> object:
+        groups.append(len(done))
+        return await settle(session, done)
+
+    monkeypatch.setattr("media_analysis.files.settlement.settle", counting)
+    await execute(database, FULL)
+    clips = [registration("mallory", category=Category.CLIPS) for _ in range(CALLERS)]
+    asked = [*clips, registration("bob", reserved_bytes=5)]
+    await asyncio.gather(*(registrar.register(item) for item in asked))
+    (await registrar.create(asked[-1])).close()
+    done = [settlement(item, bytes(5), b"") for item in clips]
+    done.append(settlement(asked[-1], b"", hashlib.sha256(b"").digest()))
+
+    answers = await asyncio.gather(*(registrar.settle(item) for item in done), return_exceptions=True)
+
+    assert groups == [CALLERS + 1, 1]
+    assert {type(answer) for answer in answers[:-1]} == {QuotaPassed}
+    assert isinstance(answers[-1], Settled)
+
+
+async def test_what_was_registered_is_told_whatever_becomes_of_its_group(
+    registrar: Registrar, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, cut = (registration(category=Category.CLIPS, reserved_bytes=8) for _ in range(2))
+    free = registration(category=Category.CLIPS)
+
+    async def losing(session: AsyncSession, asked: Sequence[Registration], *, lease_seconds: float) -> object:
+        if list(asked) == [cut]:
+            raise DatabaseUnavailable("cut")
+        return await add_pending(session, asked, lease_seconds=lease_seconds)
+
+    monkeypatch.setattr("media_analysis.files.registration.add_pending", losing)
+    await execute(database, FULL)
+
+    answers = await asyncio.gather(*map(registrar.register, (first, cut, free)), return_exceptions=True)
+
+    pending = await fetch(database, "SELECT id FROM media_files")
+    assert (answers[0], type(answers[1]), answers[2]) == (True, DatabaseUnavailable, True)
+    assert {row["id"] for row in pending} == {first.id, free.id}

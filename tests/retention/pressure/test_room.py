@@ -1,21 +1,25 @@
 """Room for an upload: just what is missing goes in the transaction that stores it, and nobody waits for a refusal."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import DatabaseUnavailable, QuotaReached
+from media_analysis.files.models import FileState
 from media_analysis.files.settlement import Moved, mark_staged
+from media_analysis.files.uploads import Upload
 from media_analysis.retention.pressure import room
 from media_analysis.retention.pressure.eviction import take_turn
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
-from tests.conftest import StoreFile, fetch
-from tests.files.conftest import registration, settlement
+from tests.conftest import StoreFile, chunks, fetch
+from tests.files.conftest import eventually, lapse_leases, registration, settlement
 from tests.retention.conftest import buried, living
 from tests.retention.pressure.pressure_stock import CLIPS, KIB, change, judged_runtime, stock
 
@@ -69,6 +73,27 @@ async def test_an_upload_that_cannot_be_granted_waits_for_no_turn(runtime: Runti
         await take_turn(session, FRAMES)
         with pytest.raises(QuotaReached):
             await store_file(b"x", category=FRAMES)
+
+
+async def test_an_upload_that_waits_for_its_turn_keeps_its_lease(runtime: Runtime, database: str) -> None:
+    await stock(runtime, [100], category=FRAMES)
+    uploads = replace(runtime.uploads, limits=replace(runtime.uploads.limits, lease_seconds=0.3))
+    asked = Upload(owner="alice", category=FRAMES, filename="frame")
+
+    async def waits() -> bool:
+        return bool(await fetch(database, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+
+    async def renewed() -> bool:
+        return bool(await fetch(database, "SELECT FROM media_files WHERE state = 'pending' AND due_at > now()"))
+
+    async with runtime.db.transaction() as session:
+        await take_turn(session, FRAMES)
+        storing = asyncio.create_task(uploads.store_file(asked, chunks(bytes(KIB))))
+        await eventually(waits)
+        await lapse_leases(database)
+        await eventually(renewed)
+
+    assert (await storing).state is FileState.STORED
 
 
 async def take_at_once(session: AsyncSession, category: Category | None) -> None:
