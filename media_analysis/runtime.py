@@ -31,6 +31,7 @@ from media_analysis.files.uploads import UploadService
 from media_analysis.jobs.results import ResultService
 from media_analysis.jobs.service import JobService
 from media_analysis.jobs.watching import WatchService
+from media_analysis.records.quarantine import QuarantineService
 from media_analysis.records.service import RecordService
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
@@ -231,7 +232,10 @@ class Runtime:
 
     @cached_property
     def records(self) -> RecordService:
-        return RecordService(self.db, self.clock, options.record_lives(self.settings))
+        lives, cleanup = options.record_lives(self.settings), self.settings.storage.cleanup
+        is_ending = cleanup.enabled and not cleanup.dry_run
+        quarantine = QuarantineService(self.db, self.store, lives["quarantine"], is_ending)
+        return RecordService(self.db, self.clock, lives, quarantine)
 
     @cached_property
     def scrub(self) -> ScrubService:

@@ -44,7 +44,9 @@ def list_lives(*, as_json: AsJson = False, data_dir: DataDir = None, config: Con
         ("records", "kept for", "about", "bytes", "oldest", "ended", "ended before"),
         [
             (
-                *(life.name, _told(life.life, life.setting), life.table_records, Size(life.table_bytes)),
+                *(life.name, _told(life.life, life.setting)),
+                life.table_records,
+                None if life.table_bytes is None else Size(life.table_bytes),
                 *(life.oldest_at, life.ended, life.ended_before),
             )
             for life in lives

@@ -41,7 +41,7 @@ def verify(
 ) -> None:
     """Look for missing, untracked, changed and damaged objects; exit code 2 when something is wrong.
 
-    Nothing is ever deleted: --quarantine moves what no row names to .quarantine/ in the store.
+    Nothing is deleted here: --quarantine moves what no row names to .quarantine/ in the store, where its life ends it.
     """
     from media_analysis.retention.integrity.verify import VerifyRequest
 

@@ -1,7 +1,10 @@
 """How far records have been ended."""
 
 from datetime import datetime
+from typing import Final
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base
@@ -18,3 +21,16 @@ class RecordEnd(Base):
     records: Mapped[int]
     """How many have ended in all."""
     ended_at: Mapped[datetime]
+
+
+_NOTE: Final = text("""
+    INSERT INTO record_ends (name, ended_before, records, ended_at) VALUES (:name, :before, :records, :now)
+    ON CONFLICT (name) DO UPDATE SET
+        ended_before = greatest(record_ends.ended_before, excluded.ended_before),
+        records = record_ends.records + excluded.records, ended_at = excluded.ended_at
+""")
+
+
+async def note_end(session: AsyncSession, name: str, *, before: datetime, records: int, now: datetime) -> None:
+    """Note that so many more records of a kind have ended, of those that were over `before` then."""
+    await session.execute(_NOTE, {"name": name, "before": before, "records": records, "now": now})

@@ -15,7 +15,9 @@ from media_analysis.db.ids import first_id
 from media_analysis.errors import DeletionPaused
 from media_analysis.failpoints import failpoint
 from media_analysis.records.kinds import KINDS, RecordKind
-from media_analysis.records.models import RecordEnd
+from media_analysis.records.models import RecordEnd, note_end
+from media_analysis.records.quarantine import NAME as QUARANTINE
+from media_analysis.records.quarantine import QuarantineService
 from media_analysis.retention.guard.clock import ClockService
 from media_analysis.retention.guard.pauses import find_clock_pause
 
@@ -25,12 +27,6 @@ _BEFORE_ALL: Final = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 # Losing it in a crash means that the same records end again. The second opens what is append-only for all others.
 _BEGIN: Final = text("""
     SELECT set_config('synchronous_commit', 'off', true), set_config('media_analysis.ends_records', 'on', true)
-""")
-_NOTE: Final = text("""
-    INSERT INTO record_ends (name, ended_before, records, ended_at) VALUES (:name, :before, :records, :now)
-    ON CONFLICT (name) DO UPDATE SET
-        ended_before = greatest(record_ends.ended_before, excluded.ended_before),
-        records = record_ends.records + excluded.records, ended_at = excluded.ended_at
 """)
 log = structlog.get_logger()
 
@@ -51,10 +47,10 @@ class RecordLife:
     """None for what lasts no longer than it is good for."""
     life: timedelta | None
     """None is for ever."""
-    table_records: int
-    """About how many the table has of all its kinds, when PostgreSQL last looked."""
-    table_bytes: int
-    """What the table and its indexes take."""
+    table_records: int | None
+    """About how many the table has of all its kinds, when PostgreSQL last looked; None for what is on disk."""
+    table_bytes: int | None
+    """What the table and its indexes take; None for what is on disk."""
     oldest_at: datetime | None
     """When the life of the oldest, or of one beside it, began to count."""
     ended_before: datetime | None
@@ -80,21 +76,25 @@ class RecordService:
     clock: ClockService
     lives: Mapping[str, timedelta | None]
     """By the names of settings; None is for ever."""
+    quarantine: QuarantineService
     batch: int = BATCH
 
     async def end(self, *, now: datetime | None = None) -> Mapping[str, int]:
         """End what is over, and return how many records that were, by kind.
 
-        Pauses do not keep records, which are no stored bytes; a clock that is not to be trusted does.
+        Pauses do not keep records, which are no stored bytes, but what is in quarantine; a clock that is not to be
+        trusted keeps all.
 
         Raises:
             DeletionPaused: the clock is not to be trusted.
+            MarkerMismatch: the records have ended, but this is not the database's store.
 
         """
         await self.clock.check()
         await self._require_clock()
         moment = now or await self.db.now()
         ended = {kind.name: await self._walk(kind, moment, dry_run=False) for kind in KINDS}
+        ended[QUARANTINE] = await self.quarantine.end(now=moment)
         told = {name: records for name, records in ended.items() if records}
         if told:
             log.info("records.ended", **told)
@@ -103,17 +103,33 @@ class RecordService:
     async def rehearse(self, *, now: datetime | None = None) -> Mapping[str, int]:
         """Return how many records would end now, by kind; changes nothing."""
         moment = now or await self.db.now()
-        return {kind.name: await self._walk(kind, moment, dry_run=True) for kind in KINDS}
+        ended = {kind.name: await self._walk(kind, moment, dry_run=True) for kind in KINDS}
+        return {**ended, QUARANTINE: await self.quarantine.rehearse(now=moment)}
 
     async def list(self) -> Sequence[RecordLife]:
         """Return how records live and stand, kind by kind."""
+        oldest_at = await self.quarantine.find_oldest()
 
         async def read() -> Sequence[RecordLife]:
             async with self.db.read_only() as session:
                 ends = {end.name: end for end in await session.scalars(select(RecordEnd))}
-                return [await self._look(session, kind, ends.get(kind.name)) for kind in KINDS]
+                lives = [await self._look(session, kind, ends.get(kind.name)) for kind in KINDS]
+                return [*lives, self._describe_quarantine(oldest_at, ends.get(QUARANTINE))]
 
         return await self.db.retry(read)
+
+    def _describe_quarantine(self, oldest_at: datetime | None, end: RecordEnd | None) -> RecordLife:
+        return RecordLife(
+            name=QUARANTINE,
+            table=f".{QUARANTINE}",
+            setting=f"storage.records.{QUARANTINE}",
+            life=self.quarantine.life,
+            table_records=None,
+            table_bytes=None,
+            oldest_at=oldest_at,
+            ended_before=None if end is None else end.ended_before,
+            ended=0 if end is None else end.records,
+        )
 
     async def _look(self, session: AsyncSession, kind: RecordKind, end: RecordEnd | None) -> RecordLife:
         table = (await session.execute(_TABLE, {"table": kind.table})).one()
@@ -160,8 +176,7 @@ class RecordService:
             await session.execute(_BEGIN)
             batch = await _one(session, kind.ending, asked)
             if batch.ended:
-                note = {"name": kind.name, "before": asked["before"], "records": batch.ended, "now": asked["now"]}
-                await session.execute(_NOTE, note)
+                await note_end(session, kind.name, before=asked["before"], records=batch.ended, now=asked["now"])
                 failpoint("records.ending")
         return batch
 

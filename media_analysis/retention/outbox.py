@@ -37,8 +37,9 @@ _UNDER_WAY = text("""
             AND coalesce(CAST(:category AS category) = (
                 SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
             ), true)
-    )
+    ) OR NOT pg_try_advisory_xact_lock_shared(hashtextextended('media-analysis.quarantine', 0))
 """)
+_LOCK_QUARANTINE = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.quarantine', 0))")
 
 # A hundred entries of one deletion are purged one after the other, each on a lease from its own beginning.
 _RENEW_PURGE = text("""
@@ -89,6 +90,11 @@ async def is_under_way(session: AsyncSession, category: Category | None) -> bool
     """Say whether somebody may be unlinking bytes of a category, or of any, right now."""
     asked = {"category": None if category is None else category.value, "lease": PURGE_LEASE}
     return bool((await session.execute(_UNDER_WAY, asked)).scalar_one())
+
+
+async def lock_quarantine(session: AsyncSession) -> None:
+    """Let nobody else unlink what was set aside, and pauses wait for it, until the transaction ends."""
+    await session.execute(_LOCK_QUARANTINE)
 
 
 async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:

@@ -49,6 +49,8 @@ class Records(Section):
     """What came in by day, which forecasts look back at."""
     queue_log: LifetimeLeaf = timedelta(days=3)
     """The queue's own log of jobs."""
+    quarantine: LifetimeLeaf = timedelta(days=30)
+    """Objects that `verify --quarantine` set aside, from the end of that day on; stored bytes, which pauses keep."""
 
     @field_validator("*")
     @classmethod

@@ -11,9 +11,10 @@ import queue
 import select
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Final
@@ -26,6 +27,7 @@ FEW: Final = 64
 """Up to so many keys, asking a process costs more than it saves."""
 PROCESSES: Final = 4
 IDLE_SECONDS: Final = 60
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _CODE: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); from media_analysis.storage.unlinking import serve; serve()"
 )
@@ -46,9 +48,29 @@ def unlink_all(root: Path, keys: Iterable[str]) -> Unlinked:
     """
     outcome = Unlinked()
     for directory, names in _by_directory(keys).items():
-        _unlink_in(root / directory, names, directory, outcome)
+        _unlink_in(partial(os.open, root / directory, _FOLDER), names, directory, outcome)
         remove_empty_directories(root / directory, below=root / directory.partition("/")[0])
     return outcome
+
+
+def unlink_beneath(root: Path, names: Iterable[str]) -> Unlinked:
+    """Unlink names durably, through no link anywhere below `root`; the folders stay."""
+    outcome = Unlinked()
+    for directory, found in _by_directory(names).items():
+        _unlink_in(partial(open_folder_beneath, root, directory), found, directory, outcome)
+    return outcome
+
+
+def open_folder_beneath(root: Path, directory: str) -> int:
+    """Return a descriptor of a folder that is reached without following a link; raise `OSError` otherwise."""
+    folder = os.open(root, _FOLDER)
+    for name in directory.split("/"):
+        try:
+            inner = os.open(name, _FOLDER, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = inner
+    return folder
 
 
 def errno_name(error: OSError) -> str:
@@ -64,9 +86,9 @@ def _by_directory(keys: Iterable[str]) -> dict[str, list[str]]:
     return names
 
 
-def _unlink_in(path: Path, names: Sequence[str], directory: str, outcome: Unlinked) -> None:
+def _unlink_in(opened: Callable[[], int], names: Sequence[str], directory: str, outcome: Unlinked) -> None:
     try:
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        folder = opened()
     except FileNotFoundError:
         outcome.absent = True
         return

@@ -19,7 +19,7 @@ from media_analysis.storage.places import Places
 from media_analysis.storage.unlinking import errno_name
 
 QUARANTINE: Final = ".quarantine"
-"""Where objects nobody tracks wait for a person, in the root they lay below, by the day they were moved."""
+"""Where objects nobody tracks wait for a person or their end, in the root they lay below, by the day of the move."""
 OWN_NAMES: Final = frozenset(
     {MARKER_NAME, f"{MARKER_NAME}.part", f"{MARKER_NAME}.probe", README_NAME, QUARANTINE, "lost+found"}
 )

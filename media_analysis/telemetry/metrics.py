@@ -221,7 +221,8 @@ class Metrics:
         self._records_oldest.clear()
         for life in lives:
             self._records_ended.labels(life.name).set(life.ended)
-            self._record_bytes.labels(life.table).set(life.table_bytes)
+            if life.table_bytes is not None:
+                self._record_bytes.labels(life.table).set(life.table_bytes)
             if life.oldest_at is not None:
                 self._records_oldest.labels(life.name).set(life.oldest_at.timestamp())
 

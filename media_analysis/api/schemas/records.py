@@ -17,8 +17,8 @@ class RecordLifeRead(BaseModel):
     table: str
     setting: str | None = Field(description="What sets how long they are kept; null for what has an end of its own")
     life_seconds: float | None = Field(description="How long they are kept once they are over; null is for ever")
-    table_records: int = Field(description="About how many the table has, of all kinds in it")
-    table_bytes: int = Field(description="What the table and its indexes take")
+    table_records: int | None = Field(description="About how many the table has, of all kinds in it; null on disk")
+    table_bytes: int | None = Field(description="What the table and its indexes take; null for what is on disk")
     oldest_at: datetime | None = Field(description="When the life of the oldest began to count")
     ended_before: datetime | None = Field(description="Records that were over earlier may be gone; null if none ended")
     ended: int = Field(description="How many have ended in all")

@@ -1,0 +1,169 @@
+"""Ends what was set aside in the quarantine of each root: stored bytes, which a pause keeps."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.records.models import note_end
+from media_analysis.retention.guard.pauses import list_pauses
+from media_analysis.retention.integrity.verify import list_unclaimed
+from media_analysis.retention.outbox import lock_quarantine
+from media_analysis.storage.calls import uncancelled
+from media_analysis.storage.category import Category
+from media_analysis.storage.keys import folder_of
+from media_analysis.storage.quarantine import folder_of_day, list_days, remove_empty_folders
+from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.unlinking import unlink_beneath
+from media_analysis.storage.walk import Entry, Kind, walk_in_batches
+
+NAME: Final = "quarantine"
+AT_ONCE: Final = 200
+"""Objects unlinked in one transaction, which a pause waits for."""
+SHOWN: Final = 20
+log = structlog.get_logger()
+
+
+@dataclass
+class _Kept:
+    """What stayed beyond its life, and why."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+    places: list[str] = field(default_factory=list)
+
+    def add(self, reason: str, places: Sequence[str]) -> None:
+        self.reasons[reason] += len(places)
+        shown = places[: SHOWN - len(self.places)]
+        self.places.extend(place.encode(errors="backslashreplace").decode() for place in shown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    root: Path
+    places: Sequence[str]
+    """Relative to the root."""
+    before: datetime
+    now: datetime
+    kept: _Kept
+
+
+_Act = Callable[[_Batch], Awaitable[int]]
+
+
+@dataclass(frozen=True)
+class QuarantineService:
+    """Unlinks objects that were set aside longer ago than their life, but what a row claims."""
+
+    db: Database
+    store: ObjectStore
+    life: timedelta | None
+    """None is for ever."""
+    is_ending: bool = True
+    """Whether stored bytes end by the schedule at all."""
+    at_once: int = AT_ONCE
+
+    async def end(self, *, now: datetime) -> int:
+        """End what is over, and return how many objects that were.
+
+        Raises:
+            MarkerMismatch: this is not the database's store.
+
+        """
+        kept = _Kept()
+        ended = await self._walk(self._end, now, kept)
+        if kept.places:
+            log.warning("quarantine.kept", **+kept.reasons, places=kept.places)
+        for root in self.store.places.roots:
+            for day in await self._list_over(root, now):
+                await asyncio.to_thread(remove_empty_folders, root, day)
+        return ended
+
+    async def rehearse(self, *, now: datetime) -> int:
+        """Return how many objects would end now; changes nothing."""
+        return await self._walk(self._count, now, _Kept())
+
+    async def find_oldest(self) -> datetime | None:
+        """Return the day on which what is there longest was set aside; None where nothing is."""
+        days = [await asyncio.to_thread(list_days, root) for root in self.store.places.roots]
+        return min((_begin(day) for found in days for day in found), default=None)
+
+    async def _walk(self, act: _Act, now: datetime, kept: _Kept) -> int:
+        return sum([await act(batch) async for batch in self._batches(now, kept)])
+
+    async def _batches(self, now: datetime, kept: _Kept) -> AsyncIterator[_Batch]:
+        for root in self.store.places.roots:
+            for day in await self._list_over(root, now):
+                folder = folder_of_day(day)
+                async for entries in walk_in_batches(root / folder, self.at_once):
+                    places = [f"{folder}/{entry.name}" for entry in entries if entry.kind is not Kind.UNREADABLE]
+                    kept.add("unreadable", [f"{folder}/{entry.name}" for entry in entries if _is_unreadable(entry)])
+                    yield _Batch(root, places, _begin(day + timedelta(days=1)), now, kept)
+
+    async def _list_over(self, root: Path, now: datetime) -> Sequence[date]:
+        """Return the days that were over for a whole life."""
+        if self.life is None or not self.is_ending:
+            return []
+        last = (now - self.life).astimezone(UTC).date()
+        return [day for day in await asyncio.to_thread(list_days, root) if day < last]
+
+    @retried
+    async def _end(self, batch: _Batch) -> int:
+        async with self.db.transaction() as session:
+            # Held while they go: a pause that begins now waits for them, and one that stands is seen below.
+            await lock_quarantine(session)
+            free = await self._list_free(session, batch)
+            await self.store.require_marker()
+            outcome = await uncancelled(asyncio.ensure_future(asyncio.to_thread(unlink_beneath, batch.root, free)))
+            batch.kept.add("failed", list(outcome.failed))
+            ended = len(free) - len(outcome.failed)
+            if ended:
+                await note_end(session, NAME, before=batch.before, records=ended, now=batch.now)
+        return ended
+
+    async def _count(self, batch: _Batch) -> int:
+        async with self.db.read_only() as session:
+            return len(await self._list_free(session, batch))
+
+    async def _list_free(self, session: AsyncSession, batch: _Batch) -> Sequence[str]:
+        """Return what no pause keeps and no row names, where it lies or where it lay."""
+        pauses = [pause for pause in await list_pauses(session, is_open=True) if not pause.cause.stops_evictions_only]
+        paused = {pause.category for pause in pauses}
+        running = [place for place in batch.places if not paused & {None, _category_of(place)}]
+        names = {place: _names(place) for place in running}
+        asked = list({name for known in names.values() for name in known})
+        unclaimed = set(await list_unclaimed(session, asked))
+        batch.kept.add("claimed", [place for place in running if not unclaimed.issuperset(names[place])])
+        return [place for place in running if unclaimed.issuperset(names[place])]
+
+
+def _names(place: str) -> Sequence[str]:
+    """Return the keys a row may have for an object: where it lies, and where it lay, numbered or not."""
+    key = _key_of(place)
+    plain, _, number = key.rpartition(".")
+    names = (place, key, plain) if plain and number.isdecimal() else (place, key)
+    return [name for name in names if Entry(name, Kind.FILE).sayable]
+
+
+def _key_of(place: str) -> str:
+    _, _, key = place.split("/", 2)
+    return key
+
+
+def _category_of(place: str) -> Category | None:
+    folder = _key_of(place).partition("/")[0]
+    return next((category for category in Category if folder_of(category) == folder), None)
+
+
+def _begin(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _is_unreadable(entry: Entry) -> bool:
+    return entry.kind is Kind.UNREADABLE
