@@ -2,9 +2,12 @@
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from media_analysis.storage.directories import sync_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,28 @@ USUAL: Final = Modes()
 
 
 def make_root(root: Path, modes: Modes) -> None:
-    """Make the root of a store that is not there, and the directories above it as the system would."""
+    """Make the root of a store that is not there, durably, and the directories above it as the system would.
+
+    It has its name only once it is right: one that is there keeps its mode and its group. What a crash left is gone on
+    with.
+    """
     if root.exists():
         return
     root.parent.mkdir(parents=True, exist_ok=True)
-    root.mkdir(0o700, exist_ok=True)
-    if modes.group_id is not None:
-        os.chown(root, -1, modes.group_id)
-    root.chmod(modes.root if modes.group_id is None else modes.root | stat.S_ISGID)
+    part = root.with_name(f".{root.name}.part")
+    try:
+        part.mkdir(0o700, exist_ok=True)
+        if modes.group_id is not None:
+            os.chown(part, -1, modes.group_id)
+        part.chmod(modes.root if modes.group_id is None else modes.root | stat.S_ISGID)
+        sync_directory(part)
+        part.rename(root)
+    except OSError:
+        if not root.exists():  # or another process made it first
+            raise
+        with suppress(OSError):
+            part.rmdir()
+    sync_directory(root.parent)
 
 
 def is_open_to_all(root: Path) -> bool:

@@ -11,7 +11,7 @@ from media_analysis.runtime import open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import adopt_archives, adopt_store
-from media_analysis.storage.modes import Modes
+from media_analysis.storage.modes import Modes, make_root
 from media_analysis.storage.places import Places
 from tests.storage.conftest import put
 
@@ -36,6 +36,41 @@ def test_a_root_that_is_made_keeps_others_out_and_the_directory_above_it_is_the_
 
     assert [mode_of(tmp_path / "data" / "store"), mode_of(tmp_path / "far" / "archives")] == [0o750, 0o750]
     assert mode_of(tmp_path / "data") == 0o777 & ~umask
+
+
+@pytest.mark.parametrize("call", ["chown", "chmod", "rename"])
+def test_a_root_whose_making_broke_off_is_made_right_by_the_next_start(
+    tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, modes = tmp_path / "store", Modes(root=0o770, group_id=os.getgid())
+
+    def break_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, call, break_off)
+    with pytest.raises(KeyboardInterrupt):
+        adopt_store(root, OURS, fresh_database=True, modes=modes)
+    monkeypatch.undo()
+    adopt_store(root, OURS, fresh_database=True, modes=modes)
+
+    assert (mode_of(root), root.stat().st_gid) == (0o2770, os.getgid())
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_root_that_another_start_made_first_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, chmod = tmp_path / "store", os.chmod
+
+    def be_overtaken(path: Path, mode: int, **options: bool) -> None:
+        chmod(path, mode, **options)
+        monkeypatch.undo()
+        root.mkdir(0o711)
+        (root / "theirs").touch()
+
+    monkeypatch.setattr(os, "chmod", be_overtaken)
+    make_root(root, Modes())
+
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    assert [path.name for path in root.iterdir()] == ["theirs"]
 
 
 def test_a_root_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
