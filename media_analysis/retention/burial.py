@@ -55,6 +55,8 @@ class Claim:
     category: Category
     files: Sequence[ClaimedFile | DueFile]
     secure: bool = False
+    due_at: datetime | None = None
+    """Since when anybody could take it over; None for one that was made just now."""
 
 
 # One statement: the rows go, their tombstones and the outbox entry come, and what the ledger must give back is told.

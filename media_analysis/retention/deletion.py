@@ -110,11 +110,11 @@ class Deleter:
         return claims
 
     @retried
-    async def claim_unfinished(self, *, now: datetime) -> Claim | None:
-        """Take over an outbox entry whose bytes somebody left behind."""
+    async def claim_unfinished(self, *, now: datetime, after: datetime | None = None) -> Claim | None:
+        """Take over an outbox entry whose bytes somebody left behind, due no earlier than the one `after`."""
         await self.store.require_marker()
         async with self.db.transaction() as session:
-            return await outbox.claim_purge(session, now=now)
+            return await outbox.claim_purge(session, now=now, after=after)
 
     @retried
     async def purge(self, claim: Claim) -> Purged:

@@ -1,6 +1,7 @@
 """The outbox: bytes of deleted files that still have to go, with attempts, backoff and a last error."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -21,12 +22,16 @@ _RUNNING: Final = """NOT EXISTS (
             SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
         ))
 )"""
-_CLAIM_PURGE = text(f"""
-    UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1, last_error = NULL
-    WHERE id = (
-        SELECT id FROM purges WHERE due_at <= :now AND {_RUNNING} ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+# Those that a pause keeps are passed over once: whoever claims one after the other goes on behind the last.
+CLAIM_PURGE = text(f"""
+    WITH next AS MATERIALIZED (
+        SELECT id, due_at FROM purges
+        WHERE due_at <= :now AND due_at >= coalesce(CAST(:after AS timestamptz), '-infinity') AND {_RUNNING}
+        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, attempts, tombstone_ids, secure
+    UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1, last_error = NULL
+    FROM next WHERE purges.id = next.id
+    RETURNING purges.id, attempts, tombstone_ids, secure, next.due_at AS was_due_at
 """)  # noqa: S608 - constants
 # Being put off is no attempt: whoever comes first once deletion goes on has it.
 _POSTPONE = text("UPDATE purges SET due_at = now(), attempts = attempts - 1 WHERE id = :id AND due_at IS NOT NULL")
@@ -97,10 +102,14 @@ async def lock_quarantine(session: AsyncSession) -> None:
     await session.execute(_LOCK_QUARANTINE)
 
 
-async def claim_purge(session: AsyncSession, *, now: datetime) -> Claim | None:
-    """Take over the most overdue outbox entry that no pause keeps; its claimer died, or an earlier try failed."""
-    entry = (await session.execute(_CLAIM_PURGE, {"now": now, "lease": PURGE_LEASE})).one_or_none()
-    return None if entry is None else await _load(session, entry)
+async def claim_purge(session: AsyncSession, *, now: datetime, after: datetime | None = None) -> Claim | None:
+    """Take over the most overdue outbox entry that no pause keeps; its claimer died, or an earlier try failed.
+
+    `after` is when the one taken before was due; entries due earlier are not looked at again.
+    """
+    asked = {"now": now, "after": after, "lease": PURGE_LEASE}
+    entry = (await session.execute(CLAIM_PURGE, asked)).one_or_none()
+    return None if entry is None else replace(await _load(session, entry), due_at=entry.was_due_at)
 
 
 async def get_claim(session: AsyncSession, purge_id: UUID) -> Claim | None:

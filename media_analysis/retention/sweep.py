@@ -172,8 +172,10 @@ class SweepService:
             report.status = SweepStatus.BUDGET_SPENT if run.spent else SweepStatus.COMPLETED
 
     async def _finish_earlier(self, run: _Run) -> None:
-        while run.may_go_on() and (claim := await self.deleter.claim_unfinished(now=run.order.now)):
+        after = None
+        while run.may_go_on() and (claim := await self.deleter.claim_unfinished(now=run.order.now, after=after)):
             run.count(await self.deleter.purge(claim))
+            after = claim.due_at
 
     async def _drain_unless_paused(self, category: Category, run: _Run) -> None:
         # Uploads that were given up hold nothing anybody was promised; they are cleared whatever the share.

@@ -1,0 +1,54 @@
+"""What a pause keeps on the outbox is passed over once a sweep, not once a claim."""
+
+from datetime import datetime
+
+from media_analysis.retention.burial import PURGE_LEASE
+from media_analysis.retention.outbox import CLAIM_PURGE
+from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
+from tests.conftest import StoreFile, execute, fetch
+from tests.files.conftest import objects
+from tests.plans import explain
+from tests.retention.conftest import sweep
+
+KEPT = 500
+
+
+async def rows_read(runtime: Runtime, *, after: datetime | None) -> float:
+    """Return what a claim would read, which is rolled back."""
+    asked = {"now": await runtime.db.now(), "after": after, "lease": PURGE_LEASE}
+    return (await explain(runtime, CLAIM_PURGE.bindparams(**asked))).rows_read
+
+
+async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
+    runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    kept = await store_file(category=Category.UPLOADS)
+    clips = [await store_file(category=Category.CLIPS) for _ in range(3)]
+    await runtime.pauses.pause(category=Category.UPLOADS, reason="a backup", by="admin")
+    brief = await runtime.pauses.pause(category=Category.CLIPS, reason="a look", by="admin")
+    for file in (kept, *clips):
+        await runtime.deleter.delete(file.id, owner="alice", requested_by="alice", hard=True)
+    await runtime.pauses.resume(brief.id, confirm=0, by="admin")
+    await execute(
+        database,
+        "INSERT INTO purges (id, tombstone_ids, claimed_at, due_at, attempts)"
+        " SELECT gen_random_uuid(), purges.tombstone_ids, purges.claimed_at, purges.due_at - n * interval '1 second', 1"
+        f" FROM purges JOIN tombstones ON tombstones.id = purges.tombstone_ids[1], generate_series(1, {KEPT}) AS n"
+        " WHERE category = 'uploads'",
+        "ANALYZE purges",
+    )
+
+    first = await rows_read(runtime, after=None)
+    claim = await runtime.deleter.claim_unfinished(now=await runtime.db.now())
+    assert claim is not None
+    later = await rows_read(runtime, after=claim.due_at)
+    purged = await runtime.deleter.purge(claim)
+    report = await sweep(runtime)
+
+    assert (first > KEPT, later < 20) == (True, True), (first, later)
+    assert (len(purged.gone), report.files) == (1, 2)
+    assert objects(runtime.store.root) == [kept.key]
+    await execute(database, "DELETE FROM purges WHERE due_at < claimed_at - interval '500 milliseconds'")
+    (left,) = await fetch(database, "SELECT count(*) FROM purges WHERE due_at IS NOT NULL")
+    assert left["count"] == 1
