@@ -1,6 +1,8 @@
 """Duties that fall due, and processes that keep them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.triggers.date import DateTrigger
 
 from media_analysis.retention.duties import DutyService
 from media_analysis.runtime import Runtime
@@ -20,3 +22,8 @@ async def fall_due(runtime: Runtime, *appointments: Appointment, ago: timedelta 
 async def keep_as(runtime: Runtime, appointment: Appointment, duties: DutyService | None = None) -> None:
     """Keep a duty as one process would."""
     await keep(runtime, duties or DutyService(runtime.db), appointment, cron_trigger(appointment.cron))
+
+
+def never(_cron: str) -> DateTrigger:
+    """Return the trigger of a test that no slot of the day it runs on may disturb."""
+    return DateTrigger(datetime.max.replace(tzinfo=UTC) - timedelta(days=2))

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
-from apscheduler.triggers.date import DateTrigger
 from structlog.testing import capture_logs
 
 from media_analysis.failpoints import KILL_VARIABLE
@@ -22,7 +21,7 @@ from media_analysis.storage.category import Category
 from tests.conftest import Client, StoreFile, execute, fetch
 from tests.crash.service import served
 from tests.files.conftest import objects
-from tests.scheduler.duties import fall_due, keep_as
+from tests.scheduler.duties import fall_due, keep_as, never
 
 NIGHTLY = "0 2 * * *"
 REQUEST = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="scheduler")
@@ -46,10 +45,6 @@ class Ending(DutyService):
         if self.step == "end":
             raise asyncio.CancelledError
         await super().end(turn, next_slot=next_slot, now=now)
-
-
-def never(_cron: str) -> DateTrigger:
-    return DateTrigger(datetime.max.replace(tzinfo=UTC) - timedelta(days=2))
 
 
 async def statuses(database: str) -> list[str]:

@@ -19,7 +19,7 @@ from media_analysis.scheduler.timetable import running_scheduler
 from media_analysis.settings import Settings, configured_policy, cron_trigger, load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
-from tests.scheduler.duties import fall_due
+from tests.scheduler.duties import fall_due, never
 
 HALF_PAST_MIDNIGHT = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
 OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
@@ -125,7 +125,7 @@ async def test_what_is_due_goes_at_the_start(runtime: Runtime, store_file: Store
     await store_file(b"12345")
     await execute(database, OVERDUE)
 
-    async with running_scheduler(runtime):
+    async with running_scheduler(runtime, never):
         (first,) = await ended_sweeps(database, 1)
 
     assert (first["trigger"], first["slot"], first["files"]) == ("start", None, 1)
@@ -191,7 +191,7 @@ async def test_disabled_cleanup_starts_nothing(environment: dict[str, str], data
     async with open_runtime(settings, database) as runtime:
         before = asyncio.all_tasks()
         with capture_logs() as logs:
-            async with running_scheduler(runtime):
+            async with running_scheduler(runtime, never):
                 started = asyncio.all_tasks() - before
 
     assert started == set()
@@ -205,7 +205,7 @@ async def test_without_a_sweep_at_the_start_nothing_runs_before_its_time(
 
     async with open_runtime(settings, database) as runtime:
         before = asyncio.all_tasks()
-        async with running_scheduler(runtime):
+        async with running_scheduler(runtime, never):
             started = asyncio.all_tasks() - before
 
     assert started == set()
@@ -236,7 +236,7 @@ async def test_a_dry_run_in_the_settings_only_rehearses(
 
     async with (
         open_runtime(settings_of(**environment, STORAGE_CLEANUP_DRY_RUN="true"), database) as rehearsing,
-        running_scheduler(rehearsing),
+        running_scheduler(rehearsing, never),
     ):
         (first,) = await ended_sweeps(database, 1)
 
