@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeVar
 
 import pytest
@@ -62,16 +63,17 @@ Act = Callable[[], object]
 
 @dataclass(frozen=True)
 class Moments:
-    """Lets something happen at a failpoint, the first time it is reached."""
+    """Lets something happen at a failpoint, the first time it is reached or a later one."""
 
     patch: pytest.MonkeyPatch
 
-    def at(self, module: str, point: str, act: Act) -> list[object]:
+    def at(self, module: str, point: str, act: Act, *, hit: int = 1) -> list[object]:
         """Do `act` when a module of the service comes to a failpoint; its outcome is the list's one item then."""
         outcome: list[object] = []
+        hits = count(1)
 
         def reach(name: str) -> None:
-            if name == point and not outcome:
+            if name == point and next(hits) == hit:
                 outcome.append(None)
                 outcome[0] = act()
 
