@@ -2,8 +2,12 @@
 
 from datetime import datetime
 
-from media_analysis.retention.burial import PURGE_LEASE
-from media_analysis.retention.outbox import CLAIM_PURGE
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.retention import outbox
+from media_analysis.retention.burial import PURGE_LEASE, Claim
+from media_analysis.retention.outbox import CLAIM_PURGE, claim_purge
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
@@ -21,7 +25,7 @@ async def rows_read(runtime: Runtime, *, after: datetime | None) -> float:
 
 
 async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
-    runtime: Runtime, store_file: StoreFile, database: str
+    runtime: Runtime, store_file: StoreFile, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = await store_file(category=Category.UPLOADS)
     clips = [await store_file(category=Category.CLIPS) for _ in range(3)]
@@ -44,9 +48,17 @@ async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
     assert claim is not None
     later = await rows_read(runtime, after=claim.due_at)
     purged = await runtime.deleter.purge(claim)
+    places: list[datetime | None] = []
+
+    async def noted(session: AsyncSession, *, now: datetime, after: datetime | None) -> Claim | None:
+        places.append(after)
+        return await claim_purge(session, now=now, after=after)
+
+    monkeypatch.setattr(outbox, "claim_purge", noted)
     report = await sweep(runtime)
 
     assert (first > KEPT, later < 20) == (True, True), (first, later)
+    assert [place is None for place in places] == [True, False, False], "the sweep goes on from claim to claim"
     assert (len(purged.gone), report.files) == (1, 2)
     assert objects(runtime.store.root) == [kept.key]
     await execute(database, "DELETE FROM purges WHERE due_at < claimed_at - interval '500 milliseconds'")
