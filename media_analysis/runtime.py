@@ -232,10 +232,8 @@ class Runtime:
 
     @cached_property
     def records(self) -> RecordService:
-        lives, cleanup = options.record_lives(self.settings), self.settings.storage.cleanup
-        is_ending = cleanup.enabled and not cleanup.dry_run
-        quarantine = QuarantineService(self.db, self.store, lives["quarantine"], is_ending)
-        return RecordService(self.db, self.clock, lives, quarantine)
+        quarantine = QuarantineService(self.db, self.store, *options.quarantine_terms(self.settings))
+        return RecordService(self.db, self.clock, options.record_lives(self.settings), quarantine)
 
     @cached_property
     def scrub(self) -> ScrubService:

@@ -130,6 +130,12 @@ def record_lives(settings: Settings) -> Mapping[str, timedelta | None]:
     return {name: records.life_of(name) for name in type(records).model_fields if name != "schedule"}
 
 
+def quarantine_terms(settings: Settings) -> tuple[timedelta | None, bool]:
+    """Return how long what was set aside is kept, and whether stored bytes end at all."""
+    cleanup = settings.storage.cleanup
+    return settings.storage.records.quarantine, cleanup.enabled and not cleanup.dry_run
+
+
 def sweep_options(settings: Settings) -> SweepOptions:
     """Return how a sweep works."""
     cleanup = settings.storage.cleanup
