@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from media_analysis.cli.console import at_interruption, err, out, report, run, say
 from media_analysis.cli.job_display import JobDisplay
@@ -81,7 +81,7 @@ class _Terminal:
         say(f"  {sentence}")
 
     def fact(self, name: str, text: str) -> None:
-        say(f"  [dim]{name:<10}[/dim] {escape(text)}")
+        out.print(Text.assemble("  ", (f"{name:<10}", "dim"), " ", text), soft_wrap=True, highlight=False)
 
     def table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         tabulate(header, rows)
