@@ -168,7 +168,7 @@ class Runtime:
 
     @cached_property
     def sweeps(self) -> SweepService:
-        runs, limits = RunExpiry(self.db, self.deleter.strategy.sweeps), options.sweep_options(self.settings)
+        runs, limits = RunExpiry(self.db, self.deleter.strategy), options.sweep_options(self.settings)
         return SweepService(self.db, self.deleter, self.breaker, runs, limits, self.metrics.observe_sweep)
 
     @cached_property
@@ -219,7 +219,7 @@ class Runtime:
 
     @cached_property
     def forecast(self) -> ForecastService:
-        return ForecastService(self.db, self.store, self.pressure.marks.reserve_bytes, self.deleter.strategy.sweeps)
+        return ForecastService(self.db, self.store, self.pressure.marks.reserve_bytes, self.deleter.strategy)
 
     @cached_property
     def explanations(self) -> ExplainService:

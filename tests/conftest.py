@@ -168,6 +168,8 @@ def environment(database: str, tmp_path: Path) -> dict[str, str]:
         "DATABASE_URL": database,
         "MEDIA_ANALYSIS_DATA_DIR": str(tmp_path / "var"),
         "STORAGE_MONITORING_RESERVE_BYTES": "1MiB",
+        # Most tests look for what is gone; those about the trash ask for it.
+        "DELETION_STRATEGY": "hard",
         # A machine that stands still for some seconds is no failure of what is tested here.
         "DATABASE_CONNECT_TIMEOUT_SECONDS": "20",
         "DATABASE_DEADLINE_SECONDS": "30",

@@ -45,6 +45,8 @@ class Service:
     async def start(self) -> None:
         variables = {
             "LOG_LEVEL": "ERROR",
+            # A trash would outlive the soak; what is to lie in one is asked for.
+            "DELETION_STRATEGY": "hard",
             "STORAGE_UPLOAD_LEASE_SECONDS": str(LEASE_SECONDS),
             "STORAGE_UPLOAD_IDLE_SECONDS": "2",
             f"STORAGE_QUOTA_{CATEGORY.upper()}": str(QUOTA_BYTES),

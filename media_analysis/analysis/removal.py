@@ -54,7 +54,8 @@ class RemovalService:
         now = now or await self.db.now()
         async with self.db.transaction() as session:
             job = await jobs.find_removable(session, job_id, owner=owner, for_good=asked.for_good, lock=True)
-            haul = await self.deleter.begin(session, asked, now=now)
+            kept_for = self.deleter.strategy.kept_for(asked)
+            haul = await self.deleter.begin(session, asked, now=now, kept_for=kept_for)
             await jobs.lock_files(session, job_id)
             weighed = await self._weigh(session, job, asked, now)
             jobs.require_unprotected(weighed)
@@ -67,6 +68,6 @@ class RemovalService:
         return replace(weighed, deleted_at=now, pending=pending)
 
     async def _weigh(self, session: AsyncSession, job: AnalysisJob, asked: RemovalRequest, now: datetime) -> JobRemoval:
-        kept_for = self.deleter.kept_for(asked)
+        kept_for = self.deleter.strategy.kept_for(asked)
         weighed = await jobs.weigh_job(session, job, now=now, with_trash=kept_for is None)
         return replace(weighed, restorable_until=None if kept_for is None else now + kept_for)

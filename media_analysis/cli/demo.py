@@ -122,7 +122,8 @@ async def _demo(directory: Path, options: DemoOptions) -> None:
     # Whoever has seen enough does not want to wait for a job.
     from media_analysis.settings import load_settings
 
-    chosen = {"data_dir": directory / "var", "worker": {"grace_seconds": 0}}
+    # And the story ends with nothing left, not with a trash.
+    chosen = {"data_dir": directory / "var", "worker": {"grace_seconds": 0}, "deletion": {"strategy": "hard"}}
     settings = load_settings(chosen, environ={}).settings
     report(f"everything is in {directory}")
     making = asyncio.create_task(_video(directory, options.video))

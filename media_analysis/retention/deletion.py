@@ -92,7 +92,7 @@ class Deleter:
                 return None
             bound = await list_bound(session, [file.id for file in due]) if category is Category.ARCHIVES else ()
             free = [file for file in due if file.id not in bound]
-            decided = sort_out(free, rules, order.now, trash=self.strategy.sweeps is not None)
+            decided = sort_out(free, rules, order.now, trash=self.strategy.kept_when_swept(category) is not None)
             decided.kept.update(dict.fromkeys(bound, order.now + timedelta(days=1)))
             claims = await self.take(session, category, decided, order)
             failpoint("delete.claiming")
@@ -104,8 +104,9 @@ class Deleter:
         if decided.kept:
             await reschedule(session, decided.kept)
         claims, moved = await bury_with_runs(session, decided.buried, order, category=category)
-        if decided.trashed and self.strategy.sweeps is not None:
-            moved += await burial.throw_away(session, decided.trashed, order, kept_for=self.strategy.sweeps)
+        kept_for = self.strategy.kept_when_swept(category)
+        if decided.trashed and kept_for is not None:
+            moved += await burial.throw_away(session, decided.trashed, order, kept_for=kept_for)
         await burial.settle(session, moved)
         return claims
 
@@ -171,7 +172,7 @@ class Deleter:
     async def remove(
         self, file_id: UUID, asked: RemovalRequest, *, owner: str | None, derived: bool = True
     ) -> FileRemoval:
-        """Delete one file because somebody asks for it: into the trash if there is one, unless for good.
+        """Delete one file because somebody asks for it: into the trash if there is one, unless scratch or for good.
 
         What was `derived` from it, and the results about all of them, go with it in the same transaction. A deletion
         for good also takes what is in the trash, or expired already. Law holds for both: what is held stays.
@@ -185,13 +186,15 @@ class Deleter:
         await self.store.require_marker()
         now = await self.db.now()
         async with self.db.transaction() as session:
-            haul = await self.begin(session, asked, now=now)
             if derived:
                 await families.lock_family(session, file_id, owner=owner)
             found = await lock_file(session, file_id, owner=owner)
             head = await families.require_head(session, found, file_id, owner=owner, now=now, for_good=asked.for_good)
-            going = await families.weigh_family(session, head, now=now, kept_for=haul.kept_for, derived=derived)
+            going = await families.weigh_family(
+                session, head, now=now, asked=asked, strategy=self.strategy, derived=derived
+            )
             families.require_derived_unprotected(going)
+            haul = await self.begin(session, asked, now=now, kept_for=going.kept_for)
             await families.take_family(session, going, haul)
             failpoint("delete.requesting")
         failpoint("delete.requested")
@@ -222,10 +225,13 @@ class Deleter:
         async with self.db.read_only() as session:
             found = await get_facts(session, file_id, owner=owner)
             head = await families.require_head(session, found, file_id, owner=owner, now=now, for_good=asked.for_good)
-            kept_for = self.kept_for(asked)
-            return await families.weigh_family(session, head, now=now, kept_for=kept_for, derived=derived)
+            return await families.weigh_family(
+                session, head, now=now, asked=asked, strategy=self.strategy, derived=derived
+            )
 
-    async def begin(self, session: AsyncSession, asked: RemovalRequest, *, now: datetime) -> Haul:
+    async def begin(
+        self, session: AsyncSession, asked: RemovalRequest, *, now: datetime, kept_for: timedelta | None
+    ) -> Haul:
         """Begin a deletion somebody asks for, in the caller's transaction; `purge_entries` ends it."""
         policy = await get_policy(session)
         order = Order(
@@ -236,11 +242,7 @@ class Deleter:
             secure=asked.secure,
             by_request=True,
         )
-        return Haul(order, self.kept_for(asked))
-
-    def kept_for(self, asked: RemovalRequest) -> timedelta | None:
-        """Return how long what somebody deletes stays restorable; None is not at all."""
-        return None if asked.for_good else self.strategy.kept_for(soft=asked.soft)
+        return Haul(order, kept_for)
 
     async def purge_entries(self, purges: Sequence[UUID]) -> bool:
         """Remove the bytes of outbox entries that were just committed; say whether some are left to sweeps.

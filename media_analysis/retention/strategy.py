@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.storage.category import SCRATCH, Category
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Strategy:
-    """How long what goes stays restorable first: None deletes at once."""
+    """How long what goes stays restorable first: None deletes at once, as scratch always goes unless asked."""
 
     sweeps: timedelta | None = None
     requests: timedelta | None = None
@@ -14,6 +17,17 @@ class Strategy:
     """For those who ask for the trash where requests delete at once, and what a restored file gets where nothing
     else says how long it may live."""
 
-    def kept_for(self, *, soft: bool) -> timedelta | None:
-        """Return how long a file somebody deletes stays restorable; None is not at all."""
-        return self.on_demand if soft and self.requests is None else self.requests
+    def kept_when_swept(self, category: Category) -> timedelta | None:
+        """Return how long what a sweep takes of a category stays restorable; None is not at all."""
+        return None if category in SCRATCH else self.sweeps
+
+    def kept_for(self, asked: RemovalRequest, *, scratch: bool = False) -> timedelta | None:
+        """Return how long what somebody deletes stays restorable; None is not at all.
+
+        What is nothing but `scratch` goes at once, unless they ask for the trash.
+        """
+        if asked.for_good:
+            return None
+        if asked.soft:
+            return self.on_demand if self.requests is None else self.requests
+        return None if scratch else self.requests

@@ -243,7 +243,7 @@ class SweepService:
 
     async def _rehearse(self, request: SweepRequest, report: SweepReport, policy: Policy) -> None:
         """Count what a real run would take, in a transaction that cannot write."""
-        now, trash = report.started_at, self.deleter.strategy.sweeps is not None
+        now, strategy = report.started_at, self.deleter.strategy
         async with self.db.read_only() as session:
             for category, files, size_bytes in await sum_unfinished(session, now=now):
                 report.of(category).add(files, size_bytes)
@@ -255,7 +255,7 @@ class SweepService:
                 else:
                     report.paused[category] = reason
             async for category, decided in rehearse(
-                session, open_to_it, policy, now=now, trash=trash, only_pending=request.only_pending
+                session, open_to_it, policy, now=now, strategy=strategy, only_pending=request.only_pending
             ):
                 report.of(category).add(*_sums(decided.buried))
                 report.of(category).add_trashed(*_sums(decided.trashed))

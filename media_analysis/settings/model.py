@@ -21,8 +21,8 @@ from media_analysis.storage.places import Places
 class Deletion(Section):
     """What deleting means."""
 
-    strategy: Annotated[Literal["hard", "soft"], Choice(("hard", "soft"))] = "hard"
-    """Whether a deleted file is gone at once (hard) or after a time in the trash (soft)."""
+    strategy: Annotated[Literal["soft", "hard"], Choice(("soft", "hard"))] = "soft"
+    """Whether what is deleted lies in the trash first (soft) or goes at once (hard), as temp and clips always do."""
     trash_retention: SpanLeaf = timedelta(hours=24)
     """How long a file in the trash can be restored."""
 

@@ -97,8 +97,9 @@ def strategy(settings: Settings) -> Strategy:
     """Return how long what goes stays restorable."""
     deletion = settings.deletion
     soft = deletion.trash_retention if deletion.strategy == "soft" else None
+    use_trash = settings.storage.cleanup.use_trash
     return Strategy(
-        sweeps=deletion.trash_retention if settings.storage.cleanup.use_trash else soft,
+        sweeps=soft if use_trash is None else deletion.trash_retention if use_trash else None,
         requests=soft,
         on_demand=deletion.trash_retention,
     )

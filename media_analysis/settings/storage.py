@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, Whole
+from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, Switch, Whole
 from media_analysis.settings.modes import Group, Mode, group_id_of
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
 from media_analysis.settings.records import Records
@@ -66,8 +66,8 @@ class Cleanup(Section):
     """How many batches are deleted at the same time."""
     max_attempts: Annotated[int, Whole(1, 1000)] = 20
     """After how many failures an object becomes a dead letter."""
-    use_trash: SwitchLeaf = False
-    """Whether what sweeps take stays restorable for a while, also where deletion.strategy is hard."""
+    use_trash: Annotated[bool | None, OrNone(Switch())] = None
+    """Whether what sweeps take, but of temp and clips, lies in the trash first; none is as deletion.strategy says."""
     plan_lifetime: SpanLeaf = timedelta(hours=24)
     """How long a plan can be applied."""
 

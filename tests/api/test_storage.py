@@ -155,13 +155,19 @@ class TestTrash:
         return environment | {"STORAGE_CLEANUP_USE_TRASH": "true"}
 
     @pytest.mark.usefixtures("due")
-    async def test_a_cleanup_tells_what_it_sent_to_the_trash_as_its_rehearsal_did(self, client: Client) -> None:
+    async def test_a_cleanup_tells_what_it_sent_to_the_trash_as_its_rehearsal_did(
+        self, client: Client, expire: Expire
+    ) -> None:
+        for content in (b"12345", b"54321"):
+            await expire(await client.upload(content))
+
         rehearsal, real = await cleanup(client), await cleanup(client, dry_run="false")
 
         trashed = outcome() | {"files_trashed": 2, "bytes_trashed": 10}
         assert rehearsal["categories"] == real["categories"]
-        assert real["categories"]["temp"] == trashed
-        assert (real["total_files_removed"], real["total_files_trashed"], real["total_bytes_trashed"]) == (0, 3, 17)
+        assert real["categories"]["uploads"] == trashed
+        assert (real["categories"]["temp"], real["categories"]["clips"]) == (outcome(2, 10), outcome(1, 7))
+        assert (real["total_files_removed"], real["total_files_trashed"], real["total_bytes_trashed"]) == (3, 2, 10)
 
 
 async def test_a_paused_category_says_why(client: Client, database: str) -> None:

@@ -128,7 +128,7 @@ class TestSoft:
         assert refusal(await client.request("POST", f"{URL}/{later['id']}/restore")) == (410, "file_gone")
 
     async def test_what_a_sweep_took_comes_back_byte_for_byte(self, client: Client, expire: Expire) -> None:
-        files = [await client.upload(str(number).encode() * 1_000, category="temp") for number in range(6)]
+        files = [await client.upload(str(number).encode() * 1_000, category="frames") for number in range(6)]
         digests = {file["id"]: await digest_of(client, file) for file in files}
         for file in files:
             await expire(file)
@@ -138,7 +138,7 @@ class TestSoft:
         undone = await client.request("POST", f"{SWEEPS}/{report['id']}/undo", by="admin")
         again = await client.request("POST", f"{SWEEPS}/{report['id']}/undo", by="admin")
 
-        assert report["categories"]["temp"] == {
+        assert report["categories"]["frames"] == {
             "files_removed": 0,
             "bytes_freed": 0,
             "files_trashed": 6,

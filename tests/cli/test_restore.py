@@ -22,7 +22,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 async def stored(store_file: StoreFile) -> list[MediaFile]:
-    return [await store_file(b"12345", category=Category.TEMP, filename=f"{number}.bin") for number in range(3)]
+    return [await store_file(b"12345", category=Category.FRAMES, filename=f"{number}.bin") for number in range(3)]
 
 
 async def states(database: str) -> list[str]:

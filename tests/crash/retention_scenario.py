@@ -87,7 +87,7 @@ class RetentionScenario:
         self.told.overwritten.add(file_id)
 
     async def _plan_and_undo(self) -> None:
-        file_id = await self._upload(b"planned", category="temp", ttl_seconds="3600")
+        file_id = await self._upload(b"planned", category="frames", ttl_seconds="3600")
         self.told.content[file_id] = GONE
         await execute(
             self.database, f"UPDATE media_files SET expires_at = {PAST}, due_at = {PAST} WHERE id = '{file_id}'"

@@ -188,6 +188,29 @@ async def test_an_upload_that_cannot_fit_anyway_evicts_nothing(
     assert await fetch(database, "SELECT id FROM sweeps") == []
 
 
+class TestTrash:
+    """A service that deletes by way of the trash, where it is kept for a day."""
+
+    @pytest.fixture
+    def environment(self, environment: dict[str, str]) -> dict[str, str]:
+        return environment | {"DELETION_STRATEGY": "soft", "STORAGE_QUOTA_OUTPUTS": str(100 * KIB)}
+
+    @pytest.mark.parametrize(
+        ("category", "after"), [(Category.CLIPS, timedelta(0)), (Category.OUTPUTS, timedelta(days=1))]
+    )
+    async def test_who_does_not_fit_is_told_when_what_falls_due_frees_its_bytes(
+        self, runtime: Runtime, store_file: StoreFile, category: Category, after: timedelta
+    ) -> None:
+        held = await store_file(bytes(90 * KIB), category=category, ttl=3600)
+        await change(runtime, "min_retain_until = expires_at", held.id)
+
+        with pytest.raises(QuotaReached) as refused:
+            await store_file(bytes(60 * KIB), category=category)
+
+        assert held.expires_at is not None
+        assert refused.value.space_frees_at == held.expires_at + after
+
+
 async def test_only_the_trash_of_a_category_without_priority_makes_room(
     runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:

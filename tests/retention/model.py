@@ -83,7 +83,7 @@ class Model:
 
     def take(self, files: Collection[File], sweep: UUID) -> None:
         for file in files:
-            if self.soft and file.trash is None:
+            if self.soft and file.trash is None and file.category is not Category.TEMP:
                 self.throw_away(file, sweep)
             else:
                 self.bury(file)
@@ -230,7 +230,7 @@ class Model:
             return FileGone
         if self.is_protected(file):
             return FileHeld
-        if (self.soft or soft) and not for_good:
+        if (soft or (self.soft and file.category is not Category.TEMP)) and not for_good:
             self.throw_away(file, None)
         else:
             self.bury(file)

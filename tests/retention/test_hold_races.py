@@ -19,6 +19,7 @@ from media_analysis.retention.protection import Hold
 from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
+from media_analysis.storage.category import Category
 from tests.files.conftest import objects
 from tests.retention.conftest import FUTURE, Plant, buried, key_of, living, request, sweep
 from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments
@@ -200,7 +201,7 @@ async def test_a_hold_that_waited_for_a_claim_which_broke_off_wins(
 async def test_a_hold_that_waited_for_a_claim_into_the_trash_keeps_it_there(
     runtime: Runtime, elsewhere: Elsewhere, moments: Moments, plant: Plant, database: str
 ) -> None:
-    (file_id,) = await plant(1, ends_in=FUTURE)
+    (file_id,) = await plant(1, ends_in=FUTURE, category=Category.UPLOADS)
     soft = replace(runtime.sweeps, deleter=replace(runtime.deleter, strategy=Strategy(sweeps=DAY)))
     later = await runtime.db.now() + 2 * FUTURE
     started = moments.at(

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
 
 from media_analysis.errors import FileGone, FileHeld
+from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -24,6 +26,12 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"DELETION_STRATEGY": "soft", "TRASH_RETENTION": "24h"}
 
 
+@pytest.fixture
+def plant(plant: Plant) -> Plant:
+    """Stores what becomes trash first, as the scratch that is planted elsewhere does not."""
+    return partial(plant, category=Category.UPLOADS)
+
+
 async def trashed(database: str) -> list[asyncpg.Record]:
     return await fetch(database, "SELECT * FROM media_files WHERE state = 'trashed' ORDER BY id")
 
@@ -31,7 +39,7 @@ async def trashed(database: str) -> list[asyncpg.Record]:
 async def test_a_sweep_sends_what_is_due_to_the_trash_and_a_later_one_purges_it(
     runtime: Runtime, plant: Plant, database: str
 ) -> None:
-    due = await plant(5) + await plant(2, owner="bob", category=Category.CLIPS, explicit=False)
+    due = await plant(5) + await plant(2, owner="bob", category=Category.FRAMES, explicit=False)
     await plant(3, ends_in=FUTURE)
 
     first = await sweep(runtime)
@@ -141,9 +149,10 @@ async def test_a_rehearsal_tells_trash_from_purge(runtime: Runtime, plant: Plant
 
 def test_whoever_asks_for_the_trash_gets_it() -> None:
     soft, hard = Strategy(requests=timedelta(hours=2)), Strategy(on_demand=DAY)
+    plain, wish = RemovalRequest(requested_by="alice"), RemovalRequest(requested_by="alice", soft=True)
 
-    assert (soft.kept_for(soft=False), soft.kept_for(soft=True)) == (timedelta(hours=2),) * 2
-    assert (hard.kept_for(soft=False), hard.kept_for(soft=True)) == (None, DAY)
+    assert (soft.kept_for(plain), soft.kept_for(wish)) == (timedelta(hours=2),) * 2
+    assert (hard.kept_for(plain), hard.kept_for(wish)) == (None, DAY)
 
 
 async def test_the_end_of_the_trash_is_the_one_it_had_when_the_file_went(

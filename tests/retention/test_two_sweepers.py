@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import pytest
@@ -57,6 +58,11 @@ class TestWithTrash:
     @pytest.fixture
     def environment(self, environment: dict[str, str]) -> dict[str, str]:
         return {**environment, "DELETION_STRATEGY": "soft"}
+
+    @pytest.fixture
+    def plant(self, plant: Plant) -> Plant:
+        """Stores what becomes trash first, as the scratch that is planted elsewhere does not."""
+        return partial(plant, category=Category.UPLOADS)
 
     async def test_sweepers_that_meet_the_same_owners_in_opposite_order_do_not_wait_in_a_circle(
         self, runtime: Runtime, other: Runtime, plant: Plant

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -23,13 +24,20 @@ DAY = timedelta(hours=24)
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """A service that deletes by way of the trash, where it is kept for a day."""
-    return environment | {"DELETION_STRATEGY": "soft", "TRASH_RETENTION": "24h"}
+    all_of_it = {f"STORAGE_BREAKER_SHARE_PERCENT_{category}": "100" for category in ("UPLOADS", "FRAMES")}
+    return environment | all_of_it | {"DELETION_STRATEGY": "soft", "TRASH_RETENTION": "24h"}
+
+
+@pytest.fixture
+def plant(plant: Plant) -> Plant:
+    """Stores what becomes trash first, as the scratch that is planted elsewhere does not."""
+    return partial(plant, category=Category.UPLOADS)
 
 
 async def test_all_that_a_large_sweep_took_comes_back(runtime: Runtime, plant: Plant, database: str) -> None:
     """The oracle then reads every byte and adds up every ledger."""
     due = await plant(4_000, ends_in=-DAY) + await plant(
-        1_500, ends_in=-DAY, owner="bob", category=Category.CLIPS, explicit=False
+        1_500, ends_in=-DAY, owner="bob", category=Category.FRAMES, explicit=False
     )
     await plant(10, ends_in=FUTURE)
     kept = objects(runtime.store.root)

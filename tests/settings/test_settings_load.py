@@ -265,14 +265,14 @@ def test_an_old_name_is_refused_with_the_new_one(tmp_path: Path) -> None:
         load_settings(environ={"STORAGE_MONITORING_LOW_WATER_PERCENT": "85"})
 
 
-def test_the_trash_can_be_switched_on_and_timed() -> None:
+def test_the_trash_is_on_for_a_day_and_can_be_timed() -> None:
     environ = {"DELETION_STRATEGY": "SOFT", "TRASH_RETENTION": "7d", "STORAGE_CLEANUP_USE_TRASH": "on"}
 
     settings = load_settings(environ=environ).settings
 
     assert (settings.deletion.strategy, settings.deletion.trash_retention) == ("soft", timedelta(days=7))
     assert settings.storage.cleanup.use_trash
-    assert (Settings().deletion.strategy, Settings().deletion.trash_retention) == ("hard", timedelta(hours=24))
+    assert (Settings().deletion.strategy, Settings().deletion.trash_retention) == ("soft", timedelta(hours=24))
 
 
 def test_over_http_a_wish_is_not_given_by_two_of_its_names_either() -> None:

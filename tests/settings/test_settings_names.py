@@ -86,6 +86,7 @@ OTHERS: dict[type[Kind], str] = {
     Mode: "0710",
     Group: "0",
     WebhookUrl: "https://hooks.example/services/token",
+    Switch: "true",
     PolicyTests: '[{"name": "x", "category": "temp", "age": "1h", "expect": "keep"}]',
 }
 

@@ -25,7 +25,9 @@ class RemovalQuery(Document):
     """How something is to be deleted; unknown parameters are refused, lest a mistyped `secure` is a plain one."""
 
     strategy: Literal["hard", "soft"] | None = Field(
-        None, description="`soft`: into the trash; `hard`: for good, for administrators; as configured without"
+        None,
+        description="`soft`: into the trash; `hard`: for good, for administrators; without, as configured, but "
+        "for good if all that goes is scratch (`temp`, `clips`)",
     )
     reason: Line | None = Field(None, description="Why, for the audit trail and the tombstones")
     secure: bool = Field(

@@ -15,7 +15,6 @@ from media_analysis.retention.explain.standing import Loser, Standing, find_end,
 from media_analysis.retention.explain.timeline import Moment, find_purged
 from media_analysis.retention.models import Pause
 from media_analysis.retention.policy import CategoryRules, decide
-from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import SCRATCH, Category
 
 NextTick = Callable[[str, datetime], datetime | None]
@@ -128,7 +127,8 @@ class Circumstances:
     rules: CategoryRules
     policy_version: str
     pause: Pause | None
-    strategy: Strategy
+    kept_for: timedelta | None
+    """How long what a sweep takes of the category stays restorable; None is not at all."""
     next_tick: NextTick
 
     def tick(self, schedule: str, at: datetime | None, now: datetime) -> datetime | None:
@@ -140,7 +140,7 @@ def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
     file, now, rules = found.file, found.now, about.rules
     standing = Standing.of(file)
     end = find_end(standing, rules)
-    action = NextAction.KEEP if end is None else _next_action(file.state, about.strategy)
+    action = NextAction.KEEP if end is None else _next_action(file.state, about.kept_for)
     at = None if end is None else end.at
     schedule = LEFTOVERS_SCHEDULE if file.state is FileState.PENDING else rules.schedule
     swept_at = about.tick(schedule, at, now)
@@ -224,10 +224,10 @@ def _protection(name: str, until: datetime | None, file: MediaFile, job: Analysi
     return Blocker(rule=Barrier.MINIMUM_RETENTION, scope=Scope.CATEGORY, until=until, reason=reason)
 
 
-def _next_action(state: FileState, strategy: Strategy) -> NextAction:
+def _next_action(state: FileState, kept_for: timedelta | None) -> NextAction:
     if state is FileState.TRASHED:
         return NextAction.PURGE
-    return NextAction.TRASH if state is FileState.STORED and strategy.sweeps is not None else NextAction.DELETE
+    return NextAction.TRASH if state is FileState.STORED and kept_for is not None else NextAction.DELETE
 
 
 def _steps(
@@ -238,7 +238,7 @@ def _steps(
     if end is not None:
         steps.append(Step(action.value, end.at, end.rule))
         if action is NextAction.TRASH:
-            goes_at = (swept_at or max(end.at, now)) + (about.strategy.sweeps or timedelta(0))
+            goes_at = (swept_at or max(end.at, now)) + (about.kept_for or timedelta(0))
             steps.append(Step(NextAction.PURGE, goes_at, end.rule))
         elif action is NextAction.DELETE:
             steps.append(Step(NextAction.PURGE, swept_at or max(end.at, now), end.rule))

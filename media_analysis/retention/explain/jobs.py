@@ -167,7 +167,7 @@ class JobExplainer:
             rules=self.policy.of(category),
             policy_version=self.policy.version,
             pause=next((pause for pause in self._pauses_of({category.value})), None),
-            strategy=self.strategy,
+            kept_for=self.strategy.kept_when_swept(category),
             next_tick=self.next_tick,
         )
         return explain_living(LivingFile(file, self.job, self.now), about)

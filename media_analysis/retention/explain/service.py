@@ -125,7 +125,7 @@ class ExplainService:
             rules=policy.of(category),
             policy_version=policy.version,
             pause=await find_pause(session, category),
-            strategy=self.strategy,
+            kept_for=self.strategy.kept_when_swept(category),
             next_tick=self.next_tick,
         )
 

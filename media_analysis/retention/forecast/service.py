@@ -20,6 +20,7 @@ from media_analysis.retention.forecast.projection import (
 from media_analysis.retention.forecast.request import ForecastRequest
 from media_analysis.retention.policies import get_policy
 from media_analysis.retention.policy import CategoryRules, Policy
+from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
@@ -59,8 +60,7 @@ class ForecastService:
     db: Database
     store: ObjectStore
     reserve_bytes: int
-    trash: timedelta | None = None
-    """How long deleted files keep their bytes; None where there is no trash."""
+    strategy: Strategy
 
     async def forecast(self, request: ForecastRequest, *, now: datetime | None = None) -> Forecast:
         """Return the days from today on, and beside them the same days under other lifetimes."""
@@ -85,7 +85,7 @@ class ForecastService:
 
     async def _read(self, request: ForecastRequest, now: datetime | None) -> _Known:
         async with self.db.read_only() as session:
-            accounts = await list_accounts(session, now=now, with_trash=self.trash is not None)
+            accounts = await list_accounts(session, now=now, with_trash=self.strategy.sweeps is not None)
             policy = await get_policy(session)
             today = accounts[0].today
             rows = await list_due_sums(
@@ -100,7 +100,7 @@ class ForecastService:
         account, sums, rules = known.accounts[category], known.sums[category], policy.of(category)
         if policy is not known.policy:
             sums = redate(sums, known.policy.of(category), rules, account.today)
-        trash_days = 0 if self.trash is None else whole_days(self.trash)
+        trash_days = whole_days(self.strategy.kept_when_swept(category) or timedelta())
         return project(account, sums, rules, Horizon(account.today, request.days, trash_days))
 
 

@@ -166,7 +166,8 @@ class ApplyService:
         now, rules = applied.order.now, applied.policy.of(category)
         drift = {file.id: reason for file in planned if (reason := _drift(file, found.get(file.id), rules, now))}
         same = [facts for file_id, (_, facts) in found.items() if file_id not in drift]
-        decided = sort_out(same, rules, now, trash=self.deleter.strategy.sweeps is not None)
+        trash = self.deleter.strategy.kept_when_swept(category) is not None
+        decided = sort_out(same, rules, now, trash=trash)
         claims = await self.deleter.take(session, category, decided, applied.order)
         return claims, [file for files in decided.trashed.values() for file in files], drift
 

@@ -26,6 +26,7 @@ from media_analysis.retention.policies import require_policy
 from media_analysis.retention.policy import Policy
 from media_analysis.retention.rehearsal import rehearse
 from media_analysis.retention.sorting import Sorted
+from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import Category
 
 HASH_PAGE: Final = 5_000
@@ -132,7 +133,7 @@ class PlanService:
     ) -> dict[str, dict[str, int]]:
         sums: dict[str, Counter[str]] = {category.value: Counter(files=0, bytes=0) for category in categories}
         # With or without trash, the same files go.
-        async for category, decided in rehearse(session, categories, policy, now=now, trash=False):
+        async for category, decided in rehearse(session, categories, policy, now=now, strategy=Strategy()):
             planned = _planned(decided)
             await plan_queries.add_files(session, plan_id, {file_id: rule for file_id, (rule, _) in planned.items()})
             size_bytes = sum(file.size_bytes for _, file in planned.values())

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -28,6 +28,7 @@ from media_analysis.retention.pressure.request import Occasion
 from media_analysis.retention.pressure.shortage import Shortage, find_needed, find_shortage
 from media_analysis.retention.records import SweepReport, add_sweep
 from media_analysis.retention.removal.archive_expiry import bury_with_runs
+from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.store import ObjectStore
 
 Value = TypeVar("Value")
@@ -66,8 +67,7 @@ class RoomService:
     store: ObjectStore
     breaker: EvictionBreaker
     evicts: bool
-    trash: timedelta | None
-    """How long what falls due keeps its bytes."""
+    strategy: Strategy
 
     async def require_reach(self, wish: Wish, *, now: datetime) -> Freeing:
         """Return what would go if a wish was granted now; nothing goes, and nobody waits for it.
@@ -199,7 +199,8 @@ class RoomService:
         async with self.db.read_only() as session:
             pause = await find_pause(session, category, evicting=True)
             if not shortage.of_owner:
-                frees_at = await find_space_freed(session, category, missing_bytes, now=now, trash=self.trash)
+                trash = self.strategy.kept_when_swept(category)
+                frees_at = await find_space_freed(session, category, missing_bytes, now=now, trash=trash)
         return shortage.refusal(frees_at, paused=None if pause is None else pause.reason)
 
 

@@ -282,8 +282,9 @@ class PressureService:
 
     @cached_property
     def _room(self) -> RoomService:
-        trash = self.deleter.strategy.sweeps
-        return RoomService(db=self.db, store=self.store, breaker=self.breaker, evicts=self.evicts, trash=trash)
+        return RoomService(
+            db=self.db, store=self.store, breaker=self.breaker, evicts=self.evicts, strategy=self.deleter.strategy
+        )
 
     async def _missing(self, goal: Goal) -> int:
         async with self.db.read_only() as session:

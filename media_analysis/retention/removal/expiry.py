@@ -16,6 +16,7 @@ from media_analysis.retention.burial import Order
 from media_analysis.retention.policy import CategoryRules
 from media_analysis.retention.removal.archive_expiry import ArchiveExpiry, Ended
 from media_analysis.retention.removal.closing import Summary, close_jobs, forget_jobs
+from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import Category
 
 BATCH: Final = 2_000
@@ -111,13 +112,16 @@ class RunExpiry:
     """
 
     db: Database
-    trash: timedelta | None = None
-    """How long expired results, which nobody sees, can still come back with a restored run; None is not at all."""
+    strategy: Strategy
     batch_size: int = BATCH
 
+    def _grace(self, category: Category) -> timedelta:
+        """Return how long expired results, which nobody sees, can still come back with a restored run."""
+        return self.strategy.kept_when_swept(category) or timedelta()
+
     @property
-    def _grace(self) -> timedelta:
-        return self.trash or timedelta()
+    def _archives(self) -> ArchiveExpiry:
+        return ArchiveExpiry(self.db, self.strategy.kept_when_swept(Category.ARCHIVES))
 
     async def take(self, category: Category, order: Order, rules: CategoryRules) -> Gone:
         """Take what is over in one category.
@@ -141,7 +145,7 @@ class RunExpiry:
             DeletionPaused: somebody has to confirm first.
 
         """
-        archives = ArchiveExpiry(self.db, self.trash)
+        archives = self._archives
         ended = await archives.end_over(order)
         ended.purges += await archives.forget_over(order)
         ended.purges += await archives.drop_stale(order)
@@ -150,17 +154,17 @@ class RunExpiry:
     async def count(self, session: AsyncSession, category: Category, rules: CategoryRules, *, now: datetime) -> Gone:
         """Count what `take` would take at once; a run whose last file or result goes now is over with the next."""
         asked = {**_first(category, now), "limit": None}
-        results: int = (await session.execute(_COUNT_DUE, {**asked, "grace": self._grace})).scalar_one()
+        results: int = (await session.execute(_COUNT_DUE, {**asked, "grace": self._grace(category)})).scalar_one()
         jobs: int = (await session.execute(_COUNT_OVER[RetentionRule.EXPLICIT_EXPIRY], asked)).scalar_one()
         if rules.lifetime is not None:
             ended = {**asked, "ended": now - rules.lifetime}
             jobs += (await session.execute(_COUNT_OVER[RetentionRule.CATEGORY_LIFETIME], ended)).scalar_one()
         if category is Category.ARCHIVES:
-            jobs += await ArchiveExpiry(self.db, self.trash).count_over(session, now=now)
+            jobs += await self._archives.count_over(session, now=now)
         return Gone(results, jobs)
 
     async def _drop_due(self, category: Category, now: datetime) -> int:
-        dropped, asked = 0, {**_first(category, now), "grace": self._grace, "limit": self.batch_size}
+        dropped, asked = 0, {**_first(category, now), "grace": self._grace(category), "limit": self.batch_size}
         while True:
             async with self.db.transaction() as session:
                 gone = (await session.execute(DROP_DUE, asked)).all()
@@ -181,11 +185,12 @@ class RunExpiry:
                 return dropped
 
     async def _close_over(self, rule: RetentionRule, category: Category, order: Order, ended: datetime) -> int:
+        drop = self.strategy.kept_when_swept(category) is None
         closed, asked = 0, {**_first(category, order.now), "ended": ended, "limit": self.batch_size}
         while True:
             async with self.db.transaction() as session:
                 over = (await session.execute(LOCK_OVER[rule], asked)).all()
-                closed += await _close(session, [job.id for job in over], order, rule, drop=self.trash is None)
+                closed += await _close(session, [job.id for job in over], order, rule, drop=drop)
             if len(over) < self.batch_size:
                 return closed
             asked |= {"after_at": over[-1].instant, "after_id": over[-1].id}

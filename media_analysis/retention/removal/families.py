@@ -1,6 +1,6 @@
 """A file with all that was derived from it, and the results about them: they go together when somebody asks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -12,27 +12,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.errors import FileHeld, FileNotReady
 from media_analysis.files.archived import require_no_segment, require_none_derived
 from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import FOREVER, FileState, RetentionRule
+from media_analysis.files.models import CATEGORY, FOREVER, FileState, RetentionRule
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs.queries import list_users
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.policy import find_protection
 from media_analysis.retention.removal.condemned import CHUNK, Haul, Weight, chunks, of_ids
-from media_analysis.storage.category import Category
+from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.strategy import Strategy
+from media_analysis.storage.category import SCRATCH, Category
 
 MOST_GENERATIONS: Final = 8
 
 _FIND: Final = text("""
     WITH RECURSIVE family AS (
-        SELECT id, owner, 0 AS generation FROM media_files
+        SELECT id, owner, category, 0 AS generation FROM media_files
         WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner)
         UNION
-        SELECT child.id, child.owner, family.generation + 1 FROM family
+        SELECT child.id, child.owner, child.category, family.generation + 1 FROM family
         JOIN media_files AS child ON child.parent_id = family.id AND child.owner = family.owner
         WHERE family.generation < :most
     )
-    SELECT DISTINCT id FROM family WHERE id <> :id ORDER BY id
-""")
+    SELECT DISTINCT id, category FROM family WHERE id <> :id ORDER BY id
+""").columns(category=CATEGORY)
 _COUNT_RESULTS: Final = text("SELECT count(*) FROM analysis_results WHERE media_file_id = ANY(CAST(:ids AS uuid[]))")
 _DELETE_RESULTS: Final = text("""
     DELETE FROM analysis_results WHERE id = ANY(ARRAY(
@@ -65,6 +67,8 @@ class FileRemoval:
     """What was made from it, and from that, of the same owner."""
     derived_ids: Sequence[UUID]
     results: int
+    kept_for: timedelta | None
+    """How long all of it stays restorable; None is not at all."""
     restorable_until: datetime | None
     pending: bool = False
     """Whether bytes of what went are still to be removed: the store refused, or deletion is paused."""
@@ -113,15 +117,16 @@ async def require_head(
 
 
 async def weigh_family(
-    session: AsyncSession, head: Head, *, now: datetime, kept_for: timedelta | None, derived: bool
+    session: AsyncSession, head: Head, *, now: datetime, asked: RemovalRequest, strategy: Strategy, derived: bool
 ) -> FileRemoval:
-    """Say what a deletion takes beside the file itself, and what protects some of it.
+    """Say what a deletion takes beside the file itself, how long all of it can come back, and what protects some of it.
 
     Raises:
         DerivedArchived: some of what was derived lies in archives, and would stay.
 
     """
-    ids = await _find_derived(session, head.facts.id, owner=head.owner) if derived else ()
+    family = await _find_derived(session, head.facts.id, owner=head.owner) if derived else {}
+    ids, kept_for = list(family), strategy.kept_for(asked, scratch={head.category, *family.values()} <= SCRATCH)
     about = [head.facts.id, *ids] if derived else []
     if derived:
         await require_none_derived(session, about, owner=head.owner)
@@ -131,6 +136,7 @@ async def weigh_family(
         derived=await of_ids(ids).weigh(session, now=now, with_trash=kept_for is None),
         derived_ids=ids,
         results=(await session.execute(_COUNT_RESULTS, {"ids": about})).scalar_one(),
+        kept_for=kept_for,
         restorable_until=None if kept_for is None else now + kept_for,
     )
 
@@ -168,8 +174,9 @@ async def take_family(session: AsyncSession, going: FileRemoval, haul: Haul) -> 
     await add_events(session, [act])
 
 
-async def _find_derived(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Sequence[UUID]:
-    return (await session.scalars(_FIND, {"id": file_id, "owner": owner, "most": MOST_GENERATIONS})).all()
+async def _find_derived(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Mapping[UUID, Category]:
+    rows = await session.execute(_FIND, {"id": file_id, "owner": owner, "most": MOST_GENERATIONS})
+    return {row.id: row.category for row in rows}
 
 
 async def _take_results(session: AsyncSession, about: Sequence[UUID], *, for_good: bool) -> None:

@@ -1,10 +1,13 @@
 """Explanations on the way through the trash, and back out of it."""
 
+from functools import partial
+
 import pytest
 
 from media_analysis.retention.explain.explanation import Barrier, RetentionState
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
 from tests.conftest import StoreFile
 from tests.retention.conftest import Plant, sweep
 from tests.retention.explain.test_explain import DAY, events, explain, steps
@@ -14,6 +17,12 @@ from tests.retention.explain.test_explain import DAY, events, explain, steps
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """A service that deletes by way of the trash, where it is kept for a day."""
     return environment | {"DELETION_STRATEGY": "soft", "TRASH_RETENTION": "24h"}
+
+
+@pytest.fixture
+def plant(plant: Plant) -> Plant:
+    """Stores what becomes trash first, as the scratch that is planted elsewhere does not."""
+    return partial(plant, category=Category.UPLOADS)
 
 
 async def test_the_way_through_the_trash_is_foretold(runtime: Runtime, store_file: StoreFile) -> None:

@@ -255,6 +255,14 @@ class TestTrash:
         assert dues(found.expected) == {TODAY: (1, 1), on(1): (2, 110)}
         assert used(found.expected) == [111, 10, 0, 0]
 
+    async def test_scratch_frees_its_bytes_when_it_falls_due(self, runtime: Runtime, store_aged: StoreAged) -> None:
+        await store_aged(10, ttl=DAY)
+        await store_aged(100, ttl=DAY, category=Category.CLIPS)
+
+        found = await forecast(runtime, days=3)
+
+        assert used(found.expected) == [110, 10, 0]
+
 
 async def test_it_names_the_policy_it_is_made_by(runtime: Runtime) -> None:
     found = await forecast(runtime, uploads=1)

@@ -270,7 +270,7 @@ class TestTrash:
         return environment | {"DELETION_STRATEGY": "soft"}
 
     async def test_an_applied_plan_can_be_undone(self, runtime: Runtime, plant: Plant, database: str) -> None:
-        ids = await plant(5)
+        ids = await plant(5, category=Category.UPLOADS)
         plan = await create(runtime)
 
         report = await apply(runtime, plan)
@@ -283,10 +283,10 @@ class TestTrash:
     async def test_what_went_to_the_trash_or_came_back_from_it_drifts(
         self, runtime: Runtime, plant: Plant, database: str
     ) -> None:
-        trashed, restored, ended = await plant(3)
+        trashed, restored, ended = await plant(3, category=Category.UPLOADS)
         await sweep(runtime)
         await runtime.restoring.restore(trashed, owner=None, actor="admin")
-        later = await runtime.db.now() + timedelta(days=3)
+        later = await runtime.db.now() + timedelta(days=8)
         plan = await create(runtime, now=later)
 
         await runtime.restoring.restore(restored, owner=None, actor="admin", now=later)
