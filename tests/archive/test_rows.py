@@ -5,7 +5,7 @@ from uuid import UUID
 from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.runtime import Runtime
 from tests.archive.archived import archive, make_run, restore
-from tests.conftest import fetch
+from tests.conftest import execute, fetch
 
 
 async def key_of(database: str, job_id: UUID) -> str:
@@ -18,12 +18,18 @@ async def test_an_archive_that_is_whole_but_not_ours_is_not_restored(runtime: Ru
     other = await make_run(runtime, {name: content[::-1] for name, content in run.contents.items()})
     await archive(runtime, run.id)
     await archive(runtime, other.id)
-    path = runtime.store.path_of(await key_of(database, run.id))
-    own = path.read_bytes()
-    path.write_bytes(runtime.store.path_of(await key_of(database, other.id)).read_bytes())
+    key = await key_of(database, run.id)
+    path = runtime.store.path_of(key)
+    own, foreign = path.read_bytes(), runtime.store.path_of(await key_of(database, other.id)).read_bytes()
 
+    async def replace(content: bytes) -> None:
+        """Let it be of the size that its row says, or opening it would end here."""
+        path.write_bytes(content)
+        await execute(database, f"UPDATE media_files SET size_bytes = {len(content)} WHERE key = '{key}'")
+
+    await replace(foreign)
     task = await restore(runtime, run.id)
 
     assert (task.status, task.error_code) == (ArchiveTaskStatus.FAILED, "archive_damaged")
     assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is not None
-    path.write_bytes(own)
+    await replace(own)
