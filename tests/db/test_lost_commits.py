@@ -1,5 +1,6 @@
 """The answer to a COMMIT is lost, or never comes: PostgreSQL is asked how it ended."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from media_analysis.errors import DatabaseUnavailable
 from tests.conftest import execute, fetch
 from tests.files.cutting_proxy import CuttingProxy, cutting_proxy
 
+COMMAND_SECONDS = 60
 ADD = text("INSERT INTO lost_words VALUES ('said')")
 
 
@@ -23,7 +25,9 @@ async def proxy(database: str) -> AsyncIterator[CuttingProxy]:
 
 @pytest.fixture
 async def far(proxy: CuttingProxy) -> AsyncIterator[Database]:
-    async with open_database(proxy.url, DatabaseOptions(deadline_seconds=2, command_timeout_seconds=60)) as opened:
+    async with open_database(
+        proxy.url, DatabaseOptions(deadline_seconds=2, command_timeout_seconds=COMMAND_SECONDS)
+    ) as opened:
         yield opened
 
 
@@ -38,7 +42,8 @@ async def test_a_transaction_whose_commit_was_not_answered_succeeds_if_it_was_co
 ) -> None:
     proxy.arm(b"lost_words", silent=silent)
 
-    await add_word(far)
+    async with asyncio.timeout(COMMAND_SECONDS / 2):  # by which a COMMIT alone would be given up, too
+        await add_word(far)
 
     assert proxy.cuts == 1
     assert len(await fetch(database, "SELECT FROM lost_words")) == 1
