@@ -10,7 +10,7 @@ from media_analysis.files.models import FileState
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime, open_runtime
-from media_analysis.settings import Settings
+from media_analysis.settings import Settings, load_settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectWriter
@@ -53,12 +53,13 @@ async def test_a_lost_connection_at_a_commit_still_yields_the_stored_file(
 
 
 async def test_a_database_that_stays_away_after_the_fact_leaves_the_file_stored(
-    far: Runtime, proxy: CuttingProxy, database: str, settings: Settings
+    proxy: CuttingProxy, database: str, environment: dict[str, str], runtime: Runtime
 ) -> None:
-    proxy.arm(T2, ends=True)
-
-    with pytest.raises(DatabaseUnavailable):
-        await far.uploads.store_file(UPLOAD, chunks(CONTENT))
+    settings = load_settings(environ={**environment, "DATABASE_DEADLINE_SECONDS": "2"}).settings
+    async with open_runtime(settings, proxy.url) as far:
+        proxy.arm(T2, ends=True)
+        with pytest.raises(DatabaseUnavailable):
+            await far.uploads.store_file(UPLOAD, chunks(CONTENT))
 
     (row,) = await fetch(database, "SELECT id::text, state::text, encode(sha256, 'hex') AS sha256 FROM media_files")
     assert row["state"] == "stored"

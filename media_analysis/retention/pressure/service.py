@@ -282,9 +282,8 @@ class PressureService:
 
     @cached_property
     def _room(self) -> RoomService:
-        return RoomService(
-            db=self.db, store=self.store, breaker=self.breaker, evicts=self.evicts, strategy=self.deleter.strategy
-        )
+        strategy = self.deleter.strategy
+        return RoomService(db=self.db, store=self.store, breaker=self.breaker, evicts=self.evicts, strategy=strategy)
 
     async def _missing(self, goal: Goal) -> int:
         async with self.db.read_only() as session:
