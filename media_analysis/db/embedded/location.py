@@ -59,7 +59,8 @@ class Location:
         if home is not None:
             return self._follow(home)
         blocked = blocked_part(self.place.parent, self.account)
-        if blocked is None or self.account.is_ours or self.place.exists():
+        # A file there is the record of another process that chose since.
+        if blocked is None or self.account.is_ours or self.place.is_dir():
             require_reachable(self.place.parent, self.account, remedy="choose another --data-dir")
             return self.place
         home = self._choose()
