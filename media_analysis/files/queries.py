@@ -153,18 +153,6 @@ async def mark_changed(
     return (await session.scalars(statement)).one_or_none()
 
 
-async def mark_leased(session: AsyncSession, file_id: UUID, *, lease_seconds: float) -> bool:
-    """Renew the lease of a pending upload, unless it lasts longer; False when it is pending no more."""
-    renewed = await session.execute(
-        text("""
-            UPDATE media_files SET due_at = greatest(due_at, now() + make_interval(secs => :lease_seconds))
-            WHERE id = :id AND state = 'pending' RETURNING id
-        """),
-        {"id": file_id, "lease_seconds": lease_seconds},
-    )
-    return renewed.one_or_none() is not None
-
-
 async def renew_leases(session: AsyncSession, ids: Sequence[UUID], *, lease_seconds: float) -> None:
     """Renew the leases of pending uploads, of many, that are not fresh; whoever settles one is not waited for."""
     if not ids:

@@ -3,8 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -29,6 +28,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files import queries
 from media_analysis.files.bodies import Body, Pace, require_same_body, split_head, timed
 from media_analysis.files.expiry import Expiry
+from media_analysis.files.leases import leased
 from media_analysis.files.models import MediaFile
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Place, Registration
@@ -148,7 +148,7 @@ class UploadService:
         )
 
     async def _receive(self, registration: Registration, upload: Upload, body: Body) -> MediaFile:
-        async with self._leased(registration.id):
+        async with leased(self.db, [registration.id], lease_seconds=self.limits.lease_seconds):
             sha256, size_bytes = await self._take(
                 Arrival(self.db, self.room, registration, upload.declared_bytes), body
             )
@@ -224,24 +224,6 @@ class UploadService:
             if writer.size_bytes - checked_bytes >= RESERVE_CHECK_BYTES:
                 checked_bytes = writer.size_bytes
                 await self._disk.require(arrival.asked, 0)
-
-    @asynccontextmanager
-    async def _leased(self, file_id: UUID) -> AsyncIterator[None]:
-        """Renew the pending row's lease for as long as the block runs."""
-        renewing = asyncio.create_task(self._renew(file_id))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
-
-    async def _renew(self, file_id: UUID) -> None:
-        held = True
-        while held:
-            await asyncio.sleep(self.limits.lease_seconds / 3)
-            with suppress(Exception):  # a missed renewal shows when the upload settles
-                async with self.db.transaction() as session:
-                    held = await queries.mark_leased(session, file_id, lease_seconds=self.limits.lease_seconds)
 
     async def _give_up(self, file_id: UUID) -> None:
         try:

@@ -22,9 +22,9 @@ MUTANTS = (
     Mutant(
         "a lease is not renewed",
         1,
-        "files/uploads.py",
-        "held = await queries.mark_leased(",
-        "held = True or await queries.mark_leased(",
+        "files/leases.py",
+        "await renew_leases(session, ids,",
+        "await renew_leases(session, [],",
         ("tests/files/test_uploads.py::test_a_slow_upload_keeps_its_lease_for_as_long_as_it_reports",),
     ),
     Mutant(

@@ -104,11 +104,6 @@ _ADD_PENDING = text("""
     ON CONFLICT DO NOTHING
     RETURNING id, reserved_bytes, false
 """)
-_RENEW = text("""
-    UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds) WHERE id = ANY(ARRAY(
-        SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
-    ))
-""")
 _OPEN_ACCOUNT = text("""
     INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
     VALUES (:owner, CAST(:category AS category), 0, 0, 0) ON CONFLICT DO NOTHING
@@ -205,11 +200,6 @@ async def settle(session: AsyncSession, adoption: Adoption, candidates: Sequence
     settled = _sum(await session.execute(_SETTLE, adoption.values | _columns(candidates)))
     await _move(session, adoption, _arrival(settled, reserved_bytes=settled.size_bytes))
     return settled
-
-
-async def renew(session: AsyncSession, ids: Collection[UUID], *, lease_seconds: float) -> None:
-    """Renew the leases of pending rows."""
-    await session.execute(_RENEW, {"ids": list(ids), "lease_seconds": lease_seconds})
 
 
 async def _lock_job(session: AsyncSession, adoption: Adoption) -> None:

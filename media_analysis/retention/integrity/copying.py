@@ -1,8 +1,7 @@
 """Copies of an existing tree made in batches: rows first, then the names, the bytes and the facts (design law 3)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ import structlog
 from media_analysis.db.database import Database
 from media_analysis.errors import DiskReserveReached, ObjectMissing, SourceChanged
 from media_analysis.failpoints import failpoint
+from media_analysis.files.leases import leased
 from media_analysis.files.models import FileState
 from media_analysis.files.registration import lock_pending
 from media_analysis.retention.integrity import adopted
@@ -91,7 +91,7 @@ class Copier:
         failpoint("import.registered")
         mine = [candidate for candidate in candidates if candidate.id in ids]
         try:
-            async with self._leased(ids):
+            async with leased(self.db, ids, lease_seconds=self.lease_seconds):
                 outcomes = await self._write_all(naming.root, mine)
         except BaseException:
             # Nothing was promised yet: no fact has been sent, so the rows are certainly still pending.
@@ -155,23 +155,6 @@ class Copier:
         for writer in writers.values():
             writer.close()
         await self.store.delete_many(list(writers))
-
-    @asynccontextmanager
-    async def _leased(self, ids: frozenset[UUID]) -> AsyncIterator[None]:
-        """Renew the leases of pending rows for as long as the block runs."""
-        renewing = asyncio.create_task(self._renew(ids))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
-
-    async def _renew(self, ids: frozenset[UUID]) -> None:
-        while True:
-            await asyncio.sleep(self.lease_seconds / 3)
-            with suppress(Exception):  # a missed renewal shows when the batch settles
-                async with self.db.transaction() as session:
-                    await adopted.renew(session, ids, lease_seconds=self.lease_seconds)
 
     async def _give_up(self, ids: frozenset[UUID]) -> None:
         for file_id in ids:
