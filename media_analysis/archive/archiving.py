@@ -24,6 +24,7 @@ from media_analysis.archive.packing import Share, digest, pack, prove
 from media_analysis.archive.planning import plan_segment
 from media_analysis.archive.proof import require_found
 from media_analysis.archive.tasks import count_attempts
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
 from media_analysis.errors import ArchiveDamaged, DiskReserveReached, ObjectMissing, RunChanged
 from media_analysis.failpoints import failpoint
@@ -130,13 +131,13 @@ class Archiver:
             raise DiskReserveReached(
                 free_bytes=free_bytes, reserve_bytes=self.reserve_bytes, needed_bytes=registration.reserved_bytes
             )
-        await self.registrar.register(registration)
-        failpoint("archive.registered")
         try:
+            await self.registrar.register(registration)
+            failpoint("archive.registered")
             yield registration
         except BaseException:
             # A COMMIT whose answer was lost has stored it, and then there is nothing pending to abandon.
-            await asyncio.shield(self.deleter.abandon(registration.id))
+            await carry_through(self.deleter.abandon(registration.id))
             raise
 
     async def _register_as(self, job: AnalysisJob, contents: Contents, retry: int) -> Registration:

@@ -10,6 +10,7 @@ from threading import Event
 from typing import IO, Final, TypeVar
 from uuid import UUID
 
+from media_analysis.cancellation import carry_through
 from media_analysis.storage.store import ObjectWriter, Piece
 
 Value = TypeVar("Value")
@@ -63,16 +64,7 @@ class Course:
 
     async def run(self, work: Callable[[], Value]) -> Value:
         """Work in a thread; however often cancelled, this returns only when the thread has let go of everything."""
-        working = asyncio.ensure_future(asyncio.to_thread(work))
-        while True:
-            try:
-                return await asyncio.shield(working)
-            except asyncio.CancelledError:
-                self.stop()
-                await asyncio.wait([working])
-                if not working.cancelled():
-                    working.exception()  # somebody has to look at it, or the loop reports it as lost
-                raise
+        return await carry_through(asyncio.to_thread(work), when_cancelled=self.stop)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from media_analysis.archive.course import Course, Stopped, telling
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
 from media_analysis.archive.restoring import Restorer
 from media_analysis.archive.tasks import MAX_ATTEMPTS, Ending
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import MediaAnalysisError, RunChanged, Unavailable
 from media_analysis.failpoints import failpoint
@@ -84,7 +85,7 @@ class ArchiveExecution:
                 _uncancel()  # it was us who cancelled, as nobody listens any more
                 log.warning("archive.taken_over", task_id=str(task.id))
                 return
-            await asyncio.shield(self._hand_back(task))
+            await carry_through(self._hand_back(task))
             raise
         except Exception as error:
             log.exception("archive.crashed", task_id=str(task.id))

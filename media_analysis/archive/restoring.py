@@ -20,6 +20,7 @@ from media_analysis.archive.models import ArchiveTask
 from media_analysis.archive.room import require_room
 from media_analysis.archive.unarchiving import Returned, bring_back
 from media_analysis.archive.unpacking import COPIES, Copy, CopyWindow, Opened
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
 from media_analysis.errors import ArchiveDamaged, ArchivedFileNotFound, JobNotArchived, NothingToRestore
 from media_analysis.failpoints import failpoint
@@ -138,7 +139,7 @@ class Restorer:
             yield staged
         except BaseException:
             # A COMMIT whose answer was lost has brought them back, and then there is nothing pending to discard.
-            await asyncio.shield(self.discards.discard_uploads(sorted(course.uploads)))
+            await carry_through(self.discards.discard_uploads(sorted(course.uploads)))
             raise
 
     async def _copy(self, task: ArchiveTask, segment: MediaFile, course: Course) -> AsyncIterator[Sequence[Returned]]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final, TypeVar
 from uuid import UUID
 
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
 from media_analysis.db.group import GroupCommit
 from media_analysis.errors import (
@@ -41,6 +42,8 @@ class Registrar:
     async def register(self, asked: Registration) -> bool:
         """Insert a pending row; return False when its idempotency key is held by another upload.
 
+        Who is cancelled meanwhile hears of it only once the row is there or is not: then it can be given up.
+
         Raises:
             InvalidRequest: the job or the parent is not this owner's, or the role is an archive's.
             JobArchived: the job is read-only.
@@ -51,7 +54,7 @@ class Registrar:
         """
         if asked.place is not None and asked.place.role == ARCHIVE_ROLE:
             raise InvalidRequest("role", f"{ARCHIVE_ROLE} is what the archive of a job is to it, and nothing else")
-        return await self._register.submit(asked)
+        return await carry_through(self._register.submit(asked))
 
     async def create(self, asked: Registration) -> ObjectWriter:
         """Create the object's name, once, under the lock of its pending row.

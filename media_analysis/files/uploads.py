@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import (
     IdempotencyKeyReused,
@@ -115,7 +116,7 @@ class UploadService:
             raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
         await self._disk.require_possible(registration, upload.declared_bytes)
         await self._disk.require(registration, len(head))
-        if not await self.registrar.register(registration):
+        if not await self._registered(registration):
             earlier = await self._take_over(registration)
             if earlier is not None:
                 return await require_same_body(earlier, body)
@@ -146,6 +147,13 @@ class UploadService:
             fingerprint=upload.fingerprint() if upload.idempotency_key is not None else None,
             place=upload.place,
         )
+
+    async def _registered(self, registration: Registration) -> bool:
+        try:
+            return await self.registrar.register(registration)
+        except asyncio.CancelledError:
+            await self._give_up(registration.id)
+            raise
 
     async def _receive(self, registration: Registration, upload: Upload, body: Body) -> MediaFile:
         async with leased(self.db, [registration.id], lease_seconds=self.limits.lease_seconds):
@@ -227,7 +235,7 @@ class UploadService:
 
     async def _give_up(self, file_id: UUID) -> None:
         try:
-            await asyncio.shield(self.abandon(file_id))
+            await carry_through(self.abandon(file_id))
         except Exception as error:  # noqa: BLE001 - the first failure is the one to report; the sweep takes the row
             log.warning("upload.left_pending", file_id=str(file_id), reason=type(error).__name__)
 
@@ -255,7 +263,7 @@ class UploadService:
         return None
 
     async def _register_again(self, registration: Registration) -> None:
-        if not await self.registrar.register(registration):
+        if not await self._registered(registration):
             raise UploadInFlight(retry_after_seconds=1)
 
     async def _find_key(self, registration: Registration) -> queries.KnownKey | None:

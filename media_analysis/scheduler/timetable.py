@@ -11,6 +11,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from media_analysis.cancellation import carry_through
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.retention.duties import DutyService, Turn
 from media_analysis.runtime import Runtime
@@ -40,7 +41,7 @@ async def keep(runtime: Runtime, duties: DutyService, appointment: Appointment, 
         if turn is not None:
             await _take(turn, runtime, duties, appointment, trigger)
     except asyncio.CancelledError:
-        await asyncio.shield(duties.hand_back(appointment.name))
+        await carry_through(duties.hand_back(appointment.name))
         raise
 
 

@@ -15,6 +15,7 @@ from media_analysis.analysis.child.nursery import Nursery, Process
 from media_analysis.analysis.child.pipes import ReadEnd, WriteEnd, open_pipe, stream_of
 from media_analysis.analysis.child.protocol import Assignment, Message
 from media_analysis.analysis.child.reading import MessageReader
+from media_analysis.cancellation import carry_through
 from media_analysis.errors.analysis import AnalysisCrashed, AnalysisMemoryPassed, AnalysisTimedOut
 from media_analysis.errors.kinds import MediaAnalysisError
 
@@ -47,7 +48,7 @@ async def run_task(
     try:
         yield child
     finally:
-        await asyncio.shield(child.end())
+        await carry_through(child.end())
 
 
 class _Output:

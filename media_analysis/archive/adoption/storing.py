@@ -1,6 +1,5 @@
 """Putting the bytes of an old archive into the store by the upload protocol: pending until its rows are committed."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from media_analysis.archive.course import Course, telling
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
 from media_analysis.errors import DatabaseUnavailable, DiskReserveReached
 from media_analysis.failpoints import failpoint
@@ -54,15 +54,15 @@ class ArchiveUpload:
             QuotaPassed: archives have no room for it.
 
         """
-        await self.registrar.register(asked)
-        failpoint("adopt_runs.registered")
-        course.uploads.add(asked.id)
         try:
+            await self.registrar.register(asked)
+            failpoint("adopt_runs.registered")
+            course.uploads.add(asked.id)
             async with telling(course, self._renew):
                 yield
         except BaseException:
             # A COMMIT whose answer was lost has stored it, and then there is nothing pending to abandon.
-            await asyncio.shield(self.deleter.abandon(asked.id))
+            await carry_through(self.deleter.abandon(asked.id))
             raise
 
     async def write(self, asked: Registration, fill: Fill[Value], ends_at: datetime) -> tuple[Settlement, Value]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
 from media_analysis.errors import DiskReserveReached, ObjectMissing, SourceChanged
 from media_analysis.failpoints import failpoint
@@ -157,9 +158,12 @@ class Copier:
         await self.store.delete_many(list(writers))
 
     async def _give_up(self, ids: frozenset[UUID]) -> None:
+        await carry_through(self._abandon_all(ids))
+
+    async def _abandon_all(self, ids: frozenset[UUID]) -> None:
         for file_id in ids:
             try:
-                await asyncio.shield(self.abandon(file_id))
+                await self.abandon(file_id)
             except Exception as error:  # noqa: BLE001 - the first failure is the one to report; the sweep takes the row
                 log.warning("import.left_pending", file_id=str(file_id), reason=type(error).__name__)
                 return
