@@ -128,6 +128,7 @@ async def serve(
         access_log=False,
         lifespan="off",
         server_header=False,
+        date_header=False,  # its clock is looked at once a second: a file may be younger
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws="none",
     )

@@ -5,7 +5,8 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -15,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from media_analysis.api.errors import PROBLEM_CONTENT
+from media_analysis.api.conditions import READING, Conditions, content_tag, request_header
+from media_analysis.api.errors import PROBLEM_CONTENT, problems
+from media_analysis.errors import PreconditionFailed
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.storage.store import ObjectReader
@@ -33,15 +36,9 @@ _SAFE: Final = {
 BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
 
-def request_header(name: str, description: str) -> dict[str, Any]:
-    """Return the OpenAPI parameter of a header."""
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
-
-
-CONDITIONS: Final[dict[str, Any]] = {"parameters": [request_header("If-None-Match", "Entity tags the client has")]}
 RANGES: Final[dict[str, Any]] = {
     "parameters": [
-        *CONDITIONS["parameters"],
+        *READING["parameters"],
         request_header("Range", "One range of bytes; several, or malformed ones, give the whole file"),
         request_header("If-Range", "The entity tag the range belongs to"),
     ]
@@ -55,6 +52,7 @@ def content_responses(refusals: Mapping[int | str, dict[str, Any]], *, ranges: b
         **refusals,
         200: {"content": content, "description": "The whole file"},
         304: {"description": "Not modified"},
+        **problems(PreconditionFailed),
     }
     if not ranges:
         return whole
@@ -85,15 +83,11 @@ class Representation:
 
     @classmethod
     def of_file(cls, file: MediaFile) -> Self:
-        """Return what is told of a file's bytes.
-
-        They are named by their hash, or, while an adopted file has none, by whose they are: they never change.
-        """
-        etag = f'"{file.id.hex}-{file.size_bytes}"' if file.sha256 is None else _etag_of(file.sha256)
+        """Return what is told of a file's bytes."""
         return cls(
             filename=file.filename,
             media_type=file.media_type,
-            etag=etag,
+            etag=content_tag(file),
             sha256=file.sha256,
             stored_at=file.stored_at,
         )
@@ -104,7 +98,7 @@ class Representation:
         return cls(
             filename=copy.filename,
             media_type=copy.media_type,
-            etag=_etag_of(copy.sha256),
+            etag=content_tag(copy),
             sha256=copy.sha256,
             stored_at=copy.stored_at,
         )
@@ -136,6 +130,7 @@ async def serve_content(told: Representation, reader: ObjectReader, request: Req
     """Return the response that streams opened bytes; `reader` is closed whatever happens.
 
     Raises:
+        PreconditionFailed: the bytes are not what the request says.
         HTTPException: 416, the range lies outside the file.
 
     """
@@ -155,9 +150,8 @@ class ContentResponse(Response):
 
     def __init__(self, told: Representation, reader: ObjectReader, headers: Headers, *, ranges: bool) -> None:
         self._reader = reader
-        self._etag = told.etag
         super().__init__(status_code=200, media_type=None)
-        self._span = self._choose(headers, ranges=ranges)
+        self._span = self._choose(told, headers, ranges=ranges)
         self._describe(told)
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -177,13 +171,15 @@ class ContentResponse(Response):
             async for chunk in self._reader.read(self._span.start, self._span.end):
                 yield chunk
 
-    def _choose(self, headers: Headers, *, ranges: bool) -> Span | None:
-        """Decide between 200, 206, 304 and 416; conditions come before ranges (RFC 9110 section 13.2.2)."""
-        if _matches(headers.getlist("if-none-match"), self._etag):
+    def _choose(self, told: Representation, headers: Headers, *, ranges: bool) -> Span | None:
+        """Decide between 200, 206, 304, 412 and 416; conditions come before ranges (RFC 9110 section 13.2.2)."""
+        asked = Conditions.of_read(headers)
+        asked.require(frozenset({told.etag}), told.stored_at)
+        if asked.is_known(told.etag, told.stored_at):
             self.status_code = 304
             return None
         size_bytes = self._reader.size_bytes
-        same = headers.get("if-range", self._etag) == self._etag
+        same = headers.get("if-range", told.etag) == told.etag
         try:
             span = parse_range(headers.get("range") if ranges and same else None, size_bytes)
         except ValueError as error:
@@ -197,23 +193,25 @@ class ContentResponse(Response):
 
     def _describe(self, told: Representation) -> None:
         self.headers.update(_SAFE)
-        self.headers["ETag"] = self._etag
+        self.headers["ETag"] = told.etag
         if told.stored_at is not None:
-            self.headers["Last-Modified"] = told.stored_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
+            # The database's clock may be ahead of the one that dates the answer (RFC 9110 section 8.8.2.1).
+            modified_at = min(told.stored_at, datetime.now(UTC))
+            self.headers["Last-Modified"] = format_datetime(modified_at.astimezone(UTC), usegmt=True)
         if self._span is None:
             del self.headers["Content-Length"]  # not modified: there is no content to describe
             return
         self.headers["Content-Type"] = told.media_type
         self.headers["Content-Length"] = str(self._span.end - self._span.start)
-        self.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(told.filename, safe='')}"
+        self.headers["Content-Disposition"] = _disposition(told.filename)
         if told.sha256 is not None:
             self.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(told.sha256).decode()}:"
 
 
-def _etag_of(sha256: bytes) -> str:
-    return f'"{sha256.hex()}"'
+def _disposition(filename: str) -> str:
+    """Name a download twice (RFC 6266): some clients, curl among them, read nothing but the plain parameter.
 
-
-def _matches(if_none_match: list[str], etag: str) -> bool:
-    candidates = [candidate.strip().removeprefix("W/") for line in if_none_match for candidate in line.split(",")]
-    return "*" in candidates or etag in candidates
+    It holds the same name in UTF-8; a quote or a backslash, whose escapes few understand, becomes an underscore.
+    """
+    plain = re.sub(r'["\\\x00-\x1f\x7f]', "_", filename).encode().decode("latin-1")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -24,6 +24,7 @@ STATUSES: Final[Mapping[type[MediaAnalysisError], int]] = {
     errors.TooSlow: 408,
     errors.Conflict: 409,
     errors.Gone: 410,
+    errors.Unmet: 412,
     errors.TooLarge: 413,
     errors.Unsupported: 415,
     errors.Invalid: 422,

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from email.utils import formatdate
 from typing import Final
 
 import structlog
@@ -45,7 +46,9 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["Date"] = formatdate(usegmt=True)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

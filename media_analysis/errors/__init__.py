@@ -57,6 +57,7 @@ from media_analysis.errors.kinds import (
     TooSlow,
     Unauthenticated,
     Unavailable,
+    Unmet,
     Unsupported,
 )
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, UnsupportedMedia
@@ -83,6 +84,7 @@ from media_analysis.errors.requests import (
     AdminRequired,
     BodyTooLarge,
     InvalidRequest,
+    PreconditionFailed,
     SessionNotFound,
     SlotTaken,
     SweepNotFound,
@@ -190,6 +192,7 @@ __all__ = [
     "PolicyMissing",
     "PolicyRefused",
     "PolicySuperseded",
+    "PreconditionFailed",
     "QuotaExceeded",
     "QuotaPassed",
     "QuotaReached",
@@ -214,6 +217,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnknownKind",
+    "Unmet",
     "UnsafeDatabase",
     "Unsupported",
     "UnsupportedMedia",

@@ -34,6 +34,10 @@ class Conflict(MediaAnalysisError):
     """The present state does not allow it."""
 
 
+class Unmet(MediaAnalysisError):
+    """What the request says of the present state does not hold."""
+
+
 class Invalid(MediaAnalysisError):
     """The request contradicts itself, its own bytes or a rule."""
 

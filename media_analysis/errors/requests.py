@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from media_analysis.errors.kinds import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated
+from media_analysis.errors.kinds import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated, Unmet
 
 
 class TokenRejected(Unauthenticated):
@@ -51,6 +51,15 @@ class SlotTaken(Conflict):
     def __init__(self, kind: str) -> None:
         super().__init__("another replica runs this sweep")
         self.kind = kind
+
+
+class PreconditionFailed(Unmet):
+    """The file is not, or no longer, what a condition of the request says; nothing was done."""
+
+    code = "precondition_failed"
+
+    def __init__(self) -> None:
+        super().__init__("the file is not what the condition of the request says")
 
 
 class InvalidRequest(Invalid):

@@ -131,6 +131,11 @@ def next_due(
     )
 
 
+async def lock_row(session: AsyncSession, file_id: UUID) -> None:
+    """Let nobody change a file before this transaction ends."""
+    await session.execute(select(MediaFile.id).where(MediaFile.id == file_id).with_for_update())
+
+
 async def mark_changed(
     session: AsyncSession,
     file_id: UUID,

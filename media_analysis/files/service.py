@@ -1,6 +1,6 @@
 """Reading, listing and changing files, as their owner sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -19,6 +19,9 @@ from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FileState, MediaFile, RetentionRule, Tombstone
 from media_analysis.files.queries import FileFilter
 from media_analysis.storage.store import ObjectReader, ObjectStore
+
+Condition = Callable[[MediaFile], None]
+"""Raises unless a file is what somebody who wants it changed takes it for."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class FileService:
         actor: str | None = None,
         filename: str | None = None,
         expiry: Expiry | None = None,
+        condition: Condition | None = None,
         now: datetime | None = None,
     ) -> MediaFile:
         """Rename a file or set when it expires; a new end is audited.
@@ -110,6 +114,9 @@ class FileService:
 
         async def write() -> MediaFile:
             async with self.db.transaction() as session:
+                if condition is not None:
+                    await queries.lock_row(session, file_id)
+                    condition(await require_living(session, file_id, owner=owner, now=now))
                 changed = await queries.mark_changed(
                     session, file_id, owner=owner, filename=filename, expiry=expiry, now=now
                 )

@@ -189,7 +189,7 @@ class Deleter:
             if derived:
                 await families.lock_family(session, file_id, owner=owner)
             found = await lock_file(session, file_id, owner=owner)
-            head = await families.require_head(session, found, file_id, owner=owner, now=now, for_good=asked.for_good)
+            head = await families.require_head(session, found, file_id, owner=owner, now=now, asked=asked)
             going = await families.weigh_family(
                 session, head, now=now, asked=asked, strategy=self.strategy, derived=derived
             )
@@ -224,7 +224,7 @@ class Deleter:
         now = await self.db.now()
         async with self.db.read_only() as session:
             found = await get_facts(session, file_id, owner=owner)
-            head = await families.require_head(session, found, file_id, owner=owner, now=now, for_good=asked.for_good)
+            head = await families.require_head(session, found, file_id, owner=owner, now=now, asked=asked)
             return await families.weigh_family(
                 session, head, now=now, asked=asked, strategy=self.strategy, derived=derived
             )

@@ -75,7 +75,9 @@ async def test_a_download_is_an_archive_that_any_tar_opens(client: Client, run: 
     folder = run.job.folder_name
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/gzip"
-    assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{folder}.tar.gz"
+    assert answer.headers["content-disposition"] == (
+        f"attachment; filename=\"{folder}.tar.gz\"; filename*=UTF-8''{folder}.tar.gz"
+    )
     assert answer.headers["etag"] == f'"{segment["sha256"]}"'
     assert answer.headers["content-length"] == str(segment["size_bytes"]) == str(len(answer.content))
     assert (answer.headers["accept-ranges"], answer.headers["x-content-type-options"]) == ("bytes", "nosniff")

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from media_analysis import errors
 from media_analysis.api import API_PATH
-from media_analysis.api.content import CONDITIONS, RANGES, Representation, content_responses, serve_content
+from media_analysis.api.conditions import READING
+from media_analysis.api.content import RANGES, Representation, content_responses, serve_content
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.errors import problems
 from media_analysis.api.schemas.archive_tasks import ArchiveTaskRead
@@ -96,7 +97,7 @@ async def archive_job(job_id: UUID, response: Response, services: Serving, calle
 @router.head(
     "/{job_id}/archive/download",
     response_class=Response,
-    openapi_extra=CONDITIONS,
+    openapi_extra=READING,
     responses=content_responses(_SEGMENT_PROBLEMS, ranges=False),
 )
 async def download_archive(
@@ -116,7 +117,7 @@ async def download_archive(
 @router.head(
     "/{job_id}/archive/files/{file_id}/content",
     response_class=Response,
-    openapi_extra=CONDITIONS,
+    openapi_extra=READING,
     responses=content_responses(_FILE_PROBLEMS, ranges=False),
 )
 async def read_archived_content(

@@ -10,13 +10,12 @@ from pydantic import ValidationError
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
+from media_analysis.api.conditions import CHANGING, READING, ROW, Conditions, changing, request_header, row_tag
 from media_analysis.api.content import (
     BINARY,
-    CONDITIONS,
     RANGES,
     Representation,
     content_responses,
-    request_header,
     serve_content,
 )
 from media_analysis.api.dependencies import Caller, Serving
@@ -153,10 +152,20 @@ _READ_PROBLEMS = problems(
 )
 
 
-@router.get("/{file_id}", response_model=FileRead, responses=_READ_PROBLEMS)
-async def read_file(file_id: UUID, services: Serving, caller: Caller) -> MediaFile:
-    """Describe one file without its bytes."""
-    return await services.files.get(file_id, owner=caller.scope)
+@router.get(
+    "/{file_id}",
+    response_model=FileRead,
+    openapi_extra=ROW,
+    responses={**_READ_PROBLEMS, 304: {"description": "Not modified"}},
+)
+async def read_file(
+    request: Request, response: Response, file_id: UUID, services: Serving, caller: Caller
+) -> MediaFile | Response:
+    """Describe one file without its bytes; its entity tag is for the conditions of a change."""
+    file = await services.files.get(file_id, owner=caller.scope)
+    response.headers["ETag"] = tag = row_tag(file)
+    known = Conditions.of_read(request.headers).is_known(tag, None)
+    return Response(status_code=304, headers={"ETag": tag}) if known else file
 
 
 _CONTENT_PROBLEMS: Final = {
@@ -174,7 +183,7 @@ _CONTENT_PROBLEMS: Final = {
 @router.head(
     "/{file_id}/content",
     response_class=Response,
-    openapi_extra=CONDITIONS,
+    openapi_extra=READING,
     responses=content_responses(_CONTENT_PROBLEMS, ranges=False),
 )
 async def read_content(request: Request, file_id: UUID, services: Serving, caller: Caller) -> Response:
@@ -189,17 +198,27 @@ async def read_content(request: Request, file_id: UUID, services: Serving, calle
 @router.patch(
     "/{file_id}",
     response_model=FileRead,
+    openapi_extra=CHANGING,
     responses={
         **_READ_PROBLEMS,
-        **problems(errors.FileArchived, errors.ArchiveOfJob, errors.FileNotReady),
+        **problems(errors.FileArchived, errors.ArchiveOfJob, errors.FileNotReady, errors.PreconditionFailed),
         **document_problems(),
     },
 )
-async def update_file(file_id: UUID, change: FileUpdate, services: Serving, caller: Caller) -> MediaFile:
-    """Rename a file or set when it expires."""
-    return await services.files.change(
-        file_id, owner=caller.scope, actor=caller.owner, filename=change.filename, expiry=change.expiry()
+async def update_file(
+    request: Request, response: Response, file_id: UUID, change: FileUpdate, services: Serving, caller: Caller
+) -> MediaFile:
+    """Rename a file or set when it expires; `If-Match` takes the entity tag of the file's document."""
+    changed = await services.files.change(
+        file_id,
+        owner=caller.scope,
+        actor=caller.owner,
+        filename=change.filename,
+        expiry=change.expiry(),
+        condition=changing(request, content_too=False),
     )
+    response.headers["ETag"] = row_tag(changed)
+    return changed
 
 
 def _merge(query: dict[str, Any], fields: dict[str, str], filename: str | None) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 """Deleting what somebody names: a file with what was derived from it, or a whole job."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from media_analysis import errors
 from media_analysis.api import API_PATH
+from media_analysis.api.conditions import CHANGING, changing
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.errors import problems
 from media_analysis.api.schemas.removals import FileDeleteQuery, FileRemovalRead, JobRemovalRead, RemovalQuery
 from media_analysis.errors import AdminRequired
+from media_analysis.files.service import Condition
 from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller as SessionCaller
@@ -26,6 +29,7 @@ _ALONE: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Deleted,
     tags=["files"],
     response_model=FileRemovalRead,
     response_description="What went with it, or would",
+    openapi_extra=CHANGING,
     responses={
         **_ALONE,
         **problems(
@@ -37,18 +41,20 @@ _ALONE: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Deleted,
             errors.DerivedArchived,
             errors.FileNotReady,
             errors.FileHeld,
+            errors.PreconditionFailed,
         ),
     },
 )
 async def delete_file(
-    file_id: UUID, services: Serving, caller: Caller, query: Annotated[FileDeleteQuery, Query()]
+    request: Request, file_id: UUID, services: Serving, caller: Caller, query: Annotated[FileDeleteQuery, Query()]
 ) -> FileRemovalRead | Response:
     """Delete a file now, into the trash if there is one, with all that was derived from it and the results about it.
 
     204 says that it went alone, 200 what went with it; asking again answers 410. A secure deletion whose bytes could
-    not be overwritten yet, as while deletion is paused, answers 200 with `pending`.
+    not be overwritten yet, as while deletion is paused, answers 200 with `pending`. `If-Match` takes the entity tag of
+    the file's document or of its bytes.
     """
-    asked, derived = _asked(query, caller), query.derived == "take"
+    asked, derived = _asked(query, caller, changing(request, content_too=True)), query.derived == "take"
     if query.dry_run:
         told = await services.deleter.preview(file_id, asked, owner=caller.scope, derived=derived)
         return FileRemovalRead.from_removal(told, dry_run=True)
@@ -76,8 +82,8 @@ async def delete_job(
     return JobRemovalRead.from_removal(await services.removals.delete(job_id, asked, owner=caller.scope))
 
 
-def _asked(query: RemovalQuery, caller: SessionCaller) -> RemovalRequest:
-    asked = query.request(caller.owner)
+def _asked(query: RemovalQuery, caller: SessionCaller, condition: Condition | None = None) -> RemovalRequest:
+    asked = replace(query.request(caller.owner), condition=condition)
     if asked.for_good and caller.role is not Role.ADMIN:
         raise AdminRequired
     return asked

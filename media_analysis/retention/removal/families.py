@@ -13,6 +13,7 @@ from media_analysis.errors import FileHeld, FileNotReady
 from media_analysis.files.archived import require_no_segment, require_none_derived
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import CATEGORY, FOREVER, FileState, RetentionRule
+from media_analysis.files.queries import get_file
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs.queries import list_users
 from media_analysis.retention.due import DueFile
@@ -89,9 +90,9 @@ async def require_head(
     *,
     owner: str | None,
     now: datetime,
-    for_good: bool,
+    asked: RemovalRequest,
 ) -> Head:
-    """Return the file somebody wants deleted, if that may be; `for_good` it may be trash, or have expired.
+    """Return the file somebody wants deleted, if that may be; for good it may be trash, or have expired.
 
     Raises:
         FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or something protects it; if jobs
@@ -105,8 +106,13 @@ async def require_head(
     if head.facts.state == FileState.PENDING:
         raise FileNotReady(file_id)
     await require_no_segment(session, file_id)
-    if not for_good:
+    if not asked.for_good:
         await require_living(session, file_id, owner=owner, now=now)
+    if asked.condition is not None:
+        known = await get_file(session, file_id, owner=owner, now=now)
+        if known is None:
+            await raise_gone(session, file_id, owner=owner)
+        asked.condition(known[0])
     protection = find_protection(head.facts, now)
     if protection is not None:
         until = None if protection.until == FOREVER else protection.until

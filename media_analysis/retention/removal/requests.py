@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from media_analysis.files.service import Condition
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemovalRequest:
@@ -15,6 +17,8 @@ class RemovalRequest:
     """For good, and the bytes are overwritten first."""
     soft: bool = False
     """Into the trash also where requests delete at once; the stronger wish wins."""
+
+    condition: Condition | None = None
 
     @property
     def for_good(self) -> bool:
