@@ -125,14 +125,16 @@ def _recorded(world: World) -> Rows:
 def _acknowledged_is_kept(world: World, acknowledged: Mapping[str, str]) -> Iterator[str]:
     """Promises 1 and 7."""
     living = {str(row["id"]): row for row in world.files}
-    dead = {str(row["id"]) for row in world.tombstones}
+    dead = {str(row["id"]): row for row in world.tombstones}
     for file_id, digest in acknowledged.items():
         row = living.get(file_id)
         if row is None:
             if file_id not in dead and not world.may_have_ended("tombstones", _made_at(file_id)):
                 yield f"promise 7: {file_id} was acknowledged and vanished without a tombstone"
+            elif file_id in dead and dead[file_id]["state"] == "pending":
+                yield f"promise 1: {file_id} was acknowledged and went as an upload without an end"
         elif row["state"] not in {"stored", "trashed"}:
-            yield f"promise 1: {file_id} was acknowledged and is {row['state']}"
+            yield f"promise 1: {file_id} was acknowledged and is {row['state']}, due at {row['due_at']}"
         elif row["sha256"].hex() != digest:
             yield f"promise 1: {file_id} was acknowledged with other bytes"
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial, wraps
@@ -15,10 +15,10 @@ import structlog
 from asyncpg import Connection
 from sqlalchemy import ColumnElement, event, func, literal, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from media_analysis.db.address import Address
+from media_analysis.db.commits import Ending, announce, is_committed
 from media_analysis.db.connecting import connect
 from media_analysis.db.faults import READ_ONLY, is_away, translated_errors
 from media_analysis.errors import DatabaseUnavailable, TransactionConflict
@@ -30,8 +30,6 @@ log = structlog.get_logger()
 ATTEMPTS: Final = 3
 FIRST_PAUSE_SECONDS: Final = 0.1
 CONFLICT_PAUSE_SECONDS: Final = 0.02
-ASKED_EVERY_SECONDS: Final = 0.1
-_ENDED: Final = text("SELECT pg_xact_status(CAST(CAST(:id AS text) AS xid8))")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +105,12 @@ class Database:
 
         Where the answer to the COMMIT is lost, or late, PostgreSQL is asked on another connection how it ended.
         """
-        ending: _Ending | None = None
+        ending: Ending | None = None
         with self.refusal.noted(), translated_errors():
             try:
                 async with _new_session(self.engine) as session, session.begin():
                     yield session
-                    ending = await self._end(session)
+                    ending = await announce(session, limit_seconds=self.deadline_seconds / 2)
             except Exception as error:
                 if ending is None or not is_away(error) or not await self._is_committed(ending):
                     raise
@@ -120,32 +118,8 @@ class Database:
                 if ending is not None:
                     ending.late.cancel()
 
-    async def _end(self, session: AsyncSession) -> "_Ending":
-        """Ask by which name the transaction about to be committed will be known, and set its COMMIT a limit."""
-        await session.flush()
-        session.expunge_all()  # a COMMIT that seems to fail would expire what the caller is about to return
-        raw = (await (await session.connection()).get_raw_connection()).driver_connection
-        if not isinstance(raw, Connection):
-            raise TypeError("only asyncpg's transactions are known")
-        number = await raw.fetchval("SELECT pg_current_xact_id_if_assigned()::text")
-        # Not cancelled: that would wait for the very connection which does not answer.
-        late = asyncio.get_running_loop().call_later(self.deadline_seconds / 2, raw.terminate)
-        return _Ending(number, late)
-
-    async def _is_committed(self, ending: "_Ending") -> bool:
-        """Say whether PostgreSQL knows a transaction as committed; one without changes has nothing to lose."""
-        if ending.number is None:
-            return True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.deadline_seconds / 2):
-                while True:
-                    with suppress(SQLAlchemyError, OSError):
-                        async with self._reader.connect() as connection:
-                            status = (await connection.execute(_ENDED, {"id": ending.number})).scalar_one()
-                        if status != "in progress":
-                            return bool(status == "committed")
-                    await asyncio.sleep(ASKED_EVERY_SECONDS)
-        return False
+    async def _is_committed(self, ending: Ending) -> bool:
+        return await is_committed(self._reader, ending, limit_seconds=self.deadline_seconds / 2)
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncSession]:
@@ -213,16 +187,6 @@ class Database:
         async with self.transaction() as session:
             instant: datetime = (await session.execute(text("SELECT now()"))).scalar_one()
             return instant
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """A COMMIT that is under way."""
-
-    number: str | None
-    """The transaction's number, None where it changed nothing."""
-    late: asyncio.TimerHandle
-    """Gives its connection up when the answer does not come."""
 
 
 class _UsesDatabase(Protocol):

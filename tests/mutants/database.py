@@ -10,6 +10,14 @@ _RACES = "tests/analysis/test_ending_races.py::test_"
 
 MUTANTS = (
     Mutant(
+        "a transaction's number is believed after a crash",
+        1,
+        "db/commits.py",
+        "CASE WHEN {_LIFE} = :life THEN",
+        "CASE WHEN {_LIFE} = :life OR true THEN",
+        ("tests/db/embedded/test_commits.py",),
+    ),
+    Mutant(
         "a job that ends holds the ledger while it publishes its results",
         32,
         "analysis/runs.py",
@@ -37,7 +45,7 @@ MUTANTS = (
     Mutant(
         "a COMMIT without an answer is a rollback",
         17,
-        "db/database.py",
+        "db/commits.py",
         'return bool(status == "committed")',
         "return False",
         (f"{_LOST}a_transaction_whose_commit_was_not_answered_succeeds_if_it_was_committed[cut]",),
@@ -45,8 +53,8 @@ MUTANTS = (
     Mutant(
         "a COMMIT may take as long as it likes",
         25,
-        "db/database.py",
-        "call_later(self.deadline_seconds / 2, raw.terminate)",
+        "db/commits.py",
+        "call_later(limit_seconds, raw.terminate)",
         "call_later(3_600, raw.terminate)",
         (f"{_LOST}a_transaction_whose_commit_was_not_answered_succeeds_if_it_was_committed[silent]",),
     ),

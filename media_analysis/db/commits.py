@@ -1,0 +1,67 @@
+"""What became of a COMMIT whose answer was lost: PostgreSQL knows it by the transaction's number."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from asyncpg import Connection
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+ASKED_EVERY_SECONDS: Final = 0.05
+_LIFE: Final = """
+    pg_postmaster_start_time()::text || coalesce((SELECT stats_reset FROM pg_stat_bgwriter)::text, '')
+"""
+"""Another one after a start or a failover, and after a crash, which sets back all statistics."""
+_ANNOUNCED: Final = f"SELECT pg_current_xact_id_if_assigned()::text, {_LIFE}"
+_ENDED: Final = text(f"""
+    SELECT CASE WHEN {_LIFE} = :life THEN pg_xact_status(CAST(CAST(:number AS text) AS xid8)) ELSE 'unknown' END
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A COMMIT that is under way."""
+
+    number: str | None
+    """The transaction's number, None where it changed nothing."""
+    life: str
+    """The server's, from one start or crash to the next: only in it the number is this transaction's alone."""
+    late: asyncio.TimerHandle
+    """Gives its connection up when the answer does not come."""
+
+
+async def announce(session: AsyncSession, *, limit_seconds: float) -> Ending:
+    """Ask by which name the transaction about to be committed will be known, and set its COMMIT a limit."""
+    await session.flush()
+    session.expunge_all()  # a COMMIT that seems to fail would expire what the caller is about to return
+    raw = (await (await session.connection()).get_raw_connection()).driver_connection
+    if not isinstance(raw, Connection):
+        raise TypeError("only asyncpg's transactions are known")
+    number, life = await raw.fetchrow(_ANNOUNCED)
+    # Not cancelled: that would wait for the very connection which does not answer.
+    late = asyncio.get_running_loop().call_later(limit_seconds, raw.terminate)
+    return Ending(number, life, late)
+
+
+async def is_committed(reader: AsyncEngine, ending: Ending, *, limit_seconds: float) -> bool:
+    """Say whether PostgreSQL knows a transaction as committed; one without changes has nothing to lose.
+
+    A crash loses the numbers of transactions whose records were not on the disk yet, and gives them again: then
+    nobody knows, and the caller hears that the database was away.
+    """
+    if ending.number is None:
+        return True
+    asked = {"number": ending.number, "life": ending.life}
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limit_seconds):
+            while True:
+                with suppress(SQLAlchemyError, OSError):
+                    async with reader.connect() as connection:
+                        status = (await connection.execute(_ENDED, asked)).scalar_one()
+                    if status != "in progress":
+                        return bool(status == "committed")
+                await asyncio.sleep(ASKED_EVERY_SECONDS)
+    return False

@@ -1,0 +1,72 @@
+"""A COMMIT without an answer, and a server that crashed before anybody could ask how it ended."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from media_analysis.db.database import DatabaseOptions, open_database
+from media_analysis.db.embedded import embedded_server
+from media_analysis.errors import DatabaseUnavailable
+from tests.db.embedded.servers import DEADLINE_SECONDS, pid_of, run_statement, until
+from tests.files.cutting_proxy import cutting_proxy
+
+NUMBERS = 20
+"""More than the server uses by itself between two looks."""
+
+
+async def crash(directory: Path, url: str, victim: str) -> None:
+    """Kill the server, or one of its processes, and return once it answers again."""
+    postmaster = pid_of(directory)
+    assert postmaster is not None
+    if victim == "postmaster":
+        os.kill(postmaster, signal.SIGKILL)
+    else:
+        connection = await asyncpg.connect(url)
+        os.kill(connection.get_server_pid(), signal.SIGKILL)
+        connection.terminate()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            try:
+                await run_statement(url, "INSERT INTO words VALUES ('afterwards') RETURNING word")
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("victim", ["postmaster", "backend"])
+async def test_a_number_given_again_after_a_crash_is_not_taken_for_the_lost_transactions(
+    directory: Path, victim: str
+) -> None:
+    options = DatabaseOptions(deadline_seconds=4 * DEADLINE_SECONDS, command_timeout_seconds=DEADLINE_SECONDS)
+    async with embedded_server(directory) as server, cutting_proxy(server.url) as proxy:
+        # Otherwise what is not committed might reach the disk, and its number be known, before the crash.
+        for statement in ("ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"):
+            await run_statement(server.url, statement)
+        await run_statement(server.url, "CREATE TABLE words (word text)")
+        async with open_database(proxy.url, options) as database:
+
+            async def add_word() -> None:
+                async with database.transaction() as session:
+                    await session.execute(text("INSERT INTO words VALUES ('lost')"))
+
+            await database.connect(1)
+            proxy.arm(b"INSERT INTO words", delivered=False, ends=True)
+            adding = asyncio.create_task(add_word())
+            await until(lambda: proxy.cuts == 1)
+            await crash(directory, server.url, victim)
+            for _ in range(NUMBERS):
+                await run_statement(server.url, "INSERT INTO words VALUES ('afterwards') RETURNING word")
+            proxy.ends = False
+
+            with pytest.raises(DatabaseUnavailable):
+                await adding
+        words = await run_statement(server.url, "SELECT DISTINCT word FROM words")
+
+    assert words == ["afterwards"]
