@@ -1,16 +1,20 @@
 """The HTTP process: the application, and a server that drains before it stops."""
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, Final
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, cast
 
 import uvicorn
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
+from media_analysis.api.connections import DEFAULT_LIMITS, Connection, ConnectionLimits
 from media_analysis.api.dependencies import Services
 from media_analysis.api.errors import install_problem_handlers
 from media_analysis.api.middleware import BoundedDocuments, RequestContext
@@ -41,6 +45,8 @@ from media_analysis.errors import Misconfigured
 VERSION: Final = "0.1.0"
 GRACE_SECONDS: Final = 30
 CLEANUP_SECONDS: Final = 10
+OWN_DESCRIPTORS: Final = 256
+"""Open files for all that are no connections of clients."""
 DESCRIPTION: Final = (
     "Owns media files from upload to deletion: every byte has a row with a category and an expiry, "
     "so cleanup asks the database what is due and never scans the disk."
@@ -118,12 +124,31 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+def within_open_files(limits: ConnectionLimits) -> ConnectionLimits:
+    """Raise this process's limit of open files as far as it goes, and return `limits` that fit into it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = hard - OWN_DESCRIPTORS if hard > 2 * OWN_DESCRIPTORS else hard // 2
+    return limits if hard == resource.RLIM_INFINITY else replace(limits, connections=min(limits.connections, most))
+
+
 async def serve(
-    app: FastAPI, listening: socket.socket, announce: Callable[[], None], interrupted: Callable[[], None] = lambda: None
+    app: FastAPI,
+    listening: socket.socket,
+    announce: Callable[[], None],
+    interrupted: Callable[[], None] = lambda: None,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let requests in flight end; `interrupted` is called at every signal."""
+
+    def note_refusal(status: int) -> None:
+        app.state.services.metrics.observe_request(method="other", route="unread", status=status, seconds=0)
+
+    connection = partial(Connection, limits=within_open_files(limits), note_refusal=note_refusal)
     config = uvicorn.Config(
         app,
+        http=cast("type[asyncio.Protocol]", connection),
         log_config=None,
         access_log=False,
         lifespan="off",

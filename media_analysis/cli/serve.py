@@ -47,6 +47,7 @@ def serve(
 
 async def _serve(settings: Settings) -> None:
     from media_analysis import app
+    from media_analysis.api.connections import ConnectionLimits
 
     within_seconds = max(app.GRACE_SECONDS, settings.worker.grace_seconds) + CLEANUP_SECONDS
     listening = app.bind(settings.server.host, settings.server.port)
@@ -59,6 +60,7 @@ async def _serve(settings: Settings) -> None:
                     listening,
                     lambda: _announce(url_of(settings.server.host, port), service.token_file),
                     bounded(service.interrupt, within_seconds),
+                    ConnectionLimits(connections=settings.server.max_connections),
                 )
             # Jobs may still have their time of grace.
             at_interruption(service.interrupt, within_seconds=within_seconds)

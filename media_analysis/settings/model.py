@@ -60,6 +60,8 @@ class Server(Section):
     """The address to listen on."""
     port: Annotated[int, Whole(0, 65_535)] = 8000
     """The port to listen on; 0 takes any free one."""
+    max_connections: Annotated[int, Whole(1, 1_000_000)] = 8192
+    """How many connections clients may have at once; the next ones get 503. Never more than open files allow."""
 
 
 class Logging(Section):

@@ -1,6 +1,6 @@
 """What the tests of HTTP look at beside answers: what is kept, and how time passes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from media_analysis.analysis.run import Run
 from media_analysis.runtime import Runtime
 from media_analysis.storage.walk import OWN_NAMES
 from tests.api.analysers import CONTENT, Analyser
+from tests.api.raw import plain_app, served
 from tests.conftest import Client, StoreFile, execute, fetch
 
 Remains = Callable[[], Awaitable[list[str]]]
@@ -59,3 +60,10 @@ async def run(runtime: Runtime, store_file: StoreFile) -> Run:
     claimed = await runtime.runs.claim(job.id, worker="w")
     assert claimed is not None
     return claimed
+
+
+@pytest.fixture(scope="module")
+async def patient() -> AsyncIterator[int]:
+    """The port of a server with the limits of a service."""
+    async with served(plain_app()) as port:
+        yield port

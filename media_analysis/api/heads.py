@@ -1,0 +1,102 @@
+"""What the head of a request must be before anything acts on it (RFC 9112), and how one that is not is refused."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from fastapi_problem.error import Problem
+
+Headers = Sequence[tuple[bytes, bytes]]
+FIELD_BYTES: Final = len(": \r\n")
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+
+
+@dataclass(eq=False)
+class RequestRefused(Exception):
+    """A request ends before the application sees it."""
+
+    status: int
+    code: str
+    detail: str
+    retry_after_seconds: int | None = None
+
+    def answer(self, headers: Headers) -> bytes:
+        """Return the whole response, the server's own `headers` in it; nothing can follow it on its connection."""
+        phrase = HTTPStatus(self.status).phrase
+        body = self._document(phrase)
+        lines = [b"HTTP/1.1 %d %s" % (self.status, phrase.encode())]
+        lines += [b"%s: %s" % header for header in headers]
+        lines += [b"content-type: application/problem+json", b"content-length: %d" % len(body), b"connection: close"]
+        if self.retry_after_seconds is not None:
+            lines.append(b"retry-after: %d" % self.retry_after_seconds)
+        return b"\r\n".join([*lines, b"", body])
+
+    def _document(self, title: str) -> bytes:
+        problem = Problem(
+            title=title,
+            type_=f"urn:media-analysis:problem:{self.code}",
+            status=self.status,
+            detail=self.detail,
+            code=self.code,
+        )
+        return json.dumps(problem.marshal()).encode()
+
+
+MALFORMED: Final = RequestRefused(400, "malformed_request", "the request is not HTTP/1.1")
+HEAD_TOO_SLOW: Final = RequestRefused(408, "request_head_too_slow", "the head of the request did not come in time")
+TOO_MANY_CONNECTIONS: Final = RequestRefused(
+    503, "too_many_connections", "the service has as many connections as it may have", retry_after_seconds=5
+)
+
+
+def too_long(url: bytes, limit_bytes: int) -> RequestRefused:
+    """Return the refusal of a head that passes its limit, by what fills it."""
+    if len(url) > limit_bytes // 2:
+        return RequestRefused(414, "uri_too_long", f"the request line does not fit into a head of {limit_bytes} bytes")
+    return RequestRefused(431, "request_head_too_large", f"the head of the request exceeds {limit_bytes} bytes")
+
+
+def require_valid(*, version: str, url: bytes, headers: Headers, limit_bytes: int) -> None:
+    """Refuse a head that is too long, names no host or several, or says in two ways where its body ends.
+
+    Source: RFC 9112, 3.2 and 6.1 to 6.3.
+
+    Raises:
+        RequestRefused: the head is none of those that are taken.
+
+    """
+    size_bytes = len(url)
+    hosts, codings, lengths = [], [], 0
+    # One pass: this is on the path of every request.
+    for name, value in headers:
+        size_bytes += len(name) + len(value) + FIELD_BYTES
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value)
+        elif name == b"content-length":
+            lengths += 1
+    if size_bytes > limit_bytes:
+        raise too_long(url, limit_bytes)
+    if len(hosts) != 1 and (hosts or version != "1.0"):
+        raise RequestRefused(400, "invalid_host", "a request names its host, once")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise RequestRefused(400, "invalid_host", "the host is not one")
+    if codings:
+        _require_chunked(codings, is_ambiguous=lengths > 0 or version == "1.0")
+
+
+def _require_chunked(codings: Sequence[bytes], *, is_ambiguous: bool) -> None:
+    if is_ambiguous:
+        raise RequestRefused(400, "ambiguous_length", "a chunked body has no length of its own, and needs HTTP/1.1")
+    if len(codings) > 1 or codings[0].strip().lower() != b"chunked":
+        raise RequestRefused(501, "unknown_transfer_coding", "chunked is the one transfer coding taken here")
+
+
+def framing(headers: Headers) -> bytes:
+    """Return the header lines that say where the body ends."""
+    told = [header for header in headers if header[0] in {b"content-length", b"transfer-encoding"}]
+    return b"".join(b"%s: %s\r\n" % header for header in told)
