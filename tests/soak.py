@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +75,8 @@ class Service:
 
     def kill_postgres(self) -> None:
         pid = (self.directory / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
-        os.kill(int(pid), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the one before is dead, and the next has not written its own yet
+            os.kill(int(pid), signal.SIGKILL)
 
     def stop(self) -> None:
         if self.process is not None:
