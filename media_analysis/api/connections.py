@@ -14,11 +14,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from media_analysis.api.heads import (
+    DECISIVE,
     HEAD_TOO_SLOW,
     MALFORMED,
     TOO_MANY_CONNECTIONS,
     RequestRefused,
     framing,
+    require_short,
     require_valid,
     too_long,
 )
@@ -65,6 +67,8 @@ class Connection(HttpToolsProtocol):
         self.url = b""
         self._in_head = True
         self._head_bytes = 0
+        self._decisive: list[tuple[bytes, bytes]] = []
+        self._is_uncounted = False
         self._messages = 0
         self._has_body_come = False
         self._bytes_without_body = 0
@@ -100,6 +104,8 @@ class Connection(HttpToolsProtocol):
                 self._end_after(self._limits.head_seconds, self._give_up_head)
 
     def _read(self, data: bytes) -> None:
+        # Where a head begins is not known of one that came behind another request, so it is measured when it is there.
+        self._is_uncounted |= len(data) > self._limits.head_bytes
         unread = memoryview(data)
         while unread:
             piece = unread
@@ -120,6 +126,7 @@ class Connection(HttpToolsProtocol):
     def _count(self, taken: int, *, is_same_head: bool) -> None:
         if self._in_head:
             self._head_bytes += taken if is_same_head else 0
+            self._is_uncounted |= not is_same_head and self.url != b""
         elif self._has_body_come:
             self._has_body_come, self._bytes_without_body = False, 0
         else:
@@ -137,10 +144,11 @@ class Connection(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         last = b"" if self.cycle.keep_alive else b"connection: close\r\n"
-        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing(self.headers) + last + b"\r\n")
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing(self._decisive) + last + b"\r\n")
 
     def on_message_begin(self) -> None:
         if self._in_head:
+            self._decisive = []
             super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -152,16 +160,15 @@ class Connection(HttpToolsProtocol):
             name = name.lower()
             self.expect_100_continue |= name == b"expect" and value.lower() == b"100-continue"
             self.headers.append((name, value))
+            if name in DECISIVE:
+                self._decisive.append((name, value))
 
     def on_headers_complete(self) -> None:
         if not self._in_head:
             return
-        require_valid(
-            version=self.parser.get_http_version(),
-            url=self.url,
-            headers=self.headers,
-            limit_bytes=self._limits.head_bytes,
-        )
+        if self._is_uncounted:
+            require_short(self.url, self.headers, self._limits.head_bytes)
+        require_valid(self.parser.get_http_version(), self._decisive)
         super().on_headers_complete()
         self._in_head = False
         self._bytes_without_body = 0
@@ -176,6 +183,7 @@ class Connection(HttpToolsProtocol):
             return  # the parser skipped the body
         self._in_head = True
         self._head_bytes = 0
+        self.url = b""
         self._messages += 1
         self._cancel_deadline()
         super().on_message_complete()

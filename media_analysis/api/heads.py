@@ -10,6 +10,8 @@ from typing import Final
 from fastapi_problem.error import Problem
 
 Headers = Sequence[tuple[bytes, bytes]]
+DECISIVE: Final = frozenset({b"host", b"transfer-encoding", b"content-length"})
+"""Headers that say whom a request is for and where its body ends."""
 FIELD_BYTES: Final = len(": \r\n")
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
@@ -59,8 +61,14 @@ def too_long(url: bytes, limit_bytes: int) -> RequestRefused:
     return RequestRefused(431, "request_head_too_large", f"the head of the request exceeds {limit_bytes} bytes")
 
 
-def require_valid(*, version: str, url: bytes, headers: Headers, limit_bytes: int) -> None:
-    """Refuse a head that is too long, names no host or several, or says in two ways where its body ends.
+def require_short(url: bytes, headers: Headers, limit_bytes: int) -> None:
+    """Refuse a head of more than `limit_bytes`."""
+    if len(url) + sum(len(name) + len(value) + FIELD_BYTES for name, value in headers) > limit_bytes:
+        raise too_long(url, limit_bytes)
+
+
+def require_valid(version: str, decisive: Headers) -> None:
+    """Refuse a head whose `DECISIVE` headers name no host or several, or say in two ways where its body ends.
 
     Source: RFC 9112, 3.2 and 6.1 to 6.3.
 
@@ -68,25 +76,14 @@ def require_valid(*, version: str, url: bytes, headers: Headers, limit_bytes: in
         RequestRefused: the head is none of those that are taken.
 
     """
-    size_bytes = len(url)
-    hosts, codings, lengths = [], [], 0
-    # One pass: this is on the path of every request.
-    for name, value in headers:
-        size_bytes += len(name) + len(value) + FIELD_BYTES
-        if name == b"host":
-            hosts.append(value)
-        elif name == b"transfer-encoding":
-            codings.append(value)
-        elif name == b"content-length":
-            lengths += 1
-    if size_bytes > limit_bytes:
-        raise too_long(url, limit_bytes)
+    hosts = [value for name, value in decisive if name == b"host"]
     if len(hosts) != 1 and (hosts or version != "1.0"):
         raise RequestRefused(400, "invalid_host", "a request names its host, once")
     if hosts and not _HOST.fullmatch(hosts[0]):
         raise RequestRefused(400, "invalid_host", "the host is not one")
+    codings = [value for name, value in decisive if name == b"transfer-encoding"]
     if codings:
-        _require_chunked(codings, is_ambiguous=lengths > 0 or version == "1.0")
+        _require_chunked(codings, is_ambiguous=version == "1.0" or len(decisive) > len(hosts) + len(codings))
 
 
 def _require_chunked(codings: Sequence[bytes], *, is_ambiguous: bool) -> None:
@@ -96,7 +93,6 @@ def _require_chunked(codings: Sequence[bytes], *, is_ambiguous: bool) -> None:
         raise RequestRefused(501, "unknown_transfer_coding", "chunked is the one transfer coding taken here")
 
 
-def framing(headers: Headers) -> bytes:
+def framing(decisive: Headers) -> bytes:
     """Return the header lines that say where the body ends."""
-    told = [header for header in headers if header[0] in {b"content-length", b"transfer-encoding"}]
-    return b"".join(b"%s: %s\r\n" % header for header in told)
+    return b"".join(b"%s: %s\r\n" % header for header in decisive if header[0] != b"host")

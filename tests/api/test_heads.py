@@ -1,9 +1,11 @@
 """Heads of requests: what is long, says two things, or names no host is refused in words."""
 
+import asyncio
+
 import pytest
 
 from media_analysis.api.connections import DEFAULT_LIMITS
-from tests.api.raw import BODIES, HEAD, LAST, refusal, spoken
+from tests.api.raw import BODIES, HEAD, LAST, PATIENCE, refusal, spoken
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,18 @@ async def test_a_head_has_room_and_no_more(patient: int, before: bytes) -> None:
     if not before:
         assert [refusal(answer)[0] for answer in answers] == [431, 414, 431, 431]
     assert [answer.count(b"HTTP/1.1 200 OK") for answer in answers] == [1 if before else 0] * len(answers)
+
+
+async def test_a_head_that_begins_behind_another_request_has_no_more_room(patient: int) -> None:
+    limit = DEFAULT_LIMITS.head_bytes
+    head = head_of(limit + 100)
+    reader, writer = await asyncio.open_connection("127.0.0.1", patient)
+
+    writer.write(HEAD + BODIES[0] + head[: limit // 2])
+    first = await asyncio.wait_for(reader.readuntil(b"]]"), PATIENCE)
+    writer.write(head[limit // 2 :] + LAST)
+    second = await asyncio.wait_for(reader.read(), PATIENCE)
+    writer.close()
+
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert refusal(second)[0] == 431
