@@ -224,7 +224,8 @@ class Runtime:
     @cached_property
     def explanations(self) -> ExplainService:
         terms = options.archival_terms(self.settings)
-        return ExplainService(self.db, self.deleter.strategy, options.next_tick(self.settings), terms)
+        next_tick, off = options.next_tick(self.settings), options.evicts(self.settings)
+        return ExplainService(self.db, self.deleter.strategy, next_tick, terms, off)
 
     @cached_property
     def trail(self) -> TrailService:

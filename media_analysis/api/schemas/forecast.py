@@ -101,7 +101,7 @@ class WhatIfRead(ProjectionRead):
 
 
 class ForecastRead(ProjectionRead):
-    """The days to come if nothing changes and nothing is refused or evicted for want of room."""
+    """The days to come if nothing changes, nothing is paused, and nothing is refused or evicted for want of room."""
 
     category: Category | None
     policy_version: str

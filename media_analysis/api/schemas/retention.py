@@ -105,7 +105,8 @@ class FileRetention(Row):
     blockers: list[BlockerRead]
     losing_rules: list[LosingRuleRead] = Field(description="In the order of precedence")
     eviction_rank: int | None = Field(
-        description="1 goes next under pressure on its category; null if pressure cannot take it"
+        description="1 goes next under pressure on its category; null if pressure cannot take it, as the archive of a "
+        "run that lives, or anything while evictions are paused or off"
     )
     eviction_rank_capped: bool = Field(description="Whether the rank is only the earliest it can be")
     next_steps: list[StepRead]

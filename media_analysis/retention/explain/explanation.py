@@ -130,6 +130,8 @@ class Circumstances:
     kept_for: timedelta | None
     """How long what a sweep takes of the category stays restorable; None is not at all."""
     next_tick: NextTick
+    not_evicting: str | None = None
+    """Why pressure takes nothing of the category now; None if it does."""
 
     def tick(self, schedule: str, at: datetime | None, now: datetime) -> datetime | None:
         return None if at is None else self.next_tick(schedule, max(at, now))
@@ -154,7 +156,9 @@ def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
         rule=decide(standing, rules, now).rule,
         policy_version=about.policy_version,
         blockers=list_blockers(found, standing, about.pause),
-        losing_rules=list_losers(standing, rules, now, scratch=file.category in SCRATCH),
+        losing_rules=list_losers(
+            standing, rules, now, scratch=file.category in SCRATCH, not_evicting=about.not_evicting
+        ),
         next_steps=_steps(found, standing, about, action, swept_at),
         last_error=file.last_error,
     )

@@ -114,6 +114,8 @@ class JobExplainer:
     now: datetime
     policy: Policy
     pauses: Sequence[Pause]
+    """All that are open, those of evictions alone included."""
+    not_evicting: str | None
 
     @classmethod
     async def load(
@@ -125,8 +127,9 @@ class JobExplainer:
         strategy: Strategy,
         next_tick: NextTick,
         archival: ArchivalTerms,
+        not_evicting: str | None,
     ) -> Self:
-        """Read the policy in force and what is paused of what falls due."""
+        """Read the policy in force and what is paused."""
         return cls(
             strategy=strategy,
             next_tick=next_tick,
@@ -134,9 +137,8 @@ class JobExplainer:
             job=job,
             now=now,
             policy=await require_policy(session),
-            pauses=[
-                pause for pause in await list_pauses(session, is_open=True) if not pause.cause.stops_evictions_only
-            ],
+            pauses=await list_pauses(session, is_open=True),
+            not_evicting=not_evicting,
         )
 
     async def explain(self, session: AsyncSession, *, before: UUID | None, limit: int) -> JobExplanation:
@@ -169,10 +171,15 @@ class JobExplainer:
             pause=next((pause for pause in self._pauses_of({category.value})), None),
             kept_for=self.strategy.kept_when_swept(category),
             next_tick=self.next_tick,
+            not_evicting=self.not_evicting or next((pause.reason for pause in self._in({category.value})), None),
         )
         return explain_living(LivingFile(file, self.job, self.now), about)
 
     def _pauses_of(self, categories: Collection[str]) -> Sequence[Pause]:
+        """Return the pauses that are in the way of what falls due."""
+        return [pause for pause in self._in(categories) if not pause.cause.stops_evictions_only]
+
+    def _in(self, categories: Collection[str]) -> Sequence[Pause]:
         return [pause for pause in self.pauses if pause.category is None or pause.category.value in categories]
 
     def _hold(self) -> Blocker | None:

@@ -48,6 +48,8 @@ class ExplainService:
     strategy: Strategy
     next_tick: NextTick
     archival: ArchivalTerms
+    not_evicting: str | None = None
+    """Why the settings let pressure take nothing; None if they do."""
 
     async def explain(self, file_id: UUID, *, owner: str | None, now: datetime | None = None) -> Explanation:
         """Explain a file in any state, deleted ones included, as of one moment.
@@ -86,7 +88,13 @@ class ExplainService:
                     return await summarise(session, job_id, owner=owner)
                 job, at = found
                 explainer = await JobExplainer.load(
-                    session, job, now=at, strategy=self.strategy, next_tick=self.next_tick, archival=self.archival
+                    session,
+                    job,
+                    now=at,
+                    strategy=self.strategy,
+                    next_tick=self.next_tick,
+                    archival=self.archival,
+                    not_evicting=self.not_evicting,
                 )
                 return await explainer.explain(session, before=before, limit=limit)
 
@@ -103,7 +111,9 @@ class ExplainService:
         if file.leased_until is not None and file.leased_until > found.now:
             told = replace(told, blockers=_name(told.blockers, await list_users(session, file.id, now=found.now)))
         # An empty file frees nothing: eviction passes it over.
-        if not (file.size_bytes and may_be_evicted(Standing.of(file), about.rules, found.now)):
+        if about.not_evicting is not None or not (
+            file.size_bytes and may_be_evicted(Standing.of(file), about.rules, found.now)
+        ):
             return told
         place = await get_rank(session, file, policy, now=found.now)
         return told if place is None else replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
@@ -121,12 +131,16 @@ class ExplainService:
 
     async def _circumstances(self, session: AsyncSession, category: Category, policy: Policy) -> Circumstances:
         """Read what holds for every file of a category."""
+        pause = evicting = await find_pause(session, category, evicting=True)
+        if pause is not None and pause.cause.stops_evictions_only:
+            pause = await find_pause(session, category)
         return Circumstances(
             rules=policy.of(category),
             policy_version=policy.version,
-            pause=await find_pause(session, category),
+            pause=pause,
             kept_for=self.strategy.kept_when_swept(category),
             next_tick=self.next_tick,
+            not_evicting=self.not_evicting or (None if evicting is None else evicting.reason),
         )
 
 

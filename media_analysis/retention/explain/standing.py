@@ -56,10 +56,12 @@ class Effect(StrEnum):
 
 
 class DatedFacts(Facts, Protocol):
-    """Facts, and when the category's lifetime began."""
+    """Facts, when the category's lifetime began, and what the file is to its run."""
 
     @property
     def stored_at(self) -> datetime | None: ...
+    @property
+    def role(self) -> str | None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,11 +79,17 @@ class Standing:
     due_at: datetime | None = None
     trash_ends_at: datetime | None = None
     trash_rule: str | None = None
+    role: str | None = None
 
     @classmethod
     def of(cls, facts: DatedFacts) -> Self:
         """Copy the facts of a row."""
         return cls(**{name: getattr(facts, name) for name in cls.__dataclass_fields__})
+
+    @property
+    def goes_with_its_run(self) -> bool:
+        """Whether it is the archive of a run that lives, which pressure passes over whatever its category says."""
+        return self.state == FileState.STORED and self.role == "archive"
 
     def lifetime_end(self, rules: CategoryRules) -> datetime | None:
         """Return when its category would let it end by these rules."""
@@ -148,13 +156,25 @@ def list_protections(standing: Standing, now: datetime) -> Sequence[tuple[str, K
 def may_be_evicted(standing: Standing, rules: CategoryRules, now: datetime) -> bool:
     """Tell whether pressure on its category could take it now, should its owner have more than their share."""
     evictable = rules.eviction_priority is not None and standing.state in {FileState.STORED, FileState.TRASHED}
-    return evictable and isinstance(decide(standing, rules, now, under_pressure=True, dates_yield=True), Delete)
+    return (
+        evictable
+        and not standing.goes_with_its_run
+        and isinstance(decide(standing, rules, now, under_pressure=True, dates_yield=True), Delete)
+    )
 
 
-def list_losers(standing: Standing, rules: CategoryRules, now: datetime, *, scratch: bool = False) -> Sequence[Loser]:
+def list_losers(
+    standing: Standing,
+    rules: CategoryRules,
+    now: datetime,
+    *,
+    scratch: bool = False,
+    not_evicting: str | None = None,
+) -> Sequence[Loser]:
     """Return every rule that has something to say and does not decide at `now`, strongest first.
 
-    In `scratch` categories a date somebody gave does not outrank pressure.
+    In `scratch` categories a date somebody gave does not outrank pressure. `not_evicting` is why pressure takes
+    nothing at all now, None if it does.
 
     Nothing but its lease is promised of an upload under way, so there nothing loses.
     """
@@ -164,7 +184,7 @@ def list_losers(standing: Standing, rules: CategoryRules, now: datetime, *, scra
         *_ended(standing, now),
         *_outranked(standing, rules, now),
         *_newer_lifetime(standing, rules),
-        _pressure(standing, rules, now, scratch=scratch),
+        _pressure(standing, rules, now, scratch=scratch, not_evicting=not_evicting),
     ]
     return sorted(losers, key=lambda loser: _PRECEDENCE.index(loser.rule))
 
@@ -215,10 +235,16 @@ def _newer_lifetime(standing: Standing, rules: CategoryRules) -> Iterator[Loser]
     yield Loser(RetentionRule.CATEGORY_LIFETIME, Effect.KEEP, ends_at, reason)
 
 
-def _pressure(standing: Standing, rules: CategoryRules, now: datetime, *, scratch: bool) -> Loser:
+def _pressure(
+    standing: Standing, rules: CategoryRules, now: datetime, *, scratch: bool, not_evicting: str | None
+) -> Loser:
     calm, pressed = (decide(standing, rules, now, under_pressure=under, dates_yield=scratch) for under in (False, True))
     if isinstance(calm, Delete):
         reason = f"{_NOUNS[calm.rule]} lets it go without pressure"
+    elif standing.goes_with_its_run and find_protection(standing, now) is None:
+        reason = "the archive of a run goes with its run, and not before"
+    elif isinstance(pressed, Delete) and not_evicting is not None:
+        reason = f"nothing is evicted now: {not_evicting}"
     elif isinstance(pressed, Delete):
         reason = "it goes early only while its category or the disk is over its high-water mark"
     elif find_protection(standing, now) is not None:
@@ -230,5 +256,5 @@ def _pressure(standing: Standing, rules: CategoryRules, now: datetime, *, scratc
     else:
         reason = "somebody gave it a date, which outranks pressure unless its owner has more than their share"
     alone = decide(standing.only(), rules, now, under_pressure=True, dates_yield=True)
-    effect = Effect.DELETE if isinstance(alone, Delete) else Effect.KEEP
+    effect = Effect.DELETE if isinstance(alone, Delete) and not standing.goes_with_its_run else Effect.KEEP
     return Loser(RetentionRule.PRESSURE, effect, None, reason)

@@ -1,11 +1,15 @@
 """A file's eviction rank is its place in the queue that pressure takes from."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
+from media_analysis.files.models import RetentionRule
 from media_analysis.retention.explain import queries as explain_queries
+from media_analysis.retention.guard.pauses import Finding, add_pause
+from media_analysis.retention.models import PauseCause
 from media_analysis.retention.policies import require_policy
 from media_analysis.retention.pressure.foresight import foresee
 from media_analysis.retention.pressure.outcome import Blocked
@@ -24,6 +28,12 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 async def ranks(runtime: Runtime, ids: list[UUID]) -> dict[UUID, int]:
     told = [await runtime.explanations.explain(file_id, owner=None) for file_id in ids]
     return {one.file_id: one.eviction_rank for one in told if one.eviction_rank is not None}
+
+
+async def pressure_on(runtime: Runtime, file_id: UUID) -> str:
+    told = await runtime.explanations.explain(file_id, owner=None)
+    (pressure,) = [loser for loser in told.losing_rules if loser.rule is RetentionRule.PRESSURE]
+    return pressure.reason
 
 
 async def evicted_in_order(runtime: Runtime, category: Category) -> list[UUID]:
@@ -69,3 +79,42 @@ async def test_a_rank_far_behind_is_the_earliest_it_can_be(
 
     assert (near.eviction_rank, near.eviction_rank_capped) == (4, False)
     assert (far.eviction_rank, far.eviction_rank_capped) == (4, True)
+
+
+async def test_the_archive_of_a_run_has_no_rank_whatever_priority_its_category_has(
+    runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    archive = await store_file(category=Category.ARCHIVES)
+    other = await store_file(category=Category.ARCHIVES)
+    await execute(database, f"UPDATE media_files SET role = 'archive', ordinal = 0 WHERE id = '{archive.id}'")
+    await execute(database, "UPDATE category_policies SET eviction_priority = 1 WHERE category = 'archives'")
+
+    told = await ranks(runtime, [archive.id, other.id])
+
+    assert told == {other.id: 1}
+    assert list(told) == await evicted_in_order(runtime, Category.ARCHIVES)
+    assert await pressure_on(runtime, archive.id) == "the archive of a run goes with its run, and not before"
+
+
+@pytest.mark.parametrize("cause", [PauseCause.OPERATOR, PauseCause.EVICTION, PauseCause.MARKS])
+async def test_while_evictions_are_paused_nothing_has_a_rank(runtime: Runtime, plant: Plant, cause: PauseCause) -> None:
+    (clip,) = await plant(1, ends_in=FUTURE, category=Category.CLIPS)
+    (upload,) = await plant(1, ends_in=FUTURE)
+    async with runtime.db.transaction() as session:
+        await add_pause(session, Category.CLIPS, Finding(cause=cause, reason="a backup"), by="ops")
+
+    told = await ranks(runtime, [clip, upload])
+
+    assert told == {upload: 1}
+    assert await evicted_in_order(runtime, Category.CLIPS) == []
+    assert await pressure_on(runtime, clip) == "nothing is evicted now: a backup"
+
+
+async def test_where_the_settings_evict_nothing_an_explanation_says_so(runtime: Runtime, plant: Plant) -> None:
+    (clip,) = await plant(1, ends_in=FUTURE, category=Category.CLIPS)
+    told = await replace(runtime.explanations, not_evicting="storage.cleanup.enabled is false").explain(
+        clip, owner=None
+    )
+
+    assert told.eviction_rank is None
+    assert told.losing_rules[-1].reason == "nothing is evicted now: storage.cleanup.enabled is false"
