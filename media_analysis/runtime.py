@@ -121,7 +121,7 @@ class Runtime:
 
     @cached_property
     def archives(self) -> Archives:
-        shared = (self.db, self.store, self.registrar, self.deleter, self.discards, self.restoring)
+        shared = (self.db, self.store, self.registrar, self.deleter, self.discards, self.restoring, self.pressure)
         return Archives(*shared, options.archive_options(self.settings), self.metrics.archives.observe)
 
     @cached_property

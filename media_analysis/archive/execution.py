@@ -18,6 +18,8 @@ from media_analysis.db.database import Database, retried
 from media_analysis.errors import MediaAnalysisError, RunChanged, Unavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.queries import renew_leases
+from media_analysis.files.room import RoomMaker
+from media_analysis.storage.category import Category
 
 PAUSES: Final = (1, 5, 25)
 """How long a task waits before it tries again, when database or store did not answer, in units of the first pause."""
@@ -34,6 +36,8 @@ class ArchiveExecution:
     restorer: Restorer
     concurrency: int
     observe: Observe
+    room: RoomMaker
+    """Hears of the bytes that tasks bring."""
     lease_seconds: float = 60.0
     """How long the uploads of a task stay theirs without a word."""
     pauses: Sequence[float] = PAUSES
@@ -75,6 +79,7 @@ class ArchiveExecution:
                 return
             async with telling(course, lambda told: self._tell(task, told)):
                 await self._persist(task, course)
+            await self._look_at_marks()
         except MediaAnalysisError as error:
             await self._end(task, _failed(error.code, str(error)))
         except Stopped:
@@ -91,6 +96,10 @@ class ArchiveExecution:
             log.exception("archive.crashed", task_id=str(task.id))
             await self._end(task, _failed("crashed", type(error).__name__))
         await self._notice(task)
+
+    async def _look_at_marks(self) -> None:
+        for category in Category:
+            await self.room.notice(category)
 
     async def _persist(self, task: ArchiveTask, course: Course) -> None:
         """Try again what may pass: at once where the run changed meanwhile, else after a pause."""

@@ -13,6 +13,7 @@ from media_analysis.archive.returning import ReturnService
 from media_analysis.archive.service import ArchiveService
 from media_analysis.db.database import Database
 from media_analysis.files.registrar import Registrar
+from media_analysis.files.room import RoomMaker
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
 from media_analysis.retention.restoring import RestoreService
@@ -40,6 +41,7 @@ class Archives:
     deleter: Deleter
     discards: DiscardService
     trash: RestoreService
+    room: RoomMaker
     options: ArchiveOptions
     observe: Observe
 
@@ -81,6 +83,7 @@ class Archives:
             restorer=restorer,
             concurrency=self.options.concurrency,
             observe=self.observe,
+            room=self.room,
             lease_seconds=self.registrar.lease_seconds,
             pauses=[pause * self.options.retry_seconds for pause in PAUSES],
         )

@@ -107,7 +107,7 @@ def adoption_of(runtime: Runtime) -> AdoptionService:
         reserve_bytes=storage.monitoring.reserve_bytes,
         lease_seconds=storage.upload.lease_seconds,
     )
-    return AdoptionService(runtime.db, runtime.store, copier)
+    return AdoptionService(runtime.db, runtime.store, copier, runtime.pressure)
 
 
 def _print(outcome: AdoptionReport, *, as_json: bool) -> None:

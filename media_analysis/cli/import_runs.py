@@ -99,4 +99,5 @@ def run_import_of(runtime: Runtime) -> RunImportService:
         store=runtime.store,
         runs=RunAdopter(runtime.db, FileAdopter(runtime.db, copier), ends),
         archives=ArchiveAdopter(runtime.db, upload, copier, ends, options.compression),
+        room=runtime.pressure,
     )

@@ -86,6 +86,10 @@ class RoomMaker(Protocol):
         """Relieve a category if it was just taken past its high-water mark; never fails the upload that did it."""
         ...
 
+    async def look(self, *categories: Category) -> None:
+        """Do so at once for each of them, for whoever brought many files and is about to end."""
+        ...
+
 
 @dataclass
 class Arrival:

@@ -15,9 +15,11 @@ from media_analysis.archive.service import ArchiveService, Requested
 from media_analysis.archive.tasks import MAX_ATTEMPTS, NewTask
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
-from tests.archive.archived import content_of, ended, make_run
+from tests.archive.archived import archive, content_of, ended, make_run, restore
 from tests.conftest import execute, fetch
+from tests.worker.workers import until
 
+FRAMES = "SELECT size_bytes FROM media_files WHERE category = 'frames' AND state = 'stored'"
 PAST = "now() - interval '1 second'"
 
 
@@ -170,3 +172,19 @@ async def test_a_run_that_is_gone_fails_its_task_in_words(runtime: Runtime) -> N
     await runtime.archives.execution.run_waiting()
 
     assert (await ended(runtime, task)).error_code == "job_not_found"
+
+
+async def test_a_restoration_past_a_mark_is_noticed_as_an_upload_is(runtime: Runtime, database: str) -> None:
+    run = await make_run(runtime, {"frame-1.jpg": bytes(90_000), "frame-2.jpg": bytes(10_000)})
+    await archive(runtime, run.id)
+    await execute(
+        database,
+        "UPDATE category_policies SET high_water_bytes = 60000, low_water_bytes = 50000 WHERE category = 'frames'",
+    )
+
+    await restore(runtime, run.id)
+
+    async def relieved() -> bool:
+        return [row["size_bytes"] for row in await fetch(database, FRAMES)] == [10_000]
+
+    await until(relieved)

@@ -134,6 +134,8 @@ class QuietRoom:
     async def make_disk_room(self, needed_bytes: int, account: Account, *, key: str = "") -> None:
         await self.pressure.make_disk_room(needed_bytes, account, key=key)
 
+    async def look(self, *categories: Category) -> None: ...
+
     async def notice(self, category: Category) -> None:
         pass
 

@@ -17,7 +17,9 @@ from media_analysis.archive.course import Course
 from media_analysis.db.database import Database
 from media_analysis.errors import ArchiveDamaged, InvalidRequest, ObjectMissing, SourceChanged
 from media_analysis.failpoints import failpoint
+from media_analysis.files.room import RoomMaker
 from media_analysis.retention.integrity.candidates import clean
+from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
 
@@ -34,6 +36,7 @@ class RunImportService:
     store: ObjectStore
     runs: RunAdopter
     archives: ArchiveAdopter
+    room: RoomMaker
 
     async def run(
         self, request: ImportRequest, *, progress: Progress | None = None, now: datetime | None = None
@@ -58,11 +61,15 @@ class RunImportService:
         except OSError as error:
             raise InvalidRequest("DIR", f"it cannot be read: {errno_name(error)}") from error
         at = now or await self.db.now()
-        for each in found:
-            report.outcomes.append(await self._judge(ground, each, request, at, now))
-            failpoint("adopt_runs.next")
-            if progress is not None:
-                progress(report, len(found))
+        try:
+            for each in found:
+                report.outcomes.append(await self._judge(ground, each, request, at, now))
+                failpoint("adopt_runs.next")
+                if progress is not None:
+                    progress(report, len(found))
+        finally:
+            if not request.dry_run:
+                await self.room.look(*Category)
         return report
 
     async def _judge(

@@ -15,6 +15,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.errors import InvalidRequest, QuotaReached, SourceChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.room import RoomMaker
 from media_analysis.retention.integrity import adopted
 from media_analysis.retention.integrity.adopted import Adopted, Adoption
 from media_analysis.retention.integrity.candidates import HEAD, Candidate, Naming, Skip, count_bytes, portions
@@ -87,6 +88,7 @@ class AdoptionService:
     db: Database
     store: ObjectStore
     copier: Copier
+    room: RoomMaker
 
     async def run(
         self, request: AdoptionRequest, *, progress: Progress | None = None, now: datetime | None = None
@@ -111,11 +113,14 @@ class AdoptionService:
         measure = await self._measure(naming)
         await self._require_room(naming, adoption, measure)
         report = AdoptionReport(naming.in_place)
-        async for batch in _batches(naming, report):
-            adopt = self._adopt_in_place if naming.in_place else self._copy
-            await adopt(naming, adoption, batch, report, read=request.read)
-            if progress is not None:
-                progress(report, measure)
+        try:
+            async for batch in _batches(naming, report):
+                adopt = self._adopt_in_place if naming.in_place else self._copy
+                await adopt(naming, adoption, batch, report, read=request.read)
+                if progress is not None:
+                    progress(report, measure)
+        finally:
+            await self.room.look(request.category)
         await self._record(request, report)
         return report
 

@@ -79,21 +79,20 @@ class PressureService:
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def notice(self, category: Category) -> None:
-        """Relieve a category within a second if an upload just took it past its high-water mark.
-
-        Never raises what an upload that succeeded would have to answer for.
-        """
+        """Relieve a category within a second if an upload just took it past its mark; raises nothing for that."""
         await self._noticing.notice(category)
 
     async def aclose(self) -> None:
         """Give up what was put off."""
         await self._noticing.close()
 
-    async def _look(self, category: Category) -> None:
-        try:
-            await self._relieve(Scope(category), await self._upload())
-        except MediaAnalysisError as error:
-            log.warning("pressure.postponed", category=category.value, reason=error.code)
+    async def look(self, *categories: Category) -> None:
+        """Relieve, now, what of these is past its high-water mark; raises as little as `notice` does."""
+        for category in categories:
+            try:
+                await self._relieve(Scope(category), await self._upload())
+            except MediaAnalysisError as error:
+                log.warning("pressure.postponed", category=category.value, reason=error.code)
 
     async def require_reach(self, asked: Registration, size_bytes: int) -> None:
         """Return if an upload of so many bytes in all could be stored; nothing goes.
@@ -278,7 +277,7 @@ class PressureService:
 
     @cached_property
     def _noticing(self) -> Noticing:
-        return Noticing(self._look, lambda category: self._turns[category].locked())
+        return Noticing(self.look, lambda category: self._turns[category].locked())
 
     @cached_property
     def _room(self) -> RoomService:
