@@ -51,6 +51,29 @@ async def test_many_who_ask_at_once_and_within_five_seconds_cause_one_write(
     assert before != first == still != await written(database)
 
 
+async def test_a_database_that_does_not_answer_is_told_within_the_deadline_and_is_asked_once(
+    probe: WriteProbe, runtime: Runtime, clock: Clock
+) -> None:
+    probe = replace(probe, db=replace(runtime.db, deadline_seconds=0.05))
+    asked = 0
+    answering = asyncio.Event()
+
+    async def stuck() -> None:
+        nonlocal asked
+        asked += 1
+        await answering.wait()
+
+    probe._database.look = stuck  # noqa: SLF001 - no PostgreSQL hangs at will
+
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable, match="no answer within"):
+            await probe.require_database()
+    answering.set()
+    await probe.require_database()
+
+    assert asked == 1
+
+
 async def test_a_disk_that_does_not_answer_is_told_within_the_deadline_and_costs_one_thread(
     runtime: Runtime, clock: Clock
 ) -> None:
