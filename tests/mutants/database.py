@@ -78,14 +78,6 @@ MUTANTS = (
         (f"{_PROBE}a_disk_that_does_not_answer_is_told_within_the_deadline_and_costs_one_thread",),
     ),
     Mutant(
-        "who asks waits for a write probe as long as it takes",
-        38,
-        "retention/guard/probe.py",
-        "timeout=max(0.0, left_seconds))",
-        "timeout=60)",
-        (f"{_PROBE}a_disk_that_does_not_answer_is_told_within_the_deadline_and_costs_one_thread",),
-    ),
-    Mutant(
         "the store's probe writes nothing",
         38,
         "storage/probing.py",
