@@ -28,6 +28,7 @@ STATUSES: Final[Mapping[type[MediaAnalysisError], int]] = {
     errors.TooLarge: 413,
     errors.Unsupported: 415,
     errors.Invalid: 422,
+    errors.TooMany: 429,
     errors.Misconfigured: 503,
     errors.Unavailable: 503,
     errors.QuotaExceeded: 507,
@@ -153,7 +154,7 @@ def _headers(error: MediaAnalysisError, status: int) -> dict[str, str]:
     match error:
         case errors.Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
-        case errors.UploadInFlight():
+        case errors.TooMany() | errors.UploadInFlight():
             return {"Retry-After": str(error.retry_after_seconds)}
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}  # noqa: PLR2004 - unavailable
 

@@ -54,6 +54,14 @@ class TooSlow(MediaAnalysisError):
     """The client sent nothing for too long."""
 
 
+class TooMany(MediaAnalysisError):
+    """One owner has as many of something at once as an owner may have; it fits once some of them are over."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class QuotaExceeded(MediaAnalysisError):
     """There is no room for more bytes."""
 
