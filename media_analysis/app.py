@@ -143,7 +143,7 @@ async def serve(
     """Serve until SIGINT or SIGTERM, then let requests in flight end; `interrupted` is called at every signal."""
 
     def note_refusal(status: int) -> None:
-        app.state.services.metrics.observe_request(method="other", route="unread", status=status, seconds=0)
+        app.state.services.metrics.requests.observe(method="other", route="unread", status=status, seconds=0)
 
     connection = partial(Connection, limits=within_open_files(limits), note_refusal=note_refusal)
     config = uvicorn.Config(

@@ -58,7 +58,9 @@ from media_analysis.retention.result_expiry import ResultExpiryService
 from media_analysis.retention.status import StatusService
 from media_analysis.retention.sweep import SweepService
 from media_analysis.retention.trail import TrailService
+from media_analysis.sessions.admission import AdmissionService
 from media_analysis.sessions.service import SessionService
+from media_analysis.sessions.throttle import Throttle
 from media_analysis.settings import Settings, options
 from media_analysis.settings.policy import configured_policy
 from media_analysis.storage.disk import DiskStore
@@ -82,18 +84,17 @@ class Runtime:
 
     @cached_property
     def uploads(self) -> UploadService:
-        return UploadService(
-            db=self.db,
-            store=self.store,
-            registrar=self.registrar,
-            room=self.pressure,
-            limits=options.upload_limits(self.settings),
-            abandon=self.deleter.abandon,
-        )
+        limits = options.upload_limits(self.settings)
+        return UploadService(self.db, self.store, self.registrar, self.pressure, limits, self.deleter.abandon)
 
     @cached_property
     def sessions(self) -> SessionService:
         return SessionService(self.db)
+
+    @cached_property
+    def admission(self) -> AdmissionService:
+        throttle = Throttle(self.metrics.requests.observe_wrong_token)
+        return AdmissionService(self.sessions, options.admission_limits(self.settings), throttle)
 
     @cached_property
     def jobs(self) -> JobService:
@@ -135,8 +136,8 @@ class Runtime:
 
     @cached_property
     def external(self) -> ExternalService:
-        chosen = options.run_options(self.settings)
-        return ExternalService(self.db, self.store, self.runs, self.uploads, self.discards, chosen)
+        shared = (self.db, self.store, self.runs, self.uploads, self.discards)
+        return ExternalService(*shared, options.run_options(self.settings))
 
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:
@@ -223,9 +224,8 @@ class Runtime:
 
     @cached_property
     def explanations(self) -> ExplainService:
-        terms = options.archival_terms(self.settings)
-        next_tick, off = options.next_tick(self.settings), options.evicts(self.settings)
-        return ExplainService(self.db, self.deleter.strategy, next_tick, terms, off)
+        terms, off = options.archival_terms(self.settings), options.evicts(self.settings)
+        return ExplainService(self.db, self.deleter.strategy, options.next_tick(self.settings), terms, off)
 
     @cached_property
     def trail(self) -> TrailService:

@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from media_analysis.api.digests import read_digests, verified
 from media_analysis.errors import IncompleteUpload
+from media_analysis.sessions.admission import Admitted
 
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 
@@ -21,10 +22,10 @@ async def _received(request: Request) -> AsyncIterator[bytes]:
         raise IncompleteUpload from error
 
 
-def content_of(request: Request) -> AsyncIterator[bytes]:
+def content_of(request: Request, admitted: Admitted) -> AsyncIterator[bytes]:
     """Yield the body as it arrives; it ends in an error unless it has the digests it announced."""
     announced = read_digests(request.headers)
-    body = _received(request)
+    body = admitted.receive(_received(request))
     return verified(body, announced) if announced else body
 
 

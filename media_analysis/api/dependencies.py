@@ -1,6 +1,6 @@
 """What routes need: the services, and who is asking."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
@@ -34,6 +34,7 @@ from media_analysis.retention.result_expiry import ResultExpiryService
 from media_analysis.retention.status import StatusService
 from media_analysis.retention.sweep import SweepService
 from media_analysis.retention.trail import TrailService
+from media_analysis.sessions.admission import Activity, AdmissionService, Admitted
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller as SessionCaller
 from media_analysis.sessions.service import SessionService
@@ -54,6 +55,8 @@ class Services(Protocol):
     def uploads(self) -> UploadService: ...
     @property
     def sessions(self) -> SessionService: ...
+    @property
+    def admission(self) -> AdmissionService: ...
     @property
     def deleter(self) -> Deleter: ...
     @property
@@ -115,12 +118,14 @@ _bearer = HTTPBearer(auto_error=False, description="A session's token, `mas_…`
 
 
 async def _caller(
+    request: Request,
     services: Annotated[Services, Depends(_services)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> SessionCaller:
     if credentials is None:
         raise TokenRejected
-    return await services.sessions.authenticate(credentials.credentials)
+    host = None if request.client is None else request.client.host
+    return await services.admission.authenticate(credentials.credentials, host)
 
 
 async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> SessionCaller:
@@ -129,6 +134,23 @@ async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> 
     return caller
 
 
+async def _upload(
+    services: Annotated[Services, Depends(_services)], caller: Annotated[SessionCaller, Depends(_caller)]
+) -> AsyncIterator[Admitted]:
+    with services.admission.admit(caller, Activity.UPLOAD) as admitted:
+        yield admitted
+
+
+async def _stream(
+    services: Annotated[Services, Depends(_services)], caller: Annotated[SessionCaller, Depends(_caller)]
+) -> AsyncIterator[Admitted]:
+    with services.admission.admit(caller, Activity.STREAM) as admitted:
+        yield admitted
+
+
 Serving = Annotated[Services, Depends(_services)]
 Caller = Annotated[SessionCaller, Depends(_caller)]
 Administrator = Annotated[SessionCaller, Depends(_administrator)]
+Uploading = Annotated[Admitted, Depends(_upload)]
+Streaming = Annotated[Admitted, Depends(_stream)]
+"""Held until the last byte of the answer is out."""

@@ -61,7 +61,7 @@ class RequestContext:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 10 else "other"  # noqa: PLR2004
         metrics: Metrics = scope["app"].state.services.metrics
-        metrics.observe_request(method=method, route=route, status=status, seconds=seconds)
+        metrics.requests.observe(method=method, route=route, status=status, seconds=seconds)
         if scope["path"] not in _QUIET:
             # The query is left out: it may carry names that are nobody else's business.
             log.info("request.ended", method=method, path=scope["path"], status=status, seconds=round(seconds, 4))

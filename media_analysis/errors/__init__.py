@@ -90,6 +90,8 @@ from media_analysis.errors.requests import (
     SlotTaken,
     SweepNotFound,
     TokenRejected,
+    TooManyAtOnce,
+    TooManyWrongTokens,
 )
 from media_analysis.errors.retention import (
     ConfirmationNeeded,
@@ -213,6 +215,8 @@ __all__ = [
     "TokenRejected",
     "TooLarge",
     "TooMany",
+    "TooManyAtOnce",
+    "TooManyWrongTokens",
     "TooSlow",
     "TransactionConflict",
     "TransactionPooler",

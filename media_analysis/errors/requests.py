@@ -1,8 +1,20 @@
 """Why a caller, or what is asked for, is refused."""
 
+from typing import Final
 from uuid import UUID
 
-from media_analysis.errors.kinds import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated, Unmet
+from media_analysis.errors.kinds import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooLarge,
+    TooMany,
+    Unauthenticated,
+    Unmet,
+)
+
+RETRY_AFTER_SECONDS: Final = 5
 
 
 class TokenRejected(Unauthenticated):
@@ -12,6 +24,27 @@ class TokenRejected(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("a valid bearer token is required")
+
+
+class TooManyWrongTokens(TooMany):
+    """Too many wrong bearer tokens came from one address; good ones are taken all the same."""
+
+    code = "too_many_wrong_tokens"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        message = "too many wrong bearer tokens came from this address"
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+
+
+class TooManyAtOnce(TooMany):
+    """The owner has as many requests of this kind under way as one may; one that ends makes room."""
+
+    code = "too_many_at_once"
+
+    def __init__(self, activity: str, *, limit: int) -> None:
+        message = f"{limit} {activity} of this owner are under way, which is as many as may be"
+        super().__init__(message, retry_after_seconds=RETRY_AFTER_SECONDS)
+        self.limit = limit
 
 
 class AdminRequired(Forbidden):

@@ -1,6 +1,6 @@
 """Statements on sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -66,6 +66,12 @@ async def get_valid(
     asked = {"token_hash": token_hash, "now": now, "seen_every": seen_every}
     row = (await session.execute(_GET_VALID, asked)).one_or_none()
     return None if row is None else (row.id, row.owner, row.role, row.unseen)
+
+
+async def get_valid_ids(session: AsyncSession, ids: Collection[UUID]) -> Sequence[UUID]:
+    """Return those of `ids` whose sessions are neither expired nor revoked."""
+    good = (UserSession.revoked_at.is_(None), UserSession.expires_at > func.now())
+    return (await session.scalars(select(UserSession.id).where(UserSession.id.in_(ids), *good))).all()
 
 
 async def mark_seen(session: AsyncSession, session_id: UUID, *, now: datetime | None, seen_every: timedelta) -> None:

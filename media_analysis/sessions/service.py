@@ -2,7 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -100,6 +101,11 @@ class SessionService:
             async with self.db.transaction() as session:
                 await queries.mark_seen(session, session_id, now=now, seen_every=SEEN_EVERY)
         return Caller(session_id, owner, role)
+
+    async def find_good(self, ids: Collection[UUID]) -> AbstractSet[UUID]:
+        """Return those of `ids` whose sessions are neither expired nor revoked."""
+        async with self.db.read_only() as session:
+            return frozenset(await queries.get_valid_ids(session, ids))
 
     async def get(self, session_id: UUID, *, owner: str | None) -> UserSession:
         """Return one session.

@@ -22,6 +22,7 @@ from media_analysis.retention.notices.webhook import Webhook
 from media_analysis.retention.pressure.levels import DiskMarks
 from media_analysis.retention.strategy import Strategy
 from media_analysis.retention.sweep import SweepOptions
+from media_analysis.sessions.admission import Activity
 from media_analysis.settings.cron import cron_trigger
 from media_analysis.settings.model import Settings
 from media_analysis.storage.category import Category
@@ -91,6 +92,12 @@ def upload_limits(settings: Settings) -> UploadLimits:
         ),
         accepted={category: storage.accept.of(category) for category in Category},
     )
+
+
+def admission_limits(settings: Settings) -> Mapping[Activity, int]:
+    """Return how many long requests an owner may have under way in a process."""
+    server = settings.server
+    return {Activity.UPLOAD: server.max_uploads_per_owner, Activity.STREAM: server.max_streams_per_owner}
 
 
 def strategy(settings: Settings) -> Strategy:

@@ -15,8 +15,8 @@ from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import Backlog, StorageStats
 from media_analysis.storage.category import Category
 from media_analysis.telemetry.archives import ArchiveMetrics
+from media_analysis.telemetry.requests import RequestMetrics
 
-LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 SWEEP_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 
 
@@ -57,13 +57,7 @@ class Metrics:
         self._follow_records(registry)
         self._follow_jobs(registry)
         self.archives = ArchiveMetrics(registry)
-        self._http = Histogram(
-            "http_request_seconds",
-            "Time to the last byte of a response",
-            ["method", "route", "status"],
-            buckets=LATENCY_BUCKETS,
-            registry=registry,
-        )
+        self.requests = RequestMetrics(registry)
 
     def _follow_pressure(self, registry: CollectorRegistry) -> None:
         hour, by_category = "by requests within the last hour", ["category"]
@@ -129,10 +123,6 @@ class Metrics:
         self._wanted.labels(scope).inc(outcome.wanted_bytes)
         self._relieved.labels(scope).inc(outcome.freed_bytes)
         self._unrelieved.labels(scope).set(0 if outcome.relieved else max(0, missing_bytes))
-
-    def observe_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one response."""
-        self._http.labels(method, route, str(status)).observe(seconds)
 
     @contextmanager
     def job_running(self, kind: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ from media_analysis.analysis.run import Failure, NewResult
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
 from media_analysis.api.content import BINARY, Representation, content_responses, serve_content
-from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.dependencies import Caller, Serving, Uploading
 from media_analysis.api.documents import read_object
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.schemas.external import (
@@ -96,6 +96,7 @@ async def read_source(
             errors.UploadStalled,
             errors.UploadTooSlow,
             errors.UploadOverdue,
+            errors.TooManyAtOnce,
             errors.UploadTooLarge,
             errors.MediaTypeNotAccepted,
             errors.DigestMismatch,
@@ -108,7 +109,12 @@ async def read_source(
     },
 )
 async def add_product(
-    request: Request, job_id: UUID, services: Serving, caller: Caller, query: Annotated[ProductQuery, Query()]
+    request: Request,
+    job_id: UUID,
+    services: Serving,
+    caller: Caller,
+    admitted: Uploading,
+    query: Annotated[ProductQuery, Query()],
 ) -> ProductRead:
     """Stage a derived file of a claimed job; it becomes a file, with an expiry, when the job is finished."""
     place = Place(role=query.role, ordinal=query.ordinal, fence=query.fence, instant_seconds=query.instant_seconds)
@@ -121,7 +127,7 @@ async def add_product(
         place=place,
     )
     staged = await services.external.add_product(
-        job_id, product, content_of(request), source=query.source_file_id, owner=caller.scope
+        job_id, product, content_of(request, admitted), source=query.source_file_id, owner=caller.scope
     )
     return ProductRead.from_file(staged)
 

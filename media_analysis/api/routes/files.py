@@ -18,7 +18,7 @@ from media_analysis.api.content import (
     content_responses,
     serve_content,
 )
-from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.dependencies import Caller, Serving, Uploading
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.multipart import FormStream, read_boundary
 from media_analysis.api.pages import encode_cursor
@@ -82,6 +82,7 @@ IdempotencyKey = Annotated[
     responses=_CREATED
     | problems(
         errors.TokenRejected,
+        errors.TooManyAtOnce,
         errors.UploadStalled,
         errors.UploadTooSlow,
         errors.UploadOverdue,
@@ -106,11 +107,12 @@ async def upload_file(
     response: Response,
     services: Serving,
     caller: Caller,
+    admitted: Uploading,
     query: Annotated[FileQuery, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> MediaFile:
     """Store a file; when this answers 201 its bytes are durable and readable."""
-    body = content_of(request)
+    body = content_of(request, admitted)
     declared_type = request.headers.get("content-type", "")
     fields = query.model_dump(exclude_none=True)
     declared_bytes: int | None = None

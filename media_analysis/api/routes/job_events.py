@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from starlette.types import Send
 
 from media_analysis import errors
 from media_analysis.api import API_PATH
-from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.dependencies import Caller, Serving, Streaming
 from media_analysis.api.errors import problems
 from media_analysis.jobs.models import JobEvent
 from media_analysis.jobs.watching import ENDED, WatchService
+from media_analysis.sessions.admission import Admitted
 
 KEEP_ALIVE_SECONDS: Final = 15.0
 RECONNECT_MILLISECONDS: Final = 2_000
@@ -57,18 +59,21 @@ class EventStream(EventSourceResponse):
 @router.get(
     "/{job_id}/events",
     response_class=Response,
-    responses=STREAM | problems(errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.InvalidRequest),
+    responses=STREAM
+    | problems(errors.TokenRejected, errors.TooManyAtOnce, errors.JobNotFound, errors.JobGone, errors.InvalidRequest),
 )
 async def watch_job(
     job_id: UUID,
     services: Serving,
     caller: Caller,
+    admitted: Streaming,
     last_event_id: LastEventId = None,
     first_after: FirstAfter = 0,
 ) -> Response:
     """Tell a job's events behind a number, past ones at once and others as they happen, until the job has ended.
 
     Numbers have no gaps: a client that comes back with the last one it read misses nothing and gets nothing twice.
+    The stream ends with its token, and an owner may have so many open at once (`SERVER_MAX_STREAMS_PER_OWNER`).
     """
     job, _ = await services.jobs.get(job_id, owner=caller.scope)
     after = first_after if last_event_id is None else last_event_id
@@ -76,14 +81,15 @@ async def watch_job(
         return Response(status_code=204)
     if after > job.last_event:
         raise errors.InvalidRequest("Last-Event-ID", "the job has no event of that number yet")
-    return EventStream(_tell(services.watches, job_id, after), headers=HEADERS)
+    return EventStream(_tell(services.watches, admitted, job_id, after), headers=HEADERS)
 
 
-async def _tell(watches: WatchService, job_id: UUID, after: int) -> AsyncIterator[bytes]:
+async def _tell(watches: WatchService, admitted: Admitted, job_id: UUID, after: int) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + LONGEST_SECONDS
     yield format_sse_event(retry=RECONNECT_MILLISECONDS)
     async with watches.watch(job_id, after=after) as watch:
+        admitted.at_rejection(partial(watch.ring, last=True))
         while not watch.over and loop.time() < ends_at:
             events = await watch.next(within=KEEP_ALIVE_SECONDS)
             yield b"".join(map(_format, events)) or KEEPALIVE_COMMENT

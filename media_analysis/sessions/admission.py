@@ -1,0 +1,143 @@
+"""Who is let in: holders of good tokens, and with requests that take long so many of each owner at a time."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import Context
+from enum import StrEnum
+from typing import Final
+
+import structlog
+
+from media_analysis.errors import MediaAnalysisError, TokenRejected, TooManyAtOnce
+from media_analysis.sessions.service import Caller, SessionService
+from media_analysis.sessions.throttle import Throttle
+
+LOOK_SECONDS: Final = 1.0
+"""How long a token may be over before what it began is ended."""
+log = structlog.get_logger()
+
+
+class Activity(StrEnum):
+    """What takes long, and is limited for itself."""
+
+    UPLOAD = "uploads"
+    STREAM = "event streams"
+
+
+class Admitted:
+    """One long request under way."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self._rejected = False
+        self._stop: Callable[[], object] | None = None
+
+    def at_rejection(self, stop: Callable[[], object]) -> None:
+        """Have `stop` called when the token is no longer good."""
+        self._stop = stop
+
+    def reject(self) -> None:
+        self._rejected = True
+        if self._stop is not None:
+            self._stop()
+
+    async def receive(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass `body` on while the token is good.
+
+        Raises:
+            TokenRejected: it was revoked, or has expired, before the end of the body came.
+
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout(None) as waiting:
+                    self.at_rejection(lambda: waiting.reschedule(loop.time()))
+                    chunk = await anext(body, None)
+            except TimeoutError:
+                if not self._rejected:
+                    raise
+            finally:
+                self._stop = None
+            if self._rejected:
+                raise TokenRejected
+            if chunk is None:
+                return
+            yield chunk
+
+
+class AdmissionService:
+    """Lets in requests to this process; limits are per owner, whatever sessions they come with."""
+
+    def __init__(self, sessions: SessionService, limits: Mapping[Activity, int], throttle: Throttle) -> None:
+        self._sessions, self._limits, self._throttle = sessions, limits, throttle
+        self._under_way: defaultdict[tuple[Activity, str], set[Admitted]] = defaultdict(set)
+        self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    async def authenticate(self, token: str, host: str | None) -> Caller:
+        """Return who holds `token`; a client at `host` pays for a wrong one with time.
+
+        Raises:
+            TokenRejected, TooManyWrongTokens: it is not good.
+
+        """
+        try:
+            return await self._sessions.authenticate(token)
+        except TokenRejected:
+            await self._throttle.punish(host)
+            raise
+
+    @contextmanager
+    def admit(self, caller: Caller, activity: Activity) -> Iterator[Admitted]:
+        """Count a request as under way while the block runs.
+
+        Raises:
+            TooManyAtOnce: the owner has as many under way as one may.
+
+        """
+        place, most = (activity, caller.owner), self._limits[activity]
+        mine = self._under_way[place]
+        if len(mine) >= most:
+            raise TooManyAtOnce(activity.value, limit=most)
+        admitted = Admitted(caller)
+        mine.add(admitted)
+        self._look_later()
+        try:
+            yield admitted
+        finally:
+            mine.discard(admitted)
+            if not mine:
+                del self._under_way[place]
+
+    def _look_later(self) -> None:
+        # A timer rather than a task of each request: most have ended when it is over.
+        if self._timer is None and self._looking is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(LOOK_SECONDS, self._begin_look, context=Context())
+
+    def _begin_look(self) -> None:
+        self._timer = None
+        if self._under_way:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+            self._looking.add_done_callback(self._end_look)
+
+    def _end_look(self, looked: asyncio.Task[None]) -> None:
+        self._looking = None
+        if not looked.cancelled():
+            looked.exception()
+            self._look_later()
+
+    async def _look(self) -> None:
+        """End what began with tokens that are no longer good; while the database is away nobody knows."""
+        under_way = [admitted for those in self._under_way.values() for admitted in those]
+        try:
+            good = await self._sessions.find_good({admitted.caller.session_id for admitted in under_way})
+        except MediaAnalysisError as error:
+            log.warning("sessions.unchecked", code=error.code, reason=str(error))
+            return
+        for admitted in under_way:
+            if admitted.caller.session_id not in good:
+                admitted.reject()
