@@ -47,12 +47,12 @@ class DigestMismatch(Invalid):
 
 
 class IncompleteUpload(Invalid):
-    """The body ended before its announced length."""
+    """The body ended before its announced length, or before the closing boundary of its form."""
 
     code = "incomplete_upload"
 
-    def __init__(self) -> None:
-        super().__init__("the body ended before its announced length")
+    def __init__(self, missing: str = "its announced length") -> None:
+        super().__init__(f"the body ended before {missing}")
 
 
 class UploadStalled(TooSlow):

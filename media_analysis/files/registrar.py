@@ -239,4 +239,4 @@ def _refusal(asked: Registration, refused: str) -> MediaAnalysisError:
             return PlaceTaken(role=asked.place.role, ordinal=asked.place.ordinal)
     if asked.job_id is not None and refused == "archived":
         return JobArchived(asked.job_id)
-    return InvalidRequest(refused, "no such object of this owner")
+    return InvalidRequest(refused, registration.NO_SUCH_OBJECT)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.errors import UploadLeaseLost
+from media_analysis.errors import InvalidRequest, UploadLeaseLost
 from media_analysis.files.ledger import Account
 from media_analysis.storage.category import Category
 
@@ -60,6 +60,7 @@ class Receipt:
 
 
 IDEMPOTENCY_HOURS: Final = 24
+NO_SUCH_OBJECT: Final = "no such object of this owner"
 
 _ADD: Final = """
     WITH asked AS (
@@ -162,6 +163,15 @@ _NOTE_ARRIVED = text("""
     UPDATE media_files SET arrived_bytes = :arrived WHERE id = :id AND state = 'pending' RETURNING id
 """)
 
+_FIND_PARENT = text("""
+    SELECT id FROM media_files WHERE id = :parent_id AND owner = :owner AND state <> 'pending'
+""")
+
+_COMPLETE = text("""
+    UPDATE media_files SET filename = :filename, parent_id = :parent_id
+    WHERE id = :id AND state = 'pending' RETURNING id
+""")
+
 _LOCK_PENDING = text("""
     SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
 """)
@@ -205,6 +215,24 @@ async def note_arrived(session: AsyncSession, asked: Registration, arrived_bytes
     """
     noted = await session.execute(_NOTE_ARRIVED, {"id": asked.id, "arrived": arrived_bytes})
     if noted.one_or_none() is None:
+        raise UploadLeaseLost(asked.id)
+
+
+async def complete_pending(session: AsyncSession, asked: Registration) -> None:
+    """Give a pending row the name and the parent that were said after its bytes.
+
+    Raises:
+        InvalidRequest: there is no such parent of its owner's.
+        UploadLeaseLost: it is pending no more.
+
+    """
+    parent_id = asked.parent_id
+    if parent_id is not None:
+        found = await session.execute(_FIND_PARENT, {"parent_id": parent_id, "owner": asked.owner})
+        if found.one_or_none() is None:
+            raise InvalidRequest("parent_id", NO_SUCH_OBJECT)
+    told = {"id": asked.id, "filename": asked.filename, "parent_id": parent_id}
+    if (await session.execute(_COMPLETE, told)).one_or_none() is None:
         raise UploadLeaseLost(asked.id)
 
 

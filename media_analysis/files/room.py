@@ -1,13 +1,14 @@
 """Room for an upload: looked at while its bytes arrive, and made in the transaction that stores them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol, TypeVar
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import DiskReserveReached, IncompleteUpload, OwnerQuotaReached, QuotaReached
+from media_analysis.errors import DiskReserveReached, IncompleteUpload, InvalidRequest, OwnerQuotaReached, QuotaReached
 from media_analysis.files import registration
 from media_analysis.files.ledger import Account
 from media_analysis.files.registration import Registration
@@ -128,6 +129,27 @@ class Arrival:
         self._step_bytes = size_bytes + min(size_bytes, LARGEST_STEP_BYTES)
         await self.room.require_reach(self.asked, size_bytes)
         await self._note(size_bytes)
+
+    async def complete(self, filename: str, parent_id: UUID | None) -> Registration:
+        """Return what is registered once all has been said, of which some may have come after the bytes.
+
+        Raises:
+            InvalidRequest: the parent is unknown, or decides where the bytes lie.
+            UploadLeaseLost: the sweep took the row.
+
+        """
+        asked = replace(self.asked, filename=filename, parent_id=parent_id)
+        if asked == self.asked:
+            return asked
+        if parent_id != self.asked.parent_id and asked.category is Category.FRAMES:
+            raise InvalidRequest("parent_id", "must come before the file: frames lie with their parent")
+        await self._complete(asked)
+        return asked
+
+    @retried
+    async def _complete(self, asked: Registration) -> None:
+        async with self.db.transaction() as session:
+            await registration.complete_pending(session, asked)
 
     @retried
     async def _note(self, size_bytes: int) -> None:

@@ -40,6 +40,8 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
+Completed = Callable[[], "Upload"]
+"""What the client has said of a file once all of its body is read."""
 Abandon = Callable[[UUID], Awaitable[None]]
 """Deletes the pending row of an upload that failed, by the one deleter."""
 
@@ -95,8 +97,10 @@ class UploadService:
     limits: UploadLimits
     abandon: Abandon
 
-    async def store_file(self, upload: Upload, body: Body) -> MediaFile:
+    async def store_file(self, upload: Upload, body: Body, completed: Completed | None = None) -> MediaFile:
         """Store `body` and return its row, or the first answer when its idempotency key was used before.
+
+        What comes with the end of the body, in `completed`, may still change the name, the expiry and the parent.
 
         Raises:
             UploadTooLarge, MediaTypeNotAccepted: it may not be stored.
@@ -120,7 +124,7 @@ class UploadService:
             earlier = await self._take_over(registration)
             if earlier is not None:
                 return await require_same_body(earlier, body)
-        return await self._receive(registration, upload, body)
+        return await self._receive(registration, upload, body, completed)
 
     def _register_as(self, upload: Upload, media_type: str) -> Registration:
         file_id = uuid7()
@@ -155,12 +159,12 @@ class UploadService:
             await self._give_up(registration.id)
             raise
 
-    async def _receive(self, registration: Registration, upload: Upload, body: Body) -> MediaFile:
+    async def _receive(
+        self, registration: Registration, upload: Upload, body: Body, completed: Completed | None
+    ) -> MediaFile:
         async with leased(self.db, [registration.id], lease_seconds=self.limits.lease_seconds):
-            sha256, size_bytes = await self._take(
-                Arrival(self.db, self.room, registration, upload.declared_bytes), body
-            )
-            done = Settlement(registration=registration, size_bytes=size_bytes, sha256=sha256, expiry=upload.expiry)
+            arrival = Arrival(self.db, self.room, registration, upload.declared_bytes)
+            done = await self._take(arrival, body, completed or (lambda: upload))
             if upload.place is not None:
                 await self._close(registration, self._stage(done))
                 return done.as_staged()
@@ -168,10 +172,13 @@ class UploadService:
         await self.room.notice(upload.category)
         return done.as_stored(settled)
 
-    async def _take(self, arrival: Arrival, body: Body) -> tuple[bytes, int]:
+    async def _take(self, arrival: Arrival, body: Body, completed: Completed) -> Settlement:
         try:
             await arrival.begin()
-            return await self._write(arrival, body)
+            sha256, size_bytes = await self._write(arrival, body)
+            upload = completed()
+            asked = await arrival.complete(upload.filename, upload.parent_id)
+            return Settlement(registration=asked, size_bytes=size_bytes, sha256=sha256, expiry=upload.expiry)
         except BaseException:
             # Nothing was promised yet: T2 has not been sent, so the row is certainly still pending.
             await self._give_up(arrival.asked.id)

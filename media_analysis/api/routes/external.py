@@ -13,6 +13,7 @@ from media_analysis.api.content import BINARY, Representation, content_responses
 from media_analysis.api.dependencies import Caller, Serving, Uploading
 from media_analysis.api.documents import read_object
 from media_analysis.api.errors import document_problems, problems
+from media_analysis.api.multipart import is_form
 from media_analysis.api.schemas.external import (
     ClaimCreate,
     ClaimRead,
@@ -100,6 +101,7 @@ async def read_source(
             errors.UploadTooLarge,
             errors.MediaTypeNotAccepted,
             errors.DigestMismatch,
+            errors.IncompleteUpload,
             errors.StoreUnavailable,
             errors.QuotaReached,
             errors.OwnerQuotaReached,
@@ -117,12 +119,15 @@ async def add_product(
     query: Annotated[ProductQuery, Query()],
 ) -> ProductRead:
     """Stage a derived file of a claimed job; it becomes a file, with an expiry, when the job is finished."""
+    declared_type = request.headers.get("content-type", "")
+    if is_form(declared_type):
+        raise errors.InvalidRequest("Content-Type", "the body is the product itself; forms are not taken here")
     place = Place(role=query.role, ordinal=query.ordinal, fence=query.fence, instant_seconds=query.instant_seconds)
     product = Upload(
         owner=caller.owner,
         category=query.category,
         filename=query.filename,
-        declared_type=clean_media_type(request.headers.get("content-type", "")),
+        declared_type=clean_media_type(declared_type),
         declared_bytes=announced_bytes(request),
         place=place,
     )

@@ -1,5 +1,6 @@
 """Files: upload, list, read, content, change."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from media_analysis.api.content import (
 )
 from media_analysis.api.dependencies import Caller, Serving, Uploading
 from media_analysis.api.errors import document_problems, problems
-from media_analysis.api.multipart import FormStream, read_boundary
+from media_analysis.api.multipart import FilePart, FormStream, is_form, read_boundary
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.files import (
     FileCreate,
@@ -33,7 +34,7 @@ from media_analysis.api.schemas.files import (
 from media_analysis.errors import InvalidRequest
 from media_analysis.files.bodies import timed
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload
+from media_analysis.files.uploads import Completed, Upload
 from media_analysis.storage.category import Category
 
 router = APIRouter(prefix=f"{API_PATH}/files", tags=["files"], responses=problems(errors.DatabaseUnavailable))
@@ -45,7 +46,9 @@ _UPLOAD: Final[dict[str, Any]] = {
     ],
     "requestBody": {
         "required": True,
-        "description": "The bytes themselves, or a form whose fields come before its file",
+        "description": "The bytes themselves, or a form of one `file` and fields. `category` and `job_id` say where "
+        "the file lies and come before it, as a frame's `parent_id` does; with an `Idempotency-Key` all fields do. "
+        "Empty fields count as absent",
         "content": {
             "application/octet-stream": BINARY,
             "multipart/form-data": {
@@ -66,6 +69,10 @@ _UPLOAD: Final[dict[str, Any]] = {
         },
     },
 }
+_MAY_FOLLOW: Final = frozenset({"filename", "ttl_seconds", "expires_at", "parent_id"})
+"""Fields that change nothing of where a file lies, so that its bytes need not wait for them."""
+_UNNAMED: Final = "unnamed"
+"""What a file is called while its name may yet come."""
 _CREATED: Final[dict[int | str, dict[str, Any]]] = {
     201: {"headers": {"Location": {"description": "Where the file is", "schema": {"type": "string"}}}}
 }
@@ -93,6 +100,7 @@ IdempotencyKey = Annotated[
         errors.MediaTypeNotAccepted,
         errors.InvalidRequest,
         errors.DigestMismatch,
+        errors.IncompleteUpload,
         errors.IdempotencyKeyReused,
         errors.DatabaseUnavailable,
         errors.StoreUnavailable,
@@ -115,29 +123,21 @@ async def upload_file(
     body = content_of(request, admitted)
     declared_type = request.headers.get("content-type", "")
     fields = query.model_dump(exclude_none=True)
-    declared_bytes: int | None = None
-    if declared_type.lower().startswith("multipart/form-data"):
+    completed: Completed | None = None
+    if is_form(declared_type):
         body = timed(body, services.uploads.limits.pace)
-        part = await FormStream(body, read_boundary(declared_type)).open_file()
-        fields = _merge(fields, part.fields, part.filename)
-        body, declared_type = part.body, part.media_type or ""
+        boundary, may_follow = read_boundary(declared_type), () if idempotency_key else _MAY_FOLLOW
+        part = await FormStream(body, boundary, may_follow=may_follow).open_file()
+
+        def completed() -> Upload:
+            return _upload(_validated(_merge(fields, part)), caller.owner, part.media_type)
+
+        early = _merge(fields, part) if idempotency_key else {"filename": _UNNAMED, **_merge(fields, part)}
+        upload, body = _upload(_validated(early), caller.owner, part.media_type), part.body
     else:
-        declared_bytes = announced_bytes(request)
-    asked = _validated(fields)
-    stored = await services.uploads.store_file(
-        Upload(
-            owner=caller.owner,
-            category=asked.category,
-            filename=asked.filename,
-            declared_type=clean_media_type(declared_type),
-            declared_bytes=declared_bytes,
-            expiry=asked.expiry(),
-            job_id=asked.job_id,
-            parent_id=asked.parent_id,
-            idempotency_key=idempotency_key,
-        ),
-        body,
-    )
+        upload = _upload(_validated(fields), caller.owner, declared_type, declared_bytes=announced_bytes(request))
+    upload = replace(upload, idempotency_key=idempotency_key)
+    stored = await services.uploads.store_file(upload, body, completed)
     response.headers["Location"] = f"{API_PATH}/files/{stored.id}"
     return stored
 
@@ -223,12 +223,24 @@ async def update_file(
     return changed
 
 
-def _merge(query: dict[str, Any], fields: dict[str, str], filename: str | None) -> dict[str, Any]:
-    twice = query.keys() & fields.keys()
+def _upload(asked: FileCreate, owner: str, declared_type: str, *, declared_bytes: int | None = None) -> Upload:
+    return Upload(
+        owner=owner,
+        category=asked.category,
+        filename=asked.filename,
+        declared_type=clean_media_type(declared_type),
+        declared_bytes=declared_bytes,
+        expiry=asked.expiry(),
+        job_id=asked.job_id,
+        parent_id=asked.parent_id,
+    )
+
+
+def _merge(query: dict[str, Any], part: FilePart) -> dict[str, Any]:
+    twice = query.keys() & part.fields.keys()
     if twice:
         raise InvalidRequest(min(twice), "given in the query and in the form")
-    merged = {**query, **fields}
-    return merged if "filename" in merged or filename is None else {**merged, "filename": filename}
+    return {**({"filename": part.filename} if part.filename else {}), **query, **part.fields}
 
 
 def _validated(fields: dict[str, Any]) -> FileCreate:
