@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Executable
+from sqlalchemy import ClauseElement, Executable, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from media_analysis.runtime import Runtime
 
 UNORDERED: Final = frozenset({"Seq Scan", "Sort", "Incremental Sort"})
+_ROWS_READ: Final = text("""
+    SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables WHERE schemaname <> 'pg_catalog'
+""")
 
 
 @dataclass(frozen=True)
@@ -60,3 +64,8 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for below in plan.get("Plans", []):
         yield from _nodes(below)
+
+
+async def count_rows_read(session: AsyncSession) -> int:
+    """Return how many rows of tables this connection has read of late; compare two counts of one transaction."""
+    return int((await session.execute(_ROWS_READ)).scalar_one())

@@ -151,7 +151,7 @@ class ControlService:
 
 async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> None:
     """Cancel a locked job that waits or runs, in the caller's transaction."""
-    await leases.lock_sources(session, job.id)
+    await leases.lock_sources(session, [job.id])
     if job.queue_id is not None:
         await withdraw(session, job.queue_id)
     await end_job(session, job, JobStatus.CANCELLED, now)

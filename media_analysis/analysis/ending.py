@@ -33,7 +33,7 @@ async def end_job(
     if job.expires_at is None and job.lifetime_seconds is not None:
         job.expires_at = now + timedelta(seconds=job.lifetime_seconds)
     await session.flush()
-    await leases.release_sources(session, job.id)
+    await leases.release_sources(session, [job.id])
     if status is not JobStatus.COMPLETED:
         await settling.discard_results(session, job.id)
     await add_event(
@@ -54,7 +54,7 @@ async def hand_back_job(
     else:
         job.error_code, job.error = failure.code, failure.detail
     await session.flush()
-    await leases.release_sources(session, job.id)
+    await leases.release_sources(session, [job.id])
     if job.pinned_until is not None:
         await leases.lease_sources(session, job.id, job.pinned_until)
     await settling.discard_results(session, job.id)

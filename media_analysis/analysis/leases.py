@@ -1,27 +1,32 @@
 """Sources in use: pinned while their job waits, leased while it runs, let go when it ends (rule `job_lease`)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, Uuid, all_, any_, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import next_due
-from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
+from media_analysis.jobs.models import JobSource
 
 # Locked in one order everywhere: jobs first, then files by id.
 _LOCK_SOURCES = text("""
-    SELECT FROM media_files WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id) ORDER BY id FOR UPDATE
+    SELECT FROM media_files WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[])))
+    ORDER BY id FOR UPDATE
 """)
 _LEASE = text("""
     WITH locked AS (
         SELECT id FROM media_files
         WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id) AND state = 'stored'
         ORDER BY id FOR UPDATE
+    ), kept AS (
+        UPDATE job_sources SET until = greatest(until, :until) WHERE job_id = :job_id
     )
-    UPDATE media_files AS file SET leased_until = greatest(leased_until, :until), version = version + 1
-    FROM locked WHERE file.id = locked.id
+    UPDATE media_files AS file SET leased_until = :until, version = version + 1
+    FROM locked WHERE file.id = locked.id AND (file.leased_until < :until OR file.leased_until IS NULL)
 """)
 # Whoever just stages or deletes one is not waited for: sources are locked already, and ids of both are in one order.
 _RENEW_PRODUCTS = text("""
@@ -34,24 +39,32 @@ _RENEW_PRODUCTS = text("""
     ))
 """)
 
-_RELEASED_BY = bindparam("released_by", type_=Uuid())
-_STILL_LEASED = (
-    select(func.max(func.greatest(AnalysisJob.leased_until, AnalysisJob.pinned_until)))
-    .join(JobSource, JobSource.job_id == AnalysisJob.id)
-    .where(
-        JobSource.file_id == MediaFile.id,
-        AnalysisJob.id != _RELEASED_BY,
-        AnalysisJob.status.in_([JobStatus.PENDING, JobStatus.RUNNING]),
-    )
+_JOB_IDS = bindparam("job_ids", type_=ARRAY(Uuid()))
+_KEPT = (
+    select(JobSource.file_id, func.max(JobSource.until).label("until"))
+    .where(JobSource.job_id == any_(_JOB_IDS), JobSource.until.is_not(None))
+    .group_by(JobSource.file_id)
+    .subquery()
+)
+_LET_GO = (
+    update(JobSource)
+    .where(JobSource.job_id == any_(_JOB_IDS), JobSource.until.is_not(None))
+    .values(until=None)
+    .returning(JobSource.job_id)
+    .cte("let_go")
+)
+_OTHER = aliased(JobSource)
+_KEPT_BY_OTHERS = (
+    select(func.max(_OTHER.until))
+    .where(_OTHER.file_id == MediaFile.id, _OTHER.until.is_not(None), _OTHER.job_id != all_(_JOB_IDS))
     .scalar_subquery()
 )
+# Where another job keeps a file for longer, nothing of the file changes.
 _RELEASE = (
     update(MediaFile)
-    .where(
-        MediaFile.id.in_(select(JobSource.file_id).where(JobSource.job_id == _RELEASED_BY)),
-        MediaFile.leased_until.is_not(None),
-    )
-    .values(leased_until=_STILL_LEASED, due_at=next_due(), version=MediaFile.version + 1)
+    .where(MediaFile.id == _KEPT.c.file_id, MediaFile.leased_until <= _KEPT.c.until)
+    .values(leased_until=_KEPT_BY_OTHERS, due_at=next_due(), version=MediaFile.version + 1)
+    .add_cte(_LET_GO)
     .execution_options(synchronize_session=False)
 )
 
@@ -66,12 +79,12 @@ async def renew_products(session: AsyncSession, job_id: UUID, *, fence: int, sec
     await session.execute(_RENEW_PRODUCTS, {"job_id": job_id, "fence": fence, "seconds": seconds})
 
 
-async def lock_sources(session: AsyncSession, job_id: UUID) -> None:
-    """Lock the sources of a locked job, before anything that comes after files."""
-    await session.execute(_LOCK_SOURCES, {"job_id": job_id})
+async def lock_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    """Lock the sources of locked jobs, before anything that comes after files."""
+    await session.execute(_LOCK_SOURCES, {"job_ids": job_ids})
 
 
-async def release_sources(session: AsyncSession, job_id: UUID) -> None:
-    """Let go of the sources of a locked job that waits and runs no more; other jobs keep what they lease."""
-    await lock_sources(session, job_id)
-    await session.execute(_RELEASE, {"released_by": job_id})
+async def release_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    """Let go of the sources of locked jobs that wait and run no more; other jobs keep what they lease."""
+    await lock_sources(session, job_ids)
+    await session.execute(_RELEASE, {"job_ids": job_ids})

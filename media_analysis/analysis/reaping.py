@@ -1,15 +1,16 @@
 """Jobs that nobody can finish any more: looked for now and then, and given back, queued again or failed."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.analysis import leases
 from media_analysis.analysis.ending import end_job, hand_back_job
 from media_analysis.analysis.run import WORKER_LOST, Failure, find_sources
 from media_analysis.db.database import Database, retried
@@ -28,15 +29,18 @@ _SILENT = text("""
     ORDER BY id LIMIT :limit
 """)
 _SOURCELESS = text("""
-    SELECT DISTINCT job.id
-    FROM analysis_jobs AS job JOIN job_sources AS source ON source.job_id = job.id
-    LEFT JOIN media_files AS file ON file.id = source.file_id
-    CROSS JOIN (SELECT coalesce(CAST(:now AS timestamptz), now()) AS at) AS asked
-    WHERE job.status = 'pending' AND job.deleted_at IS NULL AND (
-        file.state IS DISTINCT FROM 'stored'
-        OR (file.expires_at <= asked.at AND coalesce(job.pinned_until <= asked.at, true))
+    WITH looked AS MATERIALIZED (
+        SELECT id, coalesce(pinned_until <= coalesce(CAST(:now AS timestamptz), now()), true) AS unpinned
+        FROM analysis_jobs WHERE status = 'pending' AND deleted_at IS NULL AND id > :after ORDER BY id LIMIT :look
     )
-    ORDER BY job.id LIMIT :limit
+    SELECT (SELECT id FROM looked ORDER BY id OFFSET :look - 1) AS last, ARRAY(
+        SELECT DISTINCT job.id
+        FROM looked AS job JOIN job_sources AS source ON source.job_id = job.id
+        LEFT JOIN media_files AS file ON file.id = source.file_id
+        WHERE file.state IS DISTINCT FROM 'stored'
+            OR (job.unpinned AND file.expires_at <= coalesce(CAST(:now AS timestamptz), now()))
+        ORDER BY job.id LIMIT :limit
+    ) AS ids
 """)
 _UNQUEUED = text("""
     SELECT id, kind, priority, greatest(retry_at - now(), interval '0') AS delay FROM analysis_jobs AS job
@@ -50,6 +54,7 @@ _QUEUED = text("""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:queue_ids AS bigint[])) AS asked(id, queue_id) WHERE job.id = asked.id
 """)
 Change = Callable[[AsyncSession, AnalysisJob, datetime], Awaitable[bool]]
+_FIRST: Final = UUID(int=0)
 log = structlog.get_logger()
 
 
@@ -65,6 +70,13 @@ class Reaped:
     """Without an entry in the queue, as after a restored backup: they have one again."""
 
 
+@dataclass
+class Round:
+    """How far this process has looked through the jobs that wait."""
+
+    after: UUID = _FIRST
+
+
 @dataclass(frozen=True)
 class ReapService:
     """Ends or revives jobs that nobody would otherwise look at again; two at once do no harm."""
@@ -72,22 +84,35 @@ class ReapService:
     db: Database
     discards: DiscardService
     max_attempts: int
+    look: int = 10_000
+    """At the sources of how many jobs that wait one call looks; the next one goes on from there."""
+    round: Round = field(default_factory=Round, init=False)
 
     async def reap(self, *, now: datetime | None = None) -> Reaped:
         """Help every job on that is stuck."""
         reaped = Reaped(
-            silent=await self._each(_SILENT, self._take_from_silent, now),
-            sourceless=await self._each(_SOURCELESS, _fail_sourceless, now),
+            silent=await self._each(await self._list_silent(now), self._take_from_silent, now),
+            sourceless=await self._each(await self._list_sourceless(now), _fail_sourceless, now),
             queued=await self._queue_again(now),
         )
         if reaped != Reaped(0, 0, 0):
             log.info("jobs.reaped", silent=reaped.silent, sourceless=reaped.sourceless, queued=reaped.queued)
         return reaped
 
-    async def _each(self, stuck: TextClause, change: Change, now: datetime | None) -> int:
-        changed = 0
+    async def _list_silent(self, now: datetime | None) -> Sequence[UUID]:
         async with self.db.read_only() as session:
-            ids: Sequence[UUID] = (await session.scalars(stuck, {"now": now, "limit": BATCH})).all()
+            return (await session.scalars(_SILENT, {"now": now, "limit": BATCH})).all()
+
+    async def _list_sourceless(self, now: datetime | None) -> Sequence[UUID]:
+        asked = {"now": now, "after": self.round.after, "look": self.look, "limit": BATCH}
+        async with self.db.read_only() as session:
+            last, ids = (await session.execute(_SOURCELESS, asked)).one()
+        found: Sequence[UUID] = ids
+        self.round.after = found[-1] if len(found) == BATCH else last or _FIRST
+        return found
+
+    async def _each(self, ids: Sequence[UUID], change: Change, now: datetime | None) -> int:
+        changed = 0
         for job_id in ids:
             if await self._change(job_id, change, now):
                 changed += 1
@@ -134,7 +159,8 @@ async def _fail_sourceless(session: AsyncSession, job: AnalysisJob, now: datetim
     failure = await find_sources(session, job, now)
     if not isinstance(failure, Failure):
         return False
-    await end_job(session, job, JobStatus.FAILED, now, failure=failure)
+    await leases.lock_sources(session, [job.id])
     if job.queue_id is not None:
         await withdraw(session, job.queue_id)
+    await end_job(session, job, JobStatus.FAILED, now, failure=failure)
     return True

@@ -142,13 +142,13 @@ class RunService:
             await lock_files(session, job_id)
             sums = await settling.settle_products(session, job_id, fence=fence)
             stored = {account.category: moved for account, moved in sums.items()}  # a job has one owner
-            await add_results(session, job, results)
-            await settling.publish_results(session, job_id, fence=fence)
             job.produced = {
                 kind.value: {"files": moved.files, "size_bytes": moved.size_bytes} for kind, moved in stored.items()
             }
             files = sum(moved.files for moved in stored.values())
             await end_job(session, job, JobStatus.COMPLETED, at, told={"files": files})
+            await add_results(session, job, results)
+            await settling.publish_results(session, job_id, fence=fence)
             await ledger.move(session, sums)
             failpoint("job.completing")
         failpoint("job.completed")

@@ -166,11 +166,13 @@ class JobSource(Base):
     """A file that a job analyses, in the order it was asked for; it may be gone by now."""
 
     __tablename__ = "job_sources"
-    __table_args__ = (Index("ix_job_sources_file", "file_id"),)
+    __table_args__ = (Index("ix_job_sources_kept", "file_id", "until", postgresql_where=text("until IS NOT NULL")),)
 
     job_id: Mapped[UUID] = mapped_column(ForeignKey("analysis_jobs.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     file_id: Mapped[UUID]
+    until: Mapped[datetime | None]
+    """Until then the job keeps the file: it runs, or waits and pins it; NULL once it has ended."""
 
 
 class JobEvent(Base):

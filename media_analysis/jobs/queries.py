@@ -16,10 +16,9 @@ from media_analysis.errors import JobGone, JobNotFound
 from media_analysis.jobs.models import AnalysisJob, JobAudit, JobSource, JobStatus
 
 _USERS = text("""
-    SELECT job.id FROM job_sources AS source JOIN analysis_jobs AS job ON job.id = source.job_id
-    WHERE source.file_id = :file_id AND job.deleted_at IS NULL AND (
-        (job.status = 'running' AND job.leased_until > :now) OR (job.status = 'pending' AND job.pinned_until > :now)
-    ) ORDER BY job.id LIMIT 20
+    SELECT job_id FROM (
+        SELECT job_id FROM job_sources WHERE file_id = :file_id AND until > :now ORDER BY until DESC LIMIT 20
+    ) AS users ORDER BY job_id
 """)
 
 
@@ -125,5 +124,5 @@ async def list_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> Mappin
 
 
 async def list_users(session: AsyncSession, file_id: UUID, *, now: datetime) -> Sequence[UUID]:
-    """Return the ids of jobs that work with a file, or wait and have it pinned: twenty at most."""
+    """Return the ids of jobs that work with a file, or wait and have it pinned: the twenty that keep it longest."""
     return (await session.scalars(_USERS, {"file_id": file_id, "now": now})).all()

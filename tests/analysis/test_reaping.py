@@ -1,5 +1,6 @@
 """Jobs that nobody would look at again are helped on."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -188,3 +189,23 @@ async def test_a_waiting_job_whose_source_expired_fails_unless_it_pinned_it(
 async def test_it_is_among_the_duties_of_the_scheduler(runtime: Runtime) -> None:
     assert reap in PATROLS
     await reap(runtime)
+
+
+async def test_one_look_is_bounded_and_the_next_ones_go_through_all_that_wait(
+    runtime: Runtime, source: MediaFile, store_file: StoreFile
+) -> None:
+    """However many jobs wait: a patrol comes every minute, and claims find what it has not seen yet."""
+    going = await store_file(b"another")
+    for _ in range(4):
+        await create(runtime, source)
+    for _ in range(3):
+        await create(runtime, going, pins=False)
+    await runtime.deleter.delete(going.id, owner="alice", requested_by="alice")
+    reaping = replace(runtime.reaping, look=3)
+
+    found = [(await reaping.reap()).sourceless for _ in range(4)]
+    late = await create(runtime, source, pins=False)
+    again = [(await reaping.reap(now=late.created_at + 2 * LATER)).sourceless for _ in range(4)]
+
+    assert found == [0, 2, 1, 0]
+    assert sum(again) == 1

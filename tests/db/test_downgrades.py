@@ -19,6 +19,9 @@ from tests.conftest import chunks, execute, fetch, with_database
 from tests.db.power import Power
 
 KEPT = "SELECT id, key, size_bytes, sha256, created_at FROM media_files"
+UNPINNED = """
+    SELECT FROM job_sources JOIN analysis_jobs ON id = job_id WHERE until IS DISTINCT FROM pinned_until
+"""
 OLDEST = revisions()[0]
 
 
@@ -45,6 +48,10 @@ async def test_every_step_back_tells_what_it_loses_and_keeps_the_rest(full: str)
         if revision != "base":
             await migrate_back(full, revision)
             assert await fetch(full, KEPT) == files
+        if revision == "0012":
+            await migrate(full)
+            assert await fetch(full, UNPINNED) == []
+            await migrate_back(full, revision)
     await migrate(full)
 
     assert told["0005"] == ["instance.archives_apart (1 row)"]

@@ -24,6 +24,14 @@ MUTANTS = (
         ("tests/analysis/test_runs.py::test_a_run_stores_what_it_staged_itself_and_nothing_of_the_run_before",),
     ),
     Mutant(
+        "a job that ends lets go of what others keep",
+        21,
+        "analysis/leases.py",
+        ".values(leased_until=_KEPT_BY_OTHERS,",
+        ".values(leased_until=None,",
+        ("tests/analysis/test_leases.py::test_a_source_is_kept_for_the_longest_of_its_jobs_until_that_one_ends",),
+    ),
+    Mutant(
         "claims are not counted",
         21,
         "analysis/runs.py",

@@ -30,8 +30,8 @@ _HIDE_RESULTS: Final = text("""
         ORDER BY id LIMIT :limit FOR UPDATE
     )) RETURNING job_id
 """)
+_FORGET_SOURCES: Final = text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
 _FORGET: Final = (
-    text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))"),
     text("""
         DELETE FROM job_events USING analysis_jobs AS job
         WHERE job.id = ANY(CAST(:job_ids AS uuid[])) AND job_id = job.id AND number < job.last_event
@@ -85,6 +85,8 @@ async def close_jobs(
     which nobody can be watching: their summaries stay.
     """
     job_ids = list(summaries)
+    if restorable_until is None:
+        await session.execute(_FORGET_SOURCES, {"job_ids": job_ids})
     results = await _take_results(session, job_ids, for_good=restorable_until is None)
     await add_event_to_all(session, job_ids, "status", {"status": "deleted"})
     if restorable_until is None:
