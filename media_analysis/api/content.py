@@ -1,5 +1,6 @@
 """Serving bytes: validators, ranges and safe headers (RFC 9110 sections 8.8, 13 and 14)."""
 
+import asyncio
 import base64
 import re
 from collections.abc import AsyncGenerator, Mapping
@@ -18,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from media_analysis.api.conditions import READING, Conditions, content_tag, request_header
 from media_analysis.api.errors import PROBLEM_CONTENT, problems
+from media_analysis.api.exchanges import wait_until_left
 from media_analysis.errors import PreconditionFailed
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
@@ -154,16 +156,19 @@ class ContentResponse(Response):
         self._span = self._choose(told, headers, ranges=ranges)
         self._describe(told)
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        leaving = asyncio.ensure_future(wait_until_left(receive))
         try:
             async with aclosing(self._read(scope["method"])) as chunks:
                 chunk = await anext(chunks, None)
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                while chunk is not None:
+                while chunk is not None and not leaving.done():  # what is sent to nobody is dropped, not refused
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                     chunk = await anext(chunks, None)
-            await send({"type": "http.response.body", "body": b""})
+            if not leaving.done():
+                await send({"type": "http.response.body", "body": b""})
         finally:
+            leaving.cancel()
             await self._reader.close()
 
     async def _read(self, method: str) -> AsyncGenerator[bytes]:

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.api import API_PATH
 from media_analysis.api.errors import problem_of
+from media_analysis.api.exchanges import Exchange
 from media_analysis.errors import BodyTooLarge, MediaAnalysisError, UploadStalled
 from media_analysis.telemetry.metrics import Metrics
 
@@ -39,23 +40,21 @@ class RequestContext:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid7())
-        status = 500
         started = time.perf_counter()
+        exchange = Exchange(receive, send)
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers["Date"] = formatdate(usegmt=True)
-            await send(message)
+            await exchange.send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, send_with_id)
+                await self._app(scope, exchange.receive, send_with_id)
             finally:
-                self._note(scope, status, time.perf_counter() - started)
+                self._note(scope, exchange.outcome, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

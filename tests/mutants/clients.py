@@ -2,7 +2,16 @@
 
 from tests.mutants.mutant import Mutant
 
+LEAVING = "tests/api/test_leaving.py::test_a_client_that_leaves"
 MUTANTS = (
+    Mutant(
+        "a client that left is an error of the service",
+        24,
+        "api/exchanges.py",
+        "CLIENT_LEFT if self._is_left else self._status",
+        "self._status",
+        (f"{LEAVING}_while_it_sends_is_noted_as_gone", f"{LEAVING}_an_event_stream_is_noted_as_gone"),
+    ),
     Mutant(
         "a form may end before its closing boundary",
         1,
