@@ -1,4 +1,4 @@
-"""`scripts/bench sweep | register | retention | records | analyze | queue | archive`: run one, print its ratios."""
+"""`scripts/bench sweep | register | retention | records | analyze | queue | archive | crowd`, one of them."""
 
 import argparse
 import asyncio
@@ -15,7 +15,18 @@ from typing import Any, NoReturn
 import uvloop
 
 from media_analysis.telemetry.logs import configure_logging
-from scripts.benchmarks import analyze, archive, archive_answers, queue, records, register, retention, stage, sweep
+from scripts.benchmarks import (
+    analyze,
+    archive,
+    archive_answers,
+    crowd,
+    queue,
+    records,
+    register,
+    retention,
+    stage,
+    sweep,
+)
 
 ARCHIVE_PARTS = ["race", "many", "answers"]
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -101,6 +112,12 @@ async def run_archive(options: argparse.Namespace, directory: Path) -> dict[str,
     return found
 
 
+async def run_crowd(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    print(f"good clients beside {options.strangers:,} others")
+    async with stage.open_stage(directory / "a") as opened:
+        return await crowd.crowd(opened, strangers=options.strangers, seconds=options.seconds)
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
@@ -138,6 +155,9 @@ def parse() -> argparse.Namespace:
     archiving.add_argument("--files", type=int, default=1_000_000, help="how many files when questions are asked")
     archiving.add_argument("--requests", type=int, default=1_000, help="how often each question is asked")
     archiving.add_argument("--parts", nargs="+", choices=ARCHIVE_PARTS, default=ARCHIVE_PARTS)
+    crowding = benches.add_parser("crowd", help=crowd.__doc__)
+    crowding.add_argument("--strangers", type=int, default=5_000, help="how many clients that are silent or slow")
+    crowding.add_argument("--seconds", type=float, default=5)
     return parser.parse_args()
 
 
@@ -177,6 +197,7 @@ def main() -> None:
         "analyze": run_analyze,
         "queue": run_queue,
         "archive": run_archive,
+        "crowd": run_crowd,
     }
     work = benches[options.bench]
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)
