@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from media_analysis.api.connections import DEFAULT_LIMITS, Connection, ConnectionLimits
+from media_analysis.api.connections import DEFAULT_LIMITS, Connection, ConnectionLimits, OpenHeads
 from media_analysis.api.dependencies import Services
 from media_analysis.api.errors import install_problem_handlers
 from media_analysis.api.middleware import BoundedDocuments, RequestContext
@@ -145,7 +145,9 @@ async def serve(
     def note_refusal(status: int) -> None:
         app.state.services.metrics.requests.observe(method="other", route="unread", status=status, seconds=0)
 
-    connection = partial(Connection, limits=within_open_files(limits), note_refusal=note_refusal)
+    connection = partial(
+        Connection, limits=within_open_files(limits), open_heads=OpenHeads(), note_refusal=note_refusal
+    )
     config = uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", connection),

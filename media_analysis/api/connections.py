@@ -18,6 +18,7 @@ from media_analysis.api.heads import (
     HEAD_TOO_SLOW,
     MALFORMED,
     TOO_MANY_CONNECTIONS,
+    TOO_MANY_HEADS,
     RequestRefused,
     framing,
     require_short,
@@ -32,6 +33,9 @@ class ConnectionLimits:
 
     connections: int = 8192
     head_bytes: int = 64 * 1024
+    open_heads_bytes: int = 32 * 2**20
+    """What all heads that are not whole may hold together; past it the next one longer than `small_head_bytes` goes."""
+    small_head_bytes: int = 4 * 1024
     head_seconds: float = 15
     """From the connection, or the first byte of a further request, to the end of the head."""
     idle_seconds: float = 5
@@ -47,6 +51,13 @@ class ConnectionLimits:
 DEFAULT_LIMITS: Final = ConnectionLimits()
 
 
+@dataclass(slots=True)
+class OpenHeads:
+    """What the heads of all connections hold that are not whole yet."""
+
+    held_bytes: int = 0
+
+
 class Connection(HttpToolsProtocol):
     """Reads requests of one client: heads within bounds, bodies whole whatever the head offers besides."""
 
@@ -58,11 +69,13 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         limits: ConnectionLimits = DEFAULT_LIMITS,
+        open_heads: OpenHeads,
         note_refusal: Callable[[int], None] = lambda _status: None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.timeout_keep_alive = limits.idle_seconds  # type: ignore[assignment] # call_later takes either
         self._limits = limits
+        self._open_heads, self._held_bytes = open_heads, 0
         self._note_refusal = note_refusal
         self.url = b""
         self._in_head = True
@@ -86,6 +99,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
         self._cancel_write_deadline()
+        self._hold(0)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -100,7 +114,10 @@ class Connection(HttpToolsProtocol):
             cause = error.__context__
             self._refuse(cause if isinstance(cause, RequestRefused) else MALFORMED)
         else:
-            if self._in_head and self._deadline is None and self._is_answered() and not self.transport.is_closing():
+            # Of a head behind another request only the whole read is known.
+            self._hold((self._head_bytes or len(data)) if self._in_head and self.url else 0)
+            waits = self._in_head and self._is_answered() and not self._is_refused
+            if waits and self._deadline is None and not self.transport.is_closing():
                 self._end_after(self._limits.head_seconds, self._give_up_head)
 
     def _read(self, data: bytes) -> None:
@@ -134,6 +151,15 @@ class Connection(HttpToolsProtocol):
             self._bytes_without_body += taken
             if self._bytes_without_body > 2 * self._limits.head_bytes:
                 raise too_long(b"", self._limits.head_bytes)
+
+    def _hold(self, head_bytes: int) -> None:
+        """Account for a head that is not whole; most are when they are first heard of, and cost nothing here."""
+        if head_bytes == self._held_bytes:
+            return
+        self._open_heads.held_bytes += head_bytes - self._held_bytes
+        self._held_bytes = head_bytes
+        if head_bytes > self._limits.small_head_bytes and self._open_heads.held_bytes > self._limits.open_heads_bytes:
+            self._refuse(TOO_MANY_HEADS)
 
     def _decline_upgrade(self) -> None:
         """Go on in HTTP/1.1 after a head that offered something else (RFC 9110, 7.8).
@@ -171,6 +197,7 @@ class Connection(HttpToolsProtocol):
         require_valid(self.parser.get_http_version(), self._decisive)
         super().on_headers_complete()
         self._in_head = False
+        self._head_bytes = 0
         self._bytes_without_body = 0
         self._cancel_deadline()
 
@@ -219,6 +246,8 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, refusal: RequestRefused) -> None:
         self._is_refused = True
+        self._hold(0)
+        self.parser = httptools.HttpRequestParser(self)  # the other holds what came of the head
         self._note_refusal(refusal.status)
         if self._in_head and not self._is_answered():
             self.cycle.keep_alive = False  # what was asked before is answered, and nothing after it

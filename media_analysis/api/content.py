@@ -20,9 +20,10 @@ from starlette.types import Receive, Scope, Send
 from media_analysis.api.conditions import READING, Conditions, content_tag, request_header
 from media_analysis.api.errors import PROBLEM_CONTENT, problems
 from media_analysis.api.exchanges import wait_until_left
-from media_analysis.errors import PreconditionFailed
+from media_analysis.errors import PreconditionFailed, TooManyAtOnce
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
+from media_analysis.sessions.admission import Admitted
 from media_analysis.storage.store import ObjectReader
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -54,7 +55,7 @@ def content_responses(refusals: Mapping[int | str, dict[str, Any]], *, ranges: b
         **refusals,
         200: {"content": content, "description": "The whole file"},
         304: {"description": "Not modified"},
-        **problems(PreconditionFailed),
+        **problems(PreconditionFailed, TooManyAtOnce),
     }
     if not ranges:
         return whole
@@ -128,7 +129,7 @@ def parse_range(value: str | None, size_bytes: int) -> Span | None:
     return Span(start, end)
 
 
-async def serve_content(told: Representation, reader: ObjectReader, request: Request) -> Response:
+async def serve_content(told: Representation, reader: ObjectReader, request: Request, admitted: Admitted) -> Response:
     """Return the response that streams opened bytes; `reader` is closed whatever happens.
 
     Raises:
@@ -137,7 +138,7 @@ async def serve_content(told: Representation, reader: ObjectReader, request: Req
 
     """
     try:
-        return ContentResponse(told, reader, request.headers, ranges=request.method == "GET")
+        return ContentResponse(told, reader, request.headers, admitted, ranges=request.method == "GET")
     except BaseException:
         await reader.close()
         raise
@@ -147,11 +148,13 @@ class ContentResponse(Response):
     """A file's bytes, whole or in part, streamed from its opened object, which it always closes.
 
     Only GET knows ranges (RFC 9110 section 14.2). What shows at the first piece to be unreadable is answered with a
-    problem; what shows later breaks the answer off.
+    problem; what shows later breaks the answer off, and so does the end of the token.
     """
 
-    def __init__(self, told: Representation, reader: ObjectReader, headers: Headers, *, ranges: bool) -> None:
-        self._reader = reader
+    def __init__(
+        self, told: Representation, reader: ObjectReader, headers: Headers, admitted: Admitted, *, ranges: bool
+    ) -> None:
+        self._reader, self._admitted = reader, admitted
         super().__init__(status_code=200, media_type=None)
         self._span = self._choose(told, headers, ranges=ranges)
         self._describe(told)
@@ -164,6 +167,8 @@ class ContentResponse(Response):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 while chunk is not None and not leaving.done():  # what is sent to nobody is dropped, not refused
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    if self._admitted.is_rejected:
+                        return  # the server breaks off an answer that does not end
                     chunk = await anext(chunks, None)
             if not leaving.done():
                 await send({"type": "http.response.body", "body": b""})

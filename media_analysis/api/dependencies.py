@@ -141,6 +141,13 @@ async def _upload(
         yield admitted
 
 
+async def _download(
+    services: Annotated[Services, Depends(_services)], caller: Annotated[SessionCaller, Depends(_caller)]
+) -> AsyncIterator[Admitted]:
+    with services.admission.admit(caller, Activity.DOWNLOAD) as admitted:
+        yield admitted
+
+
 async def _stream(
     services: Annotated[Services, Depends(_services)], caller: Annotated[SessionCaller, Depends(_caller)]
 ) -> AsyncIterator[Admitted]:
@@ -152,5 +159,6 @@ Serving = Annotated[Services, Depends(_services)]
 Caller = Annotated[SessionCaller, Depends(_caller)]
 Administrator = Annotated[SessionCaller, Depends(_administrator)]
 Uploading = Annotated[Admitted, Depends(_upload)]
+Downloading = Annotated[Admitted, Depends(_download)]
 Streaming = Annotated[Admitted, Depends(_stream)]
 """Held until the last byte of the answer is out."""

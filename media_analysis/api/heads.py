@@ -53,6 +53,10 @@ TOO_MANY_CONNECTIONS: Final = RequestRefused(
     503, "too_many_connections", "the service has as many connections as it may have", retry_after_seconds=5
 )
 
+TOO_MANY_HEADS: Final = RequestRefused(
+    503, "too_many_heads", "too many requests are under way of which the head is not whole", retry_after_seconds=5
+)
+
 
 def too_long(url: bytes, limit_bytes: int) -> RequestRefused:
     """Return the refusal of a head that passes its limit, by what fills it."""

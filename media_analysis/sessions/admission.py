@@ -23,6 +23,7 @@ class Activity(StrEnum):
     """What takes long, and is limited for itself."""
 
     UPLOAD = "uploads"
+    DOWNLOAD = "downloads"
     STREAM = "event streams"
 
 
@@ -31,7 +32,8 @@ class Admitted:
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
-        self._rejected = False
+        self.is_rejected = False
+        """Whether its token is no longer good."""
         self._stop: Callable[[], object] | None = None
 
     def at_rejection(self, stop: Callable[[], object]) -> None:
@@ -39,7 +41,7 @@ class Admitted:
         self._stop = stop
 
     def reject(self) -> None:
-        self._rejected = True
+        self.is_rejected = True
         if self._stop is not None:
             self._stop()
 
@@ -57,11 +59,11 @@ class Admitted:
                     self.at_rejection(lambda: waiting.reschedule(loop.time()))
                     chunk = await anext(body, None)
             except TimeoutError:
-                if not self._rejected:
+                if not self.is_rejected:
                     raise
             finally:
                 self._stop = None
-            if self._rejected:
+            if self.is_rejected:
                 raise TokenRejected
             if chunk is None:
                 return

@@ -64,6 +64,8 @@ class Server(Section):
     """How many connections clients may have at once; the next ones get 503. Never more than open files allow."""
     max_uploads_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
     """How many uploads an owner may have under way at once in a process; the next ones get 429."""
+    max_downloads_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
+    """How many downloads an owner may have under way at once in a process; the next ones get 429."""
     max_streams_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
     """How many streams of job events an owner may have open at once in a process; the next ones get 429."""
 

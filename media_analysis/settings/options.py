@@ -97,7 +97,11 @@ def upload_limits(settings: Settings) -> UploadLimits:
 def admission_limits(settings: Settings) -> Mapping[Activity, int]:
     """Return how many long requests an owner may have under way in a process."""
     server = settings.server
-    return {Activity.UPLOAD: server.max_uploads_per_owner, Activity.STREAM: server.max_streams_per_owner}
+    return {
+        Activity.UPLOAD: server.max_uploads_per_owner,
+        Activity.DOWNLOAD: server.max_downloads_per_owner,
+        Activity.STREAM: server.max_streams_per_owner,
+    }
 
 
 def strategy(settings: Settings) -> Strategy:

@@ -1,6 +1,7 @@
 """Long requests: they end with their token, and one owner has only so many at a time; wrong tokens are counted."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -14,9 +15,11 @@ from tests.api.analysers import Analyser, ask
 from tests.api.answers import problem_in, refusal
 from tests.api.conftest import Remains
 from tests.api.forms import FORM_TYPE, field, file
+from tests.api.raw import rest, sent, served
 from tests.api.streams import DEADLINE_SECONDS, streaming
 from tests.conftest import Client, execute
 
+LARGE = bytes(32 * 2**20)
 RAW = "/api/v1/files?category=temp&filename=a"
 REVOKED = "UPDATE user_sessions SET revoked_at = now() WHERE owner = 'alice'"
 EXPIRED = "UPDATE user_sessions SET expires_at = now() WHERE owner = 'alice'"
@@ -98,7 +101,7 @@ class TestScarcity:
 
     @pytest.fixture
     def environment(self, environment: dict[str, str]) -> dict[str, str]:
-        return environment | {"SERVER_MAX_UPLOADS_PER_OWNER": "2", "SERVER_MAX_STREAMS_PER_OWNER": "2"}
+        return environment | {f"SERVER_MAX_{what}_PER_OWNER": "2" for what in ("UPLOADS", "DOWNLOADS", "STREAMS")}
 
     async def test_one_upload_more_is_refused_until_one_has_ended_and_others_have_their_own(
         self, client: Client, remains: Remains
@@ -133,6 +136,31 @@ class TestScarcity:
                 assert len(await again.read(2)) == 2
 
         assert refusal(refused) == (429, "too_many_at_once")
+
+    async def test_one_download_more_is_refused_and_those_under_way_break_off_with_their_token(
+        self, app: FastAPI, client: Client, database: str
+    ) -> None:
+        path = f"/api/v1/files/{(await client.upload(LARGE))['id']}/content"
+        head = f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {client.tokens['alice']}\r\n\r\n"
+        async with served(app) as port:
+            held = [await begun(port, head.encode()) for _ in range(2)]
+            refused = await client.request("GET", path)
+            upload = post(client, RAW, Half())
+            await execute(database, REVOKED)
+            witness = await answered(upload)  # all are ended by one look
+            got = [await rest(connection) for connection in held]
+
+        assert refused.status_code == 429
+        assert refusal(witness) == (401, "token_rejected")
+        assert all(0 < len(content) < len(LARGE) for content in got)
+
+
+async def begun(port: int, head: bytes) -> socket.socket:
+    """Return a connection with an answer that has begun, and does not fit into what lies between."""
+    connection = sent(port, head)
+    received = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(connection, 30), DEADLINE_SECONDS)
+    assert b"200 OK" in received
+    return connection
 
 
 async def test_wrong_tokens_are_counted_and_refused_when_too_many_wait_while_good_ones_pass(client: Client) -> None:

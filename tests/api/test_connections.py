@@ -154,6 +154,37 @@ async def test_the_newest_connection_past_the_cap_is_refused_in_words_and_counte
     assert b'route="unread",status="503"' in app.state.services.metrics.render()
 
 
+async def test_heads_that_are_not_whole_share_a_budget_that_small_ones_and_whole_ones_do_not_need() -> None:
+    limits = ConnectionLimits(open_heads_bytes=20_000, small_head_bytes=1_000)
+    large = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: " + b"x" * 9_000
+    async with served(plain_app(), limits) as port:
+        held = [sent(port, large), sent(port, LAST.replace(b"Connection: close\r\n", b"") + large)]
+        refused = await spoken(port, large)
+        whole = await spoken(port, large + b"\r\n\r\n")
+        small = await spoken_in_two(port, LAST)
+        for connection in held:
+            connection.send(b"\r\n\r\n")
+        finished = [await rest(connection) for connection in held]
+        again = await spoken_in_two(port, large + b"\r\n\r\n")
+
+    assert refusal(refused) == (503, "too_many_heads")
+    assert b"\r\nretry-after: 5\r\n" in refused
+    assert [answer.count(b"HTTP/1.1 200") for answer in (whole, small, again, *finished)] == [1, 1, 1, 1, 2]
+
+
+async def spoken_in_two(port: int, content: bytes) -> bytes:
+    """Return what the server says to a head of which it saw most before it saw the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(content[:-2])
+    await writer.drain()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    writer.write(content[-2:])
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
+    writer.close()
+    return answer
+
+
 def test_the_process_may_open_as_many_files_as_its_machine_lets_it() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))

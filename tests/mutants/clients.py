@@ -28,4 +28,28 @@ MUTANTS = (
         "        pass\n",
         ("tests/api/test_uploads_multipart.py::test_what_changes_no_place_may_follow_the_file",),
     ),
+    Mutant(
+        "an upload goes on although its token was revoked",
+        13,
+        "sessions/admission.py",
+        "            if self.is_rejected:\n                raise TokenRejected\n",
+        "",
+        ("tests/api/test_admission.py::test_an_analysers_product_under_way_ends_with_its_token",),
+    ),
+    Mutant(
+        "heads that are not whole share no budget",
+        13,
+        "api/connections.py",
+        "        if head_bytes > self._limits.small_head_bytes and",
+        "        if head_bytes > self._limits.head_bytes and",
+        ("tests/api/test_connections.py",),
+    ),
+    Mutant(
+        "an owner has one long request more than may be",
+        13,
+        "sessions/admission.py",
+        "        if len(mine) >= most:\n",
+        "        if len(mine) > most:\n",
+        ("tests/api/test_admission.py",),
+    ),
 )

@@ -10,22 +10,6 @@ _RACES = "tests/analysis/test_ending_races.py::test_"
 
 MUTANTS = (
     Mutant(
-        "an upload goes on although its token was revoked",
-        13,
-        "sessions/admission.py",
-        "            if self._rejected:\n                raise TokenRejected\n",
-        "",
-        ("tests/api/test_admission.py::test_an_analysers_product_under_way_ends_with_its_token",),
-    ),
-    Mutant(
-        "an owner has one long request more than may be",
-        13,
-        "sessions/admission.py",
-        "        if len(mine) >= most:\n",
-        "        if len(mine) > most:\n",
-        ("tests/api/test_admission.py",),
-    ),
-    Mutant(
         "a transaction's number is believed after a crash",
         1,
         "db/commits.py",

@@ -9,7 +9,7 @@ from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.conditions import READING
 from media_analysis.api.content import RANGES, Representation, content_responses, serve_content
-from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.dependencies import Caller, Downloading, Serving
 from media_analysis.api.errors import problems
 from media_analysis.api.schemas.archive_tasks import ArchiveTaskRead
 from media_analysis.api.schemas.archives import (
@@ -101,11 +101,16 @@ async def archive_job(job_id: UUID, response: Response, services: Serving, calle
     responses=content_responses(_SEGMENT_PROBLEMS, ranges=False),
 )
 async def download_archive(
-    request: Request, job_id: UUID, services: Serving, caller: Caller, query: Annotated[SegmentQuery, Query()]
+    request: Request,
+    job_id: UUID,
+    services: Serving,
+    caller: Caller,
+    admitted: Downloading,
+    query: Annotated[SegmentQuery, Query()],
 ) -> Response:
     """Return the bytes of a segment, whole or one range of them: a compressed tar that any `tar` opens."""
     segment, reader = await services.archives.catalog.open_segment(job_id, owner=caller.scope, segment=query.segment)
-    return await serve_content(Representation.of_file(segment), reader, request)
+    return await serve_content(Representation.of_file(segment), reader, request, admitted)
 
 
 @router.get(
@@ -121,8 +126,8 @@ async def download_archive(
     responses=content_responses(_FILE_PROBLEMS, ranges=False),
 )
 async def read_archived_content(
-    request: Request, job_id: UUID, file_id: UUID, services: Serving, caller: Caller
+    request: Request, job_id: UUID, file_id: UUID, services: Serving, caller: Caller, admitted: Downloading
 ) -> Response:
     """Return the bytes of one file, whole or one range of them, from inside the archive of its job."""
     copy = await services.archives.catalog.open_file(job_id, file_id, owner=caller.scope)
-    return await serve_content(Representation.of_copy(copy.file), copy, request)
+    return await serve_content(Representation.of_copy(copy.file), copy, request, admitted)

@@ -10,7 +10,7 @@ from media_analysis.analysis.run import Failure, NewResult
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
 from media_analysis.api.content import BINARY, Representation, content_responses, serve_content
-from media_analysis.api.dependencies import Caller, Serving, Uploading
+from media_analysis.api.dependencies import Caller, Downloading, Serving, Uploading
 from media_analysis.api.documents import read_object
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.multipart import is_form
@@ -79,10 +79,11 @@ async def read_source(
     fence: Annotated[Fence, Query()],
     services: Serving,
     caller: Caller,
+    admitted: Downloading,
 ) -> Response:
     """Return the bytes of a claimed job's source, also if it expired after the claim."""
     file, reader = await services.external.open_source(job_id, position, fence=fence, owner=caller.scope)
-    return await serve_content(Representation.of_file(file), reader, request)
+    return await serve_content(Representation.of_file(file), reader, request, admitted)
 
 
 @router.post(

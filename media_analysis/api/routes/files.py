@@ -19,7 +19,7 @@ from media_analysis.api.content import (
     content_responses,
     serve_content,
 )
-from media_analysis.api.dependencies import Caller, Serving, Uploading
+from media_analysis.api.dependencies import Caller, Downloading, Serving, Uploading
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.multipart import FilePart, FormStream, is_form, read_boundary
 from media_analysis.api.pages import encode_cursor
@@ -188,13 +188,15 @@ _CONTENT_PROBLEMS: Final = {
     openapi_extra=READING,
     responses=content_responses(_CONTENT_PROBLEMS, ranges=False),
 )
-async def read_content(request: Request, file_id: UUID, services: Serving, caller: Caller) -> Response:
+async def read_content(
+    request: Request, file_id: UUID, services: Serving, caller: Caller, admitted: Downloading
+) -> Response:
     """Return a file's bytes, whole or one range of them.
 
     While its job is archived this answers 409 with `archive`, the address of the same bytes inside the archive.
     """
     file, reader = await services.files.open(file_id, owner=caller.scope)
-    return await serve_content(Representation.of_file(file), reader, request)
+    return await serve_content(Representation.of_file(file), reader, request, admitted)
 
 
 @router.patch(
