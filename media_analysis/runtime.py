@@ -114,7 +114,7 @@ class Runtime:
 
     @cached_property
     def control(self) -> ControlService:
-        return ControlService(self.db, self.discards, self.settings.worker.pin_limit)
+        return ControlService(self.db, self.discards, options.waiting_limits(self.settings))
 
     @cached_property
     def reaping(self) -> ReapService:

@@ -45,6 +45,7 @@ LOCK_ORDER: Final = (
     "ledger",
     "ledger_days",
     "record_ends",
+    "waiting_jobs",
 )
 """What a transaction may wait for, first to last; the counts that everybody changes are held for the shortest time."""
 UPSERTED: Final = frozenset(
@@ -61,6 +62,7 @@ UPSERTED: Final = frozenset(
         "record_ends",
         "sweeps",
         "user_sessions",
+        "waiting_jobs",
     }
 )
 """Where an inserted row may meet another's; all other tables get rows with new ids, which nobody waits for."""

@@ -34,6 +34,7 @@ TABLES = (
     "archived_files",
     "analysis_jobs",
     "record_ends",
+    "waiting_jobs",
 )
 
 
@@ -53,6 +54,7 @@ class World:
     copies: Rows
     jobs: Rows
     ends: Rows
+    waiting: Rows
     archives: Path | None = field(default=None, kw_only=True)
     """The root of the archives, where they do not lie below the store's."""
 
@@ -110,6 +112,7 @@ async def inspect_everything(
         *_ledger_is_exact(world),
         *_usage_is_exact(world),
         *_days_are_exact(world),
+        *_waiting_jobs_are_counted(world),
     ]
 
 
@@ -265,6 +268,15 @@ def _days_are_exact(world: World) -> Iterator[str]:
     for (category, stored_on, due_on, what), missing in sums.items():
         if missing:
             yield f"promise 15: {missing} {what} of {category} ({stored_on} to {due_on}) are missing from its days"
+
+
+def _waiting_jobs_are_counted(world: World) -> Iterator[str]:
+    """What limits how many jobs of an owner may wait."""
+    truth = Counter(row["owner"] for row in world.jobs if row["status"] == "pending")
+    told = Counter({row["owner"]: row["jobs"] for row in world.waiting})
+    for owner in truth.keys() | told.keys():
+        if truth[owner] != told[owner]:
+            yield f"{truth[owner]} jobs of {owner} wait, and {told[owner]} are counted"
 
 
 def _day(instant: datetime | None) -> date | None:

@@ -19,6 +19,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
 from media_analysis.jobs.queries import require_job
+from media_analysis.jobs.waiting import require_place, take_place
 from media_analysis.retention.discarding import DiscardService
 
 EXTERNAL: Final = "external"
@@ -49,13 +50,23 @@ class NewJob:
     """Whether its sources stay while it waits, up to the service's limit."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitingLimits:
+    """What waiting jobs may take."""
+
+    pin: timedelta
+    """How long each keeps its sources although they expire."""
+    jobs_per_owner: int
+    """How many of one owner may wait."""
+
+
 @dataclass(frozen=True)
 class ControlService:
     """Creates, cancels and retries jobs; `owner=None` is an administrator."""
 
     db: Database
     discards: DiscardService
-    pin_limit: timedelta
+    limits: WaitingLimits
 
     @retried
     async def create(self, asked: NewJob, *, now: datetime | None = None) -> AnalysisJob:
@@ -63,11 +74,13 @@ class ControlService:
 
         Raises:
             SourceUnusable: a source is not this owner's, not stored or has expired; nothing was created.
+            TooManyJobs: as many of this owner wait as may; nothing was created.
 
         """
         job_id: UUID = uuid7()
         async with self.db.transaction() as session:
             at: datetime = (await session.execute(select(clock(now)))).scalar_one()
+            await require_place(session, asked.owner, limit=self.limits.jobs_per_owner)
             await _require_usable(session, asked.owner, asked.source_file_ids, at)
             job = AnalysisJob(
                 id=job_id,
@@ -79,7 +92,7 @@ class ControlService:
                 priority=asked.priority,
                 folder_name=f"{at:%Y%m%d_%H%M%S}_{job_id}",
                 created_at=at,
-                pinned_until=at + self.pin_limit if asked.pins else None,
+                pinned_until=at + self.limits.pin if asked.pins else None,
                 lifetime_seconds=None if asked.lifetime is None else asked.lifetime.total_seconds(),
             )
             session.add(job)
@@ -119,6 +132,7 @@ class ControlService:
         Raises:
             JobNotFound, JobGone, JobArchived, JobNotFailed: there is nothing to try again.
             SourceUnusable: a source is gone or has expired meanwhile.
+            TooManyJobs: as many of its owner wait as may.
 
         """
         async with self.db.transaction() as session:
@@ -127,6 +141,7 @@ class ControlService:
                 raise JobArchived(job_id)
             if job.status is not JobStatus.FAILED:
                 raise JobNotFailed(job_id, status=job.status)
+            await require_place(session, job.owner, limit=self.limits.jobs_per_owner)
             ids = await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id))
             await _require_usable(session, job.owner, ids.all(), at)
             job.status, job.attempts, job.progress = JobStatus.PENDING, 0, 0.0
@@ -134,7 +149,7 @@ class ControlService:
             if job.lifetime_seconds is not None:
                 job.expires_at = None  # it counts from the new end
             if job.pinned_until is not None:
-                job.pinned_until = at + self.pin_limit
+                job.pinned_until = at + self.limits.pin
             await self._queue(session, job)
             failpoint("job.retrying")
         failpoint("job.retried")
@@ -147,6 +162,7 @@ class ControlService:
             job.queue_id = await enqueue(session, job.kind, str(job.id).encode(), priority=job.priority)
         await session.flush()
         await add_event(session, job.id, "status", {"status": job.status})
+        await take_place(session, job.owner, limit=self.limits.jobs_per_owner)
 
 
 async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> None:

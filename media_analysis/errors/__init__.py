@@ -42,6 +42,7 @@ from media_analysis.errors.jobs import (
     ResultNotFound,
     SchemaNotFound,
     SourceUnusable,
+    TooManyJobs,
     UnknownKind,
 )
 from media_analysis.errors.kinds import (
@@ -216,6 +217,7 @@ __all__ = [
     "TooLarge",
     "TooMany",
     "TooManyAtOnce",
+    "TooManyJobs",
     "TooManyWrongTokens",
     "TooSlow",
     "TransactionConflict",

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from media_analysis.errors.kinds import Conflict, Gone, Invalid, NotFound
+from media_analysis.errors.kinds import Conflict, Gone, Invalid, NotFound, TooMany
+
+ROOM_SECONDS: Final = 60
+"""After how long whoever may have no more jobs waiting should ask again; queues of that length take minutes."""
 
 
 class FenceLost(Conflict):
@@ -48,6 +52,21 @@ class JobNotFailed(Conflict):
         super().__init__(f"only a failed job can be tried again; this one is {status}")
         self.job_id = job_id
         self.job_status = status
+
+
+class TooManyJobs(TooMany):
+    """The owner has as many jobs waiting as one may; nothing was queued."""
+
+    code = "too_many_jobs"
+
+    def __init__(self, owner: str, *, waiting: int, limit: int) -> None:
+        super().__init__(
+            f"{waiting} jobs of {owner} wait, and an owner may have {limit} waiting at once;"
+            " ask again when some have begun, or cancel some",
+            retry_after_seconds=ROOM_SECONDS,
+        )
+        self.waiting = waiting
+        self.limit = limit
 
 
 class JobGone(Gone):

@@ -20,6 +20,7 @@ __all__ = [
     "JobEvent",
     "JobSource",
     "JobStatus",
+    "WaitingJobs",
 ]
 
 _ACTIVE: Final = "archived_at IS NULL AND deleted_at IS NULL"
@@ -173,6 +174,15 @@ class JobSource(Base):
     file_id: Mapped[UUID]
     until: Mapped[datetime | None]
     """Until then the job keeps the file: it runs, or waits and pins it; NULL once it has ended."""
+
+
+class WaitingJobs(Base):
+    """How many jobs of an owner are pending; triggers count them at the end of every transaction, exactly."""
+
+    __tablename__ = "waiting_jobs"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    jobs: Mapped[int]
 
 
 class JobEvent(Base):

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.control import WaitingLimits
 from media_analysis.analysis.execution import RunOptions
 from media_analysis.analysis.runs import RunService
 from media_analysis.archive.due import ArchiveTerms
@@ -39,6 +40,11 @@ def database_options(settings: Settings) -> DatabaseOptions:
         statement_timeout_seconds=chosen.statement_timeout_seconds,
         deadline_seconds=chosen.deadline_seconds,
     )
+
+
+def waiting_limits(settings: Settings) -> WaitingLimits:
+    """Return how long waiting jobs keep their sources, and how many of an owner may wait."""
+    return WaitingLimits(pin=settings.worker.pin_limit, jobs_per_owner=settings.worker.max_waiting_per_owner)
 
 
 def scrub_terms(settings: Settings) -> tuple[int | None, timedelta | None]:

@@ -42,5 +42,7 @@ class Worker(Section):
     """The longest recording that is analysed."""
     max_product_bytes: Annotated[int, Size(low=1)] = 10 * GIB
     """How many bytes one run may produce."""
+    max_waiting_per_owner: Annotated[int, Whole(1, 10**9)] = 50_000
+    """How many jobs of one owner may wait at once; the next ones get 429."""
     pin_limit: SpanLeaf = timedelta(hours=24)
     """How long a waiting job keeps its sources although they expire."""

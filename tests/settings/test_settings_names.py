@@ -67,6 +67,7 @@ DOCUMENTED = [
     *(f"WORKER_{what}" for what in ("ENABLED", "CONCURRENCY", "CONCURRENCY_PER_KIND", "THREADS", "MEMORY_BYTES")),
     *(f"WORKER_{what}_SECONDS" for what in ("TIMEOUT", "HEARTBEAT", "LEASE", "RETRY", "GRACE")),
     *(f"WORKER_{what}" for what in ("MAX_ATTEMPTS", "MAX_PIXELS", "MAX_DURATION", "MAX_PRODUCT_BYTES", "PIN_LIMIT")),
+    "WORKER_MAX_WAITING_PER_OWNER",
 ]
 
 

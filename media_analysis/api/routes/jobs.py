@@ -38,7 +38,13 @@ def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
         status_code=202,
         responses={
             **_ACCEPTED,
-            **problems(errors.TokenRejected, errors.InvalidRequest, errors.UnknownKind, errors.SourceUnusable),
+            **problems(
+                errors.TokenRejected,
+                errors.InvalidRequest,
+                errors.UnknownKind,
+                errors.SourceUnusable,
+                errors.TooManyJobs,
+            ),
             **document_problems(),
         },
     )
@@ -89,7 +95,9 @@ async def cancel_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead
     status_code=202,
     responses={
         **_PROBLEMS,
-        **problems(errors.InvalidRequest, errors.JobArchived, errors.JobNotFailed, errors.SourceUnusable),
+        **problems(
+            errors.InvalidRequest, errors.JobArchived, errors.JobNotFailed, errors.SourceUnusable, errors.TooManyJobs
+        ),
     },
 )
 async def retry_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
