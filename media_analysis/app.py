@@ -16,6 +16,7 @@ from fastapi_offline import FastAPIOffline
 
 from media_analysis.api.connections import DEFAULT_LIMITS, Connection, ConnectionLimits, OpenHeads
 from media_analysis.api.dependencies import Services
+from media_analysis.api.document import install_document, operation_id
 from media_analysis.api.errors import install_problem_handlers
 from media_analysis.api.middleware import BoundedDocuments, RequestContext
 from media_analysis.api.routes import (
@@ -57,11 +58,17 @@ def create_app(services: Services) -> FastAPI:
     """Return the application over services somebody else opens and closes."""
     # The page at /docs brings its own scripts: operators often have no way out to a content network.
     app = FastAPIOffline(
-        title="media-analysis", version=VERSION, description=DESCRIPTION, redirect_slashes=False, redoc_url=None
+        title="media-analysis",
+        version=VERSION,
+        description=DESCRIPTION,
+        redirect_slashes=False,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     app.state.services = services
     app.state.draining = False
     install_problem_handlers(app)
+    install_document(app)
     for router in (
         files.router,
         removals.router,

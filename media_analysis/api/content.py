@@ -37,6 +37,8 @@ _SAFE: Final = {
 
 
 BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+ANY_BYTES: Final = {kind: {**BINARY, "example": "the bytes"} for kind in ("application/octet-stream", "*/*")}
+"""The content of a request that brings bytes: its media type is a hint, and may be any."""
 
 
 RANGES: Final[dict[str, Any]] = {
@@ -50,7 +52,7 @@ RANGES: Final[dict[str, Any]] = {
 
 def content_responses(refusals: Mapping[int | str, dict[str, Any]], *, ranges: bool) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of a route that serves bytes, with or without ranges of them."""
-    content = {"application/octet-stream": BINARY}
+    content = {"*/*": BINARY}
     whole: dict[int | str, dict[str, Any]] = {
         **refusals,
         200: {"content": content, "description": "The whole file"},

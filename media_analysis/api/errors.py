@@ -85,17 +85,8 @@ def install_problem_handlers(app: FastAPI) -> None:
         http_exception_handler=_from_http,
         request_validation_handler=_from_validation,
     )
-    describe = app.openapi
     add_exception_handler(app, handler, generic_swagger_defaults=False)
     app.add_exception_handler(MediaAnalysisError, handler)
-
-    def describe_with_problems() -> dict[str, Any]:
-        document = describe()
-        document["components"]["schemas"]["Problem"] = ProblemRead.model_json_schema()
-        return document
-
-    # Instead of fastapi-problem's own, which names schemas that are not there.
-    app.openapi = describe_with_problems  # type: ignore[method-assign]
 
 
 def problem_of(error: MediaAnalysisError) -> Problem:

@@ -1,6 +1,7 @@
 """The OpenAPI document: complete, valid, and true about problems."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -110,6 +111,8 @@ async def test_the_document_describes_every_route(document: dict[str, Any]) -> N
             assert "403" in operation["responses"], path
     names = [operation["operationId"] for operation in operations.values()]
     assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)*", name)] == []
+    assert {"upload_file", "list_files", "read_content", "head_read_content", "create_job"} <= set(names)
 
 
 async def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
@@ -126,10 +129,49 @@ async def test_every_schema_is_a_valid_schema(document: dict[str, Any]) -> None:
         assert schema.get("description"), name
 
 
+async def test_every_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
+    looked = 0
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+                schema = {**content["schema"], "components": document["components"]}
+                named = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+                several = [told["value"] for told in content.get("examples", {}).values()]
+                examples = several or named.get("examples") or [content["example"]]
+                for example in examples:
+                    Draft202012Validator(schema).validate(example)
+                    looked += 1
+                assert "json" not in kind or isinstance(examples[0], dict), (method, path)
+
+    assert looked > 20
+
+
+async def test_nothing_is_of_type_null_alone_and_no_parameter_takes_it(document: dict[str, Any]) -> None:
+    def nulls(part: Any, place: str, parent: str) -> Iterator[str]:
+        for key, inner in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+            yield from nulls(inner, f"{place}/{key}", str(key) if isinstance(key, str) else parent)
+        if isinstance(part, dict) and part.get("type") == "null" and (parent != "anyOf" or "/parameters/" in place):
+            yield place
+
+    assert list(nulls(document, "", "")) == []
+
+
+async def test_what_must_be_given_is_said_to_be_required(document: dict[str, Any]) -> None:
+    upload = document["paths"]["/api/v1/files"]["post"]
+    product = document["paths"]["/api/v1/jobs/{job_id}/products"]["post"]
+
+    required = [
+        {parameter["name"] for parameter in operation["parameters"] if parameter.get("required")}
+        for operation in (upload, product)
+    ]
+    assert required == [{"category", "filename"}, {"job_id", "fence", "role", "filename"}]
+    assert "x-required" not in str(document)
+
+
 async def test_an_upload_says_both_ways_it_can_be_sent(document: dict[str, Any]) -> None:
     upload = document["paths"]["/api/v1/files"]["post"]
 
-    assert upload["requestBody"]["content"].keys() == {"application/octet-stream", "multipart/form-data"}
+    assert upload["requestBody"]["content"].keys() == {"application/octet-stream", "*/*", "multipart/form-data"}
     assert {"201", "409", "413", "415", "422", "503", "507"} <= upload["responses"].keys()
     assert {parameter["name"].lower() for parameter in upload["parameters"]} >= {
         "category",

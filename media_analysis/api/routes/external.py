@@ -9,7 +9,7 @@ from media_analysis import errors
 from media_analysis.analysis.run import Failure, NewResult
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
-from media_analysis.api.content import BINARY, Representation, content_responses, serve_content
+from media_analysis.api.content import ANY_BYTES, Representation, content_responses, serve_content
 from media_analysis.api.dependencies import Caller, Downloading, Serving, Uploading
 from media_analysis.api.documents import read_object
 from media_analysis.api.errors import document_problems, problems
@@ -34,9 +34,12 @@ from media_analysis.files.uploads import Upload
 router = APIRouter(prefix=API_PATH, tags=["external analysers"], responses=problems(errors.DatabaseUnavailable))
 
 _PROBLEMS = problems(errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.FenceLost, errors.InvalidRequest)
-_PRODUCT: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": BINARY}}}
+_PRODUCT: dict[str, Any] = {"requestBody": {"required": True, "content": ANY_BYTES}}
 _RESULT: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object"}, "example": {"words": 6}}},
+    }
 }
 
 

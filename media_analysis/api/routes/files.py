@@ -13,7 +13,7 @@ from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
 from media_analysis.api.conditions import CHANGING, READING, ROW, Conditions, changing, request_header, row_tag
 from media_analysis.api.content import (
-    BINARY,
+    ANY_BYTES,
     RANGES,
     Representation,
     content_responses,
@@ -50,7 +50,7 @@ _UPLOAD: Final[dict[str, Any]] = {
         "the file lies and come before it, as a frame's `parent_id` does; with an `Idempotency-Key` all fields do. "
         "Empty fields count as absent",
         "content": {
-            "application/octet-stream": BINARY,
+            **ANY_BYTES,
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -64,7 +64,8 @@ _UPLOAD: Final[dict[str, Any]] = {
                         "parent_id": {"type": "string", "format": "uuid"},
                         "file": {"type": "string", "format": "binary"},
                     },
-                }
+                },
+                "example": {"category": "uploads", "ttl_seconds": 3600, "file": "the bytes of the file"},
             },
         },
     },

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
 from media_analysis.api.dependencies import Services, Serving
+from media_analysis.api.errors import PROBLEM_CONTENT
 from media_analysis.api.schemas.storage import Readiness
 from media_analysis.archive.figures import FigureService
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
@@ -16,6 +18,11 @@ from media_analysis.retention.models import Pause
 from media_analysis.units import format_instant, round_size
 
 router = APIRouter(tags=["health"])
+_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_METRICS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {_TEXT: {"schema": {"type": "string"}, "example": "storage_free_bytes 5.2e+10\n"}}},
+    404: {"content": PROBLEM_CONTENT, "description": "Metrics are switched off"},
+}
 
 
 @router.get("/healthz")
@@ -48,7 +55,7 @@ async def ready(request: Request, response: Response, services: Serving) -> Read
     )
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=_METRICS)
 async def metrics(services: Serving) -> Response:
     """Return the metrics in the Prometheus text format; storage figures are absent while the database is away.
 
@@ -78,7 +85,7 @@ async def metrics(services: Serving) -> Response:
         services.metrics.archives.set_figures(figures)
     except MediaAnalysisError:
         pass  # the gauges keep their last values, and readiness tells what is wrong
-    return Response(services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(services.metrics.render(), media_type=_TEXT)
 
 
 async def _database(services: Services) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from media_analysis import errors
 from media_analysis.analysis.kinds import Kind
@@ -23,6 +23,22 @@ _AWAY = problems(errors.DatabaseUnavailable)
 _PROBLEMS = problems(errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.InvalidRequest)
 _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
     202: {"headers": {"Location": {"description": "Where the job is", "schema": {"type": "string"}}}}
+}
+_SOURCE: Final = "01a2265e-7c1f-7000-8000-000000000001"
+_EXAMPLES: Final[dict[str, Any]] = {
+    "frames": {
+        "summary": "Pictures of a film",
+        "value": {"name": "stills", "kind": "frames", "source_file_ids": [_SOURCE], "parameters": {"count": 8}},
+    },
+    "external": {
+        "summary": "Work for a program elsewhere",
+        "value": {
+            "name": "count words",
+            "kind": "external",
+            "source_file_ids": [_SOURCE],
+            "parameters": {"analyser": "words", "options": {"fold": True}},
+        },
+    },
 }
 
 router = APIRouter(prefix=_PREFIX, tags=["jobs"], responses=_AWAY)
@@ -49,7 +65,7 @@ def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
         },
     )
     async def create_job(
-        asked: requested,  # type: ignore[valid-type]  # known when the service starts
+        asked: Annotated[requested, Body(openapi_examples=_EXAMPLES)],  # type: ignore[valid-type]  # known at start
         response: Response,
         services: Serving,
         caller: Caller,

@@ -19,7 +19,7 @@ ResultKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
 Fence = Annotated[int, Field(ge=1, le=2**62, description="The fence that the claim gave")]
 
 
-class ClaimCreate(Document):
+class ClaimCreate(Document, json_schema_extra={"examples": [{"analysers": ["words"], "worker": "laptop-7"}]}):
     """What an analyser can do, and who it is."""
 
     analysers: list[Analyser] = Field(min_length=1, max_length=100)
@@ -71,7 +71,10 @@ class ClaimRead(BaseModel):
         )
 
 
-class HeartbeatCreate(Document):
+class HeartbeatCreate(
+    Document,
+    json_schema_extra={"examples": [{"fence": 1, "progress": 0.5, "stage": "counting", "done": 5, "total": 10}]},
+):
     """A sign of life, and how far the run is."""
 
     fence: Fence
@@ -124,13 +127,15 @@ class ResultQuery(Document):
     source_file_id: UUID | None = None
 
 
-class FinishCreate(Document):
+class FinishCreate(Document, json_schema_extra={"examples": [{"fence": 1}]}):
     """The end of a run that went well."""
 
     fence: Fence
 
 
-class FailureCreate(Document):
+class FailureCreate(
+    Document, json_schema_extra={"examples": [{"fence": 1, "code": "no_words", "detail": "The file holds no text"}]}
+):
     """The end of a run that did not."""
 
     fence: Fence

@@ -13,6 +13,10 @@ from media_analysis.files.models import FOREVER, FileState, MediaFile, Retention
 from media_analysis.files.queries import FileFilter
 from media_analysis.storage.category import Category
 
+REQUIRED: Final[dict[str, Any]] = {"x-required": True}
+"""For the document: what only some bodies may leave out (`api/document.py`)."""
+IN_A_FORM: Final = "Always in the query, but where the body is a form that has it as a field"
+
 
 class FileCreate(Document):
     """What is said of a file at its upload, in the query or as multipart fields."""
@@ -42,8 +46,8 @@ class FileCreate(Document):
 class FileQuery(Document):
     """The query of an upload; multipart uploads may give any of it as fields instead."""
 
-    category: Category | None = None
-    filename: Filename | None = None
+    category: Category | None = Field(None, description=IN_A_FORM, json_schema_extra=REQUIRED)
+    filename: Filename | None = Field(None, description=IN_A_FORM, json_schema_extra=REQUIRED)
     ttl_seconds: Seconds | None = Field(None, description="Lifetime from the end of the upload, in seconds")
     expires_at: Instant | Literal["never"] | None = Field(None, description="An instant with offset, or `never`")
     job_id: UUID | None = None
@@ -70,7 +74,9 @@ class FileListQuery(PageQuery):
         )
 
 
-class FileUpdate(Document):
+class FileUpdate(
+    Document, json_schema_extra={"examples": [{"filename": "at-sea.mp4", "expires_at": "2030-01-01T00:00:00Z"}]}
+):
     """A new name, or a new end; `expires_at: null` keeps the file until it is deleted."""
 
     filename: Filename | None = None

@@ -11,7 +11,9 @@ from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.protection import Hold
 
 
-class HoldCreate(Document):
+class HoldCreate(
+    Document, json_schema_extra={"examples": [{"reason": "Evidence in case 17", "until": "2030-01-01T00:00:00Z"}]}
+):
     """Why something must stay, and until when."""
 
     reason: Line

@@ -39,7 +39,7 @@ class JobListQuery(PageQuery):
         return JobFilter(owner=scope or self.owner, statuses=self.status, **asked)
 
 
-class JobUpdate(Document):
+class JobUpdate(Document, json_schema_extra={"examples": [{"ttl_seconds": 2592000}]}):
     """A new end for the whole run; `expires_at: null` keeps it until it is deleted."""
 
     ttl_seconds: Seconds | None = Field(None, description="Lifetime from now")

@@ -10,14 +10,14 @@ from media_analysis.retention.models import PauseCause
 from media_analysis.storage.category import Category
 
 
-class PauseCreate(Document):
+class PauseCreate(Document, json_schema_extra={"examples": [{"category": "uploads", "reason": "The backup runs"}]}):
     """Where deletion is to stand still, and why."""
 
     category: Category | None = Field(None, description="Only this category; everything without")
     reason: Line = Field(description="Also shown by `/readyz`, to which anybody may listen")
 
 
-class PauseResume(Document):
+class PauseResume(Document, json_schema_extra={"examples": [{"confirm": 0}]}):
     """The confirmation that deletion may go on."""
 
     confirm: int = Field(

@@ -16,7 +16,7 @@ from media_analysis.retention.plans.queries import PlannedFile
 from media_analysis.storage.category import Category
 
 
-class PlanCreate(Document):
+class PlanCreate(Document, json_schema_extra={"examples": [{"categories": ["frames", "outputs"]}]}):
     """What a plan is to cover."""
 
     categories: list[Category] | None = Field(
@@ -28,7 +28,10 @@ class PlanCreate(Document):
         return tuple(Category) if self.categories is None else tuple(dict.fromkeys(self.categories))
 
 
-class PlanApply(Document):
+class PlanApply(
+    Document,
+    json_schema_extra={"examples": [{"hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]},
+):
     """Which plan exactly is confirmed."""
 
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="The plan's own, as it was shown")]

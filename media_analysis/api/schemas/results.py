@@ -75,7 +75,7 @@ def _parsed(contains: str) -> dict[str, Any]:
     return wanted
 
 
-class ResultUpdate(Document):
+class ResultUpdate(Document, json_schema_extra={"examples": [{"expires_at": "2030-01-01T00:00:00Z"}]}):
     """A new end for a result; `expires_at: null` keeps it until its job is deleted."""
 
     expires_at: Instant | None

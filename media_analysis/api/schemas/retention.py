@@ -218,7 +218,7 @@ class JobRetention(BaseModel):
     archive: JobArchival
     blockers: list[BlockerRead] = Field(description="Of that file, of the job, and pauses of any of its categories")
     losing_rules: list[LosingRuleRead]
-    eviction_rank: None = Field(description="Files have ranks, jobs have none")
+    eviction_rank: int | None = Field(description="Always null: files have ranks, jobs have none")
     next_steps: list[StepRead]
     attempts: int
     last_error: str | None

@@ -9,7 +9,9 @@ from media_analysis.api.schemas.fields import Document, Owner, Row, Seconds
 from media_analysis.sessions.models import Role
 
 
-class SessionCreate(Document):
+class SessionCreate(
+    Document, json_schema_extra={"examples": [{"owner": "alice", "role": "user", "ttl_seconds": 2592000}]}
+):
     """Whom a token is for, what it may do and how long."""
 
     owner: Owner
@@ -17,7 +19,7 @@ class SessionCreate(Document):
     ttl_seconds: Seconds
 
 
-class SessionUpdate(Document):
+class SessionUpdate(Document, json_schema_extra={"examples": [{"ttl_seconds": 2592000}]}):
     """A new end for a session, counted from now."""
 
     ttl_seconds: Seconds
