@@ -125,7 +125,9 @@ async def _caller(
     if credentials is None:
         raise TokenRejected
     host = None if request.client is None else request.client.host
-    return await services.admission.authenticate(credentials.credentials, host)
+    caller = await services.admission.authenticate(credentials.credentials, host)
+    request.state.caller = caller  # an error tells an administrator more
+    return caller
 
 
 async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> SessionCaller:

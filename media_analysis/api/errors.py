@@ -1,8 +1,9 @@
 """Problem details (RFC 9457): the one place where an error becomes an HTTP status."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from starlette.exceptions import HTTPException
 
 from media_analysis import errors
 from media_analysis.errors import MediaAnalysisError
+from media_analysis.sessions.models import Role
+from media_analysis.sessions.service import Caller
 
 STATUSES: Final[Mapping[type[MediaAnalysisError], int]] = {
     errors.Unauthenticated: 401,
@@ -89,9 +92,10 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(MediaAnalysisError, handler)
 
 
-def problem_of(error: MediaAnalysisError) -> Problem:
-    """Return the problem document of a domain error."""
+def problem_of(error: MediaAnalysisError, *, to_administrator: bool = False) -> Problem:
+    """Return the problem document of a domain error; what it knows of others is for administrators."""
     status = status_of(type(error))
+    facts = error.facts() if to_administrator else error.facts_for_users()
     return Problem(
         title=_title(type(error).__name__),
         type_=f"urn:media-analysis:problem:{error.code}",
@@ -99,14 +103,15 @@ def problem_of(error: MediaAnalysisError) -> Problem:
         detail=error.args[0] if error.args else "",
         headers=_headers(error, status),
         code=error.code,
-        **{name: _jsonable(value) for name, value in error.facts().items()},
+        **{name: _jsonable(value) for name, value in facts.items()},
     )
 
 
-def _from_domain(_handler: ExceptionHandler, _request: Request, error: MediaAnalysisError) -> Problem:
+def _from_domain(_handler: ExceptionHandler, request: Request, error: MediaAnalysisError) -> Problem:
     if status_of(type(error)) >= 500:  # noqa: PLR2004 - server's fault
         log.warning("request.failed", code=error.code, reason=str(error))
-    return problem_of(error)
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return problem_of(error, to_administrator=caller is not None and caller.role is Role.ADMIN)
 
 
 def _from_bug(_handler: ExceptionHandler, _request: Request, error: Exception) -> Problem | None:
@@ -148,7 +153,14 @@ def _headers(error: MediaAnalysisError, status: int) -> dict[str, str]:
             return {"WWW-Authenticate": "Bearer"}
         case errors.TooMany() | errors.UploadInFlight():
             return {"Retry-After": str(error.retry_after_seconds)}
+        case errors.QuotaReached() | errors.DiskReserveReached() if error.space_frees_at is not None:
+            return {"Retry-After": str(3600 * _hours_until(error.space_frees_at))}
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}  # noqa: PLR2004 - unavailable
+
+
+def _hours_until(instant: datetime) -> int:
+    """Return full hours, which say when to come back and not when a file of somebody else goes."""
+    return max(1, math.ceil((instant - datetime.now(UTC)) / timedelta(hours=1)))
 
 
 def _title(name: str) -> str:

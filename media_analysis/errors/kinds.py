@@ -8,10 +8,16 @@ class MediaAnalysisError(Exception):
     """Root of every error this service raises on purpose."""
 
     code: ClassVar[str] = "error"
+    of_others: ClassVar[frozenset[str]] = frozenset()
+    """Facts that tell of what others have: they are for administrators alone (docs/decisions/0022)."""
 
     def facts(self) -> Mapping[str, object]:
-        """Return what a caller may be told beside the message; values are JSON-ready or UUID / datetime."""
+        """Return what is known beside the message; values are JSON-ready or UUID / datetime."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def facts_for_users(self) -> Mapping[str, object]:
+        """Return what any caller may be told beside the message."""
+        return {name: value for name, value in self.facts().items() if name not in self.of_others}
 
 
 class Unauthenticated(MediaAnalysisError):

@@ -111,6 +111,7 @@ class QuotaPassed(QuotaExceeded):
     """Bytes did not fit into a quota as it stood; somebody may make room."""
 
     code = "quota_passed"
+    of_others = frozenset({"accounts"})
 
     def __init__(self, category: str, needed_bytes: int, accounts: Collection[tuple[str, str]] = ()) -> None:
         super().__init__(f"{category} has no room for {needed_bytes} more bytes")
@@ -125,6 +126,7 @@ class QuotaReached(QuotaExceeded):
     """The category is full, and the policy lets nothing go that would make enough room."""
 
     code = "quota_reached"
+    of_others = frozenset({"used_bytes", "missing_bytes", "space_frees_at"})
 
     def __init__(
         self,
@@ -132,18 +134,24 @@ class QuotaReached(QuotaExceeded):
         *,
         quota_bytes: int,
         used_bytes: int,
+        owned_bytes: int,
         needed_bytes: int,
         missing_bytes: int,
         space_frees_at: datetime | None,
+        own_space_frees_at: datetime | None = None,
         paused: str | None = None,
     ) -> None:
         super().__init__(f"the quota of {category} has no room for this file{_while(paused)}")
         self.category = category
         self.quota_bytes = quota_bytes
         self.used_bytes = used_bytes
+        self.owned_bytes = owned_bytes
+        """What its owner has of the category."""
         self.needed_bytes = needed_bytes
         self.missing_bytes = missing_bytes
         self.space_frees_at = space_frees_at
+        self.own_space_frees_at = own_space_frees_at
+        """When enough of its owner's files have fallen due."""
         self.paused = paused
 
 
@@ -151,12 +159,14 @@ class OwnerQuotaReached(QuotaReached):
     """One owner's part of a category is full, and the policy lets nothing of theirs go that would make enough room."""
 
     code = "owner_quota_reached"
+    of_others = frozenset()
 
 
 class DiskReserveReached(QuotaExceeded):
     """Storing more would eat the space kept free for the database and for deletion itself."""
 
     code = "disk_reserve_reached"
+    of_others = frozenset({"free_bytes", "reserve_bytes", "missing_bytes", "space_frees_at"})
 
     def __init__(
         self,

@@ -47,6 +47,7 @@ def require_within(category: Category, needed_bytes: int, *, everybody: QuotaUse
                 category.value,
                 quota_bytes=quota_bytes,
                 used_bytes=used_bytes,
+                owned_bytes=owner.used_bytes,
                 needed_bytes=needed_bytes,
                 missing_bytes=used_bytes + needed_bytes - quota_bytes,
                 space_frees_at=None,

@@ -55,6 +55,13 @@ class PauseCause(StrEnum):
         return self in EVICTION_CAUSES
 
 
+_TOLD_TO_USERS: Final = {
+    PauseCause.SHARE: "more is due than usual",
+    PauseCause.MEDIAN: "more is due than usual",
+    PauseCause.CLOCK: "the clock may be wrong",
+    PauseCause.EVICTION: "pressure would take more than usual",
+    PauseCause.MARKS: "a water mark was changed",
+}
 EVICTION_CAUSES: Final = (PauseCause.EVICTION, PauseCause.MARKS)
 
 
@@ -132,6 +139,11 @@ class Pause(Base):
     paused_by: Mapped[str]
     resumed_at: Mapped[datetime | None]
     resumed_by: Mapped[str | None]
+
+    @property
+    def public_reason(self) -> str:
+        """What every caller is told: an operator's own words, and of a cause found here no figures of others."""
+        return _TOLD_TO_USERS.get(self.cause, self.reason)
 
 
 class Plan(Base):

@@ -54,6 +54,12 @@ class StorageStats:
         return {category: rules.quota_bytes for category, rules in self.policy.rules.items()}
 
     @property
+    def owner_quotas(self) -> Quotas:
+        """Of those categories whose owners have a part each."""
+        rules = {} if self.policy is None else self.policy.rules
+        return {category: one.owner_quota_bytes for category, one in rules.items() if one.owner_quota_bytes is not None}
+
+    @property
     def used_bytes(self) -> int:
         return sum(usage.size_bytes for usage in self.usage.values())
 

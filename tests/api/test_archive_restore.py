@@ -204,8 +204,7 @@ class TestQuota:
 
         needed = sum(len(content) for name, content in run.contents.items() if not name.endswith(".jpg"))
         assert (refused["status"], refused["code"], refused["category"]) == (507, "quota_reached", "outputs")
-        assert (refused["needed_bytes"], refused["used_bytes"]) == (needed, 150 * 1024)
-        assert refused["missing_bytes"] == needed - 50 * 1024
+        assert (refused["needed_bytes"], refused["owned_bytes"]) == (needed, 150 * 1024)
         assert frame.status_code == 202, "there is room for one frame"
         assert set(await remains()) - set(before) == {"frame-2.jpg", *await named(runtime, run, "frame-2.jpg")}
         assert {**after, "task": None} == {**archived, "task": None}

@@ -3,13 +3,15 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
+import httpx
 import pytest
 
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from tests.api.answers import problem_in
 from tests.api.conftest import Remains
-from tests.conftest import Client, fetch
+from tests.conftest import Client, execute, fetch
 from tests.retention.pressure.pressure_stock import CLIPS, KIB, change, judged_runtime, stock
 
 
@@ -24,9 +26,13 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
         yield opened
 
 
-async def upload(client: Client, category: str, size_kib: int) -> tuple[int, dict[str, object]]:
+async def ask(client: Client, category: str, size_kib: int, *, by: str = "alice") -> httpx.Response:
     query = {"category": category, "filename": "file.bin"}
-    answer = await client.request("POST", "/api/v1/files", params=query, content=bytes(size_kib * KIB))
+    return await client.request("POST", "/api/v1/files", by=by, params=query, content=bytes(size_kib * KIB))
+
+
+async def upload(client: Client, category: str, size_kib: int) -> tuple[int, dict[str, object]]:
+    answer = await ask(client, category, size_kib)
     return answer.status_code, answer.json()
 
 
@@ -40,14 +46,56 @@ async def test_a_full_category_says_what_is_missing_and_when_space_frees(
         await change(runtime, f"expires_at = '{due}', due_at = '{due}'", file_id)
     before = await remains()
 
-    status, problem = await upload(client, "outputs", 60)
+    answer = await ask(client, "outputs", 60, by="admin")
 
-    assert status == 507
-    assert (problem["code"], problem["category"]) == ("quota_reached", "outputs")
-    assert (problem["quota_bytes"], problem["used_bytes"]) == (100 * KIB, 90 * KIB)
+    problem = problem_in(answer)
+    assert (answer.status_code, problem["code"], problem["category"]) == (507, "quota_reached", "outputs")
+    assert (problem["quota_bytes"], problem["used_bytes"], problem["owned_bytes"]) == (100 * KIB, 90 * KIB, 0)
     assert (problem["needed_bytes"], problem["missing_bytes"]) == (60 * KIB, 50 * KIB)
     assert datetime.fromisoformat(str(problem["space_frees_at"])) == noon + timedelta(hours=2)
+    assert problem["own_space_frees_at"] is None
+    assert answer.headers["retry-after"] == "7200"
     assert await remains() == before
+
+
+async def test_a_user_is_told_of_their_own_share_and_of_nothing_that_others_have(
+    runtime: Runtime, client: Client
+) -> None:
+    for_ever = await stock(runtime, [30], owner="bob", category=Category.OUTPUTS)
+    await change(runtime, "expires_at = NULL, due_at = NULL", *for_ever)
+    own = await stock(runtime, [60], owner="alice", category=Category.OUTPUTS)
+    due = (await runtime.db.now() + timedelta(hours=5)).isoformat()
+    await change(runtime, f"expires_at = '{due}', due_at = '{due}'", *own)
+
+    alice, bob = [await ask(client, "outputs", 40, by=by) for by in ("alice", "bob")]
+
+    mine, theirs = problem_in(alice), problem_in(bob)
+    told = {"category", "quota_bytes", "owned_bytes", "needed_bytes", "own_space_frees_at", "paused"}
+    assert mine.keys() - {"type", "title", "status", "detail", "code"} == told
+    assert (mine["owned_bytes"], mine["needed_bytes"]) == (60 * KIB, 40 * KIB)
+    assert datetime.fromisoformat(mine["own_space_frees_at"]) == datetime.fromisoformat(due)
+    assert (theirs["owned_bytes"], theirs["own_space_frees_at"]) == (30 * KIB, None)
+    assert [answer.headers["retry-after"] for answer in (alice, bob)] == ["18000"] * 2
+
+
+async def test_a_user_is_told_that_deletion_is_paused_and_no_figures_of_others(
+    runtime: Runtime, client: Client, database: str
+) -> None:
+    await stock(runtime, [90], owner="bob")
+    (own,) = await stock(runtime, [5], owner="alice")
+    await execute(
+        database,
+        "INSERT INTO pauses (id, category, cause, reason, files, size_bytes, paused_at, paused_by) VALUES"
+        " (gen_random_uuid(), 'clips', 'eviction', '31 of 40 files', 31, 9, now(), 'breaker')",
+    )
+    path = f"/api/v1/files/{own}/retention"
+
+    refused = problem_in(await ask(client, "clips", 20))
+    by_user, by_admin = [(await client.request("GET", path, by=by)).json() for by in ("alice", "admin")]
+
+    assert refused["paused"] == "pressure would take more than usual"
+    assert "31" not in str([refused["detail"], by_user])
+    assert "31 of 40 files" in str(by_admin)
 
 
 async def test_no_date_is_promised_where_none_is_in_sight(runtime: Runtime, client: Client) -> None:
@@ -56,7 +104,7 @@ async def test_no_date_is_promised_where_none_is_in_sight(runtime: Runtime, clie
 
     status, problem = await upload(client, "outputs", 20)
 
-    assert (status, problem["missing_bytes"], problem["space_frees_at"]) == (507, 10 * KIB, None)
+    assert (status, problem["own_space_frees_at"]) == (507, None)
 
 
 async def test_a_file_larger_than_its_quota_never_fits(runtime: Runtime, client: Client, remains: Remains) -> None:
@@ -65,7 +113,7 @@ async def test_a_file_larger_than_its_quota_never_fits(runtime: Runtime, client:
 
     status, problem = await upload(client, "clips", 101)
 
-    assert (status, problem["code"], problem["space_frees_at"]) == (507, "quota_reached", None)
+    assert (status, problem["code"], problem["own_space_frees_at"]) == (507, "quota_reached", None)
     assert await remains() == before
 
 

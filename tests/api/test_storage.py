@@ -215,6 +215,23 @@ class TestQuota:
         assert own["file_counts"]["temp"] == 1
         assert own["quota_status"]["temp"] == {"used_bytes": 50, "quota_bytes": 200, "percent_used": 25.0}
         assert all_together["quota_status"]["temp"]["percent_used"] == 40.0
+        assert (own["total_bytes"], own["free_bytes"]) == (None, None)
+
+
+class TestOwnerQuota:
+    """A service whose owners may have 100 bytes of temp files each."""
+
+    @pytest.fixture
+    def environment(self, environment: dict[str, str]) -> dict[str, str]:
+        return environment | {"STORAGE_QUOTA_TEMP": "200", "STORAGE_OWNER_QUOTA_TEMP": "100"}
+
+    async def test_a_user_sees_their_part_and_an_administrator_the_whole(self, client: Client) -> None:
+        await client.upload(bytes(50), category="temp")
+
+        answers = [(await client.request("GET", f"{URL}/stats", by=by)).json() for by in ("alice", "admin")]
+
+        assert [answer["quota_status"]["temp"]["quota_bytes"] for answer in answers] == [100, 200]
+        assert answers[0]["quota_status"]["temp"]["percent_used"] == 50.0
 
 
 async def test_deleting_gives_the_bytes_back_to_the_stats(client: Client) -> None:

@@ -3,7 +3,24 @@
 from tests.mutants.mutant import Mutant
 
 LEAVING = "tests/api/test_leaving.py::test_a_client_that_leaves"
+OWN_SHARE = "tests/api/test_quota.py::test_a_user_is_told"
 MUTANTS = (
+    Mutant(
+        "whoever finds no room is told what others have",
+        22,
+        "api/errors.py",
+        "error.facts() if to_administrator else error.facts_for_users()",
+        "error.facts()",
+        (f"{OWN_SHARE}_of_their_own_share_and_of_nothing_that_others_have",),
+    ),
+    Mutant(
+        "the figures of a breaker are told to everybody",
+        22,
+        "retention/models.py",
+        "_TOLD_TO_USERS.get(self.cause, self.reason)",
+        "self.reason",
+        (f"{OWN_SHARE}_that_deletion_is_paused_and_no_figures_of_others",),
+    ),
     Mutant(
         "a client that left is an error of the service",
         24,

@@ -29,11 +29,10 @@ _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.In
 async def read_stats(services: Serving, caller: Caller) -> StatsRead:
     """Say what is used and free, and what of it is active, archived or trash.
 
-    An administrator sees everything, others their own files.
+    An administrator sees everything, others their own files, and nothing of the disk that all share.
     """
-    return StatsRead.from_stats(
-        await services.status.stats(owner=caller.scope), await services.status.lives(owner=caller.scope)
-    )
+    stats, lives = await services.status.stats(owner=caller.scope), await services.status.lives(owner=caller.scope)
+    return StatsRead.of_all(stats, lives) if caller.scope is None else StatsRead.of_owner(stats, lives)
 
 
 @router.get("/validate", responses=_ADMIN_PROBLEMS)

@@ -11,7 +11,7 @@ from media_analysis.api.schemas.removals import AmountRead
 from media_analysis.retention.lives import Lives
 from media_analysis.retention.models import Sweep, SweepStatus, SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
-from media_analysis.retention.status import StorageStats
+from media_analysis.retention.status import Quotas, StorageStats
 from media_analysis.storage.category import Category
 
 
@@ -124,10 +124,10 @@ class SweepList(BaseModel):
 
 
 class QuotaStatus(BaseModel):
-    """How much of a category's quota is used."""
+    """How much of a category's quota is used: by all for administrators, by their own files for others."""
 
     used_bytes: int
-    quota_bytes: int | None
+    quota_bytes: int | None = Field(description="Of the category; for its owners the part each of them has, if set")
     percent_used: float | None = Field(description="null where there is no quota")
 
 
@@ -142,9 +142,9 @@ class ArchivedAmount(AmountRead):
 class StatsRead(BaseModel):
     """The disk's capacity and what the ledger says lies on it."""
 
-    total_bytes: int = Field(description="Size of the store's disk")
+    total_bytes: int | None = Field(description="Size of the store's disk, for administrators; null for others")
     used_bytes: int = Field(description="Bytes of stored files, by the ledger")
-    free_bytes: int = Field(description="Free bytes of the store's disk")
+    free_bytes: int | None = Field(description="Free bytes of the store's disk, for administrators; null for others")
     file_counts: dict[str, int]
     quota_status: dict[str, QuotaStatus]
     active: AmountRead = Field(description="Stored files that are neither archives of runs nor trash")
@@ -152,14 +152,26 @@ class StatsRead(BaseModel):
     trashed: AmountRead = Field(description="Deleted files whose bytes are kept for a restore")
 
     @classmethod
-    def from_stats(cls, stats: StorageStats, lives: Lives) -> Self:
+    def of_all(cls, stats: StorageStats, lives: Lives) -> Self:
         """Return the document of what the ledger and the disk say."""
+        capacity = stats.capacity
+        return cls._of(stats, lives, stats.quotas, total_bytes=capacity.total_bytes, free_bytes=capacity.free_bytes)
+
+    @classmethod
+    def of_owner(cls, stats: StorageStats, lives: Lives) -> Self:
+        """Return the document of one owner's share, which says nothing of what others have."""
+        return cls._of(stats, lives, {**stats.quotas, **stats.owner_quotas}, total_bytes=None, free_bytes=None)
+
+    @classmethod
+    def _of(cls, stats: StorageStats, lives: Lives, quotas: Quotas, **disk: int | None) -> Self:
         return cls(
-            total_bytes=stats.capacity.total_bytes,
+            **disk,
             used_bytes=stats.used_bytes,
-            free_bytes=stats.capacity.free_bytes,
             file_counts={category.value: usage.files for category, usage in stats.usage.items()},
-            quota_status={category.value: _quota(stats, category) for category in Category},
+            quota_status={
+                category.value: _quota(usage.size_bytes, quotas.get(category))
+                for category, usage in stats.usage.items()
+            },
             active=AmountRead.from_amount(lives.active),
             archived=ArchivedAmount(
                 files=lives.archived.files,
@@ -170,8 +182,7 @@ class StatsRead(BaseModel):
         )
 
 
-def _quota(stats: StorageStats, category: Category) -> QuotaStatus:
-    used, quota = stats.usage[category].size_bytes, stats.quotas.get(category)
+def _quota(used: int, quota: int | None) -> QuotaStatus:
     percent = round(100 * used / quota, 2) if quota else None
     return QuotaStatus(used_bytes=used, quota_bytes=quota, percent_used=percent)
 

@@ -126,7 +126,7 @@ class Circumstances:
 
     rules: CategoryRules
     policy_version: str
-    pause: Pause | None
+    pause: Blocker | None
     kept_for: timedelta | None
     """How long what a sweep takes of the category stays restorable; None is not at all."""
     next_tick: NextTick
@@ -188,7 +188,7 @@ def explain_buried(found: BuriedFile, next_tick: NextTick) -> Explanation:
     )
 
 
-def list_blockers(found: LivingFile, standing: Standing, pause: Pause | None) -> Sequence[Blocker]:
+def list_blockers(found: LivingFile, standing: Standing, pause: Blocker | None) -> Sequence[Blocker]:
     """Return what stands in the way of deleting a file now, strongest first."""
     blockers = [
         _protection(name, None if keep.until == FOREVER else keep.until, found.file, found.job)
@@ -199,14 +199,15 @@ def list_blockers(found: LivingFile, standing: Standing, pause: Pause | None) ->
     if standing.state == FileState.TRASHED and standing.trash_ends_at and standing.trash_ends_at > found.now:
         blockers.append(Blocker(rule=Barrier.TRASH, until=standing.trash_ends_at, reason="it can still be restored"))
     if pause is not None:
-        blockers.append(paused(pause))
+        blockers.append(pause)
     return blockers
 
 
-def paused(pause: Pause) -> Blocker:
-    """Return a pause as what it is to a file."""
+def paused(pause: Pause, owner: str | None) -> Blocker:
+    """Return a pause as what it is to a file; its owner is not told who paused, nor what others have."""
     scope = Scope.EVERYTHING if pause.category is None else Scope.CATEGORY
-    return Blocker(rule=Barrier.PAUSED, scope=scope, reason=pause.reason, by=pause.paused_by)
+    reason, by = (pause.reason, pause.paused_by) if owner is None else (pause.public_reason, None)
+    return Blocker(rule=Barrier.PAUSED, scope=scope, reason=reason, by=by)
 
 
 def job_hold(job: AnalysisJob | None, until: datetime | None) -> Blocker:

@@ -116,6 +116,8 @@ class JobExplainer:
     pauses: Sequence[Pause]
     """All that are open, those of evictions alone included."""
     not_evicting: str | None
+    owner: str | None
+    """Who is told, if not an administrator."""
 
     @classmethod
     async def load(
@@ -128,6 +130,7 @@ class JobExplainer:
         next_tick: NextTick,
         archival: ArchivalTerms,
         not_evicting: str | None,
+        owner: str | None,
     ) -> Self:
         """Read the policy in force and what is paused."""
         return cls(
@@ -139,6 +142,7 @@ class JobExplainer:
             policy=await require_policy(session),
             pauses=await list_pauses(session, is_open=True),
             not_evicting=not_evicting,
+            owner=owner,
         )
 
     async def explain(self, session: AsyncSession, *, before: UUID | None, limit: int) -> JobExplanation:
@@ -168,10 +172,11 @@ class JobExplainer:
         about = Circumstances(
             rules=self.policy.of(category),
             policy_version=self.policy.version,
-            pause=next((pause for pause in self._pauses_of({category.value})), None),
+            pause=next((paused(pause, self.owner) for pause in self._pauses_of({category.value})), None),
             kept_for=self.strategy.kept_when_swept(category),
             next_tick=self.next_tick,
-            not_evicting=self.not_evicting or next((pause.reason for pause in self._in({category.value})), None),
+            not_evicting=self.not_evicting
+            or next((paused(pause, self.owner).reason for pause in self._in({category.value})), None),
         )
         return explain_living(LivingFile(file, self.job, self.now), about)
 
@@ -195,7 +200,7 @@ class JobExplainer:
         return [
             *of_job,
             *(one for one in of_file if (one.rule, one.scope) != (Barrier.HOLD, Scope.JOB)),
-            *(paused(pause) for pause in self._pauses_of(categories)),
+            *(paused(pause, self.owner) for pause in self._pauses_of(categories)),
         ]
 
 

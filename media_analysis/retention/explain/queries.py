@@ -124,17 +124,20 @@ async def _load(session: AsyncSession, sources: Sequence[Select[UUID]]) -> Seque
     return list(reversed((await session.scalars(query)).all()))
 
 
-async def get_rank(session: AsyncSession, file: MediaFile, policy: Policy, *, now: datetime) -> EvictionRank | None:
+async def get_rank(
+    session: AsyncSession, file: MediaFile, policy: Policy, *, now: datetime, owner: str | None
+) -> EvictionRank | None:
     """Count what would go before a file if its category came under pressure; None if it would stay.
 
-    Files that stay do not count.
+    Files that stay do not count, nor do those of others where `owner` asks.
     """
-    rank = 0
+    rank = looked_at = 0
     async with aclosing(foresee(session, (file.category,), policy, now=now, blocked=Blocked())) as evictions:
         async for eviction in evictions:
-            rank += 1
+            rank += owner in {None, eviction.candidate.owner}
+            looked_at += 1
             if eviction.candidate.file.id == file.id:
                 return EvictionRank(rank, capped=False)
-            if rank > MOST_BEFORE:
-                return EvictionRank(rank, capped=True)
+            if looked_at > MOST_BEFORE:
+                return EvictionRank(max(rank, 1), capped=True)
     return None

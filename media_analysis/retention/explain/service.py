@@ -20,6 +20,7 @@ from media_analysis.retention.explain.explanation import (
     NextTick,
     explain_buried,
     explain_living,
+    paused,
 )
 from media_analysis.retention.explain.jobs import JobExplainer, JobExplanation
 from media_analysis.retention.explain.queries import (
@@ -63,11 +64,11 @@ class ExplainService:
             async with self.db.read_only() as session:
                 living = await get_living(session, file_id, owner=owner, now=now)
                 if living is not None:
-                    return await self._explain_living(session, living)
+                    return await self._explain_living(session, living, owner)
                 buried = await get_buried(session, file_id, owner=owner, now=now)
                 if buried is None:
                     raise FileNotFound(file_id)
-                return await self._explain_buried(session, buried)
+                return await self._explain_buried(session, buried, owner)
 
         return await self.db.retry(read)
 
@@ -95,15 +96,16 @@ class ExplainService:
                     next_tick=self.next_tick,
                     archival=self.archival,
                     not_evicting=self.not_evicting,
+                    owner=owner,
                 )
                 return await explainer.explain(session, before=before, limit=limit)
 
         return await self.db.retry(read)
 
-    async def _explain_living(self, session: AsyncSession, found: LivingFile) -> Explanation:
+    async def _explain_living(self, session: AsyncSession, found: LivingFile, owner: str | None) -> Explanation:
         file = found.file
         policy = await require_policy(session)
-        about = await self._circumstances(session, file.category, policy)
+        about = await self._circumstances(session, file.category, policy, owner)
         events = await list_events(session, file.id, file.job_id, since=file.created_at)
         told = replace(explain_living(found, about), timeline=tell_living(found, events))
         archiving = await find_archiving(session, file, found.job, self.archival, found.now)
@@ -115,21 +117,23 @@ class ExplainService:
             file.size_bytes and may_be_evicted(Standing.of(file), about.rules, found.now)
         ):
             return told
-        place = await get_rank(session, file, policy, now=found.now)
+        place = await get_rank(session, file, policy, now=found.now, owner=owner)
         return told if place is None else replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
 
-    async def _explain_buried(self, session: AsyncSession, found: BuriedFile) -> Explanation:
+    async def _explain_buried(self, session: AsyncSession, found: BuriedFile, owner: str | None) -> Explanation:
         stone = found.stone
         events = await list_events(session, stone.id, stone.job_id, since=stone.created_at)
         copy = await get_copy(session, stone)
         if copy is None:
             told = explain_buried(found, self.next_tick)
         else:
-            about = await self._circumstances(session, Category.ARCHIVES, await require_policy(session))
+            about = await self._circumstances(session, Category.ARCHIVES, await require_policy(session), owner)
             told = explain_archived(found, copy, about)
         return replace(told, timeline=tell_buried(found, events, told.archive))
 
-    async def _circumstances(self, session: AsyncSession, category: Category, policy: Policy) -> Circumstances:
+    async def _circumstances(
+        self, session: AsyncSession, category: Category, policy: Policy, owner: str | None
+    ) -> Circumstances:
         """Read what holds for every file of a category."""
         pause = evicting = await find_pause(session, category, evicting=True)
         if pause is not None and pause.cause.stops_evictions_only:
@@ -137,10 +141,10 @@ class ExplainService:
         return Circumstances(
             rules=policy.of(category),
             policy_version=policy.version,
-            pause=pause,
+            pause=None if pause is None else paused(pause, owner),
             kept_for=self.strategy.kept_when_swept(category),
             next_tick=self.next_tick,
-            not_evicting=self.not_evicting or (None if evicting is None else evicting.reason),
+            not_evicting=self.not_evicting or (None if evicting is None else paused(evicting, owner).reason),
         )
 
 

@@ -108,7 +108,7 @@ _TAKE_TURN_OF_CATEGORY = text("""
 # A date may have been looked at too early; what still protects the file moves it on.
 _FREES_AT = text("""
     WITH due AS (
-        SELECT id, size_bytes, CASE WHEN state = 'trashed'
+        SELECT id, owner, size_bytes, CASE WHEN state = 'trashed'
             THEN greatest(due_at, held_until, job_held_until, :now)
             ELSE greatest(due_at, expires_at, min_retain_until, held_until, job_held_until, leased_until, :now) + :trash
         END AS frees_at
@@ -117,7 +117,8 @@ _FREES_AT = text("""
             AND (state = 'trashed' OR (state = 'stored' AND expires_at IS NOT NULL))
         ORDER BY due_at, id LIMIT :limit
     ), summed AS (
-        SELECT frees_at, sum(size_bytes) OVER (ORDER BY frees_at, id) AS freed_bytes FROM due WHERE isfinite(frees_at)
+        SELECT frees_at, sum(size_bytes) OVER (ORDER BY frees_at, id) AS freed_bytes FROM due
+        WHERE isfinite(frees_at) AND owner = coalesce(CAST(:owner AS text), owner)
     )
     SELECT min(frees_at) FROM summed WHERE freed_bytes >= :missing
 """).bindparams(bindparam("trash", type_=Interval))
@@ -182,9 +183,17 @@ async def take_turn(session: AsyncSession, category: Category | None) -> None:
 
 
 async def find_space_freed(
-    session: AsyncSession, category: Category, missing_bytes: int, *, now: datetime, trash: timedelta | None
+    session: AsyncSession,
+    category: Category,
+    missing_bytes: int,
+    *,
+    now: datetime,
+    trash: timedelta | None,
+    owner: str | None = None,
 ) -> datetime | None:
     """Return the earliest instant by which so many bytes of a category fall due; None if no date is in sight.
+
+    With `owner` only theirs count.
 
     `trash` is how long what falls due keeps its bytes; of all that falls due, the next 10,000 files are looked at.
     """
@@ -194,6 +203,7 @@ async def find_space_freed(
         "trash": trash or timedelta(0),
         "limit": MOST_DUE,
         "missing": missing_bytes,
+        "owner": owner,
     }
     found: datetime | None = (await session.execute(_FREES_AT, asked)).scalar_one()
     return found

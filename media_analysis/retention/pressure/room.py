@@ -194,14 +194,16 @@ class RoomService:
 
     async def _refusal(self, shortage: Shortage, *, now: datetime) -> QuotaReached:
         if shortage.is_for_ever:
-            return shortage.refusal(None, paused=None)
-        category, missing_bytes, frees_at = shortage.level.category, shortage.of_category, None
+            return shortage.refusal()
+        category, owner = shortage.level.category, shortage.wish.account.owner
+        missing_bytes, trash = shortage.of_owner or shortage.of_category, self.strategy.kept_when_swept(category)
         async with self.db.read_only() as session:
             pause = await find_pause(session, category, evicting=True)
-            if not shortage.of_owner:
-                trash = self.strategy.kept_when_swept(category)
-                frees_at = await find_space_freed(session, category, missing_bytes, now=now, trash=trash)
-        return shortage.refusal(frees_at, paused=None if pause is None else pause.reason)
+            frees_at, own_frees_at = [
+                await find_space_freed(session, category, missing_bytes, now=now, trash=trash, owner=whose)
+                for whose in (None, owner)
+            ]
+        return shortage.refusal(frees_at, own_frees_at, paused=None if pause is None else pause.public_reason)
 
 
 @dataclass

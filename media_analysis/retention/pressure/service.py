@@ -174,7 +174,7 @@ class PressureService:
         async with self.db.read_only() as session:
             for category in categories:
                 if (pause := await find_pause(session, category, evicting=True)) is not None:
-                    return pause.reason
+                    return pause.public_reason
         return None
 
     async def preview(self, *, category: Category | None, limit: int, now: datetime | None = None) -> Preview:

@@ -41,17 +41,25 @@ class Shortage:
         quotas = (self.level.rules.quota_bytes, self.level.rules.owner_quota_bytes)
         return any(quota_bytes is not None and self.wish.size_bytes > quota_bytes for quota_bytes in quotas)
 
-    def refusal(self, space_frees_at: datetime | None, *, paused: str | None) -> QuotaReached:
-        """Return what the caller is told."""
+    def refusal(
+        self,
+        space_frees_at: datetime | None = None,
+        own_space_frees_at: datetime | None = None,
+        *,
+        paused: str | None = None,
+    ) -> QuotaReached:
+        """Return why the wish is not granted."""
         rules, of_owner = self.level.rules, self.of_owner > 0
         kind = OwnerQuotaReached if of_owner else QuotaReached
         return kind(
             self.level.category.value,
             quota_bytes=(rules.owner_quota_bytes if of_owner else rules.quota_bytes) or 0,
             used_bytes=self.owned_bytes if of_owner else self.level.used_bytes,
+            owned_bytes=self.owned_bytes,
             needed_bytes=self.wish.size_bytes,
             missing_bytes=self.of_owner if of_owner else self.of_category,
-            space_frees_at=space_frees_at,
+            space_frees_at=own_space_frees_at if of_owner else space_frees_at,
+            own_space_frees_at=own_space_frees_at,
             paused=paused,
         )
 

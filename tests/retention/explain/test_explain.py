@@ -112,10 +112,14 @@ async def test_each_protection_blocks_and_is_told_apart(runtime: Runtime, store_
 
     told = await explain(runtime, file.id)
 
-    assert [(one.rule, one.scope, one.until, one.reason, one.by) for one in told.blockers if one.by] == [
+    assert [
+        (one.rule, one.scope, one.until, one.reason, one.by)
+        for one in told.blockers
+        if one.by or one.rule is Barrier.PAUSED
+    ] == [
         (Barrier.HOLD, Scope.FILE, now + DAY, "mine", "alice"),
         (Barrier.HOLD, Scope.JOB, None, "audit", "admin"),
-        (Barrier.PAUSED, Scope.CATEGORY, None, "backup", "admin"),
+        (Barrier.PAUSED, Scope.CATEGORY, None, "backup", None),
     ]
     assert [one.rule for one in told.blockers][2:4] == [Barrier.JOB_LEASE, Barrier.MINIMUM_RETENTION]
     assert (told.rule, told.action, told.at) == ("hold", "keep", None)

@@ -17,6 +17,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute
 from tests.retention.conftest import FUTURE, Plant
+from tests.retention.pressure.pressure_stock import stock
 
 
 @pytest.fixture
@@ -79,6 +80,17 @@ async def test_a_rank_far_behind_is_the_earliest_it_can_be(
 
     assert (near.eviction_rank, near.eviction_rank_capped) == (4, False)
     assert (far.eviction_rank, far.eviction_rank_capped) == (4, True)
+
+
+async def test_an_owner_is_told_the_rank_among_their_own_files(runtime: Runtime) -> None:
+    await stock(runtime, [1, 1, 1], owner="bob")
+    own = await stock(runtime, [1, 1], owner="alice")
+
+    told = [await runtime.explanations.explain(file_id, owner="alice") for file_id in own]
+    of_all = [await runtime.explanations.explain(file_id, owner=None) for file_id in own]
+
+    assert [one.eviction_rank for one in told] == [1, 2]
+    assert [one.eviction_rank for one in of_all] != [1, 2]
 
 
 async def test_the_archive_of_a_run_has_no_rank_whatever_priority_its_category_has(
