@@ -16,7 +16,7 @@ from schemathesis.python import asgi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from media_analysis.app import create_app
-from media_analysis.runtime import open_runtime
+from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings
 
@@ -47,10 +47,14 @@ class ServedApplication:
         elif self._app is not None:
             await self._app(scope, receive, send)
 
+    async def prepare(self, runtime: Runtime) -> None:
+        """Make what whoever asks is to find."""
+        _, self.token = await runtime.sessions.create(owner="admin", role=Role.ADMIN, ttl=timedelta(hours=1))
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         runtime = await self._opened.enter_async_context(open_runtime(self._settings, self._url))
-        _, self.token = await runtime.sessions.create(owner="admin", role=Role.ADMIN, ttl=timedelta(hours=1))
+        await self.prepare(runtime)
         self._app = create_app(runtime)
         await send({"type": "lifespan.startup.complete"})
         await receive()
