@@ -34,6 +34,7 @@ from media_analysis.api.routes import (
     policies,
     pressure,
     records,
+    reference,
     removals,
     results,
     retention,
@@ -56,17 +57,16 @@ DESCRIPTION: Final = (
 
 def create_app(services: Services) -> FastAPI:
     """Return the application over services somebody else opens and closes."""
-    # The page at /docs brings its own scripts: operators often have no way out to a content network.
     app = FastAPIOffline(
         title="media-analysis",
         version=VERSION,
         description=DESCRIPTION,
         redirect_slashes=False,
+        docs_url=None,  # ours has a policy for its scripts
         redoc_url=None,
         generate_unique_id_function=operation_id,
     )
-    app.state.services = services
-    app.state.draining = False
+    app.state.services, app.state.draining = services, False
     install_problem_handlers(app)
     install_document(app)
     for router in (
@@ -91,6 +91,7 @@ def create_app(services: Services) -> FastAPI:
         records.router,
         retention.router,
         health.router,
+        reference.router,
     ):
         app.include_router(router)
     app.add_middleware(BoundedDocuments)

@@ -23,6 +23,13 @@ RESULT_BYTES: Final = 4 * 2**20
 DOCUMENT_SECONDS: Final = 30
 UPLOADS: Final = re.compile(rf"{API_PATH}/(files|jobs/[^/]+/products)/*")
 RESULTS: Final = re.compile(rf"{API_PATH}/jobs/[^/]+/results/[^/]+/*")
+SAFE: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+"""What a browser may do with an answer that says nothing else of it: show it, by itself."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger()
@@ -48,6 +55,8 @@ class RequestContext:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers["Date"] = formatdate(usegmt=True)
+                for name, value in SAFE.items():
+                    headers.setdefault(name, value)
             await exchange.send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

@@ -33,7 +33,7 @@ async def test_the_whole_file_comes_with_safe_headers(client: Client, url: str) 
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'; frame-ancestors 'none'"
     assert answer.headers["content-disposition"] == "attachment; filename=\"file.bin\"; filename*=UTF-8''file.bin"
     assert "private" in answer.headers["cache-control"]
 
