@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool
 
 import media_analysis.archive.models
 import media_analysis.db.instance
+import media_analysis.db.turns
 import media_analysis.files.archived
 import media_analysis.files.audit
 import media_analysis.files.idempotency

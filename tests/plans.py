@@ -1,9 +1,11 @@
 """Query plans: which indexes PostgreSQL takes, and whether it has to sort or to read whole tables."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import ClauseElement, Executable, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
@@ -58,6 +60,22 @@ async def explain(runtime: Runtime, query: ClauseElement) -> Plan:
     async with runtime.db.engine.connect() as connection:
         told = (await connection.execute(Explain(query))).scalar_one()
     return Plan(list(_nodes(told[0]["Plan"])))
+
+
+async def planned(
+    connection: asyncpg.Connection, statement: str, types: Sequence[str], values: Sequence[str], *, plans: str
+) -> Plan:
+    """Run a statement of the driver's by a `custom` or `generic` plan, take back what it did, and return the plan."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(f"SET LOCAL plan_cache_mode = force_{plans}_plan")
+        await connection.execute(f"PREPARE asked ({', '.join(types)}) AS {statement}")
+        told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({', '.join(values)})")
+        await connection.execute("DEALLOCATE asked")
+    finally:
+        await transaction.rollback()
+    return Plan(list(_nodes(json.loads(told)[0]["Plan"])))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from media_analysis.analysis import leases
 from media_analysis.analysis.ending import end_job
 from media_analysis.db.database import Database, clock, retried
-from media_analysis.db.queue import enqueue, withdraw
+from media_analysis.db.queue import NewEntry, enqueue, withdraw
 from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.events import add_event
@@ -44,10 +44,17 @@ class NewJob:
     source_file_ids: Sequence[UUID]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     priority: int = 0
+    """Among the owner's jobs; of an administrator's a positive one goes before everybody's."""
+    by_administrator: bool = False
     lifetime: timedelta | None = None
     """How long the run is kept once it has ended; None leaves each product to its category."""
     pins: bool = True
     """Whether its sources stay while it waits, up to the service's limit."""
+
+    @property
+    def lifted(self) -> bool:
+        """Whether its priority counts across owners."""
+        return self.by_administrator and self.priority > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +97,7 @@ class ControlService:
                 parameters=dict(asked.parameters),
                 status=JobStatus.PENDING,
                 priority=asked.priority,
+                lifted=asked.lifted,
                 folder_name=f"{at:%Y%m%d_%H%M%S}_{job_id}",
                 created_at=at,
                 pinned_until=at + self.limits.pin if asked.pins else None,
@@ -159,7 +167,8 @@ class ControlService:
         if job.pinned_until is not None:
             await leases.lease_sources(session, job.id, job.pinned_until)
         if job.kind != EXTERNAL:
-            job.queue_id = await enqueue(session, job.kind, str(job.id).encode(), priority=job.priority)
+            entry = NewEntry(job_id=job.id, kind=job.kind, owner=job.owner, priority=job.priority, lifted=job.lifted)
+            (job.queue_id,) = await enqueue(session, [entry])
         await session.flush()
         await add_event(session, job.id, "status", {"status": job.status})
         await take_place(session, job.owner, limit=self.limits.jobs_per_owner)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import TextClause, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from media_analysis.analysis.ending import row_of
@@ -14,6 +14,7 @@ from media_analysis.analysis.execution import RunOptions
 from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.analysis.runs import RunService, require_run
 from media_analysis.db.database import Database, retried
+from media_analysis.db.turns import SERVED, Waiting, choice
 from media_analysis.errors import FenceLost, InvalidRequest, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.bodies import Body
@@ -25,15 +26,34 @@ from media_analysis.jobs.queries import require_job
 from media_analysis.retention.discarding import DiscardService
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
-# What waits, and what an analyser that fell silent holds.
-_NEXT = text("""
-    SELECT id FROM analysis_jobs
-    WHERE kind = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL
-        AND owner = coalesce(CAST(:owner AS text), owner)
-        AND parameters ->> 'analyser' = ANY(CAST(:analysers AS text[]))
-        AND CASE status WHEN 'pending' THEN coalesce(retry_at <= :now, true) ELSE leased_until <= :now END
-    ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
-""")
+# What waits, and what an analyser that fell silent holds: a run is due again when its lease ends.
+_WAITING: Final = Waiting(
+    table="analysis_jobs",
+    condition="kind = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL",
+    kind="('external:' || (parameters ->> 'analyser'))",
+    owner="owner",
+    ordinary="(NOT lifted)",
+    rank="(- priority)",
+    fresh="(attempts = 0)",
+    due="COALESCE(leased_until, retry_at, created_at)",
+)
+_KINDS: Final = "CAST(:kinds AS text[])"
+_NOW: Final = "CAST(:now AS timestamptz)"
+_RUNNING: Final = f"""
+    SELECT owner, count(*) AS jobs FROM analysis_jobs
+    WHERE status = 'running' AND leased_until > {_NOW} AND kind = 'external' AND {_WAITING.kind} = ANY({_KINDS})
+    GROUP BY owner
+"""  # noqa: S608 - constants
+
+
+def _next(owner: str | None) -> TextClause:
+    chosen = choice(_WAITING, kinds=_KINDS, now=_NOW, running=_RUNNING, owner=owner)
+    return text(f"WITH RECURSIVE {chosen} SELECT id, owner, kind FROM chosen")  # noqa: S608 - as above
+
+
+NEXT: Final = _next(None)
+NEXT_OF_OWNER: Final = _next("CAST(:owner AS text)")
+_SERVED: Final = text(SERVED.format(served=f"VALUES (:owner, :kind, {_NOW})"))
 
 _SOURCE = (
     select(MediaFile)
@@ -59,7 +79,7 @@ class ExternalService:
     async def claim(
         self, analysers: Sequence[str], *, owner: str | None, worker: str, now: datetime | None = None
     ) -> Run | None:
-        """Start a run of the most urgent job for one of these analysers; None where nothing waits.
+        """Start a run of the job for one of these analysers whose turn it is; None where nothing waits.
 
         Concurrent claims never get the same job. What an earlier run staged is discarded.
         """
@@ -78,13 +98,18 @@ class ExternalService:
     ) -> tuple[bool, Run | None]:
         async with self.db.transaction() as session:
             at: datetime = (await session.execute(text("SELECT now()"))).scalar_one() if now is None else now
-            asked = {"owner": owner, "analysers": list(analysers), "now": at}
-            job_id = (await session.execute(_NEXT, asked)).scalar_one_or_none()
-            job = None if job_id is None else await session.get(AnalysisJob, job_id)
-            if job is None:
+            asked = {"kinds": [f"external:{analyser}" for analyser in analysers], "now": at}
+            if owner is None:
+                chosen = (await session.execute(NEXT, asked)).one_or_none()
+            else:
+                chosen = (await session.execute(NEXT_OF_OWNER, asked | {"owner": owner})).one_or_none()
+            if chosen is None:
                 return False, None
+            job = await session.get_one(AnalysisJob, chosen.id)
             # One that died too often, or lost its sources, fails here and the next one is looked at.
             run = await self.runs.begin(session, job, at, worker=worker)
+            if run is not None:
+                await session.execute(_SERVED, {"owner": chosen.owner, "kind": chosen.kind, "now": at})
             failpoint("external.claiming")
         failpoint("external.claimed")
         return True, run

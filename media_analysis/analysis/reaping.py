@@ -14,7 +14,7 @@ from media_analysis.analysis import leases
 from media_analysis.analysis.ending import end_job, hand_back_job
 from media_analysis.analysis.run import WORKER_LOST, Failure, find_sources
 from media_analysis.db.database import Database, retried
-from media_analysis.db.queue import queue_of, withdraw
+from media_analysis.db.queue import NewEntry, enqueue, withdraw
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import get_job
 from media_analysis.retention.discarding import DiscardService
@@ -43,7 +43,8 @@ _SOURCELESS = text("""
     ) AS ids
 """)
 _UNQUEUED = text("""
-    SELECT id, kind, priority, greatest(retry_at - now(), interval '0') AS delay FROM analysis_jobs AS job
+    SELECT id AS job_id, kind, owner, priority, lifted, greatest(retry_at - now(), interval '0') AS delay
+    FROM analysis_jobs AS job
     WHERE deleted_at IS NULL AND kind <> 'external'
         AND (status = 'pending' OR (status = 'running' AND leased_until <= coalesce(CAST(:now AS timestamptz), now())))
         AND NOT EXISTS (SELECT FROM queue.pgqueuer AS entry WHERE entry.id = job.queue_id)
@@ -139,15 +140,10 @@ class ReapService:
         queued = 0
         while True:
             async with self.db.transaction() as session:
-                jobs = (await session.execute(_UNQUEUED, {"now": now, "limit": BATCH})).all()
+                jobs = (await session.execute(_UNQUEUED, {"now": now, "limit": BATCH})).mappings().all()
                 if jobs:
-                    queue_ids = await (await queue_of(session)).enqueue(
-                        [job.kind for job in jobs],
-                        [str(job.id).encode() for job in jobs],
-                        [job.priority for job in jobs],
-                        [job.delay for job in jobs],
-                    )
-                    await session.execute(_QUEUED, {"ids": [job.id for job in jobs], "queue_ids": queue_ids})
+                    queue_ids = await enqueue(session, [NewEntry(**job) for job in jobs])
+                    await session.execute(_QUEUED, {"ids": [job["job_id"] for job in jobs], "queue_ids": queue_ids})
             queued += len(jobs)
             if len(jobs) < BATCH:
                 return queued

@@ -51,7 +51,9 @@ def create(
     ] = None,
     name: Annotated[str, typer.Option(help="What people call it")] = "from the command line",
     parameters: Annotated[str, typer.Option(metavar="JSON", help="Such as '{\"every_seconds\": 1.0}'")] = "{}",
-    priority: Annotated[int, typer.Option(help="Higher ones go first, -100 to 100")] = 0,
+    priority: Annotated[
+        int, typer.Option(help="Higher ones of its owner go first, -100 to 100; above 0 it goes before everybody's")
+    ] = 0,
     ttl: Annotated[
         str | None,
         typer.Option(help="Keep its files and results so long after its end, such as 7d", show_default=False),
@@ -76,7 +78,7 @@ def create(
         sources = [await file_id(runtime, part) for part in source or ()]
         whose = owner or await _owner_of(runtime, sources)
         wanted = _checked(runtime, {**asked, "source_file_ids": list(map(str, sources))})
-        return await runtime.control.create(wanted.asked(whose))
+        return await runtime.control.create(wanted.asked(whose, by_administrator=True))
 
     job = run(with_services(load(config, data_dir).settings, work))
     report(f"queued {job.kind} for {job.owner}; media-analysis job watch {job.id}")

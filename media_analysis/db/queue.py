@@ -1,7 +1,10 @@
 """The job queue's own tables, and enqueueing into them within a transaction of ours."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from asyncpg import Connection
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
@@ -56,13 +59,35 @@ async def queue_of(session: AsyncSession) -> Queries:
     return queue_on(AsyncpgDriver(raw))
 
 
-async def enqueue(
-    session: AsyncSession, entrypoint: str, payload: bytes, *, priority: int, delay: timedelta | None = None
-) -> int:
-    """Put an entry into the queue with the caller's transaction and return its id; higher priorities go first."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewEntry:
+    """A job about to be queued."""
+
+    job_id: UUID
+    kind: str
+    owner: str
+    priority: int
+    lifted: bool
+    """Whether its priority counts across owners."""
+    delay: timedelta | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What says whose turn it is."""
+        return {"owner": self.owner} | ({"lifted": "true"} if self.lifted else {})
+
+
+async def enqueue(session: AsyncSession, entries: Sequence[NewEntry]) -> list[int]:
+    """Put entries into the queue with the caller's transaction and return their ids."""
     queue = await queue_of(session)
-    (entry,) = await queue.enqueue(entrypoint, payload, priority, execute_after=delay)
-    return int(entry)
+    ids = await queue.enqueue(
+        [entry.kind for entry in entries],
+        [str(entry.job_id).encode() for entry in entries],
+        [entry.priority for entry in entries],
+        [entry.delay for entry in entries],
+        headers=[entry.headers for entry in entries],
+    )
+    return [int(entry) for entry in ids]
 
 
 async def withdraw(session: AsyncSession, entry: int) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,9 +50,14 @@ class AnalysisJob(Base):
         ),
         Index(
             "ix_analysis_jobs_external",
-            "priority",
+            text("('external:' || (parameters ->> 'analyser'))"),
+            "owner",
+            text("(NOT lifted)"),
+            text("(- priority)"),
+            text("(attempts = 0)"),
+            text("COALESCE(leased_until, retry_at, created_at)"),
             "id",
-            postgresql_where=text("kind = 'external' AND status IN ('pending', 'running')"),
+            postgresql_where=text("kind = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL"),
         ),
         Index("ix_analysis_jobs_leased", "leased_until", postgresql_where=text("status = 'running'")),
         Index("ix_analysis_jobs_active", "id", postgresql_where=text(_ACTIVE)),
@@ -80,6 +85,8 @@ class AnalysisJob(Base):
     progress: Mapped[float] = mapped_column(default=0.0)
     """Share done, 0 to 1."""
     priority: Mapped[int] = mapped_column(default=0)
+    lifted: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its priority counts across owners: an administrator asked for it, with a positive one."""
     attempts: Mapped[int] = mapped_column(default=0)
     """Claims since it was last asked for; a worker that dies counts, so that a poisonous job ends."""
     fence: Mapped[int] = mapped_column(default=0, server_default=text("0"))

@@ -157,6 +157,7 @@ _NOTICE_IS_OVER: Final = """
 KINDS: Final = (
     _taken("idempotency_keys", "idempotency_keys", "expires_at", life=None),
     _taken("queue_log", "queue.pgqueuer_log", "created", life="queue_log"),
+    _taken("queue_turns", "queue_turns", "served_at", life="queue_log"),
     _walked("purges", "purges", "confirmed_at"),
     _walked("tombstones", "tombstones", "deleted_at", free=_STONE_IS_FREE, by="deleted_at"),
     _walked("deleted_jobs", "analysis_jobs", "deleted_at", life="jobs", free=_JOB_IS_FREE, by="deleted_at"),

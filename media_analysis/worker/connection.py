@@ -133,7 +133,8 @@ class QueueConnection(Driver):
             "media-analysis worker",
             timeout_seconds=options.connect_timeout_seconds,
             command_timeout_seconds=options.command_timeout_seconds,
-            settings=options.session_settings,
+            # Planning a pick takes longer than picking, and who waits makes no difference to the plan.
+            settings={**options.session_settings, "plan_cache_mode": "force_generic_plan"},
         )
         connection.add_termination_listener(lambda _: self.wake())
         if self._listener is not None:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.models import Context, Job
 from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueManagerId
-from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from media_analysis.worker.connection import QueueConnection
 from media_analysis.worker.entries import HeldEntries
@@ -36,25 +35,17 @@ class Dispatcher(QueueManager):
     async def fetch_jobs(
         self,
         batch_size: int,  # noqa: ARG002 - the room there is decides
-        global_concurrency_limit: int | None,
+        global_concurrency_limit: int | None,  # noqa: ARG002 - as above
         heartbeat_timeout: timedelta,
     ) -> AsyncGenerator[Job, None]:
-        """Yield entries that can run now, the most urgent first."""
+        """Yield entries that can run now, those whose turn it is first."""
         while not self.shutdown.is_set() and (room := self.slots.room(self.entrypoint_registry)):
             self.connection.expect()
-            jobs = await self.entries.dequeue(
-                # As many as there is room for whatever their kinds; the next turn takes what that leaves out.
-                batch_size=min(room.values()),
-                entrypoints={QueueEntrypoint(kind): EntrypointExecutionParameter(0) for kind in room},
-                queue_manager_id=self.queue_manager_id,
-                global_concurrency_limit=global_concurrency_limit,
-                heartbeat_timeout=heartbeat_timeout,
-            )
-            if not jobs:
+            job = await self.entries.pick(map(QueueEntrypoint, room), heartbeat_timeout=heartbeat_timeout)
+            if job is None:
                 return
-            for job in jobs:
-                self.slots.take(job.id, job.entrypoint)
-                yield job
+            self.slots.take(job.id, job.entrypoint)
+            yield job
 
     def forget_job(self, job_id: JobId, context: Context, task: asyncio.Task[None]) -> None:
         """Free the slot of a job, unless it was picked again already."""

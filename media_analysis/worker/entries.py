@@ -13,6 +13,7 @@ from pgqueuer.domain.types import JOB_STATUS, JobId, QueueEntrypoint
 from pgqueuer.ports.driver import Driver
 
 from media_analysis.db.queue import QUEUE, queue_schema
+from media_analysis.db.turns import SERVED, Waiting, choice
 from media_analysis.worker.connection import CHANGED
 
 _TABLE: Final = QUEUE.qualified.queue_table
@@ -28,6 +29,34 @@ _PUT_BACK: Final = f"""
         WHERE id = $1 AND queue_manager_id = $2 RETURNING id
     )
     SELECT pg_notify($4, $5) FROM put_back
+"""  # noqa: S608 - as above
+_WAITING: Final = Waiting(
+    table=_TABLE,
+    condition="status = 'queued'",
+    # An expression: else, knowing too little of what waits, the planner takes an index of the library's, and sorts.
+    kind="('' || entrypoint)",
+    owner="coalesce(headers ->> 'owner', '')",
+    ordinary="(headers ->> 'lifted' IS NULL)",
+    rank="(-priority::bigint)",
+    fresh="(attempts = 0)",
+    due="execute_after",
+)
+_RUNNING: Final = f"""
+    SELECT {_WAITING.owner} AS owner, count(*) AS jobs FROM {_TABLE}
+    WHERE status = 'picked' AND entrypoint = ANY($1::text[]) GROUP BY 1
+"""  # noqa: S608 - as above
+PICK: Final = f"""
+    WITH RECURSIVE silent AS (
+        SELECT id FROM {_TABLE}
+        WHERE status = 'picked' AND entrypoint = ANY($1::text[]) AND heartbeat < now() - $3::interval
+        ORDER BY heartbeat LIMIT 1 FOR UPDATE SKIP LOCKED
+    ), {choice(_WAITING, kinds="$1::text[]", now="now()", running=_RUNNING)}, picked AS (
+        UPDATE {_TABLE} SET status = 'picked', updated = now(), heartbeat = now(), queue_manager_id = $2
+        WHERE id = coalesce((SELECT id FROM silent), (SELECT id FROM chosen)) RETURNING *
+    ), turn_taken AS (
+        {SERVED.format(served=f"SELECT {_WAITING.owner}, entrypoint, now() FROM picked")}
+    )
+    SELECT * FROM picked
 """  # noqa: S608 - as above
 _DUE_IN: Final = f"""
     SELECT min(first.execute_after) - now() AS due_in FROM unnest($1::text[]) AS kind(name) CROSS JOIN LATERAL (
@@ -51,6 +80,14 @@ class HeldEntries(Queries):
     holder: UUID = field(kw_only=True)
     on_lost: Callable[[Collection[JobId]], None] = field(default=_ignore, kw_only=True)
     """Told of entries that somebody else holds now, or that were withdrawn."""
+
+    async def pick(self, kinds: Iterable[QueueEntrypoint], *, heartbeat_timeout: timedelta) -> Job | None:
+        """Take the entry of these kinds whose turn it is; one whose holder fell silent goes before all.
+
+        One at a time: whose turn is next depends on it. Two at once never take the same.
+        """
+        rows = await self.driver.fetch(PICK, list(kinds), self.holder, heartbeat_timeout)
+        return Job.model_validate(rows[0]) if rows else None
 
     async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, TracebackRecord | None]]) -> None:
         """End entries; one whose end could not be told stays, to be picked again when its heartbeat is missing."""

@@ -107,7 +107,7 @@ async def test_a_job_whose_analysers_fall_silent_too_often_fails(
 
 async def test_a_job_that_lost_its_entry_has_one_again(runtime: Runtime, source: MediaFile, database: str) -> None:
     """As after a backup was restored without the queue."""
-    jobs = [await create(runtime, source, priority=priority) for priority in (3, 0)]
+    jobs = [await create(runtime, source, priority=priority, by_administrator=True) for priority in (3, 0)]
     kept = await create(runtime, source)
     lost = [job.queue_id for job in jobs]
     await execute(database, f"DELETE FROM queue.pgqueuer WHERE id IN ({lost[0]}, {lost[1]})")
@@ -120,11 +120,10 @@ async def test_a_job_that_lost_its_entry_has_one_again(runtime: Runtime, source:
     assert [job for _, job in found] == [str(kept.id), str(jobs[0].id), str(jobs[1].id)]
     rows = await fetch(database, "SELECT queue_id FROM analysis_jobs ORDER BY queue_id")
     assert [row["queue_id"] for row in rows] == [entry for entry, _ in found]
-    assert [row["priority"] for row in await fetch(database, "SELECT priority FROM queue.pgqueuer ORDER BY id")] == [
-        0,
-        3,
-        0,
-    ]
+    turns = await fetch(
+        database, "SELECT priority, headers ->> 'owner', headers ->> 'lifted' FROM queue.pgqueuer ORDER BY id"
+    )
+    assert [tuple(row) for row in turns] == [(0, "alice", None), (3, "alice", "true"), (0, "alice", None)]
 
 
 async def test_a_job_that_waits_for_its_next_try_is_queued_for_then(

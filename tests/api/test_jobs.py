@@ -50,6 +50,20 @@ WRONG: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize(("by", "priority", "lifted"), [("alice", 100, False), ("admin", 1, True), ("admin", 0, False)])
+async def test_only_an_administrators_positive_priority_counts_across_owners(
+    client: Client, database: str, by: str, priority: int, *, lifted: bool
+) -> None:
+    source = await client.upload(by=by)
+    asked = {"name": "n", "kind": "probe", "source_file_ids": [source["id"]], "priority": priority}
+
+    job = (await client.request("POST", URL, by=by, json=asked)).json()
+
+    (entry,) = await fetch(database, "SELECT headers ->> 'owner', headers ->> 'lifted' FROM queue.pgqueuer")
+    assert (job["priority"], job["lifted"]) == (priority, lifted)
+    assert tuple(entry) == (job["owner"], "true" if lifted else None)
+
+
 async def test_a_job_is_accepted_queued_and_found_where_the_answer_says(client: Client, database: str) -> None:
     source = await client.upload()
     asked = {

@@ -44,6 +44,7 @@ async def test_a_job_is_created_as_asked_for_its_sources_owner_and_found_again(
     (row,) = await fetch(database, "SELECT owner, lifetime_seconds FROM analysis_jobs")
     assert [tuple(entry) for entry in queued] == [("analyze", 7)]
     assert tuple(row) == ("alice", 7200)
+    assert document["lifted"], "whoever may type it is an administrator"
     assert str(job_id) in listed.stdout
     assert "Über alles" in listed.stdout
     assert str(job_id) not in others.stdout

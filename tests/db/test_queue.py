@@ -1,12 +1,14 @@
 """Queue entries stand and fall with the transaction they are made in."""
 
+from uuid import UUID
+
 import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from media_analysis.analysis.control import NewJob
-from media_analysis.db.queue import enqueue, withdraw
+from media_analysis.db.queue import NewEntry, enqueue, withdraw
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from tests.conftest import StoreFile, execute, fetch
@@ -14,6 +16,8 @@ from tests.conftest import StoreFile, execute, fetch
 REFUSE = "ALTER TABLE job_events ADD CONSTRAINT refused CHECK (kind <> 'status') NOT VALID"
 """What the last statement of a creation runs into, behind the enqueueing."""
 ALLOW = "ALTER TABLE job_events DROP CONSTRAINT refused"
+
+ENTRY = NewEntry(job_id=UUID(int=1), kind="probe", owner="alice", priority=0, lifted=False)
 
 
 async def create(runtime: Runtime, store_file: StoreFile) -> AnalysisJob:
@@ -55,7 +59,7 @@ async def test_nobody_hears_of_an_entry_before_it_is_committed(runtime: Runtime,
     try:
         async with runtime.db.transaction() as session:
             await session.execute(text("SELECT 1"))
-            await enqueue(session, "probe", b"x", priority=0)
+            await enqueue(session, [ENTRY])
             await listening.execute("SELECT 1")
             heard_before = list(heard)
         await listening.execute("SELECT 1")
@@ -70,7 +74,7 @@ async def test_an_entry_before_the_first_statement_is_refused(runtime: Runtime, 
     """SQLAlchemy has not begun then, and the entry would commit alone."""
     with pytest.raises(RuntimeError, match="first statement"):
         async with runtime.db.transaction() as session:
-            await enqueue(session, "probe", b"x", priority=0)
+            await enqueue(session, [ENTRY])
 
     assert await count(database, "queue.pgqueuer") == 0
 

@@ -6,7 +6,41 @@ _WORKER = "tests/worker/test_worker.py::test_"
 _WORKERS = "tests/worker/test_workers.py::test_"
 _FAILURES = "tests/worker/test_failures.py::test_"
 
+_TURNS = "tests/worker/test_turns.py::test_"
+
 MUTANTS = (
+    Mutant(
+        "owners are served by the priorities of their jobs",
+        31,
+        "db/turns.py",
+        "ORDER BY ordinary, CASE WHEN NOT ordinary THEN rank END,",
+        "ORDER BY ordinary, rank,",
+        (f"{_TURNS}owners_take_turns_in_a_single_slot_whatever_their_priorities",),
+    ),
+    Mutant(
+        "the turn an owner had is forgotten",
+        31,
+        "db/turns.py",
+        "served.at NULLS FIRST,",
+        "candidate.owner,",
+        (f"{_TURNS}owners_take_turns_in_a_single_slot_whatever_their_priorities",),
+    ),
+    Mutant(
+        "an entry that waits for its next try keeps back what is less urgent",
+        31,
+        "db/turns.py",
+        "{due} <= {now} AS is_due",
+        "true AS is_due",
+        (f"{_TURNS}what_waits_for_its_next_try_keeps_nothing_back",),
+    ),
+    Mutant(
+        "a user's priority counts across owners",
+        31,
+        "analysis/control.py",
+        "return self.by_administrator and self.priority > 0",
+        "return self.priority > 0",
+        ("tests/api/test_jobs.py::test_only_an_administrators_positive_priority_counts_across_owners",),
+    ),
     Mutant(
         "a run that is over may still write",
         21,
@@ -91,7 +125,7 @@ MUTANTS = (
         "what was picked takes no slot",
         21,
         "worker/dispatch.py",
-        "                self.slots.take(job.id, job.entrypoint)\n",
+        "            self.slots.take(job.id, job.entrypoint)\n",
         "",
         (f"{_WORKER}no_more_entries_are_picked_than_jobs_run",),
     ),

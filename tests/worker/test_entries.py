@@ -8,8 +8,7 @@ import asyncpg
 import pytest
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.domain.models import Job
-from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueManagerId
-from pgqueuer.ports.repository import EntrypointExecutionParameter
+from pgqueuer.domain.types import JobId, QueueEntrypoint
 
 from media_analysis.worker.entries import HeldEntries, entries_held_by
 from tests.conftest import fetch
@@ -36,14 +35,10 @@ def second(driver: AsyncpgDriver) -> HeldEntries:
     return entries_held_by(uuid4(), driver)
 
 
-async def pick(entries: HeldEntries, *, heartbeat_timeout: timedelta = ALIVE) -> list[Job]:
-    return await entries.dequeue(
-        batch_size=1,
-        entrypoints={KIND: EntrypointExecutionParameter(0)},
-        queue_manager_id=QueueManagerId(entries.holder),
-        global_concurrency_limit=None,
-        heartbeat_timeout=heartbeat_timeout,
-    )
+async def pick(entries: HeldEntries, *, heartbeat_timeout: timedelta = ALIVE) -> Job:
+    job = await entries.pick([KIND], heartbeat_timeout=heartbeat_timeout)
+    assert job is not None
+    return job
 
 
 async def entries_of(database: str) -> list[tuple[object, ...]]:
@@ -56,8 +51,8 @@ async def test_an_entry_is_ended_kept_and_put_back_only_by_its_holder(
 ) -> None:
     """The first was taken for dead, and wakes up."""
     await first.enqueue(KIND, b"a job")
-    (job,) = await pick(first)
-    (taken_over,) = await pick(second, heartbeat_timeout=SILENT)
+    job = await pick(first)
+    taken_over = await pick(second, heartbeat_timeout=SILENT)
     lost: list[JobId] = []
     first.on_lost = lost.extend
     held = await entries_of(database)
@@ -67,7 +62,7 @@ async def test_an_entry_is_ended_kept_and_put_back_only_by_its_holder(
     await first.update_heartbeat([job.id])
     after_the_first = await entries_of(database)
     await second.retry_job(taken_over, timedelta(), None)
-    (again,) = await pick(second)
+    again = await pick(second)
     await second.log_jobs([(again, "successful", None)])
 
     assert taken_over.id == job.id
@@ -78,7 +73,7 @@ async def test_an_entry_is_ended_kept_and_put_back_only_by_its_holder(
 
 async def test_an_entry_whose_end_could_not_be_told_stays(first: HeldEntries, database: str) -> None:
     await first.enqueue(KIND, b"a job")
-    (job,) = await pick(first)
+    job = await pick(first)
 
     await first.log_jobs([(job, "exception", None)])
 

@@ -141,17 +141,25 @@ async def test_kinds_that_others_run_are_left_to_them(runtime: Runtime, source: 
     assert statuses(await jobs_of(database)) == {"pending": 1, "failed": 1}
 
 
-async def test_the_most_urgent_job_goes_first(runtime: Runtime, source: MediaFile, database: str) -> None:
-    for priority in (0, 5, 1):
+async def test_owners_take_turns_and_of_each_the_most_urgent_job_goes_first(
+    runtime: Runtime, source: MediaFile, store_file: StoreFile, database: str
+) -> None:
+    of_bob = await store_file(b"a source", owner="bob")
+    for owner, file, priority in (
+        *(("alice", source, priority) for priority in (0, 5, 1)),
+        ("bob", of_bob, -1),
+    ):
         await runtime.control.create(
-            NewJob(owner="alice", name="n", kind="tiny", source_file_ids=[source.id], priority=priority)
+            NewJob(owner=owner, name="n", kind="tiny", source_file_ids=[file.id], priority=priority)
         )
 
     async with running_worker(runtime, database, options()):
         await until_ended(database)
 
-    rows = await fetch(database, "SELECT priority FROM analysis_jobs ORDER BY started_at")
-    assert [row["priority"] for row in rows] == [5, 1, 0]
+    rows = await fetch(database, "SELECT owner, priority FROM analysis_jobs ORDER BY started_at")
+    order = [tuple(row) for row in rows]
+    assert [priority for owner, priority in order if owner == "alice"] == [5, 1, 0]
+    assert order.index(("bob", -1)) <= 1
 
 
 async def test_cancelling_stops_the_decoding_at_once(runtime: Runtime, source: MediaFile, database: str) -> None:

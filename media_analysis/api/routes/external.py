@@ -53,8 +53,9 @@ _RESULT: dict[str, Any] = {
     response_model=ClaimRead,
 )
 async def claim_job(asked: ClaimCreate, services: Serving, caller: Caller) -> ClaimRead | Response:
-    """Claim the most urgent external job that one of these analysers can do; everybody's for administrators.
+    """Claim the next external job that one of these analysers can do; everybody's for administrators.
 
+    Owners take turns, and of each the most urgent job is next.
     The run is the analyser's until `leased_until`, which heartbeats move. After that somebody else may claim the job,
     and everything that names the old fence is refused.
     """

@@ -17,6 +17,7 @@ from media_analysis.api.schemas.jobs import JobExtended, JobList, JobListQuery, 
 from media_analysis.api.schemas.products import JobFileList, JobFilesQuery
 from media_analysis.api.schemas.results import JobResultsQuery, ResultList
 from media_analysis.jobs.service import JobView
+from media_analysis.sessions.models import Role
 
 _PREFIX: Final = f"{API_PATH}/jobs"
 _AWAY = problems(errors.DatabaseUnavailable)
@@ -71,7 +72,8 @@ def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
         caller: Caller,
     ) -> JobRead:
         """Queue an analysis of stored files; its outcome is the files and results of the job it answers with."""
-        wanted = asked.asked(caller.owner)  # type: ignore[attr-defined]  # as above
+        lifts = caller.role is Role.ADMIN
+        wanted = asked.asked(caller.owner, by_administrator=lifts)  # type: ignore[attr-defined]  # as above
         job = await services.control.create(wanted)
         response.headers["Location"] = f"{_PREFIX}/{job.id}"
         return JobRead.from_view(JobView(job, wanted.source_file_ids, job.created_at))

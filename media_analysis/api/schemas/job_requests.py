@@ -19,7 +19,15 @@ from media_analysis.media.options import Options
 
 MOST_SOURCES: Final = 100
 LONGEST_KIND: Final = 40
-Priority = Annotated[int, Field(ge=-100, le=100, description="Higher ones are claimed first")]
+Priority = Annotated[
+    int,
+    Field(
+        ge=-100,
+        le=100,
+        description="Higher ones of an owner are begun first. Owners take turns whatever their priorities; only what "
+        "an administrator asks for with a positive one goes before everybody's",
+    ),
+]
 
 
 class JobCreate(Document):
@@ -35,7 +43,7 @@ class JobCreate(Document):
         True, description="Keep the sources while the job waits, up to the service's limit, whatever their own expiry"
     )
 
-    def asked(self, owner: str) -> NewJob:
+    def asked(self, owner: str, *, by_administrator: bool) -> NewJob:
         """Return the job that this asks for; its parameters are those that were given."""
         given = self.model_dump(mode="json", exclude_unset=True, include={"kind", "parameters"})
         return NewJob(
@@ -45,6 +53,7 @@ class JobCreate(Document):
             source_file_ids=self.source_file_ids,
             parameters=given.get("parameters", {}),
             priority=self.priority,
+            by_administrator=by_administrator,
             lifetime=None if self.ttl_seconds is None else timedelta(seconds=self.ttl_seconds),
             pins=self.pin_sources,
         )

@@ -97,7 +97,8 @@ class JobRead(BaseModel):
     stage: str | None = Field(description="What it is at")
     stage_done: int | None = Field(description="How much of the stage is done, where it can be counted")
     stage_total: int | None
-    priority: int
+    priority: int = Field(description="Among its owner's jobs: higher ones are begun first")
+    lifted: bool = Field(description="Whether its priority counts across owners, as of an administrator's positive one")
     attempts: int = Field(description="How often it was begun since it was last asked for")
     worker: str | None = Field(description="Who runs it, or ran it last")
     retry_at: datetime | None = Field(description="Not tried again before; null where it does not wait for that")
