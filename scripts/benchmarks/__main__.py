@@ -82,15 +82,24 @@ async def run_analyze(options: argparse.Namespace, directory: Path) -> dict[str,
 
 
 async def run_queue(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    print(f"{options.jobs:,} empty jobs, {options.concurrency} at once in each worker")
-    async with stage.open_stage(directory / "a") as opened:
-        return await queue.queue(
-            opened,
-            jobs=options.jobs,
-            children=options.children,
-            concurrency=options.concurrency,
-            rounds=options.rounds,
-        )
+    found: dict[str, Any] = {}
+    if "rates" in options.parts:
+        print(f"{options.jobs:,} empty jobs, {options.concurrency} at once in each worker")
+        async with stage.open_stage(directory / "a") as opened:
+            found |= await queue.queue(
+                opened,
+                jobs=options.jobs,
+                children=options.children,
+                concurrency=options.concurrency,
+                rounds=options.rounds,
+            )
+    if "turns" in options.parts:
+        print(f"single jobs of one owner while {options.waiting:,} of another wait")
+        async with stage.open_stage(directory / "b") as opened:
+            found["turns"] = await queue.turns(
+                opened, waiting=options.waiting, singles=options.singles, concurrency=options.concurrency
+            )
+    return found
 
 
 async def run_archive(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -116,6 +125,18 @@ async def run_crowd(options: argparse.Namespace, directory: Path) -> dict[str, A
     print(f"good clients beside {options.strangers:,} others")
     async with stage.open_stage(directory / "a") as opened:
         return await crowd.crowd(opened, strangers=options.strangers, seconds=options.seconds)
+
+
+def add_queue(benches: Any) -> None:
+    queueing = benches.add_parser("queue", help=queue.__doc__)
+    queueing.add_argument("--jobs", type=int, default=2000)
+    queueing.add_argument("--children", type=int, default=60, help="how many jobs when each starts its child")
+    queueing.add_argument("--concurrency", type=int, default=10)
+    queueing.add_argument(
+        "--waiting", type=int, default=20_000, help="how many jobs of one owner wait before another's"
+    )
+    queueing.add_argument("--singles", type=int, default=10, help="how many of the other owner's, one after another")
+    queueing.add_argument("--parts", nargs="+", choices=["rates", "turns"], default=["rates", "turns"])
 
 
 def parse() -> argparse.Namespace:
@@ -144,10 +165,7 @@ def parse() -> argparse.Namespace:
     recording.add_argument("--tombstones", type=int, default=1_000_000)
     analysing = benches.add_parser("analyze", help=analyze.__doc__)
     analysing.add_argument("--video-seconds", type=int, default=60)
-    queueing = benches.add_parser("queue", help=queue.__doc__)
-    queueing.add_argument("--jobs", type=int, default=2000)
-    queueing.add_argument("--children", type=int, default=60, help="how many jobs when each starts its child")
-    queueing.add_argument("--concurrency", type=int, default=10)
+    add_queue(benches)
     archiving = benches.add_parser("archive", help=archive.__doc__)
     archiving.add_argument("--frame-bytes", type=int, default=150_000_000)
     archiving.add_argument("--json-bytes", type=int, default=50_000_000)

@@ -32,6 +32,7 @@ CLEAR = """
     TRUNCATE job_events, job_sources, queue.pgqueuer, queue.pgqueuer_log;
     DELETE FROM analysis_jobs
 """
+WAITED = "SELECT extract(epoch FROM started_at - created_at) FROM analysis_jobs WHERE id = $1"
 ROOT = Path(__file__).parents[2]
 Fill = Callable[[int], Awaitable[None]]
 
@@ -58,6 +59,34 @@ async def queue(stage: Stage, *, jobs: int, children: int, concurrency: int, rou
     return summary(enqueued, drained) | {"concurrency": concurrency}
 
 
+async def turns(stage: Stage, *, waiting: int, singles: int, concurrency: int) -> dict[str, Any]:
+    """Say how long a job of one owner waits, in seconds, while thousands of another's do, with one worker process."""
+    plug_in(stage.directory / "plugins")
+    sources = [await add_source(stage, number) for number in range(SOURCES)]
+    single = await add_source(stage, SOURCES, owner="owner-1")
+    await fill_product(stage, sources, waiting)
+    await settle(stage.url)
+    waits = []
+    async with workers("product", 1, stage, concurrency) as start:
+        start()
+        for _ in range(singles):
+            await asyncio.sleep(1)
+            asked = NewJob(owner="owner-1", name="bench", kind=EMPTY, source_file_ids=[single])
+            waits.append(await started_after(stage.url, (await stage.runtime.control.create(asked)).id))
+    return {"waiting": waiting, "median_seconds": statistics.median(waits), "longest_seconds": max(waits)}
+
+
+async def started_after(url: str, job_id: UUID) -> float:
+    """Return how long after its creation a job was begun, once it was."""
+    connection = await asyncpg.connect(url)
+    try:
+        while (wait := await connection.fetchval(WAITED, job_id)) is None:  # noqa: ASYNC110 - rows set no Event
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        await connection.close()
+    return float(wait)
+
+
 def summary(enqueued: dict[str, list[float]], drained: dict[str, dict[int, list[float]]]) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "created_per_second": {way: statistics.median(enqueued[way]) for way in ("bare", "product")}
@@ -80,11 +109,11 @@ def plug_in(folder: Path) -> None:
     (metadata / "entry_points.txt").write_text(f"[media_analysis.kinds]\n{EMPTY} = scripts.benchmarks.empty:KIND\n")
 
 
-async def add_source(stage: Stage, number: int) -> UUID:
+async def add_source(stage: Stage, number: int, *, owner: str = OWNER) -> UUID:
     async def content() -> Body:
         yield b"a source"
 
-    asked = Upload(owner=OWNER, category=Category.UPLOADS, filename=f"{number}.bin")
+    asked = Upload(owner=owner, category=Category.UPLOADS, filename=f"{number}.bin")
     return (await stage.runtime.uploads.store_file(asked, content())).id
 
 
