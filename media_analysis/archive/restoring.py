@@ -29,7 +29,7 @@ from media_analysis.files.models import CATEGORY, MediaFile
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Registration
 from media_analysis.jobs.queries import require_job
-from media_analysis.media.sniff import extension_of
+from media_analysis.media.media_types import extension_of
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
 from media_analysis.storage.disk import DiskStore

@@ -35,7 +35,8 @@ from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Place, Registration
 from media_analysis.files.room import Arrival, DiskRoom, RoomMaker
 from media_analysis.files.settlement import Settled, Settlement, mark_settled, mark_staged
-from media_analysis.media.sniff import HEAD_BYTES, extension_of, sniff
+from media_analysis.media.media_types import extension_of, family_of
+from media_analysis.media.sniff import HEAD_BYTES, sniff
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.store import ObjectStore, ObjectWriter
@@ -279,7 +280,7 @@ class UploadService:
 
     def _require_accepted(self, category: Category, media_type: str) -> None:
         accepted = self.limits.accepted.get(category, ())
-        family = media_type.partition("/")[0] + "/*"
+        family = f"{family_of(media_type)}/*"
         if accepted and not {media_type, family, "*/*"} & set(accepted):
             raise MediaTypeNotAccepted(media_type, category=category.value, accepted=accepted)
 

@@ -12,25 +12,26 @@ from typing import IO, Final
 from PIL import Image, ImageFile
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.media_types import family_of, title_of
 from media_analysis.media.options import Limits
 from media_analysis.media.reading import open_unwaiting
+from media_analysis.media.signatures import type_of_head
+from media_analysis.media.sniff import HEAD_BYTES
 
 MAX_WHOLE_BYTES: Final = 256 * 2**20
 """Of formats that Pillow reads into memory at once."""
 _READ_WHOLE: Final = frozenset({"WEBP", "AVIF"})
-_HEAD_BYTES: Final = 512
-_PREFIXES: Final = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"),
-)
-_BMP_HEADERS: Final = frozenset({12, 40, 52, 56, 64, 108, 124})
-"""Lengths of the second header; two letters alone would make a BMP of any text that begins so."""
+_FORMATS: Final = {
+    "image/bmp": "BMP",
+    "image/gif": "GIF",
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/tiff": "TIFF",
+    "image/webp": "WEBP",
+    "image/x-adobe-dng": "TIFF",
+}
+"""Pillow's names of what is read here."""
+_READ_HERE: Final = "JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP are"
 _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _HEIF_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2"})
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
@@ -42,19 +43,23 @@ def image_format(path: Path) -> str | None:
     """Return Pillow's name of the format a file's first bytes announce, None for what is no image.
 
     Raises:
-        UnsupportedMedia: it is HEIC.
+        UnsupportedMedia: it is an image that nothing here reads, such as HEIC.
 
     """
     with open_unwaiting(path) as file:
-        head = file.read(_HEAD_BYTES)
-    for prefix, name in _PREFIXES:
-        if head.startswith(prefix):
-            return name
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
-        return "BMP"
-    return _by_brands(head) if head[4:8] == b"ftyp" else None
+        head = file.read(HEAD_BYTES)
+    if head[4:8] == b"ftyp":
+        return _by_brands(head)
+    media_type = type_of_head(head)
+    if media_type is None or family_of(media_type) != "image":
+        return None
+    if media_type not in _FORMATS:
+        raise _unread(title_of(media_type))
+    return _FORMATS[media_type]
+
+
+def _unread(title: str) -> UnsupportedMedia:
+    return UnsupportedMedia(f"{title} is not read here; {_READ_HERE}")
 
 
 @contextmanager
@@ -124,7 +129,9 @@ def _by_brands(head: bytes) -> str | None:
     if major in _AVIF_BRANDS or (major in _HEIF_BRANDS and brands & _AVIF_BRANDS):
         return "AVIF"
     if major in _HEIC_BRANDS | _HEIF_BRANDS:
-        raise UnsupportedMedia("HEIC is not read here; JPEG, PNG, WebP and AVIF are")
+        raise _unread("HEIC")
+    if major == b"crx ":
+        raise _unread(title_of("image/x-canon-cr3"))
     return None
 
 

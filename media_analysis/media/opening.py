@@ -13,6 +13,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.media_types import is_read, title_of
 from media_analysis.media.options import Limits
 from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.sniff import HEAD_BYTES, sniff
@@ -23,27 +24,6 @@ SELF_CONTAINED: Final = (
     "wav,w64,mp3,aac,flac,aiff,au,caf,ac3,eac3,amr,wv,ape"
 )
 """Demuxers that follow no reference; playlists, sequences, devices and scripts are none of them."""
-READABLE_TYPES: Final = frozenset(
-    {
-        "audio/aac",
-        "audio/flac",
-        "audio/mp4",
-        "audio/mpeg",
-        "audio/ogg",
-        "audio/wav",
-        "audio/x-aiff",
-        "video/mp2t",
-        "video/mp4",
-        "video/mpeg",
-        "video/quicktime",
-        "video/webm",
-        "video/x-flv",
-        "video/x-matroska",
-        "video/x-ms-asf",
-        "video/x-msvideo",
-    }
-)
-"""What `sniff` says of files that these demuxers read, unless they are broken."""
 _UNREADABLE: Final = (
     av.error.DecoderNotFoundError,
     av.error.DemuxerNotFoundError,
@@ -159,6 +139,6 @@ def _allow(what: str, found: float, allowed: float) -> None:
 def _refuse(error: av.FFmpegError, path: Path) -> NoReturn:
     with open_unwaiting(path) as file:
         begins_like = sniff(file.read(HEAD_BYTES), declared=None)
-    if isinstance(error, av.error.ArgumentError) or begins_like not in READABLE_TYPES:
-        raise UnsupportedMedia(f"{begins_like} is not among the formats read here") from error
-    raise CorruptMedia(f"it begins like {begins_like}, but cannot be read") from error
+    if isinstance(error, av.error.ArgumentError) or not is_read(begins_like):
+        raise UnsupportedMedia(f"{title_of(begins_like)} is not among the formats read here") from error
+    raise CorruptMedia(f"it begins like {title_of(begins_like)}, but cannot be read") from error

@@ -11,11 +11,12 @@ from media_analysis.errors.media import CorruptMedia, UnsupportedMedia
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import ImageFacts, MediaKind, ProbeDocument
 from media_analysis.media.images import format_name, frame_count, image_format, open_image
-from media_analysis.media.opening import READABLE_TYPES, duration_of, open_media
+from media_analysis.media.media_types import type_of_container
+from media_analysis.media.opening import duration_of, open_media
 from media_analysis.media.options import Limits
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.reading import open_unwaiting
-from media_analysis.media.sniff import HEAD_BYTES, UNKNOWN, sniff
+from media_analysis.media.sniff import HEAD_BYTES, sniff
 from media_analysis.media.streams import (
     best_audio,
     best_video,
@@ -29,19 +30,8 @@ from media_analysis.media.text import clean_metadata, finite
 from media_analysis.media.timing import glance, measure
 from media_analysis.media.wholeness import is_truncated
 
-_FAMILY: Final = {"video/quicktime": "mov", "audio/mp4": "m4a", "video/webm": "webm"}
+_FAMILY: Final = {"video/quicktime": "mov", "audio/mp4": "m4a", "video/webm": "webm", "audio/webm": "webm"}
 """Of formats that share a demuxer, by media type."""
-_TYPES: Final = {
-    "aac": "audio/aac",
-    "flv": "video/x-flv",
-    "h264": "video/h264",
-    "hevc": "video/h265",
-    "mp3": "audio/mpeg",
-    "mpeg": "video/mpeg",
-    "mpegts": "video/mp2t",
-    "mpegvideo": "video/mpeg",
-}
-"""By demuxer, where the first bytes alone do not tell."""
 
 
 def probe(path: Path, limits: Limits) -> ProbeDocument:
@@ -82,7 +72,7 @@ def _describe(container: InputContainer, path: Path) -> dict[str, Any]:
     pictures = {} if video is None else describe_video(video, glance(container, video))
     return {
         **pictures,
-        **_kind_of_container(container, path),
+        **_kind_of_container(container, path, moves=video is not None),
         "kind": MediaKind.AUDIO if video is None else MediaKind.VIDEO,
         "audio": None if audio is None else describe_audio(audio),
         "duration_seconds": finite(duration_of(container)),
@@ -110,12 +100,11 @@ def _measure(container: InputContainer, limits: Limits, *, frames: int | None) -
     }
 
 
-def _kind_of_container(container: InputContainer, path: Path) -> dict[str, str]:
+def _kind_of_container(container: InputContainer, path: Path, *, moves: bool) -> dict[str, str]:
     with open_unwaiting(path) as file:
-        media_type = sniff(file.read(HEAD_BYTES), declared=None)
+        begins_like = sniff(file.read(HEAD_BYTES), declared=None)
     demuxer = container.format.name.split(",")[0]
-    if media_type not in READABLE_TYPES:
-        media_type = _TYPES.get(demuxer, UNKNOWN)
+    media_type = type_of_container(demuxer, begins_like, moves=moves)
     usual = "mp4" if demuxer == "mov" else demuxer
     return {"format": _FAMILY.get(media_type, usual), "media_type": media_type}
 

@@ -5,57 +5,13 @@ from typing import Final
 
 import puremagic
 
+from media_analysis.media.media_types import UNKNOWN
+from media_analysis.media.signatures import type_of_head
+
 HEAD_BYTES: Final = 4096
 """How much of a file's beginning is looked at."""
-UNKNOWN: Final = "application/octet-stream"
 _SURE: Final = 0.5
 """puremagic's confidence for signatures of at least five bytes; below it guesses among namesakes."""
-_SHORT_SIGNATURES: Final = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x1f\x8b\x08", "application/gzip"),
-    (b"\x28\xb5\x2f\xfd", "application/zstd"),
-    (b"%PDF-", "application/pdf"),
-    (b"ID3", "audio/mpeg"),
-    (b"OggS", "audio/ogg"),
-    (b"PK\x03\x04", "application/zip"),
-    (b"fLaC", "audio/flac"),
-)
-
-_EXTENSIONS: Final = {
-    "application/gzip": "gz",
-    "application/json": "json",
-    "application/pdf": "pdf",
-    "application/zip": "zip",
-    "application/zstd": "zst",
-    "audio/flac": "flac",
-    "audio/mp4": "m4a",
-    "audio/mpeg": "mp3",
-    "audio/ogg": "ogg",
-    "audio/wav": "wav",
-    "image/avif": "avif",
-    "image/bmp": "bmp",
-    "image/gif": "gif",
-    "image/heic": "heic",
-    "image/jpeg": "jpg",
-    "image/png": "png",
-    "image/tiff": "tiff",
-    "image/webp": "webp",
-    "text/plain": "txt",
-    "video/mp2t": "ts",
-    "video/mp4": "mp4",
-    "video/mpeg": "mpg",
-    "video/quicktime": "mov",
-    "video/webm": "webm",
-    "video/x-matroska": "mkv",
-    "video/x-msvideo": "avi",
-}
-_TYPES: Final = {extension: media_type for media_type, extension in _EXTENSIONS.items()} | {
-    "jpeg": "image/jpeg",
-    "m4v": "video/mp4",
-    "mpeg": "video/mpeg",
-    "opus": "audio/ogg",
-    "tif": "image/tiff",
-}
 _SYNONYMS: Final = {
     "application/x-gzip": "application/gzip",
     "audio/mp3": "audio/mpeg",
@@ -67,22 +23,11 @@ _SYNONYMS: Final = {
     "video/avi": "video/x-msvideo",
     "video/x-m4v": "video/mp4",
 }
-_FTYP_BRANDS: Final = {
-    b"M4A ": "audio/mp4",
-    b"M4B ": "audio/mp4",
-    b"avif": "image/avif",
-    b"avis": "image/avif",
-    b"heic": "image/heic",
-    b"heix": "image/heic",
-    b"mif1": "image/heic",
-    b"qt  ": "video/quicktime",
-}
-"""ISO/IEC 14496-12 section 4.3: the major brand of an ISO base media file."""
 
 
 def sniff(head: bytes, *, declared: str | None) -> str:
     """Return the media type of a file that begins with `head`; `declared` only tells kinds of text apart."""
-    known = _by_container(head) or _by_magic(head)
+    known = type_of_head(head) or _by_magic(head)
     if known is not None:
         return _SYNONYMS.get(known, known)
     if not _is_text(head):
@@ -92,32 +37,9 @@ def sniff(head: bytes, *, declared: str | None) -> str:
     return "application/json" if _is_json(head) else "text/plain"
 
 
-def extension_of(media_type: str) -> str:
-    """Return a file extension without dot that is safe on every disk, `bin` where none is known."""
-    return _EXTENSIONS.get(media_type, "bin")
-
-
-def type_of_extension(extension: str) -> str:
-    """Return the media type files so named usually have; who must know reads the file instead."""
-    return _TYPES.get(extension.lower(), UNKNOWN)
-
-
-def _by_container(head: bytes) -> str | None:
-    if head[4:8] == b"ftyp":
-        return _FTYP_BRANDS.get(head[8:12], "video/mp4")
-    if head[:4] == b"\x1aE\xdf\xa3":
-        return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
-    if head[:4] == b"RIFF":
-        return {b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav", b"WEBP": "image/webp"}.get(head[8:12])
-    return None
-
-
 def _by_magic(head: bytes) -> str | None:
     if not head:
         return None
-    for signature, media_type in _SHORT_SIGNATURES:
-        if head.startswith(signature):
-            return media_type
     try:
         matches = puremagic.magic_string(head)
     except (puremagic.PureError, ValueError):

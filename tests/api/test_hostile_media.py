@@ -131,5 +131,5 @@ async def test_heic_is_refused_with_a_sentence_that_says_what_to_do(client: Clie
     assert (job["status"], job["attempts"]) == ("failed", 1)
     assert job["error"] == {
         "code": "unsupported_media",
-        "detail": "HEIC is not read here; JPEG, PNG, WebP and AVIF are",
+        "detail": "HEIC is not read here; JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP are",
     }

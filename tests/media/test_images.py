@@ -101,7 +101,7 @@ def test_a_frame_that_is_not_there_is_corrupt() -> None:
 
 
 def test_heic_is_refused_with_a_sentence_that_says_what_to_do() -> None:
-    with pytest.raises(UnsupportedMedia, match="HEIC is not read here; JPEG, PNG, WebP and AVIF are"):
+    with pytest.raises(UnsupportedMedia, match="HEIC is not read here; JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP are"):
         facts(stills.heic())
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media_analysis.media.sniff import HEAD_BYTES, UNKNOWN, extension_of, sniff
+from media_analysis.media.media_types import UNKNOWN, extension_of
+from media_analysis.media.sniff import HEAD_BYTES, sniff
 
 ZEROS = bytes(64)
 SAMPLES = {

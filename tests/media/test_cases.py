@@ -1,0 +1,127 @@
+"""Small files that were told wrongly once: what each is, by `ffprobe -show_format`, `exiftool` and `file`."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media_analysis.errors.media import UnsupportedMedia
+from media_analysis.media.media_types import extension_of, family_of, is_read, type_of_extension
+from media_analysis.media.options import Limits
+from media_analysis.media.probe import probe
+from media_analysis.media.sniff import HEAD_BYTES, sniff
+from tests.media.encoding import Film, Pictures, Sound, write_film
+
+CASES = Path(__file__).parent / "cases"
+STARTS = [path.read_bytes()[:40] for path in sorted(CASES.iterdir())]
+TYPES = {
+    "aac": "audio/aac",
+    "ac3": "audio/ac3",
+    "amr": "audio/amr",
+    "au": "audio/basic",
+    "avif": "image/avif",
+    "bmp": "image/bmp",
+    "caf": "audio/x-caf",
+    "dng": "image/x-adobe-dng",
+    "dv": "video/dv",
+    "flv": "video/x-flv",
+    "gif": "image/gif",
+    "ivf": "video/x-ivf",
+    "jpg": "image/jpeg",
+    "m2ts": "video/mp2t",
+    "mka": "audio/x-matroska",
+    "mkv": "video/x-matroska",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+    "mpg": "video/mpeg",
+    "nut": "video/x-nut",
+    "png": "image/png",
+    "tif": "image/tiff",
+    "ts": "video/mp2t",
+    "vob": "video/mpeg",
+    "w64": "audio/x-w64",
+    "webm": "video/webm",
+    "webp": "image/webp",
+    "wma": "audio/x-ms-wma",
+    "wmv": "video/x-ms-wmv",
+    "wv": "audio/x-wavpack",
+}
+"""By what the files are called."""
+FAMILIES = {
+    "aac.mp4": ("audio/mp4", Film(sound=Sound(), options={"movflags": "faststart"})),
+    "aac.mov": ("audio/mp4", Film(sound=Sound(), options={"movflags": "faststart"})),
+    "film.m4a": ("video/mp4", Film(pictures=Pictures(), container="mp4", options={"movflags": "faststart"})),
+    "opus.mkv": ("audio/x-matroska", Film(sound=Sound(codec="libopus"))),
+    "film.mka": ("video/x-matroska", Film(pictures=Pictures(), container="matroska")),
+    "opus.webm": ("audio/webm", Film(sound=Sound(codec="libopus"))),
+    "aac.flv": ("audio/x-flv", Film(sound=Sound(rate=44_100))),
+    "film.flv": ("video/x-flv", Film(pictures=Pictures())),
+    "mp3.asf": ("audio/x-ms-wma", Film(sound=Sound(codec="libmp3lame"))),
+    "film.asf": ("video/x-ms-wmv", Film(pictures=Pictures(codec="msmpeg4"))),
+    "vp8.ogg": ("video/ogg", Film(pictures=Pictures(codec="libvpx"), container="ogg")),
+    "opus.ogg": ("audio/ogg", Film(sound=Sound(codec="libopus"))),
+    "sound.aiff": ("audio/x-aiff", Film(sound=Sound(codec="pcm_s16be"))),
+    "sound.eac3": ("audio/eac3", Film(sound=Sound(codec="eac3"))),
+    "sound.mp2": ("audio/mpeg", Film(sound=Sound(codec="mp2"))),
+    "film.mxf": ("application/mxf", Film(pictures=Pictures(codec="mpeg2video"))),
+    "film.m2v": ("video/mpeg", Film(pictures=Pictures(codec="mpeg2video"), container="mpeg2video")),
+    "film.h264": ("video/h264", Film(pictures=Pictures(), container="h264")),
+    "film.h265": ("video/h265", Film(pictures=Pictures(codec="libx265"), container="hevc")),
+    "film.rm": ("application/vnd.rn-realmedia", Film(pictures=Pictures(codec="rv10", width=176, height=144))),
+}
+"""What containers are called by what they hold, whatever their files are called."""
+UNREAD = {
+    "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(64),
+    "Canon raw (CR2)": b"II*\0\x10\0\0\0CR\x02\0" + bytes(64),
+    "Canon raw (CR3)": b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom" + bytes(64),
+    "Fujifilm raw": b"FUJIFILMCCD-RAW 0201" + bytes(64),
+    "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(64),
+    "Photoshop": b"8BPS\0\x01" + bytes(64),
+    "OpenEXR": b"v/1\x01" + bytes(64),
+}
+
+
+def head_of(path: Path) -> bytes:
+    return path.read_bytes()[:HEAD_BYTES]
+
+
+@pytest.mark.parametrize("path", sorted(CASES.iterdir()), ids=lambda path: path.name)
+def test_an_upload_is_of_the_type_that_its_content_is(path: Path) -> None:
+    expected = TYPES[path.suffix[1:]]
+
+    found = sniff(head_of(path), declared=None)
+
+    assert found == expected
+    assert type_of_extension(path.suffix[1:]) == expected
+    assert extension_of(found) != "bin"
+    assert family_of(found) in {"audio", "image", "video"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_upload_and_probe_call_a_container_by_what_it_holds(name: str, tmp_path: Path) -> None:
+    expected, made = FAMILIES[name]
+
+    path = write_film(tmp_path / name, made)
+
+    told = probe(path, Limits())
+    assert (sniff(head_of(path), declared=None), told.media_type) == (expected, expected)
+    assert is_read(expected)
+    assert family_of(expected) == told.kind.value
+
+
+@pytest.mark.parametrize("title", UNREAD)
+def test_what_is_not_read_is_refused_by_its_name(title: str, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(UNREAD[title])
+
+    with pytest.raises(UnsupportedMedia, match=re.escape(f"{title} is not read here")):
+        probe(path, Limits())
+    assert family_of(sniff(UNREAD[title], declared=None)) == "image"
+
+
+@given(head=st.binary(max_size=600), start=st.sampled_from([content[:40] for content in UNREAD.values()] + STARTS))
+def test_no_beginning_is_too_odd_to_be_looked_at(head: bytes, start: bytes) -> None:
+    assert "/" in sniff(start + head, declared=None)
+    assert "/" in sniff(start[: len(head) % 40], declared=None)
