@@ -11,6 +11,13 @@ MAX_BOXES: Final = 100_000
 """Top-level boxes of an MP4 that are looked at; a fragmented one has two for each fragment."""
 _BOX: Final = struct.Struct(">I4sQ")
 _HEADER_BYTES: Final = 8
+_INDICES: Final = frozenset({b"moov", b"meta"})
+"""Boxes that tell where pictures and sound lie: without one, nothing is whole."""
+_FILE_BOXES: Final = _INDICES | {
+    *(b"ftyp", b"styp", b"moof", b"mdat", b"mfra", b"sidx", b"ssix", b"prft", b"emsg", b"imda", b"uuid"),
+    *(b"free", b"skip", b"wide", b"pdin", b"udta", b"pnot", b"PICT", b"idat"),
+}
+"""What may stand on its own in a file; anything else that does not fit is no box."""
 _SEGMENT: Final = b"\x18\x53\x80\x67"
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _UNSAID: Final = (0, 0xFFFF_FFFF)
@@ -35,19 +42,25 @@ def is_truncated(path: Path) -> bool | None:
 
 
 def _boxes_pass(file: IO[bytes], size: int) -> bool | None:
-    """Source: ISO/IEC 14496-12, section 4.2."""
-    position = 0
+    """Whether a box passes the end of the file; what follows the last box of a whole movie is none.
+
+    Source: ISO/IEC 14496-12, section 4.2 and annex on file-level boxes.
+    """
+    position, has_index = 0, False
     for _ in range(MAX_BOXES):
         if position == size:
             return False
         file.seek(position)
         header = file.read(_BOX.size)
         if len(header) < _HEADER_BYTES:
-            return True
-        length, _, extended = _BOX.unpack(header.ljust(_BOX.size, b"\0"))
+            return not has_index
+        length, kind, extended = _BOX.unpack(header.ljust(_BOX.size, b"\0"))
         if length == 0:
             return False
-        position += extended if length == 1 else max(length, _HEADER_BYTES)
+        position += max(extended, _BOX.size) if length == 1 else max(length, _HEADER_BYTES)
+        if position > size:
+            return kind in _FILE_BOXES or not has_index
+        has_index |= kind in _INDICES
     return None
 
 

@@ -12,6 +12,7 @@ from media_analysis.media.media_types import extension_of, family_of, is_read, t
 from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
 from media_analysis.media.sniff import HEAD_BYTES, sniff
+from media_analysis.media.wholeness import is_truncated
 from tests.media.encoding import Film, Pictures, Sound, write_film
 
 CASES = Path(__file__).parent / "cases"
@@ -109,6 +110,21 @@ def test_upload_and_probe_call_a_container_by_what_it_holds(name: str, tmp_path:
     assert (sniff(head_of(path), declared=None), told.media_type) == (expected, expected)
     assert is_read(expected)
     assert family_of(expected) == told.kind.value
+
+
+@pytest.mark.parametrize("name", ["trailing4.mp4", "trailing_nl.mp4", "fmp4_epoch.mp4"])
+def test_bytes_behind_the_last_box_are_no_truncation_and_missing_ones_are(name: str, tmp_path: Path) -> None:
+    whole, path = (CASES / name).read_bytes(), tmp_path / name
+    told = {0: probe(CASES / name, Limits()).truncated}
+
+    for share in (0.5, 0.9):
+        path.write_bytes(whole[: int(len(whole) * share)])
+        told[share] = is_truncated(path)
+    for behind in (b"\n" * 3, b"\0" * 7, b"a line of words, longer than a header\n", bytes(range(64, 128))):
+        path.write_bytes(whole + behind)
+        told[len(behind)] = is_truncated(path)
+
+    assert told == {0: False, 0.5: True, 0.9: True, 3: False, 7: False, 38: False, 64: False}
 
 
 @pytest.mark.parametrize("title", UNREAD)
