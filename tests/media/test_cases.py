@@ -115,7 +115,7 @@ def test_upload_and_probe_call_a_container_by_what_it_holds(name: str, tmp_path:
 @pytest.mark.parametrize("name", ["trailing4.mp4", "trailing_nl.mp4", "fmp4_epoch.mp4"])
 def test_bytes_behind_the_last_box_are_no_truncation_and_missing_ones_are(name: str, tmp_path: Path) -> None:
     whole, path = (CASES / name).read_bytes(), tmp_path / name
-    told = {0: probe(CASES / name, Limits()).truncated}
+    told: dict[float, bool | None] = {0: probe(CASES / name, Limits()).truncated}
 
     for share in (0.5, 0.9):
         path.write_bytes(whole[: int(len(whole) * share)])
