@@ -8,20 +8,23 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 from rich.console import Console
+from rich.segment import Segment
 from rich.text import Text
 
+from media_analysis.characters import escape_controls
 from media_analysis.units import format_instant
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from pydantic import BaseModel
+    from rich.console import ConsoleOptions, RenderableType
 
     from media_analysis.settings import LoadedSettings
     from media_analysis.telemetry.logs import Format
@@ -36,8 +39,18 @@ TERMINATED: Final = 128 + signal.SIGTERM
 ENDING_SECONDS: Final = 60.0
 """How long a command may take to let go of everything once a signal asked it to end."""
 
-out = Console()
-err = Console(stderr=True, highlight=False)
+
+class Terminal(Console):
+    """Shows what clients, files and programs say without being steered by it, whichever command prints it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Return the segments of a renderable; only those that rich itself makes controls of are controls."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else escape_controls(text, keep="\n"), style, control)
+
+
+out = Terminal()
+err = Terminal(stderr=True, highlight=False)
 
 DataDir = Annotated[
     Path | None,

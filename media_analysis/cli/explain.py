@@ -11,6 +11,7 @@ from uuid import UUID
 import typer
 from rich.text import Text
 
+from media_analysis.characters import escape_controls
 from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import file_id, id_argument, job_id
@@ -221,7 +222,13 @@ def _print_timeline(moments: Sequence[Moment]) -> None:
     table.add_column(no_wrap=True)
     for number, (at, event, actor, why) in enumerate(rows):
         mark = "└" if number == len(rows) - 1 else "├" if number else "┌"
-        table.add_row(Text(mark, "dim"), Text(at, "dim"), Text(event, "bold"), Text(actor), Text(why))
+        table.add_row(
+            Text(mark, "dim"),
+            Text(at, "dim"),
+            Text(event, "bold"),
+            Text(escape_controls(actor)),
+            Text(escape_controls(why)),
+        )
     out.print(table)
 
 
@@ -239,4 +246,4 @@ def _instant(instant: datetime | None) -> str:
 
 
 def _say(sentence: str) -> None:
-    out.print(Text(sentence), soft_wrap=True)
+    out.print(Text(escape_controls(sentence)), soft_wrap=True)

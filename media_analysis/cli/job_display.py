@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from rich.console import Console
 from rich.text import Text
 
+from media_analysis.characters import escape_controls
 from media_analysis.cli.console import out
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class JobDisplay:
         self._bar: Progress | None = None
         if console.is_terminal:
             columns = (
-                TextColumn("{task.description:<12}"),
+                TextColumn("{task.description:<12}", markup=False),
                 BarColumn(bar_width=None),
                 TaskProgressColumn(),
                 TextColumn("{task.fields[count]}"),
@@ -53,13 +54,18 @@ class JobDisplay:
             self.status = said.get("status")
         if kind == "progress" and self._bar is not None:
             self._bar.update(
-                self._task, completed=said["progress"], description=said["stage"] or "", count=_count(said)
+                self._task,
+                completed=said["progress"],
+                description=escape_controls(said["stage"] or ""),
+                count=_count(said),
             )
             return
         if self._bar is not None and self.status == "completed":
             self._bar.update(self._task, completed=1.0)
         style = STYLES.get(self.status or "", "") if kind == "status" else ""
-        self._console.print(Text.assemble((f"{at:%H:%M:%S} ", "dim"), (sentence_of(kind, said), style)), soft_wrap=True)
+        self._console.print(
+            Text.assemble((f"{at:%H:%M:%S} ", "dim"), (escape_controls(sentence_of(kind, said)), style)), soft_wrap=True
+        )
 
 
 def sentence_of(kind: str, said: Mapping[str, Any]) -> str:

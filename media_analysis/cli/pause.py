@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from media_analysis.characters import escape_controls
 from media_analysis.cli.console import (
     AsAnswered,
     ConfigFile,
@@ -120,7 +121,9 @@ def _ask(standing: Sequence[Pause]) -> int | None:
     if not standing:
         return None
     for pause in standing:
-        err.print(f"{_where(pause)}: {pause.reason} ({pause.files} files)", soft_wrap=True, markup=False)
+        err.print(
+            f"{_where(pause)}: {escape_controls(pause.reason)} ({pause.files} files)", soft_wrap=True, markup=False
+        )
     typed: int = typer.prompt("How many files may go? Type the number to confirm", type=int, err=True)
     return typed
 

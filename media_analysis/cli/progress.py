@@ -25,7 +25,7 @@ def counting_bar() -> Progress:
     """Return a bar that counts things, to be shown in a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=err)
 
 
@@ -69,4 +69,4 @@ def _bytes_bar() -> Progress:
     )
 
     amounts = (DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeElapsedColumn())
-    return Progress(TextColumn("{task.description}"), BarColumn(), *amounts, console=err)
+    return Progress(TextColumn("{task.description}", markup=False), BarColumn(), *amounts, console=err)

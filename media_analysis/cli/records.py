@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from media_analysis.characters import escape_controls
 from media_analysis.cli.console import AsJson, ConfigFile, DataDir, load, out, run, say
 from media_analysis.cli.grammar import INSTANT, parse_instant
 from media_analysis.cli.services import with_services
@@ -100,7 +101,7 @@ def export(
     async def work(runtime: Runtime) -> None:
         exporting = ExportService(runtime.db)
         async for page in exporting.pages(Exportable(kind), *await exporting.range(*bounds)):
-            sys.stdout.writelines(f"{json.dumps(document, ensure_ascii=False)}\n" for document in page)
+            sys.stdout.writelines(f"{escape_controls(json.dumps(document, ensure_ascii=False))}\n" for document in page)
         sys.stdout.flush()
 
     run(with_services(load(config, data_dir).settings, work))

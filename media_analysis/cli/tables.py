@@ -9,6 +9,7 @@ from uuid import UUID
 
 from rich.text import Text
 
+from media_analysis.characters import escape_controls
 from media_analysis.cli.console import out, say
 from media_analysis.units import format_instant, round_size
 
@@ -77,7 +78,7 @@ def _short(cell: Cell) -> str:
         case UUID():
             return short_id(cell)
         case Folder(name):
-            return (name or "")[:_INSTANT_DIGITS]
+            return escape_controls(name or "")[:_INSTANT_DIGITS]
         case _:
             return _written(cell)
 
@@ -89,11 +90,11 @@ def _written(cell: Cell) -> str:
         case Size(size_bytes):
             return round_size(size_bytes)
         case Folder(name):
-            return name or ""
+            return escape_controls(name or "")
         case datetime():
             return format_instant(cell)
         case _:
-            return str(cell)
+            return escape_controls(str(cell))
 
 
 def _table(header: Sequence[str], texts: Sequence[Sequence[str]], rows: Sequence[Sequence[Cell]], *, gap: int) -> Table:

@@ -11,12 +11,14 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from media_analysis.characters import escape_controls
 from media_analysis.telemetry.log_file import open_log_file
 
 Format = Literal["json", "console"]
 _SECRET_VALUES: Final = re.compile(r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+(?=@)")
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "password", "secret", "set-cookie", "token"})
 _MASK: Final = "***"
+_TRACEBACKS: Final = frozenset({"exception", "stack"})
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -42,6 +44,33 @@ def _masked(value: object) -> object:
             return _masked(repr(value))
         case _:
             return _masked(str(value))
+
+
+class _Literal:
+    """A text that the renderer writes as a Python literal, whatever it thinks of quotes."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return repr(self._text)
+
+
+def escape_steering(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape what could forge a line, or steer the terminal that shows it, wherever it stands in an event.
+
+    Tracebacks keep their lines, which are indented and so never look like events.
+    """
+    return {name: _harmless(name, value) for name, value in event.items()}
+
+
+def _harmless(name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value  # written as a literal
+    if name in _TRACEBACKS:
+        return escape_controls(value, keep="\n").replace("\n", "\n    ")
+    escaped = escape_controls(value)
+    return value if escaped == value else escaped if name == "event" else _Literal(value)
 
 
 def configure_logging(*, style: Format, level: str, file: Path | None = None, file_style: Format = "json") -> None:
@@ -81,6 +110,7 @@ def _formatter(style: Format, shared: Sequence[Processor], *, colors: bool) -> l
         [
             structlog.processors.format_exc_info,
             mask_secrets,
+            escape_steering,
             structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback),
         ]
         if style == "console"

@@ -3,8 +3,17 @@
 from tests.mutants.mutant import Mutant
 
 LEAVING = "tests/api/test_leaving.py::test_a_client_that_leaves"
+HOSTILE = "tests/cli/test_tables.py::test_a_sentence_steers_no_terminal_and_json_says_what_was_said"
 OWN_SHARE = "tests/api/test_quota.py::test_a_user_is_told"
 MUTANTS = (
+    Mutant(
+        "what clients say steers the operator's terminal",
+        22,
+        "cli/console.py",
+        'text if control else escape_controls(text, keep="\\n")',
+        "text",
+        (HOSTILE,),
+    ),
     Mutant(
         "whoever finds no room is told what others have",
         22,

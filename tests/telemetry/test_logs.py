@@ -99,6 +99,25 @@ def test_every_line_is_json_with_level_time_and_the_request(capsys: pytest.Captu
     assert lines[0]["name"] == 'odd "name"\n\u2028'
 
 
+FORGED = "a\r\n2026-01-01 [info] forged\x1b[2J\x9b2J\u2028\u202eb\x7f"
+
+
+def test_what_clients_say_forges_no_line_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(style="console", level="INFO")
+
+    structlog.get_logger().info("request.ended", path=FORGED, bare="/\x1b[2J", about={"names": [FORGED]})
+    logging.getLogger("library").warning("cannot read %s", FORGED)
+    structlog.get_logger().error("request.crashed", exc_info=ValueError(FORGED))
+    lines = capsys.readouterr().err.split("\n")
+
+    assert [line for line in lines if line.startswith("2026-01-01")] == []
+    assert {character for line in lines for character in line if not character.isprintable()} == set()
+    assert lines[0].count(r"forged\x1b[2J\x9b2J\u2028\u202eb\x7f") == 2
+    assert r"bare='/\x1b[2J'" in lines[0]
+    assert r"a\u000d\u000a2026-01-01 [info] forged\u001b" in lines[1]
+    assert sum("forged" in line for line in lines) == 3
+
+
 def test_less_severe_events_than_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(style="json", level="WARNING")
 
