@@ -113,7 +113,9 @@ def _probe_image(path: Path, limits: Limits) -> ProbeDocument:
     with open_image(path, limits) as image:
         exif = exif_of(image)
         turn = Orientation.of_exif(None if exif is None else exif.get(ExifTags.Base.Orientation))
-        width, height = (image.height, image.width) if turn.sideways else image.size
+        # Pillow has changed the sides of a TIFF already, and turns it when it is decoded.
+        is_lying = turn.sideways and format_name(image) != "tiff"
+        width, height = (image.height, image.width) if is_lying else image.size
         frames = frame_count(image)
         return ProbeDocument(
             kind=MediaKind.IMAGE,

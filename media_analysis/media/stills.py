@@ -18,8 +18,9 @@ MAX_ANIMATED_PIXELS: Final = 2**36
 """Of all frames of an animation, which take minutes to decode; frames may be tiny in a file."""
 _ANIMATED: Final = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 """Formats whose frames follow each other in time; the pages of a TIFF do not."""
+_TOO_SHORT_MILLISECONDS: Final = 10
 _UNSAID_MILLISECONDS: Final = 100
-"""What browsers make of a frame that is shown for no time."""
+"""What browsers make of a frame that is shown for no time, or for so short a one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +96,5 @@ def _milliseconds(image: Image.Image, frames: int, limits: Limits) -> Iterator[f
             load_frame(image, limits, frame=number)
         except CorruptMedia:
             return
-        yield float(image.info.get("duration") or _UNSAID_MILLISECONDS)
+        told = float(image.info.get("duration") or 0)
+        yield told if told > _TOO_SHORT_MILLISECONDS else _UNSAID_MILLISECONDS

@@ -114,7 +114,7 @@ def describe_video(stream: VideoStream, seen: Glance) -> Mapping[str, Any]:
         "bit_depth": None
         if pixel_format is None
         else max((part.bits for part in pixel_format.components), default=None),
-        "frame_rate": _frame_rate(stream, varies=seen.varies),
+        "frame_rate": _frame_rate(stream, seen),
         "variable_frame_rate": seen.varies,
         "frames": stream.frames or None,
         "interlaced": None if seen.first is None else seen.first.interlaced_frame,
@@ -154,8 +154,10 @@ def _ratio(ratio: Fraction) -> str:
     return f"{ratio.numerator}:{ratio.denominator}"
 
 
-def _frame_rate(stream: VideoStream, *, varies: bool | None) -> float | None:
-    told = (stream.average_rate, stream.guessed_rate) if varies else (stream.guessed_rate, stream.average_rate)
+def _frame_rate(stream: VideoStream, seen: Glance) -> float | None:
+    if seen.average is not None and not stream.frames:
+        return finite(seen.average)
+    told = (stream.average_rate, stream.guessed_rate) if seen.varies else (stream.guessed_rate, stream.average_rate)
     return next((finite(rate) for rate in told if rate is not None and 0 < rate <= _FASTEST), None)
 
 

@@ -65,6 +65,8 @@ class Glance:
     """The first frame that could be decoded."""
     varies: bool | None
     """Whether frames are shown at uneven distances; None where too few have timestamps."""
+    average: float | None = None
+    """Frames a second, where the distances vary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,16 @@ def glance(container: InputContainer, stream: VideoStream) -> Glance:
             break
     else:
         first = first or _decoded(stream, None)
-    return Glance(first, _varies(instants))
+    varies = _varies(instants)
+    return Glance(first, varies, _average(container, stream, instants) if varies else None)
+
+
+def _average(container: InputContainer, stream: VideoStream, instants: list[int]) -> float | None:
+    """What the demuxer calls an average is often the rate of its clock."""
+    if len(instants) < JUDGED_FRAMES and container.duration is not None and container.duration > 0:
+        return len(instants) * av.time_base / container.duration
+    span = (max(instants) - min(instants)) * (stream.time_base or 0)
+    return float((len(instants) - 1) / span) if span else None
 
 
 def measure(container: InputContainer, limits: Limits) -> Measurement:

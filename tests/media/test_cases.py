@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from media_analysis.errors.media import UnsupportedMedia
+from media_analysis.media.images import frame_count
 from media_analysis.media.media_types import extension_of, family_of, is_read, type_of_extension
 from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
 from media_analysis.media.sniff import HEAD_BYTES, sniff
+from media_analysis.media.stills import read_animation
 from media_analysis.media.wholeness import is_truncated
 from tests.media.encoding import Film, Pictures, Sound, write_film
 
@@ -125,6 +128,29 @@ def test_bytes_behind_the_last_box_are_no_truncation_and_missing_ones_are(name: 
         told[len(behind)] = is_truncated(path)
 
     assert told == {0: False, 0.5: True, 0.9: True, 3: False, 7: False, 38: False, 64: False}
+
+
+@pytest.mark.parametrize("number", [5, 6, 8])
+def test_a_tiff_is_as_wide_as_it_is_shown(number: int) -> None:
+    told = probe(CASES / f"orient{number}.tif", Limits())
+
+    assert (told.width, told.height) == (60, 40)  # exiftool: 40x60, turned
+
+
+def test_a_rate_that_varies_is_told_as_its_average() -> None:
+    told = probe(CASES / "vfr.flv", Limits())
+
+    assert told.variable_frame_rate
+    assert told.frame_rate == pytest.approx(17.4, abs=0.05)  # 69 packets in 3.96 s
+
+
+def test_a_gif_plays_as_slowly_as_browsers_play_it() -> None:
+    with Image.open(CASES / "gif10ms.gif") as image:
+        frames = frame_count(image)
+
+    animation = read_animation(CASES / "gif10ms.gif", Limits())
+
+    assert animation.starts == pytest.approx([number / 10 for number in range(frames)])
 
 
 @pytest.mark.parametrize("title", UNREAD)
