@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.analysis import leases
+from media_analysis.analysis.cancelling import cancel_batch
 from media_analysis.analysis.ending import end_job
 from media_analysis.db.database import Database, clock, retried
 from media_analysis.db.queue import NewEntry, enqueue, withdraw
@@ -18,7 +19,7 @@ from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnu
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
-from media_analysis.jobs.queries import require_job
+from media_analysis.jobs.queries import JobFilter, require_job
 from media_analysis.jobs.waiting import require_place, take_place
 from media_analysis.retention.discarding import DiscardService
 
@@ -132,6 +133,26 @@ class ControlService:
         failpoint("job.cancelled")
         await self.discards.discard(job_id)
         return job
+
+    async def cancel_waiting(self, wanted: JobFilter, *, now: datetime | None = None) -> int:
+        """Stop all jobs that wait when this is asked and fit; return how many, which were none if asked again.
+
+        They are cancelled in batches, each whole by itself: what breaks off in between left the rest waiting.
+        """
+        at = now or await self.db.now()
+        cancelled, after = 0, UUID(int=0)
+        while ids := await self._cancel_batch(wanted, after, at):
+            await self.discards.discard_all(ids)
+            cancelled, after = cancelled + len(ids), ids[-1]
+        return cancelled
+
+    @retried
+    async def _cancel_batch(self, wanted: JobFilter, after: UUID, now: datetime) -> Sequence[UUID]:
+        async with self.db.transaction() as session:
+            ids = await cancel_batch(session, wanted, after=after, now=now)
+            failpoint("jobs.cancelling")
+        failpoint("jobs.cancelled")
+        return ids
 
     @retried
     async def retry(self, job_id: UUID, *, owner: str | None, now: datetime | None = None) -> AnalysisJob:

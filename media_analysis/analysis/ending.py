@@ -35,7 +35,7 @@ async def end_job(
     await session.flush()
     await leases.release_sources(session, [job.id])
     if status is not JobStatus.COMPLETED:
-        await settling.discard_results(session, job.id)
+        await settling.discard_results(session, [job.id])
     await add_event(
         session, job.id, "status", {"status": status, "error": failure and failure.document(), **(told or {})}
     )
@@ -57,7 +57,7 @@ async def hand_back_job(
     await leases.release_sources(session, [job.id])
     if job.pinned_until is not None:
         await leases.lease_sources(session, job.id, job.pinned_until)
-    await settling.discard_results(session, job.id)
+    await settling.discard_results(session, [job.id])
     told = {"status": job.status, "retry_at": job.retry_at.isoformat(), "error": failure and failure.document()}
     await add_event(session, job.id, "status", told)
 

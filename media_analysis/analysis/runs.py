@@ -66,7 +66,7 @@ class RunService:
         await session.flush()
         await leases.lease_sources(session, job.id, job.leased_until)
         if job.fence > 1:
-            await settling.discard_results(session, job.id)
+            await settling.discard_results(session, [job.id])
         await add_event(session, job.id, "status", {"status": job.status, "attempt": job.attempts, "worker": worker})
         return Run(
             job_id=job.id,

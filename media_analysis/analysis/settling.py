@@ -1,5 +1,6 @@
 """The end of a run in the database: its staged products are stored and its results published, all at once."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -55,7 +56,7 @@ _PUBLISH = text("""
 
 _DISCARD_RESULTS = text("""
     DELETE FROM analysis_results
-    WHERE job_id = :job_id AND job_fence IS NOT NULL AND NOT published
+    WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND job_fence IS NOT NULL AND NOT published
         AND job_fence <> coalesce(CAST(:keep AS bigint), -1)
 """)
 
@@ -87,9 +88,9 @@ async def publish_results(session: AsyncSession, job_id: UUID, *, fence: int) ->
     """Show the results of a run, and drop those of runs before it."""
     await session.execute(_PUBLISH, {"job_id": job_id, "fence": fence})
     if fence > 1:
-        await discard_results(session, job_id, keep=fence)
+        await discard_results(session, [job_id], keep=fence)
 
 
-async def discard_results(session: AsyncSession, job_id: UUID, *, keep: int | None = None) -> None:
-    """Drop what runs that did not complete left, but for the run to keep."""
-    await session.execute(_DISCARD_RESULTS, {"job_id": job_id, "keep": keep})
+async def discard_results(session: AsyncSession, job_ids: Sequence[UUID], *, keep: int | None = None) -> None:
+    """Drop what runs of jobs that did not complete left, but for the run to keep."""
+    await session.execute(_DISCARD_RESULTS, {"job_ids": job_ids, "keep": keep})

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli import job_products, job_removal, job_watch
+from media_analysis.cli import job_cancel, job_products, job_removal, job_watch
 from media_analysis.cli.console import (
     AsAnswered,
     ConfigFile,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from media_analysis.runtime import Runtime
 
 app = typer.Typer(help="Create analysis jobs, look at them, stop them.", no_args_is_help=True, add_completion=False)
+app.command("cancel")(job_cancel.cancel)
 app.command("watch")(job_watch.watch)
 app.command("files")(job_products.files)
 app.command("results")(job_products.results)
@@ -137,16 +138,6 @@ def show(job: JobId, *, as_json: AsAnswered = False, data_dir: DataDir = None, c
         return
     for title, text in _described(view):
         say(f"{title:<10} {text}")
-
-
-@app.command("cancel")
-def cancel(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) -> None:
-    """Stop a job that waits or runs; what it has made so far goes."""
-
-    async def work(runtime: Runtime) -> AnalysisJob:
-        return await runtime.control.cancel(await job_id(runtime, job), owner=None)
-
-    say(f"cancelled {run(with_services(load(config, data_dir).settings, work)).id}")
 
 
 @app.command("retry")

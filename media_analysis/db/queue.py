@@ -90,6 +90,13 @@ async def enqueue(session: AsyncSession, entries: Sequence[NewEntry]) -> list[in
     return [int(entry) for entry in ids]
 
 
+async def withdraw_all(session: AsyncSession, entries: Sequence[int]) -> None:
+    """Take entries of jobs that nobody runs out of the queue with the caller's transaction."""
+    queue = await queue_of(session)
+    given = (list(entries), ["canceled"] * len(entries), [None] * len(entries))
+    await queue.driver.execute(queue.qbq.build_log_job_query(), *given)
+
+
 async def withdraw(session: AsyncSession, entry: int) -> None:
     """Take an entry out of the queue with the caller's transaction, and tell whoever runs it to stop."""
     queue = await queue_of(session)

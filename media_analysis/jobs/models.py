@@ -36,6 +36,7 @@ class AnalysisJob(Base):
         index_of_ends("ix_analysis_jobs_id_end"),
         Index("ix_analysis_jobs_owner", "owner", "id"),
         Index("ix_analysis_jobs_status", "status", "id"),
+        Index("ix_analysis_jobs_waiting", "owner", "id", postgresql_where=text("status = 'pending'")),
         Index("ix_analysis_jobs_kind", "kind", "id"),
         Index("ix_analysis_jobs_folder", "folder_name", postgresql_ops={"folder_name": "text_pattern_ops"}),
         Index(

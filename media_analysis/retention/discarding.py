@@ -31,7 +31,7 @@ _LOCK: Final = f"""
 """  # noqa: S608 - constants
 _LOCK_STAGED: Final = text(
     _LOCK.format(
-        which="job_id = :job_id AND role IS NOT NULL"
+        which="job_id = ANY(CAST(:job_ids AS uuid[])) AND role IS NOT NULL"
         " AND job_fence < coalesce(CAST(:before AS bigint), 9223372036854775807)"
     )
 )
@@ -51,7 +51,11 @@ class DiscardService:
 
         Never raises what the database or the store says: nothing here was promised to anybody.
         """
-        return await self._discard(_LOCK_STAGED, {"job_id": job_id, "before": before_fence})
+        return await self._discard(_LOCK_STAGED, {"job_ids": [job_id], "before": before_fence})
+
+    async def discard_all(self, job_ids: Sequence[UUID]) -> int:
+        """Delete what all runs of many jobs staged, as `discard` does."""
+        return await self._discard(_LOCK_STAGED, {"job_ids": list(job_ids), "before": None})
 
     async def discard_uploads(self, ids: Sequence[UUID]) -> int:
         """Delete uploads that are still pending, of many; return how many files went, as `discard` does."""

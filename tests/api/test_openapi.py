@@ -66,7 +66,7 @@ ROUTES = ADMIN | {
         for kind in ("files", "jobs")
     ),
     *(("post", f"/api/v1/{kind}/{{{kind[:-1]}_id}}/restore") for kind in ("files", "jobs")),
-    *((method, "/api/v1/jobs") for method in ("get", "post")),
+    *((method, "/api/v1/jobs") for method in ("get", "post", "delete")),
     *(
         ("post", f"/api/v1/jobs/{{job_id}}/{act}")
         for act in ("cancel", "retry", "heartbeat", "products", "finish", "fail")

@@ -100,6 +100,35 @@ async def test_a_job_is_cancelled_and_a_failed_one_tried_again(
     assert "only a failed job can be tried again" in again.stderr
 
 
+async def test_all_jobs_that_wait_are_cancelled_when_it_is_said_whose_and_that_it_is_meant(
+    begun: Run, source: MediaFile, environment: dict[str, str], database: str
+) -> None:
+    made = [created(environment, kind, "--source", str(source.id)) for kind in ("probe", "probe", "frames")]
+    refusals = {
+        (): "name one job, or say --all-pending",
+        (str(made[0]), "--all-pending"): "name one job, or say --all-pending",
+        (str(made[0]), "--owner", "alice"): "name one job, or say --all-pending",
+        ("--all-pending", "--yes"): "--owner: name an owner, or say --everyone",
+        ("--all-pending", "--owner", "alice", "--everyone", "--yes"): "--owner: name an owner, or say --everyone",
+        ("--all-pending", "--owner", "alice"): "--yes: cancels all jobs of alice that wait",
+    }
+
+    refused = {arguments: run("job", "cancel", *arguments, **environment) for arguments in refusals}
+    untouched = await fetch(database, "SELECT FROM analysis_jobs WHERE status = 'pending'")
+    probes = run("job", "cancel", "--all-pending", "--kind", "probe", "--owner", "alice", "--yes", **environment)
+    others = run("job", "cancel", "--all-pending", "--owner", "bob", "--yes", **environment)
+    rest = run("job", "cancel", "--all-pending", "--everyone", "--yes", **environment)
+
+    assert len(untouched) == 3
+    for arguments, said in refusals.items():
+        assert (refused[arguments].returncode, refused[arguments].stdout) == (1, "")
+        assert said in refused[arguments].stderr
+    printed = [done.stdout for done in (probes, others, rest)]
+    assert printed == ["cancelled 2 jobs\n", "cancelled 0 jobs\n", "cancelled 1 jobs\n"]
+    rows = await fetch(database, "SELECT id, status::text FROM analysis_jobs")
+    assert {row["id"]: row["status"] for row in rows} == dict.fromkeys(made, "cancelled") | {begun.job_id: "running"}
+
+
 async def test_what_a_job_brought_is_listed_in_time_order(
     runtime: Runtime, begun: Run, environment: dict[str, str]
 ) -> None:

@@ -17,7 +17,7 @@ FRESH: Final = {"status": "pending", "held": None, "ends": False, "result": Fals
 
 @dataclass
 class JobScenario:
-    """Plays the lives of three jobs over HTTP, remembering what was told of each."""
+    """Plays the lives of four jobs over HTTP, remembering what was told of each."""
 
     http: httpx.AsyncClient
     told: dict[str, dict[str, set[Any]]] = field(default_factory=dict)
@@ -28,6 +28,7 @@ class JobScenario:
         try:
             await self._finish(await self._create())
             await self._cancel(await self._create())
+            await self._cancel_waiting(await self._create())
             await self._try_again(await self._create())
         except httpx.TransportError:
             return False
@@ -64,6 +65,11 @@ class JobScenario:
 
     async def _cancel(self, job: str) -> None:
         await self._change(job, {"status": "cancelled"}, "POST", "/cancel")
+
+    async def _cancel_waiting(self, job: str) -> None:
+        self.told[job]["status"] = {"pending", "cancelled"}
+        assert await self._send("DELETE", "/jobs", params={"status": "pending", "everyone": True}) == {"cancelled": 1}
+        self.told[job]["status"] = {"cancelled"}
 
     async def _try_again(self, job: str) -> None:
         fence = await self._claim(job)

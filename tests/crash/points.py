@@ -119,8 +119,8 @@ RUN_KILLS: Final = [
 ]
 
 JOB_REACHED: Final = {
-    "job.creating": 3,
-    "job.created": 3,
+    "job.creating": 4,
+    "job.created": 4,
     "hold.holding_job": 1,
     "hold.held_job": 1,
     "hold.releasing_job": 1,
@@ -132,10 +132,12 @@ JOB_REACHED: Final = {
     "external.putting": 1,
     "job.cancelling": 1,
     "job.cancelled": 1,
+    "jobs.cancelling": 2,
+    "jobs.cancelled": 2,
     "job.retrying": 1,
     "job.retried": 1,
 }
-"""What the lives of three jobs reach beside what runs of workers do."""
+"""What the lives of four jobs reach beside what runs of workers do."""
 
 JOB_KILLS: Final = [f"{point}:1" for point in JOB_REACHED]
 

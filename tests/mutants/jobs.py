@@ -146,6 +146,22 @@ MUTANTS = (
         (f"{_WORKER}cancelling_stops_the_decoding_within_a_second",),
     ),
     Mutant(
+        "many jobs that are cancelled stay in the queue",
+        21,
+        "analysis/cancelling.py",
+        "        await withdraw_all(session, [row.queue_id for row in rows if row.queue_id is not None])\n",
+        "",
+        ("tests/api/test_job_cancellation.py::test_many_jobs_end_as_one_that_is_cancelled_alone",),
+    ),
+    Mutant(
+        "an owner may let any number of jobs wait",
+        21,
+        "jobs/waiting.py",
+        "    if waiting > limit:\n",
+        "    if waiting > limit + 8:\n",
+        ("tests/analysis/test_waiting_limit.py::test_many_at_once_get_exactly_as_many_places_as_there_are",),
+    ),
+    Mutant(
         "a lost connection is not opened again",
         25,
         "worker/connection.py",

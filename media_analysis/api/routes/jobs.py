@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
 from media_analysis import errors
 from media_analysis.analysis.kinds import Kind
@@ -13,9 +13,18 @@ from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.job_requests import job_request
-from media_analysis.api.schemas.jobs import JobExtended, JobList, JobListQuery, JobRead, JobUpdate
+from media_analysis.api.schemas.jobs import (
+    JobCancelQuery,
+    JobExtended,
+    JobList,
+    JobListQuery,
+    JobRead,
+    JobsCancelled,
+    JobUpdate,
+)
 from media_analysis.api.schemas.products import JobFileList, JobFilesQuery
 from media_analysis.api.schemas.results import JobResultsQuery, ResultList
+from media_analysis.errors import InvalidRequest
 from media_analysis.jobs.service import JobView
 from media_analysis.sessions.models import Role
 
@@ -86,6 +95,21 @@ async def list_jobs(services: Serving, caller: Caller, query: Annotated[JobListQ
     """List jobs that were neither deleted nor archived, newest first; `/jobs/archived` lists those that were."""
     page = await services.jobs.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
     return JobList.from_page(page)
+
+
+@router.delete("", responses=problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest))
+async def cancel_jobs(
+    request: Request, services: Serving, caller: Caller, query: Annotated[JobCancelQuery, Query()]
+) -> JobsCancelled:
+    """Cancel all of your jobs that wait and fit, and say how many; they stay, as cancelled ones.
+
+    An administrator names an owner, or says `everyone=true`. Jobs go in batches, each whole: what breaks off in between
+    left the others waiting, and asking again cancels those.
+    """
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidRequest(name, "is given twice")
+    return JobsCancelled(cancelled=await services.control.cancel_waiting(query.wanted(scope=caller.scope)))
 
 
 @router.get("/{job_id}", responses=_PROBLEMS)

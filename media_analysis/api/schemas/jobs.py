@@ -1,7 +1,7 @@
 """Documents about analysis jobs."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.fields import Document, Instant, Owner, Seconds
+from media_analysis.errors import AdminRequired, InvalidRequest
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FOREVER
 from media_analysis.jobs.models import AnalysisJob, JobStatus
@@ -37,6 +38,40 @@ class JobListQuery(PageQuery):
         """Return the filter for a caller who may see `scope`, everybody's jobs if None."""
         asked = self.model_dump(exclude={"limit", "cursor", "owner", "status"})
         return JobFilter(owner=scope or self.owner, statuses=self.status, **asked)
+
+
+class JobCancelQuery(Document):
+    """Which jobs are cancelled; a parameter that is not known is refused, lest a mistyped one cancels more."""
+
+    status: Literal["pending"] = Field(
+        description="Has to be given: only jobs that wait can be cancelled many at a time"
+    )
+    kind: KindName | None = None
+    owner: Owner | None = Field(None, description="Whose jobs, for administrators; others cancel their own")
+    everyone: bool = Field(False, description="The jobs of all owners, for administrators who name none")
+    created_after: Instant | None = Field(None, description="Created at this instant or later")
+    created_before: Instant | None = Field(None, description="Created earlier than this instant")
+
+    def wanted(self, *, scope: str | None) -> JobFilter:
+        """Return the filter for a caller who may cancel the jobs of `scope`, of anybody if None.
+
+        Raises:
+            AdminRequired: the jobs of others are meant.
+            InvalidRequest: an administrator does not say whose are meant, or says so in contradiction.
+
+        """
+        if scope is not None and (self.everyone or self.owner not in {None, scope}):
+            raise AdminRequired
+        if scope is None and self.everyone == (self.owner is not None):
+            raise InvalidRequest("owner", "name an owner, or say everyone=true for the jobs of all; one of the two")
+        asked = self.model_dump(include={"kind", "created_after", "created_before"})
+        return JobFilter(owner=scope or self.owner, **asked)
+
+
+class JobsCancelled(BaseModel):
+    """What became of a request to cancel many jobs."""
+
+    cancelled: int = Field(description="How many jobs waited and are cancelled now")
 
 
 class JobUpdate(Document, json_schema_extra={"examples": [{"ttl_seconds": 2592000}]}):
