@@ -34,6 +34,11 @@ class Plan:
         return {node["Index Name"] for node in self.nodes if "Index Name" in node}
 
     @property
+    def read_whole(self) -> set[str]:
+        """The tables of which all rows are read."""
+        return {node["Relation Name"] for node in self.nodes if node["Node Type"] == "Seq Scan"}
+
+    @property
     def rows_read(self) -> float:
         """Rows that scans of tables returned or threw away."""
         scans = [node for node in self.nodes if "Relation Name" in node]

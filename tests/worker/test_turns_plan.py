@@ -38,7 +38,7 @@ async def explain_pick(connection: asyncpg.Connection, plans: str) -> Plan:
 
 def require_heads_only(plan: Plan, owners: int) -> None:
     """Some rows are read of each owner: the head of each line, its turn, and the entry that is taken."""
-    assert "Seq Scan" not in plan.kinds, plan.nodes
+    assert plan.read_whole <= {"queue_turns"}, "which is empty"
     assert "ix_pgqueuer_lines" in plan.indexes
     assert plan.rows_read <= 6 * owners, plan.nodes
 
@@ -57,7 +57,7 @@ async def explain_all(connection: asyncpg.Connection) -> Sequence[Plan]:
 async def test_a_pick_reads_the_heads_of_lines_at_twenty_thousand_entries(
     connection: asyncpg.Connection, known: str
 ) -> None:
-    await connection.execute("VACUUM ANALYZE queue.pgqueuer" if known == "that it was empty" else "SELECT 1")
+    await connection.execute("VACUUM ANALYZE" if known == "that it was empty" else "SELECT 1")
     await fill(connection, 20_000, *(["ANALYZE queue.pgqueuer"] if known == "all" else []))
 
     for plan in await explain_all(connection):
