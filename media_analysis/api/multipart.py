@@ -35,9 +35,10 @@ class _Part:
 
 @dataclass(frozen=True)
 class FilePart:
-    """The file of a form; `fields` grows until `body` is read to its end."""
+    """The file of a form, the fields before it, and those behind it, which come while `body` is read to its end."""
 
     fields: Mapping[str, str]
+    late: Mapping[str, str]
     filename: str | None
     media_type: str
     body: AsyncIterator[bytes]
@@ -74,6 +75,7 @@ class FormStream:
         self._header_value = bytearray()
         self._names: set[str] = set()
         self._fields: dict[str, str] = {}
+        self._late: dict[str, str] = {}
         self._chunks: deque[bytes] = deque()
         self._file: _Part | None = None
         self._in_file = False
@@ -93,7 +95,7 @@ class FormStream:
             if not await self._advance():
                 raise InvalidRequest(FILE_FIELD, "the form has no file part of this name")
         media_type = decode("Content-Type", self._file.headers.get("content-type", b""), "iso-8859-1")
-        return FilePart(self._fields, self._file.said.filename, media_type, self._read_file())
+        return FilePart(self._fields, self._late, self._file.said.filename, media_type, self._read_file())
 
     async def _read_file(self) -> AsyncIterator[bytes]:
         while True:
@@ -189,7 +191,7 @@ class FormStream:
         if name == CHARSET_FIELD:
             decode(name, b"", value)
         elif value:
-            self._fields[name] = value
+            (self._fields if self._file is None else self._late)[name] = value
 
     def _close(self) -> None:
         self._is_closed = True

@@ -178,6 +178,19 @@ async def test_what_changes_no_place_may_follow_the_file(client: Client, databas
     ]
 
 
+async def test_a_known_parent_after_its_frame_is_refused_however_the_form_arrives(
+    client: Client, remains: Remains
+) -> None:
+    parent = await client.upload()
+    body = CATEGORY + file(CONTENT) + field("parent_id", parent["id"]) + END
+    kept = await remains()
+
+    answers = [await send(client, body), await send_in_two(client, body)]
+
+    assert [refusal(answer) for answer in answers] == [(422, "invalid_request")] * 2
+    assert await remains() == kept
+
+
 async def test_with_an_idempotency_key_all_fields_come_before_the_file(client: Client, remains: Remains) -> None:
     headers = {"Content-Type": FORM_TYPE, "Idempotency-Key": "take-1"}
     bodies = [

@@ -1,5 +1,6 @@
 """Files: upload, list, read, content, change."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -21,7 +22,7 @@ from media_analysis.api.content import (
 )
 from media_analysis.api.dependencies import Caller, Downloading, Serving, Uploading
 from media_analysis.api.errors import document_problems, problems
-from media_analysis.api.multipart import FilePart, FormStream, is_form, read_boundary
+from media_analysis.api.multipart import FormStream, is_form, read_boundary
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.files import (
     FileCreate,
@@ -131,9 +132,10 @@ async def upload_file(
         part = await FormStream(body, boundary, may_follow=may_follow).open_file()
 
         def completed() -> Upload:
-            return _upload(_validated(_merge(fields, part)), caller.owner, part.media_type)
+            told = _merge(fields, {**part.fields, **part.late}, part.filename)
+            return _upload(_validated(told), caller.owner, part.media_type)
 
-        early = _merge(fields, part) if idempotency_key else {"filename": _UNNAMED, **_merge(fields, part)}
+        early = _merge(fields, part.fields, part.filename or (None if idempotency_key else _UNNAMED))
         upload, body = _upload(_validated(early), caller.owner, part.media_type), part.body
     else:
         upload = _upload(_validated(fields), caller.owner, declared_type, declared_bytes=announced_bytes(request))
@@ -239,11 +241,11 @@ def _upload(asked: FileCreate, owner: str, declared_type: str, *, declared_bytes
     )
 
 
-def _merge(query: dict[str, Any], part: FilePart) -> dict[str, Any]:
-    twice = query.keys() & part.fields.keys()
+def _merge(query: dict[str, Any], told: Mapping[str, str], filename: str | None) -> dict[str, Any]:
+    twice = query.keys() & told.keys()
     if twice:
         raise InvalidRequest(min(twice), "given in the query and in the form")
-    return {**({"filename": part.filename} if part.filename else {}), **query, **part.fields}
+    return {**({"filename": filename} if filename else {}), **query, **told}
 
 
 def _validated(fields: dict[str, Any]) -> FileCreate:
