@@ -41,6 +41,17 @@ async def test_no_product_passes_for_the_archive_of_its_job(client: Client, anal
     assert await fetch(database, "SELECT FROM media_files") == []
 
 
+async def test_a_form_is_not_stored_as_if_it_was_a_product(client: Client, analyser: Analyser, database: str) -> None:
+    await ask(client)
+    await analyser.claim()
+    params = {"fence": analyser.run["fence"], "role": "table", "ordinal": 0, "filename": "words.csv"}
+
+    answer = await analyser.send("POST", "/products", params=params, files={"file": ("words.csv", b"a,1\n")})
+
+    assert refusal(answer) == (422, "invalid_request")
+    assert await fetch(database, "SELECT FROM media_files") == []
+
+
 async def test_a_result_is_put_in_place_of_the_earlier_one(client: Client, analyser: Analyser, source: str) -> None:
     job = await ask(client, source)
     await analyser.claim()
