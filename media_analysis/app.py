@@ -14,11 +14,13 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
+from media_analysis.api.checks import RequestChecks
 from media_analysis.api.connections import DEFAULT_LIMITS, Connection, ConnectionLimits, OpenHeads
-from media_analysis.api.dependencies import Services
+from media_analysis.api.dependencies import ACCESS, Services
 from media_analysis.api.document import install_document, operation_id
 from media_analysis.api.errors import install_problem_handlers
-from media_analysis.api.middleware import BoundedDocuments, RequestContext
+from media_analysis.api.middleware import RequestContext
+from media_analysis.api.resources import Resources
 from media_analysis.api.routes import (
     archives,
     audit,
@@ -94,7 +96,7 @@ def create_app(services: Services) -> FastAPI:
         reference.router,
     ):
         app.include_router(router)
-    app.add_middleware(BoundedDocuments)
+    app.add_middleware(RequestChecks, resources=Resources.of_routes(app.routes, ACCESS))
     app.add_middleware(RequestContext)
     return app
 

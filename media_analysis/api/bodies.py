@@ -7,7 +7,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from media_analysis.api.digests import read_digests, verified
-from media_analysis.errors import IncompleteUpload
+from media_analysis.errors import IncompleteUpload, UploadTooLarge
 from media_analysis.sessions.admission import Admitted
 
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
@@ -33,6 +33,17 @@ def announced_bytes(request: Request) -> int | None:
     """Return the length the client told, None where it did not."""
     value = request.headers.get("content-length", "")
     return int(value) if value.isascii() and value.isdigit() else None
+
+
+def require_length(request: Request, limit_bytes: int) -> None:
+    """Refuse a body whose announced length alone is too much, before anything of it is asked for.
+
+    Raises:
+        UploadTooLarge: it is.
+
+    """
+    if (announced_bytes(request) or 0) > limit_bytes:
+        raise UploadTooLarge(limit_bytes=limit_bytes)
 
 
 def clean_media_type(declared: str) -> str | None:

@@ -27,12 +27,13 @@ def request_header(name: str, description: str) -> dict[str, Any]:
 _MATCH: Final = request_header("If-Match", "Answered 412 unless one of these entity tags is the file's, or `*`")
 _UNMODIFIED: Final = request_header("If-Unmodified-Since", "Answered 412 if its bytes came after this date")
 CHANGING: Final[dict[str, Any]] = {"parameters": [_MATCH, _UNMODIFIED]}
-ROW: Final[dict[str, Any]] = {"parameters": [request_header("If-None-Match", "Entity tags the client has")]}
+_NONE_MATCH: Final = request_header("If-None-Match", "Entity tags the client has")
+ROW: Final[dict[str, Any]] = {"parameters": [_MATCH, _NONE_MATCH]}
 READING: Final[dict[str, Any]] = {
     "parameters": [
         _MATCH,
         _UNMODIFIED,
-        *ROW["parameters"],
+        _NONE_MATCH,
         request_header("If-Modified-Since", "Answered 304 unless its bytes came after this date"),
     ]
 }
@@ -108,6 +109,25 @@ def changing(request: Request, *, content_too: bool) -> Condition | None:
             raise PreconditionFailed
 
     return require
+
+
+def require_unconditional(headers: Headers, *, changes: bool) -> None:
+    """Refuse what a request wants to be true of a resource without entity tag and date: nobody could say that it is.
+
+    `*` asks for no tag, and is met by what exists. A read ignores dates (RFC 9110 section 13.1.4); for a change, which
+    would then happen unchecked, they are refused.
+
+    Raises:
+        PreconditionFailed: there is such a condition.
+
+    """
+    match = _tags(headers, "if-match")
+    if match is not None and "*" not in match:
+        raise PreconditionFailed("this resource has no entity tag that If-Match could name")
+    if changes and match is None and "if-unmodified-since" in headers:
+        raise PreconditionFailed("this resource has no date that If-Unmodified-Since could be compared with")
+    if changes and "*" in (_tags(headers, "if-none-match") or ()):
+        raise PreconditionFailed("If-None-Match: * is for resources that a request creates, and this one is not")
 
 
 def row_tag(file: MediaFile) -> str:

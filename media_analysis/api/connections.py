@@ -15,6 +15,8 @@ from uvicorn.server import ServerState
 
 from media_analysis.api.heads import (
     DECISIVE,
+    DIGEST_IN_TRAILER,
+    DIGESTS,
     HEAD_TOO_SLOW,
     MALFORMED,
     TOO_MANY_CONNECTIONS,
@@ -182,8 +184,11 @@ class Connection(HttpToolsProtocol):
             self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # a trailer could be taken for a header
-            name = name.lower()
+        name = name.lower()
+        if not self._in_head:  # a trailer could be taken for a header
+            if name in DIGESTS:
+                raise DIGEST_IN_TRAILER
+        else:
             self.expect_100_continue |= name == b"expect" and value.lower() == b"100-continue"
             self.headers.append((name, value))
             if name in DECISIVE:
@@ -195,6 +200,7 @@ class Connection(HttpToolsProtocol):
         if self._is_uncounted:
             require_short(self.url, self.headers, self._limits.head_bytes)
         require_valid(self.parser.get_http_version(), self._decisive)
+        self.expect_100_continue &= self.parser.get_http_version() != "1.0"  # which knows no 100 (RFC 9110, 10.1.1)
         super().on_headers_complete()
         self._in_head = False
         self._head_bytes = 0

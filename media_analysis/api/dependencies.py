@@ -1,18 +1,21 @@
 """What routes need: the services, and who is asking."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Protocol, cast
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Annotated, Any, Final, Protocol, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from media_analysis.analysis.control import ControlService
 from media_analysis.analysis.external import ExternalService
 from media_analysis.analysis.kinds import Kind
 from media_analysis.analysis.removal import RemovalService
+from media_analysis.api.resources import Access
 from media_analysis.archive.suite import Archives
 from media_analysis.db.database import Database
-from media_analysis.errors import AdminRequired, TokenRejected
+from media_analysis.errors import AdminRequired, InvalidRequest, TokenRejected
 from media_analysis.files.products import ProductService
 from media_analysis.files.service import FileService
 from media_analysis.files.uploads import UploadService
@@ -117,22 +120,49 @@ def _services(request: Request) -> Services:
 _bearer = HTTPBearer(auto_error=False, description="A session's token, `mas_…`")
 
 
-async def _caller(
-    request: Request,
-    services: Annotated[Services, Depends(_services)],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> SessionCaller:
-    if credentials is None:
-        raise TokenRejected
-    host = None if request.client is None else request.client.host
-    caller = await services.admission.authenticate(credentials.credentials, host)
-    request.state.caller = caller  # an error tells an administrator more
+async def authenticate(scope: Scope) -> SessionCaller:
+    """Return who is asking; the session of a request is looked up once.
+
+    Raises:
+        TokenRejected: nobody known.
+        InvalidRequest: two say who they are.
+
+    """
+    state = scope.setdefault("state", {})
+    caller: SessionCaller | None = state.get("caller")
+    if caller is None:
+        told = Headers(scope=scope).getlist("authorization")
+        if len(told) > 1:
+            raise InvalidRequest("Authorization", "given twice")
+        scheme, _, token = (told[0] if told else "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise TokenRejected
+        services = cast("Services", scope["app"].state.services)
+        host = scope["client"][0] if scope.get("client") else None
+        caller = state["caller"] = await services.admission.authenticate(token.strip(), host)
     return caller
 
 
-async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> SessionCaller:
+def require_administrator(caller: SessionCaller) -> None:
+    """Return if a caller is an administrator.
+
+    Raises:
+        AdminRequired: they are not.
+
+    """
     if caller.role is not Role.ADMIN:
         raise AdminRequired
+
+
+async def _caller(
+    request: Request,
+    _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],  # for the document
+) -> SessionCaller:
+    return await authenticate(request.scope)  # kept with the request: an error tells an administrator more
+
+
+async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> SessionCaller:
+    require_administrator(caller)
     return caller
 
 
@@ -155,6 +185,13 @@ async def _stream(
 ) -> AsyncIterator[Admitted]:
     with services.admission.admit(caller, Activity.STREAM) as admitted:
         yield admitted
+
+
+ACCESS: Final[Mapping[Callable[..., Any], Access]] = {
+    _caller: Access.CALLER,
+    _administrator: Access.ADMINISTRATOR,
+}
+"""What the dependencies of routes ask of a caller."""
 
 
 Serving = Annotated[Services, Depends(_services)]

@@ -1,17 +1,24 @@
-"""Digests of message content: `Content-Digest` (RFC 9530) and its elder `Digest` (RFC 3230)."""
+"""Digests of message content: `Content-Digest` and `Repr-Digest` (RFC 9530), and their elder `Digest` (RFC 3230).
+
+What is sent here is sent whole and without a coding: all three speak of the same bytes, the body, of a form too.
+"""
 
 import base64
 import binascii
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers
 
+from media_analysis.api.structured import parse_dictionary
 from media_analysis.errors import DigestMismatch, InvalidRequest
 
+DIGESTS: Final = ("content-digest", "repr-digest", "digest")
 _ALGORITHMS: Final = {"sha-256": "sha256", "sha-512": "sha512"}
+_ELDER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([^\s,]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +28,35 @@ class Digest:
     algorithm: str
     value: bytes
 
+    def holds(self, running: "hashlib._Hash") -> bool:
+        """Whether this is what was hashed."""
+        return running.digest() == self.value
+
 
 def read_digests(headers: Headers) -> Sequence[Digest]:
-    """Return every announced digest; the two headers may announce different ones, and then one must fail.
+    """Return every announced digest; the headers may announce different ones, and then one must fail.
 
     Raises:
-        InvalidRequest: a digest header is malformed, or names no algorithm known here.
+        InvalidRequest: a digest header is malformed, names no algorithm known here, contradicts itself, or is to come
+            behind the body.
 
     """
-    announced: list[Digest] = []
-    for header, quoted in (("content-digest", True), ("digest", False)):
-        lines = headers.getlist(header)
-        if not lines:
-            continue
-        members = [member for line in lines for member in _members(line)]
-        found = [Digest(name, _decode(header, text, quoted=quoted)) for name, text in members if name in _ALGORITHMS]
-        if not found:
-            raise InvalidRequest(header, f"must give one of {', '.join(_ALGORITHMS)}")
-        announced += found
-    return announced
+    if any(name.strip().lower() in DIGESTS for name in headers.get("trailer", "").split(",")):
+        raise InvalidRequest("Trailer", "a digest is taken from the head of a request, not from behind its body")
+    return [digest for field in DIGESTS if field in headers for digest in _announced(field, headers.getlist(field))]
+
+
+def _announced(field: str, lines: Sequence[str]) -> list[Digest]:
+    found: dict[str, bytes] = {}
+    members = _elder_members(field, lines) if field == "digest" else parse_dictionary(field, lines)
+    for name, item in members:
+        if name in _ALGORITHMS:
+            value = _decode(field, item)
+            if found.setdefault(name, value) != value:
+                raise InvalidRequest(field, f"gives {name} twice, and not the same")
+    if not found:
+        raise InvalidRequest(field, f"must give one of {', '.join(_ALGORITHMS)}")
+    return [Digest(name, value) for name, value in found.items()]
 
 
 async def verified(body: AsyncIterator[bytes], announced: Sequence[Digest]) -> AsyncIterator[bytes]:
@@ -55,21 +72,36 @@ async def verified(body: AsyncIterator[bytes], announced: Sequence[Digest]) -> A
             running.update(chunk)
         yield chunk
     for digest in announced:
-        if hashes[digest.algorithm].digest() != digest.value:
+        if not digest.holds(hashes[digest.algorithm]):
             raise DigestMismatch(algorithm=digest.algorithm)
 
 
-def _members(value: str) -> list[tuple[str, str]]:
-    pairs = (member.partition("=") for member in value.split(","))
-    return [(name.strip().lower(), text.strip()) for name, _, text in pairs]
+def require_digests(body: bytes, announced: Sequence[Digest]) -> None:
+    """Return if a whole body has all the announced digests.
+
+    Raises:
+        DigestMismatch: the bytes are not the ones announced.
+
+    """
+    for digest in announced:
+        if not digest.holds(hashlib.new(_ALGORITHMS[digest.algorithm], body)):
+            raise DigestMismatch(algorithm=digest.algorithm)
 
 
-def _decode(header: str, text: str, *, quoted: bool) -> bytes:
-    if quoted:
-        if len(text) < 2 or text[0] != ":" or text[-1] != ":":  # noqa: PLR2004 - two colons
-            raise InvalidRequest(header, "must be a byte sequence between colons")
-        text = text[1:-1]
+def _elder_members(field: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield algorithms, whose case means nothing, with what is announced in them, in colons as the newer have it."""
+    for member in filter(None, (part.strip() for line in lines for part in line.split(","))):
+        pair = _ELDER.fullmatch(member)
+        if pair is None:
+            raise InvalidRequest(field, "must be a list as in SHA-256=… (RFC 3230)")
+        yield pair[1].lower(), f":{pair[2]}:"
+
+
+def _decode(field: str, item: str) -> bytes:
+    if len(item) < 2 or item[0] != ":" or item[-1] != ":":  # noqa: PLR2004 - two colons
+        raise InvalidRequest(field, "must be a byte sequence between colons")
+    text = item[1:-1]
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidRequest(header, "not base64") from error
+        raise InvalidRequest(field, "not base64") from error

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from fastapi_problem.error import Problem
 from fastapi_problem.handler import ExceptionHandler, add_exception_handler, new_exception_handler
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from media_analysis import errors
 from media_analysis.errors import MediaAnalysisError
@@ -77,7 +79,16 @@ def problems(*kinds: type[MediaAnalysisError]) -> dict[int | str, dict[str, Any]
 def document_problems() -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of a route that reads a document."""
     unreadable = {"content": PROBLEM_CONTENT, "description": "The body is not a JSON document"}
-    return {400: unreadable, **problems(errors.UploadStalled, errors.BodyTooLarge)}
+    return {
+        400: unreadable,
+        **problems(
+            errors.UploadStalled,
+            errors.BodyTooLarge,
+            errors.DocumentTypeNotAccepted,
+            errors.ContentCodingNotAccepted,
+            errors.DigestMismatch,
+        ),
+    }
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -107,11 +118,22 @@ def problem_of(error: MediaAnalysisError, *, to_administrator: bool = False) -> 
     )
 
 
-def _from_domain(_handler: ExceptionHandler, request: Request, error: MediaAnalysisError) -> Problem:
+def problem_of_status(status: int, *, title: str | None = None, headers: dict[str, str] | None = None) -> Problem:
+    """Return the problem document of a refusal that HTTP itself has a word for."""
+    phrase = title or HTTPStatus(status).phrase
+    return _problem(_code(phrase), phrase, status, headers=headers)
+
+
+def problem_for(scope: Scope, error: MediaAnalysisError) -> Problem:
+    """Return the problem document of a domain error for whoever asked; what is the service's fault is logged."""
     if status_of(type(error)) >= 500:  # noqa: PLR2004 - server's fault
         log.warning("request.failed", code=error.code, reason=str(error))
-    caller: Caller | None = getattr(request.state, "caller", None)
+    caller: Caller | None = scope.get("state", {}).get("caller")
     return problem_of(error, to_administrator=caller is not None and caller.role is Role.ADMIN)
+
+
+def _from_domain(_handler: ExceptionHandler, request: Request, error: MediaAnalysisError) -> Problem:
+    return problem_for(request.scope, error)
 
 
 def _from_bug(_handler: ExceptionHandler, _request: Request, error: Exception) -> Problem | None:
@@ -122,7 +144,7 @@ def _from_bug(_handler: ExceptionHandler, _request: Request, error: Exception) -
 
 
 def _from_http(_handler: ExceptionHandler, _request: Request, error: HTTPException) -> Problem:
-    code = re.sub(r"\W+", "_", str(error.detail)).strip("_").lower() if error.status_code != 400 else "bad_request"  # noqa: PLR2004
+    code = _code(str(error.detail)) if error.status_code != 400 else "bad_request"  # noqa: PLR2004
     return _problem(code, str(error.detail), error.status_code, headers=dict(error.headers or {}))
 
 
@@ -155,6 +177,8 @@ def _headers(error: MediaAnalysisError, status: int) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after_seconds)}
         case errors.QuotaReached() | errors.DiskReserveReached() if error.space_frees_at is not None:
             return {"Retry-After": str(3600 * _hours_until(error.space_frees_at))}
+        case errors.ContentCodingNotAccepted():
+            return {"Accept-Encoding": "identity"}
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}  # noqa: PLR2004 - unavailable
 
 
@@ -165,6 +189,10 @@ def _hours_until(instant: datetime) -> int:
 
 def _title(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize()
+
+
+def _code(title: str) -> str:
+    return re.sub(r"\W+", "_", title).strip("_").lower()
 
 
 def _jsonable(value: Any) -> Any:

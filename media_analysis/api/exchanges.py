@@ -21,6 +21,8 @@ class Exchange:
 
     passing_in: Receive
     passing_out: Send
+    is_asked_first: bool = False
+    """Whether the client waits with its body until somebody asks for it."""
     _status: int = 500
     _is_answered: bool = False
     _is_left: bool = False
@@ -32,6 +34,7 @@ class Exchange:
 
     async def receive(self) -> Message:
         """Pass on what the client sends."""
+        self.is_asked_first = False
         message = await self.passing_in()
         self._is_left |= message["type"] == "http.disconnect" and not self._is_answered
         return message

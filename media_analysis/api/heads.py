@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
@@ -31,6 +32,7 @@ class RequestRefused(Exception):
         body = self._document(phrase)
         lines = [b"HTTP/1.1 %d %s" % (self.status, phrase.encode())]
         lines += [b"%s: %s" % header for header in headers]
+        lines += [b"date: " + formatdate(usegmt=True).encode()]
         lines += [b"content-type: application/problem+json", b"content-length: %d" % len(body), b"connection: close"]
         if self.retry_after_seconds is not None:
             lines.append(b"retry-after: %d" % self.retry_after_seconds)
@@ -48,6 +50,10 @@ class RequestRefused(Exception):
 
 
 MALFORMED: Final = RequestRefused(400, "malformed_request", "the request is not HTTP/1.1")
+DIGESTS: Final = frozenset({b"content-digest", b"repr-digest", b"digest"})
+DIGEST_IN_TRAILER: Final = RequestRefused(
+    400, "digest_in_trailer", "a digest is taken from the head of a request, not from behind its body"
+)
 HEAD_TOO_SLOW: Final = RequestRefused(408, "request_head_too_slow", "the head of the request did not come in time")
 TOO_MANY_CONNECTIONS: Final = RequestRefused(
     503, "too_many_connections", "the service has as many connections as it may have", retry_after_seconds=5

@@ -15,6 +15,8 @@ from media_analysis.errors import IncompleteUpload, InvalidRequest
 FIELD_BYTES: Final = 8 * 1024
 """Also what may come before the first boundary, and after the last."""
 FIELDS: Final = 32
+FORM_BYTES: Final = 2**20
+"""More than a form can hold beside its file."""
 FILE_FIELD: Final = "file"
 CHARSET_FIELD: Final = "_charset_"
 """Where browsers say the charset of a form (RFC 7578, section 4.6)."""

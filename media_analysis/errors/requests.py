@@ -12,6 +12,7 @@ from media_analysis.errors.kinds import (
     TooMany,
     Unauthenticated,
     Unmet,
+    Unsupported,
 )
 
 RETRY_AFTER_SECONDS: Final = 5
@@ -87,12 +88,12 @@ class SlotTaken(Conflict):
 
 
 class PreconditionFailed(Unmet):
-    """The file is not, or no longer, what a condition of the request says; nothing was done."""
+    """What is asked for is not, or no longer, what a condition of the request says; nothing was done."""
 
     code = "precondition_failed"
 
-    def __init__(self) -> None:
-        super().__init__("the file is not what the condition of the request says")
+    def __init__(self, reason: str = "the file is not what the condition of the request says") -> None:
+        super().__init__(reason)
 
 
 class InvalidRequest(Invalid):
@@ -114,3 +115,22 @@ class BodyTooLarge(TooLarge):
     def __init__(self, *, limit_bytes: int) -> None:
         super().__init__(f"the request body exceeds {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
+
+
+class DocumentTypeNotAccepted(Unsupported):
+    """The body is not said to be a document of a type that is read here."""
+
+    code = "document_type_not_accepted"
+
+    def __init__(self, reason: str, *, accepted: tuple[str, ...]) -> None:
+        super().__init__(f"{reason}; accepted: {', '.join(accepted)}")
+        self.accepted = accepted
+
+
+class ContentCodingNotAccepted(Unsupported):
+    """The body is compressed, or coded in another way, and nothing here undoes that."""
+
+    code = "content_coding_not_accepted"
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"bodies are taken as they are, without Content-Encoding, and not in {coding}")

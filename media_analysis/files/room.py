@@ -105,14 +105,14 @@ class Arrival:
     _step_bytes: int = FIRST_STEP_BYTES
 
     async def begin(self) -> None:
-        """Return unless the announced length could not be stored as things are.
+        """Return unless the announced length could not be stored as things are; without a key that is known already.
 
         Raises:
             QuotaReached: it could not.
 
         """
-        if self.announced_bytes is not None and self.announced_bytes > FIRST_STEP_BYTES:
-            await self.room.require_reach(self.asked, self.announced_bytes)
+        if self.asked.idempotency_key is not None and (self.announced_bytes or 0) > FIRST_STEP_BYTES:
+            await self.room.require_reach(self.asked, self.announced_bytes or 0)
 
     async def reach(self, size_bytes: int) -> None:
         """Return if so many bytes may have arrived.
@@ -167,12 +167,22 @@ class DiskRoom:
     reserve_bytes: int
 
     async def require_possible(self, asked: Registration, announced_bytes: int | None) -> None:
-        """Refuse an announced length that the disk could not hold even if nothing else was there."""
+        """Refuse an announced length that could not be stored, before the client is asked for anything of it.
+
+        What was stored under a key is answered, whatever there is room for now.
+
+        Raises:
+            DiskReserveReached: the disk could not hold it even if nothing else was there.
+            QuotaReached: not even eviction would free enough.
+
+        """
         if announced_bytes is None or announced_bytes <= FIRST_STEP_BYTES:
             return
         capacity = await self.store.capacity(asked.key)
         if announced_bytes > capacity.total_bytes - self.reserve_bytes:
             raise self._reached(capacity.free_bytes, announced_bytes)
+        if asked.idempotency_key is None:
+            await self.room.require_reach(asked, announced_bytes)
 
     async def require(self, asked: Registration, needed_bytes: int) -> None:
         """Return once so many bytes that are here fit on the disk, by eviction if need be.

@@ -112,14 +112,14 @@ class UploadService:
             InvalidRequest: the job or the parent is unknown.
 
         """
+        if (upload.declared_bytes or 0) > self.limits.max_bytes:
+            raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
+        await self._disk.require_possible(self._register_as(upload, ""), upload.declared_bytes)
         body = timed(body, self.limits.pace)
         head, body = await split_head(body)
         media_type = sniff(head, declared=upload.declared_type)
         self._require_accepted(upload.category, media_type)
         registration = self._register_as(upload, media_type)
-        if (upload.declared_bytes or 0) > self.limits.max_bytes:
-            raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
-        await self._disk.require_possible(registration, upload.declared_bytes)
         await self._disk.require(registration, len(head))
         if not await self._registered(registration):
             earlier = await self._take_over(registration)

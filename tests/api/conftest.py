@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from media_analysis.analysis.control import NewJob
 from media_analysis.analysis.run import Run
 from media_analysis.runtime import Runtime
 from media_analysis.storage.walk import OWN_NAMES
 from tests.api.analysers import CONTENT, Analyser
-from tests.api.raw import plain_app, served
+from tests.api.raw import Speaker, plain_app, served
 from tests.conftest import Client, StoreFile, execute, fetch
 
 Remains = Callable[[], Awaitable[list[str]]]
@@ -60,6 +61,14 @@ async def run(runtime: Runtime, store_file: StoreFile) -> Run:
     claimed = await runtime.runs.claim(job.id, worker="w")
     assert claimed is not None
     return claimed
+
+
+@pytest.fixture
+async def speaker(client: Client, app: FastAPI) -> AsyncIterator[Speaker]:
+    """Talks as alice, in bytes, to the whole application behind the product's own server."""
+    async with served(app) as port:
+        yield Speaker(port, client.tokens["alice"])
+    app.state.draining = False
 
 
 @pytest.fixture(scope="module")

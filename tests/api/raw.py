@@ -6,7 +6,9 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any, Self
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
@@ -85,12 +87,14 @@ def sent(port: int, content: bytes) -> socket.socket:
     return connection
 
 
-async def rest(connection: socket.socket) -> bytes:
-    """Return all that comes until the server closes the connection."""
+async def rest(connection: socket.socket, *, until: bytes = b"") -> bytes:
+    """Return all that comes until the server closes the connection, or something has come."""
     received = b""
     with connection:
         try:
-            while part := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(connection, 2**20), PATIENCE):
+            while not (until and until in received) and (
+                part := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(connection, 2**20), PATIENCE)
+            ):
                 received += part
         except ConnectionResetError:
             pass
@@ -100,6 +104,56 @@ async def rest(connection: socket.socket) -> bytes:
 async def spoken(port: int, content: bytes) -> bytes:
     """Return everything the server says to `content`, without its dates."""
     return re.sub(rb"date: [^\r]+\r\n", b"", await rest(sent(port, content)))
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Says requests of somebody to a server, a connection each, and reads what comes back."""
+
+    port: int
+    token: str | None
+
+    async def say(
+        self, method: str, path: str, *lines: str, body: bytes = b"", by: str | None = "", until: bytes = b""
+    ) -> "Said":
+        """Return the answer to a request with these header lines, or its beginning `until` something has come.
+
+        The length of a body is told unless they do.
+        """
+        token = self.token if by == "" else by
+        head = [f"{method} {path} HTTP/1.1", "Host: a", *lines]
+        head += [] if token is None else [f"Authorization: Bearer {token}"]
+        head += ["Connection: close"]
+        told = any(line.lower().startswith(("content-length", "transfer-encoding")) for line in lines)
+        head += [f"Content-Length: {len(body)}"] if body and not told else []
+        answer = await rest(sent(self.port, "\r\n".join([*head, "", ""]).encode("latin-1") + body), until=until)
+        return Said.read(answer)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One answer, as it came."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @classmethod
+    def read(cls, answer: bytes) -> Self:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        return cls(int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body)
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        assert self.headers["content-type"] == "application/problem+json", self
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+    @property
+    def refusal(self) -> tuple[int, str]:
+        """The status, and what is said to be wrong with which part."""
+        return self.status, self.problem["detail"]
 
 
 def refusal(answer: bytes) -> tuple[int, str]:

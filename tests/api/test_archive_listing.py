@@ -173,4 +173,4 @@ async def test_a_list_costs_the_same_statements_whatever_its_length(client: Clie
 
 async def test_an_archived_job_of_nobody_is_asked_for_by_its_id_alone(client: Client) -> None:
     assert refusal(await client.request("GET", f"{URL}/{uuid4()}/archive")) == (404, "job_not_found")
-    assert refusal(await client.request("DELETE", ARCHIVED)) == (422, "invalid_request")
+    assert refusal(await client.request("DELETE", ARCHIVED)) == (405, "method_not_allowed")

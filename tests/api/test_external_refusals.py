@@ -71,10 +71,11 @@ async def test_a_result_is_put_in_place_of_the_earlier_one(client: Client, analy
     ids=["empty", "list", "cut", "nan", "surrogate", "nul", "deep"],
 )
 async def test_a_result_that_is_no_plain_object_is_refused(client: Client, analyser: Analyser, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
     await ask(client)
     await analyser.claim()
 
-    answer = await analyser.send("PUT", "/results/words", params={"fence": 1}, content=body)
+    answer = await analyser.send("PUT", "/results/words", params={"fence": 1}, content=body, headers=headers)
 
     assert refusal(answer)[0] == 422
 

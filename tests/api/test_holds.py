@@ -130,11 +130,16 @@ WRONG: list[Any] = [
 ]
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 async def test_a_hold_that_makes_no_sense_is_refused_and_holds_nothing(client: Client, job: str) -> None:
     file = await client.upload()
 
     for path in (f"{FILES}/{file['id']}", job):
-        answers = [await client.request("PUT", f"{path}/hold", content=json.dumps(asked)) for asked in WRONG]
+        answers = [
+            await client.request("PUT", f"{path}/hold", content=json.dumps(asked), headers=JSON) for asked in WRONG
+        ]
         said = [(asked, *refusal(answer)) for asked, answer in zip(WRONG, answers, strict=True)]
         assert said == [(asked, 422, "invalid_request") for asked in WRONG]
 

@@ -21,9 +21,10 @@ from tests.files.conftest import eventually
 HEAD = "{method} /api/v1/{path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
 FORM_HEAD = f"Content-Type: {FORM_TYPE}\r\nContent-Length: 100000\r\n"
 JSON_HEAD = "Content-Type: application/json\r\nContent-Length: 100\r\n"
+JSON_CHUNKS = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
 BROKEN = {
     "a document": ("POST", "jobs", JSON_HEAD, b'{"name": "n", '),
-    "a document in chunks": ("POST", "jobs", "Transfer-Encoding: chunked\r\n", b"5\r\n{    \r\n"),
+    "a document in chunks": ("POST", "jobs", JSON_CHUNKS, b"5\r\n{    \r\n"),
     "a document that did not begin": ("PATCH", "files/7", JSON_HEAD, b""),
     "an upload": ("POST", "files?category=temp&filename=a", "Content-Length: 90000\r\n", bytes(50_000)),
     "an upload that did not begin": ("POST", "files?category=temp&filename=a", "Content-Length: 9\r\n", b""),
@@ -67,7 +68,9 @@ async def hear(connection: socket.socket, what: bytes) -> None:
     """Wait until the server has said it."""
     heard = b""
     while what not in heard:
-        heard += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(connection, 4096), PATIENCE)
+        part = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(connection, 4096), PATIENCE)
+        assert part, heard
+        heard += part
 
 
 @pytest.mark.parametrize("rudely", [True, False], ids=["reset", "closed"])

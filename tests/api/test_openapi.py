@@ -72,7 +72,7 @@ ROUTES = ADMIN | {
         for act in ("cancel", "retry", "heartbeat", "products", "finish", "fail")
     ),
     *(("get", f"/api/v1/jobs/{{job_id}}/{part}") for part in ("files", "results", "events")),
-    ("get", "/api/v1/jobs/{job_id}/sources/{position}/content"),
+    *((method, "/api/v1/jobs/{job_id}/sources/{position}/content") for method in ("get", "head")),
     ("put", "/api/v1/jobs/{job_id}/results/{kind}"),
     ("post", "/api/v1/jobs/claims"),
     ("get", "/api/v1/results"),

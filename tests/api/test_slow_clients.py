@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from media_analysis.api.middleware import BoundedDocuments
+from media_analysis.api.checks import RequestChecks
+from media_analysis.api.resources import Resources
 from tests.api.answers import refusal
 from tests.api.conftest import Remains
 from tests.api.forms import FORM_TYPE, field, file
@@ -52,7 +54,10 @@ async def test_a_document_that_stalls_never_reaches_the_application() -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError
 
-    transport = httpx.ASGITransport(BoundedDocuments(application, seconds=0.05))
+    known = FastAPI()
+    known.post("/api/v1/sessions")(len)
+    checks = RequestChecks(application, Resources.of_routes(known.routes, {}), seconds=0.05)
+    transport = httpx.ASGITransport(checks)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         answer = await http.post("/api/v1/sessions", content=stalling(b"{"))
 

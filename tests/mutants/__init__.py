@@ -1,11 +1,12 @@
 """Planted bugs: a harness counts only once each of them turned it red."""
 
-from tests.mutants import archives, clients, database, files_and_sweeps, jobs, retention
+from tests.mutants import archives, clients, database, files_and_sweeps, jobs, requests, retention
 from tests.mutants.mutant import Mutant
 
 MUTANTS = (
     *files_and_sweeps.MUTANTS,
     *clients.MUTANTS,
+    *requests.MUTANTS,
     *retention.MUTANTS,
     *jobs.MUTANTS,
     *archives.MUTANTS,

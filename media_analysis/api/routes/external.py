@@ -9,11 +9,13 @@ from media_analysis import errors
 from media_analysis.analysis.run import Failure, NewResult
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
-from media_analysis.api.content import ANY_BYTES, Representation, content_responses, serve_content
+from media_analysis.api.conditions import READING
+from media_analysis.api.content import ANY_BYTES, RANGES, Representation, content_responses, serve_content
 from media_analysis.api.dependencies import Caller, Downloading, Serving, Uploading
-from media_analysis.api.documents import read_object
+from media_analysis.api.documents import DocumentRoute, read_object
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.multipart import is_form
+from media_analysis.api.resources import LARGEST
 from media_analysis.api.schemas.external import (
     ClaimCreate,
     ClaimRead,
@@ -31,14 +33,21 @@ from media_analysis.api.schemas.jobs import JobRead
 from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
 
-router = APIRouter(prefix=API_PATH, tags=["external analysers"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(
+    prefix=API_PATH,
+    tags=["external analysers"],
+    responses=problems(errors.DatabaseUnavailable),
+    route_class=DocumentRoute,
+)
 
 _PROBLEMS = problems(errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.FenceLost, errors.InvalidRequest)
+_SOURCE_PROBLEMS = {**_PROBLEMS, **problems(errors.ObjectDamaged, errors.ObjectMissing)}
 _PRODUCT: dict[str, Any] = {"requestBody": {"required": True, "content": ANY_BYTES}}
 _RESULT: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"type": "object"}, "example": {"words": 6}}},
+        LARGEST: 4 * 2**20,
     }
 }
 
@@ -74,7 +83,14 @@ async def keep_job(job_id: UUID, asked: HeartbeatCreate, services: Serving, call
 @router.get(
     "/jobs/{job_id}/sources/{position}/content",
     response_class=Response,
-    responses=content_responses({**_PROBLEMS, **problems(errors.ObjectDamaged, errors.ObjectMissing)}, ranges=True),
+    openapi_extra=RANGES,
+    responses=content_responses(_SOURCE_PROBLEMS, ranges=True),
+)
+@router.head(
+    "/jobs/{job_id}/sources/{position}/content",
+    response_class=Response,
+    openapi_extra=READING,
+    responses=content_responses(_SOURCE_PROBLEMS, ranges=False),
 )
 async def read_source(
     request: Request,
@@ -105,6 +121,7 @@ async def read_source(
             errors.TooManyAtOnce,
             errors.UploadTooLarge,
             errors.MediaTypeNotAccepted,
+            errors.ContentCodingNotAccepted,
             errors.DigestMismatch,
             errors.IncompleteUpload,
             errors.StoreUnavailable,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from media_analysis import errors
 from media_analysis.api import API_PATH
-from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
+from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of, require_length
 from media_analysis.api.conditions import CHANGING, READING, ROW, Conditions, changing, request_header, row_tag
 from media_analysis.api.content import (
     ANY_BYTES,
@@ -21,8 +21,9 @@ from media_analysis.api.content import (
     serve_content,
 )
 from media_analysis.api.dependencies import Caller, Downloading, Serving, Uploading
+from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
-from media_analysis.api.multipart import FormStream, is_form, read_boundary
+from media_analysis.api.multipart import FORM_BYTES, FormStream, is_form, read_boundary
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.files import (
     FileCreate,
@@ -38,11 +39,17 @@ from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Completed, Upload
 from media_analysis.storage.category import Category
 
-router = APIRouter(prefix=f"{API_PATH}/files", tags=["files"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(
+    prefix=f"{API_PATH}/files",
+    tags=["files"],
+    responses=problems(errors.DatabaseUnavailable),
+    route_class=DocumentRoute,
+)
 
 _UPLOAD: Final[dict[str, Any]] = {
     "parameters": [
         request_header("Content-Digest", "SHA-256 or SHA-512 of the body (RFC 9530); nothing is kept unless it holds"),
+        request_header("Repr-Digest", "The same"),
         request_header("Digest", "The same in its elder form (RFC 3230)"),
     ],
     "requestBody": {
@@ -100,6 +107,7 @@ IdempotencyKey = Annotated[
         errors.JobArchived,
         errors.UploadTooLarge,
         errors.MediaTypeNotAccepted,
+        errors.ContentCodingNotAccepted,
         errors.InvalidRequest,
         errors.DigestMismatch,
         errors.IncompleteUpload,
@@ -127,6 +135,7 @@ async def upload_file(
     fields = query.model_dump(exclude_none=True)
     completed: Completed | None = None
     if is_form(declared_type):
+        require_length(request, services.uploads.limits.max_bytes + FORM_BYTES)
         body = timed(body, services.uploads.limits.pace)
         boundary, may_follow = read_boundary(declared_type), () if idempotency_key else _MAY_FOLLOW
         part = await FormStream(body, boundary, may_follow=may_follow).open_file()
@@ -161,7 +170,7 @@ _READ_PROBLEMS = problems(
     "/{file_id}",
     response_model=FileRead,
     openapi_extra=ROW,
-    responses={**_READ_PROBLEMS, 304: {"description": "Not modified"}},
+    responses={**_READ_PROBLEMS, **problems(errors.PreconditionFailed), 304: {"description": "Not modified"}},
 )
 async def read_file(
     request: Request, response: Response, file_id: UUID, services: Serving, caller: Caller
@@ -169,8 +178,9 @@ async def read_file(
     """Describe one file without its bytes; its entity tag is for the conditions of a change."""
     file = await services.files.get(file_id, owner=caller.scope)
     response.headers["ETag"] = tag = row_tag(file)
-    known = Conditions.of_read(request.headers).is_known(tag, None)
-    return Response(status_code=304, headers={"ETag": tag}) if known else file
+    asked = Conditions.of_read(request.headers)
+    asked.require(frozenset({tag}), None)
+    return Response(status_code=304, headers={"ETag": tag}) if asked.is_known(tag, None) else file
 
 
 _CONTENT_PROBLEMS: Final = {

@@ -7,10 +7,13 @@ from fastapi import APIRouter
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.schemas.holds import HoldCreate, HoldRead, JobHoldRead
 
-router = APIRouter(prefix=API_PATH, tags=["holds"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(
+    prefix=API_PATH, tags=["holds"], responses=problems(errors.DatabaseUnavailable), route_class=DocumentRoute
+)
 
 _PROBLEMS = (errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
 _FILE_PROBLEMS = problems(*_PROBLEMS, errors.FileNotFound, errors.FileGone, errors.FileArchived, errors.FileNotReady)

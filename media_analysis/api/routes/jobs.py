@@ -10,6 +10,7 @@ from media_analysis import errors
 from media_analysis.analysis.kinds import Kind
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.job_requests import job_request
@@ -51,12 +52,12 @@ _EXAMPLES: Final[dict[str, Any]] = {
     },
 }
 
-router = APIRouter(prefix=_PREFIX, tags=["jobs"], responses=_AWAY)
+router = APIRouter(prefix=_PREFIX, tags=["jobs"], responses=_AWAY, route_class=DocumentRoute)
 
 
 def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
     """Return the route that creates jobs of the kinds that are installed."""
-    creation = APIRouter(prefix=_PREFIX, tags=["jobs"], responses=_AWAY)
+    creation = APIRouter(prefix=_PREFIX, tags=["jobs"], responses=_AWAY, route_class=DocumentRoute)
     requested = job_request(kinds)
 
     @creation.post(

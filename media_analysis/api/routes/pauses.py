@@ -9,12 +9,16 @@ from fastapi import APIRouter, Query
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Serving
+from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.schemas.pauses import PauseCreate, PauseList, PauseQuery, PauseRead, PauseResume
 from media_analysis.retention.models import Pause
 
 router = APIRouter(
-    prefix=f"{API_PATH}/storage/pauses", tags=["storage"], responses=problems(errors.DatabaseUnavailable)
+    prefix=f"{API_PATH}/storage/pauses",
+    tags=["storage"],
+    responses=problems(errors.DatabaseUnavailable),
+    route_class=DocumentRoute,
 )
 
 _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)

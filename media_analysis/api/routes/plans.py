@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Serving
+from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.plans import (
@@ -22,7 +23,12 @@ from media_analysis.api.schemas.plans import (
 )
 from media_analysis.api.schemas.storage import SweepRead
 
-router = APIRouter(prefix=f"{API_PATH}/storage/plans", tags=["plans"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(
+    prefix=f"{API_PATH}/storage/plans",
+    tags=["plans"],
+    responses=problems(errors.DatabaseUnavailable),
+    route_class=DocumentRoute,
+)
 
 _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
 _PLAN_PROBLEMS = {**_ADMIN_PROBLEMS, **problems(errors.PlanNotFound)}

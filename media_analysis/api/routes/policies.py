@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Caller, Serving
+from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import MOST_REASONS, document_problems, problems
 from media_analysis.api.schemas.policies import PolicyRead, PolicyTree, PreviewRead
 from media_analysis.errors import InvalidSettings, PolicyRefused
@@ -14,6 +15,7 @@ from media_analysis.settings import policy_of_tree
 router = APIRouter(
     prefix=f"{API_PATH}/storage/policies",
     tags=["storage"],
+    route_class=DocumentRoute,
     responses=problems(errors.TokenRejected, errors.DatabaseUnavailable, errors.PolicyMissing),
 )
 

@@ -9,6 +9,7 @@ from media_analysis import errors
 from media_analysis.analysis.documents import DOCUMENTS
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.fields import Line
@@ -16,7 +17,12 @@ from media_analysis.api.schemas.results import ResultList, ResultListQuery, Resu
 from media_analysis.errors import SchemaNotFound
 from media_analysis.jobs.models import AnalysisResult
 
-router = APIRouter(prefix=f"{API_PATH}/results", tags=["results"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(
+    prefix=f"{API_PATH}/results",
+    tags=["results"],
+    responses=problems(errors.DatabaseUnavailable),
+    route_class=DocumentRoute,
+)
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _PROBLEMS = problems(errors.TokenRejected, errors.ResultNotFound, errors.InvalidRequest)

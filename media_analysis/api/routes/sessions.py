@@ -9,12 +9,18 @@ from fastapi import APIRouter, Query, Response
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Caller, Serving
+from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.sessions import SessionCreate, SessionCreated, SessionList, SessionRead, SessionUpdate
 from media_analysis.sessions.models import UserSession
 
-router = APIRouter(prefix=f"{API_PATH}/sessions", tags=["sessions"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(
+    prefix=f"{API_PATH}/sessions",
+    tags=["sessions"],
+    responses=problems(errors.DatabaseUnavailable),
+    route_class=DocumentRoute,
+)
 
 _OWN_PROBLEMS = problems(errors.TokenRejected, errors.SessionNotFound, errors.InvalidRequest)
 _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)

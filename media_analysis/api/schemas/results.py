@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-import orjson
 from pydantic import Field
 
 from media_analysis.api import API_PATH
-from media_analysis.api.documents import require_storable
+from media_analysis.api.documents import parse_json, require_storable
 from media_analysis.api.pages import PageQuery
 from media_analysis.api.schemas.fields import Document, Instant, Line, Owner, Row
 from media_analysis.errors import InvalidRequest
@@ -65,10 +64,7 @@ class ResultListQuery(PageQuery):
 def _parsed(contains: str) -> dict[str, Any]:
     if len(contains.encode("utf-8", "replace")) > MOST_BYTES:
         raise InvalidRequest("contains", f"must not be longer than {MOST_BYTES:,} bytes")
-    try:
-        wanted = orjson.loads(contains)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest("contains", "is not JSON") from error
+    wanted = parse_json(contains, "contains")
     if not isinstance(wanted, dict):
         raise InvalidRequest("contains", "must be a JSON object")
     require_storable(wanted, "contains")

@@ -1,0 +1,139 @@
+"""What the head of a request asks for, and what of it is refused before anything is read: wishes that contradict."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from media_analysis.api.errors import LONGEST_FIELD, printable, problem_of_status
+from media_analysis.errors import BodyTooLarge, ContentCodingNotAccepted, DocumentTypeNotAccepted, InvalidRequest
+
+Fields = Mapping[bytes, bytes]
+"""Header fields by their names in small letters, the lines of each joined by commas (RFC 9110 section 5.3)."""
+_SINGLE: Final = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"content-range",
+        b"content-type",
+        b"idempotency-key",
+        b"if-modified-since",
+        b"if-range",
+        b"if-unmodified-since",
+        b"last-event-id",
+        b"range",
+        b"x-request-id",
+    }
+)
+"""Headers that say one thing; a second line could only say another."""
+_WHOLE: Final = {b"upload-offset": b"0", b"upload-complete": b"?1", b"upload-incomplete": b"?0"}
+"""What the headers of resumable uploads say of a body that is all there is (drafts of the IETF)."""
+_PIECE: Final = (b"content-range", b"tus-resumable", b"upload-concat", b"upload-defer-length")
+_JSON: Final = re.compile(r"application/(?:[a-z0-9!#$&^_.-]+\+)?json")
+_UTF8: Final = frozenset({"utf-8", "utf8"})
+
+
+def read_fields(headers: Sequence[tuple[bytes, bytes]]) -> Fields:
+    """Return the header fields of a request.
+
+    Raises:
+        InvalidRequest: one that says one thing is there twice.
+
+    """
+    fields: dict[bytes, bytes] = {}
+    for name, value in headers:
+        known = fields.get(name)
+        if known is not None and name in _SINGLE:
+            raise InvalidRequest(name.decode("latin-1").title(), "given twice")
+        fields[name] = value if known is None else b"%s, %s" % (known, value)
+    return fields
+
+
+def require_parameters_once(query: bytes, lists: Collection[str]) -> None:
+    """Refuse a query that gives a parameter twice, in whatever spelling, unless it is one of `lists`.
+
+    Raises:
+        InvalidRequest: it does.
+
+    """
+    if b"&" not in query:
+        return
+    seen = set()
+    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name in seen and name not in lists:
+            raise InvalidRequest(f"query.{printable(name)}"[:LONGEST_FIELD], "given twice")
+        seen.add(name)
+
+
+def require_known_expectation(fields: Fields) -> None:
+    """Refuse an expectation other than the one HTTP knows (RFC 9110 section 10.1.1).
+
+    Raises:
+        Problem: 417.
+
+    """
+    if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
+        raise problem_of_status(417)
+
+
+def accepting(method: str, accepted: tuple[str, ...]) -> dict[str, str]:
+    """Return the headers that tell which documents a method takes (RFC 9110 section 12.5.1, RFC 5789 section 3.1)."""
+    names = {"POST": ("Accept-Post", "Accept"), "PATCH": ("Accept-Patch", "Accept")}.get(method, ("Accept",))
+    return dict.fromkeys(names, ", ".join(accepted))
+
+
+def has_body(fields: Fields) -> bool:
+    """Whether content comes after the head."""
+    return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
+
+
+def require_plain(fields: Fields) -> None:
+    """Refuse a body in a coding, and one that is a piece of something: both would be taken for the thing itself.
+
+    Raises:
+        ContentCodingNotAccepted: the body is compressed.
+        InvalidRequest: the body is a piece.
+
+    """
+    coding = fields.get(b"content-encoding", b"").decode("latin-1")
+    if coding.lower() not in {"", "identity"}:
+        raise ContentCodingNotAccepted(printable(coding)[:LONGEST_FIELD])
+    pieces = [name for name in _PIECE if name in fields]
+    pieces += [name for name, whole in _WHOLE.items() if fields.get(name, whole) != whole]
+    if pieces:
+        raise InvalidRequest(
+            pieces[0].decode().title(), "a body is taken whole here, in one request, and not in pieces"
+        )
+
+
+def require_document(fields: Fields, accepted: tuple[str, ...]) -> None:
+    """Refuse a body that is not said to be a JSON document.
+
+    Raises:
+        DocumentTypeNotAccepted: it has another Content-Type, none, or another charset.
+
+    """
+    told = fields.get(b"content-type", b"").decode("latin-1")
+    essence, _, parameters = told.partition(";")
+    if not _JSON.fullmatch(essence.strip().lower()):
+        reason = "the body has no Content-Type" if not told else "the body is not said to be a JSON document"
+        raise DocumentTypeNotAccepted(reason, accepted=accepted)
+    if parameters and not _charsets(parameters) <= _UTF8:
+        raise DocumentTypeNotAccepted("a JSON document is UTF-8, in no other charset", accepted=accepted)
+
+
+def require_length(fields: Fields, limit_bytes: int) -> None:
+    """Refuse a body whose announced length alone is too much, before anything of it is asked for.
+
+    Raises:
+        BodyTooLarge: it is.
+
+    """
+    length = fields.get(b"content-length", b"")
+    if length.isdigit() and int(length) > limit_bytes:
+        raise BodyTooLarge(limit_bytes=limit_bytes)
+
+
+def _charsets(parameters: str) -> set[str]:
+    pairs = (parameter.partition("=") for parameter in parameters.split(";"))
+    return {value.strip().strip('"').lower() for name, _, value in pairs if name.strip().lower() == "charset"}

@@ -1,0 +1,159 @@
+"""Which resources there are, and what each method of them takes: read once off the routes that answer."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, Final, Self, get_args, get_origin
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import RouteContext, iter_route_contexts
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from starlette.routing import BaseRoute, Mount
+
+DOCUMENT_BYTES: Final = 64 * 1024
+LARGEST: Final = "x-largest-bytes"
+"""In the description of a request body: how long a document may be that may be longer than others."""
+_JSON: Final = "application/json"
+
+
+class Access(IntEnum):
+    """Who may use a method of a resource."""
+
+    ANYBODY = 0
+    CALLER = 1
+    ADMINISTRATOR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method of a resource takes."""
+
+    route: BaseRoute
+    access: Access
+    accepted: tuple[str, ...] = ()
+    """The media types of its document."""
+    limit_bytes: int | None = DOCUMENT_BYTES
+    """How long its body may be to be read at once; None where bodies are streamed."""
+    lists: frozenset[str] = frozenset()
+    """The parameters of its query that may be given several times."""
+    judges_conditions: bool = False
+    """Whether its route compares entity tags and dates itself."""
+    is_head: bool = False
+    """Whether it is answered as GET, without the content."""
+
+    @property
+    def takes_content(self) -> bool:
+        """Whether a body means something to it."""
+        return bool(self.accepted) or self.limit_bytes is None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """The methods of one path."""
+
+    operations: Mapping[str, Operation]
+
+    @property
+    def allow(self) -> str:
+        """Return the methods as the header Allow lists them (RFC 9110 section 10.2.1)."""
+        return ", ".join(sorted({*self.operations, "OPTIONS"}))
+
+
+@dataclass(slots=True)
+class _Node:
+    """A part of paths; what is called by its name comes before what has any name."""
+
+    named: dict[str, "_Node"] = field(default_factory=dict)
+    any: "_Node | None" = None
+    resource: Resource | None = None
+    is_mount: bool = False
+
+    def add(self, part: str) -> "_Node":
+        if not part.startswith("{"):
+            return self.named.setdefault(part, _Node())
+        if self.any is None:
+            self.any = _Node()
+        return self.any
+
+    def find(self, parts: Sequence[str], at: int) -> Resource | None:
+        if at == len(parts) or self.is_mount:
+            return self.resource
+        found = None
+        if (named := self.named.get(parts[at])) is not None:
+            found = named.find(parts, at + 1)
+        if found is None and self.any is not None and parts[at]:
+            found = self.any.find(parts, at + 1)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """All resources of an application by their paths."""
+
+    _root: _Node
+
+    @classmethod
+    def of_routes(cls, routes: Sequence[BaseRoute], access: Mapping[Callable[..., Any], Access]) -> Self:
+        """Return the resources that `routes` serve; `access` tells what its dependencies ask of a caller."""
+        operations: dict[str, dict[str, Operation]] = {}
+        root = _Node()
+        for context in iter_route_contexts(routes):
+            path = context.path or ""
+            operation = _operation(context, access)
+            methods = {"GET"} if isinstance(context.original_route, Mount) else context.methods or set()
+            operations.setdefault(path, {}).update(dict.fromkeys(methods, operation))
+            node = root
+            for part in path.split("/")[1:]:
+                node = node.add(part)
+            node.is_mount = isinstance(context.original_route, Mount)
+            node.resource = Resource(operations[path])
+        for known in operations.values():
+            if "GET" in known:
+                known.setdefault("HEAD", replace(known["GET"], is_head=True))
+        return cls(root)
+
+    def find(self, path: str) -> Resource | None:
+        """Return what answers at a path, None where nothing does."""
+        return self._root.find(path.split("/"), 1)
+
+
+def _operation(context: RouteContext, access: Mapping[Callable[..., Any], Access]) -> Operation:
+    described: Mapping[str, Any] = getattr(context, "openapi_extra", None) or {}
+    body = described.get("requestBody", {})
+    accepted = tuple(body.get("content", {}))
+    streams = bool(accepted) and _JSON not in accepted
+    if getattr(context, "body_field", None) is not None:
+        accepted = (_JSON,)
+    dependant: Dependant | None = getattr(context, "dependant", None)
+    return Operation(
+        route=context.original_route,
+        access=max(map(access.__getitem__, _asked(dependant, access)), default=Access(0)),
+        lists=frozenset(_lists(dependant)),
+        accepted=() if streams else accepted,
+        limit_bytes=None if streams else body.get(LARGEST, DOCUMENT_BYTES),
+        judges_conditions=any(parameter["name"] == "If-Match" for parameter in described.get("parameters", ())),
+    )
+
+
+def _asked(dependant: Dependant | None, known: Mapping[Callable[..., Any], Access]) -> Iterator[Callable[..., Any]]:
+    for inner in dependant.dependencies if dependant is not None else ():
+        if inner.call is not None and inner.call in known:
+            yield inner.call
+        yield from _asked(inner, known)
+
+
+def _lists(dependant: Dependant | None) -> Iterator[str]:
+    for parameter in dependant.query_params if dependant is not None else ():
+        annotation = parameter.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from (found.alias or name for name, found in annotation.model_fields.items() if _is_list(found))
+        elif _is_list(parameter.field_info):
+            yield parameter.alias
+
+
+def _is_list(found: FieldInfo) -> bool:
+    parts = [found.annotation]
+    for part in parts:
+        parts += get_args(part)
+    return any(part is list or get_origin(part) is list for part in parts)
