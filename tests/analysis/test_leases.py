@@ -56,7 +56,7 @@ async def test_what_a_job_that_ends_costs_does_not_grow_with_those_that_wait_for
     runtime: Runtime, store_file: StoreFile, database: str, act: Act
 ) -> None:
     source = await store_file(b"a source", ttl=3600)
-    await execute(database, _CROWD, "VACUUM ANALYZE analysis_jobs, job_sources")
+    await execute(database, _CROWD, "VACUUM ANALYZE job_sources")
     created = await create(runtime, source)
 
     async with runtime.db.transaction() as session:
