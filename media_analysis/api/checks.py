@@ -45,6 +45,9 @@ class RequestChecks:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"] == "*" and scope["method"] == "OPTIONS":  # of the server (RFC 9110 section 9.3.7)
+            await Response(status_code=204)(scope, receive, send)
+            return
         try:
             resource = self._resources.find(scope["path"])
             if resource is None:

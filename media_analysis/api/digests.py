@@ -1,6 +1,6 @@
-"""Digests of message content: `Content-Digest` and `Repr-Digest` (RFC 9530), and their elder `Digest` (RFC 3230).
+"""Digests of content: `Content-Digest`, `Repr-Digest` (RFC 9530), and their elders `Digest`, `Content-MD5` (RFC 1864).
 
-What is sent here is sent whole and without a coding: all three speak of the same bytes, the body, of a form too.
+What is sent here is sent whole and without a coding: all of them speak of the same bytes, the body, of a form too.
 """
 
 import base64
@@ -16,8 +16,11 @@ from starlette.datastructures import Headers
 from media_analysis.api.structured import parse_dictionary
 from media_analysis.errors import DigestMismatch, InvalidRequest
 
-DIGESTS: Final = ("content-digest", "repr-digest", "digest")
+_MD5: Final = "content-md5"
+DIGESTS: Final = ("content-digest", "repr-digest", "digest", _MD5)
 _ALGORITHMS: Final = {"sha-256": "sha256", "sha-512": "sha512"}
+_HASHES: Final = _ALGORITHMS | {"md5": "md5"}
+"""That of an elder header guards against accidents only, which is what it was sent for."""
 _ELDER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([^\s,]+)")
 
 
@@ -47,6 +50,8 @@ def read_digests(headers: Headers) -> Sequence[Digest]:
 
 
 def _announced(field: str, lines: Sequence[str]) -> list[Digest]:
+    if field == _MD5:
+        return [Digest("md5", _decode(field, f":{value.strip()}:")) for value in lines]
     found: dict[str, bytes] = {}
     members = _elder_members(field, lines) if field == "digest" else parse_dictionary(field, lines)
     for name, item in members:
@@ -66,7 +71,7 @@ async def verified(body: AsyncIterator[bytes], announced: Sequence[Digest]) -> A
         DigestMismatch: the bytes are not the ones announced.
 
     """
-    hashes = {digest.algorithm: hashlib.new(_ALGORITHMS[digest.algorithm]) for digest in announced}
+    hashes = {digest.algorithm: hashlib.new(_HASHES[digest.algorithm], usedforsecurity=False) for digest in announced}
     async for chunk in body:
         for running in hashes.values():
             running.update(chunk)
@@ -84,7 +89,7 @@ def require_digests(body: bytes, announced: Sequence[Digest]) -> None:
 
     """
     for digest in announced:
-        if not digest.holds(hashlib.new(_ALGORITHMS[digest.algorithm], body)):
+        if not digest.holds(hashlib.new(_HASHES[digest.algorithm], body, usedforsecurity=False)):
             raise DigestMismatch(algorithm=digest.algorithm)
 
 

@@ -50,7 +50,7 @@ class RequestRefused(Exception):
 
 
 MALFORMED: Final = RequestRefused(400, "malformed_request", "the request is not HTTP/1.1")
-DIGESTS: Final = frozenset({b"content-digest", b"repr-digest", b"digest"})
+DIGESTS: Final = frozenset({b"content-digest", b"repr-digest", b"digest", b"content-md5"})
 DIGEST_IN_TRAILER: Final = RequestRefused(
     400, "digest_in_trailer", "a digest is taken from the head of a request, not from behind its body"
 )

@@ -33,6 +33,7 @@ def right_lines(content: bytes) -> list[list[str]]:
         [f"Content-Digest: sha-256=:{short}:, sha-256=:{short}:"],
         [f"Content-Digest: sha-256=:{short.rstrip('=')}:"],
         [f"Content-Digest: sha-512=:{long}:", f"Repr-Digest: sha-256=:{short}:", f"Digest: SHA-256={short}"],
+        [f"Content-MD5: {encoded('md5', content)}"],
         [f"Digest: sHa-256={short},unixsum=30637, SHA-512={long}"],
     ]  # fmt: skip
 
@@ -46,6 +47,7 @@ def wrong_lines(content: bytes) -> list[list[str]]:
         [f"Content-Digest: sha-256=:{right}:", f"Repr-Digest: sha-256=:{wrong}:"],
         [f"Content-Digest: sha-256=:{right}:, sha-512=:{wrong}:"],
         ["Content-Digest: sha-256=::"],
+        [f"Content-MD5: {encoded('md5', b'other')}"],
     ]
 
 
@@ -69,6 +71,7 @@ def unreadable_lines(content: bytes) -> list[list[str]]:
         [f"Digest: SHA-256=:{right}:"],
         [f"Digest: SHA-256 {right}"],
         [f"Digest: SHA-256={right}, SHA-256={wrong}"],
+        ["Content-MD5: ?"],
         ["Trailer: Content-Digest"],
         ["Trailer: X, repr-digest"],
     ]

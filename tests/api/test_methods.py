@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.api.answers import problem_in
-from tests.api.raw import Speaker
+from tests.api.raw import Speaker, spoken
 from tests.conftest import Client
 
 ANY = str(UUID(int=7))
@@ -147,3 +147,9 @@ async def test_every_route_that_takes_a_document_says_so(client: Client, methods
 
     assert len(takes) > 10
     assert refused == dict.fromkeys(takes, (415, "application/json", 401))
+
+
+async def test_the_server_itself_answers_what_its_options_are(speaker: Speaker) -> None:
+    answer = await spoken(speaker.port, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 204 ")
