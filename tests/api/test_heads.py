@@ -1,11 +1,13 @@
 """Heads of requests: what is long, says two things, or names no host is refused in words."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 
 from media_analysis.api.connections import DEFAULT_LIMITS
-from tests.api.raw import BODIES, HEAD, LAST, PATIENCE, refusal, spoken
+from tests.api.raw import BODIES, HEAD, LAST, PATIENCE, refusal, rest, sent, spoken
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,11 @@ async def test_a_head_that_begins_behind_another_request_has_no_more_room(patien
 
     assert first.startswith(b"HTTP/1.1 200 OK")
     assert refusal(second)[0] == 431
+
+
+async def test_whoever_is_refused_is_told_when(patient: int) -> None:
+    for head in (b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n"):
+        answer = await rest(sent(patient, head))
+        lines = dict(line.split(b": ", 1) for line in answer.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:])
+
+        assert abs(parsedate_to_datetime(lines[b"date"].decode()) - datetime.now(UTC)) < timedelta(minutes=5)
