@@ -106,7 +106,7 @@ def test_what_is_no_video_is_refused_in_a_sentence_and_nothing_stays(scratch: Pa
     refused = run("demo", letter, TMPDIR=str(scratch))
 
     assert refused.returncode == 1
-    assert "media-analysis: the job ended failed: text/plain is not among the formats read here" in refused.stderr
+    assert "media-analysis: the job ended failed: plain text is not among the formats read here" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert left_in(scratch) == ([], [])
 
