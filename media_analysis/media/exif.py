@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from io import BytesIO
 from typing import Any, Final
 
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 
+from media_analysis.errors.media import CorruptMedia
 from media_analysis.media.facts import CameraFacts
+from media_analysis.media.profiles import profile_of
 from media_analysis.media.text import clean, finite
 
-MAX_PROFILE_BYTES: Final = 4 * 2**20
 _MAX_NAME_CHARACTERS: Final = 200
 _BELOW_SEA_LEVEL: Final = 1
 _MINUTES: Final = 60
@@ -50,12 +50,10 @@ def camera_of(exif: Image.Exif) -> CameraFacts | None:
 
 def profile_name(image: Image.Image) -> str | None:
     """Return what the colour profile inside calls itself."""
-    profile = image.info.get("icc_profile")
-    if not isinstance(profile, bytes) or not 0 < len(profile) <= MAX_PROFILE_BYTES:
-        return None
     try:
-        described = ImageCms.ImageCmsProfile(BytesIO(profile)).profile.profile_description
-    except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
+        profile = profile_of(image)
+        described = None if profile is None else profile.profile.profile_description
+    except (CorruptMedia, ValueError):
         return None
     return _name(described)
 

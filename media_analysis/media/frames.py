@@ -14,7 +14,7 @@ from media_analysis.media.images import image_format
 from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.pictures import Exposure, Picture
-from media_analysis.media.rasters import Darkroom, FrameRaster, StillRaster, image_of
+from media_analysis.media.rasters import Darkroom, FrameRaster, StillRaster
 from media_analysis.media.scenes import SIDE, CutDetector
 from media_analysis.media.selection import allow, asked_seconds
 from media_analysis.media.stills import Animation, read_animation, still_frames
@@ -109,7 +109,7 @@ def _scenes(film: Film, options: SamplingOptions, threshold: float) -> Iterator[
     darkroom = Darkroom()
     found = 0
     for taken in film.all_frames():
-        cells = image_of(darkroom.developed(taken.frame, (SIDE, SIDE)))
+        cells = darkroom.developed(taken.frame, (SIDE, SIDE))
         if detector.begins_scene(cells.convert("RGB")):
             found += 1
             allow(found, options)
@@ -135,7 +135,10 @@ def _of_image(
     numbers = sorted({number for number, _ in chosen})
     ordinal = 0
     for number, image in zip(numbers, still_frames(path, limits, numbers, salvaged=salvaged), strict=True):
-        exposure = Exposure(raster=StillRaster.of(image))
+        raster = StillRaster.of(image)
+        if raster.remark is not None and not ordinal:
+            notice("profile_ignored", raster.remark)
+        exposure = Exposure(raster=raster)
         for asked in (asked for wanted, asked in chosen if wanted == number):
             seconds = round(animation.starts[number], 6)
             yield Picture(ordinal=ordinal, instant_seconds=seconds, asked_seconds=asked, exposure=exposure)

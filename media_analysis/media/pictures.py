@@ -107,7 +107,8 @@ def shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Return an image at a size, itself where it has that already."""
     if image.size == size:
         return image
-    return plain(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    ready = image if image.mode == "CMYK" else plain(image)
+    return ready.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -131,7 +132,8 @@ def _most(options: PictureOptions) -> tuple[int, int]:
 def _write(image: Image.Image, options: PictureOptions) -> bytes:
     target = BytesIO()
     ready = _ready(image, options.format)
-    ready.save(target, options.format.value, **_settings(options))
+    # Colours are those of sRGB by now, whatever profile Pillow would pass on from the source.
+    ready.save(target, options.format.value, icc_profile=None, **_settings(options))
     return target.getvalue()
 
 

@@ -1,21 +1,25 @@
 """Decoded frames and images as upright pictures in the colours of a screen."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final, cast
 
-import av
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from PIL import ExifTags, Image
 
+from media_analysis.errors.media import CorruptMedia
+from media_analysis.media.code_points import CodePoints
+from media_analysis.media.conversion import conversion_of
 from media_analysis.media.exif import exif_of
 from media_analysis.media.options import MAX_SIDE
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.pictures import plain, shrunk
+from media_analysis.media.profiles import through_profile
+from media_analysis.media.transfers import HIGH_RANGE
 
-_HIGH_RANGE: Final = frozenset({int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)})
 _KNOWN_MATRICES: Final = frozenset({0, 1, 4, 5, 6, 7, 9})
 """Of ITU-T H.273, those that convert; 2 means unspecified."""
 _HD_HEIGHT: Final = 720
@@ -27,19 +31,19 @@ _ODDEST_PIXEL: Final = 8
 
 @dataclass(slots=True)
 class Darkroom:
-    """Converters by size, kept because the colour tables of high dynamic range take seconds to make."""
+    """Converters by size, kept because they take their time to be made ready."""
 
     _converters: OrderedDict[tuple[int, int], VideoReformatter] = field(default_factory=OrderedDict, init=False)
     _orientations: dict[int, Orientation] = field(default_factory=dict, init=False)
 
-    def developed(self, frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
-        """Return a frame at a size, in 8 bits a channel and the colours of a screen (sRGB, BT.709, full range)."""
-        try:
-            return self._reformatted(frame, size, high_range=frame.color_trc in _HIGH_RANGE)
-        except MemoryError:
-            raise
-        except (av.FFmpegError, OSError):
-            return self._reformatted(frame, size, high_range=False)
+    def developed(self, frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
+        """Return a frame at a size in the colours of a screen (sRGB), RGB, RGBX or RGBA; it must not be changed."""
+        conversion = conversion_of(frame.color_primaries, frame.color_trc)
+        if conversion is not None and conversion.high_range is not None:
+            green, blue, red = _planes_of(self._reformatted(frame, size, "gbrp16le"))
+            return conversion.of_planes((red, green, blue))
+        image = _image_of(self._reformatted(frame, size, "rgba" if _has_alpha(frame) else "rgb0"))
+        return image if conversion is None else conversion.of(image)
 
     def orientation(self, frame: VideoFrame) -> Orientation:
         """Return how a frame is to be turned, read from the first one turned by as much."""
@@ -49,16 +53,9 @@ class Darkroom:
             self._orientations[turn] = Orientation.of_frame(frame)
         return self._orientations[turn]
 
-    def _reformatted(self, frame: VideoFrame, size: tuple[int, int], *, high_range: bool) -> VideoFrame:
+    def _reformatted(self, frame: VideoFrame, size: tuple[int, int], pixels: str) -> VideoFrame:
         return self._converter(size).reformat(
-            frame,
-            *size,
-            "rgba" if _has_alpha(frame) else "rgb0",
-            src_colorspace=_matrix(frame),
-            interpolation=Interpolation.BICUBIC,
-            dst_color_trc=ColorTrc.IEC61966_2_1 if high_range else None,
-            dst_color_primaries=ColorPrimaries.BT709 if high_range else None,
-            threads=1,
+            frame, *size, pixels, src_colorspace=_matrix(frame), interpolation=Interpolation.BICUBIC, threads=1
         )
 
     def _converter(self, size: tuple[int, int]) -> VideoReformatter:
@@ -84,9 +81,9 @@ class FrameRaster:
         return _turned(self._square, self.darkroom.orientation(self.frame))
 
     def drawn(self, size: tuple[int, int]) -> Image.Image:
-        """Return an upright picture of this size, RGBX or RGBA, of which nothing may be changed."""
+        """Return an upright picture of this size, RGB, RGBX or RGBA, of which nothing may be changed."""
         orientation = self.darkroom.orientation(self.frame)
-        lying = image_of(self.darkroom.developed(self.frame, _turned(size, orientation)))
+        lying = self.darkroom.developed(self.frame, _turned(size, orientation))
         return lying if orientation.transpose is None else lying.transpose(orientation.transpose)
 
     @property
@@ -99,14 +96,20 @@ class StillRaster:
     """An image that was decoded."""
 
     upright: Image.Image
+    """CMYK where a profile is to convert it, else RGB, RGBX or RGBA."""
+    colours: Callable[[Image.Image], Image.Image] | None = None
+    """What makes its colours those of a screen, None where they are."""
+    remark: str | None = None
+    """Why its colour profile was left out of account, None where it was not."""
 
     @classmethod
     def of(cls, image: Image.Image) -> "StillRaster":
         """Take an image as stored, and turn it as its EXIF tells."""
         exif = exif_of(image)
         transpose = Orientation.of_exif(None if exif is None else exif.get(ExifTags.Base.Orientation)).transpose
-        pixels = plain(image)
-        return cls(pixels.copy() if transpose is None else pixels.transpose(transpose))
+        colours, remark = _colours_of(image)
+        pixels = image if image.mode == "CMYK" and colours is not None else plain(image)
+        return cls(pixels.copy() if transpose is None else pixels.transpose(transpose), colours, remark)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -115,15 +118,37 @@ class StillRaster:
 
     def drawn(self, size: tuple[int, int]) -> Image.Image:
         """Return it at this size."""
-        return shrunk(self.upright, size)
+        image = shrunk(self.upright, size)
+        return image if self.colours is None else self.colours(image)
 
 
-def image_of(frame: VideoFrame) -> Image.Image:
-    """Return a developed frame as an image, RGBX or RGBA, that shares its memory and must not be changed."""
+def _image_of(frame: VideoFrame) -> Image.Image:
+    """Return a frame as an image, RGBX or RGBA, that shares its memory and must not be changed."""
     mode = "RGBA" if frame.format.name == "rgba" else "RGBX"
     plane = frame.planes[0]
     pixels = cast("bytes", plane)  # any buffer will do
     return Image.frombuffer(mode, (frame.width, frame.height), pixels, "raw", mode, plane.line_size, 1)
+
+
+def _planes_of(frame: VideoFrame) -> list[Image.Image]:
+    """Return green, blue and red of 16 bits each, which share the frame's memory."""
+    size = frame.width, frame.height
+    return [
+        Image.frombuffer("I;16", size, cast("bytes", plane), "raw", "I;16", plane.line_size, 1)
+        for plane in frame.planes
+    ]
+
+
+def _colours_of(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image] | None, str | None]:
+    """Return what makes an image's colours those of a screen, and why its profile counts for nothing if it does."""
+    told = image.info.get("code_points")
+    if isinstance(told, CodePoints) and (told.transfer in HIGH_RANGE or not image.info.get("icc_profile")):
+        conversion = conversion_of(told.primaries, told.transfer)
+        return None if conversion is None else conversion.of, None
+    try:
+        return through_profile(image), None
+    except CorruptMedia as error:
+        return None, str(error)
 
 
 def stretched(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:

@@ -1,0 +1,93 @@
+"""Primary colours by number (ITU-T H.273, table 2), and how light of them is light of BT.709's."""
+
+from collections.abc import Sequence
+from typing import Final
+
+Vector = tuple[float, float, float]
+Matrix = tuple[Vector, Vector, Vector]
+Point = tuple[float, float]
+BT709: Final = 1
+_D65: Final = (0.3127, 0.3290)
+_D50: Final[Vector] = (0.9642, 1.0, 0.8249)
+"""The white of colour profiles, as ICC.1 rounds it."""
+_ILLUMINANT_C: Final = (0.310, 0.316)
+_CHROMATICITIES: Final[dict[int, tuple[Point, Point, Point, Point]]] = {
+    BT709: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65),
+    4: ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _ILLUMINANT_C),
+    5: ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65),
+    6: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
+    7: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65),
+    8: ((0.681, 0.319), (0.243, 0.692), (0.145, 0.049), _ILLUMINANT_C),
+    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65),
+    11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),
+    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
+    22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
+}
+"""Red, green, blue and white, as x and y of CIE 1931."""
+_BRADFORD: Final[Matrix] = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
+"""From XYZ to the responses in which a white is adapted to another (as in ICC.1, annex E)."""
+
+
+def is_told(primaries: int) -> bool:
+    """Return whether a number tells of primaries that are known here."""
+    return primaries in _CHROMATICITIES
+
+
+def to_d50(primaries: int) -> Matrix:
+    """Return what makes linear light of these primaries CIE XYZ, adapted to the white of colour profiles."""
+    points = _CHROMATICITIES[primaries]
+    return product(_adapted(_xyz(points[3]), _D50), _to_xyz(points))
+
+
+def times(matrix: Matrix, vector: Vector) -> Vector:
+    """Return the product of a matrix and a vector."""
+    a, b, c = vector
+    first, second, third = (row[0] * a + row[1] * b + row[2] * c for row in matrix)
+    return first, second, third
+
+
+def product(left: Matrix, right: Matrix) -> Matrix:
+    """Return the product of two matrices."""
+    first, second, third = (times(left, column) for column in _columns(right))
+    return _columns((first, second, third))
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """Return the inverse of a matrix that has one."""
+    first, second, third = matrix
+    crossed = _cross(second, third), _cross(third, first), _cross(first, second)
+    determinant = sum(one * other for one, other in zip(first, crossed[0], strict=True))
+    return _scaled(_columns(crossed), (1 / determinant,) * 3)
+
+
+def _to_xyz(points: Sequence[Point]) -> Matrix:
+    red, green, blue, white = (_xyz(point) for point in points)
+    primaries = _columns((red, green, blue))
+    return _scaled(primaries, times(inverse(primaries), white))
+
+
+def _adapted(white: Vector, other: Vector) -> Matrix:
+    here, there = times(_BRADFORD, white), times(_BRADFORD, other)
+    gains = there[0] / here[0], there[1] / here[1], there[2] / here[2]
+    return product(_scaled(inverse(_BRADFORD), gains), _BRADFORD)
+
+
+def _xyz(point: Point) -> Vector:
+    x, y = point
+    return x / y, 1.0, (1 - x - y) / y
+
+
+def _columns(rows: Matrix) -> Matrix:
+    first, second, third = zip(*rows, strict=True)
+    return first, second, third
+
+
+def _scaled(matrix: Matrix, gains: Vector) -> Matrix:
+    first, second, third = ((row[0] * gains[0], row[1] * gains[1], row[2] * gains[2]) for row in matrix)
+    return first, second, third
+
+
+def _cross(one: Vector, other: Vector) -> Vector:
+    a, b, c = one
+    x, y, z = other
+    return b * z - c * y, c * x - a * z, a * y - b * x
