@@ -58,7 +58,9 @@ class AnalysisJob(Base):
             text("(attempts = 0)"),
             text("COALESCE(leased_until, retry_at, created_at)"),
             "id",
-            postgresql_where=text("kind = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL"),
+            postgresql_where=text(
+                "('' || kind) = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL"
+            ),
         ),
         Index("ix_analysis_jobs_leased", "leased_until", postgresql_where=text("status = 'running'")),
         Index("ix_analysis_jobs_active", "id", postgresql_where=text(_ACTIVE)),

@@ -138,6 +138,13 @@ async def test_claims_at_once_never_share_a_job_and_serve_everybody(runtime: Run
 async def full(settings: Settings, database: str, known: str) -> AsyncIterator[Runtime]:
     """The services over twenty thousand jobs that wait; no oracle, for nothing is behind them."""
     async with open_runtime(settings, database) as opened:
+        if known == "that all were of another kind":
+            other = (
+                _FILL.format(jobs=3_000)
+                .replace("'external'", "'probe'")
+                .replace("1 h' END, number", "1 h' END, -number")
+            )
+            await execute(database, other, "VACUUM ANALYZE analysis_jobs", "VACUUM ANALYZE queue_turns")
         if known == "that there was none":
             await execute(database, "VACUUM ANALYZE analysis_jobs", "VACUUM ANALYZE queue_turns")
         await execute(database, _FILL.format(jobs=20_000))
@@ -146,7 +153,7 @@ async def full(settings: Settings, database: str, known: str) -> AsyncIterator[R
         yield opened
 
 
-@pytest.mark.parametrize("known", ["nothing", "that there was none", "all"])
+@pytest.mark.parametrize("known", ["nothing", "that there was none", "that all were of another kind", "all"])
 async def test_a_claim_reads_the_heads_of_lines_at_twenty_thousand_jobs(full: Runtime) -> None:
     about = {"kinds": ["external:words", "external:sounds"], "now": await full.db.now()}
 
