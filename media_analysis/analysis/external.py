@@ -42,7 +42,7 @@ _KINDS: Final = "CAST(:kinds AS text[])"
 _NOW: Final = "CAST(:now AS timestamptz)"
 _RUNNING: Final = f"""
     SELECT owner, count(*) AS jobs FROM analysis_jobs
-    WHERE status = 'running' AND leased_until > {_NOW} AND kind = 'external' AND {_WAITING.kind} = ANY({_KINDS})
+    WHERE {_WAITING.condition} AND status = 'running' AND leased_until > {_NOW} AND {_WAITING.kind} = ANY({_KINDS})
     GROUP BY owner
 """  # noqa: S608 - constants
 
