@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, Final
 
 from PIL import ExifTags, Image
 
 from media_analysis.errors.media import CorruptMedia
 from media_analysis.media.facts import CameraFacts
+from media_analysis.media.orientation import Orientation
 from media_analysis.media.profiles import profile_of
 from media_analysis.media.text import clean, finite
 
@@ -65,6 +67,20 @@ def dpi_of(image: Image.Image) -> tuple[float, float] | None:
         return None
     across, down = (_positive(value, digits=2) for value in told)
     return None if across is None or down is None else (across, down)
+
+
+def pixel_aspect_of(image: Image.Image) -> Fraction:
+    """Return how oblong an upright pixel of an opened TIFF is, across to down; 1 where it tells nothing.
+
+    Of other formats programs that show them look at the size alone, so does this.
+    """
+    across, down = dpi_of(image) or (1, 1)
+    if image.format != "TIFF":
+        return Fraction(1)
+    exif = exif_of(image)
+    aspect = Fraction(down) / Fraction(across)
+    sideways = Orientation.of_exif(None if exif is None else exif.get(ExifTags.Base.Orientation)).sideways
+    return 1 / aspect if sideways else aspect
 
 
 def _directory(exif: Image.Exif, which: ExifTags.IFD) -> Tags:

@@ -126,6 +126,9 @@ def _of_image(
     elif ends_early:
         notice("truncated", "the picture ends early; what decodes of it is shown")
 
+    if animation.pages > 1:
+        notice("further_pages", f"the first of {animation.pages} pages is shown")
+
     def salvaged() -> None:
         if not ends_early:
             notice("damaged", "not all of the picture can be decoded")

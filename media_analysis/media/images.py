@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.code_points import code_points_of
+from media_analysis.media.exif import pixel_aspect_of
 from media_analysis.media.media_types import family_of, title_of
 from media_analysis.media.options import Limits
 from media_analysis.media.reading import open_unwaiting
@@ -140,7 +141,7 @@ def _by_brands(head: bytes) -> str | None:
 def _opened(file: IO[bytes], name: str) -> Iterator[Image.Image]:
     with _anything_translated(f"{name} image"):
         image = Image.open(file, formats=(name,))
-        image.info["code_points"] = code_points_of(file, name)
+        image.info |= {"code_points": code_points_of(file, name), "pixel_aspect": pixel_aspect_of(image)}
     with image:
         yield image
 

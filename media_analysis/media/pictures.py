@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol, assert_never
 from PIL import Image
 
 from media_analysis.media.options import PictureFormat, PictureOptions
+from media_analysis.media.samples import DEEP_MODES, eight_bits
 
 _MEDIA_TYPES: Final = {
     PictureFormat.JPEG: "image/jpeg",
@@ -115,13 +116,9 @@ def plain(image: Image.Image) -> Image.Image:
     """Return an image of any mode as RGB, or as RGBA where it has transparency."""
     if image.mode in {"RGB", "RGBX", "RGBA"} and "transparency" not in image.info:
         return image
-    if image.mode in {"I", "I;16", "I;16B", "I;16L", "F"}:
-        return _eight_bits(image).convert("RGB")
+    if image.mode in DEEP_MODES:
+        return eight_bits(image).convert("RGB")
     return image.convert("RGBA" if image.mode in _ALPHA or "transparency" in image.info else "RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    return image.convert("I").point([value >> 8 for value in range(65_536)], "L")
 
 
 def _most(options: PictureOptions) -> tuple[int, int]:

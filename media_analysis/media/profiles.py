@@ -8,6 +8,7 @@ from typing import Final, cast
 from PIL import Image, ImageCms
 
 from media_analysis.errors.media import CorruptMedia
+from media_analysis.media.samples import DEEP_MODES
 
 MAX_PROFILE_BYTES: Final = 4 * 2**20
 _BROKEN: Final = (OSError, ValueError, TypeError, ImageCms.PyCMSError)
@@ -58,7 +59,7 @@ def through_profile(image: Image.Image) -> Callable[[Image.Image], Image.Image] 
 
 
 def _mode_of(image: Image.Image) -> str | None:
-    if image.mode in {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}:
+    if image.mode in DEEP_MODES | {"1", "L", "LA", "La"}:
         return "L"
     return {"CMYK": "CMYK", "LAB": None}.get(image.mode, "RGB")
 

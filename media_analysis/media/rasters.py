@@ -99,6 +99,8 @@ class StillRaster:
     """CMYK where a profile is to convert it, else RGB, RGBX or RGBA."""
     colours: Callable[[Image.Image], Image.Image] | None = None
     """What makes its colours those of a screen, None where they are."""
+    aspect: Fraction = Fraction(1)
+    """Of an upright pixel, across to down."""
     remark: str | None = None
     """Why its colour profile was left out of account, None where it was not."""
 
@@ -109,12 +111,13 @@ class StillRaster:
         transpose = Orientation.of_exif(None if exif is None else exif.get(ExifTags.Base.Orientation)).transpose
         colours, remark = _colours_of(image)
         pixels = image if image.mode == "CMYK" and colours is not None else plain(image)
-        return cls(pixels.copy() if transpose is None else pixels.transpose(transpose), colours, remark)
+        upright = pixels.copy() if transpose is None else pixels.transpose(transpose)
+        return cls(upright, colours, image.info.get("pixel_aspect", Fraction(1)), remark)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, upright."""
-        return self.upright.size
+        """Width and height, upright and in square pixels."""
+        return stretched(self.upright.size, self.aspect)
 
     def drawn(self, size: tuple[int, int]) -> Image.Image:
         """Return it at this size."""

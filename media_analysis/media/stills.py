@@ -31,6 +31,8 @@ class Animation:
     duration_seconds: float
     broken: bool = False
     """Whether there are frames behind these that cannot be read."""
+    pages: int = 1
+    """Of which the first is the picture."""
 
     def number_at(self, seconds: float) -> int:
         """Return the number of the frame shown at an instant."""
@@ -45,14 +47,15 @@ def read_animation(path: Path, limits: Limits) -> Animation:
 
     """
     with open_image(path, limits) as image:
-        frames = frame_count(image) if image.format in _ANIMATED else 1
+        pages = frame_count(image)
+        frames = pages if image.format in _ANIMATED else 1
         if frames > limits.max_packets:
             raise MediaLimitPassed("frames", found=frames, allowed=limits.max_packets)
         if frames > 1 and frames * image.width * image.height > MAX_ANIMATED_PIXELS:
             found = frames * image.width * image.height
             raise MediaLimitPassed("pixels_of_all_frames", found=found, allowed=MAX_ANIMATED_PIXELS)
         if frames == 1:
-            return Animation([0.0], 0.0)
+            return Animation([0.0], 0.0, pages=pages)
         shown = list(_milliseconds(image, frames, limits))
         if not shown:
             return Animation([0.0], 0.0, broken=True)
