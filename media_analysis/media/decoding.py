@@ -185,16 +185,28 @@ class Film:
             raise refusal or CorruptMedia("none of its pictures can be decoded")
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+        shifts = deque(self.timeline.shifts)
+        ticks = 0
         for place, packet in enumerate(islice(packets_of(container, stream), len(self.timeline.instants))):
             if self.stopped():
                 return
-            yield place, packet
+            while shifts and shifts[0].place <= place:
+                ticks = shifts.popleft().ticks
+            yield place, _restamped(packet, ticks)
 
     def _stream(self, container: InputContainer) -> VideoStream:
         stream = picture_stream(container)
         stream.codec_context.thread_type = ThreadType.AUTO
         stream.codec_context.thread_count = self.limits.threads
         return stream
+
+
+def _restamped(packet: "Packet[VideoStream]", ticks: int) -> "Packet[VideoStream]":
+    if ticks and packet.pts is not None:
+        packet.pts += ticks
+    if ticks and packet.dts is not None:
+        packet.dts += ticks
+    return packet
 
 
 def _surely_decoded(stream: VideoStream, packet: "Packet[VideoStream] | None") -> Sequence[VideoFrame]:

@@ -1,8 +1,11 @@
 """What a probe tells of a media file: the published document, in seconds, bytes, pixels and hertz."""
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
+
+MAX_WARNINGS: Final = 100
 
 
 class MediaKind(StrEnum):
@@ -105,6 +108,14 @@ class ImageFacts(Facts):
     camera: CameraFacts | None = None
 
 
+class WarningFacts(Facts):
+    """What a reader of the document should know of the file."""
+
+    code: str = Field(examples=["discontinuity"])
+    detail: str
+    at_seconds: float | None = Field(None, description="Where, in seconds from the first frame or sample")
+
+
 class ProbeDocument(Facts):
     """What a media file is; the fields at the top describe its best video stream, or the image."""
 
@@ -113,14 +124,22 @@ class ProbeDocument(Facts):
     media_type: str = Field(description="From content", examples=["video/mp4"])
     size_bytes: int
     duration_seconds: float | None = Field(
-        None, description="As the headers tell, else measured; null for images and where nothing plays"
+        None,
+        description="As the headers tell, else measured by packets, whose time stamps are set on one line; null for "
+        "images and where nothing plays",
     )
     estimated_duration: bool = Field(
-        default=False, description="Whether the file tells no duration and its packets were measured instead"
+        default=False,
+        description="Whether the duration is a guess: headers tell none, and the file is too large to be measured "
+        "whole, or has no time stamps",
     )
     start_seconds: float | None = Field(None, description="The first timestamp")
     bit_rate: int | None = Field(None, description="Bits a second, of the whole file")
     truncated: bool | None = Field(None, description="Whether the file ends before what its headers announce")
+
+    warnings: list[WarningFacts] = Field(
+        default_factory=list, description="Such as where time stamps do not go on (`discontinuity`); at most 100"
+    )
 
     width: int | None = Field(None, description="Pixels after turning upright, not stretched to square ones")
     height: int | None = Field(None, description="Pixels after turning upright")

@@ -9,6 +9,7 @@ from threading import Event
 from PIL import Image
 
 from media_analysis.media.ahead import ahead
+from media_analysis.media.continuity import DISCONTINUITY
 from media_analysis.media.decoding import Film, Taken
 from media_analysis.media.images import image_format
 from media_analysis.media.opening import open_media
@@ -36,7 +37,8 @@ def sample_frames(
     """Yield the pictures asked for, in time order, decoding little more than they take and a little ahead of them.
 
     `progress` is told how many were given, and of how many where that is known. `notice` is told `truncated` where
-    the file ends too early, and `damaged` where something in it cannot be decoded; the rest is given all the same.
+    the file ends too early, `discontinuity` where its time stamps do not go on, and `damaged` where something in it
+    cannot be decoded; the rest is given all the same.
     An instant shows the last frame that began before it or with it; before the start the first one.
 
     Raises:
@@ -89,6 +91,9 @@ class _Filming:
         if timeline.broken or is_truncated(self.path):
             promised = f", the file tells of {told:.3f}" if told and told > timeline.duration_seconds else ""
             self.notice("truncated", f"pictures end at {timeline.duration_seconds:.3f} seconds{promised}")
+        if timeline.discontinuities:
+            first, more = timeline.discontinuities[0], len(timeline.discontinuities) - 1
+            self.notice(DISCONTINUITY, f"{first}" + (f" ({more} more)" if more else ""))
         return timeline
 
     def _way(self, film: Film) -> tuple[int | None, Iterator[Taken]]:

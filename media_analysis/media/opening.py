@@ -24,6 +24,13 @@ SELF_CONTAINED: Final = (
     "wav,w64,mp3,aac,flac,aiff,au,caf,ac3,eac3,amr,wv,ape"
 )
 """Demuxers that follow no reference; playlists, sequences, devices and scripts are none of them."""
+_LAST_STAMPS: Final = frozenset({"mpegts", "mpeg", "nut"})
+_BIT_RATES: Final = frozenset({"mp3", "aac", "ac3", "eac3", "amr", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "obu"})
+"""Both tell no duration: what the demuxer calls so is guessed from the last time stamps, or from bit rates."""
+_FROM_ZERO: Final = frozenset({"matroska", "flv"})
+"""Their headers tell of an end as often as of a duration."""
+LATE_SECONDS: Final = 1.0
+"""Whose first time stamp is further from zero has a duration that may be told wrongly."""
 _UNREADABLE: Final = (
     av.error.DecoderNotFoundError,
     av.error.DemuxerNotFoundError,
@@ -69,9 +76,47 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
         raise CorruptMedia(f"its content cannot be decoded: {error.strerror or 'invalid'}") from error
 
 
+def demuxer_of(container: InputContainer) -> str:
+    """Return FFmpeg's first name of the container format."""
+    return container.format.name.split(",")[0]
+
+
+def tells_duration(container: InputContainer) -> bool:
+    """Return whether the format has headers that tell how long a file is; an MP3 may have."""
+    return not tells_by_stamps(container) and demuxer_of(container) not in _BIT_RATES
+
+
+def tells_by_stamps(container: InputContainer) -> bool:
+    """Return whether the duration is what lies between the first and the last time stamps."""
+    return demuxer_of(container) in _LAST_STAMPS
+
+
+def counts_frames(path: Path) -> bool:
+    """Return whether an MP3 tells how many frames it has, in the header of Xing or of Fraunhofer's encoder."""
+    with open_unwaiting(path) as file:
+        tag = file.read(10)
+        if tag.startswith(b"ID3"):
+            # ID3v2.4, section 3.1: seven bits of each byte.
+            file.seek(10 + sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(tag[6:10])))
+            tag = b""
+        first = tag + file.read(512)
+    return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
+
+
+def is_late(container: InputContainer) -> bool:
+    """Return whether headers may count a duration from zero, and time stamps begin elsewhere."""
+    return demuxer_of(container) in _FROM_ZERO and abs(container.start_time or 0) > LATE_SECONDS * av.time_base
+
+
 def duration_of(container: InputContainer) -> float | None:
-    """Return the longest duration in seconds that the container's headers or its last timestamps tell."""
-    known = [] if container.duration is None else [container.duration / av.time_base]
+    """Return the longest duration in seconds that the container's headers or its last timestamps tell.
+
+    Of a late start, it is what is left if headers tell of an end.
+    """
+    duration = container.duration
+    if duration is not None and is_late(container) and duration > container.start_time:
+        duration -= container.start_time
+    known = [] if duration is None else [duration / av.time_base]
     known += [
         float(stream.duration * stream.time_base)
         for stream in container.streams
@@ -97,7 +142,8 @@ def _check_headers(container: InputContainer, limits: Limits) -> None:
     if not len(container.streams):
         raise CorruptMedia("the container holds no streams")
     _allow("streams", len(container.streams), limits.max_streams)
-    _allow("seconds", duration_of(container) or 0, limits.max_duration_seconds)
+    if tells_duration(container):
+        _allow("seconds", duration_of(container) or 0, limits.max_duration_seconds)
     for stream in container.streams:
         if isinstance(stream, VideoStream) and has_decoder(stream):
             context = stream.codec_context
@@ -124,6 +170,16 @@ def packets_of(container: InputContainer, *streams: Kind) -> "Iterator[Packet[Ki
             return
         if packet.size:
             yield packet
+
+
+def readable_packets(container: InputContainer, *streams: Kind) -> "Iterator[Packet[Kind]]":
+    """Yield packets as `packets_of` does, until the first that cannot be read."""
+    try:
+        yield from packets_of(container, *streams)
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        return
 
 
 def has_decoder(stream: Stream) -> bool:

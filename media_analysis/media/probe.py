@@ -1,5 +1,6 @@
 """What a media file is, told without decoding more than one frame of it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,12 +8,22 @@ import av
 from av.container import InputContainer
 from PIL import ExifTags
 
-from media_analysis.errors.media import CorruptMedia, UnsupportedMedia
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.continuity import DISCONTINUITY, Discontinuity
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
-from media_analysis.media.facts import ImageFacts, MediaKind, ProbeDocument
+from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
 from media_analysis.media.images import format_name, frame_count, image_format, open_image
+from media_analysis.media.measuring import measure
 from media_analysis.media.media_types import type_of_container
-from media_analysis.media.opening import duration_of, open_media
+from media_analysis.media.opening import (
+    counts_frames,
+    demuxer_of,
+    duration_of,
+    is_late,
+    open_media,
+    tells_by_stamps,
+    tells_duration,
+)
 from media_analysis.media.options import Limits
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.reading import open_unwaiting
@@ -25,9 +36,10 @@ from media_analysis.media.streams import (
     describe_video,
     list_chapters,
     list_streams,
+    with_seconds,
 )
 from media_analysis.media.text import clean_metadata, finite
-from media_analysis.media.timing import glance, measure
+from media_analysis.media.timing import glance
 from media_analysis.media.wholeness import is_truncated
 
 _FAMILY: Final = {"video/quicktime": "mov", "audio/mp4": "m4a", "video/webm": "webm", "audio/webm": "webm"}
@@ -37,7 +49,8 @@ _FAMILY: Final = {"video/quicktime": "mov", "audio/mp4": "m4a", "video/webm": "w
 def probe(path: Path, limits: Limits) -> ProbeDocument:
     """Tell what a video, sound or image is, by its content and never by its name.
 
-    Reads headers, the first packets and one frame; all packets only where the headers tell no duration.
+    Reads headers, the first packets and one frame; all packets, within bounds, where headers tell no duration, count
+    it from a zero that is not the beginning, or the first packets do not go on from one to the next.
 
     Raises:
         UnsupportedMedia: nothing here reads it.
@@ -54,28 +67,34 @@ def probe(path: Path, limits: Limits) -> ProbeDocument:
 
 def _probe_container(path: Path, limits: Limits) -> ProbeDocument:
     with open_media(path, limits) as container:
-        fields = _describe(container, path)
-    if fields["duration_seconds"] is None:
+        fields, trusted = _describe(container, path)
+    if not trusted:
         # Opened again, for the glance has read some packets already.
         with open_media(path, limits) as container:
-            fields |= _measure(container, limits, frames=fields.get("frames"))
+            fields |= _measured(fields, container, limits)
+    duration_seconds = fields["duration_seconds"]
+    if duration_seconds is not None and duration_seconds > limits.max_duration_seconds:
+        raise MediaLimitPassed("seconds", found=duration_seconds, allowed=limits.max_duration_seconds)
     size_bytes = path.stat().st_size
-    if fields["bit_rate"] is None and fields["duration_seconds"]:
-        fields["bit_rate"] = round(8 * size_bytes / fields["duration_seconds"])
+    if fields["bit_rate"] is None and duration_seconds:
+        fields["bit_rate"] = round(8 * size_bytes / duration_seconds)
     return ProbeDocument(**fields, size_bytes=size_bytes, truncated=is_truncated(path))
 
 
-def _describe(container: InputContainer, path: Path) -> dict[str, Any]:
+def _describe(container: InputContainer, path: Path) -> tuple[dict[str, Any], bool]:
+    """Return what headers and the first packets tell, and whether their duration is to be trusted."""
     video, audio = best_video(container), best_audio(container)
     if video is None and audio is None:
         raise UnsupportedMedia("it holds neither video nor sound")
-    pictures = {} if video is None else describe_video(video, glance(container, video))
-    return {
+    seen = None if video is None else glance(container, video)
+    pictures = {} if video is None or seen is None else describe_video(video, seen)
+    told = finite(duration_of(container))
+    fields = {
         **pictures,
         **_kind_of_container(container, path, moves=video is not None),
         "kind": MediaKind.AUDIO if video is None else MediaKind.VIDEO,
         "audio": None if audio is None else describe_audio(audio),
-        "duration_seconds": finite(duration_of(container)),
+        "duration_seconds": told,
         "start_seconds": _seconds(container.start_time),
         "bit_rate": container.bit_rate if container.bit_rate > 0 else None,
         "stream_counts": count_streams(container),
@@ -83,27 +102,47 @@ def _describe(container: InputContainer, path: Path) -> dict[str, Any]:
         "chapters": list_chapters(container),
         "metadata": clean_metadata(container.metadata),
     }
+    goes_on = seen is None or seen.goes_on
+    return fields, told is not None and goes_on and _is_told(container, path) and not is_late(container)
+
+
+def _is_told(container: InputContainer, path: Path) -> bool:
+    return tells_duration(container) or (demuxer_of(container) == "mp3" and counts_frames(path))
 
 
 def _seconds(ticks: int | None) -> float | None:
     return None if ticks is None else finite(ticks / av.time_base)
 
 
-def _measure(container: InputContainer, limits: Limits, *, frames: int | None) -> dict[str, Any]:
-    video = best_video(container)
-    measured = measure(container, limits)
-    counted = None if video is None else measured.packets.get(video.index, 0)
+def _measured(fields: Mapping[str, Any], container: InputContainer, limits: Limits) -> dict[str, Any]:
+    """Return the fields that measuring changes."""
+    video, audio = best_video(container), best_audio(container)
+    measured = measure(container, limits, video or audio)
+    whole = measured.share == 1
+    told = fields["duration_seconds"]
+    # What is left of a file goes on as it began; where it has stamps to its end that go on, they tell more.
+    guessed = told is not None and not whole and measured.stamped and not measured.discontinuities
+    found = told if guessed and tells_by_stamps(container) else finite(measured.duration_seconds)
+    counted = None if video is None or not whole else measured.packets.get(video.index, 0)
     return {
-        "duration_seconds": finite(measured.duration_seconds),
-        "estimated_duration": measured.duration_seconds is not None,
-        "frames": frames or counted,
+        "duration_seconds": found,
+        "estimated_duration": found is not None and not (whole and measured.stamped),
+        "frames": fields.get("frames") or counted,
+        "bit_rate": None,
+        "audio": audio and with_seconds(fields["audio"], measured.streams.get(audio.index)),
+        "streams": [with_seconds(each, measured.streams.get(each.index)) for each in fields["streams"]],
+        "warnings": [_warning(each) for each in measured.discontinuities[:MAX_WARNINGS]],
     }
+
+
+def _warning(found: Discontinuity) -> WarningFacts:
+    return WarningFacts(code=DISCONTINUITY, detail=str(found), at_seconds=found.at_seconds)
 
 
 def _kind_of_container(container: InputContainer, path: Path, *, moves: bool) -> dict[str, str]:
     with open_unwaiting(path) as file:
         begins_like = sniff(file.read(HEAD_BYTES), declared=None)
-    demuxer = container.format.name.split(",")[0]
+    demuxer = demuxer_of(container)
     media_type = type_of_container(demuxer, begins_like, moves=moves)
     usual = "mp4" if demuxer == "mov" else demuxer
     return {"format": _FAMILY.get(media_type, usual), "media_type": media_type}

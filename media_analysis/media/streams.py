@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -19,6 +19,7 @@ from media_analysis.media.orientation import Orientation
 from media_analysis.media.text import clean, finite
 from media_analysis.media.timing import Glance
 
+Described = TypeVar("Described", AudioFacts, StreamFacts)
 MAX_CHAPTERS: Final = 1_000
 _FASTEST: Final = 10_000
 """Frames a second; what passes it is a time base, not a rate."""
@@ -122,6 +123,11 @@ def describe_video(stream: VideoStream, seen: Glance) -> Mapping[str, Any]:
         "hdr": hdr is not None,
         "hdr_kind": hdr,
     }
+
+
+def with_seconds(facts: Described, seconds: float | None) -> Described:
+    """Return facts with the duration that was measured; what was told is a guess."""
+    return facts.model_copy(update={"duration_seconds": None if seconds is None else finite(seconds)})
 
 
 def stream_seconds(stream: Stream) -> float | None:

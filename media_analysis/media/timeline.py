@@ -17,13 +17,13 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from media_analysis.errors.media import MediaLimitPassed, NoPictures
+from media_analysis.media.continuity import FALLBACK_RATE, Clock, Discontinuity, Shift, Stamps, set_right, usual_ticks
 from media_analysis.media.disposable import rank_reader
 from media_analysis.media.opening import has_decoder, packets_of
 from media_analysis.media.options import Limits
 
 TOLERANCE: Final = Fraction(1, 1_000_000)
 """In seconds: an instant that was told in rounded microseconds still finds its frame."""
-_FALLBACK_RATE: Final = Fraction(25)
 _UNTIMED_FORMATS: Final = frozenset({"avi"})
 """They store in which order frames are decoded; what is said of reordered ones is guessed."""
 _HIDING_CODECS: Final = frozenset({"vp8"})
@@ -52,6 +52,10 @@ class Timeline:
     """Whether every packet shows one frame at a known instant that no other one has."""
     broken: bool = False
     """Whether reading ended with an error."""
+    shifts: Sequence[Shift] = ()
+    """What packets are restamped by as they are read again, so that decoders tell instants on this line."""
+    discontinuities: Sequence[Discontinuity] = ()
+    """Where time stamps restarted, jumped or strayed before they were set right."""
 
     @property
     def start(self) -> int:
@@ -125,7 +129,7 @@ def read_timeline(container: InputContainer, stream: VideoStream, limits: Limits
         raise
     except av.FFmpegError:
         broken = True
-    if not reading.instants:
+    if not reading.stamps.shown:
         raise NoPictures("its video holds no pictures")
     timeline = reading.finished(broken=broken)
     if timeline.duration_seconds > limits.max_duration_seconds:
@@ -138,28 +142,24 @@ class _Reading:
     """What packets have told so far."""
 
     def __init__(self, stream: VideoStream, limits: Limits) -> None:
-        self.instants = array("q")
         self._keys = array("q")
         self._ranks = bytearray()
         self._timed = bytearray()
         self._hidden = bytearray()
-        self._durations = array("q")
         self._limits = limits
         self._guessed = stream.container.format.name in _UNTIMED_FORMATS and stream.codec_context.has_b_frames
         self._hiding = stream.codec_context.name in _HIDING_CODECS
-        self._time_base = stream.time_base or 1 / _FALLBACK_RATE
-        self._usual = max(1, round(1 / ((stream.average_rate or _FALLBACK_RATE) * self._time_base)))
+        self._time_base = stream.time_base or 1 / FALLBACK_RATE
+        self._usual = usual_ticks(stream)
+        self._clock = Clock.of(stream)
+        self.stamps = Stamps(self._usual)
         self._rank = rank_reader(stream.codec_context.name, stream.codec_context.extradata)
 
     def add(self, packet: "Packet[VideoStream]") -> None:
-        place = len(self.instants)
+        place = len(self.stamps.shown)
         if place == self._limits.max_packets:
             raise MediaLimitPassed("packets", found=place + 1, allowed=place)
-        instant = packet.pts if packet.pts is not None else packet.dts
-        if instant is None:
-            instant = self.instants[-1] + self._usual if place else 0
-        self.instants.append(instant)
-        self._durations.append(packet.duration or self._usual)
+        self.stamps.add(packet)
         self._timed.append(packet.pts is not None)
         self._hidden.append(packet.is_discard)
         self._ranks.append(self._rank(memoryview(packet)))
@@ -167,19 +167,28 @@ class _Reading:
             self._keys.append(place)
 
     def finished(self, *, broken: bool) -> Timeline:
+        continuity = set_right(self.stamps, self._clock)
+        instants, durations = self.stamps.shown, self.stamps.durations
         timed = any(self._timed) and not self._guessed
-        told = [place for place in range(len(self.instants)) if self._timed[place] or not timed]
+        told = [place for place in range(len(instants)) if self._timed[place] or not timed]
         seen = [place for place in told if not self._hidden[place]] or told
-        shown = array("q", sorted(self.instants[place] for place in seen))
+        shown = array("q", sorted(instants[place] for place in seen))
+        known = continuity.certain and {line.start for line in continuity.lines[1:]} <= set(self._keys)
         return Timeline(
             time_base=self._time_base,
-            instants=self.instants,
+            instants=instants,
             keys=self._keys,
             shown=shown,
             ranks=self._ranks,
             usual=self._usual,
-            end=max(self.instants[place] + self._durations[place] for place in seen),
+            end=max(instants[place] + durations[place] for place in seen),
             timed=timed,
-            exact=timed and all(self._timed) and not self._hiding and all(map(lt, shown, shown[1:])),
+            exact=timed and all(self._timed) and not self._hiding and known and all(map(lt, shown, shown[1:])),
             broken=broken,
+            shifts=continuity.shifts,
+            discontinuities=[self._told(step, shown[0]) for step in continuity.steps],
         )
+
+    def _told(self, step: Shift, start: int) -> Discontinuity:
+        at = self.stamps.shown[step.place] - start
+        return Discontinuity(round(float(at * self._time_base), 6), round(float(step.ticks * self._time_base), 6))

@@ -1,7 +1,6 @@
-"""What timestamps tell: how long a file without a duration is, and whether its frame rate varies."""
+"""What the first timestamps tell: whether a frame rate varies, and whether a clock goes on."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, pairwise
 from statistics import median
 from typing import Final, TypeVar
@@ -13,9 +12,8 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from media_analysis.errors.media import MediaLimitPassed
-from media_analysis.media.opening import packets_of
-from media_analysis.media.options import Limits
+from media_analysis.media.continuity import Clock, Stamps, set_right, usual_ticks
+from media_analysis.media.opening import readable_packets
 
 Kind = TypeVar("Kind", bound=Stream)
 JUDGED_FRAMES: Final = 300
@@ -32,31 +30,6 @@ _ROUNDED_TICKS: Final = 2
 """What rounding to a time base alone may do to a distance."""
 
 
-@dataclass(slots=True)
-class Extent:
-    """From when to when packets of one stream play, in its ticks."""
-
-    packets: int = 0
-    first: int | None = None
-    end: int = 0
-    untimed: int = 0
-    """The durations of packets without a timestamp, added up."""
-
-    def add(self, packet: "Packet[Stream]") -> None:
-        duration = packet.duration or 0
-        self.packets += 1
-        instant = packet.pts if packet.pts is not None else packet.dts
-        if instant is None:
-            self.untimed += duration
-            return
-        self.first = instant if self.first is None else min(self.first, instant)
-        self.end = max(self.end, instant + duration)
-
-    @property
-    def ticks(self) -> int:
-        return self.untimed if self.first is None else self.end - self.first
-
-
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What the first packets of a video stream told."""
@@ -67,15 +40,8 @@ class Glance:
     """Whether frames are shown at uneven distances; None where too few have timestamps."""
     average: float | None = None
     """Frames a second, where the distances vary."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """What reading all packets told."""
-
-    duration_seconds: float | None
-    packets: dict[int, int] = field(default_factory=dict)
-    """By the stream's index."""
+    goes_on: bool = True
+    """Whether timestamps go on from packet to packet, without restarts, jumps or strays."""
 
 
 def glance(container: InputContainer, stream: VideoStream) -> Glance:
@@ -83,7 +49,9 @@ def glance(container: InputContainer, stream: VideoStream) -> Glance:
     first: VideoFrame | None = None
     instants: list[int] = []
     size_bytes = 0
-    for packet in islice(_readable(packets_of(container, stream)), JUDGED_FRAMES):
+    stamps = Stamps(usual_ticks(stream))
+    for packet in islice(readable_packets(container, stream), JUDGED_FRAMES):
+        stamps.add(packet)
         if packet.pts is not None:
             instants.append(packet.pts)
         first = first or _decoded(stream, packet)
@@ -93,7 +61,9 @@ def glance(container: InputContainer, stream: VideoStream) -> Glance:
     else:
         first = first or _decoded(stream, None)
     varies = _varies(instants)
-    return Glance(first, varies, _average(container, stream, instants) if varies else None)
+    average = _average(container, stream, instants) if varies else None
+    goes_on = not set_right(stamps, Clock.of(stream)).steps
+    return Glance(first, varies, average, goes_on)
 
 
 def _average(container: InputContainer, stream: VideoStream, instants: list[int]) -> float | None:
@@ -102,39 +72,6 @@ def _average(container: InputContainer, stream: VideoStream, instants: list[int]
         return len(instants) * av.time_base / container.duration
     span = (max(instants) - min(instants)) * (stream.time_base or 0)
     return float((len(instants) - 1) / span) if span else None
-
-
-def measure(container: InputContainer, limits: Limits) -> Measurement:
-    """Read every packet to its end, decoding none; a file that breaks off is measured until there.
-
-    Raises:
-        MediaLimitPassed: there are more packets, or they last longer, than `limits` allow.
-
-    """
-    extents: dict[int, Extent] = {}
-    for number, packet in enumerate(_readable(packets_of(container, *container.streams)), start=1):
-        if number > limits.max_packets:
-            raise MediaLimitPassed("packets", found=number, allowed=limits.max_packets)
-        extents.setdefault(packet.stream_index, Extent()).add(packet)
-    durations = [
-        float(extent.ticks * time_base)
-        for index, extent in extents.items()
-        if (time_base := container.streams[index].time_base) is not None
-    ]
-    longest = max((seconds for seconds in durations if seconds > 0), default=None)
-    if longest is not None and longest > limits.max_duration_seconds:
-        raise MediaLimitPassed("seconds", found=longest, allowed=limits.max_duration_seconds)
-    return Measurement(longest, {index: extent.packets for index, extent in extents.items()})
-
-
-def _readable(packets: "Iterable[Packet[Kind]]") -> "Iterator[Packet[Kind]]":
-    """Yield packets until the first that cannot be read."""
-    try:
-        yield from packets
-    except MemoryError:
-        raise
-    except av.FFmpegError:
-        return
 
 
 def _decoded(stream: VideoStream, packet: "Packet[VideoStream] | None") -> VideoFrame | None:

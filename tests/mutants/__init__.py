@@ -1,6 +1,6 @@
 """Planted bugs: a harness counts only once each of them turned it red."""
 
-from tests.mutants import archives, clients, database, files_and_sweeps, jobs, requests, retention
+from tests.mutants import archives, clients, database, files_and_sweeps, jobs, media, requests, retention
 from tests.mutants.mutant import Mutant
 
 MUTANTS = (
@@ -9,6 +9,7 @@ MUTANTS = (
     *requests.MUTANTS,
     *retention.MUTANTS,
     *jobs.MUTANTS,
+    *media.MUTANTS,
     *archives.MUTANTS,
     *database.MUTANTS,
 )

@@ -1,0 +1,226 @@
+"""One line of time for packets whose time stamps restart, jump or stray."""
+
+from array import array
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import islice
+from operator import le, sub
+from typing import Any, Final, cast
+
+from av.format import Flags
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+FALLBACK_RATE: Final = Fraction(25)
+DISCONTINUITY: Final = "discontinuity"
+"""The code of what is said of one."""
+_BACK: Final = Fraction(1, 10)
+"""In seconds, as the two below: so far back, time stamps begin anew (ffmpeg, fftools/ffmpeg_demux.c)."""
+_FORWARD: Final = Fraction(10)
+"""So far ahead, a clock jumped, where clocks may (ffmpeg's dts_delta_threshold); elsewhere it may be a pause."""
+_ABSURD: Final = Fraction(30 * 3600)
+"""So far ahead is no pause (ffmpeg's dts_error_threshold)."""
+_REORDERED: Final = 17
+"""No codec shows a frame further than 16 frames from where it is stored."""
+_MOST_STRAYS: Final = 8
+"""More packets in a row than so many are a line of their own."""
+
+
+def usual_ticks(stream: Stream) -> int:
+    """Return how many ticks a frame of a video stream is shown where nothing tells more; 0 of other streams."""
+    if not isinstance(stream, VideoStream):
+        return 0
+    return max(1, round(1 / ((stream.average_rate or FALLBACK_RATE) * (stream.time_base or 1 / FALLBACK_RATE))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clock:
+    """What steps the time stamps of a stream may take, in its ticks."""
+
+    back: int
+    forward: int
+    absurd: int
+    reordered: int
+    jumps: bool
+    """Whether the container's clock may jump, as in a transport stream."""
+
+    @classmethod
+    def of(cls, stream: Stream) -> "Clock":
+        """Return the clock of a stream."""
+        tick = stream.time_base or Fraction(1, 1_000_000)
+        jumps = bool(stream.container.format.flags & cast("int", Flags.ts_discont.value))
+        # Where no decoding times are stored, what is told of them goes back as far as frames are reordered.
+        reordering = _REORDERED * usual_ticks(stream)
+        return cls(
+            back=max(round(_BACK / tick), 0 if jumps else reordering),
+            forward=round(_FORWARD / tick),
+            absurd=round((_FORWARD if jumps else _ABSURD) / tick),
+            reordered=max(round(_FORWARD / tick), reordering),
+            jumps=jumps,
+        )
+
+    def is_certain(self, stamps: "Stamps") -> bool:
+        """Whether packets are stored in the order they are decoded, where the container tells that order."""
+        return not self.jumps or all(map(le, stamps.decoded, islice(stamps.decoded, 1, None)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How many ticks the time stamps of packets move, from one place on."""
+
+    place: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Packets whose time stamps go on from one to the next, and how many ticks they move."""
+
+    start: int
+    stop: int
+    ticks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Discontinuity:
+    """Where time stamps do not go on, in seconds from the first frame or sample, and by how many they are off."""
+
+    at_seconds: float
+    step_seconds: float
+
+    def __str__(self) -> str:
+        return f"time stamps jump by {self.step_seconds:+.3f} seconds at {self.at_seconds:.3f}; all goes on from there"
+
+
+@dataclass(slots=True)
+class Stamps:
+    """When the packets of a stream are decoded, shown, and for how long, in ticks, as they are stored."""
+
+    usual: int = 0
+    """The duration of packets that tell none."""
+    decoded: "array[int]" = field(default_factory=lambda: array("q"), init=False)
+    shown: "array[int]" = field(default_factory=lambda: array("q"), init=False)
+    durations: "array[int]" = field(default_factory=lambda: array("q"), init=False)
+
+    def add(self, packet: "Packet[Any]") -> None:
+        """Note one packet; one without time stamps follows the last."""
+        expected = self.decoded[-1] + self.durations[-1] if self.decoded else None
+        told = packet.pts if packet.pts is not None else packet.dts
+        following = expected if expected is not None else told or 0
+        self.decoded.append(packet.dts if packet.dts is not None else following)
+        self.shown.append(told if told is not None else following)
+        self.durations.append(packet.duration or self.usual)
+
+    def expected(self, place: int) -> int:
+        """Return when the packet at this place should be decoded, by the one before."""
+        return self.decoded[place - 1] + self.durations[place - 1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Continuity:
+    """How the packets of a stream are set on one line."""
+
+    lines: Sequence[Line]
+    strays: Sequence[Shift] = ()
+    """Single packets, ascending; beside what their line moves."""
+    steps: Sequence[Shift] = ()
+    """Places where time stamps do not go on, ascending, and by how many ticks they are off."""
+    certain: bool = True
+    """Whether all packets are shown when they say, moved with what lies around them; else some are guesses."""
+
+    @property
+    def shifts(self) -> Sequence[Shift]:
+        """Return what restamps packets: each holds until the next."""
+        return list(self._shifts())
+
+    def _shifts(self) -> Iterator[Shift]:
+        strays = deque(self.strays)
+        for line in self.lines:
+            if line.start:
+                yield Shift(line.start, line.ticks)
+            while strays and strays[0].place < line.stop:
+                yield Shift(strays[0].place, line.ticks + strays[0].ticks)
+                yield Shift(strays.popleft().place + 1, line.ticks)
+
+
+def set_right(stamps: Stamps, clock: Clock) -> Continuity:
+    """Put all packets on one line: what strays where it was expected, and each line behind the one before.
+
+    Changes `stamps` accordingly.
+    """
+    if _goes_on(stamps, clock):
+        return Continuity(lines=[Line(0, len(stamps.decoded))], certain=clock.is_certain(stamps))
+    told = stamps.decoded[:]
+    strays = list(_strays(stamps, clock))
+    for stray in strays:
+        stamps.shown[stray.place] += stray.ticks
+    known = all(stray.ticks == stamps.decoded[stray.place] - told[stray.place] for stray in strays)
+    starts, steps = _starts(stamps, clock, strays)
+    lines: list[Line] = []
+    for start, stop in zip(starts, [*starts[1:], len(stamps.decoded)], strict=True):
+        lines.append(Line(start, stop, _end(stamps, lines[-1]) - min(stamps.shown[start:stop]) if lines else 0))
+        for place in range(start, stop):
+            stamps.decoded[place] += lines[-1].ticks
+            stamps.shown[place] += lines[-1].ticks
+    certain = known and clock.is_certain(stamps)
+    return Continuity(lines=lines, strays=strays, steps=steps, certain=certain)
+
+
+def _goes_on(stamps: Stamps, clock: Clock) -> bool:
+    """Whether there is nothing to set right; as most often, so it is quick."""
+    steps: array[int] = array("q", map(sub, islice(stamps.decoded, 1, None), stamps.decoded))
+    lags: array[int] = array("q", map(sub, stamps.shown, stamps.decoded))
+    far_back, far_ahead = min(steps, default=0), max(steps, default=0)
+    most = max(map(abs, lags), default=0)
+    return far_back >= -clock.back and far_ahead <= clock.forward and most <= clock.reordered
+
+
+def _end(stamps: Stamps, line: Line) -> int:
+    return max(stamps.shown[place] + stamps.durations[place] for place in range(line.start, line.stop))
+
+
+def _strays(stamps: Stamps, clock: Clock) -> Iterator[Shift]:
+    """Yield single packets that leave the line, and set right when they are decoded."""
+    lag = 0
+    for place in range(len(stamps.decoded)):
+        moved = 0
+        if place and _is_stray(stamps, clock, place):
+            moved = stamps.expected(place) - stamps.decoded[place]
+            stamps.decoded[place] += moved
+        found = stamps.shown[place] + moved - stamps.decoded[place]
+        if abs(found) > clock.reordered:
+            moved += lag - found
+        else:
+            lag = found
+        if moved:
+            yield Shift(place, moved)
+
+
+def _is_stray(stamps: Stamps, clock: Clock, place: int) -> bool:
+    """Whether packets soon are back where they should be by then, which needs a step back from one too far ahead."""
+    decoded, expected, usual = stamps.decoded[place], stamps.expected(place), stamps.durations[place - 1]
+    if abs(decoded - expected) <= clock.back:
+        return False
+    if place + 1 == len(stamps.decoded):
+        return decoded < expected or decoded - expected > clock.absurd
+    following = enumerate(stamps.decoded[place + 1 : place + 1 + _MOST_STRAYS], start=1)
+    return any(
+        -usual // 2 <= later - expected - number * usual <= clock.forward and (decoded < expected or later < decoded)
+        for number, later in following
+    )
+
+
+def _starts(stamps: Stamps, clock: Clock, strays: Sequence[Shift]) -> tuple[Sequence[int], Sequence[Shift]]:
+    """Return where lines begin, and all places where time stamps do not go on."""
+    starts = [0]
+    steps = {stray.place: Shift(stray.place, -stray.ticks) for stray in strays}
+    for place in range(1, len(stamps.decoded)):
+        back = stamps.decoded[place] < stamps.decoded[place - 1] - clock.back
+        step = stamps.decoded[place] - stamps.expected(place)
+        if back or step > clock.absurd:
+            starts.append(place)
+            steps[place] = Shift(place, step)
+    return starts, [steps[place] for place in sorted(steps)]

@@ -1,0 +1,148 @@
+"""How long a file plays, measured by its packets, decoding none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from time import monotonic
+from typing import Final
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+
+from media_analysis.errors.media import MediaLimitPassed
+from media_analysis.media.continuity import Clock, Continuity, Discontinuity, Stamps, set_right, usual_ticks
+from media_analysis.media.opening import readable_packets
+from media_analysis.media.options import Limits
+
+_PLAYED: Final = frozenset({"video", "audio"})
+"""What else there is comes and goes, and tells of no duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much of a file is read to measure it; what is longer is estimated."""
+
+    size_bytes: int = 2**30
+    seconds: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """What packets told."""
+
+    duration_seconds: float | None
+    """From the first to the end of the last, each stream on one line."""
+    streams: Mapping[int, float] = field(default_factory=dict)
+    """Durations by the stream's index, where all was read."""
+    packets: Mapping[int, int] = field(default_factory=dict)
+    """By the stream's index, where all was read."""
+    share: float = 1.0
+    """Of the file, that was read."""
+    stamped: bool = True
+    """Whether time stamps told it; without any, durations were added up that rest on a guessed rate."""
+    discontinuities: Sequence[Discontinuity] = ()
+    """In the stream that leads."""
+
+
+def measure(
+    container: InputContainer, limits: Limits, leader: Stream | None = None, budget: Budget | None = None
+) -> Measurement:
+    """Read packets to their end, or as far as `budget` goes; a file that breaks off is measured until there.
+
+    Where time stamps of several streams do not go on, all move by as much as those of the `leader`.
+
+    Raises:
+        MediaLimitPassed: there are more packets, or they last longer, than `limits` allow.
+
+    """
+    measuring = _Measuring(container, limits, budget or Budget())
+    share = measuring.read()
+    found = measuring.found(leader, share)
+    if found.duration_seconds is not None and found.duration_seconds > limits.max_duration_seconds:
+        raise MediaLimitPassed("seconds", found=found.duration_seconds, allowed=limits.max_duration_seconds)
+    return found
+
+
+@dataclass(slots=True)
+class _Measuring:
+    container: InputContainer
+    limits: Limits
+    budget: Budget
+    stamps: dict[int, Stamps] = field(default_factory=dict, init=False)
+    stamped: bool = field(default=False, init=False)
+
+    def read(self) -> float:
+        """Note packets, and return which share of the file they are."""
+        until = monotonic() + self.budget.seconds
+        size_bytes = 0
+        for number, packet in enumerate(readable_packets(self.container, *self.container.streams), start=1):
+            if number > self.limits.max_packets:
+                raise MediaLimitPassed("packets", found=number, allowed=self.limits.max_packets)
+            size_bytes += packet.size
+            self._note(packet)
+            if size_bytes > self.budget.size_bytes or (number % 1024 == 0 and monotonic() > until):
+                return min(1.0, max(size_bytes, packet.pos or 0) / max(1, self.container.size))
+        return 1.0
+
+    def _note(self, packet: "Packet[Stream]") -> None:
+        stream = packet.stream
+        if stream.type not in _PLAYED or stream.disposition & Disposition.attached_pic:
+            return
+        if stream.index not in self.stamps:
+            self.stamps[stream.index] = Stamps(usual_ticks(stream))
+        self.stamped |= packet.pts is not None
+        self.stamps[stream.index].add(packet)
+
+    def found(self, leader: Stream | None, share: float) -> Measurement:
+        found = {index: self._extent(index) for index in self.stamps}
+        leading = found.get(-1 if leader is None else leader.index) or next(iter(found.values()), None)
+        if leading is None:
+            return Measurement(duration_seconds=None, share=share)
+        extents = {index: extent.beside(leading) for index, extent in found.items()}
+        start = min(begin for begin, _ in extents.values())
+        seconds = float(max(end for _, end in extents.values()) - start)
+        return Measurement(
+            duration_seconds=seconds / share if seconds > 0 else None,
+            streams={index: float(end - begin) for index, (begin, end) in extents.items() if share == 1},
+            packets={index: len(stamps.shown) for index, stamps in self.stamps.items() if share == 1},
+            share=share,
+            stamped=self.stamped,
+            discontinuities=leading.discontinuities(),
+        )
+
+    def _extent(self, index: int) -> "_Extent":
+        stream, stamps = self.container.streams[index], self.stamps[index]
+        return _Extent(stream.time_base or Fraction(1), stamps, set_right(stamps, Clock.of(stream)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """From when to when one stream plays."""
+
+    tick: Fraction
+    stamps: Stamps
+    continuity: Continuity
+
+    def beside(self, leading: "_Extent") -> tuple[Fraction, Fraction]:
+        """Return begin and end in seconds, its lines moved as those of the leading stream are."""
+        lines, leaders = self.continuity.lines, leading.continuity.lines
+        own = [line.ticks * self.tick for line in lines]
+        moves = own if len(lines) != len(leaders) else [line.ticks * leading.tick for line in leaders]
+        begins, ends = [], []
+        for line, before, move in zip(lines, own, moves, strict=True):
+            shown, durations = self.stamps.shown[line.start : line.stop], self.stamps.durations[line.start : line.stop]
+            begins.append(min(shown) * self.tick - before + move)
+            ends.append(max(map(int.__add__, shown, durations)) * self.tick - before + move)
+        return min(begins), max(ends)
+
+    def discontinuities(self) -> Sequence[Discontinuity]:
+        """Return where time stamps do not go on."""
+        start = min(self.stamps.shown)
+        return [
+            Discontinuity(
+                round(float((self.stamps.shown[step.place] - start) * self.tick), 6),
+                round(float(step.ticks * self.tick), 6),
+            )
+            for step in self.continuity.steps
+        ]

@@ -1,0 +1,111 @@
+"""How long small files play that tell it wrongly or not at all, and what of them is shown when."""
+
+from pathlib import Path
+
+import pytest
+
+from media_analysis.errors.media import MediaLimitPassed
+from media_analysis.media.frames import sample_frames
+from media_analysis.media.heading import heading_of
+from media_analysis.media.measuring import Budget, measure
+from media_analysis.media.opening import open_media
+from media_analysis.media.options import Limits, SamplingOptions
+from media_analysis.media.probe import probe
+from tests.media import clips
+
+CASES = Path(__file__).parent / "cases"
+DURATIONS = {
+    # `ffmpeg -i … -f null -`: 40 pictures, 10 a second, that end at 4.00 (1.0 where there are 10 of them).
+    "ts_restart.ts": (4.0, 40),
+    "ts_jump60s.ts": (4.0, 40),
+    "ts_jump1h.ts": (4.0, 40),
+    "ts_jump25h.ts": (4.0, 40),
+    "pts_outlier.mkv": (4.0, 40),
+    # 20 pictures that begin late: RFC 9559 has a duration beside time stamps that need not begin at zero.
+    "mkv_1000s.mkv": (2.0, 20),
+    "mkv_1000s_live.mkv": (2.0, 20),
+    "flv_30h.flv": (2.0, 20),
+    "fmp4_epoch.mp4": (2.0, None),
+    # Frames of 1152 samples at 44.1 kHz (ISO/IEC 11172-3), of 1024 (ISO/IEC 14496-3), of 20 ms (RFC 4867).
+    "vbr_noxing.mp3": (1073 * 1152 / 44_100, None),
+    "vbr3_noxing.mp3": (537 * 1152 / 44_100, None),
+    "vbr.aac": (1207 * 1024 / 44_100, None),
+    "x.amr": (50 * 0.02, None),
+    "x.ac3": (29 * 1536 / 44_100, None),
+    "x.vob": (2.0, 20),
+    "x.nut": (2.0, 20),
+    "x.m2ts": (2.0, 20),
+}
+JUMPS = {
+    "ts_restart.ts": -2.0,
+    "ts_jump60s.ts": 58.0,
+    "ts_jump1h.ts": 3_598.0,
+    "ts_jump25h.ts": 89_998.0,
+    "pts_outlier.mkv": 36.0,
+}
+"""By how many seconds time stamps leave the line after the twentieth picture."""
+
+
+def shown(name: str, options: SamplingOptions) -> tuple[list[float], list[str]]:
+    codes: list[str] = []
+    taken = sample_frames(CASES / name, options, Limits(), notice=lambda code, _: codes.append(code))
+    return [picture.instant_seconds for picture in taken], codes
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+def test_a_file_lasts_as_long_as_it_plays(name: str) -> None:
+    seconds, frames = DURATIONS[name]
+
+    told = probe(CASES / name, Limits(max_duration_seconds=60))
+
+    assert told.duration_seconds == pytest.approx(seconds, abs=0.0005)
+    assert (told.frames, told.estimated_duration) == (frames, False)
+    assert told.bit_rate == pytest.approx(8 * told.size_bytes / seconds, rel=0.001)
+    if told.audio is not None:
+        assert told.audio.duration_seconds == told.streams[0].duration_seconds == told.duration_seconds
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_every_selection_shares_one_line_and_says_where_time_stamps_do_not_go_on(name: str) -> None:
+    told = probe(CASES / name, Limits())
+    every = [number / 10 for number in range(40)]
+
+    assert [(found.code, found.at_seconds) for found in told.warnings] == [("discontinuity", 2.0)]
+    assert f"by {JUMPS[name]:+.3f} seconds" in told.warnings[0].detail
+    assert shown(name, SamplingOptions(count=8))[0] == [0.2, 0.7, 1.2, 1.7, 2.2, 2.7, 3.2, 3.7]
+    assert shown(name, SamplingOptions(keyframes=True))[0] == [0.0, 1.0, 2.0, 3.0]
+    assert shown(name, SamplingOptions(instants=every)) == (every, ["discontinuity"])
+    assert shown(name, SamplingOptions(scenes=0.000001))[0] == every
+
+
+@pytest.mark.parametrize("name", ["mkv_1000s.mkv", "flv_30h.flv"])
+def test_a_late_start_is_no_length(name: str) -> None:
+    told = probe(CASES / name, Limits(max_duration_seconds=10))
+
+    assert told.start_seconds in {1_000.0, 108_000.0}
+    assert told.warnings == []
+    assert heading_of(name, told).facts[0] == "2.0 s"
+    assert len(list(sample_frames(CASES / name, SamplingOptions(count=2), Limits(max_duration_seconds=10)))) == 2
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("ts_restart.ts", 3.9), ("vbr3_noxing.mp3", 14.0), ("x.amr", 0.9)])
+def test_limits_are_judged_by_what_plays(name: str, seconds: float) -> None:
+    with pytest.raises(MediaLimitPassed, match="seconds"):
+        probe(CASES / name, Limits(max_duration_seconds=seconds))
+
+
+@pytest.mark.parametrize("name", ["vbr3_noxing.mp3", "ts_jump1h.ts", "x.vob"])
+def test_what_is_too_large_to_be_measured_is_estimated(name: str) -> None:
+    path = CASES / name
+    with open_media(path, Limits()) as container:
+        measured = measure(container, Limits(), budget=Budget(size_bytes=path.stat().st_size * 3 // 4))
+
+    assert 0.6 < measured.share < 1
+    assert measured.duration_seconds == pytest.approx(DURATIONS[name][0], rel=0.25)
+    assert measured.streams == measured.packets == {}
+
+
+def test_an_mp3_that_counts_its_frames_is_believed() -> None:
+    told = probe(clips.audio("mp3"), Limits(max_packets=1))
+
+    assert (told.duration_seconds, told.estimated_duration) == (2.005333, False)

@@ -1,0 +1,155 @@
+"""Every picture is shown once and in order, whatever became of its time stamps."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from media_analysis.media.decoding import Film as OpenFilm
+from media_analysis.media.opening import open_media
+from media_analysis.media.options import Limits
+from media_analysis.media.probe import probe
+from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
+from tests.media import clips
+from tests.media.encoding import Film, Pictures, Sound
+from tests.media.references import pixels_of
+from tests.media.restamping import CLOCK, WRAP, restamped
+
+COUNT = 20
+FRAME = CLOCK // 25
+LENGTH = COUNT / 25
+HOUR = 3600 * CLOCK
+offsets = st.one_of(st.integers(0, WRAP - 1), st.integers(0, 20 * CLOCK), st.sampled_from([0, HOUR, WRAP - CLOCK]))
+
+
+@cache
+def segment(*, reordered: bool) -> bytes:
+    """Twenty pictures of H.264 in a transport stream, the first shown two frames after zero."""
+    options = {"preset": "medium", "bf": "3" if reordered else "0", "b_strategy": "0"}
+    film = Film(pictures=Pictures(count=COUNT, keyframe_every=10, options=options), options={"muxdelay": "0"})
+    return clips.film(f"segment_{reordered}.ts", film).read_bytes()
+
+
+def moved(content: bytes, ticks: int) -> bytes:
+    return restamped(content, lambda _, decoded, shown: (decoded + ticks, shown + ticks))
+
+
+def strayed(content: bytes, place: int, ticks: int, *, alone: bool) -> bytes:
+    def change(number: int, decoded: int, shown: int) -> tuple[int, int]:
+        stray = ticks if number == place else 0
+        return decoded + (0 if alone else stray), shown + stray
+
+    return restamped(content, change)
+
+
+def written(path: Path, *contents: bytes) -> Path:
+    path.write_bytes(b"".join(contents))
+    return path
+
+
+def timeline_of(path: Path) -> Timeline:
+    with open_media(path, Limits()) as container:
+        return read_timeline(container, picture_stream(container), Limits())
+
+
+def assert_all_shown(path: Path, segments: int, *, reordered: bool) -> None:
+    """Every picture of so many segments, in order, by decoding everything and by asking for its instant."""
+    [alone] = {tuple(_pixels(written(path.with_name("alone.ts"), segment(reordered=reordered)))[1])}
+    seconds, pixels = _pixels(path)
+    film = OpenFilm(path=path, limits=Limits(), timeline=timeline_of(path))
+
+    asked = [pixels_of(taken.frame) for taken in film.shown_at(seconds)]
+
+    assert pixels == [*alone] * segments
+    assert asked == pixels
+    assert seconds == sorted(set(seconds))
+
+
+def _pixels(path: Path) -> tuple[Sequence[float], Sequence[str]]:
+    film = OpenFilm(path=path, limits=Limits(), timeline=timeline_of(path))
+    taken = [(each.seconds, pixels_of(each.frame)) for each in film.all_frames()]
+    return [seconds for seconds, _ in taken], [pixels for _, pixels in taken]
+
+
+@settings(max_examples=15)
+@given(starts=st.lists(offsets, min_size=1, max_size=3), reordered=st.booleans())
+@example(starts=[0, 0], reordered=True)
+@example(starts=[HOUR, 0, 26 * HOUR], reordered=True)
+def test_glued_segments_are_shown_one_after_another(
+    tmp_path_factory: pytest.TempPathFactory, starts: list[int], *, reordered: bool
+) -> None:
+    content = segment(reordered=reordered)
+    path = written(tmp_path_factory.mktemp("glued") / "film.ts", *(moved(content, start) for start in starts))
+
+    assert_all_shown(path, len(starts), reordered=reordered)
+
+
+@settings(max_examples=15)
+@given(
+    place=st.integers(0, COUNT - 2),
+    ticks=st.one_of(st.integers(-WRAP // 2, WRAP // 2), st.integers(-20 * CLOCK, 20 * CLOCK)),
+    alone=st.booleans(),
+    reordered=st.booleans(),
+)
+@example(place=7, ticks=11 * CLOCK, alone=True, reordered=True)
+@example(place=7, ticks=-5 * CLOCK, alone=False, reordered=True)
+def test_one_absurd_time_stamp_costs_no_picture(
+    tmp_path_factory: pytest.TempPathFactory, place: int, ticks: int, *, alone: bool, reordered: bool
+) -> None:
+    # A picture shown less than ten seconds off its decoding may be meant so.
+    alone = alone and abs(ticks) > 11 * CLOCK
+    content = strayed(moved(segment(reordered=reordered), HOUR), place, ticks, alone=alone)
+    path = written(tmp_path_factory.mktemp("strayed") / "film.ts", content)
+
+    assert_all_shown(path, 1, reordered=reordered)
+
+
+@pytest.mark.parametrize("start", [WRAP - FRAME * 9 - 1, WRAP - 1])
+def test_a_clock_that_wraps_goes_on(start: int, tmp_path: Path) -> None:
+    """33 bits are 26.5 hours (ISO/IEC 13818-1)."""
+    path = written(tmp_path / "film.ts", moved(segment(reordered=True), start))
+
+    told = timeline_of(path)
+
+    assert told.duration_seconds == pytest.approx(LENGTH)
+    assert told.discontinuities == []
+    assert_all_shown(path, 1, reordered=True)
+
+
+@pytest.mark.parametrize("ticks", [3 * CLOCK, 60 * CLOCK, -60 * CLOCK])
+def test_a_stray_stands_where_it_was_expected(ticks: int, tmp_path: Path) -> None:
+    content = moved(segment(reordered=True), HOUR)
+    usual = timeline_of(written(tmp_path / "usual.ts", content))
+
+    strayed_ = timeline_of(written(tmp_path / "film.ts", strayed(content, 9, ticks, alone=False)))
+
+    assert list(strayed_.instants) == list(usual.instants)
+    assert [found.step_seconds for found in strayed_.discontinuities] == [ticks / CLOCK]
+
+
+def test_a_pause_is_no_jump_where_clocks_do_not(tmp_path: Path) -> None:
+    """Source: ffmpeg judges steps ahead by 10 seconds only of formats with AVFMT_TS_DISCONT."""
+    instants = [0, 40, 80, 60_000, 60_040]
+    paused = clips.film("paused.mkv", Film(pictures=Pictures(instants=instants, time_base=Fraction(1, 1000))))
+
+    told = timeline_of(paused)
+
+    assert told.discontinuities == []
+    assert told.seconds_at(told.shown[-1]) == pytest.approx(60.04)
+    assert timeline_of(written(tmp_path / "usual.ts", segment(reordered=False))).discontinuities == []
+
+
+def test_sound_and_pictures_of_glued_files_go_on_together(tmp_path: Path) -> None:
+    film = Film(pictures=Pictures(count=25), sound=Sound(seconds=1.0))
+    content = clips.film("seconds.ts", film).read_bytes()
+    alone = probe(written(tmp_path / "alone.ts", content), Limits())
+
+    told = probe(written(tmp_path / "glued.ts", content * 5), Limits())
+
+    assert told.duration_seconds == pytest.approx(alone.duration_seconds + 4, abs=0.001)  # type: ignore[operator]
+    assert [warning.at_seconds for warning in told.warnings] == pytest.approx([1, 2, 3, 4])
+    assert told.frames == 125

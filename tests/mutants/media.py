@@ -1,0 +1,41 @@
+"""Bugs in what is told and shown of media files."""
+
+from tests.mutants.mutant import Mutant
+
+_TIME = "tests/media/test_cases_time.py::test_"
+_CONTINUITY = "tests/media/test_continuity.py::test_"
+
+MUTANTS = (
+    Mutant(
+        "a clock that begins anew is not noticed",
+        14,
+        "media/continuity.py",
+        "        if back or step > clock.absurd:",
+        "        if step > clock.absurd:",
+        (f"{_TIME}a_file_lasts_as_long_as_it_plays",),
+    ),
+    Mutant(
+        "packets are decoded with the time stamps they are stored with",
+        14,
+        "media/decoding.py",
+        "            yield place, _restamped(packet, ticks)",
+        "            yield place, packet",
+        (f"{_TIME}every_selection_shares_one_line_and_says_where_time_stamps_do_not_go_on",),
+    ),
+    Mutant(
+        "a stray is taken for a jump",
+        14,
+        "media/continuity.py",
+        "        if place and _is_stray(stamps, clock, place):",
+        "        if not place:",
+        (f"{_CONTINUITY}a_stray_stands_where_it_was_expected",),
+    ),
+    Mutant(
+        "an end is taken for a duration",
+        14,
+        "media/opening.py",
+        "        duration -= container.start_time",
+        "        pass",
+        (f"{_TIME}a_late_start_is_no_length",),
+    ),
+)
