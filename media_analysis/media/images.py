@@ -19,6 +19,7 @@ from media_analysis.media.options import Limits
 from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.signatures import type_of_head
 from media_analysis.media.sniff import HEAD_BYTES
+from media_analysis.media.tiff import open_tiff
 
 MAX_WHOLE_BYTES: Final = 256 * 2**20
 """Of formats that Pillow reads into memory at once."""
@@ -140,7 +141,7 @@ def _by_brands(head: bytes) -> str | None:
 @contextmanager
 def _opened(file: IO[bytes], name: str) -> Iterator[Image.Image]:
     with _anything_translated(f"{name} image"):
-        image = Image.open(file, formats=(name,))
+        image = open_tiff(file) if name == "TIFF" else Image.open(file, formats=(name,))
         image.info |= {"code_points": code_points_of(file, name), "pixel_aspect": pixel_aspect_of(image)}
     with image:
         yield image
@@ -151,7 +152,7 @@ def _anything_translated(what: str) -> Iterator[None]:
     """Say of any failure of Pillow's own that the bytes are at fault; its decoders raise nearly everything."""
     try:
         yield
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, UnsupportedMedia):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:

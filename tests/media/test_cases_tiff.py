@@ -6,15 +6,19 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.images import open_image
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.pictures import Picture
+from media_analysis.media.probe import probe
 
 CASES = Path(__file__).parent / "cases"
 RAMP_WIDTH = 64
-DEEP = ["grey12", "grey16", "grey32u", "float32"]
+DEEP = ["grey12", "grey16", "grey32u", "float32", "rgbf32"]
 """Ramps from black to white over `RAMP_WIDTH` columns."""
+PREVIEW, BIG_PREVIEW = bytes.fromhex("fe0004000100000001000000"), bytes.fromhex("fe000400010000000000000001000000")
+"""What says that a page is a smaller copy: tag, type, number, value; in BigTIFF the number has eight bytes."""
 
 
 def picture_of(path: Path, said: list[str] | None = None) -> Picture:
@@ -90,3 +94,80 @@ def test_of_several_pages_the_first_is_shown_and_it_is_said() -> None:
         assert image.size == (60, 40)
     assert picture_of(CASES / "orient6.tif", said).size == (60, 40)
     assert len(said) == 1
+
+
+def changed(path: Path, name: str, old: str, new: str) -> Path:
+    """Copy a case with an entry of a directory (tag, type, number, value; in hexadecimal) replaced."""
+    content = (CASES / name).read_bytes()
+    assert content.count(bytes.fromhex(old)) == 1
+    path.write_bytes(content.replace(bytes.fromhex(old), bytes.fromhex(new)))
+    return path
+
+
+def test_a_dng_is_its_full_picture_and_not_its_preview() -> None:
+    """The full picture, 160 x 120, stands below a first page of 16 x 12 that is said to be reduced."""
+    said: list[str] = []
+
+    told, picture = probe(CASES / "preview.dng", Limits()), picture_of(CASES / "preview.dng", said)
+
+    assert (told.width, told.height, told.format, told.frames) == (160, 120, "tiff", 1)
+    assert (picture.size, picture.image().size, said) == ((160, 120), (160, 120), [])
+
+
+def test_a_preview_whose_picture_is_raw_or_unknown_is_refused_in_words(tmp_path: Path) -> None:
+    content = (CASES / "preview.dng").read_bytes()
+    below = content.rindex(bytes.fromhex("060103000100000002000000"))
+    for photometric, words in ((32_803, "raw sensor data"), (34_892, "raw sensor data"), (999, "full picture")):
+        path = tmp_path / f"{photometric}.dng"
+        path.write_bytes(content[: below + 8] + photometric.to_bytes(2, "little") + content[below + 10 :])
+
+        with pytest.raises(UnsupportedMedia, match=words):
+            probe(path, Limits())
+        with pytest.raises(UnsupportedMedia, match=words):
+            picture_of(path)
+
+
+def test_a_preview_in_front_of_its_picture_is_passed_over_compressed_or_not(tmp_path: Path) -> None:
+    path = tmp_path / "two.tif"
+    preview = Image.new("RGB", (8, 8), (9, 9, 9))
+    for compression, reduced in (("raw", PREVIEW), ("tiff_lzw", PREVIEW), ("raw", BIG_PREVIEW)):
+        large = Image.new("RGB", (80, 60), (200, 100, 50))
+        preview.save(
+            path,
+            save_all=True,
+            append_images=[large],
+            tiffinfo={254: 1},
+            compression=compression,
+            big_tiff=reduced is BIG_PREVIEW,
+        )
+        content = path.read_bytes()
+        last = content.rindex(reduced)
+        value = last + len(reduced) - 4
+        path.write_bytes(content[:value] + bytes(4) + content[value + 4 :])
+
+        assert content.count(reduced) == 2
+        assert picture_of(path).size == (80, 60)
+        assert picture_of(path).image().getpixel((40, 30)) == (200, 100, 50)
+
+
+def test_float_rgb_is_bounded_and_refused_in_words_where_it_cannot_be_read(tmp_path: Path) -> None:
+    compressed = changed(tmp_path / "zip.tif", "rgbf32.tif", "030103000100000001000000", "030103000100000008000000")
+    with pytest.raises(UnsupportedMedia, match="uncompressed"):
+        picture_of(compressed)
+    cut = tmp_path / "cut.tif"
+    cut.write_bytes((CASES / "rgbf32.tif").read_bytes()[:-100])
+    with pytest.raises(CorruptMedia):
+        picture_of(cut)
+    with pytest.raises(MediaLimitPassed):
+        probe(CASES / "rgbf32.tif", Limits(max_pixels=64 * 16 - 1))
+
+
+@pytest.mark.parametrize("name", ["preview.dng", "rgbf32.tif", "pages.tif"])
+def test_a_damaged_directory_is_refused_and_nothing_else(name: str, tmp_path: Path) -> None:
+    content, path = (CASES / name).read_bytes(), tmp_path / name
+    for place in range(2, 400):
+        path.write_bytes(content[:place] + b"\xff\xff" + content[place + 2 :])
+        try:
+            probe(path, Limits())
+        except (CorruptMedia, UnsupportedMedia, MediaLimitPassed):
+            continue
