@@ -73,6 +73,8 @@ class Film:
         except _Astray:
             # A decoder that is not told of what lies between them may take keys of open groups out of order.
             yield from islice(self._keys(one_by_one=True), given, None)
+        except CorruptMedia:
+            yield from self._recovered()
 
     def all_frames(self) -> Iterator[Taken]:
         """Yield every frame that can be decoded, in the order they are shown."""
@@ -89,6 +91,19 @@ class Film:
             packets = (packet for place, packet in self._packets(container, stream) if place in places)
             frames = self._decoded(stream, packets, one_by_one=one_by_one)
             yield from self._timed((frame for frame in frames if frame.key_frame), self.timeline.key_instants)
+
+    def _recovered(self) -> Iterator[Taken]:
+        """Yield the frames of packets that are called keys, where none decodes alone: each is refreshed by others."""
+        starts = {self.timeline.seconds_at(instant) for instant in self.timeline.key_instants}
+        first: Taken | None = None
+        found = 0
+        for taken in self.all_frames():
+            first = first or taken
+            if taken.seconds in starts:
+                found += 1
+                yield taken
+        if first is not None and not found:
+            yield first
 
     def _expect_key(self, taken: Taken, number: int) -> None:
         if self.timeline.exact and [taken.frame.pts] != self.timeline.key_instants[number : number + 1]:

@@ -109,3 +109,10 @@ def test_an_mp3_that_counts_its_frames_is_believed() -> None:
     told = probe(clips.audio("mp3"), Limits(max_packets=1))
 
     assert (told.duration_seconds, told.estimated_duration) == (2.005333, False)
+
+
+def test_a_film_that_is_refreshed_bit_by_bit_has_pictures_where_it_may_be_entered() -> None:
+    """Source: ITU-T H.264, D.2.8, recovery points; `ffmpeg -f null` decodes 22 pictures, from 1.7 seconds on."""
+    pictures, codes = shown("gdr_late.ts", SamplingOptions(keyframes=True))
+
+    assert (pictures, codes) == ([1.9, 2.9], [])
