@@ -27,9 +27,9 @@ SELF_CONTAINED: Final = (
 _LAST_STAMPS: Final = frozenset({"mpegts", "mpeg", "nut"})
 _BIT_RATES: Final = frozenset({"mp3", "aac", "ac3", "eac3", "amr", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "obu"})
 """Both tell no duration: what the demuxer calls so is guessed from the last time stamps, or from bit rates."""
-_FROM_ZERO: Final = frozenset({"matroska", "flv"})
+_FROM_ZERO: Final = frozenset({"matroska", "flv", "asf"})
 """Their headers tell of an end as often as of a duration."""
-LATE_SECONDS: Final = 1.0
+LATE_SECONDS: Final = 0.1
 """Whose first time stamp is further from zero has a duration that may be told wrongly."""
 _UNREADABLE: Final = (
     av.error.DecoderNotFoundError,
@@ -113,16 +113,15 @@ def duration_of(container: InputContainer) -> float | None:
 
     Of a late start, it is what is left if headers tell of an end.
     """
-    duration = container.duration
-    if duration is not None and is_late(container) and duration > container.start_time:
-        duration -= container.start_time
-    known = [] if duration is None else [duration / av.time_base]
+    known = [] if container.duration is None else [container.duration / av.time_base]
     known += [
         float(stream.duration * stream.time_base)
         for stream in container.streams
         if stream.duration is not None and stream.time_base is not None
     ]
-    return max((seconds for seconds in known if seconds > 0), default=None)
+    longest = max((seconds for seconds in known if seconds > 0), default=None)
+    start = container.start_time / av.time_base if is_late(container) else 0.0
+    return longest if longest is None or longest <= start else longest - start
 
 
 def _options(limits: Limits) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """How long small files play that tell it wrongly or not at all, and what of them is shown when."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.probe import probe
 from tests.media import clips
+from tests.media.encoding import Film, Pictures
 
 CASES = Path(__file__).parent / "cases"
 DURATIONS = {
@@ -116,3 +118,18 @@ def test_a_film_that_is_refreshed_bit_by_bit_has_pictures_where_it_may_be_entere
     pictures, codes = shown("gdr_late.ts", SamplingOptions(keyframes=True))
 
     assert (pictures, codes) == ([1.9, 2.9], [])
+
+
+@pytest.mark.parametrize(("name", "start"), [("late.asf", 100.0), ("late.flv", 30.0), ("late.mkv", 0.5)])
+def test_headers_that_tell_of_an_end_are_not_believed(name: str, start: float) -> None:
+    instants = [round(1_000 * start) + 40 * number for number in range(50)]
+    codec = "msmpeg4" if name.endswith("asf") else "libx264"
+    pictures = Pictures(codec=codec, instants=instants, time_base=Fraction(1, 1000))
+    path = clips.film(f"told_{name}", Film(pictures=pictures))
+    with open_media(path, Limits()) as container:
+        end = (container.duration or 0) / 1_000_000
+
+    told = probe(path, Limits(max_duration_seconds=2.1))
+
+    assert end > 2.1 or name.endswith("flv")
+    assert told.duration_seconds == pytest.approx(2.0, abs=0.05)

@@ -34,8 +34,8 @@ MUTANTS = (
         "an end is taken for a duration",
         14,
         "media/opening.py",
-        "        duration -= container.start_time",
-        "        pass",
+        "longest <= start else longest - start",
+        "longest <= start else longest",
         (f"{_TIME}a_late_start_is_no_length",),
     ),
 )
