@@ -17,8 +17,8 @@ _SIGNALS: Final = 256
 _DEEP_SIGNALS: Final = 65_536
 _DEEP_WHITE: Final = 65_283
 """What swscale makes of the strongest signal where it turns YUV into 16 bits a channel."""
-_STRIP_ROWS: Final = 64
-"""Converted at once, for they take four bytes a pixel meanwhile."""
+_STRIP_PIXELS: Final = 2**22
+"""Converted at once: they take four bytes each meanwhile, and the curve is handed over anew for each strip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def _deep_curve(transfer: int) -> Sequence[int]:
 
 def _through(curve: Sequence[int], plane: Image.Image) -> Image.Image:
     found = Image.new("L", plane.size)
-    for top in range(0, plane.height, _STRIP_ROWS):
-        strip = plane.crop((0, top, plane.width, min(plane.height, top + _STRIP_ROWS)))
+    rows = max(1, _STRIP_PIXELS // plane.width)
+    for top in range(0, plane.height, rows):
+        strip = plane.crop((0, top, plane.width, min(plane.height, top + rows)))
         found.paste(strip.convert("I").point(curve, "L"), (0, top))
     return found

@@ -38,7 +38,7 @@ def profile_of(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
 
 
 def through_profile(image: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
-    """Return what makes an image's pixels sRGB by its profile; None where it has none, or one of sRGB.
+    """Return what makes an image's pixels sRGB by its profile; None where it has none, or one of sRGB, or is Lab.
 
     It takes CMYK where the image is, else RGB, RGBX or RGBA, at any size, and gives RGB, RGBX or RGBA.
 
@@ -47,21 +47,21 @@ def through_profile(image: Image.Image) -> Callable[[Image.Image], Image.Image] 
 
     """
     profile = profile_of(image)
-    if profile is None:
+    if profile is None or image.mode == "LAB":
         return None
     mode = _mode_of(image)
     try:
-        if mode is not None and _MODES.get(profile.profile.xcolor_space.strip()) == mode:
+        if _MODES.get(profile.profile.xcolor_space.strip()) == mode:
             return _converter(profile, mode)
     except _BROKEN as error:
         raise CorruptMedia("the colour profile cannot be used") from error
     raise CorruptMedia("the colour profile is for other colours than the picture has")
 
 
-def _mode_of(image: Image.Image) -> str | None:
+def _mode_of(image: Image.Image) -> str:
     if image.mode in DEEP_MODES | {"1", "L", "LA", "La"}:
         return "L"
-    return {"CMYK": "CMYK", "LAB": None}.get(image.mode, "RGB")
+    return "CMYK" if image.mode == "CMYK" else "RGB"
 
 
 def _converter(profile: ImageCms.ImageCmsProfile, mode: str) -> Callable[[Image.Image], Image.Image] | None:

@@ -1,5 +1,6 @@
 """Small files whose colours were shown wrongly once, and the colours they are by littlecms and the specifications."""
 
+import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -81,6 +82,34 @@ def test_greys_and_transparency_stay(mode: str, colour: Colour, shade: Colour, t
 
 def test_a_profile_of_srgb_changes_nothing(tmp_path: Path) -> None:
     assert shown(saved(tmp_path / "screen.png", "RGB", (201, 60, 40), SCREEN)) == (201, 60, 40)
+
+
+def test_lab_needs_no_profile_to_be_shown(tmp_path: Path) -> None:
+    """Source: CIE 15; L* 54, a* 81, b* 70 by D50 is the red of sRGB."""
+    said: list[str] = []
+    path = tmp_path / "lab.tif"
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    Image.new("LAB", (8, 8), (138, 128 + 81, 128 + 70)).save(path, icc_profile=lab)
+
+    assert shown(path, said=said) == pytest.approx((255, 0, 0), abs=8)
+    assert said == []
+
+
+def test_a_profile_of_grey_is_gone_through(tmp_path: Path) -> None:
+    """Source: ICC.1, table of grey profiles: linear grey of 55 (0.2159 of white) is (128, 128, 128) of sRGB."""
+    profile = linear_grey_profile()
+
+    assert shown(saved(tmp_path / "grey.png", "L", 55, profile)) == pytest.approx((128,) * 3, abs=1)
+    assert shown(saved(tmp_path / "clear.png", "LA", (55, 90), profile)) == pytest.approx((128, 128, 128, 90), abs=1)
+
+
+def linear_grey_profile() -> bytes:
+    """Return a profile of a white point and one straight curve."""
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63_190, 65_536, 54_061)
+    curve = b"curv" + bytes(8)
+    table = struct.pack(">I4sII4sII", 2, b"wtpt", 156, len(white), b"kTRC", 176, len(curve))
+    header = struct.pack(">I4sI4s4s4s12s4s", 188, b"", 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"", b"acsp")
+    return header.ljust(68, b"\0") + white[8:] + bytes(48) + table + white + curve
 
 
 @pytest.mark.parametrize(
