@@ -3,6 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 _TIME = "tests/media/test_cases_time.py::test_"
+_COLOUR = "tests/media/test_cases_colour.py::test_"
+_TIFF = "tests/media/test_cases_tiff.py::test_"
 _CONTINUITY = "tests/media/test_continuity.py::test_"
 
 MUTANTS = (
@@ -37,5 +39,29 @@ MUTANTS = (
         "longest <= start else longest - start",
         "longest <= start else longest",
         (f"{_TIME}a_late_start_is_no_length",),
+    ),
+    Mutant(
+        "light above reference white is cut off",
+        14,
+        "media/transfers.py",
+        "_KNEE + _SHOULDER * math.log1p((light - _KNEE) / _SHOULDER)",
+        "min(1.0, light)",
+        (f"{_COLOUR}highlights_roll_off",),
+    ),
+    Mutant(
+        "a product takes the profile of its source along",
+        14,
+        "media/pictures.py",
+        "icc_profile=None, ",
+        "",
+        (f"{_COLOUR}display_p3_is_shown_as_it_looks_and_without_its_profile",),
+    ),
+    Mutant(
+        "a DNG is its preview",
+        14,
+        "media/tiff.py",
+        "if not directory.reduced), first)",
+        "if directory.reduced), first)",
+        (f"{_TIFF}a_dng_is_its_full_picture_and_not_its_preview",),
     ),
 )
