@@ -69,7 +69,7 @@ class _Measuring:
     container: InputContainer
     limits: Limits
     budget: Budget
-    stamps: dict[int, Stamps] = field(default_factory=dict, init=False)
+    stamps: dict[int, Stamps | None] = field(default_factory=dict, init=False)
     stamped: bool = field(default=False, init=False)
 
     def read(self) -> float:
@@ -86,16 +86,17 @@ class _Measuring:
         return 1.0
 
     def _note(self, packet: "Packet[Stream]") -> None:
-        stream = packet.stream
-        if stream.type not in _PLAYED or stream.disposition & Disposition.attached_pic:
-            return
-        if stream.index not in self.stamps:
-            self.stamps[stream.index] = Stamps(usual_ticks(stream))
-        self.stamped |= packet.pts is not None
-        self.stamps[stream.index].add(packet)
+        index = packet.stream_index
+        if index not in self.stamps:
+            # Streams may turn up on the way; each is looked at once, for that is slow.
+            self.stamps[index] = _stamps_of(packet.stream)
+        stamps = self.stamps[index]
+        if stamps is not None:
+            self.stamped = self.stamped or packet.pts is not None
+            stamps.add(packet)
 
     def found(self, leader: Stream | None, share: float) -> Measurement:
-        found = {index: self._extent(index) for index in self.stamps}
+        found = {index: self._extent(index, stamps) for index, stamps in self.stamps.items() if stamps is not None}
         leading = found.get(-1 if leader is None else leader.index) or next(iter(found.values()), None)
         if leading is None:
             return Measurement(duration_seconds=None, share=share)
@@ -105,15 +106,21 @@ class _Measuring:
         return Measurement(
             duration_seconds=seconds / share if seconds > 0 else None,
             streams={index: float(end - begin) for index, (begin, end) in extents.items() if share == 1},
-            packets={index: len(stamps.shown) for index, stamps in self.stamps.items() if share == 1},
+            packets={index: len(extent.stamps.shown) for index, extent in found.items() if share == 1},
             share=share,
             stamped=self.stamped,
             discontinuities=leading.discontinuities(),
         )
 
-    def _extent(self, index: int) -> "_Extent":
-        stream, stamps = self.container.streams[index], self.stamps[index]
+    def _extent(self, index: int, stamps: Stamps) -> "_Extent":
+        stream = self.container.streams[index]
         return _Extent(stream.time_base or Fraction(1), stamps, set_right(stamps, Clock.of(stream)))
+
+
+def _stamps_of(stream: Stream) -> Stamps | None:
+    """Return where to note the packets of a stream; None of one that plays nothing."""
+    plays = stream.type in _PLAYED and not stream.disposition & Disposition.attached_pic
+    return Stamps(usual_ticks(stream)) if plays else None
 
 
 @dataclass(frozen=True, slots=True)
