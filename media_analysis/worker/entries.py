@@ -32,8 +32,8 @@ _PUT_BACK: Final = f"""
 """  # noqa: S608 - as above
 _WAITING: Final = Waiting(
     table=_TABLE,
-    condition="status = 'queued'",
-    # An expression: else, knowing too little of what waits, the planner takes an index of the library's, and sorts.
+    # Expressions: else, knowing too little of what waits, the planner takes an index of the library's, and sorts.
+    condition="coalesce(status, status) = 'queued'",
     kind="('' || entrypoint)",
     owner="coalesce(headers ->> 'owner', '')",
     ordinary="(headers ->> 'lifted' IS NULL)",

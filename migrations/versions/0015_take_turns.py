@@ -10,11 +10,12 @@ branch_labels = depends_on = None
 # An expression: else, knowing too little of what waits, the planner takes the index of kinds.
 OPEN = "('' || kind) = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL"
 FORMER = "kind = 'external' AND status IN ('pending', 'running')"
+# Expressions for the same reason: the library has indexes of its own.
 LINES = """
     CREATE INDEX ix_pgqueuer_lines ON queue.pgqueuer (
         ('' || entrypoint), coalesce(headers ->> 'owner', ''), (headers ->> 'lifted' IS NULL), (-priority\\:\\:bigint),
         (attempts = 0), execute_after, id
-    ) WHERE status = 'queued'
+    ) WHERE coalesce(status, status) = 'queued'
 """
 
 

@@ -1,6 +1,5 @@
 """The service dies by kill -9 while a run ends, and the next sweep ends it as if nothing had been."""
 
-import json
 import signal
 from typing import Any
 
@@ -62,8 +61,7 @@ async def _analyse(http: httpx.AsyncClient) -> str:
     await _send(http, "POST", "/jobs", json=asked)
     run = await _send(http, "POST", "/jobs/claims", json={"analysers": ["letters"], "worker": "w"})
     job_id: str = run["job_id"]
-    body = json.dumps({"a": 5})
-    await _send(http, "PUT", f"/jobs/{job_id}/results/letters", params={"fence": run["fence"]}, content=body)
+    await _send(http, "PUT", f"/jobs/{job_id}/results/letters", params={"fence": run["fence"]}, json={"a": 5})
     await _send(http, "POST", f"/jobs/{job_id}/finish", json={"fence": run["fence"]})
     return job_id
 
