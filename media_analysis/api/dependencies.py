@@ -166,25 +166,16 @@ async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> 
     return caller
 
 
-async def _upload(
-    services: Annotated[Services, Depends(_services)], caller: Annotated[SessionCaller, Depends(_caller)]
-) -> AsyncIterator[Admitted]:
-    with services.admission.admit(caller, Activity.UPLOAD) as admitted:
-        yield admitted
+def _admitted(activity: Activity) -> Any:
+    """Return what holds a request of the caller as under way until the last byte of its answer is out."""
 
+    async def admit(
+        services: Annotated[Services, Depends(_services)], caller: Annotated[SessionCaller, Depends(_caller)]
+    ) -> AsyncIterator[Admitted]:
+        with services.admission.admit(caller, activity) as admitted:
+            yield admitted
 
-async def _download(
-    services: Annotated[Services, Depends(_services)], caller: Annotated[SessionCaller, Depends(_caller)]
-) -> AsyncIterator[Admitted]:
-    with services.admission.admit(caller, Activity.DOWNLOAD) as admitted:
-        yield admitted
-
-
-async def _stream(
-    services: Annotated[Services, Depends(_services)], caller: Annotated[SessionCaller, Depends(_caller)]
-) -> AsyncIterator[Admitted]:
-    with services.admission.admit(caller, Activity.STREAM) as admitted:
-        yield admitted
+    return Depends(admit)
 
 
 ACCESS: Final[Mapping[Callable[..., Any], Access]] = {
@@ -197,7 +188,6 @@ ACCESS: Final[Mapping[Callable[..., Any], Access]] = {
 Serving = Annotated[Services, Depends(_services)]
 Caller = Annotated[SessionCaller, Depends(_caller)]
 Administrator = Annotated[SessionCaller, Depends(_administrator)]
-Uploading = Annotated[Admitted, Depends(_upload)]
-Downloading = Annotated[Admitted, Depends(_download)]
-Streaming = Annotated[Admitted, Depends(_stream)]
-"""Held until the last byte of the answer is out."""
+Uploading = Annotated[Admitted, _admitted(Activity.UPLOAD)]
+Downloading = Annotated[Admitted, _admitted(Activity.DOWNLOAD)]
+Streaming = Annotated[Admitted, _admitted(Activity.STREAM)]
