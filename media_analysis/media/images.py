@@ -34,6 +34,7 @@ _FORMATS: Final = {
     "image/x-adobe-dng": "TIFF",
 }
 """Pillow's names of what is read here."""
+READ_TYPES: Final = frozenset({*_FORMATS, "image/avif"})
 _READ_HERE: Final = "JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP are"
 _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _HEIF_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2"})

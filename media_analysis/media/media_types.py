@@ -1,6 +1,6 @@
 """Media types: which there are here, how they are called, and what reads them; one table for uploads and probes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -159,3 +159,8 @@ def type_of_container(demuxer: str, begins_like: str, *, moves: bool) -> str:
 def with_family(media_type: str, *, moves: bool) -> str:
     """Return the name of a container that holds pictures that move, or sound alone."""
     return (_PICTURES if moves else _SOUND).get(media_type, media_type)
+
+
+def list_types() -> Sequence[MediaType]:
+    """Return all types there are."""
+    return _TABLE
