@@ -28,6 +28,7 @@ from media_analysis.files.products import ProductService
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.service import FileService
 from media_analysis.files.uploads import UploadService
+from media_analysis.integrity.scrub import ScrubService
 from media_analysis.jobs.results import ResultService
 from media_analysis.jobs.service import JobService
 from media_analysis.jobs.watching import WatchService
@@ -42,7 +43,6 @@ from media_analysis.retention.guard.clock import ClockService
 from media_analysis.retention.guard.evictions import EvictionBreaker
 from media_analysis.retention.guard.pauses import PauseService
 from media_analysis.retention.holds import HoldService
-from media_analysis.retention.integrity.scrub import ScrubService
 from media_analysis.retention.notices.alerts import AlertService
 from media_analysis.retention.notices.service import NoticeService
 from media_analysis.retention.notices.warnings import WarningService

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
@@ -161,6 +162,15 @@ def test_nothing_is_left_to_be_done_in_comments() -> None:
     ]
 
     assert left == []
+
+
+def test_the_contract_about_http_covers_every_package_that_does_not_speak_it() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    covered = next(contract["source_modules"] for contract in contracts if contract["type"] == "forbidden")
+
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    rooms -= {"__init__", "__main__", "__pycache__", "api", "app", "cli"}
+    assert sorted(covered) == sorted(f"media_analysis.{room}" for room in rooms)
 
 
 @pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.lock")), ids=lambda path: path.name)

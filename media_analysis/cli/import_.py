@@ -19,7 +19,7 @@ from media_analysis.storage.category import Category
 from media_analysis.units import round_size
 
 if TYPE_CHECKING:
-    from media_analysis.retention.integrity.adoption import AdoptionReport, AdoptionRequest, AdoptionService
+    from media_analysis.imports.tree.service import AdoptionReport, AdoptionRequest, AdoptionService
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
 
@@ -46,7 +46,7 @@ def import_(
 
     Nothing in DIR is changed or deleted. Interrupted, the same command goes on where it stopped.
     """
-    from media_analysis.retention.integrity.adoption import AdoptionRequest
+    from media_analysis.imports.tree.service import AdoptionRequest
 
     whose = parse_owner(owner)
     require_directory(directory)
@@ -96,8 +96,8 @@ async def _import(settings: Settings, request: AdoptionRequest, job: IdPart | No
 
 def adoption_of(runtime: Runtime) -> AdoptionService:
     """Return the service that imports with this process's collaborators."""
-    from media_analysis.retention.integrity.adoption import AdoptionService
-    from media_analysis.retention.integrity.copying import Copier
+    from media_analysis.imports.tree.copying import Copier
+    from media_analysis.imports.tree.service import AdoptionService
 
     storage = runtime.settings.storage
     copier = Copier(

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from media_analysis.archive.adoption.outcomes import Fate, ImportReport, Outcome, Subject
 from media_analysis.cli.console import complain, instant, say
 from media_analysis.cli.tables import Cell, Size, tabulate
+from media_analysis.imports.runs.outcomes import Fate, ImportReport, Outcome, Subject
 from media_analysis.units import round_size
 
 TOLD: Final = (Fate.ADOPTED, Fate.PLANNED, Fate.KNOWN)

@@ -15,9 +15,9 @@ from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 
 if TYPE_CHECKING:
-    from media_analysis.archive.adoption.outcomes import ImportReport
-    from media_analysis.archive.adoption.service import RunImportService
-    from media_analysis.archive.adoption.terms import ImportRequest
+    from media_analysis.imports.runs.outcomes import ImportReport
+    from media_analysis.imports.runs.service import RunImportService
+    from media_analysis.imports.runs.terms import ImportRequest
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
 
@@ -45,8 +45,8 @@ def import_runs(
     store, where they lie. Archives, DIR/YYYY/MM/*.tar.gz (.bz2, .xz, .zst) or below DIR/archives, become archived
     jobs once all of them has been read and proven. Interrupted, the same command goes on where it stopped.
     """
-    from media_analysis.archive.adoption.terms import ImportRequest
     from media_analysis.cli.import_report import document_of, print_report
+    from media_analysis.imports.runs.terms import ImportRequest
 
     whose = parse_owner(owner)
     require_directory(directory)
@@ -84,12 +84,12 @@ async def _import(settings: Settings, request: ImportRequest) -> ImportReport:
 
 def run_import_of(runtime: Runtime) -> RunImportService:
     """Return the service that imports runs with this process's collaborators."""
-    from media_analysis.archive.adoption.archives import ArchiveAdopter
-    from media_analysis.archive.adoption.files import FileAdopter
-    from media_analysis.archive.adoption.runs import RunAdopter
-    from media_analysis.archive.adoption.service import RunImportService
-    from media_analysis.archive.adoption.storing import ArchiveUpload
-    from media_analysis.archive.adoption.terms import Ends
+    from media_analysis.imports.runs.archives import ArchiveAdopter
+    from media_analysis.imports.runs.files import FileAdopter
+    from media_analysis.imports.runs.runs import RunAdopter
+    from media_analysis.imports.runs.service import RunImportService
+    from media_analysis.imports.runs.storing import ArchiveUpload
+    from media_analysis.imports.runs.terms import Ends
 
     copier, options = adoption_of(runtime).copier, runtime.archives.options
     ends = Ends(options.terms.after, options.terms.kept_for)

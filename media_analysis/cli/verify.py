@@ -18,9 +18,9 @@ from media_analysis.errors import InvalidRequest
 from media_analysis.units import round_size
 
 if TYPE_CHECKING:
-    from media_analysis.retention.integrity.reckoning import Reckoning
-    from media_analysis.retention.integrity.scrub import ScrubReport
-    from media_analysis.retention.integrity.verify import VerifyReport, VerifyRequest, VerifyService
+    from media_analysis.integrity.reckoning import Reckoning
+    from media_analysis.integrity.scrub import ScrubReport
+    from media_analysis.integrity.verify import VerifyReport, VerifyRequest, VerifyService
     from media_analysis.settings import Settings
 
 PRINTED = 100
@@ -43,7 +43,7 @@ def verify(
 
     Nothing is deleted here: --quarantine moves what no row names to .quarantine/ in the store, where its life ends it.
     """
-    from media_analysis.retention.integrity.verify import VerifyRequest
+    from media_analysis.integrity.verify import VerifyRequest
 
     if ledger + scrub + (read or quarantine) > 1:
         raise InvalidRequest("--ledger", "either --ledger, or --scrub, or a walk with --hash and --quarantine")
@@ -70,21 +70,21 @@ def _rate(rate: str) -> int | None:
 
 
 async def _reckon(settings: Settings) -> Reckoning:
-    from media_analysis.retention.integrity.reckoning import reckon
+    from media_analysis.integrity.reckoning import reckon
 
     async with open_services(settings) as runtime:
         return await reckon(runtime.db)
 
 
 async def _scrub(settings: Settings, bytes_per_second: int | None, budget: timedelta) -> ScrubReport:
-    from media_analysis.retention.integrity.scrub import ScrubService
+    from media_analysis.integrity.scrub import ScrubService
 
     async with open_services(settings) as runtime:
         return await ScrubService(runtime.db, runtime.store, bytes_per_second, budget).run()
 
 
 async def _walk(settings: Settings, request: VerifyRequest) -> VerifyReport:
-    from media_analysis.retention.integrity.verify import VerifyService
+    from media_analysis.integrity.verify import VerifyService
 
     async with open_services(settings) as runtime:
         service = VerifyService(runtime.db, runtime.store)

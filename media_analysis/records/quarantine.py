@@ -12,9 +12,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
+from media_analysis.integrity.verify import list_unclaimed
 from media_analysis.records.models import note_end
 from media_analysis.retention.guard.pauses import list_pauses
-from media_analysis.retention.integrity.verify import list_unclaimed
 from media_analysis.retention.outbox import lock_quarantine
 from media_analysis.storage.calls import uncancelled
 from media_analysis.storage.category import Category

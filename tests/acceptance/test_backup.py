@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import make_url
 
 from media_analysis.errors import FileArchived, MediaAnalysisError
-from media_analysis.retention.integrity.verify import VerifyRequest, VerifyService
+from media_analysis.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings, load_settings
 from tests.archive.archived import archive, archived_content, content_of, make_run

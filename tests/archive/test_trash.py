@@ -3,9 +3,9 @@
 import pytest
 
 from media_analysis.errors import FileArchived, FileGone, JobGone, QuotaReached
+from media_analysis.integrity.inspection import Problem
+from media_analysis.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.retention.explain.summary import JobSummary
-from media_analysis.retention.integrity.inspection import Problem
-from media_analysis.retention.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.retention.removal.requests import RemovalRequest
 from media_analysis.retention.restoring import Restoration
 from media_analysis.runtime import Runtime

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TESTING_VARIABLE, TRACE_VARIABLE
-from media_analysis.retention.integrity.reckoning import reckon
+from media_analysis.integrity.reckoning import reckon
 from media_analysis.runtime import Runtime
 from tests.cli.commands import run
 from tests.conftest import execute, fetch

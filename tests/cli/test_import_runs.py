@@ -10,9 +10,13 @@ from uuid import UUID
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TESTING_VARIABLE, TRACE_VARIABLE
-from media_analysis.retention.integrity.reckoning import reckon
+from media_analysis.integrity.reckoning import reckon
 from media_analysis.runtime import Runtime
-from tests.archive.adoption.old import (
+from tests.archive.archived import archived_content, content_of
+from tests.cli.commands import run
+from tests.conftest import fetch
+from tests.crash.points import once_each
+from tests.imports.runs.old import (
     CONTENTS,
     OURS,
     days_ago,
@@ -23,10 +27,6 @@ from tests.archive.adoption.old import (
     tarred,
     write_archive,
 )
-from tests.archive.archived import archived_content, content_of
-from tests.cli.commands import run
-from tests.conftest import fetch
-from tests.crash.points import once_each
 from tests.oracle import inspect_everything
 
 pytestmark = pytest.mark.usefixtures("served")

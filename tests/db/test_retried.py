@@ -9,7 +9,7 @@ import media_analysis
 PACKAGE = Path(media_analysis.__file__).parent
 OTHERWISE = {
     "analysis/reaping.py": "duties, done again at the next tick",
-    "archive/adoption/storing.py": "a lease, renewed again in time",
+    "imports/runs/storing.py": "a lease, renewed again in time",
     "archive/archiving.py": "its task is tried again",
     "archive/execution.py": "its task is claimed again",
     "archive/unarchiving.py": "run by whoever calls it",
@@ -24,9 +24,9 @@ OTHERWISE = {
     "retention/duties.py": "the record of a slot, which whoever lives writes again",
     "retention/guard/clock.py": "figures of a pause that stands",
     "retention/holds.py": "run by `Database.retry`",
-    "retention/integrity/adopted.py": "waits for nobody while it holds something",
-    "retention/integrity/copying.py": "an import, begun again where it stopped",
-    "retention/integrity/verify.py": "run by hand",
+    "imports/tree/statements.py": "waits for nobody while it holds something",
+    "imports/tree/copying.py": "an import, begun again where it stopped",
+    "integrity/verify.py": "run by hand",
     "retention/notices/service.py": "duties, done again at the next tick",
     "retention/notices/warnings.py": "duties, done again at the next tick",
     "retention/plans/applying.py": "a plan is applied in batches, each of which may be repeated",

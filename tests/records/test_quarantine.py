@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from media_analysis.errors import MarkerMismatch
-from media_analysis.retention.integrity.verify import VerifyRequest, VerifyService
+from media_analysis.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.storage.category import Category

@@ -23,8 +23,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from media_analysis.errors import InvalidRequest, JobGone, MediaAnalysisError
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import FOREVER
+from media_analysis.integrity.reckoning import reckon
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.integrity.reckoning import reckon
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.runtime import open_runtime
 from media_analysis.settings import load_settings

@@ -10,8 +10,8 @@ import pytest
 from media_analysis.errors import MarkerMismatch
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
-from media_analysis.retention.integrity.inspection import Problem
-from media_analysis.retention.integrity.verify import VerifyReport, VerifyRequest, VerifyService
+from media_analysis.integrity.inspection import Problem
+from media_analysis.integrity.verify import VerifyReport, VerifyRequest, VerifyService
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.storage.category import Category

@@ -1,0 +1,1 @@
+"""Bringing existing files into the service: directories, old runs and their archives."""

@@ -1,0 +1,291 @@
+"""Adopting one old archive: proven where it will stay, then all its rows in one transaction."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from uuid_utils.compat import uuid7
+
+from media_analysis.archive.course import Course, Sink
+from media_analysis.archive.format.compression import Compression
+from media_analysis.archive.packing import Share
+from media_analysis.db.database import Database, retried
+from media_analysis.errors import UploadLeaseLost
+from media_analysis.failpoints import failpoint
+from media_analysis.files import ledger
+from media_analysis.files.registration import Registration
+from media_analysis.files.settlement import Settlement, mark_stored
+from media_analysis.imports.runs import content, foreign
+from media_analysis.imports.runs.committing import Rows, add_contents, add_job, find_job
+from media_analysis.imports.runs.content import Contents
+from media_analysis.imports.runs.drafts import Draft, OldArchive
+from media_analysis.imports.runs.facts import facts_of_nameless
+from media_analysis.imports.runs.foreign import Listing, Repacking
+from media_analysis.imports.runs.naming import folder_name_of
+from media_analysis.imports.runs.outcomes import Fate, Known, Outcome, PassedOver, Refused, Subject
+from media_analysis.imports.runs.standing import KIND
+from media_analysis.imports.runs.storing import ArchiveUpload
+from media_analysis.imports.runs.terms import Ends, ImportRequest
+from media_analysis.imports.tree import statements
+from media_analysis.imports.tree.candidates import HEAD, Candidate
+from media_analysis.imports.tree.copying import Copier, pour
+from media_analysis.imports.tree.statements import Adoption
+from media_analysis.integrity.verify import list_unclaimed, lock_tree
+from media_analysis.storage.category import Category
+from media_analysis.storage.keys import archive_key
+from media_analysis.storage.sources import Source, digest
+from media_analysis.storage.store import ObjectWriter
+from media_analysis.storage.walk import look, look_up
+
+
+@dataclass(frozen=True)
+class ArchiveAdopter:
+    """Adopts archives one by one; a crash leaves an archive ours with all its rows, or not at all."""
+
+    db: Database
+    upload: ArchiveUpload
+    copier: Copier
+    ends: Ends
+    compression: Compression
+    """How archives of other tools are packed anew."""
+
+    async def plan(self, old: OldArchive, request: ImportRequest, *, now: datetime, course: Course) -> Outcome:
+        """Read an archive in full, say what `adopt` would do, and change nothing.
+
+        Raises:
+            PassedOver, Refused, ArchiveDamaged: it would not be adopted.
+
+        """
+        draft = await self._draft(old, request, now, course, take_over=False)
+        try:
+            if draft.listing is None:
+                limit_bytes = request.limit_of(old.found.entry.size_bytes)
+                with await course.run(lambda: content.prove(old.path, course, limit_bytes)):
+                    pass
+        finally:
+            draft.close()
+        return self._told(draft, Fate.PLANNED, request, now)
+
+    async def adopt(self, old: OldArchive, request: ImportRequest, *, now: datetime, course: Course) -> Outcome:
+        """Adopt an archive: copied, packed anew, or where it lies.
+
+        Raises:
+            PassedOver, Refused, ArchiveDamaged, SourceChanged: it is not adopted.
+            QuotaPassed, QuotaReached, DiskReserveReached: there is no room for it.
+
+        """
+        began = time.monotonic()
+        draft = await self._draft(old, request, now, course, take_over=True)
+        outcome = self._told(draft, Fate.ADOPTED, request, now)
+        try:
+            if old.ground.in_place:
+                await self._adopt_in_place(draft, request, outcome, course, began)
+            else:
+                await self._adopt_copy(draft, request, outcome, course, began)
+        finally:
+            draft.close()
+        return outcome
+
+    async def _draft(
+        self, old: OldArchive, request: ImportRequest, now: datetime, course: Course, *, take_over: bool
+    ) -> Draft:
+        candidate = await self._select(old, take_over=take_over)
+        if await course.run(lambda: content.is_ours(old.path)):
+            limit_bytes = request.limit_of(old.found.entry.size_bytes)
+            head, facts = await course.run(lambda: content.read_head(old.path, limit_bytes))
+            draft = Draft(
+                old=old,
+                candidate=candidate,
+                facts=facts,
+                segment=head.segment,
+                compression=Compression(head.compression),
+                files=head.files,
+                size_bytes=head.size_bytes,
+            )
+        else:
+            draft = await self._draft_foreign(old, candidate, request, now, course)
+        try:
+            async with self.db.read_only() as session:
+                await find_job(session, draft.facts, draft.segment, owner=request.owner, lock=False)
+        except BaseException:
+            draft.close()
+            raise
+        return draft
+
+    async def _draft_foreign(
+        self, old: OldArchive, candidate: Candidate, request: ImportRequest, now: datetime, course: Course
+    ) -> Draft:
+        """Date an archive that says nothing of its run by its name, else by its own time."""
+        if old.ground.in_place:
+            raise Refused("it has no manifest of ours; move it out of the store to have it packed anew")
+        run, limit_bytes = old.found.name.run, request.limit_of(old.found.entry.size_bytes)
+        stamped_at = None if run is None else run.stamped_at
+        created_at = min(stamped_at or candidate.modified_at, now)
+        job_id = uuid7() if run is None else run.id
+        facts = facts_of_nameless(
+            job_id,
+            name=old.found.name.base,
+            kind=KIND,
+            folder_name=folder_name_of(job_id, created_at),
+            created_at=created_at,
+        )
+        listing = await course.run(lambda: foreign.survey(old.path, course, limit_bytes))
+        return Draft(
+            old=old,
+            candidate=candidate,
+            facts=facts,
+            segment=0,
+            compression=self.compression,
+            files=listing.files,
+            size_bytes=listing.size_bytes,
+            listing=listing,
+        )
+
+    async def _select(self, old: OldArchive, *, take_over: bool) -> Candidate:
+        """Return under which id an archive may be adopted.
+
+        Raises:
+            PassedOver: it is ours, or was deleted since it was.
+
+        """
+        if not old.ground.in_place:
+            new, skipped = await self.copier.select(old.naming, [old.candidate], take_over=take_over)
+            if skipped:
+                raise PassedOver("it was deleted since; adopting it again would undo that")
+            if not new:
+                raise Known("it is adopted")
+            return new[0]
+        candidate = old.candidate
+        async with self.db.read_only() as session:
+            if not await list_unclaimed(session, [candidate.key]):
+                raise Known("it is adopted")
+            while await statements.get_states(session, [candidate.id]):  # put back where it lay
+                candidate = old.naming.again(candidate)
+        return candidate
+
+    async def _adopt_copy(
+        self, draft: Draft, request: ImportRequest, outcome: Outcome, course: Course, began: float
+    ) -> None:
+        rows = self._rows(draft, request, outcome)
+        asked = await self._register_as(draft, request)
+        await self.upload.require_room(asked.key, asked.reserved_bytes)
+        path = self.upload.store.path_of(asked.key)
+
+        async def fill(writer: ObjectWriter) -> Mapping[str, Share]:
+            if draft.listing is not None:
+                sink, packing = Sink(writer, course), self._repacking(draft, draft.listing, rows.archived_at)
+                return await course.run(lambda: packing.write(sink, course))
+            with Source(draft.old.ground.root, draft.old.found.entry) as source:
+                await pour(source, writer)
+            return {}
+
+        async with self.upload.pending(asked, course):
+            settlement, shares = await self.upload.write(asked, fill, rows.ends_at)
+            # What was packed anew was bounded when it was listed.
+            limit_bytes = request.limit_of(settlement.size_bytes) if draft.listing is None else draft.size_bytes
+            with await course.run(lambda: content.prove(path, course, limit_bytes)) as contents:
+                failpoint("adopt_runs.proven")
+                stats = contents.stats(settlement.size_bytes, shares, began)
+                await self._commit_copy(settlement, contents, replace(rows, stats=stats))
+
+    @retried
+    async def _commit_copy(self, settlement: Settlement, contents: Contents, rows: Rows) -> None:
+        asked = settlement.registration
+        async with self.db.transaction() as session:
+            job = await add_job(session, contents, rows)
+            settled, moved = await mark_stored(session, [settlement])
+            if asked.id not in settled:
+                raise UploadLeaseLost(asked.id)
+            await add_contents(session, job, asked.id, asked.key, contents, rows)
+            await ledger.move(session, ledger.sum_movements(moved))
+            failpoint("adopt_runs.committing")
+        failpoint("adopt_runs.committed")
+
+    async def _adopt_in_place(
+        self, draft: Draft, request: ImportRequest, outcome: Outcome, course: Course, began: float
+    ) -> None:
+        old, rows = draft.old, self._rows(draft, request, outcome)
+        read = await course.run(lambda: digest(old.ground.root, old.found.entry, head_bytes=HEAD))
+        limit_bytes = request.limit_of(old.found.entry.size_bytes)
+        with await course.run(lambda: content.prove(old.path, course, limit_bytes)) as contents:
+            stats = contents.stats(old.found.entry.size_bytes, {}, began)
+            media_type = draft.compression.media_type
+            candidate = replace(draft.candidate, sha256=read.sha256, media_type=media_type)
+            await self._commit_in_place(old, candidate, contents, replace(rows, stats=stats))
+
+    @retried
+    async def _commit_in_place(self, old: OldArchive, candidate: Candidate, contents: Contents, rows: Rows) -> None:
+        adoption = Adoption(owner=rows.owner, category=Category.ARCHIVES)
+        await statements.open_account(self.db, adoption)
+        async with self.db.transaction() as session:
+            await lock_tree(session)
+            if not await list_unclaimed(session, [candidate.key]):
+                raise Known("it is adopted")
+            if look(old.ground.root, [candidate.entry.name]) != [candidate.entry]:
+                raise Refused("it changed while it was read")
+            job = await add_job(session, contents, rows)
+            stored = await statements.add_stored(session, adoption, [candidate])
+            if candidate.id not in stored.ids:
+                raise Refused("its place in the store is taken")
+            await add_contents(session, job, candidate.id, candidate.key, contents, rows)
+            await statements.count_stored(session, adoption, stored)
+            failpoint("adopt_runs.committing")
+        failpoint("adopt_runs.committed")
+
+    async def _register_as(self, draft: Draft, request: ImportRequest) -> Registration:
+        """Choose a name that neither a row nor a file has: one that an earlier attempt left may be on its way out."""
+        day = datetime(draft.old.found.year, draft.old.found.month, 1, tzinfo=UTC)
+        again = draft.candidate.attempt
+        while True:
+            name = draft.name(again)
+            key = archive_key(name, day=day)
+            async with self.db.read_only() as session:
+                free = bool(await list_unclaimed(session, [key]))
+            if free and look_up(self.upload.store.places, [key]) == [None]:
+                break
+            again += 1
+        return Registration(
+            id=draft.candidate.id,
+            owner=request.owner,
+            category=Category.ARCHIVES,
+            key=key,
+            filename=name,
+            media_type=draft.compression.media_type,
+            job_id=None,
+            parent_id=None,
+            reserved_bytes=draft.needed_bytes,
+            idempotency_key=None,
+            fingerprint=None,
+        )
+
+    def _repacking(self, draft: Draft, listing: Listing, packed_at: datetime) -> Repacking:
+        return Repacking(draft.old.path, listing, draft.facts, draft.compression, packed_at)
+
+    def _rows(self, draft: Draft, request: ImportRequest, outcome: Outcome) -> Rows:
+        if outcome.life is None:
+            raise ValueError("an archive that is adopted has a life")
+        return Rows(
+            owner=request.owner,
+            requested_by=request.requested_by,
+            archived_at=outcome.life.archive_at,
+            ends_at=outcome.kept_until or outcome.life.end_at,
+            number=draft.old.found.name.number,
+            stats={},
+        )
+
+    def _told(self, draft: Draft, fate: Fate, request: ImportRequest, now: datetime) -> Outcome:
+        completed_at = min(draft.facts.completed_at, now)
+        life = self.ends.life(draft.facts.created_at, completed_at, now)
+        life = replace(life, archive_at=draft.old.archived_at(now))
+        return Outcome(
+            name=draft.old.found.entry.name,
+            subject=Subject.ARCHIVE,
+            fate=fate,
+            job_id=draft.facts.id,
+            folder_name=draft.facts.folder_name,
+            files=draft.files,
+            size_bytes=draft.size_bytes,
+            life=life,
+            kept_until=self.ends.grace(now) if life.past_end and not request.accept_past_ends else None,
+        )

@@ -1,0 +1,250 @@
+"""The one transaction in which an old archive becomes that of a run: job, archive, files and results, or nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
+from media_analysis.archive.tasks import count_attempts
+from media_analysis.files.archived import ArchivedFile
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.models import FileState, RetentionRule, Tombstone
+from media_analysis.imports.runs.content import Contents, Member
+from media_analysis.imports.runs.facts import JobFacts
+from media_analysis.imports.runs.outcomes import Refused
+from media_analysis.imports.runs.standing import require_free
+from media_analysis.jobs.events import add_event
+from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource
+from media_analysis.retention.models import Purge
+from media_analysis.storage.category import Category
+
+RESULTS: Final = 200
+MARK: Final = "adopted"
+"""What the statistics of an archive that was adopted say, so that later segments of the same run may join it."""
+
+_ANY_TAKEN: Final = text("""
+    SELECT asked.id FROM unnest(CAST(:ids AS uuid[])) AS asked(id)
+    WHERE EXISTS (SELECT FROM media_files AS file WHERE file.id = asked.id)
+        OR EXISTS (SELECT FROM tombstones AS stone WHERE stone.id = asked.id)
+        OR EXISTS (SELECT FROM archived_files AS copy WHERE copy.file_id = asked.id)
+    LIMIT 1
+""")
+_RESULT_TAKEN: Final = text(
+    "SELECT id FROM analysis_results WHERE id = ANY(CAST(:ids AS uuid[])) AND job_id <> :job_id"
+)
+_RESULTS_KNOWN: Final = text("SELECT id FROM analysis_results WHERE id = ANY(CAST(:ids AS uuid[]))")
+_SEGMENT_TAKEN: Final = text("""
+    SELECT EXISTS (SELECT FROM media_files WHERE job_id = :job_id AND role = 'archive' AND ordinal >= :segment
+        AND state <> 'pending')
+""")
+_MARK_SEGMENT: Final = text("""
+    UPDATE media_files SET job_id = :job_id, role = 'archive', ordinal = :segment, version = version + 1
+    WHERE id = :archive_id
+""")
+_DATE_SEGMENTS: Final = text("""
+    UPDATE media_files SET expires_at = :ends_at, expiry_explicit = true, version = version + 1,
+        due_at = nullif(greatest(:ends_at, min_retain_until, held_until, job_held_until), 'infinity')
+    WHERE job_id = :job_id AND role = 'archive' AND state = 'stored'
+""")
+_MARK_JOB: Final = text("""
+    UPDATE analysis_jobs SET archived_at = :archived_at, archive_file_id = :archive_id, expires_at = :ends_at
+    WHERE id = :job_id
+""")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """What an archive brings, beside what is read from its spools."""
+
+    owner: str
+    requested_by: str
+    archived_at: datetime
+    ends_at: datetime
+    number: int
+    """The number in its name: later archives of the run get higher ones."""
+    stats: Mapping[str, Any]
+
+
+async def find_job(
+    session: AsyncSession, facts: JobFacts, segment: int, *, owner: str, lock: bool
+) -> AnalysisJob | None:
+    """Return the run that an earlier segment brought, None where the archive brings it itself.
+
+    Raises:
+        Refused: its id, its folder name or its place belongs to something else.
+
+    """
+    job = await session.get(AnalysisJob, facts.id, with_for_update=lock or None)
+    if job is None or job.archived_at is None or job.deleted_at is not None or job.owner != owner:
+        await require_free(session, facts.id, facts.folder_name)
+        return None
+    adopted = select(func.count()).where(ArchiveTask.job_id == job.id, ArchiveTask.stats[MARK].as_boolean())
+    if not (await session.execute(adopted)).scalar_one():
+        raise Refused(f"its id, {job.id}, is that of another job")
+    taken = await session.execute(_SEGMENT_TAKEN, {"job_id": job.id, "segment": segment})
+    if taken.scalar_one():
+        raise Refused(f"its run, {job.id}, has this segment, {segment}, or a later one already")
+    return job
+
+
+async def add_job(session: AsyncSession, contents: Contents, rows: Rows) -> AnalysisJob:
+    """Add the run of an archive, or lock the one that an earlier segment brought.
+
+    Raises:
+        Refused: its id, its folder name or its place belongs to something else.
+
+    """
+    facts = contents.job
+    known = await find_job(session, facts, contents.head.segment, owner=rows.owner, lock=True)
+    if known is not None:
+        return known
+    job = AnalysisJob(
+        **facts.model_dump(mode="python", exclude={"warnings", "produced"}),
+        **facts.model_dump(mode="json", include={"warnings", "produced"}),
+        owner=rows.owner,
+        progress=1.0,
+    )
+    session.add(job)
+    await session.flush()
+    sources = [
+        {"job_id": job.id, "position": position, "file_id": file_id}
+        for position, file_id in enumerate(contents.head.sources)
+    ]
+    if sources:
+        await session.execute(insert(JobSource), sources)
+    return job
+
+
+async def add_contents(
+    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: Contents, rows: Rows
+) -> None:
+    """Add all that belongs to a stored archive; the ledger knows it already.
+
+    Raises:
+        Refused: an id belongs to something else.
+
+    """
+    marked = {"job_id": job.id, "archive_id": archive_id, "segment": contents.head.segment}
+    await session.execute(_MARK_SEGMENT, marked)
+    await _add_files(session, job, archive_id, key, contents, rows)
+    await _add_results(session, job, contents)
+    ends_at = rows.ends_at if job.expires_at is None else max(rows.ends_at, job.expires_at)
+    dated = {"job_id": job.id, "ends_at": ends_at}
+    await session.execute(_MARK_JOB, {**dated, "archive_id": archive_id, "archived_at": rows.archived_at})
+    await session.execute(_DATE_SEGMENTS, dated)
+    await _add_task(session, job, archive_id, rows)
+    await add_event(session, job.id, "status", {"status": job.status.value, "archived": True, "imported": True})
+    act = Act(
+        actor=rows.requested_by,
+        action=Action.IMPORTED,
+        owner=rows.owner,
+        job_id=job.id,
+        file_id=archive_id,
+        details={"stats": dict(rows.stats)},
+    )
+    await add_events(session, [act])
+
+
+async def _add_files(
+    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: Contents, rows: Rows
+) -> None:
+    """Add the files' places, and a tombstone for each: whoever asks for one is told of the archive."""
+    purge_id = uuid7()
+    purge = Purge(id=purge_id, tombstone_ids=[], claimed_at=rows.archived_at, confirmed_at=rows.archived_at)
+    session.add(purge)
+    await session.flush()
+    for chunk in contents.chunks():
+        ids = [member.file.id for member in chunk]
+        taken = (await session.execute(_ANY_TAKEN, {"ids": ids})).scalar_one_or_none()
+        if taken is not None:
+            raise Refused(f"the id of its file {taken} is that of another file")
+        copies = [_copy(member, job, archive_id) for member in chunk]
+        await session.execute(insert(ArchivedFile), copies)
+        await session.execute(insert(Tombstone), [_stone(copy, key, rows, purge_id) for copy in copies])
+
+
+def _copy(member: Member, job: AnalysisJob, archive_id: UUID) -> dict[str, Any]:
+    file = member.file
+    same = ("name", "filename", "size_bytes", "sha256", "parent_id", "role", "ordinal", "instant_seconds")
+    dates = ("created_at", "stored_at", "expires_at", "expiry_explicit", "min_retain_until")
+    return {
+        **{name: getattr(file, name) for name in (*same, *dates)},
+        "file_id": file.id,
+        "archive_id": archive_id,
+        "job_id": job.id,
+        "owner": job.owner,
+        "category": Category(file.category),
+        "media_type": member.media_type,
+        "frame_offset": member.frame_offset,
+        "skip_bytes": member.skip_bytes,
+    }
+
+
+def _stone(copy: Mapping[str, Any], key: str, rows: Rows, purge_id: UUID) -> dict[str, Any]:
+    same = ("owner", "category", "filename", "media_type", "job_id", "parent_id", "size_bytes", "sha256")
+    dates = ("created_at", "expires_at", "min_retain_until")
+    return {
+        **{name: copy[name] for name in (*same, *dates)},
+        "id": copy["file_id"],
+        "state": FileState.STORED,
+        "key": f"{key}/{copy['name']}",
+        "deleted_at": rows.archived_at,
+        "rule": RetentionRule.ARCHIVED,
+        "reason": "imported",
+        "requested_by": rows.requested_by,
+        "purge_id": purge_id,
+    }
+
+
+async def _add_results(session: AsyncSession, job: AnalysisJob, contents: Contents) -> None:
+    """Add the results that no earlier segment brought; each segment has all there were when it was packed."""
+    pending: list[dict[str, Any]] = []
+    for result in contents.read_results():
+        pending.append({**result.model_dump(), "owner": job.owner, "job_id": job.id, "published": True})
+        if len(pending) == RESULTS:
+            await _insert_results(session, job.id, pending)
+            pending = []
+    if pending:
+        await _insert_results(session, job.id, pending)
+
+
+async def _insert_results(session: AsyncSession, job_id: UUID, results: Sequence[Mapping[str, Any]]) -> None:
+    ids = [result["id"] for result in results]
+    taken = (await session.scalars(_RESULT_TAKEN, {"ids": ids, "job_id": job_id})).first()
+    if taken is not None or len(set(ids)) != len(ids):
+        raise Refused(f"the id of its result {taken or ids[0]} is that of another result")
+    known = set(await session.scalars(_RESULTS_KNOWN, {"ids": ids}))
+    new = [dict(result) for result in results if result["id"] not in known]
+    if new:
+        await session.execute(insert(AnalysisResult), new)
+
+
+async def _add_task(session: AsyncSession, job: AnalysisJob, archive_id: UUID, rows: Rows) -> None:
+    """Remember the archiving as if it had been asked for here; names of later archives count its attempts."""
+    attempts = max(1, rows.number + 1 - await count_attempts(session, job.id))
+    done_bytes = 2 * int(rows.stats["size_bytes"])
+    session.add(
+        ArchiveTask(
+            id=uuid7(),
+            job_id=job.id,
+            owner=job.owner,
+            kind=ArchiveTaskKind.ARCHIVE,
+            status=ArchiveTaskStatus.COMPLETED,
+            trigger="cli",
+            requested_by=rows.requested_by,
+            attempts=attempts,
+            started_at=func.now(),
+            ended_at=func.now(),
+            done_bytes=done_bytes,
+            total_bytes=done_bytes,
+            archive_id=archive_id,
+            stats={**rows.stats, MARK: True},
+        )
+    )
+    await session.flush()

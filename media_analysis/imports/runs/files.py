@@ -1,0 +1,223 @@
+"""The files of one old run: what they are for, how many there are, and how they become ours."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.failpoints import failpoint
+from media_analysis.imports.runs.finding import FoundRun, Ground
+from media_analysis.imports.runs.naming import category_of
+from media_analysis.imports.tree import statements
+from media_analysis.imports.tree.candidates import Candidate, Naming, Skip
+from media_analysis.imports.tree.copying import Copier
+from media_analysis.imports.tree.statements import Adopted, Adoption
+from media_analysis.integrity.verify import list_unclaimed, lock_tree
+from media_analysis.storage.category import Category
+from media_analysis.storage.walk import Entry, look, walk_in_batches
+
+MEASURE_BATCH: Final = 5000
+IN_PLACE_BATCH: Final = 2000
+COPY_BATCH: Final = 32
+"""What a crash repeats, and the bytes in flight, stay small."""
+
+
+@dataclass
+class Survey:
+    """What a folder holds that can be adopted."""
+
+    sizes: Counter[Category] = field(default_factory=Counter)
+    files: int = 0
+    skipped: Counter[Skip] = field(default_factory=Counter)
+    oldest_at: datetime | None = None
+    newest_at: datetime | None = None
+    past: int = 0
+    """Files whose category's lifetime is over."""
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(self.sizes.values())
+
+    def add(self, category: Category, candidate: Candidate, born_until: datetime | None) -> None:
+        """Count a file; those of its category that were born until then are past their end."""
+        at = candidate.modified_at
+        self.past += born_until is not None and at <= born_until
+        self.files += 1
+        self.sizes[category] += candidate.entry.size_bytes
+        self.oldest_at = at if self.oldest_at is None else min(self.oldest_at, at)
+        self.newest_at = at if self.newest_at is None else max(self.newest_at, at)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One folder on disk, and the names its files get."""
+
+    ground: Ground
+    found: FoundRun
+
+    @property
+    def path(self) -> Path:
+        return self.ground.root / self.found.folder
+
+    @property
+    def modified_at(self) -> datetime:
+        return datetime.fromtimestamp(self.found.modified_ns // 10**9, UTC)
+
+    def naming(self, category: Category) -> Naming:
+        """Return how files of a category are named.
+
+        Ids of copies come from the run's id and the path below it, so that they are the same wherever the folder lies
+        and whatever it is called.
+        """
+        job_id = self.found.name.id
+        if self.ground.in_place:
+            return Naming(self.path, category, True, f"{self.ground.prefix}{self.found.folder}/", job_id)
+        return Naming(Path(f"run {job_id}"), category, False, job_id=job_id)
+
+    async def batches(self, size: int) -> AsyncIterator[tuple[Mapping[Category, Sequence[Candidate]], Sequence[Skip]]]:
+        """Yield what can be adopted by category, and why other names cannot be."""
+        namings = {category: self.naming(category) for category in Category}
+        async for entries in walk_in_batches(self.path, size):
+            judged = [(category, namings[category].judge(entry)) for category, entry in _sorted(entries)]
+            candidates: dict[Category, list[Candidate]] = {}
+            for category, outcome in judged:
+                if isinstance(outcome, Candidate):
+                    candidates.setdefault(category, []).append(outcome)
+            yield candidates, [outcome for _, outcome in judged if isinstance(outcome, Skip)]
+
+    async def survey(self, lifetimes: Mapping[Category, timedelta | None], now: datetime) -> Survey:
+        """Count what is there."""
+        survey = Survey()
+        born_until = {category: now - lifetime for category, lifetime in lifetimes.items() if lifetime is not None}
+        async for candidates, skipped in self.batches(MEASURE_BATCH):
+            survey.skipped.update(skipped)
+            for category, files in candidates.items():
+                for candidate in files:
+                    survey.add(category, candidate, born_until.get(category))
+        return survey
+
+
+@dataclass
+class Taken:
+    """What became of a run's files."""
+
+    files: int = 0
+    size_bytes: int = 0
+    known: int = 0
+    skipped: Counter[Skip] = field(default_factory=Counter)
+
+    def add(self, stored: Adopted, *, known: int, skipped: Sequence[Skip]) -> None:
+        self.files += len(stored.ids)
+        self.size_bytes += stored.size_bytes
+        self.known += known
+        self.skipped.update(skipped)
+
+
+@dataclass(frozen=True)
+class FileAdopter:
+    """Makes the files of a folder those of a job, by copy or where they lie."""
+
+    db: Database
+    copier: Copier
+
+    async def adopt(self, folder: RunFolder, adoptions: Mapping[Category, Adoption]) -> Taken:
+        """Adopt what is not ours yet; what a crash leaves undone, the next call goes on with."""
+        taken, in_place = Taken(), folder.ground.in_place
+        adopt = self._adopt_in_place if in_place else self._copy
+        async for candidates, skipped in folder.batches(IN_PLACE_BATCH if in_place else COPY_BATCH):
+            taken.skipped.update(skipped)
+            for category, files in candidates.items():
+                await adopt(folder, adoptions[category], files, taken)
+        return taken
+
+    async def count_new(self, folder: RunFolder) -> Taken:
+        """Count what `adopt` would adopt, as far as can be said without doing it."""
+        taken = Taken()
+        async for candidates, skipped in folder.batches(IN_PLACE_BATCH):
+            taken.skipped.update(skipped)
+            for category, files in candidates.items():
+                new = await self._select(folder, category, files, taken)
+                taken.files += len(new)
+                taken.size_bytes += sum(candidate.entry.size_bytes for candidate in new)
+        return taken
+
+    async def _select(
+        self, folder: RunFolder, category: Category, files: Sequence[Candidate], taken: Taken
+    ) -> Sequence[Candidate]:
+        if folder.ground.in_place:
+            new, skipped = await self._list_unclaimed(files), []
+        else:
+            found, why = await self.copier.select(folder.naming(category), files, take_over=False)
+            new, skipped = list(found), list(why)
+        taken.add(Adopted(), known=len(files) - len(new) - len(skipped), skipped=skipped)
+        return new
+
+    async def _copy(self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: Taken) -> None:
+        naming = folder.naming(adoption.category)
+        new, skipped = await self.copier.select(naming, candidates, take_over=True)
+        taken.add(Adopted(), known=len(candidates) - len(new) - len(skipped), skipped=skipped)
+        if new:
+            lying = Naming(folder.path, adoption.category, False, job_id=adoption.job_id)
+            copied = await self.copier.copy(lying, adoption, new)
+            known = len(new) - len(copied.adopted.ids) - len(copied.skipped)
+            taken.add(copied.adopted, known=known, skipped=copied.skipped)
+
+    @retried
+    async def _adopt_in_place(
+        self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: Taken
+    ) -> None:
+        new = await self._list_unclaimed(candidates)
+        async with self.db.transaction() as session:
+            # Nobody sets objects aside under this lock, and what no row named before it no deletion is removing.
+            await lock_tree(session)
+            unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in new]))
+            free = [candidate for candidate in new if candidate.key in unclaimed]
+            still = await asyncio.to_thread(_unchanged, folder.path, free)
+            fresh = await _with_new_ids(session, folder.naming(adoption.category), still)
+            stored = await statements.add_stored(session, adoption, fresh)
+            await statements.count_stored(session, adoption, stored)
+            failpoint("adopt_runs.claiming")
+        failpoint("adopt_runs.claimed")
+        skipped = [Skip.CHANGED] * (len(free) - len(still))
+        taken.add(stored, known=len(candidates) - len(stored.ids) - len(skipped), skipped=skipped)
+
+    async def _list_unclaimed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        async with self.db.read_only() as session:
+            unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in candidates]))
+        return [candidate for candidate in candidates if candidate.key in unclaimed]
+
+
+def adoptions_of(
+    owner: str, job_id: UUID | None, *, over_quota: bool, now: datetime | None
+) -> Mapping[Category, Adoption]:
+    """Return whose the files of each category become."""
+    return {
+        category: Adoption(owner=owner, category=category, job_id=job_id, over_quota=over_quota, now=now)
+        for category in Category
+    }
+
+
+def _sorted(entries: Sequence[Entry]) -> Sequence[tuple[Category, Entry]]:
+    return [(category_of(entry.name), entry) for entry in entries]
+
+
+def _unchanged(root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    now = look(root, [candidate.entry.name for candidate in candidates])
+    return [candidate for candidate, entry in zip(candidates, now, strict=True) if candidate.entry == entry]
+
+
+async def _with_new_ids(session: AsyncSession, naming: Naming, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Give other ids to what has those of deleted files: it was put back where it lay."""
+    known = await statements.get_states(session, [candidate.id for candidate in candidates])
+    free = [candidate for candidate in candidates if candidate.id not in known]
+    for candidate in candidates:
+        if candidate.id in known:
+            free += await _with_new_ids(session, naming, [naming.again(candidate)])
+    return free

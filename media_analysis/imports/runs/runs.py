@@ -1,0 +1,200 @@
+"""Adopting one old run: its row comes first, held until all its files are there."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from media_analysis.db.database import Database, retried
+from media_analysis.failpoints import failpoint
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.models import FOREVER
+from media_analysis.imports.runs import standing
+from media_analysis.imports.runs.files import FileAdopter, RunFolder, Survey, Taken, adoptions_of
+from media_analysis.imports.runs.naming import folder_name_of
+from media_analysis.imports.runs.outcomes import Fate, Life, Outcome, PassedOver, Subject
+from media_analysis.imports.runs.standing import KIND, UNDER_WAY, Part, Standing
+from media_analysis.imports.runs.terms import Ends, ImportRequest
+from media_analysis.imports.tree import statements
+from media_analysis.imports.tree.statements import Adoption
+from media_analysis.jobs.events import add_event
+from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.queries import require_job
+from media_analysis.retention import protection
+from media_analysis.retention.policies import get_policy
+from media_analysis.retention.protection import Hold
+from media_analysis.storage.category import Category
+from media_analysis.storage.directories import sync_directory
+
+PAST_END: Final = "its end had come before it was imported"
+"""Why a run is held for as long as a young one is kept whole."""
+
+
+@dataclass(frozen=True)
+class RunAdopter:
+    """Adopts the folders of runs; what a crash leaves undone, the same call again goes on with."""
+
+    db: Database
+    files: FileAdopter
+    ends: Ends
+
+    async def plan(self, folder: RunFolder, request: ImportRequest, *, now: datetime) -> Outcome:
+        """Say what `adopt` would do, and change nothing.
+
+        Raises:
+            PassedOver, Refused: it would not be adopted.
+
+        """
+        known, survey = await self._look(folder, request, now)
+        new = await self._count_new(folder, known)
+        fate = Fate.KNOWN if known.part is Part.ALL and not new.files else Fate.PLANNED
+        return self._told(folder, fate, known, survey, new, request, now)
+
+    async def adopt(
+        self, folder: RunFolder, request: ImportRequest, *, now: datetime, counted_from: datetime | None
+    ) -> Outcome:
+        """Adopt what of a run is not ours yet; files are dated as of `counted_from`, None is the database's clock.
+
+        Raises:
+            PassedOver, Refused: it is not adopted.
+            QuotaReached, DiskReserveReached: there is no room for it.
+
+        """
+        known, survey = await self._look(folder, request, now)
+        adoptions = adoptions_of(request.owner, folder.found.name.id, over_quota=request.over_quota, now=counted_from)
+        if known.part is Part.NONE:
+            await self._count_new(folder, known)
+            await self._begin(folder, request, self._life(folder, survey, None, now), survey, adoptions)
+        for category in survey.sizes:
+            await statements.open_account(self.db, adoptions[category])
+        taken = await self.files.adopt(folder, adoptions)
+        fate = Fate.KNOWN if known.part is Part.ALL and not taken.files else Fate.ADOPTED
+        outcome = self._told(folder, fate, known, survey, taken, request, now)
+        if known.part is not Part.ALL or taken.files:
+            await self._finish(request, outcome)
+        if request.rename and outcome.folder_name is not None:
+            outcome.renamed = await asyncio.to_thread(_rename, folder.path, outcome.folder_name)
+            failpoint("adopt_runs.renamed")
+        return outcome
+
+    async def _look(self, folder: RunFolder, request: ImportRequest, now: datetime) -> tuple[Standing, Survey]:
+        async with self.db.read_only() as session:
+            names = frozenset({folder.found.folder})
+            known = await standing.stand(session, folder.found.name.id, owner=request.owner, names=names)
+            policy = await get_policy(session)
+        lifetimes = {} if policy is None else {category: policy.of(category).lifetime for category in Category}
+        survey = await folder.survey(lifetimes, now)
+        if not survey.files:
+            raise PassedOver("it holds no regular file")
+        return known, survey
+
+    async def _count_new(self, folder: RunFolder, known: Standing) -> Taken:
+        new = await self.files.count_new(folder)
+        if known.part is Part.NONE and not new.files:
+            raise PassedOver("all its files are ours, or were deleted since they were")
+        return new
+
+    def _life(self, folder: RunFolder, survey: Survey, job: AnalysisJob | None, now: datetime) -> Life:
+        """Date a run by its name, else by its files; one that is ours keeps its dates."""
+        stamp = folder.found.name.stamped_at
+        created_at = min(stamp or survey.oldest_at or folder.modified_at, now)
+        completed_at = min(stamp or survey.newest_at or folder.modified_at, now)
+        if job is not None:
+            created_at, completed_at = job.created_at, job.completed_at or completed_at
+        return self.ends.life(created_at, completed_at, now)
+
+    def _told(
+        self,
+        folder: RunFolder,
+        fate: Fate,
+        known: Standing,
+        survey: Survey,
+        taken: Taken,
+        request: ImportRequest,
+        now: datetime,
+    ) -> Outcome:
+        job_id, life = folder.found.name.id, self._life(folder, survey, known.job, now)
+        is_kept = life.past_end and not request.accept_past_ends and known.part is not Part.ALL
+        return Outcome(
+            name=folder.found.folder,
+            subject=Subject.RUN,
+            fate=fate,
+            job_id=job_id,
+            folder_name=folder_name_of(job_id, life.created_at),
+            files=taken.files,
+            size_bytes=taken.size_bytes,
+            known=taken.known,
+            skipped=taken.skipped,
+            life=life,
+            kept_until=self.ends.grace(now) if is_kept else None,
+            due_at_once=0 if is_kept or fate is Fate.KNOWN else survey.past,
+        )
+
+    @retried
+    async def _begin(
+        self,
+        folder: RunFolder,
+        request: ImportRequest,
+        life: Life,
+        survey: Survey,
+        adoptions: Mapping[Category, Adoption],
+    ) -> None:
+        job_id = folder.found.name.id
+        async with self.db.transaction() as session:
+            for category, size_bytes in survey.sizes.items():
+                await statements.require_room(session, adoptions[category], size_bytes)
+            job = AnalysisJob(
+                id=job_id,
+                owner=request.owner,
+                name=folder.found.folder,
+                kind=KIND,
+                parameters={},
+                status=JobStatus.COMPLETED,
+                progress=1.0,
+                folder_name=folder_name_of(job_id, life.created_at),
+                created_at=life.created_at,
+                completed_at=life.completed_at,
+                held_until=FOREVER,
+                hold_reason=UNDER_WAY,
+                held_by=request.requested_by,
+            )
+            await standing.require_free(session, job_id, job.folder_name)
+            session.add(job)
+            await session.flush()
+            await add_event(session, job_id, "status", {"status": job.status.value, "imported": True})
+            failpoint("adopt_runs.beginning")
+        failpoint("adopt_runs.begun")
+
+    @retried
+    async def _finish(self, request: ImportRequest, outcome: Outcome) -> None:
+        """Let go of the hold, or let it end by itself where the run would be gone at once."""
+        if outcome.job_id is None:
+            return
+        hold = None
+        if outcome.kept_until is not None:
+            hold = Hold(until=outcome.kept_until, reason=PAST_END, by=request.requested_by)
+        async with self.db.transaction() as session:
+            job, _ = await require_job(session, outcome.job_id, owner=None, lock=True)
+            job.produced = await standing.sum_produced(session, job.id)
+            await session.flush()
+            if job.hold_reason == UNDER_WAY:  # else somebody holds it for reasons of their own by now
+                await protection.mark_job_held(session, job.id, hold)
+            details = {"folder": outcome.name, "files": outcome.files, "size_bytes": outcome.size_bytes}
+            act = Act(
+                actor=request.requested_by, action=Action.IMPORTED, owner=job.owner, job_id=job.id, details=details
+            )
+            await add_events(session, [act])
+            failpoint("adopt_runs.finishing")
+        failpoint("adopt_runs.finished")
+
+
+def _rename(path: Path, folder_name: str) -> bool:
+    """Give a folder the name of its run, unless something has that name; say whether it was done."""
+    renamed = path.with_name(folder_name)
+    if renamed == path or renamed.exists() or renamed.is_symlink():
+        return False
+    path.rename(renamed)
+    sync_directory(path.parent)
+    return True

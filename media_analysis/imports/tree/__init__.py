@@ -1,0 +1,1 @@
+"""Files of an existing directory, one by one."""

@@ -1,0 +1,292 @@
+"""Adoption: an existing tree becomes files of ours, where it lies or by copy, again and again if it must."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.errors import InvalidRequest, QuotaReached, SourceChanged
+from media_analysis.failpoints import failpoint
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.files.room import RoomMaker
+from media_analysis.imports.tree import statements
+from media_analysis.imports.tree.candidates import HEAD, Candidate, Naming, Skip, count_bytes, portions
+from media_analysis.imports.tree.copying import AT_ONCE, Copier
+from media_analysis.imports.tree.statements import Adopted, Adoption
+from media_analysis.integrity.verify import list_unclaimed, lock_tree
+from media_analysis.storage.category import Category
+from media_analysis.storage.places import ARCHIVES, Places
+from media_analysis.storage.sources import digest
+from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.walk import OWN_NAMES, Entry, Kind, look, walk_in_batches
+
+IN_PLACE_BATCH: Final = 2000
+COPY_BATCH: Final = 100
+MEASURE_BATCH: Final = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdoptionRequest:
+    """Which tree, as what, and how."""
+
+    directory: Path
+    category: Category
+    owner: str
+    requested_by: str
+    in_place: bool | None = None
+    """None is in place for a tree inside the store, else by copy."""
+    read: bool = False
+    """Whether files adopted in place are read for their hash and their media type; copies always are."""
+    job_id: UUID | None = None
+    over_quota: bool = False
+
+
+@dataclass
+class AdoptionReport:
+    """What became of the tree so far."""
+
+    in_place: bool
+    seen: int = 0
+    files: int = 0
+    size_bytes: int = 0
+    known: int = 0
+    """Files that had a row already, from an earlier import for instance."""
+    due_at_once: int = 0
+    """Adopted files whose lifetime is over; the next sweep takes them."""
+    skipped: Counter[Skip] = field(default_factory=Counter)
+
+    def add(self, stored: Adopted, *, known: int, skipped: Sequence[Skip] = ()) -> None:
+        self.files += len(stored.ids)
+        self.size_bytes += stored.size_bytes
+        self.due_at_once += stored.due_at_once
+        self.known += known
+        self.skipped.update(skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How much a tree holds that can be adopted."""
+
+    names: int
+    size_bytes: int
+
+
+Progress = Callable[[AdoptionReport, Measure], None]
+
+
+@dataclass(frozen=True)
+class AdoptionService:
+    """Adopts trees; what a run leaves undone, the same run asked for again goes on with."""
+
+    db: Database
+    store: ObjectStore
+    copier: Copier
+    room: RoomMaker
+
+    async def run(
+        self, request: AdoptionRequest, *, progress: Progress | None = None, now: datetime | None = None
+    ) -> AdoptionReport:
+        """Adopt a tree; nothing in it is changed or deleted.
+
+        Raises:
+            InvalidRequest: the directory cannot be adopted this way.
+            QuotaReached, DiskReserveReached: there is no room for it.
+            JobNotFound, MarkerMismatch: as the names say.
+
+        """
+        await self.store.require_marker()
+        naming = self._naming_of(request)
+        adoption = Adoption(
+            owner=request.owner,
+            category=request.category,
+            job_id=request.job_id,
+            over_quota=request.over_quota,
+            now=now,
+        )
+        measure = await self._measure(naming)
+        await self._require_room(naming, adoption, measure)
+        report = AdoptionReport(naming.in_place)
+        try:
+            async for batch in _batches(naming, report):
+                adopt = self._adopt_in_place if naming.in_place else self._copy
+                await adopt(naming, adoption, batch, report, read=request.read)
+                if progress is not None:
+                    progress(report, measure)
+        finally:
+            await self.room.look(request.category)
+        await self._record(request, report)
+        return report
+
+    def _naming_of(self, request: AdoptionRequest) -> Naming:
+        """Decide how the tree is adopted, and refuse what would swallow the store or itself."""
+        try:
+            directory = request.directory.resolve(strict=True)
+        except OSError as error:
+            raise InvalidRequest("DIR", "no such directory") from error
+        if not directory.is_dir():
+            raise InvalidRequest("DIR", "not a directory")
+        places = self.store.places
+        if any(directory in root.parents for root in places.roots):
+            raise InvalidRequest("DIR", "the store lies inside it")
+        root = next((root for root in places.roots if directory == root or root in directory.parents), None)
+        in_place = root is not None if request.in_place is None else request.in_place
+        if in_place != (root is not None):
+            raise InvalidRequest(
+                "DIR", "only a tree inside the store can be adopted in place" if in_place else "it lies in the store"
+            )
+        prefix = "" if root is None else _prefix(directory, root, places)
+        skip = frozenset() if root is None or prefix else OWN_NAMES | _foreign(places)
+        return Naming(directory, request.category, in_place, prefix, request.job_id, skip)
+
+    async def _measure(self, naming: Naming) -> Measure:
+        names = size_bytes = 0
+        async for entries in walk_in_batches(naming.root, MEASURE_BATCH, skip=naming.skip):
+            names += len(entries)
+            size_bytes += sum(entry.size_bytes for entry in entries if entry.kind is Kind.FILE)
+        return Measure(names, size_bytes)
+
+    async def _require_room(self, naming: Naming, adoption: Adoption, measure: Measure) -> None:
+        """Refuse up front what the quota has no room for; only then is it worth knowing what is adopted already."""
+        await statements.open_account(self.db, adoption)
+        try:
+            async with self.db.read_only() as session:
+                await statements.require_room(session, adoption, measure.size_bytes)
+        except QuotaReached:
+            needed_bytes = 0
+            async for batch in _batches(naming, AdoptionReport(naming.in_place)):
+                needed_bytes += count_bytes(await self._select_new(naming, batch))
+            async with self.db.read_only() as session:
+                await statements.require_room(session, adoption, needed_bytes)
+
+    async def _select_new(self, naming: Naming, batch: Sequence[Candidate]) -> Sequence[Candidate]:
+        if not naming.in_place:
+            return (await self.copier.select(naming, batch, take_over=False))[0]
+        async with self.db.read_only() as session:
+            unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in batch]))
+        return [candidate for candidate in batch if candidate.key in unclaimed]
+
+    @retried
+    async def _adopt_in_place(
+        self, naming: Naming, adoption: Adoption, batch: Sequence[Candidate], report: AdoptionReport, *, read: bool
+    ) -> None:
+        new = await self._select_new(naming, batch)
+        outcomes = await _read_all(naming.root, new) if read else new
+        readable = [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
+        skipped = [outcome for outcome in outcomes if isinstance(outcome, Skip)]
+        async with self.db.transaction() as session:
+            # Under this lock nobody sets the objects aside. What no row named when it was looked up after the walk,
+            # no deletion can be removing: a row would have come before the name (design law 3).
+            await lock_tree(session)
+            unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in readable]))
+            free = [candidate for candidate in readable if candidate.key in unclaimed]
+            still = await asyncio.to_thread(_still_there, naming.root, free)
+            fresh = await self._with_new_ids(session, naming, still)
+            stored = await statements.add_stored(session, adoption, fresh)
+            await statements.count_stored(session, adoption, stored)
+            failpoint("import.adopting")
+        failpoint("import.adopted")
+        skipped += [Skip.CHANGED] * (len(free) - len(still))
+        report.add(stored, known=len(batch) - len(stored.ids) - len(skipped), skipped=skipped)
+
+    async def _with_new_ids(
+        self, session: AsyncSession, naming: Naming, candidates: Sequence[Candidate]
+    ) -> Sequence[Candidate]:
+        """Give another id to what has the one of a deleted file: it was put back where it lay."""
+        fresh: list[Candidate] = []
+        asked = list(candidates)
+        while asked:
+            states = await statements.get_states(session, [candidate.id for candidate in asked])
+            fresh += [candidate for candidate in asked if candidate.id not in states]
+            asked = [naming.again(candidate) for candidate in asked if candidate.id in states]
+        return fresh
+
+    async def _copy(
+        self, naming: Naming, adoption: Adoption, batch: Sequence[Candidate], report: AdoptionReport, *, read: bool
+    ) -> None:
+        del read  # a copy passes through our hands anyway
+        new, skipped = await self.copier.select(naming, batch, take_over=True)
+        report.add(Adopted(), known=len(batch) - len(new) - len(skipped), skipped=skipped)
+        for portion in portions(new):
+            copied = await self.copier.copy(naming, adoption, portion)
+            known = len(portion) - len(copied.adopted.ids) - len(copied.skipped)
+            report.add(copied.adopted, known=known, skipped=copied.skipped)
+
+    @retried
+    async def _record(self, request: AdoptionRequest, report: AdoptionReport) -> None:
+        details = {
+            "category": request.category.value,
+            "in_place": report.in_place,
+            "files": report.files,
+            "size_bytes": report.size_bytes,
+            "known": report.known,
+            "due_at_once": report.due_at_once,
+            "skipped": {skip.value: count for skip, count in report.skipped.items()},
+            "over_quota": request.over_quota,
+        }
+        act = Act(
+            actor=request.requested_by,
+            action=Action.IMPORTED,
+            owner=request.owner,
+            job_id=request.job_id,
+            details=details,
+        )
+        async with self.db.transaction() as session:
+            await add_events(session, [act])
+
+
+async def _batches(naming: Naming, report: AdoptionReport) -> AsyncIterator[Sequence[Candidate]]:
+    """Yield what can be adopted, and count what cannot."""
+    size = IN_PLACE_BATCH if naming.in_place else COPY_BATCH
+    async for entries in walk_in_batches(naming.root, size, skip=naming.skip):
+        judged = [naming.judge(entry) for entry in entries]
+        report.seen += len(entries)
+        report.skipped.update(outcome for outcome in judged if isinstance(outcome, Skip))
+        candidates = [outcome for outcome in judged if isinstance(outcome, Candidate)]
+        if candidates:
+            yield candidates
+
+
+def _prefix(directory: Path, root: Path, places: Places) -> str:
+    """Return what the keys of a tree inside the store begin with; refuse a tree whose keys would lie elsewhere."""
+    prefix = "" if directory == root else directory.relative_to(root).as_posix() + "/"
+    if prefix.partition("/")[0] in OWN_NAMES:
+        raise InvalidRequest("DIR", "it is the store's own")
+    if places.root_of(prefix) != root:
+        raise InvalidRequest("DIR", "archives lie below the base path of archives, and nothing else does")
+    return prefix
+
+
+def _foreign(places: Places) -> frozenset[str]:
+    """Name what lies in the store's root by mistake: archives that have a root of their own."""
+    return frozenset() if places.archives is None else frozenset({ARCHIVES})
+
+
+def _still_there(root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    now = look(root, [candidate.entry.name for candidate in candidates])
+    return [candidate for candidate, entry in zip(candidates, now, strict=True) if candidate.entry == entry]
+
+
+async def _read_all(root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate | Skip]:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def read(candidate: Candidate) -> Candidate | Skip:
+        async with turns:
+            return await asyncio.to_thread(_read, root, candidate, candidate.entry)
+
+    return await asyncio.gather(*(read(candidate) for candidate in candidates))
+
+
+def _read(root: Path, candidate: Candidate, entry: Entry) -> Candidate | Skip:
+    try:
+        return candidate.read_as(digest(root, entry, head_bytes=HEAD))
+    except (SourceChanged, FileNotFoundError):
+        return Skip.CHANGED
+    except OSError:
+        return Skip.UNREADABLE

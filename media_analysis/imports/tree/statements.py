@@ -1,0 +1,239 @@
+"""Rows of adopted files as set-based statements; ledger, usage and days move in the same transaction."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database
+from media_analysis.errors import JobNotFound
+from media_analysis.files import ledger
+from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.models import FileState
+from media_analysis.files.room import QuotaUse, require_within
+from media_analysis.imports.tree.candidates import Candidate
+from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adoption:
+    """Whose the files become, what for, and whether the quota may be passed."""
+
+    owner: str
+    category: Category
+    job_id: UUID | None = None
+    over_quota: bool = False
+    now: datetime | None = None
+
+    @property
+    def account(self) -> Account:
+        return Account(self.owner, self.category)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"owner": self.owner, "category": self.category.value, "job_id": self.job_id, "now": self.now}
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Rows that are stored now."""
+
+    ids: frozenset[UUID] = frozenset()
+    size_bytes: int = 0
+    due_at_once: int = 0
+
+
+# An adopted file is as old as its bytes: it was created and stored when they last changed, never in the future.
+_DATED: Final = """
+    asked AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:filenames AS text[]), CAST(:media_types AS text[]),
+            CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:instants AS timestamptz[])
+        ) AS asked(id, key, filename, media_type, size_bytes, sha256, modified_at)
+    ), clock AS (
+        SELECT coalesce(CAST(:now AS timestamptz), now()) AS now
+    ), aged AS (
+        SELECT asked.*, clock.now, least(modified_at, clock.now) AS born_at FROM asked CROSS JOIN clock
+    ), dated AS (
+        SELECT aged.*, job.held_until AS job_held_until,
+            born_at + make_interval(secs => policy.lifetime_seconds) AS ends_at,
+            born_at + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at
+        FROM aged
+        LEFT JOIN category_policies AS policy ON policy.category = CAST(:category AS category)
+        LEFT JOIN analysis_jobs AS job ON job.id = CAST(:job_id AS uuid)
+    )
+"""
+_DUE_AT: Final = """
+    CASE WHEN dated.ends_at IS NOT NULL
+        THEN nullif(greatest(dated.ends_at, dated.minimum_ends_at, dated.job_held_until), 'infinity') END
+"""
+_ADD_STORED = text(f"""
+    WITH {_DATED}
+    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, size_bytes, reserved_bytes,
+                             sha256, created_at, stored_at, expires_at, expiry_explicit, min_retain_until,
+                             job_held_until, due_at)
+    SELECT id, :owner, CAST(:category AS category), 'stored', key, filename, media_type, CAST(:job_id AS uuid),
+           size_bytes, 0, sha256, born_at, born_at, ends_at, false, minimum_ends_at, job_held_until, {_DUE_AT}
+    FROM dated
+    ON CONFLICT DO NOTHING
+    RETURNING id, size_bytes, coalesce(due_at <= coalesce(CAST(:now AS timestamptz), now()), false)
+""")  # noqa: S608 - fragments of ours
+_SETTLE = text(f"""
+    WITH {_DATED}
+    UPDATE media_files AS file SET
+        state = 'stored', size_bytes = dated.size_bytes, sha256 = dated.sha256, reserved_bytes = 0,
+        media_type = dated.media_type,
+        created_at = born_at, stored_at = born_at, expires_at = ends_at, min_retain_until = minimum_ends_at,
+        job_held_until = greatest(file.job_held_until, dated.job_held_until), due_at = {_DUE_AT}
+    FROM dated WHERE file.id = dated.id AND file.state = 'pending'
+    RETURNING file.id, file.size_bytes, coalesce(file.due_at <= dated.now, false)
+""")  # noqa: S608 - fragments of ours
+_ADD_PENDING = text("""
+    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, reserved_bytes,
+                             expiry_explicit, due_at)
+    SELECT id, :owner, CAST(:category AS category), 'pending', key, filename, media_type, CAST(:job_id AS uuid),
+           size_bytes, false, now() + make_interval(secs => :lease_seconds)
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:filenames AS text[]), CAST(:media_types AS text[]),
+        CAST(:sizes AS bigint[])
+    ) AS asked(id, key, filename, media_type, size_bytes)
+    ON CONFLICT DO NOTHING
+    RETURNING id, reserved_bytes, false
+""")
+_OPEN_ACCOUNT = text("""
+    INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
+    VALUES (:owner, CAST(:category AS category), 0, 0, 0) ON CONFLICT DO NOTHING
+""")
+_ROOM = text("""
+    SELECT usage.size_bytes AS used_bytes, policy.quota_bytes, policy.owner_quota_bytes,
+        coalesce(held.size_bytes + held.reserved_bytes, 0) AS owned_bytes
+    FROM category_usage AS usage LEFT JOIN category_policies AS policy USING (category)
+    LEFT JOIN ledger AS held ON held.owner = :owner AND held.category = usage.category
+    WHERE usage.category = CAST(:category AS category)
+""")
+_LOCK_JOB = text("SELECT owner, deleted_at FROM analysis_jobs WHERE id = :job_id FOR SHARE")
+_STATES = text("""
+    SELECT id, state::text, false AS dead FROM media_files WHERE id = ANY(CAST(:ids AS uuid[]))
+    UNION ALL SELECT id, state::text, true FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
+
+
+async def open_account(db: Database, adoption: Adoption) -> None:
+    """Make sure the ledger has the account, and that the job is there and its owner's.
+
+    In a transaction of its own, as the ledger is locked last.
+
+    Raises:
+        JobNotFound: it is not.
+
+    """
+    async with db.transaction() as session:
+        await _lock_job(session, adoption)
+        values = {"owner": adoption.owner, "category": adoption.category.value}
+        await session.execute(_OPEN_ACCOUNT, values)
+
+
+async def get_states(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UUID, tuple[FileState, bool]]:
+    """Return the state of each known id, and whether it is that of a tombstone."""
+    rows = await session.execute(_STATES, {"ids": list(ids)})
+    return {file_id: (FileState(state), dead) for file_id, state, dead in rows}
+
+
+async def require_room(session: AsyncSession, adoption: Adoption, needed_bytes: int, *, counted: bool = False) -> None:
+    """Fail unless the quotas have room for so many more bytes, or may be passed; `counted` ones are in use already.
+
+    Raises:
+        QuotaReached, OwnerQuotaReached: with the bytes that are missing.
+
+    """
+    if adoption.over_quota or not needed_bytes:
+        return
+    row = (await session.execute(_ROOM, {"owner": adoption.owner, "category": adoption.category.value})).one()
+    counted_bytes = needed_bytes if counted else 0
+    require_within(
+        adoption.category,
+        needed_bytes,
+        everybody=QuotaUse(row.used_bytes - counted_bytes, row.quota_bytes),
+        owner=QuotaUse(row.owned_bytes - counted_bytes, row.owner_quota_bytes),
+    )
+
+
+async def add_stored(session: AsyncSession, adoption: Adoption, candidates: Sequence[Candidate]) -> Adopted:
+    """Make rows of objects that lie in the store; what has a row already is left as it is.
+
+    The transaction ends with `count_stored`.
+    """
+    await _lock_job(session, adoption)
+    return _sum(await session.execute(_ADD_STORED, adoption.values | _columns(candidates)))
+
+
+async def count_stored(session: AsyncSession, adoption: Adoption, added: Adopted) -> None:
+    """Tell the ledger, which is locked last, of rows just made.
+
+    Raises:
+        QuotaReached: there is no room for them.
+
+    """
+    await _move(session, adoption, _arrival(added, reserved_bytes=0))
+
+
+async def add_pending(
+    session: AsyncSession, adoption: Adoption, candidates: Sequence[Candidate], *, lease_seconds: float
+) -> frozenset[UUID]:
+    """Make pending rows that reserve their bytes (T0); return which ones are new."""
+    await _lock_job(session, adoption)
+    columns = _columns(candidates)
+    values = {name: columns[name] for name in ("ids", "keys", "filenames", "media_types", "sizes")}
+    owned = {name: adoption.values[name] for name in ("owner", "category", "job_id")}
+    added = _sum(await session.execute(_ADD_PENDING, {**owned, **values, "lease_seconds": lease_seconds}))
+    await _move(session, adoption, Movement(reserved_bytes=added.size_bytes))
+    return added.ids
+
+
+async def settle(session: AsyncSession, adoption: Adoption, candidates: Sequence[Candidate]) -> Adopted:
+    """Turn copied files' pending rows into stored ones (T2); one that is missing lost its lease."""
+    await _lock_job(session, adoption)
+    settled = _sum(await session.execute(_SETTLE, adoption.values | _columns(candidates)))
+    await _move(session, adoption, _arrival(settled, reserved_bytes=settled.size_bytes))
+    return settled
+
+
+async def _lock_job(session: AsyncSession, adoption: Adoption) -> None:
+    """Let no hold on the job pass between reading it and writing the rows that copy it."""
+    if adoption.job_id is None:
+        return
+    job = (await session.execute(_LOCK_JOB, {"job_id": adoption.job_id})).one_or_none()
+    if job is None or job.owner != adoption.owner or job.deleted_at is not None:
+        raise JobNotFound(adoption.job_id)
+
+
+def _arrival(stored: Adopted, *, reserved_bytes: int) -> Movement:
+    files, size_bytes = len(stored.ids), stored.size_bytes
+    return Movement(files, size_bytes, -reserved_bytes, arrived_files=files, arrived_bytes=size_bytes)
+
+
+async def _move(session: AsyncSession, adoption: Adoption, movement: Movement) -> None:
+    if any(movement):
+        await ledger.move(session, {adoption.account: movement}, now=adoption.now)
+        await require_room(session, adoption, movement.used_bytes, counted=True)
+
+
+def _columns(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    return {
+        "ids": [candidate.id for candidate in candidates],
+        "keys": [candidate.key for candidate in candidates],
+        "filenames": [candidate.filename for candidate in candidates],
+        "media_types": [candidate.media_type for candidate in candidates],
+        "sizes": [candidate.entry.size_bytes for candidate in candidates],
+        "hashes": [candidate.sha256 for candidate in candidates],
+        "instants": [candidate.modified_at for candidate in candidates],
+    }
+
+
+def _sum(rows: Iterable[Any]) -> Adopted:
+    told = [tuple(row) for row in rows]
+    return Adopted(frozenset(row[0] for row in told), sum(row[1] for row in told), sum(row[2] for row in told))

@@ -1,0 +1,262 @@
+"""Store and database walked both ways: what lacks its bytes, what lacks a row; nothing is ever deleted here."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.failpoints import failpoint
+from media_analysis.files.audit import Act, Action, add_events
+from media_analysis.integrity.inspection import (
+    BEFORE_ALL,
+    Finding,
+    Inspector,
+    Problem,
+    Throttle,
+    TrackedFile,
+    list_tracked,
+    mark_hashed,
+)
+from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.walk import OWN_NAMES, Entry, Kind, look, walk_in_batches
+
+PAGE: Final = 1000
+MOVED_AT_ONCE: Final = 200
+"""Objects moved under one lock, which every import waits for."""
+SHOWN: Final = 1000
+"""Findings remembered one by one; beyond it they are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest:
+    """What to look at, and what may be done about it."""
+
+    requested_by: str
+    grace: timedelta = timedelta(hours=1)
+    """Untracked objects younger than this are only counted: an import by hand may be about to name them."""
+    read: bool = False
+    bytes_per_second: int | None = None
+    quarantine: bool = False
+
+
+@dataclass
+class VerifyReport:
+    """What was seen so far."""
+
+    files: int = 0
+    objects: int = 0
+    bytes_read: int = 0
+    hashed: int = 0
+    """Adopted files that got their hash."""
+    young: int = 0
+    """Untracked objects within the grace window."""
+    quarantined: int = 0
+    problems: Counter[Problem] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, findings: Collection[Finding]) -> None:
+        self.problems.update(finding.problem for finding in findings)
+        self.findings.extend(list(findings)[: max(0, SHOWN - len(self.findings))])
+
+
+Progress = Callable[[VerifyReport], None]
+
+_TRACKED = text("SELECT key FROM media_files WHERE key = ANY(CAST(:keys AS text[]))")
+_BURIED = text("""
+    SELECT stone.key FROM purges AS purge
+    CROSS JOIN unnest(purge.tombstone_ids) AS listed(id) JOIN tombstones AS stone ON stone.id = listed.id
+    WHERE purge.confirmed_at IS NULL AND (purge.due_at IS NOT NULL OR purge.dead_at IS NOT NULL)
+        AND stone.key = ANY(CAST(:keys AS text[]))
+""")
+# What of an archived run lives neither by itself nor in a segment; one whose time in the trash is over ends anyway.
+_RUNS = text("""
+    SELECT job.id, job.folder_name, (
+        SELECT count(*) FROM archived_files AS copy WHERE copy.job_id = job.id
+            AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
+            AND NOT EXISTS (SELECT FROM media_files AS segment WHERE segment.id = copy.archive_id)
+    ) AS lost
+    FROM analysis_jobs AS job WHERE job.id > :after AND job.archived_at IS NOT NULL
+        AND (job.deleted_at IS NULL OR job.restorable_until > coalesce(CAST(:now AS timestamptz), now()))
+    ORDER BY job.id LIMIT :limit
+""")
+_LOCK_TREE = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.tree', 0))")
+
+
+async def lock_tree(session: AsyncSession) -> None:
+    """Keep everybody else from adopting or setting aside objects that no row names, until the transaction ends."""
+    await session.execute(_LOCK_TREE)
+
+
+async def list_unclaimed(session: AsyncSession, keys: Sequence[str]) -> Sequence[str]:
+    """Return those keys that neither a row nor a tombstone with an open purge names, as of one snapshot or later.
+
+    Rows are asked first: a file on its way out has its tombstone before it loses its row.
+    """
+    claimed = set((await session.execute(_TRACKED, {"keys": list(keys)})).scalars())
+    left = [key for key in keys if key not in claimed]
+    if left:
+        claimed |= set((await session.execute(_BURIED, {"keys": left})).scalars())
+    return [key for key in left if key not in claimed]
+
+
+@dataclass(frozen=True)
+class VerifyService:
+    """Looks at every row and every object; production never needs to, an operator may want to."""
+
+    db: Database
+    store: ObjectStore
+
+    async def count_files(self) -> int:
+        """Return about how many rows and objects a run will look at."""
+        async with self.db.read_only() as session:
+            return int((await session.execute(text("SELECT coalesce(sum(files), 0) FROM ledger"))).scalar_one())
+
+    async def run(
+        self, request: VerifyRequest, *, progress: Progress | None = None, now: datetime | None = None
+    ) -> VerifyReport:
+        """Look at all rows, then at all objects.
+
+        Raises:
+            MarkerMismatch: this is not the database's store.
+
+        """
+        await self.store.require_marker()
+        report, told = VerifyReport(), progress or _nobody
+        await self._walk_rows(request, report, told)
+        await self._walk_runs(report, now)
+        await self._walk_objects(request, report, told, now or await self.db.now())
+        return report
+
+    async def _walk_rows(self, request: VerifyRequest, report: VerifyReport, progress: Progress) -> None:
+        inspector = Inspector(self.db, self.store, Throttle(request.bytes_per_second))
+        after: UUID = BEFORE_ALL
+        while True:
+            async with self.db.read_only() as session:
+                files = await list_tracked(session, after=after, limit=PAGE)
+            if not files:
+                return
+            findings = dict(await inspector.look(files))
+            if request.read:
+                findings |= await self._read(inspector, [file for file in files if file.id not in findings], report)
+            report.add((await inspector.confirm(findings, read=request.read)).values())
+            report.files += len(files)
+            progress(report)
+            after = files[-1].id
+
+    async def _walk_runs(self, report: VerifyReport, now: datetime | None) -> None:
+        """Look for archived runs, in the trash or not, that cannot come back: part of their archives is gone."""
+        after: UUID | None = BEFORE_ALL
+        while after is not None:
+            async with self.db.read_only() as session:
+                rows = (await session.execute(_RUNS, {"after": after, "now": now, "limit": PAGE})).all()
+            report.add([_lost_run(row.folder_name, row.lost) for row in rows if row.lost])
+            after = rows[-1].id if len(rows) == PAGE else None
+
+    @retried
+    async def _read(
+        self, inspector: Inspector, files: Sequence[TrackedFile], report: VerifyReport
+    ) -> Mapping[UUID, Finding]:
+        findings: dict[UUID, Finding] = {}
+        unhashed: list[tuple[TrackedFile, bytes]] = []
+        for file in files:
+            outcome = await inspector.read(file)
+            if isinstance(outcome, Finding):
+                findings[file.id] = outcome
+            elif file.sha256 is None:
+                unhashed.append((file, outcome))
+            report.bytes_read += file.size_bytes
+        if unhashed:
+            async with self.db.transaction() as session:
+                report.hashed += await mark_hashed(session, unhashed)
+        return findings
+
+    async def _walk_objects(
+        self, request: VerifyRequest, report: VerifyReport, progress: Progress, now: datetime
+    ) -> None:
+        newest_ns = int((now - request.grace).timestamp() * 1e9)
+        for root in self.store.places.roots:
+            async for batch in walk_in_batches(root, PAGE, skip=OWN_NAMES):
+                report.add([_unreadable(entry) for entry in batch if entry.kind is Kind.UNREADABLE])
+                objects = [entry for entry in batch if entry.kind is not Kind.UNREADABLE]
+                report.objects += len(objects)
+                untracked = await self._list_untracked(root, self._sort_out(root, objects, report))
+                old = [entry for entry in untracked if entry.modified_ns <= newest_ns]
+                report.young += len(untracked) - len(old)
+                report.add([_untracked(entry) for entry in old])
+                if request.quarantine:
+                    await self._quarantine([entry for entry in old if entry.sayable], request, report, now)
+                progress(report)
+
+    def _sort_out(self, root: Path, objects: Sequence[Entry], report: VerifyReport) -> Sequence[Entry]:
+        """Return what lies below the root its key means; the rest no key reaches, so it is only told."""
+        places = self.store.places
+        placed = [entry for entry in objects if places.root_of(entry.name) == root]
+        if len(placed) < len(objects):
+            report.add([_misplaced(entry) for entry in objects if places.root_of(entry.name) != root])
+        return placed
+
+    async def _list_untracked(self, root: Path, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return what nobody knows and still lies there.
+
+        Whatever lay there when it was walked had its row committed before its name was made (design law 3), so a
+        later look finds the row, or the tombstone it became; if its purge is over by then, the object is gone too.
+        """
+        async with self.db.read_only() as session:
+            unclaimed = set(await list_unclaimed(session, [entry.name for entry in entries if entry.sayable]))
+        suspects = [entry for entry in entries if entry.name in unclaimed or not entry.sayable]
+        still = await asyncio.to_thread(look, root, [entry.name for entry in suspects])
+        return [entry for entry, found in zip(suspects, still, strict=True) if found is not None]
+
+    async def _quarantine(
+        self, entries: Sequence[Entry], request: VerifyRequest, report: VerifyReport, now: datetime
+    ) -> None:
+        sizes = {entry.name: entry.size_bytes for entry in entries}
+        keys = list(sizes)
+        for start in range(0, len(keys), MOVED_AT_ONCE):
+            async with self.db.transaction() as session:
+                # An upload commits its row before it makes the name, so a second look after the walk is enough for
+                # uploads; imports adopt names that exist, and wait for this lock instead.
+                await lock_tree(session)
+                unclaimed = await list_unclaimed(session, keys[start : start + MOVED_AT_ONCE])
+                moved = await self.store.set_aside(unclaimed, day=now.date())
+                # A crash before the commit leaves objects in quarantine without an event; their path says it all.
+                await add_events(session, [_act(request, key, place, sizes[key]) for key, place in moved.items()])
+                failpoint("quarantine.recording")
+            report.quarantined += len(moved)
+
+
+def _nobody(_: VerifyReport) -> None:
+    return
+
+
+def _lost_run(folder_name: str, files: int) -> Finding:
+    return Finding(Problem.RUN_LOST, folder_name, f"{files} of its archived files lie in no archive any more")
+
+
+def _unreadable(entry: Entry) -> Finding:
+    return Finding(Problem.UNREADABLE, entry.name, f"cannot be read ({entry.reason})")
+
+
+def _untracked(entry: Entry) -> Finding:
+    return Finding(Problem.UNTRACKED, entry.name, f"{entry.kind.value} of {entry.size_bytes} bytes that no row names")
+
+
+def _misplaced(entry: Entry) -> Finding:
+    sentence = (
+        f"{entry.kind.value} of {entry.size_bytes} bytes below the wrong root: "
+        "archives lie below the base path of archives, everything else below that of the store"
+    )
+    return Finding(Problem.UNTRACKED, entry.name, sentence)
+
+
+def _act(request: VerifyRequest, key: str, place: str, size_bytes: int) -> Act:
+    details = {"key": key, "moved_to": place, "size_bytes": size_bytes}
+    return Act(actor=request.requested_by, action=Action.QUARANTINED, details=details)
