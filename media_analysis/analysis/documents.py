@@ -32,6 +32,7 @@ class Sampling(Document):
     every_seconds: float | None = Field(None, description="One frame each so many seconds")
     count: int | None = Field(None, description="So many, evenly spaced")
     instants: list[float] | None = Field(None, description="At these instants, in seconds")
+    pages: list[int] | None = Field(None, description="The pages of these numbers, from 1")
     keyframes: bool | None = Field(None, description="True where only frames were taken that decode alone")
     scenes: float | None = Field(None, description="The first frame of every scene; the share of a cut's difference")
 
@@ -56,6 +57,7 @@ class SheetPicture(Document):
 
     source: int = Field(ge=0, description="Position of the source it shows")
     instant_seconds: Seconds | None = Field(description="Where in its source it was taken; null for a still image")
+    page: int | None = Field(None, description="From 1, of a TIFF that has several")
 
 
 class ContactSheetDocument(Document):
@@ -78,6 +80,7 @@ class FrameEntry(Document):
 
     ordinal: int = Field(ge=0)
     instant_seconds: Seconds
+    page: int | None = Field(None, description="From 1, of a TIFF that has several")
     filename: str
     size_bytes: int = Field(ge=1)
 

@@ -14,6 +14,7 @@ from media_analysis.errors import (
     CorruptMedia,
     MediaLimitPassed,
     NoPictures,
+    NoSuchPage,
     ObjectDamaged,
     ObjectMissing,
     TaskFailed,
@@ -22,7 +23,7 @@ from media_analysis.errors import (
 from media_analysis.files.damage import note_damage
 from media_analysis.storage.store import ObjectStore
 
-BLAMING: Final = (CorruptMedia, UnsupportedMedia, NoPictures, MediaLimitPassed, TaskFailed, AnalysisCrashed)
+BLAMING: Final = (CorruptMedia, UnsupportedMedia, NoPictures, NoSuchPage, MediaLimitPassed, TaskFailed, AnalysisCrashed)
 """What a run ends with when its sources are not to be read, or so it seems."""
 
 

@@ -62,7 +62,7 @@ from media_analysis.errors.kinds import (
     Unmet,
     Unsupported,
 )
-from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, UnsupportedMedia
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, NoSuchPage, UnsupportedMedia
 from media_analysis.errors.operations import (
     DatabaseRefused,
     DatabaseUnavailable,
@@ -183,6 +183,7 @@ __all__ = [
     "Misconfigured",
     "NoDataDirectory",
     "NoPictures",
+    "NoSuchPage",
     "NotDelivered",
     "NotFound",
     "NothingToArchive",

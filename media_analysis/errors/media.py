@@ -21,6 +21,12 @@ class NoPictures(Invalid):
     code = "no_pictures"
 
 
+class NoSuchPage(Invalid):
+    """A page was asked for that is not there."""
+
+    code = "no_such_page"
+
+
 class MediaLimitPassed(TooLarge):
     """It is more than may be decoded here; nothing of it was."""
 

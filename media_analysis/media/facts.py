@@ -157,6 +157,9 @@ class ProbeDocument(Facts):
         None, description="Judged by the first frames; null where they are too few"
     )
     frames: int | None = Field(None, description="As the file tells or packets were counted; 1 for still images")
+    pages: int | None = Field(
+        None, description="Pictures of an image that do not follow each other in time: 1, and more in a TIFF"
+    )
     interlaced: bool | None = None
     colour: ColourFacts | None = None
     hdr: bool | None = None

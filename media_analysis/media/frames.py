@@ -8,6 +8,7 @@ from threading import Event
 
 from PIL import Image
 
+from media_analysis.errors.media import NoSuchPage
 from media_analysis.media.ahead import ahead
 from media_analysis.media.continuity import DISCONTINUITY
 from media_analysis.media.decoding import Film, Taken
@@ -18,7 +19,8 @@ from media_analysis.media.pictures import Exposure, Picture
 from media_analysis.media.rasters import Darkroom, FrameRaster, StillRaster
 from media_analysis.media.scenes import SIDE, CutDetector
 from media_analysis.media.selection import allow, asked_seconds
-from media_analysis.media.stills import Animation, read_animation, still_frames
+from media_analysis.media.spread import evenly
+from media_analysis.media.stills import Animation, page_frames, read_animation, still_frames
 from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
 from media_analysis.media.wholeness import is_truncated
 
@@ -45,10 +47,13 @@ def sample_frames(
         UnsupportedMedia: nothing here reads it.
         CorruptMedia: nothing of it can be decoded.
         NoPictures: it holds none, such as sound with a cover.
+        NoSuchPage: `options.pages` has one that is not there.
         MediaLimitPassed: it is more than `limits` allow, or more than `options.max_frames` would be taken.
 
     """
     if image_format(path) is None:
+        if options.pages is not None:
+            raise NoSuchPage("it has no pages, for it is no still image")
         yield from _Filming(path, options, limits, progress, notice).pictures()
     else:
         yield from _of_image(path, options, limits, progress, notice)
@@ -126,38 +131,50 @@ def _of_image(
 ) -> Iterator[Picture]:
     animation = read_animation(path, limits)
     ends_early = animation.broken or is_truncated(path)
-    if ends_early and animation.duration_seconds:
-        notice("truncated", f"frames end at {animation.duration_seconds:.3f} seconds")
-    elif ends_early:
-        notice("truncated", "the picture ends early; what decodes of it is shown")
-
-    if animation.pages > 1:
-        notice("further_pages", f"the first of {animation.pages} pages is shown")
+    if ends_early:
+        notice("truncated", _end(animation))
 
     def salvaged() -> None:
         if not ends_early:
             notice("damaged", "not all of the picture can be decoded")
 
     chosen = _chosen(path, options, limits, animation)
+    if animation.pages and options.instants is not None:
+        notice("further_pages", f"the first of {len(animation.pages)} pages is shown, for none has an instant")
     progress(0, len(chosen))
     numbers = sorted({number for number, _ in chosen})
     ordinal = 0
-    for number, image in zip(numbers, still_frames(path, limits, numbers, salvaged=salvaged), strict=True):
+    if animation.pages:
+        images = page_frames(path, limits, animation.pages, numbers)
+    else:
+        images = still_frames(path, limits, numbers, salvaged=salvaged)
+    for number, image in zip(numbers, images, strict=True):
         raster = StillRaster.of(image)
         if raster.remark is not None and not ordinal:
             notice("profile_ignored", raster.remark)
         exposure = Exposure(raster=raster)
         for asked in (asked for wanted, asked in chosen if wanted == number):
             seconds = round(animation.starts[number], 6)
-            yield Picture(ordinal=ordinal, instant_seconds=seconds, asked_seconds=asked, exposure=exposure)
+            page = number + 1 if animation.pages else None
+            yield Picture(ordinal=ordinal, instant_seconds=seconds, asked_seconds=asked, exposure=exposure, page=page)
             ordinal += 1
             progress(ordinal, len(chosen))
+
+
+def _end(animation: Animation) -> str:
+    if animation.pages:
+        return f"what follows page {len(animation.pages)} cannot be read"
+    if animation.duration_seconds:
+        return f"frames end at {animation.duration_seconds:.3f} seconds"
+    return "the picture ends early; what decodes of it is shown"
 
 
 def _chosen(
     path: Path, options: SamplingOptions, limits: Limits, animation: Animation
 ) -> Sequence[tuple[int, float | None]]:
     """Return the numbers of the frames to take, ascending, each with the instant it was asked for by."""
+    if options.pages is not None or animation.pages:
+        return [(number, None) for number in _pages(options, animation)]
     if len(animation.starts) == 1 or options.keyframes:
         return [(0, None)]
     if options.scenes is None:
@@ -168,6 +185,23 @@ def _chosen(
     found = [number for number, image in frames if detector.begins_scene(_cells(image))]
     allow(len(found), options)
     return [(number, None) for number in found]
+
+
+def _pages(options: SamplingOptions, animation: Animation) -> Sequence[int]:
+    """Return the numbers of pages, from 0: those asked for, so many evenly picked ones, the first or all."""
+    pages = len(animation.starts)
+    if options.pages is not None:
+        if animation.duration_seconds:
+            raise NoSuchPage("it has no pages, but frames that follow each other")
+        if max(options.pages) > pages:
+            raise NoSuchPage(f"there is no page {max(options.pages)}, for it has {pages}")
+        numbers: Sequence[int] = sorted({page - 1 for page in options.pages})
+    elif options.instants is not None:
+        numbers = [0]
+    else:
+        numbers = range(pages) if options.count is None else evenly(pages, options.count)
+    allow(len(numbers), options)
+    return numbers
 
 
 def _cells(image: Image.Image) -> Image.Image:

@@ -49,6 +49,8 @@ def _facts(facts: ProbeDocument) -> Iterator[str]:
         yield facts.hdr_kind.replace("_", " ").upper()
     if facts.frame_rate is not None:
         yield frame_rate(facts.frame_rate)
+    if facts.pages is not None and facts.pages > 1:
+        yield f"{facts.pages:,} pages"
     yield byte_size(facts.size_bytes)
     if facts.bit_rate is not None:
         yield bit_rate(facts.bit_rate)

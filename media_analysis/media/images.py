@@ -20,6 +20,7 @@ from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.signatures import type_of_head
 from media_analysis.media.sniff import HEAD_BYTES
 from media_analysis.media.tiff import open_tiff
+from media_analysis.media.tiff_directories import Pages
 
 MAX_WHOLE_BYTES: Final = 256 * 2**20
 """Of formats that Pillow reads into memory at once."""
@@ -67,9 +68,12 @@ def _unread(title: str) -> UnsupportedMedia:
 
 
 @contextmanager
-def open_image(path: Path, limits: Limits, *, leniently: bool = False) -> Iterator[Image.Image]:
+def open_image(
+    path: Path, limits: Limits, *, leniently: bool = False, page: int | None = None
+) -> Iterator[Image.Image]:
     """Open an image whose pixels are not read yet; what Pillow says of them inside the block is translated too.
 
+    Of a TIFF the first page is opened, or the one whose directory stands at `page`.
     Opened leniently, JPEG, PNG, GIF and BMP that break off show what decodes and leave the rest grey or black.
     Pillow's own settings are changed meanwhile, for this process: open one image at a time.
 
@@ -84,7 +88,12 @@ def open_image(path: Path, limits: Limits, *, leniently: bool = False) -> Iterat
         raise UnsupportedMedia("no image format that is read here begins like this")
     if name in _READ_WHOLE and path.stat().st_size > MAX_WHOLE_BYTES:
         raise MediaLimitPassed(f"bytes_of_{name}", found=path.stat().st_size, allowed=MAX_WHOLE_BYTES)
-    with open_unwaiting(path) as file, _limited(limits, leniently), _translated(limits), _opened(file, name) as image:
+    with (
+        open_unwaiting(path) as file,
+        _limited(limits, leniently),
+        _translated(limits),
+        _opened(file, name, page) as image,
+    ):
         yield image
 
 
@@ -112,6 +121,12 @@ def format_name(image: Image.Image) -> str:
     return "jpeg" if name == "mpo" else name
 
 
+def pages_in(image: Image.Image) -> Pages:
+    """Return the pages of an opened TIFF; every other image has one."""
+    pages = image.info.get("pages")
+    return pages if isinstance(pages, Pages) else Pages([0])
+
+
 def frame_count(image: Image.Image) -> int:
     """Return how many frames or pages an opened image has, without decoding them; 1 for every JPEG.
 
@@ -121,6 +136,8 @@ def frame_count(image: Image.Image) -> int:
     """
     if format_name(image) == "jpeg":
         return 1
+    if format_name(image) == "tiff":
+        return len(pages_in(image).offsets)
     with _anything_translated("number of frames"):
         return max(1, int(getattr(image, "n_frames", 1)))
 
@@ -140,9 +157,9 @@ def _by_brands(head: bytes) -> str | None:
 
 
 @contextmanager
-def _opened(file: IO[bytes], name: str) -> Iterator[Image.Image]:
+def _opened(file: IO[bytes], name: str, page: int | None) -> Iterator[Image.Image]:
     with _anything_translated(f"{name} image"):
-        image = open_tiff(file) if name == "TIFF" else Image.open(file, formats=(name,))
+        image = open_tiff(file, page) if name == "TIFF" else Image.open(file, formats=(name,))
         image.info |= {"code_points": code_points_of(file, name), "pixel_aspect": pixel_aspect_of(image)}
     with image:
         yield image
@@ -153,7 +170,13 @@ def _anything_translated(what: str) -> Iterator[None]:
     """Say of any failure of Pillow's own that the bytes are at fault; its decoders raise nearly everything."""
     try:
         yield
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, UnsupportedMedia):
+    except (
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+        MemoryError,
+        UnsupportedMedia,
+        MediaLimitPassed,
+    ):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:

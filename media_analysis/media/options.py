@@ -10,6 +10,7 @@ MAX_FRAMES: Final = 100_000
 MAX_SIDE: Final = 16_384
 Side = Annotated[int, Field(ge=16, le=MAX_SIDE)]
 Instant = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
+PageNumber = Annotated[int, Field(ge=1, le=MAX_FRAMES)]
 
 
 class PictureFormat(StrEnum):
@@ -41,7 +42,7 @@ class PictureOptions(Options):
 
 
 class SamplingOptions(Options):
-    """Which frames are taken; exactly one way, one frame a second where none is given."""
+    """Which frames are taken; exactly one way, one frame a second where none is given, and every page of a TIFF."""
 
     every_seconds: float | None = Field(
         None, gt=0, le=86_400, allow_inf_nan=False, description="One frame each so many seconds"
@@ -52,6 +53,13 @@ class SamplingOptions(Options):
         min_length=1,
         max_length=10_000,
         description="The frames shown at these instants, in seconds from the first frame; given in time order",
+    )
+    pages: list[PageNumber] | None = Field(
+        None,
+        min_length=1,
+        max_length=10_000,
+        description="The pages of these numbers, from 1, of TIFFs that have them; every other still image has page 1. "
+        "Each is given once, in their order",
     )
     keyframes: bool = Field(False, description="Only frames that decode alone; by far the fastest")
     scenes: float | None = Field(
@@ -67,9 +75,9 @@ class SamplingOptions(Options):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = (self.every_seconds, self.count, self.instants, self.scenes)
+        ways = (self.every_seconds, self.count, self.instants, self.pages, self.scenes)
         if sum(way is not None for way in ways) + self.keyframes > 1:
-            raise ValueError("give one of every_seconds, count, instants, keyframes and scenes")
+            raise ValueError("give one of every_seconds, count, instants, pages, keyframes and scenes")
         return self
 
 
@@ -107,6 +115,18 @@ class ContactSheetOptions(SheetOptions):
         description="The frames shown at these instants, in seconds from the first frame, instead of evenly spaced "
         "ones; where they are more than the grid holds, evenly picked ones of them",
     )
+    pages: list[PageNumber] | None = Field(
+        None,
+        min_length=1,
+        max_length=2_000,
+        description="The pages of these numbers, from 1, of TIFFs that have them, instead of evenly picked ones",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.instants is not None and self.pages is not None:
+            raise ValueError("give one of instants and pages")
+        return self
 
 
 class AnalyzeOptions(SheetOptions, FrameOptions):

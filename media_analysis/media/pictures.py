@@ -65,6 +65,8 @@ class Picture:
     asked_seconds: float | None
     """The instant it was asked for by; None for keyframes and scenes."""
     exposure: Exposure
+    page: int | None = None
+    """From 1, of an image that has several; None of everything else."""
 
     @property
     def size(self) -> tuple[int, int]:

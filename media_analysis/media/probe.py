@@ -12,7 +12,7 @@ from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, Unsuppor
 from media_analysis.media.continuity import DISCONTINUITY, Discontinuity
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
-from media_analysis.media.images import format_name, frame_count, image_format, open_image
+from media_analysis.media.images import format_name, frame_count, image_format, open_image, pages_in
 from media_analysis.media.measuring import measure
 from media_analysis.media.media_types import type_of_container
 from media_analysis.media.opening import (
@@ -167,6 +167,7 @@ def _probe_image(path: Path, limits: Limits) -> ProbeDocument:
             rotation_degrees=turn.degrees,
             mirrored=turn.mirrored,
             frames=frames,
+            pages=len(pages_in(image).offsets),
             image=ImageFacts(
                 mode=image.mode,
                 animated=frames > 1 and format_name(image) != "tiff",

@@ -9,8 +9,8 @@ from typing import Final
 
 from PIL import Image
 
-from media_analysis.errors.media import CorruptMedia, MediaLimitPassed
-from media_analysis.media.images import frame_count, load_frame, open_image
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.images import frame_count, load_frame, open_image, pages_in
 from media_analysis.media.options import Limits
 from media_analysis.media.timeline import TOLERANCE
 
@@ -25,14 +25,14 @@ _UNSAID_MILLISECONDS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Animation:
-    """When the frames of an image are shown, in seconds; a picture that does not move has one, at 0."""
+    """When the frames of an image are shown, in seconds; a picture that does not move has one, at 0, as has a page."""
 
     starts: Sequence[float]
     duration_seconds: float
     broken: bool = False
     """Whether there are frames behind these that cannot be read."""
-    pages: int = 1
-    """Of which the first is the picture."""
+    pages: Sequence[int] = ()
+    """Where the directories of several pages stand."""
 
     def number_at(self, seconds: float) -> int:
         """Return the number of the frame shown at an instant."""
@@ -47,15 +47,17 @@ def read_animation(path: Path, limits: Limits) -> Animation:
 
     """
     with open_image(path, limits) as image:
-        pages = frame_count(image)
-        frames = pages if image.format in _ANIMATED else 1
+        pages = pages_in(image)
+        if len(pages.offsets) > 1:
+            return Animation([0.0] * len(pages.offsets), 0.0, broken=pages.broken, pages=pages.offsets)
+        frames = frame_count(image) if image.format in _ANIMATED else 1
         if frames > limits.max_packets:
             raise MediaLimitPassed("frames", found=frames, allowed=limits.max_packets)
         if frames > 1 and frames * image.width * image.height > MAX_ANIMATED_PIXELS:
             found = frames * image.width * image.height
             raise MediaLimitPassed("pixels_of_all_frames", found=found, allowed=MAX_ANIMATED_PIXELS)
         if frames == 1:
-            return Animation([0.0], 0.0, pages=pages)
+            return Animation([0.0], 0.0, broken=pages.broken)
         shown = list(_milliseconds(image, frames, limits))
         if not shown:
             return Animation([0.0], 0.0, broken=True)
@@ -84,6 +86,22 @@ def still_frames(
                 raise
             salvaged()
             yield image
+
+
+def page_frames(path: Path, limits: Limits, pages: Sequence[int], wanted: Sequence[int]) -> Iterator[Image.Image]:
+    """Yield the pages of these numbers, from 0, as stored; each may be looked at until the next one.
+
+    Raises:
+        CorruptMedia, UnsupportedMedia: a page cannot be read; it is named.
+        MediaLimitPassed: a page has more pixels than `limits.max_pixels`.
+
+    """
+    for number in wanted:
+        try:
+            with open_image(path, limits, page=pages[number]) as image:
+                yield load_frame(image, limits)
+        except (CorruptMedia, UnsupportedMedia) as error:
+            raise type(error)(f"page {number + 1} of {len(pages)}: {error}") from error
 
 
 def _is_plain(image: Image.Image) -> bool:

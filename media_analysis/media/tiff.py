@@ -7,7 +7,7 @@ from typing import IO, Final, cast
 from PIL import Image, UnidentifiedImageError
 
 from media_analysis.errors.media import CorruptMedia, UnsupportedMedia
-from media_analysis.media.tiff_directories import Directory, Layout, directories_of
+from media_analysis.media.tiff_directories import Directory, Layout, directory_at, first_offset, pages_of
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS = 256, 257, 258, 259, 262, 273
 _ROWS_PER_STRIP, _PLANES, _SAMPLE_FORMATS = 278, 284, 339
@@ -19,30 +19,39 @@ _PIXEL_BYTES: Final = 12
 _ROWS_AT_ONCE: Final = 64
 
 
-def open_tiff(file: IO[bytes]) -> Image.Image:
-    """Open the first picture in a TIFF that is no smaller copy of another one, even where that stands below or behind.
+def open_tiff(file: IO[bytes], page: int | None = None) -> Image.Image:
+    """Open the page whose directory stands at a place, else the first one, with all `pages` among its `info`.
 
     Raises:
         UnsupportedMedia: it is there, but nothing here reads it.
         CorruptMedia: its pixels end too early.
+        MediaLimitPassed: there are more than 100,000 pages.
 
     """
     layout = Layout.of(file.read(8))
-    directories = list(directories_of(file, layout))
-    file.seek(0)
-    if not directories:
+    if page is not None:
+        return _opened(file, layout, page)
+    pages = pages_of(file, layout)
+    if not pages.offsets:
+        file.seek(0)
         return Image.open(file, formats=("TIFF",))
-    first = directories[0]
-    full = next((directory for directory in directories if not directory.reduced), first)
-    if _is_float_rgb(full):
-        return _float_rgb(file, layout, full)
+    image = _opened(file, layout, pages.offsets[0])
+    image.info["pages"] = pages
+    return image
+
+
+def _opened(file: IO[bytes], layout: Layout, offset: int) -> Image.Image:
+    first, directory = first_offset(file, layout), directory_at(file, layout, offset)
+    file.seek(0)
+    if directory is not None and _is_float_rgb(directory):
+        return _float_rgb(file, layout, directory)
     try:
-        source = file if full is first else cast("IO[bytes]", _Redirected(file, layout, full.offset))
+        source = file if offset == first else cast("IO[bytes]", _Redirected(file, layout, offset))
         return Image.open(source, formats=("TIFF",))
     except UnidentifiedImageError:
-        if full.first(_PHOTOMETRIC) in _SENSOR:
+        if directory is not None and directory.first(_PHOTOMETRIC) in _SENSOR:
             raise UnsupportedMedia("raw sensor data is not read here, and the rest is a preview") from None
-        if full is not first:
+        if offset != first:
             raise UnsupportedMedia("the full picture is not read here, and the rest is a preview") from None
         raise
 

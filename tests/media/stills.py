@@ -14,6 +14,7 @@ from tests.media.pictures import numbered
 NUMBER: Final = 5
 WIDTH: Final = 192
 HEIGHT: Final = 128
+CASES: Final = Path(__file__).parent / "cases"
 FRAMES: Final = 4
 """Of the animations; they show 0 to 3, 100 milliseconds each."""
 

@@ -59,9 +59,9 @@ MUTANTS = (
     Mutant(
         "a DNG is its preview",
         14,
-        "media/tiff.py",
-        "if not directory.reduced), first)",
-        "if directory.reduced), first)",
+        "media/tiff_directories.py",
+        "full = [directory for directory in directories if directory.is_page]",
+        "full = [directory for directory in directories if not directory.is_page]",
         (f"{_TIFF}a_dng_is_its_full_picture_and_not_its_preview",),
     ),
 )

@@ -31,12 +31,12 @@ from media_analysis.analysis.child.protocol import (
 from media_analysis.analysis.task import Product
 from media_analysis.errors.analysis import AnalysisCrashed, AnalysisMemoryPassed, KindUnknown, OutputRefused, TaskFailed
 from media_analysis.errors.kinds import MediaAnalysisError
-from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, UnsupportedMedia
+from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, NoSuchPage, UnsupportedMedia
 
 LONG_DOCUMENT_BYTES: Final = 65_536
 """From here on parsing holds up the event loop noticeably."""
 LARGEST_PAYLOADS: Final = {"product": MAX_PRODUCT_BYTES, "result": MAX_DOCUMENT_BYTES}
-SPOKEN: Final = {error.code: error for error in (UnsupportedMedia, CorruptMedia, NoPictures, OutputRefused)}
+SPOKEN: Final = {error.code: error for error in (UnsupportedMedia, CorruptMedia, NoPictures, NoSuchPage, OutputRefused)}
 _PROGRESS: Final = TypeAdapter(ProgressMade)
 _PRODUCT: Final = TypeAdapter(Product)
 _WARNING: Final = TypeAdapter(WarningGiven)

@@ -26,6 +26,7 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Em
     (`no_pictures`).
 
     Raises:
+        NoSuchPage: a source has not all the pages asked for.
         MediaLimitPassed: the sources together give more than `max_frames`.
 
     """

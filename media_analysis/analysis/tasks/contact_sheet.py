@@ -13,7 +13,7 @@ DEFAULT_ROWS: Final = 4
 
 
 def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Emitter) -> None:
-    """Emit a `contact_sheet` product and result for each video, and one of all still images together.
+    """Emit a `contact_sheet` product and result for each video and TIFF of several pages, and one of all still images.
 
     A sheet's ordinal is the position of its (first) source. Stills show their names instead of instants.
     Where there are more stills or instants than the grid holds, evenly picked ones are shown; instants that
@@ -21,11 +21,12 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Em
 
     Raises:
         NoPictures: a source holds none.
+        NoSuchPage: a source has not all the pages asked for.
 
     """
     asked = ContactSheetOptions.model_validate(options, from_attributes=True)
-    capacity = grid_capacity(asked, len(asked.instants or ()) or asked.columns * DEFAULT_ROWS)
-    ways = {"instants": asked.instants} if asked.instants else {"count": capacity}
+    capacity = grid_capacity(asked, len(asked.instants or asked.pages or ()) or asked.columns * DEFAULT_ROWS)
+    ways = {"instants": asked.instants, "pages": asked.pages} if asked.instants or asked.pages else {"count": capacity}
     sampling = SamplingOptions.model_validate({**ways, "max_frames": MAX_FRAMES})
     course = Course(emitter)
     examined = examine(sources, limits, course)

@@ -22,6 +22,7 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Em
 
     Raises:
         NoPictures: a source holds none.
+        NoSuchPage: a source has not all the pages asked for.
         MediaLimitPassed: the sources together give more than `max_frames`.
 
     """
@@ -71,6 +72,7 @@ class FrameSeries:
             FrameEntry(
                 ordinal=product.ordinal,
                 instant_seconds=picture.instant_seconds,
+                page=picture.page,
                 filename=product.filename,
                 size_bytes=len(content),
             )
@@ -98,7 +100,8 @@ class FrameSeries:
     def _product(self, picture: Picture) -> Product:
         ordinal = self.first_ordinal + len(self.entries)
         source = self.examined.source
-        name = f"{stem_of(source.filename)}-{ordinal:05d}-{picture.instant_seconds:.3f}s"
+        where = f"{picture.instant_seconds:.3f}s" if picture.page is None else f"page{picture.page}"
+        name = f"{stem_of(source.filename)}-{ordinal:05d}-{where}"
         return Product(
             role="frame",
             ordinal=ordinal,
@@ -112,12 +115,13 @@ class FrameSeries:
 
 def _said_back(options: SamplingOptions) -> Sampling:
     every = options.every_seconds
-    if not (options.count or options.instants or options.keyframes or options.scenes):
+    if not (options.count or options.instants or options.pages or options.keyframes or options.scenes):
         every = every or DEFAULT_EVERY_SECONDS
     return Sampling(
         every_seconds=every,
         count=options.count,
         instants=options.instants,
+        pages=options.pages,
         keyframes=options.keyframes or None,
         scenes=options.scenes,
     )

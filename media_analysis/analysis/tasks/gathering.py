@@ -22,6 +22,7 @@ class Shown:
 
     source: int
     thumbnail: Thumbnail
+    page: int | None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -69,10 +70,10 @@ class Gathering:
         still = examined.is_still
         thumbnail = Thumbnail(
             image=picture.image(max_width=width, max_height=height),
-            instant_seconds=None if still else picture.instant_seconds,
-            name=examined.source.filename if still else None,
+            instant_seconds=None if still or picture.page else picture.instant_seconds,
+            name=examined.source.filename if still else f"page {picture.page}",
         )
-        return Shown(examined.source.position, thumbnail)
+        return Shown(examined.source.position, thumbnail, picture.page)
 
     def _product(self) -> Product:
         first = self.sources[0].source
@@ -92,7 +93,8 @@ class Gathering:
             columns=sheet.layout.columns,
             rows=sheet.layout.rows,
             pictures=[
-                SheetPicture(source=each.source, instant_seconds=each.thumbnail.instant_seconds) for each in shown
+                SheetPicture(source=each.source, instant_seconds=each.thumbnail.instant_seconds, page=each.page)
+                for each in shown
             ],
             width=sheet.image.width,
             height=sheet.image.height,

@@ -24,9 +24,9 @@ class Examined:
 
     @property
     def is_still(self) -> bool:
-        """Whether it is one picture that does not move."""
+        """Whether it is one picture that does not move; several pages are none."""
         image = self.facts.image
-        return self.facts.kind is MediaKind.IMAGE and not (image is not None and image.animated)
+        return self.facts.kind is MediaKind.IMAGE and image is not None and not image.animated and self.facts.pages == 1
 
     @property
     def moves(self) -> bool:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,6 +13,7 @@ from media_analysis.storage.category import Category
 from tests.analysis.tasks.collecting import Collected, cells, run
 from tests.media import clips
 from tests.media.pictures import numbered, read_number
+from tests.media.stills import CASES
 
 
 def numbers(collected: Collected, at: int = 0) -> list[int]:
@@ -209,3 +211,18 @@ def test_pictures_on_sheets_are_not_larger_than_asked(tmp_path: Path) -> None:
     (document,) = run("contact_sheet", large, thumbnail_width=200).documents("contact_sheet")
 
     assert (document["thumbnail_width"], document["thumbnail_height"]) == (200, 150)
+
+
+@pytest.mark.parametrize(("asked", "pages"), [({}, [1, 2, 3, 4]), ({"pages": [2, 4]}, [2, 4]), ({"rows": 1}, [1, 4])])
+def test_pages_have_a_sheet_of_their_own(asked: dict[str, Any], pages: list[int], stills: list[Path]) -> None:
+    collected = run("contact_sheet", CASES / "pages.tif", columns=2, **asked)
+    beside = run("contact_sheet", stills[0], CASES / "pages.tif", stills[1])
+
+    (document,) = collected.documents("contact_sheet")
+    assert [(picture["page"], picture["instant_seconds"]) for picture in document["pictures"]] == [
+        (page, None) for page in pages
+    ]
+    assert [[picture["source"] for picture in sheet["pictures"]] for sheet in beside.documents("contact_sheet")] == [
+        [1, 1, 1, 1],
+        [0, 2],
+    ]

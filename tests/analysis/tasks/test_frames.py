@@ -11,7 +11,7 @@ from media_analysis.errors.media import MediaLimitPassed, NoPictures
 from media_analysis.media.options import Limits
 from media_analysis.storage.category import Category
 from tests.analysis.tasks.collecting import run
-from tests.media import clips
+from tests.media import clips, stills
 from tests.media.pictures import numbered, read_number
 
 
@@ -52,7 +52,14 @@ def test_the_document_says_what_was_taken() -> None:
         "width": 96,
         "height": 64,
         "size_bytes": sum(len(content) for _, content in frames),
-        "sampling": {"every_seconds": None, "count": 5, "instants": None, "keyframes": None, "scenes": None},
+        "sampling": {
+            "every_seconds": None,
+            "count": 5,
+            "instants": None,
+            "pages": None,
+            "keyframes": None,
+            "scenes": None,
+        },
         "warnings": [],
     }
     assert {picture.size for picture in collected.pictures("frame")} == {(96, 64)}
@@ -65,12 +72,13 @@ def test_the_document_says_what_was_taken() -> None:
     [
         ({}, {"every_seconds": 1.0}),
         ({"instants": [0.5, 1.0]}, {"instants": [0.5, 1.0]}),
+        ({"pages": [1]}, {"pages": [1]}),
         ({"keyframes": True}, {"keyframes": True}),
         ({"scenes": 0.3}, {"scenes": 0.3}),
     ],
 )
 def test_the_way_of_sampling_is_said_back(asked: dict[str, Any], said: dict[str, Any]) -> None:
-    collected = run("frames", clips.scenes(), **asked)
+    collected = run("frames", stills.png() if "pages" in asked else clips.scenes(), **asked)
 
     (document,) = collected.documents("frames")
     assert {name: value for name, value in document["sampling"].items() if value is not None} == said
@@ -181,3 +189,18 @@ def test_transparency_survives_where_the_format_has_it(tmp_path: Path) -> None:
 
     assert kept.convert("RGBA").getpixel((16, 16)) == (200, 0, 0, 0)
     assert flat.mode == "RGB"
+
+
+def test_pages_are_products_named_by_their_numbers() -> None:
+    collected = run("frames", stills.CASES / "pages.tif", stills.png(), format="png")
+
+    products = [product for product, _ in collected.of_role("frame")]
+    names = [f"pages-0000{page - 1}-page{page}.png" for page in range(1, 5)]
+    assert [product.filename for product in products] == [*names, "plain-00004-0.000s.png"]
+    assert [picture.getpixel((20, 15)) for picture in collected.pictures("frame")][:4] == [
+        (200, 0, 0),
+        (0, 200, 0),
+        (0, 0, 200),
+        (9, 9, 9),
+    ]
+    assert [document["count"] for document in collected.documents("frames")] == [4, 1]
