@@ -46,6 +46,8 @@ class Clock:
     reordered: int
     jumps: bool
     """Whether the container's clock may jump, as in a transport stream."""
+    least: int
+    """What a step takes at least to go on; pictures whose decoding is timed are never decoded at once."""
 
     @classmethod
     def of(cls, stream: Stream) -> "Clock":
@@ -54,8 +56,10 @@ class Clock:
         jumps = bool(stream.container.format.flags & cast("int", Flags.ts_discont.value))
         # Where no decoding times are stored, what is told of them goes back as far as frames are reordered.
         reordering = _REORDERED * usual_ticks(stream)
+        back = max(round(_BACK / tick), 0 if jumps else reordering)
         return cls(
-            back=max(round(_BACK / tick), 0 if jumps else reordering),
+            back=back,
+            least=1 if jumps and reordering else -back,
             forward=round(_FORWARD / tick),
             absurd=round((_FORWARD if jumps else _ABSURD) / tick),
             reordered=max(round(_FORWARD / tick), reordering),
@@ -175,7 +179,7 @@ def _goes_on(stamps: Stamps, clock: Clock) -> bool:
     lags: array[int] = array("q", map(sub, stamps.shown, stamps.decoded))
     far_back, far_ahead = min(steps, default=0), max(steps, default=0)
     most = max(map(abs, lags), default=0)
-    return far_back >= -clock.back and far_ahead <= clock.forward and most <= clock.reordered
+    return far_back >= clock.least and far_ahead <= clock.forward and most <= clock.reordered
 
 
 def _end(stamps: Stamps, line: Line) -> int:
@@ -202,7 +206,8 @@ def _strays(stamps: Stamps, clock: Clock) -> Iterator[Shift]:
 def _is_stray(stamps: Stamps, clock: Clock, place: int) -> bool:
     """Whether packets soon are back where they should be by then, which needs a step back from one too far ahead."""
     decoded, expected, usual = stamps.decoded[place], stamps.expected(place), stamps.durations[place - 1]
-    if abs(decoded - expected) <= clock.back:
+    around = stamps.decoded[place - 1 : place + 2]
+    if abs(decoded - expected) <= clock.back and all(step >= clock.least for step in map(sub, around[1:], around)):
         return False
     if place + 1 == len(stamps.decoded):
         return decoded < expected or decoded - expected > clock.absurd
@@ -218,7 +223,7 @@ def _starts(stamps: Stamps, clock: Clock, strays: Sequence[Shift]) -> tuple[Sequ
     starts = [0]
     steps = {stray.place: Shift(stray.place, -stray.ticks) for stray in strays}
     for place in range(1, len(stamps.decoded)):
-        back = stamps.decoded[place] < stamps.decoded[place - 1] - clock.back
+        back = stamps.decoded[place] < stamps.decoded[place - 1] + clock.least
         step = stamps.decoded[place] - stamps.expected(place)
         if back or step > clock.absurd:
             starts.append(place)

@@ -143,6 +143,18 @@ def test_a_pause_is_no_jump_where_clocks_do_not(tmp_path: Path) -> None:
     assert timeline_of(written(tmp_path / "usual.ts", segment(reordered=False))).discontinuities == []
 
 
+@pytest.mark.parametrize("overlap", [1, 2, 3])
+@pytest.mark.parametrize("reordered", [False, True])
+def test_segments_that_overlap_by_little_are_shown_one_after_another(
+    overlap: int, tmp_path: Path, *, reordered: bool
+) -> None:
+    content = segment(reordered=reordered)
+    path = written(tmp_path / "film.ts", content, moved(content, (COUNT - overlap) * FRAME))
+
+    assert timeline_of(path).duration_seconds == pytest.approx(2 * LENGTH)
+    assert_all_shown(path, 2, reordered=reordered)
+
+
 def test_sound_and_pictures_of_glued_files_go_on_together(tmp_path: Path) -> None:
     film = Film(pictures=Pictures(count=25), sound=Sound(seconds=1.0))
     content = clips.film("seconds.ts", film).read_bytes()
