@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import av
 from av.container import InputContainer
-from PIL import ExifTags
+from PIL import ExifTags, Image
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.continuity import DISCONTINUITY, Discontinuity
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
-from media_analysis.media.images import format_name, frame_count, image_format, open_image, pages_in
+from media_analysis.media.images import READ_TYPES, format_name, frame_count, image_format, open_image, pages_in
 from media_analysis.media.measuring import measure
 from media_analysis.media.media_types import type_of_container
 from media_analysis.media.opening import (
@@ -139,13 +139,22 @@ def _warning(found: Discontinuity) -> WarningFacts:
     return WarningFacts(code=DISCONTINUITY, detail=str(found), at_seconds=found.at_seconds)
 
 
-def _kind_of_container(container: InputContainer, path: Path, *, moves: bool) -> dict[str, str]:
+def _begins_like(path: Path) -> str:
     with open_unwaiting(path) as file:
-        begins_like = sniff(file.read(HEAD_BYTES), declared=None)
+        return sniff(file.read(HEAD_BYTES), declared=None)
+
+
+def _kind_of_container(container: InputContainer, path: Path, *, moves: bool) -> dict[str, str]:
+    begins_like = _begins_like(path)
     demuxer = demuxer_of(container)
     media_type = type_of_container(demuxer, begins_like, moves=moves)
     usual = "mp4" if demuxer == "mov" else demuxer
     return {"format": _FAMILY.get(media_type, usual), "media_type": media_type}
+
+
+def _type_of_image(image: Image.Image, path: Path) -> str:
+    begins_like = _begins_like(path)
+    return begins_like if begins_like in READ_TYPES else f"image/{format_name(image)}"
 
 
 def _probe_image(path: Path, limits: Limits) -> ProbeDocument:
@@ -159,7 +168,7 @@ def _probe_image(path: Path, limits: Limits) -> ProbeDocument:
         return ProbeDocument(
             kind=MediaKind.IMAGE,
             format=format_name(image),
-            media_type=f"image/{format_name(image)}",
+            media_type=_type_of_image(image, path),
             size_bytes=path.stat().st_size,
             truncated=is_truncated(path),
             width=width,

@@ -1,7 +1,6 @@
 """How long small files play that tell it wrongly or not at all, and what of them is shown when."""
 
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
@@ -13,31 +12,10 @@ from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.probe import probe
 from tests.media import clips
+from tests.media.case_table import CASES, TABLE
 from tests.media.encoding import Film, Pictures
 
-CASES = Path(__file__).parent / "cases"
-DURATIONS = {
-    # `ffmpeg -i … -f null -`: 40 pictures, 10 a second, that end at 4.00 (1.0 where there are 10 of them).
-    "ts_restart.ts": (4.0, 40),
-    "ts_jump60s.ts": (4.0, 40),
-    "ts_jump1h.ts": (4.0, 40),
-    "ts_jump25h.ts": (4.0, 40),
-    "pts_outlier.mkv": (4.0, 40),
-    # 20 pictures that begin late: RFC 9559 has a duration beside time stamps that need not begin at zero.
-    "mkv_1000s.mkv": (2.0, 20),
-    "mkv_1000s_live.mkv": (2.0, 20),
-    "flv_30h.flv": (2.0, 20),
-    "fmp4_epoch.mp4": (2.0, None),
-    # Frames of 1152 samples at 44.1 kHz (ISO/IEC 11172-3), of 1024 (ISO/IEC 14496-3), of 20 ms (RFC 4867).
-    "vbr_noxing.mp3": (1073 * 1152 / 44_100, None),
-    "vbr3_noxing.mp3": (537 * 1152 / 44_100, None),
-    "vbr.aac": (1207 * 1024 / 44_100, None),
-    "x.amr": (50 * 0.02, None),
-    "x.ac3": (29 * 1536 / 44_100, None),
-    "x.vob": (2.0, 20),
-    "x.nut": (2.0, 20),
-    "x.m2ts": (2.0, 20),
-}
+BY_NAME = {case.name: case for case in TABLE}
 JUMPS = {
     "ts_restart.ts": -2.0,
     "ts_jump60s.ts": 58.0,
@@ -52,19 +30,6 @@ def shown(name: str, options: SamplingOptions) -> tuple[list[float], list[str]]:
     codes: list[str] = []
     taken = sample_frames(CASES / name, options, Limits(), notice=lambda code, _: codes.append(code))
     return [picture.instant_seconds for picture in taken], codes
-
-
-@pytest.mark.parametrize("name", DURATIONS)
-def test_a_file_lasts_as_long_as_it_plays(name: str) -> None:
-    seconds, frames = DURATIONS[name]
-
-    told = probe(CASES / name, Limits(max_duration_seconds=60))
-
-    assert told.duration_seconds == pytest.approx(seconds, abs=0.0005)
-    assert (told.frames, told.estimated_duration) == (frames, False)
-    assert told.bit_rate == pytest.approx(8 * told.size_bytes / seconds, rel=0.001)
-    if told.audio is not None:
-        assert told.audio.duration_seconds == told.streams[0].duration_seconds == told.duration_seconds
 
 
 @pytest.mark.parametrize("name", JUMPS)
@@ -103,7 +68,7 @@ def test_what_is_too_large_to_be_measured_is_estimated(name: str) -> None:
         measured = measure(container, Limits(), budget=Budget(size_bytes=path.stat().st_size * 3 // 4))
 
     assert 0.6 < measured.share < 1
-    assert measured.duration_seconds == pytest.approx(DURATIONS[name][0], rel=0.25)
+    assert measured.duration_seconds == pytest.approx(BY_NAME[name].seconds, rel=0.25)
     assert measured.streams == measured.packets == {}
 
 
