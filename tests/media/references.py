@@ -9,6 +9,10 @@ from pathlib import Path
 import av
 from av.video.frame import VideoFrame
 
+from tests.media.case_table import FILMS
+
+JUMPING = frozenset(case.path for case in FILMS if "discontinuity" in case.warnings)
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -21,11 +25,11 @@ class Shown:
 
 @cache
 def all_shown(path: Path) -> Sequence[Shown]:
-    """Decode everything with one thread, skipping nothing; frames without timestamps follow the frame rate."""
+    """Decode everything with one thread, skipping nothing; frames without sound timestamps follow the frame rate."""
     found: list[tuple[float, str, bool]] = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        untimed = container.format.name == "avi" and stream.codec_context.has_b_frames
+        untimed = path in JUMPING or (container.format.name == "avi" and stream.codec_context.has_b_frames)
         stream.codec_context.thread_count = 1
         try:
             for number, frame in enumerate(container.decode(stream)):
@@ -33,7 +37,8 @@ def all_shown(path: Path) -> Sequence[Shown]:
                 found.append((at, pixels_of(frame), frame.key_frame))
         except av.error.InvalidDataError:
             assert found
-    return [Shown(round(at - found[0][0], 6), pixels, is_key) for at, pixels, is_key in found]
+        start = min(found[0][0], float((stream.start_time or 0) * (stream.time_base or 0)))
+    return [Shown(round(at - start, 6), pixels, is_key) for at, pixels, is_key in found]
 
 
 def shown_at(path: Path, seconds: float) -> Shown:
