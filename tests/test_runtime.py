@@ -130,7 +130,7 @@ async def test_services_are_set_up_as_configured(environment: dict[str, str], da
         assert policy.of(Category.TEMP).lifetime == timedelta(seconds=90)
         assert policy.of(Category.OUTPUTS).lifetime is None
         assert policy.of(Category.TEMP).quota_bytes == 2**20
-        assert (uploads.limits.max_bytes, uploads.limits.accepted[Category.CLIPS]) == (7 * 2**20, ("video/*",))
+        assert (uploads.limits.max_bytes, uploads.limits.accepted.patterns[Category.CLIPS]) == (7 * 2**20, ("video/*",))
         assert (sweep.batch_size, sweep.workers, sweep.budget) == (11, 3, timedelta(seconds=5))
         assert runtime.deleter.max_attempts == 6
 

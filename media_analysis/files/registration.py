@@ -168,7 +168,7 @@ _FIND_PARENT = text("""
 """)
 
 _COMPLETE = text("""
-    UPDATE media_files SET filename = :filename, parent_id = :parent_id
+    UPDATE media_files SET filename = :filename, parent_id = :parent_id, media_type = :media_type
     WHERE id = :id AND state = 'pending' RETURNING id
 """)
 
@@ -219,7 +219,7 @@ async def note_arrived(session: AsyncSession, asked: Registration, arrived_bytes
 
 
 async def complete_pending(session: AsyncSession, asked: Registration) -> None:
-    """Give a pending row the name and the parent that were said after its bytes.
+    """Give a pending row the name and the parent that were said after its bytes, and the type that all of them tell.
 
     Raises:
         InvalidRequest: there is no such parent of its owner's.
@@ -231,7 +231,7 @@ async def complete_pending(session: AsyncSession, asked: Registration) -> None:
         found = await session.execute(_FIND_PARENT, {"parent_id": parent_id, "owner": asked.owner})
         if found.one_or_none() is None:
             raise InvalidRequest("parent_id", NO_SUCH_OBJECT)
-    told = {"id": asked.id, "filename": asked.filename, "parent_id": parent_id}
+    told = {"id": asked.id, "filename": asked.filename, "parent_id": parent_id, "media_type": asked.media_type}
     if (await session.execute(_COMPLETE, told)).one_or_none() is None:
         raise UploadLeaseLost(asked.id)
 

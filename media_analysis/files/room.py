@@ -131,15 +131,15 @@ class Arrival:
         await self.room.require_reach(self.asked, size_bytes)
         await self._note(size_bytes)
 
-    async def complete(self, filename: str, parent_id: UUID | None) -> Registration:
-        """Return what is registered once all has been said, of which some may have come after the bytes.
+    async def complete(self, filename: str, parent_id: UUID | None, media_type: str) -> Registration:
+        """Return what is registered once all is known, of which some may have come after the bytes, or in them.
 
         Raises:
             InvalidRequest: the parent is unknown, or decides where the bytes lie.
             UploadLeaseLost: the sweep took the row.
 
         """
-        asked = replace(self.asked, filename=filename, parent_id=parent_id)
+        asked = replace(self.asked, filename=filename, parent_id=parent_id, media_type=media_type)
         if asked == self.asked:
             return asked
         if parent_id != self.asked.parent_id and asked.category is Category.FRAMES:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -17,7 +17,6 @@ from media_analysis.db.database import Database, retried
 from media_analysis.errors import (
     IdempotencyKeyReused,
     IncompleteUpload,
-    MediaTypeNotAccepted,
     ObjectMissing,
     QuotaExceeded,
     QuotaPassed,
@@ -27,6 +26,7 @@ from media_analysis.errors import (
 )
 from media_analysis.failpoints import failpoint
 from media_analysis.files import queries
+from media_analysis.files.acceptance import Acceptance
 from media_analysis.files.bodies import Body, Pace, require_same_body, split_head, timed
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.leases import leased
@@ -35,8 +35,8 @@ from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Place, Registration
 from media_analysis.files.room import Arrival, DiskRoom, RoomMaker
 from media_analysis.files.settlement import Settled, Settlement, mark_settled, mark_staged
-from media_analysis.media.media_types import extension_of, family_of
-from media_analysis.media.sniff import HEAD_BYTES, sniff
+from media_analysis.media.media_types import extension_of
+from media_analysis.media.sniff import HEAD_BYTES, Sniffed
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.store import ObjectStore, ObjectWriter
@@ -59,8 +59,7 @@ class UploadLimits:
     reserve_bytes: int
     lease_seconds: float
     pace: Pace
-    accepted: Mapping[Category, tuple[str, ...]] = field(default_factory=dict)
-    """Media types or patterns such as `image/*` a category takes; everything where none are listed."""
+    accepted: Acceptance = field(default_factory=Acceptance)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,15 +116,14 @@ class UploadService:
         await self._disk.require_possible(self._register_as(upload, ""), upload.declared_bytes)
         body = timed(body, self.limits.pace)
         head, body = await split_head(body)
-        media_type = sniff(head, declared=upload.declared_type)
-        self._require_accepted(upload.category, media_type)
-        registration = self._register_as(upload, media_type)
+        sniffed = self.limits.accepted.judge_head(upload.category, head, declared=upload.declared_type)
+        registration = self._register_as(upload, sniffed.media_type)
         await self._disk.require(registration, len(head))
         if not await self._registered(registration):
             earlier = await self._take_over(registration)
             if earlier is not None:
                 return await require_same_body(earlier, body)
-        return await self._receive(registration, upload, body, completed)
+        return await self._receive(registration, sniffed, upload, body, completed)
 
     def _register_as(self, upload: Upload, media_type: str) -> Registration:
         file_id = uuid7()
@@ -161,11 +159,11 @@ class UploadService:
             raise
 
     async def _receive(
-        self, registration: Registration, upload: Upload, body: Body, completed: Completed | None
+        self, registration: Registration, sniffed: Sniffed, upload: Upload, body: Body, completed: Completed | None
     ) -> MediaFile:
         async with leased(self.db, [registration.id], lease_seconds=self.limits.lease_seconds):
             arrival = Arrival(self.db, self.room, registration, upload.declared_bytes)
-            done = await self._take(arrival, body, completed or (lambda: upload))
+            done = await self._take(arrival, sniffed, body, completed or (lambda: upload))
             if upload.place is not None:
                 await self._close(registration, self._stage(done))
                 return done.as_staged()
@@ -173,12 +171,16 @@ class UploadService:
         await self.room.notice(upload.category)
         return done.as_stored(settled)
 
-    async def _take(self, arrival: Arrival, body: Body, completed: Completed) -> Settlement:
+    async def _take(self, arrival: Arrival, sniffed: Sniffed, body: Body, completed: Completed) -> Settlement:
         try:
             await arrival.begin()
             sha256, size_bytes = await self._write(arrival, body)
             upload = completed()
-            asked = await arrival.complete(upload.filename, upload.parent_id)
+            media_type = sniffed.media_type
+            if not sniffed.is_certain:
+                accepted = self.limits.accepted
+                media_type = await accepted.judge_object(self.store, arrival.asked, declared=upload.declared_type)
+            asked = await arrival.complete(upload.filename, upload.parent_id, media_type)
             return Settlement(registration=asked, size_bytes=size_bytes, sha256=sha256, expiry=upload.expiry)
         except BaseException:
             # Nothing was promised yet: T2 has not been sent, so the row is certainly still pending.
@@ -277,12 +279,6 @@ class UploadService:
     async def _find_key(self, registration: Registration) -> queries.KnownKey | None:
         async with self.db.read_only() as session:
             return await queries.get_idempotency_key(session, registration)
-
-    def _require_accepted(self, category: Category, media_type: str) -> None:
-        accepted = self.limits.accepted.get(category, ())
-        family = f"{family_of(media_type)}/*"
-        if accepted and not {media_type, family, "*/*"} & set(accepted):
-            raise MediaTypeNotAccepted(media_type, category=category.value, accepted=accepted)
 
     @property
     def _disk(self) -> DiskRoom:

@@ -26,6 +26,7 @@ MAX_WHOLE_BYTES: Final = 256 * 2**20
 """Of formats that Pillow reads into memory at once."""
 _READ_WHOLE: Final = frozenset({"WEBP", "AVIF"})
 _FORMATS: Final = {
+    "image/avif": "AVIF",
     "image/bmp": "BMP",
     "image/gif": "GIF",
     "image/jpeg": "JPEG",
@@ -37,9 +38,6 @@ _FORMATS: Final = {
 """Pillow's names of what is read here."""
 READ_TYPES: Final = frozenset({*_FORMATS, "image/avif"})
 _READ_HERE: Final = "JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP are"
-_HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
-_HEIF_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2"})
-_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 _CORRUPT: Final = (SyntaxError, EOFError, struct.error, zlib.error)
 """What Pillow raises for bytes it cannot read, beside OSError without a number."""
 
@@ -53,8 +51,6 @@ def image_format(path: Path) -> str | None:
     """
     with open_unwaiting(path) as file:
         head = file.read(HEAD_BYTES)
-    if head[4:8] == b"ftyp":
-        return _by_brands(head)
     media_type = type_of_head(head)
     if media_type is None or family_of(media_type) != "image":
         return None
@@ -140,20 +136,6 @@ def frame_count(image: Image.Image) -> int:
         return len(pages_in(image).offsets)
     with _anything_translated("number of frames"):
         return max(1, int(getattr(image, "n_frames", 1)))
-
-
-def _by_brands(head: bytes) -> str | None:
-    """Source: ISO/IEC 14496-12 section 4.3, ISO/IEC 23008-12 and the AVIF specification."""
-    length = min(int.from_bytes(head[:4]), len(head))
-    major = head[8:12]
-    brands = {major, *(head[at : at + 4] for at in range(16, length, 4))}
-    if major in _AVIF_BRANDS or (major in _HEIF_BRANDS and brands & _AVIF_BRANDS):
-        return "AVIF"
-    if major in _HEIC_BRANDS | _HEIF_BRANDS:
-        raise _unread("HEIC")
-    if major == b"crx ":
-        raise _unread(title_of("image/x-canon-cr3"))
-    return None
 
 
 @contextmanager

@@ -25,12 +25,15 @@ class MediaType:
 
 _TABLE: Final = (
     MediaType("application/gzip", "gz", "gzip"),
+    MediaType("application/gxf", "gxf", "GXF", family="video"),
     MediaType("application/json", "json", "JSON"),
     MediaType("application/mxf", "mxf", "MXF", "mxf", family="video"),
     MediaType("application/pdf", "pdf", "PDF"),
     MediaType("application/vnd.rn-realmedia", "rm", "RealMedia", "rm", ("rmvb",), family="video"),
     MediaType("application/zip", "zip", "ZIP"),
     MediaType("application/zstd", "zst", "Zstandard"),
+    MediaType("audio/3gpp", "3gp", "3GPP audio", "mov"),
+    MediaType("audio/3gpp2", "3g2", "3GPP2 audio", "mov"),
     MediaType("audio/aac", "aac", "AAC", "aac"),
     MediaType("audio/ac3", "ac3", "AC-3", "ac3"),
     MediaType("audio/amr", "amr", "AMR", "amr"),
@@ -38,17 +41,29 @@ _TABLE: Final = (
     MediaType("audio/basic", "au", "Sun audio", "au", ("snd",)),
     MediaType("audio/eac3", "eac3", "E-AC-3", "eac3", ("ec3",)),
     MediaType("audio/flac", "flac", "FLAC", "flac"),
+    MediaType("audio/mp2p", "mpg", "MPEG programme stream of sound", "mpeg"),
+    MediaType("audio/mp2t", "ts", "MPEG transport stream of sound", "mpegts"),
     MediaType("audio/mp4", "m4a", "MPEG-4 audio", "mov", ("m4b",)),
     MediaType("audio/mpeg", "mp3", "MP3", "mp3", ("mp2", "mpa")),
     MediaType("audio/ogg", "ogg", "Ogg", "ogg", ("oga", "opus")),
+    MediaType("audio/vnd.dts", "dts", "DTS"),
     MediaType("audio/wav", "wav", "WAVE", "wav"),
     MediaType("audio/webm", "weba", "WebM audio", "matroska"),
     MediaType("audio/x-aiff", "aiff", "AIFF", "aiff", ("aif", "aifc")),
     MediaType("audio/x-ape", "ape", "Monkey's Audio", "ape"),
     MediaType("audio/x-caf", "caf", "Core Audio", "caf"),
+    MediaType("audio/x-dsf", "dsf", "DSD (DSF)"),
     MediaType("audio/x-flv", "flv", "Flash audio", "flv"),
     MediaType("audio/x-matroska", "mka", "Matroska audio", "matroska"),
     MediaType("audio/x-ms-wma", "wma", "Windows Media audio", "asf"),
+    MediaType("audio/x-msvideo", "avi", "AVI of sound", "avi"),
+    MediaType("audio/x-musepack", "mpc", "Musepack"),
+    MediaType("audio/x-mxf", "mxf", "MXF of sound", "mxf"),
+    MediaType("audio/x-nut", "nut", "NUT of sound", "nut"),
+    MediaType("audio/x-pn-realaudio", "ra", "RealAudio", "rm"),
+    MediaType("audio/x-tak", "tak", "TAK"),
+    MediaType("audio/x-tta", "tta", "True Audio"),
+    MediaType("audio/x-voc", "voc", "Creative Voice"),
     MediaType("audio/x-w64", "w64", "Sony Wave64", "w64"),
     MediaType("audio/x-wavpack", "wv", "WavPack", "wv"),
     MediaType("image/avif", "avif", "AVIF"),
@@ -75,12 +90,14 @@ _TABLE: Final = (
     MediaType("image/x-qoi", "qoi", "QOI"),
     MediaType("image/x-sony-arw", "arw", "Sony raw"),
     MediaType("text/plain", "txt", "plain text"),
+    MediaType("video/3gpp", "3gp", "3GPP", "mov"),
+    MediaType("video/3gpp2", "3g2", "3GPP2", "mov"),
     MediaType("video/av1", "obu", "AV1", "obu"),
     MediaType("video/dv", "dv", "DV", "dv", ("dif",)),
     MediaType("video/h264", "h264", "H.264", "h264", ("264", "avc")),
     MediaType("video/h265", "h265", "H.265", "hevc", ("265", "hevc")),
     MediaType("video/mp2t", "ts", "MPEG transport stream", "mpegts", ("m2ts", "mts")),
-    MediaType("video/mp4", "mp4", "MPEG-4", "mov", ("m4v", "3gp", "f4v")),
+    MediaType("video/mp4", "mp4", "MPEG-4", "mov", ("m4v", "f4v")),
     MediaType("video/mp4v-es", "m4e", "MPEG-4 video", "m4v"),
     MediaType("video/mpeg", "mpg", "MPEG", "mpeg", ("mpeg", "vob", "m2v")),
     MediaType("video/ogg", "ogv", "Ogg video", "ogg"),
@@ -92,19 +109,30 @@ _TABLE: Final = (
     MediaType("video/x-motion-jpeg", "mjpeg", "Motion JPEG", "mjpeg", ("mjpg",)),
     MediaType("video/x-ms-wmv", "wmv", "Windows Media", "asf", ("asf",)),
     MediaType("video/x-msvideo", "avi", "AVI", "avi"),
+    MediaType("video/x-ms-wtv", "wtv", "Windows TV recording"),
+    MediaType("video/x-nsv", "nsv", "Nullsoft video"),
     MediaType("video/x-nut", "nut", "NUT", "nut"),
+    MediaType("video/x-yuv4mpeg", "y4m", "YUV4MPEG2"),
 )
 _BY_NAME: Final = {known.name: known for known in _TABLE}
 _SOUND: Final = {
+    "application/mxf": "audio/x-mxf",
+    "application/vnd.rn-realmedia": "audio/x-pn-realaudio",
+    "video/3gpp": "audio/3gpp",
+    "video/3gpp2": "audio/3gpp2",
+    "video/mp2t": "audio/mp2t",
     "video/mp4": "audio/mp4",
+    "video/mpeg": "audio/mp2p",
     "video/ogg": "audio/ogg",
     "video/quicktime": "audio/mp4",
     "video/webm": "audio/webm",
     "video/x-flv": "audio/x-flv",
     "video/x-matroska": "audio/x-matroska",
     "video/x-ms-wmv": "audio/x-ms-wma",
+    "video/x-msvideo": "audio/x-msvideo",
+    "video/x-nut": "audio/x-nut",
 }
-"""What a container of pictures is called that holds sound alone; the others have one name for both."""
+"""What a container of pictures is called that holds sound alone."""
 _PICTURES: Final = {sound: moving for moving, sound in _SOUND.items() if moving != "video/quicktime"}
 
 
@@ -118,6 +146,7 @@ _BY_DEMUXER: Final = {known.demuxer: known.name for known in _TABLE if known.dem
     "amr": "audio/amr",
     "flv": "video/x-flv",
     "mov": "video/mp4",
+    "mpeg": "video/mpeg",
     "mpegvideo": "video/mpeg",
     "ogg": "audio/ogg",
 }
@@ -152,7 +181,7 @@ def is_read(media_type: str) -> bool:
 def type_of_container(demuxer: str, begins_like: str, *, moves: bool) -> str:
     """Return the type of what a demuxer has opened, by how it begins and whether it holds more than sound."""
     known = _BY_NAME.get(begins_like)
-    is_of_it = known is not None and demuxer in {known.demuxer, "mpegvideo"}
+    is_of_it = known is not None and demuxer == known.demuxer
     return with_family(begins_like if is_of_it else _BY_DEMUXER.get(demuxer, UNKNOWN), moves=moves)
 
 

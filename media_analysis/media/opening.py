@@ -16,7 +16,7 @@ from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, Unsuppor
 from media_analysis.media.media_types import is_read, title_of
 from media_analysis.media.options import Limits
 from media_analysis.media.reading import open_unwaiting
-from media_analysis.media.sniff import HEAD_BYTES, sniff
+from media_analysis.media.sniff import sniff_file
 
 Kind = TypeVar("Kind", bound=Stream)
 SELF_CONTAINED: Final = (
@@ -193,7 +193,7 @@ def _allow(what: str, found: float, allowed: float) -> None:
 
 def _refuse(error: av.FFmpegError, path: Path) -> NoReturn:
     with open_unwaiting(path) as file:
-        begins_like = sniff(file.read(HEAD_BYTES), declared=None)
+        begins_like = sniff_file(file, declared=None).media_type
     if isinstance(error, av.error.ArgumentError) or not is_read(begins_like):
         raise UnsupportedMedia(f"{title_of(begins_like)} is not among the formats read here") from error
     raise CorruptMedia(f"it begins like {title_of(begins_like)}, but cannot be read") from error

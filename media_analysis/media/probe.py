@@ -27,7 +27,7 @@ from media_analysis.media.opening import (
 from media_analysis.media.options import Limits
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.reading import open_unwaiting
-from media_analysis.media.sniff import HEAD_BYTES, sniff
+from media_analysis.media.sniff import sniff_file
 from media_analysis.media.streams import (
     best_audio,
     best_video,
@@ -141,7 +141,7 @@ def _warning(found: Discontinuity) -> WarningFacts:
 
 def _begins_like(path: Path) -> str:
     with open_unwaiting(path) as file:
-        return sniff(file.read(HEAD_BYTES), declared=None)
+        return sniff_file(file, declared=None).media_type
 
 
 def _kind_of_container(container: InputContainer, path: Path, *, moves: bool) -> dict[str, str]:

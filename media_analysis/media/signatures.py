@@ -1,9 +1,8 @@
-"""How files begin: signatures, and what a container says it holds."""
+"""How files begin."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
-from media_analysis.media.media_types import with_family
 from media_analysis.media.sync_words import type_of_stream
 
 _SIGNATURES: Final = (
@@ -34,47 +33,58 @@ _SIGNATURES: Final = (
     (b"wvpk", "audio/x-wavpack"),
     (b"MAC ", "audio/x-ape"),
     (b"riff\x2e\x91\xcf\x11", "audio/x-w64"),
+    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), "video/x-ms-wmv"),
+    (b"OggS", "audio/ogg"),
     (b"FLV\x01", "video/x-flv"),
     (b"DKIF", "video/x-ivf"),
     (b"nut/multimedia container\0", "video/x-nut"),
     (b".RMF", "application/vnd.rn-realmedia"),
-    (b"\x1f\x07\0", "video/dv"),
+    (b".ra\xfd", "audio/x-pn-realaudio"),
+    (b"\x1f\x07\0\x3f", "video/dv"),
+    (b"\x1f\x07\0\xbf", "video/dv"),
     (b"\0\0\x01\xba", "video/mpeg"),
     (b"\0\0\x01\xb3", "video/mpeg"),
     (b"\0\0\x01\xb0", "video/mp4v-es"),
     (b"\x12\0\x0a", "video/av1"),
+    (b"DSD \x1c\0\0\0", "audio/x-dsf"),
+    (b"MP+", "audio/x-musepack"),
+    (b"MPCK", "audio/x-musepack"),
+    (b"TTA1", "audio/x-tta"),
+    (b"tBaK", "audio/x-tak"),
+    (b"\x7f\xfe\x80\x01", "audio/vnd.dts"),
+    (b"\xfe\x7f\x01\x80", "audio/vnd.dts"),
+    (b"Creative Voice File\x1a", "audio/x-voc"),
+    (b"YUV4MPEG2 ", "video/x-yuv4mpeg"),
+    (b"NSVf", "video/x-nsv"),
+    (b"NSVs", "video/x-nsv"),
+    (b"\0\0\0\0\x01\xbc\0\0\0\0", "application/gxf"),
+    (bytes.fromhex("b7d800203749da11a64e0007e95ead8d"), "video/x-ms-wtv"),
     (b"\x1f\x8b\x08", "application/gzip"),
     (b"\x28\xb5\x2f\xfd", "application/zstd"),
     (b"%PDF-", "application/pdf"),
     (b"PK\x03\x04", "application/zip"),
 )
 """The ways formats begin, longest first where one is the beginning of another."""
-_FTYP_BRANDS: Final = {
+_BRANDS: Final = {
     b"M4A ": "audio/mp4",
     b"M4B ": "audio/mp4",
     b"avif": "image/avif",
     b"avis": "image/avif",
     b"crx ": "image/x-canon-cr3",
-    b"heic": "image/heic",
-    b"heix": "image/heic",
-    b"mif1": "image/heic",
     b"qt  ": "video/quicktime",
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "image/heic"),
 }
-"""ISO/IEC 14496-12 section 4.3: the major brand of an ISO base media file."""
+"""ISO/IEC 14496-12 section 4.3, ISO/IEC 23008-12: the major brand of an ISO base media file."""
+_HEIF_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2"})
+"""Pictures, of which other brands say how they are coded."""
+_MOVIE_BOXES: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+_SEGMENT_BOXES: Final = frozenset({b"styp", b"sidx", b"moof"})
 _RIFF_FORMS: Final = {b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav", b"WEBP": "image/webp"}
 _BMP_HEADERS: Final = frozenset({12, 40, 52, 56, 64, 108, 124})
 """Lengths of the second header; two letters alone would make a BMP of any text that begins so."""
-_ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-_ASF_VIDEO: Final = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
-_ASF_AUDIO: Final = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
-"""ASF specification, section 10.4: what a stream is."""
 _MXF: Final = bytes.fromhex("060e2b34020501010d0102")
 """SMPTE ST 377-1, 7.1: a partition pack; a run-in of up to 64 KiB may come before it."""
-_OGG_VIDEO: Final = (b"\x80theora", b"OVP80", b"BBCD\0", b"video\0\0\0")
 _EBML: Final = b"\x1aE\xdf\xa3"
-_SEGMENT: Final = b"\x18S\x80g"
-_TRACKS: Final = b"\x16T\xaek"
-_TRACK_TYPE: Final = b"\x83\x81"
 _ORDERS: Final[Mapping[bytes, Literal["little", "big"]]] = {b"II": "little", b"MM": "big"}
 _DNG_VERSION: Final = 0xC612
 _MAKE: Final = 0x010F
@@ -85,70 +95,31 @@ def type_of_head(head: bytes) -> str | None:
     """Return the media type of a file that begins with `head`, None where nothing here tells it."""
     for signature, media_type in _SIGNATURES:
         if head.startswith(signature):
-            return _flash(head) if media_type == "video/x-flv" else media_type
+            return media_type
     return next((found for look in _LOOKS if (found := look(head)) is not None), None)
 
 
-def _flash(head: bytes) -> str:
-    """The header says what follows, the lowest bit that pictures do (FLV specification, annex E)."""
-    return with_family("video/x-flv", moves=head[4:5] != b"\x04")
-
-
 def _iso_base_media(head: bytes) -> str | None:
-    if head[4:8] != b"ftyp":
-        return "video/quicktime" if head[4:8] in {b"moov", b"mdat", b"wide"} and b"\0\0" in head[:4] else None
-    media_type = _FTYP_BRANDS.get(head[8:12], "video/mp4")
-    return media_type if media_type.startswith("image/") else _by_tracks(media_type, _handlers(head))
+    """Boxes: such as say what they are, and what QuickTime and segments of streams begin with."""
+    kind, length = head[4:8], int.from_bytes(head[:4])
+    if kind == b"ftyp":
+        return _by_brands(head[8:12], {head[at : at + 4] for at in range(16, min(length, len(head)), 4)})
+    if b"\0" not in head[:64] or 1 < length < 8:  # noqa: PLR2004 - a header
+        return None
+    return "video/quicktime" if kind in _MOVIE_BOXES else "video/mp4" if kind in _SEGMENT_BOXES else None
 
 
-def _handlers(head: bytes) -> tuple[frozenset[bytes], bool]:
-    """Return the kinds of tracks that a movie box names within `head`, and whether it ends there."""
-    start = head.find(b"moov") - 4
-    if start < 0:
-        return frozenset(), False
-    movie = head[start : start + int.from_bytes(head[start : start + 4])]
-    parts = movie.split(b"hdlr")[1:]
-    return frozenset(part[8:12] for part in parts), len(movie) == int.from_bytes(head[start : start + 4])
-
-
-def _by_tracks(media_type: str, tracks: tuple[frozenset[bytes], bool]) -> str:
-    kinds, is_whole = tracks
-    if b"vide" in kinds or b"\x01" in kinds:
-        return with_family(media_type, moves=True)
-    if is_whole and (b"soun" in kinds or b"\x02" in kinds):
-        return with_family(media_type, moves=False)
-    return media_type
+def _by_brands(major: bytes, others: set[bytes]) -> str:
+    if major in _HEIF_BRANDS:
+        return "image/avif" if others & {b"avif", b"avis"} else "image/heic"
+    mobile = {b"3gp": "video/3gpp", b"3gr": "video/3gpp", b"3gs": "video/3gpp", b"3g2": "video/3gpp2"}
+    return _BRANDS.get(major) or mobile.get(major[:3], "video/mp4")
 
 
 def _matroska(head: bytes) -> str | None:
     if not head.startswith(_EBML):
         return None
-    media_type = "video/webm" if b"webm" in head[:64] else "video/x-matroska"
-    for start, end in _elements(head):
-        if head.startswith(_TRACKS, start):
-            kinds = frozenset(part[:1] for part in head[start:end].split(_TRACK_TYPE)[1:])
-            return _by_tracks(media_type, (kinds, end <= len(head)))
-    return media_type
-
-
-def _elements(head: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where elements begin and end: the header, and what the segment behind it holds (RFC 8794 section 4)."""
-    at = 0
-    while at < len(head) and head[at]:
-        id_length = 9 - head[at].bit_length()
-        size, size_length = _ebml_size(head[at + id_length : at + id_length + 8])
-        content = at + id_length + size_length
-        is_segment = head.startswith(_SEGMENT, at)
-        yield at, content if is_segment else content + size
-        at = content if is_segment else content + size
-
-
-def _ebml_size(data: bytes) -> tuple[int, int]:
-    """Return a size and how many bytes it is written in."""
-    if not data or not data[0]:
-        return 0, 1
-    length = 9 - data[0].bit_length()
-    return int.from_bytes(data[:length]) & ((1 << 7 * length) - 1), length
+    return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
 
 
 def _riff(head: bytes) -> str | None:
@@ -157,18 +128,6 @@ def _riff(head: bytes) -> str | None:
     if head[:4] == b"FORM" and head[8:12] in {b"AIFF", b"AIFC"}:
         return "audio/x-aiff"
     return _RIFF_FORMS.get(head[8:12]) if head[:4] == b"RIFF" else None
-
-
-def _asf(head: bytes) -> str | None:
-    if not head.startswith(_ASF):
-        return None
-    return "audio/x-ms-wma" if _ASF_AUDIO in head and _ASF_VIDEO not in head else "video/x-ms-wmv"
-
-
-def _ogg(head: bytes) -> str | None:
-    if not head.startswith(b"OggS"):
-        return None
-    return "video/ogg" if any(mark in head for mark in _OGG_VIDEO) else "audio/ogg"
 
 
 def _mxf(head: bytes) -> str | None:
@@ -215,8 +174,6 @@ _LOOKS: Final[tuple[Callable[[bytes], str | None], ...]] = (
     _iso_base_media,
     _matroska,
     _riff,
-    _asf,
-    _ogg,
     _tiff,
     _bmp,
     type_of_stream,

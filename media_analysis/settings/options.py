@@ -12,6 +12,7 @@ from media_analysis.archive.due import ArchiveTerms
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.suite import ArchiveOptions
 from media_analysis.db.database import Database, DatabaseOptions
+from media_analysis.files.acceptance import Acceptance
 from media_analysis.files.bodies import Pace
 from media_analysis.files.uploads import UploadLimits
 from media_analysis.media.options import Limits
@@ -96,7 +97,7 @@ def upload_limits(settings: Settings) -> UploadLimits:
             min_bytes_per_second=storage.upload.min_bytes_per_second,
             deadline_seconds=storage.upload.deadline_seconds,
         ),
-        accepted={category: storage.accept.of(category) for category in Category},
+        accepted=Acceptance({category: storage.accept.of(category) for category in Category}),
     )
 
 

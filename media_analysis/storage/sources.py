@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 from media_analysis.errors import SourceChanged
 from media_analysis.storage.walk import Entry, describe
@@ -13,14 +12,6 @@ from media_analysis.storage.walk import Entry, describe
 CHUNK_BYTES: Final = 1024 * 1024
 # Not blocking, for a pipe may stand where a file was.
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """What reading a file told: its first bytes and the SHA-256 of all."""
-
-    head: bytes
-    sha256: bytes
 
 
 class Source:
@@ -50,22 +41,23 @@ class Source:
         if describe(self._entry.name, os.fstat(self._descriptor)) != self._entry:
             raise SourceChanged
 
+    def opened(self) -> IO[bytes]:
+        """Return it as a file, to look at places of it while it is open."""
+        return os.fdopen(self._descriptor, "rb", closefd=False)
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of all of it.
+
+        Raises:
+            SourceChanged, OSError: it cannot be read as what it was.
+
+        """
+        self.require_unchanged()
+        running = hashlib.sha256()
+        while chunk := self.read():
+            running.update(chunk)
+        self.require_unchanged()
+        return running.digest()
+
     def close(self) -> None:
         os.close(self._descriptor)
-
-
-def digest(root: Path, entry: Entry, *, head_bytes: int) -> Digest:
-    """Read a whole file.
-
-    Raises:
-        SourceChanged, OSError: it cannot be read as what it was.
-
-    """
-    with Source(root, entry) as source:
-        source.require_unchanged()
-        running, head = hashlib.sha256(), b""
-        while chunk := source.read():
-            head = head or chunk[:head_bytes]
-            running.update(chunk)
-        source.require_unchanged()
-    return Digest(head, running.digest())

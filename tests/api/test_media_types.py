@@ -4,7 +4,9 @@ import importlib.util
 from pathlib import Path
 
 from tests.conftest import Client
+from tests.media import clips
 
+URL = "/api/v1/files?category=uploads&filename=song.mp4"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 SAMPLES = {
     "a.png": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40), "image/png"),
@@ -66,3 +68,16 @@ async def test_active_pictures_are_served_so_that_they_cannot_run(client: Client
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
+
+
+async def test_a_file_has_one_type_wherever_it_is_told_also_if_its_end_tells_it(client: Client) -> None:
+    content = clips.index_behind_sound().read_bytes()
+
+    first = await client.request("POST", URL, content=content, headers={"Idempotency-Key": "one"})
+    again = await client.request("POST", URL, content=content, headers={"Idempotency-Key": "one"})
+    told = await client.request("GET", f"/api/v1/files/{first.json()['id']}")
+    loaded = await client.request("GET", f"/api/v1/files/{first.json()['id']}/content")
+
+    types = [answer.json()["media_type"] for answer in (first, again, told)]
+    assert [*types, loaded.headers["content-type"]] == ["audio/mp4"] * 4
+    assert loaded.content == content

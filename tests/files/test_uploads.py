@@ -16,12 +16,14 @@ from media_analysis.errors import (
     UploadStalled,
     UploadTooLarge,
 )
+from media_analysis.files.acceptance import Acceptance
 from media_analysis.files.models import FileState
 from media_analysis.files.uploads import Upload, UploadService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, fetch
 from tests.files.conftest import SlowBody, eventually, lapse_leases, objects, sweep
+from tests.media import clips
 from tests.storage.conftest import open_names
 
 UPLOAD = Upload(owner="alice", category=Category.UPLOADS, filename="a")
@@ -116,7 +118,7 @@ async def test_the_disk_reserve_is_not_eaten(runtime: Runtime, database: str) ->
 async def test_a_type_the_category_does_not_take_is_refused_whatever_it_is_declared_as(
     runtime: Runtime, database: str
 ) -> None:
-    uploads = limited(runtime, accepted={Category.UPLOADS: ("image/*",)})
+    uploads = limited(runtime, accepted=Acceptance({Category.UPLOADS: ("image/*",)}))
     picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
     with pytest.raises(MediaTypeNotAccepted):
@@ -125,6 +127,38 @@ async def test_a_type_the_category_does_not_take_is_refused_whatever_it_is_decla
     stored = await uploads.store_file(UPLOAD, chunks(picture))
 
     assert stored.media_type == "image/png"
+
+
+@pytest.mark.parametrize(("pattern", "refused"), [("audio/*", "video/mp4"), ("video/*", "audio/mp4")])
+async def test_what_the_end_of_a_file_tells_decides_and_its_beginning_refuses_nothing(
+    runtime: Runtime, database: str, pattern: str, refused: str
+) -> None:
+    uploads = limited(runtime, accepted=Acceptance({Category.UPLOADS: (pattern,)}))
+    contents = {"audio/mp4": clips.index_behind_sound(), "video/mp4": clips.index_behind_film()}
+
+    with pytest.raises(MediaTypeNotAccepted, match=refused):
+        await uploads.store_file(UPLOAD, chunks(contents.pop(refused).read_bytes()))
+    await require_nothing_left(runtime, database)
+    ((expected, path),) = contents.items()
+    stored = await uploads.store_file(UPLOAD, chunks(path.read_bytes()))
+
+    assert stored.media_type == expected
+    assert await fetch(database, "SELECT media_type FROM media_files") == [(expected,)]
+
+
+async def test_an_upload_whose_name_went_before_its_type_was_read_has_lost_its_lease(
+    runtime: Runtime, database: str
+) -> None:
+    content = clips.index_behind_sound().read_bytes()
+
+    async def swept() -> AsyncIterator[bytes]:
+        yield content
+        for key in objects(runtime.store.root):
+            (runtime.store.root / key).unlink()
+
+    with pytest.raises(UploadLeaseLost):
+        await runtime.uploads.store_file(UPLOAD, swept())
+    await require_nothing_left(runtime, database)
 
 
 @pytest.mark.parametrize("first", [b"", bytes(100_000)], ids=["before its first byte", "in the middle"])

@@ -70,6 +70,18 @@ def with_sound() -> Path:
 
 
 @cache
+def index_behind_sound() -> Path:
+    """AAC alone in MP4, longer than what uploads are first judged by, whose index comes last."""
+    return film("behind_sound.mp4", Film(sound=Sound()))
+
+
+@cache
+def index_behind_film() -> Path:
+    """H.264 in MP4, longer than what uploads are first judged by, whose index comes last."""
+    return film("behind_film.mp4", Film(pictures=Pictures()))
+
+
+@cache
 def turned(degrees: int) -> Path:
     """A video whose pixels lie: a player turns them counterclockwise by 90, 180 or -90; upright it reads its number.
 

@@ -13,7 +13,7 @@ from media_analysis.media.images import frame_count
 from media_analysis.media.media_types import extension_of, family_of, is_read, type_of_extension
 from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
-from media_analysis.media.sniff import HEAD_BYTES, sniff
+from media_analysis.media.sniff import HEAD_BYTES, sniff, sniff_file
 from media_analysis.media.stills import read_animation
 from media_analysis.media.wholeness import is_truncated
 from tests.media.case_table import CASES, TABLE, Case
@@ -22,6 +22,13 @@ from tests.media.encoding import Film, Pictures, Sound, write_film
 NAMES = [case.name for case in TABLE]
 STARTS = [path.read_bytes()[:40] for path in sorted(CASES.iterdir())]
 FAMILIES = {
+    "behind.mp4": ("audio/mp4", Film(sound=Sound())),
+    "behind.mov": ("audio/mp4", Film(sound=Sound())),
+    "both.mp4": ("video/mp4", Film(pictures=Pictures(), sound=Sound())),
+    "fragments.mp4": ("audio/mp4", Film(sound=Sound(), options={"movflags": "frag_keyframe+empty_moov"})),
+    "film.3gp": ("video/3gpp", Film(pictures=Pictures())),
+    "sound.3gp": ("audio/3gpp", Film(sound=Sound())),
+    "film.3g2": ("video/3gpp2", Film(pictures=Pictures())),
     "aac.mp4": ("audio/mp4", Film(sound=Sound(), options={"movflags": "faststart"})),
     "aac.mov": ("audio/mp4", Film(sound=Sound(), options={"movflags": "faststart"})),
     "film.m4a": ("video/mp4", Film(pictures=Pictures(), container="mp4", options={"movflags": "faststart"})),
@@ -34,6 +41,21 @@ FAMILIES = {
     "film.asf": ("video/x-ms-wmv", Film(pictures=Pictures(codec="msmpeg4"))),
     "vp8.ogg": ("video/ogg", Film(pictures=Pictures(codec="libvpx"), container="ogg")),
     "opus.ogg": ("audio/ogg", Film(sound=Sound(codec="libopus"))),
+    "flac.ogg": ("audio/ogg", Film(sound=Sound(codec="flac"))),
+    "sound.ts": ("audio/mp2t", Film(sound=Sound())),
+    "ac3.ts": ("audio/mp2t", Film(sound=Sound(codec="ac3"))),
+    "both.ts": ("video/mp2t", Film(pictures=Pictures(), sound=Sound())),
+    "sound.mpg": ("audio/mp2p", Film(sound=Sound(codec="mp2"))),
+    "both.mpg": ("video/mpeg", Film(pictures=Pictures(codec="mpeg2video"), sound=Sound(codec="mp2"))),
+    "sound.avi": ("audio/x-msvideo", Film(sound=Sound(codec="libmp3lame"))),
+    "both.avi": ("video/x-msvideo", Film(pictures=Pictures(codec="mpeg4"), sound=Sound(codec="libmp3lame"))),
+    "sound.nut": ("audio/x-nut", Film(sound=Sound(codec="libmp3lame"))),
+    "sound.mxf": ("audio/x-mxf", Film(sound=Sound(codec="pcm_s16le", layout="mono"), container="mxf_opatom")),
+    "sound.rm": ("audio/x-pn-realaudio", Film(sound=Sound(codec="ac3"))),
+    "film.dv": ("video/dv", Film(pictures=Pictures(codec="dvvideo", width=720, height=576))),
+    "film.m4v": ("video/mp4v-es", Film(pictures=Pictures(codec="mpeg4"), container="m4v")),
+    "film.obu": ("video/av1", Film(pictures=Pictures(codec="libsvtav1", count=8), container="obu")),
+    "sound.rf64.wav": ("audio/wav", Film(sound=Sound(codec="pcm_s16le"), options={"rf64": "always"})),
     "sound.aiff": ("audio/x-aiff", Film(sound=Sound(codec="pcm_s16be"))),
     "sound.eac3": ("audio/eac3", Film(sound=Sound(codec="eac3"))),
     "sound.mp2": ("audio/mpeg", Film(sound=Sound(codec="mp2"))),
@@ -76,7 +98,9 @@ def test_upload_and_probe_call_a_container_by_what_it_holds(name: str, tmp_path:
     path = write_film(tmp_path / name, made)
 
     told = probe(path, Limits())
-    assert (sniff(head_of(path), declared=None), told.media_type) == (expected, expected)
+    with path.open("rb") as file:
+        found = sniff_file(file, declared=None).media_type
+    assert (found, told.media_type) == (expected, expected)
     assert is_read(expected)
     assert family_of(expected) == told.kind.value
 

@@ -28,13 +28,13 @@ from media_analysis.imports.runs.standing import KIND
 from media_analysis.imports.runs.storing import ArchiveUpload
 from media_analysis.imports.runs.terms import Ends, ImportRequest
 from media_analysis.imports.tree import statements
-from media_analysis.imports.tree.candidates import HEAD, Candidate
+from media_analysis.imports.tree.candidates import Candidate
 from media_analysis.imports.tree.copying import Copier, pour
 from media_analysis.imports.tree.statements import Adoption
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import archive_key
-from media_analysis.storage.sources import Source, digest
+from media_analysis.storage.sources import Source
 from media_analysis.storage.store import ObjectWriter
 from media_analysis.storage.walk import look, look_up
 
@@ -206,12 +206,12 @@ class ArchiveAdopter:
         self, draft: Draft, request: ImportRequest, outcome: Outcome, course: Course, began: float
     ) -> None:
         old, rows = draft.old, self._rows(draft, request, outcome)
-        read = await course.run(lambda: digest(old.ground.root, old.found.entry, head_bytes=HEAD))
+        sha256 = await course.run(lambda: _digest(old))
         limit_bytes = request.limit_of(old.found.entry.size_bytes)
         with await course.run(lambda: content.prove(old.path, course, limit_bytes)) as contents:
             stats = contents.stats(old.found.entry.size_bytes, {}, began)
             media_type = draft.compression.media_type
-            candidate = replace(draft.candidate, sha256=read.sha256, media_type=media_type)
+            candidate = replace(draft.candidate, sha256=sha256, media_type=media_type)
             await self._commit_in_place(old, candidate, contents, replace(rows, stats=stats))
 
     @retried
@@ -289,3 +289,8 @@ class ArchiveAdopter:
             life=life,
             kept_until=self.ends.grace(now) if life.past_end and not request.accept_past_ends else None,
         )
+
+
+def _digest(old: OldArchive) -> bytes:
+    with Source(old.ground.root, old.found.entry) as source:
+        return source.digest()

@@ -28,7 +28,7 @@ from media_analysis.imports.runs.facts import (
     require_file,
     result_line,
 )
-from media_analysis.imports.tree.candidates import HEAD
+from media_analysis.media.sniff import HEAD_BYTES
 
 CHUNK: Final = 2_000
 _HEAD_BYTES: Final = 16
@@ -145,7 +145,7 @@ def prove(path: Path, course: Course, limit_bytes: int) -> Contents:
             require_file(file, places)
             head = b""
             for chunk in chunks:
-                head = head or chunk[:HEAD]
+                head = head or chunk[:HEAD_BYTES]
                 course.advance(len(chunk))
             declared = believable_type(head, file.media_type)
             members.write(Member(file, declared, place.frame_offset, place.skip_bytes).line())

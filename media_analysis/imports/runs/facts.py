@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from media_analysis.files.archived import ARCHIVE_ROLE
 from media_analysis.imports.runs.naming import NEVER_ARCHIVED, RunName
 from media_analysis.imports.tree.candidates import clean
 from media_analysis.jobs.models import JobStatus
-from media_analysis.media.sniff import sniff
+from media_analysis.media.media_types import with_family
+from media_analysis.media.sniff import sniff_file
 from media_analysis.storage.category import Category
 
 ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -168,8 +170,15 @@ def require_file(file: ManifestFile, places: set[tuple[str, int | None]]) -> Non
 
 
 def believable_type(head: bytes, declared: str) -> str:
-    """Return the media type that the first bytes of a file bear out; an empty file is what it says."""
-    return sniff(head, declared=declared) if head else declared
+    """Return the media type that the first bytes of a file bear out; an empty file is what it says.
+
+    Whether a container holds pictures or sound alone may stand behind them.
+    """
+    if not head:
+        return declared
+    found = sniff_file(BytesIO(head), declared=declared)
+    same = {with_family(found.media_type, moves=moves) for moves in (True, False)}
+    return declared if declared in same and not found.is_certain else found.media_type
 
 
 def facts_of_nameless(job_id: UUID, *, name: str, kind: str, folder_name: str, created_at: datetime) -> JobFacts:

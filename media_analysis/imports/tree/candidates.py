@@ -11,10 +11,10 @@ from typing import Final, Self
 from uuid import UUID
 
 from media_analysis.media.media_types import extension_of, type_of_extension
-from media_analysis.media.sniff import HEAD_BYTES, sniff
+from media_analysis.media.sniff import sniff_file
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
-from media_analysis.storage.sources import Digest
+from media_analysis.storage.sources import Source
 from media_analysis.storage.walk import Entry, Kind
 
 LONGEST_FILENAME: Final = 255
@@ -28,7 +28,6 @@ _UNSAYABLE: Final = {"Cc", "Cs"}
 """Unicode categories a filename may not hold: controls and lone surrogates."""
 COPY_BATCH_BYTES: Final = 2**30
 """A batch of large files ends earlier, so that what a crash repeats stays small."""
-HEAD: Final = HEAD_BYTES
 
 
 class Skip(StrEnum):
@@ -72,9 +71,11 @@ class Candidate:
         seconds = min(max(self.entry.modified_ns // 10**9, 0), _LAST_SECOND)
         return _EPOCH + timedelta(seconds=seconds, microseconds=self.entry.modified_ns // 1000 % 10**6)
 
-    def read_as(self, digest: Digest) -> Self:
-        """Return it with what its bytes say."""
-        return replace(self, sha256=digest.sha256, media_type=sniff(digest.head, declared=self.media_type))
+    def read_as(self, sha256: bytes, source: Source) -> Self:
+        """Return it with what its bytes say; an empty file is what it is called."""
+        with source.opened() as file:
+            media_type = sniff_file(file, declared=self.media_type).media_type
+        return replace(self, sha256=sha256, media_type=media_type if self.entry.size_bytes else self.media_type)
 
 
 @dataclass(frozen=True)

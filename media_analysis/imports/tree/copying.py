@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -17,9 +17,9 @@ from media_analysis.files.leases import leased
 from media_analysis.files.models import FileState
 from media_analysis.files.registration import lock_pending
 from media_analysis.imports.tree import statements
-from media_analysis.imports.tree.candidates import HEAD, Candidate, Naming, Skip, count_bytes
+from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes
 from media_analysis.imports.tree.statements import Adopted, Adoption
-from media_analysis.storage.sources import Digest, Source
+from media_analysis.storage.sources import Source
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 Abandon = Callable[[UUID], Awaitable[None]]
@@ -183,23 +183,20 @@ async def _write(root: Path, candidate: Candidate, writer: ObjectWriter) -> Cand
     except OSError:
         return Skip.UNREADABLE
     try:
-        head = await pour(source, writer)
+        await pour(source, writer)
         sha256 = await writer.sync()
+        return await asyncio.to_thread(candidate.read_as, sha256, source)
     except (SourceChanged, ObjectMissing):  # only the sweep removes names: an object that went lost its lease
         return Skip.CHANGED
     except OSError:
         return Skip.UNREADABLE
     finally:
         source.close()
-    return candidate.read_as(Digest(head, sha256)) if head else replace(candidate, sha256=sha256)
 
 
-async def pour(source: Source, writer: ObjectWriter) -> bytes:
-    """Copy all bytes, and return the first of them; the writer's own errors are never `OSError`."""
+async def pour(source: Source, writer: ObjectWriter) -> None:
+    """Copy all bytes; the writer's own errors are never `OSError`."""
     await asyncio.to_thread(source.require_unchanged)
-    head = b""
     while chunk := await asyncio.to_thread(source.read):
-        head = head or chunk[:HEAD]
         await writer.write(chunk)
     await asyncio.to_thread(source.require_unchanged)
-    return head

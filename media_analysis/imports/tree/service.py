@@ -17,13 +17,13 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.room import RoomMaker
 from media_analysis.imports.tree import statements
-from media_analysis.imports.tree.candidates import HEAD, Candidate, Naming, Skip, count_bytes, portions
+from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes, portions
 from media_analysis.imports.tree.copying import AT_ONCE, Copier
 from media_analysis.imports.tree.statements import Adopted, Adoption
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.places import ARCHIVES, Places
-from media_analysis.storage.sources import digest
+from media_analysis.storage.sources import Source
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.walk import OWN_NAMES, Entry, Kind, look, walk_in_batches
 
@@ -285,7 +285,8 @@ async def _read_all(root: Path, candidates: Sequence[Candidate]) -> Sequence[Can
 
 def _read(root: Path, candidate: Candidate, entry: Entry) -> Candidate | Skip:
     try:
-        return candidate.read_as(digest(root, entry, head_bytes=HEAD))
+        with Source(root, entry) as source:
+            return candidate.read_as(source.digest(), source)
     except (SourceChanged, FileNotFoundError):
         return Skip.CHANGED
     except OSError:

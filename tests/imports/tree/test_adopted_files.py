@@ -10,6 +10,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import Client, execute, fetch
 from tests.imports.tree.conftest import NOW, OLD, Importing, make_job, rows, write
+from tests.media import clips
 
 
 async def test_a_tree_in_the_store_gets_its_rows_and_keeps_its_bytes(
@@ -102,6 +103,18 @@ async def test_reading_in_place_gives_hash_and_media_type(
 
     (row,) = await rows(database)
     assert (row["sha256"], row["media_type"]) == (hashlib.sha256(png).digest(), "image/png")
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in place", "by copy"])
+async def test_a_file_is_of_the_type_that_its_end_tells(
+    importing: Importing, runtime: Runtime, tree: Path, database: str, *, inside: bool
+) -> None:
+    folder = runtime.store.root / "frames" / "old" if inside else tree
+    write(folder / "a.mp4", clips.index_behind_sound().read_bytes())
+
+    await importing(folder, category=Category.FRAMES, read=True)
+
+    assert [row["media_type"] for row in await rows(database)] == ["audio/mp4"]
 
 
 async def test_a_deleted_file_comes_back_only_where_somebody_put_it_back(

@@ -1,0 +1,155 @@
+"""What streams of packets hold, which have no directory in one place: told by the first of them."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO, Final
+
+from media_analysis.media.reading import read_at
+
+SOUGHT_BYTES: Final = 2**20
+MAX_PACKETS: Final = 1_000
+_TS_SYNC: Final = 0x47
+_TS_LAYOUTS: Final = ((0, 188), (4, 192), (0, 204))
+"""Of packets of 188 bytes; discs put 4 before each, broadcasts 16 behind."""
+_TS_BYTES: Final = 188
+_MPEG_PICTURES: Final = frozenset({1, 2, 0x10, 0x1B, 0x1E, 0x20, 0x21, 0x24, 0x33, 0x42, 0xD1, 0xD2, 0xEA})
+_MPEG_SOUND: Final = frozenset({3, 4, 0x0F, 0x11, 0x1C, *range(0x80, 0x88), 0xA1, 0xA2})
+_PRIVATE: Final = 6
+_PRIVATE_PICTURES: Final = (b"\x05\x04HEVC", b"\x05\x04AV01", b"\x05\x04VC-1", b"\x05\x04drac", b"\x05\x04VVC ")
+_OGG_PICTURES: Final = (b"\x80theora", b"\x80daala", b"OVP80", b"BBCD\0", b"KW-DIRAC\0", b"\x01video\0\0\0")
+_NUT_STREAM: Final = bytes.fromhex("4e5311405bf2f9db")
+
+
+def transport_moves(file: IO[bytes]) -> bool | None:
+    """By the map of the first programme that has one (ISO/IEC 13818-1, 2.4.4)."""
+    maps: set[int] = set()
+    sections: dict[int, bytes] = {}
+    sound = False
+    for packet in _transport_packets(read_at(file, 0, SOUGHT_BYTES)):
+        number = int.from_bytes(packet[1:3]) & 0x1FFF
+        if number and number not in maps:
+            continue
+        section = sections[number] = _gathered(packet, sections.get(number, b""))
+        length = int.from_bytes(section[1:3]) & 0xFFF
+        if len(section) < length + 3 or length < 9:  # noqa: PLR2004 - what stands before its entries
+            continue
+        if number == 0:
+            maps |= {int.from_bytes(section[at + 2 : at + 4]) & 0x1FFF for at in range(8, length - 1, 4)} - {0}
+            continue
+        kinds = set(_elementary_kinds(section[: length - 1]))
+        if True in kinds:
+            return True
+        sound |= False in kinds
+        maps.discard(number)
+        if not maps:
+            return False if sound else None
+    return False if sound else None
+
+
+def _transport_packets(head: bytes) -> Iterator[bytes]:
+    """Yield packets without what some put around them."""
+    for first, size in _TS_LAYOUTS:
+        if len(head) >= first + 3 * size and set(head[first : first + 3 * size : size]) == {_TS_SYNC}:
+            yield from (head[at : at + _TS_BYTES] for at in range(first, len(head) - _TS_BYTES + 1, size))
+            return
+
+
+def _gathered(packet: bytes, section: bytes) -> bytes:
+    """Return what there is of a section with this packet."""
+    control = packet[3] >> 4 & 3
+    payload = packet[(5 + packet[4] if control == 3 else 4) :] if control & 1 else b""  # noqa: PLR2004 - has a field before it
+    if packet[1] & 0x40 and payload:
+        return payload[1 + payload[0] :]
+    return section + payload if section else b""
+
+
+def _elementary_kinds(section: bytes) -> Iterator[bool | None]:
+    """Yield of each stream whether it is pictures, or sound; None for what is neither."""
+    at = 12 + (int.from_bytes(section[10:12]) & 0xFFF)
+    while at + 5 <= len(section):
+        kind, size = section[at], int.from_bytes(section[at + 3 : at + 5]) & 0xFFF
+        described = section[at + 5 : at + 5 + size]
+        if kind in _MPEG_PICTURES or (kind == _PRIVATE and any(mark in described for mark in _PRIVATE_PICTURES)):
+            yield True
+        else:
+            yield False if kind in _MPEG_SOUND or _is_private_sound(kind, described) else None
+        at += 5 + size
+
+
+def _is_private_sound(kind: int, described: bytes) -> bool:
+    """AC-3, E-AC-3, DTS and AAC by their descriptors (ETSI EN 300 468, 6.1), others by how they are registered."""
+    tags, at = set(), 0
+    while at + 2 <= len(described):
+        tags.add(described[at])
+        at += 2 + described[at + 1]
+    is_registered = any(b"\x05\x04" + mark in described for mark in (b"AC-3", b"EAC3", b"Opus", b"DTS", b"BSSD"))
+    return kind == _PRIVATE and (is_registered or bool(tags & {0x6A, 0x7A, 0x7B, 0x7C}))
+
+
+def program_moves(file: IO[bytes]) -> bool | None:
+    """By the numbers of streams of the first packets (ISO/IEC 13818-1, table 2-22); one that is raw is pictures."""
+    head = read_at(file, 0, SOUGHT_BYTES)
+    at, sound = 0, False
+    while (at := head.find(b"\0\0\x01", at)) >= 0 and at + 6 <= len(head):
+        kind = head[at + 3]
+        if kind == 0xB3 or 0xE0 <= kind <= 0xEF or kind == 0xFD:  # noqa: PLR2004 - numbers of the table
+            return True
+        sound |= 0xC0 <= kind <= 0xDF or kind == 0xBD  # noqa: PLR2004 - numbers of the table
+        at += 4 if kind <= 0xBA else 6 + int.from_bytes(head[at + 4 : at + 6])  # noqa: PLR2004 - the last without a length
+    return False if sound else None
+
+
+def ogg_moves(file: IO[bytes]) -> bool | None:
+    """By the first packet of each stream; all of these come before anything else (RFC 3533, section 4)."""
+    at = 0
+    for _ in range(MAX_PACKETS):
+        page = read_at(file, at, 27 + 255)
+        if not page.startswith(b"OggS") or len(page) < 27:  # noqa: PLR2004 - the header of a page
+            return None
+        if not page[5] & 2:
+            return False
+        content = at + 27 + page[26]
+        if read_at(file, content, 16).startswith(_OGG_PICTURES):
+            return True
+        at = content + sum(page[27 : 27 + page[26]])
+    return None
+
+
+def flash_moves(file: IO[bytes]) -> bool | None:
+    """By the first tags: what the header says of them is often wrong (FLV specification, annex E)."""
+    at, sound = int.from_bytes(read_at(file, 5, 4)) + 4, False
+    for _ in range(MAX_PACKETS):
+        tag = read_at(file, at, 11)
+        if len(tag) < 11:  # noqa: PLR2004 - the header of a tag
+            is_end = not tag
+            return False if sound and is_end else None
+        if tag[0] & 0x1F == 9:  # noqa: PLR2004 - video
+            return True
+        sound |= tag[0] & 0x1F == 8  # noqa: PLR2004 - audio
+        at += 15 + int.from_bytes(tag[1:4])
+    return False if sound else None
+
+
+def nut_moves(file: IO[bytes]) -> bool | None:
+    """By the classes of streams, whose headers come first (NUT specification, stream_header)."""
+    head = read_at(file, 0, SOUGHT_BYTES)
+    kinds = set(islice(_nut_classes(head), MAX_PACKETS))
+    return True if 0 in kinds else False if 1 in kinds else None
+
+
+def _nut_classes(head: bytes) -> Iterator[int]:
+    at = 0
+    while (at := head.find(_NUT_STREAM, at)) >= 0:
+        size, at = _nut_number(head, at + len(_NUT_STREAM))
+        _, after = _nut_number(head, at + 4 if size > 4096 else at)  # noqa: PLR2004 - long headers have a checksum
+        yield _nut_number(head, after)[0]
+
+
+def _nut_number(head: bytes, at: int) -> tuple[int, int]:
+    """Return a number of seven bits of each byte, and where it ends."""
+    value = 0
+    for place in range(at, min(at + 9, len(head))):
+        value = value << 7 | head[place] & 0x7F
+        if not head[place] & 0x80:
+            return value, place + 1
+    return value, len(head)
