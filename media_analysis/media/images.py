@@ -157,6 +157,7 @@ def _anything_translated(what: str) -> Iterator[None]:
         Image.DecompressionBombWarning,
         MemoryError,
         UnsupportedMedia,
+        CorruptMedia,
         MediaLimitPassed,
     ):
         raise

@@ -120,6 +120,8 @@ def plain(image: Image.Image) -> Image.Image:
         return image
     if image.mode in DEEP_MODES:
         return eight_bits(image).convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")
     return image.convert("RGBA" if image.mode in _ALPHA or "transparency" in image.info else "RGB")
 
 

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
 
 DEEP_MODES: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "F"})
-_UNSIGNED: Final = 1
+_UNSIGNED, _SIGNED = 1, 2
 _HIGHEST_BYTE: Final = 3 if sys.byteorder == "little" else 0
 _STRIP_ROWS: Final = 64
 """Converted at once, for they are copied twice meanwhile."""
@@ -16,7 +16,7 @@ _STRIP_ROWS: Final = 64
 def eight_bits(image: Image.Image) -> Image.Image:
     """Return grey of mode L; integers keep their upper eight bits, floating point is from 0 (black) to 1 (white).
 
-    A TIFF tells how many bits count, and whether 0 is white.
+    A TIFF tells how many bits count, whether 0 is white, and whether numbers are signed, of which the lowest is black.
     """
     tags = getattr(image, "tag_v2", {})
     grey = _as_told(image, _first(tags.get(BITSPERSAMPLE)), _first(tags.get(SAMPLEFORMAT)) or _UNSIGNED)
@@ -26,8 +26,11 @@ def eight_bits(image: Image.Image) -> Image.Image:
 def _as_told(image: Image.Image, bits: int | None, sample_format: int) -> Image.Image:
     if image.mode == "F":
         return image.point(lambda value: value * 255 + 0.5).convert("L")
-    if image.mode == "I" and bits == 32 and sample_format == _UNSIGNED:  # noqa: PLR2004 - of an I
-        return _highest_bytes(image)
+    if image.mode == "I" and bits == 32 and sample_format in {_UNSIGNED, _SIGNED}:  # noqa: PLR2004 - of an I
+        highest = _highest_bytes(image)
+        return highest if sample_format == _UNSIGNED else highest.point([value ^ 0x80 for value in range(256)])
+    if image.mode == "I" and sample_format == _SIGNED:
+        image = image.point(lambda value: value + 32_768)
     shift = 4 if bits == 12 else 8  # noqa: PLR2004 - the only depth between that Pillow reads
     return image.convert("I").point([min(255, value >> shift) for value in range(65_536)], "L")
 

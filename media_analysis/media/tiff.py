@@ -1,29 +1,32 @@
-"""TIFF and DNG opened as the picture they are of, not as its preview; with float RGB, which Pillow does not read."""
+"""TIFF and DNG opened as the picture they are of, not as its preview; with deep samples, which Pillow does not read."""
 
 import struct
 from io import RawIOBase
 from typing import IO, Final, cast
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
-from media_analysis.errors.media import CorruptMedia, UnsupportedMedia
-from media_analysis.media.tiff_directories import Directory, Layout, directory_at, first_offset, pages_of
+from media_analysis.errors.media import UnsupportedMedia
+from media_analysis.media import tiff_rows
+from media_analysis.media.tiff_directories import Layout, directory_at, first_offset, pages_of
+from media_analysis.media.tiff_kinds import JPEG, SIGNED, UNCOMPRESSED, WEBP, Kind
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS = 256, 257, 258, 259, 262, 273
-_ROWS_PER_STRIP, _PLANES, _SAMPLE_FORMATS = 278, 284, 339
-_RGB: Final = 2
-_SENSOR: Final = frozenset({32_803, 34_892})
-"""Colour filter array and linear raw, of DNG."""
-_FLOAT_RGB: Final = (_RGB, (32, 32, 32), {3})
-_PIXEL_BYTES: Final = 12
-_ROWS_AT_ONCE: Final = 64
+_COLOUR_MAP, _ORIENTATION, _PROFILE = 320, 274, 34_675
+_ACROSS, _DOWN, _UNIT = 282, 283, 296
+_CENTIMETRE: Final = 3
+_BYTE: Final = 8
+_LOSSLESS: Final = 0xC3
+_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of a JPEG that say how it is coded (ISO/IEC 10918-1, table B.1)."""
+_MAX_SEGMENTS: Final = 100
 
 
 def open_tiff(file: IO[bytes], page: int | None = None) -> Image.Image:
     """Open the page whose directory stands at a place, else the first one, with all `pages` among its `info`.
 
     Raises:
-        UnsupportedMedia: it is there, but nothing here reads it.
+        UnsupportedMedia: it is there, but nothing here reads it; it is named.
         CorruptMedia: its pixels end too early.
         MediaLimitPassed: there are more than 100,000 pages.
 
@@ -41,19 +44,88 @@ def open_tiff(file: IO[bytes], page: int | None = None) -> Image.Image:
 
 
 def _opened(file: IO[bytes], layout: Layout, offset: int) -> Image.Image:
-    first, directory = first_offset(file, layout), directory_at(file, layout, offset)
-    file.seek(0)
-    if directory is not None and _is_float_rgb(directory):
-        return _float_rgb(file, layout, directory)
+    directory = directory_at(file, layout, offset)
+    kind = None if directory is None else Kind.of(directory)
+    source = file
+    if offset != first_offset(file, layout):
+        source = cast("IO[bytes]", _Redirected(file, layout, offset))
+    source.seek(0)
+    if kind is not None:
+        _require_read(file, kind)
+        if _is_read_wrongly(kind) and tiff_rows.reads(kind):
+            return _deep(source, layout, offset, kind)
+        source.seek(0)
     try:
-        source = file if offset == first else cast("IO[bytes]", _Redirected(file, layout, offset))
-        return Image.open(source, formats=("TIFF",))
+        return _with_own_colours(Image.open(source, formats=("TIFF",)))
     except UnidentifiedImageError:
-        if directory is not None and directory.first(_PHOTOMETRIC) in _SENSOR:
-            raise UnsupportedMedia("raw sensor data is not read here, and the rest is a preview") from None
-        if offset != first:
-            raise UnsupportedMedia("the full picture is not read here, and the rest is a preview") from None
-        raise
+        if kind is None or not kind.is_sound:
+            raise
+        if tiff_rows.reads(kind):
+            return _deep(source, layout, offset, kind)
+        raise UnsupportedMedia(f"TIFF in {kind} is not read here") from None
+
+
+def _require_read(file: IO[bytes], kind: Kind) -> None:
+    """Refuse by name what Pillow opens and then fails to decode, or decodes to wrong colours."""
+    if kind.is_sensor:
+        raise UnsupportedMedia("raw sensor data is not read here, and the rest is a preview")
+    if kind.compression == WEBP or (_is_read_wrongly(kind) and not tiff_rows.reads(kind)):
+        raise UnsupportedMedia(f"TIFF in {kind} is not read here")
+    if kind.compression == JPEG and kind.strips and _coding(file, kind.strips[0]) == _LOSSLESS:
+        raise UnsupportedMedia("TIFF in lossless JPEG, as of raw sensor data, is not read here")
+
+
+def _is_read_wrongly(kind: Kind) -> bool:
+    """Whether Pillow takes deep samples for bytes, or signed bytes for unsigned ones."""
+    deep_planes = kind.planar and kind.compression == UNCOMPRESSED and kind.bits > _BYTE and kind.samples > 1
+    return deep_planes or (kind.sample_format == SIGNED and kind.bits == _BYTE)
+
+
+def _coding(file: IO[bytes], place: int) -> int | None:
+    """Return the marker that says how a JPEG is coded, None where there is none."""
+    file.seek(place + 2)
+    for _ in range(_MAX_SEGMENTS):
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF:  # noqa: PLR2004 - every marker begins so
+            return None
+        if head[1] in _FRAMES:
+            return head[1]
+        file.seek(int.from_bytes(head[2:]) - 2, 1)
+    return None
+
+
+def _with_own_colours(image: Image.Image) -> Image.Image:
+    """Take a palette of numbers up to 255 as what was meant, though TIFF 6.0 asks for 65,535."""
+    if image.mode == "P" and isinstance(image, TiffImageFile):
+        colours = image.tag_v2.get(_COLOUR_MAP, ())
+        if 0 < max(colours, default=0) <= 0xFF:  # noqa: PLR2004 - the largest byte
+            image.putpalette(bytes(colours), "RGB;L")
+    return image
+
+
+def _deep(source: IO[bytes], layout: Layout, offset: int, kind: Kind) -> Image.Image:
+    """Decode what Pillow does not, upright, and add what it would have read of its tags."""
+    image = tiff_rows.picture_of(source, layout, kind)
+    tags = _tags(source, layout, offset)
+    exif = image.getexif()
+    exif[_ORIENTATION] = tags.get(_ORIENTATION, 1)
+    turned = ImageOps.exif_transpose(image)
+    across, down = float(tags.get(_ACROSS, 0)), float(tags.get(_DOWN, 0))
+    if across > 0 and down > 0:
+        inches = 2.54 if tags.get(_UNIT) == _CENTIMETRE else 1
+        dots = across * inches, down * inches
+        turned.info["dpi"] = dots if turned.size == image.size else dots[::-1]
+    turned.info["icc_profile"] = tags.get(_PROFILE)
+    turned.format = "TIFF"
+    return turned
+
+
+def _tags(source: IO[bytes], layout: Layout, offset: int) -> ImageFileDirectory_v2:
+    source.seek(0)
+    tags = ImageFileDirectory_v2(source.read(16 if layout.big else 8))
+    source.seek(offset)
+    tags.load(source)
+    return tags
 
 
 class _Redirected(RawIOBase):
@@ -79,36 +151,3 @@ class _Redirected(RawIOBase):
 
     def fileno(self) -> int:
         return self._file.fileno()
-
-
-def _is_float_rgb(directory: Directory) -> bool:
-    told = directory.first(_PHOTOMETRIC), directory.tags.get(_BITS), set(directory.tags.get(_SAMPLE_FORMATS, ()))
-    return told == _FLOAT_RGB
-
-
-def _float_rgb(file: IO[bytes], layout: Layout, directory: Directory) -> Image.Image:
-    """Decode 0 (black) to 1 (white) of each channel, some rows at a time."""
-    strips = directory.tags.get(_STRIPS)
-    if directory.first(_COMPRESSION, 1) != 1 or directory.first(_PLANES, 1) != 1 or not strips:
-        raise UnsupportedMedia("RGB in floating point is read here only uncompressed, in strips and pixel by pixel")
-    width, height = directory.first(_WIDTH), directory.first(_HEIGHT)
-    if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError(f"{width * height} pixels")
-    image = Image.new("RGB", (width, height))
-    image.format = "TIFF"
-    rows_per_strip = min(height, directory.first(_ROWS_PER_STRIP, height)) or 1
-    for top in range(0, height, rows_per_strip):
-        file.seek(strips[top // rows_per_strip])
-        for start in range(top, min(height, top + rows_per_strip), _ROWS_AT_ONCE):
-            rows = min(_ROWS_AT_ONCE, height - start, top + rows_per_strip - start)
-            image.paste(_rows(file, layout, width, rows), (0, start))
-    return image
-
-
-def _rows(file: IO[bytes], layout: Layout, width: int, rows: int) -> Image.Image:
-    content = file.read(_PIXEL_BYTES * width * rows)
-    if len(content) < _PIXEL_BYTES * width * rows:
-        raise CorruptMedia("the image ends before its last row")
-    samples = Image.frombytes("F", (3 * width, rows), content, "raw", "F;32F" if layout.order == "<" else "F;32BF")
-    shades = samples.point(lambda value: value * 255 + 0.5).convert("L")
-    return Image.frombytes("RGB", (width, rows), shades.tobytes())

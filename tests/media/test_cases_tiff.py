@@ -117,7 +117,7 @@ def test_a_dng_is_its_full_picture_and_not_its_preview() -> None:
 def test_a_preview_whose_picture_is_raw_or_unknown_is_refused_in_words(tmp_path: Path) -> None:
     content = (CASES / "preview.dng").read_bytes()
     below = content.rindex(bytes.fromhex("060103000100000002000000"))
-    for photometric, words in ((32_803, "raw sensor data"), (34_892, "raw sensor data"), (999, "full picture")):
+    for photometric, words in ((32_803, "raw sensor data"), (34_892, "raw sensor data"), (999, "unknown colours")):
         path = tmp_path / f"{photometric}.dng"
         path.write_bytes(content[: below + 8] + photometric.to_bytes(2, "little") + content[below + 10 :])
 
@@ -151,9 +151,11 @@ def test_a_preview_in_front_of_its_picture_is_passed_over_compressed_or_not(tmp_
 
 
 def test_float_rgb_is_bounded_and_refused_in_words_where_it_cannot_be_read(tmp_path: Path) -> None:
-    compressed = changed(tmp_path / "zip.tif", "rgbf32.tif", "030103000100000001000000", "030103000100000008000000")
-    with pytest.raises(UnsupportedMedia, match="uncompressed"):
-        picture_of(compressed)
+    for compression, words in ((50_000, "RGB of 32 bits in floating point .Zstandard. is not read"), (8, "decoded")):
+        told = f"0301030001000000{compression.to_bytes(2, 'little').hex()}0000"
+        compressed = changed(tmp_path / "zip.tif", "rgbf32.tif", "030103000100000001000000", told)
+        with pytest.raises(UnsupportedMedia if compression == 50_000 else CorruptMedia, match=words):
+            picture_of(compressed)
     cut = tmp_path / "cut.tif"
     cut.write_bytes((CASES / "rgbf32.tif").read_bytes()[:-100])
     with pytest.raises(CorruptMedia):
