@@ -1,6 +1,6 @@
 """Names of colour spaces (ITU-T H.273), and which of them are high dynamic range."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
@@ -60,14 +60,31 @@ _DOLBY_VISION_NOTES: Final = frozenset({Type.DOVI_METADATA, Type.DOVI_RPU_BUFFER
 _NOTES: Final = _DOLBY_VISION_NOTES | {Type.DYNAMIC_HDR_PLUS}
 
 
+class _Coloured(Protocol):
+    """A decoder or one of its frames."""
+
+    @property
+    def color_primaries(self) -> int: ...
+    @property
+    def color_trc(self) -> int: ...
+    @property
+    def colorspace(self) -> int: ...
+    @property
+    def color_range(self) -> int: ...
+
+
 def colour_of(stream: VideoStream) -> ColourFacts:
     """Return what the stream says of its colours; unspecified stays null."""
-    context = stream.codec_context
+    return colour_facts(stream.codec_context)
+
+
+def colour_facts(told: _Coloured) -> ColourFacts:
+    """Return the names of colours that are told by number; unspecified stays null."""
     return ColourFacts(
-        primaries=_PRIMARIES.get(context.color_primaries),
-        transfer=_TRANSFERS.get(context.color_trc),
-        matrix=_MATRICES.get(context.colorspace),
-        range=_RANGES.get(context.color_range),
+        primaries=_PRIMARIES.get(told.color_primaries),
+        transfer=_TRANSFERS.get(told.color_trc),
+        matrix=_MATRICES.get(told.colorspace),
+        range=_RANGES.get(told.color_range),
     )
 
 

@@ -2,18 +2,18 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 
 import av
-from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from media_analysis.errors.media import CorruptMedia
+from media_analysis.media.decoder import Decoded, Decoder
 from media_analysis.media.opening import open_media, packets_of
 from media_analysis.media.options import Limits
 from media_analysis.media.selection import stretches
@@ -26,11 +26,16 @@ class _Astray(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A frame, when it is shown, and the instant it was asked for by, all in seconds from the first frame."""
+    """A frame, when it is shown, and the instant it was asked for by, both in seconds from the first frame."""
 
-    frame: VideoFrame
+    decoded: Decoded
     seconds: float
     asked: float | None = None
+
+    @property
+    def frame(self) -> VideoFrame:
+        """Return its pixels as stored."""
+        return self.decoded.frame
 
 
 @dataclass(kw_only=True, slots=True)
@@ -79,18 +84,18 @@ class Film:
     def all_frames(self) -> Iterator[Taken]:
         """Yield every frame that can be decoded, in the order they are shown."""
         with open_media(self.path, self.limits) as container:
-            stream = self._stream(container)
-            packets = (packet for _, packet in self._packets(container, stream))
-            yield from self._timed(self._decoded(stream, packets), self.timeline.shown)
+            decoder = self._decoder(container)
+            packets = (packet for _, packet in self._packets(container, decoder.stream))
+            yield from self._timed(self._decoded(decoder, packets), self.timeline.shown)
 
     def _keys(self, *, one_by_one: bool) -> Iterator[Taken]:
         places = frozenset(self.timeline.keys)
         with open_media(self.path, self.limits) as container:
-            stream = self._stream(container)
-            stream.codec_context.skip_frame = "NONKEY"
-            packets = (packet for place, packet in self._packets(container, stream) if place in places)
-            frames = self._decoded(stream, packets, one_by_one=one_by_one)
-            yield from self._timed((frame for frame in frames if frame.key_frame), self.timeline.key_instants)
+            decoder = self._decoder(container)
+            decoder.stream.codec_context.skip_frame = "NONKEY"
+            packets = (packet for place, packet in self._packets(container, decoder.stream) if place in places)
+            found = self._decoded(decoder, packets, one_by_one=one_by_one)
+            yield from self._timed((each for each in found if each.frame.key_frame), self.timeline.key_instants)
 
     def _recovered(self) -> Iterator[Taken]:
         """Yield the frames of packets that are called keys, where none decodes alone: each is refreshed by others."""
@@ -113,41 +118,42 @@ class Film:
         due = deque((self.timeline.shown_at(seconds), seconds) for seconds in asked)
         wanted = sorted({instant for instant, _ in due})
         with open_media(self.path, self.limits) as container:
-            for frame, instant in zip(self._wanted(container, wanted), wanted, strict=False):
+            for decoded, instant in zip(self._wanted(container, wanted), wanted, strict=False):
                 while due and due[0][0] == instant:
-                    yield Taken(frame, self.timeline.seconds_at(instant), due.popleft()[1])
+                    yield Taken(decoded, self.timeline.seconds_at(instant), due.popleft()[1])
 
-    def _wanted(self, container: InputContainer, wanted: Sequence[int]) -> Iterator[VideoFrame]:
+    def _wanted(self, container: InputContainer, wanted: Sequence[int]) -> Iterator[Decoded]:
         """Yield the frames shown exactly at the instants `wanted`, or go astray."""
         missing = deque(wanted)
         keys = frozenset(self.timeline.key_instants)
-        for frame in self._jumping(container, wanted):
+        for decoded in self._jumping(container, wanted):
+            frame = decoded.frame
             lied = frame.pts in keys and not frame.key_frame
             if lied or frame.is_corrupt or frame.pts is None or frame.pts > missing[0]:
                 raise _Astray
             if frame.pts == missing[0]:
-                yield frame
+                yield decoded
                 missing.popleft()
             if not missing:
                 return
         if not self.stopped():
             raise _Astray
 
-    def _jumping(self, container: InputContainer, wanted: Sequence[int]) -> Iterator[VideoFrame]:
-        stream = self._stream(container)
+    def _jumping(self, container: InputContainer, wanted: Sequence[int]) -> Iterator[Decoded]:
+        decoder = self._decoder(container)
         places = self.timeline.places_of(frozenset(wanted))
         needed = frozenset(places)
-        packets = self._packets(container, stream)
+        packets = self._packets(container, decoder.stream)
         for stretch in stretches(self.timeline, places):
             for place, packet in packets:
                 if packet.pts != self.timeline.instants[place]:
                     raise _Astray
                 if place >= stretch.start and (place in needed or not self.timeline.is_disposable(place)):
-                    yield from _surely_decoded(stream, packet)
+                    yield from _surely_decoded(decoder, packet)
                 if place + 1 == stretch.stop:
                     break
-            yield from _surely_decoded(stream, None)
-            stream.codec_context.flush_buffers()
+            yield from _surely_decoded(decoder, None)
+            decoder.forget()
 
     def _latest(self, asked: Sequence[float]) -> Iterator[Taken]:
         """Decode everything, and yield the last frame not later than each of these instants, which ascend."""
@@ -155,47 +161,42 @@ class Film:
         shown: Taken | None = None
         for taken in self.all_frames():
             while due and shown is not None and round(due[0], 6) < taken.seconds:
-                yield Taken(shown.frame, shown.seconds, due.popleft())
+                yield replace(shown, asked=due.popleft())
             if not due:
                 return
             shown = taken
         while due and shown is not None:
-            yield Taken(shown.frame, shown.seconds, due.popleft())
+            yield replace(shown, asked=due.popleft())
 
-    def _timed(self, frames: Iterable[VideoFrame], promised: Sequence[int]) -> Iterator[Taken]:
+    def _timed(self, frames: Iterable[Decoded], promised: Sequence[int]) -> Iterator[Taken]:
         """Say when each frame is shown; `promised` are the instants of all of them where frames know none."""
         last: int | None = None
-        for number, frame in enumerate(frames):
-            instant = frame.pts if self.timeline.timed else None
+        for number, decoded in enumerate(frames):
+            instant = decoded.frame.pts if self.timeline.timed else None
             if not self.timeline.timed and number < len(promised):
                 instant = promised[number]
             if last is not None and (instant is None or instant <= last):
                 instant = last + self.timeline.usual
             last = self.timeline.start if instant is None else instant
-            yield Taken(frame, self.timeline.seconds_at(last))
+            yield Taken(decoded, self.timeline.seconds_at(last))
 
     def _decoded(
-        self, stream: VideoStream, packets: "Iterable[Packet[VideoStream]]", *, one_by_one: bool = False
-    ) -> Iterator[VideoFrame]:
+        self, decoder: Decoder, packets: "Iterable[Packet[VideoStream]]", *, one_by_one: bool = False
+    ) -> Iterator[Decoded]:
         """Yield what can be decoded, and count what cannot; raises what the decoder says where that is everything."""
         refusal: av.FFmpegError | None = None
         empty = True
         self.undecoded = 0
         for packet in chain(packets, (None,)):
             try:
-                frames = stream.decode(packet)
-                if one_by_one:
-                    frames += stream.decode(None)
-                    stream.codec_context.flush_buffers()
+                for decoded in _of_packet(decoder, packet, alone=one_by_one):
+                    empty = False
+                    yield decoded
             except MemoryError:
                 raise
             except av.FFmpegError as error:
                 self.undecoded += 1
                 refusal = refusal or error
-                continue
-            for frame in frames:
-                empty = False
-                yield frame
         if empty and not self.stopped():
             raise refusal or CorruptMedia("none of its pictures can be decoded")
 
@@ -209,11 +210,8 @@ class Film:
                 ticks = shifts.popleft().ticks
             yield place, _restamped(packet, ticks)
 
-    def _stream(self, container: InputContainer) -> VideoStream:
-        stream = picture_stream(container)
-        stream.codec_context.thread_type = ThreadType.AUTO
-        stream.codec_context.thread_count = self.limits.threads
-        return stream
+    def _decoder(self, container: InputContainer) -> Decoder:
+        return Decoder.threaded(picture_stream(container), self.limits)
 
 
 def _restamped(packet: "Packet[VideoStream]", ticks: int) -> "Packet[VideoStream]":
@@ -224,9 +222,16 @@ def _restamped(packet: "Packet[VideoStream]", ticks: int) -> "Packet[VideoStream
     return packet
 
 
-def _surely_decoded(stream: VideoStream, packet: "Packet[VideoStream] | None") -> Sequence[VideoFrame]:
+def _of_packet(decoder: Decoder, packet: "Packet[VideoStream] | None", *, alone: bool) -> Iterator[Decoded]:
+    yield from decoder.decode(packet)
+    if alone:
+        yield from decoder.decode(None)
+        decoder.forget()
+
+
+def _surely_decoded(decoder: Decoder, packet: "Packet[VideoStream] | None") -> Iterator[Decoded]:
     try:
-        return stream.decode(packet)
+        yield from decoder.decode(packet)
     except MemoryError:
         raise
     except av.FFmpegError as error:

@@ -30,11 +30,12 @@ def rank_reader(codec: str, configuration: bytes | None) -> RankReader:
     ranks = {"h264": _rank_of_h264, "hevc": _rank_of_hevc}
     if codec not in ranks:
         return lambda _: REFERRED_TO
-    width = _length_bytes(codec, configuration or b"")
+    width = unit_length_bytes(codec, configuration or b"")
     return lambda packet: ranks[codec](_units(packet, width))
 
 
-def _length_bytes(codec: str, configuration: bytes) -> int | None:
+def unit_length_bytes(codec: str, configuration: bytes) -> int | None:
+    """Return how many bytes tell a unit's length (H.264 and HEVC), None where units begin with start codes."""
     at = _LENGTH_AT[codec]
     by_length = len(configuration) > at and (configuration[0] or configuration[1] or configuration[2] > 1)
     return (configuration[at] & 3) + 1 if by_length else None

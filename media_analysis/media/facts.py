@@ -138,7 +138,9 @@ class ProbeDocument(Facts):
     truncated: bool | None = Field(None, description="Whether the file ends before what its headers announce")
 
     warnings: list[WarningFacts] = Field(
-        default_factory=list, description="Such as where time stamps do not go on (`discontinuity`); at most 100"
+        default_factory=list,
+        description="Such as where time stamps do not go on (`discontinuity`) or pictures look other than before "
+        "(`picture_change`); at most 100",
     )
 
     width: int | None = Field(None, description="Pixels after turning upright, not stretched to square ones")

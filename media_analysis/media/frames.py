@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from threading import Event
 
@@ -13,6 +12,7 @@ from media_analysis.media.ahead import ahead
 from media_analysis.media.continuity import DISCONTINUITY
 from media_analysis.media.decoding import Film, Taken
 from media_analysis.media.images import image_format
+from media_analysis.media.looks import PICTURE_CHANGE, Change, Look
 from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.pictures import Exposure, Picture
@@ -39,7 +39,8 @@ def sample_frames(
     """Yield the pictures asked for, in time order, decoding little more than they take and a little ahead of them.
 
     `progress` is told how many were given, and of how many where that is known. `notice` is told `truncated` where
-    the file ends too early, `discontinuity` where its time stamps do not go on, and `damaged` where something in it
+    the file ends too early, `discontinuity` where its time stamps do not go on, `picture_change` where size, pixel
+    shape, turn or colours are not the first picture's any more, and `damaged` where something in it
     cannot be decoded; the rest is given all the same.
     An instant shows the last frame that began before it or with it; before the start the first one.
 
@@ -66,8 +67,9 @@ class _Filming:
     limits: Limits
     progress: Progress
     notice: Notice
-    _aspect: Fraction = field(default=Fraction(1), init=False)
     _darkroom: Darkroom = field(default_factory=Darkroom, init=False)
+    _look: Look | None = field(default=None, init=False)
+    _changed: bool = field(default=False, init=False)
 
     def pictures(self) -> Iterator[Picture]:
         timeline = self._read()
@@ -80,6 +82,7 @@ class _Filming:
         for ordinal, taken in enumerate(ahead(frames, stop)):
             if exposure is None or shown is None or shown.frame is not taken.frame:
                 exposure = Exposure(raster=self._raster(taken))
+                self._compare(taken)
             shown = taken
             yield Picture(ordinal=ordinal, instant_seconds=taken.seconds, asked_seconds=taken.asked, exposure=exposure)
             self.progress(ordinal + 1, expected)
@@ -90,7 +93,6 @@ class _Filming:
     def _read(self) -> Timeline:
         with open_media(self.path, self.limits) as container:
             stream = picture_stream(container)
-            self._aspect = stream.sample_aspect_ratio or Fraction(1)
             timeline = read_timeline(container, stream, self.limits)
             told = None if stream.duration is None else float(stream.duration * timeline.time_base)
         if timeline.broken or is_truncated(self.path):
@@ -110,8 +112,18 @@ class _Filming:
         asked = asked_seconds(self.options, film.timeline.duration_seconds)
         return len(asked), film.shown_at(asked)
 
+    def _compare(self, taken: Taken) -> None:
+        """Tell of the first picture that has another look than the first."""
+        if self._changed:
+            return
+        look = Look.of(taken.decoded)
+        self._look = self._look or look
+        if look != self._look:
+            self._changed = True
+            self.notice(PICTURE_CHANGE, str(Change(taken.seconds, look.changed_from(self._look))))
+
     def _raster(self, taken: Taken) -> FrameRaster:
-        return FrameRaster(frame=taken.frame, aspect=self._aspect, darkroom=self._darkroom)
+        return FrameRaster(decoded=taken.decoded, darkroom=self._darkroom)
 
 
 def _scenes(film: Film, options: SamplingOptions, threshold: float) -> Iterator[Taken]:

@@ -9,10 +9,13 @@ from typing import Final
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
 
 from media_analysis.errors.media import MediaLimitPassed
 from media_analysis.media.continuity import Clock, Continuity, Discontinuity, Stamps, set_right, usual_ticks
-from media_analysis.media.opening import readable_packets
+from media_analysis.media.decoder import Decoder
+from media_analysis.media.looks import Change, Watch
+from media_analysis.media.opening import has_decoder, readable_packets
 from media_analysis.media.options import Limits
 
 _PLAYED: Final = frozenset({"video", "audio"})
@@ -43,6 +46,8 @@ class Measurement:
     """Whether time stamps told it; without any, durations were added up that rest on a guessed rate."""
     discontinuities: Sequence[Discontinuity] = ()
     """In the stream that leads."""
+    changes: Sequence[Change] = ()
+    """Where pictures of the stream that leads look other than before."""
 
 
 def measure(
@@ -56,7 +61,8 @@ def measure(
         MediaLimitPassed: there are more packets, or they last longer, than `limits` allow.
 
     """
-    measuring = _Measuring(container, limits, budget or Budget())
+    watch = Watch(Decoder(leader, limits)) if isinstance(leader, VideoStream) and has_decoder(leader) else None
+    measuring = _Measuring(container, limits, budget or Budget(), watch)
     share = measuring.read()
     found = measuring.found(leader, share)
     if found.duration_seconds is not None and found.duration_seconds > limits.max_duration_seconds:
@@ -69,6 +75,7 @@ class _Measuring:
     container: InputContainer
     limits: Limits
     budget: Budget
+    watch: Watch | None
     stamps: dict[int, Stamps | None] = field(default_factory=dict, init=False)
     stamped: bool = field(default=False, init=False)
 
@@ -93,6 +100,8 @@ class _Measuring:
         stamps = self.stamps[index]
         if stamps is not None:
             self.stamped = self.stamped or packet.pts is not None
+            if self.watch is not None and self.watch.decoder.stream.index == index:
+                self.watch.note(len(stamps.shown), packet)
             stamps.add(packet)
 
     def found(self, leader: Stream | None, share: float) -> Measurement:
@@ -110,6 +119,7 @@ class _Measuring:
             share=share,
             stamped=self.stamped,
             discontinuities=leading.discontinuities(),
+            changes=[] if self.watch is None else list(self.watch.changes(leading.stamps.shown)),
         )
 
     def _extent(self, index: int, stamps: Stamps) -> "_Extent":

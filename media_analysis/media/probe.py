@@ -1,6 +1,6 @@
 """What a media file is, told without decoding more than one frame of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from media_analysis.media.continuity import DISCONTINUITY, Discontinuity
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
 from media_analysis.media.images import READ_TYPES, format_name, frame_count, image_format, open_image, pages_in
+from media_analysis.media.looks import PICTURE_CHANGE, Change
 from media_analysis.media.measuring import measure
 from media_analysis.media.media_types import type_of_container
 from media_analysis.media.opening import (
@@ -67,7 +68,7 @@ def probe(path: Path, limits: Limits) -> ProbeDocument:
 
 def _probe_container(path: Path, limits: Limits) -> ProbeDocument:
     with open_media(path, limits) as container:
-        fields, trusted = _describe(container, path)
+        fields, trusted = _describe(container, path, limits)
     if not trusted:
         # Opened again, for the glance has read some packets already.
         with open_media(path, limits) as container:
@@ -81,12 +82,12 @@ def _probe_container(path: Path, limits: Limits) -> ProbeDocument:
     return ProbeDocument(**fields, size_bytes=size_bytes, truncated=is_truncated(path))
 
 
-def _describe(container: InputContainer, path: Path) -> tuple[dict[str, Any], bool]:
+def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[dict[str, Any], bool]:
     """Return what headers and the first packets tell, and whether their duration is to be trusted."""
     video, audio = best_video(container), best_audio(container)
     if video is None and audio is None:
         raise UnsupportedMedia("it holds neither video nor sound")
-    seen = None if video is None else glance(container, video)
+    seen = None if video is None else glance(container, video, limits)
     pictures = {} if video is None or seen is None else describe_video(video, seen)
     told = finite(duration_of(container))
     fields = {
@@ -101,6 +102,7 @@ def _describe(container: InputContainer, path: Path) -> tuple[dict[str, Any], bo
         "streams": list_streams(container),
         "chapters": list_chapters(container),
         "metadata": clean_metadata(container.metadata),
+        "warnings": [] if seen is None else _warnings([], seen.changes),
     }
     goes_on = seen is None or seen.goes_on
     return fields, told is not None and goes_on and _is_told(container, path) and not is_late(container)
@@ -131,12 +133,15 @@ def _measured(fields: Mapping[str, Any], container: InputContainer, limits: Limi
         "bit_rate": None,
         "audio": audio and with_seconds(fields["audio"], measured.streams.get(audio.index)),
         "streams": [with_seconds(each, measured.streams.get(each.index)) for each in fields["streams"]],
-        "warnings": [_warning(each) for each in measured.discontinuities[:MAX_WARNINGS]],
+        "warnings": _warnings(measured.discontinuities, measured.changes),
     }
 
 
-def _warning(found: Discontinuity) -> WarningFacts:
-    return WarningFacts(code=DISCONTINUITY, detail=str(found), at_seconds=found.at_seconds)
+def _warnings(discontinuities: Sequence[Discontinuity], changes: Sequence[Change]) -> list[WarningFacts]:
+    """Return the first of them, in the order of time."""
+    found = [(DISCONTINUITY, each) for each in discontinuities] + [(PICTURE_CHANGE, each) for each in changes]
+    facts = [WarningFacts(code=code, detail=str(each), at_seconds=each.at_seconds) for code, each in found]
+    return sorted(facts, key=lambda warning: warning.at_seconds or 0)[:MAX_WARNINGS]
 
 
 def _begins_like(path: Path) -> str:

@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 from media_analysis.errors.media import CorruptMedia
 from media_analysis.media.code_points import CodePoints
 from media_analysis.media.conversion import conversion_of
+from media_analysis.media.decoder import Decoded
 from media_analysis.media.exif import exif_of
 from media_analysis.media.options import MAX_SIDE
 from media_analysis.media.orientation import Orientation
@@ -34,7 +35,6 @@ class Darkroom:
     """Converters by size, kept because they take their time to be made ready."""
 
     _converters: OrderedDict[tuple[int, int], VideoReformatter] = field(default_factory=OrderedDict, init=False)
-    _orientations: dict[int, Orientation] = field(default_factory=dict, init=False)
 
     def developed(self, frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
         """Return a frame at a size in the colours of a screen (sRGB), RGB, RGBX or RGBA; it must not be changed."""
@@ -44,14 +44,6 @@ class Darkroom:
             return conversion.of_planes((red, green, blue))
         image = _image_of(self._reformatted(frame, size, "rgba" if _has_alpha(frame) else "rgb0"))
         return image if conversion is None else conversion.of(image)
-
-    def orientation(self, frame: VideoFrame) -> Orientation:
-        """Return how a frame is to be turned, read from the first one turned by as much."""
-        # A frame whose side data was looked at holds itself, and stays in memory until the garbage is collected.
-        turn = frame.rotation
-        if turn not in self._orientations:
-            self._orientations[turn] = Orientation.of_frame(frame)
-        return self._orientations[turn]
 
     def _reformatted(self, frame: VideoFrame, size: tuple[int, int], pixels: str) -> VideoFrame:
         return self._converter(size).reformat(
@@ -70,25 +62,23 @@ class Darkroom:
 class FrameRaster:
     """A decoder's frame."""
 
-    frame: VideoFrame
-    aspect: Fraction
-    """Of a stored pixel, across to down."""
+    decoded: Decoded
     darkroom: Darkroom
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, upright and in square pixels."""
-        return _turned(self._square, self.darkroom.orientation(self.frame))
+        frame = self.decoded.frame
+        return self._turned(stretched((frame.width, frame.height), self.decoded.aspect))
 
     def drawn(self, size: tuple[int, int]) -> Image.Image:
         """Return an upright picture of this size, RGB, RGBX or RGBA, of which nothing may be changed."""
-        orientation = self.darkroom.orientation(self.frame)
-        lying = self.darkroom.developed(self.frame, _turned(size, orientation))
-        return lying if orientation.transpose is None else lying.transpose(orientation.transpose)
+        lying = self.darkroom.developed(self.decoded.frame, self._turned(size))
+        transpose = self.decoded.orientation.transpose
+        return lying if transpose is None else lying.transpose(transpose)
 
-    @property
-    def _square(self) -> tuple[int, int]:
-        return stretched((self.frame.width, self.frame.height), self.aspect)
+    def _turned(self, size: tuple[int, int]) -> tuple[int, int]:
+        return (size[1], size[0]) if self.decoded.orientation.sideways else size
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +153,6 @@ def stretched(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
     if max(wider, higher) > max(MAX_SIDE, width, height):
         return size
     return (wider, height) if aspect >= 1 else (width, higher)
-
-
-def _turned(size: tuple[int, int], orientation: Orientation) -> tuple[int, int]:
-    return (size[1], size[0]) if orientation.sideways else size
 
 
 def _has_alpha(frame: VideoFrame) -> bool:

@@ -1,5 +1,6 @@
 """What the first timestamps tell: whether a frame rate varies, and whether a clock goes on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from statistics import median
@@ -13,7 +14,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from media_analysis.media.continuity import Clock, Stamps, set_right, usual_ticks
+from media_analysis.media.decoder import Decoder
+from media_analysis.media.looks import Change, Watch
 from media_analysis.media.opening import readable_packets
+from media_analysis.media.options import Limits
 
 Kind = TypeVar("Kind", bound=Stream)
 JUDGED_FRAMES: Final = 300
@@ -42,16 +46,25 @@ class Glance:
     """Frames a second, where the distances vary."""
     goes_on: bool = True
     """Whether timestamps go on from packet to packet, without restarts, jumps or strays."""
+    changes: Sequence[Change] = ()
+    """Where pictures look other than before."""
 
 
-def glance(container: InputContainer, stream: VideoStream) -> Glance:
-    """Read the first packets of a freshly opened container's video stream, and decode one frame."""
+def glance(container: InputContainer, stream: VideoStream, limits: Limits) -> Glance:
+    """Read the first packets of a freshly opened container's video stream, and decode one frame of each kind.
+
+    Raises:
+        MediaLimitPassed: frames on the way have more pixels than `limits.max_pixels`.
+
+    """
     first: VideoFrame | None = None
     instants: list[int] = []
     size_bytes = 0
     stamps = Stamps(usual_ticks(stream))
-    for packet in islice(readable_packets(container, stream), JUDGED_FRAMES):
+    watch = Watch(Decoder(stream, limits))
+    for place, packet in enumerate(islice(readable_packets(container, stream), JUDGED_FRAMES)):
         stamps.add(packet)
+        watch.note(place, packet)
         if packet.pts is not None:
             instants.append(packet.pts)
         first = first or _decoded(stream, packet)
@@ -63,7 +76,7 @@ def glance(container: InputContainer, stream: VideoStream) -> Glance:
     varies = _varies(instants)
     average = _average(container, stream, instants) if varies else None
     goes_on = not set_right(stamps, Clock.of(stream)).steps
-    return Glance(first, varies, average, goes_on)
+    return Glance(first, varies, average, goes_on, list(watch.changes(stamps.shown)))
 
 
 def _average(container: InputContainer, stream: VideoStream, instants: list[int]) -> float | None:

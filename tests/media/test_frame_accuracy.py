@@ -92,7 +92,7 @@ def timeline_of_file(path: Path) -> Timeline:
 
 def taken(path: Path, options: SamplingOptions) -> list[tuple[float, str]]:
     pictures = sample_frames(path, options, Limits())
-    return [(picture.instant_seconds, pixels_of(picture.exposure.raster.frame)) for picture in pictures]  # type: ignore[attr-defined]
+    return [(picture.instant_seconds, pixels_of(picture.exposure.raster.decoded.frame)) for picture in pictures]  # type: ignore[attr-defined]
 
 
 def assert_shown(path: Path, instants: list[float]) -> None:

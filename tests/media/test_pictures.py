@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from media_analysis.media.decoder import Decoded
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.options import FrameOptions, Limits, PictureFormat, PictureOptions
+from media_analysis.media.orientation import Orientation
 from media_analysis.media.pictures import Picture, encode, extension_of_format, media_type_of, within
 from media_analysis.media.rasters import Darkroom, FrameRaster, stretched
 from tests.media import clips, stills
@@ -194,7 +196,7 @@ def test_an_odd_frame_with_transparency_keeps_it() -> None:
     frame = VideoFrame(33, 17, "yuva420p")
     for plane, value in zip(frame.planes, (235, 128, 128, 40), strict=True):
         plane.update(bytes([value]) * plane.buffer_size)
-    raster = FrameRaster(frame=frame, aspect=Fraction(1), darkroom=Darkroom())
+    raster = FrameRaster(decoded=Decoded(frame, Fraction(1), Orientation()), darkroom=Darkroom())
 
     image = raster.drawn(raster.size)
 
