@@ -34,6 +34,7 @@ CLIPS: dict[str, Callable[[], Path]] = {
         clips.matroska,
         clips.avi,
         clips.truncated,
+        clips.index_behind_film,
         clips.truncated_matroska,
         clips.late_start,
         clips.anamorphic,
@@ -69,7 +70,7 @@ CLIPS: dict[str, Callable[[], Path]] = {
     "carphone_pristine": lambda: clips.sample("carphone_pristine"),
     **{case.name: partial(attrgetter("path"), case) for case in FILMS},
 }
-WITHOUT_PICTURES = {"audio", "audio_with_cover", "index_missing", "no_frames"}
+WITHOUT_PICTURES = {"audio", "audio_with_cover", "index_behind_sound", "index_missing", "no_frames"}
 """Clips of which nothing is to be shown; that they are refused is tested beside."""
 WITHOUT_KEYFRAMES = {"gdr_late.ts"}
 """Nothing in it decodes alone; where it may be entered instead is tested beside."""
