@@ -8,6 +8,7 @@ _PNG_SIGNATURE: Final = 8
 _MAX_CHUNKS: Final = 1000
 _MAX_PROPERTIES: Final = 2**20
 """Bytes of a PNG's chunks before its pixels, or of an AVIF's head, that are looked through."""
+_UNSPECIFIED: Final = 2
 _CONTAINERS: Final = {b"meta": 4, b"iprp": 0, b"ipco": 0}
 """Boxes on the way to an AVIF's colours, and how much stands in them before the boxes inside."""
 
@@ -18,6 +19,8 @@ class CodePoints:
 
     primaries: int
     transfer: int
+    outranks_profiles: bool = False
+    """Whether they count although there is an ICC profile."""
 
 
 def code_points_of(file: IO[bytes], format_name: str) -> CodePoints | None:
@@ -34,12 +37,13 @@ def code_points_of(file: IO[bytes], format_name: str) -> CodePoints | None:
 
 
 def _of_png(file: IO[bytes]) -> CodePoints | None:
-    """Source: PNG, third edition, section 11.3.2.6."""
+    """Source: PNG, third edition, sections 4.3 and 11.3.2.6."""
     file.seek(_PNG_SIGNATURE)
     for _ in range(_MAX_CHUNKS):
         length, kind = struct.unpack(">I4s", file.read(8))
         if kind == b"cICP":
-            return CodePoints(*struct.unpack(">BB", file.read(2)))
+            primaries, transfer = struct.unpack(">BB", file.read(2))
+            return CodePoints(primaries, transfer, outranks_profiles=_UNSPECIFIED not in {primaries, transfer})
         if kind == b"IDAT":
             return None
         file.seek(length + 4, 1)

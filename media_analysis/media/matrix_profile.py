@@ -7,9 +7,10 @@ from typing import Final, cast
 
 from PIL import Image, ImageCms
 
-from media_analysis.media.primaries import BT709, to_d50
+from media_analysis.media.primaries import BT709, CHROMATICITIES, Chromaticities, to_d50
 
 Curve = tuple[float, float, float, float, float]
+Space = tuple[Chromaticities, Curve]
 FILM_CURVE: Final[Curve] = (2.4, 1.0, 0.0, 0.08**1.4, 0.08)
 """Of a screen that shows film (ITU-R BT.1886), straight below 20 of 255, where else a trace of light would count."""
 SRGB_CURVE: Final[Curve] = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
@@ -21,9 +22,20 @@ _ENTRY_BYTES: Final = 12
 
 def to_bt709_by_profile(primaries: int, curve: Curve) -> Callable[[Image.Image], Image.Image]:
     """Return what changes the primaries of RGB, RGBX or RGBA to BT.709's; greys stay what they are."""
-    here, there = (ImageCms.ImageCmsProfile(BytesIO(_matrix_profile(number, curve))) for number in (primaries, BT709))
+    return between_profiles((CHROMATICITIES[primaries], curve), (CHROMATICITIES[BT709], curve))
+
+
+def between_profiles(here: Space, there: Space) -> Callable[[Image.Image], Image.Image]:
+    """Return what makes RGB, RGBX or RGBA of one space that of another, relative colorimetric.
+
+    Raises:
+        ZeroDivisionError: primaries lie on one line, or a point has no y.
+        PyCMSError, OSError, ValueError, struct.error: no profile can be made of them.
+
+    """
+    source, target = (ImageCms.ImageCmsProfile(BytesIO(_matrix_profile(*space))) for space in (here, there))
     intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-    transforms = {mode: ImageCms.buildTransform(here, there, mode, mode, intent) for mode in _MODES}
+    transforms = {mode: ImageCms.buildTransform(source, target, mode, mode, intent) for mode in _MODES}
 
     def changed(image: Image.Image) -> Image.Image:
         return cast("Image.Image", ImageCms.applyTransform(image, transforms[image.mode]))
@@ -31,8 +43,8 @@ def to_bt709_by_profile(primaries: int, curve: Curve) -> Callable[[Image.Image],
     return changed
 
 
-def _matrix_profile(primaries: int, curve: Curve) -> bytes:
-    columns = zip(*to_d50(primaries), strict=True)
+def _matrix_profile(points: Chromaticities, curve: Curve) -> bytes:
+    columns = zip(*to_d50(points), strict=True)
     tags = {name: b"XYZ " + _fixed((0, *column)) for name, column in zip((b"r", b"g", b"b"), columns, strict=True)}
     response = struct.pack(">4sIHH", b"para", 0, 3, 0) + _fixed(curve)
     named = {name + b"XYZ": content for name, content in tags.items()} | {name + b"TRC": response for name in tags}

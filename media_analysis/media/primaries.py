@@ -6,12 +6,14 @@ from typing import Final
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
 Point = tuple[float, float]
+Chromaticities = tuple[Point, Point, Point, Point]
+"""Red, green, blue and white, as x and y of CIE 1931."""
 BT709: Final = 1
 _D65: Final = (0.3127, 0.3290)
 _D50: Final[Vector] = (0.9642, 1.0, 0.8249)
 """The white of colour profiles, as ICC.1 rounds it."""
 _ILLUMINANT_C: Final = (0.310, 0.316)
-_CHROMATICITIES: Final[dict[int, tuple[Point, Point, Point, Point]]] = {
+CHROMATICITIES: Final[dict[int, Chromaticities]] = {
     BT709: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65),
     4: ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _ILLUMINANT_C),
     5: ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65),
@@ -23,19 +25,22 @@ _CHROMATICITIES: Final[dict[int, tuple[Point, Point, Point, Point]]] = {
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
 }
-"""Red, green, blue and white, as x and y of CIE 1931."""
 _BRADFORD: Final[Matrix] = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 """From XYZ to the responses in which a white is adapted to another (as in ICC.1, annex E)."""
 
 
 def is_told(primaries: int) -> bool:
     """Return whether a number tells of primaries that are known here."""
-    return primaries in _CHROMATICITIES
+    return primaries in CHROMATICITIES
 
 
-def to_d50(primaries: int) -> Matrix:
-    """Return what makes linear light of these primaries CIE XYZ, adapted to the white of colour profiles."""
-    points = _CHROMATICITIES[primaries]
+def to_d50(points: Chromaticities) -> Matrix:
+    """Return what makes linear light of these primaries CIE XYZ, adapted to the white of colour profiles.
+
+    Raises:
+        ZeroDivisionError: they lie on one line, or a point has no y.
+
+    """
     return product(_adapted(_xyz(points[3]), _D50), _to_xyz(points))
 
 

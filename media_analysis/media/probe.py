@@ -1,6 +1,7 @@
 """What a media file is, told without decoding more than one frame of it."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from media_analysis.media.opening import (
 )
 from media_analysis.media.options import Limits
 from media_analysis.media.orientation import Orientation
+from media_analysis.media.rasters import stretched
 from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.sniff import sniff_file
 from media_analysis.media.streams import (
@@ -38,6 +40,7 @@ from media_analysis.media.streams import (
     list_chapters,
     list_streams,
     with_seconds,
+    written_ratio,
 )
 from media_analysis.media.text import clean_metadata, finite
 from media_analysis.media.timing import glance
@@ -162,6 +165,15 @@ def _type_of_image(image: Image.Image, path: Path) -> str:
     return begins_like if begins_like in READ_TYPES else f"image/{format_name(image)}"
 
 
+def _aspects(width: int, height: int, aspect: Fraction) -> dict[str, str]:
+    """Tell of the picture as it is drawn, where an absurd aspect counts for nothing."""
+    shown = stretched((width, height), aspect)
+    return {
+        "sample_aspect_ratio": written_ratio(Fraction(1) if shown == (width, height) else aspect),
+        "display_aspect_ratio": written_ratio(Fraction(*shown)),
+    }
+
+
 def _probe_image(path: Path, limits: Limits) -> ProbeDocument:
     with open_image(path, limits) as image:
         exif = exif_of(image)
@@ -181,6 +193,7 @@ def _probe_image(path: Path, limits: Limits) -> ProbeDocument:
             rotation_degrees=turn.degrees,
             mirrored=turn.mirrored,
             frames=frames,
+            **_aspects(width, height, image.info["pixel_aspect"]),
             pages=len(pages_in(image).offsets),
             image=ImageFacts(
                 mode=image.mode,

@@ -23,10 +23,12 @@ def profile_of(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
     """Return the profile inside, None where there is none.
 
     Raises:
-        CorruptMedia: it cannot be read, or is longer than `MAX_PROFILE_BYTES`.
+        CorruptMedia: it cannot be read, lacks pieces, or is longer than `MAX_PROFILE_BYTES`.
 
     """
-    content = image.info.get("icc_profile")
+    content = image.info.get("icc_profile", b"")
+    if content is None:
+        raise CorruptMedia("the colour profile lacks some of its pieces")
     if not content:
         return None
     if not isinstance(content, bytes) or len(content) > MAX_PROFILE_BYTES:

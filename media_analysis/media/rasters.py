@@ -11,6 +11,7 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from PIL import ExifTags, Image
 
 from media_analysis.errors.media import CorruptMedia
+from media_analysis.media.calibration import calibration_of
 from media_analysis.media.code_points import CodePoints
 from media_analysis.media.conversion import conversion_of
 from media_analysis.media.decoder import Decoded
@@ -134,12 +135,12 @@ def _planes_of(frame: VideoFrame) -> list[Image.Image]:
 
 def _colours_of(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image] | None, str | None]:
     """Return what makes an image's colours those of a screen, and why its profile counts for nothing if it does."""
-    told = image.info.get("code_points")
-    if isinstance(told, CodePoints) and (told.transfer in HIGH_RANGE or not image.info.get("icc_profile")):
+    told, has_profile = image.info.get("code_points"), image.info.get("icc_profile", b"") != b""
+    if isinstance(told, CodePoints) and (told.outranks_profiles or told.transfer in HIGH_RANGE or not has_profile):
         conversion = conversion_of(told.primaries, told.transfer)
         return None if conversion is None else conversion.of, None
     try:
-        return through_profile(image), None
+        return (through_profile(image) if has_profile else calibration_of(image)), None
     except CorruptMedia as error:
         return None, str(error)
 

@@ -151,12 +151,13 @@ def _geometry(stream: VideoStream, first: VideoFrame | None) -> dict[str, Any]:
         "height": height,
         "rotation_degrees": None if first is None else turn.degrees,
         "mirrored": None if first is None else turn.mirrored,
-        "sample_aspect_ratio": _ratio(aspect),
-        "display_aspect_ratio": _ratio(aspect * width / height),
+        "sample_aspect_ratio": written_ratio(aspect),
+        "display_aspect_ratio": written_ratio(aspect * width / height),
     }
 
 
-def _ratio(ratio: Fraction) -> str:
+def written_ratio(ratio: Fraction) -> str:
+    """Return a ratio as `16:9`."""
     return f"{ratio.numerator}:{ratio.denominator}"
 
 

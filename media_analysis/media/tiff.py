@@ -115,7 +115,8 @@ def _deep(source: IO[bytes], layout: Layout, offset: int, kind: Kind) -> Image.I
         inches = 2.54 if tags.get(_UNIT) == _CENTIMETRE else 1
         dots = across * inches, down * inches
         turned.info["dpi"] = dots if turned.size == image.size else dots[::-1]
-    turned.info["icc_profile"] = tags.get(_PROFILE)
+    if tags.get(_PROFILE):
+        turned.info["icc_profile"] = tags[_PROFILE]
     turned.format = "TIFF"
     return turned
 

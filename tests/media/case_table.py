@@ -150,6 +150,7 @@ STILLS: Final = (
     still("pq.avif", "avif", (140, 40), (62, 62, 62), note="as pq_bars.mp4"),
     still("preview.dng", "x-adobe-dng", (160, 120), RED, note="exiftool: SubIFD 160x120 below a preview of 16x12"),
     still("rgbf32.tif", "tiff", (64, 16), RAMP),
+    still("rgbf32_lzw.tif", "tiff", (64, 48), RAMP, note="tiffinfo: floating point, LZW, predictor 3"),
     still("x.bmp", "bmp", (64, 48), (9, 99, 200)),
 )
 TABLE: Final = (*FILMS, *SOUNDS, *STILLS)

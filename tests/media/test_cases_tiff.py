@@ -62,6 +62,10 @@ def test_floats_beyond_white_and_below_black_are_these(tmp_path: Path) -> None:
 
 def test_a_fax_is_drawn_as_high_as_its_lines_are_apart() -> None:
     """204 dots an inch across and 98 down: 208 lines are as high as 433 dots."""
+    told = probe(CASES / "fax.tif", Limits())
+
+    assert (told.width, told.height) == (432, 208)
+    assert (told.sample_aspect_ratio, told.display_aspect_ratio) == ("49:102", "432:433")
     assert picture_of(CASES / "fax.tif").size == (432, 433)
     assert picture_of(CASES / "fax.tif").image(max_width=216).size == (216, 216)
 
@@ -74,6 +78,7 @@ def test_uneven_dots_are_those_of_the_stored_picture(orientation: int, size: tup
     Image.new("RGB", (40, 20), (1, 2, 3)).save(path, dpi=(200, 100), tiffinfo=tags)
 
     assert picture_of(path).size == size
+    assert probe(path, Limits()).display_aspect_ratio == "1:1"
 
 
 def test_uneven_dots_of_what_is_no_tiff_are_left_out_of_account(tmp_path: Path) -> None:
@@ -81,6 +86,7 @@ def test_uneven_dots_of_what_is_no_tiff_are_left_out_of_account(tmp_path: Path) 
     Image.new("RGB", (40, 20)).save(path, dpi=(200, 100))
 
     assert picture_of(path).size == (40, 20)
+    assert (probe(path, Limits()).sample_aspect_ratio, probe(path, Limits()).display_aspect_ratio) == ("1:1", "2:1")
 
 
 def test_of_several_pages_the_first_is_shown_and_it_is_said() -> None:
