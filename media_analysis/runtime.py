@@ -37,6 +37,7 @@ from media_analysis.records.service import RecordService
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.discarding import DiscardService
 from media_analysis.retention.explain.service import ExplainService
+from media_analysis.retention.file_deletion import FileDeletionService
 from media_analysis.retention.forecast.service import ForecastService
 from media_analysis.retention.guard.breaker import Breaker
 from media_analysis.retention.guard.clock import ClockService
@@ -162,6 +163,10 @@ class Runtime:
     @cached_property
     def deleter(self) -> Deleter:
         return Deleter(self.db, self.store, self.settings.storage.cleanup.max_attempts, options.strategy(self.settings))
+
+    @cached_property
+    def file_deletions(self) -> FileDeletionService:
+        return FileDeletionService(self.db, self.deleter)
 
     @cached_property
     def breaker(self) -> Breaker:

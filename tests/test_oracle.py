@@ -13,6 +13,7 @@ from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import chunks, execute
 from tests.files.conftest import registration
 from tests.oracle import inspect_everything
@@ -43,7 +44,7 @@ class Planted:
 async def _plant(runtime: Runtime, database: str) -> Planted:
     stored = await runtime.uploads.store_file(UPLOAD, chunks(b"stored"))
     deleted = await runtime.uploads.store_file(replace(UPLOAD, idempotency_key="twice"), chunks(b"deleted"))
-    await runtime.deleter.delete(deleted.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, deleted.id, owner="alice", requested_by="alice")
     asked = registration(reserved_bytes=9)
     await runtime.uploads.registrar.register(asked)
     (await runtime.uploads.registrar.create(asked)).close()

@@ -13,7 +13,7 @@ from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.removal import jobs
 from media_analysis.retention.removal.jobs import JobRemoval
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class RemovalService:
     deleter: Deleter
 
     async def preview(
-        self, job_id: UUID, asked: RemovalRequest, *, owner: str | None, now: datetime | None = None
+        self, job_id: UUID, asked: DeletionRequest, *, owner: str | None, now: datetime | None = None
     ) -> JobRemoval:
         """Say what a deletion would take, what would stay, and what stands against it; nothing changes.
 
@@ -39,7 +39,7 @@ class RemovalService:
 
     @retried
     async def delete(
-        self, job_id: UUID, asked: RemovalRequest, *, owner: str | None, now: datetime | None = None
+        self, job_id: UUID, asked: DeletionRequest, *, owner: str | None, now: datetime | None = None
     ) -> JobRemoval:
         """Delete a job, its files and its results; a job that waits or runs is cancelled by the same transaction.
 
@@ -67,7 +67,9 @@ class RemovalService:
         pending = await self.deleter.purge_entries(haul.purges)
         return replace(weighed, deleted_at=now, pending=pending)
 
-    async def _weigh(self, session: AsyncSession, job: AnalysisJob, asked: RemovalRequest, now: datetime) -> JobRemoval:
+    async def _weigh(
+        self, session: AsyncSession, job: AnalysisJob, asked: DeletionRequest, now: datetime
+    ) -> JobRemoval:
         kept_for = self.deleter.strategy.kept_for(asked)
         weighed = await jobs.weigh_job(session, job, now=now, with_trash=kept_for is None)
         return replace(weighed, restorable_until=None if kept_for is None else now + kept_for)

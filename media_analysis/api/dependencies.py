@@ -23,8 +23,8 @@ from media_analysis.jobs.results import ResultService
 from media_analysis.jobs.service import JobService
 from media_analysis.jobs.watching import WatchService
 from media_analysis.records.service import RecordService
-from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.explain.service import ExplainService
+from media_analysis.retention.file_deletion import FileDeletionService
 from media_analysis.retention.forecast.service import ForecastService
 from media_analysis.retention.guard.pauses import PauseService
 from media_analysis.retention.holds import HoldService
@@ -61,7 +61,7 @@ class Services(Protocol):
     @property
     def admission(self) -> AdmissionService: ...
     @property
-    def deleter(self) -> Deleter: ...
+    def file_deletions(self) -> FileDeletionService: ...
     @property
     def sweeps(self) -> SweepService: ...
     @property

@@ -33,10 +33,10 @@ def delete(
 
     A job that waits or runs is cancelled first. Without a trash, or with --hard or --secure, nothing brings it back.
     """
-    from media_analysis.retention.removal.requests import RemovalRequest
+    from media_analysis.retention.removal.requests import DeletionRequest
 
     why = None if reason is None else parse_reason(reason)
-    asked = RemovalRequest(requested_by=ACTOR, reason=why, hard=hard, secure=secure)
+    asked = DeletionRequest(requested_by=ACTOR, reason=why, hard=hard, secure=secure)
 
     async def work(runtime: Runtime) -> JobRemoval:
         act = runtime.removals.preview if dry_run else runtime.removals.delete

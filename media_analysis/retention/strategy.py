@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.storage.category import SCRATCH, Category
 
 
@@ -21,7 +21,7 @@ class Strategy:
         """Return how long what a sweep takes of a category stays restorable; None is not at all."""
         return None if category in SCRATCH else self.sweeps
 
-    def kept_for(self, asked: RemovalRequest, *, scratch: bool = False) -> timedelta | None:
+    def kept_for(self, asked: DeletionRequest, *, scratch: bool = False) -> timedelta | None:
         """Return how long what somebody deletes stays restorable; None is not at all.
 
         What is nothing but `scratch` goes at once, unless they ask for the trash.

@@ -14,7 +14,8 @@ from media_analysis.db.database import Database
 from media_analysis.errors import DeletionPaused, MediaAnalysisError, SlotTaken, SweepNotFound
 from media_analysis.retention import records
 from media_analysis.retention.burial import Doomed, Order
-from media_analysis.retention.deletion import Batch, Deleter, Purged
+from media_analysis.retention.claiming import Batch, Claimer
+from media_analysis.retention.deletion import Deleter, Purged
 from media_analysis.retention.due import DueFile, Position, count_due
 from media_analysis.retention.forecast.days import fold_due_days
 from media_analysis.retention.guard.breaker import Breaker
@@ -232,7 +233,7 @@ class SweepService:
                 run.count(await self.deleter.purge(claim))
 
     async def _claim(self, category: Category, run: _Run, after: Position | None) -> Batch | None:
-        return await self.deleter.claim(
+        return await Claimer(self.db, self.deleter).claim(
             category,
             run.order,
             rules=run.policy.of(category),

@@ -15,6 +15,7 @@ from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.storage.category import Category
 from scripts.benchmarks.stage import Stage
+from tests.asking import delete_file
 
 YEARS: Final = timedelta(days=5_000)
 SIZES: Final = """
@@ -60,7 +61,7 @@ def _operations(stage: Stage, operations: int) -> dict[str, Any]:
 
     async def delete() -> None:
         for file in uploaded:
-            await runtime.deleter.delete(file.id, owner="owner", requested_by="owner", reason="not needed any more")
+            await delete_file(runtime, file.id, owner="owner", requested_by="owner", reason="not needed any more")
 
     async def create_job() -> None:
         for number in range(operations):

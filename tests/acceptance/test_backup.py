@@ -21,6 +21,7 @@ from media_analysis.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings, load_settings
 from tests.archive.archived import archive, archived_content, content_of, make_run
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, with_database
 from tests.retention.conftest import let_purges_lapse, request
 from tests.worker.workers import until
@@ -62,7 +63,7 @@ class Life:
             file_id = self.chance.choice(list(self.kept))
             del self.kept[file_id]
             with suppress(MediaAnalysisError):  # it was archived
-                await self.runtime.deleter.delete(file_id, owner="alice", requested_by="alice", hard=True)
+                await delete_file(self.runtime, file_id, owner="alice", requested_by="alice", hard=True)
         await asyncio.sleep(0.01)
 
     async def archive(self, number: int) -> None:

@@ -20,6 +20,7 @@ from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, chunks
 
 JOBS = 8
@@ -65,9 +66,9 @@ NEIGHBOURS: dict[str, Neighbour] = {
     "an upload into the job": lambda runtime, run, _file: runtime.uploads.store_file(
         Upload(owner="alice", category=Category.UPLOADS, filename="b", job_id=run.job_id), chunks(b"another")
     ),
-    "a deletion": lambda runtime, _run, file: runtime.deleter.delete(file.id, owner="alice", requested_by="alice"),
-    "the deletion of a source": lambda runtime, run, _file: runtime.deleter.delete(
-        run.sources[0].file_id, owner="alice", requested_by="alice"
+    "a deletion": lambda runtime, _run, file: delete_file(runtime, file.id, owner="alice", requested_by="alice"),
+    "the deletion of a source": lambda runtime, run, _file: delete_file(
+        runtime, run.sources[0].file_id, owner="alice", requested_by="alice"
     ),
     "a hold": lambda runtime, _run, file: runtime.holds.hold_file(file.id, HOLD, owner="alice"),
     "a hold of the job": lambda runtime, run, _file: runtime.holds.hold_job(run.job_id, HOLD, owner="alice"),

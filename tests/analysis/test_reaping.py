@@ -16,6 +16,7 @@ from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.scheduler.appointments import PATROLS, reap
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, chunks, execute, fetch
 
 LATER = timedelta(hours=1)
@@ -161,7 +162,7 @@ async def test_a_waiting_job_whose_source_was_deleted_fails_and_leaves_the_queue
     runtime: Runtime, source: MediaFile, database: str, kind: str
 ) -> None:
     job = await create(runtime, source, kind=kind, pins=False)
-    await runtime.deleter.delete(source.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, source.id, owner="alice", requested_by="alice")
 
     reaped = await runtime.reaping.reap()
 
@@ -199,7 +200,7 @@ async def test_one_look_is_bounded_and_the_next_ones_go_through_all_that_wait(
         await create(runtime, source)
     for _ in range(3):
         await create(runtime, going, pins=False)
-    await runtime.deleter.delete(going.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, going.id, owner="alice", requested_by="alice")
     reaping = replace(runtime.reaping, look=3)
 
     found = [(await reaping.reap()).sourceless for _ in range(4)]

@@ -6,7 +6,7 @@ from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.errors import JobHeld
 from media_analysis.files.expiry import Expiry
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.archive.archived import Run, add_file, archive, archived_content, content_of, make_run, restore
@@ -14,7 +14,7 @@ from tests.archive.days import DAY, age, end_of, sweep
 from tests.conftest import execute, fetch
 
 HELD = HoldRequest(reason="a case", actor="alice")
-FOR_GOOD = RemovalRequest(requested_by="alice", hard=True)
+FOR_GOOD = DeletionRequest(requested_by="alice", hard=True)
 
 
 async def test_a_file_brought_back_twice_keeps_no_run_from_its_end(runtime: Runtime) -> None:
@@ -23,7 +23,7 @@ async def test_a_file_brought_back_twice_keeps_no_run_from_its_end(runtime: Runt
         await archive(runtime, each.id)
     file = run.files["frame-1.jpg"]
     await restore(runtime, run.id, file.id)
-    await runtime.deleter.remove(file.id, FOR_GOOD, owner="alice")
+    await runtime.file_deletions.delete(file.id, FOR_GOOD, owner="alice")
     await restore(runtime, run.id, file.id)
 
     swept = await sweep(runtime, Category.ARCHIVES, later=31 * DAY)
@@ -84,7 +84,7 @@ class TestWithTrash:
         await restore(runtime, run.id)
         await add_file(runtime, run, "new.txt", b"new")
         await archive(runtime, run.id)
-        await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+        await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
         first, _ = await fetch(database, "SELECT id FROM media_files WHERE role = 'archive' ORDER BY ordinal")
 
         await runtime.restoring.restore(first["id"], owner="alice", actor="alice")

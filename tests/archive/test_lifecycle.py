@@ -20,11 +20,12 @@ from media_analysis.errors import (
 from media_analysis.files.expiry import Expiry
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.archive.archived import add_file, archive, archived_content, content_of, make_run, restore
 from tests.archive.days import DAY, age, end_of, job_row, sweep
+from tests.asking import delete_file
 from tests.conftest import execute, fetch
 
 HELD = HoldRequest(reason="a case", actor="alice")
@@ -191,7 +192,7 @@ async def test_the_archive_of_a_run_is_neither_deleted_nor_dated_by_itself(runti
     (segment,) = await fetch(database, "SELECT id FROM media_files WHERE role = 'archive'")
 
     with pytest.raises(ArchiveOfJob):
-        await runtime.deleter.delete(segment["id"], owner="alice", requested_by="alice")
+        await delete_file(runtime, segment["id"], owner="alice", requested_by="alice")
     with pytest.raises(ArchiveOfJob):
         await runtime.files.change(segment["id"], owner="alice", expiry=Expiry(lifetime=DAY))
 
@@ -203,8 +204,8 @@ async def test_a_source_is_not_deleted_while_what_was_derived_lies_in_an_archive
     await archive(runtime, run.id)
 
     with pytest.raises(DerivedArchived):
-        await runtime.deleter.delete(source, owner="alice", requested_by="alice")
-    await runtime.deleter.delete(source, owner="alice", requested_by="alice", derived=False)
+        await delete_file(runtime, source, owner="alice", requested_by="alice")
+    await delete_file(runtime, source, owner="alice", requested_by="alice", derived=False)
 
     for name, file in run.files.items():
         assert await archived_content(runtime, run.id, file.id) == run.contents[name]
@@ -216,7 +217,7 @@ async def test_deleting_a_restored_file_takes_the_archive_that_has_a_copy(runtim
     await restore(runtime, run.id)
     gone = run.files["run.log"]
 
-    await runtime.deleter.delete(gone.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, gone.id, owner="alice", requested_by="alice")
 
     assert await fetch(database, "SELECT FROM archived_files") == []
     assert await fetch(database, "SELECT FROM media_files WHERE role = 'archive'") == []
@@ -241,7 +242,7 @@ async def test_a_deletion_whose_archive_cannot_go_yet_has_happened_and_the_sweep
     with monkeypatch.context() as patched:
         patched.setattr("media_analysis.retention.removal.archive_expiry.failpoint", cut_off)
         patched.setattr("media_analysis.db.database.CONFLICT_PAUSE_SECONDS", 60)
-        await runtime.deleter.delete(gone.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, gone.id, owner="alice", requested_by="alice")
     await sweep(runtime, Category.ARCHIVES)
 
     assert await fetch(database, "SELECT FROM archived_files") == []
@@ -284,7 +285,7 @@ async def test_a_run_deleted_on_request_takes_its_archive_along(runtime: Runtime
     run = await make_run(runtime)
     await archive(runtime, run.id)
 
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice", reason="enough"), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice", reason="enough"), owner="alice")
 
     assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", run.id) == []
     (summary,) = await fetch(database, "SELECT reason, deleted_by FROM job_audit WHERE job_id = $1", run.id)

@@ -13,7 +13,7 @@ from media_analysis.errors import (
     NothingToRestore,
     QuotaReached,
 )
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from tests.archive.archived import (
     Run,
@@ -89,7 +89,7 @@ async def test_an_upload_that_comes_while_a_run_is_packed_goes_along(runtime: Ru
 
 async def test_a_run_deleted_while_it_is_packed_stays_deleted(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    asked = RemovalRequest(requested_by="alice")
+    asked = DeletionRequest(requested_by="alice")
 
     task = await archive_while(runtime, run, lambda: runtime.removals.delete(run.id, asked, owner="alice"))
 

@@ -6,12 +6,13 @@ from media_analysis.errors import FileArchived, FileGone, JobGone, QuotaReached
 from media_analysis.integrity.inspection import Problem
 from media_analysis.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.retention.explain.summary import JobSummary
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.retention.restoring import Restoration
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.archive.archived import Run, add_file, archive, archived_content, content_of, make_run, restore
 from tests.archive.days import DAY, age, job_row, sweep
+from tests.asking import delete_file
 from tests.conftest import Client, StoreFile, execute
 
 
@@ -42,7 +43,7 @@ async def test_an_ended_run_can_come_back_from_the_trash_and_the_archive(runtime
 async def test_a_deleted_archived_run_comes_back_as_an_archived_one(runtime: Runtime) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
 
     await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
 
@@ -54,7 +55,7 @@ async def test_a_deleted_archived_run_comes_back_as_an_archived_one(runtime: Run
 async def test_a_run_for_which_there_is_no_room_stays_in_the_trash(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
     await execute(database, "UPDATE category_policies SET quota_bytes = 50000 WHERE category = 'frames'")
 
     with pytest.raises(QuotaReached):
@@ -66,7 +67,7 @@ async def test_a_run_for_which_there_is_no_room_stays_in_the_trash(runtime: Runt
 async def _trashed(runtime: Runtime) -> Run:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
     return run
 
 
@@ -105,7 +106,7 @@ async def _trashed_with_one_file_outside(runtime: Runtime) -> Run:
     run = await make_run(runtime)
     await archive(runtime, run.id)
     await restore(runtime, run.id, run.files["frame-1.jpg"].id)
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
     return run
 
 
@@ -127,7 +128,7 @@ async def test_undoing_the_sweep_that_took_one_file_brings_its_run_back_with_the
     await restore(runtime, run.id, alone)
     await execute(database, f"UPDATE media_files SET expires_at = now(), due_at = now() WHERE id = '{alone}'")
     report = await sweep(runtime, Category.FRAMES)
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
 
     undone = await runtime.restoring.undo(report.id, actor="admin")
 
@@ -139,9 +140,9 @@ async def test_an_end_of_another_file_in_archives_leaves_the_run_in_the_trash(ru
     run = await make_run(runtime)
     other = await add_file(runtime, run, "old.zip", b"PK an old zip", category=Category.ARCHIVES)
     await archive(runtime, run.id)
-    await runtime.deleter.delete(other.id, owner="alice", requested_by="alice", soft=True)
+    await delete_file(runtime, other.id, owner="alice", requested_by="alice", soft=True)
     await execute(database, f"UPDATE media_files SET trash_ends_at = now(), due_at = now() WHERE id = '{other.id}'")
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice"), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
 
     report = await sweep(runtime, Category.ARCHIVES)
 
@@ -187,7 +188,7 @@ async def test_verify_names_a_run_whose_archive_is_gone(runtime: Runtime, databa
     report = await VerifyService(runtime.db, runtime.store).run(VerifyRequest(requested_by="test"))
     with pytest.raises(JobGone):
         await runtime.restoring.restore_job(run.id, owner="alice", actor="alice")
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice", hard=True), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice", hard=True), owner="alice")
 
     assert report.problems == {Problem.RUN_LOST: 1}
     assert report.findings[0].key == run.job.folder_name
@@ -196,7 +197,7 @@ async def test_verify_names_a_run_whose_archive_is_gone(runtime: Runtime, databa
 async def test_what_a_deleted_run_was_stays_readable(client: Client, runtime: Runtime) -> None:
     run = await _trashed(runtime)
     in_trash = await runtime.explanations.explain_job(run.id, owner="alice", before=None, limit=1)
-    await runtime.removals.delete(run.id, RemovalRequest(requested_by="alice", hard=True), owner="alice")
+    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice", hard=True), owner="alice")
 
     told = await client.request("GET", f"/api/v1/jobs/{run.id}/retention", by="alice")
     foreign = await client.request("GET", f"/api/v1/jobs/{run.id}/retention", by="bob")

@@ -10,6 +10,7 @@ import pytest
 from media_analysis.cli.explain import describe_why
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
+from tests.asking import delete_file
 from tests.cli.commands import run
 from tests.conftest import StoreFile
 from tests.retention.jobs import add_job, assign
@@ -56,7 +57,7 @@ async def test_a_person_gets_a_timeline(store_file: StoreFile, environment: dict
 
 async def test_a_restored_file_names_each_rule_once(runtime: Runtime, store_file: StoreFile) -> None:
     file = await store_file()
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice", soft=True)
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice", soft=True)
     await runtime.restoring.restore(file.id, owner="alice", actor="alice")
 
     told = await runtime.explanations.explain(file.id, owner=None)
@@ -69,7 +70,7 @@ async def test_a_deleted_file_is_explained(
     runtime: Runtime, store_file: StoreFile, environment: dict[str, str]
 ) -> None:
     file = await store_file()
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice", reason="done with it")
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice", reason="done with it")
 
     told = run("explain", str(file.id), **environment)
 

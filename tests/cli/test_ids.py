@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from media_analysis.runtime import Runtime
+from tests.asking import delete_file
 from tests.cli.commands import SCREEN, run
 from tests.conftest import StoreFile, execute
 from tests.retention.jobs import add_job
@@ -40,7 +41,7 @@ async def test_a_deleted_file_is_found_by_its_end_too(
     runtime: Runtime, store_file: StoreFile, environment: dict[str, str]
 ) -> None:
     file = await store_file()
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
 
     assert f"file {file.id}" in run("explain", file.id.hex[-8:], **environment).stdout
 

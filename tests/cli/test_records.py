@@ -6,6 +6,7 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE
 from media_analysis.runtime import Runtime
+from tests.asking import delete_file
 from tests.cli.commands import run
 from tests.conftest import StoreFile, execute, fetch
 from tests.crash.points import RECORD_KILLS
@@ -15,7 +16,7 @@ from tests.crash.points import RECORD_KILLS
 async def old(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     """Twelve hundred sessions that ended a year ago, and a file deleted earlier than tombstones are kept."""
     file = await store_file()
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
     await execute(
         database,
         "UPDATE tombstones SET deleted_at = deleted_at - interval '401 days'",

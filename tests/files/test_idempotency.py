@@ -11,6 +11,7 @@ from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import chunks, execute, fetch
 from tests.files.conftest import SlowBody, eventually, lapse_leases, sweep
 
@@ -43,7 +44,7 @@ async def test_a_repeated_upload_gets_the_first_answer_even_when_the_file_is_gon
     runtime: Runtime, database: str
 ) -> None:
     first = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
-    await runtime.deleter.delete(first.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, first.id, owner="alice", requested_by="alice")
 
     second = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
 

@@ -14,6 +14,7 @@ from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import execute
 from tests.files.conftest import lapse_leases, sweep
 from tests.oracle import inspect_everything
@@ -69,7 +70,7 @@ class Hand:
         if self.files:
             doomed = self.files.pop(self.chance.randrange(len(self.files)))
             await asyncio.gather(
-                self.runtime.deleter.delete(doomed.id, owner=doomed.owner, requested_by=doomed.owner),
+                delete_file(self.runtime, doomed.id, owner=doomed.owner, requested_by=doomed.owner),
                 return_exceptions=True,
             )
 

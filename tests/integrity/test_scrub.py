@@ -15,6 +15,7 @@ from media_analysis.integrity.inspection import Throttle, list_tracked
 from media_analysis.integrity.scrub import ScrubService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 
 
@@ -134,7 +135,7 @@ async def test_a_file_deleted_while_it_is_read_is_no_finding(
     async def listed_too_early(*about: Any, **more: Any) -> Any:
         page = await list_tracked(*about, **more)
         if any(file.id == doomed.id for file in page):
-            await runtime.deleter.delete(doomed.id, owner="alice", requested_by="alice", hard=True)
+            await delete_file(runtime, doomed.id, owner="alice", requested_by="alice", hard=True)
             (await path_of(runtime, doomed)).unlink(missing_ok=True)
         return page
 

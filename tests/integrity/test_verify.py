@@ -17,6 +17,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 
 Verifying = Callable[..., Awaitable[VerifyReport]]
@@ -128,7 +129,7 @@ async def test_what_an_open_purge_still_has_to_remove_is_not_untracked(
     poisoned = path_of(runtime, doomed)
     poisoned.unlink()
     poisoned.mkdir()
-    await runtime.deleter.delete(doomed.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, doomed.id, owner="alice", requested_by="alice", hard=True)
     poisoned.rmdir()
     poisoned.write_bytes(b"some bytes")
 
@@ -194,7 +195,7 @@ async def test_a_file_deleted_between_the_looks_is_no_finding(
         page = await list_tracked(*about, **more)
         if not deleted:
             deleted = True
-            await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice", hard=True)
+            await delete_file(runtime, stored.id, owner="alice", requested_by="alice", hard=True)
         return page
 
     monkeypatch.setattr("media_analysis.integrity.verify.list_tracked", listed)
@@ -229,7 +230,7 @@ async def test_the_sums_are_the_sums(runtime: Runtime, store_file: StoreFile) ->
     for number in range(7):
         await store_file(bytes(number), owner=f"owner-{number % 2}", category=list(Category)[number])
     doomed = await store_file(b"goes")
-    await runtime.deleter.delete(doomed.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, doomed.id, owner="alice", requested_by="alice", hard=True)
 
     whole = await reckon(runtime.db)
     paged = await reckon(runtime.db, page_rows=2)

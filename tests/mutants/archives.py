@@ -65,7 +65,7 @@ MUTANTS = (
     Mutant(
         "an archive outlives a file that was deleted after its restore",
         8,
-        "retention/deletion.py",
+        "retention/file_deletion.py",
         "        if haul.kept_for is None:\n            haul.purges += await self._drop",
         "        if False:\n            haul.purges += await self._drop",
         (f"{_LIFE}::test_deleting_a_restored_file_takes_the_archive_that_has_a_copy",),
@@ -98,7 +98,7 @@ MUTANTS = (
     Mutant(
         "an archive goes without its run",
         20,
-        "retention/deletion.py",
+        "retention/claiming.py",
         "if file.id not in bound]\n",
         "]\n",
         ("tests/archive/test_ends.py::test_a_run_that_may_not_end_keeps_its_archive",),

@@ -105,9 +105,9 @@ MUTANTS = (
     Mutant(
         "bytes go before the tombstone is committed",
         3,
-        "retention/deletion.py",
+        "retention/claiming.py",
         '            failpoint("delete.claiming")\n',
-        "            await self.store.delete_many([row.key for row in due])\n"
+        "            await self.deleter.store.delete_many([row.key for row in due])\n"
         '            failpoint("delete.claiming")\n',
         (f"{KILL}[delete.claiming:1]", "tests/retention/test_outbox.py"),
     ),

@@ -19,6 +19,7 @@ from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import Client, StoreFile, chunks, execute, fetch
 from tests.retention.conftest import sweep
 
@@ -48,7 +49,7 @@ async def count(database: str, table: str) -> int:
 async def deleted(runtime: Runtime, store_file: StoreFile) -> MediaFile:
     """A file that is gone, with its bytes."""
     file = await store_file()
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
     return file
 
 
@@ -91,7 +92,7 @@ async def test_what_still_has_to_go_keeps_its_entry_and_its_tombstone(
 ) -> None:
     file = await store_file()
     await runtime.pauses.pause(category=None, reason="a backup", by="admin")
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
 
     told = await ended(runtime, 1_000)
 
@@ -139,7 +140,7 @@ async def test_records_end_in_batches_by_two_services_at_once(
 ) -> None:
     for _ in range(5):
         file = await store_file()
-        await runtime.deleter.delete(file.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, file.id, owner="alice", requested_by="alice")
     kept = await store_file()
 
     async with open_runtime(settings, database) as other:

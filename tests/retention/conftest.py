@@ -14,6 +14,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from media_analysis.retention.burial import Order
+from media_analysis.retention.claiming import Claimer
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.policy import CategoryRules
 from media_analysis.retention.records import SweepReport, SweepRequest
@@ -110,7 +111,7 @@ async def sweep(runtime: Runtime, *, now: datetime | None = None, **options: Any
 async def claim_all(runtime: Runtime, category: Category, *, by: str) -> None:
     """Take what is due as a sweeper would that dies before it removes a byte."""
     order = Order(now=await runtime.db.now(), requested_by=by)
-    await runtime.deleter.claim(category, order, rules=CategoryRules(), after=None, limit=10)
+    await Claimer(runtime.db, runtime.deleter).claim(category, order, rules=CategoryRules(), after=None, limit=10)
 
 
 async def living(database: str) -> set[UUID]:

@@ -20,6 +20,7 @@ from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.files.conftest import objects
 from tests.retention.conftest import FUTURE, Plant, buried, key_of, living, request, sweep
 from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments
@@ -153,7 +154,7 @@ async def test_a_hold_that_meets_a_claim_waits_for_it_and_is_told_that_the_file_
     if point == "delete.claiming":
         await sweep(runtime, now=await runtime.db.now() + DAY)
     else:
-        await runtime.deleter.delete(file_id, owner="alice", requested_by="alice", hard=True)
+        await delete_file(runtime, file_id, owner="alice", requested_by="alice", hard=True)
 
     assert isinstance(await outcome_of(started[0]), FileGone)
     assert await buried(database) == {file_id}

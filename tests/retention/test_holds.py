@@ -6,6 +6,7 @@ import pytest
 
 from media_analysis.errors import FileGone, FileHeld, FileNotFound, FileNotReady
 from media_analysis.runtime import Runtime
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.files.conftest import objects, registration
 from tests.retention.conftest import Plant, buried, living, sweep
@@ -63,7 +64,7 @@ async def test_a_protected_file_is_not_deleted_on_request(
     await protect(database, stored.id, column)
 
     with pytest.raises(FileHeld) as refused:
-        await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
 
     assert refused.value.rule == rule
     assert await living(database) == {stored.id}
@@ -75,9 +76,9 @@ async def test_a_file_deleted_on_request_goes_with_its_bytes_and_is_gone_ever_af
 ) -> None:
     stored = await store_file()
 
-    await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
     with pytest.raises(FileGone) as refused:
-        await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
 
     assert refused.value.rule == "requested"
     assert objects(runtime.store.root) == []
@@ -88,7 +89,7 @@ async def test_a_foreign_file_is_unknown_to_deletion(runtime: Runtime, store_fil
     stored = await store_file()
 
     with pytest.raises(FileNotFound):
-        await runtime.deleter.delete(stored.id, owner="bob", requested_by="bob")
+        await delete_file(runtime, stored.id, owner="bob", requested_by="bob")
 
     assert objects(runtime.store.root) == [stored.key]
 
@@ -97,7 +98,7 @@ async def test_an_expired_file_is_gone_before_the_sweep_came_by(runtime: Runtime
     (file_id,) = await plant(1)
 
     with pytest.raises(FileGone) as refused:
-        await runtime.deleter.delete(file_id, owner="alice", requested_by="alice")
+        await delete_file(runtime, file_id, owner="alice", requested_by="alice")
 
     assert refused.value.rule == "explicit_expiry"
     assert await living(database) == {file_id}
@@ -108,7 +109,7 @@ async def test_a_running_upload_cannot_be_deleted_on_request(runtime: Runtime, d
     await runtime.uploads.registrar.register(asked)
 
     with pytest.raises(FileNotReady):
-        await runtime.deleter.delete(asked.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, asked.id, owner="alice", requested_by="alice")
 
     assert await living(database) == {asked.id}
 
@@ -118,6 +119,6 @@ async def test_a_hold_without_an_end_is_told_as_such(runtime: Runtime, store_fil
     await execute(database, f"UPDATE media_files SET held_until = 'infinity' WHERE id = '{stored.id}'")
 
     with pytest.raises(FileHeld) as refused:
-        await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
 
     assert refused.value.until is None

@@ -10,6 +10,7 @@ from media_analysis.errors import AdminRequired, FileHeld, InvalidRequest, JobGo
 from media_analysis.files.expiry import Expiry
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.files.conftest import registration
 from tests.retention.conftest import FUTURE, Plant, buried, living, sweep
@@ -39,7 +40,7 @@ async def test_a_held_job_keeps_all_its_files_until_it_is_released(
     held = await facts_of(database, files[0])
     kept = await sweep(runtime, now=later)
     with pytest.raises(FileHeld):
-        await runtime.deleter.delete(files[0], owner=None, requested_by="admin", hard=True)
+        await delete_file(runtime, files[0], owner=None, requested_by="admin", hard=True)
     await runtime.holds.release_job(job_id, owner="alice", actor="alice")
     released = await facts_of(database, files[0])
     gone = await sweep(runtime, now=later)

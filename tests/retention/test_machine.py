@@ -29,6 +29,7 @@ from media_analysis.retention.models import SweepTrigger
 from media_analysis.runtime import open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import EMPTYING, chunks
 from tests.oracle import inspect_everything
 from tests.retention.conftest import request
@@ -170,8 +171,8 @@ class Retention(RuleBasedStateMachine):
 
     def delete(self, file: UUID, wish: str) -> None:
         hard, secure, soft = (wish == word for word in ("hard", "secure", "soft"))
-        deleting = self.services.deleter.delete(
-            file, owner=None, requested_by="admin", hard=hard, secure=secure, soft=soft
+        deleting = delete_file(
+            self.services, file, owner=None, requested_by="admin", hard=hard, secure=secure, soft=soft
         )
         assert self.tell(deleting) is self.model.delete(file, for_good=hard or secure, soft=soft)
 

@@ -18,6 +18,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
+from tests.asking import delete_file
 from tests.conftest import Client, StoreFile, execute, fetch
 from tests.files.conftest import objects
 from tests.files.cutting_proxy import cutting_proxy, told
@@ -164,7 +165,7 @@ async def test_a_deletion_on_request_from_an_unmounted_store_is_refused(
     stored = await store_file()
 
     with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
-        await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
 
     assert await living(database) == {stored.id}
 

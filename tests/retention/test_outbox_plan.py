@@ -10,6 +10,7 @@ from media_analysis.retention.burial import PURGE_LEASE, Claim
 from media_analysis.retention.outbox import CLAIM_PURGE, claim_purge
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.files.conftest import objects
 from tests.plans import explain
@@ -32,7 +33,7 @@ async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
     await runtime.pauses.pause(category=Category.UPLOADS, reason="a backup", by="admin")
     brief = await runtime.pauses.pause(category=Category.CLIPS, reason="a look", by="admin")
     for file in (kept, *clips):
-        await runtime.deleter.delete(file.id, owner="alice", requested_by="alice", hard=True)
+        await delete_file(runtime, file.id, owner="alice", requested_by="alice", hard=True)
     await runtime.pauses.resume(brief.id, confirm=0, by="admin")
     await execute(
         database,

@@ -12,6 +12,7 @@ from media_analysis.retention.preview import Change, Impact, PolicyService, Prev
 from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.retention.conftest import Plant
 from tests.retention.test_policies import changed
@@ -85,7 +86,7 @@ async def test_a_minimum_moves_dated_files_too_and_never_the_trash(
 ) -> None:
     dated, trashed = await store_file(ttl=60), await store_file()
     soft = replace(runtime.deleter, strategy=Strategy(requests=DAY))
-    await soft.delete(trashed.id, owner=None, requested_by="test")
+    await delete_file(runtime, trashed.id, deleter=soft, owner=None, requested_by="test")
 
     found = await preview(runtime, {Category.UPLOADS: {"minimum": DAY, "lifetime": 2 * DAY}})
     (state,) = await fetch(database, f"SELECT state::text FROM media_files WHERE id = '{trashed.id}'")

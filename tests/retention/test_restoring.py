@@ -20,6 +20,7 @@ from media_analysis.files.models import FOREVER, FileState, MediaFile
 from media_analysis.retention.restoring import Restoration
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.retention.conftest import Plant, sweep
 from tests.retention.jobs import add_job
@@ -43,7 +44,7 @@ async def events_of(database: str, file_id: UUID) -> list[asyncpg.Record]:
 
 
 async def trash(runtime: Runtime, file: MediaFile) -> None:
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice", reason="by mistake")
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice", reason="by mistake")
 
 
 async def restore(runtime: Runtime, file_id: UUID, *, now: datetime | None = None) -> MediaFile:
@@ -149,7 +150,7 @@ async def test_a_minimum_that_still_runs_moves_when_it_is_due(
 async def test_only_what_lies_in_the_trash_is_restored(runtime: Runtime, store_file: StoreFile, plant: Plant) -> None:
     stored, purged = await store_file(), await store_file()
     (expired,) = await plant()
-    await runtime.deleter.delete(purged.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, purged.id, owner="alice", requested_by="alice", hard=True)
 
     with pytest.raises(FileNotTrashed):
         await restore(runtime, stored.id)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from media_analysis.errors import FileGone
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.settings import load_settings, options
 from media_analysis.storage.category import SCRATCH, Category
@@ -16,7 +16,7 @@ from tests.retention.conftest import CONTENT, Plant, request, sweep
 from tests.retention.explain.test_explain import explain, steps
 
 DAY = timedelta(hours=24)
-PLAIN = RemovalRequest(requested_by="alice")
+PLAIN = DeletionRequest(requested_by="alice")
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ async def test_what_somebody_deletes_of_scratch_goes_at_once_unless_they_ask_for
 ) -> None:
     plain, wished = [await store_file(category=category) for _ in range(2)]
 
-    told = await runtime.deleter.preview(plain.id, PLAIN, owner="alice")
-    gone = await runtime.deleter.remove(plain.id, PLAIN, owner="alice")
-    trashed = await runtime.deleter.remove(wished.id, replace(PLAIN, soft=True), owner="alice")
+    told = await runtime.file_deletions.preview(plain.id, PLAIN, owner="alice")
+    gone = await runtime.file_deletions.delete(plain.id, PLAIN, owner="alice")
+    trashed = await runtime.file_deletions.delete(wished.id, replace(PLAIN, soft=True), owner="alice")
 
     assert (told.restorable_until, gone.restorable_until, trashed.kept_for) == (None, None, DAY)
     with pytest.raises(FileGone):
@@ -69,7 +69,7 @@ async def test_what_somebody_deletes_can_come_back_for_a_day_unless_they_say_for
 ) -> None:
     file = await store_file()
 
-    gone = await runtime.deleter.remove(file.id, replace(PLAIN, hard=hard), owner="alice")
+    gone = await runtime.file_deletions.delete(file.id, replace(PLAIN, hard=hard), owner="alice")
 
     assert gone.kept_for == (None if hard else DAY)
     assert len(objects(runtime.store.root)) == (0 if hard else 1)
@@ -94,8 +94,8 @@ async def test_a_family_comes_back_as_a_whole_unless_all_of_it_is_scratch(
     parent = await store_file(category=source)
     await store_file(category=derived, parent_id=parent.id)
 
-    told = await runtime.deleter.preview(parent.id, PLAIN, owner="alice")
-    gone = await runtime.deleter.remove(parent.id, PLAIN, owner="alice")
+    told = await runtime.file_deletions.preview(parent.id, PLAIN, owner="alice")
+    gone = await runtime.file_deletions.delete(parent.id, PLAIN, owner="alice")
 
     assert (told.kept_for, gone.kept_for) == (kept_for, kept_for)
     assert set((await living(database)).values()) == ({"trashed"} if kept_for else set())

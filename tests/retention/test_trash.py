@@ -9,10 +9,11 @@ import asyncpg
 import pytest
 
 from media_analysis.errors import FileGone, FileHeld
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.files.conftest import objects
 from tests.retention.conftest import CONTENT, FUTURE, Plant, buried, request, sweep
@@ -61,7 +62,7 @@ async def test_a_tombstone_keeps_why_a_file_went_to_the_trash(
     (swept,) = await plant()
     asked = await store_file()
     first = await sweep(runtime)
-    await runtime.deleter.delete(asked.id, owner="alice", requested_by="alice", reason="not mine")
+    await delete_file(runtime, asked.id, owner="alice", requested_by="alice", reason="not mine")
 
     await sweep(runtime, now=await runtime.db.now() + DAY)
 
@@ -84,7 +85,7 @@ async def test_the_ledger_knows_how_much_of_it_is_trash(runtime: Runtime, store_
         (row,) = await fetch(database, f"SELECT {names} FROM ledger")
         return tuple(row)
 
-    await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
     while_in_trash = await entry()
     await sweep(runtime, now=await runtime.db.now() + DAY)
 
@@ -99,7 +100,7 @@ async def test_a_hold_keeps_a_file_in_the_trash(runtime: Runtime, plant: Plant, 
 
     last = await sweep(runtime, now=first.started_at + DAY)
     with pytest.raises(FileHeld):
-        await runtime.deleter.delete(held, owner=None, requested_by="admin", hard=True)
+        await delete_file(runtime, held, owner=None, requested_by="admin", hard=True)
 
     assert (last.files, await buried(database)) == (1, {free})
     assert [(row["id"], row["due_at"]) for row in await trashed(database)] == [(held, None)]
@@ -109,11 +110,11 @@ async def test_only_a_hard_deletion_takes_what_is_in_the_trash(
     runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
     stored = await store_file()
-    await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
 
     with pytest.raises(FileGone):
-        await runtime.deleter.delete(stored.id, owner="alice", requested_by="alice")
-    await runtime.deleter.delete(stored.id, owner=None, requested_by="admin", hard=True, reason="now")
+        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner=None, requested_by="admin", hard=True, reason="now")
 
     (stone,) = await fetch(database, "SELECT requested_by, reason, state::text FROM tombstones")
     assert tuple(stone) == ("admin", "now", "trashed")
@@ -149,7 +150,7 @@ async def test_a_rehearsal_tells_trash_from_purge(runtime: Runtime, plant: Plant
 
 def test_whoever_asks_for_the_trash_gets_it() -> None:
     soft, hard = Strategy(requests=timedelta(hours=2)), Strategy(on_demand=DAY)
-    plain, wish = RemovalRequest(requested_by="alice"), RemovalRequest(requested_by="alice", soft=True)
+    plain, wish = DeletionRequest(requested_by="alice"), DeletionRequest(requested_by="alice", soft=True)
 
     assert (soft.kept_for(plain), soft.kept_for(wish)) == (timedelta(hours=2),) * 2
     assert (hard.kept_for(plain), hard.kept_for(wish)) == (None, DAY)

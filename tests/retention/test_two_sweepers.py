@@ -11,10 +11,11 @@ from structlog.testing import capture_logs
 
 from media_analysis.errors import FileGone
 from media_analysis.retention.records import SweepReport
-from media_analysis.retention.removal.families import FileRemoval
+from media_analysis.retention.removal.families import FileDeletion
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, fetch
 from tests.files.conftest import objects
 from tests.retention.conftest import (
@@ -113,13 +114,13 @@ async def test_a_file_deleted_on_request_and_by_the_sweep_at_once_has_one_tombst
 
     answers = await asyncio.gather(
         sweep(other, now=later, batch_size=3),
-        *(runtime.deleter.delete(file.id, owner="alice", requested_by="alice") for file in stored),
+        *(delete_file(runtime, file.id, owner="alice", requested_by="alice") for file in stored),
         return_exceptions=True,
     )
 
     stones = await fetch(database, "SELECT rule::text FROM tombstones")
     assert isinstance(answers[0], SweepReport)
-    deleted = [answer for answer in answers if isinstance(answer, FileRemoval)]
+    deleted = [answer for answer in answers if isinstance(answer, FileDeletion)]
     gone = [answer for answer in answers if isinstance(answer, FileGone)]
     assert len(deleted) + len(gone) == len(stored)
     assert len(stones) == len(stored)

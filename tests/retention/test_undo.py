@@ -14,6 +14,7 @@ from media_analysis.errors import DatabaseUnavailable, SweepNotFound
 from media_analysis.retention.restoring import Restoration, RestoreService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import fetch
 from tests.files.conftest import eventually, objects
 from tests.retention.conftest import FUTURE, Plant, buried, living, request, sweep
@@ -58,7 +59,7 @@ async def test_what_was_purged_or_restored_before_is_skipped(runtime: Runtime, p
     ids = await plant(5)
     swept = await sweep(runtime)
     await runtime.restoring.restore(ids[0], owner="alice", actor="alice")
-    await runtime.deleter.delete(ids[1], owner="alice", requested_by="admin", hard=True)
+    await delete_file(runtime, ids[1], owner="alice", requested_by="admin", hard=True)
 
     undone = await runtime.restoring.undo(swept.id, actor="admin")
 

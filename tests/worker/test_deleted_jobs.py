@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from media_analysis.files.models import MediaFile
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import running_worker
 from tests.conftest import fetch
@@ -22,7 +22,7 @@ async def test_deleting_a_running_job_stops_the_decoding_at_once(
 ) -> None:
     """By a notice: no heartbeat comes before the test gives up."""
     before = set(children_of(os.getpid()))
-    asked = RemovalRequest(requested_by="alice", soft=strategy == "soft", hard=strategy == "hard")
+    asked = DeletionRequest(requested_by="alice", soft=strategy == "soft", hard=strategy == "hard")
 
     async def working() -> bool:
         return bool(set(children_of(os.getpid())) - before)

@@ -14,7 +14,7 @@ from media_analysis.api.errors import problems
 from media_analysis.api.schemas.removals import FileDeleteQuery, FileRemovalRead, JobRemovalRead, RemovalQuery
 from media_analysis.errors import AdminRequired
 from media_analysis.files.service import Condition
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller as SessionCaller
 
@@ -56,9 +56,9 @@ async def delete_file(
     """
     asked, derived = _asked(query, caller, changing(request, content_too=True)), query.derived == "take"
     if query.dry_run:
-        told = await services.deleter.preview(file_id, asked, owner=caller.scope, derived=derived)
+        told = await services.file_deletions.preview(file_id, asked, owner=caller.scope, derived=derived)
         return FileRemovalRead.from_removal(told, dry_run=True)
-    gone = await services.deleter.remove(file_id, asked, owner=caller.scope, derived=derived)
+    gone = await services.file_deletions.delete(file_id, asked, owner=caller.scope, derived=derived)
     if gone.derived.total.files or gone.results or (asked.secure and gone.pending):
         return FileRemovalRead.from_removal(gone, dry_run=False)
     return Response(status_code=204)
@@ -82,7 +82,7 @@ async def delete_job(
     return JobRemovalRead.from_removal(await services.removals.delete(job_id, asked, owner=caller.scope))
 
 
-def _asked(query: RemovalQuery, caller: SessionCaller, condition: Condition | None = None) -> RemovalRequest:
+def _asked(query: RemovalQuery, caller: SessionCaller, condition: Condition | None = None) -> DeletionRequest:
     asked = replace(query.request(caller.owner), condition=condition)
     if asked.for_good and caller.role is not Role.ADMIN:
         raise AdminRequired

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field, model_validator
 from media_analysis.api.schemas.fields import Document, Line
 from media_analysis.files.models import RetentionRule
 from media_analysis.retention.removal.condemned import Amount, Obstacle
-from media_analysis.retention.removal.families import FileRemoval
+from media_analysis.retention.removal.families import FileDeletion
 from media_analysis.retention.removal.jobs import JobRemoval
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.storage.category import Category
 
 _PENDING: Final = (
@@ -42,9 +42,9 @@ class RemovalQuery(Document):
             raise ValueError("secure deletes for good; it excludes strategy=soft")
         return self
 
-    def request(self, actor: str) -> RemovalRequest:
+    def request(self, actor: str) -> DeletionRequest:
         """Return what somebody asks for."""
-        return RemovalRequest(
+        return DeletionRequest(
             requested_by=actor,
             reason=self.reason,
             hard=self.strategy == "hard",
@@ -139,7 +139,7 @@ class FileRemovalRead(BaseModel):
     )
 
     @classmethod
-    def from_removal(cls, told: FileRemoval, *, dry_run: bool) -> Self:
+    def from_removal(cls, told: FileDeletion, *, dry_run: bool) -> Self:
         """Return the document of a removal or of its rehearsal."""
         head = told.head
         return cls(

@@ -26,6 +26,7 @@ from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.retention import records
 from media_analysis.retention.burial import Claim, Order
+from media_analysis.retention.claiming import take
 from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.guard.pauses import require_running
@@ -168,7 +169,7 @@ class ApplyService:
         same = [facts for file_id, (_, facts) in found.items() if file_id not in drift]
         trash = self.deleter.strategy.kept_when_swept(category) is not None
         decided = sort_out(same, rules, now, trash=trash)
-        claims = await self.deleter.take(session, category, decided, applied.order)
+        claims = await take(session, category, decided, applied.order, self.deleter.strategy)
         return claims, [file for files in decided.trashed.values() for file in files], drift
 
     @asynccontextmanager

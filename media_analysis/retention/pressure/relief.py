@@ -13,6 +13,7 @@ from media_analysis.errors import DeletionPaused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.retention.burial import Claim, Order
+from media_analysis.retention.claiming import take
 from media_analysis.retention.deletion import Deleter, Purged
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.guard.evictions import Allowance, EvictionBreaker
@@ -164,7 +165,7 @@ class Evictor:
             queue.begin(await read_holdings(session, relief.goal.categories, relief.wish))
             allowance = await self.breaker.read_allowance(session, category, queue.rules, now=now)
             batch = await choose(session, queue, enough_bytes, allowance, now=now, blocked=relief.outcome.blocked)
-            claims = await self.deleter.take(session, category, Sorted(batch.buried, {}, {}), relief.order)
+            claims = await take(session, category, Sorted(batch.buried, {}, {}), relief.order, self.deleter.strategy)
             failpoint("evict.claiming")
         failpoint("evict.claimed")
         relief.taken_bytes += sum(file.size_bytes for claim in claims for file in claim.files)

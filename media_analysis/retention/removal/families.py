@@ -19,7 +19,7 @@ from media_analysis.jobs.queries import list_users
 from media_analysis.retention.due import DueFile
 from media_analysis.retention.policy import find_protection
 from media_analysis.retention.removal.condemned import CHUNK, Haul, Weight, chunks, of_ids
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import SCRATCH, Category
 
@@ -59,7 +59,7 @@ class Head(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FileRemoval:
+class FileDeletion:
     """What goes with a file."""
 
     head: Head
@@ -90,7 +90,7 @@ async def require_head(
     *,
     owner: str | None,
     now: datetime,
-    asked: RemovalRequest,
+    asked: DeletionRequest,
 ) -> Head:
     """Return the file somebody wants deleted, if that may be; for good it may be trash, or have expired.
 
@@ -123,8 +123,8 @@ async def require_head(
 
 
 async def weigh_family(
-    session: AsyncSession, head: Head, *, now: datetime, asked: RemovalRequest, strategy: Strategy, derived: bool
-) -> FileRemoval:
+    session: AsyncSession, head: Head, *, now: datetime, asked: DeletionRequest, strategy: Strategy, derived: bool
+) -> FileDeletion:
     """Say what a deletion takes beside the file itself, how long all of it can come back, and what protects some of it.
 
     Raises:
@@ -136,7 +136,7 @@ async def weigh_family(
     about = [head.facts.id, *ids] if derived else []
     if derived:
         await require_none_derived(session, about, owner=head.owner)
-    return FileRemoval(
+    return FileDeletion(
         head=head,
         with_derived=derived,
         derived=await of_ids(ids).weigh(session, now=now, with_trash=kept_for is None),
@@ -147,7 +147,7 @@ async def weigh_family(
     )
 
 
-def require_derived_unprotected(going: FileRemoval) -> None:
+def require_derived_unprotected(going: FileDeletion) -> None:
     """Return if nothing protects what was derived from the file.
 
     Raises:
@@ -159,7 +159,7 @@ def require_derived_unprotected(going: FileRemoval) -> None:
         raise FileHeld(going.head.facts.id, rule=first.rule.value, until=first.until, derived_files=first.files)
 
 
-async def take_family(session: AsyncSession, going: FileRemoval, haul: Haul) -> None:
+async def take_family(session: AsyncSession, going: FileDeletion, haul: Haul) -> None:
     """Delete locked files that nothing protects, as weighed."""
     order, file_id = haul.order, going.head.facts.id
     for part in (of_ids([file_id]), *chunks(going.derived_ids)):

@@ -6,7 +6,7 @@ from media_analysis.files.service import Condition
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemovalRequest:
+class DeletionRequest:
     """Who wants it deleted, why, and how."""
 
     requested_by: str

@@ -8,6 +8,7 @@ import pytest
 
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import Client, execute, fetch
 from tests.imports.tree.conftest import NOW, OLD, Importing, make_job, rows, write
 from tests.media import clips
@@ -126,7 +127,7 @@ async def test_a_deleted_file_comes_back_only_where_somebody_put_it_back(
     await importing(folder, category=Category.CLIPS)
     await importing(tree)
     for row in await rows(database):
-        await runtime.deleter.delete(row["id"], owner="admin", requested_by="admin", hard=True)
+        await delete_file(runtime, row["id"], owner="admin", requested_by="admin", hard=True)
     write(folder / "in-place.bin")
 
     in_place = await importing(folder, category=Category.CLIPS)

@@ -15,6 +15,7 @@ from media_analysis.integrity.verify import lock_tree
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.sources import Source
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute
 from tests.files.conftest import objects
 from tests.imports.tree.conftest import Importing, make_job, rows, write
@@ -57,7 +58,7 @@ async def test_what_has_a_row_or_an_open_purge_is_not_adopted_in_place(
     poisoned = runtime.store.root / doomed.key
     poisoned.unlink()
     poisoned.mkdir()
-    await runtime.deleter.delete(doomed.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, doomed.id, owner="alice", requested_by="alice", hard=True)
     poisoned.rmdir()
     write(poisoned)
 

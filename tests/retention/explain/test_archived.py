@@ -8,9 +8,10 @@ import pytest
 from media_analysis.errors import FileGone
 from media_analysis.retention.explain.explanation import Barrier, Explanation, NextAction, RetentionState, Scope
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from tests.archive.archived import Run, archive, archived_content, make_run, restore
+from tests.asking import delete_file
 from tests.conftest import execute
 from tests.retention.conftest import sweep
 
@@ -79,7 +80,7 @@ async def test_a_file_that_came_back_remembers_its_time_in_the_archive(runtime: 
 
 async def test_a_file_that_was_deleted_otherwise_is_in_no_archive(runtime: Runtime) -> None:
     run = await make_run(runtime)
-    await runtime.deleter.delete(run.files[NAME].id, owner="alice", requested_by="alice")
+    await delete_file(runtime, run.files[NAME].id, owner="alice", requested_by="alice")
 
     told = await explain(runtime, run)
 
@@ -89,7 +90,7 @@ async def test_a_file_that_was_deleted_otherwise_is_in_no_archive(runtime: Runti
 async def test_the_end_of_the_archive_is_told_with_who_and_why(runtime: Runtime) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    asked = RemovalRequest(requested_by="alice", reason="no longer needed")
+    asked = DeletionRequest(requested_by="alice", reason="no longer needed")
     await runtime.removals.delete(run.id, asked, owner="alice")
 
     told = await explain(runtime, run)
@@ -136,7 +137,7 @@ class TestTrash:
     async def test_a_file_whose_archive_is_trash_can_still_come_back(self, runtime: Runtime) -> None:
         run = await make_run(runtime)
         await archive(runtime, run.id)
-        asked = RemovalRequest(requested_by="alice", reason="by mistake")
+        asked = DeletionRequest(requested_by="alice", reason="by mistake")
         await runtime.removals.delete(run.id, asked, owner="alice")
 
         told = await explain(runtime, run)

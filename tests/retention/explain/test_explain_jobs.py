@@ -16,6 +16,7 @@ from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute
 from tests.retention.conftest import CONTENT, FUTURE, Plant
 from tests.retention.jobs import add_job, assign
@@ -46,7 +47,7 @@ async def test_a_job_is_explained_by_its_files(runtime: Runtime, plant: Plant, d
     files = await plant(4, ends_in=FUTURE)
     await assign(database, job_id, *files)
     await plant(1)
-    await runtime.deleter.delete(files[3], owner="alice", requested_by="alice", soft=True)
+    await delete_file(runtime, files[3], owner="alice", requested_by="alice", soft=True)
     await execute(
         database,
         f"UPDATE media_files SET min_retain_until = expires_at + interval '1 day' WHERE id = '{files[0]}'",

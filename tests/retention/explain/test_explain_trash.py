@@ -8,6 +8,7 @@ from media_analysis.retention.explain.explanation import Barrier, RetentionState
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile
 from tests.retention.conftest import Plant, sweep
 from tests.retention.explain.test_explain import DAY, events, explain, steps
@@ -59,9 +60,9 @@ async def test_the_whole_life_is_told_in_order(runtime: Runtime, store_file: Sto
     hold = HoldRequest(actor="alice", reason="wait")
     await runtime.holds.hold_file(file.id, hold, owner="alice")
     await runtime.holds.release_file(file.id, owner="alice", actor="alice")
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice", reason="oops")
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice", reason="oops")
     await runtime.restoring.restore(file.id, owner="alice", actor="alice")
-    await runtime.deleter.delete(file.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, file.id, owner="alice", requested_by="alice", hard=True)
 
     told = await explain(runtime, file.id)
 

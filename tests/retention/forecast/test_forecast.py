@@ -15,6 +15,7 @@ from media_analysis.retention.forecast.service import Forecast
 from media_analysis.retention.policies import get_policy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute
 
 NOON = datetime(2100, 3, 10, 12, tzinfo=UTC)
@@ -114,7 +115,7 @@ async def test_what_was_deleted_or_moved_no_longer_falls_due(
 ) -> None:
     gone, moved = await store_aged(10), await store_aged(20)
 
-    await runtime.deleter.delete(gone.id, owner=None, requested_by="test")
+    await delete_file(runtime, gone.id, owner=None, requested_by="test")
     await execute(database, f"UPDATE media_files SET due_at = due_at + interval '1 day' WHERE id = '{moved.id}'")
     found = await forecast(runtime)
 
@@ -244,7 +245,7 @@ class TestTrash:
         trashed = await store_aged(100)
         await store_aged(10, ttl=DAY)
         await store_aged(1, days_ago=7)
-        await runtime.deleter.delete(trashed.id, owner=None, requested_by="test")
+        await delete_file(runtime, trashed.id, owner=None, requested_by="test")
         await execute(
             database,
             f"UPDATE media_files SET (trash_ends_at, due_at) = ('{on(1)}', '{on(1)}') WHERE id = '{trashed.id}'",

@@ -25,6 +25,7 @@ from media_analysis.retention.records import SweepReport
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.retention.conftest import CONTENT, FUTURE, Plant, buried, living, sweep
 
@@ -160,7 +161,7 @@ async def test_files_that_are_no_longer_what_they_were_stay_and_are_told(
         f"UPDATE media_files SET job_held_until = {DAY}, version = version + 1 WHERE id = '{job_held}'",
         f"UPDATE media_files SET leased_until = {DAY} WHERE id = '{kept}'",
     )
-    await runtime.deleter.delete(deleted, owner=None, requested_by="admin", hard=True)
+    await delete_file(runtime, deleted, owner=None, requested_by="admin", hard=True)
 
     report = await apply(runtime, plan)
 

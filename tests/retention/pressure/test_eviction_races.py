@@ -12,6 +12,7 @@ from media_analysis.errors import FileGone
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
+from tests.asking import delete_file
 from tests.conftest import fetch
 from tests.files.conftest import objects
 from tests.retention.conftest import buried, sweep
@@ -71,7 +72,7 @@ async def clip_for(runtime: Runtime, keeping: Keeping) -> UUID:
     """Store a clip that is too much for its category; one that is to be restored lies in the trash."""
     (clip,) = await stock(runtime, [90])
     if keeping is RESTORE:
-        await runtime.deleter.delete(clip, owner="alice", requested_by="alice", soft=True)
+        await delete_file(runtime, clip, owner="alice", requested_by="alice", soft=True)
     return clip
 
 

@@ -17,9 +17,10 @@ from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.models import SweepStatus
 from media_analysis.retention.records import SweepReport
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.retention.conftest import request, sweep, sweeping
 from tests.retention.runs import HOUR, instant, run_job
@@ -262,7 +263,7 @@ class TestByWayOfTheTrash:
     async def test_a_job_deleted_into_the_trash_is_forgotten_when_its_time_is_over(
         self, runtime: Runtime, ended: AnalysisJob, database: str
     ) -> None:
-        asked = RemovalRequest(requested_by="alice")
+        asked = DeletionRequest(requested_by="alice")
         await runtime.removals.delete(ended.id, asked, owner="alice")
 
         early = await sweep(runtime, now=await instant(runtime, HOUR))
@@ -278,7 +279,7 @@ class TestByWayOfTheTrash:
         self, runtime: Runtime, ended: AnalysisJob, database: str
     ) -> None:
         (result,) = await results_of(database, ended)
-        await runtime.deleter.delete(result["media_file_id"], owner="alice", requested_by="alice")
+        await delete_file(runtime, result["media_file_id"], owner="alice", requested_by="alice")
         await runtime.holds.extend_job(ended.id, Expiry(lifetime=10 * DAY), owner="alice", actor="alice")
 
         await sweep(runtime, now=await instant(runtime, 23 * HOUR))

@@ -14,7 +14,7 @@ from media_analysis.errors import FenceLost, InvalidRequest, JobGone, JobHeld
 from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.removal.requests import RemovalRequest
+from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, fetch
@@ -25,9 +25,9 @@ FRAMES = 3
 
 
 @pytest.fixture(params=["soft", "hard"])
-def asked(request: pytest.FixtureRequest) -> RemovalRequest:
+def asked(request: pytest.FixtureRequest) -> DeletionRequest:
     soft = request.param == "soft"
-    return RemovalRequest(requested_by="alice", soft=soft, hard=not soft)
+    return DeletionRequest(requested_by="alice", soft=soft, hard=not soft)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Running:
     def id(self) -> UUID:
         return self.run.job_id
 
-    async def remove(self, there: Runtime, asked: RemovalRequest) -> Any:
+    async def remove(self, there: Runtime, asked: DeletionRequest) -> Any:
         return await there.removals.delete(self.id, asked, owner="alice")
 
     async def complete(self, there: Runtime) -> Any:
@@ -88,7 +88,7 @@ async def nothing_lives_of(job: Running, database: str) -> bool:
 
 
 async def test_a_deletion_waits_for_a_run_that_just_completes_and_takes_what_it_stored(
-    runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, database: str, asked: RemovalRequest
+    runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, database: str, asked: DeletionRequest
 ) -> None:
     started = moments.at(
         "analysis.runs",
@@ -104,7 +104,7 @@ async def test_a_deletion_waits_for_a_run_that_just_completes_and_takes_what_it_
 
 
 async def test_a_run_that_completes_while_its_job_is_deleted_has_lost_it(
-    runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, database: str, asked: RemovalRequest
+    runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, database: str, asked: DeletionRequest
 ) -> None:
     started = moments.at(
         "analysis.removal",
@@ -121,7 +121,7 @@ async def test_a_run_that_completes_while_its_job_is_deleted_has_lost_it(
 
 
 async def test_a_deletion_waits_for_a_hold_and_is_refused(
-    runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, asked: RemovalRequest
+    runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, asked: DeletionRequest
 ) -> None:
     await job.complete(runtime)
     started = moments.at(
@@ -137,7 +137,7 @@ async def test_a_deletion_waits_for_a_hold_and_is_refused(
 
 
 async def test_a_hold_that_comes_while_its_job_is_deleted_finds_it_gone(
-    runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, database: str, asked: RemovalRequest
+    runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, database: str, asked: DeletionRequest
 ) -> None:
     await job.complete(runtime)
     started = moments.at(
@@ -161,7 +161,7 @@ async def test_an_upload_that_registers_while_its_job_is_deleted_is_refused(
     moments: Moments,
     job: Running,
     database: str,
-    asked: RemovalRequest,
+    asked: DeletionRequest,
     ordinal: int | None,
     refusal: type[Exception],
 ) -> None:
@@ -187,7 +187,7 @@ async def test_a_deletion_waits_for_an_upload_that_just_registers_or_settles_and
     moments: Moments,
     job: Running,
     database: str,
-    asked: RemovalRequest,
+    asked: DeletionRequest,
     point: str,
 ) -> None:
     """One that has registered and not yet settled is given up; its client is told that its lease is lost."""
@@ -207,7 +207,7 @@ async def test_a_deletion_waits_for_an_upload_that_just_registers_or_settles_and
 
 
 async def test_of_deletions_at_once_one_deletes(
-    runtime: Runtime, job: Running, database: str, asked: RemovalRequest
+    runtime: Runtime, job: Running, database: str, asked: DeletionRequest
 ) -> None:
     await job.complete(runtime)
 
@@ -224,7 +224,7 @@ async def test_a_restoration_and_a_deletion_for_good_do_not_share_a_job(
 ) -> None:
     """Whichever comes first, the job and its files have one fate."""
     await job.complete(runtime)
-    soft, hard = RemovalRequest(requested_by="alice", soft=True), RemovalRequest(requested_by="alice", hard=True)
+    soft, hard = DeletionRequest(requested_by="alice", soft=True), DeletionRequest(requested_by="alice", hard=True)
     await job.remove(runtime, soft)
 
     await asyncio.gather(

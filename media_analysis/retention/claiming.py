@@ -1,0 +1,88 @@
+"""Claims of due files: locked, decided about and taken in one transaction, batch by batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.failpoints import failpoint
+from media_analysis.retention import burial
+from media_analysis.retention.burial import Claim, Order
+from media_analysis.retention.deletion import Deleter
+from media_analysis.retention.due import DueFile, Position, list_due, reschedule
+from media_analysis.retention.guard.pauses import require_running
+from media_analysis.retention.policy import CategoryRules
+from media_analysis.retention.removal.archive_expiry import bury_with_runs, list_bound
+from media_analysis.retention.sorting import Sorted, sort_out
+from media_analysis.retention.strategy import Strategy
+from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one transaction took: claims to purge, one a rule, and what went to the trash; often nothing at all."""
+
+    claims: Sequence[Claim]
+    trashed: Sequence[DueFile]
+    last: Position
+
+
+@dataclass(frozen=True)
+class Claimer:
+    """Takes what is due; the deleter removes its bytes afterwards."""
+
+    db: Database
+    deleter: Deleter
+
+    @retried
+    async def claim(
+        self,
+        category: Category,
+        order: Order,
+        *,
+        rules: CategoryRules,
+        after: Position | None,
+        limit: int,
+        only_pending: bool = False,
+    ) -> Batch | None:
+        """Take one batch of due files of a category, most overdue first; None when none is due after `after`.
+
+        Raises:
+            MarkerMismatch: this is not the database's store; nothing was claimed.
+            DeletionPaused: somebody has to confirm first.
+
+        """
+        await self.deleter.store.require_marker()
+        async with self.db.transaction() as session:
+            await require_running(session, category, only_pending=only_pending)
+            due = await list_due(
+                session, category, now=order.now, after=after, limit=limit, only_pending=only_pending, lock=True
+            )
+            if not due:
+                return None
+            bound = await list_bound(session, [file.id for file in due]) if category is Category.ARCHIVES else ()
+            free = [file for file in due if file.id not in bound]
+            decided = sort_out(
+                free, rules, order.now, trash=self.deleter.strategy.kept_when_swept(category) is not None
+            )
+            decided.kept.update(dict.fromkeys(bound, order.now + timedelta(days=1)))
+            claims = await take(session, category, decided, order, self.deleter.strategy)
+            failpoint("delete.claiming")
+        failpoint("delete.claimed")
+        return Batch(claims, [file for files in decided.trashed.values() for file in files], due[-1].position)
+
+
+async def take(
+    session: AsyncSession, category: Category, decided: Sorted, order: Order, strategy: Strategy
+) -> Sequence[Claim]:
+    """Act on locked files as decided, in the caller's transaction; the claims are purged after its commit."""
+    if decided.kept:
+        await reschedule(session, decided.kept)
+    claims, moved = await bury_with_runs(session, decided.buried, order, category=category)
+    kept_for = strategy.kept_when_swept(category)
+    if decided.trashed and kept_for is not None:
+        moved += await burial.throw_away(session, decided.trashed, order, kept_for=kept_for)
+    await burial.settle(session, moved)
+    return claims

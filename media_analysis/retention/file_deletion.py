@@ -1,0 +1,89 @@
+"""Files that somebody asks to delete, each with what was derived from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import structlog
+
+from media_analysis.db.database import Database, retried
+from media_analysis.errors import MediaAnalysisError
+from media_analysis.failpoints import failpoint
+from media_analysis.retention.burial import Order
+from media_analysis.retention.deletion import Deleter
+from media_analysis.retention.due import get_facts, lock_file
+from media_analysis.retention.removal import families
+from media_analysis.retention.removal.archive_expiry import ArchiveExpiry
+from media_analysis.retention.removal.families import FileDeletion
+from media_analysis.retention.removal.requests import DeletionRequest
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class FileDeletionService:
+    """Deletes files on request, or says what that would take."""
+
+    db: Database
+    deleter: Deleter
+
+    @retried
+    async def delete(
+        self, file_id: UUID, asked: DeletionRequest, *, owner: str | None, derived: bool = True
+    ) -> FileDeletion:
+        """Delete one file because somebody asks for it: into the trash if there is one, unless scratch or for good.
+
+        What was `derived` from it, and the results about all of them, go with it in the same transaction. A deletion
+        for good also takes what is in the trash, or expired already. Law holds for both: what is held stays.
+
+        Raises:
+            FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or it may not go.
+            ArchiveOfJob, DerivedArchived: it, or what was derived from it, goes with a run only.
+            MarkerMismatch, DatabaseUnavailable: nothing was deleted.
+
+        """
+        await self.deleter.store.require_marker()
+        now = await self.db.now()
+        async with self.db.transaction() as session:
+            if derived:
+                await families.lock_family(session, file_id, owner=owner)
+            found = await lock_file(session, file_id, owner=owner)
+            head = await families.require_head(session, found, file_id, owner=owner, now=now, asked=asked)
+            going = await families.weigh_family(
+                session, head, now=now, asked=asked, strategy=self.deleter.strategy, derived=derived
+            )
+            families.require_derived_unprotected(going)
+            haul = await self.deleter.begin(session, asked, now=now, kept_for=going.kept_for)
+            await families.take_family(session, going, haul)
+            failpoint("delete.requesting")
+        failpoint("delete.requested")
+        if haul.kept_for is None:
+            haul.purges += await self._drop_copies([file_id, *going.derived_ids], haul.order)
+        pending = await self.deleter.purge_entries(haul.purges)
+        return replace(going, pending=pending)
+
+    async def _drop_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
+        """Let go of archives with copies of files just deleted; what a crash or an error leaves the sweep finds."""
+        try:
+            return await ArchiveExpiry(self.db).drop_copies_of(file_ids, order)
+        except MediaAnalysisError as error:
+            # The tombstones are committed, so the files are deleted whatever happens here.
+            log.warning("archive.drop_postponed", reason=error.code)
+            return ()
+
+    async def preview(
+        self, file_id: UUID, asked: DeletionRequest, *, owner: str | None, derived: bool = True
+    ) -> FileDeletion:
+        """Say what a deletion of a file would take, and what protects some of what was derived from it.
+
+        Raises:
+            FileNotFound, FileGone, FileNotReady, FileHeld: there is nothing to delete, or it may not go.
+
+        """
+        now = await self.db.now()
+        async with self.db.read_only() as session:
+            found = await get_facts(session, file_id, owner=owner)
+            head = await families.require_head(session, found, file_id, owner=owner, now=now, asked=asked)
+            return await families.weigh_family(
+                session, head, now=now, asked=asked, strategy=self.deleter.strategy, derived=derived
+            )
