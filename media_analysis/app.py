@@ -16,7 +16,7 @@ from fastapi_offline import FastAPIOffline
 
 from media_analysis.api.checks import RequestChecks
 from media_analysis.api.connections import DEFAULT_LIMITS, Connection, ConnectionLimits, OpenHeads
-from media_analysis.api.dependencies import ACCESS, Services
+from media_analysis.api.dependencies import ACCESS
 from media_analysis.api.document import install_document, operation_id
 from media_analysis.api.errors import install_problem_handlers
 from media_analysis.api.middleware import RequestContext
@@ -45,6 +45,7 @@ from media_analysis.api.routes import (
     trash,
 )
 from media_analysis.errors import Misconfigured
+from media_analysis.runtime import Runtime
 
 VERSION: Final = "0.1.0"
 GRACE_SECONDS: Final = 30
@@ -57,7 +58,7 @@ DESCRIPTION: Final = (
 )
 
 
-def create_app(services: Services) -> FastAPI:
+def create_app(services: Runtime) -> FastAPI:
     """Return the application over services somebody else opens and closes."""
     app = FastAPIOffline(
         title="media-analysis",
@@ -85,7 +86,7 @@ def create_app(services: Services) -> FastAPI:
         holds.router,
         external.router,
         archives.router,  # before `/jobs/{job_id}`, which would take `/jobs/archived` for an id
-        jobs.creation_router(services.kinds),
+        jobs.creation_router(services.jobs.kinds),
         jobs.router,
         results.router,
         job_events.router,
@@ -174,7 +175,7 @@ async def serve(
     def drain() -> None:
         server.force_exit = server.should_exit  # a second signal does not wait
         app.state.draining = True
-        app.state.services.watches.end()  # they would last as long as their jobs
+        app.state.services.jobs.watches.end()  # they would last as long as their jobs
         server.should_exit = True
         interrupted()
 

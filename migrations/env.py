@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import media_analysis.archive.models
+import media_analysis.audit
 import media_analysis.db.instance
 import media_analysis.db.turns
 import media_analysis.files.archived
-import media_analysis.files.audit
 import media_analysis.files.idempotency
 import media_analysis.files.models
 import media_analysis.jobs.models

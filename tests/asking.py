@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from media_analysis.retention.deletion import Deleter
+from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.requests import DeletionRequest
+from media_analysis.retention.families import FileDeletion
 from media_analysis.retention.file_deletion import FileDeletionService
-from media_analysis.retention.removal.families import FileDeletion
-from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 
 
@@ -24,6 +24,6 @@ async def delete_file(
 ) -> FileDeletion:
     """Delete one file, in one way or by a deleter of its own."""
     asked = DeletionRequest(requested_by=requested_by, reason=reason, hard=hard, secure=secure, soft=soft)
-    return await FileDeletionService(runtime.db, deleter or runtime.deleter).delete(
+    return await FileDeletionService(runtime.db, deleter or runtime.deletion.deleter).delete(
         file_id, asked, owner=owner, derived=derived
     )

@@ -19,7 +19,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
-from media_analysis.analysis.child.nursery import Nursery
+from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.app import create_app
 from media_analysis.db.base import Base
 from media_analysis.db.embedded import embedded_server
@@ -30,11 +30,12 @@ from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime, open_services
 from media_analysis.sessions.models import Role
-from media_analysis.settings import Settings, load_settings, options
+from media_analysis.settings import Settings, load_settings
+from media_analysis.settings.postgres import database_options
 from media_analysis.storage.category import Category
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
-from tests.reused import CONNECTIONS, Pool, end_old_stems
+from tests.reused import CONNECTIONS, Pool, end_old_zygotes
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("ours", deadline=None)
@@ -193,21 +194,23 @@ async def pool(reused_database: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture(scope="session")
-async def shared_nursery() -> AsyncIterator[Nursery]:
+async def shared_fork_server() -> AsyncIterator[ForkServer]:
     """Where the children of this worker's services come from: a fork server takes most of a second to start."""
-    async with aclosing(Nursery()) as opened:
+    async with aclosing(ForkServer()) as opened:
         yield opened
 
 
 @pytest.fixture
-async def runtime(settings: Settings, database: str, pool: Pool, shared_nursery: Nursery) -> AsyncIterator[Runtime]:
+async def runtime(
+    settings: Settings, database: str, pool: Pool, shared_fork_server: ForkServer
+) -> AsyncIterator[Runtime]:
     """The services; when the test is over, the oracle inspects every row and object it left."""
     async with (
-        pool.lend(database, options.database_options(settings)) as db,
-        open_services(settings, db, shared_nursery) as opened,
+        pool.lend(database, database_options(settings)) as db,
+        open_services(settings, db, shared_fork_server) as opened,
     ):
         yield opened
-    await end_old_stems(shared_nursery)
+    await end_old_zygotes(shared_fork_server)
     violations = await inspect_everything(database, settings.store_path, archives=settings.archive.base_path)
     assert not violations, "\n".join(violations)
 
@@ -227,7 +230,7 @@ def store_file(runtime: Runtime) -> StoreFile:
     async def store(content: bytes = b"some bytes", *, ttl: float | None = None, **about: Any) -> MediaFile:
         expiry = None if ttl is None else Expiry(lifetime=timedelta(seconds=ttl))
         facts = {"owner": "alice", "category": Category.UPLOADS, "filename": "file.bin", "expiry": expiry} | about
-        return await runtime.uploads.store_file(Upload(**facts), chunks(content))
+        return await runtime.files.uploads.store_file(Upload(**facts), chunks(content))
 
     return store
 
@@ -240,7 +243,7 @@ def run_job(runtime: Runtime) -> RunJob:
     """Runs a queued job to its end, as a worker would, decoding in a process of its own."""
 
     async def run(job_id: str | UUID) -> None:
-        await runtime.execution.run(UUID(str(job_id)), worker="test")
+        await runtime.jobs.execution.run(UUID(str(job_id)), worker="test")
 
     return run
 
@@ -277,7 +280,7 @@ def applications() -> list[FastAPI]:
 def app(runtime: Runtime, applications: list[FastAPI]) -> FastAPI:
     """The application over the services of this test, made anew only where others know other kinds of jobs."""
     for made in applications:
-        if made.state.services.kinds == runtime.kinds:
+        if made.state.services.jobs.kinds == runtime.jobs.kinds:
             made.state.services, made.state.draining = runtime, False
             return made
     applications.append(create_app(runtime))

@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from media_analysis.analysis.child.nursery import Nursery
+from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.db.database import Database, DatabaseOptions, open_database
 
 WRITES: Final = "SHOW default_transaction_read_only"
@@ -120,7 +120,7 @@ async def _is_whole(engine: AsyncEngine) -> bool:
     return True
 
 
-async def end_old_stems(nursery: Nursery) -> None:
+async def end_old_zygotes(fork_server: ForkServer) -> None:
     """End the fork servers but the latest: each is of one environment, and that of a test's own directory is past."""
-    while len(nursery._stems) > STEMS:  # noqa: SLF001 - the service has one environment for all its life
-        await nursery._stems.pop(0).end()  # noqa: SLF001 - as above
+    while len(fork_server._stems) > STEMS:  # noqa: SLF001 - the service has one environment for all its life
+        await fork_server._stems.pop(0).end()  # noqa: SLF001 - as above

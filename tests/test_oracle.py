@@ -42,12 +42,12 @@ class Planted:
 
 
 async def _plant(runtime: Runtime, database: str) -> Planted:
-    stored = await runtime.uploads.store_file(UPLOAD, chunks(b"stored"))
-    deleted = await runtime.uploads.store_file(replace(UPLOAD, idempotency_key="twice"), chunks(b"deleted"))
+    stored = await runtime.files.uploads.store_file(UPLOAD, chunks(b"stored"))
+    deleted = await runtime.files.uploads.store_file(replace(UPLOAD, idempotency_key="twice"), chunks(b"deleted"))
     await delete_file(runtime, deleted.id, owner="alice", requested_by="alice")
     asked = registration(reserved_bytes=9)
-    await runtime.uploads.registrar.register(asked)
-    (await runtime.uploads.registrar.create(asked)).close()
+    await runtime.files.uploads.registrar.register(asked)
+    (await runtime.files.uploads.registrar.create(asked)).close()
     return Planted(database, runtime.store.root, stored, deleted)
 
 

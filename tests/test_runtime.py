@@ -10,8 +10,7 @@ from media_analysis.errors import MarkerMismatch
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings
-from media_analysis.settings.options import database_options
-from media_analysis.settings.postgres import database_url
+from media_analysis.settings.postgres import database_options, database_url
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
 
@@ -44,7 +43,7 @@ async def test_opening_again_finds_what_was_stored(
     stored = await store_file(b"kept")
 
     async with open_runtime(settings, database) as again:
-        found = await again.files.get(stored.id, owner="alice")
+        found = await again.files.catalog.get(stored.id, owner="alice")
 
     assert found.key == stored.key
 
@@ -123,16 +122,16 @@ async def test_services_are_set_up_as_configured(environment: dict[str, str], da
     )
 
     async with open_runtime(chosen, database) as runtime:
-        sweep, uploads = runtime.sweeps.options, runtime.uploads
+        sweep, uploads = runtime.retention.sweeps.options, runtime.files.uploads
 
-        policy = (await runtime.policies.in_force()).policy
+        policy = (await runtime.retention.policies.in_force()).policy
 
         assert policy.of(Category.TEMP).lifetime == timedelta(seconds=90)
         assert policy.of(Category.OUTPUTS).lifetime is None
         assert policy.of(Category.TEMP).quota_bytes == 2**20
         assert (uploads.limits.max_bytes, uploads.limits.accepted.patterns[Category.CLIPS]) == (7 * 2**20, ("video/*",))
         assert (sweep.batch_size, sweep.workers, sweep.budget) == (11, 3, timedelta(seconds=5))
-        assert runtime.deleter.max_attempts == 6
+        assert runtime.deletion.deleter.max_attempts == 6
 
 
 async def test_a_configured_server_is_used_as_it_is(settings: Settings, database: str) -> None:

@@ -12,21 +12,21 @@ Pixels = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Document(BaseModel):
+class ResultDocument(BaseModel):
     """A document that knows all its fields."""
 
     # Built when first needed: a child needs few of them, and starts the sooner.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Remark(Document):
+class Remark(ResultDocument):
     """What a reader should know of how it went."""
 
     code: str = Field(description="Such as `truncated` or `no_pictures`")
     detail: str
 
 
-class Sampling(Document):
+class Sampling(ResultDocument):
     """The way frames were chosen: the one field that is not null."""
 
     every_seconds: float | None = Field(None, description="One frame each so many seconds")
@@ -37,7 +37,7 @@ class Sampling(Document):
     scenes: float | None = Field(None, description="The first frame of every scene; the share of a cut's difference")
 
 
-class FramesDocument(Document):
+class FramesDocument(ResultDocument):
     """What was taken out of one source."""
 
     count: int = Field(ge=0, description="Frames taken")
@@ -52,7 +52,7 @@ class FramesDocument(Document):
     warnings: list[Remark]
 
 
-class SheetPicture(Document):
+class SheetPicture(ResultDocument):
     """One picture on a contact sheet."""
 
     source: int = Field(ge=0, description="Position of the source it shows")
@@ -60,7 +60,7 @@ class SheetPicture(Document):
     page: int | None = Field(None, description="From 1, of a TIFF that has several")
 
 
-class ContactSheetDocument(Document):
+class ContactSheetDocument(ResultDocument):
     """A contact sheet, and what it shows row by row."""
 
     columns: int = Field(ge=1, description="Of the grid; fewer than asked where there are fewer pictures")
@@ -75,7 +75,7 @@ class ContactSheetDocument(Document):
     warnings: list[Remark]
 
 
-class FrameEntry(Document):
+class FrameEntry(ResultDocument):
     """One frame among the products."""
 
     ordinal: int = Field(ge=0)
@@ -85,7 +85,7 @@ class FrameEntry(Document):
     size_bytes: int = Field(ge=1)
 
 
-class SheetEntry(Document):
+class SheetEntry(ResultDocument):
     """One contact sheet among the products."""
 
     ordinal: int = Field(ge=0)
@@ -93,7 +93,7 @@ class SheetEntry(Document):
     document: ContactSheetDocument
 
 
-class SourceReport(Document):
+class SourceReport(ResultDocument):
     """Everything found out about one source."""
 
     position: int = Field(ge=0, description="Among the job's sources")
@@ -106,7 +106,7 @@ class SourceReport(Document):
     taken: list[FrameEntry] = Field(description="In time order")
 
 
-class ReportDocument(Document):
+class ReportDocument(ResultDocument):
     """One run, to be read without the service: `report.json`."""
 
     kind: str = "analyze"

@@ -68,7 +68,7 @@ def content_responses(refusals: Mapping[int | str, dict[str, Any]], *, ranges: b
 
 
 @dataclass(frozen=True)
-class Span:
+class ByteRange:
     """Bytes from `start` up to, not including, `end`."""
 
     start: int
@@ -108,7 +108,7 @@ class Representation:
         )
 
 
-def parse_range(value: str | None, size_bytes: int) -> Span | None:
+def parse_range(value: str | None, size_bytes: int) -> ByteRange | None:
     """Return the one range asked for; None for the whole, as for anything malformed or in several pieces.
 
     Raises:
@@ -127,7 +127,7 @@ def parse_range(value: str | None, size_bytes: int) -> Span | None:
             return None
     if start >= end:
         raise ValueError("range outside the file")
-    return Span(start, end)
+    return ByteRange(start, end)
 
 
 async def serve_content(told: Representation, reader: ObjectReader, request: Request, admitted: Admitted) -> Response:
@@ -182,7 +182,7 @@ class ContentResponse(Response):
             async for chunk in self._reader.read(self._span.start, self._span.end):
                 yield chunk
 
-    def _choose(self, told: Representation, headers: Headers, *, ranges: bool) -> Span | None:
+    def _choose(self, told: Representation, headers: Headers, *, ranges: bool) -> ByteRange | None:
         """Decide between 200, 206, 304, 412 and 416; conditions come before ranges (RFC 9110 section 13.2.2)."""
         asked = Conditions.of_read(headers)
         asked.require(frozenset({told.etag}), told.stored_at)
@@ -197,7 +197,7 @@ class ContentResponse(Response):
             outside = {"Content-Range": f"bytes */{size_bytes}"}
             raise HTTPException(416, "Range not satisfiable", headers=outside) from error
         if span is None:
-            return Span(0, size_bytes)
+            return ByteRange(0, size_bytes)
         self.status_code = 206
         self.headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{size_bytes}"
         return span

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from media_analysis.api.schemas.fields import Document
+from media_analysis.api.schemas.fields import RequestDocument
 from media_analysis.errors import InvalidRequest
 
 Place = TypeVar("Place")
 
 
-class PageQuery(Document):
+class PageQuery(RequestDocument):
     """Which page of a list is wanted; unknown parameters are refused, for a mistyped filter must not widen a list."""
 
     limit: int = Field(100, ge=1, le=1_000, description="How many items at the most")

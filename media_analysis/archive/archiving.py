@@ -16,16 +16,17 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.archive import inventory
 from media_analysis.archive.committing import Commit, Segment
-from media_analysis.archive.course import Course, Sink
 from media_analysis.archive.format.compression import Compression
-from media_analysis.archive.inventory import Contents
+from media_analysis.archive.inventory import RunContents
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.archive.packing import Share, digest, pack, prove
 from media_analysis.archive.planning import plan_segment
+from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.archive.proof import require_found
 from media_analysis.archive.tasks import count_attempts
 from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
+from media_analysis.deletion.deleter import Deleter
 from media_analysis.errors import ArchiveDamaged, DiskReserveReached, ObjectMissing, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
@@ -35,7 +36,6 @@ from media_analysis.files.registration import Registration
 from media_analysis.files.settlement import Settlement
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
-from media_analysis.retention.deletion import Deleter
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import archive_key
@@ -60,7 +60,7 @@ class Archiver:
     reserve_bytes: int
     """What stays free of the archives' disk."""
 
-    async def run(self, task: ArchiveTask, course: Course, *, retry: int = 0) -> None:
+    async def run(self, task: ArchiveTask, progress: TaskProgress, *, retry: int = 0) -> None:
         """Archive the run of a claimed task; each `retry` writes under a name of its own.
 
         Raises:
@@ -75,7 +75,7 @@ class Archiver:
         job, contents = await self._take_stock(task)
         failpoint("archive.planned")
         try:
-            await self._prove_chain(job.id, contents, course)
+            await self._prove_chain(job.id, contents, progress)
         except (ObjectMissing, ArchiveDamaged) as error:  # all it held lives, or was deleted since
             log.warning("archive.rewritten", job_id=str(job.id), reason=str(error))
             job, contents = await self._take_stock(task, rewrite=True)
@@ -84,13 +84,13 @@ class Archiver:
             await self._commit(task, contents, None, stats)
             return
         async with self._registered(job, contents, retry) as registration:
-            course.uploads.add(registration.id)
-            segment, shares = await self._write(job, contents, registration, course)
+            progress.uploads.add(registration.id)
+            segment, shares = await self._write(job, contents, registration, progress)
             with segment.found:
                 stats = _stats(contents, segment, shares, time.monotonic() - began)
                 await self._commit(task, contents, segment, stats)
 
-    async def _take_stock(self, task: ArchiveTask, *, rewrite: bool = False) -> tuple[AnalysisJob, Contents]:
+    async def _take_stock(self, task: ArchiveTask, *, rewrite: bool = False) -> tuple[AnalysisJob, RunContents]:
         async with self.db.read_only() as session:
             job, now = await require_job(session, task.job_id, owner=None)
             await inventory.require_archivable(session, job, now=now)
@@ -106,7 +106,7 @@ class Archiver:
                 await session.execute(_MARK_HASH, {"id": file_id, "sha256": sha256})
         return job, contents
 
-    async def _prove_chain(self, job_id: UUID, contents: Contents, course: Course) -> None:
+    async def _prove_chain(self, job_id: UUID, contents: RunContents, progress: TaskProgress) -> None:
         """Read the segments that stay of an archive again, for what they hold is about to lose its original."""
         if contents.rewrite:
             return
@@ -114,9 +114,9 @@ class Archiver:
             query = select(MediaFile).where(MediaFile.job_id == job_id, MediaFile.role == "archive")
             segments = (await session.scalars(query.order_by(MediaFile.ordinal))).all()
         for segment in segments:
-            course.begin("proving")
-            proving = partial(prove, self.store.path_of(segment.key), course, size_bytes=segment.size_bytes)
-            with await course.run(proving) as found:
+            progress.begin("proving")
+            proving = partial(prove, self.store.path_of(segment.key), progress, size_bytes=segment.size_bytes)
+            with await progress.run(proving) as found:
                 await self._require_known(segment.id, found)
 
     async def _require_known(self, archive_id: UUID, found: Any) -> None:
@@ -124,7 +124,7 @@ class Archiver:
             await require_found(session, archive_id, found)
 
     @asynccontextmanager
-    async def _registered(self, job: AnalysisJob, contents: Contents, retry: int) -> AsyncIterator[Registration]:
+    async def _registered(self, job: AnalysisJob, contents: RunContents, retry: int) -> AsyncIterator[Registration]:
         registration = await self._register_as(job, contents, retry)
         free_bytes = (await self.store.capacity(registration.key)).free_bytes
         if free_bytes - registration.reserved_bytes < self.reserve_bytes:
@@ -140,7 +140,7 @@ class Archiver:
             await carry_through(self.deleter.abandon(registration.id))
             raise
 
-    async def _register_as(self, job: AnalysisJob, contents: Contents, retry: int) -> Registration:
+    async def _register_as(self, job: AnalysisJob, contents: RunContents, retry: int) -> Registration:
         async with self.db.read_only() as session:
             number = await count_attempts(session, job.id) - 1
         suffix = self.compression.suffix
@@ -162,7 +162,7 @@ class Archiver:
         )
 
     async def _write(
-        self, job: AnalysisJob, contents: Contents, registration: Registration, course: Course
+        self, job: AnalysisJob, contents: RunContents, registration: Registration, progress: TaskProgress
     ) -> tuple[Segment, Mapping[str, Share]]:
         async with self.db.read_only() as session:
             now, rewrite = contents.now, contents.rewrite
@@ -170,20 +170,20 @@ class Archiver:
                 raise RunChanged(job.id)
             plan = await plan_segment(session, job, contents, self.compression)
         with closing(plan):
-            course.total_bytes = 2 * contents.size_bytes
-            course.begin("packing")
+            progress.total_bytes = 2 * contents.size_bytes
+            progress.begin("packing")
             writer = await self.registrar.create(registration)
             try:
-                sink = Sink(writer, course)
-                shares = await course.run(lambda: pack(plan, self.store.path_of, sink, course))
+                sink = Sink(writer, progress)
+                shares = await progress.run(lambda: pack(plan, self.store.path_of, sink, progress))
                 failpoint("archive.packed")
                 sha256 = await writer.sync()
             finally:
                 writer.close()
         failpoint("archive.synced")
         path = self.store.path_of(registration.key)
-        course.stage = "proving"
-        found = await course.run(lambda: prove(path, course, size_bytes=writer.size_bytes))
+        progress.stage = "proving"
+        found = await progress.run(lambda: prove(path, progress, size_bytes=writer.size_bytes))
         failpoint("archive.proven")
         settlement = Settlement(
             registration=registration,
@@ -195,14 +195,14 @@ class Archiver:
         return Segment(settlement=settlement, found=found), shares
 
     async def _commit(
-        self, task: ArchiveTask, contents: Contents, segment: Segment | None, stats: dict[str, Any]
+        self, task: ArchiveTask, contents: RunContents, segment: Segment | None, stats: dict[str, Any]
     ) -> None:
         purges = await Commit(self.db, self.kept_for).run(task, contents, segment, stats)
         await self.deleter.purge_entries(purges)
         failpoint("archive.purged")
 
 
-def _stats(contents: Contents, segment: Segment, shares: Mapping[str, Share], seconds: float) -> dict[str, Any]:
+def _stats(contents: RunContents, segment: Segment, shares: Mapping[str, Share], seconds: float) -> dict[str, Any]:
     return {
         "files": contents.files,
         "results": contents.results,

@@ -12,19 +12,20 @@ from sqlalchemy import Select, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive import tasks
-from media_analysis.archive.course import Course
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.archive.packing import prove
+from media_analysis.archive.progress import TaskProgress
 from media_analysis.archive.proof import require_found
-from media_analysis.archive.tallies import Tally, list_tallies
+from media_analysis.archive.tallies import OriginalsTally, list_tallies
 from media_analysis.archive.unpacking import COPIES, Copy, Opened
 from media_analysis.db.database import Database, clock
 from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived, SegmentNotFound
 from media_analysis.files.archived import ARCHIVE_ROLE, ArchivedFile
 from media_analysis.files.damage import open_tracked
-from media_analysis.files.models import CATEGORY, FileState, MediaFile, RetentionRule
+from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
+from media_analysis.states import CATEGORY, FileState, RetentionRule
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectReader
 
@@ -69,7 +70,7 @@ class ArchivedRun:
     segments: Sequence[MediaFile]
     at: datetime
     """When it was looked at."""
-    tallies: Mapping[UUID, Tally] = field(default_factory=dict)
+    tallies: Mapping[UUID, OriginalsTally] = field(default_factory=dict)
     """What went into each segment, as far as is known."""
 
     @property
@@ -77,16 +78,16 @@ class ArchivedRun:
         return sum(segment.size_bytes or 0 for segment in self.segments)
 
     @property
-    def originals(self) -> Tally | None:
+    def originals(self) -> OriginalsTally | None:
         """What all segments hold; None where that is not known of one, or there is none."""
         known = [self.tallies[segment.id] for segment in self.segments if segment.id in self.tallies]
         if not known or len(known) < len(self.segments):
             return None
-        return Tally(sum(one.files for one in known), sum(one.size_bytes for one in known))
+        return OriginalsTally(sum(one.files for one in known), sum(one.size_bytes for one in known))
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class ArchiveView:
     """An archive as its owner sees it: the run, its segments, a page of its files, and what was last done to it."""
 
     run: ArchivedRun
@@ -120,7 +121,7 @@ class CatalogService:
 
         return await self.db.retry(read)
 
-    async def read(self, job_id: UUID, *, owner: str | None, after: UUID | None, limit: int) -> Archive:
+    async def read(self, job_id: UUID, *, owner: str | None, after: UUID | None, limit: int) -> ArchiveView:
         """Return an archive with a page of its files, in the order of ids; a restored run may still have one.
 
         Raises:
@@ -129,7 +130,7 @@ class CatalogService:
 
         """
 
-        async def read() -> Archive:
+        async def read() -> ArchiveView:
             async with self.db.read_only() as session:
                 job, at = await require_job(session, job_id, owner=owner)
                 segments = (await _segments_of(session, [job_id])).get(job_id, [])
@@ -141,7 +142,7 @@ class CatalogService:
                     query = query.where(ArchivedFile.file_id > after)
                 files = (await session.scalars(query.limit(limit + 1))).all()
             more = files[limit - 1].file_id if len(files) > limit else None
-            return Archive(ArchivedRun(job, segments, at, tallies), files[:limit], more, task)
+            return ArchiveView(ArchivedRun(job, segments, at, tallies), files[:limit], more, task)
 
         return await self.db.retry(read)
 
@@ -185,10 +186,10 @@ class CatalogService:
             raise ArchivedFileNotFound(file_id)
         _require_current(segment, at)
         path, size_bytes = self.store.path_of(segment.key), segment.size_bytes
-        opened = await Course().run(lambda: Opened(path, size_bytes=size_bytes))
+        opened = await TaskProgress().run(lambda: Opened(path, size_bytes=size_bytes))
         return OpenCopy(copy, Copy(*row), opened)
 
-    async def verify(self, job_id: UUID, *, owner: str | None, course: Course) -> int:
+    async def verify(self, job_id: UUID, *, owner: str | None, progress: TaskProgress) -> int:
         """Read all of a run's archive again and compare it with its manifest and our rows; return its files.
 
         Raises:
@@ -203,8 +204,8 @@ class CatalogService:
             raise JobNotArchived(job_id)
         files = 0
         for segment in segments:
-            proving = partial(prove, self.store.path_of(segment.key), course, size_bytes=segment.size_bytes)
-            with await course.run(proving) as found:
+            proving = partial(prove, self.store.path_of(segment.key), progress, size_bytes=segment.size_bytes)
+            with await progress.run(proving) as found:
                 async with self.db.read_only() as session:
                     files += await require_found(session, segment.id, found)
         return files
@@ -228,14 +229,14 @@ class OpenCopy:
             ArchiveDamaged: the archive holds something else.
 
         """
-        course, position = Course(), 0
+        progress, position = TaskProgress(), 0
         with closing(self._opened):
             chunks = self._opened.read(self._copy)
-            while position < end and (chunk := await course.run(lambda: next(chunks, None))) is not None:
+            while position < end and (chunk := await progress.run(lambda: next(chunks, None))) is not None:
                 wanted = chunk[max(0, start - position) : max(0, end - position)]
                 position += len(chunk)
                 if position == self.size_bytes:
-                    await course.run(lambda: next(chunks, None))
+                    await progress.run(lambda: next(chunks, None))
                 if wanted:
                     yield wanted
 

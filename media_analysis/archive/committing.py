@@ -11,22 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive import inventory, tasks
 from media_analysis.archive.found import chunks_of
-from media_analysis.archive.inventory import Contents
+from media_analysis.archive.inventory import RunContents
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
-from media_analysis.archive.tasks import Ending
+from media_analysis.archive.tasks import TaskEnding
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion import tombstones
+from media_analysis.deletion.selection import FileSelection
+from media_analysis.deletion.tombstones import LedgerMovements, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import FileState, RetentionRule
 from media_analysis.files.settlement import Settlement, mark_stored
+from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
-from media_analysis.retention import burial
-from media_analysis.retention.burial import Freed, Order
-from media_analysis.retention.removal.condemned import Condemned
-from media_analysis.retention.removal.jobs import lock_files
+from media_analysis.states import FileState, RetentionRule
 
 # What the rows say must be what the archive was found to hold; a row that differs is not taken, and then counted.
 # The rows are read by their ids first: by its statistics the planner may take a run for smaller than it is.
@@ -100,7 +100,7 @@ class Commit:
 
     @retried
     async def run(
-        self, task: ArchiveTask, contents: Contents, segment: Segment | None, stats: dict[str, Any]
+        self, task: ArchiveTask, contents: RunContents, segment: Segment | None, stats: dict[str, Any]
     ) -> Sequence[UUID]:
         """Replace the originals and return the outbox entries of their bytes.
 
@@ -116,7 +116,7 @@ class Commit:
             await lock_files(session, job.id)
             await inventory.require_archivable(session, job, now=now)
             fresh = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for)
-            moved: Freed = []
+            moved: LedgerMovements = []
             purges: list[UUID] = []
             order = Order(now=now, requested_by=task.requested_by, reason="archived")
             if segment is not None:
@@ -131,29 +131,29 @@ class Commit:
             await self._mark(session, job, fresh, segment, now)
             await self._tell(session, task, job, stats)
             archive_id = None if segment is None else segment.id
-            ending = Ending(status=ArchiveTaskStatus.COMPLETED, archive_id=archive_id, stats=stats)
+            ending = TaskEnding(status=ArchiveTaskStatus.COMPLETED, archive_id=archive_id, stats=stats)
             if not await tasks.mark_ended(session, task, ending):
                 raise RunChanged(job.id)
-            await burial.settle(session, moved)
+            await tombstones.settle_ledger(session, moved)
             failpoint("archive.committing")
         failpoint("archive.committed")
         return purges
 
     async def _drop_segments(
-        self, session: AsyncSession, contents: Contents, order: Order, purges: list[UUID], moved: Freed
+        self, session: AsyncSession, contents: RunContents, order: Order, purges: list[UUID], moved: LedgerMovements
     ) -> None:
         """Let go of an archive that holds copies of what was deleted since: the new one replaces all of it."""
         await session.execute(_DROP_COPIES, {"job_id": contents.job_id})
-        segments = Condemned("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
+        segments = FileSelection("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
         await _bury(session, segments, order, purges, moved)
 
-    async def _settle(self, session: AsyncSession, segment: Segment) -> Freed:
+    async def _settle(self, session: AsyncSession, segment: Segment) -> LedgerMovements:
         settled, moved = await mark_stored(session, [segment.settlement])
         if segment.id not in settled:
             raise UploadLeaseLost(segment.id)
         return list(moved)
 
-    async def _add_copies(self, session: AsyncSession, segment: Segment, contents: Contents) -> None:
+    async def _add_copies(self, session: AsyncSession, segment: Segment, contents: RunContents) -> None:
         await session.execute(_MARK_SEGMENT, {"archive_id": segment.id, "segment": contents.segment})
         add = text(_ADD_COPIES.format(goes=contents.going.condition))
         for chunk in chunks_of(segment.found):
@@ -162,14 +162,14 @@ class Commit:
             if len(added.all()) != len(chunk):
                 raise RunChanged(contents.job_id)
 
-    async def _require_same(self, session: AsyncSession, contents: Contents, segment: Segment | None) -> None:
+    async def _require_same(self, session: AsyncSession, contents: RunContents, segment: Segment | None) -> None:
         left = await session.execute(text(_COUNT_LEFT.format(goes=contents.going.condition)), contents.values)
         beside = None if segment is None else segment.id
         if left.scalar_one() or await inventory.is_stale(session, contents, beside=beside):
             raise RunChanged(contents.job_id)
 
     async def _mark(
-        self, session: AsyncSession, job: AnalysisJob, contents: Contents, segment: Segment | None, now: datetime
+        self, session: AsyncSession, job: AnalysisJob, contents: RunContents, segment: Segment | None, now: datetime
     ) -> None:
         dated = {"job_id": job.id, "ends_at": contents.ends_at}
         await session.execute(_DATE_SEGMENTS, dated)
@@ -184,10 +184,14 @@ class Commit:
         await add_events(session, [act])
 
 
-async def _bury(session: AsyncSession, going: Condemned, order: Order, purges: list[UUID], moved: Freed) -> None:
+async def _bury(
+    session: AsyncSession, going: FileSelection, order: Order, purges: list[UUID], moved: LedgerMovements
+) -> None:
     async for page in going.read(session, [FileState.STORED, FileState.TRASHED]):
         for category in sorted({kind for kind, _ in page}):
             files = [facts for kind, facts in page if kind is category]
-            claims, freed = await burial.bury(session, {RetentionRule.ARCHIVED: files}, order, category=category)
+            claims, freed = await tombstones.write_tombstones(
+                session, {RetentionRule.ARCHIVED: files}, order, category=category
+            )
             purges += [claim.purge_id for claim in claims]
             moved += freed

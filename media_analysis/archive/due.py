@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 from uuid import UUID
 
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.settings.archive import ArchiveSettings
 
 BATCH: Final = 500
 
@@ -50,15 +52,25 @@ class ArchiveTerms:
     budget: timedelta | None = None
     budget_bytes: int | None = None
 
+    @classmethod
+    def of(cls, archive: ArchiveSettings) -> Self:
+        """Return what the settings say."""
+        return cls(
+            after=timedelta(days=archive.after_days),
+            kept_for=timedelta(days=archive.delete_after_days),
+            budget=None if archive.budget_seconds is None else timedelta(seconds=archive.budget_seconds),
+            budget_bytes=archive.budget_bytes,
+        )
 
-class Position(NamedTuple):
+
+class RunPosition(NamedTuple):
     """Where a run stands among those that have ended."""
 
     ended_at: datetime
     id: UUID
 
 
-START: Final = Position(datetime.fromisoformat("0001-01-01T00:00:00+00:00"), UUID(int=0))
+START: Final = RunPosition(datetime.fromisoformat("0001-01-01T00:00:00+00:00"), UUID(int=0))
 
 
 class DueRun(NamedTuple):
@@ -71,12 +83,12 @@ class DueRun(NamedTuple):
     size_bytes: int
 
     @property
-    def position(self) -> Position:
-        return Position(self.ended_at, self.id)
+    def position(self) -> RunPosition:
+        return RunPosition(self.ended_at, self.id)
 
 
 async def list_due(
-    session: AsyncSession, terms: ArchiveTerms, *, now: datetime, after: Position = START, limit: int
+    session: AsyncSession, terms: ArchiveTerms, *, now: datetime, after: RunPosition = START, limit: int
 ) -> Sequence[DueRun]:
     """Return runs behind a position whose time to be archived has come; what is held, or has nothing left, has none."""
     asked = {"now": now, "after": terms.after, "kept_for": terms.kept_for, "limit": limit}

@@ -9,10 +9,10 @@ import structlog
 
 from media_analysis.archive import tasks
 from media_analysis.archive.archiving import Archiver
-from media_analysis.archive.course import Course, Stopped, telling
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
+from media_analysis.archive.progress import Stopped, TaskProgress, telling
 from media_analysis.archive.restoring import Restorer
-from media_analysis.archive.tasks import MAX_ATTEMPTS, Ending
+from media_analysis.archive.tasks import MAX_ATTEMPTS, TaskEnding
 from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import MediaAnalysisError, RunChanged, Unavailable
@@ -72,13 +72,13 @@ class ArchiveExecution:
 
     async def _run(self, task: ArchiveTask) -> None:
         """Run a claimed task to its end; what fails is written down, what is cancelled is handed back."""
-        course = Course(total_bytes=task.total_bytes)
+        progress = TaskProgress(total_bytes=task.total_bytes)
         try:
             if task.attempts > MAX_ATTEMPTS:
                 await self._end(task, _failed("too_many_attempts", "every attempt ended without a word"))
                 return
-            async with telling(course, lambda told: self._tell(task, told)):
-                await self._persist(task, course)
+            async with telling(progress, lambda told: self._tell(task, told)):
+                await self._persist(task, progress)
             await self._look_at_marks()
         except MediaAnalysisError as error:
             await self._end(task, _failed(error.code, str(error)))
@@ -86,7 +86,7 @@ class ArchiveExecution:
             log.warning("archive.taken_over", task_id=str(task.id))
             return
         except asyncio.CancelledError:
-            if course.lost:
+            if progress.lost:
                 _uncancel()  # it was us who cancelled, as nobody listens any more
                 log.warning("archive.taken_over", task_id=str(task.id))
                 return
@@ -101,47 +101,51 @@ class ArchiveExecution:
         for category in Category:
             await self.room.notice(category)
 
-    async def _persist(self, task: ArchiveTask, course: Course) -> None:
+    async def _persist(self, task: ArchiveTask, progress: TaskProgress) -> None:
         """Try again what may pass: at once where the run changed meanwhile, else after a pause."""
         for retry, pause in enumerate(self.pauses):
             try:
-                await self._attempt(task, course, retry)
+                await self._attempt(task, progress, retry)
             except (RunChanged, Unavailable) as error:
                 log.info("archive.begun_again", task_id=str(task.id), reason=error.code)
                 if isinstance(error, Unavailable):
-                    course.begin("retrying")
+                    progress.begin("retrying")
                     await asyncio.sleep(pause)
             else:
                 return
-        await self._attempt(task, course, len(self.pauses))
+        await self._attempt(task, progress, len(self.pauses))
 
-    async def _attempt(self, task: ArchiveTask, course: Course, retry: int) -> None:
+    async def _attempt(self, task: ArchiveTask, progress: TaskProgress, retry: int) -> None:
         match task.kind:
             case ArchiveTaskKind.ARCHIVE:
-                await self.archiver.run(task, course, retry=retry)
+                await self.archiver.run(task, progress, retry=retry)
             case ArchiveTaskKind.RESTORE:
-                await self.restorer.run(task, course)
+                await self.restorer.run(task, progress)
             case _:
                 assert_never(task.kind)
 
-    async def _tell(self, task: ArchiveTask, course: Course) -> bool:
+    async def _tell(self, task: ArchiveTask, progress: TaskProgress) -> bool:
         try:
             async with self.db.transaction() as session:
                 known = await tasks.mark_progress(
-                    session, task, stage=course.stage, done_bytes=course.done_bytes, total_bytes=course.total_bytes
+                    session,
+                    task,
+                    stage=progress.stage,
+                    done_bytes=progress.done_bytes,
+                    total_bytes=progress.total_bytes,
                 )
                 # Once it has ended well, what is left is to see its originals' bytes off.
                 going_on = known or await tasks.is_completed(session, task)
                 if known:
-                    uploads = course.uploads_to_renew(self.lease_seconds / 4)
+                    uploads = progress.uploads_to_renew(self.lease_seconds / 4)
                     await renew_leases(session, uploads, lease_seconds=self.lease_seconds)
         except Exception as error:  # noqa: BLE001 - the lease outlasts a short absence, whatever it was
             log.warning("archive.untold", task_id=str(task.id), reason=type(error).__name__)
             return True
-        course.lost = not going_on
+        progress.lost = not going_on
         return going_on
 
-    async def _end(self, task: ArchiveTask, ending: Ending) -> None:
+    async def _end(self, task: ArchiveTask, ending: TaskEnding) -> None:
         try:
             async with self.db.transaction() as session:
                 await tasks.mark_ended(session, task, ending)
@@ -173,8 +177,8 @@ def _uncancel() -> None:
         task.uncancel()
 
 
-def _failed(code: str, reason: str) -> Ending:
-    return Ending(status=ArchiveTaskStatus.FAILED, error_code=code, error=reason)
+def _failed(code: str, reason: str) -> TaskEnding:
+    return TaskEnding(status=ArchiveTaskStatus.FAILED, error_code=code, error=reason)
 
 
 def _facts(task: ArchiveTask) -> dict[str, Any]:

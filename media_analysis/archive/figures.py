@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive.due import ArchiveTerms, list_due
 from media_analysis.archive.models import ArchiveTaskKind, ArchiveTaskStatus
-from media_analysis.archive.suite import Archives
+from media_analysis.archive.suite import ArchiveServices
 from media_analysis.db.database import Database, clock
 
 RECENT: Final = timedelta(hours=26)
@@ -58,9 +58,9 @@ class FigureService:
     terms: ArchiveTerms
 
     @classmethod
-    def of(cls, archives: Archives) -> Self:
+    def of(cls, archives: ArchiveServices) -> Self:
         """Return the figures of a process's archives."""
-        return cls(archives.db, archives.options.terms)
+        return cls(archives.db, archives.requests.terms)
 
     async def read(self, *, now: datetime | None = None) -> ArchiveFigures:
         """Return how archiving stands.

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.deletion.selection import FileSelection, of_job
 from media_analysis.errors import JobArchived, JobHeld, JobNotEnded, NothingToArchive
-from media_analysis.files.models import FOREVER, RetentionRule
 from media_analysis.jobs.models import AnalysisJob, JobStatus
-from media_analysis.retention.removal.condemned import Condemned, of_job
+from media_analysis.states import FOREVER, RetentionRule
 
 OPEN: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 PAGE: Final = 1_000
@@ -65,7 +65,7 @@ _SEGMENTS: Final = text("""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contents:
+class RunContents:
     """What is to be packed: all of a run, or what its archive has no copy of yet."""
 
     job_id: UUID
@@ -84,14 +84,14 @@ class Contents:
         return {"job_id": self.job_id, "now": self.now, "ends_at": self.ends_at}
 
     @property
-    def packed(self) -> Condemned:
+    def packed(self) -> FileSelection:
         """Return the files that are packed."""
-        return Condemned(_GOES if self.rewrite else _NEW, self.values)
+        return FileSelection(_GOES if self.rewrite else _NEW, self.values)
 
     @property
-    def going(self) -> Condemned:
+    def going(self) -> FileSelection:
         """Return the files that leave the store for the archive, packed now or earlier."""
-        return Condemned(_GOES, self.values)
+        return FileSelection(_GOES, self.values)
 
     @property
     def writes(self) -> bool:
@@ -122,7 +122,7 @@ async def require_archivable(session: AsyncSession, job: AnalysisJob, *, now: da
 
 async def take_stock(
     session: AsyncSession, job: AnalysisJob, *, now: datetime, kept_for: timedelta, rewrite: bool = False
-) -> Contents:
+) -> RunContents:
     """Say what of a run is to be packed; `kept_for` is how long a run is kept after it has ended.
 
     All of it is packed again if its archive holds what is gone, or to `rewrite` one that is no good any more.
@@ -140,7 +140,7 @@ async def take_stock(
     if not goes.files and not results:
         raise NothingToArchive(job.id)
     segment = (await session.execute(_SEGMENTS, {"job_id": job.id})).scalar_one()
-    return Contents(
+    return RunContents(
         job_id=job.id,
         now=now,
         ends_at=ends_at,
@@ -152,13 +152,13 @@ async def take_stock(
     )
 
 
-async def is_stale(session: AsyncSession, contents: Contents, *, beside: UUID | None) -> bool:
+async def is_stale(session: AsyncSession, contents: RunContents, *, beside: UUID | None) -> bool:
     """Say whether an archive, `beside` its newest segment, has copies of what the run no longer has."""
     asked = {**contents.values, "archive_id": beside}
     return bool((await session.execute(_STALE, asked)).scalar_one())
 
 
-async def read_files(session: AsyncSession, contents: Contents) -> AsyncIterator[Sequence[Any]]:
+async def read_files(session: AsyncSession, contents: RunContents) -> AsyncIterator[Sequence[Any]]:
     """Yield the rows of what is to be packed, a page at a time, by category and in time order."""
     packed = contents.packed
     rows = await session.stream(
@@ -168,7 +168,7 @@ async def read_files(session: AsyncSession, contents: Contents) -> AsyncIterator
         yield page
 
 
-async def list_unhashed(session: AsyncSession, contents: Contents) -> Sequence[tuple[UUID, str, int]]:
+async def list_unhashed(session: AsyncSession, contents: RunContents) -> Sequence[tuple[UUID, str, int]]:
     """Return ids, keys and sizes of files that were adopted and never read."""
     return [(row.id, row.key, row.size_bytes) for row in await session.execute(_UNHASHED, contents.values)]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 from uuid import UUID
 
-from media_analysis.archive.course import Course, Sink, spool
 from media_analysis.archive.format.manifest import ManifestFile, ManifestReader
-from media_analysis.archive.format.packing import Packer, Source
+from media_analysis.archive.format.packing import MemberSource, Packer
 from media_analysis.archive.format.reading import verify
 from media_analysis.archive.found import Found
-from media_analysis.archive.planning import Plan
+from media_analysis.archive.planning import SegmentPlan
+from media_analysis.archive.progress import Sink, TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged, ObjectDamaged
 from media_analysis.storage.opening import open_object
 
@@ -30,7 +30,7 @@ class Share:
     packed_bytes: int
 
 
-def pack(plan: Plan, path_of: PathOf, sink: Sink, course: Course) -> dict[str, Share]:
+def pack(plan: SegmentPlan, path_of: PathOf, sink: Sink, progress: TaskProgress) -> dict[str, Share]:
     """Write a segment to `sink` and return what each media type took; blocks.
 
     Raises:
@@ -41,19 +41,19 @@ def pack(plan: Plan, path_of: PathOf, sink: Sink, course: Course) -> dict[str, S
     packer = Packer(plan.compression, plan.folder_name, sink)
     size_bytes = plan.manifest.seek(0, os.SEEK_END)
     plan.manifest.seek(0)
-    packer.add_manifest(plan.manifest_name, cast("Source", plan.manifest), size_bytes, modified_at=plan.packed_at)
+    packer.add_manifest(plan.manifest_name, cast("MemberSource", plan.manifest), size_bytes, modified_at=plan.packed_at)
     plan.manifest.seek(0)
     plan.keys.seek(0)
     for file, key in zip(_files(plan), plan.keys, strict=True):
         path = path_of(key.decode().rstrip("\n"))
         with FileIO(open_object(path, str(file.id), size_bytes=file.size_bytes)) as source:
             packer.add_file(file, source)
-        course.advance(file.size_bytes)
+        progress.advance(file.size_bytes)
     packer.finish()
     return {kind: Share(amount.raw_bytes, amount.packed_bytes) for kind, amount in packer.packed.items()}
 
 
-def prove(path: Path, course: Course, *, size_bytes: int | None) -> IO[bytes]:
+def prove(path: Path, progress: TaskProgress, *, size_bytes: int | None) -> IO[bytes]:
     """Open a segment again, decompress all of it and compare it with its manifest; return a line for each file.
 
     `size_bytes` is what its row says.
@@ -67,7 +67,7 @@ def prove(path: Path, course: Course, *, size_bytes: int | None) -> IO[bytes]:
         with open_segment(path, size_bytes=size_bytes) as raw, verify(raw, spool=_spool) as segment:
             for file, place, chunks in segment.files():
                 for chunk in chunks:
-                    course.advance(len(chunk))
+                    progress.advance(len(chunk))
                 found.write(
                     Found(file.id, file.name, file.size_bytes, file.sha256, place.frame_offset, place.skip_bytes).line()
                 )
@@ -105,7 +105,7 @@ def digest(path: Path, file_id: UUID, *, size_bytes: int) -> bytes:
     return running.digest()
 
 
-def _files(plan: Plan) -> Iterator[ManifestFile]:
+def _files(plan: SegmentPlan) -> Iterator[ManifestFile]:
     return ManifestReader(cast("BinaryIO", plan.manifest)).files()
 
 

@@ -10,11 +10,11 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive import inventory
-from media_analysis.archive.course import spool
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead, ManifestWriter, manifest_name
 from media_analysis.archive.format.names import Names
-from media_analysis.archive.inventory import PAGE, Contents
+from media_analysis.archive.inventory import PAGE, RunContents
+from media_analysis.archive.progress import spool
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import list_sources
@@ -44,7 +44,7 @@ _EVENTS: Final = text("SELECT number, at, kind, data FROM job_events WHERE job_i
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class SegmentPlan:
     """What a segment is made of."""
 
     manifest_name: str
@@ -60,9 +60,11 @@ class Plan:
         self.keys.close()
 
 
-async def plan_segment(session: AsyncSession, job: AnalysisJob, contents: Contents, compression: Compression) -> Plan:
+async def plan_segment(
+    session: AsyncSession, job: AnalysisJob, contents: RunContents, compression: Compression
+) -> SegmentPlan:
     """Write down what a segment will hold, in one snapshot."""
-    plan = Plan(
+    plan = SegmentPlan(
         manifest_name=manifest_name(contents.segment),
         folder_name=job.folder_name,
         compression=compression,
@@ -78,7 +80,7 @@ async def plan_segment(session: AsyncSession, job: AnalysisJob, contents: Conten
     return plan
 
 
-async def _write_down(session: AsyncSession, job: AnalysisJob, contents: Contents, plan: Plan) -> None:
+async def _write_down(session: AsyncSession, job: AnalysisJob, contents: RunContents, plan: SegmentPlan) -> None:
     writer = ManifestWriter(cast("BinaryIO", plan.manifest))
     sources = (await list_sources(session, [job.id])).get(job.id, ())
     writer.begin(_head(job, contents, plan.compression, sources))
@@ -94,7 +96,7 @@ async def _write_down(session: AsyncSession, job: AnalysisJob, contents: Content
     writer.end()
 
 
-def _head(job: AnalysisJob, contents: Contents, compression: Compression, sources: Any) -> ManifestHead:
+def _head(job: AnalysisJob, contents: RunContents, compression: Compression, sources: Any) -> ManifestHead:
     return ManifestHead(
         folder_name=job.folder_name,
         segment=contents.segment,
@@ -113,7 +115,7 @@ def _facts(job: AnalysisJob) -> Mapping[str, Any]:
     return {**{name: _plain(getattr(job, name)) for name in _FACTS}, **told}
 
 
-async def _taken(session: AsyncSession, job_id: UUID, contents: Contents) -> list[str]:
+async def _taken(session: AsyncSession, job_id: UUID, contents: RunContents) -> list[str]:
     """Return the names that earlier segments use: all of a chain opens into one folder."""
     if contents.rewrite:
         return []

@@ -12,7 +12,7 @@ from media_analysis.jobs.queries import require_job
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
+class ArchiveCandidate:
     """A run that may be archived."""
 
     job_id: UUID
@@ -30,15 +30,15 @@ class Rehearsal:
     db: Database
     terms: ArchiveTerms
 
-    async def list_due(self, *, now: datetime | None = None) -> Sequence[Candidate]:
+    async def list_due(self, *, now: datetime | None = None) -> Sequence[ArchiveCandidate]:
         """Return all runs whose time has come, the longest over first, whatever the budget."""
         now = now or await self.db.now()
-        found: list[Candidate] = []
+        found: list[ArchiveCandidate] = []
         after = START
         async with self.db.read_only() as session:
             while due := await list_due(session, self.terms, now=now, after=after, limit=BATCH):
                 found += [
-                    Candidate(
+                    ArchiveCandidate(
                         job_id=run.id,
                         folder_name=run.folder_name,
                         owner=run.owner,
@@ -50,7 +50,7 @@ class Rehearsal:
                 after = due[-1].position
         return found
 
-    async def require_candidate(self, job_id: UUID, *, owner: str | None) -> Candidate:
+    async def require_candidate(self, job_id: UUID, *, owner: str | None) -> ArchiveCandidate:
         """Return what archiving a run now would take, however young it is.
 
         Raises:
@@ -61,7 +61,7 @@ class Rehearsal:
             job, now = await require_job(session, job_id, owner=owner)
             await inventory.require_archivable(session, job, now=now)
             contents = await inventory.take_stock(session, job, now=now, kept_for=self.terms.kept_for)
-        return Candidate(
+        return ArchiveCandidate(
             job_id=job.id,
             folder_name=job.folder_name,
             owner=job.owner,

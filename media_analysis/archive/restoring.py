@@ -15,23 +15,24 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.archive.course import Course, Sink
 from media_analysis.archive.models import ArchiveTask
+from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.archive.room import require_room
 from media_analysis.archive.unarchiving import Returned, bring_back
 from media_analysis.archive.unpacking import COPIES, Copy, CopyWindow, Opened
 from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
+from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import ArchiveDamaged, ArchivedFileNotFound, JobNotArchived, NothingToRestore
 from media_analysis.failpoints import failpoint
 from media_analysis.files.archived import ArchivedFile
-from media_analysis.files.models import CATEGORY, MediaFile
+from media_analysis.files.models import MediaFile
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Registration
 from media_analysis.jobs.queries import require_job
 from media_analysis.media.media_types import extension_of
-from media_analysis.retention.deletion import Deleter
-from media_analysis.retention.discarding import DiscardService
+from media_analysis.states import CATEGORY
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.writing import BUFFER_BYTES
@@ -75,7 +76,7 @@ class Restorer:
     reserve_bytes: int
     """What stays free of the disk."""
 
-    async def run(self, task: ArchiveTask, course: Course) -> None:
+    async def run(self, task: ArchiveTask, progress: TaskProgress) -> None:
         """Restore what a claimed task asks for.
 
         Raises:
@@ -90,19 +91,19 @@ class Restorer:
         segments = await self._find(task)
         free_bytes = (await self.store.capacity()).free_bytes
         async with self.db.read_only() as session:
-            course.total_bytes = await require_room(
+            progress.total_bytes = await require_room(
                 session, task.job_id, task.file_id, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
             )
         await self._finish_purges(task.job_id)
         failpoint("unarchive.planned")
-        course.begin("restoring")
-        async with self._staging(course) as staged:
+        progress.begin("restoring")
+        async with self._staging(progress) as staged:
             for segment in segments:
-                async for copies in self._copy(task, segment, course):
+                async for copies in self._copy(task, segment, progress):
                     staged.extend(copies)
             stats = {
                 "files": len(staged),
-                "size_bytes": course.total_bytes,
+                "size_bytes": progress.total_bytes,
                 "seconds": round(time.monotonic() - began, 3),
             }
             failpoint("unarchive.staged")
@@ -133,25 +134,27 @@ class Restorer:
         await self.deleter.purge_entries(purges)
 
     @asynccontextmanager
-    async def _staging(self, course: Course) -> AsyncIterator[list[Returned]]:
+    async def _staging(self, progress: TaskProgress) -> AsyncIterator[list[Returned]]:
         staged: list[Returned] = []
         try:
             yield staged
         except BaseException:
             # A COMMIT whose answer was lost has brought them back, and then there is nothing pending to discard.
-            await carry_through(self.discards.discard_uploads(sorted(course.uploads)))
+            await carry_through(self.discards.discard_uploads(sorted(progress.uploads)))
             raise
 
-    async def _copy(self, task: ArchiveTask, segment: MediaFile, course: Course) -> AsyncIterator[Sequence[Returned]]:
+    async def _copy(
+        self, task: ArchiveTask, segment: MediaFile, progress: TaskProgress
+    ) -> AsyncIterator[Sequence[Returned]]:
         """Copy the files of a segment that are wanted into the store, some at a time, checking each to its end."""
         with Opened(self.store.path_of(segment.key), size_bytes=segment.size_bytes) as opened:
             if task.file_id is not None:
                 async for window in self._windows(segment.id, task.file_id):
-                    yield await self._copy_window(window, course, opened.copy_one)
+                    yield await self._copy_window(window, progress, opened.copy_one)
                 return
             async for window in self._windows(segment.id, None):
-                yield await self._copy_window(window, course, opened.copy_next)
-            await course.run(opened.require_end)
+                yield await self._copy_window(window, progress, opened.copy_next)
+            await progress.run(opened.require_end)
 
     async def _windows(self, archive_id: UUID, file_id: UUID | None) -> AsyncIterator[Sequence[Copy]]:
         after = (-1, -1)
@@ -165,9 +168,11 @@ class Restorer:
             yield window
             after = (window[-1].frame_offset, window[-1].skip_bytes)
 
-    async def _copy_window(self, window: Sequence[Copy], course: Course, copy: CopyWindow) -> Sequence[Returned]:
+    async def _copy_window(
+        self, window: Sequence[Copy], progress: TaskProgress, copy: CopyWindow
+    ) -> Sequence[Returned]:
         wanted = [_register_as(one) for one in window if not one.lives]
-        course.uploads.update(one.id for one in wanted)
+        progress.uploads.update(one.id for one in wanted)
         await asyncio.gather(*(self.registrar.register(one) for one in wanted))
         failpoint("unarchive.registered")
         made = await asyncio.gather(*(self.registrar.create(one) for one in wanted), return_exceptions=True)
@@ -175,8 +180,8 @@ class Restorer:
         try:
             _raise_first(made)
             waiting = iter(writers)
-            sinks = {one.file_id: Sink(next(waiting), course) for one in window if not one.lives}
-            await course.run(lambda: copy(window, sinks, course))
+            sinks = {one.file_id: Sink(next(waiting), progress) for one in window if not one.lives}
+            await progress.run(lambda: copy(window, sinks, progress))
             failpoint("unarchive.written")
             await asyncio.gather(*(writer.sync() for writer in writers))
         finally:

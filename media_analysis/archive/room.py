@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import DiskReserveReached
-from media_analysis.files.models import CATEGORY
 from media_analysis.files.room import QuotaUse, require_within
+from media_analysis.states import CATEGORY
 
 _SUM: Final = text("""
     SELECT copy.category, sum(copy.size_bytes)::bigint AS size_bytes, min(usage.size_bytes) AS used_bytes,

@@ -15,14 +15,14 @@ _TALLIES: Final = text("""
 """)
 
 
-class Tally(NamedTuple):
+class OriginalsTally(NamedTuple):
     """How many files went into a segment, and their bytes before."""
 
     files: int
     size_bytes: int
 
 
-async def list_tallies(session: AsyncSession, job_ids: Sequence[UUID]) -> Mapping[UUID, Tally]:
+async def list_tallies(session: AsyncSession, job_ids: Sequence[UUID]) -> Mapping[UUID, OriginalsTally]:
     """Return what went into the segments of runs, by segment; archives that others made tell nothing of it."""
     rows = await session.execute(_TALLIES, {"job_ids": list(job_ids)})
-    return {row.archive_id: Tally(row.files, row.size_bytes) for row in rows}
+    return {row.archive_id: OriginalsTally(row.files, row.size_bytes) for row in rows}

@@ -71,7 +71,7 @@ class NewTask:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ending:
+class TaskEnding:
     """How a task ended."""
 
     status: ArchiveTaskStatus
@@ -144,7 +144,7 @@ async def is_completed(session: AsyncSession, task: ArchiveTask) -> bool:
     return await session.scalar(query) is ArchiveTaskStatus.COMPLETED
 
 
-async def mark_ended(session: AsyncSession, task: ArchiveTask, ending: Ending) -> bool:
+async def mark_ended(session: AsyncSession, task: ArchiveTask, ending: TaskEnding) -> bool:
     """End a claimed task; False when somebody else has taken it over, whose claim then stands."""
     told = {
         "id": task.id,

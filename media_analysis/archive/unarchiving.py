@@ -10,18 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive import tasks
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
-from media_analysis.archive.tasks import Ending
+from media_analysis.archive.tasks import TaskEnding
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database
 from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
-from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.files.models import CATEGORY
+from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
-from media_analysis.retention.removal.jobs import lock_files
+from media_analysis.states import CATEGORY
 
 CHUNK: Final = 5_000
 
@@ -122,7 +122,7 @@ async def bring_back(
             details={"stats": stats},
         )
         await add_events(session, [act])
-        if not await tasks.mark_ended(session, task, Ending(status=ArchiveTaskStatus.COMPLETED, stats=stats)):
+        if not await tasks.mark_ended(session, task, TaskEnding(status=ArchiveTaskStatus.COMPLETED, stats=stats)):
             raise RunChanged(job.id)
         await ledger.move(session, ledger.sum_movements(moved))
         failpoint("unarchive.committing")

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, NamedTuple, Self, cast
 from uuid import UUID
 
-from media_analysis.archive.course import Course, Sink, spool
 from media_analysis.archive.format.compression import detect
 from media_analysis.archive.format.reading import read_member, verify
 from media_analysis.archive.packing import open_segment
+from media_analysis.archive.progress import Sink, TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.storage.category import Category
 
@@ -46,7 +46,7 @@ class Copy(NamedTuple):
     lives: bool
 
 
-CopyWindow = Callable[[Sequence[Copy], Mapping[UUID, Sink], Course], None]
+CopyWindow = Callable[[Sequence[Copy], Mapping[UUID, Sink], TaskProgress], None]
 
 
 class Opened:
@@ -66,7 +66,7 @@ class Opened:
     def close(self) -> None:
         self._opened.close()
 
-    def copy_next(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], course: Course) -> None:
+    def copy_next(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], progress: TaskProgress) -> None:
         """Copy the next files, which must be those of the window, in its order; what has no sink is only checked.
 
         Raises:
@@ -81,9 +81,9 @@ class Opened:
             same = (file.id, file.name, file.size_bytes, file.sha256, place.frame_offset, place.skip_bytes)
             if same != (copy.file_id, copy.name, copy.size_bytes, copy.sha256, copy.frame_offset, copy.skip_bytes):
                 raise ArchiveDamaged("it holds something else than its row says", member=copy.name)
-            _pour(chunks, sinks.get(copy.file_id), course)
+            _pour(chunks, sinks.get(copy.file_id), progress)
 
-    def copy_one(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], course: Course) -> None:
+    def copy_one(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], progress: TaskProgress) -> None:
         """Copy single files from where they are, without reading the others.
 
         Raises:
@@ -91,7 +91,7 @@ class Opened:
 
         """
         for copy in window:
-            _pour(self.read(copy), sinks.get(copy.file_id), course)
+            _pour(self.read(copy), sinks.get(copy.file_id), progress)
 
     def read(self, copy: Copy) -> Iterator[bytes]:
         """Return the bytes of one file as they are asked for, checked against its row at their end.
@@ -135,8 +135,8 @@ class Opened:
         return found
 
 
-def _pour(chunks: Iterator[bytes], sink: Sink | None, course: Course) -> None:
+def _pour(chunks: Iterator[bytes], sink: Sink | None, progress: TaskProgress) -> None:
     for chunk in chunks:
-        course.advance(len(chunk))
+        progress.advance(len(chunk))
         if sink is not None:
             sink(chunk)

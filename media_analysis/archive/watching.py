@@ -31,7 +31,7 @@ _ENDS: Final = text("""
 """)
 
 
-class Standing(NamedTuple):
+class TasksProgress(NamedTuple):
     """How far some tasks are together."""
 
     open: int
@@ -47,7 +47,7 @@ class Held(NamedTuple):
     size_bytes: int
 
 
-class Ends(NamedTuple):
+class LivingFiles(NamedTuple):
     """How many files of a run that its archive knows are there, and until when they live."""
 
     files: int
@@ -78,12 +78,12 @@ class TaskWatch:
         async with self.db.read_only() as session:
             return (await session.scalars(query.order_by(ArchiveTask.id))).all()
 
-    async def standing(self, ids: Sequence[UUID]) -> Standing:
+    async def standing(self, ids: Sequence[UUID]) -> TasksProgress:
         """Return how far tasks are together; one that has failed counts as worked through."""
 
-        async def read() -> Standing:
+        async def read() -> TasksProgress:
             async with self.db.read_only() as session:
-                return Standing(*(await session.execute(_SUM, {"ids": list(ids)})).one())
+                return TasksProgress(*(await session.execute(_SUM, {"ids": list(ids)})).one())
 
         return await self.db.retry(read)
 
@@ -113,7 +113,7 @@ class TaskWatch:
         async with self.db.read_only() as session:
             return {job_id: Held(files, int(size)) for job_id, files, size in await session.execute(query)}
 
-    async def ends(self, job_id: UUID, file_id: UUID | None = None) -> Ends:
+    async def ends(self, job_id: UUID, file_id: UUID | None = None) -> LivingFiles:
         """Return until when a run's files live that were in its archive, or until when one of them does."""
         async with self.db.read_only() as session:
-            return Ends(*(await session.execute(_ENDS, {"job_id": job_id, "file_id": file_id})).one())
+            return LivingFiles(*(await session.execute(_ENDS, {"job_id": job_id, "file_id": file_id})).one())

@@ -16,7 +16,7 @@ from media_analysis.cli.archive_verify import archive_verify
 from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
 from media_analysis.cli.grammar import parse_instant
 from media_analysis.cli.services import with_services
-from media_analysis.cli.tables import Cell, Folder, Size, tabulate
+from media_analysis.cli.tables import Cell, Folder, SizeCell, tabulate
 
 if TYPE_CHECKING:
     from media_analysis.archive.catalog import ArchivedPage, ArchivedRun
@@ -79,7 +79,7 @@ def _row(archived: ArchivedRun, held: Held) -> tuple[Cell, ...]:
     job = archived.job
     return (
         *(job.id, Folder(job.folder_name), job.owner, job.archived_at, job.expires_at or "never"),
-        *(held.files, Size(held.size_bytes), Size(archived.size_bytes)),
+        *(held.files, SizeCell(held.size_bytes), SizeCell(archived.size_bytes)),
     )
 
 

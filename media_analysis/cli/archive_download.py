@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli.archive_target import Target, Written, write_stream
+from media_analysis.cli.archive_target import DownloadTarget, Written, write_stream
 from media_analysis.cli.console import ConfigFile, DataDir, load, report, run
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import JobId, file_id, id_option, job_id
@@ -28,7 +28,7 @@ STDOUT: Final = Path("-")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class DownloadSource:
     """What is to be written, from its first byte to its last."""
 
     filename: str
@@ -38,7 +38,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class DownloadRequest:
     """What somebody wants, and where."""
 
     job: IdPart
@@ -69,18 +69,18 @@ def download(
     """
     if segment is not None and member is not None:
         raise InvalidRequest("--segment", "a file is found wherever it is; leave it out with --member")
-    order = Order(job=job, segment=segment, member=member, output=output, force=force)
+    order = DownloadRequest(job=job, segment=segment, member=member, output=output, force=force)
     run(_download(load(config, data_dir).settings, order))
 
 
-async def _download(settings: Settings, order: Order) -> None:
+async def _download(settings: Settings, order: DownloadRequest) -> None:
     async with open_services(settings) as runtime:
         order_id = await job_id(runtime, order.job)
         source = await _open(runtime, order_id, order)
         if order.output == STDOUT:
             await write_stream(source.chunks, sys.stdout.buffer)
             return
-        target = Target(_path(order.output, source.filename), force=order.force)
+        target = DownloadTarget(_path(order.output, source.filename), force=order.force)
 
         async def look() -> Bytes:
             return Bytes(target.done_bytes, source.size_bytes)
@@ -92,18 +92,18 @@ async def _download(settings: Settings, order: Order) -> None:
             await _tell_of_others(runtime, order_id)
 
 
-async def _open(runtime: Runtime, job: UUID, order: Order) -> Source:
+async def _open(runtime: Runtime, job: UUID, order: DownloadRequest) -> DownloadSource:
     catalog = runtime.archives.catalog
     if order.member is None:
         segment, reader = await catalog.open_segment(job, owner=None, segment=order.segment)
-        return Source(
+        return DownloadSource(
             filename=PurePosixPath(segment.filename).name,
             size_bytes=reader.size_bytes,
             sha256=segment.sha256,
             chunks=reader.read(0, reader.size_bytes),
         )
     opened = await catalog.open_file(job, await file_id(runtime, order.member), owner=None)
-    return Source(
+    return DownloadSource(
         filename=PurePosixPath(opened.file.name).name,  # the member's, which is safe whatever the file was called
         size_bytes=opened.size_bytes,
         sha256=opened.file.sha256,

@@ -16,7 +16,7 @@ from media_analysis.units import format_instant, round_size
 
 if TYPE_CHECKING:
     from media_analysis.archive.models import ArchiveTask
-    from media_analysis.archive.watching import Ends
+    from media_analysis.archive.watching import LivingFiles
     from media_analysis.retention.restoring import Restoration
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
@@ -53,14 +53,16 @@ def archive_restore(
     _tell(said, {**task.stats, **told, "without_end": ends.endless}, as_json=as_json)
 
 
-async def _restore(settings: Settings, part: IdPart, member: IdPart | None) -> Restoration | tuple[ArchiveTask, Ends]:
+async def _restore(
+    settings: Settings, part: IdPart, member: IdPart | None
+) -> Restoration | tuple[ArchiveTask, LivingFiles]:
     from media_analysis.archive.watching import TaskWatch
     from media_analysis.retention.restoring import Restoration
 
     async with open_services(settings) as runtime:
         job = await job_id(runtime, part)
         file = None if member is None else await file_id(runtime, member)
-        asked = await runtime.archives.returns.restore(job, owner=None, actor=ACTOR, file_id=file)
+        asked = await runtime.returns.restore(job, owner=None, actor=ACTOR, file_id=file)
         if isinstance(asked, Restoration):
             return asked
         task = await _work_off(runtime, asked)
@@ -72,7 +74,7 @@ async def _work_off(runtime: Runtime, asked: ArchiveTask) -> ArchiveTask:
     return ended.task
 
 
-def _until(ends: Ends) -> str:
+def _until(ends: LivingFiles) -> str:
     if ends.first_at is None or ends.last_at is None:
         return "they live until they are deleted"
     first, last = (format_instant(at) for at in (ends.first_at, ends.last_at))

@@ -15,13 +15,13 @@ from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out,
 from media_analysis.cli.grammar import IdPart, parse_id
 from media_analysis.cli.ids import job_ids
 from media_analysis.cli.services import open_services
-from media_analysis.cli.tables import Cell, Folder, Size, tabulate
+from media_analysis.cli.tables import Cell, Folder, SizeCell, tabulate
 from media_analysis.errors import MediaAnalysisError, Unavailable
 from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.archive.models import ArchiveTaskStatus
-    from media_analysis.archive.rehearsal import Candidate
+    from media_analysis.archive.rehearsal import ArchiveCandidate
     from media_analysis.archive.watching import Named
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
@@ -45,7 +45,7 @@ class Packed:
 class Rehearsed:
     """What would be archived, and why some of what was named would not."""
 
-    candidates: list[Candidate] = field(default_factory=list)
+    candidates: list[ArchiveCandidate] = field(default_factory=list)
     refusals: dict[UUID, str] = field(default_factory=dict)
 
 
@@ -116,7 +116,7 @@ async def _rehearse(settings: Settings, named: Sequence[IdPart], *, due: bool) -
 
     rehearsed = Rehearsed()
     async with open_services(settings) as runtime:
-        rehearsal = Rehearsal(runtime.db, runtime.archives.options.terms)
+        rehearsal = Rehearsal(runtime.db, runtime.archives.requests.terms)
         for wanted in await job_ids(runtime, named):
             try:
                 rehearsed.candidates.append(await rehearsal.require_candidate(wanted, owner=None))
@@ -149,7 +149,7 @@ def _print_rehearsed(rehearsed: Rehearsed, settings: Settings, *, as_json: bool)
         tabulate(
             ("job", "run", "owner", "ended", "bytes"),
             [
-                (each.job_id, Folder(each.folder_name), each.owner, each.ended_at, Size(each.size_bytes))
+                (each.job_id, Folder(each.folder_name), each.owner, each.ended_at, SizeCell(each.size_bytes))
                 for each in rehearsed.candidates
             ],
         )
@@ -184,7 +184,7 @@ def _row(each: Named) -> tuple[Cell, ...]:
     stats = each.task.stats
     return (
         *(each.task.job_id, Folder(each.folder_name)),
-        *(stats["files"], Size(stats["size_bytes"]), Size(stats["packed_bytes"])),
+        *(stats["files"], SizeCell(stats["size_bytes"]), SizeCell(stats["packed_bytes"])),
         *(f"{stats['packed_bytes'] / stats['size_bytes']:.2f}" if stats["size_bytes"] else "", f"{stats['seconds']}"),
     )
 

@@ -22,7 +22,7 @@ class Written:
     kept_bytes: int
 
 
-class Target:
+class DownloadTarget:
     """A file to be, called `.part` till it is whole and synced."""
 
     def __init__(self, path: Path, *, force: bool) -> None:

@@ -21,7 +21,7 @@ from media_analysis.cli.tables import tabulate
 from media_analysis.errors import ArchiveDamaged, InvalidRequest, MediaAnalysisError, ObjectMissing, Unavailable
 
 if TYPE_CHECKING:
-    from media_analysis.archive.course import Course
+    from media_analysis.archive.progress import TaskProgress
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
 
@@ -30,7 +30,7 @@ Standing = Literal["whole", "damaged", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class ArchiveFinding:
     """What an archive was found to be."""
 
     archive: str
@@ -64,20 +64,20 @@ def archive_verify(
         raise typer.Exit(1)
 
 
-async def _verify(settings: Settings, named: Sequence[IdPart]) -> list[Finding]:
-    from media_analysis.archive.course import Course
+async def _verify(settings: Settings, named: Sequence[IdPart]) -> list[ArchiveFinding]:
+    from media_analysis.archive.progress import TaskProgress
     from media_analysis.archive.watching import TaskWatch
 
     async with open_services(settings) as runtime:
         ids = await job_ids(runtime, named) or [job_id async for job_id in _archived(runtime)]
         held = await TaskWatch(runtime.db).sum_held(ids)
-        total, course = sum(each.size_bytes for each in held.values()), Course()
+        total, progress = sum(each.size_bytes for each in held.values()), TaskProgress()
 
         async def look() -> Bytes:
-            return Bytes(course.done_bytes, total)
+            return Bytes(progress.done_bytes, total)
 
         async with bar_of_bytes("verifying", look):
-            return [await _finding(runtime, job_id, course) for job_id in ids]
+            return [await _finding(runtime, job_id, progress) for job_id in ids]
 
 
 async def _archived(runtime: Runtime) -> AsyncIterator[UUID]:
@@ -93,65 +93,65 @@ async def _archived(runtime: Runtime) -> AsyncIterator[UUID]:
         after = page.next_after
 
 
-async def _finding(runtime: Runtime, job_id: UUID, course: Course) -> Finding:
+async def _finding(runtime: Runtime, job_id: UUID, progress: TaskProgress) -> ArchiveFinding:
     try:
-        files = await runtime.archives.catalog.verify(job_id, owner=None, course=course)
+        files = await runtime.archives.catalog.verify(job_id, owner=None, progress=progress)
     except ArchiveDamaged as error:
         return _damaged(str(job_id), error)
     except ObjectMissing as error:
-        return Finding(archive=str(job_id), standing="damaged", reason=str(error))
+        return ArchiveFinding(archive=str(job_id), standing="damaged", reason=str(error))
     except Unavailable:
         raise
     except MediaAnalysisError as error:
-        return Finding(archive=str(job_id), standing="unknown", reason=str(error))
-    return Finding(archive=str(job_id), standing="whole", files=files)
+        return ArchiveFinding(archive=str(job_id), standing="unknown", reason=str(error))
+    return ArchiveFinding(archive=str(job_id), standing="whole", files=files)
 
 
-async def _verify_file(path: Path) -> Finding:
-    from media_analysis.archive.course import Course
+async def _verify_file(path: Path) -> ArchiveFinding:
+    from media_analysis.archive.progress import TaskProgress
 
     try:
         raw = path.open("rb", buffering=0)
     except OSError as error:
         raise InvalidRequest("--file", f"{path} cannot be read: {error.strerror}") from error
-    course = Course()
+    progress = TaskProgress()
 
     async def look() -> Bytes:
-        return Bytes(course.done_bytes, course.total_bytes)
+        return Bytes(progress.done_bytes, progress.total_bytes)
 
     with raw:
         try:
             async with bar_of_bytes("verifying", look):
-                files = await course.run(lambda: _prove(cast("BinaryIO", raw), course))
+                files = await progress.run(lambda: _prove(cast("BinaryIO", raw), progress))
         except ArchiveDamaged as error:
             return _damaged(str(path), error)
-    return Finding(archive=str(path), standing="whole", files=files)
+    return ArchiveFinding(archive=str(path), standing="whole", files=files)
 
 
-def _damaged(archive: str, error: ArchiveDamaged) -> Finding:
-    return Finding(archive=archive, standing="damaged", reason=error.reason, member=error.member)
+def _damaged(archive: str, error: ArchiveDamaged) -> ArchiveFinding:
+    return ArchiveFinding(archive=archive, standing="damaged", reason=error.reason, member=error.member)
 
 
-def _prove(raw: BinaryIO, course: Course) -> int:
+def _prove(raw: BinaryIO, progress: TaskProgress) -> int:
     from media_analysis.archive.format.reading import verify
 
     files = 0
     with verify(raw, spool=_spool) as archive:
-        course.total_bytes = archive.head.size_bytes
+        progress.total_bytes = archive.head.size_bytes
         for _, _, chunks in archive.files():
             files += 1
             for chunk in chunks:
-                course.advance(len(chunk))
+                progress.advance(len(chunk))
     return files
 
 
 def _spool() -> BinaryIO:
-    from media_analysis.archive.course import SPOOL_BYTES
+    from media_analysis.archive.progress import SPOOL_BYTES
 
     return cast("BinaryIO", tempfile.SpooledTemporaryFile(SPOOL_BYTES))
 
 
-def _print(findings: Sequence[Finding], *, as_json: bool) -> None:
+def _print(findings: Sequence[ArchiveFinding], *, as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps([asdict(finding) for finding in findings]))
         return

@@ -13,7 +13,7 @@ from media_analysis.cli.console import ConfigFile, DataDir, out, read
 from media_analysis.cli.tables import tabulate
 
 if TYPE_CHECKING:
-    from media_analysis.settings import Row
+    from media_analysis.settings import SettingRow
 
 WIDE: Final = 160
 """What a table of settings needs."""
@@ -39,9 +39,9 @@ def config(
         tabulate(("setting", "value", "from", "variable"), [(row.path, row.text, row.origin, row.env) for row in rows])
 
 
-def _print_narrow(rows: Sequence[Row]) -> None:
+def _print_narrow(rows: Sequence[SettingRow]) -> None:
     """Print settings by section, each with its variable below it where it has one."""
-    sections: dict[str, list[Row]] = {}
+    sections: dict[str, list[SettingRow]] = {}
     for row in rows:
         sections.setdefault(row.path.rpartition(".")[0], []).append(row)
     for section, members in sections.items():

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from media_analysis.cli.console import at_interruption, err, out, report, run, say
 from media_analysis.cli.job_display import JobDisplay
-from media_analysis.cli.serve import Service, running_service
+from media_analysis.cli.serve import ServedProcess, running_service
 from media_analysis.cli.tables import tabulate
 from media_analysis.errors import Misconfigured
 
@@ -164,7 +164,7 @@ async def _video(directory: Path, given: Path | None) -> Path:
 
 
 @asynccontextmanager
-async def _served(service: Service) -> AsyncIterator[tuple[str, asyncio.Event]]:
+async def _served(service: ServedProcess) -> AsyncIterator[tuple[str, asyncio.Event]]:
     """Serve the API on a free port while the block runs; yield where, and what is set when somebody interrupts."""
     from media_analysis import app
 
@@ -181,7 +181,7 @@ async def _served(service: Service) -> AsyncIterator[tuple[str, asyncio.Event]]:
             at_interruption(lambda: None)  # what is left to do is to clean up
 
 
-async def _tell(service: Service, address: str, video: Path, options: DemoOptions) -> None:
+async def _tell(service: ServedProcess, address: str, video: Path, options: DemoOptions) -> None:
     from media_analysis.demo.client import open_client
     from media_analysis.demo.story import Story
 

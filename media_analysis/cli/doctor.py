@@ -39,7 +39,7 @@ def doctor(
     One line for each: OK, or FAILED with the reason and what to do. Exit code 1 when anything failed. `verify` is
     another thing: it holds every row and every object against each other.
     """
-    from media_analysis.diagnosis import Installation, Status
+    from media_analysis.diagnosis import CheckStatus, Installation
 
     settings = load(config, data_dir).settings
     asked = address_of(settings) if address is None else parse_address(address)
@@ -48,7 +48,7 @@ def doctor(
         found.append(check)
         if not as_json:
             _print(check)
-    is_well = all(check.status is Status.OK for check in found)
+    is_well = all(check.status is CheckStatus.OK for check in found)
     if as_json:
         out.print_json(json.dumps({"ok": is_well, "checks": [asdict(check) for check in found]}))
     if not is_well:

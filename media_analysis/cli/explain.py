@@ -16,7 +16,7 @@ from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, ou
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import file_id, id_argument, job_id
 from media_analysis.cli.services import open_services
-from media_analysis.cli.tables import Cell, Size, tabulate
+from media_analysis.cli.tables import Cell, SizeCell, tabulate
 from media_analysis.units import format_instant, round_size
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def explain(
 async def _explain(settings: Settings, target: IdPart, *, job: bool) -> Explanation | JobExplanation | JobSummary:
     async with open_services(settings) as runtime:
         if job:
-            return await runtime.explanations.explain_job(
+            return await runtime.retention.explanations.explain_job(
                 await job_id(runtime, target), owner=None, before=None, limit=MOST_FILES
             )
-        return await runtime.explanations.explain(await file_id(runtime, target), owner=None)
+        return await runtime.retention.explanations.explain(await file_id(runtime, target), owner=None)
 
 
 def _document(told: Explanation | JobExplanation | JobSummary) -> Any:
@@ -170,7 +170,7 @@ def _archival(job_id: UUID, told: RunArchival) -> Iterator[str]:
 
 def _part(part: PartSum) -> tuple[Cell, ...]:
     last = None if part.for_ever else part.latest
-    amounts = (part.files, Size(part.size_bytes), part.held)
+    amounts = (part.files, SizeCell(part.size_bytes), part.held)
     return (part.category.value, part.state.value, *amounts, part.earliest, last)
 
 
@@ -199,11 +199,11 @@ def _print_blockers(blockers: Sequence[Blocker]) -> None:
 
 
 def _blocked(blocker: Blocker) -> str:
-    from media_analysis.retention.explain.explanation import Barrier, Scope
+    from media_analysis.retention.explain.explanation import Barrier, BarrierScope
 
-    of = "" if blocker.scope is Scope.FILE else f" of its {blocker.scope.value}"
+    of = "" if blocker.scope is BarrierScope.FILE else f" of its {blocker.scope.value}"
     if blocker.rule is Barrier.PAUSED:
-        of = "" if blocker.scope is Scope.EVERYTHING else " in its category"
+        of = "" if blocker.scope is BarrierScope.EVERYTHING else " in its category"
     until = "until somebody acts" if blocker.until is None else f"until {_instant(blocker.until)}"
     by = "" if blocker.by is None else f" by {blocker.by}"
     by += "".join(f" {job_id}" for job_id in blocker.job_ids)

@@ -75,7 +75,7 @@ def _lifetime(word: str) -> tuple[Category, timedelta | None]:
 
 async def _forecast(settings: Settings, request: ForecastRequest) -> Forecast:
     async with open_services(settings) as runtime:
-        return await runtime.forecast.forecast(request)
+        return await runtime.retention.forecast.forecast(request)
 
 
 def _list(found: Forecast) -> None:

@@ -54,8 +54,8 @@ def hold(
         ends_at = term.at if term.lifetime is None else await runtime.db.now() + term.lifetime
         asked = HoldRequest(actor=ACTOR, reason=why, until=ends_at)
         if job:
-            return held_id, *(await runtime.holds.hold_job(held_id, asked, owner=None))
-        return held_id, await runtime.holds.hold_file(held_id, asked, owner=None), None
+            return held_id, *(await runtime.retention.holds.hold_job(held_id, asked, owner=None))
+        return held_id, await runtime.retention.holds.hold_file(held_id, asked, owner=None), None
 
     held_id, held, files = run(with_services(load(config, data_dir).settings, work))
     say(f"held {held_id}{_told(files)} {_end(held.ends_at, 'until it is released')}")
@@ -72,7 +72,7 @@ def release(
 
     async def work(runtime: Runtime) -> UUID:
         held_id = await _meant(runtime, target, job=job)
-        let_go = runtime.holds.release_job if job else runtime.holds.release_file
+        let_go = runtime.retention.holds.release_job if job else runtime.retention.holds.release_file
         await let_go(held_id, owner=None, actor=ACTOR)
         return held_id
 
@@ -101,8 +101,8 @@ def extend(
             raise InvalidRequest("--until", f"{format_instant(expiry.at)} is over; what is kept ends in the future")
         kept_id = await _meant(runtime, target, job=job)
         if job:
-            return kept_id, *(await runtime.holds.extend_job(kept_id, expiry, owner=None, actor=ACTOR))
-        file = await runtime.files.change(kept_id, owner=None, actor=ACTOR, expiry=expiry)
+            return kept_id, *(await runtime.retention.holds.extend_job(kept_id, expiry, owner=None, actor=ACTOR))
+        file = await runtime.files.catalog.change(kept_id, owner=None, actor=ACTOR, expiry=expiry)
         return kept_id, file.expires_at, None
 
     kept_id, expires_at, files = run(with_services(load(config, data_dir).settings, work))

@@ -47,7 +47,7 @@ class _Find(Protocol):
 
 async def job_id(runtime: Runtime, part: IdPart) -> UUID:
     """Return the id of the one job that is meant."""
-    return await _one("job", part, runtime.jobs.find)
+    return await _one("job", part, runtime.jobs.catalog.find)
 
 
 async def job_ids(runtime: Runtime, parts: Sequence[IdPart]) -> Sequence[UUID]:
@@ -57,22 +57,22 @@ async def job_ids(runtime: Runtime, parts: Sequence[IdPart]) -> Sequence[UUID]:
 
 async def file_id(runtime: Runtime, part: IdPart) -> UUID:
     """Return the id of the one file that is meant, be it gone."""
-    return await _one("file", part, runtime.files.find)
+    return await _one("file", part, runtime.files.catalog.find)
 
 
 async def plan_id(runtime: Runtime, part: IdPart) -> UUID:
     """Return the id of the one plan that is meant."""
-    return await _one("plan", part, runtime.plans.find)
+    return await _one("plan", part, runtime.retention.plans.find)
 
 
 async def pause_id(runtime: Runtime, part: IdPart) -> UUID:
     """Return the id of the one pause that is meant."""
-    return await _one("pause", part, runtime.pauses.find)
+    return await _one("pause", part, runtime.deletion.pauses.find)
 
 
 async def sweep_id(runtime: Runtime, part: IdPart) -> UUID:
     """Return the id of the one sweep that is meant."""
-    return await _one("sweep", part, runtime.restoring.find_sweeps)
+    return await _one("sweep", part, runtime.retention.trash.find_sweeps)
 
 
 async def session_id(runtime: Runtime, part: IdPart) -> UUID:
@@ -82,7 +82,7 @@ async def session_id(runtime: Runtime, part: IdPart) -> UUID:
 
 async def purge_id(runtime: Runtime, part: IdPart) -> UUID:
     """Return the id of the one outbox entry that is meant."""
-    from media_analysis.retention.dead_letters import DeadLetterService
+    from media_analysis.deletion.dead_letters import DeadLetterService
 
     return await _one("purge", part, DeadLetterService(runtime.db).find)
 

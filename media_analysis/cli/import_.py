@@ -103,11 +103,11 @@ def adoption_of(runtime: Runtime) -> AdoptionService:
     copier = Copier(
         db=runtime.db,
         store=runtime.store,
-        abandon=runtime.deleter.abandon,
+        abandon=runtime.deletion.deleter.abandon,
         reserve_bytes=storage.monitoring.reserve_bytes,
         lease_seconds=storage.upload.lease_seconds,
     )
-    return AdoptionService(runtime.db, runtime.store, copier, runtime.pressure)
+    return AdoptionService(runtime.db, runtime.store, copier, runtime.retention.pressure)
 
 
 def _print(outcome: AdoptionReport, *, as_json: bool) -> None:

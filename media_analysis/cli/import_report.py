@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from media_analysis.cli.console import complain, instant, say
-from media_analysis.cli.tables import Cell, Size, tabulate
-from media_analysis.imports.runs.outcomes import Fate, ImportReport, Outcome, Subject
+from media_analysis.cli.tables import Cell, SizeCell, tabulate
+from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, ImportReport, Subject
 from media_analysis.units import round_size
 
 TOLD: Final = (Fate.ADOPTED, Fate.PLANNED, Fate.KNOWN)
@@ -34,7 +34,7 @@ def print_report(report: ImportReport) -> None:
     )
 
 
-def _point_out(told: Iterable[Outcome]) -> None:
+def _point_out(told: Iterable[ImportOutcome]) -> None:
     """Say what is over, or nearly so."""
     for each in told:
         if each.kept_until is not None:
@@ -47,16 +47,16 @@ def _point_out(told: Iterable[Outcome]) -> None:
             say(f"{each.name}: skipped " + ", ".join(f"{count} ({why})" for why, count in sorted(each.skipped.items())))
 
 
-def _fated(report: ImportReport, fate: Fate) -> Sequence[Outcome]:
+def _fated(report: ImportReport, fate: Fate) -> Sequence[ImportOutcome]:
     return [each for each in report.outcomes if each.fate is fate]
 
 
-def _row(each: Outcome) -> tuple[Cell, ...]:
+def _row(each: ImportOutcome) -> tuple[Cell, ...]:
     life = each.life
     dates = [life.created_at, life.archive_at, life.end_at] if life is not None else [None] * 3
     return (
         *(each.subject.value, each.name.rpartition("/")[2], each.fate.value),
-        *(each.files, Size(each.size_bytes)),
+        *(each.files, SizeCell(each.size_bytes)),
         *dates,
     )
 
@@ -71,7 +71,7 @@ def document_of(report: ImportReport) -> dict[str, Any]:
     }
 
 
-def _told(each: Outcome) -> dict[str, Any]:
+def _told(each: ImportOutcome) -> dict[str, Any]:
     life = each.life
     return {
         "name": each.name,

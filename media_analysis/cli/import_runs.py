@@ -84,20 +84,28 @@ async def _import(settings: Settings, request: ImportRequest) -> ImportReport:
 
 def run_import_of(runtime: Runtime) -> RunImportService:
     """Return the service that imports runs with this process's collaborators."""
+    from media_analysis.archive.format.compression import Compression
     from media_analysis.imports.runs.archives import ArchiveAdopter
     from media_analysis.imports.runs.files import FileAdopter
     from media_analysis.imports.runs.runs import RunAdopter
     from media_analysis.imports.runs.service import RunImportService
     from media_analysis.imports.runs.storing import ArchiveUpload
-    from media_analysis.imports.runs.terms import Ends
+    from media_analysis.imports.runs.terms import RunTerms
 
-    copier, options = adoption_of(runtime).copier, runtime.archives.options
-    ends = Ends(options.terms.after, options.terms.kept_for)
-    upload = ArchiveUpload(runtime.db, runtime.store, runtime.registrar, runtime.deleter, options.reserve_bytes)
+    copier, chosen = adoption_of(runtime).copier, runtime.settings.archive
+    terms = runtime.archives.requests.terms
+    ends = RunTerms(terms.after, terms.kept_for)
+    upload = ArchiveUpload(
+        runtime.db,
+        runtime.store,
+        runtime.registrar,
+        runtime.deletion.deleter,
+        runtime.settings.storage.monitoring.reserve_bytes,
+    )
     return RunImportService(
         db=runtime.db,
         store=runtime.store,
         runs=RunAdopter(runtime.db, FileAdopter(runtime.db, copier), ends),
-        archives=ArchiveAdopter(runtime.db, upload, copier, ends, options.compression),
-        room=runtime.pressure,
+        archives=ArchiveAdopter(runtime.db, upload, copier, ends, Compression(chosen.compression)),
+        room=runtime.retention.pressure,
     )

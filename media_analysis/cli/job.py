@@ -79,7 +79,7 @@ def create(
         sources = [await file_id(runtime, part) for part in source or ()]
         whose = owner or await _owner_of(runtime, sources)
         wanted = _checked(runtime, {**asked, "source_file_ids": list(map(str, sources))})
-        return await runtime.control.create(wanted.asked(whose, by_administrator=True))
+        return await runtime.jobs.control.create(wanted.asked(whose, by_administrator=True))
 
     job = run(with_services(load(config, data_dir).settings, work))
     report(f"queued {job.kind} for {job.owner}; media-analysis job watch {job.id}")
@@ -105,7 +105,7 @@ def list_jobs(
     wanted = JobFilter(owner=owner, statuses=status or (), kind=kind)
 
     async def work(runtime: Runtime) -> JobPage:
-        return await runtime.jobs.list(wanted, before=None, limit=limit)
+        return await runtime.jobs.catalog.list(wanted, before=None, limit=limit)
 
     page = run(with_services(load(config, data_dir).settings, work))
     if as_json:
@@ -128,7 +128,7 @@ def show(job: JobId, *, as_json: AsAnswered = False, data_dir: DataDir = None, c
     """Print a job: how far it is, why it failed, how long it is kept."""
 
     async def work(runtime: Runtime) -> JobView:
-        return await runtime.jobs.view(await job_id(runtime, job), owner=None)
+        return await runtime.jobs.catalog.view(await job_id(runtime, job), owner=None)
 
     view = run(with_services(load(config, data_dir).settings, work))
     if as_json:
@@ -145,7 +145,7 @@ def retry(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) ->
     """Queue a failed job again."""
 
     async def work(runtime: Runtime) -> AnalysisJob:
-        return await runtime.control.retry(await job_id(runtime, job), owner=None)
+        return await runtime.jobs.control.retry(await job_id(runtime, job), owner=None)
 
     say(f"queued {run(with_services(load(config, data_dir).settings, work)).id} again")
 
@@ -166,7 +166,7 @@ def _checked(runtime: Runtime, asked: dict[str, Any]) -> Any:
     from media_analysis.api.schemas.job_requests import job_request
 
     try:
-        return TypeAdapter(job_request(runtime.kinds)).validate_python(asked)
+        return TypeAdapter(job_request(runtime.jobs.kinds)).validate_python(asked)
     except ValidationError as error:
         wrong = error.errors()[0]
         field = ".".join(str(part) for part in wrong["loc"][1:]) or "job"
@@ -176,7 +176,7 @@ def _checked(runtime: Runtime, asked: dict[str, Any]) -> Any:
 async def _owner_of(runtime: Runtime, sources: Sequence[UUID]) -> str:
     if not sources:
         raise InvalidRequest("--owner", "a job without a source needs an owner; give one, or a --source FILE_ID")
-    return (await runtime.files.get(sources[0], owner=None)).owner
+    return (await runtime.files.catalog.get(sources[0], owner=None)).owner
 
 
 def _status(job: AnalysisJob) -> str:

@@ -51,14 +51,14 @@ def cancel(
 
 
 async def _cancel_one(runtime: Runtime, job: IdPart) -> str:
-    return str((await runtime.control.cancel(await job_id(runtime, job), owner=None)).id)
+    return str((await runtime.jobs.control.cancel(await job_id(runtime, job), owner=None)).id)
 
 
 def _cancel_waiting(settings: Settings, kind: str | None, owner: str | None) -> int:
     from media_analysis.jobs.queries import JobFilter
 
     wanted = JobFilter(owner=owner, kind=kind)
-    return run(with_services(settings, lambda runtime: runtime.control.cancel_waiting(wanted)))
+    return run(with_services(settings, lambda runtime: runtime.jobs.control.cancel_waiting(wanted)))
 
 
 def _confirm(what: str, *, yes: bool) -> None:

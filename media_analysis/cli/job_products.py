@@ -9,7 +9,7 @@ import typer
 from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, print_documents, run
 from media_analysis.cli.ids import JobId, job_id
 from media_analysis.cli.services import with_services
-from media_analysis.cli.tables import Size, tabulate
+from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.storage.category import Category
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def files(
         [
             (
                 *(file.id, file.category.value, _place(file), _seconds_in(file), file.filename),
-                *(Size(file.size_bytes or 0), file.expires_at or "never"),
+                *(SizeCell(file.size_bytes or 0), file.expires_at or "never"),
             )
             for file in found
         ],
@@ -76,22 +76,22 @@ def results(
 
 
 async def _all_files(runtime: Runtime, wanted: ProductFilter) -> list[MediaFile]:
-    await runtime.jobs.get(wanted.job_id, owner=None)
-    page = await runtime.products.list(wanted, after=None, limit=PAGE)
+    await runtime.jobs.catalog.get(wanted.job_id, owner=None)
+    page = await runtime.files.products.list(wanted, after=None, limit=PAGE)
     found = list(page.files)
     while page.next_after is not None:
-        page = await runtime.products.list(wanted, after=page.next_after, limit=PAGE)
+        page = await runtime.files.products.list(wanted, after=page.next_after, limit=PAGE)
         found += page.files
     return found
 
 
 async def _all_results(runtime: Runtime, wanted: ResultFilter) -> list[AnalysisResult]:
     if wanted.job_id is not None:
-        await runtime.jobs.get(wanted.job_id, owner=None)
-    page = await runtime.results.list(wanted, before=None, limit=PAGE)
+        await runtime.jobs.catalog.get(wanted.job_id, owner=None)
+    page = await runtime.jobs.results.list(wanted, before=None, limit=PAGE)
     found = list(page.results)
     while page.next_before is not None:
-        page = await runtime.results.list(wanted, before=page.next_before, limit=PAGE)
+        page = await runtime.jobs.results.list(wanted, before=page.next_before, limit=PAGE)
         found += page.results
     return found
 

@@ -11,11 +11,11 @@ from media_analysis.cli.grammar import parse_reason
 from media_analysis.cli.hold import ACTOR
 from media_analysis.cli.ids import JobId, job_id
 from media_analysis.cli.services import with_services
-from media_analysis.cli.tables import Size, tabulate
+from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.units import round_size
 
 if TYPE_CHECKING:
-    from media_analysis.retention.removal.jobs import JobRemoval
+    from media_analysis.jobs.deletion import JobDeletion
     from media_analysis.runtime import Runtime
 
 
@@ -33,23 +33,23 @@ def delete(
 
     A job that waits or runs is cancelled first. Without a trash, or with --hard or --secure, nothing brings it back.
     """
-    from media_analysis.retention.removal.requests import DeletionRequest
+    from media_analysis.deletion.requests import DeletionRequest
 
     why = None if reason is None else parse_reason(reason)
     asked = DeletionRequest(requested_by=ACTOR, reason=why, hard=hard, secure=secure)
 
-    async def work(runtime: Runtime) -> JobRemoval:
-        act = runtime.removals.preview if dry_run else runtime.removals.delete
+    async def work(runtime: Runtime) -> JobDeletion:
+        act = runtime.jobs.deletions.preview if dry_run else runtime.jobs.deletions.delete
         return await act(await job_id(runtime, job), asked, owner=None)
 
     _tell(run(with_services(load(config, data_dir).settings, work)), dry_run=dry_run)
 
 
-def _tell(told: JobRemoval, *, dry_run: bool) -> None:
+def _tell(told: JobDeletion, *, dry_run: bool) -> None:
     """Print what goes or went by category, and the sentence that counts."""
     if told.files.categories:
         rows = [
-            (category.value, amount.files, Size(amount.size_bytes))
+            (category.value, amount.files, SizeCell(amount.size_bytes))
             for category, amount in told.files.categories.items()
         ]
         tabulate(("category", "files", "bytes"), rows)
@@ -63,13 +63,13 @@ def _tell(told: JobRemoval, *, dry_run: bool) -> None:
     say("for good" if kept is None else f"restorable until {instant(kept)}: media-analysis restore --job {told.job_id}")
 
 
-def _stopped(told: JobRemoval, *, dry_run: bool) -> str:
+def _stopped(told: JobDeletion, *, dry_run: bool) -> str:
     if not told.stops:
         return ""
     return "; it would be cancelled first" if dry_run else "; it was cancelled first"
 
 
-def _obstacles(told: JobRemoval) -> list[str]:
+def _obstacles(told: JobDeletion) -> list[str]:
     """Return why a deletion would be refused."""
     found = []
     for obstacle in told.obstacles:

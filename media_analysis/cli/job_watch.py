@@ -42,10 +42,10 @@ async def follow(runtime: Runtime, watched: UUID) -> str | None:
     """
     from media_analysis.jobs.watching import ENDED
 
-    job, _ = await runtime.jobs.get(watched, owner=None)
+    job, _ = await runtime.jobs.catalog.get(watched, owner=None)
     report(f"job {watched}: {job.kind}, {job.name}")
     with JobDisplay() as display:
-        async with runtime.watches.watch(watched) as watching:
+        async with runtime.jobs.watches.watch(watched) as watching:
             while not watching.over:
                 for event in await watching.next(within=PATIENCE_SECONDS):
                     display.tell(event.kind, event.data, event.at)

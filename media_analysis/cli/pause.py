@@ -29,7 +29,7 @@ from media_analysis.errors import InvalidRequest, PauseNotFound
 from media_analysis.storage.category import Category
 
 if TYPE_CHECKING:
-    from media_analysis.retention.models import Pause
+    from media_analysis.deletion.models import Pause
     from media_analysis.runtime import Runtime
 
 BY = "command line"
@@ -45,7 +45,7 @@ def pause(
     why = parse_reason(reason)
 
     async def stop(runtime: Runtime) -> Pause:
-        return await runtime.pauses.pause(category=category, reason=why, by=BY)
+        return await runtime.deletion.pauses.pause(category=category, reason=why, by=BY)
 
     made = run(with_services(load(config, data_dir).settings, stop))
     report(f"deletion is paused {_where(made)}; resume it with: media-analysis resume {made.id}")
@@ -73,8 +73,8 @@ def resume(
 
     async def go_on(runtime: Runtime) -> Sequence[Pause]:
         if pause is None:
-            return await runtime.pauses.resume_all(confirm=confirm, by=BY)
-        return [await runtime.pauses.resume(await pause_id(runtime, pause), confirm=confirm, by=BY)]
+            return await runtime.deletion.pauses.resume_all(confirm=confirm, by=BY)
+        return [await runtime.deletion.pauses.resume(await pause_id(runtime, pause), confirm=confirm, by=BY)]
 
     resumed = run(with_services(settings, go_on))
     for ended in resumed:
@@ -93,7 +93,7 @@ def pauses(
     """List where deletion stands still, and why."""
 
     async def look(runtime: Runtime) -> Sequence[Pause]:
-        return await runtime.pauses.list(is_open=None if everything else True)
+        return await runtime.deletion.pauses.list(is_open=None if everything else True)
 
     found = run(with_services(load(config, data_dir).settings, look))
     if as_json:
@@ -106,7 +106,7 @@ def pauses(
 
 
 async def _pick(runtime: Runtime, part: IdPart | None) -> Sequence[Pause]:
-    standing = await runtime.pauses.list(is_open=True)
+    standing = await runtime.deletion.pauses.list(is_open=True)
     if part is None:
         return standing
     wanted = await pause_id(runtime, part)

@@ -25,7 +25,7 @@ from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import id_argument, plan_id
 from media_analysis.cli.services import open_services
 from media_analysis.cli.sweep import print_outcome
-from media_analysis.cli.tables import Size, tabulate
+from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.storage.category import Category
 from media_analysis.units import round_size
 
@@ -77,7 +77,7 @@ def list_plans(
         ("plan", "created", "by", "files", "bytes", "state", "sweep"),
         [
             (
-                *(plan.id, plan.created_at, plan.created_by, plan.files, Size(plan.size_bytes)),
+                *(plan.id, plan.created_at, plan.created_by, plan.files, SizeCell(plan.size_bytes)),
                 *(_state(plan, status), plan.sweep_id),
             )
             for plan, status in page.plans
@@ -102,7 +102,7 @@ def show(
     if files:
         tabulate(
             ("file", "category", "bytes", "rule"),
-            [(file.id, file.category.value, Size(file.size_bytes or 0), file.rule.value) for file in named],
+            [(file.id, file.category.value, SizeCell(file.size_bytes or 0), file.rule.value) for file in named],
         )
 
 
@@ -134,7 +134,7 @@ def _print(plan: Plan, status: SweepStatus | None, *, as_json: bool) -> None:
         return
     parts = [(name, part) for name, part in plan.categories.items() if part["files"]]
     if parts:
-        rows = [(name, part["files"], Size(part["bytes"])) for name, part in parts]
+        rows = [(name, part["files"], SizeCell(part["bytes"])) for name, part in parts]
         tabulate(("category", "files", "bytes"), rows)
     by = "" if plan.sweep_id is None else f" by sweep {plan.sweep_id}"
     for sentence in (
@@ -155,22 +155,22 @@ def _state(plan: Plan, status: SweepStatus | None) -> str:
 
 async def _create(settings: Settings, categories: Sequence[Category]) -> Plan:
     async with open_services(settings) as runtime:
-        return await runtime.plans.create(categories, requested_by=ACTOR)
+        return await runtime.retention.plans.create(categories, requested_by=ACTOR)
 
 
 async def _list(settings: Settings, limit: int) -> PlanPage:
     async with open_services(settings) as runtime:
-        return await runtime.plans.list(before=None, limit=limit)
+        return await runtime.retention.plans.list(before=None, limit=limit)
 
 
 async def _show(settings: Settings, part: IdPart, limit: int) -> tuple[Plan, SweepStatus | None, Sequence[PlannedFile]]:
     async with open_services(settings) as runtime:
         wanted = await plan_id(runtime, part)
-        plan, status = await runtime.plans.get(wanted)
-        named = (await runtime.plans.list_files(wanted, after=None, limit=limit)).files if limit else ()
+        plan, status = await runtime.retention.plans.get(wanted)
+        named = (await runtime.retention.plans.list_files(wanted, after=None, limit=limit)).files if limit else ()
         return plan, status, named
 
 
 async def _apply(settings: Settings, part: IdPart, digest: str) -> SweepReport:
     async with open_services(settings) as runtime:
-        return await runtime.applying.apply(await plan_id(runtime, part), digest=digest, requested_by=ACTOR)
+        return await runtime.retention.applying.apply(await plan_id(runtime, part), digest=digest, requested_by=ACTOR)

@@ -13,14 +13,14 @@ import typer
 from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, err, load, out, run, say
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
-from media_analysis.cli.tables import Cell, Size, tabulate
+from media_analysis.cli.tables import Cell, SizeCell, tabulate
 from media_analysis.storage.category import Category
 from media_analysis.units import format_lifetime, format_size
 
 if TYPE_CHECKING:
-    from media_analysis.retention.policies import InForce
-    from media_analysis.retention.policy import CategoryRules, Policy
-    from media_analysis.retention.preview import Change, Impact, MovedFile, Preview
+    from media_analysis.policy.decision import CategoryRules, Policy
+    from media_analysis.policy.in_force import InForce
+    from media_analysis.retention.preview import Change, Impact, MovedFile, PolicyPreview
     from media_analysis.retention.redating import Applied
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
@@ -86,22 +86,22 @@ def apply(
 
 async def _in_force(settings: Settings) -> InForce:
     async with open_services(settings) as runtime:
-        return await runtime.policies.in_force()
+        return await runtime.retention.policies.in_force()
 
 
-async def _preview(settings: Settings, new: Path) -> Preview:
+async def _preview(settings: Settings, new: Path) -> PolicyPreview:
     async with open_services(settings) as runtime:
-        return await runtime.policies.preview(await _read(runtime, new))
+        return await runtime.retention.policies.preview(await _read(runtime, new))
 
 
 async def _apply(settings: Settings, new: Path, confirm: int | None) -> Applied:
     async with open_services(settings) as runtime:
         policy = await _read(runtime, new)
         if not err.is_terminal:
-            return await runtime.redating.apply(policy, actor="command line", confirm=confirm)
+            return await runtime.retention.redating.apply(policy, actor="command line", confirm=confirm)
         with counting_bar() as bar:
             task = bar.add_task("re-dating", total=None)
-            return await runtime.redating.apply(
+            return await runtime.retention.redating.apply(
                 policy,
                 actor="command line",
                 confirm=confirm,
@@ -112,10 +112,10 @@ async def _apply(settings: Settings, new: Path, confirm: int | None) -> Applied:
 async def _read(runtime: Runtime, new: Path) -> Policy:
     from media_analysis.settings import read_policy_file
 
-    return read_policy_file(new, (await runtime.policies.in_force()).policy)
+    return read_policy_file(new, (await runtime.retention.policies.in_force()).policy)
 
 
-def _ask(found: Preview, *, yes: bool) -> int | None:
+def _ask(found: PolicyPreview, *, yes: bool) -> int | None:
     """Show what would happen and let somebody confirm it, by its number where it is unusual."""
     _print_preview(found)
     if found.needs_confirmation:
@@ -139,7 +139,7 @@ def _rules(rules: CategoryRules) -> tuple[str, ...]:
     )
 
 
-def _print_preview(found: Preview) -> None:
+def _print_preview(found: PolicyPreview) -> None:
     touched = {kind: impact for kind, impact in found.categories.items() if impact.files or impact.changes}
     if touched:
         header = (
@@ -155,7 +155,7 @@ def _print_preview(found: Preview) -> None:
         )
         tabulate(header, [(kind.value, *_impact(impact)) for kind, impact in touched.items()], piped=("owners", "held"))
     if losses := [(kind, loss) for kind, impact in touched.items() for loss in impact.evicted_owners]:
-        rows = [(loss.owner, kind.value, loss.files, Size(loss.size_bytes)) for kind, loss in losses]
+        rows = [(loss.owner, kind.value, loss.files, SizeCell(loss.size_bytes)) for kind, loss in losses]
         tabulate(("evicted of", "category", "files", "size"), rows)
     if found.largest:
         columns = ("largest", "owner", "category", "size", "expires", "would expire")
@@ -163,7 +163,7 @@ def _print_preview(found: Preview) -> None:
     say(_conclusion(found))
 
 
-def _conclusion(found: Preview) -> str:
+def _conclusion(found: PolicyPreview) -> str:
     version = f"policy {found.policy_version}"
     if found.policy_version == found.in_force_version and not found.files:
         return f"{version} is in force already; nothing would change"
@@ -180,7 +180,7 @@ def _impact(impact: Impact) -> tuple[Cell, ...]:
     return (
         "\n".join(_change(name, change) for name, change in impact.changes.items()),
         impact.files,
-        Size(impact.size_bytes),
+        SizeCell(impact.size_bytes),
         impact.owners,
         impact.earliest_deletion or "never",
         impact.newly_due_files,
@@ -211,7 +211,7 @@ def _moved(file: MovedFile) -> tuple[Cell, ...]:
         file.filename,
         file.owner,
         file.category.value,
-        Size(file.size_bytes),
+        SizeCell(file.size_bytes),
         *(at or "never" for at in (file.expires_at, file.new_expires_at)),
     )
 

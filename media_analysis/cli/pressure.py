@@ -10,13 +10,13 @@ import typer
 
 from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, load, out, run, say
 from media_analysis.cli.services import open_services
-from media_analysis.cli.tables import Size, tabulate
+from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.storage.category import Category
 from media_analysis.units import format_size, round_size
 
 if TYPE_CHECKING:
-    from media_analysis.retention.pressure.outcome import Outcome
-    from media_analysis.retention.pressure.preview import Preview
+    from media_analysis.retention.pressure.outcome import ReliefOutcome
+    from media_analysis.retention.pressure.preview import PressurePreview
     from media_analysis.settings import Settings
 
 UNRELIEVED = 2
@@ -44,19 +44,19 @@ def pressure(
         raise typer.Exit(UNRELIEVED)
 
 
-async def _preview(settings: Settings, category: Category | None, limit: int) -> Preview:
+async def _preview(settings: Settings, category: Category | None, limit: int) -> PressurePreview:
     async with open_services(settings) as runtime:
-        return await runtime.pressure.preview(category=category, limit=limit)
+        return await runtime.retention.pressure.preview(category=category, limit=limit)
 
 
-async def _relieve(settings: Settings) -> Sequence[Outcome]:
+async def _relieve(settings: Settings) -> Sequence[ReliefOutcome]:
     from media_analysis.retention.models import SweepTrigger
 
     async with open_services(settings) as runtime:
-        return await runtime.pressure.relieve(trigger=SweepTrigger.CLI, requested_by="command line")
+        return await runtime.retention.pressure.relieve(trigger=SweepTrigger.CLI, requested_by="command line")
 
 
-def _show(found: Preview, *, as_json: bool) -> None:
+def _show(found: PressurePreview, *, as_json: bool) -> None:
     if as_json:
         from media_analysis.api.schemas.pressure import PressureRead
 
@@ -69,7 +69,7 @@ def _show(found: Preview, *, as_json: bool) -> None:
             following.candidate.file.id,
             following.candidate.owner,
             following.category.value,
-            Size(following.candidate.file.size_bytes),
+            SizeCell(following.candidate.file.size_bytes),
             following.why,
         )
         for following in found.next
@@ -80,7 +80,7 @@ def _show(found: Preview, *, as_json: bool) -> None:
         out.print("nothing may be evicted")
 
 
-def _show_levels(found: Preview) -> None:
+def _show_levels(found: PressurePreview) -> None:
     disk = found.disk
     used_bytes = disk.capacity.total_bytes - disk.capacity.free_bytes
     percents = (f"{disk.marks.high_percent}%", f"{disk.marks.low_percent}%")
@@ -109,7 +109,7 @@ def _wanted(size_bytes: int) -> str:
     return round_size(size_bytes) if size_bytes else "-"
 
 
-def _tell(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+def _tell(outcomes: Sequence[ReliefOutcome], *, as_json: bool) -> None:
     if as_json:
         from media_analysis.api.schemas.pressure import ReliefRead
 
@@ -121,7 +121,7 @@ def _tell(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
         out.print("nothing is under pressure")
 
 
-def _sentence(outcome: Outcome) -> str:
+def _sentence(outcome: ReliefOutcome) -> str:
     gone = f"{outcome.files} files and {outcome.trash_files} of the trash"
     wanted, freed = round_size(outcome.wanted_bytes), round_size(outcome.freed_bytes)
     said = f"{outcome.scope.name}: wanted {wanted}, freed {freed} ({gone})"

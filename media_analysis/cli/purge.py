@@ -13,11 +13,11 @@ from media_analysis.cli.console import AsJson, ConfigFile, DataDir, load, out, r
 from media_analysis.cli.grammar import IdPart, parse_id
 from media_analysis.cli.ids import purge_id
 from media_analysis.cli.services import with_services
-from media_analysis.cli.tables import Size, tabulate
+from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from media_analysis.retention.dead_letters import DeadLetter
+    from media_analysis.deletion.dead_letters import DeadLetter
     from media_analysis.runtime import Runtime
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ def list_purges(
     config: ConfigFile = None,
 ) -> None:
     """Print the deletions that were given up after repeated failures (dead letters), and why."""
-    from media_analysis.retention.dead_letters import DeadLetterService
+    from media_analysis.deletion.dead_letters import DeadLetterService
 
     async def work(runtime: Runtime) -> Sequence[DeadLetter]:
         return await DeadLetterService(runtime.db).list(limit=limit)
@@ -47,7 +47,7 @@ def list_purges(
         ("purge", "given up", "files", "bytes", "tries", "first object", "last error"),
         [
             (
-                *(letter.id, letter.dead_at, letter.files, Size(letter.size_bytes), letter.attempts),
+                *(letter.id, letter.dead_at, letter.files, SizeCell(letter.size_bytes), letter.attempts),
                 *(letter.first_key, letter.last_error),
             )
             for letter in found
@@ -70,7 +70,7 @@ def retry(
     config: ConfigFile = None,
 ) -> None:
     """Let the next sweep try again to remove what was given up, once its cause is mended; exit code 1 if none is."""
-    from media_analysis.retention.dead_letters import DeadLetterService
+    from media_analysis.deletion.dead_letters import DeadLetterService
 
     if bool(purges) is everything:
         raise InvalidRequest("ID", "give the ids of purges, or --all")

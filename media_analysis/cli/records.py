@@ -13,7 +13,7 @@ from media_analysis.characters import escape_controls
 from media_analysis.cli.console import AsJson, ConfigFile, DataDir, load, out, run, say
 from media_analysis.cli.grammar import INSTANT, parse_instant
 from media_analysis.cli.services import with_services
-from media_analysis.cli.tables import Size, tabulate
+from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.errors import InvalidRequest
 from media_analysis.units import format_lifetime
 
@@ -47,7 +47,7 @@ def list_lives(*, as_json: AsJson = False, data_dir: DataDir = None, config: Con
             (
                 *(life.name, _told(life.life, life.setting)),
                 life.table_records,
-                None if life.table_bytes is None else Size(life.table_bytes),
+                None if life.table_bytes is None else SizeCell(life.table_bytes),
                 *(life.oldest_at, life.ended, life.ended_before),
             )
             for life in lives

@@ -38,14 +38,16 @@ async def _restore(settings: Settings, file: IdPart | None, job: IdPart | None, 
         if file is not None:
             return await _restore_file(runtime, await file_id(runtime, file))
         if job is not None:
-            return _sentence(await runtime.restoring.restore_job(await job_id(runtime, job), owner=None, actor=ACTOR))
+            return _sentence(
+                await runtime.retention.trash.restore_job(await job_id(runtime, job), owner=None, actor=ACTOR)
+            )
         if sweep is not None:
-            return _sentence(await runtime.restoring.undo(await sweep_id(runtime, sweep), actor=ACTOR))
+            return _sentence(await runtime.retention.trash.undo(await sweep_id(runtime, sweep), actor=ACTOR))
     raise AssertionError
 
 
 async def _restore_file(runtime: Runtime, wanted: UUID) -> str:
-    file = await runtime.restoring.restore(wanted, owner=None, actor=ACTOR)
+    file = await runtime.retention.trash.restore(wanted, owner=None, actor=ACTOR)
     ends = "until it is deleted" if file.expires_at is None else f"until {instant(file.expires_at)}"
     return f"restored {file.filename} of {file.owner}, {ends}"
 

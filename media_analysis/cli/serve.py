@@ -67,7 +67,7 @@ async def _serve(settings: Settings) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServedProcess:
     """All of a service but its API."""
 
     runtime: Runtime
@@ -77,7 +77,7 @@ class Service:
 
 
 @asynccontextmanager
-async def running_service(settings: Settings, tell: Report = report) -> AsyncIterator[Service]:
+async def running_service(settings: Settings, tell: Report = report) -> AsyncIterator[ServedProcess]:
     """Run database, scheduler and worker while the block does; what an embedded database lacks is migrated first."""
     from media_analysis.db.migrations import migrate
     from media_analysis.runtime import open_runtime
@@ -97,7 +97,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
                 running_archivist(runtime.archives.execution),
                 _working(runtime, url) as interrupt,
             ):
-                yield Service(runtime, token_file, interrupt)
+                yield ServedProcess(runtime, token_file, interrupt)
             tell("stopping")
 
 

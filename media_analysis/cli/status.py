@@ -14,13 +14,13 @@ import typer
 from media_analysis.cli.address import address_of
 from media_analysis.cli.console import AsJson, ConfigFile, DataDir, complain, instant, load, out, run, say
 from media_analysis.cli.services import with_services
-from media_analysis.cli.tables import Size, tabulate
+from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.errors import MarkerMismatch, MediaAnalysisError, NoDataDirectory
 from media_analysis.storage.category import Category
 from media_analysis.units import format_size, round_size
 
 if TYPE_CHECKING:
-    from media_analysis.retention.models import Pause
+    from media_analysis.deletion.models import Pause
     from media_analysis.retention.status import Backlog, StorageStats
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
@@ -31,7 +31,7 @@ MOST_BYTES = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
-class Status:
+class StatusReport:
     """What database and store say."""
 
     postgres: str
@@ -115,19 +115,19 @@ async def _server(runtime: Runtime) -> str:
         return await describe_server(session)
 
 
-async def _look(runtime: Runtime) -> Status:
-    from media_analysis.settings.options import next_tick
+async def _look(runtime: Runtime) -> StatusReport:
+    from media_analysis.retention.suite import next_tick
 
-    stats, now = await runtime.status.stats(owner=None), await runtime.db.now()
-    tick = next_tick(runtime.settings)
+    stats, now = await runtime.retention.status.stats(owner=None), await runtime.db.now()
+    tick = next_tick(runtime.settings.storage.cleanup)
     rules = {} if stats.policy is None else stats.policy.rules
-    return Status(
+    return StatusReport(
         postgres=await _server(runtime),
         stats=stats,
-        backlog=await runtime.status.backlog(),
-        jobs=await runtime.jobs.count_open(),
-        pauses=await runtime.pauses.list(is_open=True),
-        problems=await runtime.status.problems(),
+        backlog=await runtime.retention.status.backlog(),
+        jobs=await runtime.jobs.catalog.count_open(),
+        pauses=await runtime.deletion.pauses.list(is_open=True),
+        problems=await runtime.retention.status.problems(),
         next_sweeps={kind: tick(rule.schedule, now) if rule.schedule else None for kind, rule in rules.items()},
     )
 
@@ -145,7 +145,7 @@ def _print_facts(facts: Mapping[str, str]) -> None:
         say(f"{name.replace('_', ' '):<10} {text}")
 
 
-def _print(told: Mapping[str, str], found: Status) -> None:
+def _print(told: Mapping[str, str], found: StatusReport) -> None:
     capacity = found.stats.capacity
     jobs = ", ".join(f"{count} {name}" for name, count in found.jobs.items())
     free = f"{round_size(capacity.free_bytes)} of {round_size(capacity.total_bytes)} free"
@@ -165,16 +165,16 @@ def _print(told: Mapping[str, str], found: Status) -> None:
         complain(problem)
 
 
-def _row(found: Status, category: Category) -> tuple[str | int | Size, ...]:
+def _row(found: StatusReport, category: Category) -> tuple[str | int | SizeCell, ...]:
     usage, quota = found.stats.usage[category], found.stats.quotas.get(category)
     at = found.next_sweeps.get(category)
     return (
-        *(category.value, usage.files, Size(usage.size_bytes)),
+        *(category.value, usage.files, SizeCell(usage.size_bytes)),
         *("" if quota is None else format_size(quota), instant(at, "")),
     )
 
 
-def _document(found: Status) -> dict[str, Any]:
+def _document(found: StatusReport) -> dict[str, Any]:
     return {
         "database": found.postgres,
         "free_bytes": found.stats.capacity.free_bytes,
@@ -188,7 +188,7 @@ def _document(found: Status) -> dict[str, Any]:
     }
 
 
-def _category(found: Status, category: Category) -> dict[str, Any]:
+def _category(found: StatusReport, category: Category) -> dict[str, Any]:
     usage, at = found.stats.usage[category], found.next_sweeps.get(category)
     return {
         "files": usage.files,

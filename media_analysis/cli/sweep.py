@@ -11,7 +11,7 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, report, run, say
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
-from media_analysis.cli.tables import Cell, Size, tabulate
+from media_analysis.cli.tables import Cell, SizeCell, tabulate
 from media_analysis.storage.category import Category
 from media_analysis.units import round_size
 
@@ -48,15 +48,15 @@ def sweep(
 async def _sweep(settings: Settings, request: SweepRequest) -> SweepReport:
     async with open_services(settings) as runtime:
         if request.dry_run or not err.is_terminal:
-            return await runtime.sweeps.run(request)
+            return await runtime.retention.sweeps.run(request)
         return await _sweep_visibly(runtime, request)
 
 
 async def _sweep_visibly(runtime: Runtime, request: SweepRequest) -> SweepReport:
-    due = await runtime.sweeps.count_due(request)
+    due = await runtime.retention.sweeps.count_due(request)
     with counting_bar() as bar:
         task = bar.add_task("sweeping", total=due)
-        return await runtime.sweeps.run(
+        return await runtime.retention.sweeps.run(
             request, progress=lambda so_far: bar.update(task, completed=so_far.files + so_far.errors)
         )
 
@@ -74,8 +74,8 @@ def print_outcome(outcome: SweepReport) -> None:
     """Print what a sweep did, category by category, and in one sentence."""
     rows: list[Sequence[Cell]] = [
         (
-            *(category.value, tally.files_removed, Size(tally.bytes_freed), tally.errors),
-            *((tally.files_trashed, Size(tally.bytes_trashed)) if outcome.files_trashed else ()),
+            *(category.value, tally.files_removed, SizeCell(tally.bytes_freed), tally.errors),
+            *((tally.files_trashed, SizeCell(tally.bytes_trashed)) if outcome.files_trashed else ()),
         )
         for category, tally in outcome.tallies.items()
         if tally.files_removed or tally.files_trashed or tally.errors

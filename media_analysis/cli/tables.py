@@ -25,7 +25,7 @@ _INSTANT_DIGITS: Final = len("20261121_020000")
 _GAPS: Final = (2, 1)
 
 
-class Size(NamedTuple):
+class SizeCell(NamedTuple):
     """A cell: an amount of bytes."""
 
     size_bytes: int
@@ -37,7 +37,7 @@ class Folder(NamedTuple):
     name: str | None
 
 
-Cell = str | int | Folder | UUID | datetime | Size | None
+Cell = str | int | Folder | UUID | datetime | SizeCell | None
 
 
 def short_id(row_id: UUID) -> str:
@@ -87,7 +87,7 @@ def _written(cell: Cell) -> str:
     match cell:
         case None:
             return ""
-        case Size(size_bytes):
+        case SizeCell(size_bytes):
             return round_size(size_bytes)
         case Folder(name):
             return escape_controls(name or "")
@@ -103,8 +103,8 @@ def _table(header: Sequence[str], texts: Sequence[Sequence[str]], rows: Sequence
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for number, name in enumerate(header):
         cells = [row[number] for row in rows if row[number] is not None]
-        amounts = bool(cells) and all(isinstance(cell, int | Size) for cell in cells)
-        whole = amounts or any(isinstance(cell, UUID | datetime | Size | Folder) for cell in cells)
+        amounts = bool(cells) and all(isinstance(cell, int | SizeCell) for cell in cells)
+        whole = amounts or any(isinstance(cell, UUID | datetime | SizeCell | Folder) for cell in cells)
         table.add_column(name, overflow="fold", no_wrap=whole, justify="right" if amounts else "left")
     for texts_of_row in texts:
         table.add_row(*map(Text, texts_of_row))

@@ -22,7 +22,7 @@ _ENDED: Final = text(f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class PendingCommit:
     """A COMMIT that is under way."""
 
     number: str | None
@@ -33,7 +33,7 @@ class Ending:
     """Gives its connection up when the answer does not come."""
 
 
-async def announce(session: AsyncSession, *, limit_seconds: float) -> Ending:
+async def announce(session: AsyncSession, *, limit_seconds: float) -> PendingCommit:
     """Ask by which name the transaction about to be committed will be known, and set its COMMIT a limit."""
     await session.flush()
     session.expunge_all()  # a COMMIT that seems to fail would expire what the caller is about to return
@@ -43,10 +43,10 @@ async def announce(session: AsyncSession, *, limit_seconds: float) -> Ending:
     number, life = await raw.fetchrow(_ANNOUNCED)
     # Not cancelled: that would wait for the very connection which does not answer.
     late = asyncio.get_running_loop().call_later(limit_seconds, raw.terminate)
-    return Ending(number, life, late)
+    return PendingCommit(number, life, late)
 
 
-async def is_committed(reader: AsyncEngine, ending: Ending, *, limit_seconds: float) -> bool:
+async def is_committed(reader: AsyncEngine, ending: PendingCommit, *, limit_seconds: float) -> bool:
     """Say whether PostgreSQL knows a transaction as committed; one without changes has nothing to lose.
 
     A crash loses the numbers of transactions whose records were not on the disk yet, and gives them again: then

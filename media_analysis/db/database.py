@@ -18,7 +18,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from media_analysis.db.address import Address
-from media_analysis.db.commits import Ending, announce, is_committed
+from media_analysis.db.commits import PendingCommit, announce, is_committed
 from media_analysis.db.connecting import connect
 from media_analysis.db.faults import READ_ONLY, is_away, translated_errors
 from media_analysis.errors import DatabaseUnavailable, TransactionConflict
@@ -105,7 +105,7 @@ class Database:
 
         Where the answer to the COMMIT is lost, or late, PostgreSQL is asked on another connection how it ended.
         """
-        ending: Ending | None = None
+        ending: PendingCommit | None = None
         with self.refusal.noted(), translated_errors():
             try:
                 async with _new_session(self.engine) as session, session.begin():
@@ -118,7 +118,7 @@ class Database:
                 if ending is not None:
                     ending.late.cancel()
 
-    async def _is_committed(self, ending: Ending) -> bool:
+    async def _is_committed(self, ending: PendingCommit) -> bool:
         return await is_committed(self._reader, ending, limit_seconds=self.deadline_seconds / 2)
 
     @asynccontextmanager

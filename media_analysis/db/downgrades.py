@@ -56,7 +56,7 @@ Inventory = Mapping[str, Mapping[str, frozenset[str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class MigrationTarget:
     """Where a migration starts and ends."""
 
     current: str
@@ -64,7 +64,7 @@ class Target:
     goes_back: bool
 
 
-async def resolve_revision(url: str, wanted: str) -> Target:
+async def resolve_revision(url: str, wanted: str) -> MigrationTarget:
     """Return where `head`, `base`, `+1`, `-1`, a revision or the beginning of one leads from where the database is.
 
     Raises:
@@ -82,7 +82,7 @@ async def resolve_revision(url: str, wanted: str) -> Target:
     found = _find(known, place, wanted)
     if found is None:
         raise InvalidRequest("--to", f"head, base, a step such as -1 or +1, or one of {', '.join(known[1:])}")
-    return Target(current, known[found], goes_back=found < place)
+    return MigrationTarget(current, known[found], goes_back=found < place)
 
 
 async def list_losses(url: str, revision: str) -> Sequence[str]:

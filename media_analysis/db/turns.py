@@ -23,7 +23,7 @@ class QueueTurn(Base):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
+class WaitingLine:
     """Where jobs wait, in SQL; an index over `condition` holds kind, owner, `line`, due and id in this order."""
 
     table: str
@@ -89,7 +89,7 @@ SERVED: Final = """
 """Notes that a job was begun, of the owner, kind and instant that a query returns."""
 
 
-def choice(waiting: Waiting, *, kinds: str, now: str, running: str, owner: str | None = None) -> str:
+def choice(waiting: WaitingLine, *, kinds: str, now: str, running: str, owner: str | None = None) -> str:
     """Return the queries, to follow WITH RECURSIVE, of which `chosen` locks the next job: its id, owner and kind.
 
     First goes what is lifted, the most urgent of all; then the owner with the fewest jobs running, and of those the
@@ -103,7 +103,7 @@ def choice(waiting: Waiting, *, kinds: str, now: str, running: str, owner: str |
         owner: The one owner whose jobs are looked at; None is all.
 
     """
-    parts = {name: getattr(waiting, name) for name in Waiting.__slots__} | {"kinds": kinds, "now": now}
+    parts = {name: getattr(waiting, name) for name in WaitingLine.__slots__} | {"kinds": kinds, "now": now}
     only = "" if owner is None else f"AND {waiting.owner} = {owner}"
     about = {"read": _READ.format(**parts), "by": _BY.format(**parts), "only": only}
     return _CHOICE.format(**parts, **about, running=running)

@@ -85,7 +85,7 @@ class Story:
         if sheet is None:
             return  # there was nothing to see
         self.screen.head("The contact sheet")
-        row = await self.runtime.files.get(UUID(sheet["id"]), owner=None)
+        row = await self.runtime.files.catalog.get(UUID(sheet["id"]), owner=None)
         self.screen.say(f"file  {self.runtime.store.path_of(row.key)}")
         self.screen.say(
             f'get   curl -H "Authorization: Bearer $(cat {token_file})" '

@@ -6,7 +6,7 @@ from enum import StrEnum
 from media_analysis.errors import MediaAnalysisError
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -19,7 +19,7 @@ class Check:
     """What was looked at, how it is, and what to do about it."""
 
     name: str
-    status: Status
+    status: CheckStatus
     detail: str
     remedy: str | None = None
 

@@ -8,7 +8,8 @@ from media_analysis.db.migrations import require_schema
 from media_analysis.db.pooling import require_own_sessions
 from media_analysis.diagnosis.check import CheckFailed
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError
-from media_analysis.settings import Settings, options
+from media_analysis.settings import Settings
+from media_analysis.settings.postgres import database_options
 
 
 def check_database(settings: Settings) -> str:
@@ -25,7 +26,7 @@ async def _describe(settings: Settings) -> str:
     url = settings.database.url
     if url is None:
         return "embedded, run by serve"
-    async with open_database(url.get_secret_value(), options.database_options(settings)) as db:
+    async with open_database(url.get_secret_value(), database_options(settings)) as db:
         await require_own_sessions(db)
         async with db.read_only() as session:
             await require_schema(session)

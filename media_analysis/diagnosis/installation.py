@@ -8,9 +8,9 @@ from uuid import UUID
 import httpx
 
 from media_analysis.diagnosis import places
-from media_analysis.diagnosis.check import Check, CheckFailed, Status
+from media_analysis.diagnosis.check import Check, CheckFailed, CheckStatus
 from media_analysis.diagnosis.database import check_database
-from media_analysis.diagnosis.service import Service
+from media_analysis.diagnosis.service import ServiceProbe
 from media_analysis.errors import MarkerMismatch
 from media_analysis.settings import Settings
 from media_analysis.storage.marker import read_marker
@@ -37,9 +37,9 @@ class Installation:
             yield _checked(name, lambda look=look: look(self.settings))  # type: ignore[misc]
         # No proxy of the environment's: it is asked where it is.
         with httpx.Client(base_url=self.address, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
-            yield from self._check_service(Service(http, self._token(), self._instance_id()))
+            yield from self._check_service(ServiceProbe(http, self._token(), self._instance_id()))
 
-    def _check_service(self, service: Service) -> Iterator[Check]:
+    def _check_service(self, service: ServiceProbe) -> Iterator[Check]:
         alive = _checked("service", service.check_alive)
         yield alive
         for name, look, needs_token in (
@@ -50,10 +50,10 @@ class Installation:
             ("schedule", lambda: service.check_schedule(self.settings), True),
             ("dry run", service.check_dry_run, True),
         ):
-            if alive.status is not Status.OK:
-                yield Check(name, Status.SKIPPED, "the service does not answer")
+            if alive.status is not CheckStatus.OK:
+                yield Check(name, CheckStatus.SKIPPED, "the service does not answer")
             elif needs_token and service.token is None:
-                yield Check(name, Status.SKIPPED, "there is no token to ask with")
+                yield Check(name, CheckStatus.SKIPPED, "there is no token to ask with")
             else:
                 yield _checked(name, look)
 
@@ -72,8 +72,8 @@ class Installation:
 
 def _checked(name: str, look: Callable[[], str]) -> Check:
     try:
-        return Check(name, Status.OK, look())
+        return Check(name, CheckStatus.OK, look())
     except CheckFailed as failure:
-        return Check(name, Status.FAILED, str(failure), failure.remedy)
+        return Check(name, CheckStatus.FAILED, str(failure), failure.remedy)
     except OSError as error:
-        return Check(name, Status.FAILED, str(error), "run this as the user who runs the service")
+        return Check(name, CheckStatus.FAILED, str(error), "run this as the user who runs the service")

@@ -20,7 +20,7 @@ MOST_SWEEPS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceProbe:
     """Asks a service with the administrator's token."""
 
     http: httpx.Client

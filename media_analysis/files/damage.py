@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database
 from media_analysis.errors import MediaAnalysisError, ObjectDamaged, ObjectMissing
-from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.models import MediaFile
 from media_analysis.storage.store import ObjectReader, ObjectStore
 

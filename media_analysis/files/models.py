@@ -8,30 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base, Until, native_enum
 from media_analysis.db.ids import index_of_ends
-from media_analysis.files.states import FOREVER, DeletionMethod, FileState, RetentionRule
+from media_analysis.states import CATEGORY, FILE_STATE, RETENTION_RULE, DeletionMethod, FileState, RetentionRule
 from media_analysis.storage.category import Category
-
-__all__ = [
-    "CATEGORY",
-    "FILE_STATE",
-    "FOREVER",
-    "RETENTION_RULE",
-    "CategoryPolicy",
-    "CategoryUsage",
-    "DeletionMethod",
-    "DueDay",
-    "FileState",
-    "LedgerDay",
-    "LedgerEntry",
-    "MediaFile",
-    "RetentionRule",
-    "Tombstone",
-]
-
-
-CATEGORY = native_enum(Category)
-FILE_STATE = native_enum(FileState)
-RETENTION_RULE = native_enum(RetentionRule)
 
 
 class MediaFile(Base):
@@ -277,21 +255,3 @@ class DueDay(Base):
     """NULL is never: held or indefinite."""
     files: Mapped[int]
     size_bytes: Mapped[int]
-
-
-class CategoryPolicy(Base):
-    """The policy in force for one category; uploads and sweeps read it here, so that all processes agree."""
-
-    __tablename__ = "category_policies"
-
-    category: Mapped[Category] = mapped_column(CATEGORY, primary_key=True)
-    lifetime_seconds: Mapped[float | None]
-    minimum_seconds: Mapped[float | None]
-    quota_bytes: Mapped[int | None]
-    owner_quota_bytes: Mapped[int | None]
-    """What one owner may use of it; NULL is as much as there is."""
-    high_water_bytes: Mapped[int | None]
-    low_water_bytes: Mapped[int | None]
-    eviction_priority: Mapped[int | None]
-    """Lowest goes first; NULL is never evicted."""
-    schedule: Mapped[str]

@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_, union_a
 from sqlalchemy.orm import aliased
 
 from media_analysis.db.database import Database, clock
-from media_analysis.files.models import FileState, MediaFile
+from media_analysis.files.models import MediaFile
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 
 
-class Position(NamedTuple):
+class ProductPosition(NamedTuple):
     """Where a file stands among those of its job; what no run made has no ordinal and comes last of its category."""
 
     category: Category
@@ -56,7 +57,7 @@ class ProductPage:
     """Some files of a job, and where the next page begins."""
 
     files: Sequence[MediaFile]
-    next_after: Position | None
+    next_after: ProductPosition | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class ProductService:
     db: Database
 
     async def list(
-        self, wanted: ProductFilter, *, after: Position | None, limit: int, now: datetime | None = None
+        self, wanted: ProductFilter, *, after: ProductPosition | None, limit: int, now: datetime | None = None
     ) -> ProductPage:
         """Return one page of a job's living files by category, then ordinal."""
 
@@ -77,11 +78,11 @@ class ProductService:
 
         files = await self.db.retry(read)
         more = len(files) > limit
-        return ProductPage(files[:limit], Position.of(files[limit - 1]) if more else None)
+        return ProductPage(files[:limit], ProductPosition.of(files[limit - 1]) if more else None)
 
 
 def select_products(
-    wanted: ProductFilter, *, after: Position | None, limit: int, now: datetime | None = None
+    wanted: ProductFilter, *, after: ProductPosition | None, limit: int, now: datetime | None = None
 ) -> Select[Any]:
     """Return the query of a page; each part of it is one range of the job's index, however deep the page lies."""
     every = select(MediaFile).where(*wanted.conditions(now)).order_by(*_order(MediaFile)).limit(limit)
@@ -96,7 +97,7 @@ def _order(file: Any) -> tuple[Any, ...]:
     return file.category, file.ordinal, file.id
 
 
-def _behind(after: Position) -> list[ColumnElement[bool]]:
+def _behind(after: ProductPosition) -> list[ColumnElement[bool]]:
     """Return what lies behind a position; NULL, which compares with nothing, is last in the index."""
     same = MediaFile.category == after.category
     unnumbered = and_(same, MediaFile.ordinal.is_(None))

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import clock
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.idempotency import IdempotencyKey
-from media_analysis.files.models import FOREVER, FileState, MediaFile, Tombstone
+from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.files.registration import Registration
+from media_analysis.states import FOREVER, FileState
 from media_analysis.storage.category import Category
 
 

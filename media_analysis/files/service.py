@@ -8,16 +8,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database
 from media_analysis.db.ids import find_ids
 from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady, ObjectMissing
 from media_analysis.files import queries
 from media_analysis.files.archived import has_copy, require_no_segment
-from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.damage import open_tracked
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FileState, MediaFile, RetentionRule, Tombstone
+from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.files.queries import FileFilter
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
 Condition = Callable[[MediaFile], None]

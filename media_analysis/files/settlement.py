@@ -13,8 +13,9 @@ from media_analysis.errors import QuotaPassed
 from media_analysis.files import ledger
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.files.models import FileState, MediaFile
+from media_analysis.files.models import MediaFile
 from media_analysis.files.registration import Registration
+from media_analysis.states import FileState
 
 Moved = tuple[Account, Movement]
 

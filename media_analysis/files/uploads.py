@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 from uuid import UUID
@@ -26,10 +26,10 @@ from media_analysis.errors import (
 )
 from media_analysis.failpoints import failpoint
 from media_analysis.files import queries
-from media_analysis.files.acceptance import Acceptance
-from media_analysis.files.bodies import Body, Pace, require_same_body, split_head, timed
+from media_analysis.files.bodies import Body, require_same_body, split_head, timed
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.leases import leased
+from media_analysis.files.limits import UploadLimits
 from media_analysis.files.models import MediaFile
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Place, Registration
@@ -49,17 +49,6 @@ Abandon = Callable[[UUID], Awaitable[None]]
 RESERVE_CHECK_BYTES: Final = 16 * 2**20
 Value = TypeVar("Value")
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, kw_only=True)
-class UploadLimits:
-    """What an upload may be and how long it may take."""
-
-    max_bytes: int
-    reserve_bytes: int
-    lease_seconds: float
-    pace: Pace
-    accepted: Acceptance = field(default_factory=Acceptance)
 
 
 @dataclass(frozen=True, kw_only=True)

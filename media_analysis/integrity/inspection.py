@@ -18,7 +18,7 @@ from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
-from media_analysis.storage.walk import Entry, Kind, look_up
+from media_analysis.storage.walk import Entry, EntryKind, look_up
 
 BEFORE_ALL: Final = UUID(int=0)
 INLINE_BYTES: Final = 64 * 1024
@@ -105,7 +105,7 @@ async def mark_hashed(session: AsyncSession, read: Sequence[tuple[TrackedFile, b
 
 
 @dataclass
-class Throttle:
+class ReadThrottle:
     """Lets so many bytes a second pass, all of them where no rate is given."""
 
     bytes_per_second: int | None
@@ -129,7 +129,7 @@ class Inspector:
 
     db: Database
     store: ObjectStore
-    throttle: Throttle
+    throttle: ReadThrottle
 
     async def look(self, files: Sequence[TrackedFile]) -> Mapping[UUID, Finding]:
         """Return what is wrong with files as far as names and sizes tell."""
@@ -199,12 +199,12 @@ def _judge(file: TrackedFile, entry: Entry | None) -> Finding | None:
     if entry is None:
         return file.found(Problem.MISSING, "missing")
     match entry.kind:
-        case Kind.FILE:
+        case EntryKind.FILE:
             if entry.size_bytes == file.size_bytes:
                 return None
             return file.found(Problem.WRONG_SIZE, f"size is {entry.size_bytes}, not {file.size_bytes}")
-        case Kind.UNREADABLE:
+        case EntryKind.UNREADABLE:
             return file.found(Problem.UNREADABLE, f"cannot be read ({entry.reason})")
-        case Kind.HARD_LINK | Kind.LINK | Kind.SPECIAL | Kind.DIRECTORY:
+        case EntryKind.HARD_LINK | EntryKind.LINK | EntryKind.SPECIAL | EntryKind.DIRECTORY:
             return file.found(Problem.NOT_REGULAR, f"not a regular file with one name ({entry.kind.value})")
     assert_never(entry.kind)

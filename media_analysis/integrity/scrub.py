@@ -18,7 +18,7 @@ from media_analysis.integrity.inspection import (
     BEFORE_ALL,
     Finding,
     Inspector,
-    Throttle,
+    ReadThrottle,
     TrackedFile,
     list_tracked,
     mark_hashed,
@@ -105,7 +105,7 @@ class ScrubService:
 
         """
         await self.store.require_marker()
-        inspector = Inspector(self.db, self.store, Throttle(self.bytes_per_second))
+        inspector = Inspector(self.db, self.store, ReadThrottle(self.bytes_per_second))
         ends_at = None if self.budget is None else self.clock() + self.budget.total_seconds()
         at, report = await self._open_round(now), ScrubReport(None)
         while ends_at is None or self.clock() < ends_at:

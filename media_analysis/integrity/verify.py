@@ -12,21 +12,21 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.integrity.inspection import (
     BEFORE_ALL,
     Finding,
     Inspector,
     Problem,
-    Throttle,
+    ReadThrottle,
     TrackedFile,
     list_tracked,
     mark_hashed,
 )
 from media_analysis.storage.store import ObjectStore
-from media_analysis.storage.walk import OWN_NAMES, Entry, Kind, look, walk_in_batches
+from media_analysis.storage.walk import OWN_NAMES, Entry, EntryKind, look, walk_in_batches
 
 PAGE: Final = 1000
 MOVED_AT_ONCE: Final = 200
@@ -136,7 +136,7 @@ class VerifyService:
         return report
 
     async def _walk_rows(self, request: VerifyRequest, report: VerifyReport, progress: Progress) -> None:
-        inspector = Inspector(self.db, self.store, Throttle(request.bytes_per_second))
+        inspector = Inspector(self.db, self.store, ReadThrottle(request.bytes_per_second))
         after: UUID = BEFORE_ALL
         while True:
             async with self.db.read_only() as session:
@@ -184,8 +184,8 @@ class VerifyService:
         newest_ns = int((now - request.grace).timestamp() * 1e9)
         for root in self.store.places.roots:
             async for batch in walk_in_batches(root, PAGE, skip=OWN_NAMES):
-                report.add([_unreadable(entry) for entry in batch if entry.kind is Kind.UNREADABLE])
-                objects = [entry for entry in batch if entry.kind is not Kind.UNREADABLE]
+                report.add([_unreadable(entry) for entry in batch if entry.kind is EntryKind.UNREADABLE])
+                objects = [entry for entry in batch if entry.kind is not EntryKind.UNREADABLE]
                 report.objects += len(objects)
                 untracked = await self._list_untracked(root, self._sort_out(root, objects, report))
                 old = [entry for entry in untracked if entry.modified_ns <= newest_ns]

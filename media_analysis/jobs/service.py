@@ -10,7 +10,7 @@ from media_analysis.db.ids import find_ids
 from media_analysis.jobs import queries
 from media_analysis.jobs.models import AnalysisJob, JobAudit
 from media_analysis.jobs.queries import JobFilter
-from media_analysis.jobs.waiting import Waiting, count_open, list_waiting
+from media_analysis.jobs.waiting import KindBacklog, count_open, list_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class JobService:
         async with self.db.read_only() as session:
             return await count_open(session)
 
-    async def list_waiting(self) -> Sequence[Waiting]:
+    async def list_waiting(self) -> Sequence[KindBacklog]:
         """Return what waits for a worker, of all owners, by kind."""
         async with self.db.read_only() as session:
             return await list_waiting(session)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.errors import TooManyJobs
 
 
-class Waiting(NamedTuple):
+class KindBacklog(NamedTuple):
     """What waits of one kind."""
 
     kind: str
@@ -25,9 +25,9 @@ _WAITING = text("""
 """)
 
 
-async def list_waiting(session: AsyncSession) -> Sequence[Waiting]:
+async def list_waiting(session: AsyncSession) -> Sequence[KindBacklog]:
     """Return every kind of which a job waits."""
-    return [Waiting._make(row) for row in await session.execute(_WAITING)]
+    return [KindBacklog._make(row) for row in await session.execute(_WAITING)]
 
 
 _OPEN = text("""

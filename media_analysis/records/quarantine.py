@@ -12,17 +12,17 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.outbox import lock_quarantine
+from media_analysis.deletion.pauses import list_pauses
 from media_analysis.integrity.verify import list_unclaimed
 from media_analysis.records.models import note_end
-from media_analysis.retention.guard.pauses import list_pauses
-from media_analysis.retention.outbox import lock_quarantine
 from media_analysis.storage.calls import uncancelled
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import folder_of
 from media_analysis.storage.quarantine import folder_of_day, list_days, remove_empty_folders
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import unlink_beneath
-from media_analysis.storage.walk import Entry, Kind, walk_in_batches
+from media_analysis.storage.walk import Entry, EntryKind, walk_in_batches
 
 NAME: Final = "quarantine"
 AT_ONCE: Final = 200
@@ -102,7 +102,7 @@ class QuarantineService:
             for day in await self._list_over(root, now):
                 folder = folder_of_day(day)
                 async for entries in walk_in_batches(root / folder, self.at_once):
-                    places = [f"{folder}/{entry.name}" for entry in entries if entry.kind is not Kind.UNREADABLE]
+                    places = [f"{folder}/{entry.name}" for entry in entries if entry.kind is not EntryKind.UNREADABLE]
                     kept.add("unreadable", [f"{folder}/{entry.name}" for entry in entries if _is_unreadable(entry)])
                     yield _Batch(root, places, _begin(day + timedelta(days=1)), now, kept)
 
@@ -148,7 +148,7 @@ def _names(place: str) -> Sequence[str]:
     key = _key_of(place)
     plain, _, number = key.rpartition(".")
     names = (place, key, plain) if plain and number.isdecimal() else (place, key)
-    return [name for name in names if Entry(name, Kind.FILE).sayable]
+    return [name for name in names if Entry(name, EntryKind.FILE).sayable]
 
 
 def _key_of(place: str) -> str:
@@ -166,4 +166,4 @@ def _begin(day: date) -> datetime:
 
 
 def _is_unreadable(entry: Entry) -> bool:
-    return entry.kind is Kind.UNREADABLE
+    return entry.kind is EntryKind.UNREADABLE

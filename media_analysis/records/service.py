@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import first_id
+from media_analysis.deletion.pauses import find_clock_pause
 from media_analysis.errors import DeletionPaused
 from media_analysis.failpoints import failpoint
 from media_analysis.records.kinds import KINDS, RecordKind
@@ -19,7 +20,6 @@ from media_analysis.records.models import RecordEnd, note_end
 from media_analysis.records.quarantine import NAME as QUARANTINE
 from media_analysis.records.quarantine import QuarantineService
 from media_analysis.retention.guard.clock import ClockService
-from media_analysis.retention.guard.pauses import find_clock_pause
 
 BATCH: Final = 1_000
 _ALL: Final = 2**62

@@ -6,27 +6,27 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.archive.expiry import delete_with_runs, list_bound
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion import tombstones
+from media_analysis.deletion.decisions import Decisions, decide_each
+from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.due import DueFile, DuePosition, list_due, reschedule
+from media_analysis.deletion.pauses import require_running
+from media_analysis.deletion.strategy import Strategy
+from media_analysis.deletion.tombstones import Claim, Order
 from media_analysis.failpoints import failpoint
-from media_analysis.retention import burial
-from media_analysis.retention.burial import Claim, Order
-from media_analysis.retention.deletion import Deleter
-from media_analysis.retention.due import DueFile, Position, list_due, reschedule
-from media_analysis.retention.guard.pauses import require_running
-from media_analysis.retention.policy import CategoryRules
-from media_analysis.retention.removal.archive_expiry import bury_with_runs, list_bound
-from media_analysis.retention.sorting import Sorted, sort_out
-from media_analysis.retention.strategy import Strategy
+from media_analysis.policy.decision import CategoryRules
 from media_analysis.storage.category import Category
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ClaimedBatch:
     """What one transaction took: claims to purge, one a rule, and what went to the trash; often nothing at all."""
 
     claims: Sequence[Claim]
     trashed: Sequence[DueFile]
-    last: Position
+    last: DuePosition
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Claimer:
         order: Order,
         *,
         rules: CategoryRules,
-        after: Position | None,
+        after: DuePosition | None,
         limit: int,
         only_pending: bool = False,
-    ) -> Batch | None:
+    ) -> ClaimedBatch | None:
         """Take one batch of due files of a category, most overdue first; None when none is due after `after`.
 
         Raises:
@@ -64,25 +64,25 @@ class Claimer:
                 return None
             bound = await list_bound(session, [file.id for file in due]) if category is Category.ARCHIVES else ()
             free = [file for file in due if file.id not in bound]
-            decided = sort_out(
+            decided = decide_each(
                 free, rules, order.now, trash=self.deleter.strategy.kept_when_swept(category) is not None
             )
             decided.kept.update(dict.fromkeys(bound, order.now + timedelta(days=1)))
             claims = await take(session, category, decided, order, self.deleter.strategy)
             failpoint("delete.claiming")
         failpoint("delete.claimed")
-        return Batch(claims, [file for files in decided.trashed.values() for file in files], due[-1].position)
+        return ClaimedBatch(claims, [file for files in decided.trashed.values() for file in files], due[-1].position)
 
 
 async def take(
-    session: AsyncSession, category: Category, decided: Sorted, order: Order, strategy: Strategy
+    session: AsyncSession, category: Category, decided: Decisions, order: Order, strategy: Strategy
 ) -> Sequence[Claim]:
     """Act on locked files as decided, in the caller's transaction; the claims are purged after its commit."""
     if decided.kept:
         await reschedule(session, decided.kept)
-    claims, moved = await bury_with_runs(session, decided.buried, order, category=category)
+    claims, moved = await delete_with_runs(session, decided.buried, order, category=category)
     kept_for = strategy.kept_when_swept(category)
     if decided.trashed and kept_for is not None:
-        moved += await burial.throw_away(session, decided.trashed, order, kept_for=kept_for)
-    await burial.settle(session, moved)
+        moved += await tombstones.move_to_trash(session, decided.trashed, order, kept_for=kept_for)
+    await tombstones.settle_ledger(session, moved)
     return claims

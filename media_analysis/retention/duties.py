@@ -46,7 +46,7 @@ class Duty(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DutyTurn:
     """A duty that this process now has, and the slot whose work it does."""
 
     name: str
@@ -157,16 +157,16 @@ class DutyService:
         async with self.db.read_only() as session:
             return (await session.scalars(_DUE, {"now": moment, "soon": moment + EARLY})).all()
 
-    async def claim(self, name: str, *, now: datetime | None = None) -> Turn | None:
+    async def claim(self, name: str, *, now: datetime | None = None) -> DutyTurn | None:
         """Take a duty that is due; None if it is not, any more, or somebody else has it."""
         moment = now or await self.db.now()
         async with self.db.transaction() as session:
             asked = {"name": name, "now": moment, "soon": moment + EARLY, "lease": LEASE, "by": self.by}
             row = (await session.execute(_CLAIM, asked)).one_or_none()
-        return None if row is None else Turn(name, row.due_at, row.attempts)
+        return None if row is None else DutyTurn(name, row.due_at, row.attempts)
 
     @asynccontextmanager
-    async def holding(self, turn: Turn) -> AsyncIterator[None]:
+    async def holding(self, turn: DutyTurn) -> AsyncIterator[None]:
         """Keep a duty from the others for as long as the block runs and this process lives."""
         renewing = asyncio.create_task(self._renew(turn))
         try:
@@ -175,12 +175,12 @@ class DutyService:
             renewing.cancel()
             await asyncio.wait([renewing])
 
-    async def end(self, turn: Turn, *, next_slot: datetime | None, now: datetime | None = None) -> None:
+    async def end(self, turn: DutyTurn, *, next_slot: datetime | None, now: datetime | None = None) -> None:
         """Write down that a slot's work is done; slots missed meanwhile are done with it."""
         async with self.db.transaction() as session:
             await session.execute(_DONE, {"name": turn.name, "by": self.by, "next": next_slot, "now": now})
 
-    async def leave(self, turn: Turn, *, error: str | None, now: datetime | None = None) -> None:
+    async def leave(self, turn: DutyTurn, *, error: str | None, now: datetime | None = None) -> None:
         """Give a duty back undone, to be tried again after a while by whoever comes first."""
         pause = min(FIRST_PAUSE * 2 ** min(turn.attempt - 1, 10), LONGEST_PAUSE)
         await self._leave(turn.name, pause, error, now)
@@ -201,7 +201,7 @@ class DutyService:
         async with self.db.transaction() as session:
             await session.execute(_LEFT, asked)
 
-    async def _renew(self, turn: Turn) -> None:
+    async def _renew(self, turn: DutyTurn) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
             with suppress(Exception):  # another try comes before the lease ends

@@ -6,16 +6,16 @@ from uuid import UUID
 
 import structlog
 
+from media_analysis.archive.expiry import ArchiveExpiry
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.due import get_facts, lock_file
+from media_analysis.deletion.requests import DeletionRequest
+from media_analysis.deletion.tombstones import Order
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.failpoints import failpoint
-from media_analysis.retention.burial import Order
-from media_analysis.retention.deletion import Deleter
-from media_analysis.retention.due import get_facts, lock_file
-from media_analysis.retention.removal import families
-from media_analysis.retention.removal.archive_expiry import ArchiveExpiry
-from media_analysis.retention.removal.families import FileDeletion
-from media_analysis.retention.removal.requests import DeletionRequest
+from media_analysis.retention import families
+from media_analysis.retention.families import FileDeletion
 
 log = structlog.get_logger()
 
@@ -53,13 +53,13 @@ class FileDeletionService:
                 session, head, now=now, asked=asked, strategy=self.deleter.strategy, derived=derived
             )
             families.require_derived_unprotected(going)
-            haul = await self.deleter.begin(session, asked, now=now, kept_for=going.kept_for)
-            await families.take_family(session, going, haul)
+            batch = await self.deleter.begin(session, asked, now=now, kept_for=going.kept_for)
+            await families.take_family(session, going, batch)
             failpoint("delete.requesting")
         failpoint("delete.requested")
-        if haul.kept_for is None:
-            haul.purges += await self._drop_copies([file_id, *going.derived_ids], haul.order)
-        pending = await self.deleter.purge_entries(haul.purges)
+        if batch.kept_for is None:
+            batch.purges += await self._drop_copies([file_id, *going.derived_ids], batch.order)
+        pending = await self.deleter.purge_entries(batch.purges)
         return replace(going, pending=pending)
 
     async def _drop_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:

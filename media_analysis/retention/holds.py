@@ -6,17 +6,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import AdminRequired, FileNotReady, InvalidRequest
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FOREVER, FileState, MediaFile
+from media_analysis.files.models import MediaFile
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
 from media_analysis.retention import protection
 from media_analysis.retention.protection import Hold, hold_of, is_held
+from media_analysis.states import FOREVER, FileState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

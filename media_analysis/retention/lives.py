@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.retention.removal.condemned import Amount
+from media_analysis.deletion.selection import Amount
 
 # An owner is a condition only where one is asked for: each form has the plan that suits it.
 _ACCOUNTS: Final = """

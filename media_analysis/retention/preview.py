@@ -10,12 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
+from media_analysis.policy.decision import CategoryRules, Policy
+from media_analysis.policy.in_force import InForce, dates_differ, get_in_force, list_undated, marks_differ
 from media_analysis.retention.guard.breaker import BreakerLimits
 from media_analysis.retention.guard.evictions import EvictionBreaker
-from media_analysis.retention.policies import InForce, dates_differ, get_in_force, list_undated, marks_differ
-from media_analysis.retention.policy import CategoryRules, Policy
 from media_analysis.retention.pressure.changes import foresee_marks
-from media_analysis.retention.pressure.outcome import Blocker
+from media_analysis.retention.pressure.outcome import ReliefBlocker
 from media_analysis.storage.category import Category
 
 LARGEST: Final = 20
@@ -77,7 +77,7 @@ class MovedFile(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preview:
+class PolicyPreview:
     """What a policy would do, by one snapshot."""
 
     policy_version: str
@@ -180,7 +180,7 @@ class PolicyService:
 
         return await self.db.retry(read)
 
-    async def preview(self, policy: Policy, *, now: datetime | None = None) -> Preview:
+    async def preview(self, policy: Policy, *, now: datetime | None = None) -> PolicyPreview:
         """Say what applying a policy would do, without doing it.
 
         Reads the stored files of categories whose lifetime or minimum changes, or changed since files were re-dated,
@@ -201,7 +201,7 @@ class PolicyService:
                     impacts[category] = Impact(changes=_changes(old, new))
                 if marks_differ(old, new):
                     impacts[category] = await self._with_evictions(session, category, policy, impacts[category], now)
-            return Preview(
+            return PolicyPreview(
                 policy_version=policy.version,
                 in_force_version=in_force.version,
                 categories=impacts,
@@ -221,7 +221,7 @@ class PolicyService:
             evicted_files=going.files,
             evicted_bytes=going.size_bytes,
             evicted_owners=sorted(losses, key=lambda loss: -loss.size_bytes)[:LARGEST],
-            passed_over_files=foreseen.blocked.amounts[Blocker.HOLD].files,
+            passed_over_files=foreseen.blocked.amounts[ReliefBlocker.HOLD].files,
             passes_share=allowance is not None and not allowance.covers(going),
         )
 

@@ -23,12 +23,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.audit import Act
 from media_analysis.db.database import clock
 from media_analysis.files.archived import ArchivedFile
-from media_analysis.files.audit import Act
-from media_analysis.files.models import FOREVER, FileState, MediaFile
+from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import next_due
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult
+from media_analysis.states import FOREVER, FileState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,7 +36,7 @@ class SweepRequest:
 
 
 @dataclass
-class Tally:
+class CategoryTally:
     """What happened in one category."""
 
     files_removed: int = 0
@@ -75,17 +75,17 @@ class SweepReport:
     paused: dict[Category, str] = field(default_factory=dict)
     """Categories that were left alone, and why."""
     details: dict[str, Any] = field(default_factory=dict)
-    tallies: dict[Category, Tally] = field(default_factory=dict)
+    tallies: dict[Category, CategoryTally] = field(default_factory=dict)
     results: int = 0
     """Documents whose time was over."""
     jobs: int = 0
     """Runs that were over, with nothing left of them."""
 
     def __post_init__(self) -> None:
-        self.tallies = {category: Tally() for category in self.categories}
+        self.tallies = {category: CategoryTally() for category in self.categories}
 
-    def of(self, category: Category) -> Tally:
-        return self.tallies.setdefault(category, Tally())
+    def of(self, category: Category) -> CategoryTally:
+        return self.tallies.setdefault(category, CategoryTally())
 
     @property
     def files(self) -> int:

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import PauseFinding, add_confirmation
 from media_analysis.errors import ConfirmationNeeded, PolicySuperseded
 from media_analysis.failpoints import failpoint
-from media_analysis.retention.guard.pauses import Finding, add_confirmation
-from media_analysis.retention.models import PauseCause
-from media_analysis.retention.policies import activate, close_redating, list_undated, require_policy
-from media_analysis.retention.policy import Policy
-from media_analysis.retention.preview import DIFFERS, ENDS_AT, KEPT_UNTIL, PolicyService, Preview, dates_of
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import activate, close_redating, list_undated, require_policy
+from media_analysis.retention.preview import DIFFERS, ENDS_AT, KEPT_UNTIL, PolicyPreview, PolicyService, dates_of
 from media_analysis.storage.category import Category
 
 Progress = Callable[[int, int], None]
@@ -68,7 +68,7 @@ _REDATE = text(f"""
 class Applied:
     """What applying a policy did."""
 
-    preview: Preview
+    preview: PolicyPreview
     """What was to be expected."""
     files: Mapping[Category, int]
     """How many stored files got other dates."""
@@ -124,7 +124,7 @@ class RedatingService:
         return Applied(preview, files)
 
     @retried
-    async def _activate(self, policy: Policy, preview: Preview, actor: str) -> Sequence[Category] | None:
+    async def _activate(self, policy: Policy, preview: PolicyPreview, actor: str) -> Sequence[Category] | None:
         """Return the categories to re-date; None if the policy is in force and followed by every file."""
         async with self.db.transaction() as session:
             await _require_in_force(session, preview.in_force_version, policy)
@@ -171,18 +171,18 @@ class RedatingService:
             return last, files
 
 
-def _require_confirmed(preview: Preview, confirm: int | None) -> None:
+def _require_confirmed(preview: PolicyPreview, confirm: int | None) -> None:
     if preview.needs_confirmation and (confirm is None or confirm < preview.confirm):
         evicted = f" and {preview.evicted_files} be evicted" if preview.evicted_files else ""
         reason = f"{preview.newly_due_files} files would fall due{evicted} at once, an unusual share of a category"
         raise ConfirmationNeeded(confirm=str(preview.confirm), reason=reason)
 
 
-async def _allow_evictions(session: AsyncSession, preview: Preview, *, actor: str) -> None:
+async def _allow_evictions(session: AsyncSession, preview: PolicyPreview, *, actor: str) -> None:
     """Let the breaker of evictions know what was confirmed with the policy."""
     for category, impact in preview.categories.items():
         if impact.passes_share:
-            finding = Finding(
+            finding = PauseFinding(
                 cause=PauseCause.MARKS,
                 reason=f"policy {preview.policy_version} was confirmed",
                 files=impact.evicted_files,

@@ -6,10 +6,10 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.retention.due import Position, list_due
-from media_analysis.retention.policy import Policy
-from media_analysis.retention.sorting import Sorted, sort_out
-from media_analysis.retention.strategy import Strategy
+from media_analysis.deletion.decisions import Decisions, decide_each
+from media_analysis.deletion.due import DuePosition, list_due
+from media_analysis.deletion.strategy import Strategy
+from media_analysis.policy.decision import Policy
 from media_analysis.storage.category import Category
 
 PAGE: Final = 5_000
@@ -23,11 +23,11 @@ async def rehearse(
     now: datetime,
     strategy: Strategy,
     only_pending: bool = False,
-) -> AsyncIterator[tuple[Category, Sorted]]:
+) -> AsyncIterator[tuple[Category, Decisions]]:
     """Yield page by page what goes and what stays of all that is due; on one snapshot if the session has one."""
     for category in categories:
-        after: Position | None = None
+        after: DuePosition | None = None
         trash = strategy.kept_when_swept(category) is not None
         while due := await list_due(session, category, now=now, after=after, limit=PAGE, only_pending=only_pending):
-            yield category, sort_out(due, policy.of(category), now, trash=trash)
+            yield category, decide_each(due, policy.of(category), now, trash=trash)
             after = due[-1].position

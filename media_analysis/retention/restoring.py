@@ -10,19 +10,20 @@ from sqlalchemy import Interval, TextClause, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
 from media_analysis.errors import FileNotTrashed, SweepNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
-from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.files.models import CATEGORY, FileState, MediaFile
+from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import get_file
 from media_analysis.files.service import raise_gone, require_living
+from media_analysis.jobs import restoring
 from media_analysis.retention.models import Sweep
 from media_analysis.retention.records import get_sweep
-from media_analysis.retention.removal import returning
+from media_analysis.states import CATEGORY, FileState
 
 BATCH: Final = 2_000
 _FIRST: Final = UUID(int=0)
@@ -123,7 +124,7 @@ class RestoreService:
         """
         now = now or await self.db.now()
         async with self.db.transaction() as session:
-            job_ids, segments = await returning.lock_jobs_of(session, [file_id])
+            job_ids, segments = await restoring.lock_jobs_of(session, [file_id])
             query = select(MediaFile.state).where(MediaFile.id == file_id).with_for_update()
             state = await session.scalar(query if owner is None else query.where(MediaFile.owner == owner))
             if state is None:
@@ -153,12 +154,12 @@ class RestoreService:
             "job_id = :job_id AND owner = coalesce(CAST(:owner AS text), owner)", {"job_id": job_id, "owner": owner}
         )
         async with self.db.transaction() as session:
-            segments = await returning.lock_restorable(session, job_id, owner=owner, now=now)
+            segments = await restoring.lock_restorable(session, job_id, owner=owner, now=now)
             wanted: int = (await session.execute(mine.count(), mine.values)).scalar_one()
             if segments:  # a run and its archive come back as they go, together
                 await self._restore(session, segments, job_ids=[job_id], actor=actor, now=now)
             else:
-                await returning.bring_back(session, [job_id], actor=actor, now=now, otherwise=self.otherwise)
+                await restoring.bring_back(session, [job_id], actor=actor, now=now, otherwise=self.otherwise)
             failpoint("restore.restoring_job")
         restored = len(segments) + await self._restore_all(mine, actor=actor, now=now)
         return Restoration(restored, max(0, wanted - restored))
@@ -214,7 +215,7 @@ class RestoreService:
             found: Sequence[UUID] = (await session.scalars(trash.look(), asked)).all()
             if not found:
                 return None, 0
-            job_ids, segments = await returning.lock_jobs_of(session, found)
+            job_ids, segments = await restoring.lock_jobs_of(session, found)
             ids: Sequence[UUID] = (await session.scalars(trash.lock(), {**trash.values, "ids": list(found)})).all()
             back = {*ids, *segments} if ids else set()
             if back:
@@ -238,8 +239,8 @@ class RestoreService:
         back = [
             (Account(owner, kind), Movement(trashed_files=-n, trashed_bytes=-size)) for owner, kind, n, size in rows
         ]
-        await returning.bring_back(session, job_ids, actor=actor, now=now, otherwise=self.otherwise)
-        await returning.show_results(session, ids, now=now, otherwise=self.otherwise)
+        await restoring.bring_back(session, job_ids, actor=actor, now=now, otherwise=self.otherwise)
+        await restoring.show_results(session, ids, now=now, otherwise=self.otherwise)
         await ledger.move(session, ledger.sum_movements(back))
         failpoint("restore.restoring")
 

@@ -10,17 +10,18 @@ from sqlalchemy import text
 
 from media_analysis.db.database import Database
 from media_analysis.db.health import list_unsafe_settings
+from media_analysis.deletion.models import Pause
+from media_analysis.deletion.pauses import list_pauses
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.files import ledger
 from media_analysis.files.damage import count_damaged
-from media_analysis.files.models import CATEGORY, LedgerEntry
+from media_analysis.files.models import LedgerEntry
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import get_policy
 from media_analysis.retention.duties import DutyService, Punctuality
-from media_analysis.retention.guard.pauses import list_pauses
 from media_analysis.retention.guard.probe import WriteProbe
 from media_analysis.retention.lives import Lives, sum_lives
-from media_analysis.retention.models import Pause
-from media_analysis.retention.policies import get_policy
-from media_analysis.retention.policy import Policy
+from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 from media_analysis.storage.modes import is_open_to_all
 from media_analysis.storage.store import Capacity, ObjectStore

@@ -1,80 +1,34 @@
 """The sweep: deletes what is due, in batches, until nothing is left or its budget is spent."""
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database
+from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.due import DuePosition, count_due
+from media_analysis.deletion.outbox import sum_unfinished
+from media_analysis.deletion.tombstones import FilesByRule, Order
 from media_analysis.errors import DeletionPaused, MediaAnalysisError, SlotTaken, SweepNotFound
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention import records
-from media_analysis.retention.burial import Doomed, Order
-from media_analysis.retention.claiming import Batch, Claimer
-from media_analysis.retention.deletion import Deleter, Purged
-from media_analysis.retention.due import DueFile, Position, count_due
+from media_analysis.retention.claiming import ClaimedBatch, Claimer
 from media_analysis.retention.forecast.days import fold_due_days
 from media_analysis.retention.guard.breaker import Breaker
 from media_analysis.retention.models import Sweep, SweepStatus
-from media_analysis.retention.outbox import sum_unfinished
-from media_analysis.retention.policies import require_policy
-from media_analysis.retention.policy import Policy
 from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.retention.rehearsal import rehearse
-from media_analysis.retention.removal.expiry import RunExpiry
+from media_analysis.retention.run_expiry import RunExpiry
+from media_analysis.retention.sweep_progress import Observe, SweepOptions, SweepProgress
 from media_analysis.storage.category import Category
 
-Observe = Callable[[SweepReport], None]
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepOptions:
-    """How a sweep works and what ends it early."""
-
-    batch_size: int = 2_000
-    workers: int = 3
-    budget: timedelta | None = timedelta(hours=1)
-    budget_files: int | None = None
-    budget_bytes: int | None = None
-
-
-@dataclass
-class _Run:
-    """One sweep under way."""
-
-    report: SweepReport
-    request: SweepRequest
-    order: Order
-    policy: Policy
-    options: SweepOptions
-    observe: Observe
-    started: float = field(default_factory=time.monotonic)
-    spent: bool = False
-
-    def may_go_on(self) -> bool:
-        options, report = self.options, self.report
-        self.spent = self.spent or (
-            (options.budget is not None and time.monotonic() - self.started >= options.budget.total_seconds())
-            or (options.budget_files is not None and report.files >= options.budget_files)
-            or (options.budget_bytes is not None and report.size_bytes >= options.budget_bytes)
-        )
-        return not self.spent
-
-    def count_trashed(self, category: Category, files: Sequence[DueFile]) -> None:
-        if files:
-            self.report.of(category).add_trashed(len(files), sum(file.size_bytes for file in files))
-            self.observe(self.report)
-
-    def count(self, purged: Purged) -> None:
-        tally = self.report.of(purged.category)
-        tally.add(len(purged.gone), sum(file.size_bytes for file in purged.gone))
-        tally.errors += len(purged.failed)
-        self.observe(self.report)
 
 
 @dataclass(frozen=True)
@@ -160,7 +114,7 @@ class SweepService:
             sweep_id=report.id,
             policy_version=policy.version,
         )
-        run = _Run(report, request, order, policy, self.options, progress)
+        run = SweepProgress(report, request, order, policy, self.options, progress)
         await self._finish_earlier(run)
         for category in request.categories:
             await self._drain_unless_paused(category, run)
@@ -172,13 +126,13 @@ class SweepService:
         else:
             report.status = SweepStatus.BUDGET_SPENT if run.spent else SweepStatus.COMPLETED
 
-    async def _finish_earlier(self, run: _Run) -> None:
+    async def _finish_earlier(self, run: SweepProgress) -> None:
         after = None
         while run.may_go_on() and (claim := await self.deleter.claim_unfinished(now=run.order.now, after=after)):
             run.count(await self.deleter.purge(claim))
             after = claim.due_at
 
-    async def _drain_unless_paused(self, category: Category, run: _Run) -> None:
+    async def _drain_unless_paused(self, category: Category, run: SweepProgress) -> None:
         # Uploads that were given up hold nothing anybody was promised; they are cleared whatever the share.
         reason = None if run.request.only_pending else await self.breaker.trip(category, now=run.order.now)
         if reason is None:
@@ -191,7 +145,7 @@ class SweepService:
             run.report.paused[category] = reason
             log.warning("sweep.paused", category=category.value, reason=reason)
 
-    async def _end_archived(self, category: Category, run: _Run) -> None:
+    async def _end_archived(self, category: Category, run: SweepProgress) -> None:
         """End archived runs before the sweep comes to their archives: a run and its archive go together."""
         if category is not Category.ARCHIVES or run.request.only_pending or not run.may_go_on():
             return
@@ -202,14 +156,14 @@ class SweepService:
             if (purged := await self.deleter.purge_entry(purge_id)) is not None:
                 run.count(purged)
 
-    async def _take_runs(self, category: Category, run: _Run) -> None:
+    async def _take_runs(self, category: Category, run: SweepProgress) -> None:
         if run.request.only_pending or category in run.report.paused or not run.may_go_on():
             return
         gone = await self.runs.take(category, run.order, run.policy.of(category))
         run.report.results += gone.results
         run.report.jobs += gone.jobs
 
-    async def _drain(self, category: Category, run: _Run) -> None:
+    async def _drain(self, category: Category, run: SweepProgress) -> None:
         cursor = _Cursor()
         try:
             async with asyncio.TaskGroup() as workers:
@@ -218,7 +172,7 @@ class SweepService:
         except* MediaAnalysisError as errors:
             raise _first(errors) from errors
 
-    async def _work(self, category: Category, run: _Run, cursor: "_Cursor") -> None:
+    async def _work(self, category: Category, run: SweepProgress, cursor: "_Cursor") -> None:
         while run.may_go_on():
             after = cursor.position
             batch = await self._claim(category, run, after)
@@ -232,7 +186,7 @@ class SweepService:
             for claim in batch.claims:
                 run.count(await self.deleter.purge(claim))
 
-    async def _claim(self, category: Category, run: _Run, after: Position | None) -> Batch | None:
+    async def _claim(self, category: Category, run: SweepProgress, after: DuePosition | None) -> ClaimedBatch | None:
         return await Claimer(self.db, self.deleter).claim(
             category,
             run.order,
@@ -271,9 +225,9 @@ class _Cursor:
     """Where the next batch begins; moved on by whichever worker claimed last."""
 
     def __init__(self) -> None:
-        self.position: Position | None = None
+        self.position: DuePosition | None = None
 
-    def advance(self, last: Position) -> None:
+    def advance(self, last: DuePosition) -> None:
         if self.position is None or (last.due_at, last.id) > (self.position.due_at, self.position.id):
             self.position = last
 
@@ -282,7 +236,7 @@ class _Cursor:
         self.position = None
 
 
-def _sums(doomed: Doomed) -> tuple[int, int]:
+def _sums(doomed: FilesByRule) -> tuple[int, int]:
     files = [file for files in doomed.values() for file in files]
     return len(files), sum(file.size_bytes for file in files)
 

@@ -9,15 +9,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.audit import Action, AuditEvent
 from media_analysis.db.database import Database
 from media_analysis.db.ids import made_between
-from media_analysis.files.audit import Action, AuditEvent
-from media_analysis.files.models import FileState, RetentionRule, Tombstone
-from media_analysis.retention.models import Purge, Sweep, SweepStatus
+from media_analysis.deletion.models import Purge
+from media_analysis.files.models import Tombstone
+from media_analysis.retention.models import Sweep, SweepStatus
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 
-class Place(NamedTuple):
+class TrailPosition(NamedTuple):
     """Where a tombstone stands in the order of deletion."""
 
     deleted_at: datetime
@@ -63,7 +65,7 @@ class DeletionPage:
 
     stones: Sequence[Tombstone]
     purged: frozenset[UUID]
-    next_after: Place | None
+    next_after: TrailPosition | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,7 @@ class TrailService:
 
     db: Database
 
-    async def deletions(self, wanted: DeletionFilter, *, after: Place | None, limit: int) -> DeletionPage:
+    async def deletions(self, wanted: DeletionFilter, *, after: TrailPosition | None, limit: int) -> DeletionPage:
         """Return one page of what was deleted, newest first, older than `after`."""
 
         async def read() -> DeletionPage:
@@ -115,7 +117,7 @@ class TrailService:
                 page = stones[:limit]
                 purged = await list_purged(session, page)
             last = page[-1] if len(stones) > limit else None
-            return DeletionPage(page, purged, None if last is None else Place(last.deleted_at, last.id))
+            return DeletionPage(page, purged, None if last is None else TrailPosition(last.deleted_at, last.id))
 
         return await self.db.retry(read)
 
@@ -132,7 +134,7 @@ class TrailService:
 
 
 async def list_tombstones(
-    session: AsyncSession, wanted: DeletionFilter, *, after: Place | None, limit: int
+    session: AsyncSession, wanted: DeletionFilter, *, after: TrailPosition | None, limit: int
 ) -> Sequence[Tombstone]:
     """Return tombstones, the latest deletion first."""
     bounds: list[ColumnElement[bool]] = []
@@ -145,7 +147,7 @@ async def list_tombstones(
 
 
 def select_tombstones(
-    wanted: DeletionFilter, bounds: Sequence[ColumnElement[bool]], *, after: Place | None, limit: int
+    wanted: DeletionFilter, bounds: Sequence[ColumnElement[bool]], *, after: TrailPosition | None, limit: int
 ) -> Select[Tombstone]:
     """Return the query of a page of tombstones; its order is that of an index."""
     query = select(Tombstone).where(*wanted.conditions(), *bounds)

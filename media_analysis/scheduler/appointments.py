@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 
-from media_analysis.retention.duties import Turn
+from media_analysis.policy.decision import Policy
+from media_analysis.retention.duties import DutyTurn
 from media_analysis.retention.models import SweepStatus, SweepTrigger
-from media_analysis.retention.policy import Policy
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
@@ -47,21 +47,21 @@ async def answer_tick(runtime: Runtime, request: SweepRequest, slot: datetime | 
         MediaAnalysisError: it did not do its work; the outbox has what was claimed.
 
     """
-    report = await runtime.sweeps.run(replace(request, slot=slot))
+    report = await runtime.retention.sweeps.run(replace(request, slot=slot))
     return report.status is not SweepStatus.PAUSED
 
 
 async def watch(runtime: Runtime) -> None:
     """Note the clock, and tell whoever listens what began and what ended."""
-    await runtime.clock.check()
-    if runtime.notices.carrier is not None:
+    await runtime.retention.clock.check()
+    if runtime.retention.notices.carrier is not None:
         await runtime.alerts.check()
-        await runtime.notices.deliver()
+        await runtime.retention.notices.deliver()
 
 
 async def reap(runtime: Runtime) -> None:
     """Help jobs on that nobody would look at again."""
-    await runtime.reaping.reap()
+    await runtime.jobs.recovery.reap()
 
 
 async def end_records(runtime: Runtime) -> None:
@@ -71,24 +71,26 @@ async def end_records(runtime: Runtime) -> None:
 
 async def warn(runtime: Runtime) -> None:
     """Warn owners of files whose end comes near."""
-    if runtime.notices.carrier is not None:
-        await runtime.warnings.warn()
+    if runtime.retention.notices.carrier is not None:
+        await runtime.retention.warnings.warn()
 
 
 async def relieve(runtime: Runtime) -> None:
     """Relieve what is over its high-water mark; one replica does it for each tick."""
-    await runtime.pressure.relieve(trigger=SweepTrigger.PRESSURE, slot=slot_of(await runtime.db.now()))
+    await runtime.retention.pressure.relieve(trigger=SweepTrigger.PRESSURE, slot=slot_of(await runtime.db.now()))
 
 
 async def sweep_at_start(runtime: Runtime) -> None:
     """Sweep what fell due in a time in which nobody looked."""
     dry_run = runtime.settings.storage.cleanup.dry_run
-    await runtime.sweeps.run(SweepRequest(trigger=SweepTrigger.START, requested_by="scheduler", dry_run=dry_run))
+    await runtime.retention.sweeps.run(
+        SweepRequest(trigger=SweepTrigger.START, requested_by="scheduler", dry_run=dry_run)
+    )
 
 
 async def relieve_at_start(runtime: Runtime) -> None:
     """Relieve what is over its high-water mark after a time in which nobody looked."""
-    await runtime.pressure.relieve(trigger=SweepTrigger.START)
+    await runtime.retention.pressure.relieve(trigger=SweepTrigger.START)
 
 
 async def scrub(runtime: Runtime) -> None:
@@ -127,12 +129,12 @@ class Appointment:
 
     name: str
     cron: str
-    work: Callable[[Runtime, Turn], Awaitable[bool]]
+    work: Callable[[Runtime, DutyTurn], Awaitable[bool]]
     """Says whether all was done."""
 
     @classmethod
     def of_sweep(cls, cron: str, request: SweepRequest) -> "Appointment":
-        async def work(runtime: Runtime, turn: Turn) -> bool:
+        async def work(runtime: Runtime, turn: DutyTurn) -> bool:
             # One sweep a slot; another attempt at it is a sweep of its own.
             slot = slot_of(turn.slot) if turn.attempt == 1 else None
             return await answer_tick(runtime, request, slot)
@@ -141,7 +143,7 @@ class Appointment:
 
     @classmethod
     def of_duty(cls, cron: str, act: Act) -> "Appointment":
-        async def work(runtime: Runtime, _turn: Turn) -> bool:
+        async def work(runtime: Runtime, _turn: DutyTurn) -> bool:
             await act(runtime)
             return True
 

@@ -13,7 +13,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from media_analysis.cancellation import carry_through
 from media_analysis.errors import MediaAnalysisError
-from media_analysis.retention.duties import DutyService, Turn
+from media_analysis.retention.duties import DutyService, DutyTurn
 from media_analysis.runtime import Runtime
 from media_analysis.scheduler.appointments import (
     PATROLS,
@@ -46,7 +46,7 @@ async def keep(runtime: Runtime, duties: DutyService, appointment: Appointment, 
 
 
 async def _take(
-    turn: Turn, runtime: Runtime, duties: DutyService, appointment: Appointment, trigger: BaseTrigger
+    turn: DutyTurn, runtime: Runtime, duties: DutyService, appointment: Appointment, trigger: BaseTrigger
 ) -> None:
     try:
         async with duties.holding(turn):
@@ -139,7 +139,7 @@ class _Timetable:
         cleanup = self._runtime.settings.storage.cleanup
         if not cleanup.enabled:
             return
-        policy = (await self._runtime.policies.in_force()).policy
+        policy = (await self._runtime.retention.policies.in_force()).policy
         if policy.version == self._version:
             return
         planned = planned_sweeps(policy, dry_run=cleanup.dry_run)

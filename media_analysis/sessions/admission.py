@@ -12,7 +12,8 @@ import structlog
 
 from media_analysis.errors import MediaAnalysisError, TokenRejected, TooManyAtOnce
 from media_analysis.sessions.service import Caller, SessionService
-from media_analysis.sessions.throttle import Throttle
+from media_analysis.sessions.throttle import TokenThrottle
+from media_analysis.settings.model import ServerSettings
 
 LOOK_SECONDS: Final = 1.0
 """How long a token may be over before what it began is ended."""
@@ -73,7 +74,7 @@ class Admitted:
 class AdmissionService:
     """Lets in requests to this process; limits are per owner, whatever sessions they come with."""
 
-    def __init__(self, sessions: SessionService, limits: Mapping[Activity, int], throttle: Throttle) -> None:
+    def __init__(self, sessions: SessionService, limits: Mapping[Activity, int], throttle: TokenThrottle) -> None:
         self._sessions, self._limits, self._throttle = sessions, limits, throttle
         self._under_way: defaultdict[tuple[Activity, str], set[Admitted]] = defaultdict(set)
         self._timer: asyncio.TimerHandle | None = None
@@ -143,3 +144,12 @@ class AdmissionService:
         for admitted in under_way:
             if admitted.caller.session_id not in good:
                 admitted.reject()
+
+
+def activity_limits(server: ServerSettings) -> Mapping[Activity, int]:
+    """Return how many long requests an owner may have under way in a process."""
+    return {
+        Activity.UPLOAD: server.max_uploads_per_owner,
+        Activity.DOWNLOAD: server.max_downloads_per_owner,
+        Activity.STREAM: server.max_streams_per_owner,
+    }

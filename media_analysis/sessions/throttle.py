@@ -22,7 +22,7 @@ SHARED_PREFIX: Final = 64
 log = structlog.get_logger()
 
 
-class Throttle:
+class TokenThrottle:
     """Counts the wrong tokens of this process, logs them at a bounded rate and slows them; good ones it never sees.
 
     A leaky bucket for each address (ITU-T I.371): wrong tokens fill it, and it runs out at `PER_SECOND`.

@@ -1,7 +1,7 @@
 """Settings: one frozen tree from defaults, a YAML file, the environment and the command line."""
 
 from media_analysis.settings.cron import cron_trigger, cron_trigger_fields
-from media_analysis.settings.load import LoadedSettings, Row, effective, load_settings
+from media_analysis.settings.load import LoadedSettings, SettingRow, effective, load_settings
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, Leaf, environment_name, leaves, variables
 from media_analysis.settings.policy import configured_policy, policy_of_tree, read_policy_file
@@ -10,7 +10,7 @@ __all__ = [
     "CONFIG_VARIABLE",
     "Leaf",
     "LoadedSettings",
-    "Row",
+    "SettingRow",
     "Settings",
     "configured_policy",
     "cron_trigger",

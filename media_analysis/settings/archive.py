@@ -10,7 +10,7 @@ from media_analysis.settings.section import BudgetLeaf, CronLeaf, DaysLeaf, OwnP
 _Compression = Literal["gzip", "bz2", "xz", "zstd"]
 
 
-class Archive(Section):
+class ArchiveSettings(Section):
     """When job runs are packed, where, and when the packs go."""
 
     enabled: SwitchLeaf = True

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretStr
 
 from media_analysis.db.address import SCHEMES, Address
-from media_analysis.settings.kinds import Kind
+from media_analysis.settings.kinds import SettingKind
 
 MASK: Final = "**********"
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s,:/\[\]]*)(?::(\d{1,5}))?")
@@ -16,7 +16,7 @@ _MAX_PORT: Final = 65_535
 
 
 @dataclass(frozen=True)
-class DatabaseUrl(Kind):
+class DatabaseUrl(SettingKind):
     """Where PostgreSQL listens and who asks; None starts the embedded server."""
 
     @property

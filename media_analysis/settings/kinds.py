@@ -32,7 +32,7 @@ _SWITCHES: Final = {
 }
 
 
-class Kind(ABC):
+class SettingKind(ABC):
     """The annotation every setting carries beside its type."""
 
     @property
@@ -58,10 +58,10 @@ class Kind(ABC):
 
 
 @dataclass(frozen=True)
-class OrNone(Kind):
+class OrNone(SettingKind):
     """Another kind, or nothing at all."""
 
-    kind: Kind
+    kind: SettingKind
 
     @property
     def allowed(self) -> str:
@@ -79,7 +79,7 @@ class OrNone(Kind):
 
 
 @dataclass(frozen=True)
-class Span(Kind):
+class Span(SettingKind):
     """A span of time."""
 
     @property
@@ -94,7 +94,7 @@ class Span(Kind):
 
 
 @dataclass(frozen=True)
-class Lifetime(Kind):
+class Lifetime(SettingKind):
     """A span, or None for ever."""
 
     @property
@@ -109,7 +109,7 @@ class Lifetime(Kind):
 
 
 @dataclass(frozen=True)
-class Size(Kind):
+class Size(SettingKind):
     """A number of bytes."""
 
     low: int = 0
@@ -129,7 +129,7 @@ class Size(Kind):
 
 
 @dataclass(frozen=True)
-class Whole(Kind):
+class Whole(SettingKind):
     """A whole number."""
 
     low: int
@@ -163,7 +163,7 @@ class Percent(Whole):
 
 
 @dataclass(frozen=True)
-class Seconds(Kind):
+class Seconds(SettingKind):
     """A duration, fractions allowed."""
 
     low: float
@@ -184,7 +184,7 @@ class Seconds(Kind):
 
 
 @dataclass(frozen=True)
-class Switch(Kind):
+class Switch(SettingKind):
     """On or off."""
 
     @property
@@ -202,7 +202,7 @@ class Switch(Kind):
 
 
 @dataclass(frozen=True)
-class Choice(Kind):
+class Choice(SettingKind):
     """One of a few words, in any case."""
 
     options: tuple[str, ...]

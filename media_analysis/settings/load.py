@@ -29,7 +29,7 @@ class LoadedSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """One setting as an operator reads it; secrets are masked in value and text."""
 
     path: str
@@ -67,7 +67,7 @@ def load_settings(
     return LoadedSettings(settings, MappingProxyType(origins), found)
 
 
-def effective(loaded: LoadedSettings) -> list[Row]:
+def effective(loaded: LoadedSettings) -> list[SettingRow]:
     """Return every setting in the order of the tree, printable."""
     return [_row(loaded, path) for path in leaves()]
 
@@ -76,11 +76,11 @@ def _default_origin(path: str) -> str:
     return data_dir_origin() if path == "data_dir" else "default"
 
 
-def _row(loaded: LoadedSettings, path: str) -> Row:
+def _row(loaded: LoadedSettings, path: str) -> SettingRow:
     leaf, value = leaves()[path], value_at(loaded.settings, path)
     text = leaf.kind.show(value)
     shown = text if leaf.kind.secret and value is not None else value
-    return Row(path, shown, text, loaded.origins[path], leaf.env)
+    return SettingRow(path, shown, text, loaded.origins[path], leaf.env)
 
 
 def _find_config(overrides: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from media_analysis.retention.policy import CategoryRules
+from media_analysis.policy.decision import CategoryRules
 from media_analysis.settings.retention import LowWater
-from media_analysis.settings.storage import Storage
+from media_analysis.settings.storage import StorageSettings
 from media_analysis.storage.category import Category
 from media_analysis.units import format_size
 
@@ -54,7 +54,7 @@ class Marks:
         return None
 
 
-def marks_of_settings(storage: Storage, category: Category) -> Marks:
+def marks_of_settings(storage: StorageSettings, category: Category) -> Marks:
     """Return what was configured; a default low mark gives way, a given one does not."""
     says_low = storage.low_water.says(category)
     low_bytes = storage.low_water.of(category)

@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from media_analysis.settings.archive import Archive
+from media_analysis.settings.archive import ArchiveSettings
 from media_analysis.settings.data_dir import default_data_dir
 from media_analysis.settings.database_url import DatabaseUrl
 from media_analysis.settings.kinds import Choice, Whole
 from media_analysis.settings.section import OwnPlaceLeaf, PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
-from media_analysis.settings.storage import Storage
+from media_analysis.settings.storage import StorageSettings
 from media_analysis.settings.texts import Host
-from media_analysis.settings.worker import Worker
+from media_analysis.settings.worker import WorkerSettings
 from media_analysis.storage.places import Places
 
 
-class Deletion(Section):
+class DeletionSettings(Section):
     """What deleting means."""
 
     strategy: Annotated[Literal["soft", "hard"], Choice(("soft", "hard"))] = "soft"
@@ -27,7 +27,7 @@ class Deletion(Section):
     """How long a file in the trash can be restored."""
 
 
-class Database(Section):
+class DatabaseSettings(Section):
     """How PostgreSQL is reached."""
 
     url: Annotated[SecretStr | None, DatabaseUrl()] = None
@@ -53,7 +53,7 @@ class Database(Section):
         return size
 
 
-class Server(Section):
+class ServerSettings(Section):
     """Where HTTP is served."""
 
     host: Annotated[str, Host()] = "127.0.0.1"
@@ -70,7 +70,7 @@ class Server(Section):
     """How many streams of job events an owner may have open at once in a process; the next ones get 429."""
 
 
-class Logging(Section):
+class LoggingSettings(Section):
     """What is logged and how."""
 
     format: Annotated[Literal["auto", "json", "console"], Choice(("auto", "json", "console"))] = "auto"
@@ -93,13 +93,13 @@ class Settings(BaseSettings):
 
     data_dir: PlaceLeaf = Field(default_factory=default_data_dir)
     """Where the service keeps what it owns; by default the checkout's var, else the user's data folder."""
-    storage: Storage = Storage()
-    archive: Archive = Archive()
-    deletion: Deletion = Deletion()
-    worker: Worker = Worker()
-    database: Database = Database()
-    server: Server = Server()
-    logging: Logging = Logging()
+    storage: StorageSettings = StorageSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    deletion: DeletionSettings = DeletionSettings()
+    worker: WorkerSettings = WorkerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    server: ServerSettings = ServerSettings()
+    logging: LoggingSettings = LoggingSettings()
 
     @property
     def store_path(self) -> Path:

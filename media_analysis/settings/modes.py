@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from media_analysis.settings.kinds import Kind
+from media_analysis.settings.kinds import SettingKind
 
 _OCTAL: Final = re.compile(r"0?[0-7]{3}")
 _OTHERS_WRITE: Final = 0o002
@@ -14,7 +14,7 @@ _NOBODY: Final = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Mode(Kind):
+class Mode(SettingKind):
     """A mode in octal digits, with at least so much for the owner and no writing for everybody."""
 
     owner: int
@@ -43,7 +43,7 @@ class Mode(Kind):
         return mode & self.owner == self.owner and not mode & _OTHERS_WRITE
 
 
-class Group(Kind):
+class Group(SettingKind):
     """A group of users on this machine, by name or number."""
 
     @property

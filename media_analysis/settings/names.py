@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from media_analysis.settings.kinds import Kind
+from media_analysis.settings.kinds import SettingKind
 from media_analysis.settings.model import Settings
 
 CONFIG_VARIABLE: Final = "MEDIA_ANALYSIS_CONFIG"
@@ -39,7 +39,7 @@ class Leaf:
     path: str
     env: str
     description: str
-    kind: Kind
+    kind: SettingKind
     default: Any
 
 
@@ -101,6 +101,6 @@ def _leaves_of(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Leaf]
             yield from _leaves_of(field.annotation, words)
             continue
         path = ".".join(words)
-        kind = next(kind for kind in field.metadata if isinstance(kind, Kind))
+        kind = next(kind for kind in field.metadata if isinstance(kind, SettingKind))
         default = field.get_default(call_default_factory=True)
         yield Leaf(path, environment_name(path), field.description or model.__doc__ or "", kind, default)

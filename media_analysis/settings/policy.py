@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from media_analysis.errors import InvalidSettings
-from media_analysis.retention.policy import CategoryRules, Policy
+from media_analysis.policy.decision import CategoryRules, Policy
 from media_analysis.settings.marks import Marks, marks_of_rules, marks_of_settings
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import leaves, value_at

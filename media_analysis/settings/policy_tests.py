@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from media_analysis.files.states import FOREVER, FileState, RetentionRule
-from media_analysis.retention.policy import Decision, Delete, Policy, decide
-from media_analysis.settings.kinds import Choice, Kind, OrNone
+from media_analysis.policy.decision import Decision, Delete, Policy, decide
+from media_analysis.settings.kinds import Choice, OrNone, SettingKind
 from media_analysis.settings.section import OwnSpanLeaf, Section, SpanLeaf, SwitchLeaf
 from media_analysis.settings.texts import Words
+from media_analysis.states import FOREVER, FileState, RetentionRule
 from media_analysis.storage.category import SCRATCH, Category
 from media_analysis.units import format_lifetime, parse_span, word_of
 
@@ -22,7 +22,7 @@ Outcome = Literal["keep", "delete"]
 
 
 @dataclass(frozen=True)
-class ExpiresIn(Kind):
+class ExpiresIn(SettingKind):
     """An end of its own that somebody gave a file, counted from now."""
 
     @property
@@ -114,7 +114,7 @@ class PolicyTest(Section):
 
 
 @dataclass(frozen=True)
-class PolicyTests(Kind):
+class PolicyTests(SettingKind):
     """A list of policy tests, as YAML or JSON writes one; what is in each is checked one by one."""
 
     @property

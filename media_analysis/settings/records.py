@@ -1,5 +1,6 @@
 """The branch of the tree about what the service writes down itself, and for how long."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -15,7 +16,7 @@ LOOKED_BACK_AT: Final = {"ledger_days": timedelta(days=29), "sweeps": timedelta(
 _AS_LONG_AS_TOMBSTONES: Final = ("audit", "jobs", "sweeps")
 
 
-class Records(Section):
+class RecordSettings(Section):
     """How long records of the service's own are kept once what they tell of is over."""
 
     schedule: CronLeaf = "37 * * * *"
@@ -74,6 +75,10 @@ class Records(Section):
         """Return how long records of a kind are kept; None is for ever."""
         life: timedelta | None = getattr(self, name)
         return _longer(life, self.tombstones) if name in _AS_LONG_AS_TOMBSTONES else life
+
+    def lives(self) -> Mapping[str, timedelta | None]:
+        """Return how long records of each kind are kept, by the names of their settings."""
+        return {name: self.life_of(name) for name in type(self).model_fields if name != "schedule"}
 
 
 def _longer(life: timedelta | None, other: timedelta | None) -> timedelta | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict
 
 from media_analysis.settings.kinds import Days, Lifetime, OrNone, Percent, Seconds, Size, Span, Switch, Whole
-from media_analysis.settings.texts import Cron, MediaTypes, Place
+from media_analysis.settings.texts import Cron, DirectoryPath, MediaTypes
 
 LifetimeLeaf = Annotated[timedelta | None, Lifetime()]
 SpanLeaf = Annotated[timedelta, Span()]
@@ -19,8 +19,8 @@ MediaTypesLeaf = Annotated[tuple[str, ...], MediaTypes()]
 CronLeaf = Annotated[str, Cron()]
 OwnCronLeaf = Annotated[str | None, OrNone(Cron())]
 SwitchLeaf = Annotated[bool, Switch()]
-PlaceLeaf = Annotated[Path, Place()]
-OwnPlaceLeaf = Annotated[Path | None, OrNone(Place())]
+PlaceLeaf = Annotated[Path, DirectoryPath()]
+OwnPlaceLeaf = Annotated[Path | None, OrNone(DirectoryPath())]
 DaysLeaf = Annotated[int, Days(0, 36_500)]
 TimeoutLeaf = Annotated[float, Seconds(0.1, 3600)]
 BudgetLeaf = Annotated[float | None, OrNone(Seconds(1, 604_800))]

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, Switch, Whole
 from media_analysis.settings.modes import Group, Mode, group_id_of
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
-from media_analysis.settings.records import Records
+from media_analysis.settings.records import RecordSettings
 from media_analysis.settings.retention import (
     GIB,
     KIB,
@@ -42,7 +42,7 @@ from media_analysis.storage.modes import Modes
 MOST_FREE_PERCENT: Final = 50
 
 
-class Cleanup(Section):
+class CleanupSettings(Section):
     """The sweep."""
 
     enabled: SwitchLeaf = True
@@ -71,13 +71,20 @@ class Cleanup(Section):
     plan_lifetime: SpanLeaf = timedelta(hours=24)
     """How long a plan can be applied."""
 
+    @property
+    def rehearses_because(self) -> str | None:
+        """Why nothing is deleted by schedule or pressure, None if it is."""
+        if not self.enabled:
+            return "storage.cleanup.enabled is false"
+        return "storage.cleanup.dry_run is true" if self.dry_run else None
+
     def schedule_of(self, category: Category) -> str:
         """Return when a category is swept."""
         own = self.schedules.of(category)
         return self.schedule if own is None else own
 
 
-class Breaker(Section):
+class BreakerSettings(Section):
     """When a sweep stops and asks first."""
 
     share_percent: SharePercent = SharePercent()
@@ -93,14 +100,14 @@ class Breaker(Section):
     """How far the clock may be ahead of the last instant noted before it is distrusted; downtime explains less."""
 
 
-class Pressure(Section):
+class PressureSettings(Section):
     """Eviction from what is too full."""
 
     schedule: CronLeaf = "*/5 * * * *"
     """When categories and the disk are checked for pressure."""
 
 
-class Disk(Section):
+class DiskSettings(Section):
     """When the disk is under pressure."""
 
     high_water_percent: Annotated[int, Percent(50, 100)] = 90
@@ -125,7 +132,7 @@ class Disk(Section):
         return percent
 
 
-class Monitoring(Section):
+class MonitoringSettings(Section):
     """What is alerted, and who is told."""
 
     reserve_bytes: Annotated[int, Size()] = 256 * MIB
@@ -150,7 +157,7 @@ class Monitoring(Section):
         return percent
 
 
-class Scrub(Section):
+class ScrubSettings(Section):
     """Reading stored objects again to prove that they are what they were."""
 
     schedule: OwnCronLeaf = "0 4 * * 6"
@@ -161,7 +168,7 @@ class Scrub(Section):
     """How long one scrub may run."""
 
 
-class Upload(Section):
+class UploadSettings(Section):
     """What one upload may take."""
 
     max_bytes: Annotated[int, Size(low=1)] = 50 * GIB
@@ -176,7 +183,7 @@ class Upload(Section):
     """How long an upload may take in all."""
 
 
-class StoreModes(Section):
+class StoreModeSettings(Section):
     """Who may do what with the store, and with archives that have a directory of their own."""
 
     root: Annotated[int, Mode(0o700, 0o750)] = 0o750
@@ -194,12 +201,12 @@ class StoreModes(Section):
         return Modes(root=self.root, directories=self.directories, files=self.files, group_id=group_id)
 
 
-class Storage(Section):
+class StorageSettings(Section):
     """What is stored, where and for how long."""
 
     base_path: OwnPlaceLeaf = None
     """The store's root; none is the directory store in data_dir."""
-    modes: StoreModes = StoreModes()
+    modes: StoreModeSettings = StoreModeSettings()
     retention: Retention = Retention()
     minimum_retention: MinimumRetention = MinimumRetention()
     quotas: Quotas = Quotas()
@@ -208,13 +215,13 @@ class Storage(Section):
     low_water: LowWater = LowWater()
     eviction_priority: EvictionPriority = EvictionPriority()
     accept: Accept = Accept()
-    cleanup: Cleanup = Cleanup()
-    breaker: Breaker = Breaker()
-    pressure: Pressure = Pressure()
-    disk: Disk = Disk()
-    monitoring: Monitoring = Monitoring()
-    scrub: Scrub = Scrub()
-    upload: Upload = Upload()
-    records: Records = Records()
+    cleanup: CleanupSettings = CleanupSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    pressure: PressureSettings = PressureSettings()
+    disk: DiskSettings = DiskSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    scrub: ScrubSettings = ScrubSettings()
+    upload: UploadSettings = UploadSettings()
+    records: RecordSettings = RecordSettings()
     policy_tests: Annotated[tuple[PolicyTest, ...], PolicyTests()] = ()
     """What the policy must decide about imagined files; a policy that does not is refused."""

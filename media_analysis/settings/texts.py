@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretStr
 
 from media_analysis.settings.cron import require_cron
-from media_analysis.settings.kinds import Kind
+from media_analysis.settings.kinds import SettingKind
 from media_analysis.units import parse_whole, word_of
 
 _TOKEN: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # noqa: S105 - the RFC 6838 restricted name, not a password
@@ -20,7 +20,7 @@ _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True)
-class Place(Kind):
+class DirectoryPath(SettingKind):
     """A directory; `~` is the home of whoever runs the service."""
 
     @property
@@ -37,7 +37,7 @@ class Place(Kind):
 
 
 @dataclass(frozen=True)
-class Host(Kind):
+class Host(SettingKind):
     """An address to listen on."""
 
     @property
@@ -51,7 +51,7 @@ class Host(Kind):
 
 
 @dataclass(frozen=True)
-class Cron(Kind):
+class Cron(SettingKind):
     """When something runs, in UTC."""
 
     @property
@@ -66,7 +66,7 @@ class Cron(Kind):
 
 
 @dataclass(frozen=True)
-class Words(Kind):
+class Words(SettingKind):
     """A line of text."""
 
     longest: int = 200
@@ -82,7 +82,7 @@ class Words(Kind):
 
 
 @dataclass(frozen=True)
-class MediaTypes(Kind):
+class MediaTypes(SettingKind):
     """Media types or patterns; none at all takes everything."""
 
     @property
@@ -109,7 +109,7 @@ class MediaTypes(Kind):
 
 
 @dataclass(frozen=True)
-class KindLimits(Kind):
+class KindLimits(SettingKind):
     """How many jobs there may be of some kinds."""
 
     high: int = 256
@@ -144,7 +144,7 @@ class KindLimits(Kind):
 
 
 @dataclass(frozen=True)
-class WebhookUrl(Kind):
+class WebhookUrl(SettingKind):
     """Where alerts are posted; its path and query may carry a token."""
 
     @property

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from media_analysis.settings.database_url import MASK
-from media_analysis.settings.kinds import Kind
+from media_analysis.settings.kinds import SettingKind
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import leaves
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
@@ -68,7 +68,7 @@ def _test_reason(within: list[int | str], details: ErrorDetails) -> str:
         case [str(field), *_], "missing":
             return f"it has no {field}"
         case [str(field), *_], _ if field in known:
-            kind = next(kind for kind in known[field].metadata if isinstance(kind, Kind))
+            kind = next(kind for kind in known[field].metadata if isinstance(kind, SettingKind))
             return f"{field} is {_shortened(details['input'])}: {_reason(details)}; allowed: {kind.allowed}"
         case [field, *_], _:
             return f"it has no use for {_shortened(field)}; allowed: {', '.join(known)}"

@@ -11,7 +11,7 @@ MIB = 2**20
 GIB = 2**30
 
 
-class Worker(Section):
+class WorkerSettings(Section):
     """How jobs are run."""
 
     enabled: SwitchLeaf = True

@@ -14,7 +14,7 @@ CHUNK_BYTES: Final = 1024 * 1024
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Source:
+class SourceFile:
     """One file, opened as the walk saw it; every method blocks and is called in a thread."""
 
     def __init__(self, root: Path, entry: Entry) -> None:

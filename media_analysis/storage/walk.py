@@ -26,7 +26,7 @@ OWN_NAMES: Final = frozenset(
 """What lies in a root of the store and is no object."""
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What a name on disk stands for."""
 
     FILE = "file"
@@ -44,7 +44,7 @@ class Entry:
     """A name as it was when somebody looked; `name` is relative to what was walked."""
 
     name: str
-    kind: Kind
+    kind: EntryKind
     size_bytes: int = 0
     modified_ns: int = 0
     reason: str | None = None
@@ -138,14 +138,14 @@ def _scan(folder: _Folder, skip: frozenset[str] = frozenset()) -> Iterator[Entry
     except FileNotFoundError:
         return  # removed while we walked
     except OSError as error:
-        yield Entry(folder.name or ".", Kind.UNREADABLE, reason=errno_name(error))
+        yield Entry(folder.name or ".", EntryKind.UNREADABLE, reason=errno_name(error))
 
 
 def _entry_of(item: os.DirEntry[str], name: str) -> Entry:
     try:
         return describe(name, item.stat(follow_symlinks=False))
     except OSError as error:
-        return Entry(name, Kind.UNREADABLE, reason=errno_name(error))
+        return Entry(name, EntryKind.UNREADABLE, reason=errno_name(error))
 
 
 def _look_at(root: Path, name: str) -> Entry | None:
@@ -154,15 +154,15 @@ def _look_at(root: Path, name: str) -> Entry | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        return Entry(name, Kind.UNREADABLE, reason=errno_name(error))
+        return Entry(name, EntryKind.UNREADABLE, reason=errno_name(error))
 
 
-def _kind_of(status: os.stat_result) -> Kind:
+def _kind_of(status: os.stat_result) -> EntryKind:
     if stat.S_ISREG(status.st_mode):
-        return Kind.FILE if status.st_nlink == 1 else Kind.HARD_LINK
+        return EntryKind.FILE if status.st_nlink == 1 else EntryKind.HARD_LINK
     if stat.S_ISLNK(status.st_mode):
-        return Kind.LINK
-    return Kind.DIRECTORY if stat.S_ISDIR(status.st_mode) else Kind.SPECIAL
+        return EntryKind.LINK
+    return EntryKind.DIRECTORY if stat.S_ISDIR(status.st_mode) else EntryKind.SPECIAL
 
 
 def _free_place(root: Path, wanted: str) -> str:

@@ -5,12 +5,13 @@ from contextlib import contextmanager, suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
+from media_analysis.deletion.models import Pause, PauseCause
 from media_analysis.errors import Misconfigured
-from media_analysis.jobs.waiting import Waiting
+from media_analysis.jobs.waiting import KindBacklog
 from media_analysis.records.service import RecordLife
 from media_analysis.retention.duties import Punctuality
-from media_analysis.retention.models import Pause, PauseCause, SweepStatus
-from media_analysis.retention.pressure.outcome import Outcome
+from media_analysis.retention.models import SweepStatus
+from media_analysis.retention.pressure.outcome import ReliefOutcome
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import Backlog, StorageStats
 from media_analysis.storage.category import Category
@@ -117,7 +118,7 @@ class Metrics:
         if report.status is not SweepStatus.FAILED and report.ended_at is not None:
             self._sweep_seconds.observe((report.ended_at - report.started_at).total_seconds())
 
-    def observe_relief(self, outcome: Outcome) -> None:
+    def observe_relief(self, outcome: ReliefOutcome) -> None:
         """Count a relief, or note that there was nothing to relieve."""
         scope, missing_bytes = outcome.scope.label, outcome.wanted_bytes - outcome.freed_bytes
         self._wanted.labels(scope).inc(outcome.wanted_bytes)
@@ -160,7 +161,7 @@ class Metrics:
             server.server_close()
             serving.join()
 
-    def set_waiting_jobs(self, waiting: Sequence[Waiting]) -> None:
+    def set_waiting_jobs(self, waiting: Sequence[KindBacklog]) -> None:
         """Take over what waits for a worker; kinds of which none waits any more are gone."""
         for gauge in (self._jobs_waiting, self._jobs_waiting_seconds):
             gauge.clear()

@@ -13,7 +13,7 @@ from pgqueuer.domain.types import JOB_STATUS, JobId, QueueEntrypoint
 from pgqueuer.ports.driver import Driver
 
 from media_analysis.db.queue import QUEUE, queue_schema
-from media_analysis.db.turns import SERVED, Waiting, choice
+from media_analysis.db.turns import SERVED, WaitingLine, choice
 from media_analysis.worker.connection import CHANGED
 
 _TABLE: Final = QUEUE.qualified.queue_table
@@ -30,7 +30,7 @@ _PUT_BACK: Final = f"""
     )
     SELECT pg_notify($4, $5) FROM put_back
 """  # noqa: S608 - as above
-_WAITING: Final = Waiting(
+_WAITING: Final = WaitingLine(
     table=_TABLE,
     # Expressions: else, knowing too little of what waits, the planner takes an index of the library's, and sorts.
     condition="coalesce(status, status) = 'queued'",

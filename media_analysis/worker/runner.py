@@ -11,8 +11,8 @@ import structlog
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Context, Job
 
-from media_analysis.analysis.execution import Done, Execution, Outcome, Retry
 from media_analysis.errors import Unavailable
+from media_analysis.jobs.attempts.execution import Done, Execution, Outcome, Retry
 from media_analysis.telemetry.metrics import Metrics
 
 log = structlog.get_logger()

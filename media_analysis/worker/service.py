@@ -16,7 +16,7 @@ from media_analysis.analysis.kinds import load_kinds
 from media_analysis.errors import UnknownKind
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
-from media_analysis.settings.options import database_options
+from media_analysis.settings.postgres import database_options
 from media_analysis.worker.connection import QueueConnection
 from media_analysis.worker.dispatch import Dispatcher
 from media_analysis.worker.entries import entries_held_by
@@ -82,7 +82,7 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.options = options
         self._connection = QueueConnection(url, database_options(runtime.settings))
-        self._runner = Runner(runtime.execution, runtime.metrics, self.name)
+        self._runner = Runner(runtime.jobs.execution, runtime.metrics, self.name)
         self._dispatcher: Dispatcher | None = None
         self.ended = asyncio.Event()
         """Set once no job runs here any more."""

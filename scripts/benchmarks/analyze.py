@@ -16,9 +16,9 @@ from uuid import UUID
 import av
 import av.filter
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.files.bodies import Body
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.control import NewJob
 from media_analysis.storage.category import Category
 from scripts.benchmarks.stage import Stage, settle
 
@@ -39,7 +39,7 @@ async def analyze(stage: Stage, *, seconds: int, rounds: int) -> dict[str, Any]:
         raise SystemExit("the peer of this benchmark is not installed: apt-get install ffmpeg")
     video = stage.directory / "video.mp4"
     await asyncio.to_thread(make_video, video, seconds)
-    source = await stage.runtime.uploads.store_file(
+    source = await stage.runtime.files.uploads.store_file(
         Upload(owner=OWNER, category=Category.UPLOADS, filename=video.name), read_pieces(video)
     )
     figures: dict[str, Any] = {"video_seconds": seconds, "video_bytes": video.stat().st_size, "threads": THREADS}
@@ -128,12 +128,12 @@ async def timed(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def run_job(stage: Stage, source: UUID, kind: str, parameters: dict[str, Any]) -> None:
-    control = stage.runtime.control
+    control = stage.runtime.jobs.control
     job = await control.create(
         NewJob(owner=OWNER, name="bench", kind=kind, source_file_ids=[source], parameters=parameters)
     )
-    await stage.runtime.execution.run(job.id, worker="bench")
-    ended, _ = await stage.runtime.jobs.get(job.id, owner=OWNER)
+    await stage.runtime.jobs.execution.run(job.id, worker="bench")
+    ended, _ = await stage.runtime.jobs.catalog.get(job.id, owner=OWNER)
     if ended.status != "completed":
         raise SystemExit(f"the job ended {ended.status}: {ended.error}")
 

@@ -15,12 +15,12 @@ from typing import Any
 from uuid import UUID
 
 from media_analysis.archive import inventory
-from media_analysis.archive.course import Course, Sink
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
 from media_analysis.archive.packing import pack
 from media_analysis.archive.planning import plan_segment
-from media_analysis.archive.suite import Archives
+from media_analysis.archive.progress import Sink, TaskProgress
+from media_analysis.archive.suite import ArchiveServices
 from media_analysis.archive.watching import TaskWatch
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.jobs.queries import require_job
@@ -131,38 +131,39 @@ async def race_ours(stage: Stage, run: Run, compression: Compression, figures: F
     figures.add(f"{compression}_restore", await timed(lambda: restore_one(archives, run.id)))
 
 
-def archives_with(stage: Stage, compression: Compression) -> Archives:
+def archives_with(stage: Stage, compression: Compression) -> ArchiveServices:
     archives = stage.runtime.archives
-    return replace(archives, options=replace(archives.options, compression=compression))
+    chosen = archives.settings.archive.model_copy(update={"compression": compression.value})
+    return replace(archives, settings=archives.settings.model_copy(update={"archive": chosen}))
 
 
 async def pack_only(stage: Stage, run: Run, compression: Compression, figures: Figures) -> None:
     """Plan and pack into one new object, and sync it: what tar does, and that it lasts."""
-    runtime, course, key = stage.runtime, Course(), f"archives/bench/{run.id}.{compression.suffix}"
+    runtime, progress, key = stage.runtime, TaskProgress(), f"archives/bench/{run.id}.{compression.suffix}"
 
     async def work() -> None:
         async with runtime.db.read_only() as session:
             job, now = await require_job(session, run.id, owner=None)
-            kept_for = runtime.archives.options.terms.kept_for
+            kept_for = runtime.archives.requests.terms.kept_for
             contents = await inventory.take_stock(session, job, now=now, kept_for=kept_for)
             plan = await plan_segment(session, job, contents, compression)
         (writer,) = await runtime.store.create_many([key])
         if isinstance(writer, Exception):
             raise writer
         with closing(plan), closing(writer):
-            sink = Sink(writer, course)
-            await course.run(lambda: pack(plan, runtime.store.path_of, sink, course))
+            sink = Sink(writer, progress)
+            await progress.run(lambda: pack(plan, runtime.store.path_of, sink, progress))
             await writer.sync()
 
     figures.add(f"{compression}_pack", await timed(work))
     await runtime.store.delete_many([key])
 
 
-async def archive_one(archives: Archives, job_id: UUID, figures: Figures) -> None:
+async def archive_one(archives: ArchiveServices, job_id: UUID, figures: Figures) -> None:
     asked = await archives.requests.request_archive(job_id, owner=None, requested_by="bench")
     await archives.execution.run_waiting()
     (task,) = await require_completed(archives, [asked])
-    name = archives.options.compression.value
+    name = archives.settings.archive.compression
     if task.started_at is None or task.ended_at is None:
         raise SystemExit("a task ended that never began")
     figures.add(f"{name}_proven", (task.ended_at - task.started_at).total_seconds())
@@ -171,17 +172,17 @@ async def archive_one(archives: Archives, job_id: UUID, figures: Figures) -> Non
     figures.media_types[name] = {kind: share["packed_bytes"] / share["raw_bytes"] for kind, share in shares}
 
 
-async def verify_one(archives: Archives, job_id: UUID) -> None:
-    await archives.catalog.verify(job_id, owner=None, course=Course())
+async def verify_one(archives: ArchiveServices, job_id: UUID) -> None:
+    await archives.catalog.verify(job_id, owner=None, progress=TaskProgress())
 
 
-async def restore_one(archives: Archives, job_id: UUID) -> None:
+async def restore_one(archives: ArchiveServices, job_id: UUID) -> None:
     asked = await archives.requests.request_restore(job_id, owner=None, requested_by="bench")
     await archives.execution.run_waiting()
     await require_completed(archives, [asked])
 
 
-async def require_completed(archives: Archives, asked: Sequence[ArchiveTask]) -> list[ArchiveTask]:
+async def require_completed(archives: ArchiveServices, asked: Sequence[ArchiveTask]) -> list[ArchiveTask]:
     ended = [named.task for named in await TaskWatch(archives.db).list_named([task.id for task in asked])]
     for task in ended:
         if task.status is not ArchiveTaskStatus.COMPLETED:
@@ -228,13 +229,13 @@ async def many(stage: Stage, *, runs: int) -> dict[str, Any]:
     return {"runs": runs, "files_each": len(paths), "succeeded": succeeded, "seconds": seconds}
 
 
-async def archive_many(archives: Archives, ids: Sequence[UUID]) -> int:
+async def archive_many(archives: ArchiveServices, ids: Sequence[UUID]) -> int:
     asked = [await archives.requests.request_archive(each, owner=OWNER, requested_by="bench") for each in ids]
     await archives.execution.run_waiting()
     return await count_completed(archives, asked)
 
 
-async def verify_many(archives: Archives, ids: Sequence[UUID]) -> int:
+async def verify_many(archives: ArchiveServices, ids: Sequence[UUID]) -> int:
     whole = 0
     for each in ids:
         with suppress(MediaAnalysisError):
@@ -243,12 +244,12 @@ async def verify_many(archives: Archives, ids: Sequence[UUID]) -> int:
     return whole
 
 
-async def restore_many(archives: Archives, ids: Sequence[UUID]) -> int:
+async def restore_many(archives: ArchiveServices, ids: Sequence[UUID]) -> int:
     asked = [await archives.requests.request_restore(each, owner=OWNER, requested_by="bench") for each in ids]
     await archives.execution.run_waiting()
     return await count_completed(archives, asked)
 
 
-async def count_completed(archives: Archives, asked: Sequence[ArchiveTask]) -> int:
+async def count_completed(archives: ArchiveServices, asked: Sequence[ArchiveTask]) -> int:
     ended = await TaskWatch(archives.db).list_named([task.id for task in asked])
     return sum(named.task.status is ArchiveTaskStatus.COMPLETED for named in ended)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from scripts.benchmarks.analyze import read_pieces
@@ -38,11 +38,13 @@ def make_material(folder: Path, *, frame_bytes: int, json_bytes: int, height: in
 
 async def add_run(runtime: Runtime, paths: Sequence[Path]) -> Run:
     """Store files as a worker does whose job they are of."""
-    source = await runtime.uploads.store_file(
+    source = await runtime.files.uploads.store_file(
         Upload(owner=OWNER, category=Category.UPLOADS, filename=paths[0].name), read_pieces(paths[0])
     )
-    job = await runtime.control.create(NewJob(owner=OWNER, name="bench", kind="probe", source_file_ids=[source.id]))
-    claimed = await runtime.runs.claim(job.id, worker="bench")
+    job = await runtime.jobs.control.create(
+        NewJob(owner=OWNER, name="bench", kind="probe", source_file_ids=[source.id])
+    )
+    claimed = await runtime.jobs.attempts.claim(job.id, worker="bench")
     if claimed is None:
         raise SystemExit("the run could not be begun")
     room = asyncio.Semaphore(AT_ONCE)
@@ -59,8 +61,8 @@ async def add_run(runtime: Runtime, paths: Sequence[Path]) -> Run:
             "run": claimed.folder_name,
         }
         async with room:
-            return (await runtime.uploads.store_file(Upload(**about), read_pieces(path))).key
+            return (await runtime.files.uploads.store_file(Upload(**about), read_pieces(path))).key
 
     keys = await asyncio.gather(*(store(number, path) for number, path in enumerate(paths)))
-    await runtime.runs.complete(job.id, fence=claimed.fence)
+    await runtime.jobs.attempts.complete(job.id, fence=claimed.fence)
     return Run(job.id, keys)

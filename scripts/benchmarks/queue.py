@@ -15,10 +15,10 @@ from uuid import UUID
 import asyncpg
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.db.queue import QUEUE, queue_on
 from media_analysis.files.bodies import Body
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.control import NewJob
 from media_analysis.storage.category import Category
 from scripts.benchmarks.empty import EMPTY
 from scripts.benchmarks.stage import Stage, settle
@@ -72,7 +72,7 @@ async def turns(stage: Stage, *, waiting: int, singles: int, concurrency: int) -
         for _ in range(singles):
             await asyncio.sleep(1)
             asked = NewJob(owner="owner-1", name="bench", kind=EMPTY, source_file_ids=[single])
-            waits.append(await started_after(stage.url, (await stage.runtime.control.create(asked)).id))
+            waits.append(await started_after(stage.url, (await stage.runtime.jobs.control.create(asked)).id))
     return {"waiting": waiting, "median_seconds": statistics.median(waits), "longest_seconds": max(waits)}
 
 
@@ -114,7 +114,7 @@ async def add_source(stage: Stage, number: int, *, owner: str = OWNER) -> UUID:
         yield b"a source"
 
     asked = Upload(owner=owner, category=Category.UPLOADS, filename=f"{number}.bin")
-    return (await stage.runtime.uploads.store_file(asked, content())).id
+    return (await stage.runtime.files.uploads.store_file(asked, content())).id
 
 
 async def fill_bare(stage: Stage, count: int) -> None:
@@ -134,7 +134,9 @@ async def fill_product(stage: Stage, sources: Sequence[UUID], count: int) -> Non
     async def call(first: int) -> None:
         for number in range(first, count, CALLERS):
             source = sources[number % len(sources)]
-            await stage.runtime.control.create(NewJob(owner=OWNER, name="bench", kind=EMPTY, source_file_ids=[source]))
+            await stage.runtime.jobs.control.create(
+                NewJob(owner=OWNER, name="bench", kind=EMPTY, source_file_ids=[source])
+            )
 
     await asyncio.gather(*(call(first) for first in range(CALLERS)))
 

@@ -14,9 +14,9 @@ from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.models import Job
 
-from media_analysis.analysis.execution import Execution
-from media_analysis.analysis.run import NewResult, Run
 from media_analysis.db.queue import QUEUE, queue_on
+from media_analysis.jobs.attempts.attempt import Attempt, NewResult
+from media_analysis.jobs.attempts.execution import Execution
 from media_analysis.runtime import open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.telemetry.logs import configure_logging
@@ -28,7 +28,7 @@ from scripts.benchmarks.stage import ENVIRONMENT
 class EmptyExecution(Execution):
     """All of a run but its analysis: no child is started."""
 
-    async def _analyse(self, run: Run) -> list[NewResult]:
+    async def _analyse(self, run: Attempt) -> list[NewResult]:
         del run
         return []
 
@@ -51,7 +51,7 @@ async def work(directory: Path, url: str, concurrency: int, *, confined: bool) -
     settings = load_settings({"data_dir": directory}, environ=ENVIRONMENT).settings
     async with open_runtime(settings, url, serves=False) as runtime:
         if not confined:
-            parts = {part.name: getattr(runtime.execution, part.name) for part in fields(Execution)}
+            parts = {part.name: getattr(runtime.jobs.execution, part.name) for part in fields(Execution)}
             vars(runtime)["execution"] = EmptyExecution(**parts)
         await begin()
         async with running_worker(runtime, url, WorkerOptions(kinds=[EMPTY], concurrency=concurrency)):

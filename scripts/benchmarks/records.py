@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.control import NewJob
 from media_analysis.records.kinds import KINDS
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
@@ -57,7 +57,7 @@ def _operations(stage: Stage, operations: int) -> dict[str, Any]:
             asked = Upload(
                 owner="owner", category=Category.UPLOADS, filename="film.mp4", idempotency_key=f"key-{number}"
             )
-            uploaded.append(await runtime.uploads.store_file(asked, _body()))
+            uploaded.append(await runtime.files.uploads.store_file(asked, _body()))
 
     async def delete() -> None:
         for file in uploaded:
@@ -72,12 +72,12 @@ def _operations(stage: Stage, operations: int) -> dict[str, Any]:
                 parameters={"analyser": "bench"},
                 source_file_ids=(),
             )
-            await runtime.control.create(asked)
+            await runtime.jobs.control.create(asked)
 
     async def sweep() -> None:
         for _ in range(operations):
             request = SweepRequest(trigger=SweepTrigger.CLI, requested_by="bench", only_pending=True)
-            await runtime.sweeps.run(request)
+            await runtime.retention.sweeps.run(request)
 
     return {"uploads": upload, "deletions": delete, "jobs": create_job, "idle sweeps": sweep}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 
+from media_analysis.policy.decision import Policy
 from media_analysis.retention.forecast.days import fold_due_days
 from media_analysis.retention.forecast.request import ForecastRequest
-from media_analysis.retention.policy import Policy
 from media_analysis.storage.category import Category
 from scripts.benchmarks.stage import COLUMNS, FILE_BYTES, OWNERS, Stage, settle, timed
 
@@ -53,7 +53,7 @@ async def retention(stage: Stage, *, files: int, rounds: int) -> dict[str, Any]:
         await plant(pool, files)
         await settle(stage.url)
         unfolded = await pool.fetchval("SELECT count(*) FROM due_days")
-        before = await ask({"forecast": lambda: stage.runtime.forecast.forecast(ForecastRequest())}, rounds)
+        before = await ask({"forecast": lambda: stage.runtime.retention.forecast.forecast(ForecastRequest())}, rounds)
         fold_seconds = await timed(lambda: fold(stage))
         await settle(stage.url)
         medians = await ask(questions(stage, pool) | await previews(stage), rounds)
@@ -72,10 +72,10 @@ async def retention(stage: Stage, *, files: int, rounds: int) -> dict[str, Any]:
 
 def questions(stage: Stage, pool: asyncpg.Pool) -> dict[str, Question]:
     """Return what is measured, by name."""
-    forecast = stage.runtime.forecast.forecast
+    forecast = stage.runtime.retention.forecast.forecast
     return {
         "select_count": lambda: pool.fetchval("SELECT count(*) FROM media_files"),
-        "stats": lambda: stage.runtime.status.stats(owner=None),
+        "stats": lambda: stage.runtime.retention.status.stats(owner=None),
         "forecast": lambda: forecast(ForecastRequest()),
         "forecast_what_if": lambda: forecast(ForecastRequest(lifetimes=TRIED)),
         "forecast_year": lambda: forecast(ForecastRequest(days=366, lifetimes=TRIED)),
@@ -84,12 +84,12 @@ def questions(stage: Stage, pool: asyncpg.Pool) -> dict[str, Question]:
 
 async def previews(stage: Stage) -> dict[str, Question]:
     """Return previews of two other lifetimes, and of another one in every category, which must read every file."""
-    policy = (await stage.runtime.policies.in_force()).policy
+    policy = (await stage.runtime.retention.policies.in_force()).policy
     some = with_lifetimes(policy, TRIED)
     every = with_lifetimes(policy, dict.fromkeys(Category, timedelta(days=45)))
     return {
-        "preview_two_lifetimes": lambda: stage.runtime.policies.preview(some),
-        "preview_every_lifetime": lambda: stage.runtime.policies.preview(every),
+        "preview_two_lifetimes": lambda: stage.runtime.retention.policies.preview(some),
+        "preview_every_lifetime": lambda: stage.runtime.retention.policies.preview(every),
     }
 
 

@@ -63,7 +63,7 @@ async def prepare_due(stage: Stage, files: int) -> None:
 
 async def sweep(stage: Stage, expected: int) -> None:
     """Sweep and make sure that exactly what was due went."""
-    report = await stage.runtime.sweeps.run(REQUEST)
+    report = await stage.runtime.retention.sweeps.run(REQUEST)
     if report.files != expected or report.errors:
         raise SystemExit(f"the sweep removed {report.files} of {expected} files with {report.errors} errors")
 

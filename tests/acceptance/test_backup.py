@@ -73,7 +73,7 @@ class Life:
         await archive(self.runtime, made.id)
 
     async def sweep(self, _number: int) -> None:
-        await self.runtime.sweeps.run(request())
+        await self.runtime.retention.sweeps.run(request())
         await asyncio.sleep(0.05)
 
 
@@ -132,27 +132,27 @@ async def test_a_backup_made_while_everything_goes_on_is_restored_whole(
     life, dump, copy = Life(runtime, store_file), tmp_path / "dump", tmp_path / "elsewhere"
     async with going_on(life.upload, life.delete, life.archive, life.sweep):
         await life.until(30)
-        await runtime.pauses.pause(category=None, reason="backup", by="admin")
+        await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
         acknowledged = dict(life.kept)
         await program("pg_dump", database, "--format=custom", f"--file={dump}")
         deleted = acknowledged.keys() - life.kept.keys()
         await life.until(life.deeds + 20)
         await asyncio.to_thread(shutil.copytree, runtime.store.root, copy / "store")
-        await runtime.pauses.resume_all(confirm=0, by="admin")
+        await runtime.deletion.pauses.resume_all(confirm=0, by="admin")
 
     await program("pg_restore", restored_url, "--no-owner", str(dump))
     elsewhere = environment | {"DATABASE_URL": restored_url, "MEDIA_ANALYSIS_DATA_DIR": str(copy)}
     async with open_runtime(settings_of(elsewhere), restored_url) as restored:
-        pauses = await restored.pauses.list(is_open=True)
+        pauses = await restored.deletion.pauses.list(is_open=True)
         report = await VerifyService(restored.db, restored.store).run(VerifyRequest(requested_by="drill", read=True))
         lost = [
             file_id
             for file_id, digest in acknowledged.items()
             if file_id not in deleted and hashlib.sha256(await read(restored, file_id)).hexdigest() != digest
         ]
-        await restored.pauses.resume_all(confirm=0, by="admin")
+        await restored.deletion.pauses.resume_all(confirm=0, by="admin")
         await let_purges_lapse(restored_url)
-        resumed = await restored.sweeps.run(request())
+        resumed = await restored.retention.sweeps.run(request())
 
     assert len(acknowledged) > 5
     assert [pause.reason for pause in pauses] == ["backup"], "the restored database carries the pause"
@@ -160,7 +160,7 @@ async def test_a_backup_made_while_everything_goes_on_is_restored_whole(
     assert lost == []
     assert resumed.status.value == "completed"
     await let_purges_lapse(database)
-    await runtime.sweeps.run(request())
+    await runtime.retention.sweeps.run(request())
 
 
 def settings_of(environment: dict[str, str]) -> Settings:

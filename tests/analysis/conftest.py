@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.analysis.child.nursery import Nursery
-from tests.reused import end_old_stems
+from media_analysis.analysis.child.fork_server import ForkServer
+from tests.reused import end_old_zygotes
 
 METADATA = "Metadata-Version: 2.1\nName: misbehaving\nVersion: 1\n"
 ENTRY_POINTS = "[media_analysis.kinds]\nmisbehaving = tests.analysis.child.misbehaving:KIND\n"
 
 
 @pytest.fixture
-async def nursery(shared_nursery: Nursery) -> AsyncIterator[Nursery]:
+async def fork_server(shared_fork_server: ForkServer) -> AsyncIterator[ForkServer]:
     """Where children come from."""
-    yield shared_nursery
-    await end_old_stems(shared_nursery)
+    yield shared_fork_server
+    await end_old_zygotes(shared_fork_server)
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ def test_no_descriptor_is_closed_twice_while_jobs_run_beside_uploads(
         "-o",
         trace,
     ]
-    program: list[str | Path] = [sys.executable, "-m", "tests.analysis.jobs_beside_uploads", clips.h264(), str(JOBS)]
+    program: list[str | Path] = [sys.executable, "-m", "tests.jobs.jobs_beside_uploads", clips.h264(), str(JOBS)]
 
     ran = subprocess.run(
         [*tracing, *program], cwd=ROOT, env=clean(environment), capture_output=True, text=True, timeout=120, check=False

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.analysis.control import NewJob
-from media_analysis.analysis.execution import Done, Outcome, Retry
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.attempts.execution import Done, Outcome, Retry
+from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions, running_worker
@@ -40,13 +40,13 @@ async def source(store_file: StoreFile) -> MediaFile:
 
 async def ask(runtime: Runtime, source: MediaFile, act: str, **orders: Any) -> AnalysisJob:
     asked = {"act": act, **orders}
-    return await runtime.control.create(
+    return await runtime.jobs.control.create(
         NewJob(owner="alice", name="n", kind="misbehaving", source_file_ids=[source.id], parameters=asked)
     )
 
 
 async def outcome(runtime: Runtime, job: AnalysisJob) -> Outcome:
-    return await runtime.execution.run(job.id, worker="test")
+    return await runtime.jobs.execution.run(job.id, worker="test")
 
 
 async def standing(database: str, job: AnalysisJob) -> tuple[Any, ...]:
@@ -185,7 +185,7 @@ async def test_bad_jobs_end_each_for_its_reason_and_good_ones_beside_them_comple
 
 
 async def _probe(runtime: Runtime, source: MediaFile) -> AnalysisJob:
-    return await runtime.control.create(
+    return await runtime.jobs.control.create(
         NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id], parameters={})
     )
 

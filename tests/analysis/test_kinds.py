@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.analysis.child.confinement import Confinement
-from media_analysis.analysis.child.nursery import Nursery
+from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.analysis.child.protocol import Assignment, Message, ProductMade, ResultMade
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.kinds import BUILT_IN, Kind, find_kind, load_kinds
@@ -162,8 +162,8 @@ async def run_example(path: Path, **parameters: object) -> list[Message]:
     )
     assignment = Assignment(kind="brightness", sources=[source], parameters=parameters)
     async with (
-        aclosing(Nursery()) as nursery,
-        run_task(assignment, confinement=Confinement(seconds=60), nursery=nursery) as messages,
+        aclosing(ForkServer()) as fork_server,
+        run_task(assignment, confinement=Confinement(seconds=60), fork_server=fork_server) as messages,
     ):
         return [message async for message in messages]
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from media_analysis.analysis.control import NewJob
-from media_analysis.analysis.run import Run
+from media_analysis.jobs.attempts.attempt import Attempt
+from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime
 from media_analysis.storage.walk import OWN_NAMES
 from tests.api.analysers import CONTENT, Analyser
@@ -54,11 +54,11 @@ async def source(client: Client) -> str:
 
 
 @pytest.fixture
-async def run(runtime: Runtime, store_file: StoreFile) -> Run:
+async def run(runtime: Runtime, store_file: StoreFile) -> Attempt:
     """A running job of alice's with two events behind it."""
     source = await store_file()
-    job = await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
-    claimed = await runtime.runs.claim(job.id, worker="w")
+    job = await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
+    claimed = await runtime.jobs.attempts.claim(job.id, worker="w")
     assert claimed is not None
     return claimed
 

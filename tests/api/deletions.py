@@ -5,7 +5,7 @@ from uuid import UUID
 
 import httpx
 
-from media_analysis.analysis.run import NewResult
+from media_analysis.jobs.attempts.attempt import NewResult
 from media_analysis.runtime import Runtime
 from tests.api.jobs import URL, begin, create, stage
 from tests.conftest import Client
@@ -20,7 +20,9 @@ async def finished(client: Client, runtime: Runtime, **about: Any) -> tuple[dict
     fence = await begin(runtime, job)
     frames = await stage(runtime, job, fence, range(FRAMES))
     seen = NewResult(kind="probe", data={"width": 64}, file_id=UUID(job["source_file_ids"][0]))
-    await runtime.runs.complete(UUID(job["id"]), fence=fence, results=[seen, NewResult(kind="summary", data={})])
+    await runtime.jobs.attempts.complete(
+        UUID(job["id"]), fence=fence, results=[seen, NewResult(kind="summary", data={})]
+    )
     return job, [str(frame.id) for frame in frames]
 
 

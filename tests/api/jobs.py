@@ -7,10 +7,10 @@ from uuid import UUID
 
 import httpx
 
-from media_analysis.analysis.run import Failure, NewResult
 from media_analysis.files.models import MediaFile
 from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.attempts.attempt import Failure, NewResult
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import Client, chunks
@@ -42,20 +42,20 @@ async def read(client: Client, job_id: str, *, by: str = "alice") -> dict[str, A
 
 async def begin(runtime: Runtime, job: dict[str, Any]) -> int:
     """Claim a job; return the fence."""
-    run = await runtime.runs.claim(UUID(job["id"]), worker="test")
+    run = await runtime.jobs.attempts.claim(UUID(job["id"]), worker="test")
     assert run is not None
     return run.fence
 
 
 async def finish(runtime: Runtime, job: dict[str, Any], *results: NewResult) -> None:
     """Claim a job and complete it with results."""
-    await runtime.runs.complete(UUID(job["id"]), fence=await begin(runtime, job), results=results)
+    await runtime.jobs.attempts.complete(UUID(job["id"]), fence=await begin(runtime, job), results=results)
 
 
 async def fail(runtime: Runtime, job: dict[str, Any]) -> None:
     """Claim a job and let it fail."""
     failure = Failure(code="corrupt_media", detail="nothing of it can be decoded")
-    await runtime.runs.fail(UUID(job["id"]), fence=await begin(runtime, job), failure=failure)
+    await runtime.jobs.attempts.fail(UUID(job["id"]), fence=await begin(runtime, job), failure=failure)
 
 
 async def stage(
@@ -69,7 +69,7 @@ async def stage(
 ) -> list[MediaFile]:
     """Bring products of a run, which show when it completes."""
     return [
-        await runtime.uploads.store_file(
+        await runtime.files.uploads.store_file(
             Upload(
                 owner=job["owner"],
                 category=category,

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from media_analysis.analysis.run import Run
+from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.sessions import admission
 from tests.api.analysers import Analyser, ask
 from tests.api.answers import problem_in, refusal
@@ -87,7 +87,7 @@ async def test_an_analysers_product_under_way_ends_with_its_token(
     assert await remains() == before
 
 
-async def test_event_streams_end_with_their_token(app: FastAPI, client: Client, run: Run, database: str) -> None:
+async def test_event_streams_end_with_their_token(app: FastAPI, client: Client, run: Attempt, database: str) -> None:
     async with streaming(app, client, run.job_id) as stream:
         await stream.read(2)
         await execute(database, REVOKED)
@@ -125,7 +125,9 @@ class TestScarcity:
         assert (taken.status_code, statuses) == (201, [201] * 3)
         assert len(await remains()) == 8
 
-    async def test_one_stream_more_is_refused_until_one_is_closed(self, app: FastAPI, client: Client, run: Run) -> None:
+    async def test_one_stream_more_is_refused_until_one_is_closed(
+        self, app: FastAPI, client: Client, run: Attempt
+    ) -> None:
         path = f"/api/v1/jobs/{run.job_id}/events"
         async with AsyncExitStack() as opened:
             await (await opened.enter_async_context(streaming(app, client, run.job_id))).read(2)

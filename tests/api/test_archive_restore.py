@@ -237,5 +237,5 @@ class TestOwnerQuota:
 
 async def named(runtime: Runtime, run: Run, name: str) -> list[str]:
     """Return the name of the object that has a file's bytes now."""
-    file = await runtime.files.get(run.files[name].id, owner=None)
+    file = await runtime.files.catalog.get(run.files[name].id, owner=None)
     return [runtime.store.path_of(file.key).name]

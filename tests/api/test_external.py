@@ -110,7 +110,7 @@ async def test_an_analyser_that_keeps_dying_ends_the_job(
     client: Client, analyser: Analyser, source: str, database: str, runtime: Runtime
 ) -> None:
     job = await ask(client, source)
-    for _ in range(runtime.runs.max_attempts):
+    for _ in range(runtime.jobs.attempts.max_attempts):
         assert await analyser.claim() == 200
         await lapse(database, job["id"])
 

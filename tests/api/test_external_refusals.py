@@ -2,7 +2,7 @@
 
 import pytest
 
-from media_analysis.analysis.control import NewJob
+from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime
 from tests.api.analysers import Analyser, ask
 from tests.api.answers import refusal
@@ -104,8 +104,8 @@ async def test_nobody_elsewhere_may_write_to_a_job_of_the_service_itself(
     client: Client, analyser: Analyser, source: str, runtime: Runtime
 ) -> None:
     asked = NewJob(owner="alice", name="own", kind="probe", source_file_ids=[])
-    job = await runtime.control.create(asked)
-    run = await runtime.runs.claim(job.id, worker="inside")
+    job = await runtime.jobs.control.create(asked)
+    run = await runtime.jobs.attempts.claim(job.id, worker="inside")
     assert run is not None
     analyser.run = {"job_id": str(job.id), "fence": run.fence}
 

@@ -57,11 +57,11 @@ async def test_another_databases_marker_makes_it_unready_but_not_dead(client: Cl
 
 
 async def test_paused_deletion_is_told_and_leaves_the_service_ready(client: Client, runtime: Runtime) -> None:
-    everywhere = await runtime.pauses.pause(category=None, reason="backup", by="admin")
-    await runtime.pauses.pause(category=Category.CLIPS, reason="strange clips", by="admin")
+    everywhere = await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
+    await runtime.deletion.pauses.pause(category=Category.CLIPS, reason="strange clips", by="admin")
 
     paused = await client.request("GET", "/readyz", by=None)
-    await runtime.pauses.resume_all(confirm=0, by="admin")
+    await runtime.deletion.pauses.resume_all(confirm=0, by="admin")
     resumed = await client.request("GET", "/readyz", by=None)
 
     said = paused.json()["checks"]["deletion"]
@@ -82,7 +82,7 @@ class TestWithoutCleanup:
     async def test_eviction_is_off_too_and_that_is_told(self, client: Client, runtime: Runtime) -> None:
         ready = await client.request("GET", "/readyz", by=None)
 
-        assert not runtime.pressure.evicts
+        assert not runtime.retention.pressure.evicts
         assert (ready.status_code, ready.json()["ready"]) == (200, True)
         assert ready.json()["checks"]["eviction"] == "off: storage.cleanup.enabled is false"
         assert any(said.startswith("nothing is evicted") for said in await validation(client))
@@ -99,10 +99,10 @@ async def validation(client: Client) -> list[str]:
 
 
 async def test_validation_says_what_is_paused_why_and_how_it_goes_on(client: Client, runtime: Runtime) -> None:
-    pause = await runtime.pauses.pause(category=Category.CLIPS, reason="strange clips", by="admin")
+    pause = await runtime.deletion.pauses.pause(category=Category.CLIPS, reason="strange clips", by="admin")
 
     (message,) = await validation(client)
-    await runtime.pauses.resume(pause.id, confirm=0, by="admin")
+    await runtime.deletion.pauses.resume(pause.id, confirm=0, by="admin")
 
     assert message.startswith("deletion is paused in clips since ")
     assert message.endswith(
@@ -114,7 +114,7 @@ async def test_validation_says_what_is_paused_why_and_how_it_goes_on(client: Cli
 async def test_validation_tells_of_a_wrong_marker_and_of_what_is_paused(client: Client, runtime: Runtime) -> None:
     marker = runtime.store.root / ".media-analysis"
     marker.rename(marker.with_suffix(".away"))
-    await runtime.pauses.pause(category=None, reason="backup", by="admin")
+    await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
 
     messages = await validation(client)
     marker.with_suffix(".away").rename(marker)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event
 
-from media_analysis.analysis import cancelling
+from media_analysis.jobs import cancelling
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in
@@ -44,7 +44,7 @@ async def test_many_jobs_end_as_one_that_is_cancelled_alone(client: Client, runt
     tried = await create(client, source_file_ids=[source])
     fence = await begin(runtime, tried)
     await stage(runtime, tried, fence, [0])
-    await runtime.runs.hand_back(UUID(tried["id"]), fence=fence, failure=None, delay=timedelta(hours=1))
+    await runtime.jobs.attempts.hand_back(UUID(tried["id"]), fence=fence, failure=None, delay=timedelta(hours=1))
     running = await create(client, source_file_ids=[source])
     await begin(runtime, running)
     await create(client, kind="frames", source_file_ids=[source])
@@ -130,7 +130,7 @@ async def test_batches_beside_claims_leave_every_job_either_cancelled_or_running
     source = (await client.upload())["id"]
     jobs = [await create(client, source_file_ids=[source]) for _ in range(12)]
 
-    claims = [runtime.runs.claim(UUID(job["id"]), worker="w") for job in reversed(jobs)]
+    claims = [runtime.jobs.attempts.claim(UUID(job["id"]), worker="w") for job in reversed(jobs)]
     cancelled, *runs = await asyncio.gather(cancel(client), *claims)
 
     claimed = len([run for run in runs if run is not None])
@@ -153,7 +153,7 @@ async def test_a_batch_asks_as_often_for_many_jobs_as_for_few(client: Client, ru
             "before_cursor_execute",
             note := lambda _connection, _cursor, statement, *_: statements.append(statement),
         )
-        await runtime.control.cancel_waiting(JobFilter(owner="alice"))
+        await runtime.jobs.control.cancel_waiting(JobFilter(owner="alice"))
         event.remove(runtime.db.engine.sync_engine, "before_cursor_execute", note)
         asked.append(len(statements))
         statements.clear()

@@ -186,7 +186,7 @@ async def test_a_running_job_is_cancelled_and_what_it_was_making_goes(
     told = await remove_job(client, job, by="admin", strategy=strategy)
 
     with pytest.raises(FenceLost):
-        await runtime.runs.complete(UUID(job["id"]), fence=fence)
+        await runtime.jobs.attempts.complete(UUID(job["id"]), fence=fence)
     (row,) = await fetch(database, "SELECT status::text FROM analysis_jobs")
     assert (told["cancelled"], row["status"]) == (True, "cancelled")
     assert len(objects(runtime.store.root)) == 1  # the source, which nobody leases any more
@@ -201,7 +201,7 @@ async def test_a_waiting_job_leaves_the_queue(client: Client, runtime: Runtime, 
     told = await remove_job(client, job)
 
     assert told["cancelled"]
-    assert await runtime.runs.claim(UUID(job["id"]), worker="test") is None
+    assert await runtime.jobs.attempts.claim(UUID(job["id"]), worker="test") is None
     assert await fetch(database, "SELECT id FROM queue.pgqueuer") == []
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from media_analysis.analysis.run import Failure, Run
+from media_analysis.jobs.attempts.attempt import Attempt, Failure
 from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in, refusal
 from tests.api.streams import DEADLINE_SECONDS, streaming
@@ -20,14 +20,16 @@ from tests.files.conftest import eventually
 
 
 async def test_events_come_as_they_happen_until_the_job_has_ended(
-    app: FastAPI, client: Client, runtime: Runtime, run: Run
+    app: FastAPI, client: Client, runtime: Runtime, run: Attempt
 ) -> None:
     async with streaming(app, client, run.job_id) as stream:
         past = await stream.read(2)
-        await runtime.runs.tell_progress(run.job_id, fence=run.fence, share=0.25, stage="Bilder für alle\n", done=1)
+        await runtime.jobs.attempts.tell_progress(
+            run.job_id, fence=run.fence, share=0.25, stage="Bilder für alle\n", done=1
+        )
         live = await stream.read(3)
         is_open = not stream.ended.is_set()
-        await runtime.runs.complete(run.job_id, fence=run.fence)
+        await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
         everything = await stream.read_all()
 
     assert stream.status == 200
@@ -47,12 +49,12 @@ async def test_events_come_as_they_happen_until_the_job_has_ended(
 
 @pytest.mark.parametrize("way", ["header", "query", "header over query"])
 async def test_a_client_that_comes_back_goes_on_behind_the_last_event_it_read(
-    app: FastAPI, client: Client, runtime: Runtime, run: Run, way: str
+    app: FastAPI, client: Client, runtime: Runtime, run: Attempt, way: str
 ) -> None:
     async with streaming(app, client, run.job_id) as first:
         before = await first.read(2)
-    await runtime.runs.tell_progress(run.job_id, fence=run.fence, share=0.25, stage="s")
-    await runtime.runs.complete(run.job_id, fence=run.fence)
+    await runtime.jobs.attempts.tell_progress(run.job_id, fence=run.fence, share=0.25, stage="s")
+    await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
     query = {"header": "", "query": "last_event_id=2", "header over query": "last_event_id=1"}[way]
     async with streaming(app, client, run.job_id, after=None if way == "query" else 2, query=query) as second:
         rest = await second.read_all()
@@ -62,9 +64,9 @@ async def test_a_client_that_comes_back_goes_on_behind_the_last_event_it_read(
 
 @pytest.mark.parametrize("after", [3, 4, 2**63 - 1])
 async def test_whoever_read_everything_of_an_ended_job_is_told_not_to_come_back(
-    client: Client, runtime: Runtime, run: Run, after: int
+    client: Client, runtime: Runtime, run: Attempt, after: int
 ) -> None:
-    await runtime.runs.fail(run.job_id, fence=run.fence, failure=Failure(code="corrupt_media", detail="d"))
+    await runtime.jobs.attempts.fail(run.job_id, fence=run.fence, failure=Failure(code="corrupt_media", detail="d"))
 
     answer = await client.request("GET", f"/api/v1/jobs/{run.job_id}/events", headers={"Last-Event-ID": str(after)})
 
@@ -72,7 +74,7 @@ async def test_whoever_read_everything_of_an_ended_job_is_told_not_to_come_back(
 
 
 @pytest.mark.parametrize("bad", ["", "x", "-1", "1.5", "1 2", str(2**63), "3"])
-async def test_a_number_that_no_event_has_is_refused(client: Client, run: Run, bad: str) -> None:
+async def test_a_number_that_no_event_has_is_refused(client: Client, run: Attempt, bad: str) -> None:
     path = f"/api/v1/jobs/{run.job_id}/events"
 
     by_header = await client.request("GET", path, headers={"Last-Event-ID": bad})
@@ -83,7 +85,7 @@ async def test_a_number_that_no_event_has_is_refused(client: Client, run: Run, b
     assert bad not in problem_in(by_header).get("detail", "") or bad == ""
 
 
-async def test_a_foreign_job_is_unknown_and_nobody_reads_without_a_token(client: Client, run: Run) -> None:
+async def test_a_foreign_job_is_unknown_and_nobody_reads_without_a_token(client: Client, run: Attempt) -> None:
     foreign = await client.request("GET", f"/api/v1/jobs/{run.job_id}/events", by="bob")
     unknown = await client.request("GET", f"/api/v1/jobs/{uuid4()}/events", by="bob")
     nobody = await client.request("GET", f"/api/v1/jobs/{run.job_id}/events", by=None)
@@ -92,7 +94,9 @@ async def test_a_foreign_job_is_unknown_and_nobody_reads_without_a_token(client:
     assert refusal(nobody) == (401, "token_rejected")
 
 
-async def test_a_client_that_leaves_is_let_go_of_at_once(app: FastAPI, client: Client, run: Run, database: str) -> None:
+async def test_a_client_that_leaves_is_let_go_of_at_once(
+    app: FastAPI, client: Client, run: Attempt, database: str
+) -> None:
     listeners = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'media-analysis job_events'"
 
     async with streaming(app, client, run.job_id) as stream:
@@ -103,11 +107,11 @@ async def test_a_client_that_leaves_is_let_go_of_at_once(app: FastAPI, client: C
 
 
 async def test_a_client_that_takes_nothing_holds_one_page_and_no_connection(
-    app: FastAPI, client: Client, runtime: Runtime, run: Run
+    app: FastAPI, client: Client, runtime: Runtime, run: Attempt
 ) -> None:
     async with streaming(app, client, run.job_id, takes=False) as stream:
         for number in range(300):
-            await runtime.runs.tell_progress(run.job_id, fence=run.fence, share=0, stage="s", done=number)
+            await runtime.jobs.attempts.tell_progress(run.job_id, fence=run.fence, share=0, stage="s", done=number)
         held = runtime.db.engine.pool.checkedout()  # type: ignore[attr-defined]
         stream.taking.set()
         found = await stream.read(302)
@@ -117,7 +121,7 @@ async def test_a_client_that_takes_nothing_holds_one_page_and_no_connection(
 
 
 async def test_a_job_nobody_tells_anything_of_keeps_its_stream_alive(
-    app: FastAPI, client: Client, run: Run, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, client: Client, run: Attempt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("media_analysis.api.routes.job_events.KEEP_ALIVE_SECONDS", 0.01)
 
@@ -130,11 +134,11 @@ async def test_a_job_nobody_tells_anything_of_keeps_its_stream_alive(
 
 
 async def test_the_end_of_the_process_ends_the_stream_before_its_job(
-    app: FastAPI, client: Client, runtime: Runtime, run: Run
+    app: FastAPI, client: Client, runtime: Runtime, run: Attempt
 ) -> None:
     async with streaming(app, client, run.job_id) as stream:
         await stream.read(2)
-        runtime.watches.end()
+        runtime.jobs.watches.end()
         found = await stream.read_all()
 
     assert [told.id for told in found] == [1, 2]
@@ -148,7 +152,9 @@ def service(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[Servi
         yield served, (tmp_path / "var" / "admin-token").read_text().strip()
 
 
-async def test_sigterm_does_not_wait_for_those_who_watch(service: tuple[Serving, str], run: Run, database: str) -> None:
+async def test_sigterm_does_not_wait_for_those_who_watch(
+    service: tuple[Serving, str], run: Attempt, database: str
+) -> None:
     served, token = service
     headers = {"Authorization": f"Bearer {token}"}
     async with (

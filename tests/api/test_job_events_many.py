@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
 
-from media_analysis.analysis.run import Run
+from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.runtime import Runtime
 from tests.api.streams import DEADLINE_SECONDS, streaming
 from tests.conftest import Client, execute, fetch
@@ -19,12 +19,12 @@ EVERYBODY = (
 )
 
 
-async def tell(runtime: Runtime, run: Run, number: int) -> None:
-    await runtime.runs.tell_progress(run.job_id, fence=run.fence, share=0, stage="s", done=number)
+async def tell(runtime: Runtime, run: Attempt, number: int) -> None:
+    await runtime.jobs.attempts.tell_progress(run.job_id, fence=run.fence, share=0, stage="s", done=number)
 
 
 async def test_two_hundred_clients_at_once_read_all_of_it_over_one_listening_connection(
-    app: FastAPI, client: Client, runtime: Runtime, run: Run, database: str
+    app: FastAPI, client: Client, runtime: Runtime, run: Attempt, database: str
 ) -> None:
     async with AsyncExitStack() as opened:
         streams = [await opened.enter_async_context(streaming(app, client, run.job_id)) for _ in range(WATCHERS)]
@@ -33,7 +33,7 @@ async def test_two_hundred_clients_at_once_read_all_of_it_over_one_listening_con
         listening = await fetch(database, LISTENERS)
         for number in range(5):
             await tell(runtime, run, number)
-        await runtime.runs.complete(run.job_id, fence=run.fence)
+        await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
         found = [await stream.read_all() for stream in streams]
 
     assert len(listening) == 1
@@ -42,12 +42,12 @@ async def test_two_hundred_clients_at_once_read_all_of_it_over_one_listening_con
 
 
 async def test_a_client_that_comes_and_goes_while_events_are_written_reads_each_of_them_once(
-    app: FastAPI, client: Client, runtime: Runtime, run: Run
+    app: FastAPI, client: Client, runtime: Runtime, run: Attempt
 ) -> None:
     async def write() -> None:
         for number in range(100):
             await tell(runtime, run, number)
-        await runtime.runs.complete(run.job_id, fence=run.fence)
+        await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
 
     writing = asyncio.create_task(write())
     read: list[int] = []
@@ -64,15 +64,15 @@ async def test_a_client_that_comes_and_goes_while_events_are_written_reads_each_
 
 
 async def test_a_stream_outlives_the_loss_of_every_database_connection(
-    app: FastAPI, client: Client, runtime: Runtime, run: Run, database: str
+    app: FastAPI, client: Client, runtime: Runtime, run: Attempt, database: str
 ) -> None:
     async with streaming(app, client, run.job_id) as stream:
         await stream.read(2)
         for _ in range(3):
             await execute(database, EVERYBODY)
-            await runtime.jobs.get(run.job_id, owner=None)  # the pool finds out
+            await runtime.jobs.catalog.get(run.job_id, owner=None)  # the pool finds out
             await tell(runtime, run, 1)
-        await runtime.runs.complete(run.job_id, fence=run.fence)
+        await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
         found = await stream.read_all()
 
     assert [told.id for told in found] == [1, 2, 3, 4, 5, 6]

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from media_analysis.api.schemas.products import decode_position, encode_position
-from media_analysis.files.products import Position
+from media_analysis.files.products import ProductPosition
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.api.answers import refusal
@@ -43,7 +43,7 @@ async def job(client: Client, runtime: Runtime) -> dict[str, Any]:
     await stage(runtime, made, fence, [1, 0], category=Category.OUTPUTS, role="report")
     for name in ("note-1", "note-2"):
         await client.upload(category="frames", filename=name, job_id=made["id"])
-    await runtime.runs.complete(UUID(made["id"]), fence=fence)
+    await runtime.jobs.attempts.complete(UUID(made["id"]), fence=fence)
     return made
 
 
@@ -100,7 +100,7 @@ async def test_what_is_staged_shows_when_the_run_completes(client: Client, runti
     await stage(runtime, job, fence, [0, 1])
 
     before = await listed(client, job)
-    await runtime.runs.complete(UUID(job["id"]), fence=fence)
+    await runtime.jobs.attempts.complete(UUID(job["id"]), fence=fence)
 
     assert before == []
     assert await listed(client, job) == ["frame-0", "frame-1"]
@@ -117,7 +117,7 @@ async def test_what_expired_or_was_deleted_is_not_listed(client: Client, job: di
 async def test_a_cursor_of_another_job_leads_through_ones_own_only(client: Client, job: dict[str, Any]) -> None:
     theirs = await create(client, by="bob")
     await client.upload(by="bob", filename="theirs", job_id=theirs["id"])
-    cursor = encode_position(Position(Category.UPLOADS, None, UUID(int=0)))
+    cursor = encode_position(ProductPosition(Category.UPLOADS, None, UUID(int=0)))
 
     answer = await client.request("GET", f"{URL}/{job['id']}/files", params={"cursor": cursor})
     foreign = await client.request("GET", f"{URL}/{theirs['id']}/files", params={"cursor": cursor})
@@ -128,7 +128,9 @@ async def test_a_cursor_of_another_job_leads_through_ones_own_only(client: Clien
 
 
 def test_a_cursor_is_the_position_it_was_made_of() -> None:
-    positions = [Position(category, ordinal, uuid4()) for category in Category for ordinal in (None, 0, 1, 2**40)]
+    positions = [
+        ProductPosition(category, ordinal, uuid4()) for category in Category for ordinal in (None, 0, 1, 2**40)
+    ]
 
     assert [decode_position(encode_position(position)) for position in positions] == positions
     assert all(one != other for one, other in pairwise(map(encode_position, positions)))

@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from media_analysis.analysis.kinds import BUILT_IN, Kind
-from media_analysis.analysis.run import Failure
+from media_analysis.jobs.attempts.attempt import Failure
 from media_analysis.media.options import Options
 from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in, refusal, without_ids
@@ -138,7 +138,7 @@ async def test_a_job_that_waits_for_another_attempt_says_why_and_until_when(clie
     fence = await begin(runtime, job)
     failure = Failure(code="store_unavailable", detail="the disk does not answer")
 
-    await runtime.runs.hand_back(UUID(job["id"]), fence=fence, failure=failure, delay=timedelta(minutes=5))
+    await runtime.jobs.attempts.hand_back(UUID(job["id"]), fence=fence, failure=failure, delay=timedelta(minutes=5))
 
     waiting = await read(client, job["id"])
     assert (waiting["status"], waiting["attempts"]) == ("pending", 1)
@@ -151,8 +151,8 @@ async def test_a_running_job_shows_how_far_it_is(client: Client, runtime: Runtim
     fence = await begin(runtime, job)
     job_id = UUID(job["id"])
 
-    await runtime.runs.tell_progress(job_id, fence=fence, share=0.25, stage="frames", done=5, total=20)
-    await runtime.runs.warn(job_id, fence=fence, code="truncated", detail="the file ends early")
+    await runtime.jobs.attempts.tell_progress(job_id, fence=fence, share=0.25, stage="frames", done=5, total=20)
+    await runtime.jobs.attempts.warn(job_id, fence=fence, code="truncated", detail="the file ends early")
 
     running = await read(client, job["id"])
     assert (running["status"], running["progress"], running["worker"]) == ("running", 0.25, "test")

@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from media_analysis.analysis.run import Run
+from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.runtime import Runtime
 from tests.api.conftest import Remains
 from tests.api.forms import BOUNDARY, FORM_TYPE, field, file
@@ -104,7 +104,7 @@ async def test_a_client_that_leaves_a_download_is_noted_as_gone_and_not_read_for
     assert [(line["event"], line["status"], line["log_level"]) for line in logs] == [("request.ended", 499, "info")]
 
 
-async def test_a_client_that_leaves_an_event_stream_is_noted_as_gone(client: Client, port: int, run: Run) -> None:
+async def test_a_client_that_leaves_an_event_stream_is_noted_as_gone(client: Client, port: int, run: Attempt) -> None:
     with capture_logs() as logs:
         connection = asked(client, port, "GET", f"jobs/{run.job_id}/events")
         await hear(connection, b"event: status")
@@ -116,14 +116,14 @@ async def test_a_client_that_leaves_an_event_stream_is_noted_as_gone(client: Cli
 
 
 async def test_a_client_that_reads_all_of_its_answers_is_not_noted_as_gone(
-    client: Client, runtime: Runtime, port: int, run: Run
+    client: Client, runtime: Runtime, port: int, run: Attempt
 ) -> None:
     stored = await client.upload(bytes(2**20))
 
     with capture_logs() as logs:
         connection = asked(client, port, "GET", f"jobs/{run.job_id}/events")
         await hear(connection, b"event: status")
-        await runtime.runs.complete(run.job_id, fence=run.fence)
+        await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
         await hear(connection, b"completed")
         connection.close()
         connection = asked(client, port, "GET", f"files/{stored['id']}/content", "Connection: close\r\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from media_analysis.retention.policies import activate
+from media_analysis.policy.in_force import activate
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -171,7 +171,7 @@ async def test_a_claim_that_was_committed_is_the_analysers(client: Client, proxy
 
 
 async def test_a_policy_that_was_committed_is_in_force(runtime: Runtime, proxy: CuttingProxy) -> None:
-    in_force = (await runtime.policies.in_force()).policy
+    in_force = (await runtime.retention.policies.in_force()).policy
     clips = replace(in_force.of(Category.CLIPS), lifetime=timedelta(hours=2))
     wanted = replace(in_force, rules={**in_force.rules, Category.CLIPS: clips})
 
@@ -180,7 +180,7 @@ async def test_a_policy_that_was_committed_is_in_force(runtime: Runtime, proxy: 
         await activate(session, wanted, actor="admin")
 
     assert proxy.cuts == 1
-    assert (await runtime.policies.in_force()).policy == wanted
+    assert (await runtime.retention.policies.in_force()).policy == wanted
 
 
 async def test_a_deletion_nobody_answers_to_is_told_inside_the_deadline(

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from media_analysis.retention.guard.pauses import Finding, add_pause
-from media_analysis.retention.models import PauseCause
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import PauseFinding, add_pause
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.api.answers import problem_in, refusal
@@ -32,7 +32,7 @@ async def listed(client: Client, **query: Any) -> list[dict[str, Any]]:
 
 async def tripped(runtime: Runtime, files: int) -> str:
     async with runtime.db.transaction() as session:
-        finding = Finding(cause=PauseCause.SHARE, reason="too much", files=files, size_bytes=10 * files)
+        finding = PauseFinding(cause=PauseCause.SHARE, reason="too much", files=files, size_bytes=10 * files)
         return str((await add_pause(session, Category.UPLOADS, finding, by="breaker")).id)
 
 

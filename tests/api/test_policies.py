@@ -37,7 +37,7 @@ async def test_everybody_may_know_the_policy_in_force(client: Client, runtime: R
     told = answer.json()
 
     assert answer.status_code == 200
-    assert told["policy_version"] == (await runtime.policies.in_force()).policy.version
+    assert told["policy_version"] == (await runtime.retention.policies.in_force()).policy.version
     assert told["configured"] is True
     assert set(told["categories"]) == CATEGORIES
     assert told["categories"]["frames"] == {

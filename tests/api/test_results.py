@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from media_analysis.analysis.run import NewResult
+from media_analysis.jobs.attempts.attempt import NewResult
 from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in, refusal, without_ids
 from tests.api.jobs import URL as JOBS
@@ -120,7 +120,7 @@ async def test_a_result_shows_once_its_job_has_completed(client: Client, runtime
     )
 
     before = await search(client), refusal(await client.request("GET", f"{URL}/{result_id}"))
-    await runtime.runs.complete(UUID(job["id"]), fence=1)
+    await runtime.jobs.attempts.complete(UUID(job["id"]), fence=1)
 
     assert before == ([], (404, "result_not_found"))
     assert [one["id"] for one in await search(client)] == [str(result_id)]

@@ -99,8 +99,8 @@ async def test_pages_follow_an_index_and_end_when_they_are_full(runtime: Runtime
 async def test_a_search_is_planned_for_what_it_looks_for(runtime: Runtime) -> None:
     """After five of its kind PostgreSQL would settle on one plan for any document, which reads the whole list."""
     for _ in range(12):
-        await runtime.results.list(ResultFilter(owner="owner1", contains=ONE_PERCENT), before=None, limit=100)
-    page = await runtime.results.list(ResultFilter(owner="owner1", contains=UNIQUE), before=None, limit=100)
+        await runtime.jobs.results.list(ResultFilter(owner="owner1", contains=ONE_PERCENT), before=None, limit=100)
+    page = await runtime.jobs.results.list(ResultFilter(owner="owner1", contains=UNIQUE), before=None, limit=100)
 
     async with runtime.db.read_only() as session:  # on the connection that was just returned
         told = await session.execute(text(PLANNED))

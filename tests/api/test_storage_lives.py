@@ -141,7 +141,7 @@ class TestPlan:
             asked.append((statement, values))
 
         event.listen(runtime.db.engine.sync_engine, "before_cursor_execute", note)
-        told = await runtime.status.lives(owner=owner)
+        told = await runtime.retention.status.lives(owner=owner)
         event.remove(runtime.db.engine.sync_engine, "before_cursor_execute", note)
         plans: list[dict[str, Any]] = []
         async with runtime.db.engine.connect() as connection:

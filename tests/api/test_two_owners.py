@@ -12,9 +12,9 @@ from schemathesis import APIOperation, BaseSchema, Case, GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.python import asgi
 
-from media_analysis.analysis.control import NewJob
-from media_analysis.analysis.run import NewResult
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.attempts.attempt import NewResult
+from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings
@@ -50,15 +50,15 @@ class SharedApplication(ServedApplication):
         for owner in ("alice", "bob"):
             session, self.tokens[owner] = await runtime.sessions.create(owner=owner, role=Role.USER, ttl=HOUR)
         upload = Upload(owner="bob", category=Category.UPLOADS, filename=SECRET)
-        file = await runtime.uploads.store_file(upload, chunks(SECRET.encode()))
+        file = await runtime.files.uploads.store_file(upload, chunks(SECRET.encode()))
         parameters = {"analyser": "words"}
-        job = await runtime.control.create(
+        job = await runtime.jobs.control.create(
             NewJob(owner="bob", name=SECRET, kind="external", source_file_ids=[file.id], parameters=parameters)
         )
-        run = await runtime.external.claim(["words"], owner="bob", worker=SECRET)
+        run = await runtime.jobs.external.claim(["words"], owner="bob", worker=SECRET)
         assert run is not None
         result = NewResult(kind="words", data={"word": SECRET})
-        await runtime.external.put_result(job.id, result, fence=run.fence, owner="bob")
+        await runtime.jobs.external.put_result(job.id, result, fence=run.fence, owner="bob")
         self.bobs = {
             "file_id": str(file.id),
             "job_id": str(job.id),

@@ -40,7 +40,7 @@ def failover(database: str) -> Failover:
 @pytest.fixture
 def asking_anew(runtime: Runtime) -> None:
     """Every probe looks for itself."""
-    vars(runtime.status)["write_probe"] = replace(runtime.status.write_probe, fresh_seconds=0.0)
+    vars(runtime.retention.status)["write_probe"] = replace(runtime.retention.status.write_probe, fresh_seconds=0.0)
 
 
 def change(*command: str | Path) -> None:

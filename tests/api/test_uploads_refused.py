@@ -196,7 +196,7 @@ class TestFullDisk:
         """Three files from the time when there was room."""
         async with open_runtime(settings, database) as before:
             upload = Upload(owner="alice", category=Category.UPLOADS, filename="early.bin")
-            return [await before.uploads.store_file(upload, chunks(CONTENT)) for _ in range(3)]
+            return [await before.files.uploads.store_file(upload, chunks(CONTENT)) for _ in range(3)]
 
     @pytest.fixture
     async def runtime(

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from media_analysis.analysis.control import NewJob
-from media_analysis.analysis.run import NewResult
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.files.models import MediaFile
 from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.attempts.attempt import NewResult
+from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -42,13 +42,13 @@ async def make_run(
     runtime: Runtime, contents: Mapping[str, bytes] = CONTENTS, *, owner: str = "alice", **about: Any
 ) -> Run:
     """Return a run whose worker made these files, and one result."""
-    source = await runtime.uploads.store_file(
+    source = await runtime.files.uploads.store_file(
         Upload(owner=owner, category=Category.UPLOADS, filename="film.mp4"), chunks(b"a film")
     )
-    job = await runtime.control.create(
+    job = await runtime.jobs.control.create(
         NewJob(**{"owner": owner, "name": "a run", "kind": "probe", "source_file_ids": [source.id], **about})
     )
-    run = await runtime.runs.claim(job.id, worker="test")
+    run = await runtime.jobs.attempts.claim(job.id, worker="test")
     assert run is not None
     files: dict[str, MediaFile] = {}
     for number, (name, content) in enumerate(contents.items()):
@@ -63,17 +63,17 @@ async def make_run(
             place=Place(role="frame" if frame else "output", ordinal=number, fence=run.fence),
             run=run.folder_name,
         )
-        files[name] = await runtime.uploads.store_file(upload, chunks(content))
+        files[name] = await runtime.files.uploads.store_file(upload, chunks(content))
     results = [NewResult(kind="probe", data={"width": 64, "title": "Übersicht"}, file_id=source.id)]
-    await runtime.runs.complete(job.id, fence=run.fence, results=results)
-    ended, _ = await runtime.jobs.get(job.id, owner=owner)
+    await runtime.jobs.attempts.complete(job.id, fence=run.fence, results=results)
+    ended, _ = await runtime.jobs.catalog.get(job.id, owner=owner)
     return Run(ended, files, dict(contents))
 
 
 async def add_file(runtime: Runtime, run: Run, name: str, content: bytes, **about: Any) -> MediaFile:
     """Upload another file into a run that has ended."""
     facts = {"owner": run.job.owner, "category": Category.OUTPUTS, "filename": name, "job_id": run.id, **about}
-    stored = await runtime.uploads.store_file(Upload(**facts), chunks(content))
+    stored = await runtime.files.uploads.store_file(Upload(**facts), chunks(content))
     run.files[name], run.contents[name] = stored, content
     return stored
 
@@ -100,7 +100,7 @@ async def ended(runtime: Runtime, task: ArchiveTask) -> ArchiveTask:
 
 async def content_of(runtime: Runtime, file_id: UUID) -> bytes:
     """Read a living file."""
-    file, reader = await runtime.files.open(file_id, owner=None)
+    file, reader = await runtime.files.catalog.open(file_id, owner=None)
     return b"".join([chunk async for chunk in reader.read(0, file.size_bytes or 0)])
 
 

@@ -15,7 +15,7 @@ DAY = timedelta(days=1)
 
 async def sweep(runtime: Runtime, *categories: Category, later: timedelta = timedelta()) -> SweepReport:
     asked = SweepRequest(categories=categories, trigger=SweepTrigger.API, requested_by="test")
-    return await runtime.sweeps.run(asked, now=await runtime.db.now() + later)
+    return await runtime.retention.sweeps.run(asked, now=await runtime.db.now() + later)
 
 
 async def age(database: str, job_id: UUID, days: float) -> None:

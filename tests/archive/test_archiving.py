@@ -2,8 +2,8 @@
 
 import pytest
 
-from media_analysis.archive.course import Course
 from media_analysis.archive.models import ArchiveTaskStatus
+from media_analysis.archive.progress import TaskProgress
 from media_analysis.errors import FileArchived
 from media_analysis.runtime import Runtime
 from tests.archive.archived import add_file, archive, archived_content, content_of, make_run, restore
@@ -22,19 +22,19 @@ async def test_a_run_is_archived_read_inside_and_restored_as_it_was(runtime: Run
     task = await archive(runtime, run.id)
 
     assert (task.status, task.error) == (ArchiveTaskStatus.COMPLETED, None)
-    job, _ = await runtime.jobs.get(run.id, owner="alice")
+    job, _ = await runtime.jobs.catalog.get(run.id, owner="alice")
     assert job.archived_at is not None
     for name, file in run.files.items():
         with pytest.raises(FileArchived):
-            await runtime.files.get(file.id, owner="alice")
+            await runtime.files.catalog.get(file.id, owner="alice")
         assert await archived_content(runtime, run.id, file.id) == run.contents[name]
-    assert await runtime.archives.catalog.verify(run.id, owner="alice", course=Course()) == len(run.files)
+    assert await runtime.archives.catalog.verify(run.id, owner="alice", progress=TaskProgress()) == len(run.files)
 
     back = await restore(runtime, run.id)
 
     assert (back.status, back.error) == (ArchiveTaskStatus.COMPLETED, None)
     for name, file in run.files.items():
-        now = await runtime.files.get(file.id, owner="alice")
+        now = await runtime.files.catalog.get(file.id, owner="alice")
         assert (now.filename, now.sha256, now.ordinal, now.parent_id) == (
             file.filename,
             file.sha256,
@@ -42,7 +42,7 @@ async def test_a_run_is_archived_read_inside_and_restored_as_it_was(runtime: Run
             file.parent_id,
         )
         assert await content_of(runtime, file.id) == run.contents[name]
-    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is None
+    assert (await runtime.jobs.catalog.get(run.id, owner="alice"))[0].archived_at is None
 
     await add_file(runtime, run, "later.txt", b"something new")
     again = await archive(runtime, run.id)

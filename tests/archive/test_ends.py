@@ -3,10 +3,10 @@
 import pytest
 
 from media_analysis.archive.models import ArchiveTaskStatus
+from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.errors import JobHeld
 from media_analysis.files.expiry import Expiry
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.archive.archived import Run, add_file, archive, archived_content, content_of, make_run, restore
@@ -23,7 +23,7 @@ async def test_a_file_brought_back_twice_keeps_no_run_from_its_end(runtime: Runt
         await archive(runtime, each.id)
     file = run.files["frame-1.jpg"]
     await restore(runtime, run.id, file.id)
-    await runtime.file_deletions.delete(file.id, FOR_GOOD, owner="alice")
+    await runtime.retention.file_deletions.delete(file.id, FOR_GOOD, owner="alice")
     await restore(runtime, run.id, file.id)
 
     swept = await sweep(runtime, Category.ARCHIVES, later=31 * DAY)
@@ -43,14 +43,14 @@ async def kept(runtime: Runtime, database: str) -> Run:
 
 async def test_a_minimum_retention_keeps_an_archived_run_from_its_deletion(runtime: Runtime, kept: Run) -> None:
     with pytest.raises(JobHeld) as refused:
-        await runtime.removals.delete(kept.id, FOR_GOOD, owner="alice")
+        await runtime.jobs.deletions.delete(kept.id, FOR_GOOD, owner="alice")
 
     assert (refused.value.rule, refused.value.held_files) == ("minimum_retention", 1)
     assert await archived_content(runtime, kept.id, kept.files["run.log"].id) == kept.contents["run.log"]
 
 
 async def test_a_minimum_retention_keeps_an_archived_run_from_an_earlier_end(runtime: Runtime, kept: Run) -> None:
-    await runtime.holds.extend_job(kept.id, Expiry(lifetime=DAY), owner="alice", actor="alice")
+    await runtime.retention.holds.extend_job(kept.id, Expiry(lifetime=DAY), owner="alice", actor="alice")
 
     await sweep(runtime, Category.ARCHIVES, later=2 * DAY)
 
@@ -62,7 +62,7 @@ async def test_a_run_that_may_not_end_keeps_its_archive(runtime: Runtime) -> Non
     await archive(runtime, run.id)
     file = run.files["run.log"]
     await restore(runtime, run.id, file.id)
-    await runtime.holds.hold_file(file.id, HELD, owner="alice")
+    await runtime.retention.holds.hold_file(file.id, HELD, owner="alice")
 
     await sweep(runtime, Category.ARCHIVES, later=31 * DAY)
 
@@ -84,10 +84,10 @@ class TestWithTrash:
         await restore(runtime, run.id)
         await add_file(runtime, run, "new.txt", b"new")
         await archive(runtime, run.id)
-        await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
+        await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
         first, _ = await fetch(database, "SELECT id FROM media_files WHERE role = 'archive' ORDER BY ordinal")
 
-        await runtime.restoring.restore(first["id"], owner="alice", actor="alice")
+        await runtime.retention.trash.restore(first["id"], owner="alice", actor="alice")
 
         assert (await restore(runtime, run.id)).status is ArchiveTaskStatus.COMPLETED
 
@@ -103,7 +103,7 @@ async def test_a_file_that_came_back_alone_says_that_it_goes_with_its_run(
 
     await restore(runtime, run.id, run.files[name].id)
 
-    assert (await runtime.files.get(run.files[name].id, owner="alice")).expires_at == ends_at
+    assert (await runtime.files.catalog.get(run.files[name].id, owner="alice")).expires_at == ends_at
     await sweep(runtime, *Category, later=2 * DAY)
     assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", run.id) == []
 
@@ -115,7 +115,7 @@ async def test_a_file_that_came_back_alone_and_is_kept_for_longer_keeps_its_run_
     await archive(runtime, run.id)
     file = run.files["run.log"]
     await restore(runtime, run.id, file.id)
-    dated = await runtime.files.change(file.id, owner="alice", expiry=Expiry(lifetime=60 * DAY))
+    dated = await runtime.files.catalog.change(file.id, owner="alice", expiry=Expiry(lifetime=60 * DAY))
 
     await sweep(runtime, *Category, later=31 * DAY)
 

@@ -103,7 +103,7 @@ async def test_a_task_that_kills_whoever_takes_it_fails_in_the_end(runtime: Runt
 
     now = await ended(runtime, task)
     assert (now.status, now.error_code) == (ArchiveTaskStatus.FAILED, "too_many_attempts")
-    assert (await runtime.jobs.get(run.id, owner=None))[0].archived_at is None
+    assert (await runtime.jobs.catalog.get(run.id, owner=None))[0].archived_at is None
 
 
 async def test_who_was_taken_over_changes_nothing_any_more(runtime: Runtime, database: str) -> None:
@@ -141,7 +141,7 @@ async def test_a_stopped_worker_hands_its_task_back_and_leaves_the_originals(run
             assert await content_of(runtime, file.id) == run.contents[name]
         assert await fetch(database, "SELECT FROM media_files WHERE category = 'archives'") == []
     await runtime.archives.execution.run_waiting()
-    assert (await runtime.jobs.get(run.id, owner=None))[0].archived_at is not None
+    assert (await runtime.jobs.catalog.get(run.id, owner=None))[0].archived_at is not None
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])

@@ -64,8 +64,8 @@ async def test_what_is_held_or_has_nothing_left_is_not_late(runtime: Runtime, da
     for run in (held, with_held_file, empty):
         await age(database, run, 30)
     hold = HoldRequest(actor="admin", reason="audit")
-    await runtime.holds.hold_job(held.id, hold, owner=None)
-    await runtime.holds.hold_file(with_held_file.files["run.log"].id, hold, owner=None)
+    await runtime.retention.holds.hold_job(held.id, hold, owner=None)
+    await runtime.retention.holds.hold_file(with_held_file.files["run.log"].id, hold, owner=None)
     ended = "expires_at = now() - interval '1 hour'"
     await execute(
         database,

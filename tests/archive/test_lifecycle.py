@@ -5,6 +5,7 @@ import pytest
 from media_analysis.archive.catalog import ArchivedFilter
 from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.archive.service import Requested
+from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.errors import (
     ArchiveOfJob,
     DerivedArchived,
@@ -20,7 +21,6 @@ from media_analysis.errors import (
 from media_analysis.files.expiry import Expiry
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.archive.archived import add_file, archive, archived_content, content_of, make_run, restore
@@ -48,7 +48,7 @@ async def test_an_archived_run_is_listed_among_archives_only(runtime: Runtime) -
 
     await archive(runtime, archived.id)
 
-    page = await runtime.jobs.list(JobFilter(owner="alice"), before=None, limit=10)
+    page = await runtime.jobs.catalog.list(JobFilter(owner="alice"), before=None, limit=10)
     assert [view.job.id for view in page.views] == [kept.id]
     listed = await runtime.archives.catalog.list(ArchivedFilter(owner="alice"), after=None, limit=10)
     assert [run.job.id for run in listed.jobs] == [archived.id]
@@ -80,10 +80,10 @@ async def test_an_archived_run_is_deleted_at_its_end_and_its_summary_stays(runti
     assert await fetch(database, "SELECT FROM archived_files") == []
     assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", run.id) == []
     with pytest.raises(JobGone):
-        await runtime.jobs.get(run.id, owner="alice")
+        await runtime.jobs.catalog.get(run.id, owner="alice")
     for file in run.files.values():
         with pytest.raises(FileGone):
-            await runtime.files.get(file.id, owner="alice")
+            await runtime.files.catalog.get(file.id, owner="alice")
 
 
 @pytest.mark.parametrize("wanted", ["all of it", "one file"])
@@ -96,32 +96,32 @@ async def test_a_run_past_its_end_is_not_brought_back_whether_or_not_it_was_swep
     file_id = run.files["run.log"].id if wanted == "one file" else None
 
     with pytest.raises(JobGone):
-        await runtime.archives.returns.restore(run.id, owner="alice", actor="alice", file_id=file_id)
+        await runtime.returns.restore(run.id, owner="alice", actor="alice", file_id=file_id)
 
     assert await fetch(database, "SELECT FROM archive_tasks WHERE kind = 'restore'") == []
 
 
 async def test_a_hold_keeps_a_run_out_of_the_archive_and_an_archived_one_alive(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    await runtime.holds.hold_job(run.id, HELD, owner="alice")
+    await runtime.retention.holds.hold_job(run.id, HELD, owner="alice")
     await age(database, run.id, 8)
 
     assert await runtime.archives.requests.request_due() == Requested(0, 0)
     with pytest.raises(JobHeld):
         await archive(runtime, run.id)
-    await runtime.holds.release_job(run.id, owner="alice", actor="alice")
+    await runtime.retention.holds.release_job(run.id, owner="alice", actor="alice")
     await archive(runtime, run.id)
-    await runtime.holds.hold_job(run.id, HELD, owner="alice")
+    await runtime.retention.holds.hold_job(run.id, HELD, owner="alice")
     report = await sweep(runtime, Category.ARCHIVES, later=100 * DAY)
 
     assert (report.jobs, report.files) == (0, 0)
-    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is not None
+    assert (await runtime.jobs.catalog.get(run.id, owner="alice"))[0].archived_at is not None
 
 
 async def test_a_held_file_keeps_its_run_out_of_the_archive(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
     held = run.files["frame-1.jpg"]
-    await runtime.holds.hold_file(held.id, HELD, owner="alice")
+    await runtime.retention.holds.hold_file(held.id, HELD, owner="alice")
     await age(database, run.id, 8)
 
     assert await runtime.archives.requests.request_due() == Requested(0, 0)
@@ -166,11 +166,13 @@ async def test_extending_an_archived_run_extends_its_archive(runtime: Runtime, d
     run = await make_run(runtime)
     await archive(runtime, run.id)
 
-    ends_at, _ = await runtime.holds.extend_job(run.id, Expiry(lifetime=200 * DAY), owner="alice", actor="alice")
+    ends_at, _ = await runtime.retention.holds.extend_job(
+        run.id, Expiry(lifetime=200 * DAY), owner="alice", actor="alice"
+    )
 
     assert await end_of(database, run.id) == (ends_at,) * 2
     assert (await sweep(runtime, Category.ARCHIVES, later=199 * DAY)).jobs == 0
-    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is not None
+    assert (await runtime.jobs.catalog.get(run.id, owner="alice"))[0].archived_at is not None
     assert (await sweep(runtime, Category.ARCHIVES, later=201 * DAY)).jobs == 1
 
 
@@ -181,7 +183,7 @@ async def test_an_archived_run_takes_no_uploads_and_is_not_tried_again(runtime: 
     with pytest.raises(JobArchived):
         await add_file(runtime, run, "late.txt", b"late")
     with pytest.raises(JobArchived):
-        await runtime.control.retry(run.id, owner="alice")
+        await runtime.jobs.control.retry(run.id, owner="alice")
     with pytest.raises(JobArchived):
         await archive(runtime, run.id)
 
@@ -194,7 +196,7 @@ async def test_the_archive_of_a_run_is_neither_deleted_nor_dated_by_itself(runti
     with pytest.raises(ArchiveOfJob):
         await delete_file(runtime, segment["id"], owner="alice", requested_by="alice")
     with pytest.raises(ArchiveOfJob):
-        await runtime.files.change(segment["id"], owner="alice", expiry=Expiry(lifetime=DAY))
+        await runtime.files.catalog.change(segment["id"], owner="alice", expiry=Expiry(lifetime=DAY))
 
 
 async def test_a_source_is_not_deleted_while_what_was_derived_lies_in_an_archive(runtime: Runtime) -> None:
@@ -224,7 +226,7 @@ async def test_deleting_a_restored_file_takes_the_archive_that_has_a_copy(runtim
     again = await archive(runtime, run.id)
     assert (again.status, again.stats["files"]) == (ArchiveTaskStatus.COMPLETED, len(run.files) - 1)
     with pytest.raises(FileGone):
-        await runtime.files.get(gone.id, owner="alice")
+        await runtime.files.catalog.get(gone.id, owner="alice")
 
 
 async def test_a_deletion_whose_archive_cannot_go_yet_has_happened_and_the_sweep_ends_it(
@@ -240,14 +242,14 @@ async def test_a_deletion_whose_archive_cannot_go_yet_has_happened_and_the_sweep
             raise TransactionConflict("deadlock detected")
 
     with monkeypatch.context() as patched:
-        patched.setattr("media_analysis.retention.removal.archive_expiry.failpoint", cut_off)
+        patched.setattr("media_analysis.archive.expiry.failpoint", cut_off)
         patched.setattr("media_analysis.db.database.CONFLICT_PAUSE_SECONDS", 60)
         await delete_file(runtime, gone.id, owner="alice", requested_by="alice")
     await sweep(runtime, Category.ARCHIVES)
 
     assert await fetch(database, "SELECT FROM archived_files") == []
     with pytest.raises(FileGone):
-        await runtime.files.get(gone.id, owner="alice")
+        await runtime.files.catalog.get(gone.id, owner="alice")
 
 
 async def test_copies_of_files_that_expired_after_a_restore_go_with_the_next_sweep(
@@ -256,7 +258,7 @@ async def test_copies_of_files_that_expired_after_a_restore_go_with_the_next_swe
     run = await make_run(runtime)
     await archive(runtime, run.id)
     await restore(runtime, run.id)
-    await runtime.files.change(run.files["frame-1.jpg"].id, owner="alice", expiry=Expiry(lifetime=DAY))
+    await runtime.files.catalog.change(run.files["frame-1.jpg"].id, owner="alice", expiry=Expiry(lifetime=DAY))
     await sweep(runtime, Category.FRAMES, later=2 * DAY)
 
     await sweep(runtime, Category.ARCHIVES)
@@ -285,10 +287,10 @@ async def test_a_run_deleted_on_request_takes_its_archive_along(runtime: Runtime
     run = await make_run(runtime)
     await archive(runtime, run.id)
 
-    await runtime.removals.delete(run.id, DeletionRequest(requested_by="alice", reason="enough"), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice", reason="enough"), owner="alice")
 
     assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", run.id) == []
     (summary,) = await fetch(database, "SELECT reason, deleted_by FROM job_audit WHERE job_id = $1", run.id)
     assert tuple(summary) == ("enough", "alice")
     with pytest.raises(FileGone):
-        await runtime.files.get(run.files["run.log"].id, owner="alice")
+        await runtime.files.catalog.get(run.files["run.log"].id, owner="alice")

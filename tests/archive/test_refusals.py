@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from media_analysis.archive.models import ArchiveTaskStatus
+from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.errors import (
     ArchiveDamaged,
     ArchivedFileNotFound,
@@ -13,7 +14,6 @@ from media_analysis.errors import (
     NothingToRestore,
     QuotaReached,
 )
-from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from tests.archive.archived import (
     Run,
@@ -31,7 +31,7 @@ from tests.conftest import execute, fetch
 
 async def require_untouched(runtime: Runtime, run: Run, database: str) -> None:
     """Fail unless the run is active, its files are readable and nothing is left of an archive."""
-    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is None
+    assert (await runtime.jobs.catalog.get(run.id, owner="alice"))[0].archived_at is None
     for name, file in run.files.items():
         assert await content_of(runtime, file.id) == run.contents[name]
     assert await fetch(database, "SELECT FROM media_files WHERE category = 'archives'") == []
@@ -91,7 +91,7 @@ async def test_a_run_deleted_while_it_is_packed_stays_deleted(runtime: Runtime, 
     run = await make_run(runtime)
     asked = DeletionRequest(requested_by="alice")
 
-    task = await archive_while(runtime, run, lambda: runtime.removals.delete(run.id, asked, owner="alice"))
+    task = await archive_while(runtime, run, lambda: runtime.jobs.deletions.delete(run.id, asked, owner="alice"))
 
     assert task.status is ArchiveTaskStatus.FAILED
     assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", run.id) == []
@@ -130,7 +130,7 @@ async def test_nothing_is_taken_from_a_damaged_archive(runtime: Runtime, databas
     task = await restore(runtime, run.id)
 
     assert (task.status, task.error_code) == (ArchiveTaskStatus.FAILED, "archive_damaged")
-    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is not None
+    assert (await runtime.jobs.catalog.get(run.id, owner="alice"))[0].archived_at is not None
     assert len(await fetch(database, "SELECT FROM media_files")) == 2  # the source, and the archive
     flip(path, at)
     assert (await restore(runtime, run.id)).status is ArchiveTaskStatus.COMPLETED
@@ -174,7 +174,7 @@ async def test_one_file_comes_back_alone_and_the_rest_later(runtime: Runtime, da
 
     assert (task.status, task.stats["files"]) == (ArchiveTaskStatus.COMPLETED, 1)
     assert await content_of(runtime, one.id) == run.contents["run.log"]
-    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is not None
+    assert (await runtime.jobs.catalog.get(run.id, owner="alice"))[0].archived_at is not None
     with pytest.raises(NothingToRestore):
         await restore(runtime, run.id, one.id)
     with pytest.raises(ArchivedFileNotFound):

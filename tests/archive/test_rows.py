@@ -31,5 +31,5 @@ async def test_an_archive_that_is_whole_but_not_ours_is_not_restored(runtime: Ru
     task = await restore(runtime, run.id)
 
     assert (task.status, task.error_code) == (ArchiveTaskStatus.FAILED, "archive_damaged")
-    assert (await runtime.jobs.get(run.id, owner="alice"))[0].archived_at is not None
+    assert (await runtime.jobs.catalog.get(run.id, owner="alice"))[0].archived_at is not None
     await replace(own)

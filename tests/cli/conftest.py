@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from media_analysis.analysis.control import NewJob
-from media_analysis.analysis.run import Run
 from media_analysis.db.embedded.account import choose_account
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
 from media_analysis.db.embedded.programs import find_binaries
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.attempts.attempt import Attempt
+from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.cli.commands import Serving, home_of_a_service, serving
@@ -101,10 +101,10 @@ async def source(store_file: StoreFile) -> MediaFile:
 
 
 @pytest.fixture
-async def begun(runtime: Runtime, source: MediaFile) -> Run:
+async def begun(runtime: Runtime, source: MediaFile) -> Attempt:
     """A running job."""
     asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
-    job = await runtime.control.create(asked)
-    claimed = await runtime.runs.claim(job.id, worker="w")
+    job = await runtime.jobs.control.create(asked)
+    claimed = await runtime.jobs.attempts.claim(job.id, worker="w")
     assert claimed is not None
     return claimed

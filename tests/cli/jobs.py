@@ -2,16 +2,16 @@
 
 from uuid import UUID
 
-from media_analysis.analysis.run import Run
 from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.cli.commands import run
 from tests.conftest import chunks
 
 
-async def make_frame(runtime: Runtime, begun: Run, ordinal: int) -> None:
+async def make_frame(runtime: Runtime, begun: Attempt, ordinal: int) -> None:
     """Register a product of a run."""
     about = Upload(
         owner=begun.owner,
@@ -23,7 +23,7 @@ async def make_frame(runtime: Runtime, begun: Run, ordinal: int) -> None:
         place=Place(role="frame", ordinal=ordinal, fence=begun.fence, instant_seconds=ordinal / 2),
         run=begun.folder_name,
     )
-    await runtime.uploads.store_file(about, chunks(b"0123456789"))
+    await runtime.files.uploads.store_file(about, chunks(b"0123456789"))
 
 
 def created(environment: dict[str, str], *arguments: str) -> UUID:

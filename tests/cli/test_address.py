@@ -15,7 +15,7 @@ from media_analysis.cli.address import address_of, announced, url_of
 from media_analysis.cli.doctor import parse_address
 from media_analysis.cli.status import describe_service
 from media_analysis.diagnosis.check import CheckFailed
-from media_analysis.diagnosis.service import Service
+from media_analysis.diagnosis.service import ServiceProbe
 from media_analysis.errors import InvalidRequest
 from media_analysis.settings import Settings, load_settings
 from media_analysis.storage.marker import MARKER_NAME
@@ -100,7 +100,7 @@ def test_an_address_that_is_none_is_refused(given: str) -> None:
 )
 def test_what_answers_is_asked_whose_it_is(settings: Settings, body: str, foreign: str | None) -> None:
     with answering(body, settings) as address, httpx.Client(base_url=address, trust_env=False) as http:
-        told, service = describe_service(settings), Service(http, None, OWN)
+        told, service = describe_service(settings), ServiceProbe(http, None, OWN)
         if foreign is None:
             assert service.check_alive() == f"answers at {address}"
             assert told == f"ready at {address}"

@@ -66,7 +66,7 @@ async def test_without_names_all_that_is_due_is_archived_and_nothing_younger(
     assert await archived_ids(database) == {old.id}
     (task,) = await fetch(database, "SELECT trigger, requested_by FROM archive_tasks")
     assert tuple(task) == ("cli", "command line")
-    await runtime.files.get(next(iter(young.files.values())).id, owner="alice")
+    await runtime.files.catalog.get(next(iter(young.files.values())).id, owner="alice")
 
 
 async def test_named_runs_are_archived_however_young_and_bad_ones_do_not_stop_them(
@@ -87,7 +87,7 @@ async def test_named_runs_are_archived_however_young_and_bad_ones_do_not_stop_th
     assert told["refused"] == [
         {"job_id": str(young.id), "reason": "the job is archived and read-only; restore it first"}
     ]
-    await runtime.files.get(next(iter(other.files.values())).id, owner="alice")
+    await runtime.files.catalog.get(next(iter(other.files.values())).id, owner="alice")
 
 
 async def test_a_failure_is_told_with_its_reason(runtime: Runtime, environment: dict[str, str], database: str) -> None:
@@ -202,7 +202,7 @@ async def test_one_file_comes_back_and_its_run_stays_archived(
     assert await content_of(runtime, wanted.id) == made.contents["frame-1.jpg"]
     assert await archived_ids(database) == {made.id}
     with pytest.raises(FileArchived):
-        await runtime.files.get(made.files["frame-2.jpg"].id, owner="alice")
+        await runtime.files.catalog.get(made.files["frame-2.jpg"].id, owner="alice")
     assert (unknown.returncode, unknown.stderr) == (1, "media-analysis: no such file in the archive of this job\n")
 
 

@@ -27,7 +27,7 @@ async def test_a_file_is_explained_in_sentences_and_tables(
     runtime: Runtime, store_file: StoreFile, environment: dict[str, str]
 ) -> None:
     file = await store_file(ttl=3600)
-    await runtime.holds.hold_file(file.id, HoldRequest(actor="alice", reason="evidence"), owner="alice")
+    await runtime.retention.holds.hold_file(file.id, HoldRequest(actor="alice", reason="evidence"), owner="alice")
 
     told = run("explain", str(file.id), **environment)
 
@@ -58,9 +58,9 @@ async def test_a_person_gets_a_timeline(store_file: StoreFile, environment: dict
 async def test_a_restored_file_names_each_rule_once(runtime: Runtime, store_file: StoreFile) -> None:
     file = await store_file()
     await delete_file(runtime, file.id, owner="alice", requested_by="alice", soft=True)
-    await runtime.restoring.restore(file.id, owner="alice", actor="alice")
+    await runtime.retention.trash.restore(file.id, owner="alice", actor="alice")
 
-    told = await runtime.explanations.explain(file.id, owner=None)
+    told = await runtime.retention.explanations.explain(file.id, owner=None)
 
     deleted, restored = (describe_why(moment) for moment in told.timeline[-2:])
     assert [deleted.count("requested"), restored.count("requested")] == [1, 1], (deleted, restored)
@@ -83,7 +83,7 @@ async def test_a_job_is_explained_with_its_files(
 ) -> None:
     file, job_id = await store_file(ttl=3600), await add_job(database)
     await assign(database, job_id, file.id)
-    await runtime.holds.hold_job(job_id, HoldRequest(actor="admin", reason="audit"), owner=None)
+    await runtime.retention.holds.hold_job(job_id, HoldRequest(actor="admin", reason="audit"), owner=None)
 
     told = run("explain", str(job_id), "--job", **environment)
 

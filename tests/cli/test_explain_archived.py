@@ -1,6 +1,6 @@
 """`explain` of archived runs and their files: where the bytes are, and how to get them back."""
 
-from media_analysis.retention.removal.requests import DeletionRequest
+from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from tests.archive.archived import archive, make_run
 from tests.cli.commands import run as call
@@ -27,7 +27,7 @@ async def test_a_file_whose_archive_is_gone_says_who_deleted_it(runtime: Runtime
     run = await make_run(runtime)
     await archive(runtime, run.id)
     asked = DeletionRequest(requested_by="alice", reason="no longer needed")
-    await runtime.removals.delete(run.id, asked, owner="alice")
+    await runtime.jobs.deletions.delete(run.id, asked, owner="alice")
 
     told = call("explain", str(run.files["run.log"].id), **environment)
 

@@ -21,7 +21,7 @@ async def test_a_file_is_held_as_an_administrator_would_and_released(
 
     held = run("hold", str(stored.id), "--reason", "a court asked", "--until", "2090-01-01T00:00Z", **environment)
     with pytest.raises(AdminRequired):
-        await runtime.holds.release_file(stored.id, owner="alice", actor="alice")
+        await runtime.retention.holds.release_file(stored.id, owner="alice", actor="alice")
     row = await facts_of(database, stored.id)
     released = run("release", str(stored.id), **environment)
 

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from media_analysis.analysis.run import Failure, NewResult, Run
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
 from media_analysis.runtime import Runtime
 from tests.cli.commands import clean, run
 from tests.cli.jobs import created, make_frame
@@ -82,10 +82,12 @@ async def test_what_cannot_be_run_is_refused_in_one_sentence(
 
 
 async def test_a_job_is_cancelled_and_a_failed_one_tried_again(
-    runtime: Runtime, begun: Run, source: MediaFile, environment: dict[str, str], database: str
+    runtime: Runtime, begun: Attempt, source: MediaFile, environment: dict[str, str], database: str
 ) -> None:
     waiting = created(environment, "probe", "--source", str(source.id))
-    await runtime.runs.fail(begun.job_id, fence=begun.fence, failure=Failure(code="corrupt_media", detail="all noise"))
+    await runtime.jobs.attempts.fail(
+        begun.job_id, fence=begun.fence, failure=Failure(code="corrupt_media", detail="all noise")
+    )
 
     shown = run("job", "show", str(begun.job_id), **environment)
     cancelled = run("job", "cancel", str(waiting), **environment)
@@ -101,7 +103,7 @@ async def test_a_job_is_cancelled_and_a_failed_one_tried_again(
 
 
 async def test_all_jobs_that_wait_are_cancelled_when_it_is_said_whose_and_that_it_is_meant(
-    begun: Run, source: MediaFile, environment: dict[str, str], database: str
+    begun: Attempt, source: MediaFile, environment: dict[str, str], database: str
 ) -> None:
     made = [created(environment, kind, "--source", str(source.id)) for kind in ("probe", "probe", "frames")]
     refusals = {
@@ -130,12 +132,12 @@ async def test_all_jobs_that_wait_are_cancelled_when_it_is_said_whose_and_that_i
 
 
 async def test_what_a_job_brought_is_listed_in_time_order(
-    runtime: Runtime, begun: Run, environment: dict[str, str]
+    runtime: Runtime, begun: Attempt, environment: dict[str, str]
 ) -> None:
     for ordinal in (2, 0, 1):
         await make_frame(runtime, begun, ordinal)
     found = NewResult(kind="probe", data={"width": 192, "note": "[bold]"}, file_id=begun.sources[0].file_id)
-    await runtime.runs.complete(begun.job_id, fence=begun.fence, results=[found])
+    await runtime.jobs.attempts.complete(begun.job_id, fence=begun.fence, results=[found])
 
     files = run("job", "files", str(begun.job_id), "--category", "frames", **environment)
     answered = json.loads(run("job", "files", str(begun.job_id), "--json", **environment).stdout)
@@ -174,12 +176,14 @@ async def exit_code_of(process: Process) -> int:
 
 
 async def test_watching_tells_every_event_and_outlives_every_connection(
-    runtime: Runtime, begun: Run, environment: dict[str, str], database: str, tmp_path: Path
+    runtime: Runtime, begun: Attempt, environment: dict[str, str], database: str, tmp_path: Path
 ) -> None:
     printed = tmp_path / "printed"
     with watching(begun.job_id, environment, printed) as process:
         await appears(printed, "running, attempt 1, on w")
-        await runtime.runs.tell_progress(begun.job_id, fence=begun.fence, share=0.25, stage="frames", done=1, total=4)
+        await runtime.jobs.attempts.tell_progress(
+            begun.job_id, fence=begun.fence, share=0.25, stage="frames", done=1, total=4
+        )
         await appears(printed, " 25% frames 1/4")
         await execute(database, EVERYBODY)
         await _insistently(runtime, begun)
@@ -193,22 +197,22 @@ async def test_watching_tells_every_event_and_outlives_every_connection(
     ]
 
 
-async def _insistently(runtime: Runtime, begun: Run) -> None:
+async def _insistently(runtime: Runtime, begun: Attempt) -> None:
     """Warn and complete, over connections that may have died."""
-    await runtime.jobs.get(begun.job_id, owner=None)
-    await runtime.runs.warn(begun.job_id, fence=begun.fence, code="truncated", detail="half of it")
-    await runtime.runs.complete(begun.job_id, fence=begun.fence)
+    await runtime.jobs.catalog.get(begun.job_id, owner=None)
+    await runtime.jobs.attempts.warn(begun.job_id, fence=begun.fence, code="truncated", detail="half of it")
+    await runtime.jobs.attempts.complete(begun.job_id, fence=begun.fence)
 
 
 @pytest.mark.parametrize("fate", ["failed", "cancelled"])
 async def test_watching_a_job_that_did_not_complete_ends_with_its_reason_and_code_1(
-    runtime: Runtime, begun: Run, environment: dict[str, str], fate: str
+    runtime: Runtime, begun: Attempt, environment: dict[str, str], fate: str
 ) -> None:
     if fate == "failed":
         failure = Failure(code="corrupt_media", detail="[red]noise")
-        await runtime.runs.fail(begun.job_id, fence=begun.fence, failure=failure)
+        await runtime.jobs.attempts.fail(begun.job_id, fence=begun.fence, failure=failure)
     else:
-        await runtime.control.cancel(begun.job_id, owner="alice")
+        await runtime.jobs.control.cancel(begun.job_id, owner="alice")
 
     watched = run("job", "watch", str(begun.job_id), **environment)
 
@@ -232,9 +236,13 @@ def watched_in_a_terminal(job_id: UUID, environment: dict[str, str]) -> tuple[Pr
     return process, ours
 
 
-async def test_a_terminal_shows_a_bar_that_ends_full(runtime: Runtime, begun: Run, environment: dict[str, str]) -> None:
-    await runtime.runs.tell_progress(begun.job_id, fence=begun.fence, share=0.5, stage="frames", done=5, total=10)
-    await runtime.runs.complete(begun.job_id, fence=begun.fence)
+async def test_a_terminal_shows_a_bar_that_ends_full(
+    runtime: Runtime, begun: Attempt, environment: dict[str, str]
+) -> None:
+    await runtime.jobs.attempts.tell_progress(
+        begun.job_id, fence=begun.fence, share=0.5, stage="frames", done=5, total=10
+    )
+    await runtime.jobs.attempts.complete(begun.job_id, fence=begun.fence)
     process, terminal = watched_in_a_terminal(begun.job_id, environment)
     shown = await asyncio.to_thread(all_of, terminal)
     exit_code = await exit_code_of(process)

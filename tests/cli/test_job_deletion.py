@@ -3,25 +3,25 @@
 import re
 from uuid import UUID
 
-from media_analysis.analysis.run import NewResult, Run
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.attempts.attempt import Attempt, NewResult
 from media_analysis.runtime import Runtime
 from tests.cli.commands import run
 from tests.cli.jobs import created, make_frame
 from tests.conftest import fetch
 
 
-async def completed(runtime: Runtime, begun: Run) -> UUID:
+async def completed(runtime: Runtime, begun: Attempt) -> UUID:
     """Let the run end with two frames and a result, and return its job."""
     for ordinal in range(2):
         await make_frame(runtime, begun, ordinal)
     found = NewResult(kind="probe", data={"width": 192}, file_id=begun.sources[0].file_id)
-    await runtime.runs.complete(begun.job_id, fence=begun.fence, results=[found])
+    await runtime.jobs.attempts.complete(begun.job_id, fence=begun.fence, results=[found])
     return begun.job_id
 
 
 async def test_a_job_is_deleted_with_its_files_and_results_after_a_rehearsal_that_takes_nothing(
-    runtime: Runtime, begun: Run, source: MediaFile, environment: dict[str, str], database: str
+    runtime: Runtime, begun: Attempt, source: MediaFile, environment: dict[str, str], database: str
 ) -> None:
     job_id = await completed(runtime, begun)
 
@@ -59,7 +59,7 @@ async def test_a_waiting_job_is_cancelled_by_its_deletion_and_the_trash_gives_it
 
 
 async def test_a_held_job_is_not_deleted_and_its_rehearsal_says_so(
-    runtime: Runtime, begun: Run, environment: dict[str, str], database: str
+    runtime: Runtime, begun: Attempt, environment: dict[str, str], database: str
 ) -> None:
     job_id = await completed(runtime, begun)
     held = run("hold", str(job_id), "--job", "--reason", "case 17", **environment)

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from media_analysis.retention.guard.pauses import Finding, add_pause
-from media_analysis.retention.models import PauseCause
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import PauseFinding, add_pause
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.cli.commands import READY_SECONDS, clean, run
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("served")
 
 async def trip(runtime: Runtime, files: int) -> str:
     async with runtime.db.transaction() as session:
-        finding = Finding(cause=PauseCause.SHARE, reason="7 of 9 files are due", files=files)
+        finding = PauseFinding(cause=PauseCause.SHARE, reason="7 of 9 files are due", files=files)
         return str((await add_pause(session, Category.UPLOADS, finding, by="breaker")).id)
 
 

@@ -45,7 +45,7 @@ def written(path: Path, policy: str) -> Path:
 
 
 async def in_force(runtime: Runtime) -> str:
-    return (await runtime.policies.in_force()).policy.version
+    return (await runtime.retention.policies.in_force()).policy.version
 
 
 async def moved(database: str) -> int:

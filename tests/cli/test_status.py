@@ -33,7 +33,7 @@ async def test_it_tells_of_service_database_store_jobs_and_categories(
 
 
 async def test_a_pause_is_a_problem_and_said(runtime: Runtime, environment: dict[str, str]) -> None:
-    await runtime.pauses.pause(category=None, reason="backup", by="alice")
+    await runtime.deletion.pauses.pause(category=None, reason="backup", by="alice")
 
     shown = run("status", **environment | NOWHERE)
 

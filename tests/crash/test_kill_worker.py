@@ -93,7 +93,7 @@ async def test_a_run_killed_at_any_moment_is_run_again_and_leaves_one_set_of_out
         jobs = await until_ended(database)
         await until_queue_is_empty(database)
     await let_leases_lapse(database)
-    await runtime.sweeps.run(ABANDONED)
+    await runtime.retention.sweeps.run(ABANDONED)
 
     assert exit_code == -signal.SIGKILL, f"{moment} was never reached: {killed.output}"
     assert left == []

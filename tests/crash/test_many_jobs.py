@@ -149,7 +149,7 @@ async def test_every_job_ends_with_one_set_of_outputs_or_a_reason_although_worke
     jobs = await until_ended(database, seconds=400)
     await until_queue_is_empty(database)
     await let_leases_lapse(database)
-    await runtime.sweeps.run(ABANDONED)
+    await runtime.retention.sweeps.run(ABANDONED)
 
     strange = [job for job in jobs.values() if (job["status"], job["error_code"]) not in allowed_ends(asked[job["id"]])]
     assert strange == []

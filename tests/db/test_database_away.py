@@ -60,8 +60,8 @@ async def test_services_say_so_within_the_deadline_and_work_again_afterwards(
     known = await store_file()
     objects_before = _objects(runtime)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
-        "stats": lambda: runtime.status.stats(owner=None),
-        "read": lambda: runtime.files.get(known.id, owner="alice"),
+        "stats": lambda: runtime.retention.status.stats(owner=None),
+        "read": lambda: runtime.files.catalog.get(known.id, owner="alice"),
         "upload": lambda: store_file(b"never"),
     }
 
@@ -72,7 +72,7 @@ async def test_services_say_so_within_the_deadline_and_work_again_afterwards(
 
     assert {name: seconds for name, seconds in took.items() if seconds > DEADLINE_SECONDS + GRACE_SECONDS} == {}
     assert objects_meanwhile == objects_before
-    assert (await runtime.files.get(stored.id, owner="alice")).size_bytes == 5
+    assert (await runtime.files.catalog.get(stored.id, owner="alice")).size_bytes == 5
 
 
 @ways_to_be_away
@@ -112,7 +112,7 @@ async def test_http_answers_503_with_retry_after_and_recovers(
 
 async def test_idempotent_work_survives_the_death_of_its_connection(runtime: Runtime, database: str) -> None:
     async with _locked(database, "ledger") as terminate_waiting:
-        reading = asyncio.create_task(runtime.status.stats(owner=None))
+        reading = asyncio.create_task(runtime.retention.status.stats(owner=None))
         terminated = await terminate_waiting()
 
     assert terminated == 1
@@ -131,7 +131,7 @@ async def test_an_upload_survives_the_death_of_every_idle_connection(
 
     stored = await _eventually(lambda: store_file(b"after"))
 
-    assert (await runtime.files.get(stored.id, owner="alice")).size_bytes == 5
+    assert (await runtime.files.catalog.get(stored.id, owner="alice")).size_bytes == 5
 
 
 async def _refused(call: Callable[[], Awaitable[object]]) -> float:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.analysis.control import NewJob
-from media_analysis.db.downgrades import Target, list_losses, migrate_back, resolve_revision
+from media_analysis.db.downgrades import MigrationTarget, list_losses, migrate_back, resolve_revision
 from media_analysis.db.migrations import head, migrate, revisions
 from media_analysis.errors import DowngradeImpossible, DowngradeStopped, InvalidRequest, SchemaInUse
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import load_settings
@@ -31,8 +31,8 @@ async def full(own_database: str, tmp_path: Path) -> str:
     environment = {"DATABASE_URL": own_database, "MEDIA_ANALYSIS_DATA_DIR": str(tmp_path / "var")}
     async with open_runtime(load_settings(environ=environment).settings, own_database) as runtime:
         upload = Upload(owner="alice", category=Category.UPLOADS, filename="a.bin")
-        file = await runtime.uploads.store_file(upload, chunks(b"precious"))
-        await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[file.id]))
+        file = await runtime.files.uploads.store_file(upload, chunks(b"precious"))
+        await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[file.id]))
         await runtime.sessions.create(owner="alice", role=Role.USER, ttl=timedelta(hours=1))
     await execute(own_database, "UPDATE instance SET archives_apart = true")
     return own_database
@@ -108,7 +108,7 @@ async def test_it_waits_for_nobody_and_breaks_nobody_who_is_at_work(full: str, t
 async def test_where_to_is_said_as_to_alembic(own_database: str, wanted: str, reached: int) -> None:
     target = await resolve_revision(own_database, wanted)
 
-    assert target == Target(head(), revisions()[reached], goes_back=revisions()[reached] != head())
+    assert target == MigrationTarget(head(), revisions()[reached], goes_back=revisions()[reached] != head())
 
 
 @pytest.mark.parametrize("wanted", ["", "00", "0042", "+1", "-99", "tail", "--", "HEAD^"])

@@ -99,6 +99,6 @@ async def test_a_pooler_in_transaction_mode_is_refused_at_the_start(settings: Se
 async def test_a_pooler_in_session_mode_is_as_good_as_the_server(settings: Settings, pooling: Pooling) -> None:
     async with pooling("session") as url, open_runtime(settings, url) as runtime:
         upload = Upload(owner="alice", category=Category.UPLOADS, filename="a")
-        stored = await runtime.uploads.store_file(upload, chunks(b"some bytes"))
+        stored = await runtime.files.uploads.store_file(upload, chunks(b"some bytes"))
 
-        assert (await runtime.files.get(stored.id, owner="alice")).size_bytes == len(b"some bytes")
+        assert (await runtime.files.catalog.get(stored.id, owner="alice")).size_bytes == len(b"some bytes")

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.db.queue import NewEntry, enqueue, withdraw
+from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from tests.conftest import StoreFile, execute, fetch
@@ -22,7 +22,7 @@ ENTRY = NewEntry(job_id=UUID(int=1), kind="probe", owner="alice", priority=0, li
 
 async def create(runtime: Runtime, store_file: StoreFile) -> AnalysisJob:
     source = await store_file(b"a source")
-    return await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
+    return await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
 
 
 async def count(database: str, table: str) -> int:

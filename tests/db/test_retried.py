@@ -8,7 +8,7 @@ import media_analysis
 
 PACKAGE = Path(media_analysis.__file__).parent
 OTHERWISE = {
-    "analysis/reaping.py": "duties, done again at the next tick",
+    "jobs/attempts/recovery.py": "duties, done again at the next tick",
     "imports/runs/storing.py": "a lease, renewed again in time",
     "archive/archiving.py": "its task is tried again",
     "archive/execution.py": "its task is claimed again",
@@ -20,7 +20,7 @@ OTHERWISE = {
     "files/opening.py": "at the start, before anybody else",
     "files/registrar.py": "run by `Database.retry`",
     "files/service.py": "run by `Database.retry`",
-    "retention/deletion.py": "left to the outbox",
+    "deletion/deleter.py": "left to the outbox",
     "retention/duties.py": "the record of a slot, which whoever lives writes again",
     "retention/guard/clock.py": "figures of a pause that stands",
     "retention/holds.py": "run by `Database.retry`",
@@ -32,9 +32,9 @@ OTHERWISE = {
     "retention/plans/applying.py": "a plan is applied in batches, each of which may be repeated",
     "retention/pressure/relief.py": "run by a `retried` method that sets the queue back",
     "retention/pressure/service.py": "the record of a sweep",
-    "retention/removal/expiry.py": "duties, done again at the next tick",
+    "retention/run_expiry.py": "duties, done again at the next tick",
     "retention/restoring.py": "an event alone, which waits for nobody",
-    "retention/result_expiry.py": "run by `Database.retry`",
+    "jobs/result_expiry.py": "run by `Database.retry`",
     "retention/sweep.py": "the record of a sweep",
     "retention/pressure/changes.py": "run by whoever opens the runtime",
     "runtime.py": "run by whoever opens it",

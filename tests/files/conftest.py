@@ -83,7 +83,7 @@ async def lapse_leases(database: str) -> None:
 
 
 async def sweep(runtime: Runtime) -> SweepReport:
-    return await runtime.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, requested_by="test"))
+    return await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, requested_by="test"))
 
 
 def objects(root: Path) -> list[str]:

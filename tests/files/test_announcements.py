@@ -41,8 +41,8 @@ async def test_an_announcement_of_any_length_moves_nobody_s_file(
     uploads = await stock(runtime, [40], category=Category.UPLOADS)
     temp = await stock(runtime, [20], category=Category.TEMP)
     small = on_small_disk(runtime, TEN_GIB // KIB + 30)
-    limits = replace(runtime.uploads.limits, reserve_bytes=0)
-    service = replace(runtime.uploads, store=small.store, room=small, limits=limits)
+    limits = replace(runtime.files.uploads.limits, reserve_bytes=0)
+    service = replace(runtime.files.uploads, store=small.store, room=small, limits=limits)
     slow = SlowBody(first=bytes(9 * KIB), rest=b"")
     asked = Upload(owner="mallory", category=category, filename="huge", declared_bytes=TEN_GIB)
     announced = asyncio.create_task(service.store_file(asked, slow.sent()))
@@ -73,7 +73,7 @@ async def test_a_body_is_refused_once_what_has_arrived_could_not_be_stored(runti
 
     asked = Upload(owner="alice", category=Category.FRAMES, filename="frame")
     with pytest.raises(QuotaReached):
-        await runtime.uploads.store_file(asked, body())
+        await runtime.files.uploads.store_file(asked, body())
 
     assert sent == 4 * MIB
     assert await living(database) == {frame}
@@ -85,7 +85,7 @@ async def test_what_has_arrived_of_an_upload_counts_once(runtime: Runtime, datab
     frames = await stock(runtime, [1024, 1024, 512], category=Category.FRAMES, owner="alice")
     asked = Upload(owner="bob", category=Category.FRAMES, filename="frame", declared_bytes=2 * MIB)
 
-    stored = await runtime.uploads.store_file(asked, chunks(bytes(2 * MIB), piece))
+    stored = await runtime.files.uploads.store_file(asked, chunks(bytes(2 * MIB), piece))
 
     assert await buried(database) == {*frames[:2]}
     assert await living(database) == {frames[2], stored.id}
@@ -96,7 +96,7 @@ async def test_an_announced_length_that_could_never_fit_is_refused_before_it_is_
     asked = Upload(owner="mallory", category=Category.FRAMES, filename="frame", declared_bytes=4 * MIB)
 
     with pytest.raises(QuotaReached):
-        await runtime.uploads.store_file(asked, slow.sent())
+        await runtime.files.uploads.store_file(asked, slow.sent())
 
 
 async def test_an_owner_s_quota_takes_from_that_owner_alone(

@@ -39,13 +39,13 @@ async def test_an_upload_cancelled_twice_ends_only_when_nothing_is_left(
         return bool(await fetch(database, WAITING))
 
     if is_registered:
-        uploading = asyncio.create_task(runtime.uploads.store_file(UPLOAD, body.sent()))
+        uploading = asyncio.create_task(runtime.files.uploads.store_file(UPLOAD, body.sent()))
         await body.asked.wait()
     async with nobody_writes_files(database):
         if is_registered:
             uploading.cancel()  # now its row is being given up
         else:
-            uploading = asyncio.create_task(runtime.uploads.store_file(UPLOAD, body.sent()))
+            uploading = asyncio.create_task(runtime.files.uploads.store_file(UPLOAD, body.sent()))
         await eventually(waits)
         uploading.cancel()
         await asyncio.wait([uploading], timeout=0.05)

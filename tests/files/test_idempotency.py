@@ -32,9 +32,9 @@ def answer(file: MediaFile) -> tuple[object, ...]:
 
 
 async def test_a_repeated_upload_gets_the_first_answer(runtime: Runtime, database: str) -> None:
-    first = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    first = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
 
-    second = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    second = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
 
     assert answer(second) == answer(first)
     assert await count_files(database) == 1
@@ -43,10 +43,10 @@ async def test_a_repeated_upload_gets_the_first_answer(runtime: Runtime, databas
 async def test_a_repeated_upload_gets_the_first_answer_even_when_the_file_is_gone(
     runtime: Runtime, database: str
 ) -> None:
-    first = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    first = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
     await delete_file(runtime, first.id, owner="alice", requested_by="alice")
 
-    second = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    second = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
 
     assert answer(second) == answer(first)
     assert await count_files(database) == 0
@@ -60,24 +60,24 @@ async def test_a_repeated_upload_gets_the_first_answer_even_when_the_file_is_gon
 async def test_a_key_does_not_serve_another_request(
     runtime: Runtime, database: str, upload: Upload, content: bytes
 ) -> None:
-    await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
 
     with pytest.raises(IdempotencyKeyReused):
-        await runtime.uploads.store_file(upload, chunks(content))
+        await runtime.files.uploads.store_file(upload, chunks(content))
 
     assert await count_files(database) == 1
 
 
 async def test_a_key_belongs_to_its_owner(runtime: Runtime, database: str) -> None:
-    await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
 
-    await runtime.uploads.store_file(replace(KEYED, owner="bob"), chunks(CONTENT))
+    await runtime.files.uploads.store_file(replace(KEYED, owner="bob"), chunks(CONTENT))
 
     assert await count_files(database) == 2
 
 
 async def test_concurrent_uploads_under_one_key_give_one_file(runtime: Runtime, database: str) -> None:
-    uploads = (runtime.uploads.store_file(KEYED, chunks(CONTENT)) for _ in range(8))
+    uploads = (runtime.files.uploads.store_file(KEYED, chunks(CONTENT)) for _ in range(8))
 
     answers = await asyncio.gather(*uploads, return_exceptions=True)
 
@@ -89,22 +89,22 @@ async def test_concurrent_uploads_under_one_key_give_one_file(runtime: Runtime, 
 
 async def test_a_failed_upload_gives_its_key_back(runtime: Runtime, database: str) -> None:
     body = SlowBody()
-    uploading = asyncio.create_task(runtime.uploads.store_file(KEYED, body.sent()))
+    uploading = asyncio.create_task(runtime.files.uploads.store_file(KEYED, body.sent()))
     await body.asked.wait()
     uploading.cancel()
     await asyncio.gather(uploading, return_exceptions=True)
 
-    stored = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    stored = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
 
     assert stored.size_bytes == len(CONTENT)
     assert await count_files(database) == 1
 
 
 async def test_a_key_is_forgotten_after_its_day(runtime: Runtime, database: str) -> None:
-    first = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    first = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
     await execute(database, "UPDATE idempotency_keys SET expires_at = now()")
 
-    second = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    second = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
     await execute(database, "UPDATE idempotency_keys SET expires_at = now()")
     await runtime.records.end()
 
@@ -114,13 +114,13 @@ async def test_a_key_is_forgotten_after_its_day(runtime: Runtime, database: str)
 
 async def test_a_retry_takes_the_key_of_an_upload_that_stalled(runtime: Runtime, database: str) -> None:
     stalled = SlowBody()
-    zombie = asyncio.create_task(runtime.uploads.store_file(KEYED, stalled.sent()))
+    zombie = asyncio.create_task(runtime.files.uploads.store_file(KEYED, stalled.sent()))
     await stalled.asked.wait()
     with pytest.raises(UploadInFlight):
-        await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+        await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
     await lapse_leases(database)
 
-    stored = await runtime.uploads.store_file(KEYED, chunks(CONTENT))
+    stored = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
     stalled.released.set()
     with pytest.raises(UploadLeaseLost):
         await zombie
@@ -133,7 +133,7 @@ async def test_a_retry_takes_the_key_of_an_upload_that_stalled(runtime: Runtime,
 async def test_a_key_taken_at_the_very_moment_of_settling_is_lost(runtime: Runtime, database: str) -> None:
     """The taker's transaction is open while the first upload settles: one of the two must give way."""
     body = SlowBody()
-    first = asyncio.create_task(runtime.uploads.store_file(KEYED, body.sent()))
+    first = asyncio.create_task(runtime.files.uploads.store_file(KEYED, body.sent()))
     await body.asked.wait()
     taker = await asyncpg.connect(database)
     taking = taker.transaction()

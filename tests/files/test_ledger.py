@@ -49,7 +49,7 @@ class Hand:
     async def upload(self) -> None:
         size_bytes = self.chance.randrange(200_000)
         try:
-            stored = await self.runtime.uploads.store_file(self.asked(size_bytes), self.body(size_bytes))
+            stored = await self.runtime.files.uploads.store_file(self.asked(size_bytes), self.body(size_bytes))
         except MediaAnalysisError:
             return  # another hand let its lease lapse
         self.stored += 1
@@ -57,10 +57,10 @@ class Hand:
 
     async def fail(self) -> None:
         with pytest.raises(MediaAnalysisError):
-            await self.runtime.uploads.store_file(self.asked(100_000), self.body(100_000, broken=True))
+            await self.runtime.files.uploads.store_file(self.asked(100_000), self.body(100_000, broken=True))
 
     async def leave(self) -> None:
-        uploading = asyncio.create_task(self.runtime.uploads.store_file(self.asked(100_000), self.body(100_000)))
+        uploading = asyncio.create_task(self.runtime.files.uploads.store_file(self.asked(100_000), self.body(100_000)))
         for _ in range(self.chance.randrange(20)):
             await asyncio.sleep(0)
         uploading.cancel()

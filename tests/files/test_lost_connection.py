@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pytest
 
 from media_analysis.errors import DatabaseUnavailable
-from media_analysis.files.models import FileState
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings, load_settings
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectWriter
@@ -44,7 +44,7 @@ async def test_a_lost_connection_at_a_commit_still_yields_the_stored_file(
 ) -> None:
     proxy.arm(statement, delivered=delivered)
 
-    stored = await far.uploads.store_file(UPLOAD, chunks(CONTENT))
+    stored = await far.files.uploads.store_file(UPLOAD, chunks(CONTENT))
 
     rows = await fetch(database, "SELECT files, size_bytes, reserved_bytes FROM ledger")
     assert proxy.cuts == 1
@@ -59,7 +59,7 @@ async def test_a_database_that_stays_away_after_the_fact_leaves_the_file_stored(
     async with open_runtime(settings, proxy.url) as far:
         proxy.arm(T2, ends=True)
         with pytest.raises(DatabaseUnavailable):
-            await far.uploads.store_file(UPLOAD, chunks(CONTENT))
+            await far.files.uploads.store_file(UPLOAD, chunks(CONTENT))
 
     (row,) = await fetch(database, "SELECT id::text, state::text, encode(sha256, 'hex') AS sha256 FROM media_files")
     assert row["state"] == "stored"
@@ -72,7 +72,7 @@ async def test_a_connection_lost_when_the_name_was_made_fails_the_upload_and_lea
     proxy.arm(T1, delivered=False)
 
     with pytest.raises(DatabaseUnavailable):
-        await far.uploads.store_file(UPLOAD, chunks(CONTENT))
+        await far.files.uploads.store_file(UPLOAD, chunks(CONTENT))
 
     assert proxy.cuts == 1
     assert objects(far.store.root) == []
@@ -84,7 +84,7 @@ async def test_an_upload_goes_on_when_only_the_answer_was_lost_that_its_name_is_
 ) -> None:
     proxy.arm(T1)
 
-    stored = await far.uploads.store_file(UPLOAD, chunks(CONTENT))
+    stored = await far.files.uploads.store_file(UPLOAD, chunks(CONTENT))
 
     assert (proxy.cuts, stored.state) == (1, FileState.STORED)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.files.products import Position, ProductFilter, select_products
+from media_analysis.files.products import ProductFilter, ProductPosition, select_products
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -54,10 +54,10 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
 NOWHERE = UUID(int=0)
 POSITIONS = {
     "first": None,
-    "second": Position(Category.FRAMES, 100, NOWHERE),
-    "middle": Position(Category.FRAMES, 50_000, NOWHERE),
-    "last frames": Position(Category.FRAMES, 99_880, NOWHERE),
-    "unnumbered frames": Position(Category.FRAMES, None, NOWHERE),
+    "second": ProductPosition(Category.FRAMES, 100, NOWHERE),
+    "middle": ProductPosition(Category.FRAMES, 50_000, NOWHERE),
+    "last frames": ProductPosition(Category.FRAMES, 99_880, NOWHERE),
+    "unnumbered frames": ProductPosition(Category.FRAMES, None, NOWHERE),
 }
 
 
@@ -81,8 +81,8 @@ async def test_a_page_reads_little_more_than_it_returns_wherever_it_lies(runtime
 async def test_pages_go_on_from_numbered_files_to_the_others_and_to_the_next_category(runtime: Runtime) -> None:
     wanted = ProductFilter(job_id=JOB)
 
-    page = await runtime.products.list(wanted, after=POSITIONS["last frames"], limit=80)
-    rest = await runtime.products.list(wanted, after=page.next_after, limit=80)
+    page = await runtime.files.products.list(wanted, after=POSITIONS["last frames"], limit=80)
+    rest = await runtime.files.products.list(wanted, after=page.next_after, limit=80)
 
     walked = Counter((file.category, file.ordinal is not None) for file in [*page.files, *rest.files])
     assert list(walked.items()) == [

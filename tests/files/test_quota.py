@@ -230,7 +230,7 @@ async def test_what_has_not_arrived_whole_takes_no_room_from_others(
 ) -> None:
     slow = SlowBody(first=bytes(70 * KIB), rest=bytes(10 * KIB))
     asked = Upload(owner="bob", category=Category.OUTPUTS, filename="slow.bin", declared_bytes=80 * KIB)
-    uploading = asyncio.create_task(runtime.uploads.store_file(asked, slow.sent()))
+    uploading = asyncio.create_task(runtime.files.uploads.store_file(asked, slow.sent()))
     await slow.asked.wait()
 
     stored = await store_file(bytes(30 * KIB), category=Category.OUTPUTS, declared_bytes=30 * KIB)
@@ -250,7 +250,7 @@ async def test_an_upload_that_passes_the_high_mark_has_it_relieved_at_once(
 
     async with judged_runtime(lower, database) as runtime:
         await stock(runtime, [15] * 5)
-        await runtime.uploads.store_file(asked, chunks(bytes(10 * KIB)))
+        await runtime.files.uploads.store_file(asked, chunks(bytes(10 * KIB)))
 
         assert await used_kib(runtime) == 55
 
@@ -275,7 +275,7 @@ async def test_an_upload_for_which_the_disk_is_too_small_evicts_nothing(runtime:
 
 async def test_where_cleanup_only_rehearses_an_upload_evicts_nothing(runtime: Runtime, database: str) -> None:
     clips = await stock(runtime, [45, 45])
-    uploads = replace(runtime.uploads, room=replace(runtime.pressure, evicts=False))
+    uploads = replace(runtime.files.uploads, room=replace(runtime.retention.pressure, evicts=False))
     asked = Upload(owner="alice", category=Category.CLIPS, filename="clip")
 
     with pytest.raises(QuotaReached):

@@ -18,11 +18,11 @@ async def test_a_file_is_gone_from_the_very_instant_it_expires(runtime: Runtime,
     stored = await store_file(ttl=60)
     assert stored.expires_at is not None
 
-    file, reader = await runtime.files.open(stored.id, owner="alice", now=stored.expires_at - INSTANT)
+    file, reader = await runtime.files.catalog.open(stored.id, owner="alice", now=stored.expires_at - INSTANT)
     await reader.close()
     with pytest.raises(FileGone) as gone:
-        await runtime.files.open(stored.id, owner="alice", now=stored.expires_at)
-    page = await runtime.files.list(FileFilter(owner="alice"), before=None, limit=10, now=stored.expires_at)
+        await runtime.files.catalog.open(stored.id, owner="alice", now=stored.expires_at)
+    page = await runtime.files.catalog.list(FileFilter(owner="alice"), before=None, limit=10, now=stored.expires_at)
 
     assert file.id == stored.id
     assert (gone.value.rule, gone.value.gone_at, gone.value.deleted_at) == ("explicit_expiry", stored.expires_at, None)
@@ -31,20 +31,20 @@ async def test_a_file_is_gone_from_the_very_instant_it_expires(runtime: Runtime,
 
 async def test_a_pending_file_is_unreadable(runtime: Runtime) -> None:
     asked = registration()
-    await runtime.uploads.registrar.register(asked)
-    (await runtime.uploads.registrar.create(asked)).close()
+    await runtime.files.uploads.registrar.register(asked)
+    (await runtime.files.uploads.registrar.create(asked)).close()
 
     with pytest.raises(FileNotReady):
-        await runtime.files.open(asked.id, owner="alice")
+        await runtime.files.catalog.open(asked.id, owner="alice")
 
 
 async def test_an_upload_that_was_never_acknowledged_is_unknown_afterwards(runtime: Runtime) -> None:
     asked = registration()
-    await runtime.uploads.registrar.register(asked)
-    await runtime.deleter.abandon(asked.id)
+    await runtime.files.uploads.registrar.register(asked)
+    await runtime.deletion.deleter.abandon(asked.id)
 
     with pytest.raises(FileNotFound):
-        await runtime.files.get(asked.id, owner="alice")
+        await runtime.files.catalog.get(asked.id, owner="alice")
 
 
 async def test_a_foreign_file_is_unknown_even_when_it_is_gone(runtime: Runtime, store_file: StoreFile) -> None:
@@ -53,7 +53,7 @@ async def test_a_foreign_file_is_unknown_even_when_it_is_gone(runtime: Runtime, 
 
     for file in (living, deleted):
         with pytest.raises(FileNotFound):
-            await runtime.files.get(file.id, owner="bob")
+            await runtime.files.catalog.get(file.id, owner="bob")
 
 
 async def test_a_row_whose_bytes_were_taken_away_says_so(runtime: Runtime, store_file: StoreFile) -> None:
@@ -62,7 +62,7 @@ async def test_a_row_whose_bytes_were_taken_away_says_so(runtime: Runtime, store
     path.unlink()
 
     with pytest.raises(ObjectMissing):
-        await runtime.files.open(stored.id, owner="alice")
+        await runtime.files.catalog.open(stored.id, owner="alice")
 
     path.write_bytes(b"bytes")
 
@@ -76,13 +76,13 @@ async def test_a_damaged_object_is_named_by_alerts_and_by_validation_until_it_is
     path.write_bytes(b"byte")
 
     with pytest.raises(ObjectDamaged):
-        await runtime.files.open(stored.id, owner="alice")
-    problems, firing = await runtime.status.problems(), await runtime.alerts.check()
+        await runtime.files.catalog.open(stored.id, owner="alice")
+    problems, firing = await runtime.retention.status.problems(), await runtime.alerts.check()
     path.write_bytes(b"bytes")
     if found_by == "scrub":
         await runtime.scrub.run()
     else:
-        _, reader = await runtime.files.open(stored.id, owner="alice")
+        _, reader = await runtime.files.catalog.open(stored.id, owner="alice")
         await reader.close()
     mended = await runtime.alerts.check()
 
@@ -98,8 +98,8 @@ async def test_what_only_reading_every_byte_showed_is_not_cleared_by_opening(
     path.write_bytes(b"bites")
     await runtime.scrub.run()
 
-    _, reader = await runtime.files.open(stored.id, owner="alice")
+    _, reader = await runtime.files.catalog.open(stored.id, owner="alice")
     await reader.close()
 
-    assert (await runtime.files.get(stored.id, owner="alice")).last_error == "hash differs"
+    assert (await runtime.files.catalog.get(stored.id, owner="alice")).last_error == "hash differs"
     path.write_bytes(b"bytes")

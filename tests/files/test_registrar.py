@@ -11,12 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import DatabaseUnavailable, InvalidRequest, QuotaPassed, UploadLeaseLost
-from media_analysis.files.models import FileState
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Registration, add_pending
 from media_analysis.files.settlement import Settled, Settlement, settle
 from media_analysis.files.uploads import Upload
 from media_analysis.runtime import Runtime
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.conftest import chunks, execute, fetch
 from tests.files.conftest import lapse_leases, objects, registration, settlement, sweep
@@ -27,7 +27,7 @@ CALLERS = 64
 
 @pytest.fixture
 def registrar(runtime: Runtime) -> Registrar:
-    return runtime.uploads.registrar
+    return runtime.files.uploads.registrar
 
 
 async def ledger_of(database: str, owner: str) -> tuple[int, int, int]:
@@ -71,7 +71,7 @@ async def test_concurrent_uploads_end_in_few_transactions_with_an_exact_ledger(r
 
     stored = await asyncio.gather(
         *(
-            runtime.uploads.store_file(
+            runtime.files.uploads.store_file(
                 Upload(owner=owner, category=Category.UPLOADS, filename="a", declared_bytes=len(content)),
                 chunks(content),
             )

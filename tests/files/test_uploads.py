@@ -17,9 +17,9 @@ from media_analysis.errors import (
     UploadTooLarge,
 )
 from media_analysis.files.acceptance import Acceptance
-from media_analysis.files.models import FileState
 from media_analysis.files.uploads import Upload, UploadService
 from media_analysis.runtime import Runtime
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, fetch
 from tests.files.conftest import SlowBody, eventually, lapse_leases, objects, sweep
@@ -36,7 +36,7 @@ async def require_nothing_left(runtime: Runtime, database: str) -> None:
 
 
 def limited(runtime: Runtime, **limits: Any) -> UploadService:
-    return replace(runtime.uploads, limits=replace(runtime.uploads.limits, **limits))
+    return replace(runtime.files.uploads, limits=replace(runtime.files.uploads.limits, **limits))
 
 
 async def failing(first: bytes) -> AsyncIterator[bytes]:
@@ -66,7 +66,9 @@ async def test_nothing_is_reserved_for_what_an_upload_announces(runtime: Runtime
     whole = len(body.first + body.rest)
     reserved = "SELECT files, size_bytes, reserved_bytes FROM ledger"
 
-    uploading = asyncio.create_task(runtime.uploads.store_file(replace(UPLOAD, declared_bytes=whole), body.sent()))
+    uploading = asyncio.create_task(
+        runtime.files.uploads.store_file(replace(UPLOAD, declared_bytes=whole), body.sent())
+    )
     await body.asked.wait()
     before = [tuple(row) for row in await fetch(database, reserved)]
     body.released.set()
@@ -79,7 +81,7 @@ async def test_nothing_is_reserved_for_what_an_upload_announces(runtime: Runtime
 @pytest.mark.parametrize("first", [b"", b"short", bytes(100_000)], ids=["no bytes", "the head", "more"])
 async def test_an_upload_that_breaks_off_leaves_nothing(runtime: Runtime, database: str, first: bytes) -> None:
     with pytest.raises(IncompleteUpload):
-        await runtime.uploads.store_file(UPLOAD, failing(first))
+        await runtime.files.uploads.store_file(UPLOAD, failing(first))
 
     await require_nothing_left(runtime, database)
 
@@ -89,7 +91,7 @@ async def test_a_body_of_another_length_than_announced_is_refused(
     runtime: Runtime, database: str, declared: int
 ) -> None:
     with pytest.raises(IncompleteUpload):
-        await runtime.uploads.store_file(replace(UPLOAD, declared_bytes=declared), chunks(bytes(100_000)))
+        await runtime.files.uploads.store_file(replace(UPLOAD, declared_bytes=declared), chunks(bytes(100_000)))
 
     await require_nothing_left(runtime, database)
 
@@ -157,7 +159,7 @@ async def test_an_upload_whose_name_went_before_its_type_was_read_has_lost_its_l
             (runtime.store.root / key).unlink()
 
     with pytest.raises(UploadLeaseLost):
-        await runtime.uploads.store_file(UPLOAD, swept())
+        await runtime.files.uploads.store_file(UPLOAD, swept())
     await require_nothing_left(runtime, database)
 
 
@@ -170,7 +172,7 @@ async def test_an_upload_that_sends_nothing_for_too_long_is_ended(
             yield first
         await asyncio.Event().wait()
 
-    impatient = replace(runtime.uploads.limits.pace, idle_seconds=0.05)
+    impatient = replace(runtime.files.uploads.limits.pace, idle_seconds=0.05)
     with pytest.raises(UploadStalled):
         await limited(runtime, pace=impatient).store_file(UPLOAD, silent())
 
@@ -179,7 +181,7 @@ async def test_an_upload_that_sends_nothing_for_too_long_is_ended(
 
 async def test_a_cancelled_upload_leaves_nothing(runtime: Runtime, database: str) -> None:
     body = SlowBody()
-    uploading = asyncio.create_task(runtime.uploads.store_file(UPLOAD, body.sent()))
+    uploading = asyncio.create_task(runtime.files.uploads.store_file(UPLOAD, body.sent()))
     await body.asked.wait()
 
     uploading.cancel()
@@ -191,7 +193,7 @@ async def test_a_cancelled_upload_leaves_nothing(runtime: Runtime, database: str
 
 async def test_an_upload_whose_lease_lapsed_is_told_so_and_leaves_nothing(runtime: Runtime, database: str) -> None:
     body = SlowBody()
-    uploading = asyncio.create_task(runtime.uploads.store_file(UPLOAD, body.sent()))
+    uploading = asyncio.create_task(runtime.files.uploads.store_file(UPLOAD, body.sent()))
     await body.asked.wait()
     await lapse_leases(database)
 

@@ -11,7 +11,7 @@ import pytest
 from media_analysis.errors import MarkerMismatch
 from media_analysis.files.damage import count_damaged, list_damaged
 from media_analysis.files.models import MediaFile
-from media_analysis.integrity.inspection import Throttle, list_tracked
+from media_analysis.integrity.inspection import ReadThrottle, list_tracked
 from media_analysis.integrity.scrub import ScrubService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
@@ -196,8 +196,8 @@ async def test_the_throttle_lets_its_rate_pass_and_nothing_waits_without_one() -
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    limited = Throttle(1000, clock=lambda: 5.0, sleep=sleep)
-    unlimited = Throttle(None, clock=lambda: 5.0, sleep=sleep)
+    limited = ReadThrottle(1000, clock=lambda: 5.0, sleep=sleep)
+    unlimited = ReadThrottle(None, clock=lambda: 5.0, sleep=sleep)
 
     await limited.take(500)
     await limited.take(500)

@@ -17,8 +17,8 @@ async def test_a_deleted_job_is_found_as_a_living_one_is(runtime: Runtime, datab
     job_id = UUID(str(await add_job(database)))
     parts = (job_id.hex, job_id.hex[-8:], job_id.hex[:12])
 
-    there = [await runtime.jobs.find(part, limit=2) for part in parts]
+    there = [await runtime.jobs.catalog.find(part, limit=2) for part in parts]
     await execute(database, LEAVE_A_SUMMARY, "DELETE FROM analysis_jobs")
-    deleted = [await runtime.jobs.find(part, limit=2) for part in parts]
+    deleted = [await runtime.jobs.catalog.find(part, limit=2) for part in parts]
 
     assert there == deleted == [[job_id]] * 3

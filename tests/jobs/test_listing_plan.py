@@ -105,7 +105,7 @@ def test_nothing_loads_rows_behind_the_back_of_a_query() -> None:
 
 
 async def test_the_end_or_the_beginning_of_an_id_is_looked_up_in_an_index(runtime: Runtime) -> None:
-    page = await runtime.jobs.list(JobFilter(), before=None, limit=1)
+    page = await runtime.jobs.catalog.list(JobFilter(), before=None, limit=1)
     digits = page.views[0].job.id.hex
 
     end = await explain(runtime, ending_with(AnalysisJob.id, digits[-12:], limit=6))

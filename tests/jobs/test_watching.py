@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.analysis.control import NewJob
-from media_analysis.analysis.run import Failure, Run
+from media_analysis.jobs.attempts.attempt import Attempt, Failure
+from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import JobEvent
 from media_analysis.jobs.watching import PAGE, Watch, WatchService
@@ -24,14 +24,14 @@ LISTENERS = "application_name = 'media-analysis job_events' AND datname = curren
 async def job_id(runtime: Runtime, store_file: StoreFile) -> UUID:
     """A job that waits; its first event says so."""
     source = await store_file()
-    job = await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
+    job = await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
     return job.id
 
 
 @pytest.fixture
-async def run(runtime: Runtime, job_id: UUID) -> Run:
+async def run(runtime: Runtime, job_id: UUID) -> Attempt:
     """The job's run, which is its second event."""
-    claimed = await runtime.runs.claim(job_id, worker="w")
+    claimed = await runtime.jobs.attempts.claim(job_id, worker="w")
     assert claimed is not None
     return claimed
 
@@ -85,14 +85,16 @@ def numbers(events: list[JobEvent]) -> list[int]:
 
 
 async def test_a_watch_reads_a_job_from_its_first_event_to_its_end_and_is_over(
-    runtime: Runtime, unpolled: WatchService, run: Run
+    runtime: Runtime, unpolled: WatchService, run: Attempt
 ) -> None:
     async with unpolled.watch(run.job_id) as watch:
         past = await read(watch, 2)
         was_over = watch.over
-        await runtime.runs.tell_progress(run.job_id, fence=run.fence, share=0.5, stage="frames", done=1, total=2)
-        await runtime.runs.warn(run.job_id, fence=run.fence, code="truncated", detail="d")
-        await runtime.runs.complete(run.job_id, fence=run.fence)
+        await runtime.jobs.attempts.tell_progress(
+            run.job_id, fence=run.fence, share=0.5, stage="frames", done=1, total=2
+        )
+        await runtime.jobs.attempts.warn(run.job_id, fence=run.fence, code="truncated", detail="d")
+        await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
         rest = await read(watch, 3)
 
     assert [event.data["status"] for event in past] == ["pending", "running"]
@@ -142,7 +144,9 @@ async def test_an_announced_event_wakes_only_those_who_watch_that_job(
     runtime: Runtime, unpolled: WatchService, job_id: UUID, database: str, store_file: StoreFile
 ) -> None:
     source = await store_file()
-    other = await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
+    other = await runtime.jobs.control.create(
+        NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
+    )
     async with unpolled.watch(job_id, after=1) as watch, unpolled.watch(other.id, after=1) as asleep:
         await eventually(lambda: counted(database, 1))
         for each in (watch, asleep):
@@ -188,7 +192,7 @@ async def test_an_event_that_was_never_announced_is_found_by_looking(
 
 
 async def test_every_connection_may_die_and_the_watch_goes_on(
-    runtime: Runtime, polled: WatchService, run: Run, database: str
+    runtime: Runtime, polled: WatchService, run: Attempt, database: str
 ) -> None:
     async with polled.watch(run.job_id, after=2) as watch:
         for number in range(3, 6):
@@ -202,11 +206,13 @@ async def test_every_connection_may_die_and_the_watch_goes_on(
             assert numbers(await reading) == [number]
 
 
-async def test_a_failed_job_is_over_until_it_is_tried_again(runtime: Runtime, polled: WatchService, run: Run) -> None:
-    await runtime.runs.fail(run.job_id, fence=run.fence, failure=Failure(code="corrupt_media", detail="d"))
+async def test_a_failed_job_is_over_until_it_is_tried_again(
+    runtime: Runtime, polled: WatchService, run: Attempt
+) -> None:
+    await runtime.jobs.attempts.fail(run.job_id, fence=run.fence, failure=Failure(code="corrupt_media", detail="d"))
     async with polled.watch(run.job_id) as watch:
         failed = await read(watch, 3)
-    await runtime.control.retry(run.job_id, owner="alice")
+    await runtime.jobs.control.retry(run.job_id, owner="alice")
     async with polled.watch(run.job_id, after=3) as again:
         retried = await read(again, 1)
 
@@ -247,7 +253,7 @@ async def test_the_end_of_the_process_ends_every_watch_at_once_and_lets_none_beg
 
 
 async def test_hundreds_of_watches_share_one_listening_connection_and_hold_no_other(
-    runtime: Runtime, unpolled: WatchService, run: Run, database: str
+    runtime: Runtime, unpolled: WatchService, run: Attempt, database: str
 ) -> None:
     async with AsyncExitStack() as opened:
         watches = [await opened.enter_async_context(unpolled.watch(run.job_id, after=2)) for _ in range(200)]
@@ -258,7 +264,7 @@ async def test_hundreds_of_watches_share_one_listening_connection_and_hold_no_ot
         held = runtime.db.engine.pool.checkedout()  # type: ignore[attr-defined]
 
         await progress(runtime, run.job_id, 1)
-        await runtime.runs.complete(run.job_id, fence=run.fence)
+        await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
         found = await asyncio.gather(*reading)
 
         assert held == 0

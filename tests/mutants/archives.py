@@ -66,15 +66,15 @@ MUTANTS = (
         "an archive outlives a file that was deleted after its restore",
         8,
         "retention/file_deletion.py",
-        "        if haul.kept_for is None:\n            haul.purges += await self._drop",
-        "        if False:\n            haul.purges += await self._drop",
+        "        if batch.kept_for is None:\n            batch.purges += await self._drop",
+        "        if False:\n            batch.purges += await self._drop",
         (f"{_LIFE}::test_deleting_a_restored_file_takes_the_archive_that_has_a_copy",),
     ),
     Mutant(
         "a run at its end leaves its archive behind",
         8,
-        "retention/removal/archive_expiry.py",
-        "            await jobs.take_job(session, job, weighed, haul)\n",
+        "archive/expiry.py",
+        "            await deletion.take_job(session, job, weighed, batch)\n",
         "",
         (f"{_LIFE}::test_an_archived_run_is_deleted_at_its_end_and_its_summary_stays",),
     ),
@@ -106,7 +106,7 @@ MUTANTS = (
     Mutant(
         "the minimum retention of archived files is forgotten",
         5,
-        "retention/removal/jobs.py",
+        "jobs/deletion.py",
         "    if job.archived_at is None or job.deleted_at is not None:",
         "    if True:",
         (
@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant(
         "a file kept for longer than its archived run goes with it",
         5,
-        "retention/removal/archive_expiry.py",
+        "archive/expiry.py",
         "            if kept.files:\n",
         "            if False:\n",
         (

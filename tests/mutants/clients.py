@@ -25,7 +25,7 @@ MUTANTS = (
     Mutant(
         "the figures of a breaker are told to everybody",
         22,
-        "retention/models.py",
+        "deletion/models.py",
         "_TOLD_TO_USERS.get(self.cause, self.reason)",
         "self.reason",
         (f"{OWN_SHARE}_that_deletion_is_paused_and_no_figures_of_others",),

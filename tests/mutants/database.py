@@ -6,7 +6,7 @@ _CONFLICTS = "tests/db/test_conflicts.py::test_"
 _LOST = "tests/db/test_lost_commits.py::test_"
 _PROBE = "tests/retention/guard/test_probe.py::test_"
 _UNWRITABLE = "tests/api/test_unwritable.py::test_"
-_RACES = "tests/analysis/test_ending_races.py::test_"
+_RACES = "tests/jobs/attempts/test_ending_races.py::test_"
 
 MUTANTS = (
     Mutant(
@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant(
         "a job that ends holds the ledger while it publishes its results",
         32,
-        "analysis/runs.py",
+        "jobs/attempts/service.py",
         "            stored = {account.category: moved for account, moved in sums.items()}  # a job has one owner\n",
         "            stored = {account.category: moved for account, moved in sums.items()}\n"
         "            await ledger.move(session, sums)\n",

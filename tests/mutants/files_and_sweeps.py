@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant(
         "a file is still kept at the instant it expires",
         9,
-        "retention/policy.py",
+        "policy/decision.py",
         "if expires_at is not None and expires_at <= now:",
         "if expires_at is not None and expires_at < now:",
         ("tests/retention/test_policy.py",),
@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant(
         "a hold is ignored",
         5,
-        "retention/policy.py",
+        "policy/decision.py",
         "if held_until is not None and held_until > now:",
         "if False:",
         ("tests/retention/test_policy.py", "tests/retention/test_holds.py"),
@@ -114,7 +114,7 @@ MUTANTS = (
     Mutant(
         "a purge is confirmed before its bytes are gone",
         2,
-        "retention/deletion.py",
+        "deletion/deleter.py",
         "        outcome = await self.store.delete_many([file.key for file in claim.files], overwrite=claim.secure)\n",
         "        async with self.db.transaction() as session:\n"
         "            await outbox.confirm(session, claim, [], max_attempts=self.max_attempts)\n"
@@ -124,7 +124,7 @@ MUTANTS = (
     Mutant(
         "a claim is never taken over",
         8,
-        "retention/burial.py",
+        "deletion/tombstones.py",
         "VALUES (:purge_id, :sweep_id, CAST(:ids AS uuid[]), now(), now() + :lease, 1, :secure)",
         "VALUES (:purge_id, :sweep_id, CAST(:ids AS uuid[]), now(), NULL, 1, :secure)",
         (f"{KILL}[delete.claimed:1]", "tests/retention/test_two_sweepers.py"),
@@ -132,7 +132,7 @@ MUTANTS = (
     Mutant(
         "a deletion does not give back to the ledger",
         15,
-        "retention/burial.py",
+        "deletion/tombstones.py",
         "    await ledger.move(session, ledger.sum_movements(moved))\n",
         "    await ledger.move(session, ledger.sum_movements(moved[1:]))\n",
         ("tests/retention/test_sweep.py", "tests/files/test_ledger.py"),
@@ -140,7 +140,7 @@ MUTANTS = (
     Mutant(
         "a claim moves the ledger once a rule",
         11,
-        "retention/burial.py",
+        "deletion/tombstones.py",
         "    await ledger.move(session, ledger.sum_movements(moved))\n",
         "    for one in moved:\n        await ledger.move(session, ledger.sum_movements([one]))\n",
         ("tests/retention/test_two_sweepers.py",),
@@ -148,7 +148,7 @@ MUTANTS = (
     Mutant(
         "a claim takes no locks",
         11,
-        "retention/due.py",
+        "deletion/due.py",
         'f"{sql} FOR UPDATE SKIP LOCKED"',
         "sql",
         ("tests/retention/test_two_sweepers.py::test_two_sweepers_share_the_work",),
@@ -156,7 +156,7 @@ MUTANTS = (
     Mutant(
         "a claim waits for locks",
         11,
-        "retention/due.py",
+        "deletion/due.py",
         'f"{sql} FOR UPDATE SKIP LOCKED"',
         'f"{sql} FOR UPDATE"',
         (

@@ -36,7 +36,7 @@ MUTANTS = (
     Mutant(
         "a user's priority counts across owners",
         31,
-        "analysis/control.py",
+        "jobs/control.py",
         "return self.by_administrator and self.priority > 0",
         "return self.priority > 0",
         ("tests/api/test_jobs.py::test_only_an_administrators_positive_priority_counts_across_owners",),
@@ -44,31 +44,33 @@ MUTANTS = (
     Mutant(
         "a run that is over may still write",
         21,
-        "analysis/runs.py",
+        "jobs/attempts/service.py",
         "or found[0].fence != fence or",
         "or",
-        ("tests/analysis/test_runs.py::test_a_run_that_was_taken_over_can_write_nothing",),
+        ("tests/jobs/attempts/test_attempts.py::test_a_run_that_was_taken_over_can_write_nothing",),
     ),
     Mutant(
         "what a dead run staged is stored with its successor's",
         21,
-        "analysis/settling.py",
+        "jobs/attempts/publishing.py",
         "WHERE job_id = :job_id AND job_fence = :fence AND role IS NOT NULL",
         "WHERE job_id = :job_id AND :fence > 0 AND role IS NOT NULL",
-        ("tests/analysis/test_runs.py::test_a_run_stores_what_it_staged_itself_and_nothing_of_the_run_before",),
+        (
+            "tests/jobs/attempts/test_attempts.py::test_a_run_stores_what_it_staged_itself_and_nothing_of_the_run_before",
+        ),
     ),
     Mutant(
         "a job that ends lets go of what others keep",
         21,
-        "analysis/leases.py",
+        "jobs/attempts/leases.py",
         ".values(leased_until=_KEPT_BY_OTHERS,",
         ".values(leased_until=None,",
-        ("tests/analysis/test_leases.py::test_a_source_is_kept_for_the_longest_of_its_jobs_until_that_one_ends",),
+        ("tests/jobs/attempts/test_leases.py::test_a_source_is_kept_for_the_longest_of_its_jobs_until_that_one_ends",),
     ),
     Mutant(
         "claims are not counted",
         21,
-        "analysis/runs.py",
+        "jobs/attempts/service.py",
         "        job.attempts += 1\n",
         "",
         (f"{_FAILURES}what_may_pass_is_tried_again_with_growing_pauses_and_given_up_in_the_end",),
@@ -76,7 +78,7 @@ MUTANTS = (
     Mutant(
         "a job that was handed back lost an attempt",
         21,
-        "analysis/ending.py",
+        "jobs/attempts/ending.py",
         "        job.attempts -= 1\n",
         "        pass\n",
         (f"{_WORKER}an_interrupted_worker_hands_its_job_back_as_if_it_had_not_begun",),
@@ -84,7 +86,7 @@ MUTANTS = (
     Mutant(
         "broken media are tried again",
         21,
-        "analysis/execution.py",
+        "jobs/attempts/execution.py",
         "contended or (isinstance(error, Unavailable | QuotaExceeded) and run.attempt",
         "contended or (run.attempt",
         (f"{_WORKER}what_will_not_pass_fails_at_once",),
@@ -108,7 +110,7 @@ MUTANTS = (
     Mutant(
         "a pin does not keep an expired source",
         21,
-        "analysis/run.py",
+        "jobs/attempts/attempt.py",
         "(job.pinned_until is not None and job.pinned_until > now)",
         "False",
         (f"{_FAILURES}a_queued_job_whose_source_expired_fails_for_that_reason_unless_it_pinned_it",),
@@ -140,7 +142,7 @@ MUTANTS = (
     Mutant(
         "who runs a cancelled job is not told",
         21,
-        "analysis/control.py",
+        "jobs/control.py",
         "    if job.queue_id is not None:\n        await withdraw(session, job.queue_id)\n",
         "",
         (f"{_WORKER}cancelling_stops_the_decoding_within_a_second",),
@@ -148,7 +150,7 @@ MUTANTS = (
     Mutant(
         "many jobs that are cancelled stay in the queue",
         21,
-        "analysis/cancelling.py",
+        "jobs/cancelling.py",
         "        await withdraw_all(session, [row.queue_id for row in rows if row.queue_id is not None])\n",
         "",
         ("tests/api/test_job_cancellation.py::test_many_jobs_end_as_one_that_is_cancelled_alone",),
@@ -159,7 +161,7 @@ MUTANTS = (
         "jobs/waiting.py",
         "    if waiting > limit:\n",
         "    if waiting > limit + 8:\n",
-        ("tests/analysis/test_waiting_limit.py::test_many_at_once_get_exactly_as_many_places_as_there_are",),
+        ("tests/jobs/test_waiting_limit.py::test_many_at_once_get_exactly_as_many_places_as_there_are",),
     ),
     Mutant(
         "a lost connection is not opened again",

@@ -7,7 +7,7 @@ MUTANTS = (
     Mutant(
         "a pause does not keep bytes on the outbox",
         27,
-        "retention/deletion.py",
+        "deletion/deleter.py",
         "        if await self._is_paused(claim):\n",
         "        if claim.secure and await self._is_paused(claim):\n",
         ("tests/retention/guard/test_paused_bytes.py::test_no_road_removes_a_byte_while_deletion_is_paused",),
@@ -15,7 +15,7 @@ MUTANTS = (
     Mutant(
         "a job's hold is ignored in a claim",
         5,
-        "retention/due.py",
+        "deletion/due.py",
         "        ELSE greatest(held_until, job_held_until)\n",
         "        ELSE held_until\n",
         ("tests/retention/test_holds.py::test_a_protected_file_stays_until_its_protection_ends",),
@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "trash counts as freed",
         15,
-        "retention/burial.py",
+        "deletion/tombstones.py",
         "Movement(trashed_files=count, trashed_bytes=size_bytes)",
         "Movement(-count, -size_bytes)",
         ("tests/retention/test_trash.py::test_the_ledger_knows_how_much_of_it_is_trash",),
@@ -135,7 +135,7 @@ MUTANTS = (
     Mutant(
         "a date somebody gave yields to pressure",
         31,
-        "retention/policy.py",
+        "policy/decision.py",
         "    evicts = under_pressure and (dates_yield or not facts.expiry_explicit)\n",
         "    evicts = under_pressure\n",
         ("tests/retention/pressure/test_fairness.py::test_all_dated_within_the_share_nothing_goes",),
@@ -199,7 +199,7 @@ MUTANTS = (
     Mutant(
         "a secure deletion only unlinks",
         8,
-        "retention/deletion.py",
+        "deletion/deleter.py",
         "overwrite=claim.secure)",
         "overwrite=False)",
         ("tests/storage/test_overwriting.py", f"{KILL_RETENTION}[delete.overwritten:1]"),

@@ -109,16 +109,16 @@ async def test_what_is_set_aside_stays_where_no_stored_byte_is_to_go(
 
 async def test_a_pause_keeps_what_lay_in_its_category(runtime: Runtime, set_aside: SetAside) -> None:
     clip, frame, unknown = set_aside("clips/stray.bin"), set_aside("frames/1/stray.bin"), set_aside("else/stray.bin")
-    pause = await runtime.pauses.pause(category=Category.CLIPS, reason="a backup", by="admin")
+    pause = await runtime.deletion.pauses.pause(category=Category.CLIPS, reason="a backup", by="admin")
 
     rehearsed = (await runtime.records.rehearse())["quarantine"]
     ended = (await runtime.records.end())["quarantine"]
-    await runtime.pauses.resume(pause.id, confirm=0, by="admin")
+    await runtime.deletion.pauses.resume(pause.id, confirm=0, by="admin")
     set_aside("frames/1/stray.bin")
-    everything = await runtime.pauses.pause(category=None, reason="a backup", by="admin")
+    everything = await runtime.deletion.pauses.pause(category=None, reason="a backup", by="admin")
     none = (await runtime.records.end())["quarantine"]
     left = (clip.exists(), frame.exists(), unknown.exists())
-    await runtime.pauses.resume(everything.id, confirm=0, by="admin")
+    await runtime.deletion.pauses.resume(everything.id, confirm=0, by="admin")
 
     assert (rehearsed, ended, none) == (2, 2, 0)
     assert left == (True, True, False)
@@ -133,14 +133,14 @@ async def test_a_pause_waits_for_what_is_being_unlinked(
 
     async def pause_meanwhile() -> None:
         """Pause between the look at the pauses and the unlinking."""
-        impatient = replace(runtime.pauses, settle_seconds=0.2)
+        impatient = replace(runtime.deletion.pauses, settle_seconds=0.2)
         await impatient.pause(category=Category.CLIPS, reason="a backup", by="admin")
         await require_marker()
 
     monkeypatch.setattr(runtime.store, "require_marker", pause_meanwhile)
     ended = (await runtime.records.end())["quarantine"]
     during = capsys.readouterr()
-    await runtime.pauses.pause(category=None, reason="another", by="admin")
+    await runtime.deletion.pauses.pause(category=None, reason="another", by="admin")
     after = capsys.readouterr()
 
     assert (ended, path.exists()) == (1, False)

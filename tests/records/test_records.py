@@ -9,13 +9,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from media_analysis.analysis.control import NewJob
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import PauseFinding, add_pause
 from media_analysis.errors import DeletionPaused
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
-from media_analysis.retention.guard.pauses import Finding, add_pause
+from media_analysis.jobs.control import NewJob
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -91,7 +91,7 @@ async def test_what_still_has_to_go_keeps_its_entry_and_its_tombstone(
     runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
     file = await store_file()
-    await runtime.pauses.pause(category=None, reason="a backup", by="admin")
+    await runtime.deletion.pauses.pause(category=None, reason="a backup", by="admin")
     await delete_file(runtime, file.id, owner="alice", requested_by="alice")
 
     told = await ended(runtime, 1_000)
@@ -103,7 +103,7 @@ async def test_what_still_has_to_go_keeps_its_entry_and_its_tombstone(
 async def test_a_tombstone_stays_while_an_archive_has_its_file(
     runtime: Runtime, deleted: MediaFile, database: str
 ) -> None:
-    job = await runtime.control.create(NewJob(owner="alice", name="n", kind="external", source_file_ids=()))
+    job = await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="external", source_file_ids=()))
     await execute(
         database,
         "INSERT INTO archived_files (file_id, archive_id, job_id, owner, name, category, filename, media_type,"
@@ -122,7 +122,7 @@ async def test_a_tombstone_stays_while_an_archive_has_its_file(
 async def test_a_deleted_job_is_410_while_its_summary_lives_and_404_from_then_on(
     client: Client, runtime: Runtime
 ) -> None:
-    job = await runtime.control.create(NewJob(owner="alice", name="n", kind="external", source_file_ids=()))
+    job = await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="external", source_file_ids=()))
     answer = await client.request("DELETE", f"/api/v1/jobs/{job.id}", by="admin", params={"strategy": "hard"})
     assert answer.status_code == 200, answer.text
 
@@ -150,7 +150,7 @@ async def test_records_end_in_batches_by_two_services_at_once(
     told = {row["name"]: row["records"] for row in await fetch(database, "SELECT name, records FROM record_ends")}
     assert sums == {"purges": 5, "tombstones": 5, "audit": 5}
     assert told == sums
-    assert (await runtime.files.get(kept.id, owner="alice")).id == kept.id
+    assert (await runtime.files.catalog.get(kept.id, owner="alice")).id == kept.id
 
 
 async def test_a_rehearsal_counts_what_would_end_and_changes_nothing(
@@ -169,7 +169,9 @@ async def test_what_is_told_of_a_living_file_stays_as_long_as_the_file(
     client: Client, runtime: Runtime, store_file: StoreFile
 ) -> None:
     file = await store_file(category=Category.OUTPUTS)
-    await runtime.holds.hold_file(file.id, HoldRequest(until=None, reason="court", actor="alice"), owner="alice")
+    await runtime.retention.holds.hold_file(
+        file.id, HoldRequest(until=None, reason="court", actor="alice"), owner="alice"
+    )
     before = (await client.request("GET", f"{FILES}/{file.id}/retention")).json()
 
     told = await ended(runtime, 5_000, batch=1)
@@ -206,7 +208,7 @@ async def test_the_policy_that_was_put_in_force_last_is_never_forgotten(runtime:
 
 async def test_an_upload_can_be_asked_for_again_until_its_key_ends(runtime: Runtime, database: str) -> None:
     upload = Upload(owner="alice", category=Category.UPLOADS, filename="a", idempotency_key="once")
-    await runtime.uploads.store_file(upload, chunks(b"a"))
+    await runtime.files.uploads.store_file(upload, chunks(b"a"))
 
     early = await ended(runtime, 0.9)
     late = await ended(runtime, 1.1)
@@ -218,7 +220,7 @@ async def test_a_clock_that_is_not_to_be_trusted_ends_no_record(
     runtime: Runtime, deleted: MediaFile, database: str
 ) -> None:
     async with runtime.db.transaction() as session:
-        await add_pause(session, None, Finding(cause=PauseCause.CLOCK, reason="it jumped"), by="clock")
+        await add_pause(session, None, PauseFinding(cause=PauseCause.CLOCK, reason="it jumped"), by="clock")
 
     with pytest.raises(DeletionPaused):
         await ended(runtime, 5_000)

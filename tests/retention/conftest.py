@@ -13,10 +13,10 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
-from media_analysis.retention.burial import Order
+from media_analysis.deletion.tombstones import Order
+from media_analysis.policy.decision import CategoryRules
 from media_analysis.retention.claiming import Claimer
 from media_analysis.retention.models import SweepTrigger
-from media_analysis.retention.policy import CategoryRules
 from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.retention.sweep import SweepService
 from media_analysis.runtime import Runtime
@@ -97,7 +97,7 @@ def write_objects(root: Path, keys: list[str]) -> None:
 
 def sweeping(runtime: Runtime, **options: Any) -> SweepService:
     """Return the sweep with other options."""
-    return replace(runtime.sweeps, options=replace(runtime.sweeps.options, **options))
+    return replace(runtime.retention.sweeps, options=replace(runtime.retention.sweeps.options, **options))
 
 
 def request(**about: Any) -> SweepRequest:
@@ -111,7 +111,9 @@ async def sweep(runtime: Runtime, *, now: datetime | None = None, **options: Any
 async def claim_all(runtime: Runtime, category: Category, *, by: str) -> None:
     """Take what is due as a sweeper would that dies before it removes a byte."""
     order = Order(now=await runtime.db.now(), requested_by=by)
-    await Claimer(runtime.db, runtime.deleter).claim(category, order, rules=CategoryRules(), after=None, limit=10)
+    await Claimer(runtime.db, runtime.deletion.deleter).claim(
+        category, order, rules=CategoryRules(), after=None, limit=10
+    )
 
 
 async def living(database: str) -> set[UUID]:

@@ -17,7 +17,7 @@ from media_analysis.errors import (
     PlanExpired,
     QuotaReached,
 )
-from media_analysis.files.models import FOREVER
+from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 from tests.retention.crowd import Crowd
 from tests.retention.modelled import PLAN_LIFETIME, TRASH, File, Job, Plan, Rules, Trash

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from media_analysis.analysis.control import NewJob
-from media_analysis.analysis.run import NewResult
 from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.attempts.attempt import NewResult
+from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -19,8 +19,8 @@ async def run_job(
 ) -> AnalysisJob:
     source = await store_file(b"a film", ttl=30 * 86400)
     asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id], lifetime=lifetime)
-    job = await runtime.control.create(asked)
-    run = await runtime.runs.claim(job.id, worker="test")
+    job = await runtime.jobs.control.create(asked)
+    run = await runtime.jobs.attempts.claim(job.id, worker="test")
     assert run is not None
     for number in range(frames):
         frame = Upload(
@@ -32,10 +32,10 @@ async def run_job(
             place=Place(role="frame", ordinal=number, fence=run.fence),
             run=run.folder_name,
         )
-        await runtime.uploads.store_file(frame, chunks(b"a frame"))
+        await runtime.files.uploads.store_file(frame, chunks(b"a frame"))
     results = [NewResult(kind="probe", data={"width": 64}, file_id=source.id)]
-    await runtime.runs.complete(job.id, fence=run.fence, results=results)
-    return (await runtime.jobs.get(job.id, owner="alice"))[0]
+    await runtime.jobs.attempts.complete(job.id, fence=run.fence, results=results)
+    return (await runtime.jobs.catalog.get(job.id, owner="alice"))[0]
 
 
 async def instant(runtime: Runtime, later: timedelta) -> datetime:

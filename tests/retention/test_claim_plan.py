@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from media_analysis.db.database import Database
-from media_analysis.retention import due
+from media_analysis.deletion import due
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.conftest import execute

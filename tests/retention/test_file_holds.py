@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import (
     AdminRequired,
     FileGone,
@@ -17,10 +18,9 @@ from media_analysis.errors import (
     MediaAnalysisError,
 )
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FOREVER
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
+from media_analysis.states import FOREVER
 from tests.asking import delete_file
 from tests.conftest import StoreFile
 from tests.files.conftest import registration
@@ -41,12 +41,12 @@ async def test_a_file_held_without_end_outlives_its_expiry_and_goes_once_release
     (file_id,) = await plant(1, ends_in=FUTURE)
     later = await runtime.db.now() + DAY
 
-    hold = await runtime.holds.hold_file(file_id, asked(), owner="alice")
+    hold = await runtime.retention.holds.hold_file(file_id, asked(), owner="alice")
     held = await facts_of(database, file_id)
     kept = await sweep(runtime, now=later)
     with pytest.raises(FileHeld):
         await delete_file(runtime, file_id, owner=None, requested_by="admin", hard=True)
-    await runtime.holds.release_file(file_id, owner="alice", actor="alice")
+    await runtime.retention.holds.release_file(file_id, owner="alice", actor="alice")
     released = await facts_of(database, file_id)
     gone = await sweep(runtime, now=later)
 
@@ -63,7 +63,7 @@ async def test_a_hold_with_an_end_is_due_with_whatever_ends_last(
     (file_id,) = await plant(1, ends_in=FUTURE)
     now = await runtime.db.now()
 
-    await runtime.holds.hold_file(file_id, asked(until=now + held_for), owner="alice")
+    await runtime.retention.holds.hold_file(file_id, asked(until=now + held_for), owner="alice")
     row = await facts_of(database, file_id)
     early = await sweep(runtime, now=row["due_at"] - timedelta(microseconds=1))
     due = await sweep(runtime, now=row["due_at"])
@@ -78,9 +78,9 @@ async def test_an_indefinite_file_is_never_due_held_or_not(
     stored = await store_file(expiry=Expiry())
     until = await runtime.db.now() + HOUR
 
-    await runtime.holds.hold_file(stored.id, asked(until=until), owner="alice")
+    await runtime.retention.holds.hold_file(stored.id, asked(until=until), owner="alice")
     held = await facts_of(database, stored.id)
-    await runtime.holds.release_file(stored.id, owner="alice", actor="alice")
+    await runtime.retention.holds.release_file(stored.id, owner="alice", actor="alice")
 
     assert held["due_at"] is None
     assert (await facts_of(database, stored.id))["due_at"] is None
@@ -92,9 +92,9 @@ async def test_a_new_end_given_during_a_hold_is_due_when_the_hold_ends(
     """Nobody looks at a file again because its hold ended: it must be due by itself."""
     (file_id,) = await plant(1, ends_in=FUTURE)
     until = await runtime.db.now() + DAY
-    await runtime.holds.hold_file(file_id, asked(until=until), owner="alice")
+    await runtime.retention.holds.hold_file(file_id, asked(until=until), owner="alice")
 
-    await runtime.files.change(file_id, owner="alice", expiry=Expiry(lifetime=timedelta(minutes=1)))
+    await runtime.files.catalog.change(file_id, owner="alice", expiry=Expiry(lifetime=timedelta(minutes=1)))
 
     assert (await facts_of(database, file_id))["due_at"] == until
     assert (await sweep(runtime, now=until)).files == 1
@@ -104,16 +104,16 @@ async def test_a_hold_in_the_trash_stops_the_purge_until_it_is_released(
     runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
     stored = await store_file()
-    soft = replace(runtime.deleter, strategy=Strategy(requests=DAY))
+    soft = replace(runtime.deletion.deleter, strategy=Strategy(requests=DAY))
     await delete_file(runtime, stored.id, deleter=soft, owner="alice", requested_by="alice")
     ends_at = (await facts_of(database, stored.id))["trash_ends_at"]
 
-    await runtime.holds.hold_file(stored.id, asked(), owner="alice")
+    await runtime.retention.holds.hold_file(stored.id, asked(), owner="alice")
     kept = await sweep(runtime, now=ends_at)
-    await runtime.holds.hold_file(stored.id, asked(), owner="alice", now=ends_at + HOUR)
+    await runtime.retention.holds.hold_file(stored.id, asked(), owner="alice", now=ends_at + HOUR)
     with pytest.raises(FileGone):
-        await runtime.files.get(stored.id, owner="alice")
-    await runtime.holds.release_file(stored.id, owner="alice", actor="alice", now=ends_at + HOUR)
+        await runtime.files.catalog.get(stored.id, owner="alice")
+    await runtime.retention.holds.release_file(stored.id, owner="alice", actor="alice", now=ends_at + HOUR)
     gone = await sweep(runtime, now=ends_at)
 
     assert (kept.files, gone.files) == (0, 1)
@@ -122,15 +122,15 @@ async def test_a_hold_in_the_trash_stops_the_purge_until_it_is_released(
 async def test_what_expired_is_gone_unless_a_hold_still_keeps_it(runtime: Runtime, plant: Plant, database: str) -> None:
     expired, held = await plant(2, ends_in=FUTURE)
     later = await runtime.db.now() + DAY
-    await runtime.holds.hold_file(held, asked(), owner="alice")
+    await runtime.retention.holds.hold_file(held, asked(), owner="alice")
 
     for attempt in (
-        runtime.holds.hold_file(expired, asked(), owner="alice", now=later),
-        runtime.holds.release_file(expired, owner="alice", actor="alice", now=later),
+        runtime.retention.holds.hold_file(expired, asked(), owner="alice", now=later),
+        runtime.retention.holds.release_file(expired, owner="alice", actor="alice", now=later),
     ):
         with pytest.raises(FileGone):
             await attempt
-    await runtime.holds.hold_file(held, asked(until=later + HOUR), owner="alice", now=later)
+    await runtime.retention.holds.hold_file(held, asked(until=later + HOUR), owner="alice", now=later)
 
     assert (await facts_of(database, held))["due_at"] == later + HOUR
     assert (await sweep(runtime, now=later)).files == 1
@@ -143,29 +143,29 @@ async def test_what_an_administrator_holds_its_owner_neither_releases_nor_weaken
     (file_id,) = await plant(1, ends_in=FUTURE)
     now = await runtime.db.now()
     until = now + HOUR
-    await runtime.holds.hold_file(file_id, asked(), owner="alice")
-    await runtime.holds.hold_file(file_id, asked("admin", until), owner=None)
+    await runtime.retention.holds.hold_file(file_id, asked(), owner="alice")
+    await runtime.retention.holds.hold_file(file_id, asked("admin", until), owner=None)
     before = await facts_of(database, file_id)
 
     for attempt in (
-        runtime.holds.release_file(file_id, owner="alice", actor="alice"),
-        runtime.holds.hold_file(file_id, asked(until=now + timedelta(minutes=1)), owner="alice"),
+        runtime.retention.holds.release_file(file_id, owner="alice", actor="alice"),
+        runtime.retention.holds.hold_file(file_id, asked(until=now + timedelta(minutes=1)), owner="alice"),
     ):
         with pytest.raises(AdminRequired):
             await attempt
 
     assert await facts_of(database, file_id) == before
-    await runtime.holds.hold_file(file_id, asked(), owner=None)
-    await runtime.holds.release_file(file_id, owner=None, actor="admin")
+    await runtime.retention.holds.hold_file(file_id, asked(), owner=None)
+    await runtime.retention.holds.release_file(file_id, owner=None, actor="admin")
     assert (await facts_of(database, file_id))["held_until"] is None
 
 
 async def test_a_hold_that_has_ended_binds_nobody(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     stored = await store_file()
     until = await runtime.db.now() + HOUR
-    await runtime.holds.hold_file(stored.id, asked("admin", until), owner=None)
+    await runtime.retention.holds.hold_file(stored.id, asked("admin", until), owner=None)
 
-    await runtime.holds.release_file(stored.id, owner="alice", actor="alice", now=until)
+    await runtime.retention.holds.release_file(stored.id, owner="alice", actor="alice", now=until)
 
     assert (await facts_of(database, stored.id))["held_until"] is None
 
@@ -174,8 +174,8 @@ async def refused_by(runtime: Runtime, file_id: UUID, owner: str = "alice") -> l
     """Return what a hold and a release answer."""
     found = []
     for attempt in (
-        runtime.holds.hold_file(file_id, asked(owner), owner=owner),
-        runtime.holds.release_file(file_id, owner=owner, actor=owner),
+        runtime.retention.holds.hold_file(file_id, asked(owner), owner=owner),
+        runtime.retention.holds.release_file(file_id, owner=owner, actor=owner),
     ):
         with pytest.raises(MediaAnalysisError) as refused:
             await attempt
@@ -186,13 +186,13 @@ async def refused_by(runtime: Runtime, file_id: UUID, owner: str = "alice") -> l
 async def test_what_cannot_be_held_says_why(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     stored, deleted, pending = await store_file(), await store_file(), registration()
     await delete_file(runtime, deleted.id, owner="alice", requested_by="alice", hard=True)
-    await runtime.uploads.registrar.register(pending)
+    await runtime.files.uploads.registrar.register(pending)
 
     assert await refused_by(runtime, stored.id, owner="bob") == [FileNotFound] * 2
     assert await refused_by(runtime, deleted.id) == [FileGone] * 2
     assert await refused_by(runtime, pending.id) == [FileNotReady] * 2
     with pytest.raises(InvalidRequest, match="until"):
-        await runtime.holds.hold_file(stored.id, asked(until=await runtime.db.now()), owner="alice")
+        await runtime.retention.holds.hold_file(stored.id, asked(until=await runtime.db.now()), owner="alice")
     assert (await facts_of(database, stored.id))["held_until"] is None
     assert await events(database, action="held") == []
 
@@ -203,10 +203,10 @@ async def test_every_hold_and_release_is_audited_and_nothing_else_is(
     stored = await store_file()
     until = await runtime.db.now() + HOUR
 
-    await runtime.holds.release_file(stored.id, owner="alice", actor="alice")
-    await runtime.holds.hold_file(stored.id, asked(until=until), owner="alice")
-    await runtime.holds.hold_file(stored.id, asked("admin"), owner=None)
-    await runtime.holds.release_file(stored.id, owner=None, actor="root")
+    await runtime.retention.holds.release_file(stored.id, owner="alice", actor="alice")
+    await runtime.retention.holds.hold_file(stored.id, asked(until=until), owner="alice")
+    await runtime.retention.holds.hold_file(stored.id, asked("admin"), owner=None)
+    await runtime.retention.holds.release_file(stored.id, owner=None, actor="root")
 
     told = await events(database, file_id=stored.id)
     assert [(event["actor"], event["action"], event["owner"], event["reason"]) for event in told] == [
@@ -225,6 +225,6 @@ async def test_every_hold_and_release_is_audited_and_nothing_else_is(
 async def test_a_hold_without_end_reads_back_as_such(runtime: Runtime, store_file: StoreFile) -> None:
     """PostgreSQL's `infinity` comes back without its zone and compares with nothing."""
     stored = await store_file()
-    await runtime.holds.hold_file(stored.id, asked(), owner="alice")
+    await runtime.retention.holds.hold_file(stored.id, asked(), owner="alice")
 
-    assert (await runtime.files.get(stored.id, owner="alice")).held_until == FOREVER
+    assert (await runtime.files.catalog.get(stored.id, owner="alice")).held_until == FOREVER

@@ -13,10 +13,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import DatabaseUnavailable, FileGone
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.protection import Hold
-from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -48,7 +48,7 @@ async def outcome_of(started: object) -> object:
 
 async def hold(runtime: Runtime, file_id: UUID) -> Hold | FileGone:
     try:
-        return await runtime.holds.hold_file(file_id, ASKED, owner="alice")
+        return await runtime.retention.holds.hold_file(file_id, ASKED, owner="alice")
     except FileGone as gone:
         return gone
 
@@ -203,7 +203,7 @@ async def test_a_hold_that_waited_for_a_claim_into_the_trash_keeps_it_there(
     runtime: Runtime, elsewhere: Elsewhere, moments: Moments, plant: Plant, database: str
 ) -> None:
     (file_id,) = await plant(1, ends_in=FUTURE, category=Category.UPLOADS)
-    soft = replace(runtime.sweeps, deleter=replace(runtime.deleter, strategy=Strategy(sweeps=DAY)))
+    soft = replace(runtime.retention.sweeps, deleter=replace(runtime.deletion.deleter, strategy=Strategy(sweeps=DAY)))
     later = await runtime.db.now() + 2 * FUTURE
     started = moments.at(
         "retention.deletion",

@@ -61,7 +61,7 @@ async def test_a_job_hold_waits_for_an_upload_that_just_registers_or_settles_and
         "files.registrar",
         point,
         lambda: elsewhere.wait_until_blocked(
-            elsewhere.start(lambda there: there.holds.hold_job(job_id, ASKED, owner="alice"))
+            elsewhere.start(lambda there: there.retention.holds.hold_job(job_id, ASKED, owner="alice"))
         ),
     )
 
@@ -78,11 +78,11 @@ async def test_an_upload_that_registers_while_its_job_is_being_held_waits_and_is
         "retention.holds",
         "hold.holding_job",
         lambda: elsewhere.wait_until_blocked(
-            elsewhere.start(lambda there: there.uploads.store_file(upload(job_id), chunks(b"bytes")))
+            elsewhere.start(lambda there: there.files.uploads.store_file(upload(job_id), chunks(b"bytes")))
         ),
     )
 
-    _, files = await runtime.holds.hold_job(job_id, ASKED, owner="alice")
+    _, files = await runtime.retention.holds.hold_job(job_id, ASKED, owner="alice")
     await finished(started[0])
 
     assert files == 0
@@ -98,7 +98,7 @@ async def test_an_upload_that_settles_while_its_job_is_being_held_is_held(
     async def send(there: Runtime) -> object:
         body = SlowBody()
         size_bytes = len(body.first) + len(body.rest)
-        storing = asyncio.create_task(there.uploads.store_file(upload(job_id, size_bytes), body.sent()))
+        storing = asyncio.create_task(there.files.uploads.store_file(upload(job_id, size_bytes), body.sent()))
         await body.asked.wait()
         registered.set()
         await asyncio.to_thread(release.wait, DEADLINE_SECONDS)
@@ -113,7 +113,7 @@ async def test_an_upload_that_settles_while_its_job_is_being_held_is_held(
     assert await asyncio.to_thread(registered.wait, DEADLINE_SECONDS)
     moments.at("retention.holds", "hold.holding_job", let_it_settle)
 
-    _, files = await runtime.holds.hold_job(job_id, ASKED, owner="alice")
+    _, files = await runtime.retention.holds.hold_job(job_id, ASKED, owner="alice")
     await finished(sent)
 
     assert files == 1
@@ -126,7 +126,7 @@ async def test_uploads_and_a_hold_of_their_job_at_once_leave_no_file_unheld(
     everything: list[UUID] = []
     for _ in range(ROUNDS):
         job_id = await add_job(database)
-        holding = asyncio.create_task(runtime.holds.hold_job(job_id, ASKED, owner="alice"))
+        holding = asyncio.create_task(runtime.retention.holds.hold_job(job_id, ASKED, owner="alice"))
         stored = await asyncio.gather(*(store_file(job_id=job_id, category=Category.TEMP) for _ in range(6)))
         await holding
         everything += [file.id for file in stored]
@@ -144,7 +144,7 @@ async def test_a_job_hold_not_yet_committed_makes_the_claim_pass_by(
         "retention.holds", "hold.holding_job", lambda: elsewhere.finish(lambda there: sweep(there, now=later)).files
     )
 
-    await runtime.holds.hold_job(job_id, ASKED, owner="alice")
+    await runtime.retention.holds.hold_job(job_id, ASKED, owner="alice")
 
     assert swept == [0]
     await require_held(runtime, database, *files)
@@ -160,7 +160,7 @@ async def test_a_job_hold_and_a_sweep_at_once_share_the_files_and_never_wait_in_
         later = await runtime.db.now() + DAY
 
         (_, held), report = await asyncio.gather(
-            runtime.holds.hold_job(job_id, ASKED, owner="alice"), sweep(runtime, now=later, batch_size=5)
+            runtime.retention.holds.hold_job(job_id, ASKED, owner="alice"), sweep(runtime, now=later, batch_size=5)
         )
 
         alive = await living(database) & set(files)

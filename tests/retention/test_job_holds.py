@@ -36,12 +36,12 @@ async def test_a_held_job_keeps_all_its_files_until_it_is_released(
     await assign(database, job_id, *files)
     later = await runtime.db.now() + DAY
 
-    hold, count = await runtime.holds.hold_job(job_id, asked(), owner="alice")
+    hold, count = await runtime.retention.holds.hold_job(job_id, asked(), owner="alice")
     held = await facts_of(database, files[0])
     kept = await sweep(runtime, now=later)
     with pytest.raises(FileHeld):
         await delete_file(runtime, files[0], owner=None, requested_by="admin", hard=True)
-    await runtime.holds.release_job(job_id, owner="alice", actor="alice")
+    await runtime.retention.holds.release_job(job_id, owner="alice", actor="alice")
     released = await facts_of(database, files[0])
     gone = await sweep(runtime, now=later)
 
@@ -59,7 +59,7 @@ async def test_a_job_hold_with_an_end_lets_its_files_go_when_it_ends(
     await assign(database, job_id, *files)
     until = await runtime.db.now() + DAY
 
-    await runtime.holds.hold_job(job_id, asked(until=until), owner="alice")
+    await runtime.retention.holds.hold_job(job_id, asked(until=until), owner="alice")
     early = await sweep(runtime, now=until - timedelta(microseconds=1))
     due = await sweep(runtime, now=until)
 
@@ -73,12 +73,12 @@ async def test_a_file_and_its_job_are_released_each_from_its_own_hold(
     await assign(database, job_id, first, second)
     later = await runtime.db.now() + DAY
     for file_id in (first, second):
-        await runtime.holds.hold_file(file_id, asked(), owner="alice")
-    await runtime.holds.hold_job(job_id, asked(), owner="alice")
+        await runtime.retention.holds.hold_file(file_id, asked(), owner="alice")
+    await runtime.retention.holds.hold_job(job_id, asked(), owner="alice")
 
-    await runtime.holds.release_file(second, owner="alice", actor="alice")
+    await runtime.retention.holds.release_file(second, owner="alice", actor="alice")
     while_both = await facts_of(database, second)
-    await runtime.holds.release_job(job_id, owner="alice", actor="alice")
+    await runtime.retention.holds.release_job(job_id, owner="alice", actor="alice")
 
     assert (while_both["held_until"], while_both["due_at"]) == (None, None)
     assert (await sweep(runtime, now=later)).files == 1
@@ -88,7 +88,7 @@ async def test_a_file_and_its_job_are_released_each_from_its_own_hold(
 async def test_an_upload_into_a_held_job_is_held_from_its_first_moment(
     runtime: Runtime, store_file: StoreFile, database: str, job_id: UUID
 ) -> None:
-    await runtime.holds.hold_job(job_id, asked(), owner="alice")
+    await runtime.retention.holds.hold_job(job_id, asked(), owner="alice")
 
     stored = await store_file(job_id=job_id, ttl=60)
     swept = await sweep(runtime, now=await runtime.db.now() + DAY)
@@ -101,7 +101,7 @@ async def test_an_upload_into_a_job_held_for_a_while_is_due_when_the_hold_ends(
     runtime: Runtime, store_file: StoreFile, database: str, job_id: UUID
 ) -> None:
     until = await runtime.db.now() + DAY
-    await runtime.holds.hold_job(job_id, asked(until=until), owner="alice")
+    await runtime.retention.holds.hold_job(job_id, asked(until=until), owner="alice")
 
     stored = await store_file(job_id=job_id, ttl=60)
 
@@ -112,9 +112,9 @@ async def test_an_upload_given_up_in_a_held_job_is_cleared_all_the_same(
     runtime: Runtime, database: str, job_id: UUID
 ) -> None:
     pending = registration(job_id=job_id)
-    await runtime.uploads.registrar.register(pending)
+    await runtime.files.uploads.registrar.register(pending)
 
-    _, count = await runtime.holds.hold_job(job_id, asked(), owner="alice")
+    _, count = await runtime.retention.holds.hold_job(job_id, asked(), owner="alice")
     row = await facts_of(database, pending.id)
     await execute(database, "UPDATE media_files SET due_at = now() - interval '1 s'")
     await sweep(runtime)
@@ -128,17 +128,17 @@ async def test_a_job_is_held_and_released_by_those_who_may(runtime: Runtime, dat
     now = await runtime.db.now()
 
     with pytest.raises(JobNotFound):
-        await runtime.holds.hold_job(job_id, asked("bob"), owner="bob")
+        await runtime.retention.holds.hold_job(job_id, asked("bob"), owner="bob")
     with pytest.raises(InvalidRequest):
-        await runtime.holds.hold_job(job_id, asked(until=now), owner="alice")
-    await runtime.holds.hold_job(job_id, asked("admin"), owner=None)
+        await runtime.retention.holds.hold_job(job_id, asked(until=now), owner="alice")
+    await runtime.retention.holds.hold_job(job_id, asked("admin"), owner=None)
     with pytest.raises(AdminRequired):
-        await runtime.holds.release_job(job_id, owner="alice", actor="alice")
-    await runtime.holds.release_job(job_id, owner=None, actor="admin")
-    await runtime.holds.release_job(job_id, owner="alice", actor="alice")
+        await runtime.retention.holds.release_job(job_id, owner="alice", actor="alice")
+    await runtime.retention.holds.release_job(job_id, owner=None, actor="admin")
+    await runtime.retention.holds.release_job(job_id, owner="alice", actor="alice")
     await execute(database, "UPDATE analysis_jobs SET deleted_at = now()")
     with pytest.raises(JobGone):
-        await runtime.holds.release_job(job_id, owner="alice", actor="alice")
+        await runtime.retention.holds.release_job(job_id, owner="alice", actor="alice")
 
     told = [(event["actor"], event["action"], event["reason"]) for event in await events(database, job_id=job_id)]
     assert told == [("admin", "held", "audit"), ("admin", "released", "audit")]
@@ -150,11 +150,13 @@ async def test_a_new_end_of_a_job_moves_its_living_stored_files_and_no_others(
     living_one, held, trashed, foreign = await plant(4, ends_in=FUTURE, explicit=False)
     (expired,) = await plant(1)
     await assign(database, job_id, living_one, held, expired)
-    await runtime.holds.hold_file(held, asked(), owner="alice")
+    await runtime.retention.holds.hold_file(held, asked(), owner="alice")
     untouched = [await facts_of(database, file_id) for file_id in (expired, foreign, trashed)]
     now = await runtime.db.now()
 
-    ends_at, files = await runtime.holds.extend_job(job_id, Expiry(lifetime=DAY), owner="alice", actor="alice", now=now)
+    ends_at, files = await runtime.retention.holds.extend_job(
+        job_id, Expiry(lifetime=DAY), owner="alice", actor="alice", now=now
+    )
 
     rows = [await facts_of(database, file_id) for file_id in (living_one, held)]
     (job,) = await fetch(database, "SELECT expires_at FROM analysis_jobs")
@@ -173,7 +175,7 @@ async def test_a_job_kept_for_good_takes_its_files_off_the_calendar(
     (file_id,) = await plant(1, ends_in=FUTURE)
     await assign(database, job_id, file_id)
 
-    await runtime.holds.extend_job(job_id, Expiry(), owner="alice", actor="alice")
+    await runtime.retention.holds.extend_job(job_id, Expiry(), owner="alice", actor="alice")
 
     row = await facts_of(database, file_id)
     assert (row["expires_at"], row["due_at"]) == (None, None)
@@ -186,7 +188,7 @@ async def test_a_new_end_is_told_of_the_job_and_of_each_file(
     await assign(database, job_id, *files)
     ends_at = await runtime.db.now() + DAY
 
-    await runtime.holds.extend_job(job_id, Expiry(at=ends_at), owner=None, actor="admin")
+    await runtime.retention.holds.extend_job(job_id, Expiry(at=ends_at), owner=None, actor="admin")
 
     of_job, *of_files = await events(database, job_id=job_id)
     assert json.loads(of_job["told"]) == {"expires_at": ends_at.isoformat(), "files": 3}
@@ -195,4 +197,4 @@ async def test_a_new_end_is_told_of_the_job_and_of_each_file(
     assert {event["told"] for event in of_files} == {json.dumps({"expires_at": ends_at.isoformat()})}
     assert {(event["actor"], event["action"], event["owner"]) for event in of_files} == {("admin", "extended", "alice")}
     with pytest.raises(JobNotFound):
-        await runtime.holds.extend_job(job_id, Expiry(), owner="bob", actor="bob")
+        await runtime.retention.holds.extend_job(job_id, Expiry(), owner="bob", actor="bob")

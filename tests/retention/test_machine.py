@@ -22,12 +22,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from media_analysis.errors import InvalidRequest, JobGone, MediaAnalysisError
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FOREVER
 from media_analysis.integrity.reckoning import reckon
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.runtime import open_runtime
 from media_analysis.settings import load_settings
+from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import EMPTYING, chunks
@@ -103,7 +103,7 @@ class Retention(RuleBasedStateMachine):
         runtime = await self.opened.enter_async_context(open_runtime(chosen, self.database))
         db = TravellingDatabase(runtime.db.engine, runtime.db.deadline_seconds, runtime.db.address, lambda: self.now)
         self.store, self.services = chosen.store_path, replace(runtime, db=db)
-        self.uploads = replace(self.services.uploads, room=QuietRoom(self.services.pressure))
+        self.uploads = replace(self.services.files.uploads, room=QuietRoom(self.services.retention.pressure))
 
     @rule(step=steps)
     def take(self, step: tuple[str, dict[str, Any]]) -> None:
@@ -133,9 +133,9 @@ class Retention(RuleBasedStateMachine):
         self.files.append(stored.id)
 
     def protect(self, file: UUID, act: str, span: int | None) -> None:
-        holds, until = self.services.holds, self.at(span)
+        holds, until = self.services.retention.holds, self.at(span)
         if act == "extend":
-            work = self.services.files.change(file, owner=None, expiry=Expiry(at=until), now=self.now)
+            work = self.services.files.catalog.change(file, owner=None, expiry=Expiry(at=until), now=self.now)
             assert self.tell(work) is self.model.extend(file, until)
         elif act == "hold":
             asked = HoldRequest(actor="admin", reason="evidence", until=until)
@@ -150,7 +150,7 @@ class Retention(RuleBasedStateMachine):
 
     def change_job(self, owner: str, act: str, span: int | None) -> None:
         job, until, now = self.jobs[owner], self.at(span), self.now
-        holds, restoring = self.services.holds, self.services.restoring
+        holds, restoring = self.services.retention.holds, self.services.retention.trash
         asked = HoldRequest(actor="admin", reason="evidence", until=until)
         work: Mapping[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "hold": lambda: holds.hold_job(job, asked, owner=None, now=now),
@@ -182,14 +182,14 @@ class Retention(RuleBasedStateMachine):
         if not choice:
             return
         file = choice[number % len(choice)]
-        restoring = self.services.restoring.restore(file, owner=None, actor="admin", now=self.now)
+        restoring = self.services.retention.trash.restore(file, owner=None, actor="admin", now=self.now)
         assert self.tell(restoring) is self.model.restore(file)
         self.read(file)
 
     def read(self, file: UUID) -> None:
         """What lives, restored or never deleted, reads back as it was sent."""
         try:
-            _, reader = self.run(self.services.files.open(file, owner=None, now=self.now))
+            _, reader = self.run(self.services.files.catalog.open(file, owner=None, now=self.now))
         except MediaAnalysisError:
             assert not self.model.is_readable(file)
         else:
@@ -198,7 +198,7 @@ class Retention(RuleBasedStateMachine):
 
     def sweep(self, span: int) -> None:
         self.travel(span)
-        report = self.run(self.services.sweeps.run(request(), now=self.now))
+        report = self.run(self.services.retention.sweeps.run(request(), now=self.now))
         self.model.sweep(report.id)
         assert report.files + report.files_trashed == self.model.taken[report.id]
         assert (report.errors, report.paused) == (0, {})
@@ -210,11 +210,11 @@ class Retention(RuleBasedStateMachine):
         if not choice:
             return
         sweep = choice[number % len(choice)]
-        told = self.run(self.services.restoring.undo(sweep, actor="admin", now=self.now))
+        told = self.run(self.services.retention.trash.undo(sweep, actor="admin", now=self.now))
         assert told == self.model.undo(sweep)
 
     def relieve(self) -> None:
-        relieving = self.services.pressure.relieve(trigger=SweepTrigger.PRESSURE, now=self.now)
+        relieving = self.services.retention.pressure.relieve(trigger=SweepTrigger.PRESSURE, now=self.now)
         outcomes = {outcome.scope.category: outcome for outcome in self.run(relieving)}
         gone = self.model.relieve({category: outcome.sweep_id for category, outcome in outcomes.items()})
         assert {category: outcome.freed_bytes for category, outcome in outcomes.items()} == gone
@@ -226,14 +226,14 @@ class Retention(RuleBasedStateMachine):
 
     def plan(self, span: int) -> None:
         self.travel(span)
-        plan = self.run(self.services.plans.create(tuple(Category), requested_by="admin", now=self.now))
-        page = self.run(self.services.plans.list_files(plan.id, after=None, limit=1_000))
+        plan = self.run(self.services.retention.plans.create(tuple(Category), requested_by="admin", now=self.now))
+        page = self.run(self.services.retention.plans.list_files(plan.id, after=None, limit=1_000))
         assert {file.id for file in page.files} == self.model.plan(plan.id)
 
     def apply_plan(self, plan: UUID, span: int) -> None:
         self.travel(span)
-        made, _ = self.run(self.services.plans.get(plan))
-        applying = self.services.applying.apply(plan, digest=made.hash, requested_by="admin", now=self.now)
+        made, _ = self.run(self.services.retention.plans.get(plan))
+        applying = self.services.retention.applying.apply(plan, digest=made.hash, requested_by="admin", now=self.now)
         expected = self.model.refuses(plan)
         if expected is not None:
             assert self.tell(applying) is expected

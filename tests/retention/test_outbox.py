@@ -46,7 +46,7 @@ async def poison(runtime: Runtime, database: str, file_id: UUID) -> Path:
 
 
 def patient(runtime: Runtime, max_attempts: int) -> SweepService:
-    return replace(runtime.sweeps, deleter=replace(runtime.deleter, max_attempts=max_attempts))
+    return replace(runtime.retention.sweeps, deleter=replace(runtime.deletion.deleter, max_attempts=max_attempts))
 
 
 async def the_open_one(database: str) -> asyncpg.Record:
@@ -145,11 +145,11 @@ async def test_a_store_unmounted_after_the_claim_confirms_nothing(
     await let_purges_lapse(database)
 
     with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
-        await runtime.deleter.claim_unfinished(now=await runtime.db.now())
-    taken = await runtime.deleter.claim_unfinished(now=await runtime.db.now())
+        await runtime.deletion.deleter.claim_unfinished(now=await runtime.db.now())
+    taken = await runtime.deletion.deleter.claim_unfinished(now=await runtime.db.now())
     assert taken is not None
     with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
-        await runtime.deleter.purge(taken)
+        await runtime.deletion.deleter.purge(taken)
     still_open = len(await open_purges(database))
     await let_purges_lapse(database)
     report = await sweep(runtime)
@@ -203,5 +203,5 @@ async def test_a_sweep_whose_process_died_is_marked_as_interrupted_by_a_later_on
 
     await sweep(runtime)
 
-    remembered = await runtime.sweeps.get(lost.id)
+    remembered = await runtime.retention.sweeps.get(lost.id)
     assert (remembered.status, remembered.error) == (SweepStatus.FAILED, "interrupted")

@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.retention import outbox
-from media_analysis.retention.burial import PURGE_LEASE, Claim
-from media_analysis.retention.outbox import CLAIM_PURGE, claim_purge
+from media_analysis.deletion import outbox
+from media_analysis.deletion.outbox import CLAIM_PURGE, claim_purge
+from media_analysis.deletion.tombstones import PURGE_LEASE, Claim
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
@@ -30,11 +30,11 @@ async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
 ) -> None:
     kept = await store_file(category=Category.UPLOADS)
     clips = [await store_file(category=Category.CLIPS) for _ in range(3)]
-    await runtime.pauses.pause(category=Category.UPLOADS, reason="a backup", by="admin")
-    brief = await runtime.pauses.pause(category=Category.CLIPS, reason="a look", by="admin")
+    await runtime.deletion.pauses.pause(category=Category.UPLOADS, reason="a backup", by="admin")
+    brief = await runtime.deletion.pauses.pause(category=Category.CLIPS, reason="a look", by="admin")
     for file in (kept, *clips):
         await delete_file(runtime, file.id, owner="alice", requested_by="alice", hard=True)
-    await runtime.pauses.resume(brief.id, confirm=0, by="admin")
+    await runtime.deletion.pauses.resume(brief.id, confirm=0, by="admin")
     await execute(
         database,
         "INSERT INTO purges (id, tombstone_ids, claimed_at, due_at, attempts)"
@@ -45,10 +45,10 @@ async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
     )
 
     first = await rows_read(runtime, after=None)
-    claim = await runtime.deleter.claim_unfinished(now=await runtime.db.now())
+    claim = await runtime.deletion.deleter.claim_unfinished(now=await runtime.db.now())
     assert claim is not None
     later = await rows_read(runtime, after=claim.due_at)
-    purged = await runtime.deleter.purge(claim)
+    purged = await runtime.deletion.deleter.purge(claim)
     places: list[datetime | None] = []
 
     async def noted(session: AsyncSession, *, now: datetime, after: datetime | None) -> Claim | None:

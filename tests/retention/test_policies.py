@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from media_analysis.errors import PolicyMissing
-from media_analysis.retention.policies import (
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import (
     activate,
     adopt_configured,
     close_redating,
@@ -17,7 +18,6 @@ from media_analysis.retention.policies import (
     list_undated,
     schedules_of,
 )
-from media_analysis.retention.policy import Policy
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, configured_policy
 from media_analysis.storage.category import Category
@@ -124,7 +124,7 @@ async def test_without_any_policy_nothing_is_in_force(runtime: Runtime, database
     await execute(database, "DELETE FROM category_policies")
 
     with pytest.raises(PolicyMissing):
-        await runtime.policies.in_force()
+        await runtime.retention.policies.in_force()
 
 
 def test_schedules_bring_categories_of_one_cron_together(settings: Settings) -> None:

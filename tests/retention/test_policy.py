@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media_analysis.files.models import FOREVER, FileState, RetentionRule
-from media_analysis.retention.policy import CategoryRules, Decision, Delete, Keep, find_protection
-from media_analysis.retention.policy import decide as decide_by_rules
+from media_analysis.policy.decision import CategoryRules, Decision, Delete, Keep, find_protection
+from media_analysis.policy.decision import decide as decide_by_rules
+from media_analysis.states import FOREVER, FileState, RetentionRule
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 INSTANT = timedelta(microseconds=1)

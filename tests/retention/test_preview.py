@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from media_analysis.retention.policies import adopt_configured
-from media_analysis.retention.policy import CategoryRules, Policy
-from media_analysis.retention.preview import Change, Impact, PolicyService, Preview
-from media_analysis.retention.strategy import Strategy
+from media_analysis.deletion.strategy import Strategy
+from media_analysis.policy.decision import CategoryRules, Policy
+from media_analysis.policy.in_force import adopt_configured
+from media_analysis.retention.preview import Change, Impact, PolicyPreview, PolicyService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
@@ -31,13 +31,13 @@ MANY = """
 """
 
 
-async def preview(runtime: Runtime, rules: dict[Category, dict[str, Any]], **about: Any) -> Preview:
-    in_force = (await runtime.policies.in_force()).policy
-    return await runtime.policies.preview(changed(in_force, rules), **about)
+async def preview(runtime: Runtime, rules: dict[Category, dict[str, Any]], **about: Any) -> PolicyPreview:
+    in_force = (await runtime.retention.policies.in_force()).policy
+    return await runtime.retention.policies.preview(changed(in_force, rules), **about)
 
 
 def asking(runtime: Runtime, **limits: Any) -> PolicyService:
-    return replace(runtime.policies, limits=replace(runtime.policies.limits, **limits))
+    return replace(runtime.retention.policies, limits=replace(runtime.retention.policies.limits, **limits))
 
 
 async def test_a_change_is_told_by_category_and_the_others_answer_zeros(
@@ -85,7 +85,7 @@ async def test_a_minimum_moves_dated_files_too_and_never_the_trash(
     runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
     dated, trashed = await store_file(ttl=60), await store_file()
-    soft = replace(runtime.deleter, strategy=Strategy(requests=DAY))
+    soft = replace(runtime.deletion.deleter, strategy=Strategy(requests=DAY))
     await delete_file(runtime, trashed.id, deleter=soft, owner=None, requested_by="test")
 
     found = await preview(runtime, {Category.UPLOADS: {"minimum": DAY, "lifetime": 2 * DAY}})
@@ -143,7 +143,7 @@ async def test_more_than_the_breakers_share_wants_a_confirmation(
 ) -> None:
     await plant(6, category=Category.FRAMES, explicit=False, ends_in=DAY)
     await plant(4, category=Category.FRAMES, ends_in=DAY)
-    in_force = (await runtime.policies.in_force()).policy
+    in_force = (await runtime.retention.policies.in_force()).policy
     service = asking(runtime, share_percent={Category.FRAMES: share}, min_files=fewest)
 
     now = await runtime.db.now() + DAY / 2
@@ -168,13 +168,13 @@ async def test_a_preview_of_what_is_in_force_tells_of_files_that_lag_behind(
     runtime: Runtime, store_file: StoreFile
 ) -> None:
     file = await store_file(category=Category.FRAMES)
-    in_force = (await runtime.policies.in_force()).policy
+    in_force = (await runtime.retention.policies.in_force()).policy
     other = changed(in_force, {Category.FRAMES: {"lifetime": DAY}})
-    before = await runtime.policies.preview(in_force)
+    before = await runtime.retention.policies.preview(in_force)
     async with runtime.db.transaction() as session:
         await adopt_configured(session, other)
 
-    after = await runtime.policies.preview(other)
+    after = await runtime.retention.policies.preview(other)
 
     assert before.files == 0
     assert after.policy_version == after.in_force_version

@@ -10,10 +10,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from media_analysis.files.models import FOREVER
-from media_analysis.retention.policy import CategoryRules, Delete, decide
+from media_analysis.policy.decision import CategoryRules, Delete, decide
 from media_analysis.retention.preview import Impact
 from media_analysis.runtime import Runtime
+from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
 from tests.retention.test_policies import changed
@@ -147,13 +147,13 @@ async def test_a_preview_counts_what_the_one_decision_says_of_every_row(
 ) -> None:
     dice = random.Random(seed)
     now = datetime(2026, 6, 1, tzinfo=UTC)
-    in_force = (await runtime.policies.in_force()).policy
+    in_force = (await runtime.retention.policies.in_force()).policy
     before, after = dice.sample(SOME_RULES, 2)
     await scatter(database, OUTPUTS, before, now, seed)
     other = changed(in_force, {OUTPUTS: {"lifetime": after.lifetime, "minimum": after.minimum}})
     rows = await rows_of(database, OUTPUTS)
 
-    found = await runtime.policies.preview(other, now=now)
+    found = await runtime.retention.policies.preview(other, now=now)
     await execute(database, "DELETE FROM media_files")
 
     assert replace(found.categories[OUTPUTS], changes={}) == expected(rows, other.of(OUTPUTS), now)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from media_analysis.errors import ConfirmationNeeded
-from media_analysis.retention.policy import Policy
+from media_analysis.policy.decision import Policy
 from media_analysis.retention.redating import Applied, RedatingService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -49,12 +49,12 @@ async def lagging(database: str) -> int:
 
 
 async def other_policy(runtime: Runtime, **rules: dict[str, Any]) -> Policy:
-    in_force = (await runtime.policies.in_force()).policy
+    in_force = (await runtime.retention.policies.in_force()).policy
     return changed(in_force, {Category(name): rule for name, rule in rules.items()})
 
 
 def applying(runtime: Runtime, **options: Any) -> RedatingService:
-    return replace(runtime.redating, **{"batch_size": 7} | options)
+    return replace(runtime.retention.redating, **{"batch_size": 7} | options)
 
 
 async def apply(runtime: Runtime, policy: Policy, **about: Any) -> Applied:
@@ -73,7 +73,7 @@ async def test_stored_files_get_the_dates_of_the_policy(runtime: Runtime, store_
 
     assert applied.files == {FRAMES: 10, OUTPUTS: 10}
     assert await lagging(database) == 0
-    assert (await runtime.policies.in_force()).policy == policy
+    assert (await runtime.retention.policies.in_force()).policy == policy
     assert (rows[dated.id]["expires_at"], rows[dated.id]["version"]) == (dated.expires_at, 1)
     assert rows[untouched.id]["version"] == 1
     assert sum(row["version"] == 2 for row in rows.values()) == 20
@@ -156,7 +156,7 @@ async def test_a_change_of_quotas_alone_moves_no_file(runtime: Runtime, store_fi
     applied = await apply(runtime, await other_policy(runtime, frames={"quota_bytes": 2**20}))
 
     assert applied.files == {}
-    assert (await runtime.policies.in_force()).policy.of(FRAMES).quota_bytes == 2**20
+    assert (await runtime.retention.policies.in_force()).policy.of(FRAMES).quota_bytes == 2**20
     assert await fetch(database, "SELECT FROM media_files WHERE version > 1") == []
 
 
@@ -206,10 +206,10 @@ def cancel_current_task(_moved: int, _total: int) -> None:
 
 async def test_what_makes_too_much_due_wants_its_number(runtime: Runtime, plant: Plant, database: str) -> None:
     await plant(6, category=FRAMES, explicit=False, ends_in=DAY)
-    limits = replace(runtime.policies.limits, share_percent={FRAMES: 50}, min_files=0)
-    careful = replace(runtime.policies, limits=limits)
+    limits = replace(runtime.retention.policies.limits, share_percent={FRAMES: 50}, min_files=0)
+    careful = replace(runtime.retention.policies, limits=limits)
     policy = await other_policy(runtime, frames={"lifetime": DAY / 4})
-    before = (await runtime.policies.in_force()).policy
+    before = (await runtime.retention.policies.in_force()).policy
     now = await runtime.db.now() + DAY / 2
     service = applying(runtime, policies=careful)
 
@@ -217,7 +217,7 @@ async def test_what_makes_too_much_due_wants_its_number(runtime: Runtime, plant:
         with pytest.raises(ConfirmationNeeded) as refused:
             await service.apply(policy, actor="test", confirm=confirm, now=now)
         assert refused.value.confirm == "6"
-    untouched = (await runtime.policies.in_force()).policy
+    untouched = (await runtime.retention.policies.in_force()).policy
     applied = await service.apply(policy, actor="test", confirm=6, now=now)
 
     assert untouched == before

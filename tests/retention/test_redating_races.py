@@ -10,8 +10,8 @@ import pytest
 
 from media_analysis.errors import PolicySuperseded
 from media_analysis.files.uploads import Upload
-from media_analysis.retention.policies import activate
-from media_analysis.retention.policy import Policy
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import activate
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
@@ -36,7 +36,7 @@ async def test_uploads_that_settle_meanwhile_get_the_new_dates(
 
     async def upload(number: int) -> None:
         about = Upload(owner=f"owner{number % 3}", category=FRAMES, filename="f.bin")
-        await runtime.uploads.store_file(about, slowly(number))
+        await runtime.files.uploads.store_file(about, slowly(number))
 
     await asyncio.gather(
         *(upload(number) for number in range(25)),
@@ -62,7 +62,7 @@ async def reading_rules(database: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def until_in_force(runtime: Runtime, policy: Policy) -> None:
-    while (await runtime.policies.in_force()).policy != policy:
+    while (await runtime.retention.policies.in_force()).policy != policy:
         await asyncio.wait({asyncio.create_task(runtime.db.now())})
 
 
@@ -113,7 +113,7 @@ async def test_a_policy_that_is_superseded_meanwhile_moves_nothing_more(
     with pytest.raises(PolicySuperseded):
         await under_way
 
-    assert (await runtime.policies.in_force()).policy == second
+    assert (await runtime.retention.policies.in_force()).policy == second
     assert await fetch(database, "SELECT expires_at FROM media_files") == [(file.expires_at,)]
 
 

@@ -29,7 +29,7 @@ async def test_a_rehearsal_announces_exactly_what_the_sweep_takes(
     await plant(10, ends_in=FUTURE)
     await execute(database, f"UPDATE media_files SET held_until = now() + interval '1 day' WHERE id = '{held}'")
 
-    rehearsed = await runtime.sweeps.run(request(dry_run=True))
+    rehearsed = await runtime.retention.sweeps.run(request(dry_run=True))
     swept = await sweep(runtime, batch_size=3)
 
     assert outcome(rehearsed) == outcome(swept)
@@ -40,7 +40,7 @@ async def test_a_rehearsal_writes_nothing_but_its_own_record(runtime: Runtime, p
     await plant(10)
     before = await contents(database)
 
-    report = await runtime.sweeps.run(request(dry_run=True))
+    report = await runtime.retention.sweeps.run(request(dry_run=True))
 
     assert await contents(database) == before
     assert [row["id"] for row in await fetch(database, "SELECT id FROM sweeps")] == [report.id]
@@ -55,7 +55,7 @@ async def test_a_rehearsal_stays_right_while_others_upload(
     async def upload() -> None:
         await asyncio.gather(*(store_file(filename=str(number)) for number in range(20)))
 
-    rehearsed, _ = await asyncio.gather(runtime.sweeps.run(request(dry_run=True)), upload())
+    rehearsed, _ = await asyncio.gather(runtime.retention.sweeps.run(request(dry_run=True)), upload())
     swept, _ = await asyncio.gather(sweep(runtime, batch_size=5), upload())
 
     assert outcome(rehearsed) == outcome(swept)

@@ -16,9 +16,10 @@ from media_analysis.errors import (
     FileNotTrashed,
     JobNotFound,
 )
-from media_analysis.files.models import FOREVER, FileState, MediaFile
+from media_analysis.files.models import MediaFile
 from media_analysis.retention.restoring import Restoration
 from media_analysis.runtime import Runtime
+from media_analysis.states import FOREVER, FileState
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
@@ -48,7 +49,7 @@ async def trash(runtime: Runtime, file: MediaFile) -> None:
 
 
 async def restore(runtime: Runtime, file_id: UUID, *, now: datetime | None = None) -> MediaFile:
-    return await runtime.restoring.restore(file_id, owner="alice", actor="alice", now=now)
+    return await runtime.retention.trash.restore(file_id, owner="alice", actor="alice", now=now)
 
 
 async def test_a_restored_file_is_what_it_was(runtime: Runtime, store_file: StoreFile, database: str) -> None:
@@ -60,7 +61,7 @@ async def test_a_restored_file_is_what_it_was(runtime: Runtime, store_file: Stor
 
     assert restored.state is FileState.STORED
     assert await row_of(database, file.id) == before | {"version": before["version"] + 2}
-    _, reader = await runtime.files.open(file.id, owner="alice")
+    _, reader = await runtime.files.catalog.open(file.id, owner="alice")
     assert b"".join([chunk async for chunk in reader.read(0, reader.size_bytes)]) == b"precious"
 
 
@@ -167,7 +168,7 @@ async def test_a_strangers_trash_is_unknown(runtime: Runtime, store_file: StoreF
     await trash(runtime, file)
 
     with pytest.raises(FileNotFound):
-        await runtime.restoring.restore(file.id, owner="bob", actor="bob")
+        await runtime.retention.trash.restore(file.id, owner="bob", actor="bob")
 
 
 async def test_the_trash_of_a_job_comes_back_together(runtime: Runtime, store_file: StoreFile, database: str) -> None:
@@ -176,7 +177,7 @@ async def test_the_trash_of_a_job_comes_back_together(runtime: Runtime, store_fi
     other = await store_file()
     for file in [*files[:3], other]:
         await trash(runtime, file)
-    service = replace(runtime.restoring, batch_size=2)
+    service = replace(runtime.retention.trash, batch_size=2)
 
     first = await service.restore_job(job_id, owner="alice", actor="alice")
     again = await service.restore_job(job_id, owner=None, actor="admin")

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from media_analysis.deletion.requests import DeletionRequest
+from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import FileGone
-from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
-from media_analysis.settings import load_settings, options
+from media_analysis.settings import load_settings
 from media_analysis.storage.category import SCRATCH, Category
 from tests.conftest import StoreFile, fetch
 from tests.files.conftest import objects
@@ -36,7 +37,7 @@ async def test_what_falls_due_is_trash_for_a_day_but_scratch_goes_at_once(
     for category in (Category.UPLOADS, Category.OUTPUTS, *sorted(SCRATCH)):
         await plant(1, category=category)
 
-    rehearsed = await runtime.sweeps.run(request(dry_run=True))
+    rehearsed = await runtime.retention.sweeps.run(request(dry_run=True))
     first = await sweep(runtime)
     after = await living(database)
     last = await sweep(runtime, now=first.started_at + DAY)
@@ -53,14 +54,14 @@ async def test_what_somebody_deletes_of_scratch_goes_at_once_unless_they_ask_for
 ) -> None:
     plain, wished = [await store_file(category=category) for _ in range(2)]
 
-    told = await runtime.file_deletions.preview(plain.id, PLAIN, owner="alice")
-    gone = await runtime.file_deletions.delete(plain.id, PLAIN, owner="alice")
-    trashed = await runtime.file_deletions.delete(wished.id, replace(PLAIN, soft=True), owner="alice")
+    told = await runtime.retention.file_deletions.preview(plain.id, PLAIN, owner="alice")
+    gone = await runtime.retention.file_deletions.delete(plain.id, PLAIN, owner="alice")
+    trashed = await runtime.retention.file_deletions.delete(wished.id, replace(PLAIN, soft=True), owner="alice")
 
     assert (told.restorable_until, gone.restorable_until, trashed.kept_for) == (None, None, DAY)
     with pytest.raises(FileGone):
-        await runtime.restoring.restore(plain.id, owner="alice", actor="alice")
-    assert (await runtime.restoring.restore(wished.id, owner="alice", actor="alice")).id == wished.id
+        await runtime.retention.trash.restore(plain.id, owner="alice", actor="alice")
+    assert (await runtime.retention.trash.restore(wished.id, owner="alice", actor="alice")).id == wished.id
 
 
 @pytest.mark.parametrize("hard", [False, True])
@@ -69,7 +70,7 @@ async def test_what_somebody_deletes_can_come_back_for_a_day_unless_they_say_for
 ) -> None:
     file = await store_file()
 
-    gone = await runtime.file_deletions.delete(file.id, replace(PLAIN, hard=hard), owner="alice")
+    gone = await runtime.retention.file_deletions.delete(file.id, replace(PLAIN, hard=hard), owner="alice")
 
     assert gone.kept_for == (None if hard else DAY)
     assert len(objects(runtime.store.root)) == (0 if hard else 1)
@@ -94,8 +95,8 @@ async def test_a_family_comes_back_as_a_whole_unless_all_of_it_is_scratch(
     parent = await store_file(category=source)
     await store_file(category=derived, parent_id=parent.id)
 
-    told = await runtime.file_deletions.preview(parent.id, PLAIN, owner="alice")
-    gone = await runtime.file_deletions.delete(parent.id, PLAIN, owner="alice")
+    told = await runtime.retention.file_deletions.preview(parent.id, PLAIN, owner="alice")
+    gone = await runtime.retention.file_deletions.delete(parent.id, PLAIN, owner="alice")
 
     assert (told.kept_for, gone.kept_for) == (kept_for, kept_for)
     assert set((await living(database)).values()) == ({"trashed"} if kept_for else set())
@@ -123,6 +124,7 @@ async def test_explanations_tell_scratch_that_nobody_can_restore_it(runtime: Run
 def test_sweeps_do_as_requests_unless_told_otherwise(
     chosen: dict[str, str], sweeps: timedelta | None, requests: timedelta | None
 ) -> None:
-    strategy = options.strategy(load_settings(environ=chosen).settings)
+    settings = load_settings(environ=chosen).settings
+    strategy = Strategy.of(settings.deletion, use_trash=settings.storage.cleanup.use_trash)
 
     assert (strategy.sweeps, strategy.requests, strategy.on_demand) == (sweeps, requests, DAY)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from media_analysis.errors import SlotTaken
-from media_analysis.files.models import FileState
 from media_analysis.retention.models import SweepStatus
-from media_analysis.retention.records import Tally
+from media_analysis.retention.records import CategoryTally
 from media_analysis.runtime import Runtime
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
 from tests.files.conftest import objects
@@ -31,7 +31,7 @@ async def test_all_that_is_due_goes_and_only_that(
     assert len(objects(runtime.store.root)) == len(not_due)
     assert await open_purges(database) == []
     assert (report.status, report.files, report.size_bytes) == (SweepStatus.COMPLETED, 25, 25 * len(CONTENT))
-    assert report.of(Category.CLIPS) == Tally(files_removed=5, bytes_freed=5 * len(CONTENT))
+    assert report.of(Category.CLIPS) == CategoryTally(files_removed=5, bytes_freed=5 * len(CONTENT))
 
 
 async def test_a_file_goes_at_the_very_instant_it_is_due(
@@ -74,7 +74,7 @@ async def test_only_the_categories_asked_for_are_swept(runtime: Runtime, plant: 
     clips = await plant(2, category=Category.CLIPS)
     await plant(2)
 
-    report = await runtime.sweeps.run(request(categories=(Category.CLIPS,)))
+    report = await runtime.retention.sweeps.run(request(categories=(Category.CLIPS,)))
 
     assert await buried(database) == set(clips)
     assert list(report.tallies) == [Category.CLIPS]
@@ -91,7 +91,7 @@ async def test_only_abandoned_uploads_go_when_only_they_are_asked_for(
         f"UPDATE category_usage SET size_bytes = {len(CONTENT)} + 9 WHERE category = 'temp'",
     )
 
-    await runtime.sweeps.run(request(only_pending=True))
+    await runtime.retention.sweeps.run(request(only_pending=True))
 
     (stone,) = await fetch(database, "SELECT id, rule::text, state::text FROM tombstones")
     assert tuple(stone) == (abandoned, "upload_abandoned", "pending")
@@ -123,10 +123,10 @@ async def test_a_tick_is_answered_once_for_each_kind(runtime: Runtime, plant: Pl
     await plant(1)
     slot = await runtime.db.now()
 
-    await runtime.sweeps.run(request(slot=slot, categories=(Category.CLIPS,)))
+    await runtime.retention.sweeps.run(request(slot=slot, categories=(Category.CLIPS,)))
     with pytest.raises(SlotTaken):
-        await runtime.sweeps.run(request(slot=slot, categories=(Category.CLIPS,)))
-    other = await runtime.sweeps.run(request(slot=slot, categories=(Category.TEMP,)))
+        await runtime.retention.sweeps.run(request(slot=slot, categories=(Category.CLIPS,)))
+    other = await runtime.retention.sweeps.run(request(slot=slot, categories=(Category.TEMP,)))
 
     assert other.files == 1
 
@@ -135,7 +135,7 @@ async def test_a_sweep_is_remembered_as_it_went(runtime: Runtime, plant: Plant) 
     await plant(3)
 
     report = await sweeping(runtime, batch_size=2).run(request())
-    remembered = await runtime.sweeps.get(report.id)
+    remembered = await runtime.retention.sweeps.get(report.id)
 
     assert (remembered.files, remembered.size_bytes, remembered.errors) == (3, 3 * len(CONTENT), 0)
     assert remembered.status is SweepStatus.COMPLETED
@@ -148,9 +148,9 @@ async def test_the_lag_is_the_age_of_the_oldest_due_file(runtime: Runtime, plant
     await plant(1, ends_in=FUTURE)
     now = await runtime.db.now()
 
-    late = await runtime.status.backlog(now=now)
+    late = await runtime.retention.status.backlog(now=now)
     await sweep(runtime)
-    done = await runtime.status.backlog(now=now)
+    done = await runtime.retention.status.backlog(now=now)
 
     assert list(late.lag_seconds) == [Category.CLIPS]
     assert 3600 <= late.lag_seconds[Category.CLIPS] < 3660

@@ -12,7 +12,7 @@ from media_analysis.retention.models import Sweep
 from media_analysis.retention.trail import (
     DeletionFilter,
     EventFilter,
-    Place,
+    TrailPosition,
     deleted_by,
     select_events,
     select_tombstones,
@@ -80,7 +80,7 @@ UNORDERED = {"Seq Scan", "Sort", "Incremental Sort"}
 async def test_a_page_of_deletions_follows_an_index(
     runtime: Runtime, owner: str | None, index: str, *, place: bool
 ) -> None:
-    after = Place(await runtime.db.now() + timedelta(days=3650), uuid4()) if place else None
+    after = TrailPosition(await runtime.db.now() + timedelta(days=3650), uuid4()) if place else None
 
     kinds, indexes, _ = await explain(
         runtime, select_tombstones(DeletionFilter(owner=owner), [], after=after, limit=100)
@@ -101,7 +101,7 @@ async def test_what_a_sweep_took_is_found_by_when_it_ran(runtime: Runtime, numbe
     kinds, indexes, conditions = await explain(
         runtime, select_tombstones(DeletionFilter(sweep_id=sweep_id), bounds, after=None, limit=100)
     )
-    page = await runtime.trail.deletions(DeletionFilter(sweep_id=sweep_id), after=None, limit=1000)
+    page = await runtime.retention.trail.deletions(DeletionFilter(sweep_id=sweep_id), after=None, limit=1000)
 
     assert "Seq Scan" not in kinds
     assert indexes == {"ix_tombstones_deleted_at"}

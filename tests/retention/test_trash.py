@@ -8,9 +8,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from media_analysis.deletion.requests import DeletionRequest
+from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import FileGone, FileHeld
-from media_analysis.retention.removal.requests import DeletionRequest
-from media_analysis.retention.strategy import Strategy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
@@ -142,7 +142,7 @@ async def test_a_rehearsal_tells_trash_from_purge(runtime: Runtime, plant: Plant
     await plant(2)
 
     later = first.started_at + DAY
-    rehearsed = await runtime.sweeps.run(request(dry_run=True), now=later)
+    rehearsed = await runtime.retention.sweeps.run(request(dry_run=True), now=later)
     swept = await sweep(runtime, now=later)
 
     assert (rehearsed.files, rehearsed.files_trashed) == (swept.files, swept.files_trashed) == (3, 2)
@@ -162,9 +162,11 @@ async def test_the_end_of_the_trash_is_the_one_it_had_when_the_file_went(
     """A shorter trash, configured later, moves no promise."""
     await plant(2)
     first = await sweep(runtime)
-    hasty = replace(runtime.deleter, strategy=Strategy(sweeps=timedelta(0)))
+    hasty = replace(runtime.deletion.deleter, strategy=Strategy(sweeps=timedelta(0)))
 
-    report = await replace(runtime.sweeps, deleter=hasty).run(request(), now=first.started_at + timedelta(hours=1))
+    report = await replace(runtime.retention.sweeps, deleter=hasty).run(
+        request(), now=first.started_at + timedelta(hours=1)
+    )
 
     assert report.files == 0
     assert len(await trashed(database)) == 2

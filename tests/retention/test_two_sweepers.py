@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from media_analysis.errors import FileGone
+from media_analysis.retention.families import FileDeletion
 from media_analysis.retention.records import SweepReport
-from media_analysis.retention.removal.families import FileDeletion
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category

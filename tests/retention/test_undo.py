@@ -44,8 +44,8 @@ async def test_all_that_a_large_sweep_took_comes_back(runtime: Runtime, plant: P
     kept = objects(runtime.store.root)
 
     swept = await sweep(runtime)
-    undone = await runtime.restoring.undo(swept.id, actor="admin")
-    again = await runtime.restoring.undo(swept.id, actor="admin")
+    undone = await runtime.retention.trash.undo(swept.id, actor="admin")
+    again = await runtime.retention.trash.undo(swept.id, actor="admin")
     events = await fetch(database, "SELECT action, count(*) FROM audit_events WHERE sweep_id = $1 GROUP BY 1", swept.id)
 
     assert (swept.files, swept.files_trashed) == (0, len(due))
@@ -58,10 +58,10 @@ async def test_all_that_a_large_sweep_took_comes_back(runtime: Runtime, plant: P
 async def test_what_was_purged_or_restored_before_is_skipped(runtime: Runtime, plant: Plant, database: str) -> None:
     ids = await plant(5)
     swept = await sweep(runtime)
-    await runtime.restoring.restore(ids[0], owner="alice", actor="alice")
+    await runtime.retention.trash.restore(ids[0], owner="alice", actor="alice")
     await delete_file(runtime, ids[1], owner="alice", requested_by="admin", hard=True)
 
-    undone = await runtime.restoring.undo(swept.id, actor="admin")
+    undone = await runtime.retention.trash.undo(swept.id, actor="admin")
 
     assert undone == Restoration(3, 2)
     assert await living(database) == set(ids) - {ids[1]}
@@ -73,7 +73,7 @@ async def test_what_another_sweep_threw_away_stays_there(runtime: Runtime, plant
     await plant(2)
     other = await sweep(runtime)
 
-    restored = await runtime.restoring.undo(undone.id, actor="admin")
+    restored = await runtime.retention.trash.undo(undone.id, actor="admin")
     trash = await fetch(database, "SELECT trash_sweep_id FROM media_files WHERE state = 'trashed'")
 
     assert restored == Restoration(len(first), 0)
@@ -85,15 +85,16 @@ async def test_a_hard_sweep_a_rehearsal_and_an_unknown_sweep_leave_nothing_to_un
 ) -> None:
     await plant(3)
     hard = replace(
-        runtime.sweeps, deleter=replace(runtime.deleter, strategy=replace(runtime.deleter.strategy, sweeps=None))
+        runtime.retention.sweeps,
+        deleter=replace(runtime.deletion.deleter, strategy=replace(runtime.deletion.deleter.strategy, sweeps=None)),
     )
     rehearsed = await hard.run(request(dry_run=True))
     swept = await hard.run(request())
 
-    assert await runtime.restoring.undo(rehearsed.id, actor="admin") == Restoration(0, 0)
-    assert await runtime.restoring.undo(swept.id, actor="admin") == Restoration(0, 3)
+    assert await runtime.retention.trash.undo(rehearsed.id, actor="admin") == Restoration(0, 0)
+    assert await runtime.retention.trash.undo(swept.id, actor="admin") == Restoration(0, 3)
     with pytest.raises(SweepNotFound):
-        await runtime.restoring.undo(uuid4(), actor="admin")
+        await runtime.retention.trash.undo(uuid4(), actor="admin")
 
 
 class Interrupted(RestoreService):
@@ -108,7 +109,7 @@ class Interrupted(RestoreService):
 async def test_an_undo_that_broke_off_goes_on_where_it_was(runtime: Runtime, plant: Plant, database: str) -> None:
     await plant(7)
     swept = await sweep(runtime)
-    service = runtime.restoring
+    service = runtime.retention.trash
 
     with pytest.raises(DatabaseUnavailable):
         await Interrupted(service.db, service.otherwise, batch_size=4).undo(swept.id, actor="admin")
@@ -122,7 +123,7 @@ async def test_an_undo_that_broke_off_goes_on_where_it_was(runtime: Runtime, pla
 async def test_two_undos_at_once_restore_every_file_once(runtime: Runtime, plant: Plant, database: str) -> None:
     await plant(100)
     swept = await sweep(runtime)
-    service = replace(runtime.restoring, batch_size=7)
+    service = replace(runtime.retention.trash, batch_size=7)
 
     outcomes = await asyncio.gather(*(service.undo(swept.id, actor="admin") for _ in range(3)))
 
@@ -136,7 +137,7 @@ async def test_undo_and_the_purging_sweep_share_out_the_trash(runtime: Runtime, 
     ids = await plant(300)
     swept = await sweep(runtime)
     after = await runtime.db.now() + DAY + timedelta(hours=1)
-    service = replace(runtime.restoring, batch_size=10)
+    service = replace(runtime.retention.trash, batch_size=10)
 
     undone, purged = await asyncio.gather(
         service.undo(swept.id, actor="admin", now=after), sweep(runtime, now=after, batch_size=10)
@@ -158,7 +159,7 @@ async def test_an_undo_waits_for_a_claim_and_passes_over_what_it_took(
     await claim.start()
     await elsewhere.execute("SELECT FROM media_files WHERE id = $1 FOR UPDATE", ids[1])
 
-    undoing = asyncio.create_task(runtime.restoring.undo(swept.id, actor="admin"))
+    undoing = asyncio.create_task(runtime.retention.trash.undo(swept.id, actor="admin"))
     waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%trash_sweep_id%'"
 
     async def waits() -> bool:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from media_analysis.db.database import Database
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account
-from media_analysis.files.models import FileState, MediaFile
+from media_analysis.files.models import MediaFile
 from media_analysis.files.registration import Registration
 from media_analysis.files.room import Closing, Value
 from media_analysis.files.uploads import Upload
 from media_analysis.retention.pressure.service import PressureService
 from media_analysis.runtime import Runtime
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectReader
 from tests.retention.modelled import TRASH, File, Rules
@@ -166,11 +167,11 @@ async def apply_policy(
     services: Runtime, category: Category, lifetime: int | None, minimum: int | None, *, now: datetime
 ) -> int:
     """Give one category other spans, in hours; return how many files moved."""
-    policy = (await services.policies.in_force()).policy
+    policy = (await services.retention.policies.in_force()).policy
     spans = [None if span is None else timedelta(hours=span) for span in (lifetime, minimum)]
     rules = replace(policy.of(category), lifetime=spans[0], minimum=spans[1])
     wanted = replace(policy, rules={**policy.rules, category: rules})
-    applied = await services.redating.apply(wanted, actor="admin", confirm=1_000, now=now)
+    applied = await services.retention.redating.apply(wanted, actor="admin", confirm=1_000, now=now)
     return sum(applied.files.values())
 
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from media_analysis.failpoints import KILL_VARIABLE
-from media_analysis.retention.duties import LEASE, DutyService, Punctuality, Turn
+from media_analysis.retention.duties import LEASE, DutyService, DutyTurn, Punctuality
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime, open_runtime
@@ -35,13 +35,13 @@ class Ending(DutyService):
 
     step: str = ""
 
-    async def claim(self, name: str, *, now: datetime | None = None) -> Turn | None:
+    async def claim(self, name: str, *, now: datetime | None = None) -> DutyTurn | None:
         turn = await super().claim(name, now=now)
         if self.step == "claim":
             raise asyncio.CancelledError
         return turn
 
-    async def end(self, turn: Turn, *, next_slot: datetime | None, now: datetime | None = None) -> None:
+    async def end(self, turn: DutyTurn, *, next_slot: datetime | None, now: datetime | None = None) -> None:
         if self.step == "end":
             raise asyncio.CancelledError
         await super().end(turn, next_slot=next_slot, now=now)
@@ -88,7 +88,7 @@ async def test_a_slot_whose_work_failed_is_tried_again_after_a_while(runtime: Ru
     marker.write_text(kept)
     await keep_as(runtime, SWEEP)
     too_early = await statuses(database)
-    problems = await runtime.status.problems()
+    problems = await runtime.retention.status.problems()
     firing = await runtime.alerts.check()
     await execute(database, "UPDATE duties SET retry_at = now()")
     await keep_as(runtime, SWEEP, duties)
@@ -117,12 +117,12 @@ async def test_a_bug_in_a_duty_is_logged_and_its_slot_stays_due(runtime: Runtime
 async def test_what_a_pause_kept_is_done_after_it(runtime: Runtime, database: str, store_file: StoreFile) -> None:
     await store_file(b"due")
     await execute(database, OVERDUE)
-    await runtime.pauses.pause(category=Category.UPLOADS, reason="backup", by="admin")
+    await runtime.deletion.pauses.pause(category=Category.UPLOADS, reason="backup", by="admin")
     await fall_due(runtime, SWEEP)
 
     await keep_as(runtime, SWEEP)
     left = objects(runtime.store.root)
-    await runtime.pauses.resume_all(confirm=0, by="admin")
+    await runtime.deletion.pauses.resume_all(confirm=0, by="admin")
     await execute(database, "UPDATE duties SET retry_at = now()")
     await keep_as(runtime, SWEEP)
 

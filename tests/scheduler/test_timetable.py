@@ -162,7 +162,7 @@ async def test_ending_breaks_off_a_running_sweep_which_the_next_one_finishes(
     await transaction.rollback()
     await blocker.close()
     broken_off = await sweeps(database)
-    report = await runtime.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, requested_by="test"))
+    report = await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, requested_by="test"))
 
     assert under_way == []
     assert "failed" in {row["status"] for row in broken_off}

@@ -19,7 +19,7 @@ CLEANUP = ROOT / "scripts/cleanup.sh"
 
 async def test_it_rehearses_and_then_deletes(runtime: Runtime, environment: dict[str, str], database: str) -> None:
     upload = Upload(owner="alice", category=Category.CLIPS, filename="a", expiry=Expiry(lifetime=timedelta(seconds=1)))
-    stored = await runtime.uploads.store_file(upload, chunks(b"a clip"))
+    stored = await runtime.files.uploads.store_file(upload, chunks(b"a clip"))
     await execute(database, "UPDATE media_files SET expires_at = now() - interval '1 s', due_at = now()")
 
     rehearsed = run_program(CLEANUP, "--dry-run", "--category", "clips", environment=environment)

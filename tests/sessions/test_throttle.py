@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from media_analysis.errors import TooManyWrongTokens
 from media_analysis.sessions import throttle
-from media_analysis.sessions.throttle import BURST, LOG_SECONDS, LONGEST_SECONDS, PER_SECOND, Throttle
+from media_analysis.sessions.throttle import BURST, LOG_SECONDS, LONGEST_SECONDS, PER_SECOND, TokenThrottle
 
 
 @dataclass
@@ -27,11 +27,11 @@ def time() -> Time:
     return Time()
 
 
-def throttle_by(time: Time, observe: Callable[[], None] = lambda: None) -> Throttle:
-    return Throttle(observe, clock=lambda: time.now, sleep=time.sleep)
+def throttle_by(time: Time, observe: Callable[[], None] = lambda: None) -> TokenThrottle:
+    return TokenThrottle(observe, clock=lambda: time.now, sleep=time.sleep)
 
 
-async def punish(slowing: Throttle, host: str, times: int) -> int:
+async def punish(slowing: TokenThrottle, host: str, times: int) -> int:
     """Return how many were refused."""
     refused = 0
     for _ in range(times):

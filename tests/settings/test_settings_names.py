@@ -12,11 +12,11 @@ from media_analysis.settings.database_url import DatabaseUrl
 from media_analysis.settings.kinds import (
     Choice,
     Days,
-    Kind,
     Lifetime,
     OrNone,
     Percent,
     Seconds,
+    SettingKind,
     Size,
     Span,
     Switch,
@@ -25,7 +25,7 @@ from media_analysis.settings.kinds import (
 from media_analysis.settings.modes import Group, Mode
 from media_analysis.settings.names import Leaf, value_at
 from media_analysis.settings.policy_tests import PolicyTests
-from media_analysis.settings.texts import Cron, Host, KindLimits, MediaTypes, Place, WebhookUrl
+from media_analysis.settings.texts import Cron, DirectoryPath, Host, KindLimits, MediaTypes, WebhookUrl
 from media_analysis.storage.category import Category
 
 NOT_ALONE = {"STORAGE_LOW_WATER_OUTPUTS", "STORAGE_LOW_WATER_ARCHIVES"}
@@ -71,7 +71,7 @@ DOCUMENTED = [
 ]
 
 
-OTHERS: dict[type[Kind], str] = {
+OTHERS: dict[type[SettingKind], str] = {
     Lifetime: "11h",
     Span: "11h",
     Size: "3MiB",
@@ -84,7 +84,7 @@ OTHERS: dict[type[Kind], str] = {
     MediaTypes: "image/*, video/mp4",
     DatabaseUrl: "postgresql://somebody:secret@db.example:5432/media",
     Host: "0.0.0.0",
-    Place: "/elsewhere",
+    DirectoryPath: "/elsewhere",
     Mode: "0710",
     Group: "0",
     WebhookUrl: "https://hooks.example/services/token",
@@ -93,7 +93,7 @@ OTHERS: dict[type[Kind], str] = {
 }
 
 
-def another(kind: Kind) -> str:
+def another(kind: SettingKind) -> str:
     """Return a text that is allowed and is no default of any setting of the kind."""
     if isinstance(kind, OrNone):
         return another(kind.kind)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media_analysis.errors import InvalidSettings
-from media_analysis.retention.policy import Policy
+from media_analysis.policy.decision import Policy
 from media_analysis.settings import Settings, configured_policy, load_settings, policy_of_tree, read_policy_file
 from media_analysis.settings.retention import GIB, MIB
 from media_analysis.storage.category import Category

@@ -188,7 +188,7 @@ async def test_an_archive_disk_given_to_a_store_with_archives_is_taken_once_they
     together = load_settings(environ={name: environment[name] for name in environment.keys() - {"ARCHIVE_BASE_PATH"}})
     async with open_runtime(together.settings, database) as runtime:
         upload = Upload(owner="alice", category=Category.ARCHIVES, filename="run.tar.gz")
-        archive = await runtime.uploads.store_file(upload, chunks(b"packed"))
+        archive = await runtime.files.uploads.store_file(upload, chunks(b"packed"))
 
     with pytest.raises(MarkerMismatch, match="move the store's folder archives into it"):
         async with open_runtime(apart, database):
@@ -217,7 +217,7 @@ async def test_without_its_path_the_archive_disk_is_missed_until_its_folder_is_m
     together = load_settings(environ={**environment, "ARCHIVE_BASE_PATH": "none"}).settings
     async with open_runtime(apart, database) as runtime:
         upload = Upload(owner="alice", category=Category.ARCHIVES, filename="run.tar.gz")
-        archive = await runtime.uploads.store_file(upload, chunks(b"packed"))
+        archive = await runtime.files.uploads.store_file(upload, chunks(b"packed"))
 
     for _ in range(2):
         with pytest.raises(MarkerMismatch, match=f"{archive.key} is not in .* ARCHIVE_BASE_PATH"):

@@ -119,9 +119,9 @@ async def test_validate_warns_of_a_store_that_every_user_may_enter(
     settings = load_settings(environ=environment | {"STORAGE_BASE_PATH": str(root)}).settings
 
     async with open_runtime(settings, database) as runtime:
-        closed = await runtime.status.problems()
+        closed = await runtime.retention.status.problems()
         root.chmod(0o755)
-        opened = await runtime.status.problems()
+        opened = await runtime.retention.status.problems()
 
     assert closed == []
     assert [problem for problem in opened if "may be entered by every user" in problem]

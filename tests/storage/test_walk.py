@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.storage.walk import OWN_NAMES, QUARANTINE, Entry, Kind, look, set_aside, walk, walk_in_batches
+from media_analysis.storage.walk import OWN_NAMES, QUARANTINE, Entry, EntryKind, look, set_aside, walk, walk_in_batches
 
 DAY = date(2026, 1, 31)
 
@@ -25,7 +25,7 @@ def write(path: Path, content: bytes = b"content") -> Path:
     return path
 
 
-def kinds(root: Path) -> dict[str, Kind]:
+def kinds(root: Path) -> dict[str, EntryKind]:
     return {entry.name: entry.kind for entry in walk(root)}
 
 
@@ -51,12 +51,12 @@ def test_what_is_no_plain_file_is_named_as_what_it_is_and_no_link_is_followed(ro
     found = kinds(root)
 
     assert found == {
-        "link": Kind.LINK,
-        "dangling": Kind.LINK,
-        "pipe": Kind.SPECIAL,
-        "first": Kind.HARD_LINK,
-        "second": Kind.HARD_LINK,
-        "plain": Kind.FILE,
+        "link": EntryKind.LINK,
+        "dangling": EntryKind.LINK,
+        "pipe": EntryKind.SPECIAL,
+        "first": EntryKind.HARD_LINK,
+        "second": EntryKind.HARD_LINK,
+        "plain": EntryKind.FILE,
     }
 
 
@@ -102,11 +102,11 @@ def test_a_look_tells_what_stands_there_now(root: Path) -> None:
 
     file, folder, special, missing, below_a_file = look(root, ["a/file", "folder", "s", "b/file", "a/file/x"])
 
-    assert file == Entry("a/file", Kind.FILE, 5, (root / "a" / "file").stat().st_mtime_ns)
+    assert file == Entry("a/file", EntryKind.FILE, 5, (root / "a" / "file").stat().st_mtime_ns)
     assert folder is not None
-    assert folder.kind is Kind.DIRECTORY
+    assert folder.kind is EntryKind.DIRECTORY
     assert special is not None
-    assert special.kind is Kind.SPECIAL
+    assert special.kind is EntryKind.SPECIAL
     assert (missing, below_a_file) == (None, None)
 
 

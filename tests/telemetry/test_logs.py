@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from media_analysis.errors import Misconfigured
-from media_analysis.retention.notices.service import Taken
+from media_analysis.retention.notices.service import ClaimedNotice
 from media_analysis.retention.notices.webhook import Webhook
 from media_analysis.telemetry.log_file import LogFile
 from media_analysis.telemetry.logs import Format, configure_logging, mask_secrets
@@ -221,6 +221,6 @@ async def test_the_address_of_a_webhook_reaches_no_log(capsys: pytest.CaptureFix
     transport = httpx.MockTransport(lambda _request: httpx.Response(204))
 
     webhook = Webhook("https://hooks.example/services/T0/SECRET?key=SECRET", transport)
-    await webhook.deliver([Taken(id=UUID(int=1), topic="t", payload={}, attempts=1)])
+    await webhook.deliver([ClaimedNotice(id=UUID(int=1), topic="t", payload={}, attempts=1)])
 
     assert "SECRET" not in capsys.readouterr().err

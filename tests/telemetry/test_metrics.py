@@ -63,7 +63,7 @@ async def test_a_sweep_is_counted_and_a_rehearsal_is_not(
     await execute(database, OVERDUE)
     before = await scrape(client)
 
-    await runtime.sweeps.run(SweepRequest(trigger=SweepTrigger.API, requested_by="test", dry_run=dry_run))
+    await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.API, requested_by="test", dry_run=dry_run))
     after = await scrape(client)
 
     counted = 0 if dry_run else 1
@@ -100,10 +100,10 @@ async def test_the_pool_tells_how_many_connections_are_in_use(client: Client, ru
 
 async def test_pauses_are_told_for_every_category_and_cause(client: Client, runtime: Runtime) -> None:
     before = await scrape(client)
-    await runtime.pauses.pause(category=Category.TEMP, reason="strange", by="admin")
-    everywhere = await runtime.pauses.pause(category=None, reason="backup", by="admin")
+    await runtime.deletion.pauses.pause(category=Category.TEMP, reason="strange", by="admin")
+    everywhere = await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
     paused = await scrape(client)
-    await runtime.pauses.resume(everywhere.id, confirm=0, by="admin")
+    await runtime.deletion.pauses.resume(everywhere.id, confirm=0, by="admin")
 
     after = await scrape(client)
 
@@ -120,8 +120,8 @@ async def test_pauses_are_told_for_every_category_and_cause(client: Client, runt
 async def test_trips_are_counted_where_they_happen(client: Client, runtime: Runtime, database: str) -> None:
     await execute(database, "UPDATE instance SET clock_seen_at = now() + interval '1 day'")
 
-    await runtime.clock.check()
-    await runtime.clock.check()
+    await runtime.retention.clock.check()
+    await runtime.retention.clock.check()
 
     assert (await scrape(client))['breaker_trips_total{cause="clock"}'] == 1
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.files.models import MediaFile
-from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import running_worker
 from tests.conftest import fetch
@@ -34,7 +34,7 @@ async def test_deleting_a_running_job_stops_the_decoding_at_once(
         job = await queue_job(runtime, source, endless=True)
         await until_status(database, job, "running")
         await until(working)
-        told = await runtime.removals.delete(job.id, asked, owner="alice")
+        told = await runtime.jobs.deletions.delete(job.id, asked, owner="alice")
         await until(idle)
         await until_queue_is_empty(database)
 

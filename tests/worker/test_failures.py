@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import running_worker
 from tests.conftest import StoreFile, execute, fetch
@@ -80,8 +80,8 @@ async def test_a_queued_job_whose_source_expired_fails_for_that_reason_unless_it
 ) -> None:
     source = await store_file(b"a source", ttl=3600)
     asked: dict[str, Any] = {"owner": "alice", "name": "n", "kind": "tiny", "source_file_ids": [source.id]}
-    pinned = await runtime.control.create(NewJob(**asked))
-    unpinned = await runtime.control.create(NewJob(**asked, pins=False))
+    pinned = await runtime.jobs.control.create(NewJob(**asked))
+    unpinned = await runtime.jobs.control.create(NewJob(**asked, pins=False))
     await execute(database, "UPDATE media_files SET expires_at = now() - interval '1 s'")
 
     async with running_worker(runtime, database, options()):

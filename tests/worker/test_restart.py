@@ -74,5 +74,5 @@ async def test_a_worker_can_stop_while_the_database_is_away(
             await power.switch_on()
     async with running_worker(runtime, database, OPTIONS):
         await until_status(database, job, "running")
-        await runtime.control.cancel(job.id, owner="alice")
+        await runtime.jobs.control.cancel(job.id, owner="alice")
         await until_queue_is_empty(database)

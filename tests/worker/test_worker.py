@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import running_worker
@@ -72,7 +72,7 @@ async def test_a_queued_job_runs_to_its_end_and_its_entry_is_gone(
 
 async def test_a_real_video_is_probed_through_the_queue(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     video = await store_file(clips.h264().read_bytes(), filename="h264.mp4")
-    await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[video.id]))
+    await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[video.id]))
 
     async with running_worker(runtime, database, options()):
         jobs = await until_ended(database)
@@ -102,7 +102,7 @@ async def test_no_more_entries_are_picked_than_jobs_run(runtime: Runtime, source
     async with running_worker(runtime, database, options(concurrency=2)):
         await until(two_run)
         picked = await entries_of(database)
-        await runtime.control.cancel(jobs[0].id, owner="alice")
+        await runtime.jobs.control.cancel(jobs[0].id, owner="alice")
         await until_status(database, jobs[2], "running")
         picked_later = await entries_of(database)
 
@@ -116,7 +116,7 @@ async def test_a_kind_that_may_run_once_leaves_room_for_others(
     video = await store_file(clips.h264().read_bytes(), filename="h264.mp4")
     for _ in range(2):
         await queue_job(runtime, source, endless=True)
-    probe = await runtime.control.create(
+    probe = await runtime.jobs.control.create(
         NewJob(owner="alice", name="n", kind="probe", source_file_ids=[video.id], priority=-1)
     )
 
@@ -129,7 +129,7 @@ async def test_a_kind_that_may_run_once_leaves_room_for_others(
 
 async def test_kinds_that_others_run_are_left_to_them(runtime: Runtime, source: MediaFile, database: str) -> None:
     await queue_job(runtime, source)
-    await runtime.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
+    await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
 
     async with running_worker(runtime, database, options(kinds=["probe"])):
 
@@ -149,7 +149,7 @@ async def test_owners_take_turns_and_of_each_the_most_urgent_job_goes_first(
         *(("alice", source, priority) for priority in (0, 5, 1)),
         ("bob", of_bob, -1),
     ):
-        await runtime.control.create(
+        await runtime.jobs.control.create(
             NewJob(owner=owner, name="n", kind="tiny", source_file_ids=[file.id], priority=priority)
         )
 
@@ -168,7 +168,7 @@ async def test_cancelling_stops_the_decoding_at_once(runtime: Runtime, source: M
 
     async with running_worker(runtime, database, options(heartbeat=timedelta(hours=1))):
         job = await running_endlessly(runtime, source, database)
-        await runtime.control.cancel(job.id, owner="alice")
+        await runtime.jobs.control.cancel(job.id, owner="alice")
         await until_childless(before)
         await until_queue_is_empty(database)
         await until_discarded(database, job)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from media_analysis.analysis.control import NewJob
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions
@@ -100,7 +100,7 @@ def options(**chosen: Any) -> WorkerOptions:
 async def queue_job(runtime: Runtime, source: MediaFile, **parameters: Any) -> AnalysisJob:
     """Create a job of the plugin's kind."""
     asked = NewJob(owner="alice", name="n", kind="tiny", source_file_ids=[source.id], parameters=parameters)
-    return await runtime.control.create(asked)
+    return await runtime.jobs.control.create(asked)
 
 
 async def jobs_of(database: str) -> dict[UUID, dict[str, Any]]:

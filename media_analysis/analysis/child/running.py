@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from media_analysis.analysis.child.confinement import Confinement
-from media_analysis.analysis.child.nursery import Nursery, Process
+from media_analysis.analysis.child.fork_server import ForkServer, Process
 from media_analysis.analysis.child.pipes import ReadEnd, WriteEnd, open_pipe, stream_of
 from media_analysis.analysis.child.protocol import Assignment, Message
 from media_analysis.analysis.child.reading import MessageReader
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def run_task(
-    assignment: Assignment, *, confinement: Confinement, nursery: Nursery
+    assignment: Assignment, *, confinement: Confinement, fork_server: ForkServer
 ) -> AsyncIterator[AsyncIterator[Message]]:
     """Yield the messages of a task that runs in a child, in its order; they end when the task returned.
 
@@ -44,7 +44,7 @@ async def run_task(
         AnalysisMemoryPassed: it asked for more than `confinement.memory_bytes`.
 
     """
-    child = _spawn(assignment, confinement, nursery)
+    child = _spawn(assignment, confinement, fork_server)
     try:
         yield child
     finally:
@@ -121,14 +121,14 @@ class _Child:
         return AnalysisCrashed(cause, output=output)
 
 
-def _spawn(assignment: Assignment, confinement: Confinement, nursery: Nursery) -> _Child:
+def _spawn(assignment: Assignment, confinement: Confinement, fork_server: ForkServer) -> _Child:
     """Start a child, and send it the assignment."""
     try:
         with ExitStack() as theirs, ExitStack() as ours:
             order_end, order = open_pipe(reader=theirs, writer=ours)
             messages, messages_end = open_pipe(reader=ours, writer=theirs)
             printed, printed_end = open_pipe(reader=ours, writer=theirs)
-            process = nursery.start(
+            process = fork_server.start(
                 threads=assignment.limits.threads, order=order_end, messages=messages_end, printed=printed_end
             )
             ours.pop_all()

@@ -6,9 +6,9 @@ from typing import Final
 
 from media_analysis.analysis.documents import FramesDocument, ReportDocument, SourceReport
 from media_analysis.analysis.task import Emitter, Product, Source
-from media_analysis.analysis.tasks.course import Course
 from media_analysis.analysis.tasks.frames import FrameSeries, within
 from media_analysis.analysis.tasks.probe import emit_facts
+from media_analysis.analysis.tasks.progress import SharedProgress
 from media_analysis.analysis.tasks.sheets import Sheets
 from media_analysis.analysis.tasks.sources import Decoding, Examined, examine
 from media_analysis.errors.media import NoPictures
@@ -31,21 +31,21 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Em
 
     """
     asked = AnalyzeOptions.model_validate(options, from_attributes=True)
-    course = Course(emitter)
-    examined = examine(sources, limits, course)
+    progress = SharedProgress(emitter)
+    examined = examine(sources, limits, progress)
     for each in examined:
         emit_facts(each, emitter)
     capacity = asked.columns * (asked.rows or MOST_ROWS_UNASKED)
     analysis = Analysis(
         options=asked,
         limits=limits,
-        course=course,
-        sheets=Sheets(options=asked, examined=examined, capacity=capacity, course=course),
+        progress=progress,
+        sheets=Sheets(options=asked, examined=examined, capacity=capacity, progress=progress),
     )
     reports = [analysis.analyze(each) for each in examined]
     warnings = [remark for each in examined for remark in each.remarks]
     _emit_report(ReportDocument(sources=reports, contact_sheets=analysis.sheets.entries, warnings=warnings), emitter)
-    course.finished("sheet")
+    progress.finished("sheet")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -54,13 +54,13 @@ class Analysis:
 
     options: AnalyzeOptions
     limits: Limits
-    course: Course
+    progress: SharedProgress
     sheets: Sheets
     _taken: int = field(default=0, init=False)
 
     def analyze(self, examined: Examined) -> SourceReport:
         """Take the frames of one source, and thumbnails of some of them."""
-        emitter = self.course.emitter
+        emitter = self.progress.emitter
         series = FrameSeries(examined=examined, options=self.options, emitter=emitter, first_ordinal=self._taken)
         document: FramesDocument | None = None
         try:
@@ -75,7 +75,7 @@ class Analysis:
 
     def _decode(self, examined: Examined, series: FrameSeries) -> None:
         sampling = within(self.options, self._taken)
-        decoding = Decoding(examined=examined, sampling=sampling, limits=self.limits, course=self.course)
+        decoding = Decoding(examined=examined, sampling=sampling, limits=self.limits, progress=self.progress)
         for picture in decoding.pictures():
             series.take(picture)
             self.sheets.offer(examined, picture, expected=decoding.expected)

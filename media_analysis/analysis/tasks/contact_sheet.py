@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from media_analysis.analysis.task import Emitter, Source
-from media_analysis.analysis.tasks.course import Course
+from media_analysis.analysis.tasks.progress import SharedProgress
 from media_analysis.analysis.tasks.sheets import Sheets, grid_capacity
 from media_analysis.analysis.tasks.sources import Decoding, examine
 from media_analysis.media.options import MAX_FRAMES, ContactSheetOptions, Limits, Options, SamplingOptions
@@ -28,12 +28,12 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Em
     capacity = grid_capacity(asked, len(asked.instants or asked.pages or ()) or asked.columns * DEFAULT_ROWS)
     ways = {"instants": asked.instants, "pages": asked.pages} if asked.instants or asked.pages else {"count": capacity}
     sampling = SamplingOptions.model_validate({**ways, "max_frames": MAX_FRAMES})
-    course = Course(emitter)
-    examined = examine(sources, limits, course)
-    sheets = Sheets(options=asked, examined=examined, capacity=capacity, course=course)
+    progress = SharedProgress(emitter)
+    examined = examine(sources, limits, progress)
+    sheets = Sheets(options=asked, examined=examined, capacity=capacity, progress=progress)
     for each in examined:
-        decoding = Decoding(examined=each, sampling=sampling, limits=limits, course=course)
+        decoding = Decoding(examined=each, sampling=sampling, limits=limits, progress=progress)
         for picture in decoding.pictures():
             sheets.offer(each, picture, expected=decoding.expected)
         sheets.close(each)
-    course.finished("sheet")
+    progress.finished("sheet")

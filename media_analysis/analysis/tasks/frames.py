@@ -8,8 +8,8 @@ from PIL import Image
 
 from media_analysis.analysis.documents import FrameEntry, FramesDocument, Sampling
 from media_analysis.analysis.task import Emitter, Product, Source
-from media_analysis.analysis.tasks.course import Course
 from media_analysis.analysis.tasks.naming import stem_of
+from media_analysis.analysis.tasks.progress import SharedProgress
 from media_analysis.analysis.tasks.sources import Decoding, Examined, examine
 from media_analysis.errors.media import MediaLimitPassed
 from media_analysis.media.options import DEFAULT_EVERY_SECONDS, FrameOptions, Limits, Options, SamplingOptions
@@ -27,16 +27,16 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Em
 
     """
     asked = FrameOptions.model_validate(options, from_attributes=True)
-    course = Course(emitter)
+    progress = SharedProgress(emitter)
     taken = 0
-    for each in examine(sources, limits, course):
+    for each in examine(sources, limits, progress):
         series = FrameSeries(examined=each, options=asked, emitter=emitter, first_ordinal=taken)
         sampling = within(asked, taken)
-        for picture in Decoding(examined=each, sampling=sampling, limits=limits, course=course).pictures():
+        for picture in Decoding(examined=each, sampling=sampling, limits=limits, progress=progress).pictures():
             series.take(picture)
         series.emit_document()
         taken += len(series.entries)
-    course.finished("decoding")
+    progress.finished("decoding")
 
 
 def within(options: FrameOptions, taken: int) -> SamplingOptions:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from media_analysis.analysis.documents import SheetEntry
-from media_analysis.analysis.tasks.course import Course
-from media_analysis.analysis.tasks.gathering import Gathering
+from media_analysis.analysis.tasks.progress import SharedProgress
 from media_analysis.analysis.tasks.sources import Examined
+from media_analysis.analysis.tasks.thumbnails import Thumbnails
 from media_analysis.media.options import SheetOptions
 from media_analysis.media.pictures import Picture
 from media_analysis.media.sheet import MAX_ROWS
@@ -20,16 +20,16 @@ class Sheets:
     examined: Sequence[Examined]
     capacity: int
     """Pictures on the sheet of one video."""
-    course: Course
+    progress: SharedProgress
     entries: list[SheetEntry] = field(default_factory=list, init=False)
     _stills: list[Examined] = field(init=False)
-    _stills_gathered: Gathering = field(init=False)
-    _gathering: Gathering | None = field(default=None, init=False)
+    _stills_gathered: Thumbnails = field(init=False)
+    _gathering: Thumbnails | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._stills = [each for each in self.examined if each.is_still]
         room = grid_capacity(self.options, len(self._stills))
-        self._stills_gathered = Gathering(options=self.options, capacity=room)
+        self._stills_gathered = Thumbnails(options=self.options, capacity=room)
 
     def offer(self, examined: Examined, picture: Picture, *, expected: int | None) -> None:
         """Offer the next picture of a source that is to give `expected` in all."""
@@ -37,7 +37,7 @@ class Sheets:
             self._stills_gathered.offer(examined, picture, expected=len(self._stills))
             return
         if self._gathering is None:
-            self._gathering = Gathering(options=self.options, capacity=self.capacity)
+            self._gathering = Thumbnails(options=self.options, capacity=self.capacity)
         self._gathering.offer(examined, picture, expected=expected)
 
     def close(self, examined: Examined) -> None:
@@ -48,11 +48,11 @@ class Sheets:
         if gathering is None:
             return
         total = len(self.examined) - len(self._stills) + bool(self._stills)
-        self.course.drawing(len(self.entries), total)
-        entry = gathering.emit(self.course.emitter)
+        self.progress.drawing(len(self.entries), total)
+        entry = gathering.emit(self.progress.emitter)
         if entry is not None:
             self.entries.append(entry)
-        self.course.drawing(len(self.entries), total)
+        self.progress.drawing(len(self.entries), total)
 
 
 def grid_capacity(options: SheetOptions, pictures: int) -> int:

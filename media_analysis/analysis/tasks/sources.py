@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from media_analysis.analysis.documents import Remark
 from media_analysis.analysis.task import Emitter, Source
-from media_analysis.analysis.tasks.course import Course
+from media_analysis.analysis.tasks.progress import SharedProgress
 from media_analysis.media.facts import MediaKind, ProbeDocument
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.options import Limits, SamplingOptions
@@ -57,7 +57,7 @@ class Decoding:
     examined: Examined
     sampling: SamplingOptions
     limits: Limits
-    course: Course
+    progress: SharedProgress
     expected: int | None = field(default=None, init=False)
     """Pictures in all, where that is known."""
 
@@ -68,7 +68,7 @@ class Decoding:
         )
         for given, picture in enumerate(sampled, start=1):
             yield picture
-            self.course.decoding(self.examined.index, self._part(given, picture), done=given, total=self.expected)
+            self.progress.decoding(self.examined.index, self._part(given, picture), done=given, total=self.expected)
 
     def _part(self, given: int, picture: Picture) -> float:
         duration_seconds = self.examined.facts.duration_seconds
@@ -81,14 +81,14 @@ class Decoding:
         self.expected = expected
 
     def _notice(self, code: str, detail: str) -> None:
-        self.examined.remark(self.course.emitter, code, detail)
+        self.examined.remark(self.progress.emitter, code, detail)
 
 
-def examine(sources: Sequence[Source], limits: Limits, course: Course) -> Sequence[Examined]:
+def examine(sources: Sequence[Source], limits: Limits, progress: SharedProgress) -> Sequence[Examined]:
     """Probe all sources in order."""
     examined: list[Examined] = []
     for index, source in enumerate(sources):
         examined.append(Examined(index=index, source=source, facts=probe(source.path, limits)))
-        course.probing(index + 1, len(sources))
-    course.weigh([each.facts.duration_seconds if each.moves else 0.0 for each in examined])
+        progress.probing(index + 1, len(sources))
+    progress.weigh([each.facts.duration_seconds if each.moves else 0.0 for each in examined])
     return examined

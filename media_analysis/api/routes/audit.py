@@ -19,7 +19,9 @@ async def list_deletions(
     services: Serving, caller: Caller, query: Annotated[DeletionListQuery, Query()]
 ) -> DeletionList:
     """List what was deleted, newest first: an administrator sees everything, others what was theirs."""
-    page = await services.trail.deletions(query.wanted(scope=caller.scope), after=query.after(), limit=query.limit)
+    page = await services.retention.trail.deletions(
+        query.wanted(scope=caller.scope), after=query.after(), limit=query.limit
+    )
     return DeletionList.from_page(page)
 
 
@@ -32,5 +34,5 @@ async def list_events(
     services: Serving, _administrator: Administrator, query: Annotated[EventListQuery, Query()]
 ) -> dict[str, object]:
     """List who did what to which file, job or policy, and why; newest first."""
-    page = await services.trail.events(query.wanted(), before=query.before(), limit=query.limit)
+    page = await services.retention.trail.events(query.wanted(), before=query.before(), limit=query.limit)
     return {"items": page.events, "next_cursor": encode_cursor(page.next_before)}

@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from media_analysis import errors
-from media_analysis.analysis.run import Failure, NewResult
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
 from media_analysis.api.conditions import READING
@@ -32,6 +31,7 @@ from media_analysis.api.schemas.external import (
 from media_analysis.api.schemas.jobs import JobRead
 from media_analysis.files.registration import Place
 from media_analysis.files.uploads import Upload
+from media_analysis.jobs.attempts.attempt import Failure, NewResult
 
 router = APIRouter(
     prefix=API_PATH,
@@ -68,7 +68,7 @@ async def claim_job(asked: ClaimCreate, services: Serving, caller: Caller) -> Cl
     The run is the analyser's until `leased_until`, which heartbeats move. After that somebody else may claim the job,
     and everything that names the old fence is refused.
     """
-    run = await services.external.claim(asked.analysers, owner=caller.scope, worker=asked.worker)
+    run = await services.jobs.external.claim(asked.analysers, owner=caller.scope, worker=asked.worker)
     return Response(status_code=204) if run is None else ClaimRead.from_run(run)
 
 
@@ -76,7 +76,7 @@ async def claim_job(asked: ClaimCreate, services: Serving, caller: Caller) -> Cl
 async def keep_job(job_id: UUID, asked: HeartbeatCreate, services: Serving, caller: Caller) -> HeartbeatRead:
     """Keep a claimed job for another lease, and tell its progress."""
     told = asked.model_dump(exclude_none=True)
-    leased_until = await services.external.heartbeat(job_id, owner=caller.scope, **told)
+    leased_until = await services.jobs.external.heartbeat(job_id, owner=caller.scope, **told)
     return HeartbeatRead(leased_until=leased_until)
 
 
@@ -102,7 +102,7 @@ async def read_source(
     admitted: Downloading,
 ) -> Response:
     """Return the bytes of a claimed job's source, also if it expired after the claim."""
-    file, reader = await services.external.open_source(job_id, position, fence=fence, owner=caller.scope)
+    file, reader = await services.jobs.external.open_source(job_id, position, fence=fence, owner=caller.scope)
     return await serve_content(Representation.of_file(file), reader, request, admitted)
 
 
@@ -153,7 +153,7 @@ async def add_product(
         declared_bytes=announced_bytes(request),
         place=place,
     )
-    staged = await services.external.add_product(
+    staged = await services.jobs.external.add_product(
         job_id, product, content_of(request, admitted), source=query.source_file_id, owner=caller.scope
     )
     return ProductRead.from_file(staged)
@@ -176,19 +176,19 @@ async def put_result(
     """Put a JSON object of at most 4 MiB as the job's result of a kind; it shows when the job is finished."""
     data = await read_object(request)
     result = NewResult(kind=kind, data=data, file_id=query.source_file_id)
-    await services.external.put_result(job_id, result, fence=query.fence, owner=caller.scope)
+    await services.jobs.external.put_result(job_id, result, fence=query.fence, owner=caller.scope)
 
 
 @router.post("/jobs/{job_id}/finish", responses={**_PROBLEMS, **document_problems()})
 async def finish_job(job_id: UUID, asked: FinishCreate, services: Serving, caller: Caller) -> JobRead:
     """Complete a claimed job: its products and results show from now on, all at once."""
-    await services.external.finish(job_id, fence=asked.fence, owner=caller.scope)
-    return JobRead.from_view(await services.jobs.view(job_id, owner=caller.scope))
+    await services.jobs.external.finish(job_id, fence=asked.fence, owner=caller.scope)
+    return JobRead.from_view(await services.jobs.catalog.view(job_id, owner=caller.scope))
 
 
 @router.post("/jobs/{job_id}/fail", responses={**_PROBLEMS, **document_problems()})
 async def fail_job(job_id: UUID, asked: FailureCreate, services: Serving, caller: Caller) -> JobRead:
     """End a run without an outcome; what it staged is discarded."""
     failure = Failure(code=asked.code, detail=asked.detail)
-    await services.external.fail(job_id, failure, fence=asked.fence, owner=caller.scope, may_pass=asked.may_pass)
-    return JobRead.from_view(await services.jobs.view(job_id, owner=caller.scope))
+    await services.jobs.external.fail(job_id, failure, fence=asked.fence, owner=caller.scope, may_pass=asked.may_pass)
+    return JobRead.from_view(await services.jobs.catalog.view(job_id, owner=caller.scope))

@@ -135,8 +135,8 @@ async def upload_file(
     fields = query.model_dump(exclude_none=True)
     completed: Completed | None = None
     if is_form(declared_type):
-        require_length(request, services.uploads.limits.max_bytes + FORM_BYTES)
-        body = timed(body, services.uploads.limits.pace)
+        require_length(request, services.files.uploads.limits.max_bytes + FORM_BYTES)
+        body = timed(body, services.files.uploads.limits.pace)
         boundary, may_follow = read_boundary(declared_type), () if idempotency_key else _MAY_FOLLOW
         part = await FormStream(body, boundary, may_follow=may_follow).open_file()
 
@@ -149,7 +149,7 @@ async def upload_file(
     else:
         upload = _upload(_validated(fields), caller.owner, declared_type, declared_bytes=announced_bytes(request))
     upload = replace(upload, idempotency_key=idempotency_key)
-    stored = await services.uploads.store_file(upload, body, completed)
+    stored = await services.files.uploads.store_file(upload, body, completed)
     response.headers["Location"] = f"{API_PATH}/files/{stored.id}"
     return stored
 
@@ -157,7 +157,7 @@ async def upload_file(
 @router.get("", response_model=FileList, responses=problems(errors.TokenRejected, errors.InvalidRequest))
 async def list_files(services: Serving, caller: Caller, query: Annotated[FileListQuery, Query()]) -> dict[str, object]:
     """List living files, newest first."""
-    page = await services.files.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
+    page = await services.files.catalog.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
     return {"items": page.files, "next_cursor": encode_cursor(page.next_before)}
 
 
@@ -176,7 +176,7 @@ async def read_file(
     request: Request, response: Response, file_id: UUID, services: Serving, caller: Caller
 ) -> MediaFile | Response:
     """Describe one file without its bytes; its entity tag is for the conditions of a change."""
-    file = await services.files.get(file_id, owner=caller.scope)
+    file = await services.files.catalog.get(file_id, owner=caller.scope)
     response.headers["ETag"] = tag = row_tag(file)
     asked = Conditions.of_read(request.headers)
     asked.require(frozenset({tag}), None)
@@ -208,7 +208,7 @@ async def read_content(
 
     While its job is archived this answers 409 with `archive`, the address of the same bytes inside the archive.
     """
-    file, reader = await services.files.open(file_id, owner=caller.scope)
+    file, reader = await services.files.catalog.open(file_id, owner=caller.scope)
     return await serve_content(Representation.of_file(file), reader, request, admitted)
 
 
@@ -226,7 +226,7 @@ async def update_file(
     request: Request, response: Response, file_id: UUID, change: FileUpdate, services: Serving, caller: Caller
 ) -> MediaFile:
     """Rename a file or set when it expires; `If-Match` takes the entity tag of the file's document."""
-    changed = await services.files.change(
+    changed = await services.files.catalog.change(
         file_id,
         owner=caller.scope,
         actor=caller.owner,

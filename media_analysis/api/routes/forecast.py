@@ -18,4 +18,4 @@ async def read_forecast(
     services: Serving, _administrator: Administrator, query: Annotated[ForecastQuery, Query()]
 ) -> ForecastRead:
     """Say how many bytes come in, fall due and are used on each day, and when a quota or the disk is full."""
-    return ForecastRead.from_forecast(await services.forecast.forecast(query.request()))
+    return ForecastRead.from_forecast(await services.retention.forecast.forecast(query.request()))

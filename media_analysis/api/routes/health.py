@@ -8,13 +8,14 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
-from media_analysis.api.dependencies import Services, Serving
+from media_analysis.api.dependencies import Serving
 from media_analysis.api.errors import PROBLEM_CONTENT
 from media_analysis.api.schemas.storage import Readiness
 from media_analysis.archive.figures import FigureService
+from media_analysis.deletion.models import Pause
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
 from media_analysis.retention.duties import DutyService
-from media_analysis.retention.models import Pause
+from media_analysis.runtime import Runtime
 from media_analysis.units import format_instant, round_size
 
 router = APIRouter(tags=["health"])
@@ -46,7 +47,7 @@ async def ready(request: Request, response: Response, services: Serving) -> Read
     is_ready = all(said == "ok" for said in checks.values())
     if not is_ready:
         response.status_code = 503
-    off = services.status.not_evicting
+    off = services.retention.status.not_evicting
     eviction = "ok" if off is None else f"off: {off}"
     return Readiness(
         ready=is_ready,
@@ -68,11 +69,11 @@ async def metrics(services: Serving) -> Response:
         services.metrics.set_pool(in_use=pool.checkedout(), idle=pool.checkedin())
     try:
         stats, backlog, pauses, waiting, lives, duties = await asyncio.gather(
-            services.status.stats(owner=None),
-            services.status.backlog(),
-            services.pauses.list(is_open=True),
-            services.jobs.list_waiting(),
-            services.status.lives(owner=None),
+            services.retention.status.stats(owner=None),
+            services.retention.status.backlog(),
+            services.deletion.pauses.list(is_open=True),
+            services.jobs.catalog.list_waiting(),
+            services.retention.status.lives(owner=None),
             DutyService(services.db).list(),
         )
         figures = await FigureService.of(services.archives).read()
@@ -88,14 +89,14 @@ async def metrics(services: Serving) -> Response:
     return Response(services.metrics.render(), media_type=_TEXT)
 
 
-async def _database(services: Services) -> str:
+async def _database(services: Runtime) -> str:
     async def answer() -> None:
         async with services.db.read_only() as session:
             await session.execute(text("SELECT 1"))
 
     try:
         await services.db.retry(answer)
-        await services.status.write_probe.require_database()
+        await services.retention.status.write_probe.require_database()
     except DatabaseUnavailable as error:
         return f"{error.code}: {error.refusal}" if error.refusal else error.code
     except MediaAnalysisError as error:
@@ -103,7 +104,7 @@ async def _database(services: Services) -> str:
     return "ok"
 
 
-async def _marker(services: Services) -> str:
+async def _marker(services: Runtime) -> str:
     try:
         await services.store.require_marker()
     except MediaAnalysisError as error:
@@ -111,23 +112,23 @@ async def _marker(services: Services) -> str:
     return "ok"
 
 
-async def _disk(services: Services) -> str:
+async def _disk(services: Runtime) -> str:
     try:
         free_bytes = (await services.store.capacity()).free_bytes
-        await services.status.write_probe.require_store()
+        await services.retention.status.write_probe.require_store()
     except StoreUnavailable as error:
         return f"{error.code}: {error.reason}"
     except MediaAnalysisError as error:
         return error.code
-    reserve_bytes = services.status.reserve_bytes
+    reserve_bytes = services.retention.status.reserve_bytes
     if free_bytes < reserve_bytes:
         return f"{round_size(free_bytes)} free, reserve is {round_size(reserve_bytes)}"
     return "ok"
 
 
-async def _deletion(services: Services) -> str:
+async def _deletion(services: Runtime) -> str:
     async def look() -> Sequence[Pause]:
-        return await services.pauses.list(is_open=True)
+        return await services.deletion.pauses.list(is_open=True)
 
     try:
         pauses = await services.db.retry(look)

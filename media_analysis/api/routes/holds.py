@@ -27,24 +27,24 @@ async def hold_file(file_id: UUID, asked: HoldCreate, services: Serving, caller:
     A file in the trash stays there, unreadable, and is not purged. What an administrator holds of somebody else's,
     only an administrator may hold differently or release.
     """
-    hold = await services.holds.hold_file(file_id, asked.request(caller.owner), owner=caller.scope)
+    hold = await services.retention.holds.hold_file(file_id, asked.request(caller.owner), owner=caller.scope)
     return HoldRead.from_hold(file_id, hold)
 
 
 @router.delete("/files/{file_id}/hold", status_code=204, responses=_FILE_PROBLEMS)
 async def release_file(file_id: UUID, services: Serving, caller: Caller) -> None:
     """Release a file from its own hold, that of its job apart; it goes at the next sweep if its time has come."""
-    await services.holds.release_file(file_id, owner=caller.scope, actor=caller.owner)
+    await services.retention.holds.release_file(file_id, owner=caller.scope, actor=caller.owner)
 
 
 @router.put("/jobs/{job_id}/hold", responses={**_JOB_PROBLEMS, **document_problems()})
 async def hold_job(job_id: UUID, asked: HoldCreate, services: Serving, caller: Caller) -> JobHoldRead:
     """Keep every file that a job has or gets, its archive too, beside the holds that files have themselves."""
-    hold, files = await services.holds.hold_job(job_id, asked.request(caller.owner), owner=caller.scope)
+    hold, files = await services.retention.holds.hold_job(job_id, asked.request(caller.owner), owner=caller.scope)
     return JobHoldRead.from_hold(job_id, hold, files)
 
 
 @router.delete("/jobs/{job_id}/hold", status_code=204, responses=_JOB_PROBLEMS)
 async def release_job(job_id: UUID, services: Serving, caller: Caller) -> None:
     """Release a job and its files from the job's hold; files keep those of their own."""
-    await services.holds.release_job(job_id, owner=caller.scope, actor=caller.owner)
+    await services.retention.holds.release_job(job_id, owner=caller.scope, actor=caller.owner)

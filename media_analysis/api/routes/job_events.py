@@ -75,13 +75,13 @@ async def watch_job(
     Numbers have no gaps: a client that comes back with the last one it read misses nothing and gets nothing twice.
     The stream ends with its token, and an owner may have so many open at once (`SERVER_MAX_STREAMS_PER_OWNER`).
     """
-    job, _ = await services.jobs.get(job_id, owner=caller.scope)
+    job, _ = await services.jobs.catalog.get(job_id, owner=caller.scope)
     after = first_after if last_event_id is None else last_event_id
     if job.status in ENDED and after >= job.last_event:
         return Response(status_code=204)
     if after > job.last_event:
         raise errors.InvalidRequest("Last-Event-ID", "the job has no event of that number yet")
-    return EventStream(_tell(services.watches, admitted, job_id, after), headers=HEADERS)
+    return EventStream(_tell(services.jobs.watches, admitted, job_id, after), headers=HEADERS)
 
 
 async def _tell(watches: WatchService, admitted: Admitted, job_id: UUID, after: int) -> AsyncIterator[bytes]:

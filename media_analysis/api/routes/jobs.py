@@ -84,7 +84,7 @@ def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
         """Queue an analysis of stored files; its outcome is the files and results of the job it answers with."""
         lifts = caller.role is Role.ADMIN
         wanted = asked.asked(caller.owner, by_administrator=lifts)  # type: ignore[attr-defined]  # as above
-        job = await services.control.create(wanted)
+        job = await services.jobs.control.create(wanted)
         response.headers["Location"] = f"{_PREFIX}/{job.id}"
         return JobRead.from_view(JobView(job, wanted.source_file_ids, job.created_at))
 
@@ -94,7 +94,7 @@ def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
 @router.get("", responses=problems(errors.TokenRejected, errors.InvalidRequest))
 async def list_jobs(services: Serving, caller: Caller, query: Annotated[JobListQuery, Query()]) -> JobList:
     """List jobs that were neither deleted nor archived, newest first; `/jobs/archived` lists those that were."""
-    page = await services.jobs.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
+    page = await services.jobs.catalog.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
     return JobList.from_page(page)
 
 
@@ -110,27 +110,29 @@ async def cancel_jobs(
     for name in request.query_params:
         if len(request.query_params.getlist(name)) > 1:
             raise InvalidRequest(name, "is given twice")
-    return JobsCancelled(cancelled=await services.control.cancel_waiting(query.wanted(scope=caller.scope)))
+    return JobsCancelled(cancelled=await services.jobs.control.cancel_waiting(query.wanted(scope=caller.scope)))
 
 
 @router.get("/{job_id}", responses=_PROBLEMS)
 async def read_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
     """Describe one job."""
-    return JobRead.from_view(await services.jobs.view(job_id, owner=caller.scope))
+    return JobRead.from_view(await services.jobs.catalog.view(job_id, owner=caller.scope))
 
 
 @router.patch("/{job_id}", responses={**_PROBLEMS, **document_problems()})
 async def update_job(job_id: UUID, change: JobUpdate, services: Serving, caller: Caller) -> JobExtended:
     """Set when a job and all its stored, living files end; of an archived job, when it goes with its archive."""
-    expires_at, files = await services.holds.extend_job(job_id, change.expiry(), owner=caller.scope, actor=caller.owner)
+    expires_at, files = await services.retention.holds.extend_job(
+        job_id, change.expiry(), owner=caller.scope, actor=caller.owner
+    )
     return JobExtended(job_id=job_id, expires_at=expires_at, files=files)
 
 
 @router.post("/{job_id}/cancel", responses={**_PROBLEMS, **problems(errors.JobEnded)})
 async def cancel_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
     """Stop a job that waits or runs; what it has made so far goes. Cancelling again changes nothing."""
-    await services.control.cancel(job_id, owner=caller.scope)
-    return JobRead.from_view(await services.jobs.view(job_id, owner=caller.scope))
+    await services.jobs.control.cancel(job_id, owner=caller.scope)
+    return JobRead.from_view(await services.jobs.catalog.view(job_id, owner=caller.scope))
 
 
 @router.post(
@@ -145,8 +147,8 @@ async def cancel_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead
 )
 async def retry_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
     """Queue a failed job again."""
-    await services.control.retry(job_id, owner=caller.scope)
-    return JobRead.from_view(await services.jobs.view(job_id, owner=caller.scope))
+    await services.jobs.control.retry(job_id, owner=caller.scope)
+    return JobRead.from_view(await services.jobs.catalog.view(job_id, owner=caller.scope))
 
 
 @router.get("/{job_id}/files", responses=_PROBLEMS)
@@ -155,8 +157,8 @@ async def list_job_files(
 ) -> JobFileList:
     """List the living files of a job by category, then in time order; what a run makes shows when it completes."""
     wanted, after = query.wanted(job_id, scope=caller.scope), query.after()
-    await services.jobs.get(job_id, owner=caller.scope)
-    return JobFileList.from_page(await services.products.list(wanted, after=after, limit=query.limit))
+    await services.jobs.catalog.get(job_id, owner=caller.scope)
+    return JobFileList.from_page(await services.files.products.list(wanted, after=after, limit=query.limit))
 
 
 @router.get("/{job_id}/results", response_model=ResultList, responses=_PROBLEMS)
@@ -165,6 +167,6 @@ async def list_job_results(
 ) -> dict[str, object]:
     """List the results of a job, newest first; `/api/v1/results/schemas/{kind}` says what built-in kinds hold."""
     wanted, before = query.wanted(job_id, scope=caller.scope), query.before()
-    await services.jobs.get(job_id, owner=caller.scope)
-    page = await services.results.list(wanted, before=before, limit=query.limit)
+    await services.jobs.catalog.get(job_id, owner=caller.scope)
+    page = await services.jobs.results.list(wanted, before=before, limit=query.limit)
     return {"items": page.results, "next_cursor": encode_cursor(page.next_before)}

@@ -12,7 +12,7 @@ from media_analysis.api.dependencies import Administrator, Serving
 from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.schemas.pauses import PauseCreate, PauseList, PauseQuery, PauseRead, PauseResume
-from media_analysis.retention.models import Pause
+from media_analysis.deletion.models import Pause
 
 router = APIRouter(
     prefix=f"{API_PATH}/storage/pauses",
@@ -27,7 +27,7 @@ _ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.In
 @router.post("", status_code=201, response_model=PauseRead, responses={**_ADMIN_PROBLEMS, **document_problems()})
 async def pause_deletion(asked: PauseCreate, services: Serving, administrator: Administrator) -> Pause:
     """Stop sweeps and evictions in a category, or everywhere; a sweep under way stops before its next batch."""
-    return await services.pauses.pause(category=asked.category, reason=asked.reason, by=administrator.owner)
+    return await services.deletion.pauses.pause(category=asked.category, reason=asked.reason, by=administrator.owner)
 
 
 @router.get("", response_model=PauseList, responses=_ADMIN_PROBLEMS)
@@ -35,7 +35,7 @@ async def list_pauses(
     services: Serving, _administrator: Administrator, query: Annotated[PauseQuery, Query()]
 ) -> dict[str, Sequence[Pause]]:
     """List pauses, latest first."""
-    return {"items": await services.pauses.list(is_open=query.open, limit=query.limit)}
+    return {"items": await services.deletion.pauses.list(is_open=query.open, limit=query.limit)}
 
 
 @router.post(
@@ -51,4 +51,4 @@ async def resume_deletion(
     pause_id: UUID, confirmation: PauseResume, services: Serving, administrator: Administrator
 ) -> Pause:
     """Let deletion go on, by confirming how many files the pause names; a breaker's then covers them for a day."""
-    return await services.pauses.resume(pause_id, confirm=confirmation.confirm, by=administrator.owner)
+    return await services.deletion.pauses.resume(pause_id, confirm=confirmation.confirm, by=administrator.owner)

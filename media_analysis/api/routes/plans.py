@@ -40,7 +40,7 @@ async def create_plan(
     response: Response, services: Serving, administrator: Administrator, asked: PlanCreate = _EVERYTHING
 ) -> PlanRead:
     """Write down what a sweep would take now; nothing is deleted before the plan is applied."""
-    plan = await services.plans.create(asked.wanted(), requested_by=administrator.owner)
+    plan = await services.retention.plans.create(asked.wanted(), requested_by=administrator.owner)
     response.headers["Location"] = f"{API_PATH}/storage/plans/{plan.id}"
     return PlanRead.from_plan(plan)
 
@@ -50,7 +50,7 @@ async def list_plans(
     services: Serving, _administrator: Administrator, query: Annotated[PageQuery, Query()]
 ) -> PlanList:
     """List plans, newest first."""
-    page = await services.plans.list(before=query.before(), limit=query.limit)
+    page = await services.retention.plans.list(before=query.before(), limit=query.limit)
     items = [PlanRead.from_plan(plan, status) for plan, status in page.plans]
     return PlanList(items=items, next_cursor=encode_cursor(page.next_before))
 
@@ -58,7 +58,7 @@ async def list_plans(
 @router.get("/{plan_id}", responses=_PLAN_PROBLEMS)
 async def read_plan(plan_id: UUID, services: Serving, _administrator: Administrator) -> PlanRead:
     """Say what a plan covers, and whether it was applied."""
-    plan, status = await services.plans.get(plan_id)
+    plan, status = await services.retention.plans.get(plan_id)
     return PlanRead.from_plan(plan, status)
 
 
@@ -67,7 +67,7 @@ async def list_plan_files(
     plan_id: UUID, services: Serving, _administrator: Administrator, query: Annotated[PlanFileQuery, Query()]
 ) -> PlanFileList:
     """List the files a plan names, in the order of their ids."""
-    page = await services.plans.list_files(plan_id, after=query.after(), limit=query.limit)
+    page = await services.retention.plans.list_files(plan_id, after=query.after(), limit=query.limit)
     items = [PlanFileRead.from_file(file) for file in page.files]
     return PlanFileList(items=items, next_cursor=encode_cursor(page.next_after))
 
@@ -91,5 +91,5 @@ async def apply_plan(
     plan_id: UUID, confirmed: PlanApply, services: Serving, administrator: Administrator
 ) -> AppliedRead:
     """Take exactly the files of a plan that are still what they were; the answer tells which ones are not."""
-    report = await services.applying.apply(plan_id, digest=confirmed.hash, requested_by=administrator.owner)
-    return AppliedRead.with_drift(SweepRead.from_row(await services.sweeps.get(report.id)))
+    report = await services.retention.applying.apply(plan_id, digest=confirmed.hash, requested_by=administrator.owner)
+    return AppliedRead.with_drift(SweepRead.from_row(await services.retention.sweeps.get(report.id)))

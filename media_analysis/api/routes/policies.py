@@ -9,7 +9,7 @@ from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import MOST_REASONS, document_problems, problems
 from media_analysis.api.schemas.policies import PolicyRead, PolicyTree, PreviewRead
 from media_analysis.errors import InvalidSettings, PolicyRefused
-from media_analysis.retention.policy import Policy
+from media_analysis.policy.decision import Policy
 from media_analysis.settings import policy_of_tree
 
 router = APIRouter(
@@ -23,7 +23,7 @@ router = APIRouter(
 @router.get("")
 async def read_policy(services: Serving, _caller: Caller) -> PolicyRead:
     """Tell the policy in force."""
-    return PolicyRead.from_in_force(await services.policies.in_force())
+    return PolicyRead.from_in_force(await services.retention.policies.in_force())
 
 
 @router.post(
@@ -32,8 +32,8 @@ async def read_policy(services: Serving, _caller: Caller) -> PolicyRead:
 )
 async def preview_policy(tree: PolicyTree, services: Serving, _administrator: Administrator) -> PreviewRead:
     """Tell what applying a policy would do to stored files; nothing changes."""
-    in_force = await services.policies.in_force()
-    return PreviewRead.from_preview(await services.policies.preview(_described(tree, in_force.policy)))
+    in_force = await services.retention.policies.in_force()
+    return PreviewRead.from_preview(await services.retention.policies.preview(_described(tree, in_force.policy)))
 
 
 def _described(tree: PolicyTree, base: Policy) -> Policy:

@@ -23,12 +23,12 @@ async def read_pressure(
     services: Serving, _administrator: Administrator, query: Annotated[PressureQuery, Query()]
 ) -> PressureRead:
     """Say how full every category and the disk are, who would be evicted next, and why."""
-    found = await services.pressure.preview(category=query.category, limit=query.preview)
+    found = await services.retention.pressure.preview(category=query.category, limit=query.preview)
     return PressureRead.from_preview(found)
 
 
 @router.post("/relieve", responses=problems(errors.MarkerMismatch, errors.DatabaseUnavailable, errors.StoreUnavailable))
 async def relieve_pressure(services: Serving, administrator: Administrator) -> ReliefRead:
     """Evict down to the low-water marks wherever there is pressure; the answer comes when it is done."""
-    outcomes = await services.pressure.relieve(trigger=SweepTrigger.API, requested_by=administrator.owner)
+    outcomes = await services.retention.pressure.relieve(trigger=SweepTrigger.API, requested_by=administrator.owner)
     return ReliefRead.from_outcomes(outcomes)

@@ -12,9 +12,9 @@ from media_analysis.api.conditions import CHANGING, changing
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.errors import problems
 from media_analysis.api.schemas.removals import FileDeleteQuery, FileRemovalRead, JobRemovalRead, RemovalQuery
+from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.errors import AdminRequired
 from media_analysis.files.service import Condition
-from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller as SessionCaller
 
@@ -56,9 +56,9 @@ async def delete_file(
     """
     asked, derived = _asked(query, caller, changing(request, content_too=True)), query.derived == "take"
     if query.dry_run:
-        told = await services.file_deletions.preview(file_id, asked, owner=caller.scope, derived=derived)
+        told = await services.retention.file_deletions.preview(file_id, asked, owner=caller.scope, derived=derived)
         return FileRemovalRead.from_removal(told, dry_run=True)
-    gone = await services.file_deletions.delete(file_id, asked, owner=caller.scope, derived=derived)
+    gone = await services.retention.file_deletions.delete(file_id, asked, owner=caller.scope, derived=derived)
     if gone.derived.total.files or gone.results or (asked.secure and gone.pending):
         return FileRemovalRead.from_removal(gone, dry_run=False)
     return Response(status_code=204)
@@ -78,8 +78,8 @@ async def delete_job(
     """
     asked = _asked(query, caller)
     if query.dry_run:
-        return JobRemovalRead.from_removal(await services.removals.preview(job_id, asked, owner=caller.scope))
-    return JobRemovalRead.from_removal(await services.removals.delete(job_id, asked, owner=caller.scope))
+        return JobRemovalRead.from_removal(await services.jobs.deletions.preview(job_id, asked, owner=caller.scope))
+    return JobRemovalRead.from_removal(await services.jobs.deletions.delete(job_id, asked, owner=caller.scope))
 
 
 def _asked(query: RemovalQuery, caller: SessionCaller, condition: Condition | None = None) -> DeletionRequest:

@@ -36,20 +36,20 @@ async def list_results(
 
     What the documents of built-in kinds hold is said by their schemas, at `/api/v1/results/schemas/{kind}`.
     """
-    page = await services.results.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
+    page = await services.jobs.results.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
     return {"items": page.results, "next_cursor": encode_cursor(page.next_before)}
 
 
 @router.get("/{result_id}", response_model=ResultRead, responses=_PROBLEMS)
 async def read_result(result_id: UUID, services: Serving, caller: Caller) -> AnalysisResult:
     """Return one result; an expired one is unknown from then on."""
-    return await services.results.get(result_id, owner=caller.scope)
+    return await services.jobs.results.get(result_id, owner=caller.scope)
 
 
 @router.patch("/{result_id}", response_model=ResultRead, responses={**_PROBLEMS, **document_problems()})
 async def update_result(result_id: UUID, change: ResultUpdate, services: Serving, caller: Caller) -> AnalysisResult:
     """Set when a result expires."""
-    return await services.result_expiry.change(
+    return await services.jobs.result_expiry.change(
         result_id, expires_at=change.expires_at, owner=caller.scope, actor=caller.owner
     )
 

@@ -27,7 +27,7 @@ _PROBLEMS = problems(errors.TokenRejected, errors.InvalidRequest)
 )
 async def explain_file(file_id: UUID, services: Serving, caller: Caller) -> Explanation:
     """Say when a file goes, by which rule, and what happened to it; deleted files are explained, too."""
-    return await services.explanations.explain(file_id, owner=caller.scope)
+    return await services.retention.explanations.explain(file_id, owner=caller.scope)
 
 
 @router.get("/jobs/{job_id}/retention", tags=["jobs"], responses={**_PROBLEMS, **problems(errors.JobNotFound)})
@@ -35,5 +35,7 @@ async def explain_job(
     job_id: UUID, services: Serving, caller: Caller, query: Annotated[PageQuery, Query()]
 ) -> JobRetention | JobSummaryRead:
     """Say when a job's files go, by which rule, and what happened to the job; of a deleted one, what stays of it."""
-    told = await services.explanations.explain_job(job_id, owner=caller.scope, before=query.before(), limit=query.limit)
+    told = await services.retention.explanations.explain_job(
+        job_id, owner=caller.scope, before=query.before(), limit=query.limit
+    )
     return job_document(told)

@@ -31,14 +31,17 @@ async def read_stats(services: Serving, caller: Caller) -> StatsRead:
 
     An administrator sees everything, others their own files, and nothing of the disk that all share.
     """
-    stats, lives = await services.status.stats(owner=caller.scope), await services.status.lives(owner=caller.scope)
+    stats, lives = (
+        await services.retention.status.stats(owner=caller.scope),
+        await services.retention.status.lives(owner=caller.scope),
+    )
     return StatsRead.of_all(stats, lives) if caller.scope is None else StatsRead.of_owner(stats, lives)
 
 
 @router.get("/validate", responses=_ADMIN_PROBLEMS)
 async def validate_storage(services: Serving, _administrator: Administrator) -> ValidationReport:
     """Say whether store, database and outbox are well, and what is not."""
-    messages = await services.status.problems()
+    messages = await services.retention.status.problems()
     return ValidationReport(valid=not messages, messages=list(messages))
 
 
@@ -56,7 +59,7 @@ async def clean_up(
         trigger=SweepTrigger.API,
         requested_by=administrator.owner,
     )
-    return SweepRead.from_report(await services.sweeps.run(request), request)
+    return SweepRead.from_report(await services.retention.sweeps.run(request), request)
 
 
 @router.get("/sweeps", responses=_ADMIN_PROBLEMS)
@@ -64,7 +67,7 @@ async def list_sweeps(
     services: Serving, _administrator: Administrator, query: Annotated[SweepListQuery, Query()]
 ) -> SweepList:
     """List the latest sweeps, newest first."""
-    return SweepList(items=[SweepRead.from_row(row) for row in await services.sweeps.list(limit=query.limit)])
+    return SweepList(items=[SweepRead.from_row(row) for row in await services.retention.sweeps.list(limit=query.limit)])
 
 
 @router.get(
@@ -73,4 +76,4 @@ async def list_sweeps(
 )
 async def read_sweep(sweep_id: UUID, services: Serving, _administrator: Administrator) -> SweepRead:
     """Say how one sweep went."""
-    return SweepRead.from_row(await services.sweeps.get(sweep_id))
+    return SweepRead.from_row(await services.retention.sweeps.get(sweep_id))

@@ -42,7 +42,7 @@ _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def restore_file(file_id: UUID, services: Serving, caller: Caller) -> MediaFile:
     """Take a file out of the trash; where its end has passed meanwhile it gets a new one, which the answer tells."""
-    return await services.restoring.restore(file_id, owner=caller.scope, actor=caller.owner)
+    return await services.retention.trash.restore(file_id, owner=caller.scope, actor=caller.owner)
 
 
 @router.post(
@@ -73,9 +73,7 @@ async def restore_job(
     Files come back from an archive under their ids, all or none, and begin a new lifetime. `skipped` are those of the
     trash that were purged at the same time.
     """
-    outcome = await services.archives.returns.restore(
-        job_id, owner=caller.scope, actor=caller.owner, file_id=query.file_id
-    )
+    outcome = await services.returns.restore(job_id, owner=caller.scope, actor=caller.owner, file_id=query.file_id)
     if isinstance(outcome, Restoration):
         return RestorationRead(**outcome._asdict())
     told = ArchiveTaskRead.from_task(outcome).model_dump(mode="json")
@@ -88,5 +86,5 @@ async def restore_job(
 )
 async def undo_sweep(sweep_id: UUID, services: Serving, administrator: Administrator) -> RestorationRead:
     """Take everything a sweep took out of the trash; safe to repeat, also after it broke off."""
-    outcome = await services.restoring.undo(sweep_id, actor=administrator.owner)
+    outcome = await services.retention.trash.undo(sweep_id, actor=administrator.owner)
     return RestorationRead(**outcome._asdict())

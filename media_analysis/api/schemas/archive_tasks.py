@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.fields import Document
+from media_analysis.api.schemas.fields import RequestDocument
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
 
 
-class RestoreQuery(Document):
+class RestoreQuery(RequestDocument):
     """What of a job is to come back; unknown parameters are refused, lest a mistyped `file_id` restores all of it."""
 
     file_id: UUID | None = Field(None, description="One file out of the job's archive; without, the whole job")

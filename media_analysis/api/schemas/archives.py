@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field, model_validator
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, decode_place, encode_cursor, encode_place
 from media_analysis.api.schemas.archive_tasks import ArchiveTaskRead
-from media_analysis.api.schemas.fields import Day, Document, Hex, Instant, Owner, midnight
+from media_analysis.api.schemas.fields import Day, Hex, Instant, Owner, RequestDocument, midnight
 from media_analysis.api.schemas.jobs import archive_path, hold_facts
-from media_analysis.archive.catalog import Archive, ArchivedFilter, ArchivedPage, ArchivedPosition, ArchivedRun
+from media_analysis.archive.catalog import ArchivedFilter, ArchivedPage, ArchivedPosition, ArchivedRun, ArchiveView
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import JobStatus
@@ -24,7 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class ArchivedListQuery(Document):
+class ArchivedListQuery(RequestDocument):
     """Which archived jobs a list shows, and which page of it; unknown parameters are refused."""
 
     start_date: Day | Instant | None = Field(
@@ -64,7 +64,7 @@ class ArchivedListQuery(Document):
         return None if self.cursor is None else decode_place(self.cursor, _unpack)
 
 
-class SegmentQuery(Document):
+class SegmentQuery(RequestDocument):
     """Which segment of an archive is meant."""
 
     segment: int | None = Field(None, ge=0, le=LAST_SEGMENT, description="Its number; without, the first there is")
@@ -193,7 +193,7 @@ class ArchiveRead(ArchivedJobRead):
     task: ArchiveTaskRead | None = Field(description="The last archiving or restoring, with its progress")
 
     @classmethod
-    def from_archive(cls, archive: Archive) -> Self:
+    def from_archive(cls, archive: ArchiveView) -> Self:
         """Return the document of an archive."""
         return cls(
             **_facts(archive.run),

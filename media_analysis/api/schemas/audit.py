@@ -11,11 +11,12 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.pages import PageQuery
-from media_analysis.api.schemas.fields import Document, Hex, Instant, Line, Owner, Row
+from media_analysis.api.schemas.fields import Hex, Instant, Line, Owner, ReadModel, RequestDocument
+from media_analysis.audit import Action
 from media_analysis.errors import InvalidRequest
-from media_analysis.files.audit import Action
-from media_analysis.files.models import DeletionMethod, RetentionRule, Tombstone
-from media_analysis.retention.trail import DeletionFilter, DeletionPage, EventFilter, Place
+from media_analysis.files.models import Tombstone
+from media_analysis.retention.trail import DeletionFilter, DeletionPage, EventFilter, TrailPosition
+from media_analysis.states import DeletionMethod, RetentionRule
 from media_analysis.storage.category import Category
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,7 +24,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _PLACE: Final = struct.Struct(">q16s")
 
 
-class DeletionListQuery(Document):
+class DeletionListQuery(RequestDocument):
     """Which deletions a list shows, and which page of it; unknown parameters are refused."""
 
     limit: int = Field(100, ge=1, le=1_000, description="How many items at the most")
@@ -47,7 +48,7 @@ class DeletionListQuery(Document):
             with_uploads=scope is None,
         )
 
-    def after(self) -> Place | None:
+    def after(self) -> TrailPosition | None:
         """Return the place behind which the page begins.
 
         Raises:
@@ -117,7 +118,7 @@ class EventListQuery(PageQuery):
         return EventFilter(**self.model_dump(exclude={"limit", "cursor"}))
 
 
-class EventRead(Row):
+class EventRead(ReadModel):
     """One act."""
 
     id: UUID
@@ -133,20 +134,20 @@ class EventRead(Row):
     details: dict[str, Any]
 
 
-class EventList(Row):
+class EventList(ReadModel):
     """One page of the audit trail, newest first."""
 
     items: list[EventRead]
     next_cursor: str | None
 
 
-def encode_place(place: Place) -> str:
+def encode_place(place: TrailPosition) -> str:
     """Return the cursor of the page that begins behind a place."""
     packed = _PLACE.pack((place.deleted_at - _EPOCH) // _MICROSECOND, place.id.bytes)
     return base64.urlsafe_b64encode(packed).decode()
 
 
-def decode_place(cursor: str) -> Place:
+def decode_place(cursor: str) -> TrailPosition:
     """Return the place a cursor stands for.
 
     Raises:
@@ -156,6 +157,6 @@ def decode_place(cursor: str) -> Place:
     try:
         packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
         microseconds, file_id = _PLACE.unpack(packed)
-        return Place(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=file_id))
+        return TrailPosition(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=file_id))
     except (ValueError, OverflowError, binascii.Error, struct.error) as error:
         raise InvalidRequest("cursor", "not a cursor of this service") from error

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.analysis.run import Run
 from media_analysis.api import API_PATH
-from media_analysis.api.schemas.fields import Document, Filename, Hex, Line
+from media_analysis.api.schemas.fields import Filename, Hex, Line, RequestDocument
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.storage.category import Category
 
 Analyser = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -19,7 +19,7 @@ ResultKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
 Fence = Annotated[int, Field(ge=1, le=2**62, description="The fence that the claim gave")]
 
 
-class ClaimCreate(Document, json_schema_extra={"examples": [{"analysers": ["words"], "worker": "laptop-7"}]}):
+class ClaimCreate(RequestDocument, json_schema_extra={"examples": [{"analysers": ["words"], "worker": "laptop-7"}]}):
     """What an analyser can do, and who it is."""
 
     analysers: list[Analyser] = Field(min_length=1, max_length=100)
@@ -49,7 +49,7 @@ class ClaimRead(BaseModel):
     sources: list[ClaimedSource]
 
     @classmethod
-    def from_run(cls, run: Run) -> Self:
+    def from_run(cls, run: Attempt) -> Self:
         """Return the document of a run."""
         at = f"{API_PATH}/jobs/{run.job_id}/sources"
         names = ("position", "file_id", "filename", "media_type", "size_bytes")
@@ -72,7 +72,7 @@ class ClaimRead(BaseModel):
 
 
 class HeartbeatCreate(
-    Document,
+    RequestDocument,
     json_schema_extra={"examples": [{"fence": 1, "progress": 0.5, "stage": "counting", "done": 5, "total": 10}]},
 ):
     """A sign of life, and how far the run is."""
@@ -90,7 +90,7 @@ class HeartbeatRead(BaseModel):
     leased_until: datetime
 
 
-class ProductQuery(Document):
+class ProductQuery(RequestDocument):
     """What is said of a product beside its bytes."""
 
     fence: Fence
@@ -120,21 +120,22 @@ class ProductRead(BaseModel):
         return cls(file_id=file.id, **{name: getattr(file, name) for name in names})
 
 
-class ResultQuery(Document):
+class ResultQuery(RequestDocument):
     """Which run writes a result, and which source it is about."""
 
     fence: Fence
     source_file_id: UUID | None = None
 
 
-class FinishCreate(Document, json_schema_extra={"examples": [{"fence": 1}]}):
+class FinishCreate(RequestDocument, json_schema_extra={"examples": [{"fence": 1}]}):
     """The end of a run that went well."""
 
     fence: Fence
 
 
 class FailureCreate(
-    Document, json_schema_extra={"examples": [{"fence": 1, "code": "no_words", "detail": "The file holds no text"}]}
+    RequestDocument,
+    json_schema_extra={"examples": [{"fence": 1, "code": "no_words", "detail": "The file holds no text"}]},
 ):
     """The end of a run that did not."""
 

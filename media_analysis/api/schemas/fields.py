@@ -14,13 +14,13 @@ _DATED: Final = re.compile(r"[0-9]{4}-")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-class Document(BaseModel):
+class RequestDocument(BaseModel):
     """A JSON document that refuses fields it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Row(BaseModel):
+class ReadModel(BaseModel):
     """A response made from a row."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)

@@ -7,10 +7,11 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from media_analysis.api.pages import PageQuery
-from media_analysis.api.schemas.fields import Document, Filename, Hex, Instant, Owner, Row, Seconds
+from media_analysis.api.schemas.fields import Filename, Hex, Instant, Owner, ReadModel, RequestDocument, Seconds
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
+from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import FileFilter
+from media_analysis.states import FOREVER, FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 REQUIRED: Final[dict[str, Any]] = {"x-required": True}
@@ -18,7 +19,7 @@ REQUIRED: Final[dict[str, Any]] = {"x-required": True}
 IN_A_FORM: Final = "Always in the query, but where the body is a form that has it as a field"
 
 
-class FileCreate(Document):
+class FileCreate(RequestDocument):
     """What is said of a file at its upload, in the query or as multipart fields."""
 
     category: Category
@@ -43,7 +44,7 @@ class FileCreate(Document):
         return Expiry(at=None if self.expires_at == "never" else self.expires_at)
 
 
-class FileQuery(Document):
+class FileQuery(RequestDocument):
     """The query of an upload; multipart uploads may give any of it as fields instead."""
 
     category: Category | None = Field(None, description=IN_A_FORM, json_schema_extra=REQUIRED)
@@ -75,7 +76,7 @@ class FileListQuery(PageQuery):
 
 
 class FileUpdate(
-    Document, json_schema_extra={"examples": [{"filename": "at-sea.mp4", "expires_at": "2030-01-01T00:00:00Z"}]}
+    RequestDocument, json_schema_extra={"examples": [{"filename": "at-sea.mp4", "expires_at": "2030-01-01T00:00:00Z"}]}
 ):
     """A new name, or a new end; `expires_at: null` keeps the file until it is deleted."""
 
@@ -101,7 +102,7 @@ class FileUpdate(
         return Expiry(at=self.expires_at) if "expires_at" in self.model_fields_set else None
 
 
-class FileRead(Row):
+class FileRead(ReadModel):
     """A file as its owner sees it."""
 
     id: UUID
@@ -152,7 +153,7 @@ def _facts(file: MediaFile) -> dict[str, Any]:
 _COLUMNS: Final = frozenset(FileRead.model_fields) & frozenset(MediaFile.__mapper__.columns.keys())
 
 
-class FileList(Row):
+class FileList(ReadModel):
     """One page of files, newest first."""
 
     items: list[FileRead]

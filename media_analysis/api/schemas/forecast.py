@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from media_analysis.api.schemas.fields import Document
+from media_analysis.api.schemas.fields import RequestDocument
 from media_analysis.retention.forecast.projection import Day, Projection
 from media_analysis.retention.forecast.request import LONGEST_DAYS, ForecastRequest
 from media_analysis.retention.forecast.service import Forecast
@@ -37,7 +37,7 @@ def _instead(category: Category) -> LifetimeWord | None:
     return field
 
 
-class ForecastQuery(Document):
+class ForecastQuery(RequestDocument):
     """How far to look, and what to try; unknown parameters are refused, for a mistyped lifetime would change nothing.
 
     Lifetimes are tried on files whose end their category decides, and on what is still to come.

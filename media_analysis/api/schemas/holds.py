@@ -6,13 +6,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.fields import Document, Instant, Line
+from media_analysis.api.schemas.fields import Instant, Line, RequestDocument
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.retention.protection import Hold
 
 
 class HoldCreate(
-    Document, json_schema_extra={"examples": [{"reason": "Evidence in case 17", "until": "2030-01-01T00:00:00Z"}]}
+    RequestDocument,
+    json_schema_extra={"examples": [{"reason": "Evidence in case 17", "until": "2030-01-01T00:00:00Z"}]},
 ):
     """Why something must stay, and until when."""
 

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, ValidationError, create_model
 
-from media_analysis.analysis.control import EXTERNAL, NewJob
 from media_analysis.analysis.kinds import Kind
 from media_analysis.api.documents import require_storable
-from media_analysis.api.schemas.fields import Document, Line, Seconds
+from media_analysis.api.schemas.fields import Line, RequestDocument, Seconds
 from media_analysis.errors import UnknownKind
+from media_analysis.jobs.control import EXTERNAL, NewJob
 from media_analysis.media.options import Options
 
 MOST_SOURCES: Final = 100
@@ -30,7 +30,7 @@ Priority = Annotated[
 ]
 
 
-class JobCreate(Document):
+class JobCreate(RequestDocument):
     """What every kind of job is asked with; each kind adds its own `kind`, `parameters` and number of sources."""
 
     name: Line

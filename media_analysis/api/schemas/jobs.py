@@ -8,13 +8,13 @@ from pydantic import BaseModel, Field, model_validator
 
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, encode_cursor
-from media_analysis.api.schemas.fields import Document, Instant, Owner, Seconds
+from media_analysis.api.schemas.fields import Instant, Owner, RequestDocument, Seconds
 from media_analysis.errors import AdminRequired, InvalidRequest
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FOREVER
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.jobs.service import JobPage, JobView
+from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 
 KindName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -40,7 +40,7 @@ class JobListQuery(PageQuery):
         return JobFilter(owner=scope or self.owner, statuses=self.status, **asked)
 
 
-class JobCancelQuery(Document):
+class JobCancelQuery(RequestDocument):
     """Which jobs are cancelled; a parameter that is not known is refused, lest a mistyped one cancels more."""
 
     status: Literal["pending"] = Field(
@@ -74,7 +74,7 @@ class JobsCancelled(BaseModel):
     cancelled: int = Field(description="How many jobs waited and are cancelled now")
 
 
-class JobUpdate(Document, json_schema_extra={"examples": [{"ttl_seconds": 2592000}]}):
+class JobUpdate(RequestDocument, json_schema_extra={"examples": [{"ttl_seconds": 2592000}]}):
     """A new end for the whole run; `expires_at: null` keeps it until it is deleted."""
 
     ttl_seconds: Seconds | None = Field(None, description="Lifetime from now")

@@ -5,19 +5,21 @@ from uuid import UUID
 
 from pydantic import Field
 
-from media_analysis.api.schemas.fields import Document, Line, Row
-from media_analysis.retention.models import PauseCause
+from media_analysis.api.schemas.fields import Line, ReadModel, RequestDocument
+from media_analysis.deletion.models import PauseCause
 from media_analysis.storage.category import Category
 
 
-class PauseCreate(Document, json_schema_extra={"examples": [{"category": "uploads", "reason": "The backup runs"}]}):
+class PauseCreate(
+    RequestDocument, json_schema_extra={"examples": [{"category": "uploads", "reason": "The backup runs"}]}
+):
     """Where deletion is to stand still, and why."""
 
     category: Category | None = Field(None, description="Only this category; everything without")
     reason: Line = Field(description="Also shown by `/readyz`, to which anybody may listen")
 
 
-class PauseResume(Document, json_schema_extra={"examples": [{"confirm": 0}]}):
+class PauseResume(RequestDocument, json_schema_extra={"examples": [{"confirm": 0}]}):
     """The confirmation that deletion may go on."""
 
     confirm: int = Field(
@@ -25,14 +27,14 @@ class PauseResume(Document, json_schema_extra={"examples": [{"confirm": 0}]}):
     )
 
 
-class PauseQuery(Document):
+class PauseQuery(RequestDocument):
     """Which pauses are wanted."""
 
     open: bool | None = Field(None, description="Only those that stand (true), or only those that ended (false)")
     limit: int = Field(100, ge=1, le=500)
 
 
-class PauseRead(Row):
+class PauseRead(ReadModel):
     """A pause: who or what stopped deletion, where and why, and who let it go on."""
 
     id: UUID
@@ -47,7 +49,7 @@ class PauseRead(Row):
     resumed_by: str | None
 
 
-class PauseList(Row):
+class PauseList(ReadModel):
     """Pauses, latest first."""
 
     items: list[PauseRead]

@@ -7,16 +7,16 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.pages import PageQuery, decode_cursor
-from media_analysis.api.schemas.fields import Document
+from media_analysis.api.schemas.fields import RequestDocument
 from media_analysis.api.schemas.storage import SweepRead
-from media_analysis.files.models import RetentionRule
 from media_analysis.retention.models import Plan, SweepStatus
 from media_analysis.retention.plans.applying import DriftReason
 from media_analysis.retention.plans.queries import PlannedFile
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
 
-class PlanCreate(Document, json_schema_extra={"examples": [{"categories": ["frames", "outputs"]}]}):
+class PlanCreate(RequestDocument, json_schema_extra={"examples": [{"categories": ["frames", "outputs"]}]}):
     """What a plan is to cover."""
 
     categories: list[Category] | None = Field(
@@ -29,7 +29,7 @@ class PlanCreate(Document, json_schema_extra={"examples": [{"categories": ["fram
 
 
 class PlanApply(
-    Document,
+    RequestDocument,
     json_schema_extra={"examples": [{"hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}]},
 ):
     """Which plan exactly is confirmed."""

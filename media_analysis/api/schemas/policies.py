@@ -8,10 +8,10 @@ from uuid import UUID
 from fastapi import Body
 from pydantic import AfterValidator, BaseModel, Field
 
-from media_analysis.api.schemas.fields import Row
-from media_analysis.retention.policies import InForce
-from media_analysis.retention.policy import CategoryRules
-from media_analysis.retention.preview import Change, Impact, Preview
+from media_analysis.api.schemas.fields import ReadModel
+from media_analysis.policy.decision import CategoryRules
+from media_analysis.policy.in_force import InForce
+from media_analysis.retention.preview import Change, Impact, PolicyPreview
 from media_analysis.storage.category import Category
 
 DEEPEST: Final = 10
@@ -74,14 +74,14 @@ class PolicyRead(BaseModel):
         )
 
 
-class ChangeRead(Row):
+class ChangeRead(ReadModel):
     """One rule before and after."""
 
     before: float | str | None
     after: float | str | None
 
 
-class OwnerLossRead(Row):
+class OwnerLossRead(ReadModel):
     """What evictions take of one owner."""
 
     owner: str
@@ -124,7 +124,7 @@ class ImpactRead(BaseModel):
         )
 
 
-class MovedFileRead(Row):
+class MovedFileRead(ReadModel):
     """A file that gets another date."""
 
     file_id: UUID
@@ -149,7 +149,7 @@ class PreviewRead(BaseModel):
     confirm: int = Field(description="How many files fall due or are evicted at once, which confirms it")
 
     @classmethod
-    def from_preview(cls, preview: Preview) -> Self:
+    def from_preview(cls, preview: PolicyPreview) -> Self:
         """Return the document of a preview."""
         return cls(
             policy_version=preview.policy_version,

@@ -7,15 +7,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.fields import Document
-from media_analysis.files.models import FileState, RetentionRule
+from media_analysis.api.schemas.fields import RequestDocument
 from media_analysis.retention.pressure.levels import CategoryLevel, DiskLevel
-from media_analysis.retention.pressure.outcome import Blocked, Blocker, Outcome
-from media_analysis.retention.pressure.preview import Next, Preview
+from media_analysis.retention.pressure.outcome import Blocked, ReliefBlocker, ReliefOutcome
+from media_analysis.retention.pressure.preview import Next, PressurePreview
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 
-class PressureQuery(Document):
+class PressureQuery(RequestDocument):
     """What of the queue is wanted; unknown parameters are refused."""
 
     preview: int = Field(50, ge=1, le=500, description="How many of the next files to list")
@@ -111,7 +111,7 @@ class BlockedRead(BaseModel):
     bytes: int
 
 
-BlockedBy = dict[Blocker, BlockedRead]
+BlockedBy = dict[ReliefBlocker, BlockedRead]
 
 
 def _blocked(blocked: Blocked) -> BlockedBy:
@@ -129,7 +129,7 @@ class PressureRead(BaseModel):
     blocked: BlockedBy = Field(description="What is passed over on the way to the last file listed, and why")
 
     @classmethod
-    def from_preview(cls, found: Preview) -> Self:
+    def from_preview(cls, found: PressurePreview) -> Self:
         """Return the document of a preview."""
         return cls(
             categories={level.category: CategoryPressure.from_level(level) for level in found.categories},
@@ -152,7 +152,7 @@ class OutcomeRead(BaseModel):
     sweep_id: UUID | None = Field(description="Where it is remembered; null where cleanup only rehearses")
 
     @classmethod
-    def from_outcome(cls, outcome: Outcome) -> Self:
+    def from_outcome(cls, outcome: ReliefOutcome) -> Self:
         """Return the document of an outcome."""
         return cls(
             scope=outcome.scope.name,
@@ -172,6 +172,6 @@ class ReliefRead(BaseModel):
     outcomes: list[OutcomeRead]
 
     @classmethod
-    def from_outcomes(cls, outcomes: Sequence[Outcome]) -> Self:
+    def from_outcomes(cls, outcomes: Sequence[ReliefOutcome]) -> Self:
         """Return the document of a relief."""
         return cls(outcomes=[OutcomeRead.from_outcome(outcome) for outcome in outcomes])

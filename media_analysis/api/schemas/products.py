@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.pages import decode_place, encode_place
-from media_analysis.api.schemas.fields import Document
+from media_analysis.api.schemas.fields import RequestDocument
 from media_analysis.api.schemas.files import FileRead
-from media_analysis.files.products import Position, ProductFilter, ProductPage
+from media_analysis.files.products import ProductFilter, ProductPage, ProductPosition
 from media_analysis.storage.category import Category
 
 _CATEGORIES: Final = tuple(Category)
@@ -18,7 +18,7 @@ _UNNUMBERED: Final = -1
 Role = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$", description="Such as `frame` or `contact_sheet`")]
 
 
-class JobFilesQuery(Document):
+class JobFilesQuery(RequestDocument):
     """Which files of a job a list shows, and which page of it; unknown parameters are refused."""
 
     limit: int = Field(100, ge=1, le=1_000, description="How many items at the most")
@@ -30,7 +30,7 @@ class JobFilesQuery(Document):
         """Return the filter for a caller who may see `scope`, everybody's files if None."""
         return ProductFilter(job_id=job_id, owner=scope, category=self.category, role=self.role)
 
-    def after(self) -> Position | None:
+    def after(self) -> ProductPosition | None:
         """Return the position behind which the page begins.
 
         Raises:
@@ -53,14 +53,14 @@ class JobFileList(BaseModel):
         return cls(items=items, next_cursor=None if page.next_after is None else encode_position(page.next_after))
 
 
-def encode_position(position: Position) -> str:
+def encode_position(position: ProductPosition) -> str:
     """Return the cursor of the page that begins behind a position."""
     ordinal = _UNNUMBERED if position.ordinal is None else position.ordinal
     packed = _POSITION.pack(_CATEGORIES.index(position.category), ordinal, position.id.bytes)
     return encode_place(packed)
 
 
-def decode_position(cursor: str) -> Position:
+def decode_position(cursor: str) -> ProductPosition:
     """Return the position a cursor stands for.
 
     Raises:
@@ -70,6 +70,6 @@ def decode_position(cursor: str) -> Position:
     return decode_place(cursor, _unpack)
 
 
-def _unpack(packed: bytes) -> Position:
+def _unpack(packed: bytes) -> ProductPosition:
     category, ordinal, file_id = _POSITION.unpack(packed)
-    return Position(_CATEGORIES[category], None if ordinal < 0 else ordinal, UUID(bytes=file_id))
+    return ProductPosition(_CATEGORIES[category], None if ordinal < 0 else ordinal, UUID(bytes=file_id))

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.fields import Document, Instant
+from media_analysis.api.schemas.fields import Instant, RequestDocument
 from media_analysis.records.service import RecordLife
 
 
@@ -36,7 +36,7 @@ class RecordLifeList(BaseModel):
     items: Sequence[RecordLifeRead]
 
 
-class ExportQuery(Document):
+class ExportQuery(RequestDocument):
     """Which records are written out; unknown parameters are refused."""
 
     since: Instant | None = Field(None, description="Deleted, or done, at this instant or later")

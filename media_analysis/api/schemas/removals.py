@@ -7,12 +7,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from media_analysis.api.schemas.fields import Document, Line
-from media_analysis.files.models import RetentionRule
-from media_analysis.retention.removal.condemned import Amount, Obstacle
-from media_analysis.retention.removal.families import FileDeletion
-from media_analysis.retention.removal.jobs import JobRemoval
-from media_analysis.retention.removal.requests import DeletionRequest
+from media_analysis.api.schemas.fields import Line, RequestDocument
+from media_analysis.deletion.requests import DeletionRequest
+from media_analysis.deletion.selection import Amount, Obstacle
+from media_analysis.jobs.deletion import JobDeletion
+from media_analysis.retention.families import FileDeletion
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
 _PENDING: Final = (
@@ -21,7 +21,7 @@ _PENDING: Final = (
 )
 
 
-class RemovalQuery(Document):
+class RemovalQuery(RequestDocument):
     """How something is to be deleted; unknown parameters are refused, lest a mistyped `secure` is a plain one."""
 
     strategy: Literal["hard", "soft"] | None = Field(
@@ -103,7 +103,7 @@ class JobRemovalRead(BaseModel):
     obstacles: list[ObstacleRead] = Field(description="Why it would be refused now, strongest first; else empty")
 
     @classmethod
-    def from_removal(cls, told: JobRemoval) -> Self:
+    def from_removal(cls, told: JobDeletion) -> Self:
         """Return the document of a removal or of its rehearsal."""
         total = told.files.total
         return cls(

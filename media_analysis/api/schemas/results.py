@@ -9,7 +9,7 @@ from pydantic import Field
 from media_analysis.api import API_PATH
 from media_analysis.api.documents import parse_json, require_storable
 from media_analysis.api.pages import PageQuery
-from media_analysis.api.schemas.fields import Document, Instant, Line, Owner, Row
+from media_analysis.api.schemas.fields import Instant, Line, Owner, ReadModel, RequestDocument
 from media_analysis.errors import InvalidRequest
 from media_analysis.jobs.results import ResultFilter
 from media_analysis.storage.category import Category
@@ -71,13 +71,13 @@ def _parsed(contains: str) -> dict[str, Any]:
     return wanted
 
 
-class ResultUpdate(Document, json_schema_extra={"examples": [{"expires_at": "2030-01-01T00:00:00Z"}]}):
+class ResultUpdate(RequestDocument, json_schema_extra={"examples": [{"expires_at": "2030-01-01T00:00:00Z"}]}):
     """A new end for a result; `expires_at: null` keeps it until its job is deleted."""
 
     expires_at: Instant | None
 
 
-class ResultRead(Row):
+class ResultRead(ReadModel):
     """A result as its owner sees it."""
 
     id: UUID
@@ -91,7 +91,7 @@ class ResultRead(Row):
     expires_at: datetime | None = Field(description="It answers 404 from this instant on; null is indefinite")
 
 
-class ResultList(Row):
+class ResultList(ReadModel):
     """One page of results, newest first."""
 
     items: list[ResultRead]

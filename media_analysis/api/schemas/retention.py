@@ -10,28 +10,28 @@ from pydantic import BaseModel, Field, computed_field
 
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import encode_cursor
-from media_analysis.api.schemas.fields import Row
-from media_analysis.files.models import FileState, RetentionRule
+from media_analysis.api.schemas.fields import ReadModel
 from media_analysis.jobs.models import JobStatus
 from media_analysis.retention.explain.archival import RunArchival
-from media_analysis.retention.explain.explanation import Barrier, NextAction, RetentionState, Scope
+from media_analysis.retention.explain.assessment import Effect
+from media_analysis.retention.explain.explanation import Barrier, BarrierScope, NextAction, RetentionState
 from media_analysis.retention.explain.jobs import JobExplanation, PartSum
-from media_analysis.retention.explain.standing import Effect
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 
-class BlockerRead(Row):
+class BlockerRead(ReadModel):
     """Something that stands in the way of a deletion now."""
 
     rule: Barrier
-    scope: Scope = Field(description="What it was put around: this file, its job, its category or everything")
+    scope: BarrierScope = Field(description="What it was put around: this file, its job, its category or everything")
     until: datetime | None = Field(description="null is until somebody acts")
     reason: str | None
     by: str | None
     job_ids: list[UUID] = Field(description="Of a job's lease: the jobs that work with the file, or wait for it")
 
 
-class LosingRuleRead(Row):
+class LosingRuleRead(ReadModel):
     """A rule that does not decide, and why."""
 
     rule: RetentionRule
@@ -40,7 +40,7 @@ class LosingRuleRead(Row):
     reason: str
 
 
-class StepRead(Row):
+class StepRead(ReadModel):
     """Something that happens by itself if nothing changes."""
 
     step: str = Field(description="`expires`, `protection_ends`, `archive`, `trash`, `delete` or `purge`")
@@ -48,7 +48,7 @@ class StepRead(Row):
     rule: RetentionRule
 
 
-class MomentRead(Row):
+class MomentRead(ReadModel):
     """One thing that happened."""
 
     at: datetime
@@ -62,7 +62,7 @@ class MomentRead(Row):
     details: dict[str, Any]
 
 
-class ArchivePlaceRead(Row):
+class ArchivePlaceRead(ReadModel):
     """Where the content of a file is that went into the archive of its run, or until when it was there."""
 
     job_id: UUID
@@ -88,7 +88,7 @@ class ArchivePlaceRead(Row):
         return where if self.available else None
 
 
-class FileRetention(Row):
+class FileRetention(ReadModel):
     """Why a file is still there, or no longer, and what happens next."""
 
     file_id: UUID
@@ -116,7 +116,7 @@ class FileRetention(Row):
     timeline: list[MomentRead]
 
 
-class JobFileRetention(Row):
+class JobFileRetention(ReadModel):
     """What becomes of one of a job's files."""
 
     file_id: UUID
@@ -143,7 +143,7 @@ class JobFilesRetention(FileSum):
     by_category: dict[Category, FileSum]
 
 
-class JobResultsRetention(Row):
+class JobResultsRetention(ReadModel):
     """A job's results in sum."""
 
     count: int
@@ -151,7 +151,7 @@ class JobResultsRetention(Row):
     latest: datetime | None = Field(description="When the last does; null if some have no end")
 
 
-class ArchivalFailureRead(Row):
+class ArchivalFailureRead(ReadModel):
     """What the last archiving or restoring failed of."""
 
     kind: str = Field(description="`archive` or `restore`")

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from media_analysis.api.schemas.fields import Document, Owner, Row, Seconds
+from media_analysis.api.schemas.fields import Owner, ReadModel, RequestDocument, Seconds
 from media_analysis.sessions.models import Role
 
 
 class SessionCreate(
-    Document, json_schema_extra={"examples": [{"owner": "alice", "role": "user", "ttl_seconds": 2592000}]}
+    RequestDocument, json_schema_extra={"examples": [{"owner": "alice", "role": "user", "ttl_seconds": 2592000}]}
 ):
     """Whom a token is for, what it may do and how long."""
 
@@ -19,13 +19,13 @@ class SessionCreate(
     ttl_seconds: Seconds
 
 
-class SessionUpdate(Document, json_schema_extra={"examples": [{"ttl_seconds": 2592000}]}):
+class SessionUpdate(RequestDocument, json_schema_extra={"examples": [{"ttl_seconds": 2592000}]}):
     """A new end for a session, counted from now."""
 
     ttl_seconds: Seconds
 
 
-class SessionRead(Row):
+class SessionRead(ReadModel):
     """A session without its token."""
 
     id: UUID
@@ -43,7 +43,7 @@ class SessionCreated(SessionRead):
     token: str = Field(description="Send as `Authorization: Bearer …`; it cannot be read again")
 
 
-class SessionList(Row):
+class SessionList(ReadModel):
     """One page of sessions, newest first."""
 
     items: list[SessionRead]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.fields import Document
+from media_analysis.api.schemas.fields import RequestDocument
 from media_analysis.api.schemas.removals import AmountRead
 from media_analysis.retention.lives import Lives
 from media_analysis.retention.models import Sweep, SweepStatus, SweepTrigger
@@ -15,7 +15,7 @@ from media_analysis.retention.status import Quotas, StorageStats
 from media_analysis.storage.category import Category
 
 
-class CleanupQuery(Document):
+class CleanupQuery(RequestDocument):
     """What a cleanup is to do; unknown parameters are refused, for a mistyped category must not mean all of them."""
 
     dry_run: bool = Field(True, description="Only say what would go; give `false` to delete")
@@ -26,7 +26,7 @@ class CleanupQuery(Document):
         return tuple(Category) if self.category is None else (self.category,)
 
 
-class SweepListQuery(Document):
+class SweepListQuery(RequestDocument):
     """How many sweeps are wanted."""
 
     limit: int = Field(50, ge=1, le=500)

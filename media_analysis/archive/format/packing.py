@@ -24,7 +24,7 @@ _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 END_OF_ARCHIVE: Final = bytes(2 * tarfile.BLOCKSIZE)
 
 
-class Source(Protocol):
+class MemberSource(Protocol):
     """What a member's bytes are read from, such as an unbuffered file."""
 
     def readinto(self, buffer: memoryview, /) -> int | None: ...
@@ -41,14 +41,14 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Amount:
+class PackedAmount:
     """How many bytes went in, and how many of the archive they take."""
 
     raw_bytes: int = 0
     packed_bytes: int = 0
 
-    def plus(self, raw_bytes: int, packed_bytes: int) -> "Amount":
-        return Amount(raw_bytes=self.raw_bytes + raw_bytes, packed_bytes=self.packed_bytes + packed_bytes)
+    def plus(self, raw_bytes: int, packed_bytes: int) -> "PackedAmount":
+        return PackedAmount(raw_bytes=self.raw_bytes + raw_bytes, packed_bytes=self.packed_bytes + packed_bytes)
 
 
 class Packer:
@@ -63,7 +63,7 @@ class Packer:
         self._out = _Gathering(sink)
         self._frame: _Frame | None = None
         self._input = memoryview(bytearray(PIECE_BYTES))
-        self._packed: dict[str, Amount] = {}
+        self._packed: dict[str, PackedAmount] = {}
 
     @property
     def size_bytes(self) -> int:
@@ -71,11 +71,13 @@ class Packer:
         return self._out.size_bytes
 
     @property
-    def packed(self) -> Mapping[str, Amount]:
+    def packed(self) -> Mapping[str, PackedAmount]:
         """What each media type took before and after, headers with it; what is in an open frame is not counted yet."""
         return self._packed
 
-    def add_manifest(self, name: str, source: Source, size_bytes: int, *, modified_at: datetime | None = None) -> None:
+    def add_manifest(
+        self, name: str, source: MemberSource, size_bytes: int, *, modified_at: datetime | None = None
+    ) -> None:
         """Pack the manifest in a frame of its own.
 
         Raises:
@@ -89,7 +91,7 @@ class Packer:
         self._add(name, header, source, size_bytes, _MANIFEST_TYPE)
         self._close_frame()
 
-    def add_file(self, file: ManifestFile, source: Source) -> Placed:
+    def add_file(self, file: ManifestFile, source: MemberSource) -> Placed:
         """Pack a file and return where it lies.
 
         Raises:
@@ -109,7 +111,7 @@ class Packer:
         self._out.write(ending.flush())
         self._out.flush()
 
-    def _add(self, name: str, header: bytes, source: Source, size_bytes: int, media_type: str) -> "_Frame":
+    def _add(self, name: str, header: bytes, source: MemberSource, size_bytes: int, media_type: str) -> "_Frame":
         frame = self._frame_for(len(header) + _padded(size_bytes), squeezed=is_squeezable(media_type))
         self._out.write(frame.add(header))
         for piece in _exactly(source, size_bytes, name, self._input):
@@ -132,7 +134,7 @@ class Packer:
             return
         self._out.write(frame.end())
         for media_type, raw_bytes, packed_bytes in frame.shares(self._out.size_bytes - frame.offset):
-            self._packed[media_type] = self._packed.get(media_type, Amount()).plus(raw_bytes, packed_bytes)
+            self._packed[media_type] = self._packed.get(media_type, PackedAmount()).plus(raw_bytes, packed_bytes)
 
 
 class _Frame:
@@ -206,7 +208,7 @@ def _padded(size_bytes: int) -> int:
     return -(-size_bytes // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
-def _exactly(source: Source, size_bytes: int, name: str, memory: memoryview) -> Iterator[memoryview]:
+def _exactly(source: MemberSource, size_bytes: int, name: str, memory: memoryview) -> Iterator[memoryview]:
     left = size_bytes
     while left:
         read = source.readinto(memory[: min(left, len(memory))])

@@ -11,10 +11,10 @@ from media_analysis.archive.format.facts import MANIFEST_BYTES, ManifestFile, Ma
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.archive.format.manifest import ManifestReader
 from media_analysis.archive.format.packing import Placed
-from media_analysis.archive.format.tar import CHUNK_BYTES, Entry, TarReader
+from media_analysis.archive.format.tar import CHUNK_BYTES, TarEntry, TarReader
 from media_analysis.errors import ArchiveDamaged
 
-__all__ = ["Entry", "TarReader", "Verification", "read_member", "scan", "verify"]
+__all__ = ["TarEntry", "TarReader", "Verification", "read_member", "scan", "verify"]
 
 _HEAD_BYTES: Final = 16
 
@@ -82,7 +82,7 @@ class Verification:
         self._spool.seek(0)
         return ManifestReader(self._spool)
 
-    def _expect(self, file: ManifestFile) -> Entry:
+    def _expect(self, file: ManifestFile) -> TarEntry:
         name = f"{self.head.folder_name}/{file.name}"
         entry = self._tar.next()
         if entry is None:
@@ -99,7 +99,7 @@ class _Content:
     """A member's content on its way to the caller, hashed as it passes."""
 
     file: ManifestFile
-    entry: Entry
+    entry: TarEntry
     _checked: bool = False
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
@@ -179,7 +179,7 @@ def read_member(
     return _hashed(entry, sha256)
 
 
-def scan(raw: BinaryIO, *, max_bytes: int) -> Iterator[tuple[Entry, bytes]]:
+def scan(raw: BinaryIO, *, max_bytes: int) -> Iterator[tuple[TarEntry, bytes]]:
     """Yield the files of any seekable archive with their SHA-256, none of them before it has been read.
 
     Raises:
@@ -215,14 +215,14 @@ def _expect_manifest(verification: Verification, name: str) -> None:
         raise ArchiveDamaged(f"it is {compression}, its manifest says {head.compression}")
 
 
-def _copy_manifest(entry: Entry, copy: BinaryIO) -> None:
+def _copy_manifest(entry: TarEntry, copy: BinaryIO) -> None:
     if entry.size_bytes > MANIFEST_BYTES:
         raise ArchiveDamaged(f"its manifest has more than {MANIFEST_BYTES} bytes", member=entry.name)
     copy.writelines(entry.chunks())
     copy.seek(0)
 
 
-def _hashed(entry: Entry, sha256: bytes | None) -> Iterator[bytes]:
+def _hashed(entry: TarEntry, sha256: bytes | None) -> Iterator[bytes]:
     digest = hashlib.sha256()
     for chunk in entry.chunks():
         if sha256 is not None:

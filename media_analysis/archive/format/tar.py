@@ -32,7 +32,7 @@ _SPARSE: Final = "GNU.sparse."
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TarEntry:
     """A regular file in a tar, and where its first header lies."""
 
     name: str
@@ -70,14 +70,14 @@ class TarReader:
         self._frames = frames
         self._lenient = lenient
         self._names: set[str] = set()
-        self._entry: Entry | None = None
+        self._entry: TarEntry | None = None
         self._left = 0
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[TarEntry]:
         while (entry := self.next()) is not None:
             yield entry
 
-    def next(self) -> Entry | None:
+    def next(self) -> TarEntry | None:
         """Return the next entry, None at the end, which nothing but padding may follow."""
         self._finish_entry()
         while True:
@@ -91,10 +91,10 @@ class TarReader:
         self._expect_file(member)
         self._names.add(member.name)
         self._left = member.size
-        self._entry = Entry(member.name, member.size, *place, self)
+        self._entry = TarEntry(member.name, member.size, *place, self)
         return self._entry
 
-    def content(self, entry: Entry) -> Iterator[bytes]:
+    def content(self, entry: TarEntry) -> Iterator[bytes]:
         """Yield what is left of the content of the current entry."""
         while self._left:
             if self._entry is not entry:

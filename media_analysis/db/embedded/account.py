@@ -11,7 +11,7 @@ from media_analysis.errors import EmbeddedServerFailed
 
 
 @dataclass(frozen=True)
-class Account:
+class OsAccount:
     """A user of this machine, with the groups its PostgreSQL processes will have."""
 
     name: str
@@ -35,7 +35,7 @@ class Account:
         return bool(status.st_mode & stat.S_IXOTH)
 
 
-def choose_account(name: str | None) -> Account:
+def choose_account(name: str | None) -> OsAccount:
     """Return the account to run PostgreSQL as: ourselves, or for root a named one, `postgres` or `nobody`."""
     if os.geteuid() != 0:
         return _own_account(name)
@@ -48,15 +48,15 @@ def choose_account(name: str | None) -> Account:
         )
     if entry.pw_uid == 0:
         raise EmbeddedServerFailed("PostgreSQL refuses to run as root: name another account, or set DATABASE_URL")
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, frozenset({entry.pw_gid}))
+    return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid, frozenset({entry.pw_gid}))
 
 
-def blocked_part(path: Path, account: Account) -> Path | None:
+def blocked_part(path: Path, account: OsAccount) -> Path | None:
     """Return the first existing part of the path that the account cannot traverse."""
     return next((part for part, status in _existing_parts(path) if not account.may_enter(status)), None)
 
 
-def require_reachable(path: Path, account: Account, *, remedy: str) -> None:
+def require_reachable(path: Path, account: OsAccount, *, remedy: str) -> None:
     """Refuse when the account cannot traverse an existing part of the path; nothing is ever opened up for it."""
     blocked = blocked_part(path, account)
     if blocked is not None:
@@ -84,7 +84,7 @@ def _existing_parts(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
             raise EmbeddedServerFailed(f"{part} cannot be read: {error.strerror}") from error
 
 
-def _own_account(name: str | None) -> Account:
+def _own_account(name: str | None) -> OsAccount:
     try:
         entry = pwd.getpwuid(os.geteuid())
     except KeyError as error:
@@ -93,7 +93,7 @@ def _own_account(name: str | None) -> Account:
         ) from error
     if name not in {None, entry.pw_name}:
         raise EmbeddedServerFailed(f"only root can run PostgreSQL as {name!r}; this process is {entry.pw_name!r}")
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, frozenset({os.getegid(), *os.getgroups()}))
+    return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid, frozenset({os.getegid(), *os.getgroups()}))
 
 
 def _find_user(name: str) -> pwd.struct_passwd | None:

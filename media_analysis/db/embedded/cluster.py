@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from media_analysis.db.embedded.account import Account
+from media_analysis.db.embedded.account import OsAccount
 from media_analysis.db.embedded.directory import (
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
@@ -79,7 +79,7 @@ class Cluster:
 
     directory: Path
     binaries: Path
-    account: Account
+    account: OsAccount
     host: Path | None = None
     """Another name of `run` where clients cannot use that one."""
 

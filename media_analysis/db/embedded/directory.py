@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from media_analysis.db.embedded.account import Account, user_name
+from media_analysis.db.embedded.account import OsAccount, user_name
 from media_analysis.errors import EmbeddedServerFailed
 
 PRIVATE_DIRECTORY: Final = 0o700
@@ -18,7 +18,7 @@ WRITABLE_BY_OTHERS: Final = 0o022
 class FileLock:
     """An flock, given up by closing it and by the death of every process that inherited it."""
 
-    def __init__(self, path: Path, account: Account) -> None:
+    def __init__(self, path: Path, account: OsAccount) -> None:
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
         give(self.fd, account)
 
@@ -73,7 +73,7 @@ def require_trusted(directory: Path) -> None:
         raise EmbeddedServerFailed(f"{directory} is no directory that only this user can write; mend or move it away")
 
 
-def require_private(directory: Path, account: Account) -> None:
+def require_private(directory: Path, account: OsAccount) -> None:
     """Check that a directory is real, the account's and closed to others; give it over while it is new and empty."""
     if directory.is_symlink() or not directory.is_dir():
         raise EmbeddedServerFailed(f"{directory} is not a directory of its own; move it away, or set DATABASE_URL")
@@ -87,7 +87,7 @@ def require_private(directory: Path, account: Account) -> None:
         os.close(fd)
 
 
-def require_owner(path: Path, status: os.stat_result, account: Account) -> None:
+def require_owner(path: Path, status: os.stat_result, account: OsAccount) -> None:
     """Refuse what belongs to anybody but the account."""
     if status.st_uid != account.uid:
         raise EmbeddedServerFailed(
@@ -96,7 +96,7 @@ def require_owner(path: Path, status: os.stat_result, account: Account) -> None:
         )
 
 
-def read_private(path: Path, account: Account) -> str:
+def read_private(path: Path, account: OsAccount) -> str:
     """Return the text of a file after checking its owner and closing it to others."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(fd) as file:
@@ -106,7 +106,7 @@ def read_private(path: Path, account: Account) -> str:
         return file.read()
 
 
-def write_durably(path: Path, text: str, account: Account | None = None) -> None:
+def write_durably(path: Path, text: str, account: OsAccount | None = None) -> None:
     """Put a private file, the account's if one is given, in place that is there whole, or not at all, after a crash."""
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
@@ -137,13 +137,13 @@ def flush_parents(directory: Path) -> None:
             flush_directory(parent)
 
 
-def give(fd: int, account: Account) -> None:
+def give(fd: int, account: OsAccount) -> None:
     """Make the account the owner of an open file."""
     if not account.is_ours:
         os.fchown(fd, account.uid, account.gid)
 
 
-def _adopt_if_new(fd: int, account: Account) -> None:
+def _adopt_if_new(fd: int, account: OsAccount) -> None:
     # Between mkdir and this lies a failure window, and a concurrent start may be as far: the list is read
     # before the owner, so whoever finds it filled also finds it given over.
     with os.scandir(fd) as entries:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from media_analysis.db.embedded.account import Account, blocked_part, require_reachable
+from media_analysis.db.embedded.account import OsAccount, blocked_part, require_reachable
 from media_analysis.db.embedded.directory import make_parents, make_trusted, require_trusted, write_durably
 from media_analysis.db.embedded.progress import Report
 from media_analysis.errors import EmbeddedServerFailed, NoDataDirectory
@@ -33,7 +33,7 @@ class Location:
     place: Path
     """Where its files lie unless they lie elsewhere; then this is the record of where."""
 
-    account: Account
+    account: OsAccount
     base: Path
     report: Report
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from media_analysis.db.embedded.account import Account, blocked_part, require_reachable
+from media_analysis.db.embedded.account import OsAccount, blocked_part, require_reachable
 from media_analysis.db.embedded.directory import make_trusted
 from media_analysis.db.embedded.progress import Report
 from media_analysis.errors import EmbeddedServerFailed
@@ -37,7 +37,7 @@ def find_binaries() -> Path:
     )
 
 
-def reachable_binaries(account: Account, base: Path, report: Report) -> Path:
+def reachable_binaries(account: OsAccount, base: Path, report: Report) -> Path:
     """Return the folder of programs that the account can run: the package's, or below `base` a copy of it."""
     binaries = find_binaries()
     blocked = blocked_part(binaries / "postgres", account)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from uuid_utils.compat import uuid7
 
-from media_analysis.archive.course import Course, Sink
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.packing import Share
+from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import UploadLeaseLost
 from media_analysis.failpoints import failpoint
@@ -18,15 +18,15 @@ from media_analysis.files.registration import Registration
 from media_analysis.files.settlement import Settlement, mark_stored
 from media_analysis.imports.runs import content, foreign
 from media_analysis.imports.runs.committing import Rows, add_contents, add_job, find_job
-from media_analysis.imports.runs.content import Contents
+from media_analysis.imports.runs.content import ArchiveContents
 from media_analysis.imports.runs.drafts import Draft, OldArchive
+from media_analysis.imports.runs.earlier import KIND
 from media_analysis.imports.runs.facts import facts_of_nameless
 from media_analysis.imports.runs.foreign import Listing, Repacking
 from media_analysis.imports.runs.naming import folder_name_of
-from media_analysis.imports.runs.outcomes import Fate, Known, Outcome, PassedOver, Refused, Subject
-from media_analysis.imports.runs.standing import KIND
+from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, Known, PassedOver, Refused, Subject
 from media_analysis.imports.runs.storing import ArchiveUpload
-from media_analysis.imports.runs.terms import Ends, ImportRequest
+from media_analysis.imports.runs.terms import ImportRequest, RunTerms
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate
 from media_analysis.imports.tree.copying import Copier, pour
@@ -34,7 +34,7 @@ from media_analysis.imports.tree.statements import Adoption
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import archive_key
-from media_analysis.storage.sources import Source
+from media_analysis.storage.sources import SourceFile
 from media_analysis.storage.store import ObjectWriter
 from media_analysis.storage.walk import look, look_up
 
@@ -46,28 +46,32 @@ class ArchiveAdopter:
     db: Database
     upload: ArchiveUpload
     copier: Copier
-    ends: Ends
+    ends: RunTerms
     compression: Compression
     """How archives of other tools are packed anew."""
 
-    async def plan(self, old: OldArchive, request: ImportRequest, *, now: datetime, course: Course) -> Outcome:
+    async def plan(
+        self, old: OldArchive, request: ImportRequest, *, now: datetime, progress: TaskProgress
+    ) -> ImportOutcome:
         """Read an archive in full, say what `adopt` would do, and change nothing.
 
         Raises:
             PassedOver, Refused, ArchiveDamaged: it would not be adopted.
 
         """
-        draft = await self._draft(old, request, now, course, take_over=False)
+        draft = await self._draft(old, request, now, progress, take_over=False)
         try:
             if draft.listing is None:
                 limit_bytes = request.limit_of(old.found.entry.size_bytes)
-                with await course.run(lambda: content.prove(old.path, course, limit_bytes)):
+                with await progress.run(lambda: content.prove(old.path, progress, limit_bytes)):
                     pass
         finally:
             draft.close()
         return self._told(draft, Fate.PLANNED, request, now)
 
-    async def adopt(self, old: OldArchive, request: ImportRequest, *, now: datetime, course: Course) -> Outcome:
+    async def adopt(
+        self, old: OldArchive, request: ImportRequest, *, now: datetime, progress: TaskProgress
+    ) -> ImportOutcome:
         """Adopt an archive: copied, packed anew, or where it lies.
 
         Raises:
@@ -76,24 +80,24 @@ class ArchiveAdopter:
 
         """
         began = time.monotonic()
-        draft = await self._draft(old, request, now, course, take_over=True)
+        draft = await self._draft(old, request, now, progress, take_over=True)
         outcome = self._told(draft, Fate.ADOPTED, request, now)
         try:
             if old.ground.in_place:
-                await self._adopt_in_place(draft, request, outcome, course, began)
+                await self._adopt_in_place(draft, request, outcome, progress, began)
             else:
-                await self._adopt_copy(draft, request, outcome, course, began)
+                await self._adopt_copy(draft, request, outcome, progress, began)
         finally:
             draft.close()
         return outcome
 
     async def _draft(
-        self, old: OldArchive, request: ImportRequest, now: datetime, course: Course, *, take_over: bool
+        self, old: OldArchive, request: ImportRequest, now: datetime, progress: TaskProgress, *, take_over: bool
     ) -> Draft:
         candidate = await self._select(old, take_over=take_over)
-        if await course.run(lambda: content.is_ours(old.path)):
+        if await progress.run(lambda: content.is_ours(old.path)):
             limit_bytes = request.limit_of(old.found.entry.size_bytes)
-            head, facts = await course.run(lambda: content.read_head(old.path, limit_bytes))
+            head, facts = await progress.run(lambda: content.read_head(old.path, limit_bytes))
             draft = Draft(
                 old=old,
                 candidate=candidate,
@@ -104,7 +108,7 @@ class ArchiveAdopter:
                 size_bytes=head.size_bytes,
             )
         else:
-            draft = await self._draft_foreign(old, candidate, request, now, course)
+            draft = await self._draft_foreign(old, candidate, request, now, progress)
         try:
             async with self.db.read_only() as session:
                 await find_job(session, draft.facts, draft.segment, owner=request.owner, lock=False)
@@ -114,7 +118,7 @@ class ArchiveAdopter:
         return draft
 
     async def _draft_foreign(
-        self, old: OldArchive, candidate: Candidate, request: ImportRequest, now: datetime, course: Course
+        self, old: OldArchive, candidate: Candidate, request: ImportRequest, now: datetime, progress: TaskProgress
     ) -> Draft:
         """Date an archive that says nothing of its run by its name, else by its own time."""
         if old.ground.in_place:
@@ -130,7 +134,7 @@ class ArchiveAdopter:
             folder_name=folder_name_of(job_id, created_at),
             created_at=created_at,
         )
-        listing = await course.run(lambda: foreign.survey(old.path, course, limit_bytes))
+        listing = await progress.run(lambda: foreign.survey(old.path, progress, limit_bytes))
         return Draft(
             old=old,
             candidate=candidate,
@@ -165,7 +169,7 @@ class ArchiveAdopter:
         return candidate
 
     async def _adopt_copy(
-        self, draft: Draft, request: ImportRequest, outcome: Outcome, course: Course, began: float
+        self, draft: Draft, request: ImportRequest, outcome: ImportOutcome, progress: TaskProgress, began: float
     ) -> None:
         rows = self._rows(draft, request, outcome)
         asked = await self._register_as(draft, request)
@@ -174,23 +178,23 @@ class ArchiveAdopter:
 
         async def fill(writer: ObjectWriter) -> Mapping[str, Share]:
             if draft.listing is not None:
-                sink, packing = Sink(writer, course), self._repacking(draft, draft.listing, rows.archived_at)
-                return await course.run(lambda: packing.write(sink, course))
-            with Source(draft.old.ground.root, draft.old.found.entry) as source:
+                sink, packing = Sink(writer, progress), self._repacking(draft, draft.listing, rows.archived_at)
+                return await progress.run(lambda: packing.write(sink, progress))
+            with SourceFile(draft.old.ground.root, draft.old.found.entry) as source:
                 await pour(source, writer)
             return {}
 
-        async with self.upload.pending(asked, course):
+        async with self.upload.pending(asked, progress):
             settlement, shares = await self.upload.write(asked, fill, rows.ends_at)
             # What was packed anew was bounded when it was listed.
             limit_bytes = request.limit_of(settlement.size_bytes) if draft.listing is None else draft.size_bytes
-            with await course.run(lambda: content.prove(path, course, limit_bytes)) as contents:
+            with await progress.run(lambda: content.prove(path, progress, limit_bytes)) as contents:
                 failpoint("adopt_runs.proven")
                 stats = contents.stats(settlement.size_bytes, shares, began)
                 await self._commit_copy(settlement, contents, replace(rows, stats=stats))
 
     @retried
-    async def _commit_copy(self, settlement: Settlement, contents: Contents, rows: Rows) -> None:
+    async def _commit_copy(self, settlement: Settlement, contents: ArchiveContents, rows: Rows) -> None:
         asked = settlement.registration
         async with self.db.transaction() as session:
             job = await add_job(session, contents, rows)
@@ -203,19 +207,21 @@ class ArchiveAdopter:
         failpoint("adopt_runs.committed")
 
     async def _adopt_in_place(
-        self, draft: Draft, request: ImportRequest, outcome: Outcome, course: Course, began: float
+        self, draft: Draft, request: ImportRequest, outcome: ImportOutcome, progress: TaskProgress, began: float
     ) -> None:
         old, rows = draft.old, self._rows(draft, request, outcome)
-        sha256 = await course.run(lambda: _digest(old))
+        sha256 = await progress.run(lambda: _digest(old))
         limit_bytes = request.limit_of(old.found.entry.size_bytes)
-        with await course.run(lambda: content.prove(old.path, course, limit_bytes)) as contents:
+        with await progress.run(lambda: content.prove(old.path, progress, limit_bytes)) as contents:
             stats = contents.stats(old.found.entry.size_bytes, {}, began)
             media_type = draft.compression.media_type
             candidate = replace(draft.candidate, sha256=sha256, media_type=media_type)
             await self._commit_in_place(old, candidate, contents, replace(rows, stats=stats))
 
     @retried
-    async def _commit_in_place(self, old: OldArchive, candidate: Candidate, contents: Contents, rows: Rows) -> None:
+    async def _commit_in_place(
+        self, old: OldArchive, candidate: Candidate, contents: ArchiveContents, rows: Rows
+    ) -> None:
         adoption = Adoption(owner=rows.owner, category=Category.ARCHIVES)
         await statements.open_account(self.db, adoption)
         async with self.db.transaction() as session:
@@ -262,7 +268,7 @@ class ArchiveAdopter:
     def _repacking(self, draft: Draft, listing: Listing, packed_at: datetime) -> Repacking:
         return Repacking(draft.old.path, listing, draft.facts, draft.compression, packed_at)
 
-    def _rows(self, draft: Draft, request: ImportRequest, outcome: Outcome) -> Rows:
+    def _rows(self, draft: Draft, request: ImportRequest, outcome: ImportOutcome) -> Rows:
         if outcome.life is None:
             raise ValueError("an archive that is adopted has a life")
         return Rows(
@@ -274,11 +280,11 @@ class ArchiveAdopter:
             stats={},
         )
 
-    def _told(self, draft: Draft, fate: Fate, request: ImportRequest, now: datetime) -> Outcome:
+    def _told(self, draft: Draft, fate: Fate, request: ImportRequest, now: datetime) -> ImportOutcome:
         completed_at = min(draft.facts.completed_at, now)
         life = self.ends.life(draft.facts.created_at, completed_at, now)
         life = replace(life, archive_at=draft.old.archived_at(now))
-        return Outcome(
+        return ImportOutcome(
             name=draft.old.found.entry.name,
             subject=Subject.ARCHIVE,
             fate=fate,
@@ -292,5 +298,5 @@ class ArchiveAdopter:
 
 
 def _digest(old: OldArchive) -> bytes:
-    with Source(old.ground.root, old.found.entry) as source:
+    with SourceFile(old.ground.root, old.found.entry) as source:
         return source.digest()

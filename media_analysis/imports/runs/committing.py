@@ -12,16 +12,17 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
 from media_analysis.archive.tasks import count_attempts
+from media_analysis.audit import Act, Action, add_events
+from media_analysis.deletion.models import Purge
 from media_analysis.files.archived import ArchivedFile
-from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import FileState, RetentionRule, Tombstone
-from media_analysis.imports.runs.content import Contents, Member
+from media_analysis.files.models import Tombstone
+from media_analysis.imports.runs.content import ArchiveContents, Member
+from media_analysis.imports.runs.earlier import require_free
 from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.outcomes import Refused
-from media_analysis.imports.runs.standing import require_free
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource
-from media_analysis.retention.models import Purge
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 RESULTS: Final = 200
@@ -93,7 +94,7 @@ async def find_job(
     return job
 
 
-async def add_job(session: AsyncSession, contents: Contents, rows: Rows) -> AnalysisJob:
+async def add_job(session: AsyncSession, contents: ArchiveContents, rows: Rows) -> AnalysisJob:
     """Add the run of an archive, or lock the one that an earlier segment brought.
 
     Raises:
@@ -122,7 +123,7 @@ async def add_job(session: AsyncSession, contents: Contents, rows: Rows) -> Anal
 
 
 async def add_contents(
-    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: Contents, rows: Rows
+    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: ArchiveContents, rows: Rows
 ) -> None:
     """Add all that belongs to a stored archive; the ledger knows it already.
 
@@ -152,7 +153,7 @@ async def add_contents(
 
 
 async def _add_files(
-    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: Contents, rows: Rows
+    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: ArchiveContents, rows: Rows
 ) -> None:
     """Add the files' places, and a tombstone for each: whoever asks for one is told of the archive."""
     purge_id = uuid7()
@@ -202,7 +203,7 @@ def _stone(copy: Mapping[str, Any], key: str, rows: Rows, purge_id: UUID) -> dic
     }
 
 
-async def _add_results(session: AsyncSession, job: AnalysisJob, contents: Contents) -> None:
+async def _add_results(session: AsyncSession, job: AnalysisJob, contents: ArchiveContents) -> None:
     """Add the results that no earlier segment brought; each segment has all there were when it was packed."""
     pending: list[dict[str, Any]] = []
     for result in contents.read_results():

@@ -12,13 +12,13 @@ from typing import IO, Any, BinaryIO, Final, NamedTuple, Self, cast
 import orjson
 from pydantic import TypeAdapter
 
-from media_analysis.archive.course import Course, spool
 from media_analysis.archive.format.compression import Compression, detect
 from media_analysis.archive.format.facts import FORMAT
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead
 from media_analysis.archive.format.reading import TarReader, verify
 from media_analysis.archive.packing import Share, open_segment
+from media_analysis.archive.progress import TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.imports.runs.facts import (
     JobFacts,
@@ -58,7 +58,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contents:
+class ArchiveContents:
     """A whole archive of ours: its head, its files and its results, of which a run may have very many."""
 
     head: ManifestHead
@@ -125,7 +125,7 @@ def read_head(path: Path, limit_bytes: int) -> tuple[ManifestHead, JobFacts]:
         return segment.head, JobFacts.of(segment.head)
 
 
-def prove(path: Path, course: Course, limit_bytes: int) -> Contents:
+def prove(path: Path, progress: TaskProgress, limit_bytes: int) -> ArchiveContents:
     """Read an archive of ours in full and compare all of it with its manifest; blocks.
 
     Raises:
@@ -146,13 +146,13 @@ def prove(path: Path, course: Course, limit_bytes: int) -> Contents:
             head = b""
             for chunk in chunks:
                 head = head or chunk[:HEAD_BYTES]
-                course.advance(len(chunk))
+                progress.advance(len(chunk))
             declared = believable_type(head, file.media_type)
             members.write(Member(file, declared, place.frame_offset, place.skip_bytes).line())
         count = 0
         for count, result in enumerate(segment.manifest().results(), 1):  # noqa: B007 - told below
             results.write(result_line(result))
-        contents = Contents(
+        contents = ArchiveContents(
             head=segment.head,
             job=job,
             compression=segment.compression,

@@ -105,7 +105,7 @@ class RunFolder:
 
 
 @dataclass
-class Taken:
+class ImportedFiles:
     """What became of a run's files."""
 
     files: int = 0
@@ -127,9 +127,9 @@ class FileAdopter:
     db: Database
     copier: Copier
 
-    async def adopt(self, folder: RunFolder, adoptions: Mapping[Category, Adoption]) -> Taken:
+    async def adopt(self, folder: RunFolder, adoptions: Mapping[Category, Adoption]) -> ImportedFiles:
         """Adopt what is not ours yet; what a crash leaves undone, the next call goes on with."""
-        taken, in_place = Taken(), folder.ground.in_place
+        taken, in_place = ImportedFiles(), folder.ground.in_place
         adopt = self._adopt_in_place if in_place else self._copy
         async for candidates, skipped in folder.batches(IN_PLACE_BATCH if in_place else COPY_BATCH):
             taken.skipped.update(skipped)
@@ -137,9 +137,9 @@ class FileAdopter:
                 await adopt(folder, adoptions[category], files, taken)
         return taken
 
-    async def count_new(self, folder: RunFolder) -> Taken:
+    async def count_new(self, folder: RunFolder) -> ImportedFiles:
         """Count what `adopt` would adopt, as far as can be said without doing it."""
-        taken = Taken()
+        taken = ImportedFiles()
         async for candidates, skipped in folder.batches(IN_PLACE_BATCH):
             taken.skipped.update(skipped)
             for category, files in candidates.items():
@@ -149,7 +149,7 @@ class FileAdopter:
         return taken
 
     async def _select(
-        self, folder: RunFolder, category: Category, files: Sequence[Candidate], taken: Taken
+        self, folder: RunFolder, category: Category, files: Sequence[Candidate], taken: ImportedFiles
     ) -> Sequence[Candidate]:
         if folder.ground.in_place:
             new, skipped = await self._list_unclaimed(files), []
@@ -159,7 +159,9 @@ class FileAdopter:
         taken.add(Adopted(), known=len(files) - len(new) - len(skipped), skipped=skipped)
         return new
 
-    async def _copy(self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: Taken) -> None:
+    async def _copy(
+        self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: ImportedFiles
+    ) -> None:
         naming = folder.naming(adoption.category)
         new, skipped = await self.copier.select(naming, candidates, take_over=True)
         taken.add(Adopted(), known=len(candidates) - len(new) - len(skipped), skipped=skipped)
@@ -171,7 +173,7 @@ class FileAdopter:
 
     @retried
     async def _adopt_in_place(
-        self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: Taken
+        self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: ImportedFiles
     ) -> None:
         new = await self._list_unclaimed(candidates)
         async with self.db.transaction() as session:

@@ -9,7 +9,7 @@ from typing import Final
 from media_analysis.errors import InvalidRequest
 from media_analysis.imports.runs.naming import ArchiveName, RunName
 from media_analysis.storage.places import ARCHIVES, Places
-from media_analysis.storage.walk import OWN_NAMES, Entry, Kind, describe
+from media_analysis.storage.walk import OWN_NAMES, Entry, EntryKind, describe
 
 _YEAR_DIGITS: Final = 4
 _MONTHS: Final = frozenset(f"{month:02}" for month in range(1, 13))
@@ -136,7 +136,7 @@ def _find_archives(folder: Path, prefix: str, year: int, month: int) -> Iterator
         entry = describe(prefix + item.name, item.stat(follow_symlinks=False))
         if name is None or not entry.sayable:
             yield Passed(entry.name, NO_ARCHIVE)
-        elif entry.kind is not Kind.FILE:
+        elif entry.kind is not EntryKind.FILE:
             yield Passed(entry.name, f"it is no regular file of its own, but a {entry.kind.value}")
         else:
             yield FoundArchive(entry, name, year, month)

@@ -11,14 +11,14 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from media_analysis.archive.course import Course, Sink, spool
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead, ManifestWriter, manifest_name
 from media_analysis.archive.format.names import Names
-from media_analysis.archive.format.packing import Packer, Source
-from media_analysis.archive.format.reading import Entry, TarReader, scan
+from media_analysis.archive.format.packing import MemberSource, Packer
+from media_analysis.archive.format.reading import TarEntry, TarReader, scan
 from media_analysis.archive.packing import Share, open_segment
+from media_analysis.archive.progress import Sink, TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.imports.runs.content import detected
 from media_analysis.imports.runs.facts import JobFacts
@@ -47,7 +47,7 @@ class Listing:
         self.lines.close()
 
 
-def survey(path: Path, course: Course, limit_bytes: int) -> Listing:
+def survey(path: Path, progress: TaskProgress, limit_bytes: int) -> Listing:
     """Read an archive to its end and list what is in it; blocks.
 
     Raises:
@@ -62,7 +62,7 @@ def survey(path: Path, course: Course, limit_bytes: int) -> Listing:
             listing.files += 1
             listing.size_bytes += entry.size_bytes
             listing.name_bytes += len(entry.name.encode())
-            course.advance(entry.size_bytes)
+            progress.advance(entry.size_bytes)
         if not listing.files:
             raise ArchiveDamaged("it holds no file")
         raw.close()
@@ -80,7 +80,7 @@ class Repacking:
     compression: Compression
     packed_at: datetime
 
-    def write(self, sink: Sink, course: Course) -> dict[str, Share]:
+    def write(self, sink: Sink, progress: TaskProgress) -> dict[str, Share]:
         """Write it to `sink` and return what each media type took; what was listed before is what is written, or fails.
 
         Raises:
@@ -92,12 +92,12 @@ class Repacking:
             size_bytes = manifest.tell()
             manifest.seek(0)
             packer = Packer(self.compression, self.job.folder_name, sink)
-            packer.add_manifest(manifest_name(0), cast("Source", manifest), size_bytes)
+            packer.add_manifest(manifest_name(0), cast("MemberSource", manifest), size_bytes)
             with open_segment(self.path) as raw:
                 entries = TarReader(FrameReader(raw, detected(raw)), lenient=True)
                 for file in self._files():
                     packer.add_file(file, _Reader(_next(entries)))
-                    course.advance(file.size_bytes)
+                    progress.advance(file.size_bytes)
             packer.finish()
         return {kind: Share(amount.raw_bytes, amount.packed_bytes) for kind, amount in packer.packed.items()}
 
@@ -148,7 +148,7 @@ class Repacking:
 class _Reader:
     """The content of a tar's entry as a file to read from."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: TarEntry) -> None:
         self._chunks = entry.chunks()
         self._left = b""
 
@@ -163,7 +163,7 @@ class _Reader:
         return piece
 
 
-def _next(entries: TarReader) -> Entry:
+def _next(entries: TarReader) -> TarEntry:
     entry = entries.next()
     if entry is None:
         raise ArchiveDamaged("it changed while it was read")

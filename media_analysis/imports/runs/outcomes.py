@@ -59,7 +59,7 @@ class Life:
 
 
 @dataclass(kw_only=True)
-class Outcome:
+class ImportOutcome:
     """What became of one name in the tree."""
 
     name: str
@@ -89,7 +89,7 @@ class ImportReport:
 
     in_place: bool
     dry_run: bool
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[ImportOutcome] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:

@@ -7,24 +7,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import FOREVER
-from media_analysis.imports.runs import standing
-from media_analysis.imports.runs.files import FileAdopter, RunFolder, Survey, Taken, adoptions_of
+from media_analysis.imports.runs import earlier
+from media_analysis.imports.runs.earlier import KIND, UNDER_WAY, EarlierImport, Part
+from media_analysis.imports.runs.files import FileAdopter, ImportedFiles, RunFolder, Survey, adoptions_of
 from media_analysis.imports.runs.naming import folder_name_of
-from media_analysis.imports.runs.outcomes import Fate, Life, Outcome, PassedOver, Subject
-from media_analysis.imports.runs.standing import KIND, UNDER_WAY, Part, Standing
-from media_analysis.imports.runs.terms import Ends, ImportRequest
+from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, Life, PassedOver, Subject
+from media_analysis.imports.runs.terms import ImportRequest, RunTerms
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.statements import Adoption
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import require_job
+from media_analysis.policy.in_force import get_policy
 from media_analysis.retention import protection
-from media_analysis.retention.policies import get_policy
 from media_analysis.retention.protection import Hold
+from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 from media_analysis.storage.directories import sync_directory
 
@@ -38,9 +38,9 @@ class RunAdopter:
 
     db: Database
     files: FileAdopter
-    ends: Ends
+    ends: RunTerms
 
-    async def plan(self, folder: RunFolder, request: ImportRequest, *, now: datetime) -> Outcome:
+    async def plan(self, folder: RunFolder, request: ImportRequest, *, now: datetime) -> ImportOutcome:
         """Say what `adopt` would do, and change nothing.
 
         Raises:
@@ -54,7 +54,7 @@ class RunAdopter:
 
     async def adopt(
         self, folder: RunFolder, request: ImportRequest, *, now: datetime, counted_from: datetime | None
-    ) -> Outcome:
+    ) -> ImportOutcome:
         """Adopt what of a run is not ours yet; files are dated as of `counted_from`, None is the database's clock.
 
         Raises:
@@ -79,10 +79,10 @@ class RunAdopter:
             failpoint("adopt_runs.renamed")
         return outcome
 
-    async def _look(self, folder: RunFolder, request: ImportRequest, now: datetime) -> tuple[Standing, Survey]:
+    async def _look(self, folder: RunFolder, request: ImportRequest, now: datetime) -> tuple[EarlierImport, Survey]:
         async with self.db.read_only() as session:
             names = frozenset({folder.found.folder})
-            known = await standing.stand(session, folder.found.name.id, owner=request.owner, names=names)
+            known = await earlier.stand(session, folder.found.name.id, owner=request.owner, names=names)
             policy = await get_policy(session)
         lifetimes = {} if policy is None else {category: policy.of(category).lifetime for category in Category}
         survey = await folder.survey(lifetimes, now)
@@ -90,7 +90,7 @@ class RunAdopter:
             raise PassedOver("it holds no regular file")
         return known, survey
 
-    async def _count_new(self, folder: RunFolder, known: Standing) -> Taken:
+    async def _count_new(self, folder: RunFolder, known: EarlierImport) -> ImportedFiles:
         new = await self.files.count_new(folder)
         if known.part is Part.NONE and not new.files:
             raise PassedOver("all its files are ours, or were deleted since they were")
@@ -109,15 +109,15 @@ class RunAdopter:
         self,
         folder: RunFolder,
         fate: Fate,
-        known: Standing,
+        known: EarlierImport,
         survey: Survey,
-        taken: Taken,
+        taken: ImportedFiles,
         request: ImportRequest,
         now: datetime,
-    ) -> Outcome:
+    ) -> ImportOutcome:
         job_id, life = folder.found.name.id, self._life(folder, survey, known.job, now)
         is_kept = life.past_end and not request.accept_past_ends and known.part is not Part.ALL
-        return Outcome(
+        return ImportOutcome(
             name=folder.found.folder,
             subject=Subject.RUN,
             fate=fate,
@@ -160,7 +160,7 @@ class RunAdopter:
                 hold_reason=UNDER_WAY,
                 held_by=request.requested_by,
             )
-            await standing.require_free(session, job_id, job.folder_name)
+            await earlier.require_free(session, job_id, job.folder_name)
             session.add(job)
             await session.flush()
             await add_event(session, job_id, "status", {"status": job.status.value, "imported": True})
@@ -168,7 +168,7 @@ class RunAdopter:
         failpoint("adopt_runs.begun")
 
     @retried
-    async def _finish(self, request: ImportRequest, outcome: Outcome) -> None:
+    async def _finish(self, request: ImportRequest, outcome: ImportOutcome) -> None:
         """Let go of the hold, or let it end by itself where the run would be gone at once."""
         if outcome.job_id is None:
             return
@@ -177,7 +177,7 @@ class RunAdopter:
             hold = Hold(until=outcome.kept_until, reason=PAST_END, by=request.requested_by)
         async with self.db.transaction() as session:
             job, _ = await require_job(session, outcome.job_id, owner=None, lock=True)
-            job.produced = await standing.sum_produced(session, job.id)
+            job.produced = await earlier.sum_produced(session, job.id)
             await session.flush()
             if job.hold_reason == UNDER_WAY:  # else somebody holds it for reasons of their own by now
                 await protection.mark_job_held(session, job.id, hold)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
 
-from media_analysis.archive.course import Course
+from media_analysis.archive.progress import TaskProgress
 from media_analysis.db.database import Database
 from media_analysis.errors import ArchiveDamaged, InvalidRequest, ObjectMissing, SourceChanged
 from media_analysis.failpoints import failpoint
@@ -15,7 +15,7 @@ from media_analysis.imports.runs.archives import ArchiveAdopter
 from media_analysis.imports.runs.drafts import OldArchive
 from media_analysis.imports.runs.files import RunFolder
 from media_analysis.imports.runs.finding import Found, FoundArchive, FoundRun, Ground, Passed, find
-from media_analysis.imports.runs.outcomes import Fate, ImportReport, Known, Outcome, PassedOver, Refused, Subject
+from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, ImportReport, Known, PassedOver, Refused, Subject
 from media_analysis.imports.runs.runs import RunAdopter
 from media_analysis.imports.runs.terms import ImportRequest
 from media_analysis.imports.tree.candidates import clean
@@ -74,7 +74,7 @@ class RunImportService:
 
     async def _judge(
         self, ground: Ground, found: Found, request: ImportRequest, at: datetime, counted_from: datetime | None
-    ) -> Outcome:
+    ) -> ImportOutcome:
         try:
             return await self._adopt(ground, found, request, at, counted_from)
         except Known as known:
@@ -88,7 +88,7 @@ class RunImportService:
 
     async def _adopt(
         self, ground: Ground, found: Found, request: ImportRequest, at: datetime, counted_from: datetime | None
-    ) -> Outcome:
+    ) -> ImportOutcome:
         self._require_place(ground, found)
         match found:
             case FoundRun():
@@ -98,7 +98,7 @@ class RunImportService:
                 return await self.runs.adopt(folder, request, now=at, counted_from=counted_from)
             case FoundArchive():
                 adopt = self.archives.plan if request.dry_run else self.archives.adopt
-                return await adopt(OldArchive(ground, found), request, now=at, course=Course())
+                return await adopt(OldArchive(ground, found), request, now=at, progress=TaskProgress())
             case Passed():
                 raise PassedOver(found.reason)
         assert_never(found)
@@ -112,9 +112,9 @@ class RunImportService:
             raise Refused("archives lie below the base path of archives, and nothing else does")
 
 
-def _untaken(found: Found, fate: Fate, reason: str) -> Outcome:
+def _untaken(found: Found, fate: Fate, reason: str) -> ImportOutcome:
     name, subject = _what(found)
-    return Outcome(name=name, subject=subject, fate=fate, reason=reason)
+    return ImportOutcome(name=name, subject=subject, fate=fate, reason=reason)
 
 
 def _what(found: Found) -> tuple[str, Subject]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from media_analysis.archive.course import Course, telling
+from media_analysis.archive.progress import TaskProgress, telling
 from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
+from media_analysis.deletion.deleter import Deleter
 from media_analysis.errors import DatabaseUnavailable, DiskReserveReached
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
@@ -16,7 +17,6 @@ from media_analysis.files.queries import renew_leases
 from media_analysis.files.registrar import Registrar
 from media_analysis.files.registration import Registration
 from media_analysis.files.settlement import Settlement
-from media_analysis.retention.deletion import Deleter
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectWriter
 
@@ -47,7 +47,7 @@ class ArchiveUpload:
             raise DiskReserveReached(free_bytes=free_bytes, reserve_bytes=self.reserve_bytes, needed_bytes=needed_bytes)
 
     @asynccontextmanager
-    async def pending(self, asked: Registration, course: Course) -> AsyncIterator[None]:
+    async def pending(self, asked: Registration, progress: TaskProgress) -> AsyncIterator[None]:
         """Register an upload and keep it pending while the block runs; it is given up where the block fails.
 
         Raises:
@@ -57,8 +57,8 @@ class ArchiveUpload:
         try:
             await self.registrar.register(asked)
             failpoint("adopt_runs.registered")
-            course.uploads.add(asked.id)
-            async with telling(course, self._renew):
+            progress.uploads.add(asked.id)
+            async with telling(progress, self._renew):
                 yield
         except BaseException:
             # A COMMIT whose answer was lost has stored it, and then there is nothing pending to abandon.
@@ -84,10 +84,10 @@ class ArchiveUpload:
         )
         return settlement, value
 
-    async def _renew(self, course: Course) -> bool:
+    async def _renew(self, progress: TaskProgress) -> bool:
         try:
             async with self.db.transaction() as session:
-                await renew_leases(session, sorted(course.uploads), lease_seconds=self.registrar.lease_seconds)
+                await renew_leases(session, sorted(progress.uploads), lease_seconds=self.registrar.lease_seconds)
         except DatabaseUnavailable:
             return True  # the lease outlasts a short absence
         return True

@@ -37,7 +37,7 @@ class ImportRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class RunTerms:
     """When runs are archived and deleted, counted from their end."""
 
     archived_after: timedelta

@@ -14,8 +14,8 @@ from media_analysis.media.media_types import extension_of, type_of_extension
 from media_analysis.media.sniff import sniff_file
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
-from media_analysis.storage.sources import Source
-from media_analysis.storage.walk import Entry, Kind
+from media_analysis.storage.sources import SourceFile
+from media_analysis.storage.walk import Entry, EntryKind
 
 LONGEST_FILENAME: Final = 255
 LONGEST_KEY: Final = 1024
@@ -46,10 +46,10 @@ class Skip(StrEnum):
 
 
 _SKIPPED: Final = {
-    Kind.HARD_LINK: Skip.HARD_LINK,
-    Kind.LINK: Skip.LINK,
-    Kind.SPECIAL: Skip.SPECIAL,
-    Kind.UNREADABLE: Skip.UNREADABLE,
+    EntryKind.HARD_LINK: Skip.HARD_LINK,
+    EntryKind.LINK: Skip.LINK,
+    EntryKind.SPECIAL: Skip.SPECIAL,
+    EntryKind.UNREADABLE: Skip.UNREADABLE,
 }
 
 
@@ -71,7 +71,7 @@ class Candidate:
         seconds = min(max(self.entry.modified_ns // 10**9, 0), _LAST_SECOND)
         return _EPOCH + timedelta(seconds=seconds, microseconds=self.entry.modified_ns // 1000 % 10**6)
 
-    def read_as(self, sha256: bytes, source: Source) -> Self:
+    def read_as(self, sha256: bytes, source: SourceFile) -> Self:
         """Return it with what its bytes say; an empty file is what it is called."""
         with source.opened() as file:
             media_type = sniff_file(file, declared=self.media_type).media_type

@@ -14,12 +14,12 @@ from media_analysis.db.database import Database
 from media_analysis.errors import DiskReserveReached, ObjectMissing, SourceChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.leases import leased
-from media_analysis.files.models import FileState
 from media_analysis.files.registration import lock_pending
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes
 from media_analysis.imports.tree.statements import Adopted, Adoption
-from media_analysis.storage.sources import Source
+from media_analysis.states import FileState
+from media_analysis.storage.sources import SourceFile
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 Abandon = Callable[[UUID], Awaitable[None]]
@@ -177,7 +177,7 @@ def _opened(writer: ObjectWriter | Exception) -> ObjectWriter:
 
 async def _write(root: Path, candidate: Candidate, writer: ObjectWriter) -> Candidate | Skip:
     try:
-        source = await asyncio.to_thread(Source, root, candidate.entry)
+        source = await asyncio.to_thread(SourceFile, root, candidate.entry)
     except FileNotFoundError:
         return Skip.CHANGED
     except OSError:
@@ -194,7 +194,7 @@ async def _write(root: Path, candidate: Candidate, writer: ObjectWriter) -> Cand
         source.close()
 
 
-async def pour(source: Source, writer: ObjectWriter) -> None:
+async def pour(source: SourceFile, writer: ObjectWriter) -> None:
     """Copy all bytes; the writer's own errors are never `OSError`."""
     await asyncio.to_thread(source.require_unchanged)
     while chunk := await asyncio.to_thread(source.read):

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import InvalidRequest, QuotaReached, SourceChanged
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
 from media_analysis.files.room import RoomMaker
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes, portions
@@ -23,9 +23,9 @@ from media_analysis.imports.tree.statements import Adopted, Adoption
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.places import ARCHIVES, Places
-from media_analysis.storage.sources import Source
+from media_analysis.storage.sources import SourceFile
 from media_analysis.storage.store import ObjectStore
-from media_analysis.storage.walk import OWN_NAMES, Entry, Kind, look, walk_in_batches
+from media_analysis.storage.walk import OWN_NAMES, Entry, EntryKind, look, walk_in_batches
 
 IN_PLACE_BATCH: Final = 2000
 COPY_BATCH: Final = 100
@@ -149,7 +149,7 @@ class AdoptionService:
         names = size_bytes = 0
         async for entries in walk_in_batches(naming.root, MEASURE_BATCH, skip=naming.skip):
             names += len(entries)
-            size_bytes += sum(entry.size_bytes for entry in entries if entry.kind is Kind.FILE)
+            size_bytes += sum(entry.size_bytes for entry in entries if entry.kind is EntryKind.FILE)
         return Measure(names, size_bytes)
 
     async def _require_room(self, naming: Naming, adoption: Adoption, measure: Measure) -> None:
@@ -285,7 +285,7 @@ async def _read_all(root: Path, candidates: Sequence[Candidate]) -> Sequence[Can
 
 def _read(root: Path, candidate: Candidate, entry: Entry) -> Candidate | Skip:
     try:
-        with Source(root, entry) as source:
+        with SourceFile(root, entry) as source:
             return candidate.read_as(source.digest(), source)
     except (SourceChanged, FileNotFoundError):
         return Skip.CHANGED

@@ -13,9 +13,9 @@ from media_analysis.db.database import Database
 from media_analysis.errors import JobNotFound
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.files.models import FileState
 from media_analysis.files.room import QuotaUse, require_within
 from media_analysis.imports.tree.candidates import Candidate
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 
 

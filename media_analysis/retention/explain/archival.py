@@ -3,15 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.models import FileState, MediaFile, RetentionRule
+from media_analysis.deletion.selection import Amount, of_job
+from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob, JobStatus
-from media_analysis.retention.explain.explanation import Barrier, Blocker, Scope, Step, job_hold
-from media_analysis.retention.removal.condemned import Amount, of_job
+from media_analysis.retention.explain.explanation import Barrier, BarrierScope, Blocker, Step, job_hold
+from media_analysis.settings.archive import ArchiveSettings
+from media_analysis.settings.cron import cron_trigger
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 SCRATCH: Final = frozenset({Category.TEMP, Category.CLIPS, Category.ARCHIVES})
@@ -72,6 +75,16 @@ class ArchivalTerms:
     kept_for: timedelta
     next_start: Callable[[datetime], datetime | None]
     """The first scheduled archiving at or after an instant; None where nothing is archived by schedule."""
+
+    @classmethod
+    def of(cls, archive: ArchiveSettings) -> Self:
+        """Return what the settings say."""
+        trigger = cron_trigger(archive.schedule)
+        return cls(
+            after=timedelta(days=archive.after_days),
+            kept_for=timedelta(days=archive.delete_after_days),
+            next_start=lambda after: trigger.get_next_fire_time(None, after) if archive.enabled else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,7 +197,7 @@ async def _list_blockers(session: AsyncSession, job: AnalysisJob, now: datetime)
     of_files = [
         Blocker(
             rule=Barrier(obstacle.rule.value),
-            scope=Scope.FILE,
+            scope=BarrierScope.FILE,
             until=obstacle.until,
             reason=f"keeps {obstacle.files} of its files where they are",
         )

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.files.archived import ArchivedFile
-from media_analysis.files.models import FileState, MediaFile, RetentionRule, Tombstone
+from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.jobs.models import AnalysisJob, JobAudit
 from media_analysis.retention.explain.explanation import (
     Circumstances,
@@ -19,6 +19,7 @@ from media_analysis.retention.explain.explanation import (
 )
 from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import BuriedFile, LivingFile
+from media_analysis.states import FileState, RetentionRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from media_analysis.files.models import FOREVER, FileState, MediaFile, RetentionRule
+from media_analysis.deletion.models import Pause
+from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
+from media_analysis.policy.decision import CategoryRules, decide
+from media_analysis.retention.explain.assessment import Assessment, Loser, find_end, list_losers, list_protections
 from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import BuriedFile, LivingFile
-from media_analysis.retention.explain.standing import Loser, Standing, find_end, list_losers, list_protections
 from media_analysis.retention.explain.timeline import Moment, find_purged
-from media_analysis.retention.models import Pause
-from media_analysis.retention.policy import CategoryRules, decide
+from media_analysis.states import FOREVER, FileState, RetentionRule
 from media_analysis.storage.category import SCRATCH, Category
 
 NextTick = Callable[[str, datetime], datetime | None]
@@ -60,7 +61,7 @@ class Barrier(StrEnum):
     DEAD_LETTER = "dead_letter"
 
 
-class Scope(StrEnum):
+class BarrierScope(StrEnum):
     """What a barrier was put around."""
 
     FILE = "file"
@@ -74,7 +75,7 @@ class Blocker:
     """One thing that stands in the way now, and until when; None is until somebody acts."""
 
     rule: Barrier
-    scope: Scope = Scope.FILE
+    scope: BarrierScope = BarrierScope.FILE
     until: datetime | None = None
     reason: str | None = None
     by: str | None = None
@@ -140,7 +141,7 @@ class Circumstances:
 def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
     """Explain a file that has a row; eviction rank and timeline are left to whoever asked for them."""
     file, now, rules = found.file, found.now, about.rules
-    standing = Standing.of(file)
+    standing = Assessment.of(file)
     end = find_end(standing, rules)
     action = NextAction.KEEP if end is None else _next_action(file.state, about.kept_for)
     at = None if end is None else end.at
@@ -188,7 +189,7 @@ def explain_buried(found: BuriedFile, next_tick: NextTick) -> Explanation:
     )
 
 
-def list_blockers(found: LivingFile, standing: Standing, pause: Blocker | None) -> Sequence[Blocker]:
+def list_blockers(found: LivingFile, standing: Assessment, pause: Blocker | None) -> Sequence[Blocker]:
     """Return what stands in the way of deleting a file now, strongest first."""
     blockers = [
         _protection(name, None if keep.until == FOREVER else keep.until, found.file, found.job)
@@ -205,7 +206,7 @@ def list_blockers(found: LivingFile, standing: Standing, pause: Blocker | None) 
 
 def paused(pause: Pause, owner: str | None) -> Blocker:
     """Return a pause as what it is to a file; its owner is not told who paused, nor what others have."""
-    scope = Scope.EVERYTHING if pause.category is None else Scope.CATEGORY
+    scope = BarrierScope.EVERYTHING if pause.category is None else BarrierScope.CATEGORY
     reason, by = (pause.reason, pause.paused_by) if owner is None else (pause.public_reason, None)
     return Blocker(rule=Barrier.PAUSED, scope=scope, reason=reason, by=by)
 
@@ -213,7 +214,9 @@ def paused(pause: Pause, owner: str | None) -> Blocker:
 def job_hold(job: AnalysisJob | None, until: datetime | None) -> Blocker:
     """Return a job's hold as what it is to its files."""
     reason, by = (None, None) if job is None else (job.hold_reason, job.held_by)
-    return Blocker(rule=Barrier.HOLD, scope=Scope.JOB, until=None if until == FOREVER else until, reason=reason, by=by)
+    return Blocker(
+        rule=Barrier.HOLD, scope=BarrierScope.JOB, until=None if until == FOREVER else until, reason=reason, by=by
+    )
 
 
 def _protection(name: str, until: datetime | None, file: MediaFile, job: AnalysisJob | None) -> Blocker:
@@ -223,10 +226,10 @@ def _protection(name: str, until: datetime | None, file: MediaFile, job: Analysi
         return job_hold(job, until)
     if name == "leased_until":
         return Blocker(
-            rule=Barrier.JOB_LEASE, scope=Scope.JOB, until=until, reason="a job works with it, or waits for it"
+            rule=Barrier.JOB_LEASE, scope=BarrierScope.JOB, until=until, reason="a job works with it, or waits for it"
         )
     reason = "its category keeps it at least so long"
-    return Blocker(rule=Barrier.MINIMUM_RETENTION, scope=Scope.CATEGORY, until=until, reason=reason)
+    return Blocker(rule=Barrier.MINIMUM_RETENTION, scope=BarrierScope.CATEGORY, until=until, reason=reason)
 
 
 def _next_action(state: FileState, kept_for: timedelta | None) -> NextAction:
@@ -236,7 +239,7 @@ def _next_action(state: FileState, kept_for: timedelta | None) -> NextAction:
 
 
 def _steps(
-    found: LivingFile, standing: Standing, about: Circumstances, action: NextAction, swept_at: datetime | None
+    found: LivingFile, standing: Assessment, about: Circumstances, action: NextAction, swept_at: datetime | None
 ) -> Sequence[Step]:
     now, end = found.now, find_end(standing, about.rules)
     steps = list(_before(standing, now))
@@ -250,7 +253,7 @@ def _steps(
     return sorted(steps, key=lambda step: step.at)
 
 
-def _before(standing: Standing, now: datetime) -> Iterator[Step]:
+def _before(standing: Assessment, now: datetime) -> Iterator[Step]:
     for _, keep in list_protections(standing, now):
         if keep.until is not None and keep.until != FOREVER:
             yield Step("protection_ends", keep.until, keep.rule)

@@ -9,27 +9,28 @@ from uuid import UUID
 from sqlalchemy import Uuid, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.models import CATEGORY, FILE_STATE, FOREVER, FileState, MediaFile
+from media_analysis.deletion.models import Pause
+from media_analysis.deletion.pauses import list_pauses
+from media_analysis.deletion.strategy import Strategy
+from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.explain.archival import ArchivalTerms, RunArchival, explain_archival
 from media_analysis.retention.explain.explanation import (
     Barrier,
+    BarrierScope,
     Blocker,
     Circumstances,
     Explanation,
     NextTick,
-    Scope,
     explain_living,
     job_hold,
     paused,
 )
 from media_analysis.retention.explain.queries import LivingFile, is_one_of, list_job_events
 from media_analysis.retention.explain.timeline import Moment, tell_job
-from media_analysis.retention.guard.pauses import list_pauses
-from media_analysis.retention.models import Pause
-from media_analysis.retention.policies import require_policy
-from media_analysis.retention.policy import Policy
-from media_analysis.retention.strategy import Strategy
+from media_analysis.states import CATEGORY, FILE_STATE, FOREVER, FileState
 from media_analysis.storage.category import Category
 
 # When each falls due, as `find_end` says of one; infinity is a hold until it is released.
@@ -199,7 +200,7 @@ class JobExplainer:
         categories = {one.category.value for one in sums}
         return [
             *of_job,
-            *(one for one in of_file if (one.rule, one.scope) != (Barrier.HOLD, Scope.JOB)),
+            *(one for one in of_file if (one.rule, one.scope) != (Barrier.HOLD, BarrierScope.JOB)),
             *(paused(pause, self.owner) for pause in self._pauses_of(categories)),
         ]
 

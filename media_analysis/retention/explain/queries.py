@@ -11,14 +11,15 @@ from sqlalchemy import ARRAY, ColumnElement, Select, SelectBase, Uuid, any_, fun
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from media_analysis.audit import Action, AuditEvent
 from media_analysis.db.database import clock
-from media_analysis.files.audit import Action, AuditEvent
-from media_analysis.files.models import FileState, MediaFile, Tombstone
+from media_analysis.deletion.models import Purge
+from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.jobs.models import AnalysisJob
-from media_analysis.retention.models import Purge
-from media_analysis.retention.policy import Policy
+from media_analysis.policy.decision import Policy
 from media_analysis.retention.pressure.foresight import foresee
 from media_analysis.retention.pressure.outcome import Blocked
+from media_analysis.states import FileState
 
 MOST_EVENTS: Final = 200
 """Older ones are not told."""

@@ -8,10 +8,15 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
+from media_analysis.deletion.pauses import find_pause
+from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import FileNotFound
 from media_analysis.jobs.queries import get_job, list_users
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.explain.archival import ArchivalTerms, find_archiving
 from media_analysis.retention.explain.archived import explain_archived, get_copy
+from media_analysis.retention.explain.assessment import Assessment, may_be_evicted
 from media_analysis.retention.explain.explanation import (
     Barrier,
     Blocker,
@@ -31,13 +36,8 @@ from media_analysis.retention.explain.queries import (
     get_rank,
     list_events,
 )
-from media_analysis.retention.explain.standing import Standing, may_be_evicted
 from media_analysis.retention.explain.summary import JobSummary, summarise
 from media_analysis.retention.explain.timeline import tell_buried, tell_living
-from media_analysis.retention.guard.pauses import find_pause
-from media_analysis.retention.policies import require_policy
-from media_analysis.retention.policy import Policy
-from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import Category
 
 
@@ -114,7 +114,7 @@ class ExplainService:
             told = replace(told, blockers=_name(told.blockers, await list_users(session, file.id, now=found.now)))
         # An empty file frees nothing: eviction passes it over.
         if about.not_evicting is not None or not (
-            file.size_bytes and may_be_evicted(Standing.of(file), about.rules, found.now)
+            file.size_bytes and may_be_evicted(Assessment.of(file), about.rules, found.now)
         ):
             return told
         place = await get_rank(session, file, policy, now=found.now, owner=owner)

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from media_analysis.files.audit import Action, AuditEvent
-from media_analysis.files.models import FileState, MediaFile, RetentionRule, Tombstone
+from media_analysis.audit import Action, AuditEvent
+from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.jobs.models import AnalysisJob, JobAudit
 from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import BuriedFile, LivingFile
+from media_analysis.states import FileState, RetentionRule
 
 MOST_DETAILS: Final = 20
 LONGEST_DETAIL: Final = 500

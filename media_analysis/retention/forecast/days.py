@@ -28,7 +28,7 @@ class DueSum(NamedTuple):
     size_bytes: int
 
 
-class Account(NamedTuple):
+class CategoryHistory(NamedTuple):
     """What one category holds, and what came in over the trailing days and today."""
 
     category: Category
@@ -98,10 +98,10 @@ _FOLD = text("""
 """)
 
 
-async def list_accounts(session: AsyncSession, *, now: datetime | None, with_trash: bool) -> Sequence[Account]:
+async def list_accounts(session: AsyncSession, *, now: datetime | None, with_trash: bool) -> Sequence[CategoryHistory]:
     """Return what every category holds and took in; `now` defaults to the database's clock."""
     rows = await session.execute(_ACCOUNTS, {"now": now, "trailing": TRAILING_DAYS, "with_trash": with_trash})
-    return [Account(Category(name), *facts) for name, *facts in rows]
+    return [CategoryHistory(Category(name), *facts) for name, *facts in rows]
 
 
 async def list_due_sums(

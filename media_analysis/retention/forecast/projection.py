@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from media_analysis.retention.forecast.days import Account, DueSum
-from media_analysis.retention.policy import CategoryRules, Policy
+from media_analysis.policy.decision import CategoryRules, Policy
+from media_analysis.retention.forecast.days import CategoryHistory, DueSum
 from media_analysis.storage.category import Category
 
 DAY: Final = timedelta(days=1)
@@ -80,7 +80,7 @@ def redate(sums: Iterable[DueSum], rules: CategoryRules, changed: CategoryRules,
     return [moved(due) for due in sums]
 
 
-def expected_ingest(account: Account, day: int) -> tuple[int, int]:
+def expected_ingest(account: CategoryHistory, day: int) -> tuple[int, int]:
     """Return the files and bytes expected on a day, counted from today: the mean of the past in whole numbers.
 
     Of today it is what is still missing; before the first full day has passed, every day is taken to be like today.
@@ -122,7 +122,7 @@ class _Flow:
         return found
 
 
-def project(account: Account, due: Iterable[DueSum], rules: CategoryRules, horizon: Horizon) -> Sequence[Day]:
+def project(account: CategoryHistory, due: Iterable[DueSum], rules: CategoryRules, horizon: Horizon) -> Sequence[Day]:
     """Return a category's days, given its sums with the earliest due first.
 
     The sums do not tell trash from files that somebody dated: what is dated and soonest due is taken for the trash,
@@ -170,8 +170,8 @@ def conclude(
 def _sum_days(courses: Iterable[Sequence[Day]]) -> Sequence[Day]:
     first, *others = courses
     found = list(first)
-    for course in others:
-        found = [mine.plus(theirs) for mine, theirs in zip(found, course, strict=True)]
+    for progress in others:
+        found = [mine.plus(theirs) for mine, theirs in zip(found, progress, strict=True)]
     return found
 
 

@@ -6,7 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from media_analysis.db.database import Database
-from media_analysis.retention.forecast.days import Account, DueSum, list_accounts, list_due_sums
+from media_analysis.deletion.strategy import Strategy
+from media_analysis.policy.decision import CategoryRules, Policy
+from media_analysis.policy.in_force import get_policy
+from media_analysis.retention.forecast.days import CategoryHistory, DueSum, list_accounts, list_due_sums
 from media_analysis.retention.forecast.projection import (
     DAY,
     Day,
@@ -18,9 +21,6 @@ from media_analysis.retention.forecast.projection import (
     whole_days,
 )
 from media_analysis.retention.forecast.request import ForecastRequest
-from media_analysis.retention.policies import get_policy
-from media_analysis.retention.policy import CategoryRules, Policy
-from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
@@ -45,7 +45,7 @@ class Forecast:
 class _Known:
     """What one snapshot says."""
 
-    accounts: Mapping[Category, Account]
+    accounts: Mapping[Category, CategoryHistory]
     sums: Mapping[Category, Sequence[DueSum]]
     policy: Policy
 

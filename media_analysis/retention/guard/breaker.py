@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Final
+from typing import Final, Self
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import BREAKER_CAUSES, Observe, PauseFinding, add_pause, find_pause, tell
+from media_analysis.deletion.selection import Amount
 from media_analysis.retention.guard.clock import ClockService
-from media_analysis.retention.guard.pauses import BREAKER_CAUSES, Finding, Observe, add_pause, find_pause, tell
-from media_analysis.retention.guard.weighing import Amount, sum_due
-from media_analysis.retention.models import PauseCause
+from media_analysis.retention.guard.weighing import sum_due
+from media_analysis.settings import storage as settings
 from media_analysis.storage.category import Category
 
 FEWEST_SWEEPS: Final = 5
@@ -32,6 +34,15 @@ class BreakerLimits:
     min_files: int
     """Below how many due files nothing is too much."""
     median_factor: int | None
+
+    @classmethod
+    def of(cls, chosen: settings.BreakerSettings) -> Self:
+        """Return what the settings say."""
+        return cls(
+            share_percent={category: chosen.share_percent.of(category) for category in Category},
+            min_files=chosen.min_files,
+            median_factor=chosen.median_factor,
+        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ class Breaker:
         return None if finding is None else await self._pause(category, finding, now=now)
 
     @retried
-    async def _pause(self, category: Category, finding: Finding, *, now: datetime) -> str | None:
+    async def _pause(self, category: Category, finding: PauseFinding, *, now: datetime) -> str | None:
         async with self.db.transaction() as session:
             # Of replicas that find the same at the same time the first one pauses, and the others see its pause.
             await session.execute(select(Instance.id).with_for_update())
@@ -79,7 +90,7 @@ class Breaker:
         tell(pause)
         return pause.reason
 
-    async def _weigh(self, session: AsyncSession, category: Category, *, now: datetime) -> Finding | None:
+    async def _weigh(self, session: AsyncSession, category: Category, *, now: datetime) -> PauseFinding | None:
         due = await sum_due(session, category, now=now)
         if due.files == 0 or due.files < self.limits.min_files:
             return None
@@ -90,14 +101,14 @@ class Breaker:
             return None
         return finding
 
-    async def _find_share(self, session: AsyncSession, category: Category, due: Amount) -> Finding | None:
+    async def _find_share(self, session: AsyncSession, category: Category, due: Amount) -> PauseFinding | None:
         percent = self.limits.share_percent.get(category)
         if percent is None:
             return None
         living = Amount._make((await session.execute(_LIVING, {"category": category.value})).one())
         if not any(100 * part > percent * whole for part, whole in zip(due, living, strict=True)):
             return None
-        return Finding(
+        return PauseFinding(
             cause=PauseCause.SHARE,
             reason=f"{due.files} of {living.files} files, {due.size_bytes} of {living.size_bytes} bytes, are due: "
             f"more than {percent} % of the category",
@@ -107,14 +118,14 @@ class Breaker:
 
     async def _find_median(
         self, session: AsyncSession, category: Category, due: Amount, *, now: datetime
-    ) -> Finding | None:
+    ) -> PauseFinding | None:
         if self.limits.median_factor is None:
             return None
         rows = await session.scalars(_TAKEN_BEFORE, {"category": category.value, "since": now - REMEMBERED_FOR})
         taken = rows.all()
         if len(taken) < FEWEST_SWEEPS or due.files <= self.limits.median_factor * median(taken):
             return None
-        return Finding(
+        return PauseFinding(
             cause=PauseCause.MEDIAN,
             reason=f"{due.files} files are due: more than {self.limits.median_factor} times the {median(taken):g} "
             f"that its last {len(taken)} sweeps took in the median",

@@ -4,16 +4,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
-from media_analysis.retention.guard.pauses import Finding, Observe, add_pause, find_clock_pause, tell
+from media_analysis.deletion.models import Pause, PauseCause
+from media_analysis.deletion.pauses import Observe, PauseFinding, add_pause, find_clock_pause, tell
 from media_analysis.retention.guard.weighing import sum_due
-from media_analysis.retention.models import Pause, PauseCause
+from media_analysis.settings.storage import BreakerSettings
 from media_analysis.storage.category import Category
 from media_analysis.units import format_instant
 
@@ -35,9 +36,14 @@ class ClockLimits:
     downtime: timedelta
     """How long nobody may have looked; a service that was stopped longer asks first."""
 
+    @classmethod
+    def of(cls, breaker: BreakerSettings) -> Self:
+        """Return what the settings say."""
+        return cls(jump=timedelta(seconds=breaker.clock_jump_seconds), downtime=timedelta(days=breaker.downtime_days))
+
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """What the database's clock said at some moment between two of this process's own."""
 
     now: datetime
@@ -49,7 +55,7 @@ class Reading:
 
 @dataclass
 class _Memory:
-    reading: Reading | None = None
+    reading: ClockReading | None = None
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,14 @@ class ClockService:
         async with self.db.transaction() as session:
             seen_at = (await session.execute(select(Instance.clock_seen_at).with_for_update())).scalar_one()
             now, resumed_at = (await session.execute(_READING)).one()
-            reading = Reading(now, earliest, self.monotonic(), resumed_at)
+            reading = ClockReading(now, earliest, self.monotonic(), resumed_at)
             doubt = self._compare_stored(now, seen_at) or self._compare_own(reading)
             standing = await find_clock_pause(session)
             is_new = doubt is not None and standing is None
             if doubt is not None and standing is None:
-                standing = await add_pause(session, None, Finding(cause=PauseCause.CLOCK, reason=doubt), by="clock")
+                standing = await add_pause(
+                    session, None, PauseFinding(cause=PauseCause.CLOCK, reason=doubt), by="clock"
+                )
             await session.execute(update(Instance).values(clock_seen_at=func.greatest(Instance.clock_seen_at, now)))
         self._memory.reading = reading
         return standing, is_new, now
@@ -120,7 +128,7 @@ class ClockService:
             return f"{noted}: it went forward, or the service was down for more than {self.limits.downtime.days} days"
         return None
 
-    def _compare_own(self, reading: Reading) -> str | None:
+    def _compare_own(self, reading: ClockReading) -> str | None:
         before = self._memory.reading
         # A clock that somebody vouched for since is not held to what it said before that.
         if before is None or before.resumed_at != reading.resumed_at:

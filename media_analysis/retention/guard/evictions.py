@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance
+from media_analysis.deletion.models import EVICTION_CAUSES, PauseCause
+from media_analysis.deletion.pauses import Observe, PauseFinding, add_pause, find_pause, tell
+from media_analysis.deletion.selection import Amount
+from media_analysis.policy.decision import CategoryRules
 from media_analysis.retention.guard.breaker import ALLOWANCE_PERCENT, ALLOWED_FOR
-from media_analysis.retention.guard.pauses import Finding, Observe, add_pause, find_pause, tell
-from media_analysis.retention.guard.weighing import Amount
-from media_analysis.retention.models import EVICTION_CAUSES, PauseCause
-from media_analysis.retention.policy import CategoryRules
 from media_analysis.storage.category import SCRATCH, Category
 
 WITHIN: Final = timedelta(hours=1)
@@ -114,11 +114,11 @@ class EvictionBreaker:
             f"which with the last hour's is more than {self.share_percent} % of them"
         )
         return await self._pause(
-            category, Finding(cause=PauseCause.EVICTION, reason=reason, files=files, size_bytes=size_bytes)
+            category, PauseFinding(cause=PauseCause.EVICTION, reason=reason, files=files, size_bytes=size_bytes)
         )
 
     @retried
-    async def _pause(self, category: Category, finding: Finding) -> str:
+    async def _pause(self, category: Category, finding: PauseFinding) -> str:
         async with self.db.transaction() as session:
             await session.execute(select(Instance.id).with_for_update())
             pause = await find_pause(session, category, evicting=True)

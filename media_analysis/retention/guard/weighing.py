@@ -1,23 +1,17 @@
 """What would go if deletion went on now, counted in pieces that no time limit meets."""
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.retention.due import START
+from media_analysis.deletion.due import START
+from media_analysis.deletion.selection import Amount
 from media_analysis.storage.category import Category
 
 WEIGHED_AT_ONCE: Final = 100_000
 """How many due files one statement looks at, so that none runs into its time limit."""
-
-
-class Amount(NamedTuple):
-    """Files, and their bytes."""
-
-    files: int
-    size_bytes: int
 
 
 async def sum_due(session: AsyncSession, category: Category, *, now: datetime, trash: bool = False) -> Amount:

@@ -9,9 +9,10 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.models import Pause, PauseCause
+from media_analysis.deletion.pauses import list_pauses
 from media_analysis.retention.duties import DutyService, Punctuality
-from media_analysis.retention.guard.pauses import list_pauses
-from media_analysis.retention.models import Notice, Pause, PauseCause, Sweep, SweepStatus
+from media_analysis.retention.models import Notice, Sweep, SweepStatus
 from media_analysis.retention.notices.service import add_notices
 from media_analysis.retention.status import Backlog, StatusService, StorageStats
 from media_analysis.storage.category import SCRATCH

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.outbox import backoff
 from media_analysis.errors import NotDelivered
 from media_analysis.retention.models import Notice
-from media_analysis.retention.outbox import backoff
 
 LEASE: Final = timedelta(minutes=2)
 PAGE: Final = 100
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedNotice:
     """A notice this process now delivers."""
 
     id: UUID
@@ -36,7 +36,7 @@ class Taken:
 class Carrier(Protocol):
     """Brings notices to whoever wants them."""
 
-    async def deliver(self, notices: Sequence[Taken]) -> None:
+    async def deliver(self, notices: Sequence[ClaimedNotice]) -> None:
         """Hand over all of them or none.
 
         Raises:
@@ -105,15 +105,15 @@ class NoticeService:
         return delivered
 
     @retried
-    async def _take(self, now: datetime | None) -> Sequence[Taken]:
+    async def _take(self, now: datetime | None) -> Sequence[ClaimedNotice]:
         moment = now or await self.db.now()
         async with self.db.transaction() as session:
             rows = await session.execute(_TAKE, {"now": moment, "lease": LEASE, "limit": PAGE})
-            taken = [Taken(row.id, row.topic, row.payload, row.attempts) for row in rows]
+            taken = [ClaimedNotice(row.id, row.topic, row.payload, row.attempts) for row in rows]
         return sorted(taken, key=lambda notice: notice.id)
 
     @retried
-    async def _mark_failed(self, taken: Sequence[Taken], error: str) -> None:
+    async def _mark_failed(self, taken: Sequence[ClaimedNotice], error: str) -> None:
         async with self.db.transaction() as session:
             await session.execute(
                 _MARK_FAILED,

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx
 import orjson
 
 from media_analysis.errors import NotDelivered
-from media_analysis.retention.notices.service import Taken
+from media_analysis.retention.notices.service import ClaimedNotice
+from media_analysis.settings.storage import MonitoringSettings
 
 TIMEOUT_SECONDS: Final = 10
 SUCCESS: Final = range(200, 300)
@@ -24,7 +25,13 @@ class Webhook:
     url: str
     transport: httpx.AsyncBaseTransport | None = None
 
-    async def deliver(self, notices: Sequence[Taken]) -> None:
+    @classmethod
+    def of(cls, monitoring: MonitoringSettings) -> Self | None:
+        """Return what the settings say, None where nobody wants to know."""
+        url = monitoring.webhook_url
+        return None if url is None else cls(url.get_secret_value())
+
+    async def deliver(self, notices: Sequence[ClaimedNotice]) -> None:
         """Post the notices.
 
         Raises:
@@ -42,5 +49,5 @@ class Webhook:
             raise NotDelivered(f"status {answer.status_code}")
 
 
-def _document(notice: Taken) -> dict[str, Any]:
+def _document(notice: ClaimedNotice) -> dict[str, Any]:
     return {"id": str(notice.id), "topic": notice.topic, **notice.payload}

@@ -12,7 +12,13 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.decisions import decide_each
+from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.due import DueFile
+from media_analysis.deletion.pauses import require_running
+from media_analysis.deletion.tombstones import Claim, Order
 from media_analysis.errors import (
     DeletionPaused,
     MediaAnalysisError,
@@ -22,21 +28,15 @@ from media_analysis.errors import (
     PlanNotFound,
 )
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import FileState, RetentionRule
+from media_analysis.policy.decision import CategoryRules, Keep, Policy, decide
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention import records
-from media_analysis.retention.burial import Claim, Order
 from media_analysis.retention.claiming import take
-from media_analysis.retention.deletion import Deleter
-from media_analysis.retention.due import DueFile
-from media_analysis.retention.guard.pauses import require_running
 from media_analysis.retention.models import Plan, SweepStatus, SweepTrigger
 from media_analysis.retention.plans import queries as plan_queries
 from media_analysis.retention.plans.queries import START, PlannedFile
-from media_analysis.retention.policies import require_policy
-from media_analysis.retention.policy import CategoryRules, Keep, Policy, decide
 from media_analysis.retention.records import SweepReport, SweepRequest
-from media_analysis.retention.sorting import sort_out
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 BATCH: Final = 2_000
@@ -168,7 +168,7 @@ class ApplyService:
         drift = {file.id: reason for file in planned if (reason := _drift(file, found.get(file.id), rules, now))}
         same = [facts for file_id, (_, facts) in found.items() if file_id not in drift]
         trash = self.deleter.strategy.kept_when_swept(category) is not None
-        decided = sort_out(same, rules, now, trash=trash)
+        decided = decide_each(same, rules, now, trash=trash)
         claims = await take(session, category, decided, applied.order, self.deleter.strategy)
         return claims, [file for files in decided.trashed.values() for file in files], drift
 

@@ -12,21 +12,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
+from media_analysis.deletion.decisions import Decisions
+from media_analysis.deletion.due import DueFile
+from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import PlanNotFound
 from media_analysis.failpoints import failpoint
-from media_analysis.files.audit import Act, Action, add_events
-from media_analysis.files.models import RetentionRule
-from media_analysis.retention.due import DueFile
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.models import Plan, SweepStatus
 from media_analysis.retention.plans import queries as plan_queries
 from media_analysis.retention.plans.queries import START, PlannedFile
-from media_analysis.retention.policies import require_policy
-from media_analysis.retention.policy import Policy
 from media_analysis.retention.rehearsal import rehearse
-from media_analysis.retention.sorting import Sorted
-from media_analysis.retention.strategy import Strategy
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
 HASH_PAGE: Final = 5_000
@@ -141,7 +141,7 @@ class PlanService:
         return {name: dict(part) for name, part in sums.items()}
 
 
-def _planned(decided: Sorted) -> Mapping[UUID, tuple[RetentionRule, DueFile]]:
+def _planned(decided: Decisions) -> Mapping[UUID, tuple[RetentionRule, DueFile]]:
     """Return what goes, be it into the trash or for good, but for uploads that were given up."""
     return {
         file.id: (rule, file)

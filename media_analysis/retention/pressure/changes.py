@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
 from media_analysis.db.instance import Instance
-from media_analysis.retention.guard.pauses import Finding, add_pause, find_pause, tell
-from media_analysis.retention.models import PauseCause
-from media_analysis.retention.policies import adopt_configured, get_policy, marks_differ, require_policy
-from media_analysis.retention.policy import Policy
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import PauseFinding, add_pause, find_pause, tell
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import adopt_configured, get_policy, marks_differ, require_policy
 from media_analysis.retention.pressure.foresight import Foreseen, foresee_relief
 from media_analysis.retention.pressure.levels import CategoryLevel, DiskLevel, DiskMarks, get_used_bytes
 from media_analysis.storage.category import SCRATCH, Category
@@ -74,5 +74,5 @@ async def _pause(session: AsyncSession, foreseen: Mapping[Category, Foreseen], w
         if not files or category in SCRATCH or await find_pause(session, category, evicting=True) is not None:
             continue
         reason = f"{why}, and would evict {files} files, {size_bytes} bytes, of {category.value} at once"
-        finding = Finding(cause=PauseCause.MARKS, reason=reason, files=files, size_bytes=size_bytes)
+        finding = PauseFinding(cause=PauseCause.MARKS, reason=reason, files=files, size_bytes=size_bytes)
         tell(await add_pause(session, category, finding, by=BY))

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.retention.due import FACTS, START, DueFile
-from media_analysis.retention.policy import Policy
+from media_analysis.deletion.due import FACTS, START, DueFile
+from media_analysis.policy.decision import Policy
 from media_analysis.storage.category import Category
 
 
@@ -24,21 +24,21 @@ class Stage(StrEnum):
     """What is stored, oldest first: ids are in the order of creation."""
 
 
-class Source(NamedTuple):
+class CandidateQueue(NamedTuple):
     """A queue of candidates."""
 
     category: Category
     stage: Stage
 
 
-class Place(NamedTuple):
+class QueuePlace(NamedTuple):
     """Where a candidate stands in its queue."""
 
     trashed_at: datetime
     id: UUID
 
 
-class Candidate(NamedTuple):
+class EvictionCandidate(NamedTuple):
     """A file whose turn it may be, and whose it is."""
 
     owner: str
@@ -47,11 +47,11 @@ class Candidate(NamedTuple):
     file: DueFile
 
     @property
-    def place(self) -> Place:
-        return Place(self.trashed_at or FIRST.trashed_at, self.file.id)
+    def place(self) -> QueuePlace:
+        return QueuePlace(self.trashed_at or FIRST.trashed_at, self.file.id)
 
 
-FIRST: Final = Place(START.due_at, START.id)
+FIRST: Final = QueuePlace(START.due_at, START.id)
 """Before everything."""
 
 
@@ -125,7 +125,7 @@ _FREES_AT = text("""
 MOST_DUE: Final = 10_000
 
 
-def eviction_order(policy: Policy, categories: Sequence[Category]) -> Sequence[Source]:
+def eviction_order(policy: Policy, categories: Sequence[Category]) -> Sequence[CandidateQueue]:
     """Return whose turn it is, first to last: all trash, then what is stored, lowest eviction priority first.
 
     What is stored in a category without a priority is never in it.
@@ -135,16 +135,16 @@ def eviction_order(policy: Policy, categories: Sequence[Category]) -> Sequence[S
     evicted = [categories[number] for _, number in ranked]
     rest = [category for category in categories if category not in evicted]
     return [
-        *(Source(category, Stage.TRASH) for category in (*evicted, *rest)),
-        *(Source(category, Stage.OLDEST) for category in evicted),
+        *(CandidateQueue(category, Stage.TRASH) for category in (*evicted, *rest)),
+        *(CandidateQueue(category, Stage.OLDEST) for category in evicted),
     ]
 
 
 async def list_candidates(
-    session: AsyncSession, source: Source, after: Mapping[Lane, Place], *, limit: int, lock: bool = False
-) -> Mapping[Lane, Sequence[Candidate]]:
+    session: AsyncSession, source: CandidateQueue, after: Mapping[Lane, QueuePlace], *, limit: int, lock: bool = False
+) -> Mapping[Lane, Sequence[EvictionCandidate]]:
     """Return so many next files of each lane after its place; locked ones are skipped when `lock` is set."""
-    found: dict[Lane, list[Candidate]] = defaultdict(list)
+    found: dict[Lane, list[EvictionCandidate]] = defaultdict(list)
     owned = [lane for lane in after if lane.owner is not None]
     if owned:
         rows = await session.execute(
@@ -167,8 +167,8 @@ async def list_candidates(
     return found
 
 
-def _candidate(facts: Sequence[Any]) -> Candidate:
-    return Candidate(facts[0], facts[1], facts[2], DueFile._make(facts[3:]))
+def _candidate(facts: Sequence[Any]) -> EvictionCandidate:
+    return EvictionCandidate(facts[0], facts[1], facts[2], DueFile._make(facts[3:]))
 
 
 async def take_turn(session: AsyncSession, category: Category | None) -> None:

@@ -12,9 +12,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.files.ledger import Account
-from media_analysis.files.models import CATEGORY
-from media_analysis.retention.policy import CategoryRules
-from media_analysis.retention.pressure.eviction import FIRST, Candidate, Lane, Place, Source, Stage, list_candidates
+from media_analysis.policy.decision import CategoryRules
+from media_analysis.retention.pressure.eviction import (
+    FIRST,
+    CandidateQueue,
+    EvictionCandidate,
+    Lane,
+    QueuePlace,
+    Stage,
+    list_candidates,
+)
+from media_analysis.states import CATEGORY
 from media_analysis.storage.category import SCRATCH, Category
 
 PAGE: Final = 1_000
@@ -91,10 +99,10 @@ async def read_holdings(session: AsyncSession, categories: Sequence[Category], w
     return Holdings(held, arriving)
 
 
-class Turn(NamedTuple):
+class EvictionTurn(NamedTuple):
     """A file whose turn it is, and whether a date somebody gave it yields."""
 
-    candidate: Candidate
+    candidate: EvictionCandidate
     dates_yield: bool
     beyond_share: bool
 
@@ -103,9 +111,9 @@ class Turn(NamedTuple):
 class _Reader:
     """Reads lanes page by page, and remembers where it is in each."""
 
-    source: Source
-    places: dict[Lane, Place] = field(default_factory=dict)
-    pages: dict[Lane, deque[Candidate]] = field(default_factory=dict)
+    source: CandidateQueue
+    places: dict[Lane, QueuePlace] = field(default_factory=dict)
+    pages: dict[Lane, deque[EvictionCandidate]] = field(default_factory=dict)
     ended: set[Lane] = field(default_factory=set)
 
     async def peek(self, session: AsyncSession, lane: Lane, beside: Collection[Lane], *, lock: bool) -> bool:
@@ -114,12 +122,12 @@ class _Reader:
             await self._load(session, [lane, *beside], lock=lock)
         return bool(self.pages.get(lane))
 
-    def take(self, lane: Lane) -> Candidate:
+    def take(self, lane: Lane) -> EvictionCandidate:
         candidate = self.pages[lane].popleft()
         self.places[lane] = candidate.place
         return candidate
 
-    def next_place(self, lane: Lane) -> Place:
+    def next_place(self, lane: Lane) -> QueuePlace:
         return self.pages[lane][0].place
 
     def forget(self) -> None:
@@ -143,7 +151,7 @@ class _Reader:
 class FairQueue:
     """The files of one category and stage in the order of their turns; what was taken moves the rest."""
 
-    source: Source
+    source: CandidateQueue
     rules: CategoryRules
     wish: Wish | None = None
     only_owner: bool = False
@@ -178,7 +186,7 @@ class FairQueue:
             self._seen, self._reader.places, self._reader.ended = seen, places, ended
             raise
 
-    def took(self, candidate: Candidate) -> None:
+    def took(self, candidate: EvictionCandidate) -> None:
         """Note that a file goes."""
         self._held[candidate.owner] = self._held.get(candidate.owner, 0) - candidate.file.size_bytes
         if self._holdings is not None:
@@ -192,7 +200,7 @@ class FairQueue:
         whole_bytes = sum(self._held.values()) if self.rules.quota_bytes is None else self.rules.quota_bytes
         return whole_bytes // max(1, sum(size_bytes > 0 for size_bytes in self._held.values()))
 
-    async def turns(self, session: AsyncSession, *, most: int, lock: bool) -> AsyncGenerator[Turn]:
+    async def turns(self, session: AsyncSession, *, most: int, lock: bool) -> AsyncGenerator[EvictionTurn]:
         """Yield whose turn it is, first to last; the caller says by `took` what goes before it asks for the next.
 
         It looks at `most` files; those of others than may lose to the wish count, for they cost as much.
@@ -212,7 +220,7 @@ class FairQueue:
     def _may(self, owner: str) -> bool:
         return self._losers is None or owner in self._losers
 
-    def _is_new(self, candidate: Candidate) -> bool:
+    def _is_new(self, candidate: EvictionCandidate) -> bool:
         if candidate.file.id in self._seen or (self.wish is not None and candidate.file.id == self.wish.file_id):
             return False
         self._seen.add(candidate.file.id)
@@ -220,7 +228,7 @@ class FairQueue:
 
     async def _of_owners(
         self, session: AsyncSession, down_to: Mapping[str, int], *, lock: bool
-    ) -> AsyncGenerator[Turn]:
+    ) -> AsyncGenerator[EvictionTurn]:
         """Yield the files of these owners, each time of whoever has most, until each is down to so much."""
         heap = [(-self._held.get(owner, 0), owner) for owner in down_to]
         heapq.heapify(heap)
@@ -232,11 +240,11 @@ class FairQueue:
                 continue
             candidate = self._take(lane)
             if self._is_new(candidate):
-                yield Turn(candidate, dates_yield=True, beyond_share=True)
+                yield EvictionTurn(candidate, dates_yield=True, beyond_share=True)
             if self._held.get(owner, 0) > down_to[owner]:
                 heapq.heappush(heap, (-self._held.get(owner, 0), owner))
 
-    async def _oldest(self, session: AsyncSession, *, lock: bool) -> AsyncGenerator[Turn]:
+    async def _oldest(self, session: AsyncSession, *, lock: bool) -> AsyncGenerator[EvictionTurn]:
         """Yield the files of all who may lose any, oldest first: what has no date, then the rest, unless scratch."""
         scratch = self.source.category in SCRATCH
         owners, kinds = self._readable(), list(self._kinds())
@@ -249,7 +257,7 @@ class FairQueue:
                 lane = heapq.heappop(heap)[1]
                 candidate = self._take(lane)
                 if self._may(candidate.owner) and self._is_new(candidate):
-                    yield Turn(candidate, dates_yield=scratch, beyond_share=False)
+                    yield EvictionTurn(candidate, dates_yield=scratch, beyond_share=False)
                 if self.left > 0 and await self._reader.peek(session, lane, lanes, lock=lock):
                     heapq.heappush(heap, (self._reader.next_place(lane), lane))
 
@@ -260,7 +268,7 @@ class FairQueue:
         owners = [owner for owner in self._losers if self._held.get(owner, 0) > 0]
         return owners if len(owners) <= OWNERS_AT_ONCE else [None]
 
-    def _take(self, lane: Lane) -> Candidate:
+    def _take(self, lane: Lane) -> EvictionCandidate:
         self.left -= 1
         return self._reader.take(lane)
 

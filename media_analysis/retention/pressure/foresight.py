@@ -8,15 +8,15 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.deletion.pauses import find_pause
+from media_analysis.deletion.selection import Amount
 from media_analysis.files.ledger import Account
-from media_analysis.files.models import RetentionRule
-from media_analysis.retention.guard.pauses import find_pause
-from media_analysis.retention.guard.weighing import Amount
-from media_analysis.retention.policy import Delete, Policy, decide
-from media_analysis.retention.pressure.eviction import Candidate, Source, eviction_order
+from media_analysis.policy.decision import Delete, Policy, decide
+from media_analysis.retention.pressure.eviction import CandidateQueue, EvictionCandidate, eviction_order
 from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
 from media_analysis.retention.pressure.levels import sum_content
-from media_analysis.retention.pressure.outcome import NOTHING, Blocked, Blocker, blocker_of
+from media_analysis.retention.pressure.outcome import NOTHING, Blocked, ReliefBlocker, blocker_of
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
 MOST_ROWS: Final = 50_000
@@ -26,8 +26,8 @@ MOST_ROWS: Final = 50_000
 class Eviction(NamedTuple):
     """A file that would go, and why."""
 
-    source: Source
-    candidate: Candidate
+    source: CandidateQueue
+    candidate: EvictionCandidate
     rule: RetentionRule
     beyond_share: bool
     """Whether it goes because its owner has more of the category than their share."""
@@ -180,7 +180,7 @@ async def count_barred(
     """Count what eviction does not even look at: what is paused, or stored without an eviction priority."""
     for category, content in (await sum_content(session, categories)).items():
         if category in paused:
-            blocked.add(Blocker.PAUSED, *content.stored)
-            blocked.add(Blocker.PAUSED, *content.trash)
+            blocked.add(ReliefBlocker.PAUSED, *content.stored)
+            blocked.add(ReliefBlocker.PAUSED, *content.trash)
         elif policy.of(category).eviction_priority is None:
-            blocked.add(Blocker.NOT_EVICTABLE, *content.stored)
+            blocked.add(ReliefBlocker.NOT_EVICTABLE, *content.stored)

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.models import CATEGORY, CategoryUsage
-from media_analysis.retention.guard.weighing import Amount
-from media_analysis.retention.policy import CategoryRules
-from media_analysis.retention.pressure.outcome import NOTHING, Scope
+from media_analysis.deletion.selection import Amount
+from media_analysis.files.models import CategoryUsage
+from media_analysis.policy.decision import CategoryRules
+from media_analysis.retention.pressure.outcome import NOTHING, PressureScope
+from media_analysis.settings.storage import StorageSettings
+from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import Capacity, ObjectStore
 
@@ -22,6 +24,15 @@ class DiskMarks:
     reserve_bytes: int
     high_percent: int
     low_percent: int
+
+    @classmethod
+    def of(cls, storage: StorageSettings) -> Self:
+        """Return what the settings say."""
+        return cls(
+            reserve_bytes=storage.monitoring.reserve_bytes,
+            high_percent=storage.disk.high_water_percent,
+            low_percent=storage.disk.low_percent,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ class Goal(Protocol):
     """Where a relief wants to arrive."""
 
     @property
-    def scope(self) -> Scope: ...
+    def scope(self) -> PressureScope: ...
     @property
     def categories(self) -> Sequence[Category]:
         """Whose files may go for it."""
@@ -114,8 +125,8 @@ class CategoryGoal:
     target_used_bytes: int
 
     @property
-    def scope(self) -> Scope:
-        return Scope(self.category)
+    def scope(self) -> PressureScope:
+        return PressureScope(self.category)
 
     @property
     def categories(self) -> Sequence[Category]:
@@ -139,8 +150,8 @@ class DiskGoal:
     """Of an object on it; the store's own disk without one."""
 
     @property
-    def scope(self) -> Scope:
-        return Scope(None)
+    def scope(self) -> PressureScope:
+        return PressureScope(None)
 
     @property
     def categories(self) -> Sequence[Category]:

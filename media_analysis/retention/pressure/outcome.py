@@ -6,12 +6,12 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from media_analysis.files.models import RetentionRule
-from media_analysis.retention.guard.weighing import Amount
+from media_analysis.deletion.selection import Amount
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
 
-class Scope(NamedTuple):
+class PressureScope(NamedTuple):
     """What is too full: a category, or the disk."""
 
     category: Category | None
@@ -26,7 +26,7 @@ class Scope(NamedTuple):
         return "disk" if self.category is None else self.category.value
 
 
-class Blocker(StrEnum):
+class ReliefBlocker(StrEnum):
     """Why bytes stay although they are in the way."""
 
     HOLD = "hold"
@@ -45,26 +45,26 @@ class Blocker(StrEnum):
 
 NOTHING: Final = Amount(0, 0)
 _KEPT_BY: Final = {
-    RetentionRule.HOLD: Blocker.HOLD,
-    RetentionRule.MINIMUM_RETENTION: Blocker.MINIMUM_RETENTION,
-    RetentionRule.JOB_LEASE: Blocker.JOB_LEASE,
-    RetentionRule.EXPLICIT_EXPIRY: Blocker.DATED,
-    RetentionRule.INDEFINITE: Blocker.INDEFINITE,
+    RetentionRule.HOLD: ReliefBlocker.HOLD,
+    RetentionRule.MINIMUM_RETENTION: ReliefBlocker.MINIMUM_RETENTION,
+    RetentionRule.JOB_LEASE: ReliefBlocker.JOB_LEASE,
+    RetentionRule.EXPLICIT_EXPIRY: ReliefBlocker.DATED,
+    RetentionRule.INDEFINITE: ReliefBlocker.INDEFINITE,
 }
 
 
-def blocker_of(rule: RetentionRule) -> Blocker:
+def blocker_of(rule: RetentionRule) -> ReliefBlocker:
     """Return what a rule that keeps a file under pressure is called here."""
-    return _KEPT_BY.get(rule, Blocker.NOT_EVICTABLE)
+    return _KEPT_BY.get(rule, ReliefBlocker.NOT_EVICTABLE)
 
 
 @dataclass
 class Blocked:
     """What stood in the way, as far as it was looked at."""
 
-    amounts: dict[Blocker, Amount] = field(default_factory=lambda: dict.fromkeys(Blocker, NOTHING))
+    amounts: dict[ReliefBlocker, Amount] = field(default_factory=lambda: dict.fromkeys(ReliefBlocker, NOTHING))
 
-    def add(self, blocker: Blocker, files: int, size_bytes: int) -> None:
+    def add(self, blocker: ReliefBlocker, files: int, size_bytes: int) -> None:
         known = self.amounts[blocker]
         self.amounts[blocker] = Amount(known.files + files, known.size_bytes + size_bytes)
 
@@ -77,10 +77,10 @@ class Blocked:
 
 
 @dataclass
-class Outcome:
+class ReliefOutcome:
     """What one relief wanted, and what came of it."""
 
-    scope: Scope
+    scope: PressureScope
     wanted_bytes: int = 0
     freed_bytes: int = 0
     files: int = 0

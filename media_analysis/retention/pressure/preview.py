@@ -8,13 +8,13 @@ from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.models import RetentionRule
-from media_analysis.retention.policies import require_policy
-from media_analysis.retention.policy import CategoryRules, Policy
-from media_analysis.retention.pressure.eviction import Candidate, Stage
+from media_analysis.policy.decision import CategoryRules, Policy
+from media_analysis.policy.in_force import require_policy
+from media_analysis.retention.pressure.eviction import EvictionCandidate, Stage
 from media_analysis.retention.pressure.foresight import Eviction, count_barred, foresee, list_paused
 from media_analysis.retention.pressure.levels import CategoryLevel, DiskLevel, get_used_bytes, list_used_bytes
 from media_analysis.retention.pressure.outcome import Blocked
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 from media_analysis.units import format_instant
 
@@ -25,13 +25,13 @@ class Next:
 
     rank: int
     category: Category
-    candidate: Candidate
+    candidate: EvictionCandidate
     rule: RetentionRule
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class PressurePreview:
     """All levels, whose turn it is, and what would be passed over on the way there."""
 
     categories: Sequence[CategoryLevel]
@@ -54,7 +54,7 @@ async def list_levels(session: AsyncSession, policy: Policy) -> Sequence[Categor
 
 async def preview(
     session: AsyncSession, disk: DiskLevel, categories: Sequence[Category], *, limit: int, now: datetime
-) -> Preview:
+) -> PressurePreview:
     """Return the levels and the next files of these categories that would go; nothing is decided by it."""
     policy, blocked = await require_policy(session), Blocked()
     following: list[Next] = []
@@ -65,7 +65,7 @@ async def preview(
                 break
     paused = await list_paused(session, categories)
     await count_barred(session, categories, policy, paused=paused, blocked=blocked)
-    return Preview(await list_levels(session, policy), disk, following, blocked)
+    return PressurePreview(await list_levels(session, policy), disk, following, blocked)
 
 
 def _next(eviction: Eviction, rank: int, policy: Policy) -> Next:

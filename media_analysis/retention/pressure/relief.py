@@ -9,23 +9,23 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.decisions import Decisions
+from media_analysis.deletion.deleter import Deleter, Purged
+from media_analysis.deletion.due import DueFile
+from media_analysis.deletion.pauses import require_running
+from media_analysis.deletion.tombstones import Claim, Order
 from media_analysis.errors import DeletionPaused
 from media_analysis.failpoints import failpoint
-from media_analysis.files.models import FileState, RetentionRule
-from media_analysis.retention.burial import Claim, Order
+from media_analysis.policy.decision import Delete, Policy, decide
 from media_analysis.retention.claiming import take
-from media_analysis.retention.deletion import Deleter, Purged
-from media_analysis.retention.due import DueFile
 from media_analysis.retention.guard.evictions import Allowance, EvictionBreaker
-from media_analysis.retention.guard.pauses import require_running
-from media_analysis.retention.policy import Delete, Policy, decide
-from media_analysis.retention.pressure.eviction import Source, eviction_order, take_turn
+from media_analysis.retention.pressure.eviction import CandidateQueue, eviction_order, take_turn
 from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
 from media_analysis.retention.pressure.foresight import count_barred, foresee_relief
 from media_analysis.retention.pressure.levels import Goal
-from media_analysis.retention.pressure.outcome import Blocked, Blocker, Outcome, blocker_of
+from media_analysis.retention.pressure.outcome import Blocked, ReliefBlocker, ReliefOutcome, blocker_of
 from media_analysis.retention.records import SweepReport
-from media_analysis.retention.sorting import Sorted
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
@@ -40,7 +40,7 @@ class Relief:
     policy: Policy
     order: Order
     report: SweepReport
-    outcome: Outcome
+    outcome: ReliefOutcome
     wish: Wish | None = None
     """For whose upload it is."""
     asks: bool = True
@@ -64,7 +64,7 @@ class Relief:
             self.taken_bytes -= sum(file.size_bytes for file, _ in purged.failed)
 
 
-def count_purged(purged: Purged, report: SweepReport, outcome: Outcome) -> None:
+def count_purged(purged: Purged, report: SweepReport, outcome: ReliefOutcome) -> None:
     """Count what went, and what was deleted but is still there."""
     freed_bytes = sum(file.size_bytes for file in purged.gone)
     tally = report.of(purged.category)
@@ -74,11 +74,11 @@ def count_purged(purged: Purged, report: SweepReport, outcome: Outcome) -> None:
     outcome.freed_bytes += freed_bytes
     outcome.trash_files += trash
     outcome.files += len(purged.gone) - trash
-    outcome.blocked.add(Blocker.FAILED, len(purged.failed), sum(file.size_bytes for file, _ in purged.failed))
+    outcome.blocked.add(ReliefBlocker.FAILED, len(purged.failed), sum(file.size_bytes for file, _ in purged.failed))
 
 
 @dataclass
-class Batch:
+class EvictionBatch:
     """What one look at a queue chose."""
 
     buried: dict[RetentionRule, list[DueFile]] = field(default_factory=dict)
@@ -124,15 +124,15 @@ class Evictor:
             await self._look_back(relief)
         relief.outcome.relieved = relief.is_over
 
-    async def _drain_unless_paused(self, source: Source, relief: Relief) -> None:
+    async def _drain_unless_paused(self, source: CandidateQueue, relief: Relief) -> None:
         try:
             await self._drain(source, relief)
         except DeletionPaused as paused:
             relief.report.paused[source.category] = paused.reason
 
-    async def _drain(self, source: Source, relief: Relief) -> None:
+    async def _drain(self, source: CandidateQueue, relief: Relief) -> None:
         queue = FairQueue(source, relief.policy.of(source.category), relief.wish)
-        batch = Batch(more=True)
+        batch = EvictionBatch(more=True)
         while batch.more and not relief.is_over:
             batch, claims = await self._claim(queue, relief)
             for claim in claims:
@@ -147,12 +147,12 @@ class Evictor:
         return await self.breaker.trip(category, wanted.of(category))
 
     @retried
-    async def _claim(self, queue: FairQueue, relief: Relief) -> tuple[Batch, Sequence[Claim]]:
+    async def _claim(self, queue: FairQueue, relief: Relief) -> tuple[EvictionBatch, Sequence[Claim]]:
         """Take one batch."""
         with queue.attempt():
             return await self._claim_once(queue, relief)
 
-    async def _claim_once(self, queue: FairQueue, relief: Relief) -> tuple[Batch, Sequence[Claim]]:
+    async def _claim_once(self, queue: FairQueue, relief: Relief) -> tuple[EvictionBatch, Sequence[Claim]]:
         category, now = queue.source.category, relief.order.now
         await self.store.require_marker()
         async with self.db.transaction() as session:
@@ -161,11 +161,11 @@ class Evictor:
             enough_bytes = min(relief.remaining_bytes, await relief.goal.missing(session))
             if enough_bytes <= 0:
                 relief.reached = True
-                return Batch(), []
+                return EvictionBatch(), []
             queue.begin(await read_holdings(session, relief.goal.categories, relief.wish))
             allowance = await self.breaker.read_allowance(session, category, queue.rules, now=now)
             batch = await choose(session, queue, enough_bytes, allowance, now=now, blocked=relief.outcome.blocked)
-            claims = await take(session, category, Sorted(batch.buried, {}, {}), relief.order, self.deleter.strategy)
+            claims = await take(session, category, Decisions(batch.buried, {}, {}), relief.order, self.deleter.strategy)
             failpoint("evict.claiming")
         failpoint("evict.claimed")
         relief.taken_bytes += sum(file.size_bytes for claim in claims for file in claim.files)
@@ -192,12 +192,12 @@ async def choose(
     now: datetime,
     blocked: Blocked,
     most: int = BATCH,
-) -> Batch:
+) -> EvictionBatch:
     """Lock and decide in the order of turns until enough goes, the breaker trips, or so many files were looked at.
 
     What stays keeps its dates: a decision under pressure says nothing about when it falls due.
     """
-    batch = Batch()
+    batch = EvictionBatch()
     async with aclosing(queue.turns(session, most=most, lock=True)) as turns:
         async for candidate, dates_yield, _ in turns:
             file = candidate.file

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from media_analysis.retention.burial import Order
+from media_analysis.deletion.tombstones import Order
+from media_analysis.policy.decision import Policy
 from media_analysis.retention.models import SweepTrigger
-from media_analysis.retention.policy import Policy
 from media_analysis.retention.pressure.levels import Goal
-from media_analysis.retention.pressure.outcome import Scope
+from media_analysis.retention.pressure.outcome import PressureScope
 from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.storage.category import Category
 
@@ -16,7 +16,7 @@ from media_analysis.storage.category import Category
 class ReliefRequest(SweepRequest):
     """Which relief is wanted, by whom, and for which tick of the schedule."""
 
-    scope: Scope
+    scope: PressureScope
 
     @property
     def kind(self) -> str:
@@ -44,10 +44,10 @@ class Occasion:
     def request_room(self, category: Category) -> ReliefRequest:
         """Return the request of an upload that needs room in a category."""
         return ReliefRequest(
-            categories=(category,), trigger=self.trigger, requested_by=self.requested_by, scope=Scope(category)
+            categories=(category,), trigger=self.trigger, requested_by=self.requested_by, scope=PressureScope(category)
         )
 
-    def order(self, scope: Scope, report: SweepReport, policy: Policy) -> Order:
+    def order(self, scope: PressureScope, report: SweepReport, policy: Policy) -> Order:
         """Return what every tombstone repeats."""
         return Order(
             now=self.now,

@@ -9,26 +9,26 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.archive.expiry import delete_with_runs
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.pauses import find_pause
+from media_analysis.deletion.strategy import Strategy
+from media_analysis.deletion.tombstones import Claim, Order
 from media_analysis.errors import QuotaPassed, QuotaReached
 from media_analysis.failpoints import failpoint
 from media_analysis.files.room import ROOM_ATTEMPTS, Closing
 from media_analysis.files.settlement import Moved, require_fitting
-from media_analysis.retention.burial import Claim, Order
+from media_analysis.policy.decision import Policy
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.guard.evictions import Allowance, EvictionBreaker
-from media_analysis.retention.guard.pauses import find_pause
-from media_analysis.retention.policies import require_policy
-from media_analysis.retention.policy import Policy
 from media_analysis.retention.pressure.eviction import eviction_order, find_space_freed, take_turn
 from media_analysis.retention.pressure.fairness import FairQueue, Holdings, Wish, read_holdings
 from media_analysis.retention.pressure.foresight import MOST_ROWS, NONE, Freeing, foresee_relief
-from media_analysis.retention.pressure.outcome import Blocked, Outcome, Scope
+from media_analysis.retention.pressure.outcome import Blocked, PressureScope, ReliefOutcome
 from media_analysis.retention.pressure.relief import BATCH, choose
 from media_analysis.retention.pressure.request import Occasion
 from media_analysis.retention.pressure.shortage import Shortage, find_needed, find_shortage
 from media_analysis.retention.records import SweepReport, add_sweep
-from media_analysis.retention.removal.archive_expiry import bury_with_runs
-from media_analysis.retention.strategy import Strategy
 from media_analysis.storage.store import ObjectStore
 
 Value = TypeVar("Value")
@@ -41,7 +41,7 @@ class Made(Generic[Value]):
     """What came of a transaction that made room: its value, and what is left to purge and to tell."""
 
     value: Value
-    outcome: Outcome | None = None
+    outcome: ReliefOutcome | None = None
     report: SweepReport | None = None
     claims: Sequence[Claim] = ()
 
@@ -159,7 +159,7 @@ class RoomService:
                 return Made(value)
             # After a COMMIT whose answer was lost nothing moves any more, and nothing has to go.
             if not any(any(movement) for _, movement in moved):
-                return Made(value, Outcome(Scope(wish.account.category), sweep_id=report.id), report)
+                return Made(value, ReliefOutcome(PressureScope(wish.account.category), sweep_id=report.id), report)
             eviction = await self._begin_eviction(session, policy, shortage, report, occasion)
             await eviction.run()
             if not eviction.is_enough:
@@ -171,15 +171,15 @@ class RoomService:
 
     async def _begin_eviction(
         self, session: AsyncSession, policy: Policy, shortage: Shortage, report: SweepReport, occasion: Occasion
-    ) -> "Eviction":
+    ) -> "RoomEvictions":
         """Return the evictions of a transaction, unless nothing may go any more: then the next look at it says why."""
         category, wish = shortage.level.category, shortage.wish
         if not self.evicts or await find_pause(session, category, evicting=True) is not None:
             raise QuotaPassed(category, wish.size_bytes)
-        order = occasion.order(Scope(category), report, policy)
+        order = occasion.order(PressureScope(category), report, policy)
         holdings = await read_holdings(session, (category,), wish)
         allowance = await self.breaker.read_allowance(session, category, shortage.level.rules, now=order.now)
-        return Eviction(session, policy, shortage, order, holdings, allowance)
+        return RoomEvictions(session, policy, shortage, order, holdings, allowance)
 
     async def _begin(
         self, session: AsyncSession, policy: Policy, shortage: Shortage, occasion: Occasion
@@ -207,7 +207,7 @@ class RoomService:
 
 
 @dataclass
-class Eviction:
+class RoomEvictions:
     """The evictions of one transaction: what an owner's quota needs from that owner, then what the category needs."""
 
     session: AsyncSession
@@ -224,9 +224,9 @@ class Eviction:
     files: int = 0
     looked: int = 0
 
-    def outcome(self, report: SweepReport) -> Outcome:
-        scope = Scope(self.shortage.level.category)
-        return Outcome(scope, wanted_bytes=self.size_bytes, blocked=self.blocked, sweep_id=report.id)
+    def outcome(self, report: SweepReport) -> ReliefOutcome:
+        scope = PressureScope(self.shortage.level.category)
+        return ReliefOutcome(scope, wanted_bytes=self.size_bytes, blocked=self.blocked, sweep_id=report.id)
 
     @property
     def is_enough(self) -> bool:
@@ -258,7 +258,9 @@ class Eviction:
                 blocked=self.blocked,
                 most=min(BATCH, MOST_AT_ONCE - self.files),
             )
-            claims, freed = await bury_with_runs(self.session, batch.buried, self.order, category=queue.source.category)
+            claims, freed = await delete_with_runs(
+                self.session, batch.buried, self.order, category=queue.source.category
+            )
             self.claims += claims
             self.freed += freed
             self.size_bytes += batch.size_bytes

@@ -12,23 +12,23 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.pauses import find_pause
 from media_analysis.errors import DiskReserveReached, MediaAnalysisError, QuotaReached
 from media_analysis.files.ledger import Account
 from media_analysis.files.registration import Registration
 from media_analysis.files.room import Closing
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention import records
-from media_analysis.retention.deletion import Deleter
 from media_analysis.retention.guard.clock import ClockService
 from media_analysis.retention.guard.evictions import EvictionBreaker
-from media_analysis.retention.guard.pauses import find_pause
 from media_analysis.retention.models import SweepStatus, SweepTrigger
-from media_analysis.retention.policies import require_policy
 from media_analysis.retention.pressure.fairness import Wish
 from media_analysis.retention.pressure.foresight import find_freeing
 from media_analysis.retention.pressure.levels import CategoryGoal, CategoryLevel, DiskGoal, DiskLevel, DiskMarks, Goal
 from media_analysis.retention.pressure.noticing import Noticing
-from media_analysis.retention.pressure.outcome import Outcome, Scope
-from media_analysis.retention.pressure.preview import Preview, get_level, preview
+from media_analysis.retention.pressure.outcome import PressureScope, ReliefOutcome
+from media_analysis.retention.pressure.preview import PressurePreview, get_level, preview
 from media_analysis.retention.pressure.relief import Evictor, Relief, count_purged
 from media_analysis.retention.pressure.request import Occasion
 from media_analysis.retention.pressure.room import Made, RoomService
@@ -37,7 +37,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
 Value = TypeVar("Value")
-SCOPES: Final = (*(Scope(category) for category in Category), Scope(None))
+SCOPES: Final = (*(PressureScope(category) for category in Category), PressureScope(None))
 log = structlog.get_logger()
 
 
@@ -52,7 +52,7 @@ class PressureService:
     breaker: EvictionBreaker
     marks: DiskMarks
     observe_sweep: Callable[[SweepReport], None]
-    observe_relief: Callable[[Outcome], None]
+    observe_relief: Callable[[ReliefOutcome], None]
     evicts: bool = True
     """False where cleanup only rehearses: then pressure is told, and nothing goes."""
     _turns: dict[Category | None, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock), init=False)
@@ -65,7 +65,7 @@ class PressureService:
         requested_by: str = "scheduler",
         slot: datetime | None = None,
         now: datetime | None = None,
-    ) -> Sequence[Outcome]:
+    ) -> Sequence[ReliefOutcome]:
         """Relieve every category, then the disk; returns one outcome for each that was under pressure.
 
         Of all processes that answer the same `slot`, one relieves each scope.
@@ -90,7 +90,7 @@ class PressureService:
         """Relieve, now, what of these is past its high-water mark; raises as little as `notice` does."""
         for category in categories:
             try:
-                await self._relieve(Scope(category), await self._upload())
+                await self._relieve(PressureScope(category), await self._upload())
             except MediaAnalysisError as error:
                 log.warning("pressure.postponed", category=category.value, reason=error.code)
 
@@ -120,7 +120,7 @@ class PressureService:
             try:
                 made = await self._room.make(wish, closing, occasion, self._finish)
             except QuotaReached as reached:
-                self._tell(Outcome(Scope(asked.category), reached.missing_bytes, relieved=False))
+                self._tell(ReliefOutcome(PressureScope(asked.category), reached.missing_bytes, relieved=False))
                 raise
             if made.report is not None:
                 await self._finish(made)
@@ -162,7 +162,7 @@ class PressureService:
                 level = await self._disk_level(key)
                 if level.capacity.free_bytes >= needed_free_bytes:
                     return
-            self._tell(Outcome(Scope(None), missing_bytes, relieved=False))
+            self._tell(ReliefOutcome(PressureScope(None), missing_bytes, relieved=False))
             raise DiskReserveReached(
                 free_bytes=level.capacity.free_bytes,
                 reserve_bytes=self.marks.reserve_bytes,
@@ -177,23 +177,23 @@ class PressureService:
                     return pause.public_reason
         return None
 
-    async def preview(self, *, category: Category | None, limit: int, now: datetime | None = None) -> Preview:
+    async def preview(self, *, category: Category | None, limit: int, now: datetime | None = None) -> PressurePreview:
         """Return all levels and who would go next, for the disk or for one category, and why."""
         moment, disk = now or await self.db.now(), await self._disk_level()
         categories = self.store.places.categories_beside("") if category is None else (category,)
         async with self.db.read_only() as session:
             return await preview(session, disk, categories, limit=limit, now=moment)
 
-    async def _relieve(self, scope: Scope, occasion: Occasion) -> Outcome | None:
+    async def _relieve(self, scope: PressureScope, occasion: Occasion) -> ReliefOutcome | None:
         async with self._turns[scope.category]:
             goal = await self._find_goal(scope)
             wanted_bytes = 0 if goal is None else await self._missing(goal)
             if goal is None or wanted_bytes <= 0:
-                self.observe_relief(Outcome(scope))
+                self.observe_relief(ReliefOutcome(scope))
                 return None
             return await self._run(goal, wanted_bytes, occasion)
 
-    async def _find_goal(self, scope: Scope) -> Goal | None:
+    async def _find_goal(self, scope: PressureScope) -> Goal | None:
         """Return where a scope under pressure has to arrive."""
         if scope.category is None:
             disk = await self._disk_level()
@@ -203,9 +203,9 @@ class PressureService:
 
     async def _run(
         self, goal: Goal, wanted_bytes: int, occasion: Occasion, wish: Wish | None = None, *, asks: bool = True
-    ) -> Outcome | None:
+    ) -> ReliefOutcome | None:
         """Relieve one scope, and remember it as a sweep; None when another process answers this tick."""
-        outcome = Outcome(goal.scope, wanted_bytes, relieved=False)
+        outcome = ReliefOutcome(goal.scope, wanted_bytes, relieved=False)
         if not self.evicts:
             self._tell(outcome)
             return outcome
@@ -230,7 +230,7 @@ class PressureService:
 
     @retried
     async def _begin(
-        self, goal: Goal, occasion: Occasion, report: SweepReport, outcome: Outcome, wish: Wish | None
+        self, goal: Goal, occasion: Occasion, report: SweepReport, outcome: ReliefOutcome, wish: Wish | None
     ) -> Relief | None:
         async with self.db.transaction() as session:
             policy = await require_policy(session)
@@ -248,7 +248,7 @@ class PressureService:
             log.warning("sweep.left_open", sweep_id=str(report.id), reason=error.code)
         self.observe_sweep(report)
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: ReliefOutcome) -> None:
         self.observe_relief(outcome)
         if not outcome.relieved:
             log.warning("pressure.unrelieved", **outcome.document())

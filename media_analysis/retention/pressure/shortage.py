@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.errors import OwnerQuotaReached, QuotaReached
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account
-from media_analysis.retention.policy import Policy
+from media_analysis.policy.decision import Policy
 from media_analysis.retention.pressure.fairness import Wish
 from media_analysis.retention.pressure.foresight import NONE, Freeing, find_freeing
 from media_analysis.retention.pressure.levels import CategoryLevel, get_used_bytes

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.analysis.child.confinement import Confinement
-from media_analysis.analysis.child.nursery import Nursery
+from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.analysis.child.protocol import Assignment, Message
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.task import Source
@@ -36,12 +36,12 @@ def assigned(source: Source, act: str, *, limits: Limits | None = None, **orders
 
 
 @pytest.fixture
-def run(source: Source, plugged_in: None, nursery: Nursery) -> Run:
+def run(source: Source, plugged_in: None, fork_server: ForkServer) -> Run:
     """Run one act of the misbehaving kind: `run("segfault", number=3)`."""
 
     def running(act: str, *, seconds: float = 30, memory_bytes: int = 2**30, **orders: Any) -> Running:
         confinement = Confinement(seconds=seconds, memory_bytes=memory_bytes)
-        return run_task(assigned(source, act, **orders), confinement=confinement, nursery=nursery)
+        return run_task(assigned(source, act, **orders), confinement=confinement, fork_server=fork_server)
 
     return partial(running)
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.analysis.child.confinement import Confinement
-from media_analysis.analysis.child.nursery import Nursery
+from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.analysis.child.protocol import Assignment, ProductMade
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.task import Source
@@ -34,22 +34,22 @@ def analysis(path: Path) -> Assignment:
 
 
 @pytest.mark.parametrize("name", ["bikes", "bigbuckbunny", "carphone_pristine"])
-async def test_real_videos_are_analysed_behind_the_walls(name: str, nursery: Nursery) -> None:
-    messages = await collect(run_task(analysis(clips.sample(name)), confinement=Confinement(), nursery=nursery))
+async def test_real_videos_are_analysed_behind_the_walls(name: str, fork_server: ForkServer) -> None:
+    messages = await collect(run_task(analysis(clips.sample(name)), confinement=Confinement(), fork_server=fork_server))
 
     made = Counter(message.product.category for message in messages if isinstance(message, ProductMade))
     assert made[Category.FRAMES] > 90
     assert (made[Category.CONTACT_SHEETS], made[Category.OUTPUTS]) == (1, 1)
 
 
-async def test_too_little_memory_is_said_to_be_that_wherever_it_runs_out(nursery: Nursery) -> None:
+async def test_too_little_memory_is_said_to_be_that_wherever_it_runs_out(fork_server: ForkServer) -> None:
     """Codecs that get no memory, or no thread, call the file invalid; it is not."""
     said: list[type[MediaAnalysisError]] = []
 
     for mebibytes in (130, 145, 160, 180, 200):
         confinement = Confinement(memory_bytes=mebibytes * MIB, seconds=20)
         with pytest.raises(MediaAnalysisError) as raised:
-            await collect(run_task(analysis(clips.ultra_hd()), confinement=confinement, nursery=nursery))
+            await collect(run_task(analysis(clips.ultra_hd()), confinement=confinement, fork_server=fork_server))
         said.append(raised.type)
 
     # A codec may also stand still where it gets no thread, and PyAV falls over where it gets no memory for a container.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.analysis.child.nursery import Nursery
+from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.analysis.child.protocol import (
     ResultMade,
 )
@@ -124,9 +124,9 @@ async def test_no_descriptor_and_no_child_is_left(run: Run) -> None:
 
 
 async def test_a_child_that_cannot_be_started_is_a_crash(
-    run: Run, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+    run: Run, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await nursery.aclose()
+    await fork_server.aclose()
     monkeypatch.setattr(sys, "executable", "/no/such/program")
 
     error = await failure(run, "behave")
@@ -158,7 +158,7 @@ import asyncio, uuid
 from pathlib import Path
 from tests.analysis.child.conftest import assigned
 from media_analysis.analysis.child.confinement import Confinement
-from media_analysis.analysis.child.nursery import Nursery
+from media_analysis.analysis.child.fork_server import Nursery
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.task import Source
 path = Path({str(tmp_path / "none")!r})

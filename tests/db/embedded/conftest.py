@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from media_analysis.db.embedded import embedded_server
-from media_analysis.db.embedded.account import Account, choose_account
+from media_analysis.db.embedded.account import OsAccount, choose_account
 from media_analysis.db.embedded.location import BASE
 from media_analysis.db.embedded.programs import reachable_binaries
 from tests.db.embedded.servers import copy_of, run_statement, short_home
@@ -50,5 +50,5 @@ async def running(template: Path) -> Any:
 
 
 @pytest.fixture
-def account() -> Account:
+def account() -> OsAccount:
     return choose_account(None)

@@ -18,7 +18,7 @@ import asyncpg
 
 import media_analysis
 from media_analysis.db.embedded import EmbeddedServer, embedded_server
-from media_analysis.db.embedded.account import Account, choose_account
+from media_analysis.db.embedded.account import OsAccount, choose_account
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
 
@@ -63,7 +63,7 @@ def open_to_others(directory: Path) -> list[Path]:
     return [path for path, status in tree_of(directory).items() if status.st_mode & 0o077]
 
 
-def stranger_of(account: Account) -> subprocess.Popen[bytes]:
+def stranger_of(account: OsAccount) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sleep", "60"], user=None if account.is_ours else account.uid, cwd="/")
 
 

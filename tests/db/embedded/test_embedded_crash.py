@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from media_analysis.db.embedded import embedded_server, progress
-from media_analysis.db.embedded.account import Account
+from media_analysis.db.embedded.account import OsAccount
 from media_analysis.db.embedded.cluster import NAME, Cluster
 from media_analysis.db.embedded.process import find_postmaster
 from media_analysis.db.embedded.programs import find_binaries
@@ -29,7 +29,7 @@ from tests.db.embedded.servers import (
 
 
 @pytest.mark.crash
-async def test_a_server_that_outlived_its_process_is_adopted_and_stopped(directory: Path, account: Account) -> None:
+async def test_a_server_that_outlived_its_process_is_adopted_and_stopped(directory: Path, account: OsAccount) -> None:
     with keeper_of(directory) as keeper:
         await until(lambda: pid_of(directory) is not None)
         assert await asyncio.to_thread(line_of, keeper) == "owned"
@@ -78,7 +78,7 @@ async def test_a_crashed_server_recovers_what_was_committed(directory: Path) -> 
 
 
 @pytest.mark.crash
-async def test_a_recycled_process_id_is_neither_adopted_nor_signalled(directory: Path, account: Account) -> None:
+async def test_a_recycled_process_id_is_neither_adopted_nor_signalled(directory: Path, account: OsAccount) -> None:
     stranger = stranger_of(account)
     traces = [directory / "data" / "postmaster.pid", directory / "run" / ".s.PGSQL.5432.lock"]
     for trace in traces:
@@ -135,7 +135,7 @@ async def test_a_start_waits_for_processes_of_a_dead_server(directory: Path, mon
     assert not was_started
 
 
-async def test_a_cancelled_start_leaves_nothing_running(home: Path, account: Account) -> None:
+async def test_a_cancelled_start_leaves_nothing_running(home: Path, account: OsAccount) -> None:
     start = asyncio.create_task(start_and_stop(home / "postgres"))
     await until((home / "postgres" / "data.new" / "global").exists)
 

@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 
 from media_analysis.db.embedded import embedded_server, location, programs, remove_server
-from media_analysis.db.embedded.account import Account, choose_account
+from media_analysis.db.embedded.account import OsAccount, choose_account
 from media_analysis.errors import EmbeddedServerFailed, NoDataDirectory
 from tests.db.embedded.servers import copy_of, end_leftovers, facts_of, run_statement, start_and_stop, tree_of
 
@@ -71,7 +71,7 @@ async def words_of(data_dir: Path, base: Path, **options: object) -> list[str]:
 
 
 async def test_it_lies_where_its_account_reaches_it_and_nothing_is_opened_up(
-    home: Path, closed: Path, base: Path, account: Account
+    home: Path, closed: Path, base: Path, account: OsAccount
 ) -> None:
     said: list[str] = []
     before = {parent: facts_of(parent) for parent in (closed, *closed.parents)}
@@ -163,7 +163,7 @@ def test_a_scratch_server_goes_with_its_directory(data_dir: Path, base: Path) ->
 
 
 async def test_programs_that_the_account_cannot_enter_are_copied_once(
-    closed: Path, home: Path, base: Path, account: Account, monkeypatch: pytest.MonkeyPatch
+    closed: Path, home: Path, base: Path, account: OsAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     packages = programs.find_binaries().parents[2]

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from media_analysis.db.embedded import embedded_server
-from media_analysis.db.embedded.account import Account
+from media_analysis.db.embedded.account import OsAccount
 from media_analysis.db.embedded.cluster import NAME
 from media_analysis.errors import EmbeddedServerFailed
 from tests.db.embedded.servers import Running, facts_of, open_to_others, pid_of, run_statement, start_and_stop, tree_of
@@ -50,7 +50,7 @@ async def test_nobody_enters_without_the_password(
         await asyncpg.connect(host=str(run), user=NAME, database=NAME, password=password, passfile="/nowhere")
 
 
-async def test_everything_belongs_to_the_account_and_is_closed_to_others(running: Running, account: Account) -> None:
+async def test_everything_belongs_to_the_account_and_is_closed_to_others(running: Running, account: OsAccount) -> None:
     directory, server = running
 
     found = tree_of(directory)
@@ -93,7 +93,7 @@ async def test_a_symlink_in_place_of_a_directory_is_refused(directory: Path, hom
         await start_and_stop(directory)
 
 
-async def test_trust_in_the_access_rules_is_taken_out_again(directory: Path, account: Account) -> None:
+async def test_trust_in_the_access_rules_is_taken_out_again(directory: Path, account: OsAccount) -> None:
     rules = directory / "data" / "pg_hba.conf"
     rules.write_text("local all all trust\n")
 

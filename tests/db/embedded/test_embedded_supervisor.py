@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from media_analysis.db.embedded import embedded_server, supervisor
-from media_analysis.db.embedded.account import Account
+from media_analysis.db.embedded.account import OsAccount
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
 from media_analysis.db.embedded.programs import find_binaries
@@ -85,7 +85,7 @@ async def test_a_vanished_cluster_is_not_replaced_by_an_empty_one(directory: Pat
     shutil.rmtree(directory / "moved")
 
 
-async def test_nothing_is_started_again_while_stopping(directory: Path, account: Account) -> None:
+async def test_nothing_is_started_again_while_stopping(directory: Path, account: OsAccount) -> None:
     said: list[str] = []
 
     async with embedded_server(directory, report=said.append):

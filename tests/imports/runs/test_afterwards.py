@@ -74,7 +74,7 @@ async def test_a_run_whose_archive_was_adopted_this_month_is_restored_and_archiv
     await restore(runtime, id_of(name))
     upload = Upload(owner="alice", category=Category.OUTPUTS, filename="new.txt", job_id=id_of(name))
     (job,) = await fetch(database, "SELECT owner FROM analysis_jobs")
-    await runtime.uploads.store_file(replace(upload, owner=job["owner"]), chunks(b"new"))
+    await runtime.files.uploads.store_file(replace(upload, owner=job["owner"]), chunks(b"new"))
 
     task = await archive(runtime, id_of(name))
 

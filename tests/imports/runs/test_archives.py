@@ -11,9 +11,9 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from media_analysis.archive.catalog import ArchivedFilter
-from media_analysis.archive.course import Course
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.models import ArchiveTaskStatus
+from media_analysis.archive.progress import TaskProgress
 from media_analysis.errors import FileArchived
 from media_analysis.imports.runs.outcomes import Fate
 from media_analysis.runtime import Runtime
@@ -47,10 +47,10 @@ async def require_whole(runtime: Runtime, database: str, job_id: UUID, contents:
     assert copies.keys() == {Path(name).name for name in contents}
     page = await runtime.archives.catalog.list(ArchivedFilter(owner="alice"), after=None, limit=10)
     assert job_id in {run.job.id for run in page.jobs}
-    assert await runtime.archives.catalog.verify(job_id, owner="alice", course=Course()) == len(contents)
+    assert await runtime.archives.catalog.verify(job_id, owner="alice", progress=TaskProgress()) == len(contents)
     for name, content in contents.items():
         with pytest.raises(FileArchived):
-            await runtime.files.get(copies[Path(name).name], owner="alice")
+            await runtime.files.catalog.get(copies[Path(name).name], owner="alice")
         assert await archived_content(runtime, job_id, copies[Path(name).name]) == content
     task = await restore(runtime, job_id)
     assert (task.status, task.error) == (ArchiveTaskStatus.COMPLETED, None)
@@ -79,11 +79,11 @@ async def test_an_archive_of_ours_comes_back_with_its_job_its_files_and_its_resu
     report = await importing(tree)
 
     assert [(each.fate, each.reason, each.files) for each in report.outcomes] == [(Fate.ADOPTED, None, len(OURS))]
-    job, _ = await runtime.jobs.get(id_of(folder_name), owner="alice")
+    job, _ = await runtime.jobs.catalog.get(id_of(folder_name), owner="alice")
     assert (job.kind, job.name, job.parameters) == ("probe", "an old run", {"every": 2.5})
     assert (job.archived_at, job.expires_at) == (at + timedelta(days=7), at + timedelta(days=30))
-    assert (await runtime.jobs.view(job.id, owner="alice")).sources == [UUID(int=7)]
-    assert (await runtime.results.get(result_id, owner="alice")).data["width"] == 64
+    assert (await runtime.jobs.catalog.view(job.id, owner="alice")).sources == [UUID(int=7)]
+    assert (await runtime.jobs.results.get(result_id, owner="alice")).data["width"] == 64
     [segment] = await fetch(database, "SELECT * FROM media_files")
     assert segment["key"] == f"archives/{at + timedelta(days=7):%Y/%m}/{path.name}"
     assert (segment["id"], segment["role"], segment["ordinal"]) == (job.archive_file_id, "archive", 0)
@@ -105,7 +105,7 @@ async def test_an_archive_of_another_tool_is_packed_anew_as_ours(
     report = await importing(tree)
 
     assert [(each.fate, each.reason, each.files) for each in report.outcomes] == [(Fate.ADOPTED, None, len(CONTENTS))]
-    job, _ = await runtime.jobs.get(id_of(folder_name), owner="alice")
+    job, _ = await runtime.jobs.catalog.get(id_of(folder_name), owner="alice")
     assert (job.kind, job.name, job.folder_name, job.created_at) == ("imported", folder_name, folder_name, at)
     rows = await fetch(database, "SELECT filename, category::text, media_type FROM archived_files")
     assert {row["filename"]: row["category"] for row in rows} == CATEGORIES
@@ -230,7 +230,7 @@ async def test_an_end_in_the_past_is_put_off_unless_it_is_accepted(
     report = await importing(tree, accept_past_ends=accepts)
 
     [outcome] = report.outcomes
-    job, now = await runtime.jobs.get(id_of(folder_name), owner="alice")
+    job, now = await runtime.jobs.catalog.get(id_of(folder_name), owner="alice")
     assert outcome.life is not None
     assert outcome.life.past_end
     assert job.expires_at is not None

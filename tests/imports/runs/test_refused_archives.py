@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.archive.format.compression import Compression
-from media_analysis.imports.runs.outcomes import Fate, Outcome, Subject
+from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, Subject
 from media_analysis.runtime import Runtime
 from tests.archive.archived import archive, make_run
 from tests.archive.format.archives import END, gzipped, member, squeezed, zeros
@@ -88,7 +88,7 @@ HOSTILE: Final[Mapping[str, tuple[Making, str]]] = {
 }
 
 
-async def refusal(importing: Importing, tree: Path, **about: Any) -> Outcome:
+async def refusal(importing: Importing, tree: Path, **about: Any) -> ImportOutcome:
     """Import a directory of which one archive is refused, and return why."""
     report = await importing(tree, **about)
     [refused] = [each for each in report.outcomes if each.fate is Fate.REFUSED]

@@ -42,7 +42,7 @@ async def test_a_folder_with_a_stamp_becomes_a_job_that_is_listed_with_readable_
         len(CONTENTS),
         sum(map(len, CONTENTS.values())),
     )
-    page = await runtime.jobs.list(JobFilter(owner="alice", kind="imported"), before=None, limit=10)
+    page = await runtime.jobs.catalog.list(JobFilter(owner="alice", kind="imported"), before=None, limit=10)
     [view] = page.views
     job = view.job
     assert (job.id, job.name, job.folder_name, job.status) == (
@@ -71,7 +71,7 @@ async def test_a_folder_without_a_stamp_is_dated_by_its_files(
 
     await importing(tree)
 
-    job, _ = await runtime.jobs.get(run_id, owner="alice")
+    job, _ = await runtime.jobs.catalog.get(run_id, owner="alice")
     assert (job.created_at, job.completed_at) == (at, at + timedelta(seconds=len(CONTENTS) - 1))
     assert job.folder_name == stamped(at, run_id)
 
@@ -154,7 +154,7 @@ async def test_a_run_past_its_end_is_held_for_the_time_of_a_young_one(
 
     report = await importing(tree)
 
-    job, _ = await runtime.jobs.get(id_of(folder.name), owner="alice")
+    job, _ = await runtime.jobs.catalog.get(id_of(folder.name), owner="alice")
     assert job.held_until == report.outcomes[0].kept_until
     assert job.held_until is not None
     assert job.held_until > job.created_at + timedelta(days=66)
@@ -170,7 +170,7 @@ async def test_a_run_past_its_end_goes_its_way_where_that_is_accepted(
 
     report = await importing(tree, accept_past_ends=True)
 
-    job, _ = await runtime.jobs.get(id_of(folder.name), owner="alice")
+    job, _ = await runtime.jobs.catalog.get(id_of(folder.name), owner="alice")
     assert job.held_until is None
     assert report.outcomes[0].due_at_once == len([1 for kind in CATEGORIES.values() if kind != "outputs"])
     [row] = await fetch(database, "SELECT count(*) AS due FROM media_files WHERE due_at <= now()")

@@ -14,7 +14,7 @@ from media_analysis.imports.tree.service import AdoptionRequest, AdoptionService
 from media_analysis.integrity.verify import lock_tree
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from media_analysis.storage.sources import Source
+from media_analysis.storage.sources import SourceFile
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute
 from tests.files.conftest import objects
@@ -90,15 +90,15 @@ async def test_a_file_that_grows_under_the_copy_is_not_adopted(
     importing: Importing, runtime: Runtime, tree: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     growing = write(tree / "growing.bin")
-    read = Source.read
+    read = SourceFile.read
 
-    def reading(source: Source) -> bytes:
+    def reading(source: SourceFile) -> bytes:
         chunk = read(source)
         with growing.open("ab") as file:
             file.write(b"" if chunk else b"more")
         return chunk
 
-    monkeypatch.setattr(Source, "read", reading)
+    monkeypatch.setattr(SourceFile, "read", reading)
     report = await importing(tree)
 
     assert (report.files, report.skipped) == (0, {"changed": 1})

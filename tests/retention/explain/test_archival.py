@@ -8,13 +8,13 @@ import pytest
 from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.errors import NothingToArchive
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FileState
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.explain.archival import RunArchival
-from media_analysis.retention.explain.explanation import Barrier, Scope
+from media_analysis.retention.explain.explanation import Barrier, BarrierScope
 from media_analysis.retention.explain.jobs import JobExplanation
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.archive.archived import CONTENTS, Run, add_file, archive, make_run, restore
 from tests.conftest import execute
@@ -26,7 +26,7 @@ AFTER, KEPT_FOR = 7 * DAY, 30 * DAY
 
 async def explain(runtime: Runtime, run: Run | UUID) -> JobExplanation:
     job_id = run if isinstance(run, UUID) else run.id
-    told = await runtime.explanations.explain_job(job_id, owner=None, before=None, limit=100)
+    told = await runtime.retention.explanations.explain_job(job_id, owner=None, before=None, limit=100)
     assert isinstance(told, JobExplanation)
     return told
 
@@ -36,7 +36,7 @@ async def archival(runtime: Runtime, run: Run | UUID) -> RunArchival:
 
 
 async def job_of(runtime: Runtime, run: Run) -> AnalysisJob:
-    return (await runtime.jobs.get(run.id, owner=None))[0]
+    return (await runtime.jobs.catalog.get(run.id, owner=None))[0]
 
 
 async def let_be_due(database: str, run: Run, days: int = 8) -> None:
@@ -128,9 +128,9 @@ async def test_holds_and_leases_stand_against_archiving_and_minimums_do_not(runt
     )
     leased = await archival(runtime, run)
     file_id = run.files["run.log"].id
-    await runtime.holds.hold_file(file_id, HoldRequest(actor="alice", reason="mine"), owner="alice")
+    await runtime.retention.holds.hold_file(file_id, HoldRequest(actor="alice", reason="mine"), owner="alice")
     held = await archival(runtime, run)
-    await runtime.holds.hold_job(run.id, HoldRequest(actor="admin", reason="audit"), owner=None)
+    await runtime.retention.holds.hold_job(run.id, HoldRequest(actor="admin", reason="audit"), owner=None)
     held_whole = await archival(runtime, run)
     await let_be_due(database, run)
 
@@ -138,10 +138,10 @@ async def test_holds_and_leases_stand_against_archiving_and_minimums_do_not(runt
 
     assert [one.rule for one in leased.blockers] == [Barrier.JOB_LEASE]
     assert [(one.rule, one.scope) for one in held.blockers] == [
-        (Barrier.HOLD, Scope.FILE),
-        (Barrier.JOB_LEASE, Scope.FILE),
+        (Barrier.HOLD, BarrierScope.FILE),
+        (Barrier.JOB_LEASE, BarrierScope.FILE),
     ]
-    assert held_whole.blockers[0].scope is Scope.JOB
+    assert held_whole.blockers[0].scope is BarrierScope.JOB
     assert held_whole.blockers[0].reason == "audit"
     assert requested.runs == 0
 
@@ -203,7 +203,7 @@ async def test_a_file_of_an_ended_run_names_the_archiving_among_its_next_steps(r
     run = await make_run(runtime)
     starts_at = (await archival(runtime, run)).starts_at
 
-    told = await runtime.explanations.explain(run.files["frame-1.jpg"].id, owner="alice")
+    told = await runtime.retention.explanations.explain(run.files["frame-1.jpg"].id, owner="alice")
 
     assert told.next_steps[0].step == "archive"
     assert (told.next_steps[0].at, told.next_steps[0].rule) == (starts_at, "archived")
@@ -214,9 +214,9 @@ async def test_a_file_that_stays_out_of_the_archive_is_not_promised_to_it(runtim
     short = await add_file(runtime, run, "short.txt", b"x", expiry=Expiry(at=datetime.now(UTC) + 20 * DAY))
     scratch = await add_file(runtime, run, "scratch.txt", b"x", category=Category.TEMP)
     held = run.files["run.log"]
-    await runtime.holds.hold_file(held.id, HoldRequest(actor="alice", reason="mine"), owner="alice")
+    await runtime.retention.holds.hold_file(held.id, HoldRequest(actor="alice", reason="mine"), owner="alice")
 
-    told = [await runtime.explanations.explain(file.id, owner="alice") for file in (short, scratch, held)]
+    told = [await runtime.retention.explanations.explain(file.id, owner="alice") for file in (short, scratch, held)]
 
     assert [step.step for one in told for step in one.next_steps if step.step == "archive"] == []
 
@@ -233,18 +233,20 @@ async def test_a_file_that_ends_before_what_the_archive_is_kept_for_is_not_promi
     else:
         await add_file(runtime, run, "long.txt", b"x", expiry=kept)
 
-    told = await runtime.explanations.explain(short.id, owner="alice")
+    told = await runtime.retention.explanations.explain(short.id, owner="alice")
     await archive(runtime, run.id)
 
     assert "archive" not in [step.step for step in told.next_steps]
-    assert (await runtime.files.get(short.id, owner="alice")).state is FileState.STORED
+    assert (await runtime.files.catalog.get(short.id, owner="alice")).state is FileState.STORED
 
 
 async def test_a_hold_on_one_file_keeps_the_others_out_of_the_archive_too(runtime: Runtime) -> None:
     run = await make_run(runtime)
-    await runtime.holds.hold_file(run.files["run.log"].id, HoldRequest(actor="alice", reason="mine"), owner="alice")
+    await runtime.retention.holds.hold_file(
+        run.files["run.log"].id, HoldRequest(actor="alice", reason="mine"), owner="alice"
+    )
 
-    told = await runtime.explanations.explain(run.files["frame-1.jpg"].id, owner="alice")
+    told = await runtime.retention.explanations.explain(run.files["frame-1.jpg"].id, owner="alice")
 
     assert "archive" not in [step.step for step in told.next_steps]
 
@@ -260,7 +262,7 @@ class TestWithoutSchedule:
         run = await make_run(runtime)
 
         told = await archival(runtime, run)
-        of_file = await runtime.explanations.explain(run.files["frame-1.jpg"].id, owner="alice")
+        of_file = await runtime.retention.explanations.explain(run.files["frame-1.jpg"].id, owner="alice")
 
         assert told.due_at is not None
         assert (told.starts_at, told.reason) == (None, "nothing is archived by schedule; ask for it")

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
+from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.errors import FileGone
-from media_analysis.retention.explain.explanation import Barrier, Explanation, NextAction, RetentionState, Scope
+from media_analysis.retention.explain.explanation import Barrier, BarrierScope, Explanation, NextAction, RetentionState
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.removal.requests import DeletionRequest
 from media_analysis.runtime import Runtime
 from tests.archive.archived import Run, archive, archived_content, make_run, restore
 from tests.asking import delete_file
@@ -20,7 +20,7 @@ NAME = "frame-1.jpg"
 
 
 async def explain(runtime: Runtime, run: Run, name: str = NAME) -> Explanation:
-    return await runtime.explanations.explain(run.files[name].id, owner="alice")
+    return await runtime.retention.explanations.explain(run.files[name].id, owner="alice")
 
 
 def events(told: Explanation) -> list[str]:
@@ -36,7 +36,7 @@ async def segment_of(runtime: Runtime, job_id: UUID) -> UUID:
 async def test_a_file_of_an_archived_run_is_explained_by_its_archive(runtime: Runtime) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    job, _ = await runtime.jobs.get(run.id, owner="alice")
+    job, _ = await runtime.jobs.catalog.get(run.id, owner="alice")
 
     told = await explain(runtime, run)
 
@@ -58,12 +58,12 @@ async def test_a_file_of_an_archived_run_is_explained_by_its_archive(runtime: Ru
 async def test_an_archive_stands_and_falls_with_the_hold_of_its_run(runtime: Runtime) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    await runtime.holds.hold_job(run.id, HoldRequest(actor="admin", reason="audit"), owner=None)
+    await runtime.retention.holds.hold_job(run.id, HoldRequest(actor="admin", reason="audit"), owner=None)
 
     told = await explain(runtime, run)
 
     assert (told.state, told.action, told.at) == (RetentionState.ARCHIVED, NextAction.KEEP, None)
-    assert [(one.rule, one.scope, one.reason) for one in told.blockers] == [(Barrier.HOLD, Scope.JOB, "audit")]
+    assert [(one.rule, one.scope, one.reason) for one in told.blockers] == [(Barrier.HOLD, BarrierScope.JOB, "audit")]
     assert events(told) == ["created", "archived", "purged", "held"]
 
 
@@ -91,7 +91,7 @@ async def test_the_end_of_the_archive_is_told_with_who_and_why(runtime: Runtime)
     run = await make_run(runtime)
     await archive(runtime, run.id)
     asked = DeletionRequest(requested_by="alice", reason="no longer needed")
-    await runtime.removals.delete(run.id, asked, owner="alice")
+    await runtime.jobs.deletions.delete(run.id, asked, owner="alice")
 
     told = await explain(runtime, run)
 
@@ -124,7 +124,7 @@ async def test_the_end_by_the_schedule_is_told_too(runtime: Runtime, database: s
     assert told.archive is not None
     assert (told.state, told.archive.available, told.archive.gone_by) == (RetentionState.PURGED, False, "test")
     with pytest.raises(FileGone):
-        await runtime.files.get(run.files[NAME].id, owner="alice")
+        await runtime.files.catalog.get(run.files[NAME].id, owner="alice")
 
 
 class TestTrash:
@@ -138,7 +138,7 @@ class TestTrash:
         run = await make_run(runtime)
         await archive(runtime, run.id)
         asked = DeletionRequest(requested_by="alice", reason="by mistake")
-        await runtime.removals.delete(run.id, asked, owner="alice")
+        await runtime.jobs.deletions.delete(run.id, asked, owner="alice")
 
         told = await explain(runtime, run)
 

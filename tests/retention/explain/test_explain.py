@@ -6,12 +6,18 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event
 
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import PauseFinding, add_pause
 from media_analysis.errors import FileNotFound
-from media_analysis.retention.explain.explanation import LEFTOVERS_SCHEDULE, Barrier, Explanation, NextAction, Scope
-from media_analysis.retention.guard.pauses import Finding, add_pause
+from media_analysis.policy.in_force import require_policy
+from media_analysis.retention.explain.explanation import (
+    LEFTOVERS_SCHEDULE,
+    Barrier,
+    BarrierScope,
+    Explanation,
+    NextAction,
+)
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.models import PauseCause
-from media_analysis.retention.policies import require_policy
 from media_analysis.runtime import Runtime
 from media_analysis.scheduler import appointments
 from media_analysis.storage.category import Category
@@ -27,7 +33,7 @@ DAY = timedelta(days=1)
 async def explain(
     runtime: Runtime, file_id: UUID, *, owner: str | None = "alice", now: datetime | None = None
 ) -> Explanation:
-    return await runtime.explanations.explain(file_id, owner=owner, now=now)
+    return await runtime.retention.explanations.explain(file_id, owner=owner, now=now)
 
 
 def events(told: Explanation) -> list[str]:
@@ -100,15 +106,17 @@ async def test_each_protection_blocks_and_is_told_apart(runtime: Runtime, store_
     file, job_id = await store_file(), await add_job(database)
     await assign(database, job_id, file.id)
     now = await runtime.db.now()
-    await runtime.holds.hold_file(file.id, HoldRequest(actor="alice", reason="mine", until=now + DAY), owner="alice")
-    await runtime.holds.hold_job(job_id, HoldRequest(actor="admin", reason="audit"), owner=None)
+    await runtime.retention.holds.hold_file(
+        file.id, HoldRequest(actor="alice", reason="mine", until=now + DAY), owner="alice"
+    )
+    await runtime.retention.holds.hold_job(job_id, HoldRequest(actor="admin", reason="audit"), owner=None)
     await execute(
         database,
         f"UPDATE media_files SET leased_until = now() + interval '1 h', min_retain_until = now() + interval '2 h'"
         f" WHERE id = '{file.id}'",
     )
     async with runtime.db.transaction() as session:
-        pause = Finding(cause=PauseCause.OPERATOR, reason="backup")
+        pause = PauseFinding(cause=PauseCause.OPERATOR, reason="backup")
         await add_pause(session, Category.UPLOADS, pause, by="admin")
 
     told = await explain(runtime, file.id)
@@ -118,9 +126,9 @@ async def test_each_protection_blocks_and_is_told_apart(runtime: Runtime, store_
         for one in told.blockers
         if one.by or one.rule is Barrier.PAUSED
     ] == [
-        (Barrier.HOLD, Scope.FILE, now + DAY, "mine", "alice"),
-        (Barrier.HOLD, Scope.JOB, None, "audit", "admin"),
-        (Barrier.PAUSED, Scope.CATEGORY, None, "backup", None),
+        (Barrier.HOLD, BarrierScope.FILE, now + DAY, "mine", "alice"),
+        (Barrier.HOLD, BarrierScope.JOB, None, "audit", "admin"),
+        (Barrier.PAUSED, BarrierScope.CATEGORY, None, "backup", None),
     ]
     assert [one.rule for one in told.blockers][2:4] == [Barrier.JOB_LEASE, Barrier.MINIMUM_RETENTION]
     assert (told.rule, told.action, told.at) == ("hold", "keep", None)
@@ -137,7 +145,7 @@ async def test_each_protection_blocks_and_is_told_apart(runtime: Runtime, store_
 
 async def test_an_upload_under_way_lives_by_its_lease(runtime: Runtime) -> None:
     asked = registration()
-    await runtime.uploads.registrar.register(asked)
+    await runtime.files.uploads.registrar.register(asked)
 
     told = await explain(runtime, asked.id)
 
@@ -151,8 +159,8 @@ async def test_an_upload_under_way_lives_by_its_lease(runtime: Runtime) -> None:
 
 async def test_an_upload_that_was_given_up_is_told_to_administrators_only(runtime: Runtime) -> None:
     asked = registration()
-    await runtime.uploads.registrar.register(asked)
-    await runtime.deleter.abandon(asked.id)
+    await runtime.files.uploads.registrar.register(asked)
+    await runtime.deletion.deleter.abandon(asked.id)
 
     told = await explain(runtime, asked.id, owner=None)
 
@@ -211,16 +219,16 @@ async def test_bytes_that_still_have_to_go_are_told_with_attempts_and_the_last_e
 async def test_explaining_asks_few_questions(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     file, job_id = await store_file(), await add_job(database)
     await assign(database, job_id, file.id)
-    await runtime.explanations.explain(file.id, owner=None)
+    await runtime.retention.explanations.explain(file.id, owner=None)
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         asked.append(statement)
 
     event.listen(runtime.db.engine.sync_engine, "before_cursor_execute", note)
-    await runtime.explanations.explain(file.id, owner=None)
+    await runtime.retention.explanations.explain(file.id, owner=None)
     of_file, asked[:] = len(asked), []
-    await runtime.explanations.explain_job(job_id, owner=None, before=None, limit=100)
+    await runtime.retention.explanations.explain_job(job_id, owner=None, before=None, limit=100)
     event.remove(runtime.db.engine.sync_engine, "before_cursor_execute", note)
 
     assert of_file <= 5 + 4  # the rank asks for pauses, who holds what, and two queues

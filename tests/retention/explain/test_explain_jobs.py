@@ -5,16 +5,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from media_analysis.analysis.control import NewJob
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import PauseFinding, add_pause
 from media_analysis.errors import JobNotFound
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import FileState
-from media_analysis.retention.explain.explanation import Barrier, Scope
+from media_analysis.jobs.control import NewJob
+from media_analysis.retention.explain.explanation import Barrier, BarrierScope
 from media_analysis.retention.explain.jobs import JobExplanation
-from media_analysis.retention.guard.pauses import Finding, add_pause
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute
@@ -38,7 +38,7 @@ async def job_id(database: str, runtime: Runtime) -> UUID:
 async def explain(
     runtime: Runtime, job_id: UUID, *, owner: str | None = "alice", before: UUID | None = None, limit: int = 100
 ) -> JobExplanation:
-    told = await runtime.explanations.explain_job(job_id, owner=owner, before=before, limit=limit)
+    told = await runtime.retention.explanations.explain_job(job_id, owner=owner, before=before, limit=limit)
     assert isinstance(told, JobExplanation)
     return told
 
@@ -71,17 +71,17 @@ async def test_a_jobs_hold_and_pauses_of_its_categories_block_it(
 ) -> None:
     await assign(database, job_id, *await plant(2, ends_in=FUTURE))
     hold = HoldRequest(actor="alice", reason="audit", until=await runtime.db.now() + HOUR)
-    await runtime.holds.hold_job(job_id, hold, owner="alice")
+    await runtime.retention.holds.hold_job(job_id, hold, owner="alice")
     async with runtime.db.transaction() as session:
         for category in (Category.TEMP, Category.CLIPS):
-            finding = Finding(cause=PauseCause.OPERATOR, reason=f"backup of {category.value}")
+            finding = PauseFinding(cause=PauseCause.OPERATOR, reason=f"backup of {category.value}")
             await add_pause(session, category, finding, by="admin")
 
     told = await explain(runtime, job_id)
 
     assert [(one.rule, one.scope, one.reason) for one in told.blockers] == [
-        (Barrier.HOLD, Scope.JOB, "audit"),
-        (Barrier.PAUSED, Scope.CATEGORY, "backup of temp"),
+        (Barrier.HOLD, BarrierScope.JOB, "audit"),
+        (Barrier.PAUSED, BarrierScope.CATEGORY, "backup of temp"),
     ]
     assert told.hold == told.blockers[0]
     assert [moment.event for moment in told.timeline] == ["created", "held"]
@@ -92,10 +92,10 @@ async def test_its_new_end_is_told_once_per_file_and_once_for_the_job(
 ) -> None:
     (file_id,) = await plant(1, ends_in=FUTURE)
     await assign(database, job_id, file_id)
-    await runtime.holds.extend_job(job_id, Expiry(lifetime=HOUR), owner="alice", actor="alice")
+    await runtime.retention.holds.extend_job(job_id, Expiry(lifetime=HOUR), owner="alice", actor="alice")
 
     of_job = await explain(runtime, job_id)
-    of_file = await runtime.explanations.explain(file_id, owner="alice")
+    of_file = await runtime.retention.explanations.explain(file_id, owner="alice")
 
     assert [moment.event for moment in of_job.timeline].count("extended") == 1
     assert [moment.event for moment in of_file.timeline].count("extended") == 1
@@ -133,13 +133,13 @@ async def test_a_foreign_job_is_unknown(runtime: Runtime, job_id: UUID) -> None:
 async def test_what_a_job_works_with_names_the_job(runtime: Runtime, store_file: StoreFile) -> None:
     source = await store_file(b"a film", ttl=3600)
     asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
-    waiting, running = [await runtime.control.create(asked) for _ in range(2)]
-    await runtime.runs.claim(running.id, worker="test")
+    waiting, running = [await runtime.jobs.control.create(asked) for _ in range(2)]
+    await runtime.jobs.attempts.claim(running.id, worker="test")
 
-    told = await runtime.explanations.explain(source.id, owner="alice")
-    await runtime.control.cancel(waiting.id, owner="alice")
-    await runtime.control.cancel(running.id, owner="alice")
-    free = await runtime.explanations.explain(source.id, owner="alice")
+    told = await runtime.retention.explanations.explain(source.id, owner="alice")
+    await runtime.jobs.control.cancel(waiting.id, owner="alice")
+    await runtime.jobs.control.cancel(running.id, owner="alice")
+    free = await runtime.retention.explanations.explain(source.id, owner="alice")
 
     (lease,) = told.blockers
     assert (lease.rule, lease.job_ids) == (Barrier.JOB_LEASE, [waiting.id, running.id])

@@ -65,8 +65,8 @@ async def statements_of(runtime: Runtime, file_id: UUID, job_id: UUID) -> list[t
         asked.append((statement, values))
 
     event.listen(runtime.db.engine.sync_engine, "before_cursor_execute", note)
-    told = await runtime.explanations.explain(file_id, owner=None)
-    of_job = await runtime.explanations.explain_job(job_id, owner=None, before=None, limit=10)
+    told = await runtime.retention.explanations.explain(file_id, owner=None)
+    of_job = await runtime.retention.explanations.explain_job(job_id, owner=None, before=None, limit=10)
     event.remove(runtime.db.engine.sync_engine, "before_cursor_execute", note)
     assert told.eviction_rank is not None
     assert isinstance(of_job, JobExplanation)

@@ -6,14 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.files.models import RetentionRule
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import PauseFinding, add_pause
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.explain import queries as explain_queries
-from media_analysis.retention.guard.pauses import Finding, add_pause
-from media_analysis.retention.models import PauseCause
-from media_analysis.retention.policies import require_policy
 from media_analysis.retention.pressure.foresight import foresee
 from media_analysis.retention.pressure.outcome import Blocked
 from media_analysis.runtime import Runtime
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute
@@ -28,12 +28,12 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 async def ranks(runtime: Runtime, ids: list[UUID]) -> dict[UUID, int]:
-    told = [await runtime.explanations.explain(file_id, owner=None) for file_id in ids]
+    told = [await runtime.retention.explanations.explain(file_id, owner=None) for file_id in ids]
     return {one.file_id: one.eviction_rank for one in told if one.eviction_rank is not None}
 
 
 async def pressure_on(runtime: Runtime, file_id: UUID) -> str:
-    told = await runtime.explanations.explain(file_id, owner=None)
+    told = await runtime.retention.explanations.explain(file_id, owner=None)
     (pressure,) = [loser for loser in told.losing_rules if loser.rule is RetentionRule.PRESSURE]
     return pressure.reason
 
@@ -77,7 +77,7 @@ async def test_a_rank_far_behind_is_the_earliest_it_can_be(
     monkeypatch.setattr(explain_queries, "MOST_BEFORE", 3)
     ids = await plant(6, ends_in=timedelta(hours=1), category=Category.CLIPS)
 
-    near, far = [await runtime.explanations.explain(ids[number], owner=None) for number in (3, 5)]
+    near, far = [await runtime.retention.explanations.explain(ids[number], owner=None) for number in (3, 5)]
 
     assert (near.eviction_rank, near.eviction_rank_capped) == (4, False)
     assert (far.eviction_rank, far.eviction_rank_capped) == (4, True)
@@ -87,8 +87,8 @@ async def test_an_owner_is_told_the_rank_among_their_own_files(runtime: Runtime)
     await stock(runtime, [1, 1, 1], owner="bob")
     own = await stock(runtime, [1, 1], owner="alice")
 
-    told = [await runtime.explanations.explain(file_id, owner="alice") for file_id in own]
-    of_all = [await runtime.explanations.explain(file_id, owner=None) for file_id in own]
+    told = [await runtime.retention.explanations.explain(file_id, owner="alice") for file_id in own]
+    of_all = [await runtime.retention.explanations.explain(file_id, owner=None) for file_id in own]
 
     assert [one.eviction_rank for one in told] == [1, 2]
     assert [one.eviction_rank for one in of_all] != [1, 2]
@@ -114,7 +114,7 @@ async def test_while_evictions_are_paused_nothing_has_a_rank(runtime: Runtime, p
     (clip,) = await plant(1, ends_in=FUTURE, category=Category.CLIPS)
     (upload,) = await plant(1, ends_in=FUTURE)
     async with runtime.db.transaction() as session:
-        await add_pause(session, Category.CLIPS, Finding(cause=cause, reason="a backup"), by="ops")
+        await add_pause(session, Category.CLIPS, PauseFinding(cause=cause, reason="a backup"), by="ops")
 
     told = await ranks(runtime, [clip, upload])
 
@@ -125,7 +125,7 @@ async def test_while_evictions_are_paused_nothing_has_a_rank(runtime: Runtime, p
 
 async def test_where_the_settings_evict_nothing_an_explanation_says_so(runtime: Runtime, plant: Plant) -> None:
     (clip,) = await plant(1, ends_in=FUTURE, category=Category.CLIPS)
-    told = await replace(runtime.explanations, not_evicting="storage.cleanup.enabled is false").explain(
+    told = await replace(runtime.retention.explanations, not_evicting="storage.cleanup.enabled is false").explain(
         clip, owner=None
     )
 

@@ -58,10 +58,10 @@ async def test_what_a_sweep_threw_away_goes_when_the_trash_ends(runtime: Runtime
 async def test_the_whole_life_is_told_in_order(runtime: Runtime, store_file: StoreFile) -> None:
     file = await store_file(ttl=3600)
     hold = HoldRequest(actor="alice", reason="wait")
-    await runtime.holds.hold_file(file.id, hold, owner="alice")
-    await runtime.holds.release_file(file.id, owner="alice", actor="alice")
+    await runtime.retention.holds.hold_file(file.id, hold, owner="alice")
+    await runtime.retention.holds.release_file(file.id, owner="alice", actor="alice")
     await delete_file(runtime, file.id, owner="alice", requested_by="alice", reason="oops")
-    await runtime.restoring.restore(file.id, owner="alice", actor="alice")
+    await runtime.retention.trash.restore(file.id, owner="alice", actor="alice")
     await delete_file(runtime, file.id, owner="alice", requested_by="alice", hard=True)
 
     told = await explain(runtime, file.id)
@@ -73,7 +73,7 @@ async def test_the_whole_life_is_told_in_order(runtime: Runtime, store_file: Sto
 async def test_a_sweep_that_was_undone_stays_in_the_timeline(runtime: Runtime, plant: Plant) -> None:
     (file_id,) = await plant(1)
     report = await sweep(runtime)
-    await runtime.restoring.undo(report.id, actor="admin")
+    await runtime.retention.trash.undo(report.id, actor="admin")
 
     told = await explain(runtime, file_id)
 

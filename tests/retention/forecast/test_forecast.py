@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 
 from media_analysis.files.models import MediaFile
+from media_analysis.policy.in_force import get_policy
 from media_analysis.retention.forecast.projection import Projection
 from media_analysis.retention.forecast.request import ForecastRequest
 from media_analysis.retention.forecast.service import Forecast
-from media_analysis.retention.policies import get_policy
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
@@ -35,13 +35,13 @@ def on(number: int) -> date:
     return TODAY + timedelta(days=number)
 
 
-def dues(course: Projection) -> dict[date, tuple[int, int]]:
+def dues(progress: Projection) -> dict[date, tuple[int, int]]:
     """Return the files and bytes that fall due, of the days on which any do."""
-    return {day.day: (day.due_files, day.due_bytes) for day in course.days if day.due_files}
+    return {day.day: (day.due_files, day.due_bytes) for day in progress.days if day.due_files}
 
 
-def used(course: Projection) -> list[int]:
-    return [day.used_bytes for day in course.days]
+def used(progress: Projection) -> list[int]:
+    return [day.used_bytes for day in progress.days]
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def took_in(database: str, category: str, days: dict[int, tuple[int, int]]
 async def forecast(runtime: Runtime, days: int = 10, category: Category | None = None, **lifetimes: float) -> Forecast:
     """Look ahead from noon; lifetimes are tried in days."""
     tried = {Category(name): timedelta(days=lifetime) for name, lifetime in lifetimes.items()}
-    return await runtime.forecast.forecast(ForecastRequest(days, category, tried), now=NOON)
+    return await runtime.retention.forecast.forecast(ForecastRequest(days, category, tried), now=NOON)
 
 
 async def test_files_fall_due_on_the_day_they_were_given_or_their_category_gives_them(
@@ -225,7 +225,7 @@ class TestRoom:
         await took_in(database, "archives", {-1: (1, PIB // 2)})
         room = 5 * PIB // 2
         free_bytes = (await runtime.store.capacity()).free_bytes
-        service = replace(runtime.forecast, reserve_bytes=free_bytes - room)
+        service = replace(runtime.retention.forecast, reserve_bytes=free_bytes - room)
 
         found = await service.forecast(ForecastRequest(10, Category.CLIPS), now=NOON)
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media_analysis.retention.forecast.days import Account, DueSum
+from media_analysis.policy.decision import CategoryRules, Policy
+from media_analysis.retention.forecast.days import CategoryHistory, DueSum
 from media_analysis.retention.forecast.projection import (
     Day,
     Horizon,
@@ -17,7 +18,6 @@ from media_analysis.retention.forecast.projection import (
     redate,
     whole_days,
 )
-from media_analysis.retention.policy import CategoryRules, Policy
 from media_analysis.storage.category import Category
 
 TODAY = date(2026, 3, 10)
@@ -35,21 +35,21 @@ def due(on: int | None, *, stored: int | None = None, files: int = 1, size_bytes
     return DueSum(FRAMES, stored_on, due_on, stored is None, files, size_bytes)
 
 
-def account(used_bytes: int = 0, **about: int) -> Account:
-    return Account(FRAMES, TODAY, used_bytes, **about)
+def account(used_bytes: int = 0, **about: int) -> CategoryHistory:
+    return CategoryHistory(FRAMES, TODAY, used_bytes, **about)
 
 
-def used(course: Any) -> list[int]:
-    return [day.used_bytes for day in course]
+def used(progress: Any) -> list[int]:
+    return [day.used_bytes for day in progress]
 
 
 def test_every_day_adds_what_comes_in_and_takes_away_what_falls_due() -> None:
     known = account(1000, span_days=10, past_files=20, past_bytes=500, today_files=1, today_bytes=20)
     sums = [due(-3, size_bytes=100), due(0, files=2, size_bytes=7), due(2, files=3, size_bytes=300), due(9)]
 
-    course = project(known, sums, CategoryRules(lifetime=days(2)), Horizon(TODAY, 4))
+    progress = project(known, sums, CategoryRules(lifetime=days(2)), Horizon(TODAY, 4))
 
-    assert course == [
+    assert progress == [
         Day(TODAY, due_files=3, due_bytes=107, ingest_bytes=30, used_bytes=923),
         Day(TODAY + days(1), due_files=0, due_bytes=0, ingest_bytes=50, used_bytes=973),
         Day(TODAY + days(2), due_files=3 + 1, due_bytes=300 + 30, ingest_bytes=50, used_bytes=693),
@@ -60,9 +60,9 @@ def test_every_day_adds_what_comes_in_and_takes_away_what_falls_due() -> None:
 def test_what_is_indefinite_only_grows() -> None:
     known = account(5, span_days=1, past_files=1, past_bytes=10)
 
-    course = project(known, [due(None, stored=-3)], CategoryRules(), Horizon(TODAY, 3))
+    progress = project(known, [due(None, stored=-3)], CategoryRules(), Horizon(TODAY, 3))
 
-    assert used(course) == [15, 25, 35]
+    assert used(progress) == [15, 25, 35]
 
 
 def test_a_mean_that_is_no_whole_number_loses_nothing() -> None:
@@ -93,34 +93,34 @@ def test_spans_count_in_days_from_noon(hours: int, counted: int) -> None:
 def test_what_lives_for_an_hour_comes_and_goes_on_one_day() -> None:
     known = account(span_days=1, past_files=4, past_bytes=40)
 
-    course = project(known, [], CategoryRules(lifetime=timedelta(hours=1)), Horizon(TODAY, 2))
+    progress = project(known, [], CategoryRules(lifetime=timedelta(hours=1)), Horizon(TODAY, 2))
 
-    assert [(day.due_files, day.due_bytes, day.used_bytes) for day in course] == [(4, 40, 0), (4, 40, 0)]
+    assert [(day.due_files, day.due_bytes, day.used_bytes) for day in progress] == [(4, 40, 0), (4, 40, 0)]
 
 
 def test_nothing_to_come_falls_due_before_its_minimum() -> None:
     known = account(span_days=1, past_files=1, past_bytes=10)
 
-    course = project(known, [], CategoryRules(lifetime=days(1), minimum=days(2)), Horizon(TODAY, 4))
+    progress = project(known, [], CategoryRules(lifetime=days(1), minimum=days(2)), Horizon(TODAY, 4))
 
-    assert [day.due_bytes for day in course] == [0, 0, 10, 10]
+    assert [day.due_bytes for day in progress] == [0, 0, 10, 10]
 
 
 class TestTrash:
     """Bytes that stay a day longer than their files."""
 
     def test_the_bytes_go_when_the_time_in_the_trash_is_over(self) -> None:
-        course = project(account(30), [due(0, stored=-5), due(1, stored=-4)], CategoryRules(), Horizon(TODAY, 4, 1))
+        progress = project(account(30), [due(0, stored=-5), due(1, stored=-4)], CategoryRules(), Horizon(TODAY, 4, 1))
 
-        assert [day.due_bytes for day in course] == [10, 10, 0, 0]
-        assert used(course) == [30, 20, 10, 10]
+        assert [day.due_bytes for day in progress] == [10, 10, 0, 0]
+        assert used(progress) == [30, 20, 10, 10]
 
     def test_what_lies_in_the_trash_is_free_the_day_it_falls_due(self) -> None:
         sums = [due(0, stored=-3, size_bytes=5), due(0, size_bytes=60), due(1, size_bytes=80)]
 
-        course = project(account(145, trashed_bytes=100), sums, CategoryRules(), Horizon(TODAY, 3, 1))
+        progress = project(account(145, trashed_bytes=100), sums, CategoryRules(), Horizon(TODAY, 3, 1))
 
-        assert used(course) == [85, 40, 0]
+        assert used(progress) == [85, 40, 0]
 
 
 class TestAnotherLifetime:

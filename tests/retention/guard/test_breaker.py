@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
+from media_analysis.deletion.models import Pause, PauseCause
+from media_analysis.deletion.strategy import Strategy
 from media_analysis.retention.guard.clock import ClockService
-from media_analysis.retention.models import Pause, PauseCause, SweepStatus
-from media_analysis.retention.strategy import Strategy
+from media_analysis.retention.models import SweepStatus
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
@@ -26,12 +27,12 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 async def open_pauses(runtime: Runtime) -> list[Pause]:
-    return list(await runtime.pauses.list(is_open=True))
+    return list(await runtime.deletion.pauses.list(is_open=True))
 
 
 async def confirm(runtime: Runtime) -> Pause:
     (pause,) = await open_pauses(runtime)
-    return await runtime.pauses.resume(pause.id, confirm=pause.files, by="operator")
+    return await runtime.deletion.pauses.resume(pause.id, confirm=pause.files, by="operator")
 
 
 async def remember_sweeps(database: str, *taken: int, category: Category = UPLOADS, kind: str = "cleanup") -> None:
@@ -74,7 +75,7 @@ async def test_a_sweep_that_would_take_too_much_takes_nothing_and_the_others_go_
     assert (pause.category, pause.cause, pause.reason) == (UPLOADS, PauseCause.SHARE, reason)
     assert (pause.files, pause.size_bytes, pause.paused_by) == (6, 6 * SIZE, "breaker")
     assert await audited(database, "paused") == [("breaker", "share")]
-    assert (await runtime.sweeps.get(report.id)).details == {"paused": {"uploads": reason}}
+    assert (await runtime.retention.sweeps.get(report.id)).details == {"paused": {"uploads": reason}}
 
 
 async def test_what_is_not_too_much_goes_unasked(runtime: Runtime, plant: Plant, database: str) -> None:
@@ -113,7 +114,10 @@ async def test_the_trash_is_weighed_when_it_is_filled_and_not_when_it_is_emptied
 ) -> None:
     due = await plant(6, category=UPLOADS)
     await plant(2, category=UPLOADS, ends_in=timedelta(days=2))
-    soft = replace(runtime.sweeps, deleter=replace(runtime.deleter, strategy=Strategy(sweeps=timedelta(hours=1))))
+    soft = replace(
+        runtime.retention.sweeps,
+        deleter=replace(runtime.deletion.deleter, strategy=Strategy(sweeps=timedelta(hours=1))),
+    )
 
     asked = await soft.run(request())
     await confirm(runtime)
@@ -220,7 +224,7 @@ async def test_a_rehearsal_says_paused_and_writes_nothing(runtime: Runtime, plan
     await plant(6, category=UPLOADS)
     await plant(2, category=Category.TEMP)
 
-    rehearsed = await runtime.sweeps.run(request(dry_run=True))
+    rehearsed = await runtime.retention.sweeps.run(request(dry_run=True))
 
     assert rehearsed.status is SweepStatus.PAUSED
     assert list(rehearsed.paused) == [UPLOADS]
@@ -239,8 +243,8 @@ async def test_replicas_that_find_it_at_the_same_time_leave_one_pause(
     runtime: Runtime, plant: Plant, database: str
 ) -> None:
     await plant(10, category=UPLOADS)
-    now, clock = await runtime.db.now(), runtime.clock
-    breaker = replace(runtime.sweeps.breaker, clock=TrustedClock(clock.db, clock.limits, clock.observe))
+    now, clock = await runtime.db.now(), runtime.retention.clock
+    breaker = replace(runtime.retention.sweeps.breaker, clock=TrustedClock(clock.db, clock.limits, clock.observe))
 
     reasons = await asyncio.gather(*(breaker.trip(UPLOADS, now=now) for _ in range(8)))
 

@@ -7,9 +7,10 @@ from typing import Never
 
 import pytest
 
+from media_analysis.deletion.models import PauseCause
 from media_analysis.errors import DatabaseUnavailable
 from media_analysis.retention.guard.clock import ClockService, steady
-from media_analysis.retention.models import PauseCause, SweepStatus
+from media_analysis.retention.models import SweepStatus
 from media_analysis.runtime import Runtime
 from tests.conftest import execute, fetch
 from tests.retention.conftest import Plant, buried, request, sweep
@@ -33,7 +34,7 @@ def stopwatch() -> Stopwatch:
 @pytest.fixture
 def clock(runtime: Runtime, stopwatch: Stopwatch) -> ClockService:
     """A process that looks at the same database with a clock of its own."""
-    return ClockService(runtime.db, runtime.clock.limits, lambda _: None, monotonic=stopwatch)
+    return ClockService(runtime.db, runtime.retention.clock.limits, lambda _: None, monotonic=stopwatch)
 
 
 async def note(database: str, ago: str) -> None:
@@ -47,7 +48,7 @@ async def noted(database: str) -> datetime | None:
 
 
 async def reasons(runtime: Runtime) -> Sequence[str]:
-    pauses = await runtime.pauses.list(is_open=True)
+    pauses = await runtime.deletion.pauses.list(is_open=True)
     assert all((pause.category, pause.cause) == (None, PauseCause.CLOCK) for pause in pauses)
     return [pause.reason for pause in pauses]
 
@@ -80,7 +81,7 @@ async def test_a_jump_is_told_at_once_and_weighed_again_after_a_check_that_broke
     await plant(3)
     await note(database, "15 days")
     told: list[PauseCause] = []
-    checks = ClockService(runtime.db, runtime.clock.limits, told.append)
+    checks = ClockService(runtime.db, runtime.retention.clock.limits, told.append)
 
     async def cut_off(*_asked: object, **_about: object) -> Never:
         raise DatabaseUnavailable("gone")
@@ -92,7 +93,7 @@ async def test_a_jump_is_told_at_once_and_weighed_again_after_a_check_that_broke
     await checks.check()
     await checks.check()
 
-    (pause,) = await runtime.pauses.list(is_open=True)
+    (pause,) = await runtime.deletion.pauses.list(is_open=True)
     assert (told, pause.files) == ([PauseCause.CLOCK], 3)
     assert pause.reason.count("3 files") == 1
 
@@ -117,7 +118,7 @@ async def test_a_rehearsal_distrusts_the_clock_and_writes_nothing(
     await note(database, "15 days")
     before = await noted(database)
 
-    rehearsed = await runtime.sweeps.run(request(dry_run=True))
+    rehearsed = await runtime.retention.sweeps.run(request(dry_run=True))
 
     assert (rehearsed.status, rehearsed.files) == (SweepStatus.PAUSED, 0)
     assert await reasons(runtime) == []
@@ -126,12 +127,12 @@ async def test_a_rehearsal_distrusts_the_clock_and_writes_nothing(
 
 async def test_the_mark_only_grows_and_starts_with_the_first_look(runtime: Runtime, database: str) -> None:
     begin = await runtime.db.now()
-    await runtime.clock.check()
+    await runtime.retention.clock.check()
     first = await noted(database)
     await note(database, "-1 min")
     ahead = await noted(database)
 
-    await runtime.clock.check()
+    await runtime.retention.clock.check()
 
     assert first is not None
     assert first >= begin
@@ -181,9 +182,9 @@ async def test_confirming_the_clock_takes_it_as_it_is_also_backwards(
     due = await plant(2)
     await note(database, "-10 days")
     await sweep(runtime)
-    (pause,) = await runtime.pauses.list(is_open=True)
+    (pause,) = await runtime.deletion.pauses.list(is_open=True)
 
-    await runtime.pauses.resume(pause.id, confirm=pause.files, by="admin")
+    await runtime.deletion.pauses.resume(pause.id, confirm=pause.files, by="admin")
     seen_at = await noted(database)
     report = await sweep(runtime)
 
@@ -198,9 +199,9 @@ async def test_a_process_forgets_what_it_saw_before_somebody_vouched_for_the_clo
 ) -> None:
     await clock.check()
     await note(database, "-10 days")
-    await runtime.clock.check()
-    (pause,) = await runtime.pauses.list(is_open=True)
-    await runtime.pauses.resume(pause.id, confirm=pause.files, by="admin")
+    await runtime.retention.clock.check()
+    (pause,) = await runtime.deletion.pauses.list(is_open=True)
+    await runtime.deletion.pauses.resume(pause.id, confirm=pause.files, by="admin")
     stopwatch.seconds += 10_000
 
     await clock.check()

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from media_analysis.deletion.models import PauseCause
 from media_analysis.errors import QuotaReached
 from media_analysis.retention.guard.evictions import EVICTED
-from media_analysis.retention.models import PauseCause
 from media_analysis.retention.pressure import room
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, load_settings
@@ -45,9 +45,9 @@ async def test_pressure_takes_its_share_of_an_hour_and_asks_before_it_takes_more
 ) -> None:
     files = await stock(runtime, [1] * 100, category=UPLOADS)
 
-    outcome = (await relieve(runtime.pressure))[SCOPE]
-    (pause,) = await runtime.pauses.list(is_open=True)
-    again = (await relieve(runtime.pressure))[SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[SCOPE]
+    (pause,) = await runtime.deletion.pauses.list(is_open=True)
+    again = (await relieve(runtime.retention.pressure))[SCOPE]
 
     assert (outcome.files, outcome.relieved, again.files) == (25, False, 0)
     assert await living(database) == set(files[25:])
@@ -57,13 +57,13 @@ async def test_pressure_takes_its_share_of_an_hour_and_asks_before_it_takes_more
 
 async def test_what_was_confirmed_goes_and_no_more(runtime: Runtime, database: str) -> None:
     await stock(runtime, [1] * 100, category=UPLOADS)
-    await relieve(runtime.pressure)
-    (pause,) = await runtime.pauses.list(is_open=True)
+    await relieve(runtime.retention.pressure)
+    (pause,) = await runtime.deletion.pauses.list(is_open=True)
 
-    await runtime.pauses.resume(pause.id, confirm=35, by="admin")
-    confirmed = (await relieve(runtime.pressure))[SCOPE]
+    await runtime.deletion.pauses.resume(pause.id, confirm=35, by="admin")
+    confirmed = (await relieve(runtime.retention.pressure))[SCOPE]
     await stock(runtime, [1] * 60, category=UPLOADS)
-    further = (await relieve(runtime.pressure))[SCOPE]
+    further = (await relieve(runtime.retention.pressure))[SCOPE]
 
     assert (confirmed.files, confirmed.relieved) == (35, True)
     assert (further.files, further.relieved) == (3, False), "38 of a confirmation of 35 and a tenth"
@@ -71,7 +71,7 @@ async def test_what_was_confirmed_goes_and_no_more(runtime: Runtime, database: s
 
 async def test_the_next_hour_begins_anew(runtime: Runtime, database: str) -> None:
     await stock(runtime, [1] * 100, category=UPLOADS)
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
     await execute(
         database,
         "UPDATE pauses SET resumed_at = now() - interval '25 hours', resumed_by = 'admin'",
@@ -79,17 +79,17 @@ async def test_the_next_hour_begins_anew(runtime: Runtime, database: str) -> Non
     )
     await stock(runtime, [1] * 25, category=UPLOADS)
 
-    outcome = (await relieve(runtime.pressure))[SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[SCOPE]
 
     assert outcome.files == 25
 
 
 async def test_what_is_due_goes_on_being_deleted_and_bytes_given_up_go(runtime: Runtime, database: str) -> None:
     files = await stock(runtime, [1] * 100, category=UPLOADS)
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
     await change(runtime, "expires_at = now(), due_at = now()", *files[90:])
 
-    report = await runtime.sweeps.run(request())
+    report = await runtime.retention.sweeps.run(request())
 
     assert (report.files, report.paused) == (10, {})
     assert await fetch(database, "SELECT id FROM purges WHERE confirmed_at IS NULL") == []
@@ -100,7 +100,7 @@ async def test_an_upload_without_room_is_told_of_the_breaker(
     runtime: Runtime, client: Client, store_file: StoreFile
 ) -> None:
     await stock(runtime, [1] * 100, category=UPLOADS)
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
     await stock(runtime, [1] * 25, category=UPLOADS)
 
     answer = await client.request("POST", "/api/v1/files?category=uploads&filename=a", content=b"x" * KIB)
@@ -121,7 +121,7 @@ async def test_an_upload_that_needs_more_than_the_share_takes_nothing_and_asks(
 
     with pytest.raises(QuotaReached, match="pressure would take more than usual"):
         await store_file(b"y" * 60 * KIB)
-    (pause,) = await runtime.pauses.list(is_open=True)
+    (pause,) = await runtime.deletion.pauses.list(is_open=True)
 
     assert set(files) <= await living(database)
     assert (pause.cause, pause.files) == (PauseCause.EVICTION, 30)
@@ -141,7 +141,7 @@ async def test_an_upload_within_the_share_has_its_room_although_the_mark_is_not_
 async def test_scratch_is_there_to_be_evicted(runtime: Runtime) -> None:
     await stock(runtime, [1] * 110)
 
-    outcome = (await relieve(runtime.pressure))["category:clips"]
+    outcome = (await relieve(runtime.retention.pressure))["category:clips"]
 
     assert (outcome.files, outcome.relieved) == (70, True)
 
@@ -155,7 +155,7 @@ async def test_a_floor_of_files_and_of_bytes_lets_little_go_unasked(
     quota = "UPDATE category_policies SET quota_bytes = {0}, high_water_bytes = {1}, low_water_bytes = 0"
     await execute(database, quota.format(2**30, KIB) + " WHERE category = 'uploads'")
 
-    outcome = (await relieve(runtime.pressure))[SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[SCOPE]
 
     assert outcome.files == gone
 
@@ -165,14 +165,14 @@ async def test_no_share_is_any_share(environment: dict[str, str], database: str)
     async with judged_runtime(chosen, database) as runtime:
         await stock(runtime, [1] * 100, category=UPLOADS)
 
-        outcome = (await relieve(runtime.pressure))[SCOPE]
+        outcome = (await relieve(runtime.retention.pressure))[SCOPE]
 
     assert (outcome.files, outcome.relieved) == (60, True)
 
 
 async def test_a_pause_of_evictions_is_told_as_what_it_is(runtime: Runtime, client: Client) -> None:
     await stock(runtime, [1] * 100, category=UPLOADS)
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     ready = await client.request("GET", "/readyz", by=None)
     told = (await client.request("GET", "/api/v1/storage/validate", by="admin")).text

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from media_analysis.deletion.models import PauseCause
+from media_analysis.deletion.pauses import BREAKER_CAUSES, SETTLE_LOOK_SECONDS, PauseFinding, add_pause
 from media_analysis.errors import FileArchived, FileGone, QuotaReached
 from media_analysis.files.models import MediaFile
-from media_analysis.retention.guard.pauses import BREAKER_CAUSES, SETTLE_LOOK_SECONDS, Finding, add_pause
-from media_analysis.retention.models import PauseCause
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import DeleteOutcome
@@ -47,7 +47,7 @@ async def _pending(runtime: Runtime) -> Callable[[], Awaitable[object]]:
     await writer.write(b"given up")
     await writer.sync()
     writer.close()
-    return lambda: runtime.deleter.abandon(asked.id)
+    return lambda: runtime.deletion.deleter.abandon(asked.id)
 
 
 async def _given_up(runtime: Runtime, _store_file: StoreFile) -> Callable[[], Awaitable[object]]:
@@ -56,7 +56,7 @@ async def _given_up(runtime: Runtime, _store_file: StoreFile) -> Callable[[], Aw
 
 async def _lapsed(runtime: Runtime, _store_file: StoreFile) -> Callable[[], Awaitable[object]]:
     await _pending(runtime)
-    return lambda: runtime.sweeps.run(request(only_pending=True))
+    return lambda: runtime.retention.sweeps.run(request(only_pending=True))
 
 
 async def _archived(runtime: Runtime, _store_file: StoreFile) -> Callable[[], Awaitable[object]]:
@@ -76,16 +76,16 @@ async def test_no_road_removes_a_byte_while_deletion_is_paused(
     before = {key: (runtime.store.root / key).read_bytes() for key in objects(runtime.store.root)}
     async with runtime.db.transaction() as session:
         for category in Category if cause in BREAKER_CAUSES else (None,):
-            await add_pause(session, category, Finding(cause=cause, reason="stop"), by="test")
+            await add_pause(session, category, PauseFinding(cause=cause, reason="stop"), by="test")
 
     await go()
     await execute(database, "UPDATE media_files SET due_at = now(), leased_until = now() WHERE state = 'pending'")
-    await runtime.sweeps.run(request(only_pending=True))
+    await runtime.retention.sweeps.run(request(only_pending=True))
     kept = {key: (runtime.store.root / key).read_bytes() for key in before if (runtime.store.root / key).exists()}
     attempts = [purge["attempts"] for purge in await open_purges(database)]
-    await runtime.pauses.resume_all(confirm=0, by="admin")
+    await runtime.deletion.pauses.resume_all(confirm=0, by="admin")
     await let_purges_lapse(database)
-    await runtime.sweeps.run(request(only_pending=True))
+    await runtime.retention.sweeps.run(request(only_pending=True))
 
     assert kept == before
     assert set(attempts) <= {0}, "being put off is no attempt"
@@ -95,7 +95,7 @@ async def test_no_road_removes_a_byte_while_deletion_is_paused(
 async def test_what_is_deleted_while_paused_is_gone_for_whoever_reads(
     client: Client, runtime: Runtime, store_file: StoreFile
 ) -> None:
-    await runtime.pauses.pause(category=None, reason="backup", by="admin")
+    await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
     plain, secret = await client.upload(b"plain"), await store_file(b"secret", owner="alice")
 
     deleted = await client.request("DELETE", f"/api/v1/files/{plain['id']}")
@@ -105,26 +105,26 @@ async def test_what_is_deleted_while_paused_is_gone_for_whoever_reads(
     assert (deleted.status_code, read.status_code) == (204, 410)
     assert removed.pending
     with pytest.raises(FileGone):
-        await runtime.files.open(secret.id, owner="alice")
+        await runtime.files.catalog.open(secret.id, owner="alice")
 
 
 async def test_a_run_archived_while_paused_keeps_its_originals(runtime: Runtime) -> None:
     made = await make_run(runtime, {"a.txt": b"a"})
     stored = made.files["a.txt"]
-    await runtime.pauses.pause(category=None, reason="backup", by="admin")
+    await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
 
     task = await archive(runtime, made.id)
 
     assert task.status.value == "completed"
     assert runtime.store.path_of(stored.key).read_bytes() == b"a"
     with pytest.raises(FileArchived):
-        await runtime.files.open(stored.id, owner="alice")
+        await runtime.files.catalog.open(stored.id, owner="alice")
 
 
 async def test_a_pause_of_one_category_leaves_the_others_alone(runtime: Runtime, plant: Plant, database: str) -> None:
     await plant(2)
     clips = await plant(2, category=Category.CLIPS)
-    await runtime.pauses.pause(category=Category.CLIPS, reason="stop", by="admin")
+    await runtime.deletion.pauses.pause(category=Category.CLIPS, reason="stop", by="admin")
     for file_id in clips:
         await delete_file(runtime, file_id, owner="alice", requested_by="alice", hard=True)
 
@@ -181,11 +181,11 @@ async def test_a_pause_returns_once_what_was_under_way_is_over(
     held_up = HeldUp(runtime, monkeypatch)
     deleting = asyncio.ensure_future(await going(runtime, held_up, await store_file(b"going"), database))
     await held_up.reached.wait()
-    waiting = replace(runtime.pauses, settle_seconds=60)
+    waiting = replace(runtime.deletion.pauses, settle_seconds=60)
     pausing = asyncio.create_task(waiting.pause(category=None, reason="backup", by="admin"))
 
     async def stands() -> bool:
-        return bool(await runtime.pauses.list(is_open=True))
+        return bool(await runtime.deletion.pauses.list(is_open=True))
 
     await until(stands)
     waited = not (await asyncio.wait([pausing], timeout=3 * SETTLE_LOOK_SECONDS))[0]
@@ -202,7 +202,7 @@ async def test_a_distrusted_clock_names_what_it_would_let_go(runtime: Runtime, p
     await execute(database, "UPDATE instance SET clock_seen_at = now() - interval '15 days'")
 
     await sweep(runtime)
-    (pause,) = await runtime.pauses.list(is_open=True)
+    (pause,) = await runtime.deletion.pauses.list(is_open=True)
 
     assert (pause.cause, pause.files) == (PauseCause.CLOCK, 3)
     assert "3 files" in pause.reason
@@ -213,7 +213,7 @@ async def test_an_upload_without_room_is_told_of_the_pause(
 ) -> None:
     await store_file(b"x" * 90, category=Category.CLIPS)
     await execute(database, "UPDATE category_policies SET quota_bytes = 100 WHERE category = 'clips'")
-    await runtime.pauses.pause(category=None, reason="backup", by="admin")
+    await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
 
     with pytest.raises(QuotaReached, match="while deletion is paused: backup") as reached:
         await store_file(b"y" * 20, category=Category.CLIPS)

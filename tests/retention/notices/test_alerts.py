@@ -29,7 +29,7 @@ async def listener() -> AsyncIterator[Listener]:
 
 @pytest.fixture
 def alerts(runtime: Runtime) -> AlertService:
-    return AlertService(runtime.db, runtime.status)
+    return AlertService(runtime.db, runtime.retention.status)
 
 
 async def test_a_quota_almost_full_is_told_once_and_its_end_too(

@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from media_analysis.deletion.deleter import Deleter, Purged
+from media_analysis.deletion.tombstones import Claim
 from media_analysis.errors import (
     DeletionPaused,
     MarkerMismatch,
@@ -17,8 +19,6 @@ from media_analysis.errors import (
     PlanHashDiffers,
     PlanNotFound,
 )
-from media_analysis.retention.burial import Claim
-from media_analysis.retention.deletion import Deleter, Purged
 from media_analysis.retention.models import Plan, SweepStatus, SweepTrigger
 from media_analysis.retention.plans.applying import MOST_DRIFT
 from media_analysis.retention.records import SweepReport
@@ -50,11 +50,11 @@ PAUSE = (
 
 
 async def create(runtime: Runtime, *categories: Category, now: datetime | None = None) -> Plan:
-    return await runtime.plans.create(categories or tuple(Category), requested_by="admin", now=now)
+    return await runtime.retention.plans.create(categories or tuple(Category), requested_by="admin", now=now)
 
 
 async def apply(runtime: Runtime, plan: Plan, **about: Any) -> SweepReport:
-    return await runtime.applying.apply(plan.id, **{"digest": plan.hash, "requested_by": "admin", **about})
+    return await runtime.retention.applying.apply(plan.id, **{"digest": plan.hash, "requested_by": "admin", **about})
 
 
 async def planned(database: str, plan: Plan) -> set[UUID]:
@@ -136,10 +136,12 @@ async def test_an_applied_plan_takes_exactly_its_files(runtime: Runtime, plant: 
     plan = await create(runtime, Category.TEMP)
     new = await plant(2) + await plant(2, category=Category.CLIPS)
 
-    report = await replace(runtime.applying, batch_size=3).apply(plan.id, digest=plan.hash, requested_by="admin")
-    found, status = await runtime.plans.get(plan.id)
+    report = await replace(runtime.retention.applying, batch_size=3).apply(
+        plan.id, digest=plan.hash, requested_by="admin"
+    )
+    found, status = await runtime.retention.plans.get(plan.id)
 
-    remembered = await runtime.sweeps.get(report.id)
+    remembered = await runtime.retention.sweeps.get(report.id)
     assert await buried(database) == set(due)
     assert await living(database) == set(new)
     assert (report.files, report.status, drift(report)) == (10, SweepStatus.COMPLETED, {})
@@ -174,7 +176,7 @@ async def test_files_that_are_no_longer_what_they_were_stay_and_are_told(
     }
     assert report.details["drift_files"] == 5
     assert await buried(database) == {deleted, *rest}
-    assert (await runtime.sweeps.get(report.id)).details == report.details
+    assert (await runtime.retention.sweeps.get(report.id)).details == report.details
 
 
 async def test_drift_is_counted_in_full_and_told_in_part(runtime: Runtime, plant: Plant, database: str) -> None:
@@ -207,7 +209,7 @@ async def test_a_plan_that_is_not_confirmed_in_time_or_word_is_refused(runtime: 
     with pytest.raises(PlanExpired):
         await apply(runtime, plan, now=plan.expires_at)
     with pytest.raises(PlanNotFound):
-        await runtime.applying.apply(uuid4(), digest=plan.hash, requested_by="admin")
+        await runtime.retention.applying.apply(uuid4(), digest=plan.hash, requested_by="admin")
     report = await apply(runtime, plan, now=plan.expires_at - timedelta(microseconds=1))
     with pytest.raises(PlanApplied):
         await apply(runtime, plan)
@@ -246,11 +248,11 @@ async def test_a_plan_that_broke_off_says_so_and_leaves_the_rest_to_the_sweep(
 ) -> None:
     ids = await plant(10)
     plan = await create(runtime)
-    torn = replace(runtime.applying, batch_size=4, deleter=Torn(**vars(runtime.deleter)))
+    torn = replace(runtime.retention.applying, batch_size=4, deleter=Torn(**vars(runtime.deletion.deleter)))
 
     with pytest.raises(MarkerMismatch):
         await torn.apply(plan.id, digest=plan.hash, requested_by="admin")
-    _, status = await runtime.plans.get(plan.id)
+    _, status = await runtime.retention.plans.get(plan.id)
     taken = await buried(database)
     with pytest.raises(PlanApplied):
         await apply(runtime, plan)
@@ -275,7 +277,7 @@ class TestTrash:
         plan = await create(runtime)
 
         report = await apply(runtime, plan)
-        undone = await runtime.restoring.undo(report.id, actor="admin")
+        undone = await runtime.retention.trash.undo(report.id, actor="admin")
 
         assert (report.files, report.files_trashed) == (0, 5)
         assert undone == (5, 0)
@@ -286,11 +288,11 @@ class TestTrash:
     ) -> None:
         trashed, restored, ended = await plant(3, category=Category.UPLOADS)
         await sweep(runtime)
-        await runtime.restoring.restore(trashed, owner=None, actor="admin")
+        await runtime.retention.trash.restore(trashed, owner=None, actor="admin")
         later = await runtime.db.now() + timedelta(days=8)
         plan = await create(runtime, now=later)
 
-        await runtime.restoring.restore(restored, owner=None, actor="admin", now=later)
+        await runtime.retention.trash.restore(restored, owner=None, actor="admin", now=later)
         await execute(database, f"UPDATE media_files SET {THROWN} WHERE id = '{trashed}'", LEDGER)
         report = await apply(runtime, plan, now=later)
 

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.pressure.levels import DiskMarks
-from media_analysis.retention.pressure.outcome import Blocker, Outcome, Scope
+from media_analysis.retention.pressure.outcome import PressureScope, ReliefBlocker, ReliefOutcome
 from media_analysis.retention.pressure.service import PressureService
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
@@ -127,13 +127,13 @@ async def used_kib(runtime: Runtime, category: Category = Category.CLIPS) -> flo
     return float(row["size_bytes"]) / KIB
 
 
-async def relieve(pressure: PressureService, **about: Any) -> dict[str, Outcome]:
+async def relieve(pressure: PressureService, **about: Any) -> dict[str, ReliefOutcome]:
     """Relieve now; the outcomes by scope."""
     outcomes = await pressure.relieve(trigger=SweepTrigger.PRESSURE, requested_by="test", **about)
     return {outcome.scope.name: outcome for outcome in outcomes}
 
 
-def reasons(outcome: Outcome) -> dict[Blocker, int]:
+def reasons(outcome: ReliefOutcome) -> dict[ReliefBlocker, int]:
     """Return how many files were blocked, and why."""
     return {blocker: amount.files for blocker, amount in outcome.blocked.amounts.items() if amount.files}
 
@@ -170,11 +170,11 @@ def on_small_disk(
     """Return the service over a small disk that is under pressure from 80 % on, down to 50 %."""
     store = cast("ObjectStore", SmallDisk(runtime.store, total_kib * KIB, root=root))
     marks = DiskMarks(reserve_bytes=reserve_kib * KIB, high_percent=80, low_percent=50)
-    return replace(runtime.pressure, store=store, marks=marks)
+    return replace(runtime.retention.pressure, store=store, marks=marks)
 
 
-DISK = Scope(None).name
-CLIPS_SCOPE = Scope(Category.CLIPS).name
+DISK = PressureScope(None).name
+CLIPS_SCOPE = PressureScope(Category.CLIPS).name
 
 
 def _url(runtime: Runtime) -> str:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from media_analysis.deletion.models import PauseCause
 from media_analysis.errors import ConfirmationNeeded
-from media_analysis.retention.models import PauseCause
-from media_analysis.retention.policy import Policy
+from media_analysis.policy.decision import Policy
 from media_analysis.retention.pressure.changes import adopt_disk_marks
 from media_analysis.retention.pressure.levels import DiskMarks
 from media_analysis.runtime import Runtime
@@ -41,7 +41,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 async def of_tree(runtime: Runtime, tree: Mapping[str, Any]) -> Policy:
-    return policy_of_tree(tree, (await runtime.policies.in_force()).policy)
+    return policy_of_tree(tree, (await runtime.retention.policies.in_force()).policy)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ async def test_a_priority_that_lets_marks_evict_is_counted_and_trash_is_no_loss(
     files = await stock(runtime, [1] * 40, category=Category.OUTPUTS)
     await throw_away(runtime, *files[:4])
     outputs = {"quotas": {"outputs": "20KiB"}}
-    without = await runtime.policies.preview(await of_tree(runtime, {"storage": outputs}))
+    without = await runtime.retention.policies.preview(await of_tree(runtime, {"storage": outputs}))
     priority = {"storage": outputs | {"eviction_priority": {"outputs": "1"}}}
 
-    preview = await runtime.policies.preview(await of_tree(runtime, priority))
+    preview = await runtime.retention.policies.preview(await of_tree(runtime, priority))
 
     assert (without.evicted_files, without.needs_confirmation) == (0, False)
     assert (preview.evicted_files, preview.needs_confirmation) == (18, True)
@@ -87,11 +87,11 @@ async def test_a_policy_that_would_evict_is_applied_for_its_number_which_then_ma
     policy = await of_tree(runtime, LOWER)
 
     with pytest.raises(ConfirmationNeeded, match="46 be evicted") as asked:
-        await runtime.redating.apply(policy, actor="admin")
+        await runtime.retention.redating.apply(policy, actor="admin")
     with pytest.raises(ConfirmationNeeded):
-        await runtime.redating.apply(policy, actor="admin", confirm=45)
-    await runtime.redating.apply(policy, actor="admin", confirm=46)
-    outcome = (await relieve(runtime.pressure))[SCOPE]
+        await runtime.retention.redating.apply(policy, actor="admin", confirm=45)
+    await runtime.retention.redating.apply(policy, actor="admin", confirm=46)
+    outcome = (await relieve(runtime.retention.pressure))[SCOPE]
 
     assert asked.value.confirm == "46"
     assert (outcome.files, outcome.relieved) == (46, True)
@@ -105,12 +105,12 @@ async def test_a_lower_mark_at_a_start_begins_with_evictions_paused(
     lower = load_settings(environ=environment | {"STORAGE_QUOTA_UPLOADS": "60KiB"}).settings
 
     async with judged_runtime(lower, database) as started:
-        before = (await relieve(started.pressure))[SCOPE].files
-        (pause,) = await started.pauses.list(is_open=True)
+        before = (await relieve(started.retention.pressure))[SCOPE].files
+        (pause,) = await started.deletion.pauses.list(is_open=True)
     async with judged_runtime(lower, database) as again:
-        standing = await again.pauses.list(is_open=True)
-        await again.pauses.resume(pause.id, confirm=46, by="admin")
-        after = (await relieve(again.pressure))[SCOPE].files
+        standing = await again.deletion.pauses.list(is_open=True)
+        await again.deletion.pauses.resume(pause.id, confirm=46, by="admin")
+        after = (await relieve(again.retention.pressure))[SCOPE].files
 
     assert (pause.category, pause.cause, pause.files) == (UPLOADS, PauseCause.MARKS, 46)
     assert [one.id for one in standing] == [pause.id], "an unchanged mark asks no second time"
@@ -126,8 +126,8 @@ async def test_a_mark_that_evicts_nobody_or_scratch_asks_nothing(
     changed = {"STORAGE_QUOTA_UPLOADS": "60KiB", "STORAGE_QUOTA_CLIPS": "20KiB", "STORAGE_LOW_WATER_CLIPS": "10KiB"}
 
     async with judged_runtime(load_settings(environ=environment | changed).settings, database) as started:
-        assert await started.pauses.list(is_open=True) == []
-        assert (await relieve(started.pressure))["category:clips"].files == 40
+        assert await started.deletion.pauses.list(is_open=True) == []
+        assert (await relieve(started.retention.pressure))["category:clips"].files == 40
 
 
 async def test_a_stricter_mark_of_the_disk_pauses_what_it_would_evict(runtime: Runtime, database: str) -> None:
@@ -138,7 +138,7 @@ async def test_a_stricter_mark_of_the_disk_pauses_what_it_would_evict(runtime: R
 
     for marks in (lax, STRICT, STRICT):
         await adopt_disk_marks(runtime.db, store, marks)
-    (pause,) = await runtime.pauses.list(is_open=True)
+    (pause,) = await runtime.deletion.pauses.list(is_open=True)
     outcome = (await relieve(on_small_disk(runtime, 100)))["disk"]
 
     assert (pause.category, pause.cause, pause.files) == (UPLOADS, PauseCause.MARKS, 3)
@@ -151,4 +151,4 @@ async def test_marks_nobody_remembers_ask_nothing(runtime: Runtime, database: st
 
     await adopt_disk_marks(runtime.db, on_small_disk(runtime, 100).store, STRICT)
 
-    assert await runtime.pauses.list(is_open=True) == []
+    assert await runtime.deletion.pauses.list(is_open=True) == []

@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.retention.policies import require_policy
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.pressure import eviction
 from media_analysis.retention.pressure.eviction import (
     FIRST,
+    CandidateQueue,
     Lane,
-    Source,
     Stage,
     eviction_order,
     find_space_freed,
@@ -101,9 +101,9 @@ async def test_trash_has_its_turn_first_then_priority_decides_and_what_has_none_
 
     evictable = [Category.TEMP, Category.CLIPS, Category.UPLOADS, Category.FRAMES, Category.CONTACT_SHEETS]
     assert order[:7] == [
-        Source(category, Stage.TRASH) for category in (*evictable, Category.OUTPUTS, Category.ARCHIVES)
+        CandidateQueue(category, Stage.TRASH) for category in (*evictable, Category.OUTPUTS, Category.ARCHIVES)
     ]
-    assert order[7:] == [Source(category, Stage.OLDEST) for category in evictable]
+    assert order[7:] == [CandidateQueue(category, Stage.OLDEST) for category in evictable]
 
 
 async def ids_of(runtime: Runtime, stage: Stage, *, page: int = 100) -> list[UUID]:
@@ -111,9 +111,9 @@ async def ids_of(runtime: Runtime, stage: Stage, *, page: int = 100) -> list[UUI
     found: list[UUID] = []
     lane, place = Lane(None, dated=False), FIRST
     async with runtime.db.read_only() as session:
-        while page_of := (await list_candidates(session, Source(Category.CLIPS, stage), {lane: place}, limit=page))[
-            lane
-        ]:
+        while page_of := (
+            await list_candidates(session, CandidateQueue(Category.CLIPS, stage), {lane: place}, limit=page)
+        )[lane]:
             found += [candidate.file.id for candidate in page_of]
             place = page_of[-1].place
     return found

@@ -35,20 +35,22 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
 
 async def hold(runtime: Runtime, file_id: UUID) -> object:
     try:
-        return await runtime.holds.hold_file(file_id, HoldRequest(actor="alice", reason="evidence"), owner="alice")
+        return await runtime.retention.holds.hold_file(
+            file_id, HoldRequest(actor="alice", reason="evidence"), owner="alice"
+        )
     except FileGone as gone:
         return gone
 
 
 async def restore(runtime: Runtime, file_id: UUID) -> object:
     try:
-        return await runtime.restoring.restore(file_id, owner="alice", actor="alice")
+        return await runtime.retention.trash.restore(file_id, owner="alice", actor="alice")
     except FileGone as gone:
         return gone
 
 
 async def evict(runtime: Runtime) -> None:
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
 
 async def purge(runtime: Runtime) -> None:

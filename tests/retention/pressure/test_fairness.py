@@ -8,11 +8,11 @@ import pytest
 
 from media_analysis.errors import DiskReserveReached, QuotaReached
 from media_analysis.files.ledger import Account
-from media_analysis.retention.policies import require_policy
+from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.pressure import fairness
-from media_analysis.retention.pressure.eviction import Source, Stage
+from media_analysis.retention.pressure.eviction import CandidateQueue, Stage
 from media_analysis.retention.pressure.fairness import FairQueue, Wish, read_holdings
-from media_analysis.retention.pressure.outcome import Blocker
+from media_analysis.retention.pressure.outcome import ReliefBlocker
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -58,7 +58,7 @@ async def test_who_holds_most_beyond_the_share_loses_first_although_others_files
     small = await stock(runtime, [10, 10], category=category, owner="alice")
     large = await stock(runtime, [10] * 7, category=category, owner="mallory")
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     last = {small[0]} if category is Category.CLIPS else set()
     assert await buried(database) == {*large[:2], *last}, "down to the share of fifty, then the oldest of all"
@@ -70,7 +70,7 @@ async def test_the_greatest_are_evened_out_first(runtime: Runtime, database: str
     bob = await uploads_of(runtime, "bob", [4] * 10)
     carol = await uploads_of(runtime, "carol", [5] * 9)
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     assert {*alice} <= await living(database)
     assert len(set(carol) & await buried(database)) == 3
@@ -81,8 +81,8 @@ async def test_within_the_share_a_date_outranks_pressure_and_is_told(runtime: Ru
     dated, undated = await uploads_of(runtime, "alice", [41, 41])
     await change(runtime, DATED, dated)
 
-    outcome = (await relieve(runtime.pressure))["category:uploads"]
-    again = await relieve(runtime.pressure)
+    outcome = (await relieve(runtime.retention.pressure))["category:uploads"]
+    again = await relieve(runtime.retention.pressure)
 
     assert await buried(database) == {undated}
     assert outcome.relieved
@@ -93,10 +93,10 @@ async def test_all_dated_within_the_share_nothing_goes(runtime: Runtime, databas
     uploads = await uploads_of(runtime, "alice", [41, 41])
     await change(runtime, DATED, *uploads)
 
-    outcome = (await relieve(runtime.pressure))["category:uploads"]
+    outcome = (await relieve(runtime.retention.pressure))["category:uploads"]
 
     assert not outcome.relieved
-    assert reasons(outcome) == {Blocker.DATED: 2}
+    assert reasons(outcome) == {ReliefBlocker.DATED: 2}
     assert await living(database) == set(uploads)
 
 
@@ -104,7 +104,7 @@ async def test_scratch_knows_no_dates(runtime: Runtime, database: str) -> None:
     clips = await stock(runtime, [30, 30, 30])
     await change(runtime, DATED, clips[0], clips[2])
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     assert await buried(database) == {clips[0]}
 
@@ -114,7 +114,7 @@ async def test_beyond_the_share_dated_files_go_after_undated_ones(runtime: Runti
     dated, undated, *rest = await uploads_of(runtime, "mallory", [10] * 8)
     await change(runtime, DATED, dated, *rest)
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     assert await buried(database) == {undated, dated}
     assert set(alice) <= await living(database)
@@ -126,7 +126,7 @@ async def test_trash_is_taken_fairly_too(runtime: Runtime, database: str) -> Non
     await throw_away(runtime, *alice, hours_ago=9)
     await throw_away(runtime, *mallory, hours_ago=1)
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     assert await buried(database) == {mallory[0]}
 
@@ -159,7 +159,7 @@ async def looked_at(runtime: Runtime, wish: Wish, most: int) -> tuple[list[UUID]
     """Return whose turn it is for a wish, and at how many files that looks."""
     async with runtime.db.read_only() as session:
         policy = await require_policy(session)
-        queue = FairQueue(Source(UPLOADS, Stage.OLDEST), policy.of(UPLOADS), wish)
+        queue = FairQueue(CandidateQueue(UPLOADS, Stage.OLDEST), policy.of(UPLOADS), wish)
         queue.begin(await read_holdings(session, [UPLOADS], wish))
         turns = [turn.candidate.file.id async for turn in queue.turns(session, most=most, lock=False)]
     return turns, most - queue.left
@@ -213,12 +213,14 @@ async def test_the_disk_takes_from_nobody_for_one_who_has_more(runtime: Runtime,
 
 async def test_an_owner_quota_is_the_share(runtime: Runtime, database: str) -> None:
     """Seventy of a hundred would be within a share of a hundred for one owner."""
-    policy = (await runtime.policies.in_force()).policy
+    policy = (await runtime.retention.policies.in_force()).policy
     rules = replace(policy.of(UPLOADS), owner_quota_bytes=30 * KIB, high_water_bytes=60 * KIB, low_water_bytes=40 * KIB)
-    await runtime.redating.apply(replace(policy, rules={**policy.rules, UPLOADS: rules}), actor="admin", confirm=0)
+    await runtime.retention.redating.apply(
+        replace(policy, rules={**policy.rules, UPLOADS: rules}), actor="admin", confirm=0
+    )
     dated = await uploads_of(runtime, "alice", [35, 35])
     await change(runtime, DATED, *dated)
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     assert await buried(database) == {dated[0]}

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from media_analysis.errors import MarkerMismatch
-from media_analysis.retention.pressure.outcome import Blocker
+from media_analysis.retention.pressure.outcome import ReliefBlocker
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -68,7 +68,7 @@ async def test_a_category_above_its_high_mark_loses_its_oldest_down_to_the_low_o
     clips = await stock(runtime, [10] * 9)
     uploads = await stock(runtime, [500], category=Category.UPLOADS)
 
-    outcomes = await relieve(runtime.pressure)
+    outcomes = await relieve(runtime.retention.pressure)
 
     outcome = outcomes[CLIPS_SCOPE]
     assert list(outcomes) == [CLIPS_SCOPE]
@@ -82,7 +82,7 @@ async def test_a_category_above_its_high_mark_loses_its_oldest_down_to_the_low_o
 async def test_eviction_stops_with_the_file_that_reaches_the_mark(runtime: Runtime, database: str) -> None:
     clips = await stock(runtime, [1, 25, 30, 7, 20])
 
-    outcome = (await relieve(runtime.pressure))[CLIPS_SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[CLIPS_SCOPE]
 
     assert outcome.wanted_bytes == 23 * KIB
     assert await buried(database) == set(clips[:2])
@@ -92,14 +92,14 @@ async def test_eviction_stops_with_the_file_that_reaches_the_mark(runtime: Runti
 async def test_a_category_at_its_high_mark_is_not_under_pressure(runtime: Runtime, database: str) -> None:
     clips = await stock(runtime, [40, 40])
 
-    assert await relieve(runtime.pressure) == {}
+    assert await relieve(runtime.retention.pressure) == {}
     assert await living(database) == set(clips)
 
 
 async def test_tombstone_and_sweep_say_why(runtime: Runtime, database: str) -> None:
     clips = await stock(runtime, [50, 40])
 
-    outcome = (await relieve(runtime.pressure))[CLIPS_SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[CLIPS_SCOPE]
 
     (stone,) = await fetch(database, "SELECT *, rule::text AS by, state::text AS was FROM tombstones")
     assert (stone["id"], stone["by"], stone["was"]) == (clips[0], "pressure", "stored")
@@ -118,7 +118,7 @@ async def test_the_trash_goes_first_and_longest_in_it_first(runtime: Runtime, da
     await throw_away(runtime, clips[3], hours_ago=5)
     await throw_away(runtime, clips[4], hours_ago=9)
 
-    outcome = (await relieve(runtime.pressure))[CLIPS_SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[CLIPS_SCOPE]
 
     assert (outcome.files, outcome.trash_files) == (0, 2)
     assert await buried(database) == {clips[4], clips[3]}
@@ -141,15 +141,15 @@ async def test_what_is_protected_never_goes_and_is_told(runtime: Runtime, databa
     ):
         await change(runtime, protection, file_id)
 
-    outcome = (await relieve(runtime.pressure))[CLIPS_SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[CLIPS_SCOPE]
 
     assert (outcome.wanted_bytes, outcome.freed_bytes) == (30 * KIB, 15 * KIB)
     assert not outcome.relieved
     assert reasons(outcome) == {
-        Blocker.HOLD: 2,
-        Blocker.JOB_LEASE: 1,
-        Blocker.MINIMUM_RETENTION: 1,
-        Blocker.INDEFINITE: 1,
+        ReliefBlocker.HOLD: 2,
+        ReliefBlocker.JOB_LEASE: 1,
+        ReliefBlocker.MINIMUM_RETENTION: 1,
+        ReliefBlocker.INDEFINITE: 1,
     }
     assert await buried(database) == {clips[5]}
     assert "pressure_unrelieved{" in (text := runtime.metrics.render().decode())
@@ -161,8 +161,8 @@ async def test_protection_ends_at_its_very_instant(runtime: Runtime, database: s
     later = await runtime.db.now() + timedelta(hours=1)
     await change(runtime, f"min_retain_until = '{later.isoformat()}'", *clips)
 
-    before = (await relieve(runtime.pressure, now=later - timedelta(microseconds=1)))[CLIPS_SCOPE]
-    after = (await relieve(runtime.pressure, now=later))[CLIPS_SCOPE]
+    before = (await relieve(runtime.retention.pressure, now=later - timedelta(microseconds=1)))[CLIPS_SCOPE]
+    after = (await relieve(runtime.retention.pressure, now=later))[CLIPS_SCOPE]
 
     assert (before.files, after.files) == (0, 1)
     assert await living(database) == {clips[1]}
@@ -173,7 +173,7 @@ async def test_a_held_file_stays_even_in_the_trash(runtime: Runtime, database: s
     await throw_away(runtime, clips[0])
     await change(runtime, "held_until = 'infinity'", clips[0])
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     assert await living(database) == {clips[0]}
 
@@ -182,7 +182,7 @@ async def test_a_running_upload_is_nothing_to_free(runtime: Runtime, database: s
     clips = await stock(runtime, [45, 45])
     await change(runtime, "state = 'pending', reserved_bytes = size_bytes, size_bytes = NULL, sha256 = NULL", clips[0])
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
 
     assert await living(database) == {clips[0]}
 
@@ -193,9 +193,9 @@ async def test_a_pause_blocks_eviction(runtime: Runtime, database: str) -> None:
     columns = "id, category, cause, reason, files, size_bytes, paused_at, paused_by"
     await execute(database, f"INSERT INTO pauses ({columns}) VALUES ({pause})")
 
-    outcome = (await relieve(runtime.pressure))[CLIPS_SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[CLIPS_SCOPE]
 
-    assert reasons(outcome) == {Blocker.PAUSED: 2}
+    assert reasons(outcome) == {ReliefBlocker.PAUSED: 2}
     assert await living(database) == set(clips)
     assert [row["status"] for row in await fetch(database, "SELECT status::text FROM sweeps")] == ["paused"]
 
@@ -207,7 +207,7 @@ async def test_nothing_goes_while_the_store_is_not_ours(runtime: Runtime, databa
     marker.unlink()
 
     with pytest.raises(MarkerMismatch):
-        await relieve(runtime.pressure)
+        await relieve(runtime.retention.pressure)
 
     marker.write_bytes(said)
     assert await living(database) == set(clips)
@@ -217,7 +217,7 @@ async def test_nothing_goes_while_the_store_is_not_ours(runtime: Runtime, databa
 async def test_nothing_goes_where_cleanup_only_rehearses(runtime: Runtime, database: str) -> None:
     clips = await stock(runtime, [50, 40])
 
-    outcome = (await relieve(replace(runtime.pressure, evicts=False)))[CLIPS_SCOPE]
+    outcome = (await relieve(replace(runtime.retention.pressure, evicts=False)))[CLIPS_SCOPE]
 
     assert (outcome.freed_bytes, outcome.relieved, outcome.sweep_id) == (0, False, None)
     assert await living(database) == set(clips)
@@ -228,7 +228,7 @@ async def test_two_processes_relieving_at_once_take_each_file_once_and_no_more_t
 ) -> None:
     clips = await stock(runtime, [1] * 300)
 
-    outcomes = await asyncio.gather(*(relieve(each.pressure) for each in (runtime, other)))
+    outcomes = await asyncio.gather(*(relieve(each.retention.pressure) for each in (runtime, other)))
 
     told = [outcome for found in outcomes for outcome in found.values()]
     assert sum(outcome.files for outcome in told) == 240
@@ -243,10 +243,10 @@ async def test_of_all_processes_that_answer_a_tick_one_relieves(
 ) -> None:
     slot = await runtime.db.now()
     await stock(runtime, [50, 40])
-    first = await relieve(runtime.pressure, slot=slot)
+    first = await relieve(runtime.retention.pressure, slot=slot)
     await stock(runtime, [50])
 
-    second = await relieve(other.pressure, slot=slot)
+    second = await relieve(other.retention.pressure, slot=slot)
 
     assert (list(first), second) == ([CLIPS_SCOPE], {})
     assert len(await fetch(database, "SELECT id FROM sweeps")) == 1
@@ -259,7 +259,7 @@ async def test_what_another_transaction_holds_is_left_to_it(runtime: Runtime, da
     await held.start()
     await elsewhere.execute("SELECT id FROM media_files WHERE id = $1 FOR UPDATE", clips[0])
 
-    await relieve(runtime.pressure)
+    await relieve(runtime.retention.pressure)
     await held.rollback()
     await elsewhere.close()
 
@@ -275,9 +275,9 @@ async def test_an_object_that_cannot_be_removed_is_told_and_nothing_goes_in_its_
     path.unlink()
     path.mkdir()
 
-    outcome = (await relieve(runtime.pressure))[CLIPS_SCOPE]
+    outcome = (await relieve(runtime.retention.pressure))[CLIPS_SCOPE]
 
     path.rmdir()
     assert (outcome.freed_bytes, outcome.files, outcome.relieved) == (0, 0, True)
-    assert reasons(outcome) == {Blocker.FAILED: 1}
+    assert reasons(outcome) == {ReliefBlocker.FAILED: 1}
     assert await buried(database) == {clips[0]}

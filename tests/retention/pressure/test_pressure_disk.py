@@ -11,7 +11,7 @@ from media_analysis.errors import DiskReserveReached
 from media_analysis.files.ledger import Account
 from media_analysis.files.models import MediaFile
 from media_analysis.files.uploads import Upload
-from media_analysis.retention.pressure.outcome import Blocker
+from media_analysis.retention.pressure.outcome import ReliefBlocker
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -74,7 +74,7 @@ async def test_a_disk_full_of_outputs_stays_so_and_says_why(runtime: Runtime, da
     outcome = (await relieve(on_small_disk(runtime, 100)))[DISK]
 
     assert (outcome.wanted_bytes, outcome.freed_bytes, outcome.relieved) == (35 * KIB, 0, False)
-    assert reasons(outcome) == {Blocker.NOT_EVICTABLE: 1}
+    assert reasons(outcome) == {ReliefBlocker.NOT_EVICTABLE: 1}
     assert await living(database) == set(outputs)
 
 
@@ -108,7 +108,7 @@ async def test_on_a_full_disk_another_file_goes_for_an_object_that_cannot_be_rem
     path.rmdir()
     aside.unlink()
     assert (outcome.wanted_bytes, outcome.freed_bytes, outcome.relieved) == (40 * KIB, 60 * KIB, True)
-    assert reasons(outcome) == {Blocker.FAILED: 1}
+    assert reasons(outcome) == {ReliefBlocker.FAILED: 1}
     assert await buried(database) == set(temp)
 
 
@@ -147,8 +147,8 @@ class TestWithArchivesOnADiskOfTheirOwn:
         if not on_store:
             fits, fails = fails, fits
         pressure = on_small_disk(runtime, 100, reserve_kib=30, root=None if on_store else disk_path)
-        limits = replace(runtime.uploads.limits, reserve_bytes=30 * KIB)
-        uploads = replace(runtime.uploads, store=pressure.store, room=pressure, limits=limits)
+        limits = replace(runtime.files.uploads.limits, reserve_bytes=30 * KIB)
+        uploads = replace(runtime.files.uploads, store=pressure.store, room=pressure, limits=limits)
 
         async def upload(category: Category) -> MediaFile:
             asked = Upload(owner="alice", category=category, filename="a.bin", declared_bytes=80 * KIB)

@@ -10,13 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import DatabaseUnavailable, QuotaReached
-from media_analysis.files.models import FileState
 from media_analysis.files.settlement import Moved, mark_staged
 from media_analysis.files.uploads import Upload
 from media_analysis.retention.pressure import room
 from media_analysis.retention.pressure.eviction import take_turn
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, fetch
 from tests.files.conftest import eventually, lapse_leases, registration, settlement
@@ -77,7 +77,7 @@ async def test_an_upload_that_cannot_be_granted_waits_for_no_turn(runtime: Runti
 
 async def test_an_upload_that_waits_for_its_turn_keeps_its_lease(runtime: Runtime, database: str) -> None:
     await stock(runtime, [100], category=FRAMES)
-    uploads = replace(runtime.uploads, limits=replace(runtime.uploads.limits, lease_seconds=0.3))
+    uploads = replace(runtime.files.uploads, limits=replace(runtime.files.uploads.limits, lease_seconds=0.3))
     asked = Upload(owner="alice", category=FRAMES, filename="frame")
 
     async def waits() -> bool:
@@ -123,14 +123,14 @@ async def test_a_category_s_turn_keeps_others_from_it_and_from_the_disk_s(
 async def test_a_product_staged_again_after_a_lost_answer_takes_no_room_again(runtime: Runtime, database: str) -> None:
     frames = await stock(runtime, [10] * 10, category=FRAMES)
     asked, content = registration(category=FRAMES), bytes(10 * KIB)
-    await runtime.uploads.registrar.register(asked)
+    await runtime.files.uploads.registrar.register(asked)
     done = settlement(asked, content, hashlib.sha256(content).digest())
 
     async def closing(session: AsyncSession) -> tuple[frozenset[object], Sequence[Moved]]:
         return await mark_staged(session, [done], lease_seconds=60)
 
-    once = await runtime.pressure.make_room(asked, len(content), closing)
-    again = await runtime.pressure.make_room(asked, len(content), closing)
+    once = await runtime.retention.pressure.make_room(asked, len(content), closing)
+    again = await runtime.retention.pressure.make_room(asked, len(content), closing)
 
     (held,) = await fetch(database, "SELECT sum(size_bytes) AS stored, sum(reserved_bytes) AS staged FROM ledger")
     assert once == again == {asked.id}

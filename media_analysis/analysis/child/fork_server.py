@@ -1,0 +1,179 @@
+"""Children for tasks: forked by a process that has everything imported, so that a start costs milliseconds."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+PROGRAM: Final = "from media_analysis.analysis.child.zygote import main; main()"
+POLL_SECONDS: Final = 0.01
+END_SECONDS: Final = 5.0
+MOST_BYTES: Final = 1_024
+KEPT_VARIABLES: Final = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
+
+Environment = Mapping[str, str]
+
+
+@dataclass
+class Process:
+    """One child, as its stem tells of it."""
+
+    parent: int
+    """The process that forks it, and whose end is its own."""
+    number: int
+    link: socket.socket
+    returncode: int | None = None
+    """As of `subprocess`, once it is gone."""
+    cause: str | None = None
+    """Why it could not be started."""
+
+    def kill(self) -> None:
+        """End it now, if it lives."""
+        if self.returncode is None:
+            with suppress(OSError):  # a stem that is gone took its children along
+                self.link.send(json.dumps({"kill": self.number}).encode())
+
+    async def wait(self, seconds: float) -> int | None:
+        """Return how it ended, None if it has not after so long."""
+        for _ in range(ceil(seconds / POLL_SECONDS)):
+            if self.returncode is not None:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        return self.returncode
+
+
+@dataclass
+class ForkServer:
+    """Starts children, by one stem for each environment they need; stems start with their first child."""
+
+    _stems: list["_Zygote"] = field(default_factory=list)
+
+    def start(self, *, threads: int, order: int, messages: int, printed: int) -> Process:
+        """Start a child that reads its order from one descriptor and writes to two; the caller closes its own.
+
+        The thread that starts the first one must live as long as all of them: when it ends, the kernel kills them.
+
+        Raises:
+            OSError: no process can be started.
+
+        """
+        environment, descriptors = _environment(threads), (order, messages, printed)
+        stem = self._stem(environment)
+        try:
+            return stem.start(descriptors)
+        except OSError:
+            stem.forget()  # it died, and nobody has noticed yet
+        return self._stem(environment).start(descriptors)
+
+    async def aclose(self) -> None:
+        """End the stems, and with them whatever still lives."""
+        stems, self._stems = self._stems, []
+        for stem in stems:
+            await stem.end()
+
+    def _stem(self, environment: Environment) -> "_Zygote":
+        self._stems = [stem for stem in self._stems if not (stem.is_gone and stem.is_reaped)]
+        for stem in self._stems:
+            if stem.environment == environment and not stem.is_gone:
+                return stem
+        self._stems.append(_Zygote.spawn(environment))
+        return self._stems[-1]
+
+
+@dataclass
+class _Zygote:
+    environment: Environment
+    process: subprocess.Popen[bytes]
+    link: socket.socket
+    living: dict[int, Process] = field(default_factory=dict)
+    numbers: "count[int]" = field(default_factory=count)
+    is_gone: bool = False
+
+    @classmethod
+    def spawn(cls, environment: Environment) -> "_Zygote":
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs:
+                process = subprocess.Popen(  # noqa: S603 - this very interpreter, with a program of our own
+                    _command(theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    env=environment,
+                    cwd="/",
+                    start_new_session=True,
+                )
+        except OSError:
+            ours.close()
+            raise
+        ours.setblocking(False)
+        stem = cls(environment, process, ours)
+        asyncio.get_running_loop().add_reader(ours, stem._hear)
+        return stem
+
+    @property
+    def is_reaped(self) -> bool:
+        return self.process.poll() is not None
+
+    def start(self, descriptors: Sequence[int]) -> Process:
+        child = Process(self.process.pid, next(self.numbers), self.link)
+        socket.send_fds(self.link, [json.dumps({"start": child.number}).encode()], list(descriptors))
+        self.living[child.number] = child
+        return child
+
+    def _hear(self) -> None:
+        try:
+            packet = self.link.recv(MOST_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        if not packet:
+            self.forget()
+            return
+        told = json.loads(packet)
+        child = self.living.pop(told["ended"])
+        child.returncode = -signal.SIGKILL if told["status"] is None else told["status"]
+        child.cause = told.get("cause")
+
+    def forget(self) -> None:
+        """Let go of a stem that is gone; its children went with it."""
+        if not self.is_gone:
+            self.is_gone = True
+            asyncio.get_running_loop().remove_reader(self.link)
+            self.link.close()
+            for child in self.living.values():
+                child.returncode = -signal.SIGKILL
+            self.living.clear()
+
+    async def end(self) -> None:
+        self.forget()
+        for _ in range(ceil(END_SECONDS / POLL_SECONDS)):
+            if self.is_reaped:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+        self.process.kill()
+        self.process.wait()
+
+
+def _command(descriptor: int) -> Sequence[str]:
+    options = ("-B", "-P", "-X", "faulthandler")
+    return [sys.executable, *options, "-c", PROGRAM, str(descriptor), str(os.getpid())]
+
+
+def _environment(threads: int) -> Environment:
+    """Return what a child has to know to import what its parent can, and nothing else."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    importable = os.pathsep.join(dict.fromkeys(str(Path(folder).absolute()) for folder in sys.path))
+    # Libraries of numbers else start a thread for every core they see.
+    return {**kept, "PYTHONPATH": importable, "OMP_NUM_THREADS": str(threads)}

@@ -1,0 +1,155 @@
+"""The one deleter: tombstone first, then the bytes, then the confirmation (design law 4)."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.deletion import outbox, tombstones
+from media_analysis.deletion.due import DueFile, lock_file
+from media_analysis.deletion.pauses import find_pause
+from media_analysis.deletion.requests import DeletionRequest
+from media_analysis.deletion.selection import DeletionBatch
+from media_analysis.deletion.strategy import Strategy
+from media_analysis.deletion.tombstones import Claim, ClaimedFile, Order
+from media_analysis.errors import MediaAnalysisError
+from media_analysis.failpoints import failpoint
+from media_analysis.policy.in_force import get_policy
+from media_analysis.states import FileState, RetentionRule
+from media_analysis.storage.category import Category
+from media_analysis.storage.store import ObjectStore
+
+PURGE_SECONDS: Final = 10.0
+"""How long somebody who deletes a hundred thousand files waits for their bytes to go; the rest goes by the outbox."""
+PURGERS: Final = 3
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """Whose bytes are gone, and why others are not."""
+
+    category: Category
+    gone: Sequence[ClaimedFile | DueFile] = ()
+    failed: Sequence[tuple[ClaimedFile | DueFile, str]] = ()
+
+
+@dataclass(frozen=True)
+class Deleter:
+    """Removes files that are due or asked for; whatever it leaves half done stays on the outbox."""
+
+    db: Database
+    store: ObjectStore
+    max_attempts: int
+    strategy: Strategy = field(default_factory=Strategy)
+
+    @retried
+    async def claim_unfinished(self, *, now: datetime, after: datetime | None = None) -> Claim | None:
+        """Take over an outbox entry whose bytes somebody left behind, due no earlier than the one `after`."""
+        await self.store.require_marker()
+        async with self.db.transaction() as session:
+            return await outbox.claim_purge(session, now=now, after=after)
+
+    @retried
+    async def purge(self, claim: Claim) -> Purged:
+        """Remove the bytes of a claim and close its outbox entry; while deletion is paused they stay on it instead.
+
+        Stored bytes are removed here and nowhere else. A crash before the end leaves the entry open; its lease passes
+        it on to the next sweep.
+
+        Raises:
+            MarkerMismatch: the store vanished meanwhile; nothing is confirmed.
+
+        """
+        if await self._is_paused(claim):
+            return Purged(claim.category)
+        outcome = await self.store.delete_many([file.key for file in claim.files], overwrite=claim.secure)
+        failpoint("delete.purged")
+        refused = outcome.failed
+        failed = [(file, refused[file.key]) for file in claim.files if file.key in refused] if refused else []
+        async with self.db.transaction() as session:
+            await outbox.confirm(session, claim, failed, max_attempts=self.max_attempts)
+        failpoint("delete.confirmed")
+        for file, reason in failed:
+            log.warning("purge.failed", file_id=str(file.id), reason=reason, attempts=claim.attempts)
+        gone = [file for file in claim.files if file.key not in refused] if failed else claim.files
+        return Purged(claim.category, gone, failed)
+
+    async def _is_paused(self, claim: Claim) -> bool:
+        async with self.db.read_only() as session:
+            pause = await find_pause(session, claim.category)
+        if pause is None:
+            return False
+        async with self.db.transaction() as session:
+            await outbox.postpone(session, claim)
+        log.info("purge.paused", purge_id=str(claim.purge_id), reason=pause.reason)
+        return True
+
+    async def begin(
+        self, session: AsyncSession, asked: DeletionRequest, *, now: datetime, kept_for: timedelta | None
+    ) -> DeletionBatch:
+        """Begin a deletion somebody asks for, in the caller's transaction; `purge_entries` ends it."""
+        policy = await get_policy(session)
+        order = Order(
+            now=now,
+            requested_by=asked.requested_by,
+            policy_version=policy.version if policy else None,
+            reason=asked.reason,
+            secure=asked.secure,
+            by_request=True,
+        )
+        return DeletionBatch(order, kept_for)
+
+    async def purge_entries(self, purges: Sequence[UUID]) -> bool:
+        """Remove the bytes of outbox entries that were just committed; say whether some are left to sweeps.
+
+        Those are what fails, what takes long, and what a pause keeps.
+        """
+        ends_at = time.monotonic() + PURGE_SECONDS
+        waiting = list(reversed(purges))
+        left: list[UUID] = []
+
+        async def work() -> None:
+            while waiting and time.monotonic() < ends_at:
+                purged = await self.purge_entry(purge_id := waiting.pop())
+                if purged is None or purged.failed or not purged.gone:
+                    left.append(purge_id)
+
+        await asyncio.gather(*(work() for _ in purges[:PURGERS]))
+        return bool(waiting or left)
+
+    async def purge_entry(self, purge_id: UUID) -> Purged | None:
+        """Remove the bytes of one outbox entry; None if that is left to a sweep, or another has seen to it."""
+        try:
+            async with self.db.transaction() as session:
+                claim = await outbox.get_claim(session, purge_id)
+            return None if claim is None else await self.purge(claim)
+        except MediaAnalysisError as error:
+            # The tombstones are committed, so the files are deleted whatever happens here.
+            log.warning("purge.postponed", purge_id=str(purge_id), reason=error.code)
+            return None
+
+    @retried
+    async def abandon(self, file_id: UUID) -> None:
+        """Remove what a failed upload left, if its row is still pending."""
+        await self.store.require_marker()
+        order = Order(now=await self.db.now(), requested_by="upload")
+        async with self.db.transaction() as session:
+            found = await lock_file(session, file_id, owner=None)
+            if found is None or found[2].state != FileState.PENDING:
+                return
+            category, _, facts = found
+            [claim], moved = await tombstones.write_tombstones(
+                session, {RetentionRule.UPLOAD_ABANDONED: [facts]}, order, category=category
+            )
+            await tombstones.settle_ledger(session, moved)
+            failpoint("upload.abandoning")
+        failpoint("upload.abandoned")
+        await self.purge_entries([claim.purge_id])

@@ -1,0 +1,168 @@
+"""Turning locked rows into trash or tombstones, with the outbox entry and the ledger, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Interval, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from media_analysis.deletion.due import DueFile
+from media_analysis.files import ledger
+from media_analysis.files.ledger import Account, Movement
+from media_analysis.states import CATEGORY, DeletionMethod, RetentionRule
+from media_analysis.storage.category import Category
+
+PURGE_LEASE: Final = timedelta(minutes=2)
+"""How long a claimer has to remove the bytes before another may do it."""
+
+FilesByRule = Mapping[RetentionRule, Sequence[DueFile]]
+"""Locked files of one category, by the rule they go by."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """Who wants what deleted, as of when, and why: what every tombstone repeats."""
+
+    now: datetime
+    requested_by: str
+    sweep_id: UUID | None = None
+    policy_version: str | None = None
+    reason: str | None = None
+    secure: bool = False
+    """Whether the bytes are overwritten first."""
+    by_request: bool = False
+    """Whether somebody named these files, rather than a sweep finding them; then the trash's own reasons yield."""
+
+
+class ClaimedFile(NamedTuple):
+    """What the purge of one file needs."""
+
+    id: UUID
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An outbox entry this process now works on; its files are of one category."""
+
+    purge_id: UUID
+    attempts: int
+    category: Category
+    files: Sequence[ClaimedFile | DueFile]
+    secure: bool = False
+    due_at: datetime | None = None
+    """Since when anybody could take it over; None for one that was made just now."""
+
+
+# One statement: the rows go, their tombstones and the outbox entry come, and what the ledger must give back is told.
+_BURY = text("""
+    WITH gone AS (
+        DELETE FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING *
+    ), stones AS (
+        INSERT INTO tombstones (id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
+                                sha256, created_at, expires_at, min_retain_until, held_until, job_held_until,
+                                leased_until, due_at, trashed_at, restorable_until, deleted_at, rule, requested_by,
+                                reason, sweep_id, policy_version, method, purge_id)
+        SELECT id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
+               sha256, created_at, expires_at, min_retain_until, held_until, job_held_until,
+               leased_until, due_at, trashed_at, trash_ends_at, :now, CAST(:rule AS retention_rule),
+               CASE WHEN :by_request THEN :requested_by ELSE coalesce(trashed_by, :requested_by) END,
+               CASE WHEN :by_request THEN :reason ELSE coalesce(trash_reason, :reason) END,
+               CASE WHEN :by_request THEN NULL ELSE coalesce(trash_sweep_id, :sweep_id) END,
+               :policy_version, CAST(:method AS deletion_method), :purge_id
+        FROM gone
+    ), outbox AS (
+        INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts, secure)
+        VALUES (:purge_id, :sweep_id, CAST(:ids AS uuid[]), now(), now() + :lease, 1, :secure)
+    )
+    SELECT owner, category,
+        count(*) FILTER (WHERE state <> 'pending') AS files,
+        coalesce(sum(size_bytes) FILTER (WHERE state <> 'pending'), 0)::bigint AS size_bytes,
+        sum(reserved_bytes)::bigint AS reserved_bytes,
+        count(*) FILTER (WHERE state = 'trashed') AS trashed_files,
+        coalesce(sum(size_bytes) FILTER (WHERE state = 'trashed'), 0)::bigint AS trashed_bytes
+    FROM gone GROUP BY owner, category
+""").columns(category=CATEGORY)
+
+_TRASH = (
+    text("""
+    WITH thrown AS (
+        UPDATE media_files SET
+            state = 'trashed', trashed_at = clock.now, trash_ends_at = clock.now + :kept_for,
+            due_at = clock.now + :kept_for,
+            trash_rule = CAST(:rule AS retention_rule), trashed_by = :requested_by, trash_reason = :reason,
+            trash_sweep_id = :sweep_id, leased_until = NULL, version = version + 1
+        FROM (SELECT CAST(:now AS timestamptz)) AS clock(now)
+        WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING owner, category, size_bytes
+    )
+    SELECT owner, category, count(*) AS trashed_files, sum(size_bytes)::bigint AS trashed_bytes
+    FROM thrown GROUP BY owner, category
+""")
+    .bindparams(bindparam("kept_for", type_=Interval))
+    .columns(category=CATEGORY)
+)
+
+LedgerMovements = list[tuple[Account, Movement]]
+
+
+async def write_tombstones(
+    session: AsyncSession, doomed: FilesByRule, order: Order, *, category: Category
+) -> tuple[Sequence[Claim], LedgerMovements]:
+    """Turn locked files of one category into tombstones and put their bytes on the outbox.
+
+    Returns one claim, that is one outbox entry, per rule, and what the ledger must give back.
+    """
+    claims: list[Claim] = []
+    freed: LedgerMovements = []
+    for rule, files in doomed.items():
+        claim = Claim(uuid7(), 1, category, files, order.secure)
+        rows = await session.execute(
+            _BURY,
+            {
+                **_told(order, rule, files),
+                "by_request": order.by_request,
+                "policy_version": order.policy_version,
+                "method": (DeletionMethod.OVERWRITE_BEST_EFFORT if order.secure else DeletionMethod.UNLINK).value,
+                "secure": order.secure,
+                "purge_id": claim.purge_id,
+                "lease": PURGE_LEASE,
+            },
+        )
+        claims.append(claim)
+        freed += [(Account(owner, kind), Movement(*(-number for number in numbers))) for owner, kind, *numbers in rows]
+    return claims, freed
+
+
+async def move_to_trash(
+    session: AsyncSession, doomed: FilesByRule, order: Order, *, kept_for: timedelta
+) -> LedgerMovements:
+    """Send locked, stored files to the trash; the ledger keeps their bytes, and how many of them are trash."""
+    moved: LedgerMovements = []
+    for rule, files in doomed.items():
+        rows = await session.execute(_TRASH, {**_told(order, rule, files), "kept_for": kept_for})
+        moved += [
+            (Account(owner, kind), Movement(trashed_files=count, trashed_bytes=size_bytes))
+            for owner, kind, count, size_bytes in rows
+        ]
+    return moved
+
+
+async def settle_ledger(session: AsyncSession, moved: LedgerMovements) -> None:
+    """Change the ledger once, all accounts in one order: two sweepers would otherwise wait in a circle."""
+    await ledger.move(session, ledger.sum_movements(moved))
+
+
+def _told(order: Order, rule: RetentionRule, files: Sequence[DueFile]) -> dict[str, object]:
+    return {
+        "ids": [file.id for file in files],
+        "now": order.now,
+        "rule": rule.value,
+        "requested_by": order.requested_by,
+        "reason": order.reason,
+        "sweep_id": order.sweep_id,
+    }

@@ -1,0 +1,222 @@
+"""One run of a job, from the claim to its last status: decode elsewhere, store here, show all at once."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Self, assert_never
+from uuid import UUID
+
+import structlog
+
+from media_analysis.analysis.child.confinement import Confinement
+from media_analysis.analysis.child.fork_server import ForkServer
+from media_analysis.analysis.child.protocol import (
+    Assignment,
+    Message,
+    ProductMade,
+    ProgressMade,
+    ResultMade,
+    WarningGiven,
+)
+from media_analysis.analysis.child.running import run_task
+from media_analysis.deletion.discarding import DiscardService
+from media_analysis.errors import FenceLost, MediaAnalysisError, QuotaExceeded, TransactionConflict, Unavailable
+from media_analysis.files.uploads import UploadService
+from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
+from media_analysis.jobs.attempts.products import ProductIntake
+from media_analysis.jobs.attempts.service import AttemptService
+from media_analysis.jobs.attempts.sources import BLAMING, as_tasks_see_them, require_sources
+from media_analysis.jobs.models import JobStatus
+from media_analysis.media.options import Limits
+from media_analysis.settings.worker import WorkerSettings
+from media_analysis.storage.store import ObjectStore
+
+MAX_DETAIL: Final = 2_000
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptOptions:
+    """How runs are confined and how often what may pass is tried again."""
+
+    confinement: Confinement = field(default_factory=Confinement)
+    limits: Limits = field(default_factory=Limits)
+    first_delay: timedelta = timedelta(seconds=5)
+    """Before the second attempt; each further one waits twice as long."""
+    longest_delay: timedelta = timedelta(minutes=10)
+
+    @classmethod
+    def of(cls, worker: WorkerSettings) -> Self:
+        """Return what the settings say."""
+        limits = Limits(
+            max_pixels=worker.max_pixels,
+            max_duration_seconds=worker.max_duration.total_seconds(),
+            max_product_bytes=worker.max_product_bytes,
+            threads=worker.threads,
+        )
+        return cls(
+            confinement=Confinement(seconds=worker.timeout_seconds, memory_bytes=worker.memory_bytes),
+            limits=limits,
+            first_delay=timedelta(seconds=worker.retry_seconds),
+        )
+
+    def delay(self, attempt: int) -> timedelta:
+        """Return how long to wait after so many attempts."""
+        return min(self.first_delay * 2.0 ** min(attempt - 1, 30), self.longest_delay)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The job goes back to the queue for a while."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The queue has nothing more to do with the job."""
+
+    status: JobStatus | None = None
+    """How it ended, where this run ended it."""
+
+
+Outcome = Retry | Done
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Runs jobs one at a time for whoever asks; it owns no state between runs."""
+
+    runs: AttemptService
+    uploads: UploadService
+    discards: DiscardService
+    store: ObjectStore
+    options: AttemptOptions
+    fork_server: ForkServer
+
+    async def run(self, job_id: UUID, *, worker: str) -> Outcome:
+        """Claim a job and run it to an end; cancelled, it hands the job back for another worker.
+
+        Raises:
+            DatabaseUnavailable: nobody can tell how it went; whoever claims it next starts anew.
+
+        """
+        run = await self.runs.claim(job_id, worker=worker)
+        if run is None:
+            await self.discards.discard(job_id)
+            return Done()
+        if run.fence > 1:
+            await self.discards.discard(job_id, before_fence=run.fence)
+        try:
+            return await self._run(run)
+        except asyncio.CancelledError:
+            with suppress(FenceLost):
+                await self.runs.hand_back(job_id, fence=run.fence, failure=None, delay=timedelta())
+            await self.discards.discard(job_id, before_fence=run.fence + 1)
+            raise
+
+    async def _run(self, run: Attempt) -> Outcome:
+        try:
+            results = await self._while_leased(run)
+            stored = await self.runs.complete(run.job_id, fence=run.fence, results=results)
+        except FenceLost:
+            log.info("run.superseded", job_id=str(run.job_id), fence=run.fence)
+            await self.discards.discard(run.job_id, before_fence=run.fence + 1)
+            return Done()
+        except Exception as error:  # noqa: BLE001 - whatever a run says ends this job only
+            return await self._end_badly(run, error)
+        await self.discards.discard(run.job_id)  # temp files end with their job
+        for category in stored:
+            await self.uploads.room.notice(category)
+        log.info("job.completed", job_id=str(run.job_id), kind=run.kind, attempt=run.attempt)
+        return Done(JobStatus.COMPLETED)
+
+    async def _end_badly(self, run: Attempt, error: Exception) -> Outcome:
+        failure = failure_of(error)
+        log.warning("job.run_failed", job_id=str(run.job_id), code=failure.code, attempt=run.attempt, error=str(error))
+        contended = isinstance(error, TransactionConflict)  # no attempt is lost for it
+        again = contended or (isinstance(error, Unavailable | QuotaExceeded) and run.attempt < self.runs.max_attempts)
+        delay = self.options.delay(run.attempt)
+        try:
+            if again:
+                told = None if contended else failure
+                await self.runs.hand_back(run.job_id, fence=run.fence, failure=told, delay=delay)
+            else:
+                await self.runs.fail(run.job_id, fence=run.fence, failure=failure)
+            ended = Done(JobStatus.FAILED)
+        except FenceLost:
+            again, ended = False, Done()
+        await self.discards.discard(run.job_id, before_fence=run.fence + 1)
+        return Retry(delay) if again else ended
+
+    async def _while_leased(self, run: Attempt) -> list[NewResult]:
+        """Analyse for as long as the run is this worker's."""
+        analysing = asyncio.create_task(self._analyse_whole(run))
+        renewing = asyncio.create_task(self._renew(run))
+        try:
+            await asyncio.wait({analysing, renewing}, return_when=asyncio.FIRST_COMPLETED)
+            if analysing.done():
+                return analysing.result()
+            await renewing
+            raise FenceLost(run.job_id)
+        finally:
+            for task in (analysing, renewing):
+                task.cancel()
+            await asyncio.wait({analysing, renewing})
+
+    async def _renew(self, run: Attempt) -> None:
+        while True:
+            await asyncio.sleep(self.runs.lease.total_seconds() / 3)
+            with suppress(Unavailable):  # another try comes before the lease ends
+                await self.runs.renew(run.job_id, fence=run.fence)
+
+    async def _analyse_whole(self, run: Attempt) -> list[NewResult]:
+        """Analyse what the store holds as it was stored; a failure is the sources' only if they still are."""
+        await require_sources(self.runs.db, self.store, run.sources, read=False)
+        try:
+            return await self._analyse(run)
+        except BLAMING:
+            await require_sources(self.runs.db, self.store, run.sources, read=True)
+            raise
+
+    async def _analyse(self, run: Attempt) -> list[NewResult]:
+        sources = as_tasks_see_them(self.store, run.sources)
+        assignment = Assignment(kind=run.kind, sources=sources, parameters=run.parameters, limits=self.options.limits)
+        results: list[NewResult] = []
+        async with (
+            ProductIntake(self.uploads, run) as intake,
+            run_task(assignment, confinement=self.options.confinement, fork_server=self.fork_server) as messages,
+        ):
+            async for message in messages:
+                await self._take(run, message, intake, results)
+            await intake.finish()
+        return results
+
+    async def _take(self, run: Attempt, message: Message, intake: ProductIntake, results: list[NewResult]) -> None:
+        match message:
+            case ProductMade():
+                await intake.add(message)
+            case ResultMade():
+                about = None if message.source is None else run.sources[message.source].file_id
+                results.append(NewResult(kind=message.kind, data=message.document, file_id=about))
+            case ProgressMade():
+                await self.runs.tell_progress(
+                    run.job_id,
+                    fence=run.fence,
+                    share=message.share,
+                    stage=message.stage,
+                    done=message.done,
+                    total=message.total,
+                )
+            case WarningGiven():
+                await self.runs.warn(run.job_id, fence=run.fence, code=message.code, detail=message.detail)
+            case _:
+                assert_never(message)
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return what a client may be told of an error: ours in full, of others that it happened."""
+    if isinstance(error, MediaAnalysisError):
+        return Failure(code=error.code, detail=str(error.args[0] if error.args else error.code)[:MAX_DETAIL])
+    return Failure(code="internal_error", detail="the analysis failed for a reason that is in the service's log")

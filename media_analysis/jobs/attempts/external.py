@@ -1,0 +1,241 @@
+"""Analysers elsewhere, in any language: they claim `external` jobs and write under a fence, like workers do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import TextClause, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from media_analysis.db.database import Database, retried
+from media_analysis.db.turns import SERVED, WaitingLine, choice
+from media_analysis.deletion.discarding import DiscardService
+from media_analysis.errors import FenceLost, InvalidRequest, SourceUnusable
+from media_analysis.failpoints import failpoint
+from media_analysis.files.bodies import Body
+from media_analysis.files.damage import open_tracked
+from media_analysis.files.models import MediaFile
+from media_analysis.files.uploads import Upload, UploadService
+from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
+from media_analysis.jobs.attempts.ending import row_of
+from media_analysis.jobs.attempts.execution import AttemptOptions
+from media_analysis.jobs.attempts.service import AttemptService, require_attempt
+from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource, JobStatus
+from media_analysis.jobs.queries import require_job
+from media_analysis.storage.store import ObjectReader, ObjectStore
+
+# What waits, and what an analyser that fell silent holds: a run is due again when its lease ends.
+_WAITING: Final = WaitingLine(
+    table="analysis_jobs",
+    # An expression: else, knowing too little of what waits, the planner takes the index of kinds.
+    condition="('' || kind) = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL",
+    kind="('external:' || (parameters ->> 'analyser'))",
+    owner="owner",
+    ordinary="(NOT lifted)",
+    rank="(- priority)",
+    fresh="(attempts = 0)",
+    due="COALESCE(leased_until, retry_at, created_at)",
+)
+_KINDS: Final = "CAST(:kinds AS text[])"
+_NOW: Final = "CAST(:now AS timestamptz)"
+# Not by the whole condition of what waits: the planner could read its index from end to end for the few that run.
+_RUNNING: Final = f"""
+    SELECT owner, count(*) AS jobs FROM analysis_jobs
+    WHERE status = 'running' AND leased_until > {_NOW} AND ('' || kind) = 'external' AND {_WAITING.kind} = ANY({_KINDS})
+    GROUP BY owner
+"""  # noqa: S608 - constants
+
+
+def _next(owner: str | None) -> TextClause:
+    chosen = choice(_WAITING, kinds=_KINDS, now=_NOW, running=_RUNNING, owner=owner)
+    return text(f"WITH RECURSIVE {chosen} SELECT id, owner, kind FROM chosen")  # noqa: S608 - as above
+
+
+NEXT: Final = _next(None)
+NEXT_OF_OWNER: Final = _next("CAST(:owner AS text)")
+_SERVED: Final = text(SERVED.format(served=f"VALUES (:owner, :kind, {_NOW})"))
+
+_SOURCE = (
+    select(MediaFile)
+    .join(JobSource, JobSource.file_id == MediaFile.id)
+    .where(JobSource.job_id == bindparam("job_id"), JobSource.position == bindparam("position"))
+)
+
+
+@dataclass(frozen=True)
+class ExternalService:
+    """What an analyser may do with a job it claimed; `owner=None` is an administrator, who may claim everybody's.
+
+    Everything but a claim names the fence the claim gave, and is refused with `FenceLost` once the run is over.
+    """
+
+    db: Database
+    store: ObjectStore
+    runs: AttemptService
+    uploads: UploadService
+    discards: DiscardService
+    options: AttemptOptions
+
+    async def claim(
+        self, analysers: Sequence[str], *, owner: str | None, worker: str, now: datetime | None = None
+    ) -> Attempt | None:
+        """Start a run of the job for one of these analysers whose turn it is; None where nothing waits.
+
+        Concurrent claims never get the same job. What an earlier run staged is discarded.
+        """
+        while True:
+            found, run = await self._claim_next(analysers, owner, worker, now)
+            if not found:
+                return None
+            if run is not None:
+                if run.fence > 1:
+                    await self.discards.discard(run.job_id, before_fence=run.fence)
+                return run
+
+    @retried
+    async def _claim_next(
+        self, analysers: Sequence[str], owner: str | None, worker: str, now: datetime | None
+    ) -> tuple[bool, Attempt | None]:
+        async with self.db.transaction() as session:
+            at: datetime = (await session.execute(text("SELECT now()"))).scalar_one() if now is None else now
+            asked = {"kinds": [f"external:{analyser}" for analyser in analysers], "now": at}
+            if owner is None:
+                chosen = (await session.execute(NEXT, asked)).one_or_none()
+            else:
+                chosen = (await session.execute(NEXT_OF_OWNER, asked | {"owner": owner})).one_or_none()
+            if chosen is None:
+                return False, None
+            job = await session.get_one(AnalysisJob, chosen.id)
+            # One that died too often, or lost its sources, fails here and the next one is looked at.
+            run = await self.runs.begin(session, job, at, worker=worker)
+            if run is not None:
+                await session.execute(_SERVED, {"owner": chosen.owner, "kind": chosen.kind, "now": at})
+            failpoint("external.claiming")
+        failpoint("external.claimed")
+        return True, run
+
+    async def heartbeat(
+        self,
+        job_id: UUID,
+        *,
+        fence: int,
+        owner: str | None,
+        progress: float | None = None,
+        stage: str = "analysing",
+        done: int | None = None,
+        total: int | None = None,
+    ) -> datetime:
+        """Keep the run for another lease, and tell how far it is; return when the lease ends.
+
+        Raises:
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
+
+        """
+        await self._require(job_id, owner)
+        if progress is not None:
+            await self.runs.tell_progress(job_id, fence=fence, share=progress, stage=stage, done=done, total=total)
+        return await self.runs.renew(job_id, fence=fence)
+
+    async def open_source(
+        self, job_id: UUID, position: int, *, fence: int, owner: str | None
+    ) -> tuple[MediaFile, ObjectReader]:
+        """Open a leased source's bytes, also if it expired after the run began.
+
+        Raises:
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
+            InvalidRequest: the job has no source there.
+            ObjectMissing, ObjectDamaged: the store does not hold it.
+
+        """
+        job = await self._require(job_id, owner)
+        if job.fence != fence or job.status is not JobStatus.RUNNING:
+            raise FenceLost(job_id)
+        async with self.db.read_only() as session:
+            source = (await session.execute(_SOURCE, {"job_id": job_id, "position": position})).scalar_one_or_none()
+        if source is None:
+            raise InvalidRequest("position", "the job has no such source")
+        return source, await open_tracked(self.db, self.store, source)
+
+    async def add_product(
+        self, job_id: UUID, product: Upload, body: Body, *, source: UUID | None, owner: str | None
+    ) -> MediaFile:
+        """Stage a derived file; it is kept once the job completes, and discarded if it does not.
+
+        Raises:
+            JobNotFound, JobGone, FenceLost, PlaceTaken: the run may not add it.
+            SourceUnusable: it is said to derive from what is no source of the job.
+            UploadTooLarge, QuotaReached, …: as for any upload.
+
+        """
+        job = await self._require(job_id, owner)
+        if source is not None and source not in await self._source_ids(job_id):
+            raise SourceUnusable(source, why="is no source of the job")
+        mine = replace(product, owner=job.owner, job_id=job_id, parent_id=source, run=job.folder_name)
+        return await self.uploads.store_file(mine, body)
+
+    @retried
+    async def put_result(self, job_id: UUID, result: NewResult, *, fence: int, owner: str | None) -> None:
+        """Write a result, in place of an earlier one of its kind and source; it shows once the job completes.
+
+        Raises:
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
+            SourceUnusable: it is said to be about what is no source of the job.
+
+        """
+        await self._require(job_id, owner)
+        if result.file_id is not None and result.file_id not in await self._source_ids(job_id):
+            raise SourceUnusable(result.file_id, why="is no source of the job")
+        async with self.db.transaction() as session:
+            job, _ = await require_attempt(session, job_id, fence)
+            await session.execute(_upsert(job, result))
+            failpoint("external.putting")
+
+    async def finish(self, job_id: UUID, *, fence: int, owner: str | None) -> None:
+        """Complete the job: what was staged and put shows, all at once.
+
+        Raises:
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
+
+        """
+        await self._require(job_id, owner)
+        stored = await self.runs.complete(job_id, fence=fence)
+        await self.discards.discard(job_id)
+        for category in stored:
+            await self.uploads.room.notice(category)
+
+    async def fail(self, job_id: UUID, failure: Failure, *, fence: int, owner: str | None, may_pass: bool) -> None:
+        """End the run without an outcome: for good, or, if it may pass and attempts are left, to be tried again.
+
+        Raises:
+            JobNotFound, JobGone, FenceLost: there is no such run any more.
+
+        """
+        job = await self._require(job_id, owner)
+        if may_pass and job.attempts < self.runs.max_attempts:
+            delay: timedelta = self.options.delay(job.attempts)
+            await self.runs.hand_back(job_id, fence=fence, failure=failure, delay=delay)
+        else:
+            await self.runs.fail(job_id, fence=fence, failure=failure)
+        await self.discards.discard(job_id)
+
+    async def _require(self, job_id: UUID, owner: str | None) -> AnalysisJob:
+        async with self.db.read_only() as session:
+            job, _ = await require_job(session, job_id, owner=owner)
+        if job.kind != "external":
+            raise FenceLost(job_id)  # nobody elsewhere ever held a fence of it
+        return job
+
+    async def _source_ids(self, job_id: UUID) -> frozenset[UUID]:
+        async with self.db.read_only() as session:
+            return frozenset(await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id)))
+
+
+def _upsert(job: AnalysisJob, result: NewResult) -> Any:
+    statement = insert(AnalysisResult).values(**row_of(job, result))
+    return statement.on_conflict_do_update(
+        index_elements=["job_id", "job_fence", "kind", "media_file_id"],
+        index_where=text("job_fence IS NOT NULL"),
+        set_={"data": statement.excluded.data, "created_at": func.now()},
+    )

@@ -1,0 +1,96 @@
+"""The end of a run in the database: its staged products are stored and its results published, all at once."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.files.ledger import Account, Movement
+from media_analysis.states import CATEGORY
+
+CHUNK: Final = 10_000
+"""Products one statement stores: a hundred thousand at once would pass the statement timeout."""
+
+# What nobody finished writing, and temp files, stay pending and are discarded.
+_SETTLE = text("""
+    WITH asked AS (
+        SELECT id, reserved_bytes FROM media_files
+        WHERE job_id = :job_id AND job_fence = :fence AND role IS NOT NULL AND state = 'pending'
+            AND sha256 IS NOT NULL AND category <> 'temp'
+        ORDER BY id LIMIT :limit FOR UPDATE
+    ), job AS (
+        SELECT held_until, coalesce(expires_at, now() + make_interval(secs => lifetime_seconds)) AS ends_at
+        FROM analysis_jobs WHERE id = :job_id
+    ), timed AS (
+        SELECT asked.id, asked.reserved_bytes, job.ends_at IS NOT NULL AS explicit, job.held_until,
+            coalesce(job.ends_at, now() + make_interval(secs => policy.lifetime_seconds)) AS ends_at,
+            now() + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at
+        FROM asked JOIN media_files AS file USING (id) CROSS JOIN job
+        LEFT JOIN category_policies AS policy ON policy.category = file.category
+    ), settled AS (
+        UPDATE media_files AS file SET
+            state = 'stored', reserved_bytes = 0, stored_at = now(), expires_at = timed.ends_at,
+            expiry_explicit = timed.explicit, min_retain_until = timed.minimum_ends_at,
+            job_held_until = greatest(file.job_held_until, timed.held_until),
+            due_at = CASE WHEN timed.ends_at IS NOT NULL THEN nullif(
+                greatest(timed.ends_at, timed.minimum_ends_at, file.job_held_until, timed.held_until), 'infinity'
+            ) END
+        FROM timed WHERE file.id = timed.id
+        RETURNING file.owner, file.category, file.size_bytes, timed.reserved_bytes
+    )
+    SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
+        sum(reserved_bytes)::bigint AS reserved_bytes
+    FROM settled GROUP BY owner, category
+""").columns(category=CATEGORY)
+
+_PUBLISH = text("""
+    UPDATE analysis_results AS result SET published = true,
+        expires_at = coalesce(job.expires_at, now() + make_interval(secs => coalesce(
+            job.lifetime_seconds, (SELECT lifetime_seconds FROM category_policies WHERE category = result.category)
+        )))
+    FROM analysis_jobs AS job
+    WHERE job.id = :job_id AND result.job_id = job.id AND result.job_fence = :fence
+""")
+
+_DISCARD_RESULTS = text("""
+    DELETE FROM analysis_results
+    WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND job_fence IS NOT NULL AND NOT published
+        AND job_fence <> coalesce(CAST(:keep AS bigint), -1)
+""")
+
+
+async def settle_products(session: AsyncSession, job_id: UUID, *, fence: int) -> dict[Account, Movement]:
+    """Store all staged products of a locked job's run; return what the ledger, the last to be locked, has to be told.
+
+    They end with the job where it has an end, else as their categories say.
+    """
+    sums: dict[Account, Movement] = {}
+    while True:
+        asked = {"job_id": job_id, "fence": fence, "limit": CHUNK}
+        rows = (await session.execute(_SETTLE, asked)).all()
+        if not rows:
+            return sums
+        for row in rows:
+            account = Account(row.owner, row.category)
+            moved = Movement(
+                row.files,
+                row.size_bytes,
+                -row.reserved_bytes,
+                arrived_files=row.files,
+                arrived_bytes=row.size_bytes,
+            )
+            sums[account] = sums[account].plus(moved) if account in sums else moved
+
+
+async def publish_results(session: AsyncSession, job_id: UUID, *, fence: int) -> None:
+    """Show the results of a run, and drop those of runs before it."""
+    await session.execute(_PUBLISH, {"job_id": job_id, "fence": fence})
+    if fence > 1:
+        await discard_results(session, [job_id], keep=fence)
+
+
+async def discard_results(session: AsyncSession, job_ids: Sequence[UUID], *, keep: int | None = None) -> None:
+    """Drop what runs of jobs that did not complete left, but for the run to keep."""
+    await session.execute(_DISCARD_RESULTS, {"job_ids": job_ids, "keep": keep})

@@ -1,0 +1,200 @@
+"""Runs: one claim of a job, from its start to its end; every write is fenced (promise 21)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.db.database import Database, retried
+from media_analysis.errors import FenceLost
+from media_analysis.failpoints import failpoint
+from media_analysis.files import ledger
+from media_analysis.files.ledger import Movement
+from media_analysis.files.registrar import STAGED_SECONDS
+from media_analysis.jobs.attempts import leases, publishing
+from media_analysis.jobs.attempts.attempt import WORKER_LOST, Attempt, Failure, NewResult, find_sources
+from media_analysis.jobs.attempts.ending import add_results, end_job, hand_back_job
+from media_analysis.jobs.deletion import lock_files
+from media_analysis.jobs.events import add_event
+from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.queries import get_job
+from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True)
+class AttemptService:
+    """Starts, keeps and ends runs; each step is one transaction that shows with its event."""
+
+    db: Database
+    lease: timedelta
+    max_attempts: int
+
+    @retried
+    async def claim(self, job_id: UUID, *, worker: str, now: datetime | None = None) -> Attempt | None:
+        """Start the next run of a job, whoever ran it before; None where there is nothing to run.
+
+        A job whose workers died too often, or whose sources went, fails here.
+        """
+        async with self.db.transaction() as session:
+            found = await get_job(session, job_id, owner=None, now=now, lock=True)
+            if found is None or found[0].status not in {JobStatus.PENDING, JobStatus.RUNNING}:
+                return None
+            run = await self.begin(session, *found, worker=worker)
+            failpoint("job.claiming")
+        failpoint("job.claimed")
+        return run
+
+    async def begin(self, session: AsyncSession, job: AnalysisJob, now: datetime, *, worker: str) -> Attempt | None:
+        """Start a run of a locked job that waits, or whose worker is lost; None where it fails instead."""
+        if job.attempts >= self.max_attempts:
+            last = f"; the last error was: {job.error}" if job.error else ""
+            lost = Failure(code=WORKER_LOST, detail=f"given up after {job.attempts} attempts whose workers died{last}")
+            await end_job(session, job, JobStatus.FAILED, now, failure=lost)
+            return None
+        sources = await find_sources(session, job, now)
+        if isinstance(sources, Failure):
+            await end_job(session, job, JobStatus.FAILED, now, failure=sources)
+            return None
+        job.status, job.worker, job.leased_until = JobStatus.RUNNING, worker, now + self.lease
+        job.fence += 1
+        job.attempts += 1
+        job.started_at = job.started_at or now
+        job.progress, job.stage, job.stage_done, job.stage_total = 0.0, None, None, None
+        job.retry_at, job.warnings = None, []
+        await session.flush()
+        await leases.lease_sources(session, job.id, job.leased_until)
+        if job.fence > 1:
+            await publishing.discard_results(session, [job.id])
+        await add_event(session, job.id, "status", {"status": job.status, "attempt": job.attempts, "worker": worker})
+        return Attempt(
+            job_id=job.id,
+            owner=job.owner,
+            kind=job.kind,
+            parameters=job.parameters,
+            folder_name=job.folder_name,
+            fence=job.fence,
+            attempt=job.attempts,
+            leased_until=job.leased_until,
+            sources=sources,
+        )
+
+    @retried
+    async def renew(self, job_id: UUID, *, fence: int, now: datetime | None = None) -> datetime:
+        """Keep a run, its sources and its products for another lease; return when that ends.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await require_attempt(session, job_id, fence, now)
+            job.leased_until = at + self.lease
+            await session.flush()
+            await leases.lease_sources(session, job_id, job.leased_until)
+            await leases.renew_products(session, job_id, fence=fence, seconds=STAGED_SECONDS)
+            return job.leased_until
+
+    @retried
+    async def tell_progress(
+        self, job_id: UUID, *, fence: int, share: float, stage: str, done: int | None = None, total: int | None = None
+    ) -> None:
+        """Write how far a run is.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, _ = await require_attempt(session, job_id, fence)
+            job.progress, job.stage, job.stage_done, job.stage_total = share, stage, done, total
+            await session.flush()
+            told = {"progress": share, "stage": stage, "done": done, "total": total}
+            await add_event(session, job_id, "progress", told)
+
+    @retried
+    async def warn(self, job_id: UUID, *, fence: int, code: str, detail: str) -> None:
+        """Note what a reader of the outcome should know.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, _ = await require_attempt(session, job_id, fence)
+            job.warnings = [*job.warnings, {"code": code, "detail": detail}]
+            await session.flush()
+            await add_event(session, job_id, "warning", {"code": code, "detail": detail})
+
+    @retried
+    async def complete(
+        self, job_id: UUID, *, fence: int, results: Sequence[NewResult] = (), now: datetime | None = None
+    ) -> dict[Category, Movement]:
+        """End a run well: its staged products are stored and its results published in one transaction, or none are.
+
+        Raises:
+            FenceLost: the run is over; nothing of it shows.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await require_attempt(session, job_id, fence, now)
+            await lock_files(session, job_id)
+            sums = await publishing.settle_products(session, job_id, fence=fence)
+            stored = {account.category: moved for account, moved in sums.items()}  # a job has one owner
+            job.produced = {
+                kind.value: {"files": moved.files, "size_bytes": moved.size_bytes} for kind, moved in stored.items()
+            }
+            files = sum(moved.files for moved in stored.values())
+            await end_job(session, job, JobStatus.COMPLETED, at, told={"files": files})
+            await add_results(session, job, results)
+            await publishing.publish_results(session, job_id, fence=fence)
+            await ledger.move(session, sums)
+            failpoint("job.completing")
+        failpoint("job.completed")
+        return stored
+
+    @retried
+    async def fail(self, job_id: UUID, *, fence: int, failure: Failure, now: datetime | None = None) -> None:
+        """End a run, and its job with it, for good.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await require_attempt(session, job_id, fence, now)
+            await end_job(session, job, JobStatus.FAILED, at, failure=failure)
+            failpoint("job.failing")
+        failpoint("job.failed")
+
+    @retried
+    async def hand_back(
+        self, job_id: UUID, *, fence: int, failure: Failure | None, delay: timedelta, now: datetime | None = None
+    ) -> None:
+        """End a run so that another may follow after `delay`; without a failure the attempt does not count.
+
+        Raises:
+            FenceLost: the run is over.
+
+        """
+        async with self.db.transaction() as session:
+            job, at = await require_attempt(session, job_id, fence, now)
+            await hand_back_job(session, job, at, failure=failure, delay=delay)
+            failpoint("job.handing_back")
+        failpoint("job.handed_back")
+
+
+async def require_attempt(
+    session: AsyncSession, job_id: UUID, fence: int, now: datetime | None = None
+) -> tuple[AnalysisJob, datetime]:
+    """Lock the job of a run and return it with the instant it was looked at.
+
+    Raises:
+        FenceLost: the run is over.
+
+    """
+    found = await get_job(session, job_id, owner=None, now=now, lock=True)
+    if found is None or found[0].fence != fence or found[0].status is not JobStatus.RUNNING:
+        raise FenceLost(job_id)
+    return found

@@ -1,1 +1,0 @@
-"""Removal: many files that go together because somebody asked, or because their job's time is over."""

@@ -1,0 +1,211 @@
+"""Jobs that nobody would look at again are helped on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from media_analysis.errors import FenceLost
+from media_analysis.files.models import MediaFile
+from media_analysis.files.registration import Place
+from media_analysis.files.uploads import Upload
+from media_analysis.jobs.attempts.recovery import Recovered
+from media_analysis.jobs.control import NewJob
+from media_analysis.jobs.models import AnalysisJob
+from media_analysis.runtime import Runtime
+from media_analysis.scheduler.appointments import PATROLS, reap
+from media_analysis.storage.category import Category
+from tests.asking import delete_file
+from tests.conftest import StoreFile, chunks, execute, fetch
+
+LATER = timedelta(hours=1)
+NOTHING = Recovered(silent=0, sourceless=0, queued=0)
+
+
+@pytest.fixture
+async def source(store_file: StoreFile) -> MediaFile:
+    return await store_file(b"a source", ttl=3600)
+
+
+async def create(runtime: Runtime, source: MediaFile, **about: Any) -> AnalysisJob:
+    asked: dict[str, Any] = {"owner": "alice", "name": "n", "kind": "probe", "source_file_ids": [source.id]}
+    return await runtime.jobs.control.create(NewJob(**(asked | about)))
+
+
+async def stage(runtime: Runtime, job: AnalysisJob, fence: int) -> None:
+    await runtime.files.uploads.store_file(
+        Upload(
+            owner="alice",
+            category=Category.OUTPUTS,
+            filename="a",
+            job_id=job.id,
+            place=Place(role="piece", ordinal=0, fence=fence),
+            run=job.folder_name,
+        ),
+        chunks(b"staged"),
+    )
+
+
+async def standing(database: str, job: AnalysisJob) -> tuple[Any, ...]:
+    query = "SELECT status::text, error_code, attempts FROM analysis_jobs WHERE id = $1"
+    (row,) = await fetch(database, query, job.id)
+    return tuple(row)
+
+
+async def entries(database: str) -> list[tuple[int, str]]:
+    rows = await fetch(database, "SELECT id, convert_from(payload, 'UTF8') AS job FROM queue.pgqueuer ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+async def lapse(database: str) -> None:
+    await execute(database, "UPDATE analysis_jobs SET leased_until = now() - interval '1 s' WHERE status = 'running'")
+
+
+async def test_what_is_well_is_left_alone(runtime: Runtime, source: MediaFile, database: str) -> None:
+    waiting = await create(runtime, source)
+    running = await create(runtime, source, kind="external")
+    await runtime.jobs.attempts.claim(running.id, worker="w")
+
+    reaped = await runtime.jobs.recovery.reap()
+
+    assert reaped == NOTHING
+    assert await standing(database, waiting) == ("pending", None, 0)
+    assert await standing(database, running) == ("running", None, 1)
+
+
+async def test_a_job_whose_analyser_fell_silent_waits_again_without_what_it_staged(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    job = await create(runtime, source, kind="external")
+    run = await runtime.jobs.attempts.claim(job.id, worker="w")
+    assert run is not None
+    await stage(runtime, job, run.fence)
+    await lapse(database)
+
+    reaped = await runtime.jobs.recovery.reap()
+    again = await runtime.jobs.recovery.reap()
+
+    assert (reaped, again) == (Recovered(silent=1, sourceless=0, queued=0), NOTHING)
+    assert await standing(database, job) == ("pending", "worker_lost", 1)
+    assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", job.id) == []
+    with pytest.raises(FenceLost):
+        await runtime.jobs.attempts.complete(job.id, fence=run.fence)
+
+
+async def test_a_job_whose_analysers_fall_silent_too_often_fails(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    job = await create(runtime, source, kind="external")
+
+    for _ in range(runtime.jobs.attempts.max_attempts):
+        await runtime.jobs.attempts.claim(job.id, worker="w")
+        await lapse(database)
+        await runtime.jobs.recovery.reap()
+
+    assert await standing(database, job) == ("failed", "worker_lost", runtime.jobs.attempts.max_attempts)
+
+
+async def test_a_job_that_lost_its_entry_has_one_again(runtime: Runtime, source: MediaFile, database: str) -> None:
+    """As after a backup was restored without the queue."""
+    jobs = [await create(runtime, source, priority=priority, by_administrator=True) for priority in (3, 0)]
+    kept = await create(runtime, source)
+    lost = [job.queue_id for job in jobs]
+    await execute(database, f"DELETE FROM queue.pgqueuer WHERE id IN ({lost[0]}, {lost[1]})")
+
+    reaped = await runtime.jobs.recovery.reap()
+    again = await runtime.jobs.recovery.reap()
+
+    found = await entries(database)
+    assert (reaped, again) == (Recovered(silent=0, sourceless=0, queued=2), NOTHING)
+    assert [job for _, job in found] == [str(kept.id), str(jobs[0].id), str(jobs[1].id)]
+    rows = await fetch(database, "SELECT queue_id FROM analysis_jobs ORDER BY queue_id")
+    assert [row["queue_id"] for row in rows] == [entry for entry, _ in found]
+    turns = await fetch(
+        database, "SELECT priority, headers ->> 'owner', headers ->> 'lifted' FROM queue.pgqueuer ORDER BY id"
+    )
+    assert [tuple(row) for row in turns] == [(0, "alice", None), (3, "alice", "true"), (0, "alice", None)]
+
+
+async def test_a_job_that_waits_for_its_next_try_is_queued_for_then(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    job = await create(runtime, source)
+    await execute(
+        database, "DELETE FROM queue.pgqueuer", "UPDATE analysis_jobs SET retry_at = now() + interval '10 min'"
+    )
+
+    await runtime.jobs.recovery.reap()
+
+    (entry,) = await fetch(database, "SELECT execute_after - now() AS delay FROM queue.pgqueuer")
+    assert timedelta(minutes=9) < entry["delay"] <= timedelta(minutes=10)
+    assert await standing(database, job) == ("pending", None, 0)
+
+
+async def test_a_job_whose_worker_died_with_its_entry_can_be_taken_over(
+    runtime: Runtime, source: MediaFile, database: str
+) -> None:
+    job = await create(runtime, source)
+    await runtime.jobs.attempts.claim(job.id, worker="w")
+    await execute(database, "DELETE FROM queue.pgqueuer")
+
+    while_leased = await runtime.jobs.recovery.reap()
+    await lapse(database)
+    reaped = await runtime.jobs.recovery.reap()
+
+    assert (while_leased, reaped) == (NOTHING, Recovered(silent=0, sourceless=0, queued=1))
+    assert [entry for _, entry in await entries(database)] == [str(job.id)]
+
+
+@pytest.mark.parametrize("kind", ["probe", "external"])
+async def test_a_waiting_job_whose_source_was_deleted_fails_and_leaves_the_queue(
+    runtime: Runtime, source: MediaFile, database: str, kind: str
+) -> None:
+    job = await create(runtime, source, kind=kind, pins=False)
+    await delete_file(runtime, source.id, owner="alice", requested_by="alice")
+
+    reaped = await runtime.jobs.recovery.reap()
+
+    assert reaped == Recovered(silent=0, sourceless=1, queued=0)
+    assert await standing(database, job) == ("failed", "source_gone", 0)
+    assert await entries(database) == []
+
+
+async def test_a_waiting_job_whose_source_expired_fails_unless_it_pinned_it(
+    runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    source = await store_file(b"a source", ttl=60)
+    unpinned = await create(runtime, source, pins=False)
+    pinned = await create(runtime, source)
+
+    reaped = await runtime.jobs.recovery.reap(now=datetime.now(UTC) + LATER)
+    long_after = await runtime.jobs.recovery.reap(now=datetime.now(UTC) + timedelta(days=2))
+
+    assert (reaped.sourceless, long_after.sourceless) == (1, 1)
+    assert await standing(database, unpinned) == ("failed", "source_expired", 0)
+    assert await standing(database, pinned) == ("failed", "source_expired", 0)
+
+
+async def test_it_is_among_the_duties_of_the_scheduler(runtime: Runtime) -> None:
+    assert reap in PATROLS
+    await reap(runtime)
+
+
+async def test_one_look_is_bounded_and_the_next_ones_go_through_all_that_wait(
+    runtime: Runtime, source: MediaFile, store_file: StoreFile
+) -> None:
+    """However many jobs wait: a patrol comes every minute, and claims find what it has not seen yet."""
+    going = await store_file(b"another")
+    for _ in range(4):
+        await create(runtime, source)
+    for _ in range(3):
+        await create(runtime, going, pins=False)
+    await delete_file(runtime, going.id, owner="alice", requested_by="alice")
+    reaping = replace(runtime.jobs.recovery, look=3)
+
+    found = [(await reaping.reap()).sourceless for _ in range(4)]
+    late = await create(runtime, source, pins=False)
+    again = [(await reaping.reap(now=late.created_at + 2 * LATER)).sourceless for _ in range(4)]
+
+    assert found == [0, 2, 1, 0]
+    assert sum(again) == 1
