@@ -91,7 +91,7 @@ async def test_a_deletion_waits_for_a_run_that_just_completes_and_takes_what_it_
     runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, database: str, asked: DeletionRequest
 ) -> None:
     started = moments.at(
-        "analysis.runs",
+        "jobs.attempts.service",
         "job.completing",
         lambda: elsewhere.wait_until_blocked(elsewhere.start(lambda there: job.remove(there, asked))),
     )
@@ -107,7 +107,7 @@ async def test_a_run_that_completes_while_its_job_is_deleted_has_lost_it(
     runtime: Runtime, elsewhere: Elsewhere, moments: Moments, job: Running, database: str, asked: DeletionRequest
 ) -> None:
     started = moments.at(
-        "analysis.removal",
+        "jobs.deletion",
         "job.deleting",
         lambda: elsewhere.wait_until_blocked(elsewhere.start(job.complete)),
     )
@@ -141,7 +141,7 @@ async def test_a_hold_that_comes_while_its_job_is_deleted_finds_it_gone(
 ) -> None:
     await job.complete(runtime)
     started = moments.at(
-        "analysis.removal",
+        "jobs.deletion",
         "job.deleting",
         lambda: elsewhere.wait_until_blocked(
             elsewhere.start(lambda there: there.retention.holds.hold_job(job.id, HOLD, owner="alice"))
@@ -167,7 +167,7 @@ async def test_an_upload_that_registers_while_its_job_is_deleted_is_refused(
 ) -> None:
     late = job.upload(ordinal)
     started = moments.at(
-        "analysis.removal",
+        "jobs.deletion",
         "job.deleting",
         lambda: elsewhere.wait_until_blocked(
             elsewhere.start(lambda there: there.files.uploads.store_file(late, chunks(b"x")))

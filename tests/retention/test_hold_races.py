@@ -146,7 +146,7 @@ async def test_a_hold_that_meets_a_claim_waits_for_it_and_is_told_that_the_file_
 ) -> None:
     (file_id,) = await plant(1, ends_in=FUTURE)
     started = moments.at(
-        "retention.deletion",
+        "retention.claiming" if point == "delete.claiming" else "retention.file_deletion",
         point,
         lambda: elsewhere.wait_until_blocked(elsewhere.start(lambda there: hold(there, file_id))),
     )
@@ -167,7 +167,7 @@ async def test_a_hold_after_the_claim_is_told_so_although_the_bytes_still_lie_th
     (file_id,) = await plant(1, ends_in=FUTURE)
     later = await runtime.db.now() + DAY
     answers = moments.at(
-        "retention.deletion", "delete.claimed", lambda: elsewhere.finish(lambda there: hold(there, file_id))
+        "retention.claiming", "delete.claimed", lambda: elsewhere.finish(lambda there: hold(there, file_id))
     )
 
     await sweep(runtime, now=later)
@@ -187,7 +187,7 @@ async def test_a_hold_that_waited_for_a_claim_which_broke_off_wins(
         started.append(elsewhere.wait_until_blocked(elsewhere.start(lambda there: hold(there, file_id))))
         raise ConnectionAbortedError
 
-    moments.at("retention.deletion", "delete.claiming", break_off)
+    moments.at("retention.claiming", "delete.claiming", break_off)
 
     with pytest.raises(DatabaseUnavailable):
         await sweep(runtime, now=later, workers=1)
@@ -206,7 +206,7 @@ async def test_a_hold_that_waited_for_a_claim_into_the_trash_keeps_it_there(
     soft = replace(runtime.retention.sweeps, deleter=replace(runtime.deletion.deleter, strategy=Strategy(sweeps=DAY)))
     later = await runtime.db.now() + 2 * FUTURE
     started = moments.at(
-        "retention.deletion",
+        "retention.claiming",
         "delete.claiming",
         lambda: elsewhere.wait_until_blocked(elsewhere.start(lambda there: hold(there, file_id))),
     )

@@ -18,7 +18,7 @@ from media_analysis.files.registration import Registration
 from media_analysis.files.settlement import Settlement, mark_stored
 from media_analysis.imports.runs import content, foreign
 from media_analysis.imports.runs.committing import Rows, add_contents, add_job, find_job
-from media_analysis.imports.runs.content import ArchiveContents
+from media_analysis.imports.runs.content import OldContents
 from media_analysis.imports.runs.drafts import Draft, OldArchive
 from media_analysis.imports.runs.earlier import KIND
 from media_analysis.imports.runs.facts import facts_of_nameless
@@ -194,7 +194,7 @@ class ArchiveAdopter:
                 await self._commit_copy(settlement, contents, replace(rows, stats=stats))
 
     @retried
-    async def _commit_copy(self, settlement: Settlement, contents: ArchiveContents, rows: Rows) -> None:
+    async def _commit_copy(self, settlement: Settlement, contents: OldContents, rows: Rows) -> None:
         asked = settlement.registration
         async with self.db.transaction() as session:
             job = await add_job(session, contents, rows)
@@ -219,9 +219,7 @@ class ArchiveAdopter:
             await self._commit_in_place(old, candidate, contents, replace(rows, stats=stats))
 
     @retried
-    async def _commit_in_place(
-        self, old: OldArchive, candidate: Candidate, contents: ArchiveContents, rows: Rows
-    ) -> None:
+    async def _commit_in_place(self, old: OldArchive, candidate: Candidate, contents: OldContents, rows: Rows) -> None:
         adoption = Adoption(owner=rows.owner, category=Category.ARCHIVES)
         await statements.open_account(self.db, adoption)
         async with self.db.transaction() as session:

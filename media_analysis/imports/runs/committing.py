@@ -16,7 +16,7 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.models import Purge
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import Tombstone
-from media_analysis.imports.runs.content import ArchiveContents, Member
+from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
 from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.outcomes import Refused
@@ -94,7 +94,7 @@ async def find_job(
     return job
 
 
-async def add_job(session: AsyncSession, contents: ArchiveContents, rows: Rows) -> AnalysisJob:
+async def add_job(session: AsyncSession, contents: OldContents, rows: Rows) -> AnalysisJob:
     """Add the run of an archive, or lock the one that an earlier segment brought.
 
     Raises:
@@ -123,7 +123,7 @@ async def add_job(session: AsyncSession, contents: ArchiveContents, rows: Rows) 
 
 
 async def add_contents(
-    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: ArchiveContents, rows: Rows
+    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: OldContents, rows: Rows
 ) -> None:
     """Add all that belongs to a stored archive; the ledger knows it already.
 
@@ -153,7 +153,7 @@ async def add_contents(
 
 
 async def _add_files(
-    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: ArchiveContents, rows: Rows
+    session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: OldContents, rows: Rows
 ) -> None:
     """Add the files' places, and a tombstone for each: whoever asks for one is told of the archive."""
     purge_id = uuid7()
@@ -203,7 +203,7 @@ def _stone(copy: Mapping[str, Any], key: str, rows: Rows, purge_id: UUID) -> dic
     }
 
 
-async def _add_results(session: AsyncSession, job: AnalysisJob, contents: ArchiveContents) -> None:
+async def _add_results(session: AsyncSession, job: AnalysisJob, contents: OldContents) -> None:
     """Add the results that no earlier segment brought; each segment has all there were when it was packed."""
     pending: list[dict[str, Any]] = []
     for result in contents.read_results():

@@ -58,7 +58,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArchiveContents:
+class OldContents:
     """A whole archive of ours: its head, its files and its results, of which a run may have very many."""
 
     head: ManifestHead
@@ -125,7 +125,7 @@ def read_head(path: Path, limit_bytes: int) -> tuple[ManifestHead, JobFacts]:
         return segment.head, JobFacts.of(segment.head)
 
 
-def prove(path: Path, progress: TaskProgress, limit_bytes: int) -> ArchiveContents:
+def prove(path: Path, progress: TaskProgress, limit_bytes: int) -> OldContents:
     """Read an archive of ours in full and compare all of it with its manifest; blocks.
 
     Raises:
@@ -152,7 +152,7 @@ def prove(path: Path, progress: TaskProgress, limit_bytes: int) -> ArchiveConten
         count = 0
         for count, result in enumerate(segment.manifest().results(), 1):  # noqa: B007 - told below
             results.write(result_line(result))
-        contents = ArchiveContents(
+        contents = OldContents(
             head=segment.head,
             job=job,
             compression=segment.compression,

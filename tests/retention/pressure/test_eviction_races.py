@@ -62,7 +62,7 @@ Taking = tuple[Callable[[Runtime], Awaitable[None]], str, str]
 HOLD: Keeping = (hold, "retention.holds", "hold.holding")
 RESTORE: Keeping = (restore, "retention.restoring", "restore.restoring")
 EVICT: Taking = (evict, "retention.pressure.relief", "evict.claiming")
-PURGE: Taking = (purge, "retention.deletion", "delete.claiming")
+PURGE: Taking = (purge, "retention.claiming", "delete.claiming")
 PAIRS = pytest.mark.parametrize(
     ("keeping", "taking"),
     [(HOLD, EVICT), (RESTORE, EVICT), (RESTORE, PURGE)],
