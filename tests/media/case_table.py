@@ -102,7 +102,7 @@ FILMS: Final = (
     film("mkv_1000s_live.mkv", MKV, 2.0, 20, 10),
     film("pq_bars.mp4", MP4, 0.4, 2, 5, (140, 40), (62, 62, 62), note="decision 25: 10 cd/m² are 62"),
     film("pts_outlier.mkv", MKV, 4.0, 40, 10, warnings=JUMP, note="ffmpeg counts 38.1 s with the stray"),
-    film("sar_change.ts", TS, 2.0, 50, 25, (180, 144), warnings=JUMP, note=GLUED),
+    film("sar_change.ts", TS, 2.0, 50, 25, (180, 144), warnings=(*JUMP, "picture_change"), note=GLUED),
     film("trailing4.mp4", MP4, 1.0, 10, 10),
     film("trailing_nl.mp4", MP4, 1.0, 10, 10),
     film("ts_jump1h.ts", TS, 4.0, 40, 10, warnings=JUMP),
