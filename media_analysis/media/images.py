@@ -101,12 +101,12 @@ def load_frame(image: Image.Image, limits: Limits, *, frame: int = 0) -> Image.I
         MediaLimitPassed: this frame has more pixels than `limits.max_pixels`.
 
     """
-    with _anything_translated(f"frame {frame}"):
+    with decoding(f"frame {frame}"):
         if frame or image.tell():
             image.seek(frame)
     if image.width * image.height > limits.max_pixels:
         raise MediaLimitPassed("pixels", found=image.width * image.height, allowed=limits.max_pixels)
-    with _anything_translated(f"frame {frame}"):
+    with decoding(f"frame {frame}"):
         image.load()
     return image
 
@@ -126,6 +126,8 @@ def pages_in(image: Image.Image) -> Pages:
 def frame_count(image: Image.Image) -> int:
     """Return how many frames or pages an opened image has, without decoding them; 1 for every JPEG.
 
+    The default image of an animated PNG is a frame only where the animation says so.
+
     Raises:
         CorruptMedia: they cannot be counted.
 
@@ -134,13 +136,14 @@ def frame_count(image: Image.Image) -> int:
         return 1
     if format_name(image) == "tiff":
         return len(pages_in(image).offsets)
-    with _anything_translated("number of frames"):
-        return max(1, int(getattr(image, "n_frames", 1)))
+    with decoding("number of frames"):
+        beside = image.info.get("default_image") is True
+        return max(1, int(getattr(image, "n_frames", 1)) - beside)
 
 
 @contextmanager
 def _opened(file: IO[bytes], name: str, page: int | None) -> Iterator[Image.Image]:
-    with _anything_translated(f"{name} image"):
+    with decoding(f"{name} image"):
         image = open_tiff(file, page) if name == "TIFF" else Image.open(file, formats=(name,))
         image.info |= {"code_points": code_points_of(file, name), "pixel_aspect": pixel_aspect_of(image)}
     with image:
@@ -148,8 +151,8 @@ def _opened(file: IO[bytes], name: str, page: int | None) -> Iterator[Image.Imag
 
 
 @contextmanager
-def _anything_translated(what: str) -> Iterator[None]:
-    """Say of any failure of Pillow's own that the bytes are at fault; its decoders raise nearly everything."""
+def decoding(what: str) -> Iterator[None]:
+    """Say of any failure inside the block that the bytes are at fault; decoders of Pillow raise nearly everything."""
     try:
         yield
     except (

@@ -10,8 +10,10 @@ from typing import Final
 from PIL import Image
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
-from media_analysis.media.images import frame_count, load_frame, open_image, pages_in
+from media_analysis.media.apng import composed, is_composed
+from media_analysis.media.images import decoding, frame_count, load_frame, open_image, pages_in
 from media_analysis.media.options import Limits
+from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.timeline import TOLERANCE
 
 MAX_ANIMATED_PIXELS: Final = 2**36
@@ -56,9 +58,9 @@ def read_animation(path: Path, limits: Limits) -> Animation:
         if frames > 1 and frames * image.width * image.height > MAX_ANIMATED_PIXELS:
             found = frames * image.width * image.height
             raise MediaLimitPassed("pixels_of_all_frames", found=found, allowed=MAX_ANIMATED_PIXELS)
-        if frames == 1:
+        if frames == 1 and not is_composed(image):
             return Animation([0.0], 0.0, broken=pages.broken)
-        shown = list(_milliseconds(image, frames, limits))
+        shown = list(_milliseconds(path, image, frames, limits))
         if not shown:
             return Animation([0.0], 0.0, broken=True)
         ends = list(accumulate(shown))
@@ -75,8 +77,8 @@ def still_frames(
     given = 0
     try:
         with open_image(path, limits) as image:
-            for number in wanted:
-                yield load_frame(image, limits, frame=number)
+            for frame in _decoded(path, image, limits, wanted):
+                yield frame
                 given += 1
     except CorruptMedia:
         if given:
@@ -111,11 +113,25 @@ def _is_plain(image: Image.Image) -> bool:
     return all(low == high for low, high in bands)
 
 
-def _milliseconds(image: Image.Image, frames: int, limits: Limits) -> Iterator[float]:
-    for number in range(frames):
-        try:
-            load_frame(image, limits, frame=number)
-        except CorruptMedia:
-            return
-        told = float(image.info.get("duration") or 0)
-        yield told if told > _TOO_SHORT_MILLISECONDS else _UNSAID_MILLISECONDS
+def _milliseconds(path: Path, image: Image.Image, frames: int, limits: Limits) -> Iterator[float]:
+    try:
+        for frame in _decoded(path, image, limits, range(frames)):
+            told = float(frame.info.get("duration") or 0)
+            yield told if told > _TOO_SHORT_MILLISECONDS else _UNSAID_MILLISECONDS
+    except CorruptMedia:
+        return
+
+
+def _decoded(path: Path, image: Image.Image, limits: Limits, wanted: Sequence[int]) -> Iterator[Image.Image]:
+    if not is_composed(image):
+        for number in wanted:
+            yield load_frame(image, limits, frame=number)
+        return
+    last, chosen = max(wanted), frozenset(wanted)
+    with open_unwaiting(path) as file, decoding("animation"):
+        for number, frame in enumerate(composed(file, load_frame(image, limits), limits)):
+            if number in chosen:
+                yield frame
+            if number == last:
+                return
+    raise CorruptMedia("the animation ends before its last frame")
