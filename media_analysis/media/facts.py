@@ -125,8 +125,8 @@ class ProbeDocument(Facts):
     size_bytes: int
     duration_seconds: float | None = Field(
         None,
-        description="As the headers tell, else measured by packets, whose time stamps are set on one line; null for "
-        "images and where nothing plays",
+        description="As the headers tell if frames bear it out, else measured by packets, whose time stamps are set on "
+        "one line; null for images and where nothing plays",
     )
     estimated_duration: bool = Field(
         default=False,

@@ -18,7 +18,7 @@ from media_analysis.media.looks import Change, Watch
 from media_analysis.media.opening import has_decoder, readable_packets
 from media_analysis.media.options import Limits
 
-_PLAYED: Final = frozenset({"video", "audio"})
+PLAYED: Final = frozenset({"video", "audio"})
 """What else there is comes and goes, and tells of no duration."""
 
 
@@ -129,7 +129,7 @@ class _Measuring:
 
 def _stamps_of(stream: Stream) -> Stamps | None:
     """Return where to note the packets of a stream; None of one that plays nothing."""
-    plays = stream.type in _PLAYED and not stream.disposition & Disposition.attached_pic
+    plays = stream.type in PLAYED and not stream.disposition & Disposition.attached_pic
     return Stamps(usual_ticks(stream)) if plays else None
 
 

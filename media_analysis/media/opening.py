@@ -24,13 +24,6 @@ SELF_CONTAINED: Final = (
     "wav,w64,mp3,aac,flac,aiff,au,caf,ac3,eac3,amr,wv,ape"
 )
 """Demuxers that follow no reference; playlists, sequences, devices and scripts are none of them."""
-_LAST_STAMPS: Final = frozenset({"mpegts", "mpeg", "nut"})
-_BIT_RATES: Final = frozenset({"mp3", "aac", "ac3", "eac3", "amr", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "obu"})
-"""Both tell no duration: what the demuxer calls so is guessed from the last time stamps, or from bit rates."""
-_FROM_ZERO: Final = frozenset({"matroska", "flv", "asf"})
-"""Their headers tell of an end as often as of a duration."""
-LATE_SECONDS: Final = 0.1
-"""Whose first time stamp is further from zero has a duration that may be told wrongly."""
 _UNREADABLE: Final = (
     av.error.DecoderNotFoundError,
     av.error.DemuxerNotFoundError,
@@ -51,7 +44,7 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
     Raises:
         UnsupportedMedia: no demuxer or decoder that may be used here reads it.
         CorruptMedia: it begins like media, but cannot be read.
-        MediaLimitPassed: streams, duration or pixels, as its headers tell them, pass `limits`.
+        MediaLimitPassed: streams or pixels, as its headers tell them, pass `limits`.
         MemoryError: this process may not have as much as it takes.
 
     """
@@ -81,49 +74,6 @@ def demuxer_of(container: InputContainer) -> str:
     return container.format.name.split(",")[0]
 
 
-def tells_duration(container: InputContainer) -> bool:
-    """Return whether the format has headers that tell how long a file is; an MP3 may have."""
-    return not tells_by_stamps(container) and demuxer_of(container) not in _BIT_RATES
-
-
-def tells_by_stamps(container: InputContainer) -> bool:
-    """Return whether the duration is what lies between the first and the last time stamps."""
-    return demuxer_of(container) in _LAST_STAMPS
-
-
-def counts_frames(path: Path) -> bool:
-    """Return whether an MP3 tells how many frames it has, in the header of Xing or of Fraunhofer's encoder."""
-    with open_unwaiting(path) as file:
-        tag = file.read(10)
-        if tag.startswith(b"ID3"):
-            # ID3v2.4, section 3.1: seven bits of each byte.
-            file.seek(10 + sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(tag[6:10])))
-            tag = b""
-        first = tag + file.read(512)
-    return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
-
-
-def is_late(container: InputContainer) -> bool:
-    """Return whether headers may count a duration from zero, and time stamps begin elsewhere."""
-    return demuxer_of(container) in _FROM_ZERO and abs(container.start_time or 0) > LATE_SECONDS * av.time_base
-
-
-def duration_of(container: InputContainer) -> float | None:
-    """Return the longest duration in seconds that the container's headers or its last timestamps tell.
-
-    Of a late start, it is what is left if headers tell of an end.
-    """
-    known = [] if container.duration is None else [container.duration / av.time_base]
-    known += [
-        float(stream.duration * stream.time_base)
-        for stream in container.streams
-        if stream.duration is not None and stream.time_base is not None
-    ]
-    longest = max((seconds for seconds in known if seconds > 0), default=None)
-    start = container.start_time / av.time_base if is_late(container) else 0.0
-    return longest if longest is None or longest <= start else longest - start
-
-
 def _options(limits: Limits) -> dict[str, str]:
     return {
         "protocol_whitelist": "none",
@@ -141,8 +91,6 @@ def _check_headers(container: InputContainer, limits: Limits) -> None:
     if not len(container.streams):
         raise CorruptMedia("the container holds no streams")
     _allow("streams", len(container.streams), limits.max_streams)
-    if tells_duration(container):
-        _allow("seconds", duration_of(container) or 0, limits.max_duration_seconds)
     for stream in container.streams:
         if isinstance(stream, VideoStream) and has_decoder(stream):
             context = stream.codec_context

@@ -11,21 +11,21 @@ from PIL import ExifTags, Image
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.continuity import DISCONTINUITY, Discontinuity
+from media_analysis.media.durations import (
+    CHECKED,
+    duration_of,
+    is_borne_out,
+    is_indexed,
+    tells_by_stamps,
+    tells_duration,
+)
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
 from media_analysis.media.images import READ_TYPES, format_name, frame_count, image_format, open_image, pages_in
 from media_analysis.media.looks import PICTURE_CHANGE, Change
-from media_analysis.media.measuring import measure
+from media_analysis.media.measuring import Measurement, measure
 from media_analysis.media.media_types import type_of_container
-from media_analysis.media.opening import (
-    counts_frames,
-    demuxer_of,
-    duration_of,
-    is_late,
-    open_media,
-    tells_by_stamps,
-    tells_duration,
-)
+from media_analysis.media.opening import demuxer_of, open_media
 from media_analysis.media.options import Limits
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.rasters import stretched
@@ -53,8 +53,8 @@ _FAMILY: Final = {"video/quicktime": "mov", "audio/mp4": "m4a", "video/webm": "w
 def probe(path: Path, limits: Limits) -> ProbeDocument:
     """Tell what a video, sound or image is, by its content and never by its name.
 
-    Reads headers, the first packets and one frame; all packets, within bounds, where headers tell no duration, count
-    it from a zero that is not the beginning, or the first packets do not go on from one to the next.
+    Reads headers, the first packets and one frame; where no index of frames bears out what headers tell of the
+    duration also further packets, all of them, within bounds, where they differ from it.
 
     Raises:
         UnsupportedMedia: nothing here reads it.
@@ -71,22 +71,38 @@ def probe(path: Path, limits: Limits) -> ProbeDocument:
 
 def _probe_container(path: Path, limits: Limits) -> ProbeDocument:
     with open_media(path, limits) as container:
-        fields, trusted = _describe(container, path, limits)
-    if not trusted:
-        # Opened again, for the glance has read some packets already.
-        with open_media(path, limits) as container:
-            fields |= _measured(fields, container, limits)
+        fields, told, is_sure = _describe(container, path, limits)
+    truncated = is_truncated(path)
+    if not is_sure:
+        fields |= _checked(fields, told, path, limits, truncated=truncated)
     duration_seconds = fields["duration_seconds"]
     if duration_seconds is not None and duration_seconds > limits.max_duration_seconds:
         raise MediaLimitPassed("seconds", found=duration_seconds, allowed=limits.max_duration_seconds)
     size_bytes = path.stat().st_size
     if fields["bit_rate"] is None and duration_seconds:
         fields["bit_rate"] = round(8 * size_bytes / duration_seconds)
-    return ProbeDocument(**fields, size_bytes=size_bytes, truncated=is_truncated(path))
+    return ProbeDocument(**fields, size_bytes=size_bytes, truncated=truncated)
 
 
-def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[dict[str, Any], bool]:
-    """Return what headers and the first packets tell, and whether their duration is to be trusted."""
+def _checked(
+    fields: Mapping[str, Any], told: float | None, path: Path, limits: Limits, *, truncated: bool | None
+) -> Mapping[str, Any]:
+    """Return what packets tell where they do not bear out what headers told, or those tell nothing."""
+    if told is not None:
+        # Opened again each time, for some packets have been read already.
+        with open_media(path, limits) as container:
+            measured = measure(container, limits, best_video(container) or best_audio(container), CHECKED)
+            if is_borne_out(told, measured, truncated=truncated):
+                return {"warnings": _warnings([], measured.changes)} if measured.changes else {}
+            if measured.share == 1:
+                return _measured(fields, container, measured)
+    with open_media(path, limits) as container:
+        measured = measure(container, limits, best_video(container) or best_audio(container))
+        return _measured(fields, container, measured)
+
+
+def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[dict[str, Any], float | None, bool]:
+    """Return what headers and the first packets tell, a duration that headers tell, and whether that is sure."""
     video, audio = best_video(container), best_audio(container)
     if video is None and audio is None:
         raise UnsupportedMedia("it holds neither video nor sound")
@@ -107,32 +123,30 @@ def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[di
         "metadata": clean_metadata(container.metadata),
         "warnings": [] if seen is None else _warnings([], seen.changes),
     }
-    goes_on = seen is None or seen.goes_on
-    return fields, told is not None and goes_on and _is_told(container, path) and not is_late(container)
-
-
-def _is_told(container: InputContainer, path: Path) -> bool:
-    return tells_duration(container) or (demuxer_of(container) == "mp3" and counts_frames(path))
+    if told is None or not tells_duration(container, path) or (seen is not None and not seen.goes_on):
+        return fields, None, False
+    return fields, told, is_indexed(container, told)
 
 
 def _seconds(ticks: int | None) -> float | None:
     return None if ticks is None else finite(ticks / av.time_base)
 
 
-def _measured(fields: Mapping[str, Any], container: InputContainer, limits: Limits) -> dict[str, Any]:
+def _measured(fields: Mapping[str, Any], container: InputContainer, measured: Measurement) -> dict[str, Any]:
     """Return the fields that measuring changes."""
     video, audio = best_video(container), best_audio(container)
-    measured = measure(container, limits, video or audio)
     whole = measured.share == 1
     told = fields["duration_seconds"]
     # What is left of a file goes on as it began; where it has stamps to its end that go on, they tell more.
     guessed = told is not None and not whole and measured.stamped and not measured.discontinuities
     found = told if guessed and tells_by_stamps(container) else finite(measured.duration_seconds)
     counted = None if video is None or not whole else measured.packets.get(video.index, 0)
+    rate = {"frame_rate": finite(counted / found)} if counted and found and fields.get("variable_frame_rate") else {}
     return {
+        **rate,
         "duration_seconds": found,
         "estimated_duration": found is not None and not (whole and measured.stamped),
-        "frames": fields.get("frames") or counted,
+        "frames": fields.get("frames") if counted is None else counted,
         "bit_rate": None,
         "audio": audio and with_seconds(fields["audio"], measured.streams.get(audio.index)),
         "streams": [with_seconds(each, measured.streams.get(each.index)) for each in fields["streams"]],

@@ -48,7 +48,7 @@ def sniff_file(file: IO[bytes], *, declared: str | None) -> Sniffed:
     A container is called by what it holds, sound by what stands behind its tags.
     """
     head = read_at(file, 0, HEAD_BYTES)
-    start = _behind_tags(file, head)
+    start = behind_tags(file)
     behind = type_of_head(read_at(file, start, HEAD_BYTES)) if start else None
     known = behind or type_of_head(head) or _by_magic(head)
     if known is None:
@@ -60,11 +60,11 @@ def sniff_file(file: IO[bytes], *, declared: str | None) -> Sniffed:
     return Sniffed(known if moves is None else with_family(known, moves=moves), is_certain=moves is True)
 
 
-def _behind_tags(file: IO[bytes], head: bytes) -> int:
-    """Return where ID3 tags end, one behind the other (ID3v2.4, section 3.1: seven bits of each byte)."""
+def behind_tags(file: IO[bytes]) -> int:
+    """Return where the ID3 tags in front end, one behind the other (ID3v2.4, section 3.1: seven bits of each byte)."""
     at = 0
     for _ in range(_MOST_TAGS):
-        tag = read_at(file, at, 10) if at else head[:10]
+        tag = read_at(file, at, 10)
         if not tag.startswith(b"ID3") or len(tag) < 10:  # noqa: PLR2004 - the header of a tag
             break
         has_footer = tag[5] & 0x10

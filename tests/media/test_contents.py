@@ -64,7 +64,12 @@ def rearranged(path: Path, *, directed: bool) -> bytes:
         )
         return element(b"\x11\x4d\x9b\x74", b"".join(seeks))
 
-    front = directory(len(directory(0))) if directed else b""
+    front = b""
+    if directed:
+        front = directory(len(directory(0)))
+        # All bits say that the length is not known, so that nothing behind is found by walking there.
+        width = 9 - parts[CLUSTER][4].bit_length()
+        parts[CLUSTER] = CLUSTER + ((1 << 7 * width + 1) - 1).to_bytes(width) + parts[CLUSTER][4 + width :]
     body = front + parts[CLUSTER] + parts[INFO] + parts[TRACKS]
     return content[: content.index(SEGMENT)] + SEGMENT + ENDLESS + body
 

@@ -9,8 +9,9 @@ import av
 import pytest
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.durations import duration_of
 from media_analysis.media.images import open_image
-from media_analysis.media.opening import duration_of, has_decoder, open_media, packets_of
+from media_analysis.media.opening import has_decoder, open_media, packets_of
 from media_analysis.media.options import Limits
 from tests.media import clips, stills
 from tests.media.encoding import Film, Pictures
@@ -61,7 +62,6 @@ def test_a_name_decides_nothing(name: str, tmp_path: Path) -> None:
     ("limits", "what", "found"),
     [
         (Limits(max_streams=1), "streams", 2),
-        (Limits(max_duration_seconds=1), "seconds", 2.005),
         (Limits(max_pixels=192 * 128 - 1), "pixels", 192 * 128),
     ],
 )

@@ -5,6 +5,8 @@ from tests.mutants.mutant import Mutant
 _TIME = "tests/media/test_cases_time.py::test_"
 _COLOUR = "tests/media/test_cases_colour.py::test_"
 _TIFF = "tests/media/test_cases_tiff.py::test_"
+_CONTENTS = "tests/media/test_contents.py::test_"
+_DURATIONS = "tests/media/test_durations.py::test_"
 _CONTINUITY = "tests/media/test_continuity.py::test_"
 
 MUTANTS = (
@@ -35,10 +37,34 @@ MUTANTS = (
     Mutant(
         "an end is taken for a duration",
         14,
-        "media/opening.py",
-        "longest <= start else longest - start",
-        "longest <= start else longest",
-        (f"{_TIME}a_late_start_is_no_length",),
+        "media/durations.py",
+        " and not _is_late(container)",
+        "",
+        (f"{_DURATIONS}headers_of_what_begins_late_tell_no_duration",),
+    ),
+    Mutant(
+        "what headers say of a duration is believed",
+        14,
+        "media/durations.py",
+        "    return _is_near(told, measured.duration_seconds)",
+        "    return True",
+        (f"{_DURATIONS}a_duration_that_headers_tell_wrongly_is_measured",),
+    ),
+    Mutant(
+        "the tracks of a film are sought in front alone",
+        14,
+        "media/contents.py",
+        "tracks = part if part.name == _TRACKS else _sought(file, segment, part)",
+        "tracks = part if part.name == _TRACKS else None",
+        (f"{_CONTENTS}tracks_are_found_where_a_directory_says_that_they_are",),
+    ),
+    Mutant(
+        "an upload is what its beginning is",
+        14,
+        "files/uploads.py",
+        "            if not sniffed.is_certain:",
+        "            if False:",
+        ("tests/files/test_uploads.py::test_what_the_end_of_a_file_tells_decides_and_its_beginning_refuses_nothing",),
     ),
     Mutant(
         "light above reference white is cut off",
