@@ -27,6 +27,17 @@ class HdrKind(StrEnum):
     """SMPTE ST 2084 without the primaries of BT.2020."""
 
 
+class FieldOrder(StrEnum):
+    """Which field of a picture is coded first, and which shown first, as ffprobe tells them."""
+
+    PROGRESSIVE = "progressive"
+    TOP_TOP = "tt"
+    BOTTOM_BOTTOM = "bb"
+    TOP_BOTTOM = "tb"
+    BOTTOM_TOP = "bt"
+    UNKNOWN = "unknown"
+
+
 class Facts(BaseModel):
     """A part of the document; what is not known is null."""
 
@@ -162,7 +173,10 @@ class ProbeDocument(Facts):
     pages: int | None = Field(
         None, description="Pictures of an image that do not follow each other in time: 1, and more in a TIFF"
     )
-    interlaced: bool | None = None
+    interlaced: bool | None = Field(None, description="Whether the first picture is of two fields")
+    field_order: FieldOrder | None = Field(
+        None, description="tt and bb: top or bottom field first; tb and bt: coded first, shown second", examples=["tt"]
+    )
     colour: ColourFacts | None = None
     hdr: bool | None = None
     hdr_kind: HdrKind | None = None

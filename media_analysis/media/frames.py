@@ -14,7 +14,7 @@ from media_analysis.media.decoding import Film, Taken
 from media_analysis.media.images import image_format
 from media_analysis.media.looks import PICTURE_CHANGE, Change, Look
 from media_analysis.media.opening import open_media
-from media_analysis.media.options import Limits, SamplingOptions
+from media_analysis.media.options import Deinterlace, Limits, SamplingOptions
 from media_analysis.media.pictures import Exposure, Picture
 from media_analysis.media.rasters import Darkroom, FrameRaster, StillRaster
 from media_analysis.media.scenes import SIDE, CutDetector
@@ -67,7 +67,6 @@ class _Filming:
     limits: Limits
     progress: Progress
     notice: Notice
-    _darkroom: Darkroom = field(default_factory=Darkroom, init=False)
     _look: Look | None = field(default=None, init=False)
     _changed: bool = field(default=False, init=False)
 
@@ -76,12 +75,13 @@ class _Filming:
         stop = Event()
         film = Film(path=self.path, limits=self.limits, timeline=timeline, stopped=stop.is_set)
         expected, frames = self._way(film)
+        darkroom = Darkroom(self.options.deinterlace)
         self.progress(0, expected)
         shown: Taken | None = None
         exposure: Exposure | None = None
         for ordinal, taken in enumerate(ahead(frames, stop)):
             if exposure is None or shown is None or shown.frame is not taken.frame:
-                exposure = Exposure(raster=self._raster(taken))
+                exposure = Exposure(raster=FrameRaster(decoded=taken.decoded, darkroom=darkroom))
                 self._compare(taken)
             shown = taken
             yield Picture(ordinal=ordinal, instant_seconds=taken.seconds, asked_seconds=taken.asked, exposure=exposure)
@@ -122,13 +122,10 @@ class _Filming:
             self._changed = True
             self.notice(PICTURE_CHANGE, str(Change(taken.seconds, look.changed_from(self._look))))
 
-    def _raster(self, taken: Taken) -> FrameRaster:
-        return FrameRaster(decoded=taken.decoded, darkroom=self._darkroom)
-
 
 def _scenes(film: Film, options: SamplingOptions, threshold: float) -> Iterator[Taken]:
     detector = CutDetector(threshold)
-    darkroom = Darkroom()
+    darkroom = Darkroom(Deinterlace.NEVER)
     found = 0
     for taken in film.all_frames():
         cells = darkroom.developed(taken.frame, (SIDE, SIDE))

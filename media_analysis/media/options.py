@@ -21,6 +21,13 @@ class PictureFormat(StrEnum):
     PNG = "png"
 
 
+class Deinterlace(StrEnum):
+    """Which pictures of two fields become whole ones."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
 class Options(BaseModel):
     """A bounded document that knows all its fields."""
 
@@ -41,7 +48,17 @@ class PictureOptions(Options):
     max_height: Side | None = Field(None, description="Pixels, after turning upright; as for `max_width`")
 
 
-class SamplingOptions(Options):
+class FilmOptions(Options):
+    """How pictures of a film are shown."""
+
+    deinterlace: Deinterlace = Field(
+        Deinterlace.AUTO,
+        description="auto: of each picture that is flagged as interlaced its first field is shown, the lines between "
+        "interpolated; never: both fields at once. Neither changes instants or numbers of pictures",
+    )
+
+
+class SamplingOptions(FilmOptions):
     """Which frames are taken; exactly one way, one frame a second where none is given, and every page of a TIFF."""
 
     every_seconds: float | None = Field(
@@ -105,7 +122,7 @@ class SheetOptions(Options):
     sheet_quality: int = Field(88, ge=1, le=100, description="Of JPEG and WebP; PNG loses nothing")
 
 
-class ContactSheetOptions(SheetOptions):
+class ContactSheetOptions(SheetOptions, FilmOptions):
     """A contact sheet alone: `columns` times `rows` evenly spaced pictures."""
 
     instants: list[Instant] | None = Field(

@@ -16,7 +16,8 @@ from media_analysis.media.code_points import CodePoints
 from media_analysis.media.conversion import conversion_of
 from media_analysis.media.decoder import Decoded
 from media_analysis.media.exif import exif_of
-from media_analysis.media.options import MAX_SIDE
+from media_analysis.media.fields import deinterlaced
+from media_analysis.media.options import MAX_SIDE, Deinterlace
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.pictures import plain, shrunk
 from media_analysis.media.profiles import through_profile
@@ -35,10 +36,13 @@ _ODDEST_PIXEL: Final = 8
 class Darkroom:
     """Converters by size, kept because they take their time to be made ready."""
 
+    deinterlace: Deinterlace = Deinterlace.AUTO
     _converters: OrderedDict[tuple[int, int], VideoReformatter] = field(default_factory=OrderedDict, init=False)
 
     def developed(self, frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
         """Return a frame at a size in the colours of a screen (sRGB), RGB, RGBX or RGBA; it must not be changed."""
+        if self.deinterlace is Deinterlace.AUTO:
+            frame = deinterlaced(frame)
         conversion = conversion_of(frame.color_primaries, frame.color_trc)
         if conversion is not None and conversion.high_range is not None:
             green, blue, red = _planes_of(self._reformatted(frame, size, "gbrp16le"))

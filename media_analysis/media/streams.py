@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from media_analysis.media.colour import colour_of, hdr_of
 from media_analysis.media.facts import AudioFacts, ChapterFacts, StreamFacts
+from media_analysis.media.fields import field_order_of
 from media_analysis.media.opening import has_decoder
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.text import clean, finite
@@ -119,6 +120,7 @@ def describe_video(stream: VideoStream, seen: Glance) -> Mapping[str, Any]:
         "variable_frame_rate": seen.varies,
         "frames": stream.frames or None,
         "interlaced": None if seen.first is None else seen.first.interlaced_frame,
+        "field_order": field_order_of(stream, seen.first),
         "colour": colour,
         "hdr": hdr is not None,
         "hdr_kind": hdr,

@@ -12,6 +12,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
@@ -45,6 +46,8 @@ class Pictures:
     aspect: Fraction | None = None
     colours: tuple[int, int, int] | None = None
     """Primaries, transfer and matrix by their numbers in ITU-T H.273."""
+    fields: str | None = None
+    """Which field of each picture is taken first, `tff` or `bff`; None of whole pictures."""
     paint: Paint = numbered
 
 
@@ -126,9 +129,21 @@ def _encode_pictures(container: OutputContainer, stream: VideoStream, pictures: 
         frame = VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
         frame = frame.reformat(format=pictures.pixel_format)
         frame.pts, frame.duration, frame.time_base = instant, end - instant, time_base
+        if pictures.fields is not None:
+            frame = _flagged(frame, pictures.fields)
         container.mux(stream.encode(frame))
     if instants:
         container.mux(stream.encode(None))
+
+
+def _flagged(frame: VideoFrame, fields: str) -> VideoFrame:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1)
+    )
+    graph.link_nodes(source, graph.add("setfield", fields), graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def _add_sound(container: OutputContainer, sound: Sound) -> AudioStream:

@@ -27,7 +27,7 @@ def run(sources: Sequence[Source], options: Options, limits: Limits, emitter: Em
     asked = ContactSheetOptions.model_validate(options, from_attributes=True)
     capacity = grid_capacity(asked, len(asked.instants or asked.pages or ()) or asked.columns * DEFAULT_ROWS)
     ways = {"instants": asked.instants, "pages": asked.pages} if asked.instants or asked.pages else {"count": capacity}
-    sampling = SamplingOptions.model_validate({**ways, "max_frames": MAX_FRAMES})
+    sampling = SamplingOptions.model_validate({**ways, "max_frames": MAX_FRAMES, "deinterlace": asked.deinterlace})
     progress = SharedProgress(emitter)
     examined = examine(sources, limits, progress)
     sheets = Sheets(options=asked, examined=examined, capacity=capacity, progress=progress)
