@@ -189,3 +189,14 @@ class ProbeDocument(Facts):
     metadata: dict[str, str] = Field(
         default_factory=dict, description="What is written in the container: at most 100 values of 1,000 characters"
     )
+    metadata_raw: dict[str, str] = Field(
+        default_factory=dict,
+        description="The bytes, in base64, of values of `metadata` that were not written in Unicode (ID3 in another "
+        "code page, RIFF), which are guesses",
+        examples=[{"title": "g16DQ4Ngg4s="}],
+    )
+    timecode: str | None = Field(
+        None,
+        description="Of the first frame, HH:MM:SS:FF; a semicolon before FF says that numbers are dropped",
+        examples=["01:00:00:00"],
+    )

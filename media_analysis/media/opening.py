@@ -24,6 +24,8 @@ SELF_CONTAINED: Final = (
     "wav,w64,mp3,aac,flac,aiff,au,caf,ac3,eac3,amr,wv,ape"
 )
 """Demuxers that follow no reference; playlists, sequences, devices and scripts are none of them."""
+_UNREAD: Final = "surrogateescape"
+"""Tags that are no UTF-8 keep their bytes (PEP 383), for `text` to guess."""
 _UNREADABLE: Final = (
     av.error.DecoderNotFoundError,
     av.error.DemuxerNotFoundError,
@@ -53,7 +55,9 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
         # Opened by number: a name would take part in guessing the format.
         with (
             os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file,
-            av.open(file, "r", options=_options(limits), metadata_errors="replace", io_open=_open_nothing) as container,
+            av.open(
+                file, "r", options=_options(limits), metadata_errors="surrogateescape", io_open=_open_nothing
+            ) as container,
         ):
             opened = True
             _check_headers(container, limits)

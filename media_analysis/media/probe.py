@@ -42,7 +42,8 @@ from media_analysis.media.streams import (
     with_seconds,
     written_ratio,
 )
-from media_analysis.media.text import clean_metadata, finite
+from media_analysis.media.text import clean_metadata, finite, raw_metadata
+from media_analysis.media.timecode import timecode_of
 from media_analysis.media.timing import glance
 from media_analysis.media.wholeness import is_truncated
 
@@ -121,6 +122,8 @@ def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[di
         "streams": list_streams(container),
         "chapters": list_chapters(container),
         "metadata": clean_metadata(container.metadata),
+        "metadata_raw": raw_metadata(container.metadata),
+        "timecode": timecode_of(container, video, None if seen is None else seen.first),
         "warnings": [] if seen is None else _warnings([], seen.changes),
     }
     if told is None or not tells_duration(container, path) or (seen is not None and not seen.goes_on):
