@@ -1,29 +1,12 @@
 """How files begin."""
 
-from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Final
 
+from media_analysis.media.picture_signatures import type_of_picture
 from media_analysis.media.sync_words import type_of_stream
 
 _SIGNATURES: Final = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"\xff\x0a", "image/jxl"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
-    (b"\xff\x4f\xff\x51", "image/jp2"),
-    (b"8BPS\0", "image/vnd.adobe.photoshop"),
-    (b"v/1\x01", "image/x-exr"),
-    (b"qoif", "image/x-qoi"),
-    (b"SDPX", "image/x-dpx"),
-    (b"XPDS", "image/x-dpx"),
-    (b"FUJIFILMCCD-RAW", "image/x-fuji-raf"),
-    (b"IIRO", "image/x-olympus-orf"),
-    (b"IIRS", "image/x-olympus-orf"),
-    (b"MMOR", "image/x-olympus-orf"),
-    (b"IIU\0", "image/x-panasonic-rw2"),
     (b"ID3", "audio/mpeg"),
     (b"fLaC", "audio/flac"),
     (b"#!AMR-WB\n", "audio/amr-wb"),
@@ -80,15 +63,9 @@ _HEIF_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2"})
 _MOVIE_BOXES: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _SEGMENT_BOXES: Final = frozenset({b"styp", b"sidx", b"moof"})
 _RIFF_FORMS: Final = {b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav", b"WEBP": "image/webp"}
-_BMP_HEADERS: Final = frozenset({12, 40, 52, 56, 64, 108, 124})
-"""Lengths of the second header; two letters alone would make a BMP of any text that begins so."""
 _MXF: Final = bytes.fromhex("060e2b34020501010d0102")
 """SMPTE ST 377-1, 7.1: a partition pack; a run-in of up to 64 KiB may come before it."""
 _EBML: Final = b"\x1aE\xdf\xa3"
-_ORDERS: Final[Mapping[bytes, Literal["little", "big"]]] = {b"II": "little", b"MM": "big"}
-_DNG_VERSION: Final = 0xC612
-_MAKE: Final = 0x010F
-_RAW_MAKES: Final = {b"NIKON": "image/x-nikon-nef", b"SONY": "image/x-sony-arw"}
 
 
 def type_of_head(head: bytes) -> str | None:
@@ -134,48 +111,11 @@ def _mxf(head: bytes) -> str | None:
     return "application/mxf" if _MXF in head else None
 
 
-def _tiff(head: bytes) -> str | None:
-    """Tell camera raws from other TIFF by the tags of the first directory (TIFF 6.0 section 2; DNG 1.7)."""
-    order = _ORDERS.get(head[:2])
-    if order is None or head[2:4] not in {b"*\0", b"\0*", b"+\0", b"\0+"}:
-        return None
-    if head[8:10] == b"CR":
-        return "image/x-canon-cr2"
-    tags = _directory(head, order)
-    if _DNG_VERSION in tags:
-        return "image/x-adobe-dng"
-    make = tags.get(_MAKE, b"").upper()
-    is_reduced = tags.get(0x00FE, b"")[:1] == b"\x01" or tags.get(0x00FE, b"")[-1:] == b"\x01"
-    raws = (raw for name, raw in _RAW_MAKES.items() if is_reduced and make.startswith(name))
-    return next(raws, "image/tiff")
-
-
-def _directory(head: bytes, order: Literal["little", "big"]) -> Mapping[int, bytes]:
-    """Return the values of the first directory as far as they lie within `head`, text in full."""
-
-    def number(at: int, length: int) -> int:
-        return int.from_bytes(head[at : at + length], order)
-
-    start = number(4, 4)
-    tags = {}
-    for at in range(start + 2, min(start + 2 + 12 * number(start, 2), len(head) - 11), 12):
-        count, value = number(at + 4, 4), number(at + 8, 4)
-        is_far_text = number(at + 2, 2) == 2 and count > 4  # noqa: PLR2004 - ASCII, beyond what fits into the entry
-        tags[number(at, 2)] = head[value : value + count] if is_far_text else head[at + 8 : at + 12]
-    return tags
-
-
-def _bmp(head: bytes) -> str | None:
-    is_bmp = head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS
-    return "image/bmp" if is_bmp else None
-
-
 _LOOKS: Final[tuple[Callable[[bytes], str | None], ...]] = (
+    type_of_picture,
     _iso_base_media,
     _matroska,
     _riff,
-    _tiff,
-    _bmp,
     type_of_stream,
     _mxf,
 )

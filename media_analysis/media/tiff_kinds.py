@@ -47,10 +47,14 @@ _COMPRESSIONS: Final = {
     34_887: "LERC",
     34_892: "lossy JPEG",
     34_925: "LZMA",
+    32_767: "Sony raw",
+    34_713: "Nikon raw",
     50_000: "Zstandard",
     WEBP: "WebP",
     50_002: "JPEG XL",
     52_546: "JPEG XL",
+    65_000: "Kodak raw",
+    65_535: "Pentax raw",
 }
 _MOST_BITS: Final = 64
 
