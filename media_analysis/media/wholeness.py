@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 from typing import IO, Final
 
+from media_analysis.media.announced import announced_end
 from media_analysis.media.image_wholeness import image_breaks_off
 from media_analysis.media.reading import open_unwaiting
 
@@ -20,13 +21,12 @@ _FILE_BOXES: Final = _INDICES | {
 """What may stand on its own in a file; anything else that does not fit is no box."""
 _SEGMENT: Final = b"\x18\x53\x80\x67"
 _EBML: Final = b"\x1a\x45\xdf\xa3"
-_UNSAID: Final = (0, 0xFFFF_FFFF)
 
 
 def is_truncated(path: Path) -> bool | None:
     """Return whether the end of a file is missing; None for what does not tell.
 
-    Those who tell are MP4 and its kin (AVIF too), Matroska, AVI, WAV, JPEG, PNG, GIF and WebP.
+    Those who tell are MP4 and its kin (AVIF too), Matroska, AVI, WAV, AIFF, W64, CAF, AU, ASF, JPEG, PNG, GIF and WebP.
     """
     size = path.stat().st_size
     with open_unwaiting(path) as file:
@@ -35,10 +35,8 @@ def is_truncated(path: Path) -> bool | None:
             return _boxes_pass(file, size)
         if head.startswith(_EBML):
             return _segment_passes(head, size)
-        if head.startswith((b"RIFF", b"RIFX")):
-            announced = int.from_bytes(head[4:8], "little" if head.startswith(b"RIFF") else "big")
-            return None if announced in _UNSAID else announced + _HEADER_BYTES > size
-        return image_breaks_off(file)
+        end = announced_end(file, head)
+        return image_breaks_off(file) if end is None else end > size
 
 
 def _boxes_pass(file: IO[bytes], size: int) -> bool | None:

@@ -74,7 +74,9 @@ async def served(app: FastAPI, limits: ConnectionLimits = DEFAULT_LIMITS) -> Asy
 def plain_app() -> FastAPI:
     app = FastAPI()
     app.state.draining = False
-    app.state.services = SimpleNamespace(metrics=Metrics(), jobs=SimpleNamespace(watches=SimpleNamespace(end=lambda: None)))
+    app.state.services = SimpleNamespace(
+        metrics=Metrics(), jobs=SimpleNamespace(watches=SimpleNamespace(end=lambda: None))
+    )
     app.mount("/", answer_what_came)
     return app
 
