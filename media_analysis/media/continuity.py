@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from operator import le, sub
 from typing import Any, Final, cast
 
@@ -25,6 +25,10 @@ _ABSURD: Final = Fraction(30 * 3600)
 """So far ahead is no pause (ffmpeg's dts_error_threshold)."""
 _REORDERED: Final = 17
 """No codec shows a frame further than 16 frames from where it is stored."""
+_STORE_DECODING: Final = frozenset({"mov", "flv", "mxf"})
+"""Beside formats whose clocks may jump."""
+_MOST_ANCHORS: Final = 4
+"""So many pictures are stored before one that is shown before them."""
 _MOST_STRAYS: Final = 8
 """More packets in a row than so many are a line of their own."""
 
@@ -46,6 +50,8 @@ class Clock:
     reordered: int
     jumps: bool
     """Whether the container's clock may jump, as in a transport stream."""
+    guessed: bool
+    """Whether the container tells no decoding, and what the demuxer makes of it lags where pictures are reordered."""
     least: int
     """What a step takes at least to go on; pictures whose decoding is timed are never decoded at once."""
 
@@ -53,13 +59,16 @@ class Clock:
     def of(cls, stream: Stream) -> "Clock":
         """Return the clock of a stream."""
         tick = stream.time_base or Fraction(1, 1_000_000)
-        jumps = bool(stream.container.format.flags & cast("int", Flags.ts_discont.value))
+        formats = stream.container.format
+        jumps = bool(formats.flags & cast("int", Flags.ts_discont.value))
+        stored = jumps or formats.name.split(",")[0] in _STORE_DECODING
         # Where no decoding times are stored, what is told of them goes back as far as frames are reordered.
         reordering = _REORDERED * usual_ticks(stream)
-        back = max(round(_BACK / tick), 0 if jumps else reordering)
+        back = max(round(_BACK / tick), 0 if stored else reordering)
         return cls(
             back=back,
-            least=1 if jumps and reordering else -back,
+            least=int(jumps) if stored and reordering else -back,
+            guessed=bool(reordering) and not stored,
             forward=round(_FORWARD / tick),
             absurd=round((_FORWARD if jumps else _ABSURD) / tick),
             reordered=max(round(_FORWARD / tick), reordering),
@@ -108,14 +117,19 @@ class Stamps:
     decoded: "array[int]" = field(default_factory=lambda: array("q"), init=False)
     shown: "array[int]" = field(default_factory=lambda: array("q"), init=False)
     durations: "array[int]" = field(default_factory=lambda: array("q"), init=False)
+    keys: "array[int]" = field(default_factory=lambda: array("q"), init=False)
+    """Places of packets that decode alone."""
 
     def add(self, packet: "Packet[Any]") -> None:
         """Note one packet; one without time stamps follows the last."""
-        expected = self.decoded[-1] + self.durations[-1] if self.decoded else None
+        if packet.is_keyframe:
+            self.keys.append(len(self.shown))
         told = packet.pts if packet.pts is not None else packet.dts
-        following = expected if expected is not None else told or 0
-        self.decoded.append(packet.dts if packet.dts is not None else following)
-        self.shown.append(told if told is not None else following)
+        expected = self.decoded[-1] + self.durations[-1] if self.decoded else told or 0
+        if told is not None and not 0 <= told - expected <= _REORDERED * self.usual:
+            expected = told
+        self.decoded.append(packet.dts if packet.dts is not None else expected)
+        self.shown.append(told if told is not None else expected)
         self.durations.append(packet.duration or self.usual)
 
     def expected(self, place: int) -> int:
@@ -179,7 +193,8 @@ def _goes_on(stamps: Stamps, clock: Clock) -> bool:
     lags: array[int] = array("q", map(sub, stamps.shown, stamps.decoded))
     far_back, far_ahead = min(steps, default=0), max(steps, default=0)
     most = max(map(abs, lags), default=0)
-    return far_back >= clock.least and far_ahead <= clock.forward and most <= clock.reordered
+    restarts = next(_restarts(stamps, clock), None)
+    return restarts is None and far_back >= clock.least and far_ahead <= clock.forward and most <= clock.reordered
 
 
 def _end(stamps: Stamps, line: Line) -> int:
@@ -189,18 +204,38 @@ def _end(stamps: Stamps, line: Line) -> int:
 def _strays(stamps: Stamps, clock: Clock) -> Iterator[Shift]:
     """Yield single packets that leave the line, and set right when they are decoded."""
     lag = 0
+    earliest = -clock.back if clock.guessed else -clock.reordered
     for place in range(len(stamps.decoded)):
         moved = 0
         if place and _is_stray(stamps, clock, place):
-            moved = stamps.expected(place) - stamps.decoded[place]
-            stamps.decoded[place] += moved
+            off = stamps.expected(place) - stamps.decoded[place]
+            stamps.decoded[place] += off
+            # What is guessed says nothing of when the picture is shown.
+            moved = 0 if clock.guessed else off
         found = stamps.shown[place] + moved - stamps.decoded[place]
-        if abs(found) > clock.reordered:
-            moved += lag - found
-        else:
+        if earliest <= found <= clock.reordered:
             lag = found
+        elif found < 0 or _is_left_behind(stamps, place):
+            vacant = _vacancy(stamps, place)
+            moved = moved + lag - found if vacant is None else vacant - stamps.shown[place]
         if moved:
             yield Shift(place, moved)
+
+
+def _is_left_behind(stamps: Stamps, place: int) -> bool:
+    """Whether pictures stored too far behind to be reordered with it are shown before it; else a pause comes first."""
+    later = stamps.shown[place + _REORDERED : place + _REORDERED + _MOST_STRAYS]
+    return not later or min(later) < stamps.shown[place]
+
+
+def _vacancy(stamps: Stamps, place: int) -> int | None:
+    """Return where among the pictures around it one is missing, else behind the last."""
+    around = sorted(stamps.shown[max(0, place - _REORDERED) : place] + stamps.shown[place + 1 : place + _REORDERED])
+    usual = sorted(map(sub, around[1:], around))[len(around) // 2 - 1] if len(around) > 1 else 0
+    holes = [before + usual for before, after in pairwise(around) if 3 * usual < 2 * (after - before) < 5 * usual]
+    if not holes and around and place + _REORDERED >= len(stamps.shown):
+        return around[-1] + usual
+    return min(holes, key=lambda hole: abs(hole - stamps.decoded[place]), default=None)
 
 
 def _is_stray(stamps: Stamps, clock: Clock, place: int) -> bool:
@@ -211,9 +246,10 @@ def _is_stray(stamps: Stamps, clock: Clock, place: int) -> bool:
         return False
     if place + 1 == len(stamps.decoded):
         return decoded < expected or decoded - expected > clock.absurd
+    slack = _MOST_ANCHORS * usual if clock.guessed else usual // 2
     following = enumerate(stamps.decoded[place + 1 : place + 1 + _MOST_STRAYS], start=1)
     return any(
-        -usual // 2 <= later - expected - number * usual <= clock.forward and (decoded < expected or later < decoded)
+        -slack <= later - expected - number * usual <= clock.forward and (decoded < expected or later < decoded)
         for number, later in following
     )
 
@@ -221,11 +257,37 @@ def _is_stray(stamps: Stamps, clock: Clock, place: int) -> bool:
 def _starts(stamps: Stamps, clock: Clock, strays: Sequence[Shift]) -> tuple[Sequence[int], Sequence[Shift]]:
     """Return where lines begin, and all places where time stamps do not go on."""
     starts = [0]
+    restarts = dict(_restarts(stamps, clock))
     steps = {stray.place: Shift(stray.place, -stray.ticks) for stray in strays}
     for place in range(1, len(stamps.decoded)):
-        back = stamps.decoded[place] < stamps.decoded[place - 1] + clock.least
         step = stamps.decoded[place] - stamps.expected(place)
-        if back or step > clock.absurd:
+        begins = stamps.decoded[place] < stamps.decoded[place - 1] + clock.least or step > clock.absurd
+        if place in restarts or (begins and not (clock.guessed and stamps.keys)):
             starts.append(place)
-            steps[place] = Shift(place, step)
+            steps[place] = Shift(place, restarts.get(place, step))
     return starts, [steps[place] for place in sorted(steps)]
+
+
+def _restarts(stamps: Stamps, clock: Clock) -> Iterator[tuple[int, int]]:
+    """Yield where pictures begin anew, and how far off: with a key that others before it are shown after.
+
+    Whatever a key is reordered with is stored behind it. A picture wrongly called a key is shown before few others, and
+    none of them when it is.
+    """
+    if clock.jumps or not stamps.usual or not stamps.keys:
+        return
+    latest = max(stamps.shown[: stamps.keys[0] + 1])
+    for start, stop in pairwise([*stamps.keys, len(stamps.shown)]):
+        first = stamps.shown[start]
+        if first <= latest and _begins_anew(stamps, start):
+            yield start, first - latest - stamps.usual
+            latest = first
+        elif clock.guessed and first - latest > clock.absurd:
+            yield start, first - latest - stamps.usual
+        last = max(stamps.shown[start:stop])
+        latest = max(latest, last)
+
+
+def _begins_anew(stamps: Stamps, start: int) -> bool:
+    first, before = stamps.shown[start], stamps.shown[max(0, start - _REORDERED) : start]
+    return first in before or sum(map(first.__lt__, before)) > _MOST_ANCHORS

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
@@ -208,10 +209,21 @@ class Film:
                 return
             while shifts and shifts[0].place <= place:
                 ticks = shifts.popleft().ticks
-            yield place, _restamped(packet, ticks)
+            seen = packet if place < self.timeline.shown_from else _shown(packet)
+            yield place, _restamped(seen, ticks)
 
     def _decoder(self, container: InputContainer) -> Decoder:
         return Decoder.threaded(picture_stream(container), self.limits)
+
+
+def _shown(packet: "Packet[VideoStream]") -> "Packet[VideoStream]":
+    """Return a packet whose picture the decoder gives, also where the demuxer would have it dropped."""
+    if not packet.is_discard:
+        return packet
+    copy = cast("Packet[VideoStream]", Packet(bytes(packet)))
+    copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    copy.is_keyframe = packet.is_keyframe
+    return copy
 
 
 def _restamped(packet: "Packet[VideoStream]", ticks: int) -> "Packet[VideoStream]":

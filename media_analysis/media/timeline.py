@@ -50,6 +50,8 @@ class Timeline:
     """Whether any packet says when it is shown; `shown` is made of those that do, else guessed."""
     exact: bool
     """Whether every packet shows one frame at a known instant that no other one has."""
+    shown_from: int
+    """The place from where on packets are shown that the demuxer would have left out, for they step back in time."""
     broken: bool = False
     """Whether reading ended with an error."""
     shifts: Sequence[Shift] = ()
@@ -171,7 +173,8 @@ class _Reading:
         instants, durations = self.stamps.shown, self.stamps.durations
         timed = any(self._timed) and not self._guessed
         told = [place for place in range(len(instants)) if self._timed[place] or not timed]
-        seen = [place for place in told if not self._hidden[place]] or told
+        shown_from = continuity.steps[0].place if continuity.steps else len(instants)
+        seen = [place for place in told if place >= shown_from or not self._hidden[place]] or told
         shown = array("q", sorted(instants[place] for place in seen))
         known = continuity.certain and {line.start for line in continuity.lines[1:]} <= set(self._keys)
         return Timeline(
@@ -186,6 +189,7 @@ class _Reading:
             exact=timed and all(self._timed) and not self._hiding and known and all(map(lt, shown, shown[1:])),
             broken=broken,
             shifts=continuity.shifts,
+            shown_from=shown_from,
             discontinuities=[self._told(step, shown[0]) for step in continuity.steps],
         )
 

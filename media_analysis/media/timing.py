@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import compress, islice, pairwise
 from statistics import median
 from typing import Final, TypeVar
 
@@ -58,31 +58,32 @@ def glance(container: InputContainer, stream: VideoStream, limits: Limits) -> Gl
 
     """
     first: VideoFrame | None = None
-    instants: list[int] = []
+    timed: list[bool] = []
     size_bytes = 0
     stamps = Stamps(usual_ticks(stream))
     watch = Watch(Decoder(stream, limits))
     for place, packet in enumerate(islice(readable_packets(container, stream), JUDGED_FRAMES)):
         stamps.add(packet)
         watch.note(place, packet)
-        if packet.pts is not None:
-            instants.append(packet.pts)
+        timed.append(packet.pts is not None)
         first = first or _decoded(stream, packet)
         size_bytes += packet.size
         if size_bytes > JUDGED_BYTES:
             break
     else:
         first = first or _decoded(stream, None)
-    varies = _varies(instants)
-    average = _average(container, stream, instants) if varies else None
     goes_on = not set_right(stamps, Clock.of(stream)).steps
+    instants = list(compress(stamps.shown, timed))
+    varies = _varies(instants)
+    average = _average(container if goes_on else None, stream, instants) if varies else None
     return Glance(first, varies, average, goes_on, list(watch.changes(stamps.shown)))
 
 
-def _average(container: InputContainer, stream: VideoStream, instants: list[int]) -> float | None:
+def _average(container: InputContainer | None, stream: VideoStream, instants: list[int]) -> float | None:
     """What the demuxer calls an average is often the rate of its clock."""
-    if len(instants) < JUDGED_FRAMES and container.duration is not None and container.duration > 0:
-        return len(instants) * av.time_base / container.duration
+    told = None if container is None else container.duration
+    if len(instants) < JUDGED_FRAMES and told is not None and told > 0:
+        return len(instants) * av.time_base / told
     span = (max(instants) - min(instants)) * (stream.time_base or 0)
     return float((len(instants) - 1) / span) if span else None
 

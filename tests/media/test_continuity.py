@@ -10,28 +10,35 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from media_analysis.media.decoding import Film as OpenFilm
+from media_analysis.media.frames import sample_frames
 from media_analysis.media.opening import open_media
-from media_analysis.media.options import Limits
+from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.probe import probe
 from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
 from tests.media import clips
 from tests.media.encoding import Film, Pictures, Sound
-from tests.media.references import pixels_of
-from tests.media.restamping import CLOCK, WRAP, restamped
+from tests.media.references import all_shown, pixels_of
+from tests.media.restamping import CLOCK, CONTAINERS, WRAP, Container, restamped
 
 COUNT = 20
 FRAME = CLOCK // 25
 LENGTH = COUNT / 25
 HOUR = 3600 * CLOCK
+HOURS = 10 * 3600 * 1000
+"""In milliseconds; twice that is no more than a film may last."""
 offsets = st.one_of(st.integers(0, WRAP - 1), st.integers(0, 20 * CLOCK), st.sampled_from([0, HOUR, WRAP - CLOCK]))
 
 
-@cache
 def segment(*, reordered: bool) -> bytes:
+    return segment_file(reordered=reordered).read_bytes()
+
+
+@cache
+def segment_file(*, reordered: bool) -> Path:
     """Twenty pictures of H.264 in a transport stream, the first shown two frames after zero."""
     options = {"preset": "medium", "bf": "3" if reordered else "0", "b_strategy": "0"}
     film = Film(pictures=Pictures(count=COUNT, keyframe_every=10, options=options), options={"muxdelay": "0"})
-    return clips.film(f"segment_{reordered}.ts", film).read_bytes()
+    return clips.film(f"segment_{reordered}.ts", film)
 
 
 def moved(content: bytes, ticks: int) -> bytes:
@@ -56,23 +63,41 @@ def timeline_of(path: Path) -> Timeline:
         return read_timeline(container, picture_stream(container), Limits())
 
 
-def assert_all_shown(path: Path, segments: int, *, reordered: bool) -> None:
-    """Every picture of so many segments, in order, by decoding everything and by asking for its instant."""
-    [alone] = {tuple(_pixels(written(path.with_name("alone.ts"), segment(reordered=reordered)))[1])}
-    seconds, pixels = _pixels(path)
-    film = OpenFilm(path=path, limits=Limits(), timeline=timeline_of(path))
-
-    asked = [pixels_of(taken.frame) for taken in film.shown_at(seconds)]
+def assert_all_shown(path: Path, alone: Sequence[str], segments: int = 1) -> None:
+    """Every picture of so many segments, once and in order, whichever way it is asked for, and before the end."""
+    timeline = timeline_of(path)
+    film = OpenFilm(path=path, limits=Limits(), timeline=timeline)
+    every = [(each.seconds, pixels_of(each.frame)) for each in film.all_frames()]
+    seconds, pixels = [at for at, _ in every], [shown for _, shown in every]
 
     assert pixels == [*alone] * segments
-    assert asked == pixels
     assert seconds == sorted(set(seconds))
+    assert seconds[-1] < timeline.duration_seconds
+    assert taken(path, SamplingOptions(instants=seconds)) == every
+    keys = taken(path, SamplingOptions(keyframes=True))
+    assert len(keys) == len(timeline.keys)
+    assert set(keys) <= set(every)
 
 
-def _pixels(path: Path) -> tuple[Sequence[float], Sequence[str]]:
-    film = OpenFilm(path=path, limits=Limits(), timeline=timeline_of(path))
-    taken = [(each.seconds, pixels_of(each.frame)) for each in film.all_frames()]
-    return [seconds for seconds, _ in taken], [pixels for _, pixels in taken]
+def taken(path: Path, options: SamplingOptions) -> list[tuple[float, str]]:
+    pictures = sample_frames(path, options, Limits())
+    return [(each.instant_seconds, pixels_of(each.exposure.raster.decoded.frame)) for each in pictures]  # type: ignore[attr-defined]
+
+
+@cache
+def pictures_of(path: Path) -> Sequence[str]:
+    """What a file shows whose time stamps are right."""
+    return [shown.pixels for shown in all_shown(path)]
+
+
+@cache
+def part(container: Container, *, reordered: bool, heard: bool) -> Path:
+    """Twenty pictures in a container, beside sound or alone."""
+    options = {"preset": "medium", "bf": "3" if reordered else "0", "b_strategy": "0"}
+    pictures = Pictures(count=COUNT, keyframe_every=10, options=options)
+    sound = Sound(seconds=LENGTH, rate=44_100) if heard else None
+    film = Film(pictures=pictures, sound=sound, container=container.name, options=dict(container.options))
+    return clips.film(f"part_{reordered}_{heard}.{container.name}", film)
 
 
 @settings(max_examples=15)
@@ -85,7 +110,7 @@ def test_glued_segments_are_shown_one_after_another(
     content = segment(reordered=reordered)
     path = written(tmp_path_factory.mktemp("glued") / "film.ts", *(moved(content, start) for start in starts))
 
-    assert_all_shown(path, len(starts), reordered=reordered)
+    assert_all_shown(path, pictures_of(segment_file(reordered=reordered)), len(starts))
 
 
 @settings(max_examples=15)
@@ -105,7 +130,68 @@ def test_one_absurd_time_stamp_costs_no_picture(
     content = strayed(moved(segment(reordered=reordered), HOUR), place, ticks, alone=alone)
     path = written(tmp_path_factory.mktemp("strayed") / "film.ts", content)
 
-    assert_all_shown(path, 1, reordered=reordered)
+    assert_all_shown(path, pictures_of(segment_file(reordered=reordered)))
+
+
+@settings(max_examples=15)
+@given(
+    container=st.sampled_from(CONTAINERS),
+    starts=st.lists(
+        st.integers(0, 20).map(lambda frames: frames * 40)
+        | st.integers(0, HOURS // 40).map(lambda frames: frames * 40),
+        min_size=1,
+        max_size=3,
+    ),
+    reordered=st.booleans(),
+    heard=st.booleans(),
+)
+@example(container=CONTAINERS[0], starts=[0, 0, 0], reordered=True, heard=True)
+@example(container=CONTAINERS[0], starts=[0, 60_000], reordered=True, heard=False)
+@example(container=CONTAINERS[1], starts=[0, 760, 0], reordered=True, heard=True)
+@example(container=CONTAINERS[2], starts=[50_000_000, 0, 1_000], reordered=True, heard=False)
+def test_parts_of_a_file_that_begin_anywhere_are_shown_one_after_another(
+    tmp_path_factory: pytest.TempPathFactory,
+    container: Container,
+    starts: list[int],
+    *,
+    reordered: bool,
+    heard: bool,
+) -> None:
+    heard = heard and container.is_interleaved
+    source = part(container, reordered=reordered, heard=heard)
+    shifts = [lambda _, start=start: start for start in starts]
+    path = written(tmp_path_factory.mktemp("parts") / "film", container.glued(source.read_bytes(), *shifts))
+
+    assert_all_shown(path, pictures_of(source), len(starts))
+
+
+@settings(max_examples=15)
+@given(
+    container=st.sampled_from(CONTAINERS),
+    place=st.integers(1, COUNT - 4),
+    stray=st.integers(-HOURS, -11_000) | st.integers(11_000, HOURS),
+    reordered=st.booleans(),
+)
+@example(container=CONTAINERS[0], place=9, stray=60_000, reordered=True)
+@example(container=CONTAINERS[2], place=9, stray=60_000, reordered=True)
+def test_one_absurd_time_stamp_among_milliseconds_costs_no_picture(
+    tmp_path_factory: pytest.TempPathFactory, container: Container, place: int, stray: int, *, reordered: bool
+) -> None:
+    source = part(container, reordered=reordered, heard=False)
+    content = container.glued(source.read_bytes(), lambda number: HOURS + (stray if number == place else 0))
+    path = written(tmp_path_factory.mktemp("strayed") / "film", content)
+
+    assert_all_shown(path, pictures_of(source))
+
+
+@pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: container.name)
+def test_one_absurd_time_stamp_makes_no_rate_vary(container: Container, tmp_path: Path) -> None:
+    content = part(container, reordered=True, heard=False).read_bytes()
+    strayed = container.glued(content, lambda number: 60_000 * (number == 9))
+
+    told = probe(written(tmp_path / "film", strayed), Limits())
+
+    assert (told.frame_rate, told.variable_frame_rate) == (25, False)
 
 
 @pytest.mark.parametrize("start", [WRAP - FRAME * 9 - 1, WRAP - 1])
@@ -117,7 +203,7 @@ def test_a_clock_that_wraps_goes_on(start: int, tmp_path: Path) -> None:
 
     assert told.duration_seconds == pytest.approx(LENGTH)
     assert told.discontinuities == []
-    assert_all_shown(path, 1, reordered=True)
+    assert_all_shown(path, pictures_of(segment_file(reordered=True)))
 
 
 @pytest.mark.parametrize("ticks", [3 * CLOCK, 60 * CLOCK, -60 * CLOCK])
@@ -152,7 +238,7 @@ def test_segments_that_overlap_by_little_are_shown_one_after_another(
     path = written(tmp_path / "film.ts", content, moved(content, (COUNT - overlap) * FRAME))
 
     assert timeline_of(path).duration_seconds == pytest.approx(2 * LENGTH)
-    assert_all_shown(path, 2, reordered=reordered)
+    assert_all_shown(path, pictures_of(segment_file(reordered=reordered)), 2)
 
 
 def test_sound_and_pictures_of_glued_files_go_on_together(tmp_path: Path) -> None:

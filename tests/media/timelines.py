@@ -19,5 +19,6 @@ def timeline_of(
         usual=usual,
         end=max(instants) + usual,
         timed=True,
+        shown_from=len(instants),
         exact=True,
     )
