@@ -32,7 +32,7 @@ def exif_of(image: Image.Image) -> Image.Exif | None:
 
 def camera_of(exif: Image.Exif) -> CameraFacts | None:
     """Return what a camera noted, None where it noted nothing that is told here."""
-    base, shot, place = dict(exif), _directory(exif, ExifTags.IFD.Exif), _directory(exif, ExifTags.IFD.GPSInfo)
+    base, shot, place = _all_of(exif), _directory(exif, ExifTags.IFD.Exif), _directory(exif, ExifTags.IFD.GPSInfo)
     facts = CameraFacts(
         make=_name(base.get(ExifTags.Base.Make)),
         model=_name(base.get(ExifTags.Base.Model)),
@@ -81,6 +81,13 @@ def pixel_aspect_of(image: Image.Image) -> Fraction:
     aspect = Fraction(down) / Fraction(across)
     sideways = Orientation.of_exif(None if exif is None else exif.get(ExifTags.Base.Orientation)).sideways
     return 1 / aspect if sideways else aspect
+
+
+def _all_of(exif: Image.Exif) -> Tags:
+    try:
+        return dict(exif)
+    except Exception:  # noqa: BLE001 - as above
+        return {}
 
 
 def _directory(exif: Image.Exif, which: ExifTags.IFD) -> Tags:

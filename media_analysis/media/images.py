@@ -1,5 +1,6 @@
 """How images are opened: by content, one format at a time, and never more pixels than allowed."""
 
+import errno
 import re
 import struct
 import warnings
@@ -39,7 +40,9 @@ _FORMATS: Final = {
 READ_TYPES: Final = frozenset({*_FORMATS, "image/avif"})
 _READ_HERE: Final = "JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP are"
 _CORRUPT: Final = (SyntaxError, EOFError, struct.error, zlib.error)
-"""What Pillow raises for bytes it cannot read, beside OSError without a number."""
+"""What Pillow raises for bytes it cannot read, beside OSError."""
+_OF_BYTES: Final = frozenset({None, errno.EINVAL})
+"""Numbers of such errors: none, and that of a place told beyond all files."""
 
 
 def image_format(path: Path) -> str | None:
@@ -145,6 +148,8 @@ def frame_count(image: Image.Image) -> int:
 def _opened(file: IO[bytes], name: str, page: int | None) -> Iterator[Image.Image]:
     with decoding(f"{name} image"):
         image = open_tiff(file, page) if name == "TIFF" else Image.open(file, formats=(name,))
+        if min(image.size) < 1:
+            raise CorruptMedia("the image has no pixels")
         image.info |= {"code_points": code_points_of(file, name), "pixel_aspect": pixel_aspect_of(image)}
     with image:
         yield image
@@ -165,7 +170,7 @@ def decoding(what: str) -> Iterator[None]:
     ):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in _OF_BYTES:
             raise
         raise CorruptMedia(f"the {what} cannot be read") from error
 
@@ -181,7 +186,7 @@ def _translated(limits: Limits) -> Iterator[None]:
     except _CORRUPT as error:
         raise CorruptMedia("the image cannot be read") from error
     except OSError as error:
-        if error.errno is not None:
+        if error.errno not in _OF_BYTES:
             raise
         raise CorruptMedia("the image cannot be read") from error
 

@@ -7,7 +7,7 @@ from typing import IO, Final, cast
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
-from media_analysis.errors.media import UnsupportedMedia
+from media_analysis.errors.media import CorruptMedia, UnsupportedMedia
 from media_analysis.media import tiff_rows
 from media_analysis.media.tiff_directories import Layout, directory_at, first_offset, pages_of
 from media_analysis.media.tiff_kinds import JPEG, SIGNED, UNCOMPRESSED, WEBP, Kind
@@ -67,6 +67,8 @@ def _opened(file: IO[bytes], layout: Layout, offset: int) -> Image.Image:
 
 def _require_read(file: IO[bytes], kind: Kind) -> None:
     """Refuse by name what Pillow opens and then fails to decode, or decodes to wrong colours."""
+    if min(kind.size) < 1:
+        raise CorruptMedia("the image has no pixels")
     if kind.is_sensor:
         raise UnsupportedMedia("raw sensor data is not read here, and the rest is a preview")
     if kind.compression == WEBP or (_is_read_wrongly(kind) and not tiff_rows.reads(kind)):

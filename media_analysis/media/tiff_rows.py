@@ -23,7 +23,7 @@ from media_analysis.media.tiff_kinds import (
     Kind,
 )
 
-_ROWS_AT_ONCE: Final = 64
+_PIXELS_AT_ONCE: Final = 2**18
 _COLOURS: Final = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}
 _MODES: Final = {1: "L", 3: "RGB", 4: "CMYK"}
 _WITH_ALPHA: Final = {("L", 1): "La", ("L", 2): "LA", ("RGB", 1): "RGBa", ("RGB", 2): "RGBA"}
@@ -36,7 +36,7 @@ _HALF: Final = 16
 
 def reads(kind: Kind) -> bool:
     """Whether `picture_of` decodes it: strips of grey, RGB or CMYK of 8 to 64 bits, of which few may be compressed."""
-    return not kind.tiled and (_is_stored_plainly(kind) or is_decoded(kind))
+    return not kind.tiled and min(kind.size) > 0 and (_is_stored_plainly(kind) or is_decoded(kind))
 
 
 def _is_stored_plainly(kind: Kind) -> bool:
@@ -61,7 +61,10 @@ def picture_of(file: IO[bytes], layout: Layout, kind: Kind) -> Image.Image:
     mode = _WITH_ALPHA.get((_MODES[colours], further), _MODES[colours])
     bands = colours + (mode in _WITH_ALPHA.values())
     image = Image.new(mode, kind.size)
-    blocks = _strips(file, kind, bands) if _is_stored_plainly(kind) else decoded_rows(file, layout, kind, _ROWS_AT_ONCE)
+    at_once = max(1, _PIXELS_AT_ONCE // kind.size[0])
+    blocks = (
+        _strips(file, kind, bands, at_once) if _is_stored_plainly(kind) else decoded_rows(file, layout, kind, at_once)
+    )
     for top, rows, stored in blocks:
         shades = [_shades(samples, layout, kind) for samples in stored]
         planes = shades if kind.planar else [shades[0][band :: kind.samples] for band in range(bands)]
@@ -73,17 +76,19 @@ def picture_of(file: IO[bytes], layout: Layout, kind: Kind) -> Image.Image:
     return image.convert(mode.upper()) if mode.endswith("a") else image
 
 
-def _strips(file: IO[bytes], kind: Kind, bands: int) -> Iterator[tuple[int, int, list[bytes]]]:
+def _strips(file: IO[bytes], kind: Kind, bands: int, at_once: int) -> Iterator[tuple[int, int, list[bytes]]]:
     """Yield the first row, how many rows there are, and their samples: of all bands together, or of each."""
     width, height = kind.size
-    sample_bytes = kind.bits // 8
     per_plane = -(-height // kind.rows_per_strip)
-    row_bytes = width * sample_bytes * (1 if kind.planar else kind.samples)
-    for top in range(0, height, _ROWS_AT_ONCE):
-        for first, rows in _pieces(top, min(height, top + _ROWS_AT_ONCE), kind.rows_per_strip):
-            number, within = divmod(first, kind.rows_per_strip)
-            strips = [number + band * per_plane for band in range(bands)] if kind.planar else [number]
-            yield first, rows, [_read(file, kind, strip, within * row_bytes, rows * row_bytes) for strip in strips]
+    row_bytes = width * kind.bits // 8 * (1 if kind.planar else kind.samples)
+    for top in range(0, height, at_once):
+        rows = min(at_once, height - top)
+        planes = [bytearray() for _ in range(bands if kind.planar else 1)]
+        for first, number in _pieces(top, top + rows, kind.rows_per_strip):
+            strip, within = divmod(first, kind.rows_per_strip)
+            for band, plane in enumerate(planes):
+                plane.extend(_read(file, kind, strip + band * per_plane, within * row_bytes, number * row_bytes))
+        yield top, rows, [bytes(plane) for plane in planes]
 
 
 def _pieces(start: int, stop: int, rows_per_strip: int) -> Iterator[tuple[int, int]]:

@@ -235,3 +235,42 @@ def test_a_deep_picture_that_is_cut_or_too_large_is_refused(tmp_path: Path) -> N
 
     with pytest.raises(CorruptMedia):
         shown(path)
+
+
+@pytest.mark.parametrize(("tag", "value"), [(256, 0), (257, 0), (273, 2**32 - 1)])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_no_pixels_and_places_beyond_the_end_are_corrupt(tag: int, value: int, bits: int, tmp_path: Path) -> None:
+    planes = [bytes(64)] * 3
+    path = tiff(tmp_path / "odd.tif", (4, 4), planes, bits=[bits] * 3, photometric=RGB, tags={tag: ("I", [value] * 3)})
+
+    with pytest.raises(CorruptMedia):
+        shown(path)
+
+
+def test_a_directory_beyond_all_files_is_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "beyond.tif"
+    path.write_bytes(b"II+\0\x08\0\0\0" + b"\xff" * 8 + bytes(64))
+
+    with pytest.raises(CorruptMedia):
+        probe(path, Limits())
+
+
+def test_a_tag_of_another_type_than_it_has_costs_no_more_than_what_a_camera_noted(tmp_path: Path) -> None:
+    path = tmp_path / "odd.tif"
+    Image.new("RGB", (8, 8)).save(path, tiffinfo={271: "Lumen"})
+    content = path.read_bytes()
+    make = struct.pack("<HHI", 271, 2, 6)
+    assert content.count(make) == 1
+    path.write_bytes(content.replace(make, struct.pack("<HHI", 271, 12, 2**28)))
+
+    assert probe(path, Limits()).width == 8
+
+
+def test_rows_of_one_strip_each_are_gathered(tmp_path: Path) -> None:
+    tags = {273: ("I", [8 + 12 * row for row in range(60)]), 279: ("I", [12] * 60), 278: ("I", [1])}
+    pixels = samples(1, 32, [4 * row for row in range(60) for _ in range(3)], "<")
+    path = tiff(tmp_path / "thin.tif", (1, 60), pixels, bits=[32] * 3, photometric=RGB, tags=tags)
+
+    (picture,) = sample_frames(path, SamplingOptions(instants=[0]), Limits())
+
+    assert [picture.image().getpixel((0, row)) for row in (0, 30, 59)] == [(0,) * 3, (120,) * 3, (236,) * 3]
