@@ -8,12 +8,13 @@ from typing import Final, cast
 import av
 from av.codec.context import ThreadType
 from av.container import InputContainer
-from av.filter import Graph
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from media_analysis.errors.media import MediaLimitPassed
+from media_analysis.media.alpha import AlphaDecoder
+from media_analysis.media.filtering import filtered
 from media_analysis.media.opening import demuxer_of
 from media_analysis.media.options import Limits
 from media_analysis.media.orientation import Orientation
@@ -34,6 +35,8 @@ class Decoded:
     aspect: Fraction
     """Of a stored pixel, across to down."""
     orientation: Orientation
+    alpha: VideoFrame | None = None
+    """Whose luma is its transparency, where that is coded apart."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class Decoder:
     _said: bytes | None = field(default=None, init=False)
     _turns: bool = field(default=False, init=False)
     """Whether pictures themselves tell how they are turned."""
+    _alpha: AlphaDecoder | None = field(default=None, init=False)
     _orientations: dict[int, Orientation] = field(default_factory=dict, init=False)
     _last: Orientation = field(default=Orientation(), init=False)
 
@@ -55,6 +59,7 @@ class Decoder:
         demuxer = demuxer_of(cast("InputContainer", self.stream.container))
         if demuxer in _SHAPED_BY_CONTAINER or told != self.stream.codec_context.sample_aspect_ratio:
             self._by_container = told
+        self._alpha = AlphaDecoder.of(self.stream, self.limits)
         self._note_aspect()
 
     @classmethod
@@ -80,6 +85,8 @@ class Decoder:
     def forget(self) -> None:
         """Make ready for packets that do not follow those before."""
         self.stream.codec_context.flush_buffers()
+        if self._alpha is not None:
+            self._alpha.forget()
 
     def _begins_anew(self, packet: "Packet[VideoStream]") -> bool:
         """Whether what still waits in the decoder should leave it, or it would be told with the looks of what follows.
@@ -108,7 +115,13 @@ class Decoder:
             raise
         self._refuse_large()
         self._note_aspect()
-        return [Decoded(frame, self._aspect_of(frame), self._orientation_of(frame)) for frame in frames]
+        if self._alpha is not None:
+            self._alpha.note(packet)
+        return [self._told_of(frame) for frame in frames]
+
+    def _told_of(self, frame: VideoFrame) -> Decoded:
+        alpha = None if self._alpha is None else self._alpha.of_frame(frame)
+        return Decoded(frame, self._aspect_of(frame), self._orientation_of(frame), alpha)
 
     def _refuse_large(self, *, forgotten: bool = False, error: av.FFmpegError | None = None) -> None:
         """Say so where the decoder refused pictures for their size; it may forget it, lack memory, or say nothing."""
@@ -149,15 +162,8 @@ def _sample_of(frame: VideoFrame) -> VideoFrame:
     PyAV tells the aspect of decoders alone, but filters see that of frames; and a frame whose side data was looked at
     holds itself, and stays in memory until the garbage is collected.
     """
-    graph = Graph()
-    graph.threads = 1
-    tick = frame.time_base or Fraction(1, 1000)
-    nodes = [
-        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=tick),
-        graph.add("crop", "w=min(iw\\,16):h=min(ih\\,16):x=0:y=0:exact=1"),
-        graph.add("scale", "w=clip(round(sar*1000)\\,1\\,16000):h=16:eval=frame:flags=neighbor"),
-        graph.add("buffersink"),
-    ]
-    graph.link_nodes(*nodes).configure()
-    graph.vpush(frame)
-    return graph.vpull()
+    return filtered(
+        frame,
+        ("crop", "w=min(iw\\,16):h=min(ih\\,16):x=0:y=0:exact=1"),
+        ("scale", "w=clip(round(sar*1000)\\,1\\,16000):h=16:eval=frame:flags=neighbor"),
+    )

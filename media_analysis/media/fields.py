@@ -1,14 +1,13 @@
 """Pictures of two fields: in which order they were taken, and one field of each as a whole picture."""
 
-from fractions import Fraction
 from typing import Final
 
 import av
-from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from media_analysis.media.facts import FieldOrder
+from media_analysis.media.filtering import graph_for
 
 _ORDERS: Final = {
     1: FieldOrder.PROGRESSIVE,
@@ -40,14 +39,14 @@ def deinterlaced(frame: VideoFrame) -> VideoFrame:
     if not frame.interlaced_frame or min(frame.width, frame.height) < _FEWEST:
         return frame
     # What it is given first is interpolated within itself, and comes out when something follows.
-    graph = _graph_of(frame, "bwdif", "mode=send_frame")
+    graph = graph_for(frame, ("bwdif", "mode=send_frame"))
     graph.vpush(frame)
     graph.vpush(frame)
     return graph.vpull()
 
 
 def _is_top_first(frame: VideoFrame) -> bool:
-    graph = _graph_of(frame, "select", "eq(interlace_type\\,TOPFIRST)")
+    graph = graph_for(frame, ("select", "eq(interlace_type\\,TOPFIRST)"))
     graph.vpush(frame)
     graph.vpush(None)
     try:
@@ -55,12 +54,3 @@ def _is_top_first(frame: VideoFrame) -> bool:
     except (av.error.EOFError, av.error.BlockingIOError):
         return False
     return True
-
-
-def _graph_of(frame: VideoFrame, name: str, arguments: str) -> Graph:
-    graph = Graph()
-    graph.threads = 1
-    tick = frame.time_base or Fraction(1, 1000)
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=tick)
-    graph.link_nodes(source, graph.add(name, arguments), graph.add("buffersink")).configure()
-    return graph

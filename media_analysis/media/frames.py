@@ -13,6 +13,7 @@ from media_analysis.media.continuity import DISCONTINUITY
 from media_analysis.media.decoding import Film, Taken
 from media_analysis.media.images import image_format
 from media_analysis.media.looks import PICTURE_CHANGE, Change, Look
+from media_analysis.media.matroska import UNCROPPED, Crop, crop_of
 from media_analysis.media.opening import open_media
 from media_analysis.media.options import Deinterlace, Limits, SamplingOptions
 from media_analysis.media.pictures import Exposure, Picture
@@ -67,6 +68,7 @@ class _Filming:
     limits: Limits
     progress: Progress
     notice: Notice
+    _crop: Crop = field(default=UNCROPPED, init=False)
     _look: Look | None = field(default=None, init=False)
     _changed: bool = field(default=False, init=False)
 
@@ -81,7 +83,7 @@ class _Filming:
         exposure: Exposure | None = None
         for ordinal, taken in enumerate(ahead(frames, stop)):
             if exposure is None or shown is None or shown.frame is not taken.frame:
-                exposure = Exposure(raster=FrameRaster(decoded=taken.decoded, darkroom=darkroom))
+                exposure = Exposure(raster=FrameRaster(decoded=taken.decoded, darkroom=darkroom, crop=self._crop))
                 self._compare(taken)
             shown = taken
             yield Picture(ordinal=ordinal, instant_seconds=taken.seconds, asked_seconds=taken.asked, exposure=exposure)
@@ -93,6 +95,7 @@ class _Filming:
     def _read(self) -> Timeline:
         with open_media(self.path, self.limits) as container:
             stream = picture_stream(container)
+            self._crop = crop_of(self.path, stream)
             timeline = read_timeline(container, stream, self.limits)
             told = None if stream.duration is None else float(stream.duration * timeline.time_base)
         if timeline.broken or is_truncated(self.path):

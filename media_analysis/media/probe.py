@@ -23,6 +23,7 @@ from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
 from media_analysis.media.images import READ_TYPES, format_name, frame_count, image_format, open_image, pages_in
 from media_analysis.media.looks import PICTURE_CHANGE, Change
+from media_analysis.media.matroska import crop_of
 from media_analysis.media.measuring import Measurement, measure
 from media_analysis.media.media_types import type_of_container
 from media_analysis.media.opening import demuxer_of, open_media
@@ -108,7 +109,7 @@ def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[di
     if video is None and audio is None:
         raise UnsupportedMedia("it holds neither video nor sound")
     seen = None if video is None else glance(container, video, limits)
-    pictures = {} if video is None or seen is None else describe_video(video, seen)
+    pictures = {} if video is None or seen is None else describe_video(video, seen, crop_of(path, video))
     told = finite(duration_of(container))
     fields = {
         **pictures,

@@ -11,12 +11,15 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from PIL import ExifTags, Image
 
 from media_analysis.errors.media import CorruptMedia
+from media_analysis.media.alpha import alpha_image, with_alpha
 from media_analysis.media.calibration import calibration_of
 from media_analysis.media.code_points import CodePoints
 from media_analysis.media.conversion import conversion_of
 from media_analysis.media.decoder import Decoded
 from media_analysis.media.exif import exif_of
 from media_analysis.media.fields import deinterlaced
+from media_analysis.media.filtering import filtered
+from media_analysis.media.matroska import UNCROPPED, Crop
 from media_analysis.media.options import MAX_SIDE, Deinterlace
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.pictures import plain, shrunk
@@ -39,10 +42,13 @@ class Darkroom:
     deinterlace: Deinterlace = Deinterlace.AUTO
     _converters: OrderedDict[tuple[int, int], VideoReformatter] = field(default_factory=OrderedDict, init=False)
 
-    def developed(self, frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
+    def developed(self, frame: VideoFrame, size: tuple[int, int], crop: Crop = UNCROPPED) -> Image.Image:
         """Return a frame at a size in the colours of a screen (sRGB), RGB, RGBX or RGBA; it must not be changed."""
         if self.deinterlace is Deinterlace.AUTO:
             frame = deinterlaced(frame)
+        width, height = crop.within((frame.width, frame.height))
+        if (width, height) != (frame.width, frame.height):
+            frame = filtered(frame, ("crop", f"w={width}:h={height}:x={crop.left}:y={crop.top}:exact=1"))
         conversion = conversion_of(frame.color_primaries, frame.color_trc)
         if conversion is not None and conversion.high_range is not None:
             green, blue, red = _planes_of(self._reformatted(frame, size, "gbrp16le"))
@@ -69,16 +75,20 @@ class FrameRaster:
 
     decoded: Decoded
     darkroom: Darkroom
+    crop: Crop = UNCROPPED
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, upright and in square pixels."""
         frame = self.decoded.frame
-        return self._turned(stretched((frame.width, frame.height), self.decoded.aspect))
+        return self._turned(stretched(self.crop.within((frame.width, frame.height)), self.decoded.aspect))
 
     def drawn(self, size: tuple[int, int]) -> Image.Image:
         """Return an upright picture of this size, RGB, RGBX or RGBA, of which nothing may be changed."""
-        lying = self.darkroom.developed(self.decoded.frame, self._turned(size))
+        lying = self.darkroom.developed(self.decoded.frame, self._turned(size), self.crop)
+        if self.decoded.alpha is not None:
+            alpha = alpha_image(self.decoded.alpha)
+            lying = with_alpha(lying, alpha.crop(self.crop.box(alpha.size)))
         transpose = self.decoded.orientation.transpose
         return lying if transpose is None else lying.transpose(transpose)
 

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from media_analysis.media.colour import colour_of, hdr_of
 from media_analysis.media.facts import AudioFacts, ChapterFacts, StreamFacts
 from media_analysis.media.fields import field_order_of
+from media_analysis.media.matroska import Crop
 from media_analysis.media.opening import has_decoder
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.text import clean, finite
@@ -101,14 +102,14 @@ def describe_audio(stream: AudioStream) -> AudioFacts:
     )
 
 
-def describe_video(stream: VideoStream, seen: Glance) -> Mapping[str, Any]:
+def describe_video(stream: VideoStream, seen: Glance, crop: Crop) -> Mapping[str, Any]:
     """Return the fields of a probe document that describe one video stream."""
     if not has_decoder(stream):
         return {"frames": stream.frames or None, "variable_frame_rate": seen.varies}
     colour = colour_of(stream)
     hdr = hdr_of(stream, seen.first, colour)
     pixel_format = stream.codec_context.format
-    return _geometry(stream, seen.first) | {
+    return _geometry(stream, seen.first, crop) | {
         "video_codec": _codec(stream),
         "video_profile": stream.profile,
         "video_bit_rate": _bit_rate(stream),
@@ -139,11 +140,12 @@ def stream_seconds(stream: Stream) -> float | None:
     return finite(stream.duration * stream.time_base)
 
 
-def _geometry(stream: VideoStream, first: VideoFrame | None) -> dict[str, Any]:
+def _geometry(stream: VideoStream, first: VideoFrame | None, crop: Crop) -> dict[str, Any]:
     context = stream.codec_context
     width, height = (context.width, context.height) if first is None else (first.width, first.height)
     if not width or not height:
         return {}
+    width, height = crop.within((width, height))
     turn = Orientation() if first is None else Orientation.of_frame(first)
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if turn.sideways:

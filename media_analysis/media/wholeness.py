@@ -6,6 +6,7 @@ from typing import IO, Final
 
 from media_analysis.media.announced import announced_end
 from media_analysis.media.image_wholeness import image_breaks_off
+from media_analysis.media.matroska import EBML, variable_integer
 from media_analysis.media.reading import open_unwaiting
 
 MAX_BOXES: Final = 100_000
@@ -20,7 +21,6 @@ _FILE_BOXES: Final = _INDICES | {
 }
 """What may stand on its own in a file; anything else that does not fit is no box."""
 _SEGMENT: Final = b"\x18\x53\x80\x67"
-_EBML: Final = b"\x1a\x45\xdf\xa3"
 
 
 def is_truncated(path: Path) -> bool | None:
@@ -33,7 +33,7 @@ def is_truncated(path: Path) -> bool | None:
         head = file.read(64)
         if head[4:8] in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"}:
             return _boxes_pass(file, size)
-        if head.startswith(_EBML):
+        if head.startswith(EBML):
             return _segment_passes(head, size)
         end = announced_end(file, head)
         return image_breaks_off(file) if end is None else end > size
@@ -64,18 +64,8 @@ def _boxes_pass(file: IO[bytes], size: int) -> bool | None:
 
 def _segment_passes(head: bytes, size: int) -> bool | None:
     """Source: RFC 8794, section 4 and 5; the one segment follows the EBML header."""
-    length, start = _variable_integer(head, len(_EBML))
+    length, start = variable_integer(head, len(EBML))
     if length is None or head[start + length :][: len(_SEGMENT)] != _SEGMENT:
         return None
-    announced, content = _variable_integer(head, start + length + len(_SEGMENT))
+    announced, content = variable_integer(head, start + length + len(_SEGMENT))
     return None if announced is None else content + announced > size
-
-
-def _variable_integer(head: bytes, at: int) -> tuple[int | None, int]:
-    """Return a variable-length integer, None where all its bits say unknown, and where it ends."""
-    first = head[at] if at < len(head) else 0
-    if first == 0:
-        return None, at
-    width = 9 - first.bit_length()
-    value = int.from_bytes(head[at : at + width]) & ((1 << 7 * width) - 1)
-    return (None if value == (1 << 7 * width) - 1 else value), at + width

@@ -92,7 +92,7 @@ GLUED: Final = "two files of 25 pictures; the second begins at the decoding time
 FILMS: Final = (
     # name, media type, seconds, pictures, frames a second, width x height, colour
     film("bt2020_sdr.mp4", MP4, 1.0, 5, 5, colour=(255, 0, 0), note="ITU-R BT.2020: its red is beyond that of sRGB"),
-    film("crop_top20.mkv", MKV, 1.0, 10, 10, size=None, colour=None),
+    film("crop_top20.mkv", MKV, 1.0, 10, 10, (160, 100), (253, 0, 0)),
     film("flv_30h.flv", "video/x-flv", 2.0, 20, 10),
     film("fmp4_epoch.mp4", MP4, 2.0, 20, 10),
     film("gdr_late.ts", TS, 3.9, 22, 10, colour=None),
@@ -110,7 +110,7 @@ FILMS: Final = (
     film("ts_jump60s.ts", TS, 4.0, 40, 10, warnings=JUMP),
     film("ts_restart.ts", TS, 4.0, 40, 10, warnings=JUMP),
     film("vfr.flv", "video/x-flv", 3.96, 69, 17.424, note="69 packets in 3.96 s"),
-    film("vp9_alpha.webm", "video/webm", 1.0, 5, 5, colour=None),
+    film("vp9_alpha.webm", "video/webm", 1.0, 5, 5, colour=(0, 0, 254)),
     film("x.dv", "video/dv", 0.04, 1, 25, (720, 576)),
     film("x.ivf", "video/x-ivf", 2.0, 20, 10),
     film("x.m2ts", TS, 2.0, 20, 10),

@@ -126,7 +126,7 @@ def _encode_pictures(container: OutputContainer, stream: VideoStream, pictures: 
     ends = [*instants[1:], instants[-1] + 1] if instants else []
     for number, (instant, end) in enumerate(zip(instants, ends, strict=True)):
         picture = pictures.paint(number, pictures.width, pictures.height)
-        frame = VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+        frame = _frame_of(picture)
         frame = frame.reformat(format=pictures.pixel_format)
         frame.pts, frame.duration, frame.time_base = instant, end - instant, time_base
         if pictures.fields is not None:
@@ -134,6 +134,17 @@ def _encode_pictures(container: OutputContainer, stream: VideoStream, pictures: 
         container.mux(stream.encode(frame))
     if instants:
         container.mux(stream.encode(None))
+
+
+def _frame_of(picture: Image.Image) -> VideoFrame:
+    if picture.mode != "RGBA":
+        return VideoFrame.from_image(picture)  # type: ignore[no-untyped-call, no-any-return]
+    frame = VideoFrame(picture.width, picture.height, "rgba")
+    (plane,) = frame.planes
+    padding = bytes(plane.line_size - 4 * picture.width)
+    rows = (picture.crop((0, line, picture.width, line + 1)).tobytes() for line in range(picture.height))
+    plane.update(b"".join(row + padding for row in rows))
+    return frame
 
 
 def _flagged(frame: VideoFrame, fields: str) -> VideoFrame:
