@@ -21,29 +21,32 @@ _NUT_STREAM: Final = bytes.fromhex("4e5311405bf2f9db")
 
 
 def transport_moves(file: IO[bytes]) -> bool | None:
-    """By the map of the first programme that has one (ISO/IEC 13818-1, 2.4.4)."""
+    """By the maps of programmes; of private streams, by the packets' numbers (ISO/IEC 13818-1, 2.4.4, table 2-22)."""
     maps: set[int] = set()
     sections: dict[int, bytes] = {}
-    sound = False
+    kinds: set[bool | None] = set()
     for packet in _transport_packets(read_at(file, 0, SOUGHT_BYTES)):
         number = int.from_bytes(packet[1:3]) & 0x1FFF
-        if number and number not in maps:
-            continue
-        section = sections[number] = _gathered(packet, sections.get(number, b""))
-        length = int.from_bytes(section[1:3]) & 0xFFF
-        if len(section) < length + 3 or length < 9:  # noqa: PLR2004 - what stands before its entries
-            continue
-        if number == 0:
-            maps |= {int.from_bytes(section[at + 2 : at + 4]) & 0x1FFF for at in range(8, length - 1, 4)} - {0}
-            continue
-        kinds = set(_elementary_kinds(section[: length - 1]))
-        if True in kinds:
-            return True
-        sound |= False in kinds
-        maps.discard(number)
-        if not maps:
-            return False if sound else None
-    return False if sound else None
+        if number == 0 or number in maps:
+            section = sections[number] = _gathered(packet, sections.get(number, b""))
+            length = int.from_bytes(section[1:3]) & 0xFFF
+            if len(section) < length + 3 or length < 9:  # noqa: PLR2004 - what stands before its entries
+                continue
+            if number == 0:
+                maps |= {int.from_bytes(section[at + 2 : at + 4]) & 0x1FFF for at in range(8, length - 1, 4)} - {0}
+                continue
+            kinds |= set(_elementary_kinds(section[: length - 1]))
+            maps.discard(number)
+        elif None in kinds:
+            kinds.add(_kind_of_packet(_payload(packet)))
+        if True in kinds or (False in kinds and not maps):
+            break
+    return True if True in kinds else False if False in kinds else None
+
+
+def _kind_of_packet(payload: bytes) -> bool | None:
+    number = payload[3] if payload.startswith(b"\0\0\x01") and len(payload) > 3 else 0  # noqa: PLR2004 - its place
+    return True if 0xE0 <= number <= 0xEF else False if 0xC0 <= number <= 0xDF else None  # noqa: PLR2004 - as the table
 
 
 def _transport_packets(head: bytes) -> Iterator[bytes]:
@@ -54,10 +57,14 @@ def _transport_packets(head: bytes) -> Iterator[bytes]:
             return
 
 
+def _payload(packet: bytes) -> bytes:
+    control = packet[3] >> 4 & 3
+    return packet[(5 + packet[4] if control == 3 else 4) :] if control & 1 else b""  # noqa: PLR2004 - has a field before
+
+
 def _gathered(packet: bytes, section: bytes) -> bytes:
     """Return what there is of a section with this packet."""
-    control = packet[3] >> 4 & 3
-    payload = packet[(5 + packet[4] if control == 3 else 4) :] if control & 1 else b""  # noqa: PLR2004 - has a field before it
+    payload = _payload(packet)
     if packet[1] & 0x40 and payload:
         return payload[1 + payload[0] :]
     return section + payload if section else b""

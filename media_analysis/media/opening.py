@@ -13,7 +13,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
-from media_analysis.media.media_types import is_read, title_of
+from media_analysis.media.media_types import UNKNOWN, is_read, title_of
 from media_analysis.media.options import Limits
 from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.sniff import sniff_file
@@ -147,5 +147,6 @@ def _refuse(error: av.FFmpegError, path: Path) -> NoReturn:
     with open_unwaiting(path) as file:
         begins_like = sniff_file(file, declared=None).media_type
     if isinstance(error, av.error.ArgumentError) or not is_read(begins_like):
-        raise UnsupportedMedia(f"{title_of(begins_like)} is not among the formats read here") from error
+        what = "what it begins with" if begins_like == UNKNOWN else title_of(begins_like)
+        raise UnsupportedMedia(f"{what} is not among the formats read here") from error
     raise CorruptMedia(f"it begins like {title_of(begins_like)}, but cannot be read") from error

@@ -40,7 +40,7 @@ _SIGNATURES: Final = (
     (b"YUV4MPEG2 ", "video/x-yuv4mpeg"),
     (b"NSVf", "video/x-nsv"),
     (b"NSVs", "video/x-nsv"),
-    (b"\0\0\0\0\x01\xbc\0\0\0\0", "application/gxf"),
+    (b"\0\0\0\0\x01\xbc\0\0", "application/gxf"),
     (bytes.fromhex("b7d800203749da11a64e0007e95ead8d"), "video/x-ms-wtv"),
     (b"\x1f\x8b\x08", "application/gzip"),
     (b"\x28\xb5\x2f\xfd", "application/zstd"),
@@ -107,6 +107,13 @@ def _riff(head: bytes) -> str | None:
     return _RIFF_FORMS.get(head[8:12]) if head[:4] == b"RIFF" else None
 
 
+def _marked_within(head: bytes) -> str | None:
+    """Marks that do not come first: the major sync of MLP, the name of CRI in ADX."""
+    if head[4:8] in {b"\xf8\x72\x6f\xba", b"\xf8\x72\x6f\xbb"}:
+        return "audio/vnd.dolby.mlp"
+    return "audio/x-adx" if head.startswith(b"\x80\0") and b"(c)CRI" in head[:1024] else None
+
+
 def _mxf(head: bytes) -> str | None:
     return "application/mxf" if _MXF in head else None
 
@@ -117,5 +124,6 @@ _LOOKS: Final[tuple[Callable[[bytes], str | None], ...]] = (
     _matroska,
     _riff,
     type_of_stream,
+    _marked_within,
     _mxf,
 )

@@ -44,6 +44,7 @@ FAMILIES = {
     "flac.ogg": ("audio/ogg", Film(sound=Sound(codec="flac"))),
     "sound.ts": ("audio/mp2t", Film(sound=Sound())),
     "ac3.ts": ("audio/mp2t", Film(sound=Sound(codec="ac3"))),
+    "private.m2ts": ("audio/mp2t", Film(sound=Sound(), container="mpegts", options={"mpegts_m2ts_mode": "1"})),
     "both.ts": ("video/mp2t", Film(pictures=Pictures(), sound=Sound())),
     "sound.mpg": ("audio/mp2p", Film(sound=Sound(codec="mp2"))),
     "both.mpg": ("video/mpeg", Film(pictures=Pictures(codec="mpeg2video"), sound=Sound(codec="mp2"))),
@@ -74,6 +75,17 @@ UNREAD = {
     "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(64),
     "Photoshop": b"8BPS\0\x01" + bytes(64),
     "OpenEXR": b"v/1\x01" + bytes(64),
+}
+
+
+UNOPENED = {
+    "True Audio": b"TTA1\x01\0" + bytes(64),
+    "Dolby TrueHD": b"\x80\x37\xff\xd8\xf8\x72\x6f\xba" + bytes(64),
+    "DTS": b"\x7f\xfe\x80\x01" + bytes(64),
+    "CRI ADX": b"\x80\0\0\x20\x03\x12\x04\x01" + bytes(22) + b"(c)CRI" + bytes(64),
+    "GXF": b"\0\0\0\0\x01\xbc\0\0\x01\x18" + bytes(64),
+    "YUV4MPEG2": b"YUV4MPEG2 W192 H128 F25:1\nFRAME\n" + bytes(64),
+    "what it begins with": bytes(range(1, 200)),
 }
 
 
@@ -137,6 +149,15 @@ def test_what_is_not_read_is_refused_by_its_name(title: str, tmp_path: Path) -> 
     with pytest.raises(UnsupportedMedia, match=re.escape(f"{title} is not read here")):
         probe(path, Limits())
     assert family_of(sniff(UNREAD[title], declared=None)) == "image"
+
+
+@pytest.mark.parametrize("title", UNOPENED)
+def test_sound_and_films_that_are_not_read_are_refused_by_their_name(title: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(UNOPENED[title])
+
+    with pytest.raises(UnsupportedMedia, match=re.escape(f"{title} is not among the formats read here")):
+        probe(path, Limits())
 
 
 @given(head=st.binary(max_size=600), start=st.sampled_from([content[:40] for content in UNREAD.values()] + STARTS))
