@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -157,10 +158,13 @@ def _of_image(
     numbers = sorted({number for number, _ in chosen})
     ordinal = 0
     if animation.pages:
-        images = page_frames(path, limits, animation.pages, numbers)
+        damaged = partial(notice, "damaged")
+        images: Iterator[Image.Image | None] = page_frames(path, limits, animation.pages, numbers, damaged=damaged)
     else:
         images = still_frames(path, limits, numbers, salvaged=salvaged)
     for number, image in zip(numbers, images, strict=True):
+        if image is None:
+            continue
         raster = StillRaster.of(image)
         if raster.remark is not None and not ordinal:
             notice("profile_ignored", raster.remark)

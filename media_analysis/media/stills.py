@@ -90,20 +90,35 @@ def still_frames(
             yield image
 
 
-def page_frames(path: Path, limits: Limits, pages: Sequence[int], wanted: Sequence[int]) -> Iterator[Image.Image]:
+def page_frames(
+    path: Path,
+    limits: Limits,
+    pages: Sequence[int],
+    wanted: Sequence[int],
+    *,
+    damaged: Callable[[str], None] = lambda _: None,
+) -> Iterator[Image.Image | None]:
     """Yield the pages of these numbers, from 0, as stored; each may be looked at until the next one.
 
+    None stands for a page that cannot be read; in the end `damaged` is told how many they were, and of the first.
+
     Raises:
-        CorruptMedia, UnsupportedMedia: a page cannot be read; it is named.
+        CorruptMedia, UnsupportedMedia: none of them can be read.
         MediaLimitPassed: a page has more pixels than `limits.max_pixels`.
 
     """
+    failures: list[CorruptMedia | UnsupportedMedia] = []
     for number in wanted:
         try:
             with open_image(path, limits, page=pages[number]) as image:
                 yield load_frame(image, limits)
         except (CorruptMedia, UnsupportedMedia) as error:
-            raise type(error)(f"page {number + 1} of {len(pages)}: {error}") from error
+            failures.append(type(error)(f"page {number + 1} of {len(pages)}: {error}"))
+            yield None
+    if len(failures) == len(wanted):
+        raise failures[0]
+    if failures:
+        damaged(f"{len(failures)} of {len(wanted)} pages cannot be read; {failures[0]}")
 
 
 def _is_plain(image: Image.Image) -> bool:

@@ -166,14 +166,18 @@ def test_what_follows_the_last_readable_page_is_missed_in_words(tmp_path: Path) 
     assert said == ["truncated"]
 
 
-def test_a_page_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:
     path = chained(tmp_path / "spoilt.tif", 3)
     content = path.read_bytes()
     path.write_bytes(content.replace(struct.pack("<HHII", 273, 4, 1, 8), struct.pack("<HHII", 273, 4, 1, 2**30), 1))
 
+    said: list[str] = []
+    assert [(picture.page, picture.ordinal) for picture in taken(path, said)] == [(2, 0), (3, 1)]
+    assert said == ["damaged"]
     with pytest.raises(CorruptMedia, match="page 1 of 3"):
-        taken(path)
-    assert [picture.page for picture in taken(path, pages=[2, 3])] == [2, 3]
+        taken(path, pages=[1])
+    assert [picture.page for picture in taken(path, said, pages=[2, 3])] == [2, 3]
+    assert said == ["damaged"]
 
 
 def test_pages_too_large_are_refused_alone(tmp_path: Path) -> None:
