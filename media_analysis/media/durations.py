@@ -23,7 +23,7 @@ _NEAR_SECONDS: Final = 0.2
 _NEAR_SHARE: Final = 0.01
 _LIKELY_FACTOR: Final = 1.5
 """How much the rest of a file may differ from its beginning before what headers say of it is doubted."""
-CHECKED: Final = Budget(size_bytes=16 * 2**20, seconds=1.0)
+CHECKED: Final = Budget(size_bytes=8 * 2**20, seconds=1.0)
 """So much is read to find out whether headers tell the truth."""
 
 
@@ -66,7 +66,7 @@ def duration_of(container: InputContainer) -> float | None:
 def is_indexed(container: InputContainer, told: float) -> bool:
     """Return whether an index of frames ends where headers say that the file does, but for the last frame."""
     last = max(_last_frames(container), default=None)
-    return last is not None and last <= told and _is_near(told, last)
+    return last is not None and _is_near(told, last)
 
 
 def _last_frames(container: InputContainer) -> Iterator[float]:

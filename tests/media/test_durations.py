@@ -169,6 +169,11 @@ def test_a_film_that_is_said_to_last_beyond_the_limit_is_shown(tmp_path: Path) -
     assert len(list(sample_frames(path, SamplingOptions(count=4), limits))) == 4
 
 
+@pytest.mark.parametrize("clip", [clips.h264, clips.with_sound, clips.index_behind_sound, clips.variable_frame_rate])
+def test_what_an_index_bears_out_is_not_read_through(clip: Callable[[], Path]) -> None:
+    assert probe(clip(), Limits(max_packets=1)).duration_seconds == pytest.approx(2.0, abs=0.8)
+
+
 @pytest.mark.parametrize("name", ["mkv_1000s.mkv", "flv_30h.flv"])
 def test_headers_of_what_begins_late_tell_no_duration(name: str) -> None:
     path = Path(__file__).parent / "cases" / name
