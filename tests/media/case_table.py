@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 CASES: Final = Path(__file__).parent / "cases"
-TELL_THEIR_END: Final = frozenset({".avif", ".gif", ".jpg", ".mka", ".mkv", ".mp4", ".png", ".webm", ".webp"})
+TELL_THEIR_END: Final = frozenset(
+    {".au", ".avif", ".caf", ".gif", ".jpg", ".mka", ".mkv", ".mp4", ".png", ".w64", ".webm", ".webp", ".wma", ".wmv"}
+)
 Colour = tuple[int, int, int]
 PURPLE, RED, FLESH = (254, 0, 254), (200, 0, 0), (217, 42, 23)
 RAMP = (77, 77, 77)
