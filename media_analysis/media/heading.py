@@ -42,7 +42,7 @@ def _facts(facts: ProbeDocument) -> Iterator[str]:
     if facts.duration_seconds is not None:
         yield duration(facts.duration_seconds)
     if facts.width is not None and facts.height is not None:
-        yield f"{facts.width} x {facts.height}"
+        yield f"{facts.width} x {facts.height}{_shape(facts)}"
     if facts.video_codec is not None or facts.image is not None:
         yield codec_name(facts.video_codec or facts.format)
     if facts.hdr_kind is not None:
@@ -56,6 +56,12 @@ def _facts(facts: ProbeDocument) -> Iterator[str]:
         yield bit_rate(facts.bit_rate)
     if facts.audio is not None:
         yield _audio(facts.audio)
+
+
+def _shape(facts: ProbeDocument) -> str:
+    """What pictures are shown as, where pixels are not square."""
+    is_square = facts.sample_aspect_ratio in {None, "1:1"}
+    return "" if is_square or facts.display_aspect_ratio is None else f" ({facts.display_aspect_ratio})"
 
 
 def _audio(audio: AudioFacts) -> str:

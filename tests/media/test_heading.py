@@ -2,6 +2,9 @@
 
 from media_analysis.media.facts import AudioFacts, HdrKind, ImageFacts, MediaKind, ProbeDocument
 from media_analysis.media.heading import codec_name, heading_of
+from media_analysis.media.options import Limits
+from media_analysis.media.probe import probe
+from tests.media.case_table import CASES
 
 FILM = ProbeDocument(
     kind=MediaKind.VIDEO,
@@ -40,6 +43,13 @@ def test_what_is_not_known_is_left_out() -> None:
     assert heading_of("x", bare).facts == ("0 bytes",)
     assert heading_of("x", silent).facts[-1] == "audio 6 channels"
     assert "DOLBY VISION" in heading_of("x", silent).facts
+
+
+def test_a_film_of_oblong_pixels_shows_the_shape_of_its_pictures() -> None:
+    """The cells below have square pixels: 180 x 144 of them would be narrower."""
+    told = probe(CASES / "sar_change.ts", Limits())
+
+    assert "180 x 144 (4:3)" in heading_of("x", told).facts
 
 
 def test_an_image_shows_its_format() -> None:
