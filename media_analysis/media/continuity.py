@@ -3,18 +3,17 @@
 from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
 from operator import le, sub
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from av.format import Flags
-from av.packet import Packet
 from av.stream import Stream
-from av.video.stream import VideoStream
 
-FALLBACK_RATE: Final = Fraction(25)
+from media_analysis.media.stamps import REORDERED, Stamps, usual_ticks
+
 DISCONTINUITY: Final = "discontinuity"
 """The code of what is said of one."""
 _BACK: Final = Fraction(1, 10)
@@ -23,21 +22,12 @@ _FORWARD: Final = Fraction(10)
 """So far ahead, a clock jumped, where clocks may (ffmpeg's dts_delta_threshold); elsewhere it may be a pause."""
 _ABSURD: Final = Fraction(30 * 3600)
 """So far ahead is no pause (ffmpeg's dts_error_threshold)."""
-_REORDERED: Final = 17
-"""No codec shows a frame further than 16 frames from where it is stored."""
 _STORE_DECODING: Final = frozenset({"mov", "flv", "mxf"})
 """Beside formats whose clocks may jump."""
 _MOST_ANCHORS: Final = 4
 """So many pictures are stored before one that is shown before them."""
 _MOST_STRAYS: Final = 8
 """More packets in a row than so many are a line of their own."""
-
-
-def usual_ticks(stream: Stream) -> int:
-    """Return how many ticks a frame of a video stream is shown where nothing tells more; 0 of other streams."""
-    if not isinstance(stream, VideoStream):
-        return 0
-    return max(1, round(1 / ((stream.average_rate or FALLBACK_RATE) * (stream.time_base or 1 / FALLBACK_RATE))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +53,7 @@ class Clock:
         jumps = bool(formats.flags & cast("int", Flags.ts_discont.value))
         stored = jumps or formats.name.split(",")[0] in _STORE_DECODING
         # Where no decoding times are stored, what is told of them goes back as far as frames are reordered.
-        reordering = _REORDERED * usual_ticks(stream)
+        reordering = REORDERED * usual_ticks(stream)
         back = max(round(_BACK / tick), 0 if stored else reordering)
         return cls(
             back=back,
@@ -106,35 +96,6 @@ class Discontinuity:
 
     def __str__(self) -> str:
         return f"time stamps jump by {self.step_seconds:+.3f} seconds at {self.at_seconds:.3f}; all goes on from there"
-
-
-@dataclass(slots=True)
-class Stamps:
-    """When the packets of a stream are decoded, shown, and for how long, in ticks, as they are stored."""
-
-    usual: int = 0
-    """The duration of packets that tell none."""
-    decoded: "array[int]" = field(default_factory=lambda: array("q"), init=False)
-    shown: "array[int]" = field(default_factory=lambda: array("q"), init=False)
-    durations: "array[int]" = field(default_factory=lambda: array("q"), init=False)
-    keys: "array[int]" = field(default_factory=lambda: array("q"), init=False)
-    """Places of packets that decode alone."""
-
-    def add(self, packet: "Packet[Any]") -> None:
-        """Note one packet; one without time stamps follows the last."""
-        if packet.is_keyframe:
-            self.keys.append(len(self.shown))
-        told = packet.pts if packet.pts is not None else packet.dts
-        expected = self.decoded[-1] + self.durations[-1] if self.decoded else told or 0
-        if told is not None and not 0 <= told - expected <= _REORDERED * self.usual:
-            expected = told
-        self.decoded.append(packet.dts if packet.dts is not None else expected)
-        self.shown.append(told if told is not None else expected)
-        self.durations.append(packet.duration or self.usual)
-
-    def expected(self, place: int) -> int:
-        """Return when the packet at this place should be decoded, by the one before."""
-        return self.decoded[place - 1] + self.durations[place - 1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,16 +185,16 @@ def _strays(stamps: Stamps, clock: Clock) -> Iterator[Shift]:
 
 def _is_left_behind(stamps: Stamps, place: int) -> bool:
     """Whether pictures stored too far behind to be reordered with it are shown before it; else a pause comes first."""
-    later = stamps.shown[place + _REORDERED : place + _REORDERED + _MOST_STRAYS]
+    later = stamps.shown[place + REORDERED : place + REORDERED + _MOST_STRAYS]
     return not later or min(later) < stamps.shown[place]
 
 
 def _vacancy(stamps: Stamps, place: int) -> int | None:
     """Return where among the pictures around it one is missing, else behind the last."""
-    around = sorted(stamps.shown[max(0, place - _REORDERED) : place] + stamps.shown[place + 1 : place + _REORDERED])
+    around = sorted(stamps.shown[max(0, place - REORDERED) : place] + stamps.shown[place + 1 : place + REORDERED])
     usual = sorted(map(sub, around[1:], around))[len(around) // 2 - 1] if len(around) > 1 else 0
     holes = [before + usual for before, after in pairwise(around) if 3 * usual < 2 * (after - before) < 5 * usual]
-    if not holes and around and place + _REORDERED >= len(stamps.shown):
+    if not holes and around and place + REORDERED >= len(stamps.shown):
         return around[-1] + usual
     return min(holes, key=lambda hole: abs(hole - stamps.decoded[place]), default=None)
 
@@ -289,5 +250,5 @@ def _restarts(stamps: Stamps, clock: Clock) -> Iterator[tuple[int, int]]:
 
 
 def _begins_anew(stamps: Stamps, start: int) -> bool:
-    first, before = stamps.shown[start], stamps.shown[max(0, start - _REORDERED) : start]
+    first, before = stamps.shown[start], stamps.shown[max(0, start - REORDERED) : start]
     return first in before or sum(map(first.__lt__, before)) > _MOST_ANCHORS

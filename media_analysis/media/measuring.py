@@ -12,11 +12,12 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from media_analysis.errors.media import MediaLimitPassed
-from media_analysis.media.continuity import Clock, Continuity, Discontinuity, Stamps, set_right, usual_ticks
+from media_analysis.media.continuity import Clock, Continuity, Discontinuity, set_right
 from media_analysis.media.decoder import Decoder
 from media_analysis.media.looks import Change, Watch
 from media_analysis.media.opening import has_decoder, readable_packets
 from media_analysis.media.options import Limits
+from media_analysis.media.stamps import Stamps, usual_ticks
 
 PLAYED: Final = frozenset({"video", "audio"})
 """What else there is comes and goes, and tells of no duration."""
@@ -115,7 +116,9 @@ class _Measuring:
         return Measurement(
             duration_seconds=seconds / share if seconds > 0 else None,
             streams={index: float(end - begin) for index, (begin, end) in extents.items() if share == 1},
-            packets={index: len(extent.stamps.shown) for index, extent in found.items() if share == 1},
+            packets={
+                index: len(extent.stamps.shown) - extent.stamps.preroll for index, extent in found.items() if share == 1
+            },
             share=share,
             stamped=self.stamped,
             discontinuities=leading.discontinuities(),
@@ -148,14 +151,15 @@ class _Extent:
         moves = own if len(lines) != len(leaders) else [line.ticks * leading.tick for line in leaders]
         begins, ends = [], []
         for line, before, move in zip(lines, own, moves, strict=True):
-            shown, durations = self.stamps.shown[line.start : line.stop], self.stamps.durations[line.start : line.stop]
+            places = slice(min(max(line.start, self.stamps.preroll), line.stop - 1), line.stop)
+            shown, durations = self.stamps.shown[places], self.stamps.durations[places]
             begins.append(min(shown) * self.tick - before + move)
             ends.append(max(map(int.__add__, shown, durations)) * self.tick - before + move)
         return min(begins), max(ends)
 
     def discontinuities(self) -> Sequence[Discontinuity]:
         """Return where time stamps do not go on."""
-        start = min(self.stamps.shown)
+        start = min(self.stamps.shown[self.stamps.preroll :], default=0)
         return [
             Discontinuity(
                 round(float((self.stamps.shown[step.place] - start) * self.tick), 6),

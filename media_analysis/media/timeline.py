@@ -17,10 +17,11 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from media_analysis.errors.media import MediaLimitPassed, NoPictures
-from media_analysis.media.continuity import FALLBACK_RATE, Clock, Discontinuity, Shift, Stamps, set_right, usual_ticks
+from media_analysis.media.continuity import Clock, Discontinuity, Shift, set_right
 from media_analysis.media.disposable import rank_reader
 from media_analysis.media.opening import has_decoder, packets_of
 from media_analysis.media.options import Limits
+from media_analysis.media.stamps import FALLBACK_RATE, Stamps, usual_ticks
 
 TOLERANCE: Final = Fraction(1, 1_000_000)
 """In seconds: an instant that was told in rounded microseconds still finds its frame."""

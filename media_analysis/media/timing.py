@@ -13,11 +13,12 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from media_analysis.media.continuity import Clock, Stamps, set_right, usual_ticks
+from media_analysis.media.continuity import Clock, set_right
 from media_analysis.media.decoder import Decoder
 from media_analysis.media.looks import Change, Watch
 from media_analysis.media.opening import readable_packets
 from media_analysis.media.options import Limits
+from media_analysis.media.stamps import Stamps, usual_ticks
 
 Kind = TypeVar("Kind", bound=Stream)
 JUDGED_FRAMES: Final = 300
