@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import IO, Final, Literal, NamedTuple
 
+from media_analysis.media.jpeg_series import moves_on
 from media_analysis.media.media_types import with_family
 from media_analysis.media.multiplexes import flash_moves, nut_moves, ogg_moves, program_moves, transport_moves
 from media_analysis.media.reading import read_at
@@ -240,6 +241,7 @@ _LOOKS: Final[Mapping[str, Callable[[IO[bytes]], bool | None]]] = {
     "video/webm": _matroska_moves,
     "video/x-flv": flash_moves,
     "video/x-matroska": _matroska_moves,
+    "video/x-motion-jpeg": moves_on,
     "video/x-ms-wmv": _asf_moves,
     "video/x-msvideo": _avi_moves,
     "video/x-nut": nut_moves,

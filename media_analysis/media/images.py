@@ -14,6 +14,7 @@ from PIL import Image, ImageFile
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.code_points import code_points_of
+from media_analysis.media.contents import holds_pictures
 from media_analysis.media.exif import pixel_aspect_of
 from media_analysis.media.media_types import family_of, title_of
 from media_analysis.media.options import Limits
@@ -46,15 +47,16 @@ _OF_BYTES: Final = frozenset({None, errno.EINVAL})
 
 
 def image_format(path: Path) -> str | None:
-    """Return Pillow's name of the format a file's first bytes announce, None for what is no image.
+    """Return Pillow's name of the format a file's first bytes announce, None for what is no image, or a series of them.
 
     Raises:
         UnsupportedMedia: it is an image that nothing here reads, such as HEIC.
 
     """
     with open_unwaiting(path) as file:
-        head = file.read(HEAD_BYTES)
-    media_type = type_of_head(head)
+        media_type = type_of_head(file.read(HEAD_BYTES))
+        if media_type == "image/jpeg" and holds_pictures(file, media_type):
+            return None
     if media_type is None or family_of(media_type) != "image":
         return None
     if media_type not in _FORMATS:

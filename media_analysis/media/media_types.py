@@ -175,11 +175,12 @@ _SOUND: Final = {
     "video/webm": "audio/webm",
     "video/x-flv": "audio/x-flv",
     "video/x-matroska": "audio/x-matroska",
+    "video/x-motion-jpeg": "image/jpeg",
     "video/x-ms-wmv": "audio/x-ms-wma",
     "video/x-msvideo": "audio/x-msvideo",
     "video/x-nut": "audio/x-nut",
 }
-"""What a container of pictures is called that holds sound alone."""
+"""What a container of pictures that move is called where it holds sound alone, or one picture."""
 _PICTURES: Final = {sound: moving for moving, sound in _SOUND.items() if moving != "video/quicktime"}
 
 
@@ -233,7 +234,7 @@ def type_of_container(demuxer: str, begins_like: str, *, moves: bool) -> str:
 
 
 def with_family(media_type: str, *, moves: bool) -> str:
-    """Return the name of a container that holds pictures that move, or sound alone."""
+    """Return the name of a container that holds pictures that move, or none that do."""
     return (_PICTURES if moves else _SOUND).get(media_type, media_type)
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn, TypeVar, cast
+from typing import IO, Final, NoReturn, TypeVar, cast
 
 import av
 from av.container import InputContainer
@@ -56,7 +56,12 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
         with (
             os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file,
             av.open(
-                file, "r", options=_options(limits), metadata_errors="surrogateescape", io_open=_open_nothing
+                file,
+                "r",
+                format=_named_format(file),
+                options=_options(limits),
+                metadata_errors="surrogateescape",
+                io_open=_open_nothing,
             ) as container,
         ):
             opened = True
@@ -76,6 +81,12 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
 def demuxer_of(container: InputContainer) -> str:
     """Return FFmpeg's first name of the container format."""
     return container.format.name.split(",")[0]
+
+
+def _named_format(file: IO[bytes]) -> str | None:
+    """Return the demuxer of what FFmpeg would take for one of its formats that follow names."""
+    head = os.pread(file.fileno(), 3, 0)
+    return "mjpeg" if head == b"\xff\xd8\xff" else None
 
 
 def _options(limits: Limits) -> dict[str, str]:

@@ -132,6 +132,7 @@ SIZES = {
     "h264": ("mpegts", pictures()),
     "hevc": ("hevc", pictures(codec="libx265", options={"x265-params": "log-level=none"})),
     "mpeg2": ("mpegts", pictures(codec="mpeg2video", options={})),
+    "mjpeg": ("mjpeg", pictures(codec="mjpeg", options={}, pixel_format="yuvj420p")),
 }
 
 
