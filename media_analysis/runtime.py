@@ -19,8 +19,9 @@ from media_analysis.db.migrations import require_schema
 from media_analysis.db.pooling import require_own_sessions
 from media_analysis.deletion.suite import DeletionServices
 from media_analysis.files.opening import open_store
-from media_analysis.files.registrar import Registrar
 from media_analysis.files.suite import FileServices
+from media_analysis.files.upload.protocol import UploadProtocol
+from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.integrity.scrub import ScrubService
 from media_analysis.jobs.suite import JobServices
 from media_analysis.records.quarantine import QuarantineService
@@ -47,7 +48,7 @@ class Runtime:
     settings: Settings
     db: Database
     store: DiskStore
-    registrar: Registrar
+    upload_transactions: UploadTransactions
     fork_server: ForkServer
     metrics: Metrics
 
@@ -70,8 +71,12 @@ class Runtime:
 
     @cached_property
     def files(self) -> FileServices:
-        room, abandon = self.retention.pressure, self.deletion.deleter.abandon
-        return FileServices(self.settings.storage, self.db, self.store, self.registrar, room, abandon)
+        return FileServices(self.settings.storage, self.db, self.store, self.uploads, self.retention.pressure)
+
+    @cached_property
+    def uploads(self) -> UploadProtocol:
+        reserve_bytes, abandon = self.settings.storage.monitoring.reserve_bytes, self.deletion.deleter.abandon
+        return UploadProtocol(self.db, self.store, self.upload_transactions, abandon, reserve_bytes)
 
     @cached_property
     def jobs(self) -> JobServices:
@@ -80,7 +85,7 @@ class Runtime:
 
     @cached_property
     def archives(self) -> ArchiveServices:
-        shared = (self.settings, self.db, self.store, self.registrar, self.deletion, self.retention.pressure)
+        shared = (self.settings, self.db, self.store, self.uploads, self.deletion, self.retention.pressure)
         return ArchiveServices(*shared, self.metrics.archives.observe)
 
     @cached_property
@@ -134,10 +139,10 @@ async def open_services(
         if serves:
             await db.over_conflicts(partial(adopt_disk_marks, db, store, DiskMarks.of(settings.storage)))
         await db.connect(settings.database.pool_min)
-        registrar = Registrar(db, store, settings.storage.upload.lease_seconds)
-        opened.push_async_callback(registrar.close)
+        upload_transactions = UploadTransactions(db, store, settings.storage.upload.lease_seconds)
+        opened.push_async_callback(upload_transactions.close)
         metrics = Metrics(served=settings.storage.monitoring.metrics_enabled)
-        runtime = Runtime(settings, db, store, registrar, fork_server, metrics)
+        runtime = Runtime(settings, db, store, upload_transactions, fork_server, metrics)
         async with aclosing(runtime.retention.pressure):
             yield runtime
 

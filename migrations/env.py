@@ -14,8 +14,8 @@ import media_analysis.audit
 import media_analysis.db.instance
 import media_analysis.db.turns
 import media_analysis.files.archived
-import media_analysis.files.idempotency
 import media_analysis.files.models
+import media_analysis.files.upload.idempotency
 import media_analysis.jobs.models
 import media_analysis.records.models
 import media_analysis.retention.duties

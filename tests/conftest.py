@@ -27,7 +27,7 @@ from media_analysis.db.migrations import head, migrate
 from media_analysis.db.queue import QUEUE
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime, open_services
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -46,8 +46,8 @@ async def _plant(runtime: Runtime, database: str) -> Planted:
     deleted = await runtime.files.uploads.store_file(replace(UPLOAD, idempotency_key="twice"), chunks(b"deleted"))
     await delete_file(runtime, deleted.id, owner="alice", requested_by="alice")
     asked = registration(reserved_bytes=9)
-    await runtime.files.uploads.registrar.register(asked)
-    (await runtime.files.uploads.registrar.create(asked)).close()
+    await runtime.upload_transactions.register(asked)
+    (await runtime.upload_transactions.create(asked)).close()
     return Planted(database, runtime.store.root, stored, deleted)
 
 

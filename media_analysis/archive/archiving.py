@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,21 +24,20 @@ from media_analysis.archive.planning import plan_segment
 from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.archive.proof import require_found
 from media_analysis.archive.tasks import count_attempts
-from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
 from media_analysis.deletion.deleter import Deleter
-from media_analysis.errors import ArchiveDamaged, DiskReserveReached, ObjectMissing, RunChanged
+from media_analysis.errors import ArchiveDamaged, ObjectMissing, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.registration import Registration
-from media_analysis.files.settlement import Settlement
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import archive_key
+from media_analysis.storage.store import ObjectWriter
 
 OVERHEAD_BYTES: Final = 2_048
 """What a member takes beside its bytes, at most: header, padding, frame."""
@@ -52,12 +51,11 @@ class Archiver:
 
     db: Database
     store: DiskStore
-    registrar: Registrar
+    protocol: UploadProtocol
     deleter: Deleter
     kept_for: timedelta
     """How long a run is kept after it has ended."""
     compression: Compression
-    reserve_bytes: int
     """What stays free of the archives' disk."""
 
     async def run(self, task: ArchiveTask, progress: TaskProgress, *, retry: int = 0) -> None:
@@ -83,9 +81,12 @@ class Archiver:
             stats = {"files": 0, "size_bytes": 0, "packed_bytes": 0, "seconds": round(time.monotonic() - began, 3)}
             await self._commit(task, contents, None, stats)
             return
-        async with self._registered(job, contents, retry) as registration:
-            progress.uploads.add(registration.id)
-            segment, shares = await self._write(job, contents, registration, progress)
+        registration = await self._register_as(job, contents, retry)
+        await self.protocol.require_disk_room(registration.key, registration.reserved_bytes)
+        async with self.protocol.pending() as uploads:
+            await uploads.register(registration)
+            failpoint("archive.registered")
+            segment, shares = await self._write(uploads, job, contents, registration, progress)
             with segment.found:
                 stats = _stats(contents, segment, shares, time.monotonic() - began)
                 await self._commit(task, contents, segment, stats)
@@ -123,23 +124,6 @@ class Archiver:
         async with self.db.read_only() as session:
             await require_found(session, archive_id, found)
 
-    @asynccontextmanager
-    async def _registered(self, job: AnalysisJob, contents: RunContents, retry: int) -> AsyncIterator[Registration]:
-        registration = await self._register_as(job, contents, retry)
-        free_bytes = (await self.store.capacity(registration.key)).free_bytes
-        if free_bytes - registration.reserved_bytes < self.reserve_bytes:
-            raise DiskReserveReached(
-                free_bytes=free_bytes, reserve_bytes=self.reserve_bytes, needed_bytes=registration.reserved_bytes
-            )
-        try:
-            await self.registrar.register(registration)
-            failpoint("archive.registered")
-            yield registration
-        except BaseException:
-            # A COMMIT whose answer was lost has stored it, and then there is nothing pending to abandon.
-            await carry_through(self.deleter.abandon(registration.id))
-            raise
-
     async def _register_as(self, job: AnalysisJob, contents: RunContents, retry: int) -> Registration:
         async with self.db.read_only() as session:
             number = await count_attempts(session, job.id) - 1
@@ -155,14 +139,16 @@ class Archiver:
             filename=name,
             media_type=self.compression.media_type,
             job_id=job.id,
-            parent_id=None,
             reserved_bytes=contents.size_bytes + (contents.files + 4) * OVERHEAD_BYTES,
-            idempotency_key=None,
-            fingerprint=None,
         )
 
     async def _write(
-        self, job: AnalysisJob, contents: RunContents, registration: Registration, progress: TaskProgress
+        self,
+        uploads: PendingUploads,
+        job: AnalysisJob,
+        contents: RunContents,
+        registration: Registration,
+        progress: TaskProgress,
     ) -> tuple[Segment, Mapping[str, Share]]:
         async with self.db.read_only() as session:
             now, rewrite = contents.now, contents.rewrite
@@ -172,27 +158,20 @@ class Archiver:
         with closing(plan):
             progress.total_bytes = 2 * contents.size_bytes
             progress.begin("packing")
-            writer = await self.registrar.create(registration)
-            try:
+
+            async def fill(writer: ObjectWriter) -> Mapping[str, Share]:
                 sink = Sink(writer, progress)
                 shares = await progress.run(lambda: pack(plan, self.store.path_of, sink, progress))
                 failpoint("archive.packed")
-                sha256 = await writer.sync()
-            finally:
-                writer.close()
+                return shares
+
+            written, shares = await uploads.write(registration, fill, Expiry(at=contents.ends_at))
         failpoint("archive.synced")
         path = self.store.path_of(registration.key)
         progress.stage = "proving"
-        found = await progress.run(lambda: prove(path, progress, size_bytes=writer.size_bytes))
+        found = await progress.run(lambda: prove(path, progress, size_bytes=written.size_bytes))
         failpoint("archive.proven")
-        settlement = Settlement(
-            registration=registration,
-            size_bytes=writer.size_bytes,
-            sha256=sha256,
-            expiry=Expiry(at=contents.ends_at),
-            reserved_bytes=registration.reserved_bytes,
-        )
-        return Segment(settlement=settlement, found=found), shares
+        return Segment(written=written, found=found), shares
 
     async def _commit(
         self, task: ArchiveTask, contents: RunContents, segment: Segment | None, stats: dict[str, Any]
@@ -207,7 +186,7 @@ def _stats(contents: RunContents, segment: Segment, shares: Mapping[str, Share],
         "files": contents.files,
         "results": contents.results,
         "size_bytes": contents.size_bytes,
-        "packed_bytes": segment.settlement.size_bytes,
+        "packed_bytes": segment.written.size_bytes,
         "media_types": {kind: asdict(share) for kind, share in sorted(shares.items())},
         "seconds": round(seconds, 3),
     }

@@ -21,7 +21,7 @@ from media_analysis.deletion.selection import FileSelection
 from media_analysis.deletion.tombstones import LedgerMovements, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
-from media_analysis.files.settlement import Settlement, mark_stored
+from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob
@@ -82,13 +82,13 @@ _MARK_SEGMENT: Final = text("UPDATE media_files SET role = 'archive', ordinal = 
 class Segment:
     """A segment that is durable and was read back: its upload, and all that was found in it."""
 
-    settlement: Settlement
+    written: WrittenUpload
     found: IO[bytes]
     """A line for every file, as `Found` writes it."""
 
     @property
     def id(self) -> UUID:
-        return self.settlement.registration.id
+        return self.written.registration.id
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Commit:
         await _bury(session, segments, order, purges, moved)
 
     async def _settle(self, session: AsyncSession, segment: Segment) -> LedgerMovements:
-        settled, moved = await mark_stored(session, [segment.settlement])
+        settled, moved = await mark_stored(session, [segment.written])
         if segment.id not in settled:
             raise UploadLeaseLost(segment.id)
         return list(moved)

@@ -17,8 +17,7 @@ from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import MediaAnalysisError, RunChanged, Unavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.files.queries import renew_leases
-from media_analysis.files.room import RoomMaker
+from media_analysis.files.upload.room import RoomMaker
 from media_analysis.storage.category import Category
 
 PAUSES: Final = (1, 5, 25)
@@ -38,8 +37,6 @@ class ArchiveExecution:
     observe: Observe
     room: RoomMaker
     """Hears of the bytes that tasks bring."""
-    lease_seconds: float = 60.0
-    """How long the uploads of a task stay theirs without a word."""
     pauses: Sequence[float] = PAUSES
 
     async def run_waiting(self) -> int:
@@ -136,9 +133,6 @@ class ArchiveExecution:
                 )
                 # Once it has ended well, what is left is to see its originals' bytes off.
                 going_on = known or await tasks.is_completed(session, task)
-                if known:
-                    uploads = progress.uploads_to_renew(self.lease_seconds / 4)
-                    await renew_leases(session, uploads, lease_seconds=self.lease_seconds)
         except Exception as error:  # noqa: BLE001 - the lease outlasts a short absence, whatever it was
             log.warning("archive.untold", task_id=str(task.id), reason=type(error).__name__)
             return True

@@ -2,13 +2,11 @@
 
 import asyncio
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import IO, Final, TypeVar
-from uuid import UUID
 
 from media_analysis.cancellation import carry_through
 from media_analysis.storage.store import ObjectWriter, Piece
@@ -33,9 +31,6 @@ class TaskProgress:
     done_bytes: int = 0
     lost: bool = False
     """Whether another process has taken the task over."""
-    uploads: set[UUID] = field(default_factory=set)
-    """Pending files whose leases are renewed with the task's."""
-    _renewed_at: float = field(default_factory=time.monotonic)
     _stop: Event = field(default_factory=Event)
 
     def begin(self, stage: str) -> None:
@@ -51,13 +46,6 @@ class TaskProgress:
         self.done_bytes += size_bytes
         if self._stop.is_set():
             raise Stopped
-
-    def uploads_to_renew(self, every_seconds: float) -> Sequence[UUID]:
-        """Return the pending files whose leases are to be renewed now; a run may have a hundred thousand."""
-        if time.monotonic() - self._renewed_at < every_seconds:
-            return ()
-        self._renewed_at = time.monotonic()
-        return list(self.uploads)
 
     def stop(self) -> None:
         self._stop.set()

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,16 +19,14 @@ from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.archive.room import require_room
 from media_analysis.archive.unarchiving import Returned, bring_back
 from media_analysis.archive.unpacking import COPIES, Copy, CopyWindow, Opened
-from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
 from media_analysis.deletion.deleter import Deleter
-from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import ArchiveDamaged, ArchivedFileNotFound, JobNotArchived, NothingToRestore
 from media_analysis.failpoints import failpoint
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.registration import Registration
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.jobs.queries import require_job
 from media_analysis.media.media_types import extension_of
 from media_analysis.states import CATEGORY
@@ -69,12 +66,9 @@ class Restorer:
 
     db: Database
     store: DiskStore
-    registrar: Registrar
+    protocol: UploadProtocol
     deleter: Deleter
-    discards: DiscardService
     kept_for: timedelta
-    reserve_bytes: int
-    """What stays free of the disk."""
 
     async def run(self, task: ArchiveTask, progress: TaskProgress) -> None:
         """Restore what a claimed task asks for.
@@ -89,17 +83,18 @@ class Restorer:
         began = time.monotonic()
         await self.deleter.store.require_marker()
         segments = await self._find(task)
-        free_bytes = (await self.store.capacity()).free_bytes
+        capacity, reserve_bytes = await self.store.capacity(), self.protocol.reserve_bytes
         async with self.db.read_only() as session:
             progress.total_bytes = await require_room(
-                session, task.job_id, task.file_id, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
+                session, task.job_id, task.file_id, capacity=capacity, reserve_bytes=reserve_bytes
             )
         await self._finish_purges(task.job_id)
         failpoint("unarchive.planned")
         progress.begin("restoring")
-        async with self._staging(progress) as staged:
+        staged: list[Returned] = []
+        async with self.protocol.pending() as uploads:
             for segment in segments:
-                async for copies in self._copy(task, segment, progress):
+                async for copies in self._copy(uploads, task, segment, progress):
                     staged.extend(copies)
             stats = {
                 "files": len(staged),
@@ -133,27 +128,17 @@ class Restorer:
             purges = (await session.scalars(_OPEN_PURGES, {"job_id": job_id})).all()
         await self.deleter.purge_entries(purges)
 
-    @asynccontextmanager
-    async def _staging(self, progress: TaskProgress) -> AsyncIterator[list[Returned]]:
-        staged: list[Returned] = []
-        try:
-            yield staged
-        except BaseException:
-            # A COMMIT whose answer was lost has brought them back, and then there is nothing pending to discard.
-            await carry_through(self.discards.discard_uploads(sorted(progress.uploads)))
-            raise
-
     async def _copy(
-        self, task: ArchiveTask, segment: MediaFile, progress: TaskProgress
+        self, uploads: PendingUploads, task: ArchiveTask, segment: MediaFile, progress: TaskProgress
     ) -> AsyncIterator[Sequence[Returned]]:
         """Copy the files of a segment that are wanted into the store, some at a time, checking each to its end."""
         with Opened(self.store.path_of(segment.key), size_bytes=segment.size_bytes) as opened:
             if task.file_id is not None:
                 async for window in self._windows(segment.id, task.file_id):
-                    yield await self._copy_window(window, progress, opened.copy_one)
+                    yield await self._copy_window(uploads, window, progress, opened.copy_one)
                 return
             async for window in self._windows(segment.id, None):
-                yield await self._copy_window(window, progress, opened.copy_next)
+                yield await self._copy_window(uploads, window, progress, opened.copy_next)
             await progress.run(opened.require_end)
 
     async def _windows(self, archive_id: UUID, file_id: UUID | None) -> AsyncIterator[Sequence[Copy]]:
@@ -169,16 +154,13 @@ class Restorer:
             after = (window[-1].frame_offset, window[-1].skip_bytes)
 
     async def _copy_window(
-        self, window: Sequence[Copy], progress: TaskProgress, copy: CopyWindow
+        self, uploads: PendingUploads, window: Sequence[Copy], progress: TaskProgress, copy: CopyWindow
     ) -> Sequence[Returned]:
         wanted = [_register_as(one) for one in window if not one.lives]
-        progress.uploads.update(one.id for one in wanted)
-        await asyncio.gather(*(self.registrar.register(one) for one in wanted))
+        await uploads.register(*wanted)
         failpoint("unarchive.registered")
-        made = await asyncio.gather(*(self.registrar.create(one) for one in wanted), return_exceptions=True)
-        writers = [one for one in made if not isinstance(one, BaseException)]
+        writers = await uploads.create(*wanted)
         try:
-            _raise_first(made)
             waiting = iter(writers)
             sinks = {one.file_id: Sink(next(waiting), progress) for one in window if not one.lives}
             await progress.run(lambda: copy(window, sinks, progress))
@@ -221,15 +203,5 @@ def _register_as(copy: Copy) -> Registration:
         key=key,
         filename=copy.filename,
         media_type=copy.media_type,
-        job_id=None,
-        parent_id=None,
         reserved_bytes=copy.size_bytes,
-        idempotency_key=None,
-        fingerprint=None,
     )
-
-
-def _raise_first(made: Sequence[object]) -> None:
-    for one in made:
-        if isinstance(one, BaseException):
-            raise one

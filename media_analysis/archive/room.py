@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.errors import DiskReserveReached
-from media_analysis.files.room import QuotaUse, require_within
+from media_analysis.files.upload.room import QuotaUse, require_reserve, require_within
 from media_analysis.states import CATEGORY
+from media_analysis.storage.store import Capacity
 
 _SUM: Final = text("""
     SELECT copy.category, sum(copy.size_bytes)::bigint AS size_bytes, min(usage.size_bytes) AS used_bytes,
@@ -24,7 +24,7 @@ _SUM: Final = text("""
 
 
 async def require_room(
-    session: AsyncSession, job_id: UUID, file_id: UUID | None, *, free_bytes: int, reserve_bytes: int
+    session: AsyncSession, job_id: UUID, file_id: UUID | None, *, capacity: Capacity, reserve_bytes: int
 ) -> int:
     """Return how many bytes a restore brings back; nothing is evicted for it.
 
@@ -39,6 +39,5 @@ async def require_room(
         owner = QuotaUse(row.owned_bytes, row.owner_quota_bytes)
         require_within(row.category, row.size_bytes, everybody=everybody, owner=owner)
     needed_bytes: int = sum(row.size_bytes for row in rows)
-    if free_bytes - needed_bytes < reserve_bytes:
-        raise DiskReserveReached(free_bytes=free_bytes, reserve_bytes=reserve_bytes, needed_bytes=needed_bytes)
+    require_reserve(capacity, needed_bytes, reserve_bytes=reserve_bytes)
     return needed_bytes

@@ -15,7 +15,7 @@ from media_analysis.errors import ArchivedFileNotFound, JobGone, JobNotArchived,
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.queries import require_job
-from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.store import Capacity, ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class ArchiveService:
             ArchiveTaskUnderWay: it is being archived or restored.
 
         """
-        free_bytes = (await self.store.capacity()).free_bytes
+        capacity = await self.store.capacity()
         async with self.db.transaction() as session:
             job, now = await require_job(session, job_id, owner=owner, lock=True)
             if job.archived_at is None:
@@ -87,7 +87,7 @@ class ArchiveService:
                 raise JobGone(job_id, deleted_at=job.expires_at)  # as its content is, whether or not a sweep came by
             if file_id is not None:
                 await _require_copy(session, job_id, file_id)
-            needed_bytes = await self._require_room(session, job_id, file_id, free_bytes)
+            needed_bytes = await self._require_room(session, job_id, file_id, capacity)
             asked = NewTask(
                 job_id=job_id,
                 owner=job.owner,
@@ -107,16 +107,14 @@ class ArchiveService:
             QuotaReached, DiskReserveReached: there is not.
 
         """
-        free_bytes = (await self.store.capacity()).free_bytes
+        capacity = await self.store.capacity()
         async with self.db.read_only() as session:
             if file_id is not None:
                 await _require_copy(session, job_id, file_id)
-            return await self._require_room(session, job_id, file_id, free_bytes)
+            return await self._require_room(session, job_id, file_id, capacity)
 
-    async def _require_room(self, session: AsyncSession, job_id: UUID, file_id: UUID | None, free_bytes: int) -> int:
-        return await room.require_room(
-            session, job_id, file_id, free_bytes=free_bytes, reserve_bytes=self.reserve_bytes
-        )
+    async def _require_room(self, session: AsyncSession, job_id: UUID, file_id: UUID | None, capacity: Capacity) -> int:
+        return await room.require_room(session, job_id, file_id, capacity=capacity, reserve_bytes=self.reserve_bytes)
 
     @retried
     async def request_due(

@@ -12,8 +12,8 @@ from media_analysis.archive.restoring import Restorer
 from media_analysis.archive.service import ArchiveService
 from media_analysis.db.database import Database
 from media_analysis.deletion.suite import DeletionServices
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.room import RoomMaker
+from media_analysis.files.upload.protocol import UploadProtocol
+from media_analysis.files.upload.room import RoomMaker
 from media_analysis.settings.model import Settings
 from media_analysis.storage.disk import DiskStore
 
@@ -25,14 +25,14 @@ class ArchiveServices:
     settings: Settings
     db: Database
     store: DiskStore
-    registrar: Registrar
+    protocol: UploadProtocol
     deletion: DeletionServices
     room: RoomMaker
     observe: Observe
 
     @cached_property
     def requests(self) -> ArchiveService:
-        return ArchiveService(self.db, self.store, ArchiveTerms.of(self.settings.archive), self._reserve_bytes)
+        return ArchiveService(self.db, self.store, ArchiveTerms.of(self.settings.archive), self.protocol.reserve_bytes)
 
     @cached_property
     def catalog(self) -> CatalogService:
@@ -44,20 +44,17 @@ class ArchiveServices:
         archiver = Archiver(
             db=self.db,
             store=self.store,
-            registrar=self.registrar,
+            protocol=self.protocol,
             deleter=self.deletion.deleter,
             kept_for=self.requests.terms.kept_for,
             compression=Compression(chosen.compression),
-            reserve_bytes=self._reserve_bytes,
         )
         restorer = Restorer(
             db=self.db,
             store=self.store,
-            registrar=self.registrar,
+            protocol=self.protocol,
             deleter=self.deletion.deleter,
-            discards=self.deletion.discards,
             kept_for=self.requests.terms.kept_for,
-            reserve_bytes=self._reserve_bytes,
         )
         return ArchiveExecution(
             db=self.db,
@@ -66,10 +63,5 @@ class ArchiveServices:
             concurrency=chosen.concurrency,
             observe=self.observe,
             room=self.room,
-            lease_seconds=self.registrar.lease_seconds,
             pauses=[pause * chosen.retry_seconds for pause in PAUSES],
         )
-
-    @property
-    def _reserve_bytes(self) -> int:
-        return self.settings.storage.monitoring.reserve_bytes

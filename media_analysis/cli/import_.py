@@ -99,14 +99,7 @@ def adoption_of(runtime: Runtime) -> AdoptionService:
     from media_analysis.imports.tree.copying import Copier
     from media_analysis.imports.tree.service import AdoptionService
 
-    storage = runtime.settings.storage
-    copier = Copier(
-        db=runtime.db,
-        store=runtime.store,
-        abandon=runtime.deletion.deleter.abandon,
-        reserve_bytes=storage.monitoring.reserve_bytes,
-        lease_seconds=storage.upload.lease_seconds,
-    )
+    copier = Copier(runtime.db, runtime.uploads)
     return AdoptionService(runtime.db, runtime.store, copier, runtime.retention.pressure)
 
 

@@ -89,23 +89,17 @@ def run_import_of(runtime: Runtime) -> RunImportService:
     from media_analysis.imports.runs.files import FileAdopter
     from media_analysis.imports.runs.runs import RunAdopter
     from media_analysis.imports.runs.service import RunImportService
-    from media_analysis.imports.runs.storing import ArchiveUpload
     from media_analysis.imports.runs.terms import RunTerms
 
     copier, chosen = adoption_of(runtime).copier, runtime.settings.archive
     terms = runtime.archives.requests.terms
     ends = RunTerms(terms.after, terms.kept_for)
-    upload = ArchiveUpload(
-        runtime.db,
-        runtime.store,
-        runtime.registrar,
-        runtime.deletion.deleter,
-        runtime.settings.storage.monitoring.reserve_bytes,
-    )
     return RunImportService(
         db=runtime.db,
         store=runtime.store,
         runs=RunAdopter(runtime.db, FileAdopter(runtime.db, copier), ends),
-        archives=ArchiveAdopter(runtime.db, upload, copier, ends, Compression(chosen.compression)),
+        archives=ArchiveAdopter(
+            runtime.db, runtime.store, runtime.uploads, copier, ends, Compression(chosen.compression)
+        ),
         room=runtime.retention.pressure,
     )

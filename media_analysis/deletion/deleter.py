@@ -9,12 +9,14 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.deletion import outbox, tombstones
-from media_analysis.deletion.due import DueFile, lock_file
+from media_analysis.deletion import outbox
+from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.pauses import find_pause
+from media_analysis.deletion.pending import LOCK_PENDING, delete_pending
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import DeletionBatch
 from media_analysis.deletion.strategy import Strategy
@@ -22,13 +24,14 @@ from media_analysis.deletion.tombstones import Claim, ClaimedFile, Order
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.failpoints import failpoint
 from media_analysis.policy.in_force import get_policy
-from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
 PURGE_SECONDS: Final = 10.0
 """How long somebody who deletes a hundred thousand files waits for their bytes to go; the rest goes by the outbox."""
 PURGERS: Final = 3
+ABANDONED_AT_ONCE: Final = 2_000
+_LOCK_UPLOADS: Final = text(LOCK_PENDING.format(which="id = ANY(CAST(:ids AS uuid[]))"))
 log = structlog.get_logger()
 
 
@@ -136,20 +139,18 @@ class Deleter:
             log.warning("purge.postponed", purge_id=str(purge_id), reason=error.code)
             return None
 
-    @retried
-    async def abandon(self, file_id: UUID) -> None:
-        """Remove what a failed upload left, if its row is still pending."""
+    async def abandon(self, ids: Sequence[UUID]) -> None:
+        """Remove what failed uploads left, of those whose rows are still pending; who stores one is waited for."""
         await self.store.require_marker()
-        order = Order(now=await self.db.now(), requested_by="upload")
+        for start in range(0, len(ids), ABANDONED_AT_ONCE):
+            claims = await self._claim_abandoned(ids[start : start + ABANDONED_AT_ONCE])
+            await self.purge_entries([claim.purge_id for claim in claims])
+
+    @retried
+    async def _claim_abandoned(self, ids: Sequence[UUID]) -> Sequence[Claim]:
         async with self.db.transaction() as session:
-            found = await lock_file(session, file_id, owner=None)
-            if found is None or found[2].state != FileState.PENDING:
-                return
-            category, _, facts = found
-            [claim], moved = await tombstones.write_tombstones(
-                session, {RetentionRule.UPLOAD_ABANDONED: [facts]}, order, category=category
-            )
-            await tombstones.settle_ledger(session, moved)
+            asked = {"ids": list(ids), "limit": len(ids)}
+            claims = await delete_pending(session, _LOCK_UPLOADS, asked, requested_by="upload")
             failpoint("upload.abandoning")
         failpoint("upload.abandoned")
-        await self.purge_entries([claim.purge_id])
+        return claims

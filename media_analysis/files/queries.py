@@ -11,21 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import clock
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.idempotency import IdempotencyKey
 from media_analysis.files.models import MediaFile, Tombstone
-from media_analysis.files.registration import Registration
 from media_analysis.states import FOREVER, FileState
 from media_analysis.storage.category import Category
-
-
-@dataclass(frozen=True)
-class KnownKey:
-    """An idempotency key in use: by which upload, for what, how long its lease lasts, what it answered."""
-
-    file_id: UUID
-    fingerprint: bytes
-    lease_left_seconds: float
-    answer: MediaFile | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,56 +145,3 @@ async def mark_changed(
         .returning(MediaFile)
     )
     return (await session.scalars(statement)).one_or_none()
-
-
-async def renew_leases(session: AsyncSession, ids: Sequence[UUID], *, lease_seconds: float) -> None:
-    """Renew the leases of pending uploads, of many, that are not fresh; whoever settles one is not waited for."""
-    if not ids:
-        return
-    await session.execute(
-        text("""
-            WITH ageing AS MATERIALIZED (
-                SELECT id FROM media_files
-                WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
-                    AND due_at < now() + make_interval(secs => :lease_seconds * 0.8)
-                ORDER BY id FOR UPDATE SKIP LOCKED
-            )
-            UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
-            WHERE id = ANY(ARRAY(SELECT id FROM ageing))
-        """),
-        {"ids": list(ids), "lease_seconds": lease_seconds},
-    )
-
-
-async def get_idempotency_key(session: AsyncSession, asked: Registration) -> KnownKey | None:
-    """Return who holds the key this upload came with."""
-    held = {"owner": asked.owner, "key": asked.idempotency_key}
-    row = (
-        await session.execute(
-            text("""
-                SELECT known.file_id, known.fingerprint, known.answer IS NOT NULL AS answered,
-                    coalesce(extract(epoch FROM file.due_at - now()), 0)::float8 AS lease_left_seconds
-                FROM idempotency_keys AS known
-                LEFT JOIN media_files AS file ON file.id = known.file_id AND file.state = 'pending'
-                WHERE known.owner = :owner AND known.key = :key
-            """),
-            held,
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    answer = None
-    if row.answered:
-        stored = text("""
-            SELECT (jsonb_populate_record(NULL::media_files, answer)).*
-            FROM idempotency_keys WHERE owner = :owner AND key = :key
-        """)
-        answer = (await session.scalars(select(MediaFile).from_statement(stored), held)).one()
-    return KnownKey(row.file_id, row.fingerprint, row.lease_left_seconds, answer)
-
-
-async def purge_idempotency_key(session: AsyncSession, asked: Registration, *, held_by: UUID) -> None:
-    """Take a key away from an upload that will not finish."""
-    key = await session.get(IdempotencyKey, (asked.owner, asked.idempotency_key), with_for_update=True)
-    if key is not None and key.file_id == held_by and key.answer is None:
-        await session.delete(key)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from media_analysis.db.database import Database
-from media_analysis.files.limits import UploadLimits
 from media_analysis.files.products import ProductService
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.room import RoomMaker
 from media_analysis.files.service import FileService
-from media_analysis.files.uploads import Abandon, UploadService
+from media_analysis.files.upload.limits import UploadLimits
+from media_analysis.files.upload.protocol import UploadProtocol
+from media_analysis.files.upload.room import RoomMaker
+from media_analysis.files.upload.service import UploadService
 from media_analysis.settings.storage import StorageSettings
 from media_analysis.storage.store import ObjectStore
 
@@ -21,9 +21,8 @@ class FileServices:
     settings: StorageSettings
     db: Database
     store: ObjectStore
-    registrar: Registrar
+    protocol: UploadProtocol
     room: RoomMaker
-    abandon: Abandon
 
     @cached_property
     def catalog(self) -> FileService:
@@ -31,8 +30,7 @@ class FileServices:
 
     @cached_property
     def uploads(self) -> UploadService:
-        limits = UploadLimits.of(self.settings)
-        return UploadService(self.db, self.store, self.registrar, self.room, limits, self.abandon)
+        return UploadService(self.protocol, self.room, UploadLimits.of(self.settings))
 
     @cached_property
     def products(self) -> ProductService:

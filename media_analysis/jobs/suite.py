@@ -9,7 +9,7 @@ from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.analysis.kinds import Kind, load_kinds
 from media_analysis.db.database import Database
 from media_analysis.deletion.suite import DeletionServices
-from media_analysis.files.uploads import UploadService
+from media_analysis.files.upload.service import UploadService
 from media_analysis.jobs.attempts.execution import AttemptOptions, Execution
 from media_analysis.jobs.attempts.external import ExternalService
 from media_analysis.jobs.attempts.recovery import RecoveryService

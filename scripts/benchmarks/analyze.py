@@ -16,8 +16,8 @@ from uuid import UUID
 import av
 import av.filter
 
-from media_analysis.files.bodies import Body
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.bodies import Body
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.storage.category import Category
 from scripts.benchmarks.stage import Stage, settle

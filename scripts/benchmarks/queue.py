@@ -16,8 +16,8 @@ import asyncpg
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 
 from media_analysis.db.queue import QUEUE, queue_on
-from media_analysis.files.bodies import Body
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.bodies import Body
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.storage.category import Category
 from scripts.benchmarks.empty import EMPTY

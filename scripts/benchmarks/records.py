@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.records.kinds import KINDS
 from media_analysis.retention.models import SweepTrigger

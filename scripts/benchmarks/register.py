@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 from uuid_utils.compat import uuid7
 
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.registration import Registration
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
 from scripts.benchmarks.stage import COLUMNS, OWNERS, Stage, settle
@@ -24,9 +24,9 @@ EMPTY = "TRUNCATE media_files, ledger, due_days; UPDATE category_usage SET size_
 async def register(stage: Stage, *, callers: int, rounds: int, seconds: float) -> dict[str, Any]:
     """Let `callers` register as fast as they can: grouped with a ledger, one by one without, one by one with."""
     pool = await asyncpg.create_pool(stage.url, min_size=POOL, max_size=POOL)
-    registrar = Registrar(stage.runtime.db, stage.runtime.store, lease_seconds=60)
+    upload_transactions = UploadTransactions(stage.runtime.db, stage.runtime.store, lease_seconds=60)
     ways: dict[str, Register] = {
-        "group_commit": lambda number: registrar.register(new_registration(number)),
+        "group_commit": lambda number: upload_transactions.register(new_registration(number)),
         "plain_insert": lambda number: plain_insert(pool, number),
         "counter_row": lambda number: insert_and_count(pool, number),
     }
@@ -38,7 +38,7 @@ async def register(stage: Stage, *, callers: int, rounds: int, seconds: float) -
                 await settle(stage.url)
                 rates[name].append(await rate(way, callers=callers, seconds=seconds))
             print(f"  round {number + 1}: " + ", ".join(f"{name} {runs[-1]:,.0f}/s" for name, runs in rates.items()))
-        await require_exact_ledger(stage, pool, registrar, callers)
+        await require_exact_ledger(stage, pool, upload_transactions, callers)
     finally:
         await pool.close()
     medians = {name: statistics.median(runs) for name, runs in rates.items()}
@@ -113,10 +113,12 @@ async def rate(way: Register, *, callers: int, seconds: float) -> float:
     return done / (time.perf_counter() - started)
 
 
-async def require_exact_ledger(stage: Stage, pool: asyncpg.Pool, registrar: Registrar, callers: int) -> None:
+async def require_exact_ledger(
+    stage: Stage, pool: asyncpg.Pool, upload_transactions: UploadTransactions, callers: int
+) -> None:
     """Stop unless the ledger equals the rows after a concurrent run."""
     await pool.execute(EMPTY)
-    await rate(lambda number: registrar.register(new_registration(number)), callers=callers, seconds=0.5)
+    await rate(lambda number: upload_transactions.register(new_registration(number)), callers=callers, seconds=0.5)
     wrong = await pool.fetch("""
         SELECT owner FROM (SELECT owner, sum(reserved_bytes) AS bytes FROM media_files GROUP BY owner) AS truth
         FULL JOIN ledger USING (owner) WHERE truth.bytes IS DISTINCT FROM ledger.reserved_bytes

@@ -8,8 +8,8 @@ from uuid import UUID
 import httpx
 
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import Failure, NewResult
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category

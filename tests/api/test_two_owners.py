@@ -12,7 +12,7 @@ from schemathesis import APIOperation, BaseSchema, Case, GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.python import asgi
 
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import NewResult
 from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime

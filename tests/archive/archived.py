@@ -7,8 +7,8 @@ from uuid import UUID
 
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import NewResult
 from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob

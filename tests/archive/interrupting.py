@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from media_analysis.archive.models import ArchiveTask
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.registration import Registration
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.runtime import Runtime
 from media_analysis.storage.store import ObjectWriter
 from tests.archive.archived import Run, ended
@@ -20,7 +20,7 @@ Meanwhile = Callable[[], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
-class Interrupting(Registrar):
+class Interrupting(UploadTransactions):
     """A registrar in whose work something else happens, once."""
 
     meanwhile: Meanwhile | None = None
@@ -35,12 +35,14 @@ class Interrupting(Registrar):
 
 async def work_while(runtime: Runtime, meanwhile: Meanwhile, pauses: Sequence[float] = (0.0,)) -> None:
     """Work off what waits, and let something happen before its first byte is written."""
-    registrar = Interrupting(runtime.db, runtime.store, runtime.registrar.lease_seconds, meanwhile=meanwhile)
+    upload_transactions = Interrupting(
+        runtime.db, runtime.store, runtime.upload_transactions.lease_seconds, meanwhile=meanwhile
+    )
     execution = runtime.archives.execution
-    archiver = replace(execution.archiver, registrar=registrar)
-    restorer = replace(execution.restorer, registrar=registrar)
+    archiver = replace(execution.archiver, protocol=replace(runtime.uploads, transactions=upload_transactions))
+    restorer = replace(execution.restorer, protocol=replace(runtime.uploads, transactions=upload_transactions))
     await replace(execution, archiver=archiver, restorer=restorer, pauses=pauses).run_waiting()
-    await registrar.close()
+    await upload_transactions.close()
 
 
 async def archive_while(runtime: Runtime, run: Run, meanwhile: Meanwhile) -> ArchiveTask:

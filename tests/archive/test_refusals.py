@@ -111,7 +111,7 @@ async def test_an_archive_leaves_the_disks_reserve_alone(runtime: Runtime, datab
     run = await make_run(runtime)
     task = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
     execution = runtime.archives.execution
-    archiver = replace(execution.archiver, reserve_bytes=2**60)
+    archiver = replace(execution.archiver, protocol=replace(runtime.uploads, reserve_bytes=2**60))
 
     await replace(execution, archiver=archiver).run_waiting()
 

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from media_analysis.archive.models import ArchiveTaskStatus
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.registration import Registration
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
@@ -111,7 +111,7 @@ async def test_a_run_whose_old_segment_is_damaged_is_archived_anew(runtime: Runt
 
 
 @dataclass(frozen=True)
-class LateUpload(Registrar):
+class LateUpload(UploadTransactions):
     """A registrar before whose first archive another file is uploaded: between the look at a run and its manifest."""
 
     upload: Meanwhile | None = None
@@ -130,12 +130,14 @@ async def test_a_file_that_comes_before_the_manifest_is_written_is_archived_too(
     late = LateUpload(
         runtime.db,
         runtime.store,
-        runtime.registrar.lease_seconds,
+        runtime.upload_transactions.lease_seconds,
         upload=lambda: add_file(runtime, run, "late.txt", b"late"),
     )
     execution = runtime.archives.execution
 
-    await replace(execution, archiver=replace(execution.archiver, registrar=late)).run_waiting()
+    await replace(
+        execution, archiver=replace(execution.archiver, protocol=replace(runtime.uploads, transactions=late))
+    ).run_waiting()
     await late.close()
 
     assert (await ended(runtime, asked)).status is ArchiveTaskStatus.COMPLETED

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category

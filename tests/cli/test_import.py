@@ -19,16 +19,19 @@ pytestmark = pytest.mark.usefixtures("served")
 FILES = 130
 """More than one batch of copies."""
 BY_COPY = {
-    "import.registering": 2,
+    "upload.registering": 2,
+    "upload.registered": 2,
     "import.registered": 2,
     "store.folder_made": 2,
-    "import.naming": 2,
+    "upload.locked": 2,
+    "upload.named": 2,
+    "upload.created": 2,
     "import.named": 2,
     "upload.bytes_written": FILES,
     "upload.file_synced": FILES,
     "import.written": 2,
-    "import.settling": 2,
-    "import.settled": 2,
+    "import.storing": 2,
+    "import.stored": 2,
 }
 IN_PLACE = {"import.adopting": 1, "import.adopted": 1}
 KILLS = [f"{point}:{hits}" for point, hits in BY_COPY.items()]

@@ -34,14 +34,14 @@ pytestmark = pytest.mark.usefixtures("served")
 OF_RUNS: Final = frozenset(
     {
         *("adopt_runs.beginning", "adopt_runs.begun", "adopt_runs.finishing", "adopt_runs.finished"),
-        *("adopt_runs.renamed", "adopt_runs.next", "import.registering", "import.registered", "import.naming"),
-        *("import.named", "import.written", "import.settling", "import.settled", "store.folder_made"),
+        *("adopt_runs.renamed", "adopt_runs.next", "import.registered", "import.named"),
+        *("import.written", "import.storing", "import.stored", "store.folder_made"),
         *("upload.bytes_written", "upload.file_synced"),
     }
 )
 OF_ARCHIVES: Final = frozenset(
     {
-        *("adopt_runs.registered", "adopt_runs.written", "adopt_runs.synced", "adopt_runs.proven"),
+        *("adopt_runs.registered", "adopt_runs.synced", "adopt_runs.proven"),
         *("adopt_runs.committing", "adopt_runs.committed", "upload.registering", "upload.registered"),
         *("upload.locked", "upload.named", "upload.created"),
     }
@@ -53,7 +53,8 @@ KILLS: Final = [
         "adopt_runs.next:2",
         "adopt_runs.committing:2",
         "adopt_runs.synced:2",
-        "import.settled:3",
+        "import.stored:3",
+        "upload.bytes_written:6",
         "upload.file_synced:6",
     ),
 ]

@@ -9,7 +9,7 @@ import pytest
 from media_analysis.db.downgrades import MigrationTarget, list_losses, migrate_back, resolve_revision
 from media_analysis.db.migrations import head, migrate, revisions
 from media_analysis.errors import DowngradeImpossible, DowngradeStopped, InvalidRequest, SchemaInUse
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import open_runtime
 from media_analysis.sessions.models import Role

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from media_analysis.db.migrations import migrate
 from media_analysis.errors import TransactionPooler
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category

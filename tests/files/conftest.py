@@ -10,8 +10,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from media_analysis.files.registration import Registration
-from media_analysis.files.settlement import Settlement
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.storing import WrittenUpload
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.runtime import Runtime
@@ -67,13 +67,12 @@ def registration(owner: str = "alice", *, reserved_bytes: int = 0, **about: Any)
     return Registration(**(facts | about))
 
 
-def settlement(asked: Registration, content: bytes, sha256: bytes) -> Settlement:
-    return Settlement(
+def settlement(asked: Registration, content: bytes, sha256: bytes) -> WrittenUpload:
+    return WrittenUpload(
         registration=asked,
         size_bytes=len(content),
         sha256=sha256,
         expiry=None,
-        reserved_bytes=asked.reserved_bytes,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from media_analysis.errors import IncompleteUpload, MediaAnalysisError
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category

@@ -31,8 +31,8 @@ async def test_a_file_is_gone_from_the_very_instant_it_expires(runtime: Runtime,
 
 async def test_a_pending_file_is_unreadable(runtime: Runtime) -> None:
     asked = registration()
-    await runtime.files.uploads.registrar.register(asked)
-    (await runtime.files.uploads.registrar.create(asked)).close()
+    await runtime.upload_transactions.register(asked)
+    (await runtime.upload_transactions.create(asked)).close()
 
     with pytest.raises(FileNotReady):
         await runtime.files.catalog.open(asked.id, owner="alice")
@@ -40,8 +40,8 @@ async def test_a_pending_file_is_unreadable(runtime: Runtime) -> None:
 
 async def test_an_upload_that_was_never_acknowledged_is_unknown_afterwards(runtime: Runtime) -> None:
     asked = registration()
-    await runtime.files.uploads.registrar.register(asked)
-    await runtime.deletion.deleter.abandon(asked.id)
+    await runtime.upload_transactions.register(asked)
+    await runtime.deletion.deleter.abandon([asked.id])
 
     with pytest.raises(FileNotFound):
         await runtime.files.catalog.get(asked.id, owner="alice")

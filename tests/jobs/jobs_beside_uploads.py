@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings, load_settings

@@ -49,7 +49,7 @@ MUTANTS = (
     Mutant(
         "what follows the file in a form is answered and not stored",
         1,
-        "files/room.py",
+        "files/upload/room.py",
         "        await self._complete(asked)\n",
         "        pass\n",
         ("tests/api/test_uploads_multipart.py::test_what_changes_no_place_may_follow_the_file",),

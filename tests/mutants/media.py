@@ -61,10 +61,12 @@ MUTANTS = (
     Mutant(
         "an upload is what its beginning is",
         14,
-        "files/uploads.py",
-        "            if not sniffed.is_certain:",
-        "            if False:",
-        ("tests/files/test_uploads.py::test_what_the_end_of_a_file_tells_decides_and_its_beginning_refuses_nothing",),
+        "files/upload/service.py",
+        "        if not sniffed.is_certain:",
+        "        if False:",
+        (
+            "tests/files/upload/test_uploads.py::test_what_the_end_of_a_file_tells_decides_and_its_beginning_refuses_nothing",
+        ),
     ),
     Mutant(
         "light above reference white is cut off",

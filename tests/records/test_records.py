@@ -13,7 +13,7 @@ from media_analysis.deletion.models import PauseCause
 from media_analysis.deletion.pauses import PauseFinding, add_pause
 from media_analysis.errors import DeletionPaused
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime, open_runtime

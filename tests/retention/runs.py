@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import NewResult
 from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob

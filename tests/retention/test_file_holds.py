@@ -186,7 +186,7 @@ async def refused_by(runtime: Runtime, file_id: UUID, owner: str = "alice") -> l
 async def test_what_cannot_be_held_says_why(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     stored, deleted, pending = await store_file(), await store_file(), registration()
     await delete_file(runtime, deleted.id, owner="alice", requested_by="alice", hard=True)
-    await runtime.files.uploads.registrar.register(pending)
+    await runtime.upload_transactions.register(pending)
 
     assert await refused_by(runtime, stored.id, owner="bob") == [FileNotFound] * 2
     assert await refused_by(runtime, deleted.id) == [FileGone] * 2

@@ -106,7 +106,7 @@ async def test_an_expired_file_is_gone_before_the_sweep_came_by(runtime: Runtime
 
 async def test_a_running_upload_cannot_be_deleted_on_request(runtime: Runtime, database: str) -> None:
     asked = registration()
-    await runtime.files.uploads.registrar.register(asked)
+    await runtime.upload_transactions.register(asked)
 
     with pytest.raises(FileNotReady):
         await delete_file(runtime, asked.id, owner="alice", requested_by="alice")

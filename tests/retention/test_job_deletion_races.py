@@ -10,8 +10,8 @@ import pytest
 
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.errors import FenceLost, InvalidRequest, JobGone, JobHeld
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import Attempt, NewResult
 from media_analysis.jobs.control import NewJob
 from media_analysis.retention.holds import HoldRequest

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category

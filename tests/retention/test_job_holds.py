@@ -112,7 +112,7 @@ async def test_an_upload_given_up_in_a_held_job_is_cleared_all_the_same(
     runtime: Runtime, database: str, job_id: UUID
 ) -> None:
     pending = registration(job_id=job_id)
-    await runtime.files.uploads.registrar.register(pending)
+    await runtime.upload_transactions.register(pending)
 
     _, count = await runtime.retention.holds.hold_job(job_id, asked(), owner="alice")
     row = await facts_of(database, pending.id)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from media_analysis.errors import PolicySuperseded
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.policy.decision import Policy
 from media_analysis.policy.in_force import activate
 from media_analysis.runtime import Runtime

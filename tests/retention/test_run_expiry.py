@@ -12,7 +12,7 @@ import pytest
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.errors import JobGone
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.retention.holds import HoldRequest

@@ -14,9 +14,9 @@ from media_analysis.db.database import Database
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registration import Registration
-from media_analysis.files.room import Closing, Value
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.room import Closing, Value
+from media_analysis.files.upload.service import Upload
 from media_analysis.retention.pressure.service import PressureService
 from media_analysis.runtime import Runtime
 from media_analysis.states import FileState

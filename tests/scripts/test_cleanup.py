@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.cli.commands import run_program

@@ -9,7 +9,7 @@ import pytest
 
 from media_analysis.errors import MarkerMismatch
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.integrity.inspection import Problem
 from media_analysis.integrity.verify import VerifyReport, VerifyRequest, VerifyService
 from media_analysis.runtime import Runtime, open_runtime

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from media_analysis.archive.execution import ArchiveExecution
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.registration import Registration
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.store import ObjectWriter
@@ -23,7 +23,7 @@ STOPPED_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Waiting(Registrar):
+class Waiting(UploadTransactions):
     """A registrar whose archive of one run waits until it is released."""
 
     slow: UUID | None = None
@@ -37,9 +37,12 @@ class Waiting(Registrar):
 
 def waiting_for(runtime: Runtime, slow: UUID, **about: Any) -> tuple[ArchiveExecution, Waiting]:
     """Return how two tasks run at once, one of which takes its time."""
-    registrar = Waiting(runtime.db, runtime.store, runtime.registrar.lease_seconds, slow=slow)
+    upload_transactions = Waiting(runtime.db, runtime.store, runtime.upload_transactions.lease_seconds, slow=slow)
     execution = replace(runtime.archives.execution, concurrency=2, **about)
-    return replace(execution, archiver=replace(execution.archiver, registrar=registrar)), registrar
+    return replace(
+        execution,
+        archiver=replace(execution.archiver, protocol=replace(runtime.uploads, transactions=upload_transactions)),
+    ), upload_transactions
 
 
 async def completed(database: str, task: ArchiveTask) -> bool:
@@ -74,7 +77,7 @@ async def test_who_is_idle_begins_what_comes_while_another_is_long_at_work(runti
     long, other = await make_run(runtime), await make_run(runtime)
     await archive(runtime, other.id)
     first = await runtime.archives.requests.request_archive(long.id, owner=None, requested_by="test")
-    execution, registrar = waiting_for(runtime, long.id)
+    execution, upload_transactions = waiting_for(runtime, long.id)
 
     async def is_packing() -> bool:
         return bool(await fetch(database, "SELECT FROM archive_tasks WHERE id = $1 AND stage = 'packing'", first.id))
@@ -84,9 +87,9 @@ async def test_who_is_idle_begins_what_comes_while_another_is_long_at_work(runti
         second = await runtime.archives.requests.request_restore(other.id, owner=None, requested_by="test")
         await eventually(lambda: completed(database, second))
         assert (await ended(runtime, first)).status is ArchiveTaskStatus.RUNNING
-        registrar.released.set()
+        upload_transactions.released.set()
         await eventually(lambda: completed(database, first))
-    await registrar.close()
+    await upload_transactions.close()
 
 
 async def test_a_claim_that_fails_stops_nobody_else(runtime: Runtime, database: str) -> None:
@@ -101,11 +104,11 @@ async def test_a_claim_that_fails_stops_nobody_else(runtime: Runtime, database: 
             cutting = threading.Thread(target=lambda: asyncio.run(execute(database, CUT)))
             cutting.start()
             cutting.join(STOPPED_SECONDS)
-            registrar.released.set()
+            upload_transactions.released.set()
 
-    execution, registrar = waiting_for(runtime, long.id, observe=cut_before_the_next_claim, pauses=(0.0, 0.0))
+    execution, upload_transactions = waiting_for(runtime, long.id, observe=cut_before_the_next_claim, pauses=(0.0, 0.0))
     async with running_archivist(execution):
         await eventually(lambda: completed(database, first))
-    await registrar.close()
+    await upload_transactions.close()
 
     assert (await ended(runtime, first)).attempts == 1

@@ -29,8 +29,8 @@ from media_analysis.api.schemas.external import (
     ResultQuery,
 )
 from media_analysis.api.schemas.jobs import JobRead
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import Failure, NewResult
 
 router = APIRouter(

@@ -34,9 +34,9 @@ from media_analysis.api.schemas.files import (
     FileUpdate,
 )
 from media_analysis.errors import InvalidRequest
-from media_analysis.files.bodies import timed
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Completed, Upload
+from media_analysis.files.upload.bodies import timed
+from media_analysis.files.upload.service import Completed, Upload
 from media_analysis.storage.category import Category
 
 router = APIRouter(

@@ -14,18 +14,19 @@ from media_analysis.db.database import Database, retried
 from media_analysis.errors import UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
-from media_analysis.files.registration import Registration
-from media_analysis.files.settlement import Settlement, mark_stored
+from media_analysis.files.expiry import Expiry
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.protocol import UploadProtocol
+from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.imports.runs import content, foreign
 from media_analysis.imports.runs.committing import Rows, add_contents, add_job, find_job
 from media_analysis.imports.runs.content import OldContents
 from media_analysis.imports.runs.drafts import Draft, OldArchive
 from media_analysis.imports.runs.earlier import KIND
 from media_analysis.imports.runs.facts import facts_of_nameless
-from media_analysis.imports.runs.foreign import Listing, Repacking
+from media_analysis.imports.runs.foreign import Repacking
 from media_analysis.imports.runs.naming import folder_name_of
 from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, Known, PassedOver, Refused, Subject
-from media_analysis.imports.runs.storing import ArchiveUpload
 from media_analysis.imports.runs.terms import ImportRequest, RunTerms
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate
@@ -33,6 +34,7 @@ from media_analysis.imports.tree.copying import Copier, pour
 from media_analysis.imports.tree.statements import Adoption
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
+from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import archive_key
 from media_analysis.storage.sources import SourceFile
 from media_analysis.storage.store import ObjectWriter
@@ -44,7 +46,8 @@ class ArchiveAdopter:
     """Adopts archives one by one; a crash leaves an archive ours with all its rows, or not at all."""
 
     db: Database
-    upload: ArchiveUpload
+    store: DiskStore
+    protocol: UploadProtocol
     copier: Copier
     ends: RunTerms
     compression: Compression
@@ -173,32 +176,36 @@ class ArchiveAdopter:
     ) -> None:
         rows = self._rows(draft, request, outcome)
         asked = await self._register_as(draft, request)
-        await self.upload.require_room(asked.key, asked.reserved_bytes)
-        path = self.upload.store.path_of(asked.key)
+        await self.protocol.require_disk_room(asked.key, asked.reserved_bytes)
+        path = self.store.path_of(asked.key)
 
         async def fill(writer: ObjectWriter) -> Mapping[str, Share]:
             if draft.listing is not None:
-                sink, packing = Sink(writer, progress), self._repacking(draft, draft.listing, rows.archived_at)
-                return await progress.run(lambda: packing.write(sink, progress))
+                facts, compression = draft.facts, draft.compression
+                packing = Repacking(draft.old.path, draft.listing, facts, compression, rows.archived_at)
+                return await progress.run(lambda: packing.write(Sink(writer, progress), progress))
             with SourceFile(draft.old.ground.root, draft.old.found.entry) as source:
                 await pour(source, writer)
             return {}
 
-        async with self.upload.pending(asked, progress):
-            settlement, shares = await self.upload.write(asked, fill, rows.ends_at)
+        async with self.protocol.pending() as uploads:
+            await uploads.register(asked)
+            failpoint("adopt_runs.registered")
+            written, shares = await uploads.write(asked, fill, Expiry(at=rows.ends_at))
+            failpoint("adopt_runs.synced")
             # What was packed anew was bounded when it was listed.
-            limit_bytes = request.limit_of(settlement.size_bytes) if draft.listing is None else draft.size_bytes
+            limit_bytes = request.limit_of(written.size_bytes) if draft.listing is None else draft.size_bytes
             with await progress.run(lambda: content.prove(path, progress, limit_bytes)) as contents:
                 failpoint("adopt_runs.proven")
-                stats = contents.stats(settlement.size_bytes, shares, began)
-                await self._commit_copy(settlement, contents, replace(rows, stats=stats))
+                stats = contents.stats(written.size_bytes, shares, began)
+                await self._commit_copy(written, contents, replace(rows, stats=stats))
 
     @retried
-    async def _commit_copy(self, settlement: Settlement, contents: OldContents, rows: Rows) -> None:
-        asked = settlement.registration
+    async def _commit_copy(self, written: WrittenUpload, contents: OldContents, rows: Rows) -> None:
+        asked = written.registration
         async with self.db.transaction() as session:
             job = await add_job(session, contents, rows)
-            settled, moved = await mark_stored(session, [settlement])
+            settled, moved = await mark_stored(session, [written])
             if asked.id not in settled:
                 raise UploadLeaseLost(asked.id)
             await add_contents(session, job, asked.id, asked.key, contents, rows)
@@ -246,7 +253,7 @@ class ArchiveAdopter:
             key = archive_key(name, day=day)
             async with self.db.read_only() as session:
                 free = bool(await list_unclaimed(session, [key]))
-            if free and look_up(self.upload.store.places, [key]) == [None]:
+            if free and look_up(self.store.places, [key]) == [None]:
                 break
             again += 1
         return Registration(
@@ -256,15 +263,8 @@ class ArchiveAdopter:
             key=key,
             filename=name,
             media_type=draft.compression.media_type,
-            job_id=None,
-            parent_id=None,
             reserved_bytes=draft.needed_bytes,
-            idempotency_key=None,
-            fingerprint=None,
         )
-
-    def _repacking(self, draft: Draft, listing: Listing, packed_at: datetime) -> Repacking:
-        return Repacking(draft.old.path, listing, draft.facts, draft.compression, packed_at)
 
     def _rows(self, draft: Draft, request: ImportRequest, outcome: ImportOutcome) -> Rows:
         if outcome.life is None:

@@ -10,7 +10,7 @@ from media_analysis.archive.progress import TaskProgress
 from media_analysis.db.database import Database
 from media_analysis.errors import ArchiveDamaged, InvalidRequest, ObjectMissing, SourceChanged
 from media_analysis.failpoints import failpoint
-from media_analysis.files.room import RoomMaker
+from media_analysis.files.upload.room import RoomMaker
 from media_analysis.imports.runs.archives import ArchiveAdopter
 from media_analysis.imports.runs.drafts import OldArchive
 from media_analysis.imports.runs.files import RunFolder

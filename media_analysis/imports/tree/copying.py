@@ -1,29 +1,26 @@
 """Copies of an existing tree made in batches: rows first, then the names, the bytes and the facts (design law 3)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 import structlog
 
-from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
-from media_analysis.errors import DiskReserveReached, ObjectMissing, SourceChanged
+from media_analysis.errors import InvalidRequest, ObjectMissing, QuotaPassed, SourceChanged
 from media_analysis.failpoints import failpoint
-from media_analysis.files.leases import leased
-from media_analysis.files.registration import lock_pending
+from media_analysis.files import ledger
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
+from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes
 from media_analysis.imports.tree.statements import Adopted, Adoption
 from media_analysis.states import FileState
 from media_analysis.storage.sources import SourceFile
-from media_analysis.storage.store import ObjectStore, ObjectWriter
-
-Abandon = Callable[[UUID], Awaitable[None]]
-"""Deletes a pending row and its bytes, by the one deleter."""
+from media_analysis.storage.store import ObjectWriter
 
 AT_ONCE: Final = 8
 """Files of a batch whose bytes are copied at the same time."""
@@ -43,10 +40,7 @@ class Copier:
     """Copies files into the store, hashing them on the way."""
 
     db: Database
-    store: ObjectStore
-    abandon: Abandon
-    reserve_bytes: int
-    lease_seconds: float
+    protocol: UploadProtocol
 
     async def select(
         self, naming: Naming, candidates: Sequence[Candidate], *, take_over: bool
@@ -68,7 +62,7 @@ class Copier:
                     new.append(candidate)
                 elif state is FileState.PENDING:
                     if take_over and not dead:
-                        await self.abandon(candidate.id)
+                        await self.protocol.abandon([candidate.id])
                     renamed.append(naming.again(candidate))
                 elif dead:
                     skipped.append(Skip.DELETED)
@@ -83,96 +77,96 @@ class Copier:
 
         Raises:
             DiskReserveReached, QuotaReached: there is no room; nothing of the batch is kept.
+            InvalidRequest: somebody else is importing some of it.
 
         """
-        await self._require_disk_room(candidates)
-        async with self.db.transaction() as session:
-            ids = await statements.add_pending(session, adoption, candidates, lease_seconds=self.lease_seconds)
-            failpoint("import.registering")
-        failpoint("import.registered")
-        mine = [candidate for candidate in candidates if candidate.id in ids]
-        try:
-            async with leased(self.db, ids, lease_seconds=self.lease_seconds):
-                outcomes = await self._write_all(naming.root, mine)
-        except BaseException:
-            # Nothing was promised yet: no fact has been sent, so the rows are certainly still pending.
-            await self._give_up(ids)
-            raise
-        written = [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
-        # From here on nothing is cleaned up on failure: the COMMIT may have happened although its answer was lost.
-        async with self.db.transaction() as session:
-            settled = await statements.settle(session, adoption, written)
-            failpoint("import.settling")
-        failpoint("import.settled")
-        await self._give_up(ids - settled.ids)
-        lost = [Skip.CHANGED] * (len(written) - len(settled.ids))
-        return Copied(settled, [*(outcome for outcome in outcomes if isinstance(outcome, Skip)), *lost])
-
-    async def _require_disk_room(self, candidates: Sequence[Candidate]) -> None:
-        needed_bytes = count_bytes(candidates)
         # They are of one category, so they come to lie on one disk.
-        free_bytes = (await self.store.capacity(candidates[0].key)).free_bytes
-        if free_bytes - needed_bytes < self.reserve_bytes:
-            raise DiskReserveReached(free_bytes=free_bytes, reserve_bytes=self.reserve_bytes, needed_bytes=needed_bytes)
+        await self.protocol.require_disk_room(candidates[0].key, count_bytes(candidates))
+        async with self.protocol.pending() as uploads:
+            await self._register(uploads, adoption, candidates)
+            failpoint("import.registered")
+            outcomes = await self._write_all(uploads, naming.root, adoption, candidates)
+            written = [outcome for outcome in outcomes if isinstance(outcome, WrittenUpload)]
+            with uploads.committing():
+                stored = await self._store(written)
+        failpoint("import.stored")
+        await self.protocol.give_up(uploads.ids - stored.ids)
+        lost = [Skip.CHANGED] * (len(written) - len(stored.ids))
+        return Copied(stored, [*(outcome for outcome in outcomes if isinstance(outcome, Skip)), *lost])
 
-    async def _write_all(self, root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate | Skip]:
-        writers = await self._create(candidates)
+    async def _register(self, uploads: PendingUploads, adoption: Adoption, candidates: Sequence[Candidate]) -> None:
+        try:
+            added = await uploads.register(*(_registration(adoption, candidate) for candidate in candidates))
+        except QuotaPassed:
+            async with self.db.read_only() as session:
+                await statements.require_room(session, adoption, count_bytes(candidates))
+            raise
+        if not all(added):
+            raise InvalidRequest("DIR", "another import of its files is under way")
+        async with self.db.read_only() as session:  # what others reserve meanwhile counts as well
+            await statements.require_room(session, adoption, count_bytes(candidates), counted=True)
+
+    async def _store(self, written: Sequence[WrittenUpload]) -> Adopted:
+        async with self.db.transaction() as session:
+            stored, moved = await mark_stored(session, written)
+            await ledger.move(session, ledger.sum_movements(moved))  # its bytes were reserved
+            failpoint("import.storing")
+        sizes = {item.registration.id: item.size_bytes for item in written}
+        return Adopted(
+            frozenset(stored),
+            sum(sizes[file_id] for file_id in stored),
+            sum(instants.is_due for instants in stored.values()),
+        )
+
+    async def _write_all(
+        self, uploads: PendingUploads, root: Path, adoption: Adoption, candidates: Sequence[Candidate]
+    ) -> Sequence[WrittenUpload | Skip]:
+        writers = await uploads.create(*(_registration(adoption, candidate) for candidate in candidates))
         failpoint("import.named")
         turns = asyncio.Semaphore(AT_ONCE)
 
-        async def write(candidate: Candidate) -> Candidate | Skip:
+        async def write(candidate: Candidate, writer: ObjectWriter) -> WrittenUpload | Skip:
             async with turns:
-                return await _write(root, candidate, writers[candidate.id])
+                read = await _write(root, candidate, writer)
+            return read if isinstance(read, Skip) else _written(adoption, read)
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(write(candidate)) for candidate in candidates if candidate.id in writers]
+                tasks = [group.create_task(write(*pair)) for pair in zip(candidates, writers, strict=True)]
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None
         finally:
-            for writer in writers.values():
+            for writer in writers:
                 writer.close()
         failpoint("import.written")
         return [task.result() for task in tasks]
 
-    async def _create(self, candidates: Sequence[Candidate]) -> dict[UUID, ObjectWriter]:
-        """Create the names once, under the locks of their rows (T1)."""
-        made: dict[Candidate, ObjectWriter | Exception] = {}
-        try:
-            async with self.db.transaction() as session:
-                pending = await lock_pending(session, [candidate.id for candidate in candidates])
-                named = [candidate for candidate in candidates if candidate.id in pending]
-                writers = await self.store.create_many([candidate.key for candidate in named])
-                made = dict(zip(named, writers, strict=True))
-                failpoint("import.naming")
-            return {candidate.id: _opened(writer) for candidate, writer in made.items()}
-        except BaseException:
-            await self._take_back(made)
-            raise
 
-    async def _take_back(self, made: Mapping[Candidate, ObjectWriter | Exception]) -> None:
-        """Remove names whose locks may be lost: the sweep may already have looked for them, and found none."""
-        writers = {candidate.key: writer for candidate, writer in made.items() if not isinstance(writer, Exception)}
-        for writer in writers.values():
-            writer.close()
-        await self.store.delete_many(list(writers))
-
-    async def _give_up(self, ids: frozenset[UUID]) -> None:
-        await carry_through(self._abandon_all(ids))
-
-    async def _abandon_all(self, ids: frozenset[UUID]) -> None:
-        for file_id in ids:
-            try:
-                await self.abandon(file_id)
-            except Exception as error:  # noqa: BLE001 - the first failure is the one to report; the sweep takes the row
-                log.warning("import.left_pending", file_id=str(file_id), reason=type(error).__name__)
-                return
+def _registration(adoption: Adoption, candidate: Candidate) -> Registration:
+    return Registration(
+        id=candidate.id,
+        owner=adoption.owner,
+        category=adoption.category,
+        key=candidate.key,
+        filename=candidate.filename,
+        media_type=candidate.media_type,
+        job_id=adoption.job_id,
+        reserved_bytes=candidate.entry.size_bytes,
+        over_quota=adoption.over_quota,
+        exclusive=True,
+    )
 
 
-def _opened(writer: ObjectWriter | Exception) -> ObjectWriter:
-    if isinstance(writer, Exception):
-        raise writer
-    return writer
+def _written(adoption: Adoption, candidate: Candidate) -> WrittenUpload | Skip:
+    if candidate.sha256 is None:
+        return Skip.CHANGED
+    return WrittenUpload(
+        registration=_registration(adoption, candidate),
+        size_bytes=candidate.entry.size_bytes,
+        sha256=candidate.sha256,
+        expiry=None,
+        modified_at=candidate.modified_at,
+    )
 
 
 async def _write(root: Path, candidate: Candidate, writer: ObjectWriter) -> Candidate | Skip:

@@ -15,7 +15,7 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import InvalidRequest, QuotaReached, SourceChanged
 from media_analysis.failpoints import failpoint
-from media_analysis.files.room import RoomMaker
+from media_analysis.files.upload.room import RoomMaker
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes, portions
 from media_analysis.imports.tree.copying import AT_ONCE, Copier

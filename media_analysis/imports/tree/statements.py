@@ -13,7 +13,7 @@ from media_analysis.db.database import Database
 from media_analysis.errors import JobNotFound
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.files.room import QuotaUse, require_within
+from media_analysis.files.upload.room import QuotaUse, require_within
 from media_analysis.imports.tree.candidates import Candidate
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
@@ -82,28 +82,6 @@ _ADD_STORED = text(f"""
     ON CONFLICT DO NOTHING
     RETURNING id, size_bytes, coalesce(due_at <= coalesce(CAST(:now AS timestamptz), now()), false)
 """)  # noqa: S608 - fragments of ours
-_SETTLE = text(f"""
-    WITH {_DATED}
-    UPDATE media_files AS file SET
-        state = 'stored', size_bytes = dated.size_bytes, sha256 = dated.sha256, reserved_bytes = 0,
-        media_type = dated.media_type,
-        created_at = born_at, stored_at = born_at, expires_at = ends_at, min_retain_until = minimum_ends_at,
-        job_held_until = greatest(file.job_held_until, dated.job_held_until), due_at = {_DUE_AT}
-    FROM dated WHERE file.id = dated.id AND file.state = 'pending'
-    RETURNING file.id, file.size_bytes, coalesce(file.due_at <= dated.now, false)
-""")  # noqa: S608 - fragments of ours
-_ADD_PENDING = text("""
-    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, reserved_bytes,
-                             expiry_explicit, due_at)
-    SELECT id, :owner, CAST(:category AS category), 'pending', key, filename, media_type, CAST(:job_id AS uuid),
-           size_bytes, false, now() + make_interval(secs => :lease_seconds)
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:filenames AS text[]), CAST(:media_types AS text[]),
-        CAST(:sizes AS bigint[])
-    ) AS asked(id, key, filename, media_type, size_bytes)
-    ON CONFLICT DO NOTHING
-    RETURNING id, reserved_bytes, false
-""")
 _OPEN_ACCOUNT = text("""
     INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
     VALUES (:owner, CAST(:category AS category), 0, 0, 0) ON CONFLICT DO NOTHING
@@ -179,27 +157,6 @@ async def count_stored(session: AsyncSession, adoption: Adoption, added: Adopted
 
     """
     await _move(session, adoption, _arrival(added, reserved_bytes=0))
-
-
-async def add_pending(
-    session: AsyncSession, adoption: Adoption, candidates: Sequence[Candidate], *, lease_seconds: float
-) -> frozenset[UUID]:
-    """Make pending rows that reserve their bytes (T0); return which ones are new."""
-    await _lock_job(session, adoption)
-    columns = _columns(candidates)
-    values = {name: columns[name] for name in ("ids", "keys", "filenames", "media_types", "sizes")}
-    owned = {name: adoption.values[name] for name in ("owner", "category", "job_id")}
-    added = _sum(await session.execute(_ADD_PENDING, {**owned, **values, "lease_seconds": lease_seconds}))
-    await _move(session, adoption, Movement(reserved_bytes=added.size_bytes))
-    return added.ids
-
-
-async def settle(session: AsyncSession, adoption: Adoption, candidates: Sequence[Candidate]) -> Adopted:
-    """Turn copied files' pending rows into stored ones (T2); one that is missing lost its lease."""
-    await _lock_job(session, adoption)
-    settled = _sum(await session.execute(_SETTLE, adoption.values | _columns(candidates)))
-    await _move(session, adoption, _arrival(settled, reserved_bytes=settled.size_bytes))
-    return settled
 
 
 async def _lock_job(session: AsyncSession, adoption: Adoption) -> None:

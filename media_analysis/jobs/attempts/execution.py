@@ -22,7 +22,7 @@ from media_analysis.analysis.child.protocol import (
 from media_analysis.analysis.child.running import run_task
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import FenceLost, MediaAnalysisError, QuotaExceeded, TransactionConflict, Unavailable
-from media_analysis.files.uploads import UploadService
+from media_analysis.files.upload.service import UploadService
 from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
 from media_analysis.jobs.attempts.products import ProductIntake
 from media_analysis.jobs.attempts.service import AttemptService

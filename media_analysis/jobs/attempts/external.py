@@ -14,10 +14,10 @@ from media_analysis.db.turns import SERVED, WaitingLine, choice
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import FenceLost, InvalidRequest, SourceUnusable
 from media_analysis.failpoints import failpoint
-from media_analysis.files.bodies import Body
 from media_analysis.files.damage import open_tracked
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload, UploadService
+from media_analysis.files.upload.bodies import Body
+from media_analysis.files.upload.service import Upload, UploadService
 from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
 from media_analysis.jobs.attempts.ending import row_of
 from media_analysis.jobs.attempts.execution import AttemptOptions

@@ -4,9 +4,9 @@ import asyncio
 from typing import Final, Self
 
 from media_analysis.analysis.child.protocol import ProductMade
-from media_analysis.files.bodies import Body
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload, UploadService
+from media_analysis.files.upload.bodies import Body
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload, UploadService
 from media_analysis.jobs.attempts.attempt import Attempt
 
 STORED_AT_ONCE: Final = 32

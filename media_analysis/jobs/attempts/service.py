@@ -12,7 +12,7 @@ from media_analysis.errors import FenceLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Movement
-from media_analysis.files.registrar import STAGED_SECONDS
+from media_analysis.files.upload.transactions import STAGED_SECONDS
 from media_analysis.jobs.attempts import leases, publishing
 from media_analysis.jobs.attempts.attempt import WORKER_LOST, Attempt, Failure, NewResult, find_sources
 from media_analysis.jobs.attempts.ending import add_results, end_job, hand_back_job

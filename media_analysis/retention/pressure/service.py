@@ -16,8 +16,8 @@ from media_analysis.deletion.deleter import Deleter
 from media_analysis.deletion.pauses import find_pause
 from media_analysis.errors import DiskReserveReached, MediaAnalysisError, QuotaReached
 from media_analysis.files.ledger import Account
-from media_analysis.files.registration import Registration
-from media_analysis.files.room import Closing
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.room import Closing
 from media_analysis.policy.in_force import require_policy
 from media_analysis.retention import records
 from media_analysis.retention.guard.clock import ClockService

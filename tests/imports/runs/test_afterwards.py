@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from media_analysis.archive.models import ArchiveTaskStatus
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.imports.runs.outcomes import Fate
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category

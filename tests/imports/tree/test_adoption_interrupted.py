@@ -1,5 +1,6 @@
 """Connections that break at each of an import's commits: nothing is lost, nothing is there twice."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ from tests.imports.tree.conftest import Importing, rows, write
 from tests.oracle import inspect_everything
 
 BY_COPY = {
-    "the row": b"reserved_bytes,\n                             expiry_explicit, due_at)",
+    "the row": b"INSERT INTO media_files (id, owner, category, state, key",
     "the name": b"ORDER BY id FOR UPDATE",
-    "the fact": b"UPDATE media_files AS file SET\n        state = 'stored'",
+    "the fact": b"UPDATE media_files AS file SET\n            state = 'stored'",
 }
 IN_PLACE = b"INSERT INTO media_files (id, owner, category, state, key"
 
@@ -43,7 +44,7 @@ async def test_a_copy_that_loses_its_connection_is_finished_by_the_next(
     async with cutting_proxy(database) as proxy, open_runtime(settings, proxy.url) as far:
         proxy.arm(BY_COPY[step], delivered=delivered)
 
-        with told(delivered=delivered):
+        with nullcontext() if step == "the row" else told(delivered=delivered):  # which is made again
             await adoption_of(far).run(request(tree))
 
     assert proxy.cuts == 1

@@ -163,7 +163,9 @@ async def test_a_tree_beyond_the_quota_is_refused_before_anything_is_done(
 async def test_copies_leave_the_disk_its_reserve(service: AdoptionService, tree: Path, database: str) -> None:
     write(tree / "a.bin")
     request = AdoptionRequest(directory=tree, category=Category.CLIPS, owner="admin", requested_by="test")
-    demanding = replace(service, copier=replace(service.copier, reserve_bytes=2**62))
+    demanding = replace(
+        service, copier=replace(service.copier, protocol=replace(service.copier.protocol, reserve_bytes=2**62))
+    )
 
     with pytest.raises(DiskReserveReached):
         await demanding.run(request)

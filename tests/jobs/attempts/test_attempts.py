@@ -9,8 +9,8 @@ import pytest
 
 from media_analysis.errors import FenceLost
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
 from media_analysis.jobs.attempts.service import AttemptService
 from media_analysis.jobs.control import NewJob

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from media_analysis.errors import MediaAnalysisError, Unavailable
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import Attempt, NewResult
 from media_analysis.jobs.control import NewJob
 from media_analysis.retention.holds import HoldRequest

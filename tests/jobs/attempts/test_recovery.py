@@ -8,8 +8,8 @@ import pytest
 
 from media_analysis.errors import FenceLost
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registration import Place
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.pending import Place
+from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.recovery import Recovered
 from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob

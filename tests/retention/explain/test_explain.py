@@ -145,7 +145,7 @@ async def test_each_protection_blocks_and_is_told_apart(runtime: Runtime, store_
 
 async def test_an_upload_under_way_lives_by_its_lease(runtime: Runtime) -> None:
     asked = registration()
-    await runtime.files.uploads.registrar.register(asked)
+    await runtime.upload_transactions.register(asked)
 
     told = await explain(runtime, asked.id)
 
@@ -159,8 +159,8 @@ async def test_an_upload_under_way_lives_by_its_lease(runtime: Runtime) -> None:
 
 async def test_an_upload_that_was_given_up_is_told_to_administrators_only(runtime: Runtime) -> None:
     asked = registration()
-    await runtime.files.uploads.registrar.register(asked)
-    await runtime.deletion.deleter.abandon(asked.id)
+    await runtime.upload_transactions.register(asked)
+    await runtime.deletion.deleter.abandon([asked.id])
 
     told = await explain(runtime, asked.id, owner=None)
 

@@ -42,12 +42,12 @@ async def _from_the_trash(runtime: Runtime, store_file: StoreFile) -> Callable[[
 
 async def _pending(runtime: Runtime) -> Callable[[], Awaitable[object]]:
     asked = registration()
-    await runtime.registrar.register(asked)
-    writer = await runtime.registrar.create(asked)
+    await runtime.upload_transactions.register(asked)
+    writer = await runtime.upload_transactions.create(asked)
     await writer.write(b"given up")
     await writer.sync()
     writer.close()
-    return lambda: runtime.deletion.deleter.abandon(asked.id)
+    return lambda: runtime.deletion.deleter.abandon([asked.id])
 
 
 async def _given_up(runtime: Runtime, _store_file: StoreFile) -> Callable[[], Awaitable[object]]:

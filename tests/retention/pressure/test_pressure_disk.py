@@ -10,7 +10,7 @@ import pytest
 from media_analysis.errors import DiskReserveReached
 from media_analysis.files.ledger import Account
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.retention.pressure.outcome import ReliefBlocker
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
@@ -148,7 +148,9 @@ class TestWithArchivesOnADiskOfTheirOwn:
             fits, fails = fails, fits
         pressure = on_small_disk(runtime, 100, reserve_kib=30, root=None if on_store else disk_path)
         limits = replace(runtime.files.uploads.limits, reserve_bytes=30 * KIB)
-        uploads = replace(runtime.files.uploads, store=pressure.store, room=pressure, limits=limits)
+        uploads = replace(
+            runtime.files.uploads, protocol=replace(runtime.uploads, store=pressure.store), room=pressure, limits=limits
+        )
 
         async def upload(category: Category) -> MediaFile:
             asked = Upload(owner="alice", category=category, filename="a.bin", declared_bytes=80 * KIB)

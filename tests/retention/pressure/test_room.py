@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import DatabaseUnavailable, QuotaReached
-from media_analysis.files.settlement import Moved, mark_staged
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
+from media_analysis.files.upload.storing import Moved, mark_staged
 from media_analysis.retention.pressure import room
 from media_analysis.retention.pressure.eviction import take_turn
 from media_analysis.runtime import Runtime
@@ -77,7 +77,8 @@ async def test_an_upload_that_cannot_be_granted_waits_for_no_turn(runtime: Runti
 
 async def test_an_upload_that_waits_for_its_turn_keeps_its_lease(runtime: Runtime, database: str) -> None:
     await stock(runtime, [100], category=FRAMES)
-    uploads = replace(runtime.files.uploads, limits=replace(runtime.files.uploads.limits, lease_seconds=0.3))
+    transactions = replace(runtime.upload_transactions, lease_seconds=0.3)
+    uploads = replace(runtime.files.uploads, protocol=replace(runtime.uploads, transactions=transactions))
     asked = Upload(owner="alice", category=FRAMES, filename="frame")
 
     async def waits() -> bool:
@@ -123,7 +124,7 @@ async def test_a_category_s_turn_keeps_others_from_it_and_from_the_disk_s(
 async def test_a_product_staged_again_after_a_lost_answer_takes_no_room_again(runtime: Runtime, database: str) -> None:
     frames = await stock(runtime, [10] * 10, category=FRAMES)
     asked, content = registration(category=FRAMES), bytes(10 * KIB)
-    await runtime.files.uploads.registrar.register(asked)
+    await runtime.upload_transactions.register(asked)
     done = settlement(asked, content, hashlib.sha256(content).digest())
 
     async def closing(session: AsyncSession) -> tuple[frozenset[object], Sequence[Moved]]:

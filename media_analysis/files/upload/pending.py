@@ -34,13 +34,17 @@ class Registration:
     key: str
     filename: str
     media_type: str
-    job_id: UUID | None
-    parent_id: UUID | None
-    reserved_bytes: int
+    job_id: UUID | None = None
+    parent_id: UUID | None = None
+    reserved_bytes: int = 0
     """What this service is about to write; nothing is reserved for what a client only announces."""
-    idempotency_key: str | None
-    fingerprint: bytes | None
+    idempotency_key: str | None = None
+    fingerprint: bytes | None = None
     place: Place | None = None
+    over_quota: bool = False
+    """Whether its category's quota may be passed."""
+    exclusive: bool = False
+    """Whether its id is one that others may choose too: only who adds the row has it."""
 
     @property
     def account(self) -> Account:
@@ -69,9 +73,10 @@ _ADD: Final = """
             CAST(:filenames AS text[]), CAST(:media_types AS text[]), CAST(:job_ids AS uuid[]),
             CAST(:parent_ids AS uuid[]), CAST(:reserved AS bigint[]), CAST(:idempotency_keys AS text[]),
             CAST(:fingerprints AS bytea[]), CAST(:roles AS text[]), CAST(:ordinals AS bigint[]),
-            CAST(:instants AS float8[]), CAST(:fences AS bigint[])
+            CAST(:instants AS float8[]), CAST(:fences AS bigint[]),
+            CAST(:over_quota AS boolean[])
         ) AS asked(id, owner, category, key, filename, media_type, job_id, parent_id, reserved_bytes,
-                   idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence)
+                   idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence, over_quota)
     ), jobs AS MATERIALIZED (
         -- Locked before anything else, as everywhere: whoever just ends or deletes one is waited for and believed.
         SELECT id, owner, deleted_at, archived_at, fence, status FROM analysis_jobs
@@ -134,15 +139,17 @@ _OPEN: Final = """, opened AS (
     SELECT judged.id, judged.refused, added.id IS NOT NULL AS added, true AS fits FROM judged LEFT JOIN added USING (id)
 """
 _RESERVE: Final = """, sums AS (
-        SELECT category, sum(reserved_bytes)::bigint AS size_bytes FROM added GROUP BY category
+        SELECT added.category, sum(added.reserved_bytes)::bigint AS size_bytes, bool_and(over_quota) AS over_quota
+        FROM added JOIN asked USING (id) GROUP BY added.category
     ), locked AS MATERIALIZED (
-        SELECT category, sums.size_bytes FROM category_usage JOIN sums USING (category)
+        SELECT category, sums.size_bytes, over_quota FROM category_usage JOIN sums USING (category)
         ORDER BY category FOR UPDATE OF category_usage
     ), fitting AS (
         UPDATE category_usage SET size_bytes = category_usage.size_bytes + locked.size_bytes
         FROM locked LEFT JOIN category_policies AS policy USING (category)
         WHERE category_usage.category = locked.category AND (
-            policy.quota_bytes IS NULL OR category_usage.size_bytes + locked.size_bytes <= policy.quota_bytes
+            over_quota OR policy.quota_bytes IS NULL
+            OR category_usage.size_bytes + locked.size_bytes <= policy.quota_bytes
         )
         RETURNING category_usage.category
     ), reserved AS (
@@ -199,6 +206,7 @@ async def add_pending(
             "ordinals": [item.place and item.place.ordinal for item in asked],
             "instants": [item.place and item.place.instant_seconds for item in asked],
             "fences": [item.place and item.place.fence for item in asked],
+            "over_quota": [item.over_quota for item in asked],
             "idempotency_hours": IDEMPOTENCY_HOURS,
             "lease_seconds": lease_seconds,
         },

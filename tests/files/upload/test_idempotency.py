@@ -8,7 +8,7 @@ import pytest
 
 from media_analysis.errors import IdempotencyKeyReused, UploadInFlight, UploadLeaseLost
 from media_analysis.files.models import MediaFile
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file

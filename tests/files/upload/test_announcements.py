@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from media_analysis.errors import OwnerQuotaReached, QuotaReached, UploadOverdue, UploadTooSlow
-from media_analysis.files.bodies import Pace, timed
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.bodies import Pace, timed
+from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -42,7 +42,9 @@ async def test_an_announcement_of_any_length_moves_nobody_s_file(
     temp = await stock(runtime, [20], category=Category.TEMP)
     small = on_small_disk(runtime, TEN_GIB // KIB + 30)
     limits = replace(runtime.files.uploads.limits, reserve_bytes=0)
-    service = replace(runtime.files.uploads, store=small.store, room=small, limits=limits)
+    service = replace(
+        runtime.files.uploads, protocol=replace(runtime.uploads, store=small.store), room=small, limits=limits
+    )
     slow = SlowBody(first=bytes(9 * KIB), rest=b"")
     asked = Upload(owner="mallory", category=category, filename="huge", declared_bytes=TEN_GIB)
     announced = asyncio.create_task(service.store_file(asked, slow.sent()))

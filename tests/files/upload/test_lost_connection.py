@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from media_analysis.errors import DatabaseUnavailable
-from media_analysis.files.registrar import Registrar
-from media_analysis.files.uploads import Upload
+from media_analysis.files.upload.service import Upload
+from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings, load_settings
 from media_analysis.states import FileState
@@ -113,11 +113,11 @@ class LockLosingStore:
 
 async def test_names_made_after_their_lock_was_lost_are_taken_back(runtime: Runtime, database: str) -> None:
     store = LockLosingStore(runtime.store, database, runtime)
-    registrar = Registrar(runtime.db, store, lease_seconds=60)  # type: ignore[arg-type]
+    upload_transactions = UploadTransactions(runtime.db, store, lease_seconds=60)  # type: ignore[arg-type]
     asked = registration()
-    await registrar.register(asked)
+    await upload_transactions.register(asked)
 
     with pytest.raises(DatabaseUnavailable):
-        await registrar.create(asked)
+        await upload_transactions.create(asked)
 
     assert objects(runtime.store.root) == []

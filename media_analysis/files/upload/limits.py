@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from media_analysis.files.acceptance import Acceptance
-from media_analysis.files.bodies import Pace
+from media_analysis.files.upload.acceptance import Acceptance
+from media_analysis.files.upload.bodies import Pace
 from media_analysis.settings.storage import StorageSettings
 from media_analysis.storage.category import Category
 
@@ -15,7 +15,6 @@ class UploadLimits:
 
     max_bytes: int
     reserve_bytes: int
-    lease_seconds: float
     pace: Pace
     accepted: Acceptance = field(default_factory=Acceptance)
 
@@ -31,7 +30,6 @@ class UploadLimits:
         return cls(
             max_bytes=upload.max_bytes,
             reserve_bytes=storage.monitoring.reserve_bytes,
-            lease_seconds=upload.lease_seconds,
             pace=pace,
             accepted=Acceptance({category: storage.accept.of(category) for category in Category}),
         )

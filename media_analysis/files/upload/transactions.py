@@ -19,10 +19,10 @@ from media_analysis.errors import (
     UploadLeaseLost,
 )
 from media_analysis.failpoints import failpoint
-from media_analysis.files import registration, settlement
 from media_analysis.files.archived import ARCHIVE_ROLE
-from media_analysis.files.registration import Receipt, Registration
-from media_analysis.files.settlement import Settled, Settlement
+from media_analysis.files.upload import pending, storing
+from media_analysis.files.upload.pending import Receipt, Registration
+from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 STAGED_SECONDS: Final = 3600.0
@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Registrar:
+class UploadTransactions:
     """Takes an upload through its three transactions, sharing each with whoever else is waiting."""
 
     db: Database
@@ -40,7 +40,7 @@ class Registrar:
     """How long a product waits for its job's end, unless its run renews."""
 
     async def register(self, asked: Registration) -> bool:
-        """Insert a pending row; return False when its idempotency key is held by another upload.
+        """Insert a pending row; return False when its idempotency key, or its id, is another's.
 
         Who is cancelled meanwhile hears of it only once the row is there or is not: then it can be given up.
 
@@ -65,7 +65,7 @@ class Registrar:
         """
         return await self._create.submit(asked)
 
-    async def settle(self, done: Settlement) -> Settled:
+    async def finish(self, done: WrittenUpload) -> StoredUpload:
         """Turn the pending row into a stored one.
 
         Raises:
@@ -73,9 +73,9 @@ class Registrar:
             UploadLeaseLost: the sweep, or a retry of the same request, took over.
 
         """
-        return await self._settle.submit(done)
+        return await self._storing.submit(done)
 
-    async def stage(self, done: Settlement) -> None:
+    async def stage(self, done: WrittenUpload) -> None:
         """Note that a product's bytes are durable; it stays pending until its job ends.
 
         Raises:
@@ -87,7 +87,7 @@ class Registrar:
 
     async def close(self) -> None:
         """Finish what was submitted."""
-        for group in (self._register, self._create, self._settle, self._stage):
+        for group in (self._register, self._create, self._storing, self._stage):
             await group.close()
 
     @cached_property
@@ -99,11 +99,11 @@ class Registrar:
         return GroupCommit(self._flush_creations, discard=lambda writer: writer.close())
 
     @cached_property
-    def _settle(self) -> GroupCommit[Settlement, Settled]:
+    def _storing(self) -> GroupCommit[WrittenUpload, StoredUpload]:
         return GroupCommit(self._flush_settlements)
 
     @cached_property
-    def _stage(self) -> GroupCommit[Settlement, None]:
+    def _stage(self) -> GroupCommit[WrittenUpload, None]:
         return GroupCommit(self._flush_staged)
 
     async def _flush_registrations(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
@@ -131,13 +131,13 @@ class Registrar:
         return [
             _refusal(item, refused)
             if (refused := receipts[item.id].refused)
-            else receipts[item.id].added or item.idempotency_key is None
+            else receipts[item.id].added or (item.idempotency_key is None and not item.exclusive)
             for item in asked
         ]
 
     async def _register_all(self, asked: Sequence[Registration]) -> Mapping[UUID, Receipt]:
         async with self.db.transaction() as session:
-            receipts = await registration.add_pending(session, asked, lease_seconds=self.lease_seconds)
+            receipts = await pending.add_pending(session, asked, lease_seconds=self.lease_seconds)
             for item in asked:
                 if not receipts[item.id].fits:
                     raise QuotaPassed(item.category, item.reserved_bytes)
@@ -149,7 +149,7 @@ class Registrar:
         made: dict[UUID, ObjectWriter | Exception] = {}
         try:
             async with self.db.transaction() as session:
-                locked = await registration.lock_pending(session, [item.id for item in asked])
+                locked = await pending.lock_pending(session, [item.id for item in asked])
                 held = [item for item in asked if item.id in locked]
                 failpoint("upload.locked")
                 # A crash from here on leaves a name whose pending row says it may be removed.
@@ -172,37 +172,37 @@ class Registrar:
             writer.close()
         await self.store.delete_many(list(writers))
 
-    async def _flush_settlements(self, done: Sequence[Settlement]) -> Sequence[Settled | Exception]:
+    async def _flush_settlements(self, done: Sequence[WrittenUpload]) -> Sequence[StoredUpload | Exception]:
         return await _settle_apart(done, self._settle_group)
 
-    async def _settle_group(self, done: Sequence[Settlement]) -> Sequence[Settled | Exception]:
+    async def _settle_group(self, done: Sequence[WrittenUpload]) -> Sequence[StoredUpload | Exception]:
         settled = await self.db.retry(lambda: self._settle_all(done))
         failpoint("upload.settled")
         ids = [item.registration.id for item in done]
         return [settled.get(file_id) or UploadLeaseLost(file_id) for file_id in ids]
 
-    async def _settle_all(self, done: Sequence[Settlement]) -> Mapping[UUID, Settled]:
+    async def _settle_all(self, done: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload]:
         async with self.db.transaction() as session:
-            settled = await settlement.settle(session, done)
+            settled = await storing.store_all(session, done)
             failpoint("upload.settling")
             return settled
 
-    async def _flush_staged(self, done: Sequence[Settlement]) -> Sequence[Exception | None]:
+    async def _flush_staged(self, done: Sequence[WrittenUpload]) -> Sequence[Exception | None]:
         return await _settle_apart(done, self._stage_group)
 
-    async def _stage_group(self, done: Sequence[Settlement]) -> Sequence[Exception | None]:
+    async def _stage_group(self, done: Sequence[WrittenUpload]) -> Sequence[Exception | None]:
         staged = await self.db.retry(lambda: self._stage_all(done))
         failpoint("product.staged")
         ids = [item.registration.id for item in done]
         return [None if file_id in staged else UploadLeaseLost(file_id) for file_id in ids]
 
-    async def _stage_all(self, done: Sequence[Settlement]) -> frozenset[UUID]:
+    async def _stage_all(self, done: Sequence[WrittenUpload]) -> frozenset[UUID]:
         async with self.db.transaction() as session:
-            return await settlement.stage(session, done, lease_seconds=self.staged_seconds)
+            return await storing.stage_all(session, done, lease_seconds=self.staged_seconds)
 
 
 async def _settle_apart(
-    done: Sequence[Settlement], flush: Callable[[Sequence[Settlement]], Awaitable[Sequence[Answer | Exception]]]
+    done: Sequence[WrittenUpload], flush: Callable[[Sequence[WrittenUpload]], Awaitable[Sequence[Answer | Exception]]]
 ) -> Sequence[Answer | Exception]:
     """Flush a group; where it passes a quota, who made it do so hears of that, and all others are flushed again.
 
@@ -223,11 +223,11 @@ async def _settle_apart(
     return [answers[item.registration.id] for item in done]
 
 
-def _adds_to(item: Settlement, accounts: Collection[tuple[str, str]]) -> bool:
-    return item.registration.account in accounts and item.size_bytes > item.reserved_bytes
+def _adds_to(item: WrittenUpload, accounts: Collection[tuple[str, str]]) -> bool:
+    return item.registration.account in accounts and item.size_bytes > item.registration.reserved_bytes
 
 
-def _passed(item: Settlement) -> QuotaPassed:
+def _passed(item: WrittenUpload) -> QuotaPassed:
     return QuotaPassed(item.registration.category, item.size_bytes)
 
 
@@ -239,4 +239,4 @@ def _refusal(asked: Registration, refused: str) -> MediaAnalysisError:
             return PlaceTaken(role=asked.place.role, ordinal=asked.place.ordinal)
     if asked.job_id is not None and refused == "archived":
         return JobArchived(asked.job_id)
-    return InvalidRequest(refused, registration.NO_SUCH_OBJECT)
+    return InvalidRequest(refused, pending.NO_SUCH_OBJECT)

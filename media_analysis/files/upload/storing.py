@@ -14,14 +14,14 @@ from media_analysis.files import ledger
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import MediaFile
-from media_analysis.files.registration import Registration
+from media_analysis.files.upload.pending import Registration
 from media_analysis.states import FileState
 
 Moved = tuple[Account, Movement]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
+class WrittenUpload:
     """What is known once all bytes are durable."""
 
     registration: Registration
@@ -29,10 +29,10 @@ class Settlement:
     sha256: bytes
     expiry: Expiry | None
     """None is what the policy in force says of the category at the moment of the commit."""
-    reserved_bytes: int = 0
-    """What the registration reserved."""
+    modified_at: datetime | None = None
+    """As old as this its file is, and its lifetime counts from here; None is from the commit on."""
 
-    def as_stored(self, settled: "Settled") -> MediaFile:
+    def as_stored(self, settled: "StoredUpload") -> MediaFile:
         """Return the row as it is now."""
         return MediaFile(
             **self._facts(),
@@ -57,33 +57,38 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class StoredUpload:
     """The instants the database gave to a stored file."""
 
     created_at: datetime
     stored_at: datetime
     expires_at: datetime | None
+    is_due: bool
+    """Whether the next sweep takes it: what was imported may be older than its lifetime."""
 
 
-_SETTLE = text("""
+_STORE = text("""
     WITH asked AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:explicit AS boolean[]),
             CAST(:instants AS timestamptz[]), CAST(:lifetimes AS float8[]),
             CAST(:owners AS text[]), CAST(:idempotency_keys AS text[]),
-            CAST(:categories AS category[]), CAST(:job_ids AS uuid[])
+            CAST(:categories AS category[]), CAST(:job_ids AS uuid[]), CAST(:media_types AS text[]),
+            CAST(:modified AS timestamptz[])
         ) AS asked(id, size_bytes, sha256, explicit, expires_at, lifetime_seconds, owner, idempotency_key,
-                   category, job_id)
+                   category, job_id, media_type, modified_at)
     ), jobs AS MATERIALIZED (
         -- Locked, so that no hold of a job comes or goes between reading it here and copying it to its file.
         SELECT id, held_until FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[])) ORDER BY id FOR KEY SHARE
+    ), aged AS (
+        SELECT asked.*, coalesce(least(modified_at, now()), now()) AS stored_at FROM asked
     ), timed AS (
-        SELECT asked.*, job.held_until AS job_held_until,
-            now() + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at,
-            CASE WHEN explicit THEN coalesce(asked.expires_at, now() + make_interval(secs => asked.lifetime_seconds))
-                ELSE now() + make_interval(secs => policy.lifetime_seconds) END AS ends_at
-        FROM asked LEFT JOIN category_policies AS policy USING (category)
-        LEFT JOIN jobs AS job ON job.id = asked.job_id
+        SELECT aged.*, job.held_until AS job_held_until,
+            stored_at + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at,
+            CASE WHEN explicit THEN coalesce(aged.expires_at, stored_at + make_interval(secs => aged.lifetime_seconds))
+                ELSE stored_at + make_interval(secs => policy.lifetime_seconds) END AS ends_at
+        FROM aged LEFT JOIN category_policies AS policy USING (category)
+        LEFT JOIN jobs AS job ON job.id = aged.job_id
     ), locked AS MATERIALIZED (
         SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
     ), held AS MATERIALIZED (
@@ -93,8 +98,9 @@ _SETTLE = text("""
     ), settled AS (
         UPDATE media_files AS file SET
             state = 'stored', size_bytes = timed.size_bytes, sha256 = timed.sha256, reserved_bytes = 0,
-            arrived_bytes = 0,
-            stored_at = now(), expires_at = timed.ends_at, expiry_explicit = timed.explicit,
+            arrived_bytes = 0, media_type = timed.media_type,
+            created_at = CASE WHEN timed.modified_at IS NULL THEN file.created_at ELSE timed.stored_at END,
+            stored_at = timed.stored_at, expires_at = timed.ends_at, expiry_explicit = timed.explicit,
             min_retain_until = timed.minimum_ends_at,
             job_held_until = greatest(file.job_held_until, timed.job_held_until),
             due_at = CASE WHEN timed.ends_at IS NOT NULL THEN nullif(
@@ -108,11 +114,11 @@ _SETTLE = text("""
         FROM settled JOIN asked USING (id)
         WHERE known.owner = settled.owner AND known.key = asked.idempotency_key
     )
-    SELECT id, created_at, stored_at, expires_at FROM settled
+    SELECT id, created_at, stored_at, expires_at, coalesce(due_at <= now(), false) AS is_due FROM settled
 """)
 
-_ALREADY_SETTLED = text("""
-    SELECT id, created_at, stored_at, expires_at FROM media_files
+_ALREADY_STORED = text("""
+    SELECT id, created_at, stored_at, expires_at, coalesce(due_at <= now(), false) AS is_due FROM media_files
     WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'stored'
 """)
 
@@ -132,7 +138,7 @@ _STAGE = text("""
 """)
 
 
-async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[UUID, Settled]:
+async def store_all(session: AsyncSession, asked: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload]:
     """Turn pending rows into stored ones (T2) and settle the ledger; a missing id lost its lease.
 
     Safe to repeat after a lost COMMIT answer: what is stored already is returned as it was stored.
@@ -141,7 +147,7 @@ async def settle(session: AsyncSession, asked: Sequence[Settlement]) -> Mapping[
         QuotaPassed: some do not fit; the transaction must be rolled back.
 
     """
-    settled, moved = await mark_settled(session, asked)
+    settled, moved = await mark_or_find_stored(session, asked)
     await require_fitting(session, moved)
     return settled
 
@@ -159,24 +165,24 @@ async def require_fitting(session: AsyncSession, moved: Iterable[Moved]) -> None
         raise QuotaPassed(account.category, sums[account].used_bytes, passed)
 
 
-async def mark_settled(
-    session: AsyncSession, asked: Sequence[Settlement]
-) -> tuple[Mapping[UUID, Settled], Sequence[Moved]]:
+async def mark_or_find_stored(
+    session: AsyncSession, asked: Sequence[WrittenUpload]
+) -> tuple[Mapping[UUID, StoredUpload], Sequence[Moved]]:
     """Turn pending rows into stored ones, as `mark_stored` does, and return those stored before as they were."""
     settled, moved = await mark_stored(session, asked)
     missing = [item.registration.id for item in asked if item.registration.id not in settled]
     if not missing:
         return settled, moved
-    rows = await session.execute(_ALREADY_SETTLED, {"ids": missing})
-    return {**settled, **{row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}}, moved
+    rows = await session.execute(_ALREADY_STORED, {"ids": missing})
+    return {**settled, **_by_id(rows)}, moved
 
 
 async def mark_stored(
-    session: AsyncSession, asked: Sequence[Settlement]
-) -> tuple[Mapping[UUID, Settled], Sequence[Moved]]:
+    session: AsyncSession, asked: Sequence[WrittenUpload]
+) -> tuple[Mapping[UUID, StoredUpload], Sequence[Moved]]:
     """Turn pending rows into stored ones and return what the ledger, changed once a transaction, has yet to be told."""
     rows = await session.execute(
-        _SETTLE,
+        _STORE,
         {
             "ids": [item.registration.id for item in asked],
             "sizes": [item.size_bytes for item in asked],
@@ -188,18 +194,26 @@ async def mark_stored(
             "idempotency_keys": [item.registration.idempotency_key for item in asked],
             "categories": [item.registration.category.value for item in asked],
             "job_ids": [item.registration.job_id for item in asked],
+            "media_types": [item.registration.media_type for item in asked],
+            "modified": [item.modified_at for item in asked],
         },
     )
-    settled = {row.id: Settled(row.created_at, row.stored_at, row.expires_at) for row in rows}
+    settled = _by_id(rows)
     moved = [(item.registration.account, _arrival(item)) for item in asked if item.registration.id in settled]
     return settled, moved
 
 
-def _arrival(item: Settlement) -> Movement:
-    return Movement(1, item.size_bytes, -item.reserved_bytes, arrived_files=1, arrived_bytes=item.size_bytes)
+def _by_id(rows: Iterable[Any]) -> Mapping[UUID, StoredUpload]:
+    return {row.id: StoredUpload(row.created_at, row.stored_at, row.expires_at, row.is_due) for row in rows}
 
 
-async def stage(session: AsyncSession, done: Sequence[Settlement], *, lease_seconds: float) -> frozenset[UUID]:
+def _arrival(item: WrittenUpload) -> Movement:
+    return Movement(
+        1, item.size_bytes, -item.registration.reserved_bytes, arrived_files=1, arrived_bytes=item.size_bytes
+    )
+
+
+async def stage_all(session: AsyncSession, done: Sequence[WrittenUpload], *, lease_seconds: float) -> frozenset[UUID]:
     """Note that the bytes of pending products are durable; their job's end stores them. A missing id lost its lease.
 
     Raises:
@@ -212,7 +226,7 @@ async def stage(session: AsyncSession, done: Sequence[Settlement], *, lease_seco
 
 
 async def mark_staged(
-    session: AsyncSession, done: Sequence[Settlement], *, lease_seconds: float
+    session: AsyncSession, done: Sequence[WrittenUpload], *, lease_seconds: float
 ) -> tuple[frozenset[UUID], Sequence[Moved]]:
     """Note it, and return what the ledger has yet to be told: whole products are reserved until their job's end."""
     rows = await session.execute(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 from media_analysis.errors import MediaTypeNotAccepted, UploadLeaseLost
-from media_analysis.files.registration import Registration
+from media_analysis.files.upload.pending import Registration
 from media_analysis.media.media_types import family_of, with_family
 from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.sniff import HEAD_BYTES, Sniffed, sniff_file

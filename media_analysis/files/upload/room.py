@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import DiskReserveReached, IncompleteUpload, InvalidRequest, OwnerQuotaReached, QuotaReached
-from media_analysis.files import registration
 from media_analysis.files.ledger import Account
-from media_analysis.files.registration import Registration
-from media_analysis.files.settlement import Moved
+from media_analysis.files.upload import pending
+from media_analysis.files.upload.pending import Registration
+from media_analysis.files.upload.storing import Moved
 from media_analysis.storage.category import Category
-from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.store import Capacity, ObjectStore
 
 FIRST_STEP_BYTES: Final = 2**20
 """Less than that is small enough for its closing transaction to say whether it fits."""
@@ -52,6 +52,17 @@ def require_within(category: Category, needed_bytes: int, *, everybody: QuotaUse
                 missing_bytes=used_bytes + needed_bytes - quota_bytes,
                 space_frees_at=None,
             )
+
+
+def require_reserve(capacity: Capacity, needed_bytes: int, *, reserve_bytes: int) -> None:
+    """Return if so many bytes fit on a disk beside its reserve.
+
+    Raises:
+        DiskReserveReached: they do not.
+
+    """
+    if capacity.free_bytes - needed_bytes < reserve_bytes:
+        raise DiskReserveReached(free_bytes=capacity.free_bytes, reserve_bytes=reserve_bytes, needed_bytes=needed_bytes)
 
 
 class RoomMaker(Protocol):
@@ -150,12 +161,12 @@ class Arrival:
     @retried
     async def _complete(self, asked: Registration) -> None:
         async with self.db.transaction() as session:
-            await registration.complete_pending(session, asked)
+            await pending.complete_pending(session, asked)
 
     @retried
     async def _note(self, size_bytes: int) -> None:
         async with self.db.transaction() as session:
-            await registration.note_arrived(session, self.asked, size_bytes)
+            await pending.note_arrived(session, self.asked, size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +191,7 @@ class DiskRoom:
             return
         capacity = await self.store.capacity(asked.key)
         if announced_bytes > capacity.total_bytes - self.reserve_bytes:
-            raise self._reached(capacity.free_bytes, announced_bytes)
+            require_reserve(capacity, announced_bytes, reserve_bytes=self.reserve_bytes)
         if asked.idempotency_key is None:
             await self.room.require_reach(asked, announced_bytes)
 
@@ -191,14 +202,11 @@ class DiskRoom:
             DiskReserveReached: they do not.
 
         """
-        if await self._missing_bytes(asked.key, needed_bytes) <= 0:
-            return
-        await self.room.make_disk_room(needed_bytes, asked.account, key=asked.key)
-        if await self._missing_bytes(asked.key, needed_bytes) > 0:
-            raise self._reached((await self.store.capacity(asked.key)).free_bytes, needed_bytes)
+        try:
+            await self._require(asked.key, needed_bytes)
+        except DiskReserveReached:
+            await self.room.make_disk_room(needed_bytes, asked.account, key=asked.key)
+            await self._require(asked.key, needed_bytes)
 
-    async def _missing_bytes(self, key: str, needed_bytes: int) -> int:
-        return self.reserve_bytes + needed_bytes - (await self.store.capacity(key)).free_bytes
-
-    def _reached(self, free_bytes: int, needed_bytes: int) -> DiskReserveReached:
-        return DiskReserveReached(free_bytes=free_bytes, reserve_bytes=self.reserve_bytes, needed_bytes=needed_bytes)
+    async def _require(self, key: str, needed_bytes: int) -> None:
+        require_reserve(await self.store.capacity(key), needed_bytes, reserve_bytes=self.reserve_bytes)

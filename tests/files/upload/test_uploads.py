@@ -16,8 +16,8 @@ from media_analysis.errors import (
     UploadStalled,
     UploadTooLarge,
 )
-from media_analysis.files.acceptance import Acceptance
-from media_analysis.files.uploads import Upload, UploadService
+from media_analysis.files.upload.acceptance import Acceptance
+from media_analysis.files.upload.service import Upload, UploadService
 from media_analysis.runtime import Runtime
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
@@ -207,7 +207,8 @@ async def test_an_upload_whose_lease_lapsed_is_told_so_and_leaves_nothing(runtim
 
 async def test_a_slow_upload_keeps_its_lease_for_as_long_as_it_reports(runtime: Runtime, database: str) -> None:
     body = SlowBody()
-    uploads = limited(runtime, lease_seconds=0.3)
+    transactions = replace(runtime.upload_transactions, lease_seconds=0.3)
+    uploads = replace(runtime.files.uploads, protocol=replace(runtime.uploads, transactions=transactions))
     uploading = asyncio.create_task(uploads.store_file(UPLOAD, body.sent()))
     await body.asked.wait()
     await lapse_leases(database)

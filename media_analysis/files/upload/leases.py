@@ -1,0 +1,41 @@
+"""Leases of pending uploads: whoever brings their bytes renews them, and the sweep takes what nobody renews."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID
+
+from sqlalchemy import text
+
+from media_analysis.db.database import Database
+
+# Those that are fresh stay as they are, and whoever stores one is not waited for: a run may have a hundred thousand.
+_RENEW = text("""
+    WITH ageing AS MATERIALIZED (
+        SELECT id FROM media_files
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
+            AND due_at < now() + make_interval(secs => :lease_seconds * 0.8)
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
+    WHERE id = ANY(ARRAY(SELECT id FROM ageing))
+""")
+
+
+@asynccontextmanager
+async def leased(db: Database, ids: Collection[UUID], *, lease_seconds: float) -> AsyncIterator[None]:
+    """Renew the leases of pending rows, of those that join `ids` too, for as long as the block runs."""
+    renewing = asyncio.create_task(_renew(db, ids, lease_seconds))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.wait([renewing])
+
+
+async def _renew(db: Database, ids: Collection[UUID], lease_seconds: float) -> None:
+    while True:
+        await asyncio.sleep(lease_seconds / 3)
+        with suppress(Exception):  # a missed renewal shows when the upload is stored
+            async with db.transaction() as session:
+                await session.execute(_RENEW, {"ids": sorted(ids), "lease_seconds": lease_seconds})
