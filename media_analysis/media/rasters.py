@@ -28,8 +28,8 @@ from media_analysis.media.transfers import HIGH_RANGE
 
 _KNOWN_MATRICES: Final = frozenset({0, 1, 4, 5, 6, 7, 9})
 """Of ITU-T H.273, those that convert; 2 means unspecified."""
-_HD_HEIGHT: Final = 720
-"""From this height on, unspecified means BT.709, as players take it; below it BT.601."""
+_SD_SIZE: Final = (1279, 576)
+"""Of pictures that are wider or higher, unspecified means BT.709, as mpv takes it; of others BT.601."""
 _KEPT: Final = 4
 _ODDEST_PIXEL: Final = 8
 """A pixel more oblong than this is a mistake, and taken as square."""
@@ -177,4 +177,5 @@ def _has_alpha(frame: VideoFrame) -> bool:
 def _matrix(frame: VideoFrame) -> Colorspace | None:
     if frame.colorspace in _KNOWN_MATRICES:
         return None
-    return Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
+    width, height = _SD_SIZE
+    return Colorspace.ITU709 if frame.width > width or frame.height > height else Colorspace.ITU601

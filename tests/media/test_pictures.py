@@ -70,12 +70,17 @@ def test_colours_follow_the_matrix_and_the_range(
     assert found == pytest.approx(by_the_book(*shares, full=full), abs=3)
 
 
+@pytest.mark.parametrize("size", [SPLIT, (720, 480), (720, 576), (1278, 538), (320, 576)])
 @pytest.mark.parametrize("matrix", [2, 8, 14])
-def test_colours_nobody_can_tell_are_those_players_assume(matrix: int) -> None:
-    small, large = converted(matrix, 0), converted(matrix, 0, size=(1280, 720))
+def test_small_pictures_of_which_nothing_is_told_are_of_bt_601(matrix: int, size: tuple[int, int]) -> None:
+    assert converted(matrix, 0, size=size) == pytest.approx(by_the_book(0.299, 0.114, full=False), abs=3)
 
-    assert small == pytest.approx(by_the_book(0.299, 0.114, full=False), abs=3)
-    assert large == pytest.approx(by_the_book(0.2126, 0.0722, full=False), abs=3)
+
+@pytest.mark.parametrize("size", [(1280, 720), (1280, 534), (720, 1280), (960, 578)])
+@pytest.mark.parametrize("matrix", [2, 8, 14])
+def test_large_pictures_of_which_nothing_is_told_are_of_bt_709(matrix: int, size: tuple[int, int]) -> None:
+    """Source: mpv, mp_csp_guess_colorspace: wider than 1279 or higher than 576."""
+    assert converted(matrix, 0, size=size) == pytest.approx(by_the_book(0.2126, 0.0722, full=False), abs=3)
 
 
 @pytest.mark.parametrize(("share_of_signal", "shade"), [(0.0, 0), (0.508, 186), (0.581, 250), (1.0, 255)])
