@@ -173,7 +173,9 @@ class _Reading:
         continuity = set_right(self.stamps, self._clock)
         instants, durations = self.stamps.shown, self.stamps.durations
         timed = any(self._timed) and not self._guessed
-        told = [place for place in range(len(instants)) if self._timed[place] or not timed]
+        # What is stored before the first that tells it is shown, too: stamps below zero get lost in Matroska.
+        first = self._timed.find(1)
+        told = [place for place in range(len(instants)) if self._timed[place] or not timed or place < first]
         shown_from = continuity.steps[0].place if continuity.steps else len(instants)
         seen = [place for place in told if place >= shown_from or not self._hidden[place]] or told
         shown = array("q", sorted(instants[place] for place in seen))

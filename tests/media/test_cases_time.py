@@ -1,6 +1,7 @@
 """How long small files play that tell it wrongly or not at all, and what of them is shown when."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,8 @@ from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.probe import probe
 from tests.media import clips
 from tests.media.case_table import CASES, TABLE
-from tests.media.encoding import Film, Pictures
+from tests.media.encoding import Film, Pictures, write_film
+from tests.media.pictures import read_number
 
 BY_NAME = {case.name: case for case in TABLE}
 JUMPS = {
@@ -98,3 +100,17 @@ def test_headers_that_tell_of_an_end_are_not_believed(name: str, start: float) -
 
     assert end > 2.1 or name.endswith("flv")
     assert told.duration_seconds == pytest.approx(2.0, abs=0.05)
+
+
+def test_pictures_before_zero_are_shown_though_matroska_loses_their_stamps(tmp_path: Path) -> None:
+    """Ten pictures that begin 0.2 s before zero: what is stored of the first five are bytes alone."""
+    pictures = Pictures(instants=range(-5, 5), keyframe_every=5, options={"x264-params": "bframes=0:log=-1"})
+    options = {"avoid_negative_ts": "disabled"}
+    path = write_film(tmp_path / "film.mkv", Film(pictures=pictures, container="matroska", options=options))
+
+    told = probe(path, Limits())
+    found = list(sample_frames(path, SamplingOptions(every_seconds=0.04), Limits()))
+
+    assert (told.duration_seconds, told.frames) == (pytest.approx(0.4), 10)
+    assert [read_number(picture.image()) for picture in found] == list(range(10))
+    assert [picture.instant_seconds for picture in found] == pytest.approx([number / 25 for number in range(10)])
