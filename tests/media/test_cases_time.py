@@ -111,6 +111,7 @@ def test_pictures_before_zero_are_shown_though_matroska_loses_their_stamps(tmp_p
     told = probe(path, Limits())
     found = list(sample_frames(path, SamplingOptions(every_seconds=0.04), Limits()))
 
-    assert (told.duration_seconds, told.frames) == (pytest.approx(0.4), 10)
+    assert told.duration_seconds == pytest.approx(0.4)
+    assert told.frames == 10
     assert [read_number(picture.image()) for picture in found] == list(range(10))
     assert [picture.instant_seconds for picture in found] == pytest.approx([number / 25 for number in range(10)])
