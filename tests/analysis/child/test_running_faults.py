@@ -158,13 +158,13 @@ import asyncio, uuid
 from pathlib import Path
 from tests.analysis.child.conftest import assigned
 from media_analysis.analysis.child.confinement import Confinement
-from media_analysis.analysis.child.fork_server import Nursery
+from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.task import Source
 path = Path({str(tmp_path / "none")!r})
 source = Source(position=0, file_id=uuid.uuid4(), path=path, filename="n", media_type="a/b", size_bytes=0)
 async def main():
-    async with run_task(assigned(source, "loop"), confinement=Confinement(), nursery=Nursery()) as messages:
+    async with run_task(assigned(source, "loop"), confinement=Confinement(), fork_server=ForkServer()) as messages:
         async for message in messages:
             print(message.document["id"], flush=True)
 asyncio.run(main())
