@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
+from media_analysis.columns import RETENTION_RULE
 from media_analysis.db.base import Base
-from media_analysis.states import RETENTION_RULE, RetentionRule
+from media_analysis.states import RetentionRule
 
 
 class Action(StrEnum):

@@ -1,11 +1,8 @@
-"""What is said of files in one word: categories, states, rules of deletion and its methods, and their SQL types."""
+"""What is said of files in one word: their states, the rules of deletion, and its methods."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
-
-from media_analysis.db.base import native_enum
-from media_analysis.storage.category import Category
 
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 """A hold without an end; PostgreSQL's `infinity`."""
@@ -44,8 +41,3 @@ class DeletionMethod(StrEnum):
     UNLINK = "unlink"
     OVERWRITE_BEST_EFFORT = "overwrite_best_effort"
     """Overwritten before the unlink; copy-on-write media and flash may keep earlier copies all the same."""
-
-
-CATEGORY = native_enum(Category)
-FILE_STATE = native_enum(FileState)
-RETENTION_RULE = native_enum(RetentionRule)

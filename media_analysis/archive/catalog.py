@@ -18,6 +18,7 @@ from media_analysis.archive.progress import TaskProgress
 from media_analysis.archive.proof import require_found
 from media_analysis.archive.tallies import OriginalsTally, list_tallies
 from media_analysis.archive.unpacking import COPIES, Copy, Opened
+from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database, clock
 from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived, SegmentNotFound
 from media_analysis.files.archived import ARCHIVE_ROLE, ArchivedFile
@@ -25,7 +26,7 @@ from media_analysis.files.damage import open_tracked
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
-from media_analysis.states import CATEGORY, FileState, RetentionRule
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectReader
 

@@ -19,6 +19,7 @@ from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.archive.room import require_room
 from media_analysis.archive.unarchiving import Returned, bring_back
 from media_analysis.archive.unpacking import COPIES, Copy, CopyWindow, Opened
+from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database
 from media_analysis.deletion.deleter import Deleter
 from media_analysis.errors import ArchiveDamaged, ArchivedFileNotFound, JobNotArchived, NothingToRestore
@@ -29,7 +30,6 @@ from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.jobs.queries import require_job
 from media_analysis.media.media_types import extension_of
-from media_analysis.states import CATEGORY
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.writing import BUFFER_BYTES

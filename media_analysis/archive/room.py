@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import CATEGORY
 from media_analysis.files.upload.room import QuotaUse, require_reserve, require_within
-from media_analysis.states import CATEGORY
 from media_analysis.storage.store import Capacity
 
 _SUM: Final = text("""

@@ -12,6 +12,7 @@ from media_analysis.archive import tasks
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
 from media_analysis.archive.tasks import TaskEnding
 from media_analysis.audit import Act, Action, add_events
+from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database
 from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
 from media_analysis.failpoints import failpoint
@@ -21,7 +22,6 @@ from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
-from media_analysis.states import CATEGORY
 
 CHUNK: Final = 5_000
 

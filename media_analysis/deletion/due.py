@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.states import CATEGORY, FOREVER
+from media_analysis.columns import CATEGORY
+from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 
 

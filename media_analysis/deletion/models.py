@@ -9,8 +9,8 @@ from sqlalchemy import Index, Uuid, false, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from media_analysis.columns import CATEGORY
 from media_analysis.db.base import Base, native_enum
-from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 
 

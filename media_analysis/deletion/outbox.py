@@ -10,9 +10,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.columns import CATEGORY
 from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.tombstones import PURGE_LEASE, Claim, ClaimedFile
-from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 
 # While deletion is paused bytes stay, whoever wanted them gone; the files of one entry are of one category.

@@ -10,11 +10,12 @@ from uuid import UUID
 from sqlalchemy import TextualSelect, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import CATEGORY
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.due import FACTS, DueFile
 from media_analysis.deletion.tombstones import LedgerMovements, Order
 from media_analysis.policy.decision import find_protection
-from media_analysis.states import CATEGORY, FileState, RetentionRule
+from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 _ALL: Final = tuple(FileState)

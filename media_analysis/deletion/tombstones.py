@@ -10,10 +10,11 @@ from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.columns import CATEGORY
 from media_analysis.deletion.due import DueFile
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.states import CATEGORY, DeletionMethod, RetentionRule
+from media_analysis.states import DeletionMethod, RetentionRule
 from media_analysis.storage.category import Category
 
 PURGE_LEASE: Final = timedelta(minutes=2)

@@ -9,9 +9,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from media_analysis.columns import CATEGORY
 from media_analysis.db.base import Base
 from media_analysis.errors import ArchiveOfJob, DerivedArchived
-from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 
 ARCHIVE_ROLE: Final = "archive"

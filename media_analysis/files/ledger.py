@@ -7,8 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import CATEGORY
 from media_analysis.files.models import LedgerEntry
-from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 
 

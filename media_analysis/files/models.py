@@ -6,9 +6,10 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from media_analysis.columns import CATEGORY, FILE_STATE, RETENTION_RULE
 from media_analysis.db.base import Base, Until, native_enum
 from media_analysis.db.ids import index_of_ends
-from media_analysis.states import CATEGORY, FILE_STATE, RETENTION_RULE, DeletionMethod, FileState, RetentionRule
+from media_analysis.states import DeletionMethod, FileState, RetentionRule
 from media_analysis.storage.category import Category
 
 

@@ -2,8 +2,8 @@
 
 from sqlalchemy.orm import Mapped, mapped_column
 
+from media_analysis.columns import CATEGORY
 from media_analysis.db.base import Base
-from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
+from media_analysis.columns import CATEGORY
 from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import CHUNK, DeletionBatch, Weight, chunks, of_ids
@@ -20,7 +21,7 @@ from media_analysis.files.queries import get_file
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs.queries import list_users
 from media_analysis.policy.decision import find_protection
-from media_analysis.states import CATEGORY, FOREVER, FileState, RetentionRule
+from media_analysis.states import FOREVER, FileState, RetentionRule
 from media_analysis.storage.category import SCRATCH, Category
 
 MOST_GENERATIONS: Final = 8

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from media_analysis.columns import CATEGORY, RETENTION_RULE
 from media_analysis.db.base import Base, native_enum
-from media_analysis.states import CATEGORY, RETENTION_RULE, RetentionRule
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
 

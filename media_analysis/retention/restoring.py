@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.audit import Act, Action, add_events
+from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
 from media_analysis.errors import FileNotTrashed, SweepNotFound
@@ -23,7 +24,7 @@ from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs import restoring
 from media_analysis.retention.models import Sweep
 from media_analysis.retention.records import get_sweep
-from media_analysis.states import CATEGORY, FileState
+from media_analysis.states import FileState
 
 BATCH: Final = 2_000
 _FIRST: Final = UUID(int=0)

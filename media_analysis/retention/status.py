@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database
 from media_analysis.db.health import list_unsafe_settings
 from media_analysis.deletion.models import Pause
@@ -21,7 +22,6 @@ from media_analysis.policy.in_force import get_policy
 from media_analysis.retention.duties import DutyService, Punctuality
 from media_analysis.retention.guard.probe import WriteProbe
 from media_analysis.retention.lives import Lives, sum_lives
-from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 from media_analysis.storage.modes import is_open_to_all
 from media_analysis.storage.store import Capacity, ObjectStore

@@ -172,9 +172,9 @@ def statuses(jobs: Mapping[UUID, Mapping[str, Any]]) -> Counter[str]:
 
 
 def children_of(process: int) -> list[int]:
-    """Return the processes in which a worker's tasks run: its stem has forked them."""
-    stems = [child for child in _forked_by(process) if b"child.stem" in Path(f"/proc/{child}/cmdline").read_bytes()]
-    return [child for stem in stems for child in _forked_by(stem)]
+    """Return the processes in which a worker's tasks run: its zygote has forked them."""
+    zygotes = [child for child in _forked_by(process) if b"child.zygote" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for zygote in zygotes for child in _forked_by(zygote)]
 
 
 def _forked_by(process: int) -> list[int]:

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import CATEGORY
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.states import CATEGORY
 
 CHUNK: Final = 10_000
 """Products one statement stores: a hundred thousand at once would pass the statement timeout."""

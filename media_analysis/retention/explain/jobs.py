@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import CATEGORY, FILE_STATE
 from media_analysis.deletion.models import Pause
 from media_analysis.deletion.pauses import list_pauses
 from media_analysis.deletion.strategy import Strategy
@@ -30,7 +31,7 @@ from media_analysis.retention.explain.explanation import (
 )
 from media_analysis.retention.explain.queries import LivingFile, is_one_of, list_job_events
 from media_analysis.retention.explain.timeline import Moment, tell_job
-from media_analysis.states import CATEGORY, FILE_STATE, FOREVER, FileState
+from media_analysis.states import FOREVER, FileState
 from media_analysis.storage.category import Category
 
 # When each falls due, as `find_end` says of one; infinity is a hold until it is released.

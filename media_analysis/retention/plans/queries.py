@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import CATEGORY, RETENTION_RULE
 from media_analysis.deletion.due import FACTS, DueFile
 from media_analysis.retention.models import Plan, Sweep, SweepStatus
-from media_analysis.states import CATEGORY, RETENTION_RULE, RetentionRule
+from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
 START: Final = UUID(int=0)

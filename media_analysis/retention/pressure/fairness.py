@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import CATEGORY
 from media_analysis.files.ledger import Account
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.retention.pressure.eviction import (
@@ -22,7 +23,6 @@ from media_analysis.retention.pressure.eviction import (
     Stage,
     list_candidates,
 )
-from media_analysis.states import CATEGORY
 from media_analysis.storage.category import SCRATCH, Category
 
 PAGE: Final = 1_000

@@ -7,12 +7,12 @@ from typing import Protocol, Self
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import CATEGORY
 from media_analysis.deletion.selection import Amount
 from media_analysis.files.models import CategoryUsage
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.retention.pressure.outcome import NOTHING, PressureScope
 from media_analysis.settings.storage import StorageSettings
-from media_analysis.states import CATEGORY
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import Capacity, ObjectStore
 
