@@ -8,7 +8,7 @@ from typing import IO, Final
 
 from av.video.stream import VideoStream
 
-from media_analysis.media.reading import open_unwaiting
+from media_analysis.media.reading import open_unwaiting, read_at
 
 EBML: Final = b"\x1a\x45\xdf\xa3"
 SEGMENT: Final = 0x18538067
@@ -85,13 +85,11 @@ def _tracks(file: IO[bytes]) -> bytes:
     """Return the content of the tracks, where they stand before all pictures."""
     position = 0
     for _ in range(_MOST_ELEMENTS):
-        file.seek(position)
-        number, length, start = _header(file.read(16), 0)
+        number, length, start = _header(read_at(file, position, 16), 0)
         if number == SEGMENT:
             position += start
         elif number == _TRACKS:
-            file.seek(position + start)
-            return file.read(min(length or 0, _MOST_BYTES))
+            return read_at(file, position + start, min(length or 0, _MOST_BYTES))
         elif number in {None, _CLUSTER} or length is None:
             break
         else:

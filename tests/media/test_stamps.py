@@ -29,7 +29,7 @@ def begun_late(path: Path, source: Path, seconds: float) -> Path:
 
 def test_pictures_in_front_of_where_an_edit_list_begins_are_not_played(tmp_path: Path) -> None:
     """Source: `ffmpeg -f null` and `ffprobe` tell of 1.48 seconds and 37 pictures."""
-    source = clips.film("whole.mp4", Film(pictures=Pictures(count=50, keyframe_every=50)))
+    source = clips.film("one_keyframe.mp4", Film(pictures=Pictures(count=50, keyframe_every=50)))
     path = begun_late(tmp_path / "late.mp4", source, 0.52)
 
     told = probe(path, Limits())
