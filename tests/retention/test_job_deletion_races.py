@@ -193,7 +193,7 @@ async def test_a_deletion_waits_for_an_upload_that_just_registers_or_settles_and
     """One that has registered and not yet settled is given up; its client is told that its lease is lost."""
     await job.complete(runtime)
     started = moments.at(
-        "files.registrar",
+        "files.upload.transactions",
         point,
         lambda: elsewhere.wait_until_blocked(elsewhere.start(lambda there: job.remove(there, asked))),
     )

@@ -58,7 +58,7 @@ async def test_a_job_hold_waits_for_an_upload_that_just_registers_or_settles_and
     point: str,
 ) -> None:
     started = moments.at(
-        "files.registrar",
+        "files.upload.transactions",
         point,
         lambda: elsewhere.wait_until_blocked(
             elsewhere.start(lambda there: there.retention.holds.hold_job(job_id, ASKED, owner="alice"))
