@@ -1,0 +1,64 @@
+"""Prints figures of how a package is built, so that two trees can be compared."""
+
+import argparse
+import ast
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from scripts.survey.classes import find_twice
+from scripts.survey.modules import Module, find_imports, read_modules
+from scripts.survey.writes import find_writes
+
+PACKAGE: Final = Path(__file__).parents[2] / "media_analysis"
+_VERBS: Final = {
+    "delete": (
+        "bury clean delete destroy discard drop erase evict expire forget prune purge reap reclaim remove sweep trash "
+        "unlink wipe"
+    ),
+    "restore": "recover reinstate restore revive unarchive undelete untrash",
+}
+
+
+def main() -> None:
+    """Measure the package that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("package", nargs="?", type=Path, default=PACKAGE, help="the directory of a package")
+    modules = read_modules(parser.parse_args().package.resolve())
+    lines = sum(len(module.source.splitlines()) for module in modules)
+    edges = sum(map(len, find_imports(modules).values()))
+    print(f"{lines:,} lines in {len(modules)} modules; each imports {edges / len(modules):.2f} others")
+    twice = find_twice(modules)
+    print(f"{len(twice)} public class names are those of several classes")
+    for name, places in twice.items():
+        print(f"    {name}: {', '.join(places)}")
+    for act, verbs in _VERBS.items():
+        _print_verbs(act, verbs.split(), modules)
+    _print_writes(modules)
+
+
+def _print_verbs(act: str, verbs: Sequence[str], modules: Sequence[Module]) -> None:
+    found = Counter(verb for module in modules for verb in _leading_verbs(module) if verb in verbs)
+    counts = ", ".join(f"{verb} {count}" for verb, count in found.most_common())
+    print(f"{found.total()} functions {act}, by {len(found)} verbs: {counts}")
+
+
+def _leading_verbs(module: Module) -> Iterator[str]:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name.lstrip("_").partition("_")[0]
+
+
+def _print_writes(modules: Sequence[Module]) -> None:
+    writes = find_writes(modules)
+    for table in sorted({write.table for write in writes}):
+        of_table = [write for write in writes if write.table == table]
+        packages = Counter(write.module.package for write in of_table)
+        counts = ", ".join(f"{package} {count}" for package, count in packages.most_common())
+        print(f"{table}: written by {len(of_table)} statements ({counts})")
+        print("\n".join(f"    {write.module.name}:{write.line} {write.verb}" for write in of_table))
+
+
+if __name__ == "__main__":
+    main()

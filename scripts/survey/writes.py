@@ -1,0 +1,151 @@
+"""Which statements write which table: the SQL in strings, Core's statements, and rows given to a session.
+
+Not seen are rows that a session loaded and flushes after an attribute was set.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from scripts.survey.modules import Module
+
+UNKNOWN: Final = "?"
+"""The table of a statement that names it only when it runs."""
+_VERBS: Final = {"insert": "INSERT", "update": "UPDATE", "delete": "DELETE"}
+_STATEMENT: Final = re.compile(
+    r'\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(?:public\.)?"?(\{\}|[a-z_][a-z0-9_]*)'
+)
+# Lower case is prose more often than SQL, so there only tables that exist count.
+_IN_ANY_CASE: Final = re.compile(_STATEMENT.pattern, re.IGNORECASE)
+_PLACE: Final = re.compile(r"\{(\w*)[^{}]*\}")
+
+
+class Write(NamedTuple):
+    """A statement that writes a table."""
+
+    table: str
+    verb: str
+    module: Module
+    line: int
+
+
+def find_models(modules: Sequence[Module]) -> Mapping[str, str]:
+    """Return the tables of mapped classes, by the names of the classes."""
+    return {
+        node.name: ast.literal_eval(statement.value)
+        for module in modules
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+        for statement in node.body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__tablename__"
+    }
+
+
+def find_writes(modules: Sequence[Module]) -> Sequence[Write]:
+    """Return all statements that write a table, in the order of modules and lines."""
+    models = find_models(modules)
+    return [write for module in modules for write in sorted(_writes_of(module, models), key=lambda one: one.line)]
+
+
+def writers_of(modules: Sequence[Module]) -> Mapping[str, set[str]]:
+    """Return the packages that write each table."""
+    writers: dict[str, set[str]] = {}
+    for write in find_writes(modules):
+        writers.setdefault(write.table, set()).add(write.module.package)
+    return writers
+
+
+def _writes_of(module: Module, models: Mapping[str, str]) -> Iterator[Write]:
+    core, classes = _names_of(module.tree, models)
+    constants = _constants_of(module.tree)
+    for line, sql in _strings_of(module.tree):
+        for table, verb, lines_below in _written_in(sql, set(models.values()), constants):
+            yield Write(table, verb, module, line + lines_below)
+    for call in ast.walk(module.tree):
+        if isinstance(call, ast.Call) and (found := _written_by(call, core, classes)) is not None:
+            yield Write(*found, module, call.lineno)
+
+
+def _names_of(tree: ast.Module, models: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return Core's functions and the tables of models, by the names a module knows them by."""
+    core: dict[str, str] = {}
+    classes = dict(models)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for name in node.names:
+                known = name.asname or name.name
+                if (node.module or "").startswith("sqlalchemy") and name.name in _VERBS:
+                    core[known] = _VERBS[name.name]
+                elif name.name in models:
+                    classes[known] = models[name.name]
+    return core, classes
+
+
+def _written_by(call: ast.Call, core: Mapping[str, str], classes: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the table and the verb of a call that makes a statement, or a row for a session."""
+    first = _table_of(call.args[0], classes) if call.args else None
+    match call.func:
+        case ast.Name(id=name) if name in core:
+            return first or UNKNOWN, core[name]
+        case ast.Name(id=name) if name in classes:
+            return classes[name], "INSERT"
+        case ast.Attribute(attr=verb, value=of) if verb in _VERBS:
+            table = _table_of(of, classes) if ast.unparse(of).endswith(".__table__") else first
+            if table is not None:
+                return table, _VERBS[verb]
+            return (UNKNOWN, "DELETE") if verb == "delete" and ast.unparse(of).endswith("session") else None
+    return None
+
+
+def _table_of(node: ast.expr, classes: Mapping[str, str]) -> str | None:
+    while isinstance(node, ast.Attribute):
+        if node.attr in classes:
+            return classes[node.attr]
+        node = node.value
+    return classes.get(node.id) if isinstance(node, ast.Name) else None
+
+
+def _written_in(sql: str, tables: set[str], constants: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
+    """Yield the tables that SQL writes, with the verb, and how many lines below its beginning that stands."""
+    if sql.strip() in _VERBS.values():  # of a template
+        yield UNKNOWN, sql.strip(), 0
+    filled = _PLACE.sub(lambda place: constants.get(place[1], "{}"), sql)
+    for match in _IN_ANY_CASE.finditer(filled):
+        table = match[2]
+        if table in tables or _STATEMENT.match(filled, match.start()):
+            name = UNKNOWN if table == "{}" else table
+            yield name, match[1].split()[0].upper(), filled.count("\n", 0, match.start())
+
+
+def _constants_of(tree: ast.Module) -> Mapping[str, str]:
+    """Return a module's strings, by their names."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        value = getattr(node, "value", None)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            found |= {target.id: value.value for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _strings_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield strings that are no documentation, those with places for values whole."""
+    passed = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):  # the whole before its parts
+        if id(node) in passed:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            passed |= {id(part) for part in node.values}
+            yield node.lineno, "".join(_part(value) for value in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def _part(value: ast.expr) -> str:
+    if isinstance(value, ast.Constant):
+        return str(value.value)
+    inner = value.value if isinstance(value, ast.FormattedValue) else value
+    return f"{{{inner.id}}}" if isinstance(inner, ast.Name) else "{}"
