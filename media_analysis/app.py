@@ -26,9 +26,7 @@ from media_analysis.api.routes import (
     audit,
     external,
     files,
-    forecast,
     health,
-    holds,
     job_events,
     jobs,
     pauses,
@@ -37,12 +35,9 @@ from media_analysis.api.routes import (
     pressure,
     records,
     reference,
-    removals,
     results,
-    retention,
     sessions,
     storage,
-    trash,
 )
 from media_analysis.errors import Misconfigured
 from media_analysis.runtime import Runtime
@@ -74,16 +69,12 @@ def create_app(services: Runtime) -> FastAPI:
     install_document(app)
     for router in (
         files.router,
-        removals.router,
         sessions.router,
         storage.router,
         plans.router,
-        trash.router,
         pauses.router,
         policies.router,
-        forecast.router,
         pressure.router,
-        holds.router,
         external.router,
         archives.router,  # before `/jobs/{job_id}`, which would take `/jobs/archived` for an id
         jobs.creation_router(services.jobs.kinds),
@@ -92,7 +83,6 @@ def create_app(services: Runtime) -> FastAPI:
         job_events.router,
         audit.router,
         records.router,
-        retention.router,
         health.router,
         reference.router,
     ):

@@ -18,6 +18,11 @@ def operation_id(route: APIRoute) -> str:
     return f"head_{route.name}" if route.methods == {"HEAD"} else route.name
 
 
+def location(description: str) -> Operation:
+    """Return the headers of an answer that tells where what it is about can be read."""
+    return {"Location": {"description": description, "schema": {"type": "string"}}}
+
+
 def install_document(app: FastAPI) -> None:
     """Serve the document with the problems it refers to, and without what is said twice or cannot be sent."""
     # The class's own: fastapi-problem has put another on the application, which names schemas that are not there.

@@ -61,6 +61,10 @@ PROBLEM_CONTENT: Final[Mapping[str, Any]] = {
 }
 
 
+ADMIN_PROBLEMS: Final = (errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
+"""What every route may raise that is, in all or in part, for administrators."""
+
+
 def status_of(error: type[MediaAnalysisError]) -> int:
     """Return the HTTP status of an error by its kind."""
     return next((status for kind, status in STATUSES.items() if issubclass(error, kind)), 500)

@@ -1,6 +1,6 @@
 """Archives of jobs: which there are, what is in them, their bytes, one file of them, and making one now."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,6 +10,7 @@ from media_analysis.api import API_PATH
 from media_analysis.api.conditions import READING
 from media_analysis.api.content import RANGES, Representation, content_responses, serve_content
 from media_analysis.api.dependencies import Caller, Downloading, Serving
+from media_analysis.api.document import location
 from media_analysis.api.errors import problems
 from media_analysis.api.schemas.archive_tasks import ArchiveTaskRead
 from media_analysis.api.schemas.archives import (
@@ -24,9 +25,6 @@ from media_analysis.api.schemas.jobs import archive_path
 router = APIRouter(prefix=f"{API_PATH}/jobs", tags=["archives"], responses=problems(errors.DatabaseUnavailable))
 
 _PROBLEMS = (errors.TokenRejected, errors.JobNotFound, errors.JobGone, errors.InvalidRequest)
-_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
-    202: {"headers": {"Location": {"description": "Where its progress is told", "schema": {"type": "string"}}}}
-}
 _SEGMENT_PROBLEMS = problems(
     *_PROBLEMS,
     errors.JobNotArchived,
@@ -70,7 +68,7 @@ async def read_archive(
     "/{job_id}/archive",
     status_code=202,
     responses={
-        **_ACCEPTED,
+        202: {"headers": location("Where its progress is told")},
         **problems(
             *_PROBLEMS,
             errors.JobArchived,

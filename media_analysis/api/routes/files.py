@@ -1,124 +1,67 @@
-"""Files: upload, list, read, content, change."""
+"""Files: upload, list, read, content, change, delete, restore, hold, and why they go when they go."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from fastapi import APIRouter, Query, Request, Response
 
 from media_analysis import errors
 from media_analysis.api import API_PATH
-from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of, require_length
-from media_analysis.api.conditions import CHANGING, READING, ROW, Conditions, changing, request_header, row_tag
-from media_analysis.api.content import (
-    ANY_BYTES,
-    RANGES,
-    Representation,
-    content_responses,
-    serve_content,
-)
+from media_analysis.api.bodies import content_of
+from media_analysis.api.conditions import CHANGING, READING, ROW, Conditions, changing, row_tag
+from media_analysis.api.content import RANGES, Representation, content_responses, serve_content
 from media_analysis.api.dependencies import Caller, Downloading, Serving, Uploading
+from media_analysis.api.document import location
 from media_analysis.api.documents import DocumentRoute
-from media_analysis.api.errors import document_problems, problems
-from media_analysis.api.multipart import FORM_BYTES, FormStream, is_form, read_boundary
+from media_analysis.api.errors import ADMIN_PROBLEMS, document_problems, problems
 from media_analysis.api.pages import encode_cursor
-from media_analysis.api.schemas.files import (
-    FileCreate,
-    FileList,
-    FileListQuery,
-    FileQuery,
-    FileRead,
-    FileUpdate,
-)
-from media_analysis.errors import InvalidRequest
+from media_analysis.api.schemas.files import FileList, FileListQuery, FileQuery, FileRead, FileUpdate
+from media_analysis.api.schemas.holds import HoldCreate, HoldRead
+from media_analysis.api.schemas.removals import FileDeleteQuery, FileRemovalRead
+from media_analysis.api.schemas.retention import FileRetention
+from media_analysis.api.uploads import UPLOAD, IdempotencyKey, UploadReader
 from media_analysis.files.models import MediaFile
-from media_analysis.files.upload.bodies import timed
-from media_analysis.files.upload.service import Completed, Upload
-from media_analysis.storage.category import Category
+from media_analysis.retention.explain.explanation import Explanation
 
 router = APIRouter(
     prefix=f"{API_PATH}/files",
-    tags=["files"],
     responses=problems(errors.DatabaseUnavailable),
     route_class=DocumentRoute,
 )
 
-_UPLOAD: Final[dict[str, Any]] = {
-    "parameters": [
-        request_header("Content-Digest", "SHA-256 or SHA-512 of the body (RFC 9530); nothing is kept unless it holds"),
-        request_header("Repr-Digest", "The same"),
-        request_header("Digest", "The same in its elder form (RFC 3230)"),
-    ],
-    "requestBody": {
-        "required": True,
-        "description": "The bytes themselves, or a form of one `file` and fields. `category` and `job_id` say where "
-        "the file lies and come before it, as a frame's `parent_id` does; with an `Idempotency-Key` all fields do. "
-        "Empty fields count as absent",
-        "content": {
-            **ANY_BYTES,
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "category": {"type": "string", "enum": [category.value for category in Category]},
-                        "filename": {"type": "string"},
-                        "ttl_seconds": {"type": "integer"},
-                        "expires_at": {"type": "string"},
-                        "job_id": {"type": "string", "format": "uuid"},
-                        "parent_id": {"type": "string", "format": "uuid"},
-                        "file": {"type": "string", "format": "binary"},
-                    },
-                },
-                "example": {"category": "uploads", "ttl_seconds": 3600, "file": "the bytes of the file"},
-            },
-        },
-    },
-}
-_MAY_FOLLOW: Final = frozenset({"filename", "ttl_seconds", "expires_at", "parent_id"})
-"""Fields that change nothing of where a file lies, so that its bytes need not wait for them."""
-_UNNAMED: Final = "unnamed"
-"""What a file is called while its name may yet come."""
-_CREATED: Final[dict[int | str, dict[str, Any]]] = {
-    201: {"headers": {"Location": {"description": "Where the file is", "schema": {"type": "string"}}}}
-}
-IdempotencyKey = Annotated[
-    str | None, Header(pattern=r"^[\x21-\x7e]{1,255}$", description="Makes a repeated upload safe for 24 hours")
-]
-
 
 @router.post(
     "",
+    tags=["files"],
     status_code=201,
     response_model=FileRead,
-    openapi_extra=_UPLOAD,
-    responses=_CREATED
-    | problems(
-        errors.TokenRejected,
-        errors.TooManyAtOnce,
-        errors.UploadStalled,
-        errors.UploadTooSlow,
-        errors.UploadOverdue,
-        errors.UploadInFlight,
-        errors.UploadLeaseLost,
-        errors.JobArchived,
-        errors.UploadTooLarge,
-        errors.MediaTypeNotAccepted,
-        errors.ContentCodingNotAccepted,
-        errors.InvalidRequest,
-        errors.DigestMismatch,
-        errors.IncompleteUpload,
-        errors.IdempotencyKeyReused,
-        errors.DatabaseUnavailable,
-        errors.StoreUnavailable,
-        errors.QuotaReached,
-        errors.OwnerQuotaReached,
-        errors.DiskReserveReached,
-        errors.DiskFull,
-    ),
+    openapi_extra=UPLOAD,
+    responses={
+        201: {"headers": location("Where the file is")},
+        **problems(
+            errors.TokenRejected,
+            errors.TooManyAtOnce,
+            errors.UploadStalled,
+            errors.UploadTooSlow,
+            errors.UploadOverdue,
+            errors.UploadInFlight,
+            errors.UploadLeaseLost,
+            errors.JobArchived,
+            errors.UploadTooLarge,
+            errors.MediaTypeNotAccepted,
+            errors.ContentCodingNotAccepted,
+            errors.InvalidRequest,
+            errors.DigestMismatch,
+            errors.IncompleteUpload,
+            errors.IdempotencyKeyReused,
+            errors.DatabaseUnavailable,
+            errors.StoreUnavailable,
+            errors.QuotaReached,
+            errors.OwnerQuotaReached,
+            errors.DiskReserveReached,
+            errors.DiskFull,
+        ),
+    },
 )
 async def upload_file(
     request: Request,
@@ -130,31 +73,16 @@ async def upload_file(
     idempotency_key: IdempotencyKey = None,
 ) -> MediaFile:
     """Store a file; when this answers 201 its bytes are durable and readable."""
-    body = content_of(request, admitted)
-    declared_type = request.headers.get("content-type", "")
-    fields = query.model_dump(exclude_none=True)
-    completed: Completed | None = None
-    if is_form(declared_type):
-        require_length(request, services.files.uploads.limits.max_bytes + FORM_BYTES)
-        body = timed(body, services.files.uploads.limits.pace)
-        boundary, may_follow = read_boundary(declared_type), () if idempotency_key else _MAY_FOLLOW
-        part = await FormStream(body, boundary, may_follow=may_follow).open_file()
-
-        def completed() -> Upload:
-            told = _merge(fields, {**part.fields, **part.late}, part.filename)
-            return _upload(_validated(told), caller.owner, part.media_type)
-
-        early = _merge(fields, part.fields, part.filename or (None if idempotency_key else _UNNAMED))
-        upload, body = _upload(_validated(early), caller.owner, part.media_type), part.body
-    else:
-        upload = _upload(_validated(fields), caller.owner, declared_type, declared_bytes=announced_bytes(request))
-    upload = replace(upload, idempotency_key=idempotency_key)
-    stored = await services.files.uploads.store_file(upload, body, completed)
+    reader = UploadReader(services.files.uploads.limits, caller.owner, idempotency_key)
+    asked = await reader.read(request, query, content_of(request, admitted))
+    stored = await services.files.uploads.store_file(asked.upload, asked.body, asked.completed)
     response.headers["Location"] = f"{API_PATH}/files/{stored.id}"
     return stored
 
 
-@router.get("", response_model=FileList, responses=problems(errors.TokenRejected, errors.InvalidRequest))
+@router.get(
+    "", tags=["files"], response_model=FileList, responses=problems(errors.TokenRejected, errors.InvalidRequest)
+)
 async def list_files(services: Serving, caller: Caller, query: Annotated[FileListQuery, Query()]) -> dict[str, object]:
     """List living files, newest first."""
     page = await services.files.catalog.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
@@ -168,6 +96,7 @@ _READ_PROBLEMS = problems(
 
 @router.get(
     "/{file_id}",
+    tags=["files"],
     response_model=FileRead,
     openapi_extra=ROW,
     responses={**_READ_PROBLEMS, **problems(errors.PreconditionFailed), 304: {"description": "Not modified"}},
@@ -191,12 +120,14 @@ _CONTENT_PROBLEMS: Final = {
 
 @router.get(
     "/{file_id}/content",
+    tags=["files"],
     response_class=Response,
     openapi_extra=RANGES,
     responses=content_responses(_CONTENT_PROBLEMS, ranges=True),
 )
 @router.head(
     "/{file_id}/content",
+    tags=["files"],
     response_class=Response,
     openapi_extra=READING,
     responses=content_responses(_CONTENT_PROBLEMS, ranges=False),
@@ -214,6 +145,7 @@ async def read_content(
 
 @router.patch(
     "/{file_id}",
+    tags=["files"],
     response_model=FileRead,
     openapi_extra=CHANGING,
     responses={
@@ -238,28 +170,93 @@ async def update_file(
     return changed
 
 
-def _upload(asked: FileCreate, owner: str, declared_type: str, *, declared_bytes: int | None = None) -> Upload:
-    return Upload(
-        owner=owner,
-        category=asked.category,
-        filename=asked.filename,
-        declared_type=clean_media_type(declared_type),
-        declared_bytes=declared_bytes,
-        expiry=asked.expiry(),
-        job_id=asked.job_id,
-        parent_id=asked.parent_id,
-    )
+@router.delete(
+    "/{file_id}",
+    tags=["files"],
+    response_model=FileRemovalRead,
+    response_description="What went with it, or would",
+    openapi_extra=CHANGING,
+    responses={
+        204: {"description": "Deleted, and nothing else with it"},
+        **problems(
+            *ADMIN_PROBLEMS,
+            errors.MarkerMismatch,
+            errors.FileNotFound,
+            errors.FileGone,
+            errors.FileArchived,
+            errors.ArchiveOfJob,
+            errors.DerivedArchived,
+            errors.FileNotReady,
+            errors.FileHeld,
+            errors.PreconditionFailed,
+        ),
+    },
+)
+async def delete_file(
+    request: Request, file_id: UUID, services: Serving, caller: Caller, query: Annotated[FileDeleteQuery, Query()]
+) -> FileRemovalRead | Response:
+    """Delete a file now, into the trash if there is one, with all that was derived from it and the results about it.
+
+    204 says that it went alone, 200 what went with it; asking again answers 410. A secure deletion whose bytes could
+    not be overwritten yet, as while deletion is paused, answers 200 with `pending`. `If-Match` takes the entity tag of
+    the file's document or of its bytes.
+    """
+    asked, derived = query.request(caller, changing(request, content_too=True)), query.derived == "take"
+    if query.dry_run:
+        told = await services.retention.file_deletions.preview(file_id, asked, owner=caller.scope, derived=derived)
+        return FileRemovalRead.from_removal(told, dry_run=True)
+    gone = await services.retention.file_deletions.delete(file_id, asked, owner=caller.scope, derived=derived)
+    if gone.derived.total.files or gone.results or (asked.secure and gone.pending):
+        return FileRemovalRead.from_removal(gone, dry_run=False)
+    return Response(status_code=204)
 
 
-def _merge(query: dict[str, Any], told: Mapping[str, str], filename: str | None) -> dict[str, Any]:
-    twice = query.keys() & told.keys()
-    if twice:
-        raise InvalidRequest(min(twice), "given in the query and in the form")
-    return {**({"filename": filename} if filename else {}), **query, **told}
+@router.post(
+    "/{file_id}/restore",
+    tags=["trash"],
+    response_model=FileRead,
+    responses=problems(
+        errors.TokenRejected,
+        errors.FileNotFound,
+        errors.FileNotTrashed,
+        errors.FileArchived,
+        errors.FileGone,
+        errors.InvalidRequest,
+    ),
+)
+async def restore_file(file_id: UUID, services: Serving, caller: Caller) -> MediaFile:
+    """Take a file out of the trash; where its end has passed meanwhile it gets a new one, which the answer tells."""
+    return await services.retention.trash.restore(file_id, owner=caller.scope, actor=caller.owner)
 
 
-def _validated(fields: dict[str, Any]) -> FileCreate:
-    try:
-        return FileCreate.model_validate(fields)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors()) from error
+_HOLD_PROBLEMS = problems(
+    *ADMIN_PROBLEMS, errors.FileNotFound, errors.FileGone, errors.FileArchived, errors.FileNotReady
+)
+
+
+@router.put("/{file_id}/hold", tags=["holds"], responses={**_HOLD_PROBLEMS, **document_problems()})
+async def hold_file(file_id: UUID, asked: HoldCreate, services: Serving, caller: Caller) -> HoldRead:
+    """Keep a file, whatever its expiry says and whoever wants it deleted; a hold it has is replaced.
+
+    A file in the trash stays there, unreadable, and is not purged. What an administrator holds of somebody else's,
+    only an administrator may hold differently or release.
+    """
+    hold = await services.retention.holds.hold_file(file_id, asked.request(caller.owner), owner=caller.scope)
+    return HoldRead.from_hold(file_id, hold)
+
+
+@router.delete("/{file_id}/hold", tags=["holds"], status_code=204, responses=_HOLD_PROBLEMS)
+async def release_file(file_id: UUID, services: Serving, caller: Caller) -> None:
+    """Release a file from its own hold, that of its job apart; it goes at the next sweep if its time has come."""
+    await services.retention.holds.release_file(file_id, owner=caller.scope, actor=caller.owner)
+
+
+@router.get(
+    "/{file_id}/retention",
+    tags=["files"],
+    response_model=FileRetention,
+    responses=problems(errors.TokenRejected, errors.InvalidRequest, errors.FileNotFound),
+)
+async def explain_file(file_id: UUID, services: Serving, caller: Caller) -> Explanation:
+    """Say when a file goes, by which rule, and what happened to it; deleted files are explained, too."""
+    return await services.retention.explanations.explain(file_id, owner=caller.scope)

@@ -10,7 +10,7 @@ from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Serving
 from media_analysis.api.documents import DocumentRoute
-from media_analysis.api.errors import document_problems, problems
+from media_analysis.api.errors import ADMIN_PROBLEMS, document_problems, problems
 from media_analysis.api.schemas.pauses import PauseCreate, PauseList, PauseQuery, PauseRead, PauseResume
 from media_analysis.deletion.models import Pause
 
@@ -21,7 +21,7 @@ router = APIRouter(
     route_class=DocumentRoute,
 )
 
-_ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
+_ADMIN_PROBLEMS = problems(*ADMIN_PROBLEMS)
 
 
 @router.post("", status_code=201, response_model=PauseRead, responses={**_ADMIN_PROBLEMS, **document_problems()})

@@ -9,7 +9,7 @@ from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Serving
 from media_analysis.api.documents import DocumentRoute
-from media_analysis.api.errors import document_problems, problems
+from media_analysis.api.errors import ADMIN_PROBLEMS, document_problems, problems
 from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.plans import (
     AppliedRead,
@@ -30,7 +30,7 @@ router = APIRouter(
     route_class=DocumentRoute,
 )
 
-_ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
+_ADMIN_PROBLEMS = problems(*ADMIN_PROBLEMS)
 _PLAN_PROBLEMS = {**_ADMIN_PROBLEMS, **problems(errors.PlanNotFound)}
 _EVERYTHING = PlanCreate()
 

@@ -1,4 +1,4 @@
-"""Storage: how it stands, and what deletion did."""
+"""Storage: how it stands and will stand, what deletion did, and taking that back."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Administrator, Caller, Serving
-from media_analysis.api.errors import problems
+from media_analysis.api.errors import ADMIN_PROBLEMS, problems
+from media_analysis.api.schemas.forecast import ForecastQuery, ForecastRead
 from media_analysis.api.schemas.storage import (
     CleanupQuery,
     StatsRead,
@@ -17,15 +18,16 @@ from media_analysis.api.schemas.storage import (
     SweepRead,
     ValidationReport,
 )
+from media_analysis.api.schemas.trash import RestorationRead
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 
-router = APIRouter(prefix=f"{API_PATH}/storage", tags=["storage"], responses=problems(errors.DatabaseUnavailable))
+router = APIRouter(prefix=f"{API_PATH}/storage", responses=problems(errors.DatabaseUnavailable))
 
-_ADMIN_PROBLEMS = problems(errors.TokenRejected, errors.AdminRequired, errors.InvalidRequest)
+_ADMIN_PROBLEMS = problems(*ADMIN_PROBLEMS)
 
 
-@router.get("/stats", responses=problems(errors.TokenRejected))
+@router.get("/stats", tags=["storage"], responses=problems(errors.TokenRejected))
 async def read_stats(services: Serving, caller: Caller) -> StatsRead:
     """Say what is used and free, and what of it is active, archived or trash.
 
@@ -38,7 +40,7 @@ async def read_stats(services: Serving, caller: Caller) -> StatsRead:
     return StatsRead.of_all(stats, lives) if caller.scope is None else StatsRead.of_owner(stats, lives)
 
 
-@router.get("/validate", responses=_ADMIN_PROBLEMS)
+@router.get("/validate", tags=["storage"], responses=_ADMIN_PROBLEMS)
 async def validate_storage(services: Serving, _administrator: Administrator) -> ValidationReport:
     """Say whether store, database and outbox are well, and what is not."""
     messages = await services.retention.status.problems()
@@ -47,6 +49,7 @@ async def validate_storage(services: Serving, _administrator: Administrator) -> 
 
 @router.post(
     "/cleanup",
+    tags=["storage"],
     responses={**_ADMIN_PROBLEMS, **problems(errors.MarkerMismatch, errors.DatabaseUnavailable)},
 )
 async def clean_up(
@@ -62,7 +65,7 @@ async def clean_up(
     return SweepRead.from_report(await services.retention.sweeps.run(request), request)
 
 
-@router.get("/sweeps", responses=_ADMIN_PROBLEMS)
+@router.get("/sweeps", tags=["storage"], responses=_ADMIN_PROBLEMS)
 async def list_sweeps(
     services: Serving, _administrator: Administrator, query: Annotated[SweepListQuery, Query()]
 ) -> SweepList:
@@ -72,8 +75,28 @@ async def list_sweeps(
 
 @router.get(
     "/sweeps/{sweep_id}",
+    tags=["storage"],
     responses={**_ADMIN_PROBLEMS, **problems(errors.SweepNotFound)},
 )
 async def read_sweep(sweep_id: UUID, services: Serving, _administrator: Administrator) -> SweepRead:
     """Say how one sweep went."""
     return SweepRead.from_row(await services.retention.sweeps.get(sweep_id))
+
+
+@router.post(
+    "/sweeps/{sweep_id}/undo",
+    tags=["trash"],
+    responses={**_ADMIN_PROBLEMS, **problems(errors.SweepNotFound)},
+)
+async def undo_sweep(sweep_id: UUID, services: Serving, administrator: Administrator) -> RestorationRead:
+    """Take everything a sweep took out of the trash; safe to repeat, also after it broke off."""
+    outcome = await services.retention.trash.undo(sweep_id, actor=administrator.owner)
+    return RestorationRead(**outcome._asdict())
+
+
+@router.get("/forecast", tags=["storage"], responses=_ADMIN_PROBLEMS)
+async def read_forecast(
+    services: Serving, _administrator: Administrator, query: Annotated[ForecastQuery, Query()]
+) -> ForecastRead:
+    """Say how many bytes come in, fall due and are used on each day, and when a quota or the disk is full."""
+    return ForecastRead.from_forecast(await services.retention.forecast.forecast(query.request()))

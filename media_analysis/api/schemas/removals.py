@@ -10,8 +10,12 @@ from pydantic import BaseModel, Field, model_validator
 from media_analysis.api.schemas.fields import Line, RequestDocument
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import Amount, Obstacle
+from media_analysis.errors import AdminRequired
+from media_analysis.files.service import Condition
 from media_analysis.jobs.deletion import JobDeletion
 from media_analysis.retention.families import FileDeletion
+from media_analysis.sessions.models import Role
+from media_analysis.sessions.service import Caller
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
@@ -42,15 +46,24 @@ class RemovalQuery(RequestDocument):
             raise ValueError("secure deletes for good; it excludes strategy=soft")
         return self
 
-    def request(self, actor: str) -> DeletionRequest:
-        """Return what somebody asks for."""
-        return DeletionRequest(
-            requested_by=actor,
+    def request(self, caller: Caller, condition: Condition | None = None) -> DeletionRequest:
+        """Return what `caller` asks for, on that condition.
+
+        Raises:
+            AdminRequired: it deletes for good, which is for administrators.
+
+        """
+        request = DeletionRequest(
+            requested_by=caller.owner,
             reason=self.reason,
             hard=self.strategy == "hard",
             secure=self.secure,
             soft=self.strategy == "soft",
+            condition=condition,
         )
+        if request.for_good and caller.role is not Role.ADMIN:
+            raise AdminRequired
+        return request
 
 
 class FileDeleteQuery(RemovalQuery):
