@@ -15,9 +15,10 @@ from av.video.stream import VideoStream
 
 from media_analysis.errors.media import CorruptMedia
 from media_analysis.media.decoder import Decoded, Decoder
-from media_analysis.media.opening import open_media, packets_of
+from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits
 from media_analysis.media.selection import stretches
+from media_analysis.media.succession import packets_in_turn
 from media_analysis.media.timeline import Timeline, picture_stream
 
 
@@ -204,7 +205,9 @@ class Film:
     def _packets(self, container: InputContainer, stream: VideoStream) -> "Iterator[tuple[int, Packet[VideoStream]]]":
         shifts = deque(self.timeline.shifts)
         ticks = 0
-        for place, packet in enumerate(islice(packets_of(container, stream), len(self.timeline.instants))):
+        streams = self.timeline.streams or [stream.index]
+        packets = packets_in_turn(self.path, self.limits, container, streams)
+        for place, packet in enumerate(islice(packets, len(self.timeline.instants))):
             if self.stopped():
                 return
             while shifts and shifts[0].place <= place:
@@ -213,7 +216,7 @@ class Film:
             yield place, _restamped(seen, ticks)
 
     def _decoder(self, container: InputContainer) -> Decoder:
-        return Decoder.threaded(picture_stream(container), self.limits)
+        return Decoder.threaded(picture_stream(container, *self.timeline.streams[:1]), self.limits)
 
 
 def _shown(packet: "Packet[VideoStream]") -> "Packet[VideoStream]":

@@ -1,7 +1,7 @@
 """Pictures out of media: every so often, evenly spaced, at instants, keyframes, or one of each scene."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -23,6 +23,7 @@ from media_analysis.media.scenes import SIDE, CutDetector
 from media_analysis.media.selection import allow, asked_seconds
 from media_analysis.media.spread import evenly
 from media_analysis.media.stills import Animation, page_frames, read_animation, still_frames
+from media_analysis.media.succession import packets_in_turn, successors_of
 from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
 from media_analysis.media.wholeness import is_truncated
 
@@ -95,9 +96,11 @@ class _Filming:
 
     def _read(self) -> Timeline:
         with open_media(self.path, self.limits) as container:
-            stream = picture_stream(container)
+            streams = successors_of(self.path, picture_stream(container), self.limits)
+            stream = picture_stream(container, streams[0])
             self._crop = crop_of(self.path, stream)
-            timeline = read_timeline(container, stream, self.limits)
+            packets = packets_in_turn(self.path, self.limits, container, streams)
+            timeline = replace(read_timeline(container, stream, self.limits, packets), streams=streams)
             told = None if stream.duration is None else float(stream.duration * timeline.time_base)
         if timeline.broken or is_truncated(self.path):
             promised = f", the file tells of {told:.3f}" if told and told > timeline.duration_seconds else ""

@@ -1,9 +1,9 @@
 """What a picture is apart from its content, and how that changes on the way through a film."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Final
 
 import av
@@ -75,23 +75,25 @@ class Watch:
     decoder: Decoder
     """Of which nothing was decoded yet."""
     _kinds: "dict[bytes, Packet[Any]]" = field(default_factory=dict, init=False)
-    _changes: list[tuple[int, bytes]] = field(default_factory=list, init=False)
-    """The place of a packet, and the parameters that hold from there."""
+    _changes: list[tuple[int, int, bytes]] = field(default_factory=list, init=False)
+    """The index of a stream, the place of a packet in it, and the parameters that hold from there."""
 
     def note(self, place: int, packet: "Packet[Any]") -> None:
-        """Look at the packet that is stored at a place, those before it being noted."""
+        """Look at the packet that is stored at a place of its stream, those before it being noted."""
         if not packet.is_keyframe or len(self._changes) > _MOST_CHANGES:
             return
         context = self.decoder.stream.codec_context
         said = parameters_of(packet, context.name, context.extradata)
-        if (not said and self._changes) or (self._changes and said == self._changes[-1][1]):
+        if (not said and self._changes) or (self._changes and said == self._changes[-1][-1]):
             return
         if said in self._kinds or len(self._kinds) < _MOST_KINDS:
             self._kinds.setdefault(said, packet)
-            self._changes.append((place, said))
+            self._changes.append((packet.stream_index, place, said))
 
-    def changes(self, shown: Sequence[int]) -> Iterator[Change]:
-        """Yield where pictures look other than before; `shown` are the instants of all packets that were noted.
+    def changes(self, shown: Mapping[int, Sequence[int]]) -> Iterator[Change]:
+        """Yield where pictures look other than before.
+
+        `shown` are the instants of all packets by the index of their stream; those of others do not count.
 
         Raises:
             MediaLimitPassed: they have more pixels than allowed.
@@ -100,10 +102,12 @@ class Watch:
         if len(self._kinds) < 2:  # noqa: PLR2004 - one kind is no change
             return
         looks = {said: _look_of(self.decoder, packet) for said, packet in self._kinds.items()}
-        known = [(place, look) for place, said in self._changes if (look := looks[said]) is not None]
-        for (_, before), (place, after) in pairwise(known):
+        noted = [(shown[index][place], looks[said]) for index, place, said in self._changes if index in shown]
+        known = [(instant, look) for instant, look in noted if look is not None]
+        start = min(chain.from_iterable(shown.values()))
+        for (_, before), (instant, after) in pairwise(known):
             if after != before:
-                at = (shown[place] - min(shown)) * (self.decoder.stream.time_base or 0)
+                at = (instant - start) * (self.decoder.stream.time_base or 0)
                 yield Change(round(float(at), 6), after.changed_from(before))
 
 

@@ -1,8 +1,9 @@
 """How long a file plays, measured by its packets, decoding none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from time import monotonic
 from typing import Final
 
@@ -17,7 +18,8 @@ from media_analysis.media.decoder import Decoder
 from media_analysis.media.looks import Change, Watch
 from media_analysis.media.opening import has_decoder, readable_packets
 from media_analysis.media.options import Limits
-from media_analysis.media.stamps import Stamps, usual_ticks
+from media_analysis.media.stamps import Stamps, joined, usual_ticks
+from media_analysis.media.succession import Span, kin_of, lines_of, note_span
 
 PLAYED: Final = frozenset({"video", "audio"})
 """What else there is comes and goes, and tells of no duration."""
@@ -39,8 +41,10 @@ class Measurement:
     """From the first to the end of the last, each stream on one line."""
     streams: Mapping[int, float] = field(default_factory=dict)
     """Durations by the stream's index, where all was read."""
+    played: Mapping[int, float] = field(default_factory=dict)
+    """Likewise, with the streams that go on as one with it."""
     packets: Mapping[int, int] = field(default_factory=dict)
-    """By the stream's index, where all was read."""
+    """By the stream's index, where all was read, with the streams that go on as one with it."""
     share: float = 1.0
     """Of the file, that was read."""
     stamped: bool = True
@@ -63,7 +67,9 @@ def measure(
 
     """
     watch = Watch(Decoder(leader, limits)) if isinstance(leader, VideoStream) and has_decoder(leader) else None
-    measuring = _Measuring(container, limits, budget or Budget(), watch)
+    measuring = _Measuring(
+        container, limits, budget or Budget(), watch, () if watch is None else kin_of(container, watch.decoder.stream)
+    )
     share = measuring.read()
     found = measuring.found(leader, share)
     if found.duration_seconds is not None and found.duration_seconds > limits.max_duration_seconds:
@@ -77,7 +83,9 @@ class _Measuring:
     limits: Limits
     budget: Budget
     watch: Watch | None
+    watched: Collection[int]
     stamps: dict[int, Stamps | None] = field(default_factory=dict, init=False)
+    spans: dict[int, Span] = field(default_factory=dict, init=False)
     stamped: bool = field(default=False, init=False)
 
     def read(self) -> float:
@@ -101,33 +109,42 @@ class _Measuring:
         stamps = self.stamps[index]
         if stamps is not None:
             self.stamped = self.stamped or packet.pts is not None
-            if self.watch is not None and self.watch.decoder.stream.index == index:
+            if self.watch is not None and index in self.watched:
                 self.watch.note(len(stamps.shown), packet)
+            note_span(self.spans, index, packet.pos)
             stamps.add(packet)
 
     def found(self, leader: Stream | None, share: float) -> Measurement:
-        found = {index: self._extent(index, stamps) for index, stamps in self.stamps.items() if stamps is not None}
+        noted = {index: stamps for index, stamps in self.stamps.items() if stamps is not None}
+        lines = lines_of(self.container, list(noted), self.spans)
+        found = {index: extent for line in lines for extent in [self._extent(line, noted)] for index in line}
         leading = found.get(-1 if leader is None else leader.index) or next(iter(found.values()), None)
         if leading is None:
             return Measurement(duration_seconds=None, share=share)
         extents = {index: extent.beside(leading) for index, extent in found.items()}
+        alone = {
+            index: self._extent([index], noted).beside(leading) for line in lines if len(line) > 1 for index in line
+        }
         start = min(begin for begin, _ in extents.values())
         seconds = float(max(end for _, end in extents.values()) - start)
+        whole = share == 1
         return Measurement(
             duration_seconds=seconds / share if seconds > 0 else None,
-            streams={index: float(end - begin) for index, (begin, end) in extents.items() if share == 1},
-            packets={
-                index: len(extent.stamps.shown) - extent.stamps.preroll for index, extent in found.items() if share == 1
-            },
+            streams={index: float(end - begin) for index, (begin, end) in (extents | alone).items() if whole},
+            played={index: float(end - begin) for index, (begin, end) in extents.items() if whole},
+            packets={index: extent.stamps.count for index, extent in found.items() if whole},
             share=share,
             stamped=self.stamped,
             discontinuities=leading.discontinuities(),
-            changes=[] if self.watch is None else list(self.watch.changes(leading.stamps.shown)),
+            changes=[] if self.watch is None else list(self.watch.changes(leading.shown)),
         )
 
-    def _extent(self, index: int, stamps: Stamps) -> "_Extent":
-        stream = self.container.streams[index]
-        return _Extent(stream.time_base or Fraction(1), stamps, set_right(stamps, Clock.of(stream)))
+    def _extent(self, line: Sequence[int], noted: Mapping[int, Stamps]) -> "_Extent":
+        """Return what there is of streams that go on as one."""
+        stream = self.container.streams[line[0]]
+        stamps = noted[line[0]] if len(line) == 1 else joined([noted[index] for index in line])
+        starts = dict(zip(line, accumulate((len(noted[index].shown) for index in line), initial=0), strict=False))
+        return _Extent(stream.time_base or Fraction(1), stamps, set_right(stamps, Clock.of(stream)), starts)
 
 
 def _stamps_of(stream: Stream) -> Stamps | None:
@@ -143,6 +160,13 @@ class _Extent:
     tick: Fraction
     stamps: Stamps
     continuity: Continuity
+    starts: Mapping[int, int]
+    """The place of the first packet of each stream, by its index."""
+
+    @property
+    def shown(self) -> Mapping[int, Sequence[int]]:
+        """Return when packets are shown, by the index of their stream."""
+        return {index: self.stamps.shown[start:] for index, start in self.starts.items()}
 
     def beside(self, leading: "_Extent") -> tuple[Fraction, Fraction]:
         """Return begin and end in seconds, its lines moved as those of the leading stream are."""

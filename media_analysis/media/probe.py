@@ -26,7 +26,7 @@ from media_analysis.media.looks import PICTURE_CHANGE, Change
 from media_analysis.media.matroska import crop_of
 from media_analysis.media.measuring import Measurement, measure
 from media_analysis.media.media_types import type_of_container
-from media_analysis.media.opening import demuxer_of, open_media
+from media_analysis.media.opening import demuxer_of, has_decoder, open_media
 from media_analysis.media.options import Limits
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.rasters import stretched
@@ -43,8 +43,10 @@ from media_analysis.media.streams import (
     with_seconds,
     written_ratio,
 )
+from media_analysis.media.succession import successors_of
 from media_analysis.media.text import clean_metadata, finite, raw_metadata
 from media_analysis.media.timecode import timecode_of
+from media_analysis.media.timeline import picture_stream
 from media_analysis.media.timing import glance
 from media_analysis.media.wholeness import is_truncated
 
@@ -108,6 +110,8 @@ def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[di
     video, audio = best_video(container), best_audio(container)
     if video is None and audio is None:
         raise UnsupportedMedia("it holds neither video nor sound")
+    if video is not None and has_decoder(video):
+        video = picture_stream(container, successors_of(path, video, limits)[0])
     seen = None if video is None else glance(container, video, limits)
     pictures = {} if video is None or seen is None else describe_video(video, seen, crop_of(path, video))
     told = finite(duration_of(container))
@@ -152,7 +156,7 @@ def _measured(fields: Mapping[str, Any], container: InputContainer, measured: Me
         "estimated_duration": found is not None and not (whole and measured.stamped),
         "frames": fields.get("frames") if counted is None else counted,
         "bit_rate": None,
-        "audio": audio and with_seconds(fields["audio"], measured.streams.get(audio.index)),
+        "audio": audio and with_seconds(fields["audio"], measured.played.get(audio.index)),
         "streams": [with_seconds(each, measured.streams.get(each.index)) for each in fields["streams"]],
         "warnings": _warnings(measured.discontinuities, measured.changes),
     }

@@ -1,6 +1,7 @@
 """When the packets of a stream are decoded and shown, as they are stored."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
@@ -66,3 +67,15 @@ class Stamps:
         if told > _LARGE and told * packet.time_base > _LONGEST_SECONDS:
             return self.durations[-1] if self.durations else self.usual
         return told
+
+
+def joined(parts: "Sequence[Stamps]") -> Stamps:
+    """Return the packets of all parts, one behind the other."""
+    whole = Stamps(parts[0].usual)
+    whole.preroll = parts[0].preroll
+    for part in parts:
+        whole.keys.extend(len(whole.shown) + place for place in part.keys)
+        whole.decoded.extend(part.decoded)
+        whole.shown.extend(part.shown)
+        whole.durations.extend(part.durations)
+    return whole

@@ -3,7 +3,7 @@
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -53,6 +53,8 @@ class Timeline:
     """Whether every packet shows one frame at a known instant that no other one has."""
     shown_from: int
     """The place from where on packets are shown that the demuxer would have left out, for they step back in time."""
+    streams: Sequence[int] = ()
+    """Of which the packets are, all of one before those of the next; empty where that is the one a player shows."""
     broken: bool = False
     """Whether reading ended with an error."""
     shifts: Sequence[Shift] = ()
@@ -97,8 +99,8 @@ class Timeline:
         return self.shown[max(0, bisect_right(self.shown, ticks) - 1)]
 
 
-def picture_stream(container: InputContainer) -> VideoStream:
-    """Return the stream a player would show; cover art is none.
+def picture_stream(container: InputContainer, index: int | None = None) -> VideoStream:
+    """Return the stream a player would show, or that of an index, if it is one of a film; cover art is none.
 
     Raises:
         NoPictures: there is none.
@@ -111,12 +113,21 @@ def picture_stream(container: InputContainer) -> VideoStream:
     ]
     if not films:
         raise NoPictures("it holds no video")
-    best = container.streams.best("video")
-    return next((film for film in films if best is not None and film.index == best.index), films[0])
+    if index is None:
+        best = container.streams.best("video")
+        index = None if best is None else best.index
+    return next((film for film in films if film.index == index), films[0])
 
 
-def read_timeline(container: InputContainer, stream: VideoStream, limits: Limits) -> Timeline:
+def read_timeline(
+    container: InputContainer,
+    stream: VideoStream,
+    limits: Limits,
+    packets: "Iterator[Packet[VideoStream]] | None" = None,
+) -> Timeline:
     """Read all packets of a freshly opened container to the end, or to where it breaks off.
+
+    They are those of `stream`, unless `packets` are given.
 
     Raises:
         MediaLimitPassed: there are more packets, or they last longer, than `limits` allow.
@@ -126,7 +137,7 @@ def read_timeline(container: InputContainer, stream: VideoStream, limits: Limits
     reading = _Reading(stream, limits)
     broken = False
     try:
-        for packet in packets_of(container, stream):
+        for packet in packets or packets_of(container, stream):
             reading.add(packet)
     except MemoryError:
         raise

@@ -77,7 +77,7 @@ def glance(container: InputContainer, stream: VideoStream, limits: Limits) -> Gl
     instants = list(compress(stamps.shown, timed))
     varies = _varies(instants)
     average = _average(container if goes_on else None, stream, instants) if varies else None
-    return Glance(first, varies, average, goes_on, list(watch.changes(stamps.shown)))
+    return Glance(first, varies, average, goes_on, list(watch.changes({stream.index: stamps.shown})))
 
 
 def _average(container: InputContainer | None, stream: VideoStream, instants: list[int]) -> float | None:
