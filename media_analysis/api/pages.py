@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from media_analysis.api.schemas.fields import RequestDocument
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.errors import InvalidRequest
 
 Place = TypeVar("Place")

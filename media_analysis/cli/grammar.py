@@ -85,7 +85,7 @@ def parse_owner(given: str, option: str = "--owner") -> str:
         InvalidRequest: nobody can be called so.
 
     """
-    from media_analysis.api.schemas.fields import Owner
+    from media_analysis.values import Owner
 
     return _validated(Owner, option, given, NAME)
 
@@ -97,7 +97,7 @@ def parse_reason(given: str, option: str = "--reason") -> str:
         InvalidRequest: it does not.
 
     """
-    from media_analysis.api.schemas.fields import Line
+    from media_analysis.values import Line
 
     return _validated(Line, option, given, LINE)
 

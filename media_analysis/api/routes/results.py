@@ -12,10 +12,10 @@ from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import encode_cursor
-from media_analysis.api.schemas.fields import Line
 from media_analysis.api.schemas.results import ResultList, ResultListQuery, ResultRead, ResultUpdate
 from media_analysis.errors import SchemaNotFound
 from media_analysis.jobs.models import AnalysisResult
+from media_analysis.values import Line
 
 router = APIRouter(
     prefix=f"{API_PATH}/results",

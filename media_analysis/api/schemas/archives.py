@@ -10,13 +10,14 @@ from pydantic import BaseModel, Field, model_validator
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, decode_place, encode_cursor, encode_place
 from media_analysis.api.schemas.archive_tasks import ArchiveTaskRead
-from media_analysis.api.schemas.fields import Day, Hex, Instant, Owner, RequestDocument, midnight
+from media_analysis.api.schemas.base import Hex, RequestDocument
 from media_analysis.api.schemas.jobs import archive_path, hold_facts
 from media_analysis.archive.catalog import ArchivedFilter, ArchivedPage, ArchivedPosition, ArchivedRun, ArchiveView
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import JobStatus
 from media_analysis.storage.category import Category
+from media_analysis.values import Day, Instant, Owner, midnight
 
 LAST_SEGMENT: Final = 2**31 - 1
 _POSITION: Final = struct.Struct(">Q16s")

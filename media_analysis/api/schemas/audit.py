@@ -11,13 +11,14 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.pages import PageQuery
-from media_analysis.api.schemas.fields import Hex, Instant, Line, Owner, ReadModel, RequestDocument
+from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
 from media_analysis.audit import Action
 from media_analysis.errors import InvalidRequest
 from media_analysis.files.models import Tombstone
 from media_analysis.retention.trail import DeletionFilter, DeletionPage, EventFilter, TrailPosition
 from media_analysis.states import DeletionMethod, RetentionRule
 from media_analysis.storage.category import Category
+from media_analysis.values import Instant, Line, Owner
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

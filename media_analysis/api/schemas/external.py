@@ -8,10 +8,11 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api import API_PATH
-from media_analysis.api.schemas.fields import Filename, Hex, Line, RequestDocument
+from media_analysis.api.schemas.base import Hex, RequestDocument
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.storage.category import Category
+from media_analysis.values import Filename, Line
 
 Analyser = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Role = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="What the product is, such as `transcript`")]

@@ -7,12 +7,13 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from media_analysis.api.pages import PageQuery
-from media_analysis.api.schemas.fields import Filename, Hex, Instant, Owner, ReadModel, RequestDocument, Seconds
+from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import FileFilter
 from media_analysis.states import FOREVER, FileState, RetentionRule
 from media_analysis.storage.category import Category
+from media_analysis.values import Filename, Instant, Owner, Seconds
 
 REQUIRED: Final[dict[str, Any]] = {"x-required": True}
 """For the document: what only some bodies may leave out (`api/document.py`)."""

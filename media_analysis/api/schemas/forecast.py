@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from media_analysis.api.schemas.fields import RequestDocument
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.retention.forecast.projection import Day, Projection
 from media_analysis.retention.forecast.request import LONGEST_DAYS, ForecastRequest
 from media_analysis.retention.forecast.service import Forecast

@@ -12,10 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Vali
 
 from media_analysis.analysis.kinds import Kind
 from media_analysis.api.documents import require_storable
-from media_analysis.api.schemas.fields import Line, RequestDocument, Seconds
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.errors import UnknownKind
 from media_analysis.jobs.control import EXTERNAL, NewJob
 from media_analysis.media.options import Options
+from media_analysis.values import Line, Seconds
 
 MOST_SOURCES: Final = 100
 LONGEST_KIND: Final = 40

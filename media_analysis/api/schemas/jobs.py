@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, encode_cursor
-from media_analysis.api.schemas.fields import Instant, Owner, RequestDocument, Seconds
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.errors import AdminRequired, InvalidRequest
 from media_analysis.files.expiry import Expiry
 from media_analysis.jobs.models import AnalysisJob, JobStatus
@@ -16,6 +16,7 @@ from media_analysis.jobs.queries import JobFilter
 from media_analysis.jobs.service import JobPage, JobView
 from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
+from media_analysis.values import Instant, Owner, Seconds
 
 KindName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 FolderName = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,60}$")]

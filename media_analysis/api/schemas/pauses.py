@@ -5,9 +5,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from media_analysis.api.schemas.fields import Line, ReadModel, RequestDocument
+from media_analysis.api.schemas.base import ReadModel, RequestDocument
 from media_analysis.deletion.models import PauseCause
 from media_analysis.storage.category import Category
+from media_analysis.values import Line
 
 
 class PauseCreate(

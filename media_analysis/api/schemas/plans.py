@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.pages import PageQuery, decode_cursor
-from media_analysis.api.schemas.fields import RequestDocument
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.api.schemas.storage import SweepRead
 from media_analysis.retention.models import Plan, SweepStatus
 from media_analysis.retention.plans.applying import DriftReason

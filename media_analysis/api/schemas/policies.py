@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Body
 from pydantic import AfterValidator, BaseModel, Field
 
-from media_analysis.api.schemas.fields import ReadModel
+from media_analysis.api.schemas.base import ReadModel
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.policy.in_force import InForce
 from media_analysis.retention.preview import Change, Impact, PolicyPreview

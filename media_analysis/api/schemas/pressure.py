@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.fields import RequestDocument
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.retention.pressure.levels import CategoryLevel, DiskLevel
 from media_analysis.retention.pressure.outcome import Blocked, ReliefBlocker, ReliefOutcome
 from media_analysis.retention.pressure.preview import Next, PressurePreview

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.pages import decode_place, encode_place
-from media_analysis.api.schemas.fields import RequestDocument
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.api.schemas.files import FileRead
 from media_analysis.files.products import ProductFilter, ProductPage, ProductPosition
 from media_analysis.storage.category import Category

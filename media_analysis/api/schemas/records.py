@@ -6,8 +6,9 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.fields import Instant, RequestDocument
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.records.service import RecordLife
+from media_analysis.values import Instant
 
 
 class RecordLifeRead(BaseModel):

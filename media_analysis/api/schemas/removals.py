@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from media_analysis.api.schemas.fields import Line, RequestDocument
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import Amount, Obstacle
 from media_analysis.errors import AdminRequired
@@ -18,6 +18,7 @@ from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
+from media_analysis.values import Line
 
 _PENDING: Final = (
     "Whether bytes of what went are still on the disk, overwritten or not: deletion is paused, or the disk refused; "

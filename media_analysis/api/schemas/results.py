@@ -9,10 +9,11 @@ from pydantic import Field
 from media_analysis.api import API_PATH
 from media_analysis.api.documents import parse_json, require_storable
 from media_analysis.api.pages import PageQuery
-from media_analysis.api.schemas.fields import Instant, Line, Owner, ReadModel, RequestDocument
+from media_analysis.api.schemas.base import ReadModel, RequestDocument
 from media_analysis.errors import InvalidRequest
 from media_analysis.jobs.results import ResultFilter
 from media_analysis.storage.category import Category
+from media_analysis.values import Instant, Line, Owner
 
 MOST_BYTES: Final = 16 * 1024
 SCHEMAS: Final = f"{API_PATH}/results/schemas/{{kind}}"

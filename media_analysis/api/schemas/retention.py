@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, computed_field
 
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import encode_cursor
-from media_analysis.api.schemas.fields import ReadModel
+from media_analysis.api.schemas.base import ReadModel
 from media_analysis.jobs.models import JobStatus
 from media_analysis.retention.explain.archival import RunArchival
 from media_analysis.retention.explain.assessment import Effect

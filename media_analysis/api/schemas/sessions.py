@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from media_analysis.api.schemas.fields import Owner, ReadModel, RequestDocument, Seconds
+from media_analysis.api.schemas.base import ReadModel, RequestDocument
 from media_analysis.sessions.models import Role
+from media_analysis.values import Owner, Seconds
 
 
 class SessionCreate(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.fields import RequestDocument
+from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.api.schemas.removals import AmountRead
 from media_analysis.retention.lives import Lives
 from media_analysis.retention.models import Sweep, SweepStatus, SweepTrigger

@@ -1,29 +1,17 @@
-"""Kinds of values that documents share, bounded before anything looks at them."""
+"""Values that people and programs write, in documents and commands, bounded before anything looks at them."""
 
 import re
 import unicodedata
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 LONGEST_LIFETIME_SECONDS: Final = 100 * 366 * 86_400
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _DATED: Final = re.compile(r"[0-9]{4}-")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-class RequestDocument(BaseModel):
-    """A JSON document that refuses fields it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ReadModel(BaseModel):
-    """A response made from a row."""
-
-    model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
 def _printable(text: str) -> str:
@@ -73,4 +61,3 @@ Owner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$")]
 Seconds = Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_SECONDS), BeforeValidator(_number)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_storable)]
 Day = Annotated[date, BeforeValidator(_day), AfterValidator(_storable_day)]
-Hex = Annotated[bytes, PlainSerializer(lambda value: value.hex(), return_type=str)]
