@@ -1,6 +1,8 @@
-"""Whether a JPEG, PNG or GIF ends before its own last mark, told without decoding it."""
+"""Whether a JPEG, PNG or GIF ends before its own last mark, a BMP before its last pixel, told without decoding it."""
 
 import mmap
+import struct
+from os import SEEK_END
 from typing import IO, Final
 
 _JPEG_START: Final = b"\xff\xd8\xff"
@@ -16,12 +18,22 @@ _GIF_TABLE: Final = 0x80
 _GIF_END: Final = 0x3B
 _GIF_IMAGE: Final = 0x2C
 _GIF_EXTENSION: Final = 0x21
+_BMP_START: Final = b"BM"
+_BMP_CORE: Final = struct.Struct("<10xII2H2xH")
+"""Where pixels begin, the size of the header behind, and in the oldest one width, height and bits of a pixel."""
+_BMP: Final = struct.Struct("<10xIIii2xHI")
+"""The same, and whether they are compressed."""
+_BMP_CORE_BYTES: Final = 12
+_BMP_PLAIN: Final = frozenset({0, 3, 6})
+"""Uncompressed, also with masks."""
 
 
 def image_breaks_off(file: IO[bytes]) -> bool | None:
-    """Return whether the end of an image is missing; None for what is none of the three, or out of order."""
+    """Return whether the end of an image is missing; None for what is none of the four, or out of order."""
     file.seek(0)
     head = file.read(len(_PNG_START))
+    if head.startswith(_BMP_START):
+        return _lacks_rows(head + file.read(_BMP.size), file.seek(0, SEEK_END))
     if not head.startswith((_JPEG_START, _PNG_START, *_GIF_STARTS)):
         return None
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -67,6 +79,19 @@ def _lacks_trailer(content: mmap.mmap) -> bool | None:
             at += 1 + size
         at += 1
     return False
+
+
+def _lacks_rows(head: bytes, size_bytes: int) -> bool | None:
+    """Rows fill up to four bytes, of which those of the last one may be left out (Microsoft, BITMAPINFOHEADER)."""
+    if len(head) < _BMP.size:
+        return True
+    start, header_bytes, width, height, bits = _BMP_CORE.unpack_from(head)
+    if header_bytes != _BMP_CORE_BYTES:
+        start, _, width, height, bits, compression = _BMP.unpack_from(head)
+        if compression not in _BMP_PLAIN:
+            return None
+    row_bytes = (width * bits + 7) // 8
+    return bool(start + (abs(height) - 1) * (row_bytes + -row_bytes % 4) + row_bytes > size_bytes)
 
 
 def _table_bytes(flags: int) -> int:

@@ -7,18 +7,21 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from os import SEEK_END
 from pathlib import Path
 from typing import IO, Final
 
 from PIL import Image, ImageFile
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.announced import announced_end
 from media_analysis.media.code_points import code_points_of
 from media_analysis.media.contents import holds_pictures
 from media_analysis.media.exif import pixel_aspect_of
 from media_analysis.media.media_types import family_of, title_of
 from media_analysis.media.options import Limits
-from media_analysis.media.reading import open_unwaiting
+from media_analysis.media.reading import open_unwaiting, read_at
 from media_analysis.media.signatures import type_of_head
 from media_analysis.media.sniff import HEAD_BYTES
 from media_analysis.media.tiff import open_tiff
@@ -149,12 +152,21 @@ def frame_count(image: Image.Image) -> int:
 @contextmanager
 def _opened(file: IO[bytes], name: str, page: int | None) -> Iterator[Image.Image]:
     with decoding(f"{name} image"):
-        image = open_tiff(file, page) if name == "TIFF" else Image.open(file, formats=(name,))
+        image = open_tiff(file, page) if name == "TIFF" else Image.open(_filled_up(file, name), formats=(name,))
         if min(image.size) < 1:
             raise CorruptMedia("the image has no pixels")
         image.info |= {"code_points": code_points_of(file, name), "pixel_aspect": pixel_aspect_of(image)}
     with image:
         yield image
+
+
+def _filled_up(file: IO[bytes], name: str) -> IO[bytes]:
+    """Add the byte that only fills up the last chunk of a WebP where it is missing, which the decoder insists on."""
+    head, size_bytes = read_at(file, 0, 8), file.seek(0, SEEK_END)
+    lacks_one = name == "WEBP" and 8 + int.from_bytes(head[4:], "little") == size_bytes + 1
+    is_whole = lacks_one and announced_end(file, head) == size_bytes
+    file.seek(0)
+    return BytesIO(file.read() + b"\0") if is_whole else file
 
 
 @contextmanager

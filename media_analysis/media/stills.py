@@ -7,7 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.apng import composed, is_composed
@@ -15,11 +15,14 @@ from media_analysis.media.images import decoding, frame_count, load_frame, open_
 from media_analysis.media.options import Limits
 from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.timeline import TOLERANCE
+from media_analysis.media.wholeness import is_truncated
 
 MAX_ANIMATED_PIXELS: Final = 2**36
 """Of all frames of an animation, which take minutes to decode; frames may be tiny in a file."""
 _ANIMATED: Final = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 """Formats whose frames follow each other in time; the pages of a TIFF do not."""
+_DECODED_BIT_BY_BIT: Final = frozenset({"JPEG", "MPO", "PNG", "BMP"})
+_BLOCK: Final = 8
 _TOO_SHORT_MILLISECONDS: Final = 10
 _UNSAID_MILLISECONDS: Final = 100
 """What browsers make of a frame that is shown for no time, or for so short a one."""
@@ -84,7 +87,8 @@ def still_frames(
         if given:
             raise
         with open_image(path, limits, leniently=True) as image:
-            if _is_plain(load_frame(image, limits)):
+            only_its_end_lacks = is_truncated(path) and _holds_pixels(image, path)
+            if _is_plain(load_frame(image, limits)) and not only_its_end_lacks:
                 raise
             salvaged()
             yield image
@@ -119,6 +123,19 @@ def page_frames(
         raise failures[0]
     if failures:
         damaged(f"{len(failures)} of {len(wanted)} pages cannot be read; {failures[0]}")
+
+
+def _holds_pixels(image: Image.Image, path: Path) -> bool:
+    """Whether there is so much behind the header that all of a picture of one colour may have been decoded.
+
+    No JPEG takes less than two bits for a block (ITU-T T.81, annex F.1.2); decoders fill up what breaks off with what
+    may be that colour. Those of GIF need whole blocks of codes.
+    """
+    if image.format not in _DECODED_BIT_BY_BIT or not isinstance(image, ImageFile.ImageFile) or image.fp is None:
+        return False
+    start = max(image.fp.tell(), *(tile.offset for tile in image.tile))
+    blocks = -(-image.width // _BLOCK) * -(-image.height // _BLOCK)
+    return 4 * (path.stat().st_size - start) >= blocks
 
 
 def _is_plain(image: Image.Image) -> bool:

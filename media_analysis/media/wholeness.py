@@ -26,7 +26,8 @@ _SEGMENT: Final = b"\x18\x53\x80\x67"
 def is_truncated(path: Path) -> bool | None:
     """Return whether the end of a file is missing; None for what does not tell.
 
-    Those who tell are MP4 and its kin (AVIF too), Matroska, AVI, WAV, AIFF, W64, CAF, AU, ASF, JPEG, PNG, GIF and WebP.
+    Those who tell are MP4 and its kin (AVIF too), Matroska, AVI, WAV, AIFF, W64, CAF, AU, ASF, JPEG, PNG, GIF, BMP and
+    WebP.
     """
     size = path.stat().st_size
     with open_unwaiting(path) as file:

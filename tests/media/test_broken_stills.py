@@ -1,10 +1,11 @@
 """Of images that break off, what decodes is kept, and it is said."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageColor, ImageFile
 
 from media_analysis.errors.media import CorruptMedia
 from media_analysis.media.frames import sample_frames
@@ -23,6 +24,7 @@ PARTLY_READ: list[Callable[[], Path]] = [
     stills.png_16_bit,
     stills.png_palette,
     stills.animated_gif,
+    stills.bmp,
 ]
 """Formats whose decoders give what they have; those of WebP, AVIF and TIFF give all or nothing."""
 ALL_OR_NOTHING: list[Callable[[], Path]] = [stills.webp, stills.animated_webp, stills.avif, stills.tiff]
@@ -100,7 +102,7 @@ def test_what_gives_all_or_nothing_is_corrupt(still: Callable[[], Path], cut: Ca
         taken(cut(still(), 0.75), [])
 
 
-@pytest.mark.parametrize("still", [*PARTLY_READ, stills.bmp])
+@pytest.mark.parametrize("still", PARTLY_READ)
 def test_a_header_without_pixels_is_corrupt(still: Callable[[], Path], tmp_path: Path) -> None:
     path = tmp_path / "header"
     path.write_bytes(still().read_bytes()[:60])
@@ -109,13 +111,62 @@ def test_a_header_without_pixels_is_corrupt(still: Callable[[], Path], tmp_path:
         taken(path, [])
 
 
-def test_a_bmp_that_breaks_off_is_called_damaged(cut: Callable[[Path, float], Path]) -> None:
+@pytest.mark.parametrize("colour", ["black", "grey", "white", "red"])
+@pytest.mark.parametrize(
+    ("picture_format", "missing_bytes", "options"),
+    [
+        ("JPEG", 2, {}),
+        ("JPEG", 2, {"progressive": True}),
+        ("JPEG", 2, {"optimize": True}),
+        ("JPEG", 1, {}),
+        ("PNG", 12, {}),
+        ("PNG", 20, {}),
+        ("GIF", 1, {}),
+        ("BMP", 64 * 3, {}),
+        ("BMP", 1, {}),
+    ],
+)
+def test_a_picture_of_one_colour_that_lacks_its_end_is_shown(
+    colour: str, picture_format: str, missing_bytes: int, options: Mapping[str, bool], tmp_path: Path
+) -> None:
+    whole = BytesIO()
+    Image.new("RGB", (64, 64), colour).save(whole, picture_format, **options)
+    path = tmp_path / "cut"
+    path.write_bytes(whole.getvalue()[:-missing_bytes])
     said: Said = []
 
-    (picture,) = taken(cut(stills.bmp(), 0.75), said)
+    (picture,) = taken(path, said)
 
-    assert picture.size == (stills.WIDTH, stills.HEIGHT)
-    assert said == ["damaged"]
+    assert said == ["truncated"]
+    assert probe(path, Limits()).truncated is True
+    assert picture.image().convert("RGB").getpixel((30, 50)) == pytest.approx(ImageColor.getrgb(colour), abs=2)
+
+
+def test_rows_of_a_bmp_are_counted_without_what_only_fills_them_up(tmp_path: Path) -> None:
+    """Source: Microsoft's BITMAPINFOHEADER: rows have a multiple of four bytes; 33 pixels of 24 bits take 99."""
+    whole = BytesIO()
+    Image.new("RGB", (33, 4), "red").save(whole, "BMP")
+    path = tmp_path / "rows.bmp"
+
+    told = []
+    for missing_bytes in (0, 1, 2):
+        path.write_bytes(whole.getvalue()[: len(whole.getvalue()) - missing_bytes])
+        told.append(is_truncated(path))
+
+    assert told == [False, False, True]
+
+
+def test_a_webp_that_lacks_only_what_fills_it_up_is_whole(tmp_path: Path) -> None:
+    """Source: RFC 9649, section 2.3: chunks of an odd size are followed by one more byte, 0."""
+    whole = BytesIO()
+    Image.new("RGB", (16, 16), "red").save(whole, "WEBP", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0")
+    path = tmp_path / "odd.webp"
+    path.write_bytes(whole.getvalue()[:-1])
+    said: Said = []
+
+    (picture,) = taken(path, said)
+
+    assert (picture.size, said, probe(path, Limits()).truncated) == ((16, 16), [], False)
 
 
 def test_pixels_that_cannot_be_unpacked_are_called_damaged(tmp_path: Path) -> None:
