@@ -57,7 +57,8 @@ def sniff_file(file: IO[bytes], *, declared: str | None) -> Sniffed:
     if not tells_contents(known):
         return Sniffed(known, is_certain=start < len(head))
     moves = holds_pictures(file, known)
-    return Sniffed(known if moves is None else with_family(known, moves=moves), is_certain=moves is True)
+    is_certain = moves is True or (moves is False and known == "image/jpeg")
+    return Sniffed(known if moves is None else with_family(known, moves=moves), is_certain=is_certain)
 
 
 def behind_tags(file: IO[bytes]) -> int:

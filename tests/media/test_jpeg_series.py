@@ -104,3 +104,31 @@ def test_the_beginning_of_a_large_picture_leaves_open_whether_more_follow(tmp_pa
     assert sniff_file(BytesIO(content), declared=None).media_type == "image/jpeg"
     assert sniff_file(BytesIO(content * 2), declared=None) == ("video/x-motion-jpeg", True)
     assert (image_format(tmp_path / "one.jpg"), image_format(tmp_path / "film")) == ("JPEG", None)
+
+
+def test_a_directory_of_more_is_certain_from_the_beginning() -> None:
+    begins = sniff_file(BytesIO((mpo() + bytes(2 * HEAD_BYTES))[:HEAD_BYTES]), declared=None)
+
+    assert begins == ("image/jpeg", True)
+
+
+def test_a_second_picture_that_is_cut_off_leaves_it_open() -> None:
+    begins = sniff_file(BytesIO(jpeg(COLOURS[0]) + jpeg(COLOURS[1])[:20]), declared=None)
+
+    assert begins == ("image/jpeg", False)
+
+
+def test_no_more_than_eight_mebibytes_of_a_picture_are_looked_through_for_its_end() -> None:
+    content = jpeg(COLOURS[0])
+    endless = BytesIO(content[:-2] + bytes(16 * 2**20) + content[-2:] + content)
+    looked_at = 0
+
+    class Counted(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            nonlocal looked_at
+            found = super().read(size)
+            looked_at += len(found)
+            return found
+
+    assert sniff_file(Counted(endless.getvalue()), declared=None) == ("image/jpeg", False)
+    assert looked_at < 9 * 2**20

@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from media_analysis.errors import (
     DiskReserveReached,
@@ -18,6 +20,7 @@ from media_analysis.errors import (
 )
 from media_analysis.files.upload.acceptance import Acceptance
 from media_analysis.files.upload.service import Upload, UploadService
+from media_analysis.media.sniff import HEAD_BYTES
 from media_analysis.runtime import Runtime
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
@@ -146,6 +149,24 @@ async def test_what_the_end_of_a_file_tells_decides_and_its_beginning_refuses_no
 
     assert stored.media_type == expected
     assert await fetch(database, "SELECT media_type FROM media_files") == [(expected,)]
+
+
+@pytest.mark.parametrize("pattern", ["audio/*", "image/png"])
+async def test_a_photograph_is_refused_at_its_head_where_not_even_a_film_of_photographs_is_taken(
+    runtime: Runtime, pattern: str
+) -> None:
+    uploads = limited(runtime, accepted=Acceptance({Category.UPLOADS: (pattern,)}))
+    written = BytesIO()
+    Image.effect_noise((320, 240), 90).save(written, "JPEG")
+    photograph = written.getvalue()
+    assert len(photograph) > HEAD_BYTES
+
+    async def only_the_head() -> AsyncIterator[bytes]:
+        yield photograph[:HEAD_BYTES]
+        raise AssertionError("the body was read on")
+
+    with pytest.raises(MediaTypeNotAccepted, match="image/jpeg"):
+        await uploads.store_file(UPLOAD, only_the_head())
 
 
 async def test_an_upload_whose_name_went_before_its_type_was_read_has_lost_its_lease(
