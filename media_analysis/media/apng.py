@@ -38,7 +38,7 @@ class Frame:
 
 
 @dataclass(kw_only=True, slots=True)
-class Animation:
+class AnimatedPng:
     """What stands in an animated PNG; its default image is among the frames only where it says so."""
 
     header: tuple[int, ...] = ()
@@ -83,8 +83,8 @@ def composed(file: IO[bytes], image: Image.Image, limits: Limits) -> Iterator[Im
             canvas.paste(Image.new(mode, frame.size), frame.place)
 
 
-def _read(file: IO[bytes], limits: Limits) -> Animation:
-    animation = Animation()
+def _read(file: IO[bytes], limits: Limits) -> AnimatedPng:
+    animation = AnimatedPng()
     told = 0
     file.seek(len(_SIGNATURE))
     for number in range(limits.max_packets + 1):
@@ -118,7 +118,7 @@ def _frame(content: bytes) -> Frame:
     return Frame(size=(width, height), place=(left, top), milliseconds=milliseconds, disposal=disposal, blend=blend)
 
 
-def _decoded(file: IO[bytes], animation: Animation, frame: Frame) -> Image.Image:
+def _decoded(file: IO[bytes], animation: AnimatedPng, frame: Frame) -> Image.Image:
     """Decode one frame's own pixels, as a PNG of their own."""
     content = bytearray(_SIGNATURE)
     content += _chunk(b"IHDR", _HEADER.pack(*frame.size, *animation.header[2:]))

@@ -13,7 +13,7 @@ from media_analysis.media.ahead import ahead
 from media_analysis.media.continuity import DISCONTINUITY
 from media_analysis.media.decoding import Film, Taken
 from media_analysis.media.images import image_format
-from media_analysis.media.looks import PICTURE_CHANGE, Change, Look
+from media_analysis.media.looks import PICTURE_CHANGE, Look, PictureChange
 from media_analysis.media.matroska import UNCROPPED, Crop, crop_of
 from media_analysis.media.opening import open_media
 from media_analysis.media.options import Deinterlace, Limits, SamplingOptions
@@ -127,7 +127,7 @@ class _Filming:
         self._look = self._look or look
         if look != self._look:
             self._changed = True
-            self.notice(PICTURE_CHANGE, str(Change(taken.seconds, look.changed_from(self._look))))
+            self.notice(PICTURE_CHANGE, str(PictureChange(taken.seconds, look.changed_from(self._look))))
 
 
 def _scenes(film: Film, options: SamplingOptions, threshold: float) -> Iterator[Taken]:

@@ -58,7 +58,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PictureChange:
     """From when on pictures look other than before, in seconds from the first frame, and how."""
 
     at_seconds: float
@@ -69,7 +69,7 @@ class Change:
 
 
 @dataclass(slots=True)
-class Watch:
+class ChangeDetector:
     """Notes where packets announce other pictures, and decodes one of each kind when asked what changed."""
 
     decoder: Decoder
@@ -90,7 +90,7 @@ class Watch:
             self._kinds.setdefault(said, packet)
             self._changes.append((packet.stream_index, place, said))
 
-    def changes(self, shown: Mapping[int, Sequence[int]]) -> Iterator[Change]:
+    def changes(self, shown: Mapping[int, Sequence[int]]) -> Iterator[PictureChange]:
         """Yield where pictures look other than before.
 
         `shown` are the instants of all packets by the index of their stream; those of others do not count.
@@ -108,7 +108,7 @@ class Watch:
         for (_, before), (instant, after) in pairwise(known):
             if after != before:
                 at = (instant - start) * (self.decoder.stream.time_base or 0)
-                yield Change(round(float(at), 6), after.changed_from(before))
+                yield PictureChange(round(float(at), 6), after.changed_from(before))
 
 
 def _look_of(decoder: Decoder, packet: "Packet[Any]") -> Look | None:

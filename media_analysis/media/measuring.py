@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from media_analysis.errors.media import MediaLimitPassed
 from media_analysis.media.continuity import Clock, Continuity, Discontinuity, set_right
 from media_analysis.media.decoder import Decoder
-from media_analysis.media.looks import Change, Watch
+from media_analysis.media.looks import ChangeDetector, PictureChange
 from media_analysis.media.opening import has_decoder, readable_packets
 from media_analysis.media.options import Limits
 from media_analysis.media.stamps import Stamps, joined, usual_ticks
@@ -51,7 +51,7 @@ class Measurement:
     """Whether time stamps told it; without any, durations were added up that rest on a guessed rate."""
     discontinuities: Sequence[Discontinuity] = ()
     """In the stream that leads."""
-    changes: Sequence[Change] = ()
+    changes: Sequence[PictureChange] = ()
     """Where pictures of the stream that leads look other than before."""
 
 
@@ -66,7 +66,7 @@ def measure(
         MediaLimitPassed: there are more packets, or they last longer, than `limits` allow.
 
     """
-    watch = Watch(Decoder(leader, limits)) if isinstance(leader, VideoStream) and has_decoder(leader) else None
+    watch = ChangeDetector(Decoder(leader, limits)) if isinstance(leader, VideoStream) and has_decoder(leader) else None
     measuring = _Measuring(
         container, limits, budget or Budget(), watch, () if watch is None else kin_of(container, watch.decoder.stream)
     )
@@ -82,7 +82,7 @@ class _Measuring:
     container: InputContainer
     limits: Limits
     budget: Budget
-    watch: Watch | None
+    watch: ChangeDetector | None
     watched: Collection[int]
     stamps: dict[int, Stamps | None] = field(default_factory=dict, init=False)
     spans: dict[int, Span] = field(default_factory=dict, init=False)

@@ -22,7 +22,7 @@ from media_analysis.media.durations import (
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
 from media_analysis.media.images import READ_TYPES, format_name, frame_count, image_format, open_image, pages_in
-from media_analysis.media.looks import PICTURE_CHANGE, Change
+from media_analysis.media.looks import PICTURE_CHANGE, PictureChange
 from media_analysis.media.matroska import crop_of
 from media_analysis.media.measuring import Measurement, measure
 from media_analysis.media.media_types import type_of_container
@@ -162,7 +162,7 @@ def _measured(fields: Mapping[str, Any], container: InputContainer, measured: Me
     }
 
 
-def _warnings(discontinuities: Sequence[Discontinuity], changes: Sequence[Change]) -> list[WarningFacts]:
+def _warnings(discontinuities: Sequence[Discontinuity], changes: Sequence[PictureChange]) -> list[WarningFacts]:
     """Return the first of them, in the order of time."""
     found = [(DISCONTINUITY, each) for each in discontinuities] + [(PICTURE_CHANGE, each) for each in changes]
     facts = [WarningFacts(code=code, detail=str(each), at_seconds=each.at_seconds) for code, each in found]

@@ -8,7 +8,7 @@ from typing import Final
 from PIL import Image, ImageDraw
 
 from media_analysis.media.figures import timestamps
-from media_analysis.media.sheet_layout import MAX_SHEET_PIXELS, Box, Layout, fitted, shared_aspect
+from media_analysis.media.sheet_layout import MAX_SHEET_PIXELS, Box, SheetLayout, fitted, shared_aspect
 from media_analysis.media.typesetting import elided, printable, typeface, wrapped
 
 MAX_ROWS: Final = 100
@@ -48,7 +48,7 @@ class Sheet:
     """A drawn sheet and the layout it came to."""
 
     image: Image.Image
-    layout: Layout
+    layout: SheetLayout
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +72,7 @@ class SheetDesign:
 
     def draw(self, thumbnails: Sequence[Thumbnail], heading: Heading | None = None) -> Sheet:
         """Draw thumbnails row by row; as large as asked unless the sheet would pass `MAX_SHEET_PIXELS`."""
-        layout = Layout.fitting(
+        layout = SheetLayout.fitting(
             pictures=len(thumbnails),
             columns=self.columns,
             cell_width=self.thumbnail_width,
@@ -95,13 +95,13 @@ class SheetDesign:
         return [printable(each.name or "") if each.instant_seconds is None else next(clock) for each in thumbnails]
 
 
-def _fact_lines(heading: Heading | None, layout: Layout) -> Sequence[str]:
+def _fact_lines(heading: Heading | None, layout: SheetLayout) -> Sequence[str]:
     if heading is None:
         return ()
     return wrapped(map(printable, heading.facts), typeface(layout.facts_size), layout.content_width)
 
 
-def _draw_heading(page: Image.Image, title: str, lines: Sequence[str], layout: Layout) -> None:
+def _draw_heading(page: Image.Image, title: str, lines: Sequence[str], layout: SheetLayout) -> None:
     draw = ImageDraw.Draw(page)
     font = typeface(layout.title_size)
     baseline = layout.margin + layout.title_size
@@ -114,7 +114,7 @@ def _draw_heading(page: Image.Image, title: str, lines: Sequence[str], layout: L
         draw.text((layout.margin, baseline), line, font=font, fill=_FACTS, anchor="ls")
 
 
-def _draw_cell(page: Image.Image, box: Box, thumbnail: Thumbnail, label: str, layout: Layout) -> None:
+def _draw_cell(page: Image.Image, box: Box, thumbnail: Thumbnail, label: str, layout: SheetLayout) -> None:
     cell = Image.new("RGB", (box.width, box.height), _CELL)
     image = thumbnail.image
     size = fitted(image.size, width=box.width, height=box.height, enlarge=_MOST_ENLARGED)
@@ -131,7 +131,7 @@ def _draw_cell(page: Image.Image, box: Box, thumbnail: Thumbnail, label: str, la
     page.paste(_LABEL, box.corners, _outline(*corners))
 
 
-def _draw_label(cell: Image.Image, label: str, layout: Layout, *, right: bool) -> None:
+def _draw_label(cell: Image.Image, label: str, layout: SheetLayout, *, right: bool) -> None:
     """Write on a dark translucent pill, which reads on light and dark pictures alike."""
     font = typeface(layout.label_size)
     height = layout.label_size * 8 // 5

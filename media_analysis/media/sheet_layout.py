@@ -34,7 +34,7 @@ class Box:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Layout:
+class SheetLayout:
     """An even grid of equal cells below a header."""
 
     columns: int

@@ -10,7 +10,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from media_analysis.errors.media import CorruptMedia, UnsupportedMedia
 from media_analysis.media import tiff_rows
 from media_analysis.media.tiff_directories import Layout, directory_at, first_offset, pages_of
-from media_analysis.media.tiff_kinds import JPEG, SIGNED, UNCOMPRESSED, WEBP, Kind
+from media_analysis.media.tiff_kinds import JPEG, SIGNED, UNCOMPRESSED, WEBP, PixelFormat
 
 _COLOUR_MAP, _ORIENTATION, _PROFILE = 320, 274, 34_675
 _ACROSS, _DOWN, _UNIT = 282, 283, 296
@@ -45,7 +45,7 @@ def open_tiff(file: IO[bytes], page: int | None = None) -> Image.Image:
 
 def _opened(file: IO[bytes], layout: Layout, offset: int) -> Image.Image:
     directory = directory_at(file, layout, offset)
-    kind = None if directory is None else Kind.of(directory)
+    kind = None if directory is None else PixelFormat.of(directory)
     source = file
     if offset != first_offset(file, layout):
         source = cast("IO[bytes]", _Redirected(file, layout, offset))
@@ -65,7 +65,7 @@ def _opened(file: IO[bytes], layout: Layout, offset: int) -> Image.Image:
         raise UnsupportedMedia(f"TIFF in {kind} is not read here") from None
 
 
-def _require_read(file: IO[bytes], kind: Kind) -> None:
+def _require_read(file: IO[bytes], kind: PixelFormat) -> None:
     """Refuse by name what Pillow opens and then fails to decode, or decodes to wrong colours."""
     if min(kind.size) < 1:
         raise CorruptMedia("the image has no pixels")
@@ -77,7 +77,7 @@ def _require_read(file: IO[bytes], kind: Kind) -> None:
         raise UnsupportedMedia("TIFF in lossless JPEG, as of raw sensor data, is not read here")
 
 
-def _is_read_wrongly(kind: Kind) -> bool:
+def _is_read_wrongly(kind: PixelFormat) -> bool:
     """Whether Pillow takes deep samples for bytes, or signed bytes for unsigned ones."""
     deep_planes = kind.planar and kind.compression == UNCOMPRESSED and kind.bits > _BYTE and kind.samples > 1
     return deep_planes or (kind.sample_format == SIGNED and kind.bits == _BYTE)
@@ -105,7 +105,7 @@ def _with_own_colours(image: Image.Image) -> Image.Image:
     return image
 
 
-def _deep(source: IO[bytes], layout: Layout, offset: int, kind: Kind) -> Image.Image:
+def _deep(source: IO[bytes], layout: Layout, offset: int, kind: PixelFormat) -> Image.Image:
     """Decode what Pillow does not, upright, and add what it would have read of its tags."""
     image = tiff_rows.picture_of(source, layout, kind)
     tags = _tags(source, layout, offset)

@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed
 from media_analysis.media.tiff_directories import Layout
-from media_analysis.media.tiff_kinds import BLACK_IS_ZERO, FLOATING, RGB, UNSIGNED, Kind
+from media_analysis.media.tiff_kinds import BLACK_IS_ZERO, FLOATING, RGB, UNSIGNED, PixelFormat
 
 MAX_BYTES: Final = 256 * 2**20
 """The decoder takes the picture at once."""
@@ -21,14 +21,16 @@ _GREEN_FIRST: Final = (2, 0, 1, 3)
 """Where red, green, blue and alpha are among the decoder's planes."""
 
 
-def is_decoded(kind: Kind) -> bool:
+def is_decoded(kind: PixelFormat) -> bool:
     """Whether the decoder gives the picture's samples as they were stored."""
     described = kind.photometric, kind.sample_format, kind.bits, kind.samples
     stored_together = not kind.planar or kind.photometric == RGB
     return described in _KINDS and kind.compression in _COMPRESSIONS and stored_together
 
 
-def decoded_rows(file: IO[bytes], layout: Layout, kind: Kind, at_once: int) -> Iterator[tuple[int, int, list[bytes]]]:
+def decoded_rows(
+    file: IO[bytes], layout: Layout, kind: PixelFormat, at_once: int
+) -> Iterator[tuple[int, int, list[bytes]]]:
     """Yield the first row, how many rows there are, and their samples: of all bands together, or of each.
 
     Raises:
@@ -53,7 +55,7 @@ def decoded_rows(file: IO[bytes], layout: Layout, kind: Kind, at_once: int) -> I
         )
 
 
-def _frame(file: IO[bytes], layout: Layout, kind: Kind) -> VideoFrame:
+def _frame(file: IO[bytes], layout: Layout, kind: PixelFormat) -> VideoFrame:
     decoder = av.CodecContext.create("tiff", "r")
     decoder.thread_count = 1
     decoder.options = {"err_detect": "explode"}
@@ -66,7 +68,7 @@ def _frame(file: IO[bytes], layout: Layout, kind: Kind) -> VideoFrame:
     return frames[0]
 
 
-def _alone(file: IO[bytes], layout: Layout, kind: Kind) -> bytes:
+def _alone(file: IO[bytes], layout: Layout, kind: PixelFormat) -> bytes:
     """Return a TIFF of this picture and what it takes to decode it: the decoder refuses tags that it does not know."""
     found = sum(kind.strip_bytes)
     if len(kind.strips) != len(kind.strip_bytes):

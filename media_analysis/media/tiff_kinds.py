@@ -60,7 +60,7 @@ _MOST_BITS: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class PixelFormat:
     """How a picture's samples are stored."""
 
     size: tuple[int, int]

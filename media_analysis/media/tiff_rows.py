@@ -20,7 +20,7 @@ from media_analysis.media.tiff_kinds import (
     UNCOMPRESSED,
     UNSIGNED,
     WHITE_IS_ZERO,
-    Kind,
+    PixelFormat,
 )
 
 _PIXELS_AT_ONCE: Final = 2**18
@@ -34,18 +34,18 @@ _SIGN: Final = bytes(value ^ 0x80 for value in range(256))
 _HALF: Final = 16
 
 
-def reads(kind: Kind) -> bool:
+def reads(kind: PixelFormat) -> bool:
     """Whether `picture_of` decodes it: strips of grey, RGB or CMYK of 8 to 64 bits, of which few may be compressed."""
     return not kind.tiled and min(kind.size) > 0 and (_is_stored_plainly(kind) or is_decoded(kind))
 
 
-def _is_stored_plainly(kind: Kind) -> bool:
+def _is_stored_plainly(kind: PixelFormat) -> bool:
     known = kind.photometric in _COLOURS and kind.bits in _WIDTHS.get(kind.sample_format, ())
     enough = known and kind.samples >= _COLOURS[kind.photometric]
     return enough and kind.compression == UNCOMPRESSED
 
 
-def picture_of(file: IO[bytes], layout: Layout, kind: Kind) -> Image.Image:
+def picture_of(file: IO[bytes], layout: Layout, kind: PixelFormat) -> Image.Image:
     """Decode it to eight bits: whole numbers keep their upper ones, floating point is from 0 (black) to 1 (white).
 
     Of signed numbers the lowest is black.
@@ -76,7 +76,7 @@ def picture_of(file: IO[bytes], layout: Layout, kind: Kind) -> Image.Image:
     return image.convert(mode.upper()) if mode.endswith("a") else image
 
 
-def _strips(file: IO[bytes], kind: Kind, bands: int, at_once: int) -> Iterator[tuple[int, int, list[bytes]]]:
+def _strips(file: IO[bytes], kind: PixelFormat, bands: int, at_once: int) -> Iterator[tuple[int, int, list[bytes]]]:
     """Yield the first row, how many rows there are, and their samples: of all bands together, or of each."""
     width, height = kind.size
     per_plane = -(-height // kind.rows_per_strip)
@@ -98,7 +98,7 @@ def _pieces(start: int, stop: int, rows_per_strip: int) -> Iterator[tuple[int, i
         start += rows
 
 
-def _read(file: IO[bytes], kind: Kind, strip: int, start: int, size: int) -> bytes:
+def _read(file: IO[bytes], kind: PixelFormat, strip: int, start: int, size: int) -> bytes:
     content = b""
     if strip < len(kind.strips):
         file.seek(kind.strips[strip] + start)
@@ -108,7 +108,7 @@ def _read(file: IO[bytes], kind: Kind, strip: int, start: int, size: int) -> byt
     return content
 
 
-def _shades(content: bytes, layout: Layout, kind: Kind) -> bytes:
+def _shades(content: bytes, layout: Layout, kind: PixelFormat) -> bytes:
     """Return the upper eight bits of each sample."""
     sample_bytes = kind.bits // 8
     if kind.sample_format == FLOATING:

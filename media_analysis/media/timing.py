@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from media_analysis.media.continuity import Clock, set_right
 from media_analysis.media.decoder import Decoder
-from media_analysis.media.looks import Change, Watch
+from media_analysis.media.looks import ChangeDetector, PictureChange
 from media_analysis.media.opening import readable_packets
 from media_analysis.media.options import Limits
 from media_analysis.media.stamps import Stamps, usual_ticks
@@ -47,7 +47,7 @@ class Glance:
     """Frames a second, where the distances vary."""
     goes_on: bool = True
     """Whether timestamps go on from packet to packet, without restarts, jumps or strays."""
-    changes: Sequence[Change] = ()
+    changes: Sequence[PictureChange] = ()
     """Where pictures look other than before."""
 
 
@@ -62,7 +62,7 @@ def glance(container: InputContainer, stream: VideoStream, limits: Limits) -> Gl
     timed: list[bool] = []
     size_bytes = 0
     stamps = Stamps(usual_ticks(stream))
-    watch = Watch(Decoder(stream, limits))
+    watch = ChangeDetector(Decoder(stream, limits))
     for place, packet in enumerate(islice(readable_packets(container, stream), JUDGED_FRAMES)):
         stamps.add(packet)
         watch.note(place, packet)

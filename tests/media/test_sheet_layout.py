@@ -10,13 +10,13 @@ from media_analysis.media.sheet_layout import (
     MAX_SHEET_PIXELS,
     MAX_SHEET_SIDE,
     Box,
-    Layout,
+    SheetLayout,
     fitted,
     shared_aspect,
 )
 
 LAYOUTS = st.builds(
-    lambda columns, rows, **others: Layout.fitting(pictures=columns * rows, columns=columns, **others),
+    lambda columns, rows, **others: SheetLayout.fitting(pictures=columns * rows, columns=columns, **others),
     columns=st.integers(1, 20),
     rows=st.integers(1, 100),
     cell_width=st.integers(64, 1_024),
@@ -26,7 +26,7 @@ LAYOUTS = st.builds(
 
 
 @given(LAYOUTS)
-def test_a_sheet_stays_within_its_bounds(layout: Layout) -> None:
+def test_a_sheet_stays_within_its_bounds(layout: SheetLayout) -> None:
     height = layout.grid_only_height + layout.header_height(2)
 
     assert layout.width * height <= MAX_SHEET_PIXELS
@@ -34,7 +34,7 @@ def test_a_sheet_stays_within_its_bounds(layout: Layout) -> None:
 
 
 @given(LAYOUTS)
-def test_cells_are_inside_the_margins_and_gutters_are_even(layout: Layout) -> None:
+def test_cells_are_inside_the_margins_and_gutters_are_even(layout: SheetLayout) -> None:
     boxes = [layout.cell(index, top=layout.margin) for index in range(layout.rows * layout.columns)]
 
     edges = {box.left for box in boxes} | {box.corners[2] for box in boxes}
@@ -46,7 +46,7 @@ def test_cells_are_inside_the_margins_and_gutters_are_even(layout: Layout) -> No
 
 
 def test_cells_never_overlap() -> None:
-    layout = Layout.fitting(pictures=11, columns=4, cell_width=100, aspect=16 / 9, header=True)
+    layout = SheetLayout.fitting(pictures=11, columns=4, cell_width=100, aspect=16 / 9, header=True)
     boxes = [layout.cell(index, top=50).corners for index in range(11)]
 
     assert all(
@@ -62,20 +62,20 @@ def test_cells_never_overlap() -> None:
 def test_there_are_as_many_rows_as_pictures_need_and_no_empty_columns(
     pictures: int, columns: int, grid: tuple[int, int]
 ) -> None:
-    layout = Layout.fitting(pictures=pictures, columns=columns, cell_width=320, aspect=16 / 9, header=False)
+    layout = SheetLayout.fitting(pictures=pictures, columns=columns, cell_width=320, aspect=16 / 9, header=False)
 
     assert (layout.columns, layout.rows) == grid
 
 
 def test_a_usual_sheet_has_the_width_asked_for() -> None:
-    layout = Layout.fitting(pictures=16, columns=4, cell_width=320, aspect=16 / 9, header=True)
+    layout = SheetLayout.fitting(pictures=16, columns=4, cell_width=320, aspect=16 / 9, header=True)
 
     assert (layout.cell_width, layout.cell_height) == (320, 180)
     assert layout.width == 4 * 320 + 3 * layout.gutter + 2 * layout.margin
 
 
 def test_cells_shrink_only_where_the_sheet_would_be_too_large() -> None:
-    layout = Layout.fitting(pictures=2_000, columns=20, cell_width=1_024, aspect=16 / 9, header=True)
+    layout = SheetLayout.fitting(pictures=2_000, columns=20, cell_width=1_024, aspect=16 / 9, header=True)
 
     assert 100 < layout.cell_width < 320
     assert layout.width * layout.grid_only_height > 0.9 * MAX_SHEET_PIXELS
@@ -83,7 +83,7 @@ def test_cells_shrink_only_where_the_sheet_would_be_too_large() -> None:
 
 def test_a_narrow_sheet_leaves_room_for_its_header() -> None:
     with_header, without = (
-        Layout.fitting(pictures=1, columns=1, cell_width=64, aspect=1, header=header) for header in (True, False)
+        SheetLayout.fitting(pictures=1, columns=1, cell_width=64, aspect=1, header=header) for header in (True, False)
     )
 
     assert with_header.content_width == 480

@@ -27,7 +27,7 @@ _PRODUCED: Final = text("""
 """)
 
 
-class Part(StrEnum):
+class Coverage(StrEnum):
     """How much of a run is ours."""
 
     NONE = "none"
@@ -40,7 +40,7 @@ class Part(StrEnum):
 class EarlierImport:
     """The run of a folder, if it was adopted before."""
 
-    part: Part
+    coverage: Coverage
     job: AnalysisJob | None = None
 
 
@@ -57,12 +57,12 @@ async def stand(session: AsyncSession, job_id: UUID, *, owner: str, names: froze
     if (await session.execute(_DELETED, {"id": job_id})).scalar_one():
         raise PassedOver("it was deleted since; adopting it again would undo that")
     if job is None:
-        return EarlierImport(Part.NONE)
+        return EarlierImport(Coverage.NONE)
     if job.kind != KIND or job.owner != owner or not names & {job.name, job.folder_name}:
         raise Refused(f"its id, {job_id}, is that of another job")
     if job.archived_at is not None:
         raise Known("it is archived by now")
-    return EarlierImport(Part.SOME if job.hold_reason == UNDER_WAY else Part.ALL, job)
+    return EarlierImport(Coverage.SOME if job.hold_reason == UNDER_WAY else Coverage.ALL, job)
 
 
 async def require_free(session: AsyncSession, job_id: UUID, folder_name: str) -> None:

@@ -11,7 +11,7 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.imports.runs import earlier
-from media_analysis.imports.runs.earlier import KIND, UNDER_WAY, EarlierImport, Part
+from media_analysis.imports.runs.earlier import KIND, UNDER_WAY, Coverage, EarlierImport
 from media_analysis.imports.runs.files import FileAdopter, ImportedFiles, RunFolder, Survey, adoptions_of
 from media_analysis.imports.runs.naming import folder_name_of
 from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, Life, PassedOver, Subject
@@ -49,7 +49,7 @@ class RunAdopter:
         """
         known, survey = await self._look(folder, request, now)
         new = await self._count_new(folder, known)
-        fate = Fate.KNOWN if known.part is Part.ALL and not new.files else Fate.PLANNED
+        fate = Fate.KNOWN if known.coverage is Coverage.ALL and not new.files else Fate.PLANNED
         return self._told(folder, fate, known, survey, new, request, now)
 
     async def adopt(
@@ -64,15 +64,15 @@ class RunAdopter:
         """
         known, survey = await self._look(folder, request, now)
         adoptions = adoptions_of(request.owner, folder.found.name.id, over_quota=request.over_quota, now=counted_from)
-        if known.part is Part.NONE:
+        if known.coverage is Coverage.NONE:
             await self._count_new(folder, known)
             await self._begin(folder, request, self._life(folder, survey, None, now), survey, adoptions)
         for category in survey.sizes:
             await statements.open_account(self.db, adoptions[category])
         taken = await self.files.adopt(folder, adoptions)
-        fate = Fate.KNOWN if known.part is Part.ALL and not taken.files else Fate.ADOPTED
+        fate = Fate.KNOWN if known.coverage is Coverage.ALL and not taken.files else Fate.ADOPTED
         outcome = self._told(folder, fate, known, survey, taken, request, now)
-        if known.part is not Part.ALL or taken.files:
+        if known.coverage is not Coverage.ALL or taken.files:
             await self._finish(request, outcome)
         if request.rename and outcome.folder_name is not None:
             outcome.renamed = await asyncio.to_thread(_rename, folder.path, outcome.folder_name)
@@ -92,7 +92,7 @@ class RunAdopter:
 
     async def _count_new(self, folder: RunFolder, known: EarlierImport) -> ImportedFiles:
         new = await self.files.count_new(folder)
-        if known.part is Part.NONE and not new.files:
+        if known.coverage is Coverage.NONE and not new.files:
             raise PassedOver("all its files are ours, or were deleted since they were")
         return new
 
@@ -116,7 +116,7 @@ class RunAdopter:
         now: datetime,
     ) -> ImportOutcome:
         job_id, life = folder.found.name.id, self._life(folder, survey, known.job, now)
-        is_kept = life.past_end and not request.accept_past_ends and known.part is not Part.ALL
+        is_kept = life.past_end and not request.accept_past_ends and known.coverage is not Coverage.ALL
         return ImportOutcome(
             name=folder.found.folder,
             subject=Subject.RUN,

@@ -14,7 +14,7 @@ from media_analysis.analysis.kinds import BUILT_IN
 from media_analysis.analysis.task import Product, Source
 from media_analysis.errors.media import MediaLimitPassed
 from media_analysis.media.options import Limits
-from media_analysis.media.sheet_layout import Layout
+from media_analysis.media.sheet_layout import SheetLayout
 from media_analysis.media.sniff import HEAD_BYTES, sniff
 
 
@@ -83,7 +83,7 @@ def run(kind: str, *paths: Path, names: Sequence[str] = (), limits: Limits | Non
 
 def cells(sheet: Image.Image, document: Mapping[str, Any], *, header: bool = True) -> list[Image.Image]:
     """Cut a contact sheet into its pictures, as its document says where they are."""
-    layout = Layout(
+    layout = SheetLayout(
         columns=document["columns"],
         rows=document["rows"],
         cell_width=document["thumbnail_width"],

@@ -1,0 +1,67 @@
+"""One home for a table, and one meaning for a name."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from scripts.survey.classes import find_twice
+from scripts.survey.modules import Module, read_modules
+from scripts.survey.writes import UNKNOWN, find_models, writers_of
+
+WRITERS: Final = {
+    "analysis_jobs": {"archive", "imports", "jobs", "retention"},
+    "analysis_results": {"imports", "jobs", "retention"},
+    "archive_tasks": {"archive", "imports"},
+    "archived_files": {"archive", "imports", "jobs", "retention"},
+    "audit_events": {"audit", "retention"},
+    "category_policies": {"policy"},
+    "category_usage": {"files"},
+    "due_days": {"retention"},
+    "duties": {"retention"},
+    "idempotency_keys": {"files"},
+    "instance": {"db", "deletion", "files", "retention"},
+    "job_audit": {"jobs"},
+    "job_events": {"jobs"},
+    "job_sources": {"imports", "jobs"},
+    "ledger": {"files", "imports"},
+    "ledger_days": {"files"},
+    "media_files": {"archive", "deletion", "files", "imports", "integrity", "jobs", "retention"},
+    "notices": {"retention"},
+    "pauses": {"deletion", "retention"},
+    "plan_files": {"retention"},
+    "plans": {"retention"},
+    "purges": {"deletion", "imports"},
+    "queue_turns": {"db"},
+    "record_ends": {"records"},
+    "scrubs": {"integrity"},
+    "sweeps": {"retention"},
+    "tombstones": {"archive", "deletion", "imports"},
+    "user_sessions": {"sessions"},
+    # The queue's entries, whose table the library names; records that end; rows that a session deletes.
+    UNKNOWN: {"files", "records", "retention", "worker"},
+}
+"""Who writes each table. Where several do, their statements are still to be gathered where the table's model is."""
+WRITTEN_BY_TRIGGERS: Final = {"waiting_jobs"}
+
+
+@pytest.fixture(scope="module")
+def modules() -> list[Module]:
+    return list(read_modules(Path(__file__).parents[2] / "media_analysis"))
+
+
+def test_a_table_is_written_only_where_it_is_said_to_be(modules: list[Module]) -> None:
+    writers = writers_of(modules)
+
+    elsewhere = {table: packages - WRITERS.get(table, set()) for table, packages in writers.items()}
+    no_more = {table: packages - writers.get(table, set()) for table, packages in WRITERS.items()}
+    assert {table: packages for table, packages in elsewhere.items() if packages} == {}, "write it where its home is"
+    assert {table: packages for table, packages in no_more.items() if packages} == {}, "gathered: say so above"
+
+
+def test_each_table_has_a_writer(modules: list[Module]) -> None:
+    assert set(find_models(modules).values()) - WRITTEN_BY_TRIGGERS == set(WRITERS) - {UNKNOWN}
+
+
+def test_no_public_class_name_means_two_things(modules: list[Module]) -> None:
+    assert find_twice(modules) == {}
