@@ -21,6 +21,7 @@ from media_analysis.deletion.selection import FileSelection
 from media_analysis.deletion.tombstones import LedgerMovements, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
+from media_analysis.files.dates import due_at
 from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
@@ -69,12 +70,11 @@ _MARK_ARCHIVED: Final = text("""
         expires_at = :ends_at, lifetime_seconds = NULL
     WHERE id = :job_id
 """)
-_DATE_SEGMENTS: Final = text("""
+_DATE_SEGMENTS: Final = text(f"""
     UPDATE media_files SET expires_at = :ends_at, expiry_explicit = true, version = version + 1,
-        due_at = CASE WHEN CAST(:ends_at AS timestamptz) IS NOT NULL
-            THEN nullif(greatest(:ends_at, min_retain_until, held_until, job_held_until), 'infinity') END
+        due_at = {due_at("CAST(:ends_at AS timestamptz)", "min_retain_until", "held_until", "job_held_until")}
     WHERE job_id = :job_id AND role = 'archive' AND state = 'stored'
-""")
+""")  # noqa: S608 - fragments of ours
 _MARK_SEGMENT: Final = text("UPDATE media_files SET role = 'archive', ordinal = :segment WHERE id = :archive_id")
 
 

@@ -17,6 +17,7 @@ from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, of_job
 from media_analysis.deletion.tombstones import Claim, FilesByRule, LedgerMovements, Order
 from media_analysis.failpoints import failpoint
+from media_analysis.files.dates import due_at
 from media_analysis.jobs import deletion
 from media_analysis.jobs.closing import forget_jobs
 from media_analysis.jobs.models import AnalysisJob
@@ -48,13 +49,12 @@ _KEPT: Final = text("""
     WHERE job_id = :id AND state = 'stored' AND role IS DISTINCT FROM 'archive' AND coalesce(expires_at > :now, true)
         AND (expiry_explicit OR category NOT IN ('temp', 'clips', 'archives'))
 """)
-_PUT_OFF: Final = text("""
+_PUT_OFF: Final = text(f"""
     WITH run AS (UPDATE analysis_jobs SET expires_at = CAST(:ends_at AS timestamptz) WHERE id = :id)
     UPDATE media_files SET expires_at = CAST(:ends_at AS timestamptz), version = version + 1,
-        due_at = CASE WHEN CAST(:ends_at AS timestamptz) IS NOT NULL
-            THEN nullif(greatest(:ends_at, min_retain_until, held_until, job_held_until), 'infinity') END
+        due_at = {due_at("CAST(:ends_at AS timestamptz)", "min_retain_until", "held_until", "job_held_until")}
     WHERE job_id = :id AND role = 'archive' AND state = 'stored'
-""")
+""")  # noqa: S608 - fragments of ours
 # Runs that were restored are few; only their archives can hold what was deleted by itself.
 _STALE: Final = """
     EXISTS (

@@ -17,6 +17,7 @@ from media_analysis.db.database import Database
 from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
+from media_analysis.files.dates import due_at
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
@@ -38,7 +39,7 @@ _COUNT_GOING: Final = text("""
 _DROP_TOMBSTONES: Final = text("DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))")
 # A fresh lifetime: the category's, from now on; only an end somebody asked for and that is still to come stays.
 # What comes back alone goes with its run at the latest, unless somebody asks for more then.
-_BRING_BACK: Final = text("""
+_BRING_BACK: Final = text(f"""
     WITH pairs AS (
         SELECT * FROM unnest(CAST(:staged AS uuid[]), CAST(:ids AS uuid[])) AS pairs(staged_id, file_id)
     ), chosen AS (
@@ -61,15 +62,14 @@ _BRING_BACK: Final = text("""
             created_at = chosen.created_at, stored_at = now(), expires_at = chosen.ends_at,
             expiry_explicit = chosen.asked_for, min_retain_until = chosen.min_retain_until,
             job_held_until = chosen.run_held_until,
-            due_at = CASE WHEN chosen.ends_at IS NOT NULL THEN nullif(
-                greatest(chosen.ends_at, chosen.min_retain_until, chosen.run_held_until), 'infinity') END
+            due_at = {due_at("chosen.ends_at", "chosen.min_retain_until", "chosen.run_held_until")}
         FROM chosen WHERE file.id = chosen.staged_id
         RETURNING file.owner, file.category, chosen.size_bytes, chosen.reserved_bytes
     )
     SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
         sum(reserved_bytes)::bigint AS reserved_bytes
     FROM back GROUP BY owner, category
-""").columns(category=CATEGORY)
+""").columns(category=CATEGORY)  # noqa: S608 - fragments of ours
 # An end somebody asked for stays, which files or results share with the run, or which lies behind a whole new life;
 # any other belonged to the archive.
 _MARK_RESTORED: Final = text("""

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, case, func, literal, or_, select, text, true, update
+from sqlalchemy import ColumnElement, literal, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import clock
+from media_analysis.files.dates import next_due
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile, Tombstone
-from media_analysis.states import FOREVER, FileState
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 
 
@@ -97,27 +98,6 @@ def _dates(expiry: Expiry, now: datetime | None) -> dict[str, Any]:
     else:
         return {"expires_at": None, "due_at": None}
     return {"expires_at": ends_at, "due_at": next_due(expires_at=ends_at)}
-
-
-def next_due(
-    *,
-    expires_at: SQLColumnExpression[Any] = MediaFile.expires_at,
-    held_until: SQLColumnExpression[Any] = MediaFile.held_until,
-    job_held_until: SQLColumnExpression[Any] = MediaFile.job_held_until,
-) -> ColumnElement[datetime | None]:
-    """Return when a sweep may next act on a row, for an UPDATE that changes what is given.
-
-    Holds that ended change nothing; one without an end takes the row out of the index. A lease may make it early.
-    """
-    ends_at = case(
-        (MediaFile.state == FileState.TRASHED, MediaFile.trash_ends_at),
-        (expires_at.is_not(None), func.greatest(expires_at, MediaFile.min_retain_until)),
-    )
-    last = func.greatest(ends_at, held_until, job_held_until)  # which skips NULLs
-    return case(
-        (MediaFile.state == FileState.PENDING, MediaFile.due_at),
-        (ends_at.is_not(None), func.nullif(last, literal(FOREVER))),
-    )
 
 
 async def lock_row(session: AsyncSession, file_id: UUID) -> None:

@@ -26,8 +26,8 @@ from uuid_utils.compat import uuid7
 from media_analysis.audit import Act
 from media_analysis.db.database import clock
 from media_analysis.files.archived import ArchivedFile
+from media_analysis.files.dates import next_due
 from media_analysis.files.models import MediaFile
-from media_analysis.files.queries import next_due
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult
 from media_analysis.states import FOREVER, FileState
 

@@ -18,6 +18,7 @@ from media_analysis.deletion.models import PauseCause
 from media_analysis.deletion.pauses import PauseFinding, add_confirmation
 from media_analysis.errors import ConfirmationNeeded, PolicySuperseded
 from media_analysis.failpoints import failpoint
+from media_analysis.files.dates import due_at
 from media_analysis.policy.decision import Policy
 from media_analysis.policy.in_force import activate, close_redating, list_undated, require_policy
 from media_analysis.retention.preview import DIFFERS, ENDS_AT, KEPT_UNTIL, PolicyPreview, PolicyService, dates_of
@@ -54,9 +55,7 @@ _REDATE = text(f"""
     ), moved AS (
         UPDATE media_files AS file SET
             expires_at = {ENDS_AT}, min_retain_until = {KEPT_UNTIL}, version = version + 1,
-            due_at = CASE WHEN {ENDS_AT} IS NOT NULL
-                THEN nullif(greatest({ENDS_AT}, {KEPT_UNTIL}, held_until, job_held_until), 'infinity')
-            END
+            due_at = {due_at(ENDS_AT, KEPT_UNTIL, "held_until", "job_held_until")}
         FROM locked WHERE file.id = locked.id AND state = 'stored' AND {DIFFERS}
         RETURNING file.id
     )

@@ -17,6 +17,7 @@ from media_analysis.db.ids import find_ids
 from media_analysis.errors import FileNotTrashed, SweepNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
+from media_analysis.files.dates import due_at
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import get_file
@@ -68,7 +69,7 @@ class _Trash:
 # All parts see the rows as they were before: the event tells what the row forgets. Minimum retention was weighed
 # when the file was thrown away and may still run; its category's lifetime is over once the file has expired.
 _RESTORE = (
-    text("""
+    text(f"""
     WITH chosen AS (
         SELECT file.id, events.event_id, file.expires_at <= :now AS ended,
             CASE WHEN file.expires_at <= :now
@@ -89,14 +90,12 @@ _RESTORE = (
             state = 'stored', trashed_at = NULL, trash_ends_at = NULL, trash_rule = NULL, trashed_by = NULL,
             trash_reason = NULL, trash_sweep_id = NULL, version = version + 1, expires_at = ends_at,
             expiry_explicit = expiry_explicit OR coalesce(ended, false),
-            due_at = CASE WHEN ends_at IS NOT NULL
-                THEN nullif(greatest(ends_at, min_retain_until, held_until, job_held_until), 'infinity')
-            END
+            due_at = {due_at("ends_at", "min_retain_until", "held_until", "job_held_until")}
         FROM chosen WHERE file.id = chosen.id RETURNING owner, category, size_bytes
     )
     SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
     FROM restored GROUP BY owner, category
-""")
+""")  # noqa: S608 - fragments of ours
     .bindparams(bindparam("otherwise", type_=Interval))
     .columns(category=CATEGORY)
 )

@@ -193,7 +193,7 @@ def plugged_in(runtime: Runtime) -> None:
     grey = Kind(
         name="grey", parameters=GreyOptions, task=no_task, min_sources=2, max_sources=2, summary="Makes it grey"
     )
-    vars(runtime)["kinds"] = {**BUILT_IN, "grey": grey}
+    vars(runtime.jobs)["kinds"] = {**BUILT_IN, "grey": grey}
 
 
 @pytest.mark.usefixtures("plugged_in")

@@ -5,6 +5,14 @@ from tests.mutants.mutant import KILL_RETENTION, Mutant
 MACHINE = "tests/retention/test_machine.py"
 MUTANTS = (
     Mutant(
+        "a file falls due before its minimum retention is over",
+        5,
+        "files/dates.py",
+        "nullif(greatest({last}), 'infinity')",
+        "nullif({ends_at}, 'infinity')",
+        ("tests/files/test_dates.py",),
+    ),
+    Mutant(
         "a pause does not keep bytes on the outbox",
         27,
         "deletion/deleter.py",
@@ -32,8 +40,8 @@ MUTANTS = (
         "a restored file that is held for a while is never due again",
         10,
         "retention/restoring.py",
-        "THEN nullif(greatest(ends_at, min_retain_until, held_until, job_held_until), 'infinity')",
-        "AND coalesce(greatest(held_until, job_held_until) <= :now, true) THEN greatest(ends_at, min_retain_until)",
+        'due_at("ends_at", "min_retain_until", "held_until", "job_held_until")',
+        """'CASE WHEN coalesce(greatest(held_until, job_held_until) <= :now, true) THEN ends_at END'""",
         ("tests/retention/test_restoring.py",),
     ),
     Mutant(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import QuotaPassed
 from media_analysis.files import ledger
+from media_analysis.files.dates import due_at
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import MediaFile
@@ -67,7 +68,7 @@ class StoredUpload:
     """Whether the next sweep takes it: what was imported may be older than its lifetime."""
 
 
-_STORE = text("""
+_STORE = text(f"""
     WITH asked AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:explicit AS boolean[]),
@@ -103,9 +104,7 @@ _STORE = text("""
             stored_at = timed.stored_at, expires_at = timed.ends_at, expiry_explicit = timed.explicit,
             min_retain_until = timed.minimum_ends_at,
             job_held_until = greatest(file.job_held_until, timed.job_held_until),
-            due_at = CASE WHEN timed.ends_at IS NOT NULL THEN nullif(
-                greatest(timed.ends_at, timed.minimum_ends_at, file.job_held_until, timed.job_held_until), 'infinity'
-            ) END
+            due_at = {due_at("timed.ends_at", "timed.minimum_ends_at", "file.job_held_until", "timed.job_held_until")}
         FROM timed JOIN locked USING (id)
         WHERE file.id = timed.id AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))
         RETURNING file.*
@@ -115,7 +114,7 @@ _STORE = text("""
         WHERE known.owner = settled.owner AND known.key = asked.idempotency_key
     )
     SELECT id, created_at, stored_at, expires_at, coalesce(due_at <= now(), false) AS is_due FROM settled
-""")
+""")  # noqa: S608 - fragments of ours
 
 _ALREADY_STORED = text("""
     SELECT id, created_at, stored_at, expires_at, coalesce(due_at <= now(), false) AS is_due FROM media_files

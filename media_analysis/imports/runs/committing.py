@@ -15,6 +15,7 @@ from media_analysis.archive.tasks import count_attempts
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.models import Purge
 from media_analysis.files.archived import ArchivedFile
+from media_analysis.files.dates import due_at
 from media_analysis.files.models import Tombstone
 from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
@@ -48,11 +49,11 @@ _MARK_SEGMENT: Final = text("""
     UPDATE media_files SET job_id = :job_id, role = 'archive', ordinal = :segment, version = version + 1
     WHERE id = :archive_id
 """)
-_DATE_SEGMENTS: Final = text("""
+_DATE_SEGMENTS: Final = text(f"""
     UPDATE media_files SET expires_at = :ends_at, expiry_explicit = true, version = version + 1,
-        due_at = nullif(greatest(:ends_at, min_retain_until, held_until, job_held_until), 'infinity')
+        due_at = {due_at("CAST(:ends_at AS timestamptz)", "min_retain_until", "held_until", "job_held_until")}
     WHERE job_id = :job_id AND role = 'archive' AND state = 'stored'
-""")
+""")  # noqa: S608 - fragments of ours
 _MARK_JOB: Final = text("""
     UPDATE analysis_jobs SET archived_at = :archived_at, archive_file_id = :archive_id, expires_at = :ends_at
     WHERE id = :job_id

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.errors import JobNotFound
 from media_analysis.files import ledger
+from media_analysis.files.dates import due_at
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.upload.room import QuotaUse, require_within
 from media_analysis.imports.tree.candidates import Candidate
@@ -67,17 +68,14 @@ _DATED: Final = """
         LEFT JOIN analysis_jobs AS job ON job.id = CAST(:job_id AS uuid)
     )
 """
-_DUE_AT: Final = """
-    CASE WHEN dated.ends_at IS NOT NULL
-        THEN nullif(greatest(dated.ends_at, dated.minimum_ends_at, dated.job_held_until), 'infinity') END
-"""
 _ADD_STORED = text(f"""
     WITH {_DATED}
     INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, size_bytes, reserved_bytes,
                              sha256, created_at, stored_at, expires_at, expiry_explicit, min_retain_until,
                              job_held_until, due_at)
     SELECT id, :owner, CAST(:category AS category), 'stored', key, filename, media_type, CAST(:job_id AS uuid),
-           size_bytes, 0, sha256, born_at, born_at, ends_at, false, minimum_ends_at, job_held_until, {_DUE_AT}
+           size_bytes, 0, sha256, born_at, born_at, ends_at, false, minimum_ends_at, job_held_until,
+           {due_at("dated.ends_at", "dated.minimum_ends_at", "dated.job_held_until")}
     FROM dated
     ON CONFLICT DO NOTHING
     RETURNING id, size_bytes, coalesce(due_at <= coalesce(CAST(:now AS timestamptz), now()), false)

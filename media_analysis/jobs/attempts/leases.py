@@ -8,8 +8,8 @@ from sqlalchemy import ARRAY, Uuid, all_, any_, bindparam, func, select, text, u
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from media_analysis.files.dates import next_due
 from media_analysis.files.models import MediaFile
-from media_analysis.files.queries import next_due
 from media_analysis.jobs.models import JobSource
 
 # Locked in one order everywhere: jobs first, then files by id.

@@ -8,13 +8,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
+from media_analysis.files.dates import due_at
 from media_analysis.files.ledger import Account, Movement
 
 CHUNK: Final = 10_000
 """Products one statement stores: a hundred thousand at once would pass the statement timeout."""
 
 # What nobody finished writing, and temp files, stay pending and are discarded.
-_SETTLE = text("""
+_SETTLE = text(f"""
     WITH asked AS (
         SELECT id, reserved_bytes FROM media_files
         WHERE job_id = :job_id AND job_fence = :fence AND role IS NOT NULL AND state = 'pending'
@@ -34,16 +35,14 @@ _SETTLE = text("""
             state = 'stored', reserved_bytes = 0, stored_at = now(), expires_at = timed.ends_at,
             expiry_explicit = timed.explicit, min_retain_until = timed.minimum_ends_at,
             job_held_until = greatest(file.job_held_until, timed.held_until),
-            due_at = CASE WHEN timed.ends_at IS NOT NULL THEN nullif(
-                greatest(timed.ends_at, timed.minimum_ends_at, file.job_held_until, timed.held_until), 'infinity'
-            ) END
+            due_at = {due_at("timed.ends_at", "timed.minimum_ends_at", "file.job_held_until", "timed.held_until")}
         FROM timed WHERE file.id = timed.id
         RETURNING file.owner, file.category, file.size_bytes, timed.reserved_bytes
     )
     SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
         sum(reserved_bytes)::bigint AS reserved_bytes
     FROM settled GROUP BY owner, category
-""").columns(category=CATEGORY)
+""").columns(category=CATEGORY)  # noqa: S608 - fragments of ours
 
 _PUBLISH = text("""
     UPDATE analysis_results AS result SET published = true,
