@@ -4,11 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from media_analysis.analysis.kinds import Kind
-from media_analysis.analysis.task import Emitter, Product, Source
-from media_analysis.errors.media import NoPictures
-from media_analysis.media.options import Limits, Options
-from media_analysis.storage.category import Category
+from media_analysis.plugins import Category, Emitter, Kind, Limits, NoPictures, Options, Product, Source, open_media
 
 
 class BrightnessOptions(Options):
@@ -19,8 +15,6 @@ class BrightnessOptions(Options):
 
 def measure(sources: Sequence[Source], options: BrightnessOptions, limits: Limits, emit: Emitter) -> None:
     """Emit the mean luma of sampled frames (0 black, 255 white), as a result and as a table."""
-    from media_analysis.media.opening import open_media  # noqa: PLC0415 - whoever lists kinds needs no codecs
-
     table: list[tuple[float, float]] = []
     with open_media(sources[0].path, limits) as container:
         if not container.streams.video:

@@ -4,11 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 
-from media_analysis.analysis.kinds import Kind
-from media_analysis.analysis.task import Emitter, Product, Source
-from media_analysis.errors.media import CorruptMedia
-from media_analysis.media.options import Limits, Options
-from media_analysis.storage.category import Category
+from media_analysis.plugins import Category, CorruptMedia, Emitter, Kind, Limits, Options, Product, Source
 
 ENTRY_POINTS = "[media_analysis.kinds]\ntiny = tests.worker.plugin:KIND\n"
 METADATA = "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n"
