@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from typing import Any, Final, cast
 
 import uvicorn
@@ -42,7 +43,6 @@ from media_analysis.api.routes import (
 from media_analysis.errors import Misconfigured
 from media_analysis.runtime import Runtime
 
-VERSION: Final = "0.1.0"
 GRACE_SECONDS: Final = 30
 CLEANUP_SECONDS: Final = 10
 OWN_DESCRIPTORS: Final = 256
@@ -57,7 +57,7 @@ def create_app(services: Runtime) -> FastAPI:
     """Return the application over services somebody else opens and closes."""
     app = FastAPIOffline(
         title="media-analysis",
-        version=VERSION,
+        version=version("media-analysis"),
         description=DESCRIPTION,
         redirect_slashes=False,
         docs_url=None,  # ours has a policy for its scripts

@@ -1,7 +1,9 @@
 """The OpenAPI document: complete, valid, and true about problems."""
 
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,6 +115,12 @@ async def test_the_document_describes_every_route(document: dict[str, Any]) -> N
     assert len(set(names)) == len(names)
     assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)*", name)] == []
     assert {"upload_file", "list_files", "read_content", "head_read_content", "create_job"} <= set(names)
+
+
+async def test_the_document_has_the_version_of_the_package(document: dict[str, Any]) -> None:
+    package = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+
+    assert document["info"]["version"] == package["version"]
 
 
 async def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
