@@ -1,6 +1,5 @@
 """The policy in force: seven rows that uploads, sweeps and schedulers of every process read."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -127,14 +126,6 @@ def marks_differ(old: CategoryRules, new: CategoryRules) -> bool:
 
 def _marks(rules: CategoryRules) -> tuple[int | None, ...]:
     return (rules.high_water_bytes, rules.low_water_bytes, rules.eviction_priority, rules.owner_quota_bytes)
-
-
-def schedules_of(policy: Policy) -> Mapping[str, Sequence[Category]]:
-    """Return the categories swept by each cron expression."""
-    together: dict[str, list[Category]] = defaultdict(list)
-    for category in Category:
-        together[policy.of(category).schedule].append(category)
-    return together
 
 
 async def _replace(session: AsyncSession, policy: Policy) -> None:

@@ -6,21 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
-
 from media_analysis.policy.decision import Policy
 from media_analysis.retention.duties import DutyTurn
 from media_analysis.retention.models import SweepStatus, SweepTrigger
-from media_analysis.retention.records import SweepRequest
+from media_analysis.retention.records import ABANDONED_CRON, SweepRequest
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 
-ABANDONED_CRON: Final = "*/15 * * * *"
-"""How often uploads that were given up, and bytes a crash left on the outbox, are cleared whatever the category."""
 WATCH_CRON: Final = "* * * * *"
 WARN_CRON: Final = "7 * * * *"
-log = structlog.get_logger()
 
 
 def planned_sweeps(policy: Policy, *, dry_run: bool = False) -> Sequence[tuple[str, SweepRequest]]:

@@ -16,7 +16,6 @@ from media_analysis.policy.in_force import (
     get_in_force,
     get_policy,
     list_undated,
-    schedules_of,
 )
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, configured_policy
@@ -125,11 +124,3 @@ async def test_without_any_policy_nothing_is_in_force(runtime: Runtime, database
 
     with pytest.raises(PolicyMissing):
         await runtime.retention.policies.in_force()
-
-
-def test_schedules_bring_categories_of_one_cron_together(settings: Settings) -> None:
-    schedules = schedules_of(configured_policy(settings))
-
-    assert schedules["0 2 * * *"] == [Category.UPLOADS, Category.FRAMES, Category.CONTACT_SHEETS, Category.OUTPUTS]
-    assert schedules["*/15 * * * *"] == [Category.CLIPS]
-    assert sorted(kind for kinds in schedules.values() for kind in kinds) == sorted(Category)

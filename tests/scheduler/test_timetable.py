@@ -11,9 +11,9 @@ from apscheduler.triggers.date import DateTrigger
 from structlog.testing import capture_logs
 
 from media_analysis.retention.models import SweepTrigger
-from media_analysis.retention.records import SweepRequest
+from media_analysis.retention.records import ABANDONED_CRON, SweepRequest
 from media_analysis.runtime import Runtime, open_runtime
-from media_analysis.scheduler.appointments import ABANDONED_CRON, Appointment, answer_tick, planned_sweeps, slot_of
+from media_analysis.scheduler.appointments import Appointment, answer_tick, planned_sweeps, slot_of
 from media_analysis.scheduler.timetable import _Ticks as Ticks
 from media_analysis.scheduler.timetable import running_scheduler
 from media_analysis.settings import Settings, configured_policy, cron_trigger, load_settings
@@ -80,6 +80,14 @@ def test_every_category_is_planned_once_and_given_up_uploads_beside_them() -> No
     assert sorted(swept) == sorted(Category)
     assert pending == [(ABANDONED_CRON, set(Category))]
     assert {request.trigger for _, request in planned} == {SweepTrigger.SCHEDULE}
+
+
+def test_categories_of_one_schedule_are_swept_together() -> None:
+    planned = planned_sweeps(configured_policy(settings_of()))
+
+    together = {cron: request.categories for cron, request in planned if not request.only_pending}
+    assert together["0 2 * * *"] == (Category.UPLOADS, Category.FRAMES, Category.CONTACT_SHEETS, Category.OUTPUTS)
+    assert together["*/15 * * * *"] == (Category.CLIPS,)
 
 
 def test_schedules_follow_the_settings() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
 from media_analysis.deletion.models import Pause
@@ -15,13 +14,12 @@ from media_analysis.retention.explain.assessment import Assessment, Loser, find_
 from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import BuriedFile, LivingFile
 from media_analysis.retention.explain.timeline import Moment, find_purged
+from media_analysis.retention.records import ABANDONED_CRON
 from media_analysis.states import FOREVER, FileState, RetentionRule
 from media_analysis.storage.category import SCRATCH, Category
 
 NextTick = Callable[[str, datetime], datetime | None]
 """The first time at or after an instant at which a cron expression fires; None is never."""
-LEFTOVERS_SCHEDULE: Final = "*/15 * * * *"
-"""When uploads that were given up, and bytes a crash left, are cleared whatever the category's own schedule."""
 
 
 class RetentionState(StrEnum):
@@ -145,7 +143,7 @@ def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
     end = find_end(standing, rules)
     action = NextAction.KEEP if end is None else _next_action(file.state, about.kept_for)
     at = None if end is None else end.at
-    schedule = LEFTOVERS_SCHEDULE if file.state is FileState.PENDING else rules.schedule
+    schedule = ABANDONED_CRON if file.state is FileState.PENDING else rules.schedule
     swept_at = about.tick(schedule, at, now)
     return Explanation(
         file_id=file.id,
@@ -178,7 +176,7 @@ def explain_buried(found: BuriedFile, next_tick: NextTick) -> Explanation:
         state=RetentionState.PURGED if purged else RetentionState.DELETED,
         action=NextAction.DONE if purged else NextAction.PURGE,
         at=at,
-        swept_at=None if at is None else next_tick(LEFTOVERS_SCHEDULE, max(at, found.now)),
+        swept_at=None if at is None else next_tick(ABANDONED_CRON, max(at, found.now)),
         rule=stone.rule,
         policy_version=stone.policy_version,
         blockers=[gave_up] if dead else [],

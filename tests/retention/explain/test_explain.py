@@ -11,7 +11,6 @@ from media_analysis.deletion.pauses import PauseFinding, add_pause
 from media_analysis.errors import FileNotFound
 from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.explain.explanation import (
-    LEFTOVERS_SCHEDULE,
     Barrier,
     BarrierScope,
     Explanation,
@@ -19,7 +18,6 @@ from media_analysis.retention.explain.explanation import (
 )
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
-from media_analysis.scheduler import appointments
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute
@@ -233,10 +231,6 @@ async def test_explaining_asks_few_questions(runtime: Runtime, store_file: Store
 
     assert of_file <= 5 + 4  # the rank asks for pauses, who holds what, and two queues
     assert len(asked) <= 8
-
-
-def test_leftovers_are_explained_by_the_schedule_they_are_cleared_by() -> None:
-    assert LEFTOVERS_SCHEDULE == appointments.ABANDONED_CRON
 
 
 class TestWithoutSchedule:
