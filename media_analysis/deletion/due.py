@@ -91,11 +91,6 @@ _ONE_FILE: Final = f"""
 _GET_FACTS = text(_ONE_FILE).columns(category=CATEGORY)
 _LOCK_FILE = text(f"{_ONE_FILE} FOR UPDATE").columns(category=CATEGORY)
 
-_SUM_DUE = text("""
-    SELECT category, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS size_bytes FROM media_files
-    WHERE category = ANY(CAST(:categories AS category[])) AND due_at <= :now AND state <> 'pending' GROUP BY category
-""").columns(category=CATEGORY)
-
 
 async def list_due(
     session: AsyncSession,
@@ -126,14 +121,6 @@ async def count_due(session: AsyncSession, categories: Sequence[Category]) -> in
     )
     due: int = (await session.execute(counted, {"categories": [kind.value for kind in categories]})).scalar_one()
     return due
-
-
-async def sum_due(
-    session: AsyncSession, categories: Sequence[Category], *, now: datetime
-) -> Mapping[Category, tuple[int, int]]:
-    """Return the files and bytes that fall due by `now` per category; abandoned uploads do not count."""
-    rows = await session.execute(_SUM_DUE, {"categories": [kind.value for kind in categories], "now": now})
-    return {row.category: (row.files, row.size_bytes) for row in rows}
 
 
 async def lock_file(session: AsyncSession, file_id: UUID, *, owner: str | None) -> tuple[Category, str, DueFile] | None:

@@ -63,8 +63,3 @@ class AnalysisCrashed(Unavailable):
     def __str__(self) -> str:
         # Paths of this machine are for its logs, not for clients.
         return f"{self.args[0]}\n{self._output}" if self._output else str(self.args[0])
-
-
-def may_pass(error: Exception) -> bool:
-    """Tell whether another try may help: crashes may, limits and what is wrong with the media do not."""
-    return isinstance(error, Unavailable)

@@ -1,18 +1,17 @@
 """Files whose objects are not what their rows say: opened against the row, and written down once they are found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database
 from media_analysis.errors import MediaAnalysisError, ObjectDamaged, ObjectMissing
-from media_analysis.files.models import MediaFile
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
 READER: Final = "reader"
@@ -102,12 +101,6 @@ async def mark_damaged(session: AsyncSession, sentences: Mapping[UUID, str], *, 
         for row in marked
     ]
     await add_events(session, acts)
-
-
-async def list_damaged(session: AsyncSession, *, limit: int) -> Sequence[MediaFile]:
-    """Return files whose objects are not what their rows say, in the order of their ids."""
-    query = select(MediaFile).where(MediaFile.last_error.is_not(None)).order_by(MediaFile.id).limit(limit)
-    return (await session.scalars(query)).all()
 
 
 async def count_damaged(session: AsyncSession) -> int:

@@ -24,8 +24,6 @@ SELF_CONTAINED: Final = (
     "wav,w64,mp3,aac,flac,aiff,au,caf,ac3,eac3,amr,wv,ape"
 )
 """Demuxers that follow no reference; playlists, sequences, devices and scripts are none of them."""
-_UNREAD: Final = "surrogateescape"
-"""Tags that are no UTF-8 keep their bytes (PEP 383), for `text` to guess."""
 _UNREADABLE: Final = (
     av.error.DecoderNotFoundError,
     av.error.DemuxerNotFoundError,

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from media_analysis.errors import MarkerMismatch
-from media_analysis.files.damage import count_damaged, list_damaged
+from media_analysis.files.damage import count_damaged
 from media_analysis.files.models import MediaFile
 from media_analysis.integrity.inspection import ReadThrottle, list_tracked
 from media_analysis.integrity.scrub import ScrubService
@@ -71,7 +71,6 @@ async def test_a_flipped_byte_is_found_and_told_once(
     assert await told_about(database, rotten.id) == ["hash differs"]
     assert await rounds(database) == [(2, 10, 1, True), (2, 10, 1, True)]
     async with runtime.db.read_only() as session:
-        assert [file.id for file in await list_damaged(session, limit=10)] == [rotten.id]
         assert await count_damaged(session) == 1
     (await path_of(runtime, rotten)).write_bytes(b"12345")
 

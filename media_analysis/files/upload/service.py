@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
-import structlog
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
@@ -41,7 +40,6 @@ Completed = Callable[[], "Upload"]
 
 RESERVE_CHECK_BYTES: Final = 16 * 2**20
 Value = TypeVar("Value")
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from media_analysis.db.database import Database
 from media_analysis.errors import InvalidRequest, ObjectMissing, QuotaPassed, SourceChanged
 from media_analysis.failpoints import failpoint
@@ -24,7 +22,6 @@ from media_analysis.storage.store import ObjectWriter
 
 AT_ONCE: Final = 8
 """Files of a batch whose bytes are copied at the same time."""
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
