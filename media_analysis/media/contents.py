@@ -2,17 +2,26 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import IO, Final, Literal, NamedTuple
+from typing import IO, Final, Literal
 
 from media_analysis.media.jpeg_series import moves_on
 from media_analysis.media.media_types import with_family
 from media_analysis.media.multiplexes import flash_moves, nut_moves, ogg_moves, program_moves, transport_moves
+from media_analysis.media.parts import (
+    ENDLESS,
+    MAX_PARTS,
+    SEGMENT,
+    TRACK,
+    TRACKS,
+    WHOLE,
+    Part,
+    boxes,
+    elements,
+    find,
+    number_in,
+)
 from media_analysis.media.reading import read_at
 
-MAX_PARTS: Final = 1_000
-"""Boxes, elements or chunks of one level that are looked at."""
-_ENDLESS: Final = 2**63
-_BOX_BYTES: Final = 16
 _ASF_HEADER: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_STREAM: Final = bytes.fromhex("9107dcb7b7a9cf118ee600c00c205365")
 _ASF_VIDEO: Final = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
@@ -23,25 +32,11 @@ _MXF_SET: Final = bytes.fromhex("060e2b34025301010d0101010101")
 _MXF_ESSENCE: Final = bytes.fromhex("060e2b34010201010d010301")
 _MXF_PICTURES: Final = frozenset({0x27, 0x28, 0x29, 0x51})
 _MXF_SOUND: Final = frozenset({0x42, 0x47, 0x48})
-_SEGMENT: Final = b"\x18\x53\x80\x67"
 _SEEK_HEAD: Final = b"\x11\x4d\x9b\x74"
 _SEEK: Final = b"\x4d\xbb"
 _SEEK_ID: Final = b"\x53\xab"
 _SEEK_POSITION: Final = b"\x53\xac"
-_TRACKS: Final = b"\x16\x54\xae\x6b"
-_TRACK: Final = b"\xae"
 _TRACK_TYPE: Final = b"\x83"
-
-
-class Part(NamedTuple):
-    """A box, element or chunk: its name, and where its content lies."""
-
-    name: bytes
-    start: int
-    end: int
-
-
-Walk = Callable[[IO[bytes], int, int], Iterator[Part]]
 
 
 def tells_contents(media_type: str) -> bool:
@@ -58,90 +53,47 @@ def holds_pictures(file: IO[bytes], media_type: str) -> bool | None:
     return None if look is None else look(file)
 
 
-def _find(file: IO[bytes], walk: Walk, within: Part, *path: bytes) -> Iterator[Part]:
-    """Yield the parts that lie below one along a path of names."""
-    for part in walk(file, within.start, within.end):
-        if part.name == path[0] and len(path) == 1:
-            yield part
-        elif part.name == path[0]:
-            yield from _find(file, walk, part, *path[1:])
-
-
 def _judged(kinds: set[bytes], pictures: bytes, sound: bytes) -> bool | None:
     return True if pictures in kinds else False if sound in kinds else None
 
 
-def _boxes(file: IO[bytes], start: int, end: int) -> Iterator[Part]:
-    """Source: ISO/IEC 14496-12, section 4.2."""
-    for _ in range(MAX_PARTS):
-        header = read_at(file, start, min(_BOX_BYTES, end - start))
-        length, content = int.from_bytes(header[:4]), start + 8
-        if length == 1:
-            length, content = int.from_bytes(header[8:16]), start + _BOX_BYTES
-        stop = start + length if length else end
-        if len(header) < 8 or stop < content:  # noqa: PLR2004 - a length and a name
-            return
-        yield Part(header[4:8], content, min(stop, end))
-        start = stop
-
-
 def _movie_moves(file: IO[bytes]) -> bool | None:
     """By the handlers of tracks, but those that illustrate chapters (ISO/IEC 14496-12, 8.3.3 and 8.4.3)."""
-    movie = next(_find(file, _boxes, Part(b"", 0, _ENDLESS), b"moov"), None)
+    movie = next(find(file, boxes, WHOLE, b"moov"), None)
     if movie is None:
         return None
     kinds: dict[bytes, bytes] = {}
     chapters: set[bytes] = set()
-    for track in _find(file, _boxes, movie, b"trak"):
-        for named in _find(file, _boxes, track, b"tref", b"chap"):
+    for track in find(file, boxes, movie, b"trak"):
+        for named in find(file, boxes, track, b"tref", b"chap"):
             ids = read_at(file, named.start, min(named.end - named.start, 400))
             chapters |= {ids[at : at + 4] for at in range(0, len(ids), 4)}
-        header = next(_find(file, _boxes, track, b"tkhd"), track)
+        header = next(find(file, boxes, track, b"tkhd"), track)
         number = read_at(file, header.start + (20 if read_at(file, header.start, 1) == b"\x01" else 12), 4)
-        for handler in _find(file, _boxes, track, b"mdia", b"hdlr"):
+        for handler in find(file, boxes, track, b"mdia", b"hdlr"):
             kinds[number] = read_at(file, handler.start + 8, 4)
     return _judged({kind for number, kind in kinds.items() if number not in chapters}, b"vide", b"soun")
 
 
-def _elements(file: IO[bytes], start: int, end: int) -> Iterator[Part]:
-    """Source: RFC 8794, section 4."""
-    for _ in range(MAX_PARTS):
-        header = read_at(file, start, min(12, end - start))
-        name_bytes = 9 - header[0].bit_length() if header and header[0] else 0
-        size = header[name_bytes : name_bytes + 8]
-        if not 0 < name_bytes <= 4 or not size or not size[0]:  # noqa: PLR2004 - names have at most four bytes
-            return
-        size_bytes = 9 - size[0].bit_length()
-        unsaid = (1 << 7 * size_bytes) - 1
-        length = int.from_bytes(size[:size_bytes]) & unsaid
-        content = start + name_bytes + size_bytes
-        stop = end if length == unsaid else content + length
-        yield Part(header[:name_bytes], content, min(stop, end))
-        start = stop
-
-
 def _matroska_moves(file: IO[bytes]) -> bool | None:
     """By the types of tracks, of which a directory says where they lie (RFC 9559, 5.1.1 and 5.1.4.1.3)."""
-    for segment in _find(file, _elements, Part(b"", 0, _ENDLESS), _SEGMENT):
-        for part in _elements(file, segment.start, segment.end):
-            tracks = part if part.name == _TRACKS else _sought(file, segment, part)
+    for segment in find(file, elements, WHOLE, SEGMENT):
+        for part in elements(file, segment.start, segment.end):
+            tracks = part if part.name == TRACKS else _sought(file, segment, part)
             if tracks is not None:
-                kinds = _find(file, _elements, tracks, _TRACK, _TRACK_TYPE)
+                kinds = find(file, elements, tracks, TRACK, _TRACK_TYPE)
                 return _judged({read_at(file, kind.end - 1, 1) for kind in kinds}, b"\x01", b"\x02")
     return None
 
 
 def _sought(file: IO[bytes], segment: Part, part: Part) -> Part | None:
     """Return the tracks where a directory says that they are."""
-    for seek in _find(file, _elements, part, _SEEK) if part.name == _SEEK_HEAD else ():
-        told = {
-            each.name: read_at(file, each.start, min(each.end - each.start, 8))
-            for each in _elements(file, seek.start, seek.end)
-        }
-        if told.get(_SEEK_ID) == _TRACKS:
-            at = segment.start + int.from_bytes(told.get(_SEEK_POSITION, b""))
-            found = next(_elements(file, at, segment.end), None)
-            return found if found is not None and found.name == _TRACKS else None
+    for seek in find(file, elements, part, _SEEK) if part.name == _SEEK_HEAD else ():
+        told = {each.name: number_in(file, each) for each in elements(file, seek.start, seek.end)}
+        if told.get(_SEEK_ID) == int.from_bytes(TRACKS):
+            at = segment.start + told.get(_SEEK_POSITION, 0)
+            found = next(elements(file, at, segment.end), None)
+            return found if found is not None and found.name == TRACKS else None
     return None
 
 
@@ -159,8 +111,8 @@ def _chunks(file: IO[bytes], start: int, end: int) -> Iterator[Part]:
 
 def _avi_moves(file: IO[bytes]) -> bool | None:
     """By the stream headers; DV holds both (AVI RIFF file reference)."""
-    for headers in _find(file, _chunks, Part(b"", 0, _ENDLESS), b"AVI ", b"hdrl"):
-        kinds = {read_at(file, header.start, 4) for header in _find(file, _chunks, headers, b"strl", b"strh")}
+    for headers in find(file, _chunks, WHOLE, b"AVI ", b"hdrl"):
+        kinds = {read_at(file, header.start, 4) for header in find(file, _chunks, headers, b"strl", b"strh")}
         return b"iavs" in kinds or _judged(kinds, b"vids", b"auds")
     return None
 
@@ -180,10 +132,10 @@ def _objects(name_bytes: int, order: Literal["little", "big"], file: IO[bytes], 
 def _asf_moves(file: IO[bytes]) -> bool | None:
     """By the types of streams (ASF specification, sections 3.1, 3.3 and 10.4)."""
     walk = partial(_objects, 16, "little")
-    for header in walk(file, 0, _ENDLESS):
+    for header in walk(file, 0, ENDLESS):
         if header.name == _ASF_HEADER:
             inner = header._replace(start=header.start + 6)
-            kinds = {read_at(file, stream.start, 16) for stream in _find(file, walk, inner, _ASF_STREAM)}
+            kinds = {read_at(file, stream.start, 16) for stream in find(file, walk, inner, _ASF_STREAM)}
             return _judged(kinds, _ASF_VIDEO, _ASF_AUDIO)
     return None
 
@@ -191,7 +143,7 @@ def _asf_moves(file: IO[bytes]) -> bool | None:
 def _real_moves(file: IO[bytes]) -> bool | None:
     """By the media types of streams, of which all are told before the packets."""
     sound = False
-    for part in _objects(4, "big", file, 0, _ENDLESS):
+    for part in _objects(4, "big", file, 0, ENDLESS):
         told = read_at(file, part.start, min(part.end - part.start, 600)) if part.name == b"MDPR" else b""
         if b"video/x-pn-realvideo" in told:
             return True
@@ -218,7 +170,7 @@ def _mxf_moves(file: IO[bytes]) -> bool | None:
     """By the descriptors of essence in the header, which may have a run-in (SMPTE ST 377-1, 6.5 and annex F)."""
     start = read_at(file, 0, _MXF_RUN_IN + len(_MXF_PARTITION)).find(_MXF_PARTITION)
     sound = False
-    for part in _sets(file, start, _ENDLESS) if start >= 0 else ():
+    for part in _sets(file, start, ENDLESS) if start >= 0 else ():
         kind = part.name[14] if part.name.startswith(_MXF_SET) else 0
         if kind in _MXF_PICTURES:
             return True

@@ -5,9 +5,8 @@ from typing import Any, Final
 
 from av.packet import Packet
 
-from media_analysis.media.disposable import unit_length_bytes
+from media_analysis.media.units import units_by_start_codes, units_in
 
-_START: Final = b"\0\0\1"
 _H264_SETS: Final = frozenset({7, 15})
 """Sequence parameter sets (ITU-T H.264, table 7-1)."""
 _H264_REMARK: Final = 6
@@ -38,10 +37,10 @@ def parameters_of(packet: "Packet[Any]", codec: str, configuration: bytes | None
     beside = bytes(packet.get_sidedata("new_extradata")) if packet.has_sidedata("new_extradata") else b""
     match codec:
         case "h264" | "hevc":
-            units = _units(packet, codec, configuration)
+            units = units_in(memoryview(packet), codec, configuration)
             return beside + b"".join(part for unit in units for part in _parameters_in(unit, codec))
         case "mpeg1video" | "mpeg2video" | "mpeg4":
-            return beside + b"".join(unit for unit in _by_start_codes(bytes(packet)) if _says_mpeg(unit))
+            return beside + b"".join(unit for unit in units_by_start_codes(memoryview(packet)) if _says_mpeg(unit))
         case "mjpeg":
             return _jpeg_frame(bytes(packet))
         case "vp8":
@@ -51,34 +50,11 @@ def parameters_of(packet: "Packet[Any]", codec: str, configuration: bytes | None
 
 def tells_turn(packet: "Packet[Any]", codec: str, configuration: bytes | None) -> bool:
     """Return whether a packet of H.264 or HEVC has a remark of how the display is to be turned."""
-    units = _units(packet, codec, configuration)
+    units = units_in(memoryview(packet), codec, configuration)
     return any(kind == _TURN for unit in units for kind, _ in _remarks_in(unit, codec))
 
 
-def _units(packet: "Packet[Any]", codec: str, configuration: bytes | None) -> Iterator[bytes]:
-    width = unit_length_bytes(codec, configuration or b"")
-    return _by_start_codes(bytes(packet)) if width is None else _by_lengths(memoryview(packet), width)
-
-
-def _by_start_codes(content: bytes) -> Iterator[bytes]:
-    at = content.find(_START)
-    while at >= 0:
-        after = content.find(_START, at + 3)
-        unit = content[at + 3 : after if after >= 0 else None]
-        if unit:
-            yield unit
-        at = after
-
-
-def _by_lengths(content: memoryview, width: int) -> Iterator[bytes]:
-    at = 0
-    while at + width < len(content):
-        length = int.from_bytes(content[at : at + width])
-        yield bytes(content[at + width : at + width + max(1, length)])
-        at += width + length
-
-
-def _parameters_in(unit: bytes, codec: str) -> Iterator[bytes]:
+def _parameters_in(unit: memoryview, codec: str) -> Iterator[memoryview | bytes]:
     is_set = unit[0] & 0x1F in _H264_SETS if codec == "h264" else unit[0] >> 1 & 0x3F in _HEVC_SETS
     if is_set:
         yield unit
@@ -87,12 +63,12 @@ def _parameters_in(unit: bytes, codec: str) -> Iterator[bytes]:
             yield bytes([kind]) + content
 
 
-def _remarks_in(unit: bytes, codec: str) -> Iterator[tuple[int, bytes]]:
+def _remarks_in(unit: memoryview, codec: str) -> Iterator[tuple[int, bytes]]:
     """Yield type and content of remarks (ITU-T H.264, section 7.3.2.3; ITU-T H.265, section 7.3.5)."""
     is_remark = unit[0] & 0x1F == _H264_REMARK if codec == "h264" else unit[0] >> 1 & 0x3F == _HEVC_REMARK
     if not is_remark:
         return
-    content = unit.replace(_ESCAPED, _ESCAPED[:2])
+    content = bytes(unit).replace(_ESCAPED, _ESCAPED[:2])
     at = 1 if codec == "h264" else 2
     while at + 2 < len(content):
         kind, at = _number(content, at)
@@ -109,8 +85,8 @@ def _number(content: bytes, at: int) -> tuple[int, int]:
     return number + int.from_bytes(content[at : at + 1]), at + 1
 
 
-def _says_mpeg(unit: bytes) -> bool:
-    of_sequence = unit[0] == _EXTENSION and unit[1:2] != b"" and unit[1] >> 4 in _SEQUENCE_EXTENSIONS
+def _says_mpeg(unit: memoryview) -> bool:
+    of_sequence = unit[0] == _EXTENSION and len(unit) > 1 and unit[1] >> 4 in _SEQUENCE_EXTENSIONS
     return unit[0] == _SEQUENCE or unit[0] in _LAYERS or of_sequence
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from media_analysis.media.parts import EBML
 from media_analysis.media.picture_signatures import type_of_picture
 from media_analysis.media.sync_words import type_of_stream
 
@@ -65,7 +66,6 @@ _SEGMENT_BOXES: Final = frozenset({b"styp", b"sidx", b"moof"})
 _RIFF_FORMS: Final = {b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav", b"WEBP": "image/webp"}
 _MXF: Final = bytes.fromhex("060e2b34020501010d0102")
 """SMPTE ST 377-1, 7.1: a partition pack; a run-in of up to 64 KiB may come before it."""
-_EBML: Final = b"\x1aE\xdf\xa3"
 
 
 def type_of_head(head: bytes) -> str | None:
@@ -94,7 +94,7 @@ def _by_brands(major: bytes, others: set[bytes]) -> str:
 
 
 def _matroska(head: bytes) -> str | None:
-    if not head.startswith(_EBML):
+    if not head.startswith(EBML):
         return None
     return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
 

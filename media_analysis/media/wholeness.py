@@ -1,12 +1,13 @@
 """Whether a file ends before what its own headers announce, told without decoding its content."""
 
 import struct
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
 from media_analysis.media.announced import announced_end
 from media_analysis.media.image_wholeness import image_breaks_off
-from media_analysis.media.matroska import EBML, variable_integer
+from media_analysis.media.parts import EBML, ENDLESS, SEGMENT, elements
 from media_analysis.media.reading import open_unwaiting
 
 MAX_BOXES: Final = 100_000
@@ -20,7 +21,6 @@ _FILE_BOXES: Final = _INDICES | {
     *(b"free", b"skip", b"wide", b"pdin", b"udta", b"pnot", b"PICT", b"idat"),
 }
 """What may stand on its own in a file; anything else that does not fit is no box."""
-_SEGMENT: Final = b"\x18\x53\x80\x67"
 
 
 def is_truncated(path: Path) -> bool | None:
@@ -35,7 +35,7 @@ def is_truncated(path: Path) -> bool | None:
         if head[4:8] in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"}:
             return _boxes_pass(file, size)
         if head.startswith(EBML):
-            return _segment_passes(head, size)
+            return _segment_passes(file, size)
         end = announced_end(file, head)
         return image_breaks_off(file) if end is None else end > size
 
@@ -63,10 +63,7 @@ def _boxes_pass(file: IO[bytes], size: int) -> bool | None:
     return None
 
 
-def _segment_passes(head: bytes, size: int) -> bool | None:
+def _segment_passes(file: IO[bytes], size: int) -> bool | None:
     """Source: RFC 8794, section 4 and 5; the one segment follows the EBML header."""
-    length, start = variable_integer(head, len(EBML))
-    if length is None or head[start + length :][: len(_SEGMENT)] != _SEGMENT:
-        return None
-    announced, content = variable_integer(head, start + length + len(_SEGMENT))
-    return None if announced is None else content + announced > size
+    segment = next(islice(elements(file, 0, ENDLESS), 1, None), None)
+    return None if segment is None or segment.name != SEGMENT or segment.end == ENDLESS else segment.end > size

@@ -54,8 +54,8 @@ MUTANTS = (
         "the tracks of a film are sought in front alone",
         14,
         "media/contents.py",
-        "tracks = part if part.name == _TRACKS else _sought(file, segment, part)",
-        "tracks = part if part.name == _TRACKS else None",
+        "tracks = part if part.name == TRACKS else _sought(file, segment, part)",
+        "tracks = part if part.name == TRACKS else None",
         (f"{_CONTENTS}tracks_are_found_where_a_directory_says_that_they_are",),
     ),
     Mutant(
