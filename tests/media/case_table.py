@@ -13,7 +13,23 @@ from typing import Final
 
 CASES: Final = Path(__file__).parent / "cases"
 TELL_THEIR_END: Final = frozenset(
-    {".au", ".avif", ".caf", ".gif", ".jpg", ".mka", ".mkv", ".mp4", ".png", ".w64", ".webm", ".webp", ".wma", ".wmv"}
+    {
+        ".bmp",
+        ".au",
+        ".avif",
+        ".caf",
+        ".gif",
+        ".jpg",
+        ".mka",
+        ".mkv",
+        ".mp4",
+        ".png",
+        ".w64",
+        ".webm",
+        ".webp",
+        ".wma",
+        ".wmv",
+    }
 )
 Colour = tuple[int, int, int]
 PURPLE, RED, FLESH = (254, 0, 254), (200, 0, 0), (217, 42, 23)
