@@ -1,5 +1,6 @@
 """Opening files to be analysed without ever waiting for them: a pipe that stands in a file's place is empty."""
 
+import errno
 import os
 from pathlib import Path
 from typing import IO, Final
@@ -17,5 +18,10 @@ def read_at(file: IO[bytes], at: int, size_bytes: int) -> bytes:
     """Return what there is of so many bytes from a place on."""
     if size_bytes <= 0 or at >= _FURTHEST:
         return b""
-    file.seek(at)
+    try:
+        file.seek(at)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return b""  # Behind what the file system can hold: 16 TiB on ext4.
     return file.read(size_bytes)
