@@ -25,13 +25,13 @@ from media_analysis.api.schemas.external import (
     HeartbeatRead,
     ProductQuery,
     ProductRead,
-    ResultKind,
     ResultQuery,
 )
 from media_analysis.api.schemas.jobs import JobRead
+from media_analysis.api.schemas.results import ResultCreate, ResultKind
 from media_analysis.files.upload.pending import Place
 from media_analysis.files.upload.service import Upload
-from media_analysis.jobs.attempts.attempt import Failure, NewResult
+from media_analysis.jobs.attempts.attempt import Failure
 
 router = APIRouter(
     prefix=API_PATH,
@@ -174,9 +174,8 @@ async def put_result(
     query: Annotated[ResultQuery, Query()],
 ) -> None:
     """Put a JSON object of at most 4 MiB as the job's result of a kind; it shows when the job is finished."""
-    data = await read_object(request)
-    result = NewResult(kind=kind, data=data, file_id=query.source_file_id)
-    await services.jobs.external.put_result(job_id, result, fence=query.fence, owner=caller.scope)
+    asked = ResultCreate(kind=kind, data=await read_object(request), source_file_id=query.source_file_id)
+    await services.jobs.external.put_result(job_id, asked.result(), fence=query.fence, owner=caller.scope)
 
 
 @router.post("/jobs/{job_id}/finish", responses={**_PROBLEMS, **document_problems()})

@@ -16,7 +16,6 @@ from media_analysis.values import Filename, Line
 
 Analyser = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Role = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="What the product is, such as `transcript`")]
-ResultKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
 Fence = Annotated[int, Field(ge=1, le=2**62, description="The fence that the claim gave")]
 
 

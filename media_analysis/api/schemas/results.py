@@ -11,12 +11,14 @@ from media_analysis.api.documents import parse_json, require_storable
 from media_analysis.api.pages import PageQuery
 from media_analysis.api.schemas.base import ReadModel, RequestDocument
 from media_analysis.errors import InvalidRequest
+from media_analysis.jobs.attempts.attempt import NewResult
 from media_analysis.jobs.results import ResultFilter
 from media_analysis.storage.category import Category
 from media_analysis.values import Instant, Line, Owner
 
 MOST_BYTES: Final = 16 * 1024
 SCHEMAS: Final = f"{API_PATH}/results/schemas/{{kind}}"
+ResultKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
 Containment = Annotated[
     str,
     Field(
@@ -70,6 +72,18 @@ def _parsed(contains: str) -> dict[str, Any]:
         raise InvalidRequest("contains", "must be a JSON object")
     require_storable(wanted, "contains")
     return wanted
+
+
+class ResultCreate(RequestDocument):
+    """A result as an analyser puts it, by path, query and body together."""
+
+    kind: ResultKind
+    data: dict[str, Any]
+    source_file_id: UUID | None = None
+
+    def result(self) -> NewResult:
+        """Return what a run writes down."""
+        return NewResult(kind=self.kind, data=self.data, file_id=self.source_file_id)
 
 
 class ResultUpdate(RequestDocument, json_schema_extra={"examples": [{"expires_at": "2030-01-01T00:00:00Z"}]}):
