@@ -151,7 +151,7 @@ class ProbeDocument(Facts):
     warnings: list[WarningFacts] = Field(
         default_factory=list,
         description="Such as where time stamps do not go on (`discontinuity`) or pictures look other than before "
-        "(`picture_change`); at most 100",
+        "(`picture_change`), or which pictures of a file are not shown (`further_pictures`); at most 100",
     )
 
     width: int | None = Field(None, description="Pixels after turning upright, not stretched to square ones")

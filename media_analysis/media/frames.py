@@ -12,7 +12,7 @@ from media_analysis.errors.media import NoSuchPage
 from media_analysis.media.ahead import ahead
 from media_analysis.media.continuity import DISCONTINUITY
 from media_analysis.media.decoding import Film, Taken
-from media_analysis.media.images import image_format
+from media_analysis.media.images import image_format, left_out_of
 from media_analysis.media.looks import PICTURE_CHANGE, Look, PictureChange
 from media_analysis.media.matroska import UNCROPPED, Crop, crop_of
 from media_analysis.media.opening import open_media
@@ -169,8 +169,8 @@ def _of_image(
         if image is None:
             continue
         raster = StillRaster.of(image)
-        if raster.remark is not None and not ordinal:
-            notice("profile_ignored", raster.remark)
+        if not ordinal:
+            _remark(image, raster, notice)
         exposure = Exposure(raster=raster)
         for asked in (asked for wanted, asked in chosen if wanted == number):
             seconds = round(animation.starts[number], 6)
@@ -178,6 +178,13 @@ def _of_image(
             yield Picture(ordinal=ordinal, instant_seconds=seconds, asked_seconds=asked, exposure=exposure, page=page)
             ordinal += 1
             progress(ordinal, len(chosen))
+
+
+def _remark(image: Image.Image, raster: StillRaster, notice: Notice) -> None:
+    if (left_out := left_out_of(image)) is not None:
+        notice(*left_out)
+    if raster.remark is not None:
+        notice("profile_ignored", raster.remark)
 
 
 def _end(animation: Animation) -> str:

@@ -21,6 +21,7 @@ from media_analysis.media.contents import holds_pictures
 from media_analysis.media.exif import pixel_aspect_of
 from media_analysis.media.media_types import family_of, title_of
 from media_analysis.media.options import Limits
+from media_analysis.media.picture_items import FURTHER_PICTURES, count_pictures
 from media_analysis.media.reading import open_unwaiting, read_at
 from media_analysis.media.signatures import type_of_head
 from media_analysis.media.sniff import HEAD_BYTES
@@ -149,6 +150,12 @@ def frame_count(image: Image.Image) -> int:
         return max(1, int(getattr(image, "n_frames", 1)) - beside)
 
 
+def left_out_of(image: Image.Image) -> tuple[str, str] | None:
+    """Return code and words of a warning if an opened image is one of several pictures of its file."""
+    pictures = image.info.get("pictures", 1)
+    return (FURTHER_PICTURES, f"one of {pictures} pictures is shown") if pictures > 1 else None
+
+
 @contextmanager
 def _opened(file: IO[bytes], name: str, page: int | None) -> Iterator[Image.Image]:
     with decoding(f"{name} image"):
@@ -156,6 +163,7 @@ def _opened(file: IO[bytes], name: str, page: int | None) -> Iterator[Image.Imag
         if min(image.size) < 1:
             raise CorruptMedia("the image has no pixels")
         image.info |= {"code_points": code_points_of(file, name), "pixel_aspect": pixel_aspect_of(image)}
+        image.info["pictures"] = count_pictures(file) if name == "AVIF" else 1
     with image:
         yield image
 

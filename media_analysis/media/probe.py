@@ -21,7 +21,15 @@ from media_analysis.media.durations import (
 )
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
-from media_analysis.media.images import READ_TYPES, format_name, frame_count, image_format, open_image, pages_in
+from media_analysis.media.images import (
+    READ_TYPES,
+    format_name,
+    frame_count,
+    image_format,
+    left_out_of,
+    open_image,
+    pages_in,
+)
 from media_analysis.media.looks import PICTURE_CHANGE, PictureChange
 from media_analysis.media.matroska import crop_of
 from media_analysis.media.measuring import Measurement, measure
@@ -204,12 +212,14 @@ def _probe_image(path: Path, limits: Limits) -> ProbeDocument:
         is_lying = turn.sideways and format_name(image) != "tiff"
         width, height = (image.height, image.width) if is_lying else image.size
         frames = frame_count(image)
+        left_out = left_out_of(image)
         return ProbeDocument(
             kind=MediaKind.IMAGE,
             format=format_name(image),
             media_type=_type_of_image(image, path),
             size_bytes=path.stat().st_size,
             truncated=is_truncated(path),
+            warnings=[] if left_out is None else [WarningFacts(code=left_out[0], detail=left_out[1])],
             width=width,
             height=height,
             rotation_degrees=turn.degrees,
