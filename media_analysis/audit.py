@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Index, func, insert, text
+from sqlalchemy import Index, bindparam, func, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -71,6 +71,15 @@ class AuditEvent(Base):
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
 
 
+ADD_EVENTS: Final = "INSERT INTO audit_events (id, actor, action, owner, file_id, job_id, sweep_id, rule, details)"
+"""Begins the part of a statement that tells of the rows the others change; what to tell is selected behind it."""
+_ADD_FILE_EVENTS: Final = text("""
+    INSERT INTO audit_events (id, actor, action, owner, file_id, job_id, details)
+    SELECT event.id, :actor, :action, :owner, event.file_id, :job_id, :details
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:file_ids AS uuid[])) AS event(id, file_id)
+""").bindparams(bindparam("details", type_=AuditEvent.details.type))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Act:
     """An event about to be written."""
@@ -91,3 +100,10 @@ async def add_events(session: AsyncSession, acts: Sequence[Act]) -> None:
     if acts:
         rows = [{**vars(act), "id": uuid7(), "details": dict(act.details)} for act in acts]
         await session.execute(insert(AuditEvent), rows)
+
+
+async def add_file_events(session: AsyncSession, act: Act, file_ids: Sequence[UUID]) -> None:
+    """Write the same event of each of many files."""
+    told = {"actor": act.actor, "action": act.action.value, "owner": act.owner, "job_id": act.job_id}
+    events = {"ids": [uuid7() for _ in file_ids], "file_ids": file_ids, "details": dict(act.details)}
+    await session.execute(_ADD_FILE_EVENTS, told | events)

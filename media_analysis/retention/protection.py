@@ -1,7 +1,7 @@
 """What holds and extensions change of rows: the protection, the moment they fall due, and the version."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
+from media_analysis import audit
 from media_analysis.audit import Act
 from media_analysis.db.database import clock
 from media_analysis.files.archived import ArchivedFile
@@ -130,10 +130,9 @@ async def mark_job_extended(
 
 async def add_file_events(session: AsyncSession, act: Act, file_ids: Sequence[UUID]) -> None:
     """Tell of every file what was done to its job."""
-    facts = {"actor": act.actor, "action": act.action.value, "owner": act.owner, "job_id": act.job_id}
-    about = {**facts, "expires_at": act.details["expires_at"]}
+    of_file = replace(act, details={"expires_at": act.details["expires_at"]})
     for chunk in _chunks(file_ids):
-        await session.execute(_ADD_FILE_EVENTS, {**about, "ids": [uuid7() for _ in chunk], "file_ids": chunk})
+        await audit.add_file_events(session, of_file, chunk)
 
 
 CHUNK: Final = 10_000
@@ -143,13 +142,6 @@ _BLIND = {"synchronize_session": False}
 
 _LOCK_FILES = text("""
     SELECT count(*) FROM (SELECT FROM media_files WHERE job_id = :job_id ORDER BY id FOR UPDATE) AS locked
-""")
-
-_ADD_FILE_EVENTS = text("""
-    INSERT INTO audit_events (id, actor, action, owner, file_id, job_id, details)
-    SELECT event.id, :actor, :action, :owner, event.file_id, :job_id,
-        jsonb_build_object('expires_at', CAST(:expires_at AS text))
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:file_ids AS uuid[])) AS event(id, file_id)
 """)
 
 

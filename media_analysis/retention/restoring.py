@@ -10,7 +10,7 @@ from sqlalchemy import Interval, TextClause, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.audit import Act, Action, add_events
+from media_analysis.audit import ADD_EVENTS, Act, Action, add_events
 from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
@@ -80,7 +80,7 @@ _RESTORE = (
         JOIN media_files AS file USING (id) LEFT JOIN category_policies AS policy USING (category)
         WHERE file.state = 'trashed'
     ), told AS (
-        INSERT INTO audit_events (id, actor, action, owner, file_id, job_id, sweep_id, rule, details)
+        {ADD_EVENTS}
         SELECT event_id, :actor, :action, owner, file.id, job_id, trash_sweep_id, trash_rule, jsonb_build_object(
             'trashed_at', trashed_at, 'trashed_by', trashed_by, 'reason', trash_reason,
             'rule', trash_rule, 'sweep_id', trash_sweep_id, 'restorable_until', trash_ends_at, 'expires_at', ends_at

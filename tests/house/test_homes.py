@@ -14,7 +14,7 @@ WRITERS: Final = {
     "analysis_results": {"imports", "jobs", "retention"},
     "archive_tasks": {"archive", "imports"},
     "archived_files": {"archive", "imports", "jobs", "retention"},
-    "audit_events": {"audit", "retention"},
+    "audit_events": {"audit"},
     "category_policies": {"policy"},
     "category_usage": {"files"},
     "due_days": {"retention"},
