@@ -1,9 +1,10 @@
 """Which database this is, so that a store can tell its own from any other."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, false, func, select
+from sqlalchemy import CheckConstraint, false, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -32,7 +33,34 @@ class Instance(Base):
     """Whether archives lie on a disk of their own, as whoever opened the store last found them."""
 
 
+# Whoever has the row locked writes it just now; that it could be locked at all is what a read-only server refuses.
+_TOUCH: Final = text("""
+    WITH locked AS (SELECT singleton FROM instance FOR NO KEY UPDATE SKIP LOCKED)
+    UPDATE instance SET singleton = true WHERE singleton IN (SELECT singleton FROM locked)
+""")
+
+
 async def ensure_instance(session: AsyncSession, candidate: UUID) -> UUID:
     """Return this database's id, making `candidate` it if there was none."""
     await session.execute(insert(Instance).values(singleton=True, id=candidate).on_conflict_do_nothing())
     return (await session.execute(select(Instance.id))).scalar_one()
+
+
+async def touch(session: AsyncSession) -> None:
+    """Write the row and change nothing of it, so that it is known whether the database takes changes."""
+    await session.execute(_TOUCH)
+
+
+async def note_clock(session: AsyncSession, now: datetime) -> None:
+    """Remember the latest instant that the clock told."""
+    await session.execute(update(Instance).values(clock_seen_at=func.greatest(Instance.clock_seen_at, now)))
+
+
+async def trust_clock(session: AsyncSession) -> None:
+    """Remember the clock as it is, whichever way it jumped."""
+    await session.execute(update(Instance).values(clock_seen_at=func.clock_timestamp()))
+
+
+async def mark_archives_apart(session: AsyncSession, *, apart: bool) -> None:
+    """Remember whether archives lie on a disk of their own."""
+    await session.execute(update(Instance).values(archives_apart=apart))

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
-from media_analysis.db.instance import Instance
+from media_analysis.db.instance import Instance, trust_clock
 from media_analysis.deletion.models import EVICTION_CAUSES, Pause, PauseCause
 from media_analysis.deletion.outbox import is_under_way
 from media_analysis.errors import ConfirmationNeeded, DeletionPaused, PauseNotFound
@@ -214,7 +214,7 @@ async def _end(session: AsyncSession, pauses: Sequence[Pause], *, by: str) -> Se
     rows = (await session.scalars(ended.returning(Pause), execution_options={"populate_existing": True})).all()
     if any(pause.cause is PauseCause.CLOCK for pause in rows):
         # Whoever confirms a clock says that it is right now, whichever way it jumped.
-        await session.execute(update(Instance).values(clock_seen_at=func.clock_timestamp()))
+        await trust_clock(session)
     await add_events(session, [_act(pause, Action.RESUMED, by) for pause in rows])
     return rows
 

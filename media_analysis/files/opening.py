@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
-from media_analysis.db.instance import Instance
+from media_analysis.db.instance import Instance, mark_archives_apart
 from media_analysis.errors import MarkerMismatch, NoDataDirectory
 from media_analysis.files.queries import has_files
 from media_analysis.storage.disk import DiskStore
@@ -79,7 +79,7 @@ async def _settle_archives(db: Database, places: Places) -> None:
         )
     if apart != was_apart:
         async with db.transaction() as session:
-            await session.execute(update(Instance).values(archives_apart=apart))
+            await mark_archives_apart(session, apart=apart)
 
 
 async def _list_archives(session: AsyncSession) -> Sequence[str]:

@@ -20,7 +20,7 @@ WRITERS: Final = {
     "due_days": {"retention"},
     "duties": {"retention"},
     "idempotency_keys": {"files"},
-    "instance": {"db", "deletion", "files", "retention"},
+    "instance": {"db"},
     "job_audit": {"jobs"},
     "job_events": {"jobs"},
     "job_sources": {"imports", "jobs"},

@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         "the write probe only reads",
         38,
-        "retention/guard/probe.py",
-        "await session.execute(_WRITE)",
+        "db/instance.py",
+        "await session.execute(_TOUCH)",
         'await session.execute(text("SELECT 1"))',
         (
             "tests/retention/guard/test_probe.py::test_many_who_ask_at_once_and_within_five_seconds_cause_one_write",

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.db.instance import Instance
+from media_analysis.db.instance import Instance, note_clock
 from media_analysis.deletion.models import Pause, PauseCause
 from media_analysis.deletion.pauses import Observe, PauseFinding, add_pause, find_clock_pause, tell
 from media_analysis.retention.guard.weighing import sum_due
@@ -97,7 +97,7 @@ class ClockService:
                 standing = await add_pause(
                     session, None, PauseFinding(cause=PauseCause.CLOCK, reason=doubt), by="clock"
                 )
-            await session.execute(update(Instance).values(clock_seen_at=func.greatest(Instance.clock_seen_at, now)))
+            await note_clock(session, now)
         self._memory.reading = reading
         return standing, is_new, now
 

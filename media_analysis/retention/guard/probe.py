@@ -7,18 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from sqlalchemy import text
-
 from media_analysis.db.database import Database, retried
+from media_analysis.db.instance import touch
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
 from media_analysis.storage.store import ObjectStore
 
 FRESH_SECONDS: Final = 5.0
-# Whoever has the row locked writes it just now; that it could be locked at all is what a read-only server refuses.
-_WRITE: Final = text("""
-    WITH locked AS (SELECT singleton FROM instance FOR NO KEY UPDATE SKIP LOCKED)
-    UPDATE instance SET singleton = true WHERE singleton IN (SELECT singleton FROM locked)
-""")
 
 
 @dataclass
@@ -103,4 +97,4 @@ class WriteProbe:
     @retried
     async def _write_row(self) -> None:
         async with self.db.transaction() as session:
-            await session.execute(_WRITE)
+            await touch(session)
