@@ -208,6 +208,12 @@ def _require_confirmation(pauses: Sequence[Pause], confirm: int | None) -> None:
         raise ConfirmationNeeded(confirm=str(files), reason=f"resuming lets {files} files go that a pause names")
 
 
+async def mark_weighed(session: AsyncSession, pause: Pause) -> None:
+    """Write down what an open pause keeps from going, and its reason."""
+    weighed = {"files": pause.files, "size_bytes": pause.size_bytes, "reason": pause.reason}
+    await session.execute(update(Pause).where(Pause.id == pause.id, Pause.resumed_at.is_(None)).values(weighed))
+
+
 async def _end(session: AsyncSession, pauses: Sequence[Pause], *, by: str) -> Sequence[Pause]:
     ended = update(Pause).where(Pause.id.in_([pause.id for pause in pauses]))
     ended = ended.values(resumed_at=func.now(), resumed_by=by)

@@ -28,7 +28,7 @@ WRITERS: Final = {
     "ledger_days": {"files"},
     "media_files": {"archive", "deletion", "files", "imports", "integrity", "jobs", "retention"},
     "notices": {"retention"},
-    "pauses": {"deletion", "retention"},
+    "pauses": {"deletion"},
     "plan_files": {"retention"},
     "plans": {"retention"},
     "purges": {"deletion", "imports"},

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import Instance, note_clock
 from media_analysis.deletion.models import Pause, PauseCause
-from media_analysis.deletion.pauses import Observe, PauseFinding, add_pause, find_clock_pause, tell
+from media_analysis.deletion.pauses import Observe, PauseFinding, add_pause, find_clock_pause, mark_weighed, tell
 from media_analysis.retention.guard.weighing import sum_due
 from media_analysis.settings.storage import BreakerSettings
 from media_analysis.storage.category import Category
@@ -108,9 +108,8 @@ class ClockService:
         files, size_bytes = sum(amount.files for amount in due), sum(amount.size_bytes for amount in due)
         pause.files, pause.size_bytes = files, size_bytes
         pause.reason = f"{pause.reason}; {_BY_THIS_CLOCK} {files} files, {size_bytes} bytes, are due"
-        weighed = {"files": files, "size_bytes": size_bytes, "reason": pause.reason}
         async with self.db.transaction() as session:
-            await session.execute(update(Pause).where(Pause.id == pause.id, Pause.resumed_at.is_(None)).values(weighed))
+            await mark_weighed(session, pause)
 
     async def find_doubt(self, session: AsyncSession) -> str | None:
         """Return why the clock is not to be trusted by what was noted of it, None if it is; writes nothing."""
