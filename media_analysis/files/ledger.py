@@ -49,6 +49,11 @@ def sum_movements(moves: Iterable[tuple[Account, Movement]]) -> dict[Account, Mo
     return sums
 
 
+_OPEN = text("""
+    INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
+    VALUES (:owner, CAST(:category AS category), 0, 0, 0) ON CONFLICT DO NOTHING
+""")
+
 # Last in their transactions, and in this order everywhere (docs/decisions/0014): categories, accounts, days.
 _USE = text("""
     WITH asked AS (
@@ -92,6 +97,11 @@ _MOVE = text("""
     RETURNING ledger.owner, ledger.category, locked.size_bytes + locked.reserved_bytes > 0
         AND ledger.size_bytes + ledger.reserved_bytes > policy.owner_quota_bytes AS over
 """).columns(category=CATEGORY)
+
+
+async def open_account(session: AsyncSession, account: Account) -> None:
+    """Make sure that an account is there to be moved."""
+    await session.execute(_OPEN, {"owner": account.owner, "category": account.category.value})
 
 
 async def move(

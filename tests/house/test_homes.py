@@ -24,7 +24,7 @@ WRITERS: Final = {
     "job_audit": {"jobs"},
     "job_events": {"jobs"},
     "job_sources": {"imports", "jobs"},
-    "ledger": {"files", "imports"},
+    "ledger": {"files"},
     "ledger_days": {"files"},
     "media_files": {"archive", "deletion", "files", "imports", "integrity", "jobs", "retention"},
     "notices": {"retention"},

@@ -80,10 +80,6 @@ _ADD_STORED = text(f"""
     ON CONFLICT DO NOTHING
     RETURNING id, size_bytes, coalesce(due_at <= coalesce(CAST(:now AS timestamptz), now()), false)
 """)  # noqa: S608 - fragments of ours
-_OPEN_ACCOUNT = text("""
-    INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)
-    VALUES (:owner, CAST(:category AS category), 0, 0, 0) ON CONFLICT DO NOTHING
-""")
 _ROOM = text("""
     SELECT usage.size_bytes AS used_bytes, policy.quota_bytes, policy.owner_quota_bytes,
         coalesce(held.size_bytes + held.reserved_bytes, 0) AS owned_bytes
@@ -109,8 +105,7 @@ async def open_account(db: Database, adoption: Adoption) -> None:
     """
     async with db.transaction() as session:
         await _lock_job(session, adoption)
-        values = {"owner": adoption.owner, "category": adoption.category.value}
-        await session.execute(_OPEN_ACCOUNT, values)
+        await ledger.open_account(session, adoption.account)
 
 
 async def get_states(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UUID, tuple[FileState, bool]]:
