@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self
 from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -20,7 +20,7 @@ from media_analysis.jobs.attempts.ending import end_job
 from media_analysis.jobs.cancelling import cancel_batch
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
-from media_analysis.jobs.queries import JobFilter, require_job
+from media_analysis.jobs.queries import JobFilter, add_sources, require_job
 from media_analysis.jobs.waiting import require_place, take_place
 from media_analysis.settings.worker import WorkerSettings
 
@@ -112,7 +112,7 @@ class ControlService:
             )
             session.add(job)
             await session.flush()
-            await _add_sources(session, job_id, asked.source_file_ids)
+            await add_sources(session, job_id, asked.source_file_ids)
             await self._queue(session, job)
             failpoint("job.creating")
         failpoint("job.created")
@@ -215,9 +215,3 @@ async def _require_usable(session: AsyncSession, owner: str, ids: Sequence[UUID]
     for file_id in ids:
         if file_id not in found:
             raise SourceUnusable(file_id, why="is not a stored file of this owner, or has expired")
-
-
-async def _add_sources(session: AsyncSession, job_id: UUID, ids: Sequence[UUID]) -> None:
-    rows = [{"job_id": job_id, "position": position, "file_id": file_id} for position, file_id in enumerate(ids)]
-    if rows:
-        await session.execute(insert(JobSource), rows)

@@ -23,7 +23,7 @@ WRITERS: Final = {
     "instance": {"db"},
     "job_audit": {"jobs"},
     "job_events": {"jobs"},
-    "job_sources": {"imports", "jobs"},
+    "job_sources": {"jobs"},
     "ledger": {"files"},
     "ledger_days": {"files"},
     "media_files": {"archive", "deletion", "files", "imports", "integrity", "jobs", "retention"},

@@ -22,7 +22,8 @@ from media_analysis.imports.runs.earlier import require_free
 from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.outcomes import Refused
 from media_analysis.jobs.events import add_event
-from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource
+from media_analysis.jobs.models import AnalysisJob, AnalysisResult
+from media_analysis.jobs.queries import add_sources
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
@@ -114,12 +115,7 @@ async def add_job(session: AsyncSession, contents: OldContents, rows: Rows) -> A
     )
     session.add(job)
     await session.flush()
-    sources = [
-        {"job_id": job.id, "position": position, "file_id": file_id}
-        for position, file_id in enumerate(contents.head.sources)
-    ]
-    if sources:
-        await session.execute(insert(JobSource), sources)
+    await add_sources(session, job.id, contents.head.sources)
     return job
 
 
