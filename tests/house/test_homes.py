@@ -12,7 +12,7 @@ from scripts.survey.writes import UNKNOWN, find_models, writers_of
 WRITERS: Final = {
     "analysis_jobs": {"archive", "imports", "jobs", "retention"},
     "analysis_results": {"imports", "jobs", "retention"},
-    "archive_tasks": {"archive", "imports"},
+    "archive_tasks": {"archive"},
     "archived_files": {"archive", "imports", "jobs", "retention"},
     "audit_events": {"audit"},
     "category_policies": {"policy"},

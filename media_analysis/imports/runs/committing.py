@@ -10,8 +10,8 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
-from media_analysis.archive.tasks import count_attempts
+from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind
+from media_analysis.archive.tasks import NewTask, add_completed, count_attempts
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.models import Purge
 from media_analysis.files.archived import ArchivedFile
@@ -226,23 +226,13 @@ async def _insert_results(session: AsyncSession, job_id: UUID, results: Sequence
 async def _add_task(session: AsyncSession, job: AnalysisJob, archive_id: UUID, rows: Rows) -> None:
     """Remember the archiving as if it had been asked for here; names of later archives count its attempts."""
     attempts = max(1, rows.number + 1 - await count_attempts(session, job.id))
-    done_bytes = 2 * int(rows.stats["size_bytes"])
-    session.add(
-        ArchiveTask(
-            id=uuid7(),
-            job_id=job.id,
-            owner=job.owner,
-            kind=ArchiveTaskKind.ARCHIVE,
-            status=ArchiveTaskStatus.COMPLETED,
-            trigger="cli",
-            requested_by=rows.requested_by,
-            attempts=attempts,
-            started_at=func.now(),
-            ended_at=func.now(),
-            done_bytes=done_bytes,
-            total_bytes=done_bytes,
-            archive_id=archive_id,
-            stats={**rows.stats, MARK: True},
-        )
+    asked = NewTask(
+        job_id=job.id,
+        owner=job.owner,
+        kind=ArchiveTaskKind.ARCHIVE,
+        trigger="cli",
+        requested_by=rows.requested_by,
+        total_bytes=2 * int(rows.stats["size_bytes"]),
     )
-    await session.flush()
+    stats = {**rows.stats, MARK: True}
+    await add_completed(session, asked, attempts=attempts, archive_id=archive_id, stats=stats)
