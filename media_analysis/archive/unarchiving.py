@@ -14,6 +14,7 @@ from media_analysis.archive.tasks import TaskEnding
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database
+from media_analysis.deletion import tombstones
 from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
@@ -36,7 +37,6 @@ _COUNT_GOING: Final = text("""
     SELECT count(*) FROM tombstones AS stone JOIN purges ON purges.id = stone.purge_id
     WHERE stone.id = ANY(CAST(:ids AS uuid[])) AND purges.confirmed_at IS NULL
 """)
-_DROP_TOMBSTONES: Final = text("DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))")
 # A fresh lifetime: the category's, from now on; only an end somebody asked for and that is still to come stays.
 # What comes back alone goes with its run at the latest, unless somebody asks for more then.
 _BRING_BACK: Final = text(f"""
@@ -137,7 +137,7 @@ async def _bring_back(
     going = (await session.execute(_COUNT_GOING, {"ids": about["ids"]})).scalar_one()
     if going:
         raise BytesStillGoing(job.id, files=going)
-    await session.execute(_DROP_TOMBSTONES, {"ids": about["ids"]})
+    await tombstones.take_back(session, about["ids"])
     rows = (await session.execute(_BRING_BACK, {**about, "job_id": job.id, "alone": alone})).all()
     if locked != len(copies) or sum(row.files for row in rows) != len(copies):
         raise RunChanged(job.id)

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.columns import CATEGORY
 from media_analysis.deletion.due import DueFile
+from media_analysis.deletion.models import Purge
 from media_analysis.deletion.tombstones import PURGE_LEASE, Claim, ClaimedFile
 from media_analysis.storage.category import Category
 
@@ -100,6 +101,14 @@ async def is_under_way(session: AsyncSession, category: Category | None) -> bool
 async def lock_quarantine(session: AsyncSession) -> None:
     """Let nobody else unlink what was set aside, and pauses wait for it, until the transaction ends."""
     await session.execute(_LOCK_QUARANTINE)
+
+
+async def add_confirmed(session: AsyncSession, *, at: datetime) -> UUID:
+    """Add an entry whose bytes went long ago, and return its id."""
+    purge = Purge(id=uuid7(), tombstone_ids=[], claimed_at=at, confirmed_at=at)
+    session.add(purge)
+    await session.flush()
+    return purge.id
 
 
 async def claim_purge(session: AsyncSession, *, now: datetime, after: datetime | None = None) -> Claim | None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, text
+from sqlalchemy import Interval, bindparam, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -14,6 +14,7 @@ from media_analysis.columns import CATEGORY
 from media_analysis.deletion.due import DueFile
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.models import Tombstone
 from media_analysis.states import DeletionMethod, RetentionRule
 from media_analysis.storage.category import Category
 
@@ -111,6 +112,9 @@ _TRASH = (
 LedgerMovements = list[tuple[Account, Movement]]
 
 
+_TAKE_BACK: Final = text("DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+
 async def write_tombstones(
     session: AsyncSession, doomed: FilesByRule, order: Order, *, category: Category
 ) -> tuple[Sequence[Claim], LedgerMovements]:
@@ -137,6 +141,16 @@ async def write_tombstones(
         claims.append(claim)
         freed += [(Account(owner, kind), Movement(*(-number for number in numbers))) for owner, kind, *numbers in rows]
     return claims, freed
+
+
+async def add_past(session: AsyncSession, stones: Sequence[Mapping[str, Any]]) -> None:
+    """Add tombstones, as rows, of files whose bytes went elsewhere; `add_confirmed` has their outbox entry."""
+    await session.execute(insert(Tombstone), list(stones))
+
+
+async def take_back(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    """Let go of the tombstones of files that are about to be restored, once their bytes are confirmed gone."""
+    await session.execute(_TAKE_BACK, {"ids": list(ids)})
 
 
 async def move_to_trash(

@@ -8,15 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind
 from media_analysis.archive.tasks import NewTask, add_completed, count_attempts
 from media_analysis.audit import Act, Action, add_events
-from media_analysis.deletion.models import Purge
+from media_analysis.deletion.outbox import add_confirmed
+from media_analysis.deletion.tombstones import add_past
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.dates import due_at
-from media_analysis.files.models import Tombstone
 from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
 from media_analysis.imports.runs.facts import JobFacts
@@ -153,10 +152,7 @@ async def _add_files(
     session: AsyncSession, job: AnalysisJob, archive_id: UUID, key: str, contents: OldContents, rows: Rows
 ) -> None:
     """Add the files' places, and a tombstone for each: whoever asks for one is told of the archive."""
-    purge_id = uuid7()
-    purge = Purge(id=purge_id, tombstone_ids=[], claimed_at=rows.archived_at, confirmed_at=rows.archived_at)
-    session.add(purge)
-    await session.flush()
+    purge_id = await add_confirmed(session, at=rows.archived_at)
     for chunk in contents.chunks():
         ids = [member.file.id for member in chunk]
         taken = (await session.execute(_ANY_TAKEN, {"ids": ids})).scalar_one_or_none()
@@ -164,7 +160,7 @@ async def _add_files(
             raise Refused(f"the id of its file {taken} is that of another file")
         copies = [_copy(member, job, archive_id) for member in chunk]
         await session.execute(insert(ArchivedFile), copies)
-        await session.execute(insert(Tombstone), [_stone(copy, key, rows, purge_id) for copy in copies])
+        await add_past(session, [_stone(copy, key, rows, purge_id) for copy in copies])
 
 
 def _copy(member: Member, job: AnalysisJob, archive_id: UUID) -> dict[str, Any]:
