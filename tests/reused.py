@@ -15,7 +15,7 @@ from media_analysis.db.database import Database, DatabaseOptions, open_database
 
 WRITES: Final = "SHOW default_transaction_read_only"
 """Answered by a connection that is alive, with `off` unless a test made it one that only reads."""
-STEMS: Final = 2
+ZYGOTES: Final = 2
 """With the plugin of a directory's tests, and without."""
 
 
@@ -122,5 +122,5 @@ async def _is_whole(engine: AsyncEngine) -> bool:
 
 async def end_old_zygotes(fork_server: ForkServer) -> None:
     """End the fork servers but the latest: each is of one environment, and that of a test's own directory is past."""
-    while len(fork_server._stems) > STEMS:  # noqa: SLF001 - the service has one environment for all its life
-        await fork_server._stems.pop(0).end()  # noqa: SLF001 - as above
+    while len(fork_server._zygotes) > ZYGOTES:  # noqa: SLF001 - the service has one environment for all its life
+        await fork_server._zygotes.pop(0).end()  # noqa: SLF001 - as above

@@ -127,7 +127,7 @@ class Commit:
                 await self._add_copies(session, segment, fresh)
             await self._require_same(session, fresh, segment)
             await session.execute(text(_REFRESH_COPIES.format(goes=fresh.going.condition)), dict(fresh.values))
-            await _bury(session, fresh.going, order, purges, moved)
+            await _write_tombstones(session, fresh.going, order, purges, moved)
             await self._mark(session, job, fresh, segment, now)
             await self._tell(session, task, job, stats)
             archive_id = None if segment is None else segment.id
@@ -145,7 +145,7 @@ class Commit:
         """Let go of an archive that holds copies of what was deleted since: the new one replaces all of it."""
         await session.execute(_DROP_COPIES, {"job_id": contents.job_id})
         segments = FileSelection("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
-        await _bury(session, segments, order, purges, moved)
+        await _write_tombstones(session, segments, order, purges, moved)
 
     async def _settle(self, session: AsyncSession, segment: Segment) -> LedgerMovements:
         settled, moved = await mark_stored(session, [segment.written])
@@ -184,7 +184,7 @@ class Commit:
         await add_events(session, [act])
 
 
-async def _bury(
+async def _write_tombstones(
     session: AsyncSession, going: FileSelection, order: Order, purges: list[UUID], moved: LedgerMovements
 ) -> None:
     async for page in going.read(session, [FileState.STORED, FileState.TRASHED]):

@@ -107,13 +107,13 @@ async def list_bound(session: AsyncSession, file_ids: Sequence[UUID]) -> frozens
 
 
 async def delete_with_runs(
-    session: AsyncSession, doomed: FilesByRule, order: Order, *, category: Category
+    session: AsyncSession, files_by_rule: FilesByRule, order: Order, *, category: Category
 ) -> tuple[Sequence[Claim], LedgerMovements]:
-    """Bury locked files; deleted runs whose archives are among them go for good, for nothing could come back."""
-    ids = [file.id for files in doomed.values() for file in files]
+    """Write tombstones; deleted runs whose archives are among the files go for good, for nothing could come back."""
+    ids = [file.id for files in files_by_rule.values() for file in files]
     archives = ids if category is Category.ARCHIVES else []
     runs = (await session.scalars(_RUNS_OF, {"ids": archives})).all() if archives else ()
-    claims, freed = await tombstones.write_tombstones(session, doomed, order, category=category)
+    claims, freed = await tombstones.write_tombstones(session, files_by_rule, order, category=category)
     if runs and (job_ids := (await session.scalars(_LOCK_UNRESTORABLE, {"ids": list(runs)})).all()):
         await forget_jobs(session, job_ids)
     return claims, freed
@@ -181,20 +181,22 @@ class ArchiveExpiry:
             await deletion.lock_files(session, job_id)
             if (await of_job(job_id).weigh(session, now=order.now, with_trash=True)).obstacles:
                 return ()  # a hold keeps it in the trash
-            purges, moved = await self._bury(session, job_id, order)
+            purges, moved = await self._write_tombstones(session, job_id, order)
             await forget_jobs(session, [job_id])
             await tombstones.settle_ledger(session, moved)
             failpoint("archive.forgetting")
         failpoint("archive.forgotten")
         return purges
 
-    async def _bury(self, session: AsyncSession, job_id: UUID, order: Order) -> tuple[Sequence[UUID], LedgerMovements]:
+    async def _write_tombstones(
+        self, session: AsyncSession, job_id: UUID, order: Order
+    ) -> tuple[Sequence[UUID], LedgerMovements]:
         policy, purges = await require_policy(session), list[UUID]()
         moved: LedgerMovements = []
         async for page in of_job(job_id).read(session, [FileState.STORED, FileState.TRASHED]):
             for category, group in groupby(page, key=lambda file: file[0]):
                 decided = decide_each([facts for _, facts in group], policy.of(category), order.now, trash=False)
-                claims, freed = await tombstones.write_tombstones(session, decided.buried, order, category=category)
+                claims, freed = await tombstones.write_tombstones(session, decided.deleted, order, category=category)
                 purges += [claim.purge_id for claim in claims]
                 moved += freed
         return purges, moved
@@ -238,8 +240,8 @@ class ArchiveExpiry:
             await segments.lock(session)
             async for page in segments.read(session, [FileState.STORED, FileState.TRASHED]):
                 for category, facts in page:
-                    buried = {RetentionRule.ARCHIVED: [facts]}
-                    claims, freed = await tombstones.write_tombstones(session, buried, order, category=category)
+                    deleted = {RetentionRule.ARCHIVED: [facts]}
+                    claims, freed = await tombstones.write_tombstones(session, deleted, order, category=category)
                     purges += [claim.purge_id for claim in claims]
                     moved += freed
             await session.execute(_DROP_COPIES, {"id": job_id})

@@ -15,21 +15,21 @@ from media_analysis.states import FileState, RetentionRule
 class Decisions:
     """Locked files of one category by what becomes of them."""
 
-    buried: FilesByRule
+    deleted: FilesByRule
     trashed: FilesByRule
     kept: dict[UUID, datetime | None]
 
 
 def decide_each(files: Sequence[DueFile], rules: CategoryRules, now: datetime, *, trash: bool) -> Decisions:
     """Decide about each file; what goes for good is what nobody could restore: uploads given up, and the trash."""
-    buried: dict[RetentionRule, list[DueFile]] = {}
+    deleted: dict[RetentionRule, list[DueFile]] = {}
     trashed: dict[RetentionRule, list[DueFile]] = {}
     kept: dict[UUID, datetime | None] = {}
     for facts in files:
         decision = decide(facts, rules, now)
         if isinstance(decision, Delete):
-            goes = trashed if trash and facts.state == FileState.STORED else buried
+            goes = trashed if trash and facts.state == FileState.STORED else deleted
             goes.setdefault(decision.rule, []).append(facts)
         else:
             kept[facts.id] = decision.until
-    return Decisions(buried, trashed, kept)
+    return Decisions(deleted, trashed, kept)

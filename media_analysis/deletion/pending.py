@@ -32,10 +32,10 @@ async def delete_pending(
     claims: list[Claim] = []
     moved: LedgerMovements = []
     for category, files in found.items():
-        buried, given_back = await tombstones.write_tombstones(
+        claimed, given_back = await tombstones.write_tombstones(
             session, {RetentionRule.UPLOAD_ABANDONED: files}, order, category=category
         )
-        claims += buried
+        claims += claimed
         moved += given_back
     await tombstones.settle_ledger(session, moved)
     return claims

@@ -164,14 +164,14 @@ class DeletionBatch:
                 raise RuntimeError(f"{file.id} is protected and was to be deleted")
         unfinished = [file for file in files if file.state == FileState.PENDING]
         finished = [file for file in files if file.state != FileState.PENDING]
-        buried = {RetentionRule.UPLOAD_ABANDONED: unfinished} if unfinished else {}
+        deleted = {RetentionRule.UPLOAD_ABANDONED: unfinished} if unfinished else {}
         if finished and self.kept_for is None:
-            buried[self.rule] = finished
+            deleted[self.rule] = finished
         elif finished and self.kept_for is not None:
             self._moved += await tombstones.move_to_trash(
                 session, {self.rule: finished}, self.order, kept_for=self.kept_for
             )
-        claims, freed = await tombstones.write_tombstones(session, buried, self.order, category=category)
+        claims, freed = await tombstones.write_tombstones(session, deleted, self.order, category=category)
         self.purges += [claim.purge_id for claim in claims]
         self._moved += freed
 

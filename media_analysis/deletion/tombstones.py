@@ -62,7 +62,7 @@ class Claim:
 
 
 # One statement: the rows go, their tombstones and the outbox entry come, and what the ledger must give back is told.
-_BURY = text("""
+_WRITE = text("""
     WITH gone AS (
         DELETE FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING *
     ), stones AS (
@@ -116,7 +116,7 @@ _TAKE_BACK: Final = text("DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uui
 
 
 async def write_tombstones(
-    session: AsyncSession, doomed: FilesByRule, order: Order, *, category: Category
+    session: AsyncSession, files_by_rule: FilesByRule, order: Order, *, category: Category
 ) -> tuple[Sequence[Claim], LedgerMovements]:
     """Turn locked files of one category into tombstones and put their bytes on the outbox.
 
@@ -124,10 +124,10 @@ async def write_tombstones(
     """
     claims: list[Claim] = []
     freed: LedgerMovements = []
-    for rule, files in doomed.items():
+    for rule, files in files_by_rule.items():
         claim = Claim(uuid7(), 1, category, files, order.secure)
         rows = await session.execute(
-            _BURY,
+            _WRITE,
             {
                 **_told(order, rule, files),
                 "by_request": order.by_request,
@@ -154,11 +154,11 @@ async def take_back(session: AsyncSession, ids: Sequence[UUID]) -> None:
 
 
 async def move_to_trash(
-    session: AsyncSession, doomed: FilesByRule, order: Order, *, kept_for: timedelta
+    session: AsyncSession, files_by_rule: FilesByRule, order: Order, *, kept_for: timedelta
 ) -> LedgerMovements:
     """Send locked, stored files to the trash; the ledger keeps their bytes, and how many of them are trash."""
     moved: LedgerMovements = []
-    for rule, files in doomed.items():
+    for rule, files in files_by_rule.items():
         rows = await session.execute(_TRASH, {**_told(order, rule, files), "kept_for": kept_for})
         moved += [
             (Account(owner, kind), Movement(trashed_files=count, trashed_bytes=size_bytes))

@@ -80,7 +80,7 @@ async def take(
     """Act on locked files as decided, in the caller's transaction; the claims are purged after its commit."""
     if decided.kept:
         await reschedule(session, decided.kept)
-    claims, moved = await delete_with_runs(session, decided.buried, order, category=category)
+    claims, moved = await delete_with_runs(session, decided.deleted, order, category=category)
     kept_for = strategy.kept_when_swept(category)
     if decided.trashed and kept_for is not None:
         moved += await tombstones.move_to_trash(session, decided.trashed, order, kept_for=kept_for)

@@ -212,7 +212,7 @@ class SweepService:
             async for category, decided in rehearse(
                 session, open_to_it, policy, now=now, strategy=strategy, only_pending=request.only_pending
             ):
-                report.of(category).add(*_sums(decided.buried))
+                report.of(category).add(*_sums(decided.deleted))
                 report.of(category).add_trashed(*_sums(decided.trashed))
             for category in open_to_it if not request.only_pending else ():
                 gone = await self.runs.count(session, category, policy.of(category), now=now)
@@ -236,8 +236,8 @@ class _Cursor:
         self.position = None
 
 
-def _sums(doomed: FilesByRule) -> tuple[int, int]:
-    files = [file for files in doomed.values() for file in files]
+def _sums(files_by_rule: FilesByRule) -> tuple[int, int]:
+    files = [file for files in files_by_rule.values() for file in files]
     return len(files), sum(file.size_bytes for file in files)
 
 

@@ -26,7 +26,7 @@ Environment = Mapping[str, str]
 
 @dataclass
 class Process:
-    """One child, as its stem tells of it."""
+    """One child, as its zygote tells of it."""
 
     parent: int
     """The process that forks it, and whose end is its own."""
@@ -40,7 +40,7 @@ class Process:
     def kill(self) -> None:
         """End it now, if it lives."""
         if self.returncode is None:
-            with suppress(OSError):  # a stem that is gone took its children along
+            with suppress(OSError):  # a zygote that is gone took its children along
                 self.link.send(json.dumps({"kill": self.number}).encode())
 
     async def wait(self, seconds: float) -> int | None:
@@ -54,9 +54,9 @@ class Process:
 
 @dataclass
 class ForkServer:
-    """Starts children, by one stem for each environment they need; stems start with their first child."""
+    """Starts children, by one zygote for each environment they need; zygotes start with their first child."""
 
-    _stems: list["_Zygote"] = field(default_factory=list)
+    _zygotes: list["_Zygote"] = field(default_factory=list)
 
     def start(self, *, threads: int, order: int, messages: int, printed: int) -> Process:
         """Start a child that reads its order from one descriptor and writes to two; the caller closes its own.
@@ -68,26 +68,26 @@ class ForkServer:
 
         """
         environment, descriptors = _environment(threads), (order, messages, printed)
-        stem = self._stem(environment)
+        zygote = self._zygote(environment)
         try:
-            return stem.start(descriptors)
+            return zygote.start(descriptors)
         except OSError:
-            stem.forget()  # it died, and nobody has noticed yet
-        return self._stem(environment).start(descriptors)
+            zygote.forget()  # it died, and nobody has noticed yet
+        return self._zygote(environment).start(descriptors)
 
     async def aclose(self) -> None:
-        """End the stems, and with them whatever still lives."""
-        stems, self._stems = self._stems, []
-        for stem in stems:
-            await stem.end()
+        """End the zygotes, and with them whatever still lives."""
+        zygotes, self._zygotes = self._zygotes, []
+        for zygote in zygotes:
+            await zygote.end()
 
-    def _stem(self, environment: Environment) -> "_Zygote":
-        self._stems = [stem for stem in self._stems if not (stem.is_gone and stem.is_reaped)]
-        for stem in self._stems:
-            if stem.environment == environment and not stem.is_gone:
-                return stem
-        self._stems.append(_Zygote.spawn(environment))
-        return self._stems[-1]
+    def _zygote(self, environment: Environment) -> "_Zygote":
+        self._zygotes = [zygote for zygote in self._zygotes if not (zygote.is_gone and zygote.is_reaped)]
+        for zygote in self._zygotes:
+            if zygote.environment == environment and not zygote.is_gone:
+                return zygote
+        self._zygotes.append(_Zygote.spawn(environment))
+        return self._zygotes[-1]
 
 
 @dataclass
@@ -117,9 +117,9 @@ class _Zygote:
             ours.close()
             raise
         ours.setblocking(False)
-        stem = cls(environment, process, ours)
-        asyncio.get_running_loop().add_reader(ours, stem._hear)
-        return stem
+        zygote = cls(environment, process, ours)
+        asyncio.get_running_loop().add_reader(ours, zygote._hear)
+        return zygote
 
     @property
     def is_reaped(self) -> bool:
@@ -147,7 +147,7 @@ class _Zygote:
         child.cause = told.get("cause")
 
     def forget(self) -> None:
-        """Let go of a stem that is gone; its children went with it."""
+        """Let go of a zygote that is gone; its children went with it."""
         if not self.is_gone:
             self.is_gone = True
             asyncio.get_running_loop().remove_reader(self.link)

@@ -1,6 +1,6 @@
 """The child: reads one assignment, confines itself, runs the task and says how it ended.
 
-Its order comes on standard input; the stem, which forks it, gives it the descriptor for what it says.
+Its order comes on standard input; the zygote, which forks it, gives it the descriptor for what it says.
 """
 
 import errno

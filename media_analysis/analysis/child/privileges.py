@@ -20,7 +20,7 @@ READING: Final = 1 << 2
 CHANGING: Final = 1 << 6 | 1 << 7
 """CAP_SETGID and CAP_SETUID."""
 KILLING: Final = 1 << 5
-"""CAP_KILL, without which the stem, which stays root, could not end a child that is not."""
+"""CAP_KILL, without which the zygote, which stays root, could not end a child that is not."""
 LAST_CAPABILITY: Final = 63
 """What the kernel does not know it refuses to drop, which harms nobody."""
 CAPABILITY_VERSION: Final = 0x20080522

@@ -99,7 +99,7 @@ class _Child:
         """Kill what is left of the child, wait until it is gone, and close the pipes."""
         self.process.kill()
         if await self.process.wait(REAP_SECONDS) is None:
-            log.error("analysis.child_left", stem=self.process.parent, number=self.process.number)
+            log.error("analysis.child_left", zygote=self.process.parent, number=self.process.number)
         for pipe in self.pipes:
             pipe.close()
 

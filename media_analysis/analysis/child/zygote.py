@@ -1,4 +1,4 @@
-"""The stem: a small process that has imported what tasks need, and forks a child for each of them.
+"""The zygote: a small process that has imported what tasks need, and forks a child for each of them.
 
 python -c "from media_analysis.analysis.child.zygote import main; main()" DESCRIPTOR PARENT
 
@@ -54,7 +54,7 @@ class Zygote:
         while True:
             for key, _ in self._ready.select():
                 if key.fileobj is not self._link:
-                    self._bury(key.fd, key.data)
+                    self._end(key.fd, key.data)
                 elif not self._hear():
                     return
 
@@ -83,7 +83,7 @@ class Zygote:
         for descriptor in descriptors:
             os.close(descriptor)
 
-    def _bury(self, descriptor: int, number: int) -> None:
+    def _end(self, descriptor: int, number: int) -> None:
         self._ready.unregister(descriptor)
         os.close(descriptor)
         _, status = os.waitpid(self._living.pop(number), 0)
@@ -104,7 +104,7 @@ class Zygote:
             for theirs in (order, printed):
                 os.close(theirs)
             child.main(messages)
-        except BaseException:  # noqa: BLE001 - a child never goes on as the stem
+        except BaseException:  # noqa: BLE001 - a child never goes on as the zygote
             traceback.print_exc()
         finally:
             os._exit(1)

@@ -14,11 +14,11 @@ from media_analysis.retention.explain.explanation import (
     Circumstances,
     Explanation,
     RetentionState,
-    explain_buried,
+    explain_deleted,
     explain_living,
 )
 from media_analysis.retention.explain.places import ArchivePlace
-from media_analysis.retention.explain.queries import BuriedFile, LivingFile
+from media_analysis.retention.explain.queries import DeletedFile, LivingFile
 from media_analysis.states import FileState, RetentionRule
 
 
@@ -65,9 +65,9 @@ async def _find_end(session: AsyncSession, job_id: UUID, archive_id: UUID | None
     return None if stone is None else ArchiveEnd(stone.deleted_at, stone.requested_by, stone.reason)
 
 
-def explain_archived(found: BuriedFile, copy: ArchivedCopy, about: Circumstances) -> Explanation:
+def explain_archived(found: DeletedFile, copy: ArchivedCopy, about: Circumstances) -> Explanation:
     """Explain a file by the archive that has its content: what becomes of the archive becomes of it."""
-    told = replace(explain_buried(found, about.next_tick), archive=_place(found, copy))
+    told = replace(explain_deleted(found, about.next_tick), archive=_place(found, copy))
     if copy.segment is None:
         return told
     of_archive = explain_living(LivingFile(copy.segment, copy.job, found.now), about)
@@ -84,7 +84,7 @@ def explain_archived(found: BuriedFile, copy: ArchivedCopy, about: Circumstances
     )
 
 
-def _place(found: BuriedFile, copy: ArchivedCopy) -> ArchivePlace | None:
+def _place(found: DeletedFile, copy: ArchivedCopy) -> ArchivePlace | None:
     stone, segment, end = found.stone, copy.segment, copy.end
     if stone.job_id is None:
         return None

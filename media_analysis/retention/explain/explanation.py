@@ -12,7 +12,7 @@ from media_analysis.jobs.models import AnalysisJob
 from media_analysis.policy.decision import CategoryRules, decide
 from media_analysis.retention.explain.assessment import Assessment, Loser, find_end, list_losers, list_protections
 from media_analysis.retention.explain.places import ArchivePlace
-from media_analysis.retention.explain.queries import BuriedFile, LivingFile
+from media_analysis.retention.explain.queries import DeletedFile, LivingFile
 from media_analysis.retention.explain.timeline import Moment, find_purged
 from media_analysis.retention.records import ABANDONED_CRON
 from media_analysis.states import FOREVER, FileState, RetentionRule
@@ -163,7 +163,7 @@ def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
     )
 
 
-def explain_buried(found: BuriedFile, next_tick: NextTick) -> Explanation:
+def explain_deleted(found: DeletedFile, next_tick: NextTick) -> Explanation:
     """Explain a deleted file by its tombstone and its outbox entry."""
     stone, purge = found.stone, found.purge
     purged = find_purged(found) is not None or purge is None

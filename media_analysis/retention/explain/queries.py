@@ -37,7 +37,7 @@ class LivingFile:
 
 
 @dataclass(frozen=True, slots=True)
-class BuriedFile:
+class DeletedFile:
     """A tombstone, and the outbox entry of its bytes."""
 
     stone: Tombstone
@@ -70,9 +70,9 @@ async def get_living(
     return None if row is None else LivingFile(*row)
 
 
-async def get_buried(
+async def get_deleted(
     session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
-) -> BuriedFile | None:
+) -> DeletedFile | None:
     """Return what stays of a deleted file, and of its bytes.
 
     An upload that was never acknowledged is told to administrators only, as everywhere.
@@ -85,7 +85,7 @@ async def get_buried(
     if owner is not None:
         query = query.where(Tombstone.state != FileState.PENDING)
     row = (await session.execute(query)).one_or_none()
-    return None if row is None else BuriedFile(*row)
+    return None if row is None else DeletedFile(*row)
 
 
 async def list_events(

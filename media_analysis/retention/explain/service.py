@@ -23,15 +23,15 @@ from media_analysis.retention.explain.explanation import (
     Circumstances,
     Explanation,
     NextTick,
-    explain_buried,
+    explain_deleted,
     explain_living,
     paused,
 )
 from media_analysis.retention.explain.jobs import JobExplainer, JobExplanation
 from media_analysis.retention.explain.queries import (
-    BuriedFile,
+    DeletedFile,
     LivingFile,
-    get_buried,
+    get_deleted,
     get_living,
     get_rank,
     list_events,
@@ -65,10 +65,10 @@ class ExplainService:
                 living = await get_living(session, file_id, owner=owner, now=now)
                 if living is not None:
                     return await self._explain_living(session, living, owner)
-                buried = await get_buried(session, file_id, owner=owner, now=now)
-                if buried is None:
+                deleted = await get_deleted(session, file_id, owner=owner, now=now)
+                if deleted is None:
                     raise FileNotFound(file_id)
-                return await self._explain_buried(session, buried, owner)
+                return await self._explain_deleted(session, deleted, owner)
 
         return await self.db.retry(read)
 
@@ -120,12 +120,12 @@ class ExplainService:
         place = await get_rank(session, file, policy, now=found.now, owner=owner)
         return told if place is None else replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
 
-    async def _explain_buried(self, session: AsyncSession, found: BuriedFile, owner: str | None) -> Explanation:
+    async def _explain_deleted(self, session: AsyncSession, found: DeletedFile, owner: str | None) -> Explanation:
         stone = found.stone
         events = await list_events(session, stone.id, stone.job_id, since=stone.created_at)
         copy = await get_copy(session, stone)
         if copy is None:
-            told = explain_buried(found, self.next_tick)
+            told = explain_deleted(found, self.next_tick)
         else:
             about = await self._circumstances(session, Category.ARCHIVES, await require_policy(session), owner)
             told = explain_archived(found, copy, about)

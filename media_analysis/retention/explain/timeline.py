@@ -10,7 +10,7 @@ from media_analysis.audit import Action, AuditEvent
 from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.jobs.models import AnalysisJob, JobAudit
 from media_analysis.retention.explain.places import ArchivePlace
-from media_analysis.retention.explain.queries import BuriedFile, LivingFile
+from media_analysis.retention.explain.queries import DeletedFile, LivingFile
 from media_analysis.states import FileState, RetentionRule
 
 MOST_DETAILS: Final = 20
@@ -49,7 +49,7 @@ def tell_living(found: LivingFile, events: Sequence[AuditEvent]) -> Sequence[Mom
 
 
 def tell_buried(
-    found: BuriedFile, events: Sequence[AuditEvent], archive: ArchivePlace | None = None
+    found: DeletedFile, events: Sequence[AuditEvent], archive: ArchivePlace | None = None
 ) -> Sequence[Moment]:
     """Return what happened to a file of which a tombstone stays, and to the `archive` it went into."""
     stone = found.stone
@@ -102,7 +102,7 @@ def tell_summary(audit: JobAudit, events: Sequence[AuditEvent]) -> Sequence[Mome
     return _in_order([*moments, *_told(events)])
 
 
-def find_purged(found: BuriedFile) -> datetime | None:
+def find_purged(found: DeletedFile) -> datetime | None:
     """Return when the bytes of a deleted file were gone for sure, None while they may still be there."""
     confirmed_at = None if found.purge is None else found.purge.confirmed_at
     return found.stone.purged_at or confirmed_at

@@ -145,8 +145,8 @@ def _planned(decided: Decisions) -> Mapping[UUID, tuple[RetentionRule, DueFile]]
     """Return what goes, be it into the trash or for good, but for uploads that were given up."""
     return {
         file.id: (rule, file)
-        for doomed in (decided.buried, decided.trashed)
-        for rule, files in doomed.items()
+        for files_by_rule in (decided.deleted, decided.trashed)
+        for rule, files in files_by_rule.items()
         if rule is not RetentionRule.UPLOAD_ABANDONED
         for file in files
     }

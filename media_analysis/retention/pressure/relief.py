@@ -81,7 +81,7 @@ def count_purged(purged: Purged, report: SweepReport, outcome: ReliefOutcome) ->
 class EvictionBatch:
     """What one look at a queue chose."""
 
-    buried: dict[RetentionRule, list[DueFile]] = field(default_factory=dict)
+    deleted: dict[RetentionRule, list[DueFile]] = field(default_factory=dict)
     size_bytes: int = 0
     looked: int = 0
     """How many files were looked at."""
@@ -92,10 +92,10 @@ class EvictionBatch:
 
     @property
     def files(self) -> int:
-        return sum(map(len, self.buried.values()))
+        return sum(map(len, self.deleted.values()))
 
     def add(self, rule: RetentionRule, file: DueFile) -> None:
-        self.buried.setdefault(rule, []).append(file)
+        self.deleted.setdefault(rule, []).append(file)
         self.size_bytes += file.size_bytes
 
 
@@ -165,7 +165,9 @@ class Evictor:
             queue.begin(await read_holdings(session, relief.goal.categories, relief.wish))
             allowance = await self.breaker.read_allowance(session, category, queue.rules, now=now)
             batch = await choose(session, queue, enough_bytes, allowance, now=now, blocked=relief.outcome.blocked)
-            claims = await take(session, category, Decisions(batch.buried, {}, {}), relief.order, self.deleter.strategy)
+            claims = await take(
+                session, category, Decisions(batch.deleted, {}, {}), relief.order, self.deleter.strategy
+            )
             failpoint("evict.claiming")
         failpoint("evict.claimed")
         relief.taken_bytes += sum(file.size_bytes for claim in claims for file in claim.files)

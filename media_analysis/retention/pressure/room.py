@@ -259,7 +259,7 @@ class RoomEvictions:
                 most=min(BATCH, MOST_AT_ONCE - self.files),
             )
             claims, freed = await delete_with_runs(
-                self.session, batch.buried, self.order, category=queue.source.category
+                self.session, batch.deleted, self.order, category=queue.source.category
             )
             self.claims += claims
             self.freed += freed

@@ -1,4 +1,4 @@
-"""Where children come from: one stem, which may die, and never what one child did in another."""
+"""Where children come from: one zygote, which may die, and never what one child did in another."""
 
 import asyncio
 import os
@@ -39,22 +39,22 @@ async def test_children_have_one_stem_and_none_of_its_own(run: Run) -> None:
 async def test_a_stem_that_is_killed_takes_its_children_along_and_another_follows(run: Run) -> None:
     async with run("loop") as messages:
         child = await started(messages)
-        stem = parent_of(child)
-        os.kill(stem, signal.SIGKILL)
+        zygote = parent_of(child)
+        os.kill(zygote, signal.SIGKILL)
         with pytest.raises(AnalysisCrashed):
             await anext(messages)
 
         assert await comes_true(lambda: is_dead(child), within_seconds=5)
 
     async with run("loop") as messages:
-        assert parent_of(await started(messages)) != stem
+        assert parent_of(await started(messages)) != zygote
 
 
 async def test_a_stem_that_died_unnoticed_is_replaced(run: Run) -> None:
     async with run("loop") as messages:
-        stem = parent_of(await started(messages))
-    os.kill(stem, signal.SIGKILL)
-    assert await asyncio.to_thread(lambda: asyncio.run(comes_true(lambda: is_dead(stem), within_seconds=5)))
+        zygote = parent_of(await started(messages))
+    os.kill(zygote, signal.SIGKILL)
+    assert await asyncio.to_thread(lambda: asyncio.run(comes_true(lambda: is_dead(zygote), within_seconds=5)))
 
     told = await collect(run("surroundings"))
 
@@ -63,18 +63,18 @@ async def test_a_stem_that_died_unnoticed_is_replaced(run: Run) -> None:
 
 async def test_another_environment_has_another_stem(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async with run("loop") as messages:
-        stem = parent_of(await started(messages))
+        zygote = parent_of(await started(messages))
         monkeypatch.setenv("TZ", "Asia/Tokyo")
         async with run("loop") as others:
-            assert parent_of(await started(others)) != stem
+            assert parent_of(await started(others)) != zygote
 
 
 async def test_closing_leaves_no_process(run: Run, fork_server: ForkServer) -> None:
     async with run("loop") as messages:
         child = await started(messages)
-        stem = parent_of(child)
+        zygote = parent_of(child)
 
     await fork_server.aclose()
 
     assert is_gone(child)
-    assert is_gone(stem)
+    assert is_gone(zygote)

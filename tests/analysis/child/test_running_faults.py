@@ -38,7 +38,7 @@ def is_dead(process: int) -> bool:
 
 def children() -> list[int]:
     """Return the processes that stems of ours forked, those that nobody reaped included."""
-    return [child for stem in _forked_by(os.getpid()) for child in _forked_by(stem)]
+    return [child for zygote in _forked_by(os.getpid()) for child in _forked_by(zygote)]
 
 
 def _forked_by(process: int) -> list[int]:
