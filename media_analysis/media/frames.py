@@ -11,9 +11,10 @@ from PIL import Image
 from media_analysis.errors.media import NoSuchPage
 from media_analysis.media.ahead import ahead
 from media_analysis.media.continuity import DISCONTINUITY
+from media_analysis.media.decoder import Decoder
 from media_analysis.media.decoding import Film, Taken
 from media_analysis.media.images import image_format, left_out_of
-from media_analysis.media.looks import PICTURE_CHANGE, Look, PictureChange
+from media_analysis.media.looks import PICTURE_CHANGE, ChangeDetector, Look, PictureChange
 from media_analysis.media.matroska import UNCROPPED, Crop, crop_of
 from media_analysis.media.opening import open_media
 from media_analysis.media.options import Deinterlace, Limits, SamplingOptions
@@ -72,6 +73,8 @@ class _Filming:
     notice: Notice
     _crop: Crop = field(default=UNCROPPED, init=False)
     _look: Look | None = field(default=None, init=False)
+    _changes: Sequence[PictureChange] = field(default=(), init=False)
+    """That packets announce."""
     _changed: bool = field(default=False, init=False)
 
     def pictures(self) -> Iterator[Picture]:
@@ -86,7 +89,7 @@ class _Filming:
         for ordinal, taken in enumerate(ahead(frames, stop)):
             if exposure is None or shown is None or shown.frame is not taken.frame:
                 exposure = Exposure(raster=FrameRaster(decoded=taken.decoded, darkroom=darkroom, crop=self._crop))
-                self._compare(taken)
+                self._compare(taken, shown)
             shown = taken
             yield Picture(ordinal=ordinal, instant_seconds=taken.seconds, asked_seconds=taken.asked, exposure=exposure)
             self.progress(ordinal + 1, expected)
@@ -99,8 +102,10 @@ class _Filming:
             streams = successors_of(self.path, picture_stream(container), self.limits)
             stream = picture_stream(container, streams[0])
             self._crop = crop_of(self.path, stream)
-            packets = packets_in_turn(self.path, self.limits, container, streams)
+            watch = Watch(Decoder(stream, self.limits))
+            packets = watch.noting(packets_in_turn(self.path, self.limits, container, streams))
             timeline = replace(read_timeline(container, stream, self.limits, packets), streams=streams)
+            self._changes = list(watch.changes(dict.fromkeys(streams, timeline.instants)))
             told = None if stream.duration is None else float(stream.duration * timeline.time_base)
         if timeline.broken or is_truncated(self.path):
             promised = f", the file tells of {told:.3f}" if told and told > timeline.duration_seconds else ""
@@ -119,7 +124,7 @@ class _Filming:
         asked = asked_seconds(self.options, film.timeline.duration_seconds)
         return len(asked), film.shown_at(asked)
 
-    def _compare(self, taken: Taken) -> None:
+    def _compare(self, taken: Taken, before: Taken | None) -> None:
         """Tell of the first picture that has another look than the first."""
         if self._changed:
             return
@@ -127,7 +132,9 @@ class _Filming:
         self._look = self._look or look
         if look != self._look:
             self._changed = True
-            self.notice(PICTURE_CHANGE, str(PictureChange(taken.seconds, look.changed_from(self._look))))
+            start = 0.0 if before is None else before.seconds
+            known = (each.at_seconds for each in self._changes if start < each.at_seconds <= taken.seconds)
+            self.notice(PICTURE_CHANGE, str(PictureChange(next(known, taken.seconds), look.changed_from(self._look))))
 
 
 def _scenes(film: Film, options: SamplingOptions, threshold: float) -> Iterator[Taken]:

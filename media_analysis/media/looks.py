@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import av
 from av.packet import Packet
+from av.video.stream import VideoStream
 
 from media_analysis.media.colour import colour_facts
 from media_analysis.media.decoder import Decoded, Decoder
@@ -77,6 +78,12 @@ class ChangeDetector:
     _kinds: "dict[bytes, Packet[Any]]" = field(default_factory=dict, init=False)
     _changes: list[tuple[int, int, bytes]] = field(default_factory=list, init=False)
     """The index of a stream, the place of a packet in it, and the parameters that hold from there."""
+
+    def noting(self, packets: "Iterator[Packet[VideoStream]]") -> "Iterator[Packet[VideoStream]]":
+        """Yield packets as they are stored, all being noted."""
+        for place, packet in enumerate(packets):
+            self.note(place, packet)
+            yield packet
 
     def note(self, place: int, packet: "Packet[Any]") -> None:
         """Look at the packet that is stored at a place of its stream, those before it being noted."""

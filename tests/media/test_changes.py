@@ -244,3 +244,12 @@ def test_a_broadcast_that_turns_wide_is_shown_wide(way: str) -> None:
     told = probe(CASES / "sar_change.ts", Limits())
     assert [size for _, size in found] == [(192, 144) if at < 1 else (256, 144) for at, _ in found]
     assert [each.at_seconds for each in told.warnings if each.code == "picture_change"] == [1.0]
+
+
+@pytest.mark.parametrize("taken", [[0.0, 1.04], [0.96, 1.8]])
+def test_a_change_is_told_where_it_is_and_not_where_the_next_picture_is_taken(taken: list[float]) -> None:
+    said: dict[str, str] = {}
+
+    list(sample_frames(CASES / "sar_change.ts", SamplingOptions(instants=taken), Limits(), notice=said.__setitem__))
+
+    assert said["picture_change"] == "pictures change at 1.000 seconds: pixel aspect 64:45 instead of 16:15"
