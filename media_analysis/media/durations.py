@@ -1,16 +1,19 @@
 """How long headers say that a file plays, and how far they are to be believed."""
 
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import av
 from av.container import InputContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
 
 from media_analysis.media.measuring import PLAYED, Budget, Measurement
-from media_analysis.media.opening import demuxer_of
+from media_analysis.media.opening import demuxer_of, has_decoder
 from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.sniff import behind_tags
+from media_analysis.media.stamps import REORDERED
 
 _LAST_STAMPS: Final = frozenset({"mpegts", "mpeg", "nut"})
 _BIT_RATES: Final = frozenset({"mp3", "aac", "ac3", "eac3", "amr", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "obu"})
@@ -21,6 +24,10 @@ _LATE_SECONDS: Final = 0.1
 """Whose first time stamp is further from zero has a duration that may be told wrongly."""
 _NEAR_SECONDS: Final = 0.2
 _NEAR_SHARE: Final = 0.01
+_SHOWN_SECONDS: Final = 0.02
+"""So much of what is shown may lie behind the end that headers tell: less than any picture lasts."""
+_EVEN_FACTOR: Final = 1.5
+"""More than rounding makes of even distances."""
 _LIKELY_FACTOR: Final = 1.5
 """How much the rest of a file may differ from its beginning before what headers say of it is doubted."""
 CHECKED: Final = Budget(size_bytes=8 * 2**20, seconds=1.0)
@@ -65,26 +72,42 @@ def duration_of(container: InputContainer) -> float | None:
 
 def is_indexed(container: InputContainer, told: float) -> bool:
     """Return whether an index of frames ends where headers say that the file does, but for the last frame."""
-    last = max(_last_frames(container), default=None)
-    return last is not None and _is_near(told, last)
+    indexed = [stream for stream in container.streams if stream.type in PLAYED and len(stream.index_entries) > 1]
+    last = max((_last_frame(stream) for stream in indexed), default=None)
+    return last is not None and _is_near(told, last) and not any(map(_may_be_shown_late, indexed))
 
 
-def _last_frames(container: InputContainer) -> Iterator[float]:
-    for stream in container.streams:
-        entries = stream.index_entries
-        if stream.type in PLAYED and stream.time_base is not None and len(entries) > 1:
-            yield float((entries[len(entries) - 1].timestamp - entries[0].timestamp) * stream.time_base)
+def _last_frame(stream: Stream) -> float:
+    entries = stream.index_entries
+    return float((entries[len(entries) - 1].timestamp - entries[0].timestamp) * (stream.time_base or 0))
 
 
-def is_borne_out(told: float, measured: Measurement, *, truncated: bool | None) -> bool:
-    """Return whether what packets tell, all or the first of them, bears out what headers do."""
+def _may_be_shown_late(stream: Stream) -> bool:
+    """Whether frames are reordered, of which indices tell when they are decoded, and the distances of these differ."""
+    if not isinstance(stream, VideoStream) or not has_decoder(stream) or not stream.codec_context.has_b_frames:
+        return False
+    entries = stream.index_entries
+    count = min(REORDERED, len(entries))
+    ends = range(count), range(len(entries) - count, len(entries))
+    steps = [entries[after].timestamp - entries[before].timestamp for end in ends for before, after in pairwise(end)]
+    return max(steps) > _EVEN_FACTOR * min(steps)
+
+
+def is_borne_out(
+    told: float, measured: Measurement, *, truncated: bool | None, shown_seconds: float | None = None
+) -> bool:
+    """Return whether what packets tell, all or the first of them, bears out what headers do.
+
+    `shown_seconds` are those of the pictures, where all were read: headers that end before them are wrong.
+    """
     if measured.duration_seconds is None:
         return True
     if measured.discontinuities or (truncated and measured.share < 1):
         return False
     if measured.share < 1:
         return told / _LIKELY_FACTOR <= measured.duration_seconds <= told * _LIKELY_FACTOR
-    return _is_near(told, measured.duration_seconds)
+    is_past = shown_seconds is not None and shown_seconds > told + _SHOWN_SECONDS
+    return not is_past and _is_near(told, measured.duration_seconds)
 
 
 def _is_near(told: float, found: float) -> bool:

@@ -103,8 +103,10 @@ def _checked(
     if told is not None:
         # Opened again each time, for some packets have been read already.
         with open_media(path, limits) as container:
-            measured = measure(container, limits, best_video(container) or best_audio(container), CHECKED)
-            if is_borne_out(told, measured, truncated=truncated):
+            video = best_video(container)
+            measured = measure(container, limits, video or best_audio(container), CHECKED)
+            shown = None if video is None else measured.played.get(video.index)
+            if is_borne_out(told, measured, truncated=truncated, shown_seconds=shown):
                 return {"warnings": _warnings([], measured.changes)} if measured.changes else {}
             if measured.share == 1:
                 return _measured(fields, container, measured)

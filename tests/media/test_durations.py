@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.probe import probe
 from tests.media import clips
-from tests.media.encoding import Film, Pictures, Sound
+from tests.media.encoding import Film, Pictures, Sound, write_film
 
 FILMS: Mapping[str, Film] = {
     "mkv": Film(pictures=Pictures()),
@@ -169,9 +170,25 @@ def test_a_film_that_is_said_to_last_beyond_the_limit_is_shown(tmp_path: Path) -
     assert len(list(sample_frames(path, SamplingOptions(count=4), limits))) == 4
 
 
-@pytest.mark.parametrize("clip", [clips.h264, clips.with_sound, clips.index_behind_sound, clips.variable_frame_rate])
+@pytest.mark.parametrize("clip", [clips.h264, clips.with_sound, clips.index_behind_sound])
 def test_what_an_index_bears_out_is_not_read_through(clip: Callable[[], Path]) -> None:
     assert probe(clip(), Limits(max_packets=1)).duration_seconds == pytest.approx(2.0, abs=0.8)
+
+
+@pytest.mark.parametrize(("last", "is_even"), [(3600, True), (3600, False), (3900, False)])
+def test_a_film_lasts_until_its_last_picture_has_been_shown(last: int, tmp_path: Path, *, is_even: bool) -> None:
+    """Source: `ffprobe -show_packets`; what `stts` adds up to is told in the order of decoding, and ends earlier."""
+    instants = [*(at for at in range(0, 3600, 100) if is_even or at % 700 not in {300, 400}), last]
+    options = {"preset": "medium", "bf": "3", "b_strategy": "0"}
+    pictures = Pictures(instants=instants, rate=Fraction(10), time_base=Fraction(1, 1000), options=options)
+    path = write_film(tmp_path / "film.mp4", Film(pictures=pictures))
+    shown = list(sample_frames(path, SamplingOptions(scenes=1e-9), Limits()))
+
+    told = probe(path, Limits())
+
+    assert shown[-1].instant_seconds == pytest.approx(last / 1000)
+    assert told.duration_seconds == pytest.approx(last / 1000 + 0.1)
+    assert (told.frames, told.estimated_duration) == (len(instants), False)
 
 
 @pytest.mark.parametrize("name", ["mkv_1000s.mkv", "flv_30h.flv"])
@@ -190,6 +207,7 @@ def test_what_the_beginning_of_a_large_file_tells_must_fit_what_is_said_of_all()
     assert not is_borne_out(60.0, half, truncated=None)
     assert not is_borne_out(100.0, half, truncated=True)
     assert is_borne_out(100.0, Measurement(duration_seconds=100.1), truncated=True)
+    assert not is_borne_out(100.0, Measurement(duration_seconds=100.1), truncated=True, shown_seconds=100.1)
     jumps = Measurement(duration_seconds=100.0, discontinuities=[Discontinuity(1.0, 2.0)])
     assert not is_borne_out(100.0, jumps, truncated=False)
     assert is_borne_out(100.0, Measurement(duration_seconds=None), truncated=False)
