@@ -48,6 +48,8 @@ class Decoder:
     _by_container: Fraction | None = field(default=None, init=False)
     _told: list[Fraction] = field(default_factory=list, init=False)
     _said: bytes | None = field(default=None, init=False)
+    _headers: "tuple[Packet[VideoStream], ...]" = field(default=(), init=False)
+    """Of Theora, that the decoder was given."""
     _turns: bool = field(default=False, init=False)
     """Whether pictures themselves tell how they are turned."""
     _alpha: AlphaDecoder | None = field(default=None, init=False)
@@ -65,8 +67,10 @@ class Decoder:
     @classmethod
     def threaded(cls, stream: VideoStream, limits: Limits) -> "Decoder":
         """Return the decoder of a stream of which nothing was decoded yet, with all threads that it may have."""
-        stream.codec_context.thread_type = ThreadType.AUTO
-        stream.codec_context.thread_count = limits.threads
+        # Theora that begins anew is refused by several threads.
+        begins_anew = stream.codec_context.name == "theora"
+        stream.codec_context.thread_type = ThreadType.SLICE if begins_anew else ThreadType.AUTO
+        stream.codec_context.thread_count = 1 if begins_anew else limits.threads
         return cls(stream, limits)
 
     def decode(self, packet: "Packet[VideoStream] | None") -> Iterator[Decoded]:
@@ -80,6 +84,10 @@ class Decoder:
         if packet is not None and self._begins_anew(packet):
             yield from self._decoded(None)
             self.forget()
+        if packet is not None and packet.opaque and packet.opaque != self._headers:
+            self._headers = cast("tuple[Packet[VideoStream], ...]", packet.opaque)
+            for header in self._headers:
+                self._decoded(header)
         yield from self._decoded(packet)
 
     def forget(self) -> None:

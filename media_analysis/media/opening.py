@@ -24,6 +24,8 @@ SELF_CONTAINED: Final = (
     "wav,w64,mp3,aac,flac,aiff,au,caf,ac3,eac3,amr,wv,ape"
 )
 """Demuxers that follow no reference; playlists, sequences, devices and scripts are none of them."""
+_THEORA_HEADER: Final = 0x80
+"""The first of three: of the identity, of comments, which no decoder takes, and of its setup (Theora, section 6.1)."""
 _UNREADABLE: Final = (
     av.error.DecoderNotFoundError,
     av.error.DemuxerNotFoundError,
@@ -115,11 +117,16 @@ def _check_headers(container: InputContainer, limits: Limits) -> None:
 def packets_of(container: InputContainer, *streams: Kind) -> "Iterator[Packet[Kind]]":
     """Yield the packets of streams in the order they are stored; empty ones are left out.
 
+    Headers of Theora, which begin the further parts of a chained Ogg file, are no packets of their own: they are
+    `opaque` to the keyframes they hold for, and for the decoder alone.
+
     Raises:
         av.FFmpegError: what follows cannot be read; `open_media` translates it.
 
     """
     packets = cast("Iterator[Packet[Kind]]", container.demux(*streams))
+    headed = {stream.index for stream in streams if has_decoder(stream) and stream.codec_context.name == "theora"}
+    headers: tuple[Packet[Kind], ...] = ()
     while True:
         try:
             packet = next(packets, None)
@@ -128,6 +135,12 @@ def packets_of(container: InputContainer, *streams: Kind) -> "Iterator[Packet[Ki
             return
         if packet is None:
             return
+        if packet.size and packet.stream_index in headed:
+            kind = memoryview(packet)[0]
+            if kind >= _THEORA_HEADER:
+                headers = (packet,) if kind == _THEORA_HEADER else (*headers, packet)
+                continue
+            packet.opaque = headers[::2] if packet.is_keyframe else ()
         if packet.size:
             yield packet
 

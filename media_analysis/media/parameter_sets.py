@@ -43,6 +43,8 @@ def parameters_of(packet: "Packet[Any]", codec: str, configuration: bytes | None
             return beside + b"".join(unit for unit in units_by_start_codes(memoryview(packet)) if _says_mpeg(unit))
         case "mjpeg":
             return _jpeg_frame(bytes(packet))
+        case "theora":
+            return b"".join(map(bytes, packet.opaque or ()))
         case "vp8":
             return bytes(packet)[_VP8_START]
     return beside

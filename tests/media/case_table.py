@@ -121,6 +121,7 @@ FILMS: Final = (
     film("pq_bars.mp4", MP4, 0.4, 2, 5, (140, 40), (62, 62, 62), note="decision 25: 10 cd/m² are 62"),
     film("pts_outlier.mkv", MKV, 4.0, 40, 10, warnings=JUMP, note="ffmpeg counts 38.1 s with the stray"),
     film("sar_change.ts", TS, 2.0, 50, 25, (180, 144), warnings=(*JUMP, "picture_change"), note=GLUED),
+    film("small.ogv", "video/ogg", 1.0, 10, 10, (96, 64), colour=None),
     film("trailing4.mp4", MP4, 1.0, 10, 10),
     film("trailing_nl.mp4", MP4, 1.0, 10, 10),
     film("ts_jump1h.ts", TS, 4.0, 40, 10, warnings=JUMP),
@@ -133,6 +134,7 @@ FILMS: Final = (
     film("x.ivf", "video/x-ivf", 2.0, 20, 10),
     film("x.m2ts", TS, 2.0, 20, 10),
     film("x.nut", "video/x-nut", 2.0, 20, 10),
+    film("x.ogv", "video/ogg", 2.0, 20, 10),
     film("x.vob", "video/mpeg", 2.0, 20, 10),
     film("x.wmv", "video/x-ms-wmv", 2.0, 20, 10),
 )

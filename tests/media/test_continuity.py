@@ -251,3 +251,22 @@ def test_sound_and_pictures_of_glued_files_go_on_together(tmp_path: Path) -> Non
     assert told.duration_seconds == pytest.approx(alone.duration_seconds + 4, abs=0.001)  # type: ignore[operator]
     assert [warning.at_seconds for warning in told.warnings] == pytest.approx([1, 2, 3, 4])
     assert told.frames == 125
+
+
+def test_parts_of_a_chained_theora_file_are_shown_by_their_own_headers(tmp_path: Path) -> None:
+    """Source: Theora specification, 6.1: headers are no pictures; twenty in two seconds, and ten others in one."""
+    parts = [Path(__file__).parent / "cases" / name for name in ("x.ogv", "small.ogv", "x.ogv")]
+    path = written(tmp_path / "film.ogv", *(part.read_bytes() for part in parts))
+
+    told = probe(path, Limits())
+    shown = taken(path, SamplingOptions(scenes=1e-9))
+    keys = taken(path, SamplingOptions(keyframes=True))
+
+    assert (told.frames, told.frame_rate, told.duration_seconds) == (50, 10, pytest.approx(5.0))
+    assert [(each.code, each.at_seconds) for each in told.warnings] == [
+        (code, at) for at in (2.0, 3.0) for code in ("discontinuity", "picture_change")
+    ]
+    assert [at for at, _ in shown] == pytest.approx([number / 10 for number in range(50)])
+    assert [pixels for _, pixels in shown] == [pixels for part in parts for pixels in pictures_of(part)]
+    assert set(keys) <= set(shown)
+    assert taken(path, SamplingOptions(instants=[2.9, 4.9])) == [shown[29], shown[49]]
