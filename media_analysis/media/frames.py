@@ -102,7 +102,7 @@ class _Filming:
             streams = successors_of(self.path, picture_stream(container), self.limits)
             stream = picture_stream(container, streams[0])
             self._crop = crop_of(self.path, stream)
-            watch = Watch(Decoder(stream, self.limits))
+            watch = ChangeDetector(Decoder(stream, self.limits))
             packets = watch.noting(packets_in_turn(self.path, self.limits, container, streams))
             timeline = replace(read_timeline(container, stream, self.limits, packets), streams=streams)
             self._changes = list(watch.changes(dict.fromkeys(streams, timeline.instants)))

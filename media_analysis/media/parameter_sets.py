@@ -1,7 +1,7 @@
 """What packets say of their pictures beside coding them: where it stays the same, no look changes."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from av.packet import Packet
 
@@ -44,7 +44,7 @@ def parameters_of(packet: "Packet[Any]", codec: str, configuration: bytes | None
         case "mjpeg":
             return _jpeg_frame(bytes(packet))
         case "theora":
-            return b"".join(map(bytes, packet.opaque or ()))
+            return b"".join(map(bytes, cast("tuple[Packet[Any], ...]", packet.opaque or ())))
         case "vp8":
             return bytes(packet)[_VP8_START]
     return beside

@@ -262,7 +262,8 @@ def test_parts_of_a_chained_theora_file_are_shown_by_their_own_headers(tmp_path:
     shown = taken(path, SamplingOptions(scenes=1e-9))
     keys = taken(path, SamplingOptions(keyframes=True))
 
-    assert (told.frames, told.frame_rate, told.duration_seconds) == (50, 10, pytest.approx(5.0))
+    assert (told.frames, told.frame_rate) == (50, 10)
+    assert told.duration_seconds == pytest.approx(5.0)
     assert [(each.code, each.at_seconds) for each in told.warnings] == [
         (code, at) for at in (2.0, 3.0) for code in ("discontinuity", "picture_change")
     ]
