@@ -21,6 +21,7 @@ from media_analysis.media.durations import (
 )
 from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
 from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
+from media_analysis.media.flac_parts import told_by_parts
 from media_analysis.media.images import (
     READ_TYPES,
     format_name,
@@ -32,7 +33,7 @@ from media_analysis.media.images import (
 )
 from media_analysis.media.looks import PICTURE_CHANGE, PictureChange
 from media_analysis.media.matroska import crop_of
-from media_analysis.media.measuring import Measurement, measure
+from media_analysis.media.measuring import Budget, Measurement, measure
 from media_analysis.media.media_types import type_of_container
 from media_analysis.media.opening import demuxer_of, has_decoder, open_media
 from media_analysis.media.options import Limits
@@ -103,16 +104,21 @@ def _checked(
     if told is not None:
         # Opened again each time, for some packets have been read already.
         with open_media(path, limits) as container:
+            measured = _measure(container, path, limits, CHECKED)
             video = best_video(container)
-            measured = measure(container, limits, video or best_audio(container), CHECKED)
             shown = None if video is None else measured.played.get(video.index)
             if is_borne_out(told, measured, truncated=truncated, shown_seconds=shown):
                 return {"warnings": _warnings([], measured.changes)} if measured.changes else {}
             if measured.share == 1:
                 return _measured(fields, container, measured)
     with open_media(path, limits) as container:
-        measured = measure(container, limits, best_video(container) or best_audio(container))
-        return _measured(fields, container, measured)
+        return _measured(fields, container, _measure(container, path, limits))
+
+
+def _measure(container: InputContainer, path: Path, limits: Limits, budget: Budget | None = None) -> Measurement:
+    measured = measure(container, limits, best_video(container) or best_audio(container), budget)
+    is_joined = demuxer_of(container) == "flac" and measured.share == 1 and measured.discontinuities
+    return told_by_parts(measured, path) if is_joined else measured
 
 
 def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[dict[str, Any], float | None, bool]:

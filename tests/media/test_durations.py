@@ -140,6 +140,32 @@ def test_recordings_that_were_joined_last_as_long_as_all_of_them(suffix: str, tm
     assert not found.estimated_duration
 
 
+def test_joined_flac_files_last_as_long_as_their_parts_tell(tmp_path: Path) -> None:
+    """Source: RFC 9639, 8.2; at joints FFmpeg's parser takes several frames for one."""
+    second = clips.film("second.flac", Film(sound=Sound(codec="flac", seconds=5.0, rate=44_100)))
+    parts = [clips.film("told.flac", FILMS["flac"]), second, second]
+    path = tmp_path / "joined.flac"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    lengths = [probe(part, Limits()).duration_seconds or 0 for part in parts]
+
+    found = probe(path, Limits())
+
+    assert found.duration_seconds == pytest.approx(sum(lengths))
+    assert [each.at_seconds for each in found.warnings] == pytest.approx([lengths[0], sum(lengths[:2])])
+    assert found.audio is not None
+    assert found.audio.duration_seconds == found.duration_seconds
+    assert not found.estimated_duration
+
+
+def test_joined_flac_files_that_tell_no_length_are_measured(tmp_path: Path) -> None:
+    content = bytearray(clips.film("told.flac", FILMS["flac"]).read_bytes())
+    in_flac(content, 0)
+    path = tmp_path / "joined.flac"
+    path.write_bytes(content * 2)
+
+    assert probe(path, Limits()).duration_seconds == pytest.approx(4.0, abs=0.5)
+
+
 def test_an_ogg_file_without_its_last_pages_lasts_as_long_as_what_is_there(tmp_path: Path) -> None:
     content = clips.film("told.ogg", FILMS["ogg"]).read_bytes()
     path = tmp_path / "cut.ogg"
