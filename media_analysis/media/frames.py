@@ -24,7 +24,7 @@ from media_analysis.media.scenes import SIDE, CutDetector
 from media_analysis.media.selection import allow, asked_seconds
 from media_analysis.media.spread import evenly
 from media_analysis.media.stills import Animation, page_frames, read_animation, still_frames
-from media_analysis.media.succession import packets_in_turn, successors_of
+from media_analysis.media.succession import FURTHER_STREAMS, packets_in_turn, successors_of, unshown_streams
 from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
 from media_analysis.media.wholeness import is_truncated
 
@@ -43,9 +43,9 @@ def sample_frames(
     """Yield the pictures asked for, in time order, decoding little more than they take and a little ahead of them.
 
     `progress` is told how many were given, and of how many where that is known. `notice` is told `truncated` where
-    the file ends too early, `discontinuity` where its time stamps do not go on, `picture_change` where size, pixel
-    shape, turn or colours are not the first picture's any more, and `damaged` where something in it
-    cannot be decoded; the rest is given all the same.
+    the file ends too early, `further_streams` where streams follow that are not shown, `discontinuity` where its time
+    stamps do not go on, `picture_change` where size, pixel shape, turn or colours are not the first picture's any more,
+    and `damaged` where something in it cannot be decoded; the rest is given all the same.
     An instant shows the last frame that began before it or with it; before the start the first one.
 
     Raises:
@@ -101,6 +101,7 @@ class _Filming:
         with open_media(self.path, self.limits) as container:
             streams = successors_of(self.path, picture_stream(container), self.limits)
             stream = picture_stream(container, streams[0])
+            unshown = unshown_streams(self.path, container, streams)
             self._crop = crop_of(self.path, stream)
             watch = ChangeDetector(Decoder(stream, self.limits))
             packets = watch.noting(packets_in_turn(self.path, self.limits, container, streams))
@@ -110,6 +111,8 @@ class _Filming:
         if timeline.broken or is_truncated(self.path):
             promised = f", the file tells of {told:.3f}" if told and told > timeline.duration_seconds else ""
             self.notice("truncated", f"pictures end at {timeline.duration_seconds:.3f} seconds{promised}")
+        if unshown is not None:
+            self.notice(FURTHER_STREAMS, unshown)
         if timeline.discontinuities:
             first, more = timeline.discontinuities[0], len(timeline.discontinuities) - 1
             self.notice(DISCONTINUITY, f"{first}" + (f" ({more} more)" if more else ""))

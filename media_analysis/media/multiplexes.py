@@ -1,8 +1,11 @@
 """What streams of packets hold, which have no directory in one place: told by the first of them."""
 
+import os
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from media_analysis.media.reading import read_at
 
@@ -12,6 +15,7 @@ _TS_SYNC: Final = 0x47
 _TS_LAYOUTS: Final = ((0, 188), (4, 192), (0, 204))
 """Of packets of 188 bytes; discs put 4 before each, broadcasts 16 behind."""
 _TS_BYTES: Final = 188
+_PIECES: Final = 16
 _MPEG_PICTURES: Final = frozenset({1, 2, 0x10, 0x1B, 0x1E, 0x20, 0x21, 0x24, 0x33, 0x42, 0xD1, 0xD2, 0xEA})
 _MPEG_SOUND: Final = frozenset({3, 4, 0x0F, 0x11, 0x1C, *range(0x80, 0x88), 0xA1, 0xA2})
 _PRIVATE: Final = 6
@@ -20,28 +24,106 @@ _OGG_PICTURES: Final = (b"\x80theora", b"\x80daala", b"OVP80", b"BBCD\0", b"KW-D
 _NUT_STREAM: Final = bytes.fromhex("4e5311405bf2f9db")
 
 
+class StreamEntry(NamedTuple):
+    """What the map of a programme tells of one stream."""
+
+    number: int
+    code: int
+    is_pictures: bool | None
+    """None of what is neither pictures nor sound."""
+
+
 def transport_moves(file: IO[bytes]) -> bool | None:
     """By the maps of programmes; of private streams, by the packets' numbers (ISO/IEC 13818-1, 2.4.4, table 2-22)."""
-    maps: set[int] = set()
-    sections: dict[int, bytes] = {}
+    tables = _Tables()
+    mapped: set[int] = set()
     kinds: set[bool | None] = set()
     for packet in _transport_packets(read_at(file, 0, SOUGHT_BYTES)):
-        number = int.from_bytes(packet[1:3]) & 0x1FFF
-        if number == 0 or number in maps:
-            section = sections[number] = _gathered(packet, sections.get(number, b""))
-            length = int.from_bytes(section[1:3]) & 0xFFF
-            if len(section) < length + 3 or length < 9:  # noqa: PLR2004 - what stands before its entries
-                continue
-            if number == 0:
-                maps |= {int.from_bytes(section[at + 2 : at + 4]) & 0x1FFF for at in range(8, length - 1, 4)} - {0}
-                continue
-            kinds |= set(_elementary_kinds(section[: length - 1]))
-            maps.discard(number)
+        section = tables.completed_map(packet)
+        if section is not None:
+            kinds |= {entry.is_pictures for entry in _stream_entries(section)}
+            mapped.add(_number_of(packet))
         elif None in kinds:
             kinds.add(_kind_of_packet(_payload(packet)))
-        if True in kinds or (False in kinds and not maps):
+        if True in kinds or (False in kinds and not tables.maps - mapped):
             break
     return True if True in kinds else False if False in kinds else None
+
+
+def pictures_in_transport(file: IO[bytes]) -> tuple[AbstractSet[StreamEntry], AbstractSet[StreamEntry]]:
+    """Return the streams of pictures that the first maps of a transport stream tell, and others, or codes, that follow.
+
+    Sixteen pieces are looked at that lie evenly, all of up to 16 MiB; what has no packets there is no further stream.
+    """
+    size_bytes = file.seek(0, os.SEEK_END)
+    step = max(SOUGHT_BYTES, (size_bytes - SOUGHT_BYTES) // (_PIECES - 1))
+    first: AbstractSet[StreamEntry] = set()
+    later: AbstractSet[StreamEntry] = set()
+    for start in range(0, size_bytes, step):
+        tables, numbers, found = _Tables(), set(), set()
+        for packet in _synchronized(read_at(file, start, SOUGHT_BYTES)):
+            numbers.add(_number_of(packet))
+            section = tables.completed_map(packet)
+            entries = set() if section is None else {each for each in _stream_entries(section) if each.is_pictures}
+            if not start and _number_of(packet) in tables.unread:
+                first |= entries
+            found |= entries
+            tables.unread -= {_number_of(packet)} if section is not None else set()
+        later |= {entry for entry in found - first if entry.number in numbers}
+    return first, later
+
+
+@dataclass(slots=True)
+class _Tables:
+    """The list of programmes and their maps, which packets hold in pieces."""
+
+    maps: set[int] = field(default_factory=set)
+    """Their numbers."""
+    unread: set[int] = field(default_factory=set)
+    """Of these, the ones in the first list that were not read yet."""
+    sections: dict[int, bytes] = field(default_factory=dict)
+
+    def completed_map(self, packet: bytes) -> bytes | None:
+        """Return the map that a packet completes, without its check sum."""
+        number = _number_of(packet)
+        if number and number not in self.maps:
+            return None
+        section = self.sections[number] = _gathered(packet, self.sections.get(number, b""))
+        length = int.from_bytes(section[1:3]) & 0xFFF
+        if len(section) < length + 3 or length < 9:  # noqa: PLR2004 - what stands before its entries
+            return None
+        if number:
+            return section[: length - 1]
+        maps = {int.from_bytes(section[at + 2 : at + 4]) & 0x1FFF for at in range(8, length - 1, 4)} - {0}
+        self.unread |= set() if self.maps else maps
+        self.maps |= maps
+        return None
+
+
+def _number_of(packet: bytes) -> int:
+    return int.from_bytes(packet[1:3]) & 0x1FFF
+
+
+def _synchronized(content: bytes) -> Iterator[bytes]:
+    """Yield packets from wherever they begin, and begin again where they end early."""
+    at, size = 0, 0
+    while at + _TS_BYTES <= len(content):
+        if not size or content[at] != _TS_SYNC:
+            at, size = _first_packet(content, at)
+        if not size:
+            return
+        yield content[at : at + _TS_BYTES]
+        at += size
+
+
+def _first_packet(content: bytes, at: int) -> tuple[int, int]:
+    """Return where the first of three packets begins, and how far it is to the next; 0 where there are none."""
+    while (at := content.find(_TS_SYNC, at)) >= 0:
+        for _, size in _TS_LAYOUTS:
+            if content[at : at + 2 * size + 1 : size] == bytes([_TS_SYNC]) * 3:
+                return at, size
+        at += 1
+    return len(content), 0
 
 
 def _kind_of_packet(payload: bytes) -> bool | None:
@@ -70,16 +152,16 @@ def _gathered(packet: bytes, section: bytes) -> bytes:
     return section + payload if section else b""
 
 
-def _elementary_kinds(section: bytes) -> Iterator[bool | None]:
-    """Yield of each stream whether it is pictures, or sound; None for what is neither."""
+def _stream_entries(section: bytes) -> Iterator[StreamEntry]:
     at = 12 + (int.from_bytes(section[10:12]) & 0xFFF)
     while at + 5 <= len(section):
         kind, size = section[at], int.from_bytes(section[at + 3 : at + 5]) & 0xFFF
         described = section[at + 5 : at + 5 + size]
         if kind in _MPEG_PICTURES or (kind == _PRIVATE and any(mark in described for mark in _PRIVATE_PICTURES)):
-            yield True
+            moves: bool | None = True
         else:
-            yield False if kind in _MPEG_SOUND or _is_private_sound(kind, described) else None
+            moves = False if kind in _MPEG_SOUND or _is_private_sound(kind, described) else None
+        yield StreamEntry(int.from_bytes(section[at + 1 : at + 3]) & 0x1FFF, kind, moves)
         at += 5 + size
 
 

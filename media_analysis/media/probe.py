@@ -52,7 +52,7 @@ from media_analysis.media.streams import (
     with_seconds,
     written_ratio,
 )
-from media_analysis.media.succession import successors_of
+from media_analysis.media.succession import FURTHER_STREAMS, successors_of, unshown_streams
 from media_analysis.media.text import clean_metadata, finite, raw_metadata
 from media_analysis.media.timecode import timecode_of
 from media_analysis.media.timeline import picture_stream
@@ -85,16 +85,26 @@ def probe(path: Path, limits: Limits) -> ProbeDocument:
 def _probe_container(path: Path, limits: Limits) -> ProbeDocument:
     with open_media(path, limits) as container:
         fields, told, is_sure = _describe(container, path, limits)
+        further = _further_streams(container, path, limits)
     truncated = is_truncated(path)
     if not is_sure:
         fields |= _checked(fields, told, path, limits, truncated=truncated)
     duration_seconds = fields["duration_seconds"]
     if duration_seconds is not None and duration_seconds > limits.max_duration_seconds:
         raise MediaLimitPassed("seconds", found=duration_seconds, allowed=limits.max_duration_seconds)
+    fields["warnings"] = [*further, *fields["warnings"]][:MAX_WARNINGS]
     size_bytes = path.stat().st_size
     if fields["bit_rate"] is None and duration_seconds:
         fields["bit_rate"] = round(8 * size_bytes / duration_seconds)
     return ProbeDocument(**fields, size_bytes=size_bytes, truncated=truncated)
+
+
+def _further_streams(container: InputContainer, path: Path, limits: Limits) -> list[WarningFacts]:
+    video = best_video(container)
+    if video is None or not has_decoder(video):
+        return []
+    unshown = unshown_streams(path, container, successors_of(path, video, limits))
+    return [] if unshown is None else [WarningFacts(code=FURTHER_STREAMS, detail=unshown)]
 
 
 def _checked(

@@ -10,13 +10,20 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from media_analysis.media.multiplexes import pictures_in_transport
 from media_analysis.media.opening import demuxer_of, has_decoder, open_media, packets_of, readable_packets
 from media_analysis.media.options import Limits
+from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.timeline import picture_stream
 
 _JOINED: Final = frozenset({"mpegts", "mpeg"})
 """Formats that may be joined byte by byte, each part with numbers of its own for its streams."""
 _BESIDE: Final = Disposition.attached_pic | Disposition.timed_thumbnails
+FURTHER_STREAMS: Final = "further_streams"
+"""The code of what is said of pictures that are not shown."""
+_CODES: Final = {1: "MPEG-1", 2: "MPEG-2", 0x10: "MPEG-4", 0x1B: "H.264", 0x24: "HEVC", 0x33: "VVC"}
+"""By their numbers in maps of programmes (ISO/IEC 13818-1, table 2-34)."""
+_MOST_NAMED: Final = 8
 Span = tuple[int, int]
 """Where in the file the first and the last packet of a stream begin."""
 
@@ -39,6 +46,25 @@ def successors_of(path: Path, stream: VideoStream, limits: Limits) -> Sequence[i
             if all(_overlap(spans.get(stream.index), spans.get(other)) for other in others):
                 break
     return in_turn(stream.index, kin, spans)
+
+
+def unshown_streams(path: Path, container: InputContainer, line: Sequence[int]) -> str | None:
+    """Return in words which pictures of a joined transport stream are not shown where a line of streams is, if any."""
+    if demuxer_of(container) != "mpegts":
+        return None
+    with open_unwaiting(path) as file:
+        first, later = pictures_in_transport(file)
+    lead = container.streams[line[0]].id
+    # What is of their kind and no part of the line lies beside it.
+    further = {container.streams[index].id for index in kin_of(container, container.streams[line[0]])} - {lead}
+    is_first = any(entry.number == lead for entry in first)
+    told = {(entry.number, entry.code) for entry in (later if is_first else first | later)}
+    unshown = sorted((number, code) for number, code in told if number not in further | (set() if is_first else {lead}))
+    if not unshown:
+        return None
+    return "pictures are not shown of " + ", ".join(
+        f"stream {number} ({_CODES.get(code, f'type {code}')})" for number, code in unshown[:_MOST_NAMED]
+    )
 
 
 def kin_of(container: InputContainer, stream: Stream) -> Sequence[int]:

@@ -87,6 +87,49 @@ def test_the_probe_tells_the_first_part_and_where_the_next_is_other(tmp_path: Pa
     assert sizes == [(192, 128)] * 2 + [(320, 240)] * 2
 
 
+OTHERS = {
+    "another code of the same stream": ({}, "pictures are not shown of stream 256 (MPEG-2)"),
+    "another stream of another code": ({"mpegts_start_pid": "500"}, "pictures are not shown of stream 500 (MPEG-2)"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_pictures_that_are_not_shown_are_told(name: str, tmp_path: Path) -> None:
+    """Source: ISO/IEC 13818-1, table 2-34: 2 is MPEG-2; a decoder of H.264 shows none of it."""
+    options, expected = OTHERS[name]
+    other = Film(pictures=Pictures(codec="mpeg2video", count=10), container="mpegts", options=options)
+    path = joined(tmp_path / "film.ts", part("numbered", {}), clips.film(f"{name}.ts", other))
+    said: list[tuple[str, str]] = []
+
+    told = probe(path, Limits())
+    list(sample_frames(path, WAYS["keyframes"], Limits(), notice=lambda code, detail: said.append((code, detail))))
+
+    assert [each.detail for each in told.warnings if each.code == "further_streams"] == [expected]
+    assert ("further_streams", expected) in said
+
+
+def test_a_part_that_begins_behind_what_is_probed_is_told(tmp_path: Path) -> None:
+    """FFmpeg looks for streams in the first 5 MB."""
+    content = part("numbered", {}).read_bytes()
+    long = tmp_path / "long.ts"
+    long.write_bytes(content * (6_000_000 // len(content)))
+    path = joined(tmp_path / "film.ts", long, part("numbered another programme", NUMBERS["another programme"]))
+
+    told = [each.detail for each in probe(path, Limits()).warnings if each.code == "further_streams"]
+
+    assert told == ["pictures are not shown of stream 500 (H.264)"]
+    assert [each for each in probe(long, Limits()).warnings if each.code == "further_streams"] == []
+
+
+def test_a_part_that_was_cut_within_a_packet_hides_none_behind_it(tmp_path: Path) -> None:
+    first = tmp_path / "cut.ts"
+    first.write_bytes(part("numbered", {}).read_bytes()[:-100])
+    other = Film(pictures=Pictures(codec="mpeg2video", count=10), container="mpegts")
+    path = joined(tmp_path / "film.ts", first, clips.film("another code of the same stream.ts", other))
+
+    assert [each.code for each in probe(path, Limits()).warnings].count("further_streams") == 1
+
+
 def test_programmes_side_by_side_are_no_line(tmp_path: Path) -> None:
     """Packets of two recordings in turn, as a broadcast has them: a player shows one."""
     other = "another programme"
@@ -95,6 +138,7 @@ def test_programmes_side_by_side_are_no_line(tmp_path: Path) -> None:
     path = tmp_path / "film.ts"
     path.write_bytes(b"".join(packet for pair in zip(*parts, strict=False) for packet in pair))
 
+    assert [each for each in probe(path, Limits()).warnings if each.code == "further_streams"] == []
     with open_media(path, Limits()) as container:
         stream = picture_stream(container)
         assert len(successors_of(path, stream, Limits())) == 1

@@ -11,6 +11,30 @@ _CONTINUITY = "tests/media/test_continuity.py::test_"
 
 MUTANTS = (
     Mutant(
+        "what goes on in other streams is left out",
+        14,
+        "media/succession.py",
+        "            line.append(other)",
+        "            pass",
+        ("tests/media/test_succession.py::test_parts_with_other_numbers_are_shown_one_after_another",),
+    ),
+    Mutant(
+        "headers of Theora are pictures",
+        14,
+        "media/opening.py",
+        "if kind >= _THEORA_HEADER:",
+        "if kind > 2 * _THEORA_HEADER:",
+        (f"{_CONTINUITY}parts_of_a_chained_theora_file_are_shown_by_their_own_headers",),
+    ),
+    Mutant(
+        "pictures are shown beyond the end that headers tell",
+        14,
+        "media/durations.py",
+        "shown_seconds > told + _SHOWN_SECONDS",
+        "shown_seconds < 0",
+        (f"{_DURATIONS}what_the_beginning_of_a_large_file_tells_must_fit_what_is_said_of_all",),
+    ),
+    Mutant(
         "a clock that begins anew is not noticed",
         14,
         "media/continuity.py",
@@ -46,7 +70,7 @@ MUTANTS = (
         "what headers say of a duration is believed",
         14,
         "media/durations.py",
-        "    return _is_near(told, measured.duration_seconds)",
+        "    return not is_past and _is_near(told, measured.duration_seconds)",
         "    return True",
         (f"{_DURATIONS}a_duration_that_headers_tell_wrongly_is_measured",),
     ),
