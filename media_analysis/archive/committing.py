@@ -21,8 +21,9 @@ from media_analysis.deletion.selection import FileSelection
 from media_analysis.deletion.tombstones import LedgerMovements, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
-from media_analysis.files.dates import due_at
+from media_analysis.files.segments import date_segments, mark_segment
 from media_analysis.files.upload.storing import WrittenUpload, mark_stored
+from media_analysis.jobs.archived import mark_archived
 from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob
@@ -65,17 +66,6 @@ _COUNT_LEFT: Final = """
     WHERE {goes} AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.file_id = media_files.id)
 """
 _DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = :job_id")
-_MARK_ARCHIVED: Final = text("""
-    UPDATE analysis_jobs SET archived_at = :now, archive_file_id = coalesce(:archive_id, archive_file_id),
-        expires_at = :ends_at, lifetime_seconds = NULL
-    WHERE id = :job_id
-""")
-_DATE_SEGMENTS: Final = text(f"""
-    UPDATE media_files SET expires_at = :ends_at, expiry_explicit = true, version = version + 1,
-        due_at = {due_at("CAST(:ends_at AS timestamptz)", "min_retain_until", "held_until", "job_held_until")}
-    WHERE job_id = :job_id AND role = 'archive' AND state = 'stored'
-""")  # noqa: S608 - fragments of ours
-_MARK_SEGMENT: Final = text("UPDATE media_files SET role = 'archive', ordinal = :segment WHERE id = :archive_id")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,7 +144,7 @@ class Commit:
         return list(moved)
 
     async def _add_copies(self, session: AsyncSession, segment: Segment, contents: RunContents) -> None:
-        await session.execute(_MARK_SEGMENT, {"archive_id": segment.id, "segment": contents.segment})
+        await mark_segment(session, segment.id, job_id=contents.job_id, segment=contents.segment)
         add = text(_ADD_COPIES.format(goes=contents.going.condition))
         for chunk in chunks_of(segment.found):
             columns = dict(zip(_COLUMNS, map(list, zip(*chunk, strict=True)), strict=True))
@@ -171,10 +161,9 @@ class Commit:
     async def _mark(
         self, session: AsyncSession, job: AnalysisJob, contents: RunContents, segment: Segment | None, now: datetime
     ) -> None:
-        dated = {"job_id": job.id, "ends_at": contents.ends_at}
-        await session.execute(_DATE_SEGMENTS, dated)
-        archive_id = None if segment is None else segment.id
-        await session.execute(_MARK_ARCHIVED, {**dated, "now": now, "archive_id": archive_id})
+        ends_at, archive_id = contents.ends_at, None if segment is None else segment.id
+        await date_segments(session, job.id, ends_at)
+        await mark_archived(session, job.id, archived_at=now, archive_id=archive_id, ends_at=ends_at)
 
     async def _tell(self, session: AsyncSession, task: ArchiveTask, job: AnalysisJob, stats: dict[str, Any]) -> None:
         await add_event(session, job.id, "status", {"status": job.status.value, "archived": True})

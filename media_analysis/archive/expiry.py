@@ -17,8 +17,9 @@ from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, of_job
 from media_analysis.deletion.tombstones import Claim, FilesByRule, LedgerMovements, Order
 from media_analysis.failpoints import failpoint
-from media_analysis.files.dates import due_at
+from media_analysis.files.segments import date_segments
 from media_analysis.jobs import deletion
+from media_analysis.jobs.archived import put_off
 from media_analysis.jobs.closing import forget_jobs
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.policy.in_force import require_policy
@@ -49,12 +50,6 @@ _KEPT: Final = text("""
     WHERE job_id = :id AND state = 'stored' AND role IS DISTINCT FROM 'archive' AND coalesce(expires_at > :now, true)
         AND (expiry_explicit OR category NOT IN ('temp', 'clips', 'archives'))
 """)
-_PUT_OFF: Final = text(f"""
-    WITH run AS (UPDATE analysis_jobs SET expires_at = CAST(:ends_at AS timestamptz) WHERE id = :id)
-    UPDATE media_files SET expires_at = CAST(:ends_at AS timestamptz), version = version + 1,
-        due_at = {due_at("CAST(:ends_at AS timestamptz)", "min_retain_until", "held_until", "job_held_until")}
-    WHERE job_id = :id AND role = 'archive' AND state = 'stored'
-""")  # noqa: S608 - fragments of ours
 # Runs that were restored are few; only their archives can hold what was deleted by itself.
 _STALE: Final = """
     EXISTS (
@@ -260,7 +255,8 @@ class ArchiveExpiry:
             await deletion.lock_files(session, job_id)
             kept = (await session.execute(_KEPT, {"id": job_id, "now": order.now})).one()
             if kept.files:
-                await session.execute(_PUT_OFF, {"id": job_id, "ends_at": kept.ends_at})
+                await put_off(session, job_id, kept.ends_at)
+                await date_segments(session, job_id, kept.ends_at)
                 return
             weighed = await deletion.weigh_job(session, job, now=order.now, with_trash=self.trash is None)
             if weighed.obstacles:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive import tasks
@@ -20,6 +20,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
 from media_analysis.files.dates import due_at
 from media_analysis.files.ledger import Account, Movement
+from media_analysis.jobs.archived import mark_restored
 from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob
@@ -70,18 +71,6 @@ _BRING_BACK: Final = text(f"""
         sum(reserved_bytes)::bigint AS reserved_bytes
     FROM back GROUP BY owner, category
 """).columns(category=CATEGORY)  # noqa: S608 - fragments of ours
-# An end somebody asked for stays, which files or results share with the run, or which lies behind a whole new life;
-# any other belonged to the archive.
-_MARK_RESTORED: Final = text("""
-    UPDATE analysis_jobs AS job SET archived_at = NULL, restored_at = now(),
-        expires_at = CASE WHEN job.expires_at > now() + :kept_for OR job.expires_at > now() AND (
-            EXISTS (SELECT FROM archived_files AS copy
-                WHERE copy.job_id = job.id AND copy.expiry_explicit AND copy.expires_at = job.expires_at)
-            OR EXISTS (SELECT FROM analysis_results AS result
-                WHERE result.job_id = job.id AND result.expires_at = job.expires_at)
-        ) THEN job.expires_at END
-    WHERE job.id = :job_id
-""").bindparams(bindparam("kept_for", type_=Interval))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +100,7 @@ async def bring_back(
         for chunk in _chunks(copies):
             moved += await _bring_back(session, job, chunk, alone=task.file_id is not None)
         if task.file_id is None:
-            await session.execute(_MARK_RESTORED, {"job_id": job.id, "kept_for": kept_for})
+            await mark_restored(session, job.id, kept_for=kept_for)
             await add_event(session, job.id, "status", {"status": job.status.value, "archived": False})
         act = Act(
             actor=task.requested_by,

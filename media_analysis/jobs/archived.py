@@ -1,9 +1,10 @@
-"""What an archive held, for the summary that stays of a run."""
+"""Runs in archives: when they are, for how long, and what of them the summary tells that stays."""
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 _SUM_COPIES: Final = text("""
@@ -19,6 +20,42 @@ _SUM_SEGMENTS: Final = text("""
         ))
     ) AS segment
 """)
+_MARK_ARCHIVED: Final = text("""
+    UPDATE analysis_jobs SET archived_at = :archived_at, archive_file_id = coalesce(:archive_id, archive_file_id),
+        expires_at = :ends_at, lifetime_seconds = NULL
+    WHERE id = :job_id
+""")
+_PUT_OFF: Final = text("UPDATE analysis_jobs SET expires_at = :ends_at WHERE id = :job_id")
+# An end somebody asked for stays, which files or results share with the run, or which lies behind a whole new life;
+# any other belonged to the archive.
+_MARK_RESTORED: Final = text("""
+    UPDATE analysis_jobs AS job SET archived_at = NULL, restored_at = now(),
+        expires_at = CASE WHEN job.expires_at > now() + :kept_for OR job.expires_at > now() AND (
+            EXISTS (SELECT FROM archived_files AS copy
+                WHERE copy.job_id = job.id AND copy.expiry_explicit AND copy.expires_at = job.expires_at)
+            OR EXISTS (SELECT FROM analysis_results AS result
+                WHERE result.job_id = job.id AND result.expires_at = job.expires_at)
+        ) THEN job.expires_at END
+    WHERE job.id = :job_id
+""").bindparams(bindparam("kept_for", type_=Interval))
+
+
+async def mark_archived(
+    session: AsyncSession, job_id: UUID, *, archived_at: datetime, archive_id: UUID | None, ends_at: datetime | None
+) -> None:
+    """Make a run an archived one, in a segment just stored or, without one, in those it has; it ends with them."""
+    asked = {"job_id": job_id, "archived_at": archived_at, "archive_id": archive_id, "ends_at": ends_at}
+    await session.execute(_MARK_ARCHIVED, asked)
+
+
+async def put_off(session: AsyncSession, job_id: UUID, ends_at: datetime | None) -> None:
+    """Let an archived run end later; None is never."""
+    await session.execute(_PUT_OFF, {"job_id": job_id, "ends_at": ends_at})
+
+
+async def mark_restored(session: AsyncSession, job_id: UUID, *, kept_for: timedelta) -> None:
+    """Make an archived run a living one; an end that its archive gave it is gone, one that somebody gave stays."""
+    await session.execute(_MARK_RESTORED, {"job_id": job_id, "kept_for": kept_for})
 
 
 async def sum_archive(session: AsyncSession, job_id: UUID) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.outbox import add_confirmed
 from media_analysis.deletion.tombstones import add_past
 from media_analysis.files.archived import ArchivedFile
-from media_analysis.files.dates import due_at
+from media_analysis.files.segments import date_segments, mark_segment
 from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
 from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.outcomes import Refused
+from media_analysis.jobs.archived import mark_archived
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult
 from media_analysis.jobs.queries import add_sources
@@ -44,19 +45,6 @@ _RESULTS_KNOWN: Final = text("SELECT id FROM analysis_results WHERE id = ANY(CAS
 _SEGMENT_TAKEN: Final = text("""
     SELECT EXISTS (SELECT FROM media_files WHERE job_id = :job_id AND role = 'archive' AND ordinal >= :segment
         AND state <> 'pending')
-""")
-_MARK_SEGMENT: Final = text("""
-    UPDATE media_files SET job_id = :job_id, role = 'archive', ordinal = :segment, version = version + 1
-    WHERE id = :archive_id
-""")
-_DATE_SEGMENTS: Final = text(f"""
-    UPDATE media_files SET expires_at = :ends_at, expiry_explicit = true, version = version + 1,
-        due_at = {due_at("CAST(:ends_at AS timestamptz)", "min_retain_until", "held_until", "job_held_until")}
-    WHERE job_id = :job_id AND role = 'archive' AND state = 'stored'
-""")  # noqa: S608 - fragments of ours
-_MARK_JOB: Final = text("""
-    UPDATE analysis_jobs SET archived_at = :archived_at, archive_file_id = :archive_id, expires_at = :ends_at
-    WHERE id = :job_id
 """)
 
 
@@ -127,14 +115,12 @@ async def add_contents(
         Refused: an id belongs to something else.
 
     """
-    marked = {"job_id": job.id, "archive_id": archive_id, "segment": contents.head.segment}
-    await session.execute(_MARK_SEGMENT, marked)
+    await mark_segment(session, archive_id, job_id=job.id, segment=contents.head.segment)
     await _add_files(session, job, archive_id, key, contents, rows)
     await _add_results(session, job, contents)
     ends_at = rows.ends_at if job.expires_at is None else max(rows.ends_at, job.expires_at)
-    dated = {"job_id": job.id, "ends_at": ends_at}
-    await session.execute(_MARK_JOB, {**dated, "archive_id": archive_id, "archived_at": rows.archived_at})
-    await session.execute(_DATE_SEGMENTS, dated)
+    await mark_archived(session, job.id, archived_at=rows.archived_at, archive_id=archive_id, ends_at=ends_at)
+    await date_segments(session, job.id, ends_at)
     await _add_task(session, job, archive_id, rows)
     await add_event(session, job.id, "status", {"status": job.status.value, "archived": True, "imported": True})
     act = Act(
