@@ -15,12 +15,13 @@ from media_analysis.db.queue import NewEntry, enqueue, withdraw
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnusable
 from media_analysis.failpoints import failpoint
+from media_analysis.jobs.adding import add_job
 from media_analysis.jobs.attempts import leases
 from media_analysis.jobs.attempts.ending import end_job
 from media_analysis.jobs.cancelling import cancel_batch
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
-from media_analysis.jobs.queries import JobFilter, add_sources, require_job
+from media_analysis.jobs.queries import JobFilter, require_job
 from media_analysis.jobs.waiting import require_place, take_place
 from media_analysis.settings.worker import WorkerSettings
 
@@ -96,7 +97,9 @@ class ControlService:
             at: datetime = (await session.execute(select(clock(now)))).scalar_one()
             await require_place(session, asked.owner, limit=self.limits.jobs_per_owner)
             await _require_usable(session, asked.owner, asked.source_file_ids, at)
-            job = AnalysisJob(
+            job = await add_job(
+                session,
+                asked.source_file_ids,
                 id=job_id,
                 owner=asked.owner,
                 name=asked.name,
@@ -110,9 +113,6 @@ class ControlService:
                 pinned_until=at + self.limits.pin if asked.pins else None,
                 lifetime_seconds=None if asked.lifetime is None else asked.lifetime.total_seconds(),
             )
-            session.add(job)
-            await session.flush()
-            await add_sources(session, job_id, asked.source_file_ids)
             await self._queue(session, job)
             failpoint("job.creating")
         failpoint("job.created")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, insert, null, select, text
+from sqlalchemy import ColumnElement, Select, func, null, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -121,13 +121,6 @@ async def list_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> Mappin
     in_order = func.array_agg(aggregate_order_by(JobSource.file_id, JobSource.position))
     query = select(JobSource.job_id, in_order).where(JobSource.job_id.in_(job_ids)).group_by(JobSource.job_id)
     return {row[0]: row[1] for row in await session.execute(query)}
-
-
-async def add_sources(session: AsyncSession, job_id: UUID, ids: Sequence[UUID]) -> None:
-    """Write down what a new job is about, in order."""
-    rows = [{"job_id": job_id, "position": position, "file_id": file_id} for position, file_id in enumerate(ids)]
-    if rows:
-        await session.execute(insert(JobSource), rows)
 
 
 async def list_users(session: AsyncSession, file_id: UUID, *, now: datetime) -> Sequence[UUID]:

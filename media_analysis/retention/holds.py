@@ -13,10 +13,10 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.service import raise_gone, require_living
+from media_analysis.jobs import protection
 from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.protection import Hold, hold_of, is_held
 from media_analysis.jobs.queries import require_job
-from media_analysis.retention import protection
-from media_analysis.retention.protection import Hold, hold_of, is_held
 from media_analysis.states import FOREVER, FileState
 
 

@@ -10,10 +10,10 @@ from scripts.survey.modules import Module, read_modules
 from scripts.survey.writes import UNKNOWN, find_models, writers_of
 
 WRITERS: Final = {
-    "analysis_jobs": {"archive", "imports", "jobs", "retention"},
+    "analysis_jobs": {"jobs"},
     "analysis_results": {"imports", "jobs", "retention"},
     "archive_tasks": {"archive"},
-    "archived_files": {"archive", "imports", "jobs", "retention"},
+    "archived_files": {"archive", "imports", "jobs"},
     "audit_events": {"audit"},
     "category_policies": {"policy"},
     "category_usage": {"files"},

@@ -15,8 +15,8 @@ import pytest
 
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import DatabaseUnavailable, FileGone
+from media_analysis.jobs.protection import Hold
 from media_analysis.retention.holds import HoldRequest
-from media_analysis.retention.protection import Hold
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category

@@ -19,7 +19,7 @@ from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.protocol import UploadProtocol
 from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.imports.runs import content, foreign
-from media_analysis.imports.runs.committing import Rows, add_contents, add_job, find_job
+from media_analysis.imports.runs.committing import Rows, add_contents, add_run, find_job
 from media_analysis.imports.runs.content import OldContents
 from media_analysis.imports.runs.drafts import Draft, OldArchive
 from media_analysis.imports.runs.earlier import KIND
@@ -204,7 +204,7 @@ class ArchiveAdopter:
     async def _commit_copy(self, written: WrittenUpload, contents: OldContents, rows: Rows) -> None:
         asked = written.registration
         async with self.db.transaction() as session:
-            job = await add_job(session, contents, rows)
+            job = await add_run(session, contents, rows)
             settled, moved = await mark_stored(session, [written])
             if asked.id not in settled:
                 raise UploadLeaseLost(asked.id)
@@ -235,7 +235,7 @@ class ArchiveAdopter:
                 raise Known("it is adopted")
             if look(old.ground.root, [candidate.entry.name]) != [candidate.entry]:
                 raise Refused("it changed while it was read")
-            job = await add_job(session, contents, rows)
+            job = await add_run(session, contents, rows)
             stored = await statements.add_stored(session, adoption, [candidate])
             if candidate.id not in stored.ids:
                 raise Refused("its place in the store is taken")

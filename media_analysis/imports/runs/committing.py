@@ -20,10 +20,10 @@ from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
 from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.outcomes import Refused
+from media_analysis.jobs.adding import add_job
 from media_analysis.jobs.archived import mark_archived
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult
-from media_analysis.jobs.queries import add_sources
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
@@ -83,7 +83,7 @@ async def find_job(
     return job
 
 
-async def add_job(session: AsyncSession, contents: OldContents, rows: Rows) -> AnalysisJob:
+async def add_run(session: AsyncSession, contents: OldContents, rows: Rows) -> AnalysisJob:
     """Add the run of an archive, or lock the one that an earlier segment brought.
 
     Raises:
@@ -94,16 +94,14 @@ async def add_job(session: AsyncSession, contents: OldContents, rows: Rows) -> A
     known = await find_job(session, facts, contents.head.segment, owner=rows.owner, lock=True)
     if known is not None:
         return known
-    job = AnalysisJob(
+    return await add_job(
+        session,
+        contents.head.sources,
         **facts.model_dump(mode="python", exclude={"warnings", "produced"}),
         **facts.model_dump(mode="json", include={"warnings", "produced"}),
         owner=rows.owner,
         progress=1.0,
     )
-    session.add(job)
-    await session.flush()
-    await add_sources(session, job.id, contents.head.sources)
-    return job
 
 
 async def add_contents(

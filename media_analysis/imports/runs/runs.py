@@ -18,12 +18,13 @@ from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, Life, Pass
 from media_analysis.imports.runs.terms import ImportRequest, RunTerms
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.statements import Adoption
+from media_analysis.jobs import protection
+from media_analysis.jobs.adding import add_job
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.protection import Hold
 from media_analysis.jobs.queries import require_job
 from media_analysis.policy.in_force import get_policy
-from media_analysis.retention import protection
-from media_analysis.retention.protection import Hold
 from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 from media_analysis.storage.directories import sync_directory
@@ -145,7 +146,10 @@ class RunAdopter:
         async with self.db.transaction() as session:
             for category, size_bytes in survey.sizes.items():
                 await statements.require_room(session, adoptions[category], size_bytes)
-            job = AnalysisJob(
+            folder_name = folder_name_of(job_id, life.created_at)
+            await earlier.require_free(session, job_id, folder_name)
+            job = await add_job(
+                session,
                 id=job_id,
                 owner=request.owner,
                 name=folder.found.folder,
@@ -153,16 +157,13 @@ class RunAdopter:
                 parameters={},
                 status=JobStatus.COMPLETED,
                 progress=1.0,
-                folder_name=folder_name_of(job_id, life.created_at),
+                folder_name=folder_name,
                 created_at=life.created_at,
                 completed_at=life.completed_at,
                 held_until=FOREVER,
                 hold_reason=UNDER_WAY,
                 held_by=request.requested_by,
             )
-            await earlier.require_free(session, job_id, job.folder_name)
-            session.add(job)
-            await session.flush()
             await add_event(session, job_id, "status", {"status": job.status.value, "imported": True})
             failpoint("adopt_runs.beginning")
         failpoint("adopt_runs.begun")
