@@ -26,7 +26,7 @@ STOPPABLE: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 
 _SUM_SOURCES: Final = text("""
     SELECT count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS size_bytes
-    FROM media_files WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id)
+    FROM media_files WHERE id = ANY(ARRAY(SELECT file_id FROM job_sources WHERE job_id = :job_id))
 """)
 # What a run under way brought is nobody's, and dropped; what hides with a file in the trash goes for good only.
 _COUNT_RESULTS: Final = text("""

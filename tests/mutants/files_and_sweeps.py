@@ -31,8 +31,8 @@ MUTANTS = (
         "the fact is written whatever the state",
         15,
         "files/upload/storing.py",
-        "AND state = 'pending' ORDER BY id FOR UPDATE\n    ), held",
-        "ORDER BY id FOR UPDATE\n    ), held",
+        "AND state = 'pending'\n            AND (SELECT count(*) FROM jobs)",
+        "AND (SELECT count(*) FROM jobs)",
         ("tests/files/upload/test_transactions.py::test_settling_twice_counts_once",),
     ),
     Mutant(

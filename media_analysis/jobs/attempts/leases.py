@@ -12,15 +12,17 @@ from media_analysis.files.dates import next_due
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import JobSource
 
-# Locked in one order everywhere: jobs first, then files by id.
+# Locked in one order everywhere: jobs first, then files by id. What a job works with is found by the job, whatever the
+# planner knows: a source may be that of thousands.
 _LOCK_SOURCES = text("""
-    SELECT FROM media_files WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[])))
+    SELECT FROM media_files
+    WHERE id = ANY(ARRAY(SELECT file_id FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))))
     ORDER BY id FOR UPDATE
 """)
 _LEASE = text("""
     WITH locked AS (
         SELECT id FROM media_files
-        WHERE id IN (SELECT file_id FROM job_sources WHERE job_id = :job_id) AND state = 'stored'
+        WHERE id = ANY(ARRAY(SELECT file_id FROM job_sources WHERE job_id = :job_id)) AND state = 'stored'
         ORDER BY id FOR UPDATE
     ), kept AS (
         UPDATE job_sources SET until = greatest(until, :until) WHERE job_id = :job_id
