@@ -46,7 +46,7 @@ async def test_too_little_memory_is_said_to_be_that_wherever_it_runs_out(fork_se
     """Codecs that get no memory, or no thread, call the file invalid; it is not."""
     said: list[type[MediaAnalysisError]] = []
 
-    for mebibytes in (130, 145, 160, 180, 200):
+    for mebibytes in (130, 145, 160, 180, 200, 220, 240, 260):
         confinement = Confinement(memory_bytes=mebibytes * MIB, seconds=20)
         with pytest.raises(MediaAnalysisError) as raised:
             await collect(run_task(analysis(clips.ultra_hd()), confinement=confinement, fork_server=fork_server))
@@ -54,5 +54,5 @@ async def test_too_little_memory_is_said_to_be_that_wherever_it_runs_out(fork_se
 
     # A codec may also stand still where it gets no thread, and PyAV falls over where it gets no memory for a container;
     # how often depends on what else runs. What is never said is that the file were to blame.
-    assert AnalysisMemoryPassed in said
+    assert said.count(AnalysisMemoryPassed) >= 3
     assert all(issubclass(error, AnalysisMemoryPassed | AnalysisTimedOut | AnalysisCrashed) for error in said)
