@@ -37,6 +37,6 @@ def open_media(path: Path, limits: Limits) -> AbstractContextManager["InputConta
         UnsupportedMedia, CorruptMedia, MediaLimitPassed: also while the block runs, for what PyAV raises in it.
 
     """
-    from media_analysis.media.opening import open_media as opened  # noqa: PLC0415 - whoever lists kinds needs no codecs
+    from media_analysis.media.films.opening import open_media as opened  # noqa: PLC0415 - whoever lists kinds needs no codecs
 
     return opened(path, limits)

@@ -29,7 +29,7 @@ from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.jobs.queries import require_job
-from media_analysis.media.media_types import extension_of
+from media_analysis.media.types.known import extension_of
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.writing import BUFFER_BYTES

@@ -1,1 +1,1 @@
-"""What bytes are: media types from content."""
+"""What media files are and show: their types, facts, pictures and contact sheets."""

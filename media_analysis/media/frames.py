@@ -9,23 +9,23 @@ from threading import Event
 from PIL import Image
 
 from media_analysis.errors.media import NoSuchPage
-from media_analysis.media.ahead import ahead
-from media_analysis.media.continuity import DISCONTINUITY
-from media_analysis.media.decoder import Decoder
-from media_analysis.media.decoding import Film, Taken
-from media_analysis.media.images import image_format, left_out_of
-from media_analysis.media.looks import PICTURE_CHANGE, ChangeDetector, Look, PictureChange
-from media_analysis.media.matroska import UNCROPPED, Crop, crop_of
-from media_analysis.media.opening import open_media
+from media_analysis.media.films.ahead import ahead
+from media_analysis.media.films.continuity import DISCONTINUITY
+from media_analysis.media.films.decoder import Decoder
+from media_analysis.media.films.decoding import Film, Taken
+from media_analysis.media.films.looks import PICTURE_CHANGE, ChangeDetector, Look, PictureChange
+from media_analysis.media.films.matroska import UNCROPPED, Crop, crop_of
+from media_analysis.media.films.opening import open_media
+from media_analysis.media.films.scenes import SIDE, CutDetector
+from media_analysis.media.films.selection import allow, asked_seconds
+from media_analysis.media.films.succession import FURTHER_STREAMS, packets_in_turn, successors_of, unshown_streams
+from media_analysis.media.films.timeline import Timeline, picture_stream, read_timeline
 from media_analysis.media.options import Deinterlace, Limits, SamplingOptions
 from media_analysis.media.pictures import Exposure, Picture
 from media_analysis.media.rasters import Darkroom, FrameRaster, StillRaster
-from media_analysis.media.scenes import SIDE, CutDetector
-from media_analysis.media.selection import allow, asked_seconds
 from media_analysis.media.spread import evenly
-from media_analysis.media.stills import Animation, page_frames, read_animation, still_frames
-from media_analysis.media.succession import FURTHER_STREAMS, packets_in_turn, successors_of, unshown_streams
-from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
+from media_analysis.media.stills.animations import Animation, page_frames, read_animation, still_frames
+from media_analysis.media.stills.images import image_format, left_out_of
 from media_analysis.media.wholeness import is_truncated
 
 Progress = Callable[[int, int | None], None]

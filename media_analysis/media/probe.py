@@ -10,8 +10,9 @@ from av.container import InputContainer
 from PIL import ExifTags, Image
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
-from media_analysis.media.continuity import DISCONTINUITY, Discontinuity
-from media_analysis.media.durations import (
+from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
+from media_analysis.media.films.continuity import DISCONTINUITY, Discontinuity
+from media_analysis.media.films.durations import (
     CHECKED,
     duration_of,
     is_borne_out,
@@ -19,29 +20,12 @@ from media_analysis.media.durations import (
     tells_by_stamps,
     tells_duration,
 )
-from media_analysis.media.exif import camera_of, dpi_of, exif_of, profile_name
-from media_analysis.media.facts import MAX_WARNINGS, ImageFacts, MediaKind, ProbeDocument, WarningFacts
-from media_analysis.media.flac_parts import told_by_parts
-from media_analysis.media.images import (
-    READ_TYPES,
-    format_name,
-    frame_count,
-    image_format,
-    left_out_of,
-    open_image,
-    pages_in,
-)
-from media_analysis.media.looks import PICTURE_CHANGE, PictureChange
-from media_analysis.media.matroska import crop_of
-from media_analysis.media.measuring import Budget, Measurement, measure
-from media_analysis.media.media_types import type_of_container
-from media_analysis.media.opening import demuxer_of, has_decoder, open_media
-from media_analysis.media.options import Limits
-from media_analysis.media.orientation import Orientation
-from media_analysis.media.rasters import stretched
-from media_analysis.media.reading import open_unwaiting
-from media_analysis.media.sniff import sniff_file
-from media_analysis.media.streams import (
+from media_analysis.media.films.flac_parts import told_by_parts
+from media_analysis.media.films.looks import PICTURE_CHANGE, PictureChange
+from media_analysis.media.films.matroska import crop_of
+from media_analysis.media.films.measuring import Budget, Measurement, measure
+from media_analysis.media.films.opening import demuxer_of, has_decoder, open_media
+from media_analysis.media.films.streams import (
     best_audio,
     best_video,
     count_streams,
@@ -52,11 +36,27 @@ from media_analysis.media.streams import (
     with_seconds,
     written_ratio,
 )
-from media_analysis.media.succession import FURTHER_STREAMS, successors_of, unshown_streams
+from media_analysis.media.films.succession import FURTHER_STREAMS, successors_of, unshown_streams
+from media_analysis.media.films.timecode import timecode_of
+from media_analysis.media.films.timeline import picture_stream
+from media_analysis.media.films.timing import glance
+from media_analysis.media.options import Limits
+from media_analysis.media.orientation import Orientation
+from media_analysis.media.rasters import stretched
+from media_analysis.media.reading import open_unwaiting
+from media_analysis.media.stills.exif import camera_of, dpi_of, exif_of, profile_name
+from media_analysis.media.stills.images import (
+    READ_TYPES,
+    format_name,
+    frame_count,
+    image_format,
+    left_out_of,
+    open_image,
+    pages_in,
+)
 from media_analysis.media.text import clean_metadata, finite, raw_metadata
-from media_analysis.media.timecode import timecode_of
-from media_analysis.media.timeline import picture_stream
-from media_analysis.media.timing import glance
+from media_analysis.media.types.known import type_of_container
+from media_analysis.media.types.sniff import sniff_file
 from media_analysis.media.wholeness import is_truncated
 
 _FAMILY: Final = {"video/quicktime": "mov", "audio/mp4": "m4a", "video/webm": "webm", "audio/webm": "webm"}

@@ -11,20 +11,20 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from PIL import ExifTags, Image
 
 from media_analysis.errors.media import CorruptMedia
-from media_analysis.media.alpha import alpha_image, with_alpha
-from media_analysis.media.calibration import calibration_of
-from media_analysis.media.code_points import CodePoints
-from media_analysis.media.conversion import conversion_of
-from media_analysis.media.decoder import Decoded
-from media_analysis.media.exif import exif_of
-from media_analysis.media.fields import deinterlaced
-from media_analysis.media.filtering import filtered
-from media_analysis.media.matroska import UNCROPPED, Crop
+from media_analysis.media.colours.code_points import CodePoints
+from media_analysis.media.colours.conversion import conversion_of
+from media_analysis.media.colours.profiles import through_profile
+from media_analysis.media.colours.transfers import HIGH_RANGE
+from media_analysis.media.films.alpha import alpha_image, with_alpha
+from media_analysis.media.films.decoder import Decoded
+from media_analysis.media.films.fields import deinterlaced
+from media_analysis.media.films.filtering import filtered
+from media_analysis.media.films.matroska import UNCROPPED, Crop
 from media_analysis.media.options import MAX_SIDE, Deinterlace
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.pictures import plain, shrunk
-from media_analysis.media.profiles import through_profile
-from media_analysis.media.transfers import HIGH_RANGE
+from media_analysis.media.stills.calibration import calibration_of
+from media_analysis.media.stills.exif import exif_of
 
 _KNOWN_MATRICES: Final = frozenset({0, 1, 4, 5, 6, 7, 9})
 """Of ITU-T H.273, those that convert; 2 means unspecified."""

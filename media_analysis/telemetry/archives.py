@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from media_analysis.archive.figures import ArchiveFigures
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
-from media_analysis.media.media_types import extension_of
+from media_analysis.media.types.known import extension_of
 from media_analysis.retention.lives import Lives
 
 SECONDS_BUCKETS: Final = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400)

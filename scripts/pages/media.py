@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from media_analysis.media.images import READ_TYPES
-from media_analysis.media.media_types import MediaType, family_of, is_read, list_types
+from media_analysis.media.stills.images import READ_TYPES
+from media_analysis.media.types.known import MediaType, family_of, is_read, list_types
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "media.md"
 _BEGIN: Final = "<!-- Made by scripts/manual. -->\n"

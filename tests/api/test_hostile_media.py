@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.jobs import URL, create, read
 from tests.conftest import Client, RunJob
-from tests.media import bombs, clips, stills
+from tests.media import bombs, clips, images
 from tests.media.baits import Listener, listening, playlists, reference_film
 
 CLIP = {"every_seconds": 1.0}
@@ -114,7 +114,7 @@ async def test_files_that_are_two_things_are_read_as_the_first(
     client: Client, run_job: RunJob, listener: Listener
 ) -> None:
     both = {
-        "gif": stills.animated_gif().read_bytes() + playlists(listener.url)["hls"].encode(),
+        "gif": images.animated_gif().read_bytes() + playlists(listener.url)["hls"].encode(),
         "jpeg": bombs.jpeg_and_zip(),
     }
 
@@ -126,7 +126,7 @@ async def test_files_that_are_two_things_are_read_as_the_first(
 
 
 async def test_heic_is_refused_with_a_sentence_that_says_what_to_do(client: Client, run_job: RunJob) -> None:
-    job = await analyse(client, run_job, stills.heic().read_bytes(), "phone.heic")
+    job = await analyse(client, run_job, images.heic().read_bytes(), "phone.heic")
 
     assert (job["status"], job["attempts"]) == ("failed", 1)
     assert job["error"] == {

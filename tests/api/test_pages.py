@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.jobs import URL, create, read
 from tests.conftest import Client, RunJob
-from tests.media.stills import CASES
+from tests.media.images import CASES
 
 
 async def ended(client: Client, run_job: RunJob, kind: str, **parameters: Any) -> dict[str, Any]:

@@ -5,9 +5,9 @@ import re
 import pytest
 from av.codec.codec import Codec
 
-from media_analysis.media.images import READ_TYPES
-from media_analysis.media.media_types import UNKNOWN, family_of, is_read, type_of_extension
-from media_analysis.media.opening import SELF_CONTAINED
+from media_analysis.media.films.opening import SELF_CONTAINED
+from media_analysis.media.stills.images import READ_TYPES
+from media_analysis.media.types.known import UNKNOWN, family_of, is_read, type_of_extension
 from scripts.pages.media import page
 
 ROW = re.compile(r"^\| (\w+) \| [^|]+ \| `([^`]+)` \| (.+) \|$", re.MULTILINE)

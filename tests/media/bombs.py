@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from io import BytesIO
 
-from tests.media import stills
+from tests.media import images
 
 
 def png(width: int, height: int, rows: bytes) -> bytes:
@@ -52,7 +52,7 @@ def jpeg_and_zip() -> bytes:
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as target:
         target.writestr("evil.sh", "exit 1")
-    return stills.jpeg().read_bytes() + archive.getvalue()
+    return images.jpeg().read_bytes() + archive.getvalue()
 
 
 def moving_gif(width: int, height: int, frames: int) -> bytes:

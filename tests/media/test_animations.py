@@ -6,7 +6,7 @@ from PIL import Image
 
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.options import Limits, SamplingOptions
-from media_analysis.media.stills import read_animation
+from media_analysis.media.stills.animations import read_animation
 
 CLEAR, RED, BLUE = (0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255)
 HALF_BLUE = (0, 0, 255, 128)

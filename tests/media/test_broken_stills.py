@@ -13,21 +13,21 @@ from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.pictures import Picture
 from media_analysis.media.probe import probe
 from media_analysis.media.wholeness import is_truncated
-from tests.media import stills
+from tests.media import images
 from tests.media.pictures import MARKERS
 
 Said = list[str]
 PARTLY_READ: list[Callable[[], Path]] = [
-    stills.jpeg,
-    stills.cmyk_jpeg,
-    stills.png,
-    stills.png_16_bit,
-    stills.png_palette,
-    stills.animated_gif,
-    stills.bmp,
+    images.jpeg,
+    images.cmyk_jpeg,
+    images.png,
+    images.png_16_bit,
+    images.png_palette,
+    images.animated_gif,
+    images.bmp,
 ]
 """Formats whose decoders give what they have; those of WebP, AVIF and TIFF give all or nothing."""
-ALL_OR_NOTHING: list[Callable[[], Path]] = [stills.webp, stills.animated_webp, stills.avif, stills.tiff]
+ALL_OR_NOTHING: list[Callable[[], Path]] = [images.webp, images.animated_webp, images.avif, images.tiff]
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def test_what_decodes_of_a_cut_image_is_shown_and_it_is_said_once(
 ) -> None:
     said: Said = []
 
-    (picture,) = taken(cut(still(), 0.92 if still is stills.jpeg else 0.75), said)
+    (picture,) = taken(cut(still(), 0.92 if still is images.jpeg else 0.75), said)
 
-    assert picture.size == (stills.WIDTH, stills.HEIGHT)
+    assert picture.size == (images.WIDTH, images.HEIGHT)
     assert said == ["truncated"]
 
 
-@pytest.mark.parametrize("still", [stills.png, stills.animated_gif, stills.cmyk_jpeg])
+@pytest.mark.parametrize("still", [images.png, images.animated_gif, images.cmyk_jpeg])
 def test_it_stands_where_it_stood(still: Callable[[], Path], cut: Callable[[Path, float], Path]) -> None:
     whole, broken = (taken(path, [])[0].image() for path in (still(), cut(still(), 0.75)))
 
@@ -76,7 +76,7 @@ def test_it_stands_where_it_stood(still: Callable[[], Path], cut: Callable[[Path
     ]
 
 
-@pytest.mark.parametrize("still", [*PARTLY_READ, stills.webp, stills.avif])
+@pytest.mark.parametrize("still", [*PARTLY_READ, images.webp, images.avif])
 def test_a_whole_image_is_not_remarked_on(still: Callable[[], Path]) -> None:
     said: Said = []
 
@@ -170,7 +170,7 @@ def test_a_webp_that_lacks_only_what_fills_it_up_is_whole(tmp_path: Path) -> Non
 
 
 def test_pixels_that_cannot_be_unpacked_are_called_damaged(tmp_path: Path) -> None:
-    content = bytearray(stills.png().read_bytes())
+    content = bytearray(images.png().read_bytes())
     content[content.index(b"IDAT") + 100] ^= 0xFF
     path = tmp_path / "flipped.png"
     path.write_bytes(content)
@@ -192,7 +192,7 @@ def test_an_end_within_a_camera_s_notes_is_none(tmp_path: Path) -> None:
     assert (whole, is_truncated(path)) == (False, True)
 
 
-@pytest.mark.parametrize("still", [stills.jpeg, stills.png, stills.animated_gif])
+@pytest.mark.parametrize("still", [images.jpeg, images.png, images.animated_gif])
 def test_what_is_added_behind_an_image_is_no_part_of_it(still: Callable[[], Path], tmp_path: Path) -> None:
     path = tmp_path / "added"
     path.write_bytes(still().read_bytes() + b"#EXTM3U")
@@ -201,6 +201,6 @@ def test_what_is_added_behind_an_image_is_no_part_of_it(still: Callable[[], Path
 
 
 def test_leniency_ends_with_the_image(cut: Callable[[Path, float], Path]) -> None:
-    taken(cut(stills.png(), 0.75), [])
+    taken(cut(images.png(), 0.75), [])
 
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False

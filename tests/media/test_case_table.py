@@ -5,14 +5,14 @@ from functools import cache
 
 import pytest
 
-from media_analysis.media.decoding import Film
 from media_analysis.media.facts import ProbeDocument
+from media_analysis.media.films.decoding import Film
+from media_analysis.media.films.opening import open_media
+from media_analysis.media.films.timeline import picture_stream, read_timeline
 from media_analysis.media.frames import sample_frames
-from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.pictures import Picture
 from media_analysis.media.probe import probe
-from media_analysis.media.timeline import picture_stream, read_timeline
 from tests.media.case_table import CASES, FILMS, SOUNDS, STILLS, TABLE, Case
 
 PICTURES = (*FILMS, *STILLS)

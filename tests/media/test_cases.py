@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from media_analysis.errors.media import UnsupportedMedia
-from media_analysis.media.images import frame_count
-from media_analysis.media.media_types import extension_of, family_of, is_read, type_of_extension
 from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
-from media_analysis.media.sniff import HEAD_BYTES, sniff, sniff_file
-from media_analysis.media.stills import read_animation
+from media_analysis.media.stills.animations import read_animation
+from media_analysis.media.stills.images import frame_count
+from media_analysis.media.types.known import extension_of, family_of, is_read, type_of_extension
+from media_analysis.media.types.sniff import HEAD_BYTES, sniff, sniff_file
 from media_analysis.media.wholeness import is_truncated
 from tests.media.case_table import CASES, TABLE, Case
 from tests.media.encoding import Film, Pictures, Sound, write_film

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms
 
-from media_analysis.media.code_points import CodePoints, code_points_of
-from media_analysis.media.conversion import conversion_of
+from media_analysis.media.colours.code_points import CodePoints, code_points_of
+from media_analysis.media.colours.conversion import conversion_of
+from media_analysis.media.colours.profiles import MAX_PROFILE_BYTES
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.options import Limits, PictureFormat, PictureOptions, SamplingOptions
-from media_analysis.media.profiles import MAX_PROFILE_BYTES
 
 CASES = Path(__file__).parent / "cases"
 

@@ -8,10 +8,10 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
 from media_analysis.media.frames import sample_frames
-from media_analysis.media.images import open_image
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.pictures import Picture
 from media_analysis.media.probe import probe
+from media_analysis.media.stills.images import open_image
 
 CASES = Path(__file__).parent / "cases"
 RAMP_WIDTH = 64

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from media_analysis.errors.media import MediaLimitPassed
+from media_analysis.media.films.measuring import Budget, measure
+from media_analysis.media.films.opening import open_media
 from media_analysis.media.frames import sample_frames
-from media_analysis.media.heading import heading_of
-from media_analysis.media.measuring import Budget, measure
-from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.probe import probe
+from media_analysis.media.sheets.heading import heading_of
 from tests.media import clips
 from tests.media.case_table import CASES, TABLE
 from tests.media.encoding import Film, Pictures, write_film

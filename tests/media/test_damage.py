@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
+from media_analysis.media.films.opening import open_media
 from media_analysis.media.frames import sample_frames
-from media_analysis.media.images import open_image
-from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.probe import probe
-from tests.media import bombs, clips, stills
+from media_analysis.media.stills.images import open_image
+from tests.media import bombs, clips, images
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def _broken_exif() -> bytes:
 
 DAMAGED: list[tuple[Callable[[], Path], ...]] = [
     (clips.with_sound, clips.transport_stream, clips.vp9),
-    (stills.jpeg, stills.animated_gif, stills.tiff),
+    (images.jpeg, images.animated_gif, images.tiff),
 ]
 
 
@@ -159,11 +159,11 @@ def test_broken_camera_notes_do_not_hide_the_picture(tmp_path: Path) -> None:
 
 def test_a_picture_whose_exif_is_broken_is_shown_as_it_lies(tmp_path: Path) -> None:
     path = tmp_path / "upload.jpg"
-    path.write_bytes(stills.jpeg().read_bytes().replace(b"Exif\0\0M", b"Exif\0\0\xff", 1))
+    path.write_bytes(images.jpeg().read_bytes().replace(b"Exif\0\0M", b"Exif\0\0\xff", 1))
 
     (picture,) = sample_frames(path, SamplingOptions(), Limits())
 
-    assert picture.image().size == (stills.HEIGHT, stills.WIDTH)
+    assert picture.image().size == (images.HEIGHT, images.WIDTH)
 
 
 @pytest.mark.parametrize("originals", DAMAGED, ids=["clips", "images"])

@@ -9,11 +9,11 @@ from types import ModuleType
 
 import pytest
 
-from media_analysis.media.decoding import Film, Taken
+from media_analysis.media.films.decoding import Film, Taken
+from media_analysis.media.films.opening import open_media
+from media_analysis.media.films.timeline import Timeline, picture_stream, read_timeline
 from media_analysis.media.frames import sample_frames
-from media_analysis.media.opening import open_media
 from media_analysis.media.options import Limits, SamplingOptions
-from media_analysis.media.timeline import Timeline, picture_stream, read_timeline
 from tests.media import clips, reordered
 from tests.media.case_table import FILMS
 from tests.media.references import Shown, all_shown, pixels_of, shown_at

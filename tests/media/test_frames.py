@@ -12,7 +12,7 @@ from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictur
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.options import Limits, SamplingOptions
 from media_analysis.media.pictures import Picture
-from tests.media import clips, reordered, stills
+from tests.media import clips, images, reordered
 from tests.media.pictures import read_number
 
 Said = list[tuple[str, str]]
@@ -135,7 +135,7 @@ def test_a_whole_file_is_not_remarked_on() -> None:
 
     taken(clips.h264(), said)
     taken(clips.matroska(), said, keyframes=True)
-    taken(stills.animated_gif(), said)
+    taken(images.animated_gif(), said)
 
     assert said == []
 
@@ -226,16 +226,16 @@ def test_whoever_stops_early_leaves_no_thread_behind() -> None:
     assert active_count() == before
 
 
-@pytest.mark.parametrize("image", [stills.jpeg, stills.png, stills.webp, stills.tiff, stills.bmp, stills.avif])
+@pytest.mark.parametrize("image", [images.jpeg, images.png, images.webp, images.tiff, images.bmp, images.avif])
 @pytest.mark.parametrize("options", [{}, {"count": 5}, {"instants": [3.0]}, {"keyframes": True}, {"scenes": 0.5}])
 def test_a_picture_that_does_not_move_is_taken_once(image: Callable[[], Path], options: dict[str, Any]) -> None:
     pictures = taken(image(), **options)
 
     assert instants(pictures) == [0.0]
-    assert numbers(pictures) == [stills.NUMBER]
+    assert numbers(pictures) == [images.NUMBER]
 
 
-@pytest.mark.parametrize("image", [stills.animated_gif, stills.animated_webp])
+@pytest.mark.parametrize("image", [images.animated_gif, images.animated_webp])
 def test_an_animation_is_a_film(image: Callable[[], Path]) -> None:
     assert numbers(taken(image(), every_seconds=0.1)) == [0, 1, 2, 3]
     assert instants(taken(image(), instants=[0.19, 0.2, 7])) == [0.1, 0.2, 0.3]

@@ -10,10 +10,10 @@ import av
 import pytest
 
 from media_analysis.errors.media import UnsupportedMedia
-from media_analysis.media.opening import open_media
+from media_analysis.media.films.opening import open_media
 from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
-from tests.media import clips, stills
+from tests.media import clips, images
 from tests.media.baits import Listener, listening, playlists, reference_film
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def test_samples_in_another_file_are_not_followed(tmp_path: Path) -> None:
 
 def test_a_playlist_behind_a_gif_is_a_gif(listener: Listener, tmp_path: Path) -> None:
     path = tmp_path / "both.m3u8"
-    path.write_bytes(stills.animated_gif().read_bytes() + playlists(listener.url)["hls"].encode())
+    path.write_bytes(images.animated_gif().read_bytes() + playlists(listener.url)["hls"].encode())
 
     assert probe(path, Limits()).format == "gif"
     assert listener.visits == []

@@ -11,7 +11,7 @@ from media_analysis.media.frames import sample_frames
 from media_analysis.media.options import ContactSheetOptions, Limits, SamplingOptions
 from media_analysis.media.pictures import Picture
 from media_analysis.media.probe import probe
-from tests.media import clips, stills
+from tests.media import clips, images
 
 COLOURS = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0)]
 
@@ -65,11 +65,11 @@ def test_pages_are_taken_as_asked(asked: dict[str, object], pages: list[int], bi
 
 def test_pages_are_counted() -> None:
     """Source: `tiffinfo`, four directories."""
-    told = probe(stills.CASES / "pages.tif", Limits())
+    told = probe(images.CASES / "pages.tif", Limits())
 
     assert (told.pages, told.frames) == (4, 4)
-    assert probe(stills.CASES / "preview.dng", Limits()).pages == 1
-    assert (probe(stills.jpeg(), Limits()).pages, probe(stills.animated_gif(), Limits()).pages) == (1, 1)
+    assert probe(images.CASES / "preview.dng", Limits()).pages == 1
+    assert (probe(images.jpeg(), Limits()).pages, probe(images.animated_gif(), Limits()).pages) == (1, 1)
     assert probe(clips.h264(), Limits()).pages is None
 
 
@@ -114,16 +114,16 @@ def test_smaller_copies_masks_and_maps_are_no_pages(kind: int, value: int, is_pa
     ],
 )
 def test_a_page_that_is_not_there_is_refused_in_words(still: str, pages: list[int], words: str, tmp_path: Path) -> None:
-    path = {"book": book(tmp_path / "book.tif"), "jpeg": stills.jpeg(), "gif": stills.animated_gif()}.get(still)
+    path = {"book": book(tmp_path / "book.tif"), "jpeg": images.jpeg(), "gif": images.animated_gif()}.get(still)
 
     with pytest.raises(NoSuchPage, match=words):
         taken(path or clips.h264(), pages=pages)
 
 
 def test_page_one_of_a_still_is_the_still() -> None:
-    (picture,) = taken(stills.png(), pages=[1])
+    (picture,) = taken(images.png(), pages=[1])
 
-    assert (picture.size, picture.page) == ((stills.WIDTH, stills.HEIGHT), None)
+    assert (picture.size, picture.page) == ((images.WIDTH, images.HEIGHT), None)
 
 
 def chained(path: Path, directories: int, *, back_to: int | None = None) -> Path:

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from media_analysis.media.decoder import Decoded
+from media_analysis.media.films.decoder import Decoded
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.options import FrameOptions, Limits, PictureFormat, PictureOptions
 from media_analysis.media.orientation import Orientation
 from media_analysis.media.pictures import Picture, encode, extension_of_format, media_type_of, within
 from media_analysis.media.rasters import Darkroom, FrameRaster, stretched
-from tests.media import clips, stills
+from tests.media import clips, images
 from tests.media.pictures import numbered, read_number
 
 GREY, BLUENESS, REDNESS = 180, 100, 150
@@ -115,10 +115,10 @@ def test_a_turned_video_gives_upright_pictures(degrees: int) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_image_is_turned_as_its_camera_noted(orientation: int) -> None:
-    picture = pictures_of(stills.oriented(orientation))[0]
+    picture = pictures_of(images.oriented(orientation))[0]
 
     assert picture.size == (192, 128)
-    assert read_number(picture.image()) == stills.NUMBER
+    assert read_number(picture.image()) == images.NUMBER
 
 
 def test_oblong_pixels_become_square() -> None:
@@ -175,13 +175,13 @@ def test_quality_costs_bytes() -> None:
     assert sizes[0] < sizes[2] / 3
 
 
-@pytest.mark.parametrize("path", [stills.png, stills.png_palette, stills.cmyk_jpeg, stills.tiff])
+@pytest.mark.parametrize("path", [images.png, images.png_palette, images.cmyk_jpeg, images.tiff])
 @pytest.mark.parametrize("picture_format", PictureFormat)
 def test_any_kind_of_pixels_can_be_written(path: Callable[[], Path], picture_format: PictureFormat) -> None:
     content = pictures_of(path())[0].encoded(PictureOptions(format=picture_format, max_width=100))
 
     assert opened(content).size == (100, 67)
-    assert read_number(opened(content)) == stills.NUMBER
+    assert read_number(opened(content)) == images.NUMBER
 
 
 def test_sixteen_bits_of_grey_keep_the_upper_eight() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from media_analysis.media.timeline import Timeline
+from media_analysis.media.films.timeline import Timeline
 
 
 def timeline_of(

@@ -5,23 +5,23 @@ from tests.mutants.mutant import Mutant
 _TIME = "tests/media/test_cases_time.py::test_"
 _COLOUR = "tests/media/test_cases_colour.py::test_"
 _TIFF = "tests/media/test_cases_tiff.py::test_"
-_CONTENTS = "tests/media/test_contents.py::test_"
-_DURATIONS = "tests/media/test_durations.py::test_"
-_CONTINUITY = "tests/media/test_continuity.py::test_"
+_CONTENTS = "tests/media/types/test_contents.py::test_"
+_DURATIONS = "tests/media/films/test_durations.py::test_"
+_CONTINUITY = "tests/media/films/test_continuity.py::test_"
 
 MUTANTS = (
     Mutant(
         "what goes on in other streams is left out",
         14,
-        "media/succession.py",
+        "media/films/succession.py",
         "            line.append(other)",
         "            pass",
-        ("tests/media/test_succession.py::test_parts_with_other_numbers_are_shown_one_after_another",),
+        ("tests/media/films/test_succession.py::test_parts_with_other_numbers_are_shown_one_after_another",),
     ),
     Mutant(
         "headers of Theora are pictures",
         14,
-        "media/opening.py",
+        "media/films/opening.py",
         "if kind >= _THEORA_HEADER:",
         "if kind > 2 * _THEORA_HEADER:",
         (f"{_CONTINUITY}parts_of_a_chained_theora_file_are_shown_by_their_own_headers",),
@@ -29,7 +29,7 @@ MUTANTS = (
     Mutant(
         "pictures are shown beyond the end that headers tell",
         14,
-        "media/durations.py",
+        "media/films/durations.py",
         "shown_seconds > told + _SHOWN_SECONDS",
         "shown_seconds < 0",
         (f"{_DURATIONS}what_the_beginning_of_a_large_file_tells_must_fit_what_is_said_of_all",),
@@ -37,7 +37,7 @@ MUTANTS = (
     Mutant(
         "a clock that begins anew is not noticed",
         14,
-        "media/continuity.py",
+        "media/films/continuity.py",
         "        if place in restarts or (begins and not (clock.guessed and stamps.keys)):",
         "        if place in restarts:",
         ("tests/media/test_case_table.py::test_a_file_lasts_as_long_as_it_plays",),
@@ -45,7 +45,7 @@ MUTANTS = (
     Mutant(
         "packets are decoded with the time stamps they are stored with",
         14,
-        "media/decoding.py",
+        "media/films/decoding.py",
         "            yield place, _restamped(seen, ticks)",
         "            yield place, seen",
         (f"{_TIME}every_selection_shares_one_line_and_says_where_time_stamps_do_not_go_on",),
@@ -53,7 +53,7 @@ MUTANTS = (
     Mutant(
         "a stray is taken for a jump",
         14,
-        "media/continuity.py",
+        "media/films/continuity.py",
         "        if place and _is_stray(stamps, clock, place):",
         "        if not place:",
         (f"{_CONTINUITY}a_stray_stands_where_it_was_expected",),
@@ -61,7 +61,7 @@ MUTANTS = (
     Mutant(
         "an end is taken for a duration",
         14,
-        "media/durations.py",
+        "media/films/durations.py",
         " and not _is_late(container)",
         "",
         (f"{_DURATIONS}headers_of_what_begins_late_tell_no_duration",),
@@ -69,7 +69,7 @@ MUTANTS = (
     Mutant(
         "what headers say of a duration is believed",
         14,
-        "media/durations.py",
+        "media/films/durations.py",
         "    return not is_past and _is_near(told, measured.duration_seconds)",
         "    return True",
         (f"{_DURATIONS}a_duration_that_headers_tell_wrongly_is_measured",),
@@ -77,7 +77,7 @@ MUTANTS = (
     Mutant(
         "the tracks of a film are sought in front alone",
         14,
-        "media/contents.py",
+        "media/types/contents.py",
         "tracks = part if part.name == TRACKS else _sought(file, segment, part)",
         "tracks = part if part.name == TRACKS else None",
         (f"{_CONTENTS}tracks_are_found_where_a_directory_says_that_they_are",),
@@ -95,7 +95,7 @@ MUTANTS = (
     Mutant(
         "light above reference white is cut off",
         14,
-        "media/transfers.py",
+        "media/colours/transfers.py",
         "_KNEE + _SHOULDER * math.log1p((light - _KNEE) / _SHOULDER)",
         "min(1.0, light)",
         (f"{_COLOUR}highlights_roll_off",),
@@ -111,7 +111,7 @@ MUTANTS = (
     Mutant(
         "a DNG is its preview",
         14,
-        "media/tiff_directories.py",
+        "media/stills/tiff_directories.py",
         "full = [directory for directory in directories if directory.is_page]",
         "full = [directory for directory in directories if not directory.is_page]",
         (f"{_TIFF}a_dng_is_its_full_picture_and_not_its_preview",),
@@ -119,7 +119,7 @@ MUTANTS = (
     Mutant(
         "a mask is a page",
         14,
-        "media/tiff_directories.py",
+        "media/stills/tiff_directories.py",
         "is_beside = self.first(_SUBFILE_TYPE) & ~_IS_ONE_OF_SEVERAL",
         "is_beside = self.first(_SUBFILE_TYPE) & 1",
         ("tests/media/test_pages.py::test_smaller_copies_masks_and_maps_are_no_pages",),
@@ -127,25 +127,25 @@ MUTANTS = (
     Mutant(
         "planes of sixteen bits are read as bytes",
         14,
-        "media/tiff.py",
+        "media/stills/tiff.py",
         "and kind.bits > _BYTE and kind.samples > 1",
         "and kind.bits > 4 * _BYTE and kind.samples > 1",
-        ("tests/media/test_tiff_rows.py::test_colours_of_any_depth_are_shown",),
+        ("tests/media/stills/test_tiff_rows.py::test_colours_of_any_depth_are_shown",),
     ),
     Mutant(
         "a frame of an animated PNG replaces what it is blended over",
         14,
-        "media/apng.py",
+        "media/stills/apng.py",
         "if frame.blend == _OVER:",
         "if frame.blend > _OVER:",
-        ("tests/media/test_apng.py::test_what_is_blended_over_opaque_colours_stays_opaque",),
+        ("tests/media/stills/test_apng.py::test_what_is_blended_over_opaque_colours_stays_opaque",),
     ),
     Mutant(
         "an exponent counts although a PNG says that it is sRGB",
         14,
-        "media/calibration.py",
+        "media/stills/calibration.py",
         'if image.format != "PNG" or "srgb" in image.info:',
         'if image.format != "PNG":',
-        ("tests/media/test_calibration.py::test_a_png_is_shown_by_what_outranks_the_rest",),
+        ("tests/media/stills/test_calibration.py::test_a_png_is_shown_by_what_outranks_the_rest",),
     ),
 )

@@ -9,7 +9,7 @@ from media_analysis.analysis.tasks.sources import Examined
 from media_analysis.analysis.tasks.thumbnails import Thumbnails
 from media_analysis.media.options import SheetOptions
 from media_analysis.media.pictures import Picture
-from media_analysis.media.sheet import MAX_ROWS
+from media_analysis.media.sheets.sheet import MAX_ROWS
 
 
 @dataclass(kw_only=True, slots=True)

@@ -8,10 +8,10 @@ from media_analysis.analysis.task import Emitter, Product
 from media_analysis.analysis.tasks.naming import stem_of
 from media_analysis.analysis.tasks.sources import Examined
 from media_analysis.media.figures import byte_size
-from media_analysis.media.heading import heading_of
 from media_analysis.media.options import PictureOptions, SheetOptions
 from media_analysis.media.pictures import Picture, encode, extension_of_format, media_type_of
-from media_analysis.media.sheet import Heading, Sheet, SheetDesign, Thumbnail
+from media_analysis.media.sheets.heading import heading_of
+from media_analysis.media.sheets.sheet import Heading, Sheet, SheetDesign, Thumbnail
 from media_analysis.media.spread import Spread
 from media_analysis.storage.category import Category
 

@@ -7,9 +7,9 @@ from io import BytesIO
 
 from media_analysis.errors import MediaTypeNotAccepted, UploadLeaseLost
 from media_analysis.files.upload.pending import Registration
-from media_analysis.media.media_types import family_of, with_family
 from media_analysis.media.reading import open_unwaiting
-from media_analysis.media.sniff import HEAD_BYTES, Sniffed, sniff_file
+from media_analysis.media.types.known import family_of, with_family
+from media_analysis.media.types.sniff import HEAD_BYTES, Sniffed, sniff_file
 from media_analysis.storage.calls import translated_errors
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore

@@ -9,7 +9,7 @@ from typing import Final
 
 from media_analysis.errors import IdempotencyKeyReused, UploadOverdue, UploadStalled, UploadTooSlow
 from media_analysis.files.models import MediaFile
-from media_analysis.media.sniff import HEAD_BYTES
+from media_analysis.media.types.sniff import HEAD_BYTES
 
 Body = AsyncIterator[bytes]
 

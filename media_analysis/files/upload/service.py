@@ -29,8 +29,8 @@ from media_analysis.files.upload.pending import Place, Registration
 from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.files.upload.room import Arrival, DiskRoom, RoomMaker
 from media_analysis.files.upload.storing import StoredUpload, WrittenUpload, mark_or_find_stored, mark_staged
-from media_analysis.media.media_types import extension_of
-from media_analysis.media.sniff import HEAD_BYTES, Sniffed
+from media_analysis.media.types.known import extension_of
+from media_analysis.media.types.sniff import HEAD_BYTES, Sniffed
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.store import ObjectWriter

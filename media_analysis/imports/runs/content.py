@@ -28,7 +28,7 @@ from media_analysis.imports.runs.facts import (
     require_file,
     result_line,
 )
-from media_analysis.media.sniff import HEAD_BYTES
+from media_analysis.media.types.sniff import HEAD_BYTES
 
 CHUNK: Final = 2_000
 _HEAD_BYTES: Final = 16

@@ -16,8 +16,8 @@ from media_analysis.files.archived import ARCHIVE_ROLE
 from media_analysis.imports.runs.naming import NEVER_ARCHIVED, RunName
 from media_analysis.imports.tree.candidates import clean
 from media_analysis.jobs.models import JobStatus
-from media_analysis.media.media_types import with_family
-from media_analysis.media.sniff import sniff_file
+from media_analysis.media.types.known import with_family
+from media_analysis.media.types.sniff import sniff_file
 from media_analysis.storage.category import Category
 
 ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})

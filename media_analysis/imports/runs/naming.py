@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final, Self
 from uuid import UUID
 
-from media_analysis.media.media_types import type_of_extension
+from media_analysis.media.types.known import type_of_extension
 from media_analysis.storage.category import Category
 
 _UUID: Final = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, Self
 from uuid import UUID
 
-from media_analysis.media.media_types import extension_of, type_of_extension
-from media_analysis.media.sniff import sniff_file
+from media_analysis.media.types.known import extension_of, type_of_extension
+from media_analysis.media.types.sniff import sniff_file
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.sources import SourceFile

@@ -15,7 +15,7 @@ from media_analysis.errors.media import CorruptMedia, MediaLimitPassed
 from media_analysis.media.options import Limits
 from media_analysis.storage.category import Category
 from tests.analysis.tasks.collecting import Collected, cells, run
-from tests.media import clips, stills
+from tests.media import clips, images
 from tests.media.pictures import numbered, read_number
 
 WATCHES: list[list[str]] = []
@@ -128,7 +128,7 @@ def test_truncated_sound_is_warned_of_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["probe", "frames", "contact_sheet", "analyze"])
 def test_a_truncated_image_is_warned_of_once(kind: str, tmp_path: Path) -> None:
     cut = tmp_path / "cut.png"
-    cut.write_bytes(stills.png().read_bytes()[:-100])
+    cut.write_bytes(images.png().read_bytes()[:-100])
 
     collected = run(kind, cut)
 

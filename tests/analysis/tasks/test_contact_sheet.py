@@ -12,8 +12,8 @@ from media_analysis.errors.media import NoPictures
 from media_analysis.storage.category import Category
 from tests.analysis.tasks.collecting import Collected, cells, run
 from tests.media import clips
+from tests.media.images import CASES
 from tests.media.pictures import numbered, read_number
-from tests.media.stills import CASES
 
 
 def numbers(collected: Collected, at: int = 0) -> list[int]:

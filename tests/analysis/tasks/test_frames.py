@@ -11,7 +11,7 @@ from media_analysis.errors.media import MediaLimitPassed, NoPictures
 from media_analysis.media.options import Limits
 from media_analysis.storage.category import Category
 from tests.analysis.tasks.collecting import run
-from tests.media import clips, stills
+from tests.media import clips, images
 from tests.media.pictures import numbered, read_number
 
 
@@ -78,7 +78,7 @@ def test_the_document_says_what_was_taken() -> None:
     ],
 )
 def test_the_way_of_sampling_is_said_back(asked: dict[str, Any], said: dict[str, Any]) -> None:
-    collected = run("frames", stills.png() if "pages" in asked else clips.scenes(), **asked)
+    collected = run("frames", images.png() if "pages" in asked else clips.scenes(), **asked)
 
     (document,) = collected.documents("frames")
     assert {name: value for name, value in document["sampling"].items() if value is not None} == said
@@ -192,7 +192,7 @@ def test_transparency_survives_where_the_format_has_it(tmp_path: Path) -> None:
 
 
 def test_pages_are_products_named_by_their_numbers() -> None:
-    collected = run("frames", stills.CASES / "pages.tif", stills.png(), format="png")
+    collected = run("frames", images.CASES / "pages.tif", images.png(), format="png")
 
     products = [product for product, _ in collected.of_role("frame")]
     names = [f"pages-0000{page - 1}-page{page}.png" for page in range(1, 5)]

@@ -20,7 +20,7 @@ from media_analysis.errors import (
 )
 from media_analysis.files.upload.acceptance import Acceptance
 from media_analysis.files.upload.service import Upload, UploadService
-from media_analysis.media.sniff import HEAD_BYTES
+from media_analysis.media.types.sniff import HEAD_BYTES
 from media_analysis.runtime import Runtime
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category

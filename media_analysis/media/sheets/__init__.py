@@ -1,0 +1,1 @@
+"""Contact sheets: laid out, headed and set in type."""

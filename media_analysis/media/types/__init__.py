@@ -1,0 +1,1 @@
+"""Media types, told by content: magic numbers, sync words, and what containers hold."""

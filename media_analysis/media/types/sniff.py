@@ -1,0 +1,111 @@
+"""Media types from content: magic numbers and what containers hold, then what plain text looks like, else unknown."""
+
+import json
+from io import BytesIO
+from typing import IO, Final, NamedTuple
+
+import puremagic
+
+from media_analysis.media.reading import read_at
+from media_analysis.media.types.contents import holds_pictures, tells_contents
+from media_analysis.media.types.known import UNKNOWN, with_family
+from media_analysis.media.types.signatures import type_of_head
+
+HEAD_BYTES: Final = 4096
+"""How much of a file's beginning is looked at."""
+_MOST_TAGS: Final = 4
+_SURE: Final = 0.5
+"""puremagic's confidence for signatures of at least five bytes; below it guesses among namesakes."""
+_SYNONYMS: Final = {
+    "application/x-gzip": "application/gzip",
+    "audio/mp3": "audio/mpeg",
+    "audio/vnd.wave": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/x-flac": "audio/flac",
+    "audio/x-wav": "audio/wav",
+    "image/x-ms-bmp": "image/bmp",
+    "video/avi": "video/x-msvideo",
+    "video/x-m4v": "video/mp4",
+}
+
+
+class Sniffed(NamedTuple):
+    """What a file is, by its beginning or by all of it."""
+
+    media_type: str
+    is_certain: bool = True
+    """Whether what lies behind cannot make it another."""
+
+
+def sniff(head: bytes, *, declared: str | None) -> str:
+    """Return the media type of a file that begins with `head`; `declared` only tells kinds of text apart."""
+    return sniff_file(BytesIO(head), declared=declared).media_type
+
+
+def sniff_file(file: IO[bytes], *, declared: str | None) -> Sniffed:
+    """Return the media type of a file, or of its beginning; reads little of it, wherever that lies.
+
+    A container is called by what it holds, sound by what stands behind its tags.
+    """
+    head = read_at(file, 0, HEAD_BYTES)
+    start = behind_tags(file)
+    behind = type_of_head(read_at(file, start, HEAD_BYTES)) if start else None
+    known = behind or type_of_head(head) or _by_magic(head)
+    if known is None:
+        return Sniffed(_as_text(head, declared))
+    known = _SYNONYMS.get(known, known)
+    if not tells_contents(known):
+        return Sniffed(known, is_certain=start < len(head))
+    moves = holds_pictures(file, known)
+    is_certain = moves is True or (moves is False and known == "image/jpeg")
+    return Sniffed(known if moves is None else with_family(known, moves=moves), is_certain=is_certain)
+
+
+def behind_tags(file: IO[bytes]) -> int:
+    """Return where the ID3 tags in front end, one behind the other (ID3v2.4, section 3.1: seven bits of each byte)."""
+    at = 0
+    for _ in range(_MOST_TAGS):
+        tag = read_at(file, at, 10)
+        if not tag.startswith(b"ID3") or len(tag) < 10:  # noqa: PLR2004 - the header of a tag
+            break
+        has_footer = tag[5] & 0x10
+        at += sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(tag[6:])) + (20 if has_footer else 10)
+    return at
+
+
+def _as_text(head: bytes, declared: str | None) -> str:
+    if not _is_text(head):
+        return UNKNOWN
+    if declared is not None and (declared.startswith("text/") or declared == "application/json"):
+        return declared
+    return "application/json" if _is_json(head) else "text/plain"
+
+
+def _by_magic(head: bytes) -> str | None:
+    if not head:
+        return None
+    try:
+        matches = puremagic.magic_string(head)
+    except (puremagic.PureError, ValueError):
+        return None
+    return next((match.mime_type for match in matches if match.mime_type and match.confidence >= _SURE), None)
+
+
+def _is_text(head: bytes) -> bool:
+    if not head or any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head):  # noqa: PLR2004 - C0 controls
+        return False
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return error.start >= len(head) - 3  # a character cut off at the end of what was read
+    return True
+
+
+def _is_json(head: bytes) -> bool:
+    if head.lstrip()[:1] not in (b"{", b"["):
+        return False
+    try:
+        json.loads(head)
+    except (ValueError, RecursionError):
+        return False
+    return True
