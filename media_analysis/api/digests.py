@@ -13,9 +13,14 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from media_analysis.api.structured import parse_dictionary
 from media_analysis.errors import DigestMismatch, InvalidRequest
 
+_KEY: Final = r"[a-z*][a-z0-9_.*-]*"
+_WORD: Final = r"[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*"
+_STRING: Final = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
+_BARE: Final = rf":[A-Za-z0-9+/=]*:|{_STRING}|-?[0-9]{{1,15}}(?:\.[0-9]{{1,3}})?|\?[01]|{_WORD}"
+_MEMBER: Final = re.compile(rf"({_KEY})(?:=({_BARE}))?(?:; *{_KEY}(?:=(?:{_BARE}))?)*[ \t]*")
+_COMMA: Final = re.compile(r",[ \t]*")
 _MD5: Final = "content-md5"
 DIGESTS: Final = ("content-digest", "repr-digest", "digest", _MD5)
 _ALGORITHMS: Final = {"sha-256": "sha256", "sha-512": "sha512"}
@@ -110,3 +115,27 @@ def _decode(field: str, item: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest(field, "not base64") from error
+
+
+def parse_dictionary(field: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the members of a dictionary in their order, each with its item as it was written, without parameters.
+
+    A member named twice is there twice; one that stands alone is `?1`.
+
+    Raises:
+        InvalidRequest: the lines of this field are no dictionary of items.
+
+    """
+    text = ", ".join(lines).strip(" ")
+    members: list[tuple[str, str]] = []
+    position = 0
+    while position < len(text):
+        if members:
+            comma = _COMMA.match(text, position)
+            position = comma.end() if comma else position
+        member = _MEMBER.match(text, position)
+        if member is None or (members and not comma):
+            raise InvalidRequest(field, "must be a dictionary as in sha-256=:…: (RFC 8941)")
+        members.append((member[1], member[2] or "?1"))
+        position = member.end()
+    return members

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from media_analysis.demo.client import API, Client, DemoFailed
-from media_analysis.demo.screen import Screen
 from media_analysis.runtime import Runtime
 from media_analysis.storage.furnishing import README_NAME
 from media_analysis.storage.marker import MARKER_NAME
@@ -19,6 +19,35 @@ PARAMETERS: Final = {"count": 16, "columns": 4}
 LATE_SECONDS: Final = 0.1
 """After that what has ended is gone to everybody's clock."""
 CONTAINER_TAGS: Final = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands"})
+
+
+class Progress(Protocol):
+    """Shows the events of one job."""
+
+    status: str | None
+    """The last one told."""
+
+    def tell(self, kind: str, said: Mapping[str, Any], at: datetime) -> None:
+        """Show one event."""
+
+
+class Screen(Protocol):
+    """Shows what the story says."""
+
+    def head(self, title: str) -> None:
+        """Begin a chapter."""
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence."""
+
+    def fact(self, name: str, text: str) -> None:
+        """Show one of several named facts."""
+
+    def table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+        """Show rows under their names."""
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """Yield what shows a job's events while the block runs."""
 
 
 @dataclass

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from media_analysis.errors.media import NoSuchPage
 from media_analysis.media.films.ahead import ahead
@@ -16,7 +17,6 @@ from media_analysis.media.films.decoding import Film, Taken
 from media_analysis.media.films.looks import PICTURE_CHANGE, ChangeDetector, Look, PictureChange
 from media_analysis.media.films.matroska import UNCROPPED, Crop, crop_of
 from media_analysis.media.films.opening import open_media
-from media_analysis.media.films.scenes import SIDE, CutDetector
 from media_analysis.media.films.selection import allow, asked_seconds
 from media_analysis.media.films.succession import FURTHER_STREAMS, packets_in_turn, successors_of, unshown_streams
 from media_analysis.media.films.timeline import Timeline, picture_stream, read_timeline
@@ -28,6 +28,10 @@ from media_analysis.media.stills.animations import Animation, page_frames, read_
 from media_analysis.media.stills.images import image_format, left_out_of
 from media_analysis.media.wholeness import is_truncated
 
+SIDE: Final = 32
+"""A frame is judged by so many cells across and down, each the average of its pixels."""
+_DIFFERENT: Final = 20
+"""Of 255, in red, green or blue: less than this is noise, or a lamp that flickers."""
 Progress = Callable[[int, int | None], None]
 Notice = Callable[[str, str], None]
 
@@ -242,3 +246,28 @@ def _pages(options: SamplingOptions, animation: Animation) -> Sequence[int]:
 
 def _cells(image: Image.Image) -> Image.Image:
     return StillRaster.of(image).drawn((SIDE, SIDE)).convert("RGB")
+
+
+@dataclass(slots=True)
+class CutDetector:
+    """Tells the first frame of each scene, frames given in time order.
+
+    The measure: the share of the cells of a 32 x 32 grid in which red, green or blue, averaged over the cell, changed
+    by 20 of 255 or more since the frame before. A cut is 0.5 to 1, a talking head below 0.1, a fast pan around 0.3;
+    fades are too slow to be seen.
+    """
+
+    threshold: float
+    _last: Image.Image | None = field(default=None, init=False)
+
+    def begins_scene(self, cells: Image.Image) -> bool:
+        """Return whether this frame, shrunk to `SIDE` x `SIDE` RGB, begins a scene; the first one always does."""
+        last, self._last = self._last, cells
+        return last is None or changed_share(last, cells) >= self.threshold
+
+
+def changed_share(before: Image.Image, after: Image.Image) -> float:
+    """Return the share of cells, 0 to 1, that look different."""
+    red, green, blue = ImageChops.difference(before, after).split()
+    largest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return sum(largest.histogram()[_DIFFERENT:]) / (largest.width * largest.height)

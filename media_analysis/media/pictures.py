@@ -6,8 +6,8 @@ from typing import Any, Final, Protocol, assert_never
 
 from PIL import Image
 
+from media_analysis.media.colours.profiles import DEEP_MODES, eight_bits
 from media_analysis.media.options import PictureFormat, PictureOptions
-from media_analysis.media.samples import DEEP_MODES, eight_bits
 
 _MEDIA_TYPES: Final = {
     PictureFormat.JPEG: "image/jpeg",

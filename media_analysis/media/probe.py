@@ -33,11 +33,11 @@ from media_analysis.media.films.streams import (
     describe_video,
     list_chapters,
     list_streams,
+    timecode_of,
     with_seconds,
     written_ratio,
 )
 from media_analysis.media.films.succession import FURTHER_STREAMS, successors_of, unshown_streams
-from media_analysis.media.films.timecode import timecode_of
 from media_analysis.media.films.timeline import picture_stream
 from media_analysis.media.films.timing import glance
 from media_analysis.media.options import Limits

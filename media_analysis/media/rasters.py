@@ -13,8 +13,8 @@ from PIL import ExifTags, Image
 from media_analysis.errors.media import CorruptMedia
 from media_analysis.media.colours.code_points import CodePoints
 from media_analysis.media.colours.conversion import conversion_of
+from media_analysis.media.colours.primaries import HIGH_RANGE
 from media_analysis.media.colours.profiles import through_profile
-from media_analysis.media.colours.transfers import HIGH_RANGE
 from media_analysis.media.films.alpha import alpha_image, with_alpha
 from media_analysis.media.films.decoder import Decoded
 from media_analysis.media.films.fields import deinterlaced

@@ -8,15 +8,35 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.audit import Act, Action, AuditEvent, add_events
+from media_analysis.columns import CATEGORY
+from media_analysis.db.base import Base
 from media_analysis.db.instance import Instance
 from media_analysis.errors import PolicyMissing
 from media_analysis.policy.decision import CategoryRules, Policy
-from media_analysis.policy.models import CategoryPolicy
 from media_analysis.storage.category import Category
 
 _UNDATED = "undated"
+
+
+class CategoryPolicy(Base):
+    """The policy in force for one category; uploads and sweeps read it here, so that all processes agree."""
+
+    __tablename__ = "category_policies"
+
+    category: Mapped[Category] = mapped_column(CATEGORY, primary_key=True)
+    lifetime_seconds: Mapped[float | None]
+    minimum_seconds: Mapped[float | None]
+    quota_bytes: Mapped[int | None]
+    owner_quota_bytes: Mapped[int | None]
+    """What one owner may use of it; NULL is as much as there is."""
+    high_water_bytes: Mapped[int | None]
+    low_water_bytes: Mapped[int | None]
+    eviction_priority: Mapped[int | None]
+    """Lowest goes first; NULL is never evicted."""
+    schedule: Mapped[str]
 
 
 @dataclass(frozen=True)

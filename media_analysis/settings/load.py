@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from media_analysis.errors import InvalidSettings
 from media_analysis.settings.data_dir import data_dir_origin, default_data_dir
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, leaves, value_at
-from media_analysis.settings.places import place_problems
 from media_analysis.settings.policy import policy_problems
-from media_analysis.settings.sources import Reading, read_environment, read_overrides
-from media_analysis.settings.validation import validate
+from media_analysis.settings.sources import Given, Reading, read_environment, read_overrides
+from media_analysis.settings.validation import given_or_default, refuse, validate
 from media_analysis.settings.yaml_file import read_file
+
+_ARCHIVES: Final = "archive.base_path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +100,26 @@ def _read_config(config: Path | None, environ: Mapping[str, str]) -> Reading:
     if not named.strip():
         return Reading(problems=[f"{CONFIG_VARIABLE} (environment) is empty; allowed: a readable YAML file"])
     return read_file(Path(named), named_by=f"{CONFIG_VARIABLE} (environment)")
+
+
+def place_problems(settings: Settings, given: Mapping[str, Given]) -> list[str]:
+    """Return one line if archives were to lie in the store by another name, or around it."""
+    reason = _overlap(settings)
+    return [] if reason is None else [refuse(_ARCHIVES, given_or_default(_ARCHIVES, given), reason)]
+
+
+def _overlap(settings: Settings) -> str | None:
+    if settings.archive.base_path is None:
+        return None
+    try:
+        places = settings.places
+    except (OSError, RuntimeError):
+        return "its links, or those of the store, lead nowhere"
+    root, archives = places.root, places.archives
+    if archives == root:
+        return f"the store itself; leave {leaves()[_ARCHIVES].env} out for that"
+    if archives is not None and root in archives.parents:
+        return f"inside the store, which is {str(root)!r}"
+    if archives in root.parents:
+        return f"the store, which is {str(root)!r}, lies inside it"
+    return None

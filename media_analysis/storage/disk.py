@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,6 @@ from media_analysis.storage.calls import translate, translated_errors, uncancell
 from media_analysis.storage.directories import make_directories
 from media_analysis.storage.marker import require_marker
 from media_analysis.storage.opening import open_object
-from media_analysis.storage.overwriting import overwrite_all
 from media_analysis.storage.places import Places
 from media_analysis.storage.probing import measure, prove_writable
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
@@ -29,6 +29,9 @@ from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
 from media_analysis.storage.writing import DiskWriter
 
+CHUNK_BYTES: Final = 2**20
+# Not blocking, for a pipe may stand where an object was.
+_IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 Value = TypeVar("Value")
 
 READ_BYTES: Final = 256 * 1024
@@ -193,3 +196,36 @@ def _close_all(made: Iterable[DiskWriter | Exception]) -> None:
     for writer in made:
         if isinstance(writer, DiskWriter):
             writer.close()
+
+
+def overwrite_all(root: Path, keys: Sequence[str]) -> dict[str, str]:
+    """Write random bytes over objects and sync them; return why that failed, by key. Absent ones are fine.
+
+    Best effort (NIST SP 800-88 calls it Clear): copy-on-write and journaling file systems, snapshots and the
+    spare cells of flash may keep earlier copies.
+    """
+    failed: dict[str, str] = {}
+    for key in keys:
+        try:
+            _overwrite(root / key)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # a pipe or a socket, which holds no bytes
+                continue
+            failed[key] = errno_name(error)
+    return failed
+
+
+def _overwrite(path: Path) -> None:
+    descriptor = os.open(path, _IN_PLACE)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return
+        left = status.st_size
+        while left:
+            left -= os.write(descriptor, os.urandom(min(left, CHUNK_BYTES)))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

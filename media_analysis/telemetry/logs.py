@@ -1,9 +1,12 @@
 """Structured logs, JSON or for a console, with the request's id in every line and secrets in none."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Final, Literal
 
@@ -12,13 +15,71 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from media_analysis.characters import escape_controls
-from media_analysis.telemetry.log_file import open_log_file
+from media_analysis.errors import Misconfigured
 
+MODE: Final = 0o640
 Format = Literal["json", "console"]
 _SECRET_VALUES: Final = re.compile(r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+(?=@)")
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "password", "secret", "set-cookie", "token"})
 _MASK: Final = "***"
 _TRACEBACKS: Final = frozenset({"exception", "stack"})
+
+
+class LogFile(WatchedFileHandler):
+    """Appends to a file, or to the new one of that name; what it cannot write is on standard error all the same."""
+
+    fails = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, or say once that there is no writing for the time being."""
+        try:
+            self.reopenIfNeeded()
+            self._append(record)
+        except OSError as error:
+            self.stream = None  # opened again at the next line
+            self._complain(error)
+        except Exception:  # noqa: BLE001 - logging never raises into its caller
+            self.handleError(record)
+        else:
+            self.fails = False
+
+    def _append(self, record: logging.LogRecord) -> None:
+        if self.stream is None:
+            self.stream = self._open()
+            self._statstream()
+        self.stream.write(self.format(record) + self.terminator)
+        self.stream.flush()
+
+    def _complain(self, error: OSError) -> None:
+        if not self.fails:
+            print(f"media-analysis: {_reason(Path(self.baseFilename), error)}", file=sys.stderr)  # noqa: T201
+        self.fails = True
+
+    def _open(self) -> TextIOWrapper:
+        return open(
+            self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_opener
+        )  # pathlib has no opener
+
+
+def open_log_file(path: Path) -> logging.Handler:
+    """Return what appends log lines to a file, which is created for its owner and its group.
+
+    Raises:
+        Misconfigured: it cannot be written.
+
+    """
+    try:
+        return LogFile(path)
+    except OSError as error:
+        raise Misconfigured(_reason(path, error)) from error
+
+
+def _reason(path: Path, error: OSError) -> str:
+    return f"LOG_FILE cannot be written: {path}: {error.strerror}; allowed: a file in a folder that is there"
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags, MODE)
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

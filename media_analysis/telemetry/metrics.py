@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
@@ -16,8 +17,8 @@ from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import Backlog, StorageStats
 from media_analysis.storage.category import Category
 from media_analysis.telemetry.archives import ArchiveMetrics
-from media_analysis.telemetry.requests import RequestMetrics
 
+LATENCY_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 SWEEP_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 
 
@@ -244,3 +245,25 @@ def _scope(category: Category | None) -> str:
 
 def _inodes(what: str, registry: CollectorRegistry) -> Gauge:
     return Gauge(f"storage_{what}_inodes", f"Inodes of the store's disk, {what}; 0 if uncounted", registry=registry)
+
+
+class RequestMetrics:
+    """Counts the answers of this process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._seconds = Histogram(
+            "http_request_seconds",
+            "Time to the last byte of a response",
+            ["method", "route", "status"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self._wrong_tokens = Counter("tokens_rejected", "Requests with a token that is not good", registry=registry)
+
+    def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one response."""
+        self._seconds.labels(method, route, str(status)).observe(seconds)
+
+    def observe_wrong_token(self) -> None:
+        """Count a request with a token that is not good."""
+        self._wrong_tokens.inc()

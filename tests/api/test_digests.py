@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from media_analysis.api.structured import parse_dictionary
+from media_analysis.api.digests import parse_dictionary
 from media_analysis.errors import InvalidRequest
 from tests.api.conftest import Remains
 from tests.api.forms import END, FORM_TYPE, field, file

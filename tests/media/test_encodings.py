@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media_analysis.media.encodings import guessed, raw_of
 from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
-from media_analysis.media.text import clean
+from media_analysis.media.text import clean, guessed, raw_of
 from tests.media import clips
 from tests.media.encoding import Film, Sound
 

@@ -95,7 +95,7 @@ MUTANTS = (
     Mutant(
         "light above reference white is cut off",
         14,
-        "media/colours/transfers.py",
+        "media/colours/primaries.py",
         "_KNEE + _SHOULDER * math.log1p((light - _KNEE) / _SHOULDER)",
         "min(1.0, light)",
         (f"{_COLOUR}highlights_roll_off",),

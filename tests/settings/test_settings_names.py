@@ -22,9 +22,9 @@ from media_analysis.settings.kinds import (
     Switch,
     Whole,
 )
-from media_analysis.settings.modes import Group, Mode
 from media_analysis.settings.names import Leaf, value_at
 from media_analysis.settings.policy_tests import PolicyTests
+from media_analysis.settings.storage import Group, Mode
 from media_analysis.settings.texts import Cron, DirectoryPath, Host, KindLimits, MediaTypes, WebhookUrl
 from media_analysis.storage.category import Category
 

@@ -17,8 +17,7 @@ import structlog
 from media_analysis.errors import Misconfigured
 from media_analysis.retention.notices.service import ClaimedNotice
 from media_analysis.retention.notices.webhook import Webhook
-from media_analysis.telemetry.log_file import LogFile
-from media_analysis.telemetry.logs import Format, configure_logging, mask_secrets
+from media_analysis.telemetry.logs import Format, LogFile, configure_logging, mask_secrets
 
 TOKEN = "mas_" + "A1b2-C3d4_" * 4
 URL = "postgresql://someone:verysecret@127.0.0.1:5432/any"

@@ -8,8 +8,17 @@ from typing import Final
 from PIL import Image
 
 from media_analysis.media.colours.matrix_profile import FILM_CURVE, SRGB_CURVE, to_bt709_by_profile
-from media_analysis.media.colours.primaries import BT709, is_told
-from media_analysis.media.colours.transfers import HLG, PQ, SRGB, hlg_light, pq_light, rolled_off, srgb_signal
+from media_analysis.media.colours.primaries import (
+    BT709,
+    HLG,
+    PQ,
+    SRGB,
+    hlg_light,
+    is_told,
+    pq_light,
+    rolled_off,
+    srgb_signal,
+)
 
 _BT2020: Final = 9
 _LIGHTS: Final = {PQ: pq_light, HLG: hlg_light}

@@ -18,9 +18,9 @@ from av.video.stream import VideoStream
 
 from media_analysis.errors.media import MediaLimitPassed, NoPictures
 from media_analysis.media.films.continuity import Clock, Discontinuity, Shift, set_right
-from media_analysis.media.films.disposable import rank_reader
 from media_analysis.media.films.opening import has_decoder, packets_of
 from media_analysis.media.films.stamps import FALLBACK_RATE, Stamps, usual_ticks
+from media_analysis.media.films.units import rank_reader
 from media_analysis.media.options import Limits
 
 TOLERANCE: Final = Fraction(1, 1_000_000)

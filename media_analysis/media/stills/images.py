@@ -15,7 +15,6 @@ from typing import IO, Final
 from PIL import Image, ImageFile
 
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, UnsupportedMedia
-from media_analysis.media.announced import announced_end
 from media_analysis.media.colours.code_points import code_points_of
 from media_analysis.media.options import Limits
 from media_analysis.media.reading import open_unwaiting, read_at
@@ -27,6 +26,7 @@ from media_analysis.media.types.contents import holds_pictures
 from media_analysis.media.types.known import family_of, title_of
 from media_analysis.media.types.signatures import type_of_head
 from media_analysis.media.types.sniff import HEAD_BYTES
+from media_analysis.media.wholeness import announced_end
 
 MAX_WHOLE_BYTES: Final = 256 * 2**20
 """Of formats that Pillow reads into memory at once."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from media_analysis.analysis.child.emitter import MAX_RESULTS, MAX_WARNINGS, PipeEmitter
+from media_analysis.analysis.child.main import MAX_RESULTS, MAX_WARNINGS, PipeEmitter
 from media_analysis.analysis.child.protocol import HEAD
 from media_analysis.analysis.task import Emitter
 from media_analysis.errors.analysis import OutputRefused

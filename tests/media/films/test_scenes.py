@@ -4,8 +4,7 @@ import pytest
 from PIL import Image
 
 from media_analysis.errors.media import MediaLimitPassed
-from media_analysis.media.films.scenes import SIDE, CutDetector, changed_share
-from media_analysis.media.frames import sample_frames
+from media_analysis.media.frames import SIDE, CutDetector, changed_share, sample_frames
 from media_analysis.media.options import Limits, SamplingOptions
 from tests.media import clips
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media_analysis.media.films.disposable import REFERRED_TO, rank_reader
+from media_analysis.media.films.units import REFERRED_TO, rank_reader
 
 AVCC = bytes([1, 100, 0, 40, 0xFF, 0xE1])
 HVCC = bytes([1, *bytes(20), 0x0F])

@@ -9,7 +9,7 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE
 from media_analysis.runtime import Runtime
-from media_analysis.storage.overwriting import CHUNK_BYTES, overwrite_all
+from media_analysis.storage.disk import CHUNK_BYTES, overwrite_all
 from tests.conftest import Client, execute, fetch
 from tests.crash.service import served
 from tests.oracle import inspect_everything
