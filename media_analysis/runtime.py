@@ -24,6 +24,7 @@ from media_analysis.files.upload.protocol import UploadProtocol
 from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.integrity.scrub import ScrubService
 from media_analysis.jobs.suite import JobServices
+from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.records.quarantine import QuarantineService
 from media_analysis.records.service import RecordService
 from media_analysis.retention.notices.alerts import AlertService
@@ -139,7 +140,7 @@ async def open_services(
         if serves:
             await db.over_conflicts(partial(adopt_disk_marks, db, store, DiskMarks.of(settings.storage)))
         await db.connect(settings.database.pool_min)
-        upload_transactions = UploadTransactions(db, store, settings.storage.upload.lease_seconds)
+        upload_transactions = UploadTransactions(db, store, settings.storage.upload.lease_seconds, JOBS_OF_UPLOADS)
         opened.push_async_callback(upload_transactions.close)
         metrics = Metrics(served=settings.storage.monitoring.metrics_enabled)
         runtime = Runtime(settings, db, store, upload_transactions, fork_server, metrics)

@@ -28,6 +28,7 @@ from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
+from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.states import FileState, RetentionRule
 
 # What the rows say must be what the archive was found to hold; a row that differs is not taken, and then counted.
@@ -138,7 +139,7 @@ class Commit:
         await _write_tombstones(session, segments, order, purges, moved)
 
     async def _settle(self, session: AsyncSession, segment: Segment) -> LedgerMovements:
-        settled, moved = await mark_stored(session, [segment.written])
+        settled, moved = await mark_stored(session, [segment.written], jobs=JOBS_OF_UPLOADS)
         if segment.id not in settled:
             raise UploadLeaseLost(segment.id)
         return list(moved)

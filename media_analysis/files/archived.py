@@ -1,6 +1,5 @@
 """Files in archives: where each lies inside its archive, and all that a restore needs to bring it back."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.columns import CATEGORY
 from media_analysis.db.base import Base
-from media_analysis.errors import ArchiveOfJob, DerivedArchived
+from media_analysis.errors import ArchiveOfJob
 from media_analysis.storage.category import Category
 
 ARCHIVE_ROLE: Final = "archive"
@@ -60,10 +59,8 @@ class ArchivedFile(Base):
 
 _HAS_COPY: Final = text("""
     SELECT EXISTS (
-        SELECT FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
-        JOIN media_files AS segment ON segment.id = copy.archive_id
-        WHERE copy.file_id = :file_id AND job.archived_at IS NOT NULL AND job.deleted_at IS NULL
-            AND segment.state = 'stored' AND coalesce(segment.expires_at > now(), true)
+        SELECT FROM archived_files AS copy JOIN media_files AS segment ON segment.id = copy.archive_id
+        WHERE copy.file_id = :file_id AND segment.state = 'stored' AND coalesce(segment.expires_at > now(), true)
     )
 """)
 
@@ -74,13 +71,6 @@ async def has_copy(session: AsyncSession, file_id: UUID) -> bool:
 
 
 _SEGMENT: Final = text("SELECT job_id FROM media_files WHERE id = :file_id AND role = 'archive' AND state <> 'pending'")
-_DERIVED: Final = text("""
-    SELECT copy.job_id, count(*) AS files FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
-    WHERE copy.parent_id = ANY(CAST(:ids AS uuid[])) AND copy.owner = :owner
-        AND job.archived_at IS NOT NULL AND job.deleted_at IS NULL
-        AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
-    GROUP BY copy.job_id ORDER BY copy.job_id
-""")
 
 
 async def require_no_segment(session: AsyncSession, file_id: UUID) -> None:
@@ -93,17 +83,3 @@ async def require_no_segment(session: AsyncSession, file_id: UUID) -> None:
     job_id = (await session.execute(_SEGMENT, {"file_id": file_id})).scalar_one_or_none()
     if job_id is not None:
         raise ArchiveOfJob(file_id, job_id=job_id)
-
-
-async def require_none_derived(session: AsyncSession, ids: Sequence[UUID], *, owner: str) -> None:
-    """Return unless something derived from the first of these files, or from the others, lies in archives alone.
-
-    Raises:
-        DerivedArchived: it does.
-
-    """
-    rows = (await session.execute(_DERIVED, {"ids": list(ids), "owner": owner})).all()
-    if rows:
-        raise DerivedArchived(
-            ids[0], archived_files=sum(row.files for row in rows), job_ids=[row.job_id for row in rows]
-        )

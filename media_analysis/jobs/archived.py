@@ -1,11 +1,14 @@
 """Runs in archives: when they are, for how long, and what of them the summary tells that stays."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.errors import DerivedArchived
 
 _SUM_COPIES: Final = text("""
     SELECT category::text, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
@@ -38,6 +41,13 @@ _MARK_RESTORED: Final = text("""
         ) THEN job.expires_at END
     WHERE job.id = :job_id
 """).bindparams(bindparam("kept_for", type_=Interval))
+_DERIVED: Final = text("""
+    SELECT copy.job_id, count(*) AS files FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
+    WHERE copy.parent_id = ANY(CAST(:ids AS uuid[])) AND copy.owner = :owner
+        AND job.archived_at IS NOT NULL AND job.deleted_at IS NULL
+        AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
+    GROUP BY copy.job_id ORDER BY copy.job_id
+""")
 
 
 async def mark_archived(
@@ -71,3 +81,17 @@ async def sum_archive(session: AsyncSession, job_id: UUID) -> dict[str, Any]:
         "packed_bytes": packed_bytes,
         "compression_ratio": round(original_bytes / packed_bytes, 3) if packed_bytes else None,
     }
+
+
+async def require_none_derived(session: AsyncSession, ids: Sequence[UUID], *, owner: str) -> None:
+    """Return unless something derived from the first of these files, or from the others, lies in archives alone.
+
+    Raises:
+        DerivedArchived: it does.
+
+    """
+    rows = (await session.execute(_DERIVED, {"ids": list(ids), "owner": owner})).all()
+    if rows:
+        raise DerivedArchived(
+            ids[0], archived_files=sum(row.files for row in rows), job_ids=[row.job_id for row in rows]
+        )

@@ -16,9 +16,10 @@ from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import CHUNK, DeletionBatch, Weight, chunks, of_ids
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import FileHeld, FileNotReady
-from media_analysis.files.archived import require_no_segment, require_none_derived
+from media_analysis.files.archived import require_no_segment
 from media_analysis.files.queries import get_file
 from media_analysis.files.service import raise_gone, require_living
+from media_analysis.jobs.archived import require_none_derived
 from media_analysis.jobs.queries import list_users
 from media_analysis.policy.decision import find_protection
 from media_analysis.states import FOREVER, FileState, RetentionRule

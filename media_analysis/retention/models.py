@@ -117,18 +117,3 @@ class Notice(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None]
     sent_at: Mapped[datetime | None]
-
-
-class ScrubRound(Base):
-    """One round of reading every object again; the open one resumes where it stood."""
-
-    __tablename__ = "scrubs"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    started_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
-    position: Mapped[UUID | None]
-    """The last file it read; rounds go by id, so the next one is the one read longest ago."""
-    files: Mapped[int] = mapped_column(default=0)
-    size_bytes: Mapped[int] = mapped_column(default=0)
-    problems: Mapped[int] = mapped_column(default=0)

@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +25,7 @@ EMPTY = "TRUNCATE media_files, ledger, due_days; UPDATE category_usage SET size_
 async def register(stage: Stage, *, callers: int, rounds: int, seconds: float) -> dict[str, Any]:
     """Let `callers` register as fast as they can: grouped with a ledger, one by one without, one by one with."""
     pool = await asyncpg.create_pool(stage.url, min_size=POOL, max_size=POOL)
-    upload_transactions = UploadTransactions(stage.runtime.db, stage.runtime.store, lease_seconds=60)
+    upload_transactions = replace(stage.runtime.upload_transactions, lease_seconds=60)
     ways: dict[str, Register] = {
         "group_commit": lambda number: upload_transactions.register(new_registration(number)),
         "plain_insert": lambda number: plain_insert(pool, number),

@@ -9,6 +9,7 @@ from typing import Final
 
 from scripts.survey.classes import find_twice
 from scripts.survey.modules import Module, find_imports, read_modules
+from scripts.survey.reads import find_upward_reads, read_layers
 from scripts.survey.writes import find_writes
 
 PACKAGE: Final = Path(__file__).parents[2] / "media_analysis"
@@ -25,7 +26,8 @@ def main() -> None:
     """Measure the package that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("package", nargs="?", type=Path, default=PACKAGE, help="the directory of a package")
-    modules = read_modules(parser.parse_args().package.resolve())
+    package = parser.parse_args().package.resolve()
+    modules = read_modules(package)
     lines = sum(len(module.source.splitlines()) for module in modules)
     edges = sum(map(len, find_imports(modules).values()))
     print(f"{lines:,} lines in {len(modules)} modules; each imports {edges / len(modules):.2f} others")
@@ -35,6 +37,9 @@ def main() -> None:
         print(f"    {name}: {', '.join(places)}")
     for act, verbs in _VERBS.items():
         _print_verbs(act, verbs.split(), modules)
+    upward = find_upward_reads(modules, read_layers(package.parent / "pyproject.toml"))
+    print(f"{len(upward)} statements read a table of a layer above")
+    print("".join(f"    {read.module.name}:{read.line} {read.table} of {read.home}\n" for read in upward), end="")
     _print_writes(modules)
 
 

@@ -59,7 +59,7 @@ def writers_of(modules: Sequence[Module]) -> Mapping[str, set[str]]:
 def _writes_of(module: Module, models: Mapping[str, str]) -> Iterator[Write]:
     core, classes = _names_of(module.tree, models)
     constants = _constants_of(module.tree)
-    for line, sql in _strings_of(module.tree):
+    for line, sql in strings_of(module.tree):
         for table, verb, lines_below in _written_in(sql, set(models.values()), constants):
             yield Write(table, verb, module, line + lines_below)
     for call in ast.walk(module.tree):
@@ -131,7 +131,7 @@ def _constants_of(tree: ast.Module) -> Mapping[str, str]:
     return found
 
 
-def _strings_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def strings_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield strings that are no documentation, those with places for values whole."""
     passed = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):  # the whole before its parts

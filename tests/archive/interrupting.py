@@ -7,6 +7,7 @@ from typing import Any, Final
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.transactions import UploadTransactions
+from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.runtime import Runtime
 from media_analysis.storage.store import ObjectWriter
 from tests.archive.archived import Run, ended
@@ -36,7 +37,7 @@ class Interrupting(UploadTransactions):
 async def work_while(runtime: Runtime, meanwhile: Meanwhile, pauses: Sequence[float] = (0.0,)) -> None:
     """Work off what waits, and let something happen before its first byte is written."""
     upload_transactions = Interrupting(
-        runtime.db, runtime.store, runtime.upload_transactions.lease_seconds, meanwhile=meanwhile
+        runtime.db, runtime.store, runtime.upload_transactions.lease_seconds, JOBS_OF_UPLOADS, meanwhile=meanwhile
     )
     execution = runtime.archives.execution
     archiver = replace(execution.archiver, protocol=replace(runtime.uploads, transactions=upload_transactions))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.transactions import UploadTransactions
+from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
@@ -131,6 +132,7 @@ async def test_a_file_that_comes_before_the_manifest_is_written_is_archived_too(
         runtime.db,
         runtime.store,
         runtime.upload_transactions.lease_seconds,
+        JOBS_OF_UPLOADS,
         upload=lambda: add_file(runtime, run, "late.txt", b"late"),
     )
     execution = runtime.archives.execution

@@ -7,6 +7,7 @@ import pytest
 
 from scripts.survey.classes import find_twice
 from scripts.survey.modules import Module, read_modules
+from scripts.survey.reads import find_upward_reads, read_layers
 from scripts.survey.writes import UNKNOWN, find_models, writers_of
 
 WRITERS: Final = {
@@ -42,12 +43,13 @@ WRITERS: Final = {
     UNKNOWN: {"files", "records", "retention", "worker"},
 }
 """Who writes each table. Where several do, their statements are still to be gathered where the table's model is."""
+ROOT: Final = Path(__file__).parents[2]
 WRITTEN_BY_TRIGGERS: Final = {"waiting_jobs"}
 
 
 @pytest.fixture(scope="module")
 def modules() -> list[Module]:
-    return list(read_modules(Path(__file__).parents[2] / "media_analysis"))
+    return list(read_modules(ROOT / "media_analysis"))
 
 
 def test_a_table_is_written_only_where_it_is_said_to_be(modules: list[Module]) -> None:
@@ -61,6 +63,12 @@ def test_a_table_is_written_only_where_it_is_said_to_be(modules: list[Module]) -
 
 def test_each_table_has_a_writer(modules: list[Module]) -> None:
     assert set(find_models(modules).values()) - WRITTEN_BY_TRIGGERS == set(WRITERS) - {UNKNOWN}
+
+
+def test_no_statement_reads_a_table_of_a_layer_above(modules: list[Module]) -> None:
+    upward = find_upward_reads(modules, read_layers(ROOT / "pyproject.toml"))
+
+    assert [(read.module.name, read.table) for read in upward] == [], "let the layer above give the part it owns"
 
 
 def test_no_public_class_name_means_two_things(modules: list[Module]) -> None:

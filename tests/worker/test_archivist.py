@@ -10,6 +10,7 @@ from media_analysis.archive.execution import ArchiveExecution
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.transactions import UploadTransactions
+from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.store import ObjectWriter
@@ -37,7 +38,9 @@ class Waiting(UploadTransactions):
 
 def waiting_for(runtime: Runtime, slow: UUID, **about: Any) -> tuple[ArchiveExecution, Waiting]:
     """Return how two tasks run at once, one of which takes its time."""
-    upload_transactions = Waiting(runtime.db, runtime.store, runtime.upload_transactions.lease_seconds, slow=slow)
+    upload_transactions = Waiting(
+        runtime.db, runtime.store, runtime.upload_transactions.lease_seconds, JOBS_OF_UPLOADS, slow=slow
+    )
     execution = replace(runtime.archives.execution, concurrency=2, **about)
     return replace(
         execution,

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import InvalidRequest, UploadLeaseLost
@@ -77,22 +78,19 @@ _ADD: Final = """
             CAST(:over_quota AS boolean[])
         ) AS asked(id, owner, category, key, filename, media_type, job_id, parent_id, reserved_bytes,
                    idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence, over_quota)
-    ), jobs AS MATERIALIZED (
-        -- Locked before anything else, as everywhere: whoever just ends or deletes one is waited for and believed.
-        SELECT id, owner, deleted_at, archived_at, fence, status FROM analysis_jobs
-        WHERE id = ANY(CAST(:job_ids AS uuid[])) ORDER BY id FOR KEY SHARE
+    ), jobs AS MATERIALIZED ({jobs}  -- locked before anything else, as everywhere
     ), judged AS (
         SELECT asked.*, CASE
             WHEN role IS NOT NULL AND NOT EXISTS (
                 SELECT FROM jobs AS job
-                WHERE job.id = asked.job_id AND job.fence = asked.job_fence AND job.status = 'running'
+                WHERE job.id = asked.job_id AND job.fence = asked.job_fence
             ) THEN 'fence'
             WHEN job_id IS NOT NULL AND NOT EXISTS (
                 SELECT FROM jobs AS job
-                WHERE job.id = asked.job_id AND job.owner = asked.owner AND job.deleted_at IS NULL
+                WHERE job.id = asked.job_id AND job.owner = asked.owner AND job.is_living
             ) THEN 'job_id'
             WHEN job_id IS NOT NULL AND EXISTS (
-                SELECT FROM jobs AS job WHERE job.id = asked.job_id AND job.archived_at IS NOT NULL
+                SELECT FROM jobs AS job WHERE job.id = asked.job_id AND job.is_archived
             ) THEN 'archived'
             WHEN role IS NOT NULL AND EXISTS (
                 SELECT FROM media_files AS other
@@ -163,8 +161,6 @@ _RESERVE: Final = """, sums AS (
         added.id IS NULL OR added.category IN (SELECT category FROM fitting) AS fits
     FROM judged LEFT JOIN added USING (id)
 """
-_REGISTER: Final = {False: text(f"{_ADD}{_OPEN}"), True: text(f"{_ADD}{_RESERVE}")}
-"""By whether anything is reserved."""
 
 _NOTE_ARRIVED = text("""
     UPDATE media_files SET arrived_bytes = :arrived WHERE id = :id AND state = 'pending' RETURNING id
@@ -184,12 +180,21 @@ _LOCK_PENDING = text("""
 """)
 
 
+@cache
+def _registering(jobs: str, *, reserves: bool) -> TextClause:
+    return text(f"{_ADD.format(jobs=jobs)}{_RESERVE if reserves else _OPEN}")
+
+
 async def add_pending(
-    session: AsyncSession, asked: Sequence[Registration], *, lease_seconds: float
+    session: AsyncSession, asked: Sequence[Registration], *, jobs: str, lease_seconds: float
 ) -> Mapping[UUID, Receipt]:
-    """Insert pending rows (T0) and reserve their bytes; safe to repeat after a lost COMMIT answer."""
+    """Insert pending rows (T0) and reserve their bytes; safe to repeat after a lost COMMIT answer.
+
+    `jobs` is SQL that selects the jobs of `:job_ids` and locks them: their id, owner, held_until, is_living,
+    is_archived, and the fence under which each runs.
+    """
     rows = await session.execute(
-        _REGISTER[any(item.reserved_bytes for item in asked)],
+        _registering(jobs, reserves=any(item.reserved_bytes for item in asked)),
         {
             "ids": [item.id for item in asked],
             "owners": [item.owner for item in asked],

@@ -151,9 +151,9 @@ class UploadService:
         try:
             return await self.protocol.transactions.finish(written)
         except QuotaPassed:
-            asked = written.registration
+            asked, jobs = written.registration, self.protocol.transactions.jobs
             stored = await self.room.make_room(
-                asked, written.size_bytes, lambda session: mark_or_find_stored(session, [written])
+                asked, written.size_bytes, lambda session: mark_or_find_stored(session, [written], jobs=jobs)
             )
             if asked.id not in stored:
                 raise UploadLeaseLost(asked.id) from None

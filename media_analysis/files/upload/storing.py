@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import QuotaPassed
@@ -68,7 +69,7 @@ class StoredUpload:
     """Whether the next sweep takes it: what was imported may be older than its lifetime."""
 
 
-_STORE = text(f"""
+_STORE: Final = f"""
     WITH asked AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:explicit AS boolean[]),
@@ -80,7 +81,7 @@ _STORE = text(f"""
                    category, job_id, media_type, modified_at)
     ), jobs AS MATERIALIZED (
         -- Locked, so that no hold of a job comes or goes between reading it here and copying it to its file.
-        SELECT id, held_until FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[])) ORDER BY id FOR KEY SHARE
+        {{jobs}}
     ), aged AS (
         SELECT asked.*, coalesce(least(modified_at, now()), now()) AS stored_at FROM asked
     ), timed AS (
@@ -117,7 +118,7 @@ _STORE = text(f"""
         WHERE known.owner = settled.owner AND known.key = asked.idempotency_key
     )
     SELECT id, created_at, stored_at, expires_at, coalesce(due_at <= now(), false) AS is_due FROM settled
-""")  # noqa: S608 - fragments of ours
+"""  # noqa: S608 - fragments of ours
 
 _ALREADY_STORED = text("""
     SELECT id, created_at, stored_at, expires_at, coalesce(due_at <= now(), false) AS is_due FROM media_files
@@ -140,7 +141,12 @@ _STAGE = text("""
 """)
 
 
-async def store_all(session: AsyncSession, asked: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload]:
+@cache
+def _storing(jobs: str) -> TextClause:
+    return text(_STORE.format(jobs=jobs))
+
+
+async def store_all(session: AsyncSession, asked: Sequence[WrittenUpload], *, jobs: str) -> Mapping[UUID, StoredUpload]:
     """Turn pending rows into stored ones (T2) and settle the ledger; a missing id lost its lease.
 
     Safe to repeat after a lost COMMIT answer: what is stored already is returned as it was stored.
@@ -149,7 +155,7 @@ async def store_all(session: AsyncSession, asked: Sequence[WrittenUpload]) -> Ma
         QuotaPassed: some do not fit; the transaction must be rolled back.
 
     """
-    settled, moved = await mark_or_find_stored(session, asked)
+    settled, moved = await mark_or_find_stored(session, asked, jobs=jobs)
     await require_fitting(session, moved)
     return settled
 
@@ -168,10 +174,10 @@ async def require_fitting(session: AsyncSession, moved: Iterable[Moved]) -> None
 
 
 async def mark_or_find_stored(
-    session: AsyncSession, asked: Sequence[WrittenUpload]
+    session: AsyncSession, asked: Sequence[WrittenUpload], *, jobs: str
 ) -> tuple[Mapping[UUID, StoredUpload], Sequence[Moved]]:
     """Turn pending rows into stored ones, as `mark_stored` does, and return those stored before as they were."""
-    settled, moved = await mark_stored(session, asked)
+    settled, moved = await mark_stored(session, asked, jobs=jobs)
     missing = [item.registration.id for item in asked if item.registration.id not in settled]
     if not missing:
         return settled, moved
@@ -180,11 +186,14 @@ async def mark_or_find_stored(
 
 
 async def mark_stored(
-    session: AsyncSession, asked: Sequence[WrittenUpload]
+    session: AsyncSession, asked: Sequence[WrittenUpload], *, jobs: str
 ) -> tuple[Mapping[UUID, StoredUpload], Sequence[Moved]]:
-    """Turn pending rows into stored ones and return what the ledger, changed once a transaction, has yet to be told."""
+    """Turn pending rows into stored ones and return what the ledger, changed once a transaction, has yet to be told.
+
+    `jobs` is what `pending.add_pending` takes.
+    """
     rows = await session.execute(
-        _STORE,
+        _storing(jobs),
         {
             "ids": [item.registration.id for item in asked],
             "sizes": [item.size_bytes for item in asked],

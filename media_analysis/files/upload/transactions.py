@@ -36,6 +36,8 @@ class UploadTransactions:
     db: Database
     store: ObjectStore
     lease_seconds: float
+    jobs: str
+    """The part of its statements that finds the jobs it is for, as `pending.add_pending` says."""
     staged_seconds: float = STAGED_SECONDS
     """How long a product waits for its job's end, unless its run renews."""
 
@@ -137,7 +139,7 @@ class UploadTransactions:
 
     async def _register_all(self, asked: Sequence[Registration]) -> Mapping[UUID, Receipt]:
         async with self.db.transaction() as session:
-            receipts = await pending.add_pending(session, asked, lease_seconds=self.lease_seconds)
+            receipts = await pending.add_pending(session, asked, jobs=self.jobs, lease_seconds=self.lease_seconds)
             for item in asked:
                 if not receipts[item.id].fits:
                     raise QuotaPassed(item.category, item.reserved_bytes)
@@ -183,7 +185,7 @@ class UploadTransactions:
 
     async def _settle_all(self, done: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload]:
         async with self.db.transaction() as session:
-            settled = await storing.store_all(session, done)
+            settled = await storing.store_all(session, done, jobs=self.jobs)
             failpoint("upload.settling")
             return settled
 

@@ -205,7 +205,7 @@ class ArchiveAdopter:
         asked = written.registration
         async with self.db.transaction() as session:
             job = await add_run(session, contents, rows)
-            settled, moved = await mark_stored(session, [written])
+            settled, moved = await mark_stored(session, [written], jobs=self.protocol.transactions.jobs)
             if asked.id not in settled:
                 raise UploadLeaseLost(asked.id)
             await add_contents(session, job, asked.id, asked.key, contents, rows)

@@ -8,6 +8,7 @@ import pytest
 from media_analysis.errors import DatabaseUnavailable
 from media_analysis.files.upload.service import Upload
 from media_analysis.files.upload.transactions import UploadTransactions
+from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings, load_settings
 from media_analysis.states import FileState
@@ -113,7 +114,7 @@ class LockLosingStore:
 
 async def test_names_made_after_their_lock_was_lost_are_taken_back(runtime: Runtime, database: str) -> None:
     store = LockLosingStore(runtime.store, database, runtime)
-    upload_transactions = UploadTransactions(runtime.db, store, lease_seconds=60)  # type: ignore[arg-type]
+    upload_transactions = UploadTransactions(runtime.db, store, lease_seconds=60, jobs=JOBS_OF_UPLOADS)  # type: ignore[arg-type]
     asked = registration()
     await upload_transactions.register(asked)
 

@@ -193,9 +193,9 @@ async def test_those_who_do_not_fit_hear_of_it_and_all_others_settle_in_one_more
     """However many they are: nobody waits for each of them to be tried."""
     groups = []
 
-    async def counting(session: AsyncSession, done: Sequence[WrittenUpload]) -> object:
+    async def counting(session: AsyncSession, done: Sequence[WrittenUpload], *, jobs: str) -> object:
         groups.append(len(done))
-        return await store_all(session, done)
+        return await store_all(session, done, jobs=jobs)
 
     monkeypatch.setattr("media_analysis.files.upload.storing.store_all", counting)
     await execute(database, FULL)
@@ -219,10 +219,10 @@ async def test_what_was_registered_is_told_whatever_becomes_of_its_group(
     first, cut = (registration(category=Category.CLIPS, reserved_bytes=8) for _ in range(2))
     free = registration(category=Category.CLIPS)
 
-    async def losing(session: AsyncSession, asked: Sequence[Registration], *, lease_seconds: float) -> object:
+    async def losing(session: AsyncSession, asked: Sequence[Registration], **terms: Any) -> object:
         if list(asked) == [cut]:
             raise DatabaseUnavailable("cut")
-        return await add_pending(session, asked, lease_seconds=lease_seconds)
+        return await add_pending(session, asked, **terms)
 
     monkeypatch.setattr("media_analysis.files.upload.pending.add_pending", losing)
     await execute(database, FULL)
