@@ -18,7 +18,7 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.selection import FileSelection
-from media_analysis.deletion.tombstones import LedgerMovements, Order
+from media_analysis.deletion.tombstones import Freed, LedgerMovements, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files.segments import date_segments, mark_segment
@@ -29,7 +29,7 @@ from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
 from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
-from media_analysis.states import FileState, RetentionRule
+from media_analysis.states import RetentionRule
 
 # What the rows say must be what the archive was found to hold; a row that differs is not taken, and then counted.
 # The rows are read by their ids first: by its statistics the planner may take a run for smaller than it is.
@@ -107,36 +107,30 @@ class Commit:
             await lock_files(session, job.id)
             await inventory.require_archivable(session, job, now=now)
             fresh = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for)
-            moved: LedgerMovements = []
-            purges: list[UUID] = []
             order = Order(now=now, requested_by=task.requested_by, reason="archived")
-            if segment is not None:
-                moved += await self._settle(session, segment)
-            if contents.rewrite:
-                await self._drop_segments(session, fresh, order, purges, moved)
+            stored = [] if segment is None else await self._settle(session, segment)
+            replaced = await self._drop_segments(session, fresh, order) if contents.rewrite else Freed()
             if segment is not None:
                 await self._add_copies(session, segment, fresh)
             await self._require_same(session, fresh, segment)
             await session.execute(text(_REFRESH_COPIES.format(goes=fresh.going.condition)), dict(fresh.values))
-            await _write_tombstones(session, fresh.going, order, purges, moved)
+            freed = replaced.plus(await fresh.going.write_tombstones(session, RetentionRule.ARCHIVED, order))
             await self._mark(session, job, fresh, segment, now)
             await self._tell(session, task, job, stats)
             archive_id = None if segment is None else segment.id
             ending = TaskEnding(status=ArchiveTaskStatus.COMPLETED, archive_id=archive_id, stats=stats)
             if not await tasks.mark_ended(session, task, ending):
                 raise RunChanged(job.id)
-            await tombstones.settle_ledger(session, moved)
+            await tombstones.settle_ledger(session, [*stored, *freed.moved])
             failpoint("archive.committing")
         failpoint("archive.committed")
-        return purges
+        return freed.purges
 
-    async def _drop_segments(
-        self, session: AsyncSession, contents: RunContents, order: Order, purges: list[UUID], moved: LedgerMovements
-    ) -> None:
+    async def _drop_segments(self, session: AsyncSession, contents: RunContents, order: Order) -> Freed:
         """Let go of an archive that holds copies of what was deleted since: the new one replaces all of it."""
         await session.execute(_DROP_COPIES, {"job_id": contents.job_id})
         segments = FileSelection("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
-        await _write_tombstones(session, segments, order, purges, moved)
+        return await segments.write_tombstones(session, RetentionRule.ARCHIVED, order)
 
     async def _settle(self, session: AsyncSession, segment: Segment) -> LedgerMovements:
         settled, moved = await mark_stored(session, [segment.written], jobs=JOBS_OF_UPLOADS)
@@ -172,16 +166,3 @@ class Commit:
             actor=task.requested_by, action=Action.ARCHIVED, owner=job.owner, job_id=job.id, details={"stats": stats}
         )
         await add_events(session, [act])
-
-
-async def _write_tombstones(
-    session: AsyncSession, going: FileSelection, order: Order, purges: list[UUID], moved: LedgerMovements
-) -> None:
-    async for page in going.read(session, [FileState.STORED, FileState.TRASHED]):
-        for category in sorted({kind for kind, _ in page}):
-            files = [facts for kind, facts in page if kind is category]
-            claims, freed = await tombstones.write_tombstones(
-                session, {RetentionRule.ARCHIVED: files}, order, category=category
-            )
-            purges += [claim.purge_id for claim in claims]
-            moved += freed

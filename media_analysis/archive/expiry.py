@@ -1,7 +1,7 @@
 """The ends of archived runs, and of archives that hold copies of what was deleted since their run was restored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -15,7 +15,7 @@ from media_analysis.deletion import tombstones
 from media_analysis.deletion.decisions import decide_each
 from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, of_job
-from media_analysis.deletion.tombstones import Claim, FilesByRule, LedgerMovements, Order
+from media_analysis.deletion.tombstones import Claim, FilesByRule, Freed, LedgerMovements, Order
 from media_analysis.failpoints import failpoint
 from media_analysis.files.segments import date_segments
 from media_analysis.jobs import deletion
@@ -114,13 +114,16 @@ async def delete_with_runs(
     return claims, freed
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Ended:
     """What ended: runs, what of them is trash now, and the outbox entries of the bytes that go."""
 
     runs: int = 0
     trashed: Amount = _NOTHING
-    purges: list[UUID] = field(default_factory=list)
+    purges: Sequence[UUID] = ()
+
+    def plus(self, other: "Ended") -> "Ended":
+        return Ended(self.runs + other.runs, self.trashed.plus(other.trashed), [*self.purges, *other.purges])
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class ArchiveExpiry:
             async with self.db.read_only() as session:
                 over = (await session.execute(_LIST_OVER, asked)).all()
             for row in over:
-                await self._end(row.id, order, ended)
+                ended = ended.plus(await self._end(row.id, order))
             if len(over) < BATCH:
                 return ended
             after = (over[-1].expires_at, over[-1].id)
@@ -176,25 +179,21 @@ class ArchiveExpiry:
             await deletion.lock_files(session, job_id)
             if (await of_job(job_id).weigh(session, now=order.now, with_trash=True)).obstacles:
                 return ()  # a hold keeps it in the trash
-            purges, moved = await self._write_tombstones(session, job_id, order)
+            freed = await self._write_tombstones(session, job_id, order)
             await forget_jobs(session, [job_id])
-            await tombstones.settle_ledger(session, moved)
+            await tombstones.settle_ledger(session, freed.moved)
             failpoint("archive.forgetting")
         failpoint("archive.forgotten")
-        return purges
+        return freed.purges
 
-    async def _write_tombstones(
-        self, session: AsyncSession, job_id: UUID, order: Order
-    ) -> tuple[Sequence[UUID], LedgerMovements]:
-        policy, purges = await require_policy(session), list[UUID]()
-        moved: LedgerMovements = []
+    async def _write_tombstones(self, session: AsyncSession, job_id: UUID, order: Order) -> Freed:
+        policy, freed = await require_policy(session), Freed()
         async for page in of_job(job_id).read(session, [FileState.STORED, FileState.TRASHED]):
             for category, group in groupby(page, key=lambda file: file[0]):
                 decided = decide_each([facts for _, facts in group], policy.of(category), order.now, trash=False)
-                claims, freed = await tombstones.write_tombstones(session, decided.deleted, order, category=category)
-                purges += [claim.purge_id for claim in claims]
-                moved += freed
-        return purges, moved
+                claims, moved = await tombstones.write_tombstones(session, decided.deleted, order, category=category)
+                freed = freed.plus(Freed([claim.purge_id for claim in claims], moved))
+        return freed
 
     async def count_over(self, session: AsyncSession, *, now: datetime) -> int:
         """Count the archived runs that `end_over` would end."""
@@ -226,46 +225,36 @@ class ArchiveExpiry:
     @retried
     async def drop_of(self, job_id: UUID, order: Order) -> Sequence[UUID]:
         """Let go of the archive of one restored run, if it holds a copy of something deleted."""
-        purges: list[UUID] = []
         async with self.db.transaction() as session:
             if (await session.scalars(_LOCK_STALE, {"id": job_id})).one_or_none() is None:
-                return purges
-            moved: LedgerMovements = []
+                return ()
             segments = FileSelection("job_id = :id AND role = 'archive'", {"id": job_id})
             await segments.lock(session)
-            async for page in segments.read(session, [FileState.STORED, FileState.TRASHED]):
-                for category, facts in page:
-                    deleted = {RetentionRule.ARCHIVED: [facts]}
-                    claims, freed = await tombstones.write_tombstones(session, deleted, order, category=category)
-                    purges += [claim.purge_id for claim in claims]
-                    moved += freed
+            freed = await segments.write_tombstones(session, RetentionRule.ARCHIVED, order)
             await session.execute(_DROP_COPIES, {"id": job_id})
-            await tombstones.settle_ledger(session, moved)
+            await tombstones.settle_ledger(session, freed.moved)
             failpoint("archive.dropping")
         failpoint("archive.dropped")
-        return purges
+        return freed.purges
 
     @retried
-    async def _end(self, job_id: UUID, order: Order, ended: Ended) -> None:
+    async def _end(self, job_id: UUID, order: Order) -> Ended:
         async with self.db.transaction() as session:
             await require_running(session, Category.ARCHIVES)
             if (await session.scalars(_LOCK_OVER, {"id": job_id, "now": order.now})).one_or_none() is None:
-                return  # extended, deleted or restored meanwhile, or somebody else ends it
+                return Ended()  # extended, deleted or restored meanwhile, or somebody else ends it
             job = await session.get_one(AnalysisJob, job_id)
             await deletion.lock_files(session, job_id)
             kept = (await session.execute(_KEPT, {"id": job_id, "now": order.now})).one()
             if kept.files:
                 await put_off(session, job_id, kept.ends_at)
                 await date_segments(session, job_id, kept.ends_at)
-                return
+                return Ended()
             weighed = await deletion.weigh_job(session, job, now=order.now, with_trash=self.trash is None)
             if weighed.obstacles:
-                return
+                return Ended()
             batch = DeletionBatch(order, self.trash, RetentionRule.EXPLICIT_EXPIRY)
-            await deletion.take_job(session, job, weighed, batch)
+            purges = await deletion.take_job(session, job, weighed, batch)
             failpoint("archive.ending")
         failpoint("archive.ended")
-        ended.runs += 1
-        ended.purges += batch.purges
-        if self.trash is not None:
-            ended.trashed = ended.trashed.plus(weighed.files.total)
+        return Ended(1, _NOTHING if self.trash is None else weighed.files.total, purges)

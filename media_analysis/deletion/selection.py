@@ -1,7 +1,7 @@
 """Many files that go together: locked in one order, weighed, and taken chunk by chunk in one transaction."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.columns import CATEGORY
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.due import FACTS, DueFile
-from media_analysis.deletion.tombstones import LedgerMovements, Order
+from media_analysis.deletion.tombstones import Freed, LedgerMovements, Order
 from media_analysis.policy.decision import find_protection
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
@@ -127,53 +127,52 @@ class FileSelection:
         async for part in rows.partitions(CHUNK):
             yield [(Category(category), DueFile._make(facts)) for category, *facts in part]
 
+    async def write_tombstones(self, session: AsyncSession, rule: RetentionRule, order: Order) -> Freed:
+        """Turn the locked files into tombstones, whatever protects them; an unfinished upload stays."""
+        freed = Freed()
+        async for page in self.read(session, [FileState.STORED, FileState.TRASHED]):
+            for category, group in groupby(page, key=lambda file: file[0]):
+                files = {rule: [facts for _, facts in group]}
+                claims, moved = await tombstones.write_tombstones(session, files, order, category=category)
+                freed = freed.plus(Freed([claim.purge_id for claim in claims], moved))
+        return freed
+
     def _weighing(self) -> TextualSelect:
         return text(_WEIGH.format(condition=self.condition)).columns(category=CATEGORY)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class DeletionBatch:
-    """What one transaction takes, chunk by chunk; its ledger is settled once, at the end."""
+    """How one transaction takes files, chunk by chunk; the ledger is told of all of them at its end."""
 
     order: Order
     kept_for: timedelta | None
     """How long what goes stays restorable; None deletes at once, and what is trash already with it."""
     rule: RetentionRule = RetentionRule.REQUESTED
-    purges: list[UUID] = field(default_factory=list)
-    """Outbox entries whose bytes go once the transaction is committed."""
-    _moved: LedgerMovements = field(default_factory=list)
 
-    async def take(self, session: AsyncSession, condemned: FileSelection) -> None:
+    async def take(self, session: AsyncSession, selection: FileSelection) -> Freed:
         """Take locked files, all there are; none of them may be protected, which was weighed before."""
+        freed = Freed()
         states = _ALL if self.kept_for is None else _NOT_TRASH
-        async for files in condemned.read(session, states):
+        async for files in selection.read(session, states):
             for category, group in groupby(files, key=lambda file: file[0]):
-                await self._take(session, category, [facts for _, facts in group])
+                freed = freed.plus(await self._take(session, category, [facts for _, facts in group]))
+        return freed
 
-    def add(self, moved: LedgerMovements) -> None:
-        """Let the ledger be told of something else that the same transaction moves."""
-        self._moved += moved
-
-    async def settle(self, session: AsyncSession) -> None:
-        """Give back to the ledger what was taken."""
-        await tombstones.settle_ledger(session, self._moved)
-
-    async def _take(self, session: AsyncSession, category: Category, files: Sequence[DueFile]) -> None:
+    async def _take(self, session: AsyncSession, category: Category, files: Sequence[DueFile]) -> Freed:
         for file in files:
             if file.state != FileState.PENDING and find_protection(file, self.order.now) is not None:
                 raise RuntimeError(f"{file.id} is protected and was to be deleted")
         unfinished = [file for file in files if file.state == FileState.PENDING]
         finished = [file for file in files if file.state != FileState.PENDING]
         deleted = {RetentionRule.UPLOAD_ABANDONED: unfinished} if unfinished else {}
+        moved: LedgerMovements = []
         if finished and self.kept_for is None:
             deleted[self.rule] = finished
         elif finished and self.kept_for is not None:
-            self._moved += await tombstones.move_to_trash(
-                session, {self.rule: finished}, self.order, kept_for=self.kept_for
-            )
-        claims, freed = await tombstones.write_tombstones(session, deleted, self.order, category=category)
-        self.purges += [claim.purge_id for claim in claims]
-        self._moved += freed
+            moved = await tombstones.move_to_trash(session, {self.rule: finished}, self.order, kept_for=self.kept_for)
+        claims, gone = await tombstones.write_tombstones(session, deleted, self.order, category=category)
+        return Freed([claim.purge_id for claim in claims], [*moved, *gone])
 
 
 def of_job(job_id: UUID) -> FileSelection:

@@ -112,6 +112,17 @@ _TRASH = (
 LedgerMovements = list[tuple[Account, Movement]]
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What a transaction deleted: the outbox entries of the bytes, and what the ledger must give back."""
+
+    purges: Sequence[UUID] = ()
+    moved: Sequence[tuple[Account, Movement]] = ()
+
+    def plus(self, other: "Freed") -> "Freed":
+        return Freed([*self.purges, *other.purges], [*self.moved, *other.moved])
+
+
 _TAKE_BACK: Final = text("DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
@@ -167,7 +178,7 @@ async def move_to_trash(
     return moved
 
 
-async def settle_ledger(session: AsyncSession, moved: LedgerMovements) -> None:
+async def settle_ledger(session: AsyncSession, moved: Sequence[tuple[Account, Movement]]) -> None:
     """Change the ledger once, all accounts in one order: two sweepers would otherwise wait in a circle."""
     await ledger.move(session, ledger.sum_movements(moved))
 

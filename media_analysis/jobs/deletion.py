@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion import tombstones
 from media_analysis.deletion.deleter import Deleter
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, Obstacle, Weight, of_job
@@ -134,9 +135,14 @@ def require_unprotected(weighed: JobDeletion) -> None:
         raise JobHeld(weighed.job_id, held_files=strongest.files, rule=strongest.rule.value, until=strongest.until)
 
 
-async def take_job(session: AsyncSession, job: AnalysisJob, weighed: JobDeletion, batch: DeletionBatch) -> None:
-    """Delete a locked job that nothing protects and that does not run, with all that was weighed."""
-    await batch.take(session, of_job(job.id))
+async def take_job(
+    session: AsyncSession, job: AnalysisJob, weighed: JobDeletion, batch: DeletionBatch
+) -> Sequence[UUID]:
+    """Delete a locked job that nothing protects and that does not run, with all that was weighed.
+
+    Returns the outbox entries whose bytes go once the transaction is committed.
+    """
+    freed = await batch.take(session, of_job(job.id))
     total = weighed.files.total
     stats: dict[str, Any] = {
         "categories": {kind.value: amount._asdict() for kind, amount in weighed.files.categories.items()},
@@ -150,7 +156,8 @@ async def take_job(session: AsyncSession, job: AnalysisJob, weighed: JobDeletion
     # Whoever watches a job that was just stopped still has to be told by its row.
     drop = batch.kept_for is None and not weighed.stops
     await close_jobs(session, {job.id: summary}, batch.order, rule=batch.rule, restorable_until=ends_at, drop=drop)
-    await batch.settle(session)
+    await tombstones.settle_ledger(session, freed.moved)
+    return freed.purges
 
 
 @dataclass(frozen=True)
@@ -198,10 +205,10 @@ class JobDeletionService:
             require_unprotected(weighed)
             if weighed.stops:
                 await stop_job(session, job, now)
-            await take_job(session, job, weighed, batch)
+            purges = await take_job(session, job, weighed, batch)
             failpoint("job.deleting")
         failpoint("job.deleted")
-        pending = await self.deleter.purge_entries(batch.purges)
+        pending = await self.deleter.purge_entries(purges)
         return replace(weighed, deleted_at=now, pending=pending)
 
     async def _weigh(

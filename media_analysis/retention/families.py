@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.columns import CATEGORY
+from media_analysis.deletion import tombstones
 from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import CHUNK, DeletionBatch, Weight, chunks, of_ids
 from media_analysis.deletion.strategy import Strategy
+from media_analysis.deletion.tombstones import Freed
 from media_analysis.errors import FileHeld, FileNotReady
 from media_analysis.files.archived import require_no_segment
 from media_analysis.files.queries import get_file
@@ -161,14 +163,14 @@ def require_derived_unprotected(going: FileDeletion) -> None:
         raise FileHeld(going.head.facts.id, rule=first.rule.value, until=first.until, derived_files=first.files)
 
 
-async def take_family(session: AsyncSession, going: FileDeletion, batch: DeletionBatch) -> None:
-    """Delete locked files that nothing protects, as weighed."""
-    order, file_id = batch.order, going.head.facts.id
+async def take_family(session: AsyncSession, going: FileDeletion, batch: DeletionBatch) -> Sequence[UUID]:
+    """Delete locked files that nothing protects, as weighed; return the outbox entries of their bytes."""
+    order, file_id, freed = batch.order, going.head.facts.id, Freed()
     for part in (of_ids([file_id]), *chunks(going.derived_ids)):
-        await batch.take(session, part)
+        freed = freed.plus(await batch.take(session, part))
     if going.with_derived:
         await _take_results(session, [file_id, *going.derived_ids], for_good=batch.kept_for is None)
-    await batch.settle(session)
+    await tombstones.settle_ledger(session, freed.moved)
     with_it = {"derived_files": going.derived.total.files, "results": going.results}
     act = Act(
         actor=order.requested_by,
@@ -180,6 +182,7 @@ async def take_family(session: AsyncSession, going: FileDeletion, batch: Deletio
         details={name: count for name, count in with_it.items() if count} | ({"secure": True} if order.secure else {}),
     )
     await add_events(session, [act])
+    return freed.purges
 
 
 async def _find_derived(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Mapping[UUID, Category]:

@@ -54,12 +54,12 @@ class FileDeletionService:
             )
             families.require_derived_unprotected(going)
             batch = await self.deleter.begin(session, asked, now=now, kept_for=going.kept_for)
-            await families.take_family(session, going, batch)
+            purges = await families.take_family(session, going, batch)
             failpoint("delete.requesting")
         failpoint("delete.requested")
         if batch.kept_for is None:
-            batch.purges += await self._drop_copies([file_id, *going.derived_ids], batch.order)
-        pending = await self.deleter.purge_entries(batch.purges)
+            purges = [*purges, *await self._drop_copies([file_id, *going.derived_ids], batch.order)]
+        pending = await self.deleter.purge_entries(purges)
         return replace(going, pending=pending)
 
     async def _drop_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:

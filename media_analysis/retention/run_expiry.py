@@ -1,7 +1,7 @@
 """The ends of results and of whole runs, which have no bytes: what is over is taken batch by batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -147,9 +147,8 @@ class RunExpiry:
         """
         archives = self._archives
         ended = await archives.end_over(order)
-        ended.purges += await archives.forget_over(order)
-        ended.purges += await archives.drop_stale(order)
-        return ended
+        forgotten = await archives.forget_over(order)
+        return replace(ended, purges=[*ended.purges, *forgotten, *await archives.drop_stale(order)])
 
     async def count(
         self, session: AsyncSession, category: Category, rules: CategoryRules, *, now: datetime
