@@ -9,16 +9,21 @@ from uuid import UUID
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.archive.eligibility import archivable, archive_end, goes
+from media_analysis.jobs.results import visible
 from media_analysis.settings.archive import ArchiveSettings
 
 BATCH: Final = 500
 
+_RUN_END: Final = "coalesce(job.expires_at, coalesce(job.restored_at, job.completed_at) + :kept_for)"
+_GOES: Final = goes("file", at=":now", ends_at=archive_end("job.id", _RUN_END))
+
 # What a hold or a lease keeps where it is, is asked about again the next time. Each look at a run's files is a query
 # of its own with a limit: of EXISTS the planner may make a hash of all files there are.
-_DUE: Final = text("""
+_DUE: Final = text(f"""
     SELECT job.id, job.owner, job.folder_name, coalesce(job.restored_at, job.completed_at) AS ended_at, (
         SELECT coalesce(sum(size_bytes), 0)::bigint FROM media_files AS file
-        WHERE file.job_id = job.id AND file.state = 'stored' AND file.category NOT IN ('temp', 'clips', 'archives')
+        WHERE file.job_id = job.id AND {archivable("file")}
     ) AS size_bytes
     FROM analysis_jobs AS job
     WHERE job.completed_at IS NOT NULL AND job.archived_at IS NULL AND job.deleted_at IS NULL
@@ -30,17 +35,12 @@ _DUE: Final = text("""
                 AND greatest(file.held_until, file.job_held_until, file.leased_until) > :now LIMIT 1
         ) IS NULL
         AND coalesce((
-            SELECT true FROM media_files AS file WHERE file.job_id = job.id AND file.state = 'stored'
-                AND file.category NOT IN ('temp', 'clips', 'archives') AND coalesce(file.expires_at > :now, true)
-                AND NOT (file.expiry_explicit AND coalesce(file.expires_at, 'infinity') < coalesce(
-                    job.expires_at, coalesce(job.restored_at, job.completed_at) + :kept_for
-                )) LIMIT 1
+            SELECT true FROM media_files AS file WHERE file.job_id = job.id AND {_GOES} LIMIT 1
         ), (
-            SELECT true FROM analysis_results AS result WHERE result.job_id = job.id AND result.published
-                AND coalesce(result.expires_at > :now, true) LIMIT 1
+            SELECT true FROM analysis_results AS result WHERE result.job_id = job.id AND {visible("result")} LIMIT 1
         ), false)
     ORDER BY coalesce(job.restored_at, job.completed_at), job.id LIMIT :limit
-""").bindparams(bindparam("after", type_=Interval), bindparam("kept_for", type_=Interval))
+""").bindparams(bindparam("after", type_=Interval), bindparam("kept_for", type_=Interval))  # noqa: S608 - fragments of ours
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

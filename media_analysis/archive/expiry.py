@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.archive.eligibility import archivable
+from media_analysis.columns import living
 from media_analysis.db.database import Database, retried
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.decisions import decide_each
@@ -44,12 +46,12 @@ _LOCK_OVER: Final = text("""
     FOR UPDATE SKIP LOCKED
 """)
 # A file that came back alone lives as long as it says of itself, and its run, whose files it is one of, as long.
-_KEPT: Final = text("""
+_KEPT: Final = text(f"""
     SELECT count(*) AS files, nullif(max(coalesce(expires_at, 'infinity')), 'infinity') AS ends_at
     FROM media_files
-    WHERE job_id = :id AND state = 'stored' AND role IS DISTINCT FROM 'archive' AND coalesce(expires_at > :now, true)
-        AND (expiry_explicit OR category NOT IN ('temp', 'clips', 'archives'))
-""")
+    WHERE job_id = :id AND state = 'stored' AND role IS DISTINCT FROM 'archive' AND {living("expires_at")}
+        AND (expiry_explicit OR {archivable("media_files")})
+""")  # noqa: S608 - fragments of ours
 # Runs that were restored are few; only their archives can hold what was deleted by itself.
 _STALE: Final = """
     EXISTS (

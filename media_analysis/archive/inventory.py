@@ -9,29 +9,19 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.archive.eligibility import archive_end, goes, run_end
 from media_analysis.deletion.selection import FileSelection, of_job
 from media_analysis.errors import JobArchived, JobHeld, JobNotEnded, NothingToArchive
 from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.results import visible
 from media_analysis.states import FOREVER, RetentionRule
 
 OPEN: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 PAGE: Final = 1_000
 
-# Scratch is never archived. What somebody wants gone before the archive goes stays outside, and goes on its own day.
-_GOES: Final = """
-    media_files.job_id = :job_id AND media_files.state = 'stored'
-    AND media_files.category NOT IN ('temp', 'clips', 'archives')
-    AND coalesce(media_files.expires_at > :now, true)
-    AND NOT (media_files.expiry_explicit AND coalesce(media_files.expires_at, 'infinity')
-        < coalesce(CAST(:ends_at AS timestamptz), 'infinity'))
-"""
+_GOES: Final = f"media_files.job_id = :job_id AND {goes('media_files', at=':now', ends_at=':ends_at')}"
 _NEW: Final = f"{_GOES} AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.file_id = media_files.id)"
-_TERMS: Final = text("""
-    SELECT coalesce(bool_or(expiry_explicit AND expires_at IS NULL), false) AS forever,
-        greatest(max(expires_at) FILTER (WHERE expiry_explicit), max(min_retain_until)) AS latest
-    FROM media_files
-    WHERE job_id = :job_id AND state = 'stored' AND category NOT IN ('temp', 'clips', 'archives')
-""")
+_END: Final = text(f"SELECT nullif({archive_end(':job_id', ':run_end')}, 'infinity')")
 _SUM: Final = """
     SELECT count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS size_bytes,
         coalesce(sum(octet_length(key)), 0)::bigint AS key_bytes
@@ -54,10 +44,9 @@ _STALE: Final = text(f"""
                     WHERE segment.id = copy.archive_id AND segment.state = 'stored'))
     )
 """)  # noqa: S608 - constants
-_RESULTS: Final = text("""
-    SELECT count(*) FROM analysis_results WHERE job_id = :job_id AND published
-        AND coalesce(expires_at > :now, true)
-""")
+_RESULTS: Final = text(f"""
+    SELECT count(*) FROM analysis_results AS result WHERE job_id = :job_id AND {visible("result")}
+""")  # noqa: S608 - fragments of ours
 _SEGMENTS: Final = text("""
     SELECT coalesce(max(ordinal), -1) + 1 FROM media_files
     WHERE job_id = :job_id AND role = 'archive' AND state <> 'pending'
@@ -131,13 +120,14 @@ async def take_stock(
         NothingToArchive: it has neither files that can be archived nor results.
 
     """
-    ends_at = await _end_of(session, job, kept_for)
+    asked = {"job_id": job.id, "run_end": run_end(job, kept_for)}
+    ends_at: datetime | None = (await session.execute(_END, asked)).scalar_one()
     about = {"job_id": job.id, "now": now, "ends_at": ends_at}
     rewrite = rewrite or bool((await session.execute(_STALE, {**about, "archive_id": None})).scalar_one())
-    goes = (await session.execute(text(_SUM.format(goes=_GOES)), about)).one()
-    packed = goes if rewrite else (await session.execute(text(_SUM.format(goes=_NEW)), about)).one()
+    going = (await session.execute(text(_SUM.format(goes=_GOES)), about)).one()
+    packed = going if rewrite else (await session.execute(text(_SUM.format(goes=_NEW)), about)).one()
     results = (await session.execute(_RESULTS, {"job_id": job.id, "now": now})).scalar_one()
-    if not goes.files and not results:
+    if not going.files and not results:
         raise NothingToArchive(job.id)
     segment = (await session.execute(_SEGMENTS, {"job_id": job.id})).scalar_one()
     return RunContents(
@@ -171,12 +161,3 @@ async def read_files(session: AsyncSession, contents: RunContents) -> AsyncItera
 async def list_unhashed(session: AsyncSession, contents: RunContents) -> Sequence[tuple[UUID, str, int]]:
     """Return ids, keys and sizes of files that were adopted and never read."""
     return [(row.id, row.key, row.size_bytes) for row in await session.execute(_UNHASHED, contents.values)]
-
-
-async def _end_of(session: AsyncSession, job: AnalysisJob, kept_for: timedelta) -> datetime | None:
-    terms = (await session.execute(_TERMS, {"job_id": job.id})).one()
-    if terms.forever:
-        return None
-    began = job.restored_at or job.completed_at or job.created_at
-    ends_at = began + kept_for if job.expires_at is None else job.expires_at
-    return ends_at if terms.latest is None else max(ends_at, terms.latest)

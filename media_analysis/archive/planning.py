@@ -18,6 +18,7 @@ from media_analysis.archive.progress import spool
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import list_sources
+from media_analysis.jobs.results import visible
 
 _FACTS: Final = (
     "id",
@@ -36,10 +37,10 @@ _FACTS: Final = (
     "produced",
 )
 _INSTANTS: Final = ("created_at", "started_at", "completed_at")
-_RESULTS: Final = text("""
-    SELECT id, kind, category::text, media_file_id, created_at, expires_at, data FROM analysis_results
-    WHERE job_id = :job_id AND published AND coalesce(expires_at > :now, true) ORDER BY id
-""")
+_RESULTS: Final = text(f"""
+    SELECT id, kind, category::text, media_file_id, created_at, expires_at, data FROM analysis_results AS result
+    WHERE job_id = :job_id AND {visible("result")} ORDER BY id
+""")  # noqa: S608 - fragments of ours
 _EVENTS: Final = text("SELECT number, at, kind, data FROM job_events WHERE job_id = :job_id ORDER BY number")
 
 

@@ -12,7 +12,7 @@ from media_analysis.archive import tasks
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
 from media_analysis.archive.tasks import TaskEnding
 from media_analysis.audit import Act, Action, add_events
-from media_analysis.columns import CATEGORY
+from media_analysis.columns import CATEGORY, living
 from media_analysis.db.database import Database
 from media_analysis.deletion import tombstones
 from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
@@ -45,8 +45,8 @@ _BRING_BACK: Final = text(f"""
         SELECT * FROM unnest(CAST(:staged AS uuid[]), CAST(:ids AS uuid[])) AS pairs(staged_id, file_id)
     ), chosen AS (
         SELECT pairs.staged_id, copy.*, file.reserved_bytes, job.held_until AS run_held_until,
-            copy.expiry_explicit AND coalesce(copy.expires_at > now(), true) AS asked_for,
-            CASE WHEN copy.expiry_explicit AND coalesce(copy.expires_at > now(), true) THEN copy.expires_at
+            copy.expiry_explicit AND {living("copy.expires_at", "now()")} AS asked_for,
+            CASE WHEN copy.expiry_explicit AND {living("copy.expires_at", "now()")} THEN copy.expires_at
                 ELSE nullif(least(
                     coalesce(now() + make_interval(secs => policy.lifetime_seconds), 'infinity'),
                     CASE WHEN :alone THEN coalesce(job.expires_at, 'infinity') ELSE 'infinity' END

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_, union_all
 from sqlalchemy.orm import aliased
 
+from media_analysis.columns import is_living
 from media_analysis.db.database import Database, clock
 from media_analysis.files.models import MediaFile
 from media_analysis.states import FileState
@@ -48,7 +49,7 @@ class ProductFilter:
             )
             if value is not None
         ]
-        living = or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > clock(now))
+        living = is_living(MediaFile.expires_at, clock(now))
         return [*wanted, MediaFile.state.not_in([FileState.PENDING, FileState.TRASHED]), living]
 
 

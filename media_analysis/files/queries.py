@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, or_, select, text, true, update
+from sqlalchemy import ColumnElement, literal, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import is_living
 from media_analysis.db.database import clock
 from media_analysis.files.dates import next_due
 from media_analysis.files.expiry import Expiry
@@ -54,7 +55,7 @@ def _of(owner: str | None) -> list[ColumnElement[bool]]:
 
 
 def _living(now: datetime | None) -> ColumnElement[bool]:
-    return or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > clock(now))
+    return is_living(MediaFile.expires_at, clock(now))
 
 
 async def has_files(session: AsyncSession) -> bool:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     any_,
     literal,
     null,
-    or_,
     select,
     text,
     update,
@@ -24,11 +23,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis import audit
 from media_analysis.audit import Act
+from media_analysis.columns import is_living
 from media_analysis.db.database import clock
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.dates import next_due
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult
+from media_analysis.jobs.results import is_visible
 from media_analysis.states import FOREVER, FileState
 
 
@@ -120,8 +121,7 @@ async def mark_job_extended(
         "due_at": next_due(expires_at=ends_at),
         "version": MediaFile.version + 1,
     }
-    living = or_(MediaFile.expires_at.is_(None), MediaFile.expires_at > now)
-    stored = and_(MediaFile.state == FileState.STORED, living)
+    stored = and_(MediaFile.state == FileState.STORED, is_living(MediaFile.expires_at, now))
     changed = await _change_files(session, job_id, stored, changes)
     await _date_results(session, job_id, expires_at, now=now)
     await _date_copies(session, job_id, expires_at)
@@ -152,8 +152,7 @@ async def _lock_files(session: AsyncSession, job_id: UUID) -> int:
 
 
 async def _date_results(session: AsyncSession, job_id: UUID, expires_at: datetime | None, *, now: datetime) -> None:
-    living = or_(AnalysisResult.expires_at.is_(None), AnalysisResult.expires_at > now)
-    in_order = select(AnalysisResult.id).where(AnalysisResult.job_id == job_id, AnalysisResult.published, living)
+    in_order = select(AnalysisResult.id).where(AnalysisResult.job_id == job_id, is_visible(now))
     locked = in_order.order_by(AnalysisResult.id).with_for_update()
     ids = (await session.scalars(locked)).all()
     for chunk in _chunks(ids):

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select, text
+from sqlalchemy import ColumnElement, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.columns import is_living, living
 from media_analysis.db.database import Database, clock
 from media_analysis.db.ids import made_between
 from media_analysis.errors import ResultNotFound
@@ -95,8 +96,12 @@ class ResultService:
 
 def is_visible(now: datetime | None) -> ColumnElement[bool]:
     """Return whether anybody may see a result: its job has completed, and it has not expired."""
-    living = or_(AnalysisResult.expires_at.is_(None), AnalysisResult.expires_at > clock(now))
-    return AnalysisResult.published & living
+    return AnalysisResult.published & is_living(AnalysisResult.expires_at, clock(now))
+
+
+def visible(result: str, at: str = ":now") -> str:
+    """Return the same as text, of rows known by this name."""
+    return f"{result}.published AND {living(f'{result}.expires_at', at)}"
 
 
 def select_results(

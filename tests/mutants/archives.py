@@ -25,9 +25,9 @@ MUTANTS = (
     Mutant(
         "files that go sooner are archived, too",
         8,
-        "archive/inventory.py",
-        "    AND NOT (media_files.expiry_explicit AND",
-        "    AND NOT (false AND",
+        "archive/eligibility.py",
+        " AND NOT ({file}.expiry_explicit\n",
+        " AND NOT (false\n",
         (f"{_LIFE}::test_what_is_to_go_sooner_stays_outside_and_goes_on_its_own_day",),
     ),
     Mutant(

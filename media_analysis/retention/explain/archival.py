@@ -5,54 +5,32 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.archive.eligibility import archive_end, does_go, goes, run_end
 from media_analysis.deletion.selection import Amount, of_job
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.results import visible
 from media_analysis.retention.explain.explanation import Barrier, BarrierScope, Blocker, Step, job_hold
 from media_analysis.settings.archive import ArchiveSettings
 from media_analysis.settings.cron import cron_trigger
-from media_analysis.states import FileState, RetentionRule
-from media_analysis.storage.category import Category
+from media_analysis.states import RetentionRule
 
-SCRATCH: Final = frozenset({Category.TEMP, Category.CLIPS, Category.ARCHIVES})
-"""What never goes into an archive."""
 _OPEN: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 
-# As archiving itself decides: the archive is kept as long as somebody wants one of its files, and what somebody wants
-# gone before stays outside.
-_PROSPECTS: Final = text("""
-    WITH candidate AS (
-        SELECT expires_at, expiry_explicit, min_retain_until FROM media_files
-        WHERE job_id = :job_id AND state = 'stored' AND category NOT IN ('temp', 'clips', 'archives')
-    ), term AS (
-        SELECT CASE WHEN bool_or(expiry_explicit AND expires_at IS NULL) THEN 'infinity' ELSE greatest(
-            CAST(:ends_at AS timestamptz), max(expires_at) FILTER (WHERE expiry_explicit), max(min_retain_until)
-        ) END AS ends_at FROM candidate
-    )
+_PROSPECTS: Final = text(f"""
     SELECT nullif(term.ends_at, 'infinity') AS ends_at, EXISTS (
-        SELECT FROM candidate WHERE coalesce(expires_at > :at, true)
-            AND NOT (expiry_explicit AND coalesce(expires_at, 'infinity') < term.ends_at)
+        SELECT FROM media_files AS file WHERE file.job_id = :job_id AND {goes("file", at=":at", ends_at="term.ends_at")}
     ) OR EXISTS (
-        SELECT FROM analysis_results AS result WHERE result.job_id = :job_id AND result.published
-            AND coalesce(result.expires_at > :at, true)
-    ) AS anything
-    FROM term
-""")
-_OF_RUN: Final = text("""
-    SELECT coalesce(bool_or(greatest(held_until, job_held_until, leased_until) > :at), false) AS kept,
-        CASE WHEN bool_or(packed AND expiry_explicit AND expires_at IS NULL) THEN 'infinity' ELSE greatest(
-            CAST(:ends_at AS timestamptz), max(expires_at) FILTER (WHERE packed AND expiry_explicit),
-            max(min_retain_until) FILTER (WHERE packed)
-        ) END > CAST(:expires_at AS timestamptz) AS outlasts
-    FROM (
-        SELECT *, category NOT IN ('temp', 'clips', 'archives') AS packed FROM media_files
-        WHERE job_id = :job_id AND state = 'stored'
-    ) AS file
-""")
-# Tasks belong to the layer above; only what the last one failed of is told here.
+        SELECT FROM analysis_results AS result WHERE result.job_id = :job_id AND {visible("result", ":at")}
+    ) AS anything, EXISTS (
+        SELECT FROM media_files AS file WHERE file.job_id = :job_id AND file.state = 'stored'
+            AND greatest(held_until, job_held_until, leased_until) > :at
+    ) AS kept
+    FROM (SELECT {archive_end(":job_id", ":run_end")} AS ends_at) AS term
+""")  # noqa: S608 - fragments of ours
 _PAST: Final = text("""
     SELECT segments.*, originals.*, task.* FROM (
         SELECT count(*) AS segments, coalesce(sum(size_bytes), 0)::bigint AS size_bytes
@@ -136,20 +114,20 @@ async def find_archiving(
 
     What keeps one file of a run keeps all of them.
     """
-    due_at = None if job is None or file.category in SCRATCH else find_due(job, terms)
+    due_at = None if job is None else find_due(job, terms)
     starts_at = None if due_at is None else terms.next_start(max(due_at, now))
-    if job is None or due_at is None or starts_at is None or file.state is not FileState.STORED:
+    if job is None or starts_at is None:
         return []
-    asked = {"job_id": job.id, "at": starts_at, "ends_at": _run_end(job, terms, due_at), "expires_at": file.expires_at}
-    of_run = (await session.execute(_OF_RUN, asked)).one()
+    of_run = await _find_prospects(session, job, terms, starts_at)
     kept = of_run.kept or (job.held_until is not None and job.held_until > starts_at)
-    ends = file.expires_at is not None and file.expires_at <= starts_at
-    outside = file.expiry_explicit and of_run.outlasts
-    return [] if kept or ends or outside else [Step("archive", starts_at, RetentionRule.ARCHIVED)]
+    if kept or not does_go(file, at=starts_at, ends_at=of_run.ends_at):
+        return []
+    return [Step("archive", starts_at, RetentionRule.ARCHIVED)]
 
 
-def _run_end(job: AnalysisJob, terms: ArchivalTerms, due_at: datetime) -> datetime:
-    return job.expires_at or due_at - terms.after + terms.kept_for
+async def _find_prospects(session: AsyncSession, job: AnalysisJob, terms: ArchivalTerms, at: datetime) -> Row[Any]:
+    asked = {"job_id": job.id, "at": at, "run_end": run_end(job, terms.kept_for)}
+    return (await session.execute(_PROSPECTS, asked)).one()
 
 
 async def explain_archival(
@@ -174,9 +152,7 @@ async def _foretell(
     session: AsyncSession, job: AnalysisJob, terms: ArchivalTerms, told: RunArchival, *, due_at: datetime, now: datetime
 ) -> RunArchival:
     starts_at = terms.next_start(max(due_at, now))
-    ends_at = _run_end(job, terms, due_at)
-    asked = {"job_id": job.id, "at": starts_at or max(due_at, now), "ends_at": ends_at}
-    prospects = (await session.execute(_PROSPECTS, asked)).one()
+    prospects = await _find_prospects(session, job, terms, starts_at or max(due_at, now))
     if not prospects.anything:
         return replace(told, reason="nothing of it is left to be archived then")
     return replace(

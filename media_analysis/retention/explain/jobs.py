@@ -15,6 +15,7 @@ from media_analysis.deletion.pauses import list_pauses
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
+from media_analysis.jobs.results import visible
 from media_analysis.policy.decision import Policy
 from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.explain.archival import ArchivalTerms, RunArchival, explain_archival
@@ -52,11 +53,11 @@ _FILES: Final = text("""
         (array_agg(id ORDER BY at, id))[1] AS first_id
     FROM dated GROUP BY category, state
 """).columns(category=CATEGORY, state=FILE_STATE)
-_RESULTS: Final = text("""
+_RESULTS: Final = text(f"""
     SELECT count(*) AS count, min(expires_at) AS earliest,
         CASE WHEN bool_and(expires_at IS NOT NULL) THEN max(expires_at) END AS latest
-    FROM analysis_results WHERE job_id = :job_id AND published AND (expires_at IS NULL OR expires_at > :now)
-""")
+    FROM analysis_results AS result WHERE job_id = :job_id AND {visible("result")}
+""")  # noqa: S608 - fragments of ours
 
 
 class PartSum(NamedTuple):
