@@ -21,6 +21,7 @@ from media_analysis.deletion.selection import FileSelection
 from media_analysis.deletion.tombstones import Freed, LedgerMovements, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
+from media_analysis.files import archived
 from media_analysis.files.segments import date_segments, mark_segment
 from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.jobs.archived import mark_archived
@@ -31,42 +32,10 @@ from media_analysis.jobs.queries import require_job
 from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.states import RetentionRule
 
-# What the rows say must be what the archive was found to hold; a row that differs is not taken, and then counted.
-# The rows are read by their ids first: by its statistics the planner may take a run for smaller than it is.
-_ADD_COPIES: Final = """
-    WITH media_files AS MATERIALIZED (
-        SELECT * FROM public.media_files WHERE id = ANY(CAST(:ids AS uuid[]))
-    )
-    INSERT INTO archived_files (file_id, archive_id, job_id, owner, name, category, filename, media_type, size_bytes,
-        sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at, expires_at, expiry_explicit,
-        min_retain_until, frame_offset, skip_bytes)
-    SELECT id, :archive_id, media_files.job_id, owner, found.name, category, filename, media_type,
-        media_files.size_bytes, media_files.sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at,
-        expires_at, expiry_explicit, min_retain_until, found.frame_offset, found.skip_bytes
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]),
-        CAST(:frames AS bigint[]), CAST(:skips AS bigint[]))
-        AS found(id, name, size_bytes, sha256, frame_offset, skip_bytes)
-    JOIN media_files USING (id)
-    WHERE media_files.size_bytes = found.size_bytes AND media_files.sha256 = found.sha256 AND {goes}
-    ON CONFLICT (file_id) DO NOTHING RETURNING file_id
-"""
-# A copy from before, of a file that was restored meanwhile, learns what was said of the file since.
-_REFRESH_COPIES: Final = """
-    UPDATE archived_files AS copy SET filename = media_files.filename, expires_at = media_files.expires_at,
-        expiry_explicit = media_files.expiry_explicit, min_retain_until = media_files.min_retain_until
-    FROM media_files
-    WHERE copy.file_id = media_files.id AND copy.job_id = :job_id AND {goes}
-        AND (copy.filename, copy.expiry_explicit, copy.min_retain_until,
-            CASE WHEN copy.expiry_explicit THEN copy.expires_at END)
-        IS DISTINCT FROM (media_files.filename, media_files.expiry_explicit, media_files.min_retain_until,
-            CASE WHEN media_files.expiry_explicit THEN media_files.expires_at END)
-"""
-_COLUMNS: Final = ("ids", "names", "sizes", "hashes", "frames", "skips")
 _COUNT_LEFT: Final = """
     SELECT count(*) FROM media_files
     WHERE {goes} AND NOT EXISTS (SELECT FROM archived_files AS copy WHERE copy.file_id = media_files.id)
 """
-_DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = :job_id")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +82,7 @@ class Commit:
             if segment is not None:
                 await self._add_copies(session, segment, fresh)
             await self._require_same(session, fresh, segment)
-            await session.execute(text(_REFRESH_COPIES.format(goes=fresh.going.condition)), dict(fresh.values))
+            await archived.refresh_copies(session, fresh.going.condition, fresh.values)
             freed = replaced.plus(await fresh.going.write_tombstones(session, RetentionRule.ARCHIVED, order))
             await self._mark(session, job, fresh, segment, now)
             await self._tell(session, task, job, stats)
@@ -128,7 +97,7 @@ class Commit:
 
     async def _drop_segments(self, session: AsyncSession, contents: RunContents, order: Order) -> Freed:
         """Let go of an archive that holds copies of what was deleted since: the new one replaces all of it."""
-        await session.execute(_DROP_COPIES, {"job_id": contents.job_id})
+        await archived.drop_copies(session, [contents.job_id])
         segments = FileSelection("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
         return await segments.write_tombstones(session, RetentionRule.ARCHIVED, order)
 
@@ -140,11 +109,9 @@ class Commit:
 
     async def _add_copies(self, session: AsyncSession, segment: Segment, contents: RunContents) -> None:
         await mark_segment(session, segment.id, job_id=contents.job_id, segment=contents.segment)
-        add = text(_ADD_COPIES.format(goes=contents.going.condition))
+        values = {**contents.values, "archive_id": segment.id}
         for chunk in chunks_of(segment.found):
-            columns = dict(zip(_COLUMNS, map(list, zip(*chunk, strict=True)), strict=True))
-            added = await session.execute(add, {**contents.values, **columns, "archive_id": segment.id})
-            if len(added.all()) != len(chunk):
+            if await archived.add_copies(session, chunk, contents.going.condition, values) != len(chunk):
                 raise RunChanged(contents.job_id)
 
     async def _require_same(self, session: AsyncSession, contents: RunContents, segment: Segment | None) -> None:

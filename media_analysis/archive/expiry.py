@@ -19,6 +19,7 @@ from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, of_job
 from media_analysis.deletion.tombstones import Claim, FilesByRule, Freed, LedgerMovements, Order
 from media_analysis.failpoints import failpoint
+from media_analysis.files.archived import drop_copies
 from media_analysis.files.segments import date_segments
 from media_analysis.jobs import deletion
 from media_analysis.jobs.archived import put_off
@@ -95,7 +96,6 @@ _LOCK_UNRESTORABLE: Final = text("""
 _JOBS_OF_COPIES: Final = text("""
     SELECT DISTINCT job_id FROM archived_files WHERE file_id = ANY(CAST(:ids AS uuid[])) ORDER BY job_id
 """)
-_DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = :id")
 
 
 async def list_bound(session: AsyncSession, file_ids: Sequence[UUID]) -> frozenset[UUID]:
@@ -233,7 +233,7 @@ class ArchiveExpiry:
             segments = FileSelection("job_id = :id AND role = 'archive'", {"id": job_id})
             await segments.lock(session)
             freed = await segments.write_tombstones(session, RetentionRule.ARCHIVED, order)
-            await session.execute(_DROP_COPIES, {"id": job_id})
+            await drop_copies(session, [job_id])
             await tombstones.settle_ledger(session, freed.moved)
             failpoint("archive.dropping")
         failpoint("archive.dropped")

@@ -17,7 +17,7 @@ from media_analysis.units import format_instant
 
 if TYPE_CHECKING:
     from media_analysis.files.expiry import Expiry
-    from media_analysis.jobs.protection import Hold
+    from media_analysis.files.protection import Hold
     from media_analysis.runtime import Runtime
 
 ACTOR: Final = "command line"

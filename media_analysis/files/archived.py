@@ -1,16 +1,19 @@
 """Files in archives: where each lies inside its archive, and all that a restore needs to bring it back."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Uuid, any_, insert, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.columns import CATEGORY, living
 from media_analysis.db.base import Base
 from media_analysis.errors import ArchiveOfJob
+from media_analysis.files.protection import BLIND, chunks_of
 from media_analysis.storage.category import Category
 
 ARCHIVE_ROLE: Final = "archive"
@@ -83,3 +86,74 @@ async def require_no_segment(session: AsyncSession, file_id: UUID) -> None:
     job_id = (await session.execute(_SEGMENT, {"file_id": file_id})).scalar_one_or_none()
     if job_id is not None:
         raise ArchiveOfJob(file_id, job_id=job_id)
+
+
+# What the rows say must be what the archive was found to hold; a row that differs is not taken, and then counted.
+# The rows are read by their ids first: by its statistics the planner may take a run for smaller than it is.
+_ADD_COPIES: Final = """
+    WITH media_files AS MATERIALIZED (
+        SELECT * FROM public.media_files WHERE id = ANY(CAST(:ids AS uuid[]))
+    )
+    INSERT INTO archived_files (file_id, archive_id, job_id, owner, name, category, filename, media_type, size_bytes,
+        sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at, expires_at, expiry_explicit,
+        min_retain_until, frame_offset, skip_bytes)
+    SELECT id, :archive_id, media_files.job_id, owner, found.name, category, filename, media_type,
+        media_files.size_bytes, media_files.sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at,
+        expires_at, expiry_explicit, min_retain_until, found.frame_offset, found.skip_bytes
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]),
+        CAST(:frames AS bigint[]), CAST(:skips AS bigint[]))
+        AS found(id, name, size_bytes, sha256, frame_offset, skip_bytes)
+    JOIN media_files USING (id)
+    WHERE media_files.size_bytes = found.size_bytes AND media_files.sha256 = found.sha256 AND {goes}
+    ON CONFLICT (file_id) DO NOTHING RETURNING file_id
+"""
+# A copy from before, of a file that was restored meanwhile, learns what was said of the file since.
+_REFRESH_COPIES: Final = """
+    UPDATE archived_files AS copy SET filename = media_files.filename, expires_at = media_files.expires_at,
+        expiry_explicit = media_files.expiry_explicit, min_retain_until = media_files.min_retain_until
+    FROM media_files
+    WHERE copy.file_id = media_files.id AND copy.job_id = :job_id AND {goes}
+        AND (copy.filename, copy.expiry_explicit, copy.min_retain_until,
+            CASE WHEN copy.expiry_explicit THEN copy.expires_at END)
+        IS DISTINCT FROM (media_files.filename, media_files.expiry_explicit, media_files.min_retain_until,
+            CASE WHEN media_files.expiry_explicit THEN media_files.expires_at END)
+"""
+_COLUMNS: Final = ("ids", "names", "sizes", "hashes", "frames", "skips")
+_DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
+
+
+async def add_copies(
+    session: AsyncSession, found: Sequence[Sequence[Any]], goes: str, values: Mapping[str, Any]
+) -> int:
+    """Add what was found in a segment (id, name, size, SHA-256, frame, bytes to skip); return how many were added.
+
+    Those files of which the condition `goes` is true count, and that are what was found.
+    """
+    columns = dict(zip(_COLUMNS, map(list, zip(*found, strict=True)), strict=True))
+    added = await session.execute(text(_ADD_COPIES.format(goes=goes)), {**values, **columns})
+    return len(added.all())
+
+
+async def refresh_copies(session: AsyncSession, goes: str, values: Mapping[str, Any]) -> None:
+    """Tell the copies of a run's files what was said of the files since."""
+    await session.execute(text(_REFRESH_COPIES.format(goes=goes)), dict(values))
+
+
+async def add_past_copies(session: AsyncSession, copies: Sequence[Mapping[str, Any]]) -> None:
+    """Add copies, as rows, of files that never were ours."""
+    await session.execute(insert(ArchivedFile), list(copies))
+
+
+async def date_copies(session: AsyncSession, job_id: UUID, expires_at: datetime | None) -> None:
+    """Give the files inside a job's archive the end they have once they are restored."""
+    in_order = select(ArchivedFile.file_id).where(ArchivedFile.job_id == job_id).order_by(ArchivedFile.file_id)
+    ids = (await session.scalars(in_order.with_for_update())).all()
+    for chunk in chunks_of(ids):
+        of_chunk = update(ArchivedFile).where(ArchivedFile.file_id == any_(literal(chunk, ARRAY(Uuid))))
+        dated = of_chunk.values(expires_at=expires_at, expiry_explicit=True)
+        await session.execute(dated, execution_options=BLIND)
+
+
+async def drop_copies(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    """Let go of what the archives of jobs hold."""
+    await session.execute(_DROP_COPIES, {"job_ids": list(job_ids)})

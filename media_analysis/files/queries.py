@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, select, text, true, update
+from sqlalchemy import ColumnElement, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import is_living
 from media_analysis.db.database import clock
-from media_analysis.files.dates import next_due
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile, Tombstone
+from media_analysis.files.protection import ending
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 
@@ -91,16 +91,6 @@ async def list_files(
     return (await session.scalars(query.order_by(MediaFile.id.desc()).limit(limit))).all()
 
 
-def _dates(expiry: Expiry, now: datetime | None) -> dict[str, Any]:
-    if expiry.lifetime is not None:
-        ends_at: ColumnElement[datetime] = clock(now) + expiry.lifetime
-    elif expiry.at is not None:
-        ends_at = literal(expiry.at)
-    else:
-        return {"expires_at": None, "due_at": None}
-    return {"expires_at": ends_at, "due_at": next_due(expires_at=ends_at)}
-
-
 async def lock_row(session: AsyncSession, file_id: UUID) -> None:
     """Let nobody change a file before this transaction ends."""
     await session.execute(select(MediaFile.id).where(MediaFile.id == file_id).with_for_update())
@@ -118,7 +108,7 @@ async def mark_changed(
     """Rename or re-date a stored, living file; None where there is none."""
     changes: dict[str, Any] = {} if filename is None else {"filename": filename}
     if expiry is not None:
-        changes |= {"expiry_explicit": True, "version": MediaFile.version + 1, **_dates(expiry, now)}
+        changes |= ending(expiry.at if expiry.lifetime is None else clock(now) + expiry.lifetime)
     statement = (
         update(MediaFile)
         .where(MediaFile.id == file_id, *_of(owner), MediaFile.state == FileState.STORED, _living(now))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.tombstones import Order
+from media_analysis.files.archived import drop_copies
 from media_analysis.jobs.events import add_event_to_all
 from media_analysis.states import RetentionRule
 
@@ -31,13 +32,10 @@ _HIDE_RESULTS: Final = text("""
     )) RETURNING job_id
 """)
 _FORGET_SOURCES: Final = text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
-_FORGET: Final = (
-    text("""
-        DELETE FROM job_events USING analysis_jobs AS job
-        WHERE job.id = ANY(CAST(:job_ids AS uuid[])) AND job_id = job.id AND number < job.last_event
-    """),
-    text("DELETE FROM archived_files WHERE job_id = ANY(CAST(:job_ids AS uuid[]))"),
-)
+_FORGET_EVENTS: Final = text("""
+    DELETE FROM job_events USING analysis_jobs AS job
+    WHERE job.id = ANY(CAST(:job_ids AS uuid[])) AND job_id = job.id AND number < job.last_event
+""")
 _DROP: Final = text("DELETE FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))")
 _MARK_DELETED: Final = text("""
     UPDATE analysis_jobs SET deleted_at = coalesce(deleted_at, :now), deletion_reason = :reason,
@@ -133,8 +131,8 @@ async def forget_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
 
 
 async def _forget(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
-    for statement in _FORGET:
-        await session.execute(statement, {"job_ids": list(job_ids)})
+    await session.execute(_FORGET_EVENTS, {"job_ids": list(job_ids)})
+    await drop_copies(session, job_ids)
 
 
 async def _take_results(session: AsyncSession, job_ids: Sequence[UUID], *, for_good: bool) -> Mapping[UUID, int]:

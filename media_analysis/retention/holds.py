@@ -12,10 +12,11 @@ from media_analysis.errors import AdminRequired, FileNotReady, InvalidRequest
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
+from media_analysis.files.protection import Hold, is_held, lock_file, mark_held
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs import protection
 from media_analysis.jobs.models import AnalysisJob
-from media_analysis.jobs.protection import Hold, hold_of, is_held
+from media_analysis.jobs.protection import hold_of
 from media_analysis.jobs.queries import require_job
 from media_analysis.states import FOREVER, FileState
 
@@ -70,7 +71,7 @@ class HoldService:
                 file, at = await self._require_holdable(session, file_id, owner=owner, now=now)
                 _require_right(file, owner, at)
                 hold = asked.hold(at)
-                await protection.mark_file_held(session, file_id, hold)
+                await mark_held(session, file_id, hold)
                 await add_events(session, [_told(Action.HELD, hold, asked.actor, file)])
                 failpoint("hold.holding")
             failpoint("hold.held")
@@ -93,7 +94,7 @@ class HoldService:
                 _require_right(file, owner, at)
                 hold = hold_of(file)
                 if hold is not None:
-                    await protection.mark_file_held(session, file_id, None)
+                    await mark_held(session, file_id, None)
                     await add_events(session, [_told(Action.RELEASED, hold, actor, file)])
                 failpoint("hold.releasing")
             failpoint("hold.released")
@@ -172,7 +173,7 @@ class HoldService:
         self, session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None
     ) -> tuple[MediaFile, datetime]:
         """Lock a file whose bytes are promised to somebody: living, restorable, or held although it expired."""
-        found = await protection.lock_file(session, file_id, owner=owner, now=now)
+        found = await lock_file(session, file_id, owner=owner, now=now)
         if found is None:
             await raise_gone(session, file_id, owner=owner)
         file, at = found

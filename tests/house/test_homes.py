@@ -14,7 +14,7 @@ WRITERS: Final = {
     "analysis_jobs": {"jobs"},
     "analysis_results": {"imports", "jobs", "retention"},
     "archive_tasks": {"archive"},
-    "archived_files": {"archive", "imports", "jobs"},
+    "archived_files": {"files"},
     "audit_events": {"audit"},
     "category_policies": {"policy"},
     "category_usage": {"files"},

@@ -15,7 +15,7 @@ import pytest
 
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import DatabaseUnavailable, FileGone
-from media_analysis.jobs.protection import Hold
+from media_analysis.files.protection import Hold
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.schemas.base import RequestDocument
-from media_analysis.jobs.protection import Hold
+from media_analysis.files.protection import Hold
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.values import Instant, Line
 

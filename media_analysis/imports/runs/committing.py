@@ -14,7 +14,7 @@ from media_analysis.archive.tasks import NewTask, add_completed, count_attempts
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.outbox import add_confirmed
 from media_analysis.deletion.tombstones import add_past
-from media_analysis.files.archived import ArchivedFile
+from media_analysis.files.archived import add_past_copies
 from media_analysis.files.segments import date_segments, mark_segment
 from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
@@ -143,7 +143,7 @@ async def _add_files(
         if taken is not None:
             raise Refused(f"the id of its file {taken} is that of another file")
         copies = [_copy(member, job, archive_id) for member in chunk]
-        await session.execute(insert(ArchivedFile), copies)
+        await add_past_copies(session, copies)
         await add_past(session, [_stone(copy, key, rows, purge_id) for copy in copies])
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
+from media_analysis.files.protection import Hold
 from media_analysis.imports.runs import earlier
 from media_analysis.imports.runs.earlier import KIND, UNDER_WAY, Coverage, EarlierImport
 from media_analysis.imports.runs.files import FileAdopter, ImportedFiles, RunFolder, Survey, adoptions_of
@@ -22,7 +23,6 @@ from media_analysis.jobs import protection
 from media_analysis.jobs.adding import add_job
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobStatus
-from media_analysis.jobs.protection import Hold
 from media_analysis.jobs.queries import require_job
 from media_analysis.policy.in_force import get_policy
 from media_analysis.states import FOREVER

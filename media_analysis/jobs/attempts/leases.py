@@ -8,8 +8,8 @@ from sqlalchemy import ARRAY, Uuid, all_, any_, bindparam, func, select, text, u
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from media_analysis.files.dates import next_due
 from media_analysis.files.models import MediaFile
+from media_analysis.files.protection import release
 from media_analysis.jobs.models import JobSource
 
 # Locked in one order everywhere: jobs first, then files by id. What a job works with is found by the job, whatever the
@@ -63,9 +63,7 @@ _KEPT_BY_OTHERS = (
 )
 # Where another job keeps a file for longer, nothing of the file changes.
 _RELEASE = (
-    update(MediaFile)
-    .where(MediaFile.id == _KEPT.c.file_id, MediaFile.leased_until <= _KEPT.c.until)
-    .values(leased_until=_KEPT_BY_OTHERS, due_at=next_due(), version=MediaFile.version + 1)
+    release(_KEPT_BY_OTHERS, MediaFile.id == _KEPT.c.file_id, MediaFile.leased_until <= _KEPT.c.until)
     .add_cte(_LET_GO)
     .execution_options(synchronize_session=False)
 )
