@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from media_analysis.archive import inventory
@@ -30,6 +30,7 @@ from media_analysis.errors import ArchiveDamaged, ObjectMissing, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
+from media_analysis.files.transitions import mark_hashed
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.jobs.models import AnalysisJob
@@ -41,7 +42,6 @@ from media_analysis.storage.store import ObjectWriter
 
 OVERHEAD_BYTES: Final = 2_048
 """What a member takes beside its bytes, at most: header, padding, frame."""
-_MARK_HASH: Final = text("UPDATE media_files SET sha256 = :sha256 WHERE id = :id AND sha256 IS NULL")
 log = structlog.get_logger()
 
 
@@ -104,7 +104,7 @@ class Archiver:
         ) in unhashed:  # adopted and never read: the manifest, which is first, needs it
             sha256 = await asyncio.to_thread(digest, self.store.path_of(key), file_id, size_bytes=size_bytes)
             async with self.db.transaction() as session:
-                await session.execute(_MARK_HASH, {"id": file_id, "sha256": sha256})
+                await mark_hashed(session, [(file_id, size_bytes, sha256)])
         return job, contents
 
     async def _prove_chain(self, job_id: UUID, contents: RunContents, progress: TaskProgress) -> None:

@@ -18,8 +18,8 @@ from media_analysis.deletion import tombstones
 from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
-from media_analysis.files.dates import due_at
 from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.transitions import STORE_COPY
 from media_analysis.jobs.archived import mark_restored
 from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
@@ -43,9 +43,11 @@ _COUNT_GOING: Final = text("""
 _BRING_BACK: Final = text(f"""
     WITH pairs AS (
         SELECT * FROM unnest(CAST(:staged AS uuid[]), CAST(:ids AS uuid[])) AS pairs(staged_id, file_id)
-    ), chosen AS (
-        SELECT pairs.staged_id, copy.*, file.reserved_bytes, job.held_until AS run_held_until,
-            copy.expiry_explicit AND {living("copy.expires_at", "now()")} AS asked_for,
+    ), timed AS (
+        SELECT pairs.staged_id AS id, copy.file_id, copy.job_id, copy.parent_id, copy.role, copy.ordinal,
+            copy.instant_seconds, copy.size_bytes, copy.sha256, copy.created_at, file.reserved_bytes,
+            now() AS stored_at, copy.min_retain_until AS minimum_ends_at, job.held_until AS job_held_until,
+            copy.expiry_explicit AND {living("copy.expires_at", "now()")} AS explicit,
             CASE WHEN copy.expiry_explicit AND {living("copy.expires_at", "now()")} THEN copy.expires_at
                 ELSE nullif(least(
                     coalesce(now() + make_interval(secs => policy.lifetime_seconds), 'infinity'),
@@ -55,21 +57,10 @@ _BRING_BACK: Final = text(f"""
         JOIN analysis_jobs AS job ON job.id = copy.job_id
         LEFT JOIN category_policies AS policy ON policy.category = copy.category
         WHERE copy.job_id = :job_id AND file.state = 'pending' AND file.owner = copy.owner
-    ), back AS (
-        UPDATE media_files AS file SET
-            id = chosen.file_id, state = 'stored', job_id = chosen.job_id, parent_id = chosen.parent_id,
-            role = chosen.role, ordinal = chosen.ordinal, instant_seconds = chosen.instant_seconds,
-            size_bytes = chosen.size_bytes, sha256 = chosen.sha256, reserved_bytes = 0,
-            created_at = chosen.created_at, stored_at = now(), expires_at = chosen.ends_at,
-            expiry_explicit = chosen.asked_for, min_retain_until = chosen.min_retain_until,
-            job_held_until = chosen.run_held_until,
-            due_at = {due_at("chosen.ends_at", "chosen.min_retain_until", "chosen.run_held_until")}
-        FROM chosen WHERE file.id = chosen.staged_id
-        RETURNING file.owner, file.category, chosen.size_bytes, chosen.reserved_bytes
+    ), moved AS (
+        {STORE_COPY}
     )
-    SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
-        sum(reserved_bytes)::bigint AS reserved_bytes
-    FROM back GROUP BY owner, category
+    {ledger.SUM_MOVED}
 """).columns(category=CATEGORY)  # noqa: S608 - fragments of ours
 
 

@@ -1,6 +1,6 @@
 """Finding what is due, or oldest, by index alone, and locking it for the transaction that acts on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -10,7 +10,6 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
-from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 
 
@@ -133,16 +132,3 @@ async def get_facts(session: AsyncSession, file_id: UUID, *, owner: str | None) 
     """Return the category, owner and facts of one file."""
     row = (await session.execute(_GET_FACTS, {"id": file_id, "owner": owner})).one_or_none()
     return None if row is None else (row[0], row[1], DueFile._make(row[2:]))
-
-
-async def reschedule(session: AsyncSession, kept: Mapping[UUID, datetime | None]) -> None:
-    """Set when files that fell due but may not go yet are looked at again."""
-    instants = [None if until == FOREVER else until for until in kept.values()]
-    await session.execute(
-        text("""
-            UPDATE media_files SET due_at = later.due_at
-            FROM unnest(CAST(:ids AS uuid[]), CAST(:instants AS timestamptz[])) AS later(id, due_at)
-            WHERE media_files.id = later.id
-        """),
-        {"ids": list(kept), "instants": instants},
-    )

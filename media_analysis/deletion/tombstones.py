@@ -15,6 +15,7 @@ from media_analysis.deletion.due import DueFile
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import Tombstone
+from media_analysis.files.transitions import REMOVE, TRASH
 from media_analysis.states import DeletionMethod, RetentionRule
 from media_analysis.storage.category import Category
 
@@ -62,9 +63,9 @@ class Claim:
 
 
 # One statement: the rows go, their tombstones and the outbox entry come, and what the ledger must give back is told.
-_WRITE = text("""
+_WRITE = text(f"""
     WITH gone AS (
-        DELETE FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING *
+        {REMOVE}
     ), stones AS (
         INSERT INTO tombstones (id, owner, category, state, key, filename, media_type, job_id, parent_id, size_bytes,
                                 sha256, created_at, expires_at, min_retain_until, held_until, job_held_until,
@@ -89,22 +90,10 @@ _WRITE = text("""
         count(*) FILTER (WHERE state = 'trashed') AS trashed_files,
         coalesce(sum(size_bytes) FILTER (WHERE state = 'trashed'), 0)::bigint AS trashed_bytes
     FROM gone GROUP BY owner, category
-""").columns(category=CATEGORY)
+""").columns(category=CATEGORY)  # noqa: S608 - a fragment of ours
 
 _TRASH = (
-    text("""
-    WITH thrown AS (
-        UPDATE media_files SET
-            state = 'trashed', trashed_at = clock.now, trash_ends_at = clock.now + :kept_for,
-            due_at = clock.now + :kept_for,
-            trash_rule = CAST(:rule AS retention_rule), trashed_by = :requested_by, trash_reason = :reason,
-            trash_sweep_id = :sweep_id, leased_until = NULL, version = version + 1
-        FROM (SELECT CAST(:now AS timestamptz)) AS clock(now)
-        WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING owner, category, size_bytes
-    )
-    SELECT owner, category, count(*) AS trashed_files, sum(size_bytes)::bigint AS trashed_bytes
-    FROM thrown GROUP BY owner, category
-""")
+    text(f"WITH moved AS ({TRASH}) {ledger.SUM_MOVED}")
     .bindparams(bindparam("kept_for", type_=Interval))
     .columns(category=CATEGORY)
 )
@@ -172,8 +161,8 @@ async def move_to_trash(
     for rule, files in files_by_rule.items():
         rows = await session.execute(_TRASH, {**_told(order, rule, files), "kept_for": kept_for})
         moved += [
-            (Account(owner, kind), Movement(trashed_files=count, trashed_bytes=size_bytes))
-            for owner, kind, count, size_bytes in rows
+            (Account(row.owner, row.category), Movement(trashed_files=row.files, trashed_bytes=row.size_bytes))
+            for row in rows
         ]
     return moved
 

@@ -26,7 +26,9 @@ _DAMAGE: Final = text("""
 SHOWN_BY_OPENING: Final = ("missing", "size is ", "not a regular file")
 """What sentences begin with that opening the object can also disprove."""
 _CLEAR: Final = text("""
-    UPDATE media_files SET last_error = NULL WHERE id = :id AND last_error = CAST(:sentence AS text)
+    UPDATE media_files AS file SET last_error = NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:sentences AS text[])) AS known(id, sentence)
+    WHERE file.id = known.id AND file.last_error = known.sentence
 """)
 log = structlog.get_logger()
 
@@ -59,14 +61,10 @@ async def open_tracked(db: Database, store: ObjectStore, file: Tracked) -> Objec
         await note_damage(db, store, file.id, error)
         raise
     if file.last_error is not None and file.last_error.startswith(SHOWN_BY_OPENING):
-        await _clear(db, file.id, file.last_error)
+        with suppress(MediaAnalysisError):  # a scrub clears it, too
+            async with db.transaction() as session:
+                await clear_damage(session, {file.id: file.last_error})
     return reader
-
-
-async def _clear(db: Database, file_id: UUID, sentence: str) -> None:
-    with suppress(MediaAnalysisError):  # a scrub clears it, too
-        async with db.transaction() as session:
-            await session.execute(_CLEAR, {"id": file_id, "sentence": sentence})
 
 
 async def note_damage(db: Database, store: ObjectStore, file_id: UUID, error: ObjectMissing | ObjectDamaged) -> None:
@@ -101,6 +99,11 @@ async def mark_damaged(session: AsyncSession, sentences: Mapping[UUID, str], *, 
         for row in marked
     ]
     await add_events(session, acts)
+
+
+async def clear_damage(session: AsyncSession, sentences: Mapping[UUID, str]) -> None:
+    """Take back what was said of files whose objects are whole again; what was said meanwhile stays."""
+    await session.execute(_CLEAR, {"ids": list(sentences), "sentences": list(sentences.values())})
 
 
 async def count_damaged(session: AsyncSession) -> int:

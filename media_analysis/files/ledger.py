@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,6 +48,13 @@ def sum_movements(moves: Iterable[tuple[Account, Movement]]) -> dict[Account, Mo
         sums[account] = movement if known is None else known.plus(movement)
     return sums
 
+
+SUM_MOVED: Final = """
+    SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
+        sum(reserved_bytes)::bigint AS reserved_bytes
+    FROM moved GROUP BY owner, category
+"""
+"""What a statement whose part is named `moved` did to accounts."""
 
 _OPEN = text("""
     INSERT INTO ledger (owner, category, files, size_bytes, reserved_bytes)

@@ -72,12 +72,6 @@ _AGAIN = text(f"""
     SELECT {_COLUMNS} FROM media_files
     WHERE id = ANY(CAST(:ids AS uuid[])) AND state IN ('stored', 'trashed') ORDER BY id
 """)  # noqa: S608 - columns of ours
-_FILL = text("""
-    UPDATE media_files AS file SET sha256 = known.sha256
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:hashes AS bytea[]), CAST(:sizes AS bigint[])) AS known(id, sha256, size)
-    WHERE file.id = known.id AND file.sha256 IS NULL AND file.size_bytes = known.size
-    RETURNING file.id
-""")
 
 
 async def list_tracked(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[TrackedFile]:
@@ -90,18 +84,6 @@ async def get_tracked(session: AsyncSession, ids: Collection[UUID]) -> Sequence[
     """Return those of the files whose bytes must still be there."""
     rows = await session.execute(_AGAIN, {"ids": list(ids)})
     return [TrackedFile(row.id, row.owner, Category(row.category), *row[3:]) for row in rows]
-
-
-async def mark_hashed(session: AsyncSession, read: Sequence[tuple[TrackedFile, bytes]]) -> int:
-    """Give adopted files the hash they were read with; return how many had none."""
-    if not read:
-        return 0
-    facts = {
-        "ids": [file.id for file, _ in read],
-        "hashes": [sha256 for _, sha256 in read],
-        "sizes": [file.size_bytes for file, _ in read],
-    }
-    return len((await session.execute(_FILL, facts)).all())
 
 
 @dataclass

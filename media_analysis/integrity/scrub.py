@@ -8,12 +8,12 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
-from media_analysis.files.damage import SHOWN_BY_OPENING, mark_damaged
+from media_analysis.files.damage import SHOWN_BY_OPENING, clear_damage, mark_damaged
+from media_analysis.files.transitions import mark_hashed
 from media_analysis.integrity.inspection import (
     BEFORE_ALL,
     Finding,
@@ -21,12 +21,13 @@ from media_analysis.integrity.inspection import (
     ReadThrottle,
     TrackedFile,
     list_tracked,
-    mark_hashed,
 )
 from media_analysis.storage.store import ObjectStore
 
 PAGE: Final = 200
 SAVE_EVERY: Final = timedelta(seconds=15)
+# What a finding's sentence begins with; other errors of a file are not the scrub's to clear.
+_OURS: Final = (*SHOWN_BY_OPENING, "hash differs", "cannot be read")
 ACTOR: Final = "scrub"
 
 
@@ -47,11 +48,17 @@ class _Stretch:
 
     files: list[TrackedFile] = field(default_factory=list)
     findings: dict[UUID, Finding] = field(default_factory=dict)
-    hashes: list[tuple[TrackedFile, bytes]] = field(default_factory=list)
+    hashes: list[tuple[UUID, int, bytes]] = field(default_factory=list)
 
     @property
     def size_bytes(self) -> int:
         return sum(file.size_bytes for file in self.files)
+
+    @property
+    def disproved(self) -> Mapping[UUID, str]:
+        """What was found wrong before of files that are whole."""
+        whole = (file for file in self.files if file.id not in self.findings)
+        return {file.id: file.last_error for file in whole if file.last_error and file.last_error.startswith(_OURS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +83,6 @@ _END = text("""
     UPDATE scrubs SET ended_at = coalesce(CAST(:now AS timestamptz), now())
     WHERE id = :id AND ended_at IS NULL AND coalesce(position, :before_all) = :position
 """)
-_CLEAR = text("""
-    UPDATE media_files SET last_error = NULL WHERE id = ANY(CAST(:ids AS uuid[])) AND last_error IS NOT NULL
-""")
-# What a finding's sentence begins with; other errors of a file are not the scrub's to clear.
-_OURS: Final = (*SHOWN_BY_OPENING, "hash differs", "cannot be read")
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class ScrubService:
             if isinstance(outcome, Finding):
                 stretch.findings[file.id] = outcome
             elif file.sha256 is None:
-                stretch.hashes.append((file, outcome))
+                stretch.hashes.append((file.id, file.size_bytes, outcome))
             if self.clock() >= stop_at:
                 break
         return stretch
@@ -172,7 +174,7 @@ class ScrubService:
             await mark_hashed(session, stretch.hashes)
             sentences = {file_id: finding.sentence for file_id, finding in stretch.findings.items()}
             await mark_damaged(session, sentences, actor=ACTOR)
-            await _clear(session, [file.id for file in stretch.files if _is_cleared(file, stretch.findings)])
+            await clear_damage(session, stretch.disproved)
             failpoint("scrub.saving")
         return True
 
@@ -181,15 +183,6 @@ class ScrubService:
         async with self.db.transaction() as session:
             ending = {"id": at.id, "position": at.position, "before_all": BEFORE_ALL, "now": now}
             await session.execute(_END, ending)
-
-
-async def _clear(session: AsyncSession, ids: Sequence[UUID]) -> None:
-    if ids:
-        await session.execute(_CLEAR, {"ids": list(ids)})
-
-
-def _is_cleared(file: TrackedFile, findings: Mapping[UUID, Finding]) -> bool:
-    return file.last_error is not None and file.last_error.startswith(_OURS) and file.id not in findings
 
 
 def _plus(report: ScrubReport, at: _Round, stretch: _Stretch | None, *, ended: bool = False) -> ScrubReport:

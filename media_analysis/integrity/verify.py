@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
+from media_analysis.files.transitions import mark_hashed
 from media_analysis.integrity.inspection import (
     BEFORE_ALL,
     Finding,
@@ -23,7 +24,6 @@ from media_analysis.integrity.inspection import (
     ReadThrottle,
     TrackedFile,
     list_tracked,
-    mark_hashed,
 )
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.walk import OWN_NAMES, Entry, EntryKind, look, walk_in_batches
@@ -165,13 +165,13 @@ class VerifyService:
         self, inspector: Inspector, files: Sequence[TrackedFile], report: VerifyReport
     ) -> Mapping[UUID, Finding]:
         findings: dict[UUID, Finding] = {}
-        unhashed: list[tuple[TrackedFile, bytes]] = []
+        unhashed: list[tuple[UUID, int, bytes]] = []
         for file in files:
             outcome = await inspector.read(file)
             if isinstance(outcome, Finding):
                 findings[file.id] = outcome
             elif file.sha256 is None:
-                unhashed.append((file, outcome))
+                unhashed.append((file.id, file.size_bytes, outcome))
             report.bytes_read += file.size_bytes
         if unhashed:
             async with self.db.transaction() as session:

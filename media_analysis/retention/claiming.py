@@ -11,11 +11,12 @@ from media_analysis.db.database import Database, retried
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.decisions import Decisions, decide_each
 from media_analysis.deletion.deleter import Deleter
-from media_analysis.deletion.due import DueFile, DuePosition, list_due, reschedule
+from media_analysis.deletion.due import DueFile, DuePosition, list_due
 from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Claim, Order
 from media_analysis.failpoints import failpoint
+from media_analysis.files.transitions import reschedule
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.storage.category import Category
 

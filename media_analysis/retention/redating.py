@@ -18,7 +18,7 @@ from media_analysis.deletion.models import PauseCause
 from media_analysis.deletion.pauses import PauseFinding, add_confirmation
 from media_analysis.errors import ConfirmationNeeded, PolicySuperseded
 from media_analysis.failpoints import failpoint
-from media_analysis.files.dates import due_at
+from media_analysis.files.transitions import redate
 from media_analysis.policy.decision import Policy
 from media_analysis.policy.in_force import activate, close_redating, list_undated, require_policy
 from media_analysis.retention.preview import DIFFERS, ENDS_AT, KEPT_UNTIL, PolicyPreview, PolicyService, dates_of
@@ -53,10 +53,7 @@ _REDATE = text(f"""
     ), locked AS MATERIALIZED (
         SELECT id FROM media_files WHERE id = ANY(ARRAY(SELECT id FROM looked WHERE differs)) ORDER BY id FOR UPDATE
     ), moved AS (
-        UPDATE media_files AS file SET
-            expires_at = {ENDS_AT}, min_retain_until = {KEPT_UNTIL}, version = version + 1,
-            due_at = {due_at(ENDS_AT, KEPT_UNTIL, "held_until", "job_held_until")}
-        FROM locked WHERE file.id = locked.id AND state = 'stored' AND {DIFFERS}
+        {redate(ENDS_AT, KEPT_UNTIL)} AND {DIFFERS}
         RETURNING file.id
     )
     SELECT (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS last, (SELECT count(*) FROM moved) AS files

@@ -17,11 +17,11 @@ from media_analysis.db.ids import find_ids
 from media_analysis.errors import FileNotTrashed, SweepNotFound
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
-from media_analysis.files.dates import due_at
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import get_file
 from media_analysis.files.service import raise_gone, require_living
+from media_analysis.files.transitions import RESTORE
 from media_analysis.jobs import restoring
 from media_analysis.retention.models import Sweep
 from media_analysis.retention.records import get_sweep
@@ -70,7 +70,7 @@ class _Trash:
 # when the file was thrown away and may still run; its category's lifetime is over once the file has expired.
 _RESTORE = (
     text(f"""
-    WITH chosen AS (
+    WITH timed AS (
         SELECT file.id, events.event_id, file.expires_at <= :now AS ended,
             CASE WHEN file.expires_at <= :now
                 THEN :now + coalesce(make_interval(secs => policy.lifetime_seconds), :otherwise)
@@ -84,17 +84,11 @@ _RESTORE = (
         SELECT event_id, :actor, :action, owner, file.id, job_id, trash_sweep_id, trash_rule, jsonb_build_object(
             'trashed_at', trashed_at, 'trashed_by', trashed_by, 'reason', trash_reason,
             'rule', trash_rule, 'sweep_id', trash_sweep_id, 'restorable_until', trash_ends_at, 'expires_at', ends_at
-        ) FROM media_files AS file JOIN chosen ON chosen.id = file.id
-    ), restored AS (
-        UPDATE media_files AS file SET
-            state = 'stored', trashed_at = NULL, trash_ends_at = NULL, trash_rule = NULL, trashed_by = NULL,
-            trash_reason = NULL, trash_sweep_id = NULL, version = version + 1, expires_at = ends_at,
-            expiry_explicit = expiry_explicit OR coalesce(ended, false),
-            due_at = {due_at("ends_at", "min_retain_until", "held_until", "job_held_until")}
-        FROM chosen WHERE file.id = chosen.id RETURNING owner, category, size_bytes
+        ) FROM media_files AS file JOIN timed ON timed.id = file.id
+    ), moved AS (
+        {RESTORE}
     )
-    SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
-    FROM restored GROUP BY owner, category
+    {ledger.SUM_MOVED}
 """)  # noqa: S608 - fragments of ours
     .bindparams(bindparam("otherwise", type_=Interval))
     .columns(category=CATEGORY)
@@ -237,7 +231,8 @@ class RestoreService:
             },
         )
         back = [
-            (Account(owner, kind), Movement(trashed_files=-n, trashed_bytes=-size)) for owner, kind, n, size in rows
+            (Account(row.owner, row.category), Movement(trashed_files=-row.files, trashed_bytes=-row.size_bytes))
+            for row in rows
         ]
         await restoring.bring_back(session, job_ids, actor=actor, now=now, otherwise=self.otherwise)
         await restoring.show_results(session, ids, now=now, otherwise=self.otherwise)

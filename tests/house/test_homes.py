@@ -27,7 +27,7 @@ WRITERS: Final = {
     "job_sources": {"jobs"},
     "ledger": {"files"},
     "ledger_days": {"files"},
-    "media_files": {"archive", "deletion", "files", "imports", "integrity", "jobs", "retention"},
+    "media_files": {"files"},
     "notices": {"retention"},
     "pauses": {"deletion"},
     "plan_files": {"retention"},

@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "a restored file that is held for a while is never due again",
         10,
-        "retention/restoring.py",
+        "files/transitions.py",
         'due_at("ends_at", "min_retain_until", "held_until", "job_held_until")',
         """'CASE WHEN coalesce(greatest(held_until, job_held_until) <= :now, true) THEN ends_at END'""",
         ("tests/retention/test_restoring.py",),
@@ -48,8 +48,8 @@ MUTANTS = (
         "trash counts as freed",
         15,
         "deletion/tombstones.py",
-        "Movement(trashed_files=count, trashed_bytes=size_bytes)",
-        "Movement(-count, -size_bytes)",
+        "Movement(trashed_files=row.files, trashed_bytes=row.size_bytes)",
+        "Movement(-row.files, -row.size_bytes)",
         ("tests/retention/test_trash.py::test_the_ledger_knows_how_much_of_it_is_trash",),
     ),
     Mutant(

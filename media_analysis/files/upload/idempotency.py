@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base
@@ -25,6 +24,9 @@ _KNOWN = text("""
 _ANSWER = text("""
     SELECT (jsonb_populate_record(NULL::media_files, answer)).*
     FROM idempotency_keys WHERE owner = :owner AND key = :key
+""")
+_FREE = text("""
+    DELETE FROM idempotency_keys WHERE owner = :owner AND key = :key AND file_id = :file_id AND answer IS NULL
 """)
 
 
@@ -74,7 +76,8 @@ async def free_key(db: Database, asked: Registration) -> KnownKey | None:
         if known.lease_left_seconds > 0:
             raise UploadInFlight(retry_after_seconds=int(known.lease_left_seconds) + 1)
         async with db.transaction() as session:
-            await _purge(session, asked, held_by=known.file_id)
+            held = {"owner": asked.owner, "key": asked.idempotency_key, "file_id": known.file_id}
+            await session.execute(_FREE, held)
         return None
     return known
 
@@ -89,9 +92,3 @@ async def _find(db: Database, asked: Registration) -> KnownKey | None:
             (await session.scalars(select(MediaFile).from_statement(_ANSWER), held)).one() if row.answered else None
         )
     return KnownKey(row.file_id, row.fingerprint, row.lease_left_seconds, answer)
-
-
-async def _purge(session: AsyncSession, asked: Registration, *, held_by: UUID) -> None:
-    key = await session.get(IdempotencyKey, (asked.owner, asked.idempotency_key), with_for_update=True)
-    if key is not None and key.file_id == held_by and key.answer is None:
-        await session.delete(key)

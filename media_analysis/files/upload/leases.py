@@ -3,23 +3,31 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from media_analysis.db.database import Database
 
-# Those that are fresh stay as they are, and whoever stores one is not waited for: a run may have a hundred thousand.
-_RENEW = text("""
-    WITH ageing AS MATERIALIZED (
-        SELECT id FROM media_files
-        WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
-            AND due_at < now() + make_interval(secs => :lease_seconds * 0.8)
-        ORDER BY id FOR UPDATE SKIP LOCKED
-    )
-    UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
-    WHERE id = ANY(ARRAY(SELECT id FROM ageing))
-""")
+
+def renewal(which: str, *, below: float) -> TextClause:
+    """Return the statement that renews the leases of pending files, of which less than this share is left.
+
+    Those that are fresh stay as they are, and whoever stores one is not waited for: a run may have a hundred thousand.
+    """
+    return text(f"""
+        WITH ageing AS MATERIALIZED (
+            SELECT id FROM media_files
+            WHERE {which} AND state = 'pending' AND due_at < now() + make_interval(secs => :lease_seconds * {below})
+            ORDER BY id FOR UPDATE SKIP LOCKED
+        )
+        UPDATE media_files SET due_at = now() + make_interval(secs => :lease_seconds)
+        WHERE id = ANY(ARRAY(SELECT id FROM ageing))
+    """)  # noqa: S608 - a condition of ours
+
+
+_RENEW: Final = renewal("id = ANY(CAST(:ids AS uuid[]))", below=0.8)
 
 
 @asynccontextmanager

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import QuotaPassed
 from media_analysis.files import ledger
-from media_analysis.files.dates import due_at
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.models import MediaFile
+from media_analysis.files.transitions import STORE
 from media_analysis.files.upload.pending import Registration
 from media_analysis.states import FileState
 
@@ -101,14 +101,8 @@ _STORE: Final = f"""
             ON known.owner = asked.owner AND known.key = asked.idempotency_key AND known.file_id = asked.id
         ORDER BY known.owner, known.key FOR UPDATE OF known
     ), settled AS (
-        UPDATE media_files AS file SET
-            state = 'stored', size_bytes = timed.size_bytes, sha256 = timed.sha256, reserved_bytes = 0,
-            arrived_bytes = 0, media_type = timed.media_type,
-            created_at = CASE WHEN timed.modified_at IS NULL THEN file.created_at ELSE timed.stored_at END,
-            stored_at = timed.stored_at, expires_at = timed.ends_at, expiry_explicit = timed.explicit,
-            min_retain_until = timed.minimum_ends_at,
-            job_held_until = greatest(file.job_held_until, timed.job_held_until),
-            due_at = {due_at("timed.ends_at", "timed.minimum_ends_at", "file.job_held_until", "timed.job_held_until")}
+        {STORE}, size_bytes = timed.size_bytes, sha256 = timed.sha256, media_type = timed.media_type,
+            created_at = CASE WHEN timed.modified_at IS NULL THEN file.created_at ELSE timed.stored_at END
         FROM timed JOIN locked USING (id)
         WHERE file.id = timed.id AND (timed.idempotency_key IS NULL OR file.id IN (SELECT id FROM held))
         RETURNING file.*

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.errors import JobNotFound
 from media_analysis.files import ledger
-from media_analysis.files.dates import due_at
 from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.transitions import ADD_STORED
 from media_analysis.files.upload.room import QuotaUse, require_within
 from media_analysis.imports.tree.candidates import Candidate
 from media_analysis.states import FileState
@@ -49,8 +49,8 @@ class Adopted:
 
 
 # An adopted file is as old as its bytes: it was created and stored when they last changed, never in the future.
-_DATED: Final = """
-    asked AS (
+_ADD = text(f"""
+    WITH asked AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:filenames AS text[]), CAST(:media_types AS text[]),
             CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]), CAST(:instants AS timestamptz[])
@@ -58,26 +58,17 @@ _DATED: Final = """
     ), clock AS (
         SELECT coalesce(CAST(:now AS timestamptz), now()) AS now
     ), aged AS (
-        SELECT asked.*, clock.now, least(modified_at, clock.now) AS born_at FROM asked CROSS JOIN clock
-    ), dated AS (
-        SELECT aged.*, job.held_until AS job_held_until,
-            born_at + make_interval(secs => policy.lifetime_seconds) AS ends_at,
-            born_at + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at
+        SELECT asked.*, clock.now, least(modified_at, clock.now) AS stored_at FROM asked CROSS JOIN clock
+    ), timed AS (
+        SELECT aged.*, CAST(:owner AS text) AS owner, CAST(:category AS category) AS category,
+            CAST(:job_id AS uuid) AS job_id, false AS explicit, job.held_until AS job_held_until,
+            stored_at + make_interval(secs => policy.lifetime_seconds) AS ends_at,
+            stored_at + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at
         FROM aged
         LEFT JOIN category_policies AS policy ON policy.category = CAST(:category AS category)
         LEFT JOIN analysis_jobs AS job ON job.id = CAST(:job_id AS uuid)
     )
-"""
-_ADD_STORED = text(f"""
-    WITH {_DATED}
-    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, size_bytes, reserved_bytes,
-                             sha256, created_at, stored_at, expires_at, expiry_explicit, min_retain_until,
-                             job_held_until, due_at)
-    SELECT id, :owner, CAST(:category AS category), 'stored', key, filename, media_type, CAST(:job_id AS uuid),
-           size_bytes, 0, sha256, born_at, born_at, ends_at, false, minimum_ends_at, job_held_until,
-           {due_at("dated.ends_at", "dated.minimum_ends_at", "dated.job_held_until")}
-    FROM dated
-    ON CONFLICT DO NOTHING
+    {ADD_STORED}
     RETURNING id, size_bytes, coalesce(due_at <= coalesce(CAST(:now AS timestamptz), now()), false)
 """)  # noqa: S608 - fragments of ours
 _ROOM = text("""
@@ -139,7 +130,7 @@ async def add_stored(session: AsyncSession, adoption: Adoption, candidates: Sequ
     The transaction ends with `count_stored`.
     """
     await _lock_job(session, adoption)
-    return _sum(await session.execute(_ADD_STORED, adoption.values | _columns(candidates)))
+    return _sum(await session.execute(_ADD, adoption.values | _columns(candidates)))
 
 
 async def count_stored(session: AsyncSession, adoption: Adoption, added: Adopted) -> None:

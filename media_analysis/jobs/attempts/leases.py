@@ -10,6 +10,8 @@ from sqlalchemy.orm import aliased
 
 from media_analysis.files.models import MediaFile
 from media_analysis.files.protection import release
+from media_analysis.files.transitions import LEASE
+from media_analysis.files.upload.leases import renewal
 from media_analysis.jobs.models import JobSource
 
 # Locked in one order everywhere: jobs first, then files by id. What a job works with is found by the job, whatever the
@@ -19,7 +21,7 @@ _LOCK_SOURCES = text("""
     WHERE id = ANY(ARRAY(SELECT file_id FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))))
     ORDER BY id FOR UPDATE
 """)
-_LEASE = text("""
+_LEASE = text(f"""
     WITH locked AS (
         SELECT id FROM media_files
         WHERE id = ANY(ARRAY(SELECT file_id FROM job_sources WHERE job_id = :job_id)) AND state = 'stored'
@@ -27,19 +29,12 @@ _LEASE = text("""
     ), kept AS (
         UPDATE job_sources SET until = greatest(until, :until) WHERE job_id = :job_id
     )
-    UPDATE media_files AS file SET leased_until = :until, version = version + 1
-    FROM locked WHERE file.id = locked.id AND (file.leased_until < :until OR file.leased_until IS NULL)
-""")
+    {LEASE}
+""")  # noqa: S608 - a fragment of ours
 # Whoever just stages or deletes one is not waited for: sources are locked already, and ids of both are in one order.
-_RENEW_PRODUCTS = text("""
-    UPDATE media_files SET due_at = now() + make_interval(secs => :seconds)
-    WHERE id = ANY(ARRAY(
-        SELECT id FROM media_files
-        WHERE job_id = :job_id AND job_fence = :fence AND role IS NOT NULL AND state = 'pending'
-            AND sha256 IS NOT NULL AND due_at < now() + make_interval(secs => :seconds / 2)
-        ORDER BY id FOR UPDATE SKIP LOCKED
-    ))
-""")
+_RENEW_PRODUCTS = renewal(
+    "job_id = :job_id AND job_fence = :fence AND role IS NOT NULL AND sha256 IS NOT NULL", below=0.5
+)
 
 _JOB_IDS = bindparam("job_ids", type_=ARRAY(Uuid()))
 _KEPT = (
@@ -76,7 +71,7 @@ async def lease_sources(session: AsyncSession, job_id: UUID, until: datetime) ->
 
 async def renew_products(session: AsyncSession, job_id: UUID, *, fence: int, seconds: float) -> None:
     """Keep the staged products of a run; only those whose time is half over are written."""
-    await session.execute(_RENEW_PRODUCTS, {"job_id": job_id, "fence": fence, "seconds": seconds})
+    await session.execute(_RENEW_PRODUCTS, {"job_id": job_id, "fence": fence, "lease_seconds": seconds})
 
 
 async def lock_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> None:

@@ -8,8 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
-from media_analysis.files.dates import due_at
+from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.transitions import STORE_PRODUCT
 
 CHUNK: Final = 10_000
 """Products one statement stores: a hundred thousand at once would pass the statement timeout."""
@@ -25,23 +26,16 @@ _SETTLE = text(f"""
         SELECT held_until, coalesce(expires_at, now() + make_interval(secs => lifetime_seconds)) AS ends_at
         FROM analysis_jobs WHERE id = :job_id
     ), timed AS (
-        SELECT asked.id, asked.reserved_bytes, job.ends_at IS NOT NULL AS explicit, job.held_until,
+        SELECT asked.id, asked.reserved_bytes, now() AS stored_at, job.ends_at IS NOT NULL AS explicit,
+            job.held_until AS job_held_until,
             coalesce(job.ends_at, now() + make_interval(secs => policy.lifetime_seconds)) AS ends_at,
             now() + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at
         FROM asked JOIN media_files AS file USING (id) CROSS JOIN job
         LEFT JOIN category_policies AS policy ON policy.category = file.category
-    ), settled AS (
-        UPDATE media_files AS file SET
-            state = 'stored', reserved_bytes = 0, stored_at = now(), expires_at = timed.ends_at,
-            expiry_explicit = timed.explicit, min_retain_until = timed.minimum_ends_at,
-            job_held_until = greatest(file.job_held_until, timed.held_until),
-            due_at = {due_at("timed.ends_at", "timed.minimum_ends_at", "file.job_held_until", "timed.held_until")}
-        FROM timed WHERE file.id = timed.id
-        RETURNING file.owner, file.category, file.size_bytes, timed.reserved_bytes
+    ), moved AS (
+        {STORE_PRODUCT}
     )
-    SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
-        sum(reserved_bytes)::bigint AS reserved_bytes
-    FROM settled GROUP BY owner, category
+    {ledger.SUM_MOVED}
 """).columns(category=CATEGORY)  # noqa: S608 - fragments of ours
 
 _PUBLISH = text("""

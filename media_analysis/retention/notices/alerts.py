@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
@@ -176,7 +176,5 @@ async def _tell_ended(session: AsyncSession, firing: Firing, *, now: datetime) -
     ended = [notice for notice in told if notice.topic not in firing]
     # An alert that nobody heard of yet needs no end either.
     heard = {f"ended:{notice.id}": {**notice.payload, "status": "resolved"} for notice in ended if notice.sent_at}
-    for notice in ended:
-        await session.delete(notice)
-    await session.flush()
+    await session.execute(delete(Notice).where(Notice.id.in_([notice.id for notice in ended])))
     await add_notices(session, heard, now=now)
