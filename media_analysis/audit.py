@@ -16,6 +16,8 @@ from media_analysis.columns import RETENTION_RULE
 from media_analysis.db.base import Base
 from media_analysis.states import RetentionRule
 
+END_EVENTS: Final = "DELETE FROM audit_events"
+
 
 class Action(StrEnum):
     """What can be done that somebody may ask about later; deletions by sweeps have tombstones instead."""

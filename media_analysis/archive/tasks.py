@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveTaskStatus
 from media_analysis.errors import ArchiveTaskUnderWay
 
+END_TASKS: Final = "DELETE FROM archive_tasks"
 LEASE: Final = timedelta(minutes=1)
 """How long a task is its claimer's without a word of progress."""
 MAX_ATTEMPTS: Final = 5

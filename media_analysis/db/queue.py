@@ -19,6 +19,7 @@ from pgqueuer.domain.types import Channel
 from pgqueuer.ports.driver import Driver
 from sqlalchemy.ext.asyncio import AsyncSession
 
+END_LOG: Final = "DELETE FROM queue.pgqueuer_log"
 # Every name is given: what is left out, the library would read from the environment.
 QUEUE: Final = DBSettings(
     prefix="",

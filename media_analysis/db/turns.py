@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base
 
+END_TURNS: Final = "DELETE FROM queue_turns"
+
 
 class QueueTurn(Base):
     """When a job of an owner and a kind was last begun; who waited longest is next among equals."""

@@ -16,6 +16,7 @@ from media_analysis.deletion.models import Purge
 from media_analysis.deletion.tombstones import PURGE_LEASE, Claim, ClaimedFile
 from media_analysis.storage.category import Category
 
+END_PURGES: Final = "DELETE FROM purges"
 # While deletion is paused bytes stay, whoever wanted them gone; the files of one entry are of one category.
 _RUNNING: Final = """NOT EXISTS (
     SELECT FROM pauses WHERE pauses.resumed_at IS NULL AND pauses.cause NOT IN ('eviction', 'marks')

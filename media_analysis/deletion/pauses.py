@@ -21,6 +21,7 @@ from media_analysis.deletion.outbox import is_under_way
 from media_analysis.errors import ConfirmationNeeded, DeletionPaused, PauseNotFound
 from media_analysis.storage.category import Category
 
+END_PAUSES: Final = "DELETE FROM pauses"
 BREAKER_CAUSES: Final = (PauseCause.SHARE, PauseCause.MEDIAN)
 SETTLE_SECONDS: Final = 10.0
 SETTLE_LOOK_SECONDS: Final = 0.1

@@ -19,6 +19,7 @@ from media_analysis.files.transitions import REMOVE, TRASH
 from media_analysis.states import DeletionMethod, RetentionRule
 from media_analysis.storage.category import Category
 
+END_TOMBSTONES: Final = "DELETE FROM tombstones"
 PURGE_LEASE: Final = timedelta(minutes=2)
 """How long a claimer has to remove the bytes before another may do it."""
 

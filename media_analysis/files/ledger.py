@@ -11,6 +11,8 @@ from media_analysis.columns import CATEGORY
 from media_analysis.files.models import LedgerEntry
 from media_analysis.storage.category import Category
 
+END_DAYS: Final = "DELETE FROM ledger_days"
+
 
 class Account(NamedTuple):
     """Whose bytes, for what."""

@@ -24,6 +24,7 @@ from media_analysis.integrity.inspection import (
 )
 from media_analysis.storage.store import ObjectStore
 
+END_SCRUBS: Final = "DELETE FROM scrubs"
 PAGE: Final = 200
 SAVE_EVERY: Final = timedelta(seconds=15)
 # What a finding's sentence begins with; other errors of a file are not the scrub's to clear.

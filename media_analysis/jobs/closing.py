@@ -16,6 +16,8 @@ from media_analysis.files.archived import drop_copies
 from media_analysis.jobs.events import add_event_to_all
 from media_analysis.states import RetentionRule
 
+END_SUMMARIES: Final = "DELETE FROM job_audit"
+END_JOBS: Final = "DELETE FROM analysis_jobs"
 RESULTS_CHUNK: Final = 20_000
 """Results that one statement deletes or hides."""
 

@@ -1,12 +1,29 @@
 """The kinds of records: where each lies, from when on its life counts, and who must not need it any more.
 
-Each statement looks at one batch by an index, waits for nobody, and reads no table to its end.
+Each statement looks at one batch by an index, waits for nobody, and reads no table to its end; it ends rows by the part
+that the table's package offers for that.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import TextClause, text
+
+from media_analysis.archive.tasks import END_TASKS
+from media_analysis.audit import END_EVENTS
+from media_analysis.db.queue import END_LOG
+from media_analysis.db.turns import END_TURNS
+from media_analysis.deletion.outbox import END_PURGES
+from media_analysis.deletion.pauses import END_PAUSES
+from media_analysis.deletion.tombstones import END_TOMBSTONES
+from media_analysis.files.ledger import END_DAYS
+from media_analysis.files.upload.idempotency import END_KEYS
+from media_analysis.integrity.scrub import END_SCRUBS
+from media_analysis.jobs.closing import END_JOBS, END_SUMMARIES
+from media_analysis.retention.notices.service import END_NOTICES
+from media_analysis.retention.plans.queries import END_PLAN_FILES, END_PLANS
+from media_analysis.retention.records import END_SWEEPS
+from media_analysis.sessions.queries import END_SESSIONS
 
 # Those that stay count for the batch, too: what is not to end is passed over once, not once a batch.
 _WALK: Final = """
@@ -17,7 +34,7 @@ _WALK: Final = """
         WHERE {key} = ANY(ARRAY(SELECT {key} FROM seen)) AND {over_at} < CAST(:before AS timestamptz) AND {free}
         ORDER BY {key} {lock}
     ), ended AS (
-        {end} FROM {table} WHERE {key} = ANY(ARRAY(SELECT {key} FROM over)) {returning}
+        {end} WHERE {key} = ANY(ARRAY(SELECT {key} FROM over)) {returning}
     )
     SELECT (SELECT count(*) FROM ended) AS ended, (SELECT count(*) FROM seen) AS seen, {at} AS at, {key} AS id
     FROM (SELECT {columns} FROM seen ORDER BY {backwards} LIMIT 1) AS last
@@ -26,7 +43,7 @@ _TAKE: Final = """
     WITH over AS MATERIALIZED (
         {which}
     ), ended AS (
-        {end} FROM {table} WHERE ctid = ANY(ARRAY(SELECT row FROM over)) {returning}
+        {end} WHERE ctid = ANY(ARRAY(SELECT row FROM over)) {returning}
     )
     SELECT count(*) AS ended, count(*) AS seen, NULL::timestamptz AS at, NULL::uuid AS id FROM ended
 """
@@ -34,8 +51,8 @@ _BY_INSTANT: Final = """
         SELECT ctid AS row FROM {table} AS record WHERE {over_at} < CAST(:before AS timestamptz)
         ORDER BY {over_at} LIMIT :limit {lock}
 """
-_ENDING: Final = {"lock": "FOR UPDATE OF record SKIP LOCKED", "end": "DELETE", "returning": "RETURNING 1"}
-_COUNTING: Final = {"lock": "", "end": "SELECT 1", "returning": ""}
+_ENDING: Final = {"lock": "FOR UPDATE OF record SKIP LOCKED", "returning": "RETURNING 1"}
+_COUNTING: Final = {"lock": "", "returning": ""}
 _OLDEST: Final = """
     SELECT CAST({over_at} AS timestamptz) FROM {dated_by} AS record WHERE {over_at} IS NOT NULL
     ORDER BY {columns} LIMIT 1
@@ -61,13 +78,13 @@ class RecordKind:
 
 
 def _walked(
-    name: str, table: str, over_at: str, *, life: str | None = None, free: str = "true", key: str = "id", by: str = ""
+    name: str, end: str, over_at: str, *, life: str | None = None, free: str = "true", key: str = "id", by: str = ""
 ) -> RecordKind:
     """Return records of which some stay, walked by their ids or, where these do not grow with it, by an instant."""
     columns = f"{by}, {key}" if by else key
     parts = {
-        "table": table,
-        "dated_by": table,
+        "table": _table_of(end),
+        "dated_by": _table_of(end),
         "key": key,
         "columns": columns,
         "backwards": columns.replace(",", " DESC,") + " DESC",
@@ -76,11 +93,12 @@ def _walked(
         "over_at": over_at,
         "free": free,
     }
-    return _kind(name, life or name, _WALK, parts)
+    return _kind(name, life or name, _WALK, end, parts)
 
 
-def _taken(name: str, table: str, over_at: str, *, life: str | None, which: str = "", dated_by: str = "") -> RecordKind:
+def _taken(name: str, end: str, over_at: str, *, life: str | None, which: str = "", dated_by: str = "") -> RecordKind:
     """Return records that nobody needs once they are over."""
+    table = _table_of(end)
     by_instant = _BY_INSTANT.replace("{table}", table).replace("{over_at}", over_at)
     parts = {
         "table": table,
@@ -89,16 +107,21 @@ def _taken(name: str, table: str, over_at: str, *, life: str | None, which: str 
         "columns": over_at,
         "dated_by": dated_by or table,
     }
-    return _kind(name, life, _TAKE, parts)
+    return _kind(name, life, _TAKE, end, parts)
 
 
-def _kind(name: str, life: str | None, template: str, parts: dict[str, str]) -> RecordKind:
+def _kind(name: str, life: str | None, template: str, end: str, parts: dict[str, str]) -> RecordKind:
+    count = f"SELECT 1 FROM {_table_of(end)}"  # noqa: S608 - constants
     ending, counting = (
         text(template.format(**{name: part.format(**way) for name, part in parts.items()}, **way))
-        for way in (_ENDING, _COUNTING)
+        for way in (_ENDING | {"end": end}, _COUNTING | {"end": count})
     )
     oldest = text(_OLDEST.format(**parts))
     return RecordKind(name, parts["table"], life, ending, counting, oldest, is_walked=template is _WALK)
+
+
+def _table_of(end: str) -> str:
+    return end.removeprefix("DELETE FROM ")
 
 
 # Bytes that are still to go belong to it, or an archive does that has the file, or that it was a part of.
@@ -155,33 +178,36 @@ _NOTICE_IS_OVER: Final = """
 """
 
 KINDS: Final = (
-    _taken("idempotency_keys", "idempotency_keys", "expires_at", life=None),
-    _taken("queue_log", "queue.pgqueuer_log", "created", life="queue_log"),
-    _taken("queue_turns", "queue_turns", "served_at", life="queue_log"),
-    _walked("purges", "purges", "confirmed_at"),
-    _walked("tombstones", "tombstones", "deleted_at", free=_STONE_IS_FREE, by="deleted_at"),
-    _walked("deleted_jobs", "analysis_jobs", "deleted_at", life="jobs", free=_JOB_IS_FREE, by="deleted_at"),
+    _taken("idempotency_keys", END_KEYS, "expires_at", life=None),
+    _taken("queue_log", END_LOG, "created", life="queue_log"),
+    _taken("queue_turns", END_TURNS, "served_at", life="queue_log"),
+    _walked("purges", END_PURGES, "confirmed_at"),
+    _walked("tombstones", END_TOMBSTONES, "deleted_at", free=_STONE_IS_FREE, by="deleted_at"),
+    _walked("deleted_jobs", END_JOBS, "deleted_at", life="jobs", free=_JOB_IS_FREE, by="deleted_at"),
     _walked(
         "jobs",
-        "job_audit",
+        END_SUMMARIES,
         "deleted_at",
         free="NOT EXISTS (SELECT FROM analysis_jobs AS job WHERE job.id = record.job_id)",
         key="job_id",
         by="deleted_at",
     ),
-    _walked("audit", "audit_events", "record.at", free=_EVENT_IS_FREE),
-    _walked("idle_sweeps", "sweeps", f"CASE WHEN {_IS_IDLE} THEN started_at END", free=_SWEEP_IS_FREE),
-    _walked("sweeps", "sweeps", "CASE WHEN status <> 'running' THEN started_at END", free=_SWEEP_IS_FREE),
-    _taken("plan_files", "plan_files", _PLAN_IS_OVER, life="plans", which=_FILES_OF_PLANS, dated_by="plans"),
+    _walked("audit", END_EVENTS, "record.at", free=_EVENT_IS_FREE),
+    _walked("idle_sweeps", END_SWEEPS, f"CASE WHEN {_IS_IDLE} THEN started_at END", free=_SWEEP_IS_FREE),
+    _walked("sweeps", END_SWEEPS, "CASE WHEN status <> 'running' THEN started_at END", free=_SWEEP_IS_FREE),
+    _taken("plan_files", END_PLAN_FILES, _PLAN_IS_OVER, life="plans", which=_FILES_OF_PLANS, dated_by="plans"),
     _walked(
-        "plans", "plans", _PLAN_IS_OVER, free="NOT EXISTS (SELECT FROM plan_files WHERE plan_files.plan_id = record.id)"
+        "plans",
+        END_PLANS,
+        _PLAN_IS_OVER,
+        free="NOT EXISTS (SELECT FROM plan_files WHERE plan_files.plan_id = record.id)",
     ),
-    _walked("archive_tasks", "archive_tasks", "ended_at", free=_TASK_IS_FREE),
+    _walked("archive_tasks", END_TASKS, "ended_at", free=_TASK_IS_FREE),
     # The first token is in a file, and would be good again.
-    _walked("sessions", "user_sessions", "least(expires_at, revoked_at)", free="owner <> 'admin'"),
-    _walked("notices", "notices", _NOTICE_IS_OVER, free="coalesce(due_at < CAST(:before AS timestamptz), true)"),
-    _walked("pauses", "pauses", "resumed_at"),
-    _walked("scrubs", "scrubs", "ended_at", free="EXISTS (SELECT FROM scrubs AS later WHERE later.id > record.id)"),
-    _taken("ledger_days", "ledger_days", "day", life="ledger_days"),
+    _walked("sessions", END_SESSIONS, "least(expires_at, revoked_at)", free="owner <> 'admin'"),
+    _walked("notices", END_NOTICES, _NOTICE_IS_OVER, free="coalesce(due_at < CAST(:before AS timestamptz), true)"),
+    _walked("pauses", END_PAUSES, "resumed_at"),
+    _walked("scrubs", END_SCRUBS, "ended_at", free="EXISTS (SELECT FROM scrubs AS later WHERE later.id > record.id)"),
+    _taken("ledger_days", END_DAYS, "day", life="ledger_days"),
 )
 """In the order in which they end: what is named goes before what names it has a reason to stay."""

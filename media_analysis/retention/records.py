@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.retention.models import Sweep, SweepStatus, SweepTrigger
 from media_analysis.storage.category import Category
 
+END_SWEEPS: Final = "DELETE FROM sweeps"
 ABANDONED_CRON: Final = "*/15 * * * *"
 """When uploads that were given up, and bytes a crash left on the outbox, go, whatever the category's schedule."""
 INTERRUPTED_AFTER: Final = timedelta(hours=6)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, text, update
@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.base import native_enum
 from media_analysis.db.database import clock
 from media_analysis.sessions.models import Role, UserSession
+
+END_SESSIONS: Final = "DELETE FROM user_sessions"
 
 
 def _of(owner: str | None) -> list[ColumnElement[bool]]:

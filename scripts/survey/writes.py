@@ -14,7 +14,7 @@ UNKNOWN: Final = "?"
 """The table of a statement that names it only when it runs."""
 _VERBS: Final = {"insert": "INSERT", "update": "UPDATE", "delete": "DELETE"}
 _STATEMENT: Final = re.compile(
-    r'\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(?:public\.)?"?(\{\}|[a-z_][a-z0-9_]*)'
+    r'\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?(?:[a-z_]+\.)?"?(\{\}|[a-z_][a-z0-9_]*)'
 )
 # Lower case is prose more often than SQL, so there only tables that exist count.
 _IN_ANY_CASE: Final = re.compile(_STATEMENT.pattern, re.IGNORECASE)

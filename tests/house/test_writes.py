@@ -25,6 +25,7 @@ def writes_of(source: str) -> list[tuple[str, str, int]]:
     [
         ('text("INSERT INTO cups (id) VALUES (1)")', [("cups", "INSERT", 1)]),
         ('text("UPDATE ONLY public.cups SET id = 1")', [("cups", "UPDATE", 1)]),
+        ('text("DELETE FROM garden.roses")', [("roses", "DELETE", 1)]),
         ('text("delete from cups")', [("cups", "DELETE", 1)]),
         ('text("MERGE INTO cups USING plates")', [("cups", "MERGE", 1)]),
         ('text("TRUNCATE cups")', [("cups", "TRUNCATE", 1)]),

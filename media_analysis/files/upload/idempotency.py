@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Index, select, text
@@ -14,6 +14,7 @@ from media_analysis.errors import IdempotencyKeyReused, UploadInFlight
 from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.pending import Registration
 
+END_KEYS: Final = "DELETE FROM idempotency_keys"
 _KNOWN = text("""
     SELECT known.file_id, known.fingerprint, known.answer IS NOT NULL AS answered,
         coalesce(extract(epoch FROM file.due_at - now()), 0)::float8 AS lease_left_seconds

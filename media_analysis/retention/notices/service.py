@@ -17,6 +17,7 @@ from media_analysis.deletion.outbox import backoff
 from media_analysis.errors import NotDelivered
 from media_analysis.retention.models import Notice
 
+END_NOTICES: Final = "DELETE FROM notices"
 LEASE: Final = timedelta(minutes=2)
 PAGE: Final = 100
 MAX_ATTEMPTS: Final = 20

@@ -13,6 +13,8 @@ from media_analysis.retention.models import Plan, Sweep, SweepStatus
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
+END_PLANS: Final = "DELETE FROM plans"
+END_PLAN_FILES: Final = "DELETE FROM plan_files"
 START: Final = UUID(int=0)
 
 
