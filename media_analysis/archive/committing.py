@@ -22,7 +22,6 @@ from media_analysis.deletion.tombstones import Freed, LedgerMovements, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files import archived
-from media_analysis.files.segments import date_segments, mark_segment
 from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.jobs.archived import mark_archived
 from media_analysis.jobs.deletion import lock_files
@@ -108,7 +107,7 @@ class Commit:
         return list(moved)
 
     async def _add_copies(self, session: AsyncSession, segment: Segment, contents: RunContents) -> None:
-        await mark_segment(session, segment.id, job_id=contents.job_id, segment=contents.segment)
+        await archived.mark_segment(session, segment.id, job_id=contents.job_id, segment=contents.segment)
         values = {**contents.values, "archive_id": segment.id}
         for chunk in chunks_of(segment.found):
             if await archived.add_copies(session, chunk, contents.going.condition, values) != len(chunk):
@@ -124,7 +123,7 @@ class Commit:
         self, session: AsyncSession, job: AnalysisJob, contents: RunContents, segment: Segment | None, now: datetime
     ) -> None:
         ends_at, archive_id = contents.ends_at, None if segment is None else segment.id
-        await date_segments(session, job.id, ends_at)
+        await archived.date_segments(session, job.id, ends_at)
         await mark_archived(session, job.id, archived_at=now, archive_id=archive_id, ends_at=ends_at)
 
     async def _tell(self, session: AsyncSession, task: ArchiveTask, job: AnalysisJob, stats: dict[str, Any]) -> None:

@@ -19,8 +19,7 @@ from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, of_job
 from media_analysis.deletion.tombstones import Claim, FilesByRule, Freed, LedgerMovements, Order
 from media_analysis.failpoints import failpoint
-from media_analysis.files.archived import drop_copies
-from media_analysis.files.segments import date_segments
+from media_analysis.files.archived import date_segments, drop_copies
 from media_analysis.jobs import deletion
 from media_analysis.jobs.archived import put_off
 from media_analysis.jobs.closing import forget_jobs

@@ -1,4 +1,4 @@
-"""Files in archives: where each lies inside its archive, and all that a restore needs to bring it back."""
+"""Files in archives and the segments they lie in: where each lies, and all that a restore needs to bring it back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from media_analysis.columns import CATEGORY, living
 from media_analysis.db.base import Base
 from media_analysis.errors import ArchiveOfJob
-from media_analysis.files.protection import BLIND, chunks_of
+from media_analysis.files.models import MediaFile
+from media_analysis.files.protection import BLIND, chunks_of, ending
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 
 ARCHIVE_ROLE: Final = "archive"
@@ -73,7 +75,23 @@ async def has_copy(session: AsyncSession, file_id: UUID) -> bool:
     return bool((await session.execute(_HAS_COPY, {"file_id": file_id})).scalar_one())
 
 
+_MARK_SEGMENT: Final = text("""
+    UPDATE media_files SET job_id = :job_id, role = 'archive', ordinal = :segment, version = version + 1
+    WHERE id = :archive_id
+""")
 _SEGMENT: Final = text("SELECT job_id FROM media_files WHERE id = :file_id AND role = 'archive' AND state <> 'pending'")
+
+
+async def mark_segment(session: AsyncSession, archive_id: UUID, *, job_id: UUID, segment: int) -> None:
+    """Make a file just stored a segment of its run's archive."""
+    await session.execute(_MARK_SEGMENT, {"archive_id": archive_id, "job_id": job_id, "segment": segment})
+
+
+async def date_segments(session: AsyncSession, job_id: UUID, ends_at: datetime | None) -> None:
+    """Let all segments of a run end when the run does; None is never."""
+    theirs = (MediaFile.job_id == job_id, MediaFile.role == ARCHIVE_ROLE, MediaFile.state == FileState.STORED)
+    dated = update(MediaFile).where(*theirs).values(**ending(ends_at))
+    await session.execute(dated, execution_options=BLIND)
 
 
 async def require_no_segment(session: AsyncSession, file_id: UUID) -> None:

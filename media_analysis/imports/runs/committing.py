@@ -14,8 +14,7 @@ from media_analysis.archive.tasks import NewTask, add_completed, count_attempts
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.outbox import add_confirmed
 from media_analysis.deletion.tombstones import add_past
-from media_analysis.files.archived import add_past_copies
-from media_analysis.files.segments import date_segments, mark_segment
+from media_analysis.files.archived import add_past_copies, date_segments, mark_segment
 from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
 from media_analysis.imports.runs.facts import JobFacts
