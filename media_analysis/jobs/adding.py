@@ -1,13 +1,23 @@
 """Rows of new jobs."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.jobs.models import AnalysisJob, JobSource
+
+_MARK_PRODUCED: Final = text("""
+    UPDATE analysis_jobs SET produced = (
+        SELECT coalesce(jsonb_object_agg(category, jsonb_build_object('files', files, 'size_bytes', size_bytes)), '{}')
+        FROM (
+            SELECT category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
+            FROM media_files WHERE job_id = :job_id AND state = 'stored' GROUP BY category
+        ) AS stored
+    ) WHERE id = :job_id
+""")
 
 
 async def add_job(session: AsyncSession, source_ids: Sequence[UUID] = (), **facts: Any) -> AnalysisJob:
@@ -19,3 +29,8 @@ async def add_job(session: AsyncSession, source_ids: Sequence[UUID] = (), **fact
     if rows:
         await session.execute(insert(JobSource), rows)
     return job
+
+
+async def mark_produced(session: AsyncSession, job_id: UUID) -> None:
+    """Note the files and bytes of a locked job by category, as a run that just ended knows them."""
+    await session.execute(_MARK_PRODUCED, {"job_id": job_id})

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -21,10 +21,6 @@ _DELETED: Final = text("""
         OR EXISTS (SELECT FROM analysis_jobs WHERE id = :id AND deleted_at IS NOT NULL)
 """)
 _FOLDER_TAKEN: Final = text("SELECT EXISTS (SELECT FROM analysis_jobs WHERE folder_name = :folder_name AND id <> :id)")
-_PRODUCED: Final = text("""
-    SELECT category::text, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
-    FROM media_files WHERE job_id = :id AND state = 'stored' GROUP BY category ORDER BY category
-""")
 
 
 class Coverage(StrEnum):
@@ -78,9 +74,3 @@ async def require_free(session: AsyncSession, job_id: UUID, folder_name: str) ->
         raise Refused(f"its id, {job_id}, is that of another job")
     if (await session.execute(_FOLDER_TAKEN, {"id": job_id, "folder_name": folder_name})).scalar_one():
         raise Refused(f"its folder name, {folder_name}, is that of another job")
-
-
-async def sum_produced(session: AsyncSession, job_id: UUID) -> dict[str, Any]:
-    """Return the files and bytes of a run by category, as a run that just ended knows them."""
-    rows = await session.execute(_PRODUCED, {"id": job_id})
-    return {row.category: {"files": row.files, "size_bytes": row.size_bytes} for row in rows}

@@ -20,7 +20,7 @@ from media_analysis.imports.runs.terms import ImportRequest, RunTerms
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.statements import Adoption
 from media_analysis.jobs import protection
-from media_analysis.jobs.adding import add_job
+from media_analysis.jobs.adding import add_job, mark_produced
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import require_job
@@ -178,8 +178,7 @@ class RunAdopter:
             hold = Hold(until=outcome.kept_until, reason=PAST_END, by=request.requested_by)
         async with self.db.transaction() as session:
             job, _ = await require_job(session, outcome.job_id, owner=None, lock=True)
-            job.produced = await earlier.sum_produced(session, job.id)
-            await session.flush()
+            await mark_produced(session, job.id)
             if job.hold_reason == UNDER_WAY:  # else somebody holds it for reasons of their own by now
                 await protection.mark_job_held(session, job.id, hold)
             details = {"folder": outcome.name, "files": outcome.files, "size_bytes": outcome.size_bytes}

@@ -18,7 +18,7 @@ from tests.oracle import inspect_everything
 BY_COPY = {
     "the row": b"INSERT INTO media_files (id, owner, category, state, key",
     "the name": b"ORDER BY id FOR UPDATE",
-    "the fact": b"UPDATE media_files AS file SET\n            state = 'stored'",
+    "the fact": b"UPDATE media_files AS file SET\n        state = 'stored'",
 }
 IN_PLACE = b"INSERT INTO media_files (id, owner, category, state, key"
 
