@@ -16,7 +16,7 @@ import media_analysis.db.turns
 import media_analysis.files.archived
 import media_analysis.files.models
 import media_analysis.files.upload.idempotency
-import media_analysis.integrity.models
+import media_analysis.integrity.scrub
 import media_analysis.jobs.models
 import media_analysis.records.models
 import media_analysis.retention.duties

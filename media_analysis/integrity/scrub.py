@@ -8,8 +8,10 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
+from media_analysis.db.base import Base
 from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import SHOWN_BY_OPENING, clear_damage, mark_damaged
@@ -30,6 +32,21 @@ SAVE_EVERY: Final = timedelta(seconds=15)
 # What a finding's sentence begins with; other errors of a file are not the scrub's to clear.
 _OURS: Final = (*SHOWN_BY_OPENING, "hash differs", "cannot be read")
 ACTOR: Final = "scrub"
+
+
+class ScrubRound(Base):
+    """One round of reading every object again; the open one resumes where it stood."""
+
+    __tablename__ = "scrubs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    position: Mapped[UUID | None]
+    """The last file it read; rounds go by id, so the next one is the one read longest ago."""
+    files: Mapped[int] = mapped_column(default=0)
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    problems: Mapped[int] = mapped_column(default=0)
 
 
 @dataclass(frozen=True, slots=True)
