@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +21,8 @@ from sqlalchemy import make_url
 
 from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.app import create_app
-from media_analysis.db.base import Base
 from media_analysis.db.embedded import embedded_server
-from media_analysis.db.migrations import head, migrate
-from media_analysis.db.queue import QUEUE
+from media_analysis.db.migrations import migrate
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.service import Upload
@@ -33,6 +31,7 @@ from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.category import Category
+from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
 from tests.reused import CONNECTIONS, Pool, end_old_zygotes
@@ -42,22 +41,6 @@ hypothesis.settings.register_profile("ours", deadline=None)
 hypothesis.settings.load_profile("ours")
 
 TEMPLATE = "media_analysis_template"
-SEEDED = {"category_usage"}
-"""Whose rows are made by the migrations, once."""
-TABLES = [
-    *sorted(table.fullname for table in Base.metadata.tables.values() if table.name not in SEEDED),
-    *(f"{QUEUE.db_schema}.{table}" for table in (QUEUE.queue_table, QUEUE.queue_table_log, QUEUE.statistics_table)),
-]
-EMPTYING = "; ".join(
-    (
-        # Neither foreign keys nor triggers: all goes, also what is append-only for everybody else. For these statements
-        # alone, which are one transaction: their connection may be used on.
-        "SET LOCAL session_replication_role = replica",
-        *(f"DELETE FROM {table}" for table in TABLES),
-        "UPDATE category_usage SET size_bytes = 0 WHERE size_bytes <> 0",
-    )
-)
-
 
 LOCKS = Recorder()
 LOCKS.start()
@@ -138,21 +121,10 @@ async def reused_database(server_url: str, template: str) -> AsyncIterator[str]:
     await CONNECTIONS.close()
 
 
-async def _emptied(url: str) -> bool:
-    """Delete all rows, which takes milliseconds where copying or truncating takes hundreds; False if tables changed."""
-    try:
-        async with CONNECTIONS.lend(url) as connection:
-            await connection.execute(EMPTYING)
-            revision = await connection.fetch("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        return False
-    return [row["version_num"] for row in revision] == [head()]
-
-
 @pytest.fixture
 async def database(reused_database: str, server_url: str, template: str) -> str:
     """The URL of a migrated database without any row; one that a test left without its tables is made again."""
-    if not await _emptied(reused_database):
+    if not await emptied(reused_database):
         name = make_url(reused_database).database
         await execute(
             server_url,
@@ -181,6 +153,21 @@ def environment(database: str, tmp_path: Path) -> dict[str, str]:
     }
 
 
+StartOver = Callable[[], Awaitable[None]]
+OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
+
+
+@pytest.fixture
+def start_over(database: str, tmp_path: Path) -> StartOver:
+    """Leaves neither row nor object: for a test that does the same again and again, each time from nothing."""
+
+    async def empty() -> None:
+        assert await emptied(database)
+        shutil.rmtree(tmp_path / "var", ignore_errors=True)
+
+    return empty
+
+
 @pytest.fixture
 def settings(environment: dict[str, str]) -> Settings:
     return load_settings(environ=environment).settings
@@ -201,18 +188,28 @@ async def shared_fork_server() -> AsyncIterator[ForkServer]:
 
 
 @pytest.fixture
-async def runtime(
-    settings: Settings, database: str, pool: Pool, shared_fork_server: ForkServer
-) -> AsyncIterator[Runtime]:
-    """The services; when the test is over, the oracle inspects every row and object it left."""
-    async with (
-        pool.lend(database, database_options(settings)) as db,
-        open_services(settings, db, shared_fork_server) as opened,
-    ):
+def open_here(settings: Settings, database: str, pool: Pool, shared_fork_server: ForkServer) -> OpenRuntime:
+    """Opens the services; when they are closed, the oracle inspects every row and object that is left."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Runtime]:
+        async with (
+            pool.lend(database, database_options(settings)) as db,
+            open_services(settings, db, shared_fork_server) as opened,
+        ):
+            yield opened
+        await end_old_zygotes(shared_fork_server)
+        violations = await inspect_everything(database, settings.store_path, archives=settings.archive.base_path)
+        assert not violations, "\n".join(violations)
+
+    return opening
+
+
+@pytest.fixture
+async def runtime(open_here: OpenRuntime) -> AsyncIterator[Runtime]:
+    """The services of this test, inspected at its end."""
+    async with open_here() as opened:
         yield opened
-    await end_old_zygotes(shared_fork_server)
-    violations = await inspect_everything(database, settings.store_path, archives=settings.archive.base_path)
-    assert not violations, "\n".join(violations)
 
 
 async def chunks(content: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
@@ -223,9 +220,8 @@ async def chunks(content: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
 StoreFile = Callable[..., Awaitable[MediaFile]]
 
 
-@pytest.fixture
-def store_file(runtime: Runtime) -> StoreFile:
-    """Uploads through the service; every part of the upload can be given."""
+def storing(runtime: Runtime) -> StoreFile:
+    """Return what uploads through the service; every part of the upload can be given."""
 
     async def store(content: bytes = b"some bytes", *, ttl: float | None = None, **about: Any) -> MediaFile:
         expiry = None if ttl is None else Expiry(lifetime=timedelta(seconds=ttl))
@@ -233,6 +229,12 @@ def store_file(runtime: Runtime) -> StoreFile:
         return await runtime.files.uploads.store_file(Upload(**facts), chunks(content))
 
     return store
+
+
+@pytest.fixture
+def store_file(runtime: Runtime) -> StoreFile:
+    """Uploads through the service of this test."""
+    return storing(runtime)
 
 
 RunJob = Callable[[str | UUID], Awaitable[None]]

@@ -64,6 +64,6 @@ class DiscardService:
         await self.deleter.store.require_marker()
         async with self.db.transaction() as session:
             claims = await delete_pending(session, _LOCK_STAGED, {**asked, "limit": BATCH}, requested_by=BY)
-            failpoint("job.discarding")
-        failpoint("job.discarded")
+            failpoint("attempt.discarding")
+        failpoint("attempt.discarded")
         return claims

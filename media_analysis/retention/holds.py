@@ -120,8 +120,8 @@ class HoldService:
             hold = asked.hold(at)
             files = await protection.mark_job_held(session, job_id, hold)
             await add_events(session, [_told(Action.HELD, hold, asked.actor, job, files=files)])
-            failpoint("hold.holding_job")
-        failpoint("hold.held_job")
+            failpoint("job.holding")
+        failpoint("job.held")
         return hold, files
 
     @retried
@@ -140,8 +140,8 @@ class HoldService:
             files = await protection.mark_job_held(session, job_id, None)
             if hold is not None:
                 await add_events(session, [_told(Action.RELEASED, hold, actor, job, files=files)])
-            failpoint("hold.releasing_job")
-        failpoint("hold.released_job")
+            failpoint("job.releasing")
+        failpoint("job.released")
 
     @retried
     async def extend_job(
@@ -165,8 +165,8 @@ class HoldService:
             act = Act(actor=actor, action=Action.EXTENDED, owner=job.owner, job_id=job_id, details=details)
             await add_events(session, [act])
             await protection.add_file_events(session, act, file_ids)
-            failpoint("hold.extending_job")
-        failpoint("hold.extended_job")
+            failpoint("job.extending")
+        failpoint("job.extended")
         return expires_at, len(file_ids)
 
     async def _require_holdable(

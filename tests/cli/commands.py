@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from media_analysis.failpoints import TESTING_VARIABLE
 from tests import processes
 from tests.db.embedded.servers import copy_of, end_leftovers, short_home
 from tests.processes import ROOT, Process
@@ -43,6 +44,11 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without settings of ours, and with the given ones."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return inherited | dict(environment)
+
+
+def armed(variable: str, value: str | Path) -> dict[str, str]:
+    """Return what makes a command die at a failpoint, or write down those it reaches."""
+    return {variable: str(value), TESTING_VARIABLE: "1"}
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,34 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.failpoints import KILL_VARIABLE, TESTING_VARIABLE, TRACE_VARIABLE
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.integrity.reckoning import reckon
-from media_analysis.runtime import Runtime
-from tests.cli.commands import run
-from tests.conftest import execute, fetch
+from tests.cli.commands import armed, run
+from tests.conftest import OpenRuntime, StartOver, execute, fetch
+from tests.crash.points import EVERYTHING, find_moments
 from tests.oracle import inspect_everything
 
 pytestmark = pytest.mark.usefixtures("served")
 
 FILES = 130
 """More than one batch of copies."""
-BY_COPY = {
-    "upload.registering": 2,
-    "upload.registered": 2,
-    "import.registered": 2,
-    "store.folder_made": 2,
-    "upload.locked": 2,
-    "upload.named": 2,
-    "upload.created": 2,
-    "import.named": 2,
-    "upload.bytes_written": FILES,
-    "upload.file_synced": FILES,
-    "import.written": 2,
-    "import.storing": 2,
-    "import.stored": 2,
-}
-IN_PLACE = {"import.adopting": 1, "import.adopted": 1}
-KILLS = [f"{point}:{hits}" for point, hits in BY_COPY.items()]
 
 
 def grow(tree: Path) -> Path:
@@ -135,59 +118,67 @@ async def test_beyond_the_quota_the_missing_bytes_are_named(
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("moment", KILLS)
 async def test_a_copy_killed_at_any_moment_goes_on_when_asked_for_again(
-    moment: str, environment: dict[str, str], tree: Path, store: Path, database: str, tmp_path: Path
+    environment: dict[str, str],
+    tree: Path,
+    store: Path,
+    database: str,
+    open_here: OpenRuntime,
+    start_over: StartOver,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
 ) -> None:
-    command = ("import", tree, "--category", "frames", "--json")
-    armed = {KILL_VARIABLE: moment, TESTING_VARIABLE: "1"}
+    command, trace = ("import", tree, "--category", "frames", "--json"), tmp_path / "trace"
+    assert run(*command, **environment, **armed(TRACE_VARIABLE, trace)).returncode == 0
 
-    killed = run(*command, **environment, **armed)
-    left = await inspect_everything(database, store)
-    resumed = run(*command, **environment)
+    for moment in find_moments(trace, "import", when="last", kinds=EVERYTHING - {"marker"}):
+        with subtests.test(moment):
+            await start_over()
+            async with open_here():
+                pass
+            killed = run(*command, **environment, **armed(KILL_VARIABLE, moment))
+            left = await inspect_everything(database, store)
+            resumed = run(*command, **environment)
 
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert left == []
-    assert resumed.returncode == 0, resumed.stderr
-    assert await stored(database) == ALL
-    assert await inspect_everything(database, store) == []
+            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            assert left == []
+            assert resumed.returncode == 0, resumed.stderr
+            assert await stored(database) == ALL
+            assert await inspect_everything(database, store) == []
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("point", IN_PLACE)
-async def test_an_adoption_in_place_killed_at_any_moment_goes_on_when_asked_for_again(
-    point: str, runtime: Runtime, environment: dict[str, str], database: str
+async def test_an_import_in_place_killed_at_any_moment_goes_on_when_asked_for_again(
+    environment: dict[str, str],
+    store: Path,
+    database: str,
+    open_here: OpenRuntime,
+    start_over: StartOver,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
 ) -> None:
-    tree = grow(runtime.store.root / "outputs" / "old")
-    command = ("import", tree, "--category", "outputs", "--json")
+    command, trace = ("import", store / "outputs" / "old", "--category", "outputs", "--json"), tmp_path / "trace"
+    grow(store / "outputs" / "old")
+    assert run(*command, **environment, **armed(TRACE_VARIABLE, trace)).returncode == 0
 
-    killed = run(*command, **environment, **{KILL_VARIABLE: f"{point}:1", TESTING_VARIABLE: "1"})
-    resumed = run(*command, **environment)
+    for moment in find_moments(trace, "import in place"):
+        with subtests.test(moment):
+            await start_over()
+            async with open_here() as runtime:
+                grow(store / "outputs" / "old")
+                killed = run(*command, **environment, **armed(KILL_VARIABLE, moment))
+                resumed = run(*command, **environment)
 
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert resumed.returncode == 0, resumed.stderr
-    assert await stored(database) == ALL
-    assert (await reckon(runtime.db)).differences == []
-
-
-@pytest.mark.crash
-def test_the_kills_are_at_all_moments_there_are(environment: dict[str, str], tree: Path, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
-
-    imported = run(
-        "import", tree, "--category", "frames", **environment, **{TRACE_VARIABLE: str(trace), TESTING_VARIABLE: "1"}
-    )
-
-    reached = {line.rpartition(":")[0] for line in trace.read_text().splitlines()}
-    assert imported.returncode == 0
-    assert reached - {"marker.written"} == set(BY_COPY)
+                assert killed.returncode == -signal.SIGKILL, killed.stderr
+                assert resumed.returncode == 0, resumed.stderr
+                assert await stored(database) == ALL
+                assert (await reckon(runtime.db)).differences == []
 
 
 async def test_copies_left_by_a_dead_import_go_with_their_lease(
     environment: dict[str, str], tree: Path, store: Path, database: str
 ) -> None:
-    armed = {KILL_VARIABLE: "import.named:1", TESTING_VARIABLE: "1"}
-    run("import", tree, "--category", "frames", **environment, **armed)
+    run("import", tree, "--category", "frames", **environment, **armed(KILL_VARIABLE, "import.named:1"))
     await execute(database, "UPDATE media_files SET due_at = now() - interval '1 s' WHERE state = 'pending'")
 
     swept = run("sweep", **environment)

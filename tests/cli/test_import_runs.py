@@ -9,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.failpoints import KILL_VARIABLE, TESTING_VARIABLE, TRACE_VARIABLE
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.integrity.reckoning import reckon
 from media_analysis.runtime import Runtime
 from tests.archive.archived import archived_content, content_of
-from tests.cli.commands import run
-from tests.conftest import fetch
-from tests.crash.points import once_each
+from tests.cli.commands import armed, run
+from tests.conftest import OpenRuntime, StartOver, fetch
+from tests.crash.points import EACH, EVERYTHING, find_moments
 from tests.imports.runs.old import (
     CONTENTS,
     OURS,
@@ -31,34 +31,7 @@ from tests.oracle import inspect_everything
 
 pytestmark = pytest.mark.usefixtures("served")
 
-OF_RUNS: Final = frozenset(
-    {
-        *("adopt_runs.beginning", "adopt_runs.begun", "adopt_runs.finishing", "adopt_runs.finished"),
-        *("adopt_runs.renamed", "adopt_runs.next", "import.registered", "import.named"),
-        *("import.written", "import.storing", "import.stored", "store.folder_made"),
-        *("upload.bytes_written", "upload.file_synced"),
-    }
-)
-OF_ARCHIVES: Final = frozenset(
-    {
-        *("adopt_runs.registered", "adopt_runs.synced", "adopt_runs.proven"),
-        *("adopt_runs.committing", "adopt_runs.committed", "upload.registering", "upload.registered"),
-        *("upload.locked", "upload.named", "upload.created"),
-    }
-)
-IN_PLACE: Final = ("adopt_runs.claiming", "adopt_runs.claimed", "adopt_runs.committing", "adopt_runs.committed")
-KILLS: Final = [
-    *(f"{point}:1" for point in sorted(OF_RUNS | OF_ARCHIVES)),
-    *(
-        "adopt_runs.next:2",
-        "adopt_runs.committing:2",
-        "adopt_runs.synced:2",
-        "import.stored:3",
-        "upload.bytes_written:6",
-        "upload.file_synced:6",
-    ),
-]
-"""Points that both have are reached by the runs first, hence the later hits."""
+RENAMING: Final = ("import-runs", "--rename", "--json")
 AT: Final = days_ago(5)
 RUN: Final = UUID("6f1c2a5e-0d3b-4f69-9a51-7a1f4c3d2b10")
 OURS_NAME: Final = stamped(AT, UUID("0199f1de-0000-7000-8000-000000000001"))
@@ -71,11 +44,15 @@ def grow(tree: Path) -> Path:
     return tree
 
 
+def grow_all(tree: Path) -> Path:
+    grow(tree)
+    write_archive(tree, f"{FOREIGN_NAME}.tar.bz2", tarred(FOREIGN_NAME, mode="w:bz2"), AT)
+    return tree
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    made = grow(tmp_path / "old")
-    write_archive(made, f"{FOREIGN_NAME}.tar.bz2", tarred(FOREIGN_NAME, mode="w:bz2"), AT)
-    return made
+    return grow_all(tmp_path / "old")
 
 
 @pytest.fixture
@@ -156,49 +133,60 @@ def test_what_cannot_be_imported_is_refused_in_one_sentence(
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("moment", once_each(KILLS))
+@pytest.mark.parametrize("when", EACH)
 async def test_an_import_killed_at_any_moment_goes_on_when_asked_for_again(
-    moment: str, environment: dict[str, str], tree: Path, store: Path, runtime: Runtime, database: str
+    when: str,
+    environment: dict[str, str],
+    store: Path,
+    open_here: OpenRuntime,
+    start_over: StartOver,
+    database: str,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
 ) -> None:
-    command = ("import-runs", tree, "--rename", "--json")
-    armed = {KILL_VARIABLE: moment, TESTING_VARIABLE: "1"}
-
-    killed = run(*command, **environment, **armed)
-    left = await inspect_everything(database, store)
-    resumed = run(*command, **environment)
-
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert left == []
-    assert resumed.returncode == 0, resumed.stderr
-    await require_all(runtime, database, ALL)
-    assert (tree / stamped(AT, RUN)).is_dir()
-
-
-@pytest.mark.crash
-@pytest.mark.parametrize("point", IN_PLACE)
-async def test_an_import_in_place_killed_at_any_moment_goes_on_when_asked_for_again(
-    point: str, runtime: Runtime, environment: dict[str, str], database: str
-) -> None:
-    tree = grow(runtime.store.root / "outputs" / "old")
-    command = ("import-runs", tree, "--json")
-
-    killed = run(*command, **environment, **{KILL_VARIABLE: f"{point}:1", TESTING_VARIABLE: "1"})
-    resumed = run(*command, **environment)
-
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert resumed.returncode == 0, resumed.stderr
-    await require_all(runtime, database, {id_of(OURS_NAME): OURS})
-    assert (await reckon(runtime.db)).differences == []
-
-
-@pytest.mark.crash
-def test_the_kills_are_at_all_moments_there_are(environment: dict[str, str], tree: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
+    recorded = run(*RENAMING, grow_all(tmp_path / "old"), **environment, **armed(TRACE_VARIABLE, trace))
+    assert recorded.returncode == 0, recorded.stderr
 
-    imported = run(
-        "import-runs", tree, "--rename", **environment, **{TRACE_VARIABLE: str(trace), TESTING_VARIABLE: "1"}
-    )
+    for moment in find_moments(trace, "import runs", when=when, kinds=EVERYTHING - {"marker"}):
+        with subtests.test(moment):
+            await start_over()
+            tree = grow_all(tmp_path / moment)
+            async with open_here() as runtime:
+                killed = run(*RENAMING, tree, **environment, **armed(KILL_VARIABLE, moment))
+                left = await inspect_everything(database, store)
+                resumed = run(*RENAMING, tree, **environment)
 
-    reached = {line.rpartition(":")[0] for line in trace.read_text().splitlines()}
-    assert imported.returncode == 0
-    assert reached - {"marker.written"} == OF_RUNS | OF_ARCHIVES
+                assert killed.returncode == -signal.SIGKILL, killed.stderr
+                assert left == []
+                assert resumed.returncode == 0, resumed.stderr
+                await require_all(runtime, database, ALL)
+                assert (tree / stamped(AT, RUN)).is_dir()
+
+
+@pytest.mark.crash
+async def test_an_import_in_place_killed_at_any_moment_goes_on_when_asked_for_again(
+    environment: dict[str, str],
+    store: Path,
+    open_here: OpenRuntime,
+    start_over: StartOver,
+    database: str,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
+) -> None:
+    command, trace = ("import-runs", store / "outputs" / "old", "--json"), tmp_path / "trace"
+    grow(store / "outputs" / "old")
+    assert run(*command, **environment, **armed(TRACE_VARIABLE, trace)).returncode == 0
+
+    for moment in find_moments(trace, "import runs in place", kinds={"import_runs", "import_runs_in_place"}):
+        with subtests.test(moment):
+            await start_over()
+            async with open_here() as runtime:
+                grow(store / "outputs" / "old")
+                killed = run(*command, **environment, **armed(KILL_VARIABLE, moment))
+                resumed = run(*command, **environment)
+
+                assert killed.returncode == -signal.SIGKILL, killed.stderr
+                assert resumed.returncode == 0, resumed.stderr
+                await require_all(runtime, database, {id_of(OURS_NAME): OURS})
+                assert (await reckon(runtime.db)).differences == []

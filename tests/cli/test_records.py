@@ -1,15 +1,16 @@
 """Records on the command line: how long they are kept, what would end, and that it ends, killed or not."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from media_analysis.failpoints import KILL_VARIABLE
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.runtime import Runtime
 from tests.asking import delete_file
-from tests.cli.commands import run
+from tests.cli.commands import armed, run
 from tests.conftest import StoreFile, execute, fetch
-from tests.crash.points import RECORD_KILLS
+from tests.crash.points import find_moments
 
 
 @pytest.fixture
@@ -31,20 +32,21 @@ async def count(database: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
-@pytest.mark.parametrize("kill", RECORD_KILLS)
 @pytest.mark.usefixtures("old")
 async def test_what_is_over_ends_after_a_batch_that_was_killed_too(
-    kill: str, database: str, environment: dict[str, str]
+    database: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
+    trace = tmp_path / "trace"
     rehearsed = run("records", "end", "--dry-run", **environment)
     unchanged = await count(database)
-    killed = run("records", "end", **environment, **{"MEDIA_ANALYSIS_TESTING": "1", KILL_VARIABLE: kill})
+    killed = run("records", "end", **environment, **armed(KILL_VARIABLE, "records.ending:2"))
     left = await count(database)
-    done = run("records", "end", "--json", **environment)
+    done = run("records", "end", "--json", **environment, **armed(TRACE_VARIABLE, trace))
     listed = {life["name"]: life for life in json.loads(run("records", "list", "--json", **environment).stdout)}
 
     assert rehearsed.stdout == "1201 records would end: 1 of tombstones, 1200 of sessions\n"
     assert unchanged == (1, 1200)
+    assert find_moments(trace, "records")
     assert (killed.returncode, left) == (-9, (0, 1200))
     assert {name: ended for name, ended in json.loads(done.stdout)["ended"].items() if ended} == {"sessions": 1200}
     assert await count(database) == (0, 0)

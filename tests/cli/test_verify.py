@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.failpoints import KILL_VARIABLE, TESTING_VARIABLE
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.runtime import Runtime
 from media_analysis.storage.walk import QUARANTINE
-from tests.cli.commands import run
-from tests.conftest import StoreFile, execute, fetch
-from tests.crash.points import QUARANTINE_KILLS, SCRUB_KILLS
+from tests.cli.commands import armed, run
+from tests.conftest import OpenRuntime, StartOver, StoreFile, execute, fetch, storing
+from tests.crash.points import find_moments
 
 
 def stray(runtime: Runtime) -> Path:
@@ -82,38 +82,61 @@ async def test_quarantine_is_a_move_on_request(runtime: Runtime, environment: di
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("moment", QUARANTINE_KILLS)
-def test_an_object_whose_move_to_quarantine_was_killed_is_in_one_place(
-    moment: str, runtime: Runtime, environment: dict[str, str]
+async def test_an_object_whose_move_to_quarantine_was_killed_is_in_one_place(
+    open_here: OpenRuntime,
+    start_over: StartOver,
+    environment: dict[str, str],
+    subtests: pytest.Subtests,
+    tmp_path: Path,
 ) -> None:
-    path = stray(runtime)
+    command, trace = ("verify", "--quarantine"), tmp_path / "trace"
+    async with open_here() as runtime:
+        stray(runtime)
+        run(*command, **environment, **armed(TRACE_VARIABLE, trace))
 
-    killed = run("verify", "--quarantine", **environment, **{KILL_VARIABLE: moment, TESTING_VARIABLE: "1"})
-    again = run("verify", "--quarantine", **environment)
+    for moment in find_moments(trace, "quarantine"):
+        with subtests.test(moment):
+            await start_over()
+            async with open_here() as runtime:
+                path = stray(runtime)
+                killed = run(*command, **environment, **armed(KILL_VARIABLE, moment))
+                again = run(*command, **environment)
 
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert again.returncode == 0, again.stderr
-    assert not path.exists()
-    assert [place.read_bytes() for place in (runtime.store.root / QUARANTINE).rglob("stray.bin")] == [b"stray"]
+            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            assert again.returncode == 0, again.stderr
+            assert not path.exists()
+            assert [place.read_bytes() for place in (runtime.store.root / QUARANTINE).rglob("stray.bin")] == [b"stray"]
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("moment", SCRUB_KILLS)
 async def test_a_scrub_that_was_killed_is_begun_again_where_it_had_written_down_nothing(
-    moment: str, runtime: Runtime, store_file: StoreFile, environment: dict[str, str], database: str
+    open_here: OpenRuntime,
+    start_over: StartOver,
+    environment: dict[str, str],
+    database: str,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
 ) -> None:
-    flipped = await store_file(b"12345")
-    (runtime.store.root / flipped.key).write_bytes(b"12346")
+    command, trace = ("verify", "--scrub", "--json"), tmp_path / "trace"
+    async with open_here() as runtime:
+        await storing(runtime)(b"12345")
+        run(*command, **environment, **armed(TRACE_VARIABLE, trace))
 
-    killed = run("verify", "--scrub", **environment, **{KILL_VARIABLE: moment, TESTING_VARIABLE: "1"})
-    after = await fetch(database, "SELECT files, ended_at FROM scrubs")
-    again = run("verify", "--scrub", "--json", **environment)
-    (runtime.store.root / flipped.key).write_bytes(b"12345")
+    for moment in find_moments(trace, "scrub"):
+        with subtests.test(moment):
+            await start_over()
+            async with open_here() as runtime:
+                path = runtime.store.root / (await storing(runtime)(b"12345")).key
+                path.write_bytes(b"12346")
+                killed = run(*command, **environment, **armed(KILL_VARIABLE, moment))
+                after = await fetch(database, "SELECT files, ended_at FROM scrubs")
+                again = run(*command, **environment)
+                path.write_bytes(b"12345")
 
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert [tuple(row) for row in after] == [(0, None)]
-    assert again.returncode == 2, again.stderr
-    assert json.loads(again.stdout) == {"files": 1, "size_bytes": 5, "problems": 1, "round_ended": True}
+            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            assert [tuple(row) for row in after] == [(0, None)]
+            assert again.returncode == 2, again.stderr
+            assert json.loads(again.stdout) == {"files": 1, "size_bytes": 5, "problems": 1, "round_ended": True}
 
 
 async def test_a_ledger_that_lies_is_caught(store_file: StoreFile, environment: dict[str, str], database: str) -> None:

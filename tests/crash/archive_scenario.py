@@ -1,4 +1,4 @@
-"""The life of a run as its owner drives it: archived, restored, archived again, and deleted at its end."""
+"""The lives of two runs: archived, restored, archived again and over; and deleted while it lay in an archive."""
 
 import asyncio
 import hashlib
@@ -12,12 +12,13 @@ from tests.crash.scenario import clean_up
 
 CONTENTS: Final = {"frame.jpg": b"\xff\xd8\xff\xe0" + bytes(range(256)) * 1000, "run.log": b"a line\n" * 9000, "": b""}
 LONGEST_SECONDS: Final = 60
+PAST: Final = "now() - interval '1 second'"
 _OPEN: Final = "SELECT FROM archive_tasks WHERE status IN ('pending', 'running')"
 
 
 @dataclass
 class ArchiveScenario:
-    """Plays a run's life over HTTP, remembering what it was told of its files."""
+    """Plays the lives over HTTP, remembering what was told of the files."""
 
     http: httpx.AsyncClient
     database: str
@@ -26,11 +27,13 @@ class ArchiveScenario:
     """SHA-256 in hexadecimal by id, of every file that must be readable somewhere."""
     doubtful: set[str] = field(default_factory=set)
     """Files whose deletion was asked for."""
+    over: set[str] = field(default_factory=set)
+    """Files whose end has come, in the trash or not."""
 
     async def play(self) -> bool:
         """Return whether the service survived to the end."""
         try:
-            await self.begin()
+            await self._begin()
             await self._archive()
             await self._restore()
             await self._upload("more.txt", b"came later\n" * 100)
@@ -40,30 +43,14 @@ class ArchiveScenario:
             await self._delete(list(self.kept)[1])
             await self._archive()
             await self._end()
-        except httpx.TransportError:
-            return False
-        return True
-
-    async def play_into_the_trash(self) -> bool:
-        """Archive a run, delete it, and let its time in the trash end; return whether the service survived."""
-        try:
-            await self.begin()
+            await self._begin()
             await self._archive()
-            self.doubtful |= self.kept.keys()
-            await self._send("DELETE", f"/jobs/{self.job}", params={"strategy": "soft"})
-            past = "now() - interval '1 second'"
-            ends = f"trashed_at = {past}, trash_ends_at = {past}, due_at = {past}"
-            await execute(
-                self.database,
-                f"UPDATE analysis_jobs SET restorable_until = {past} WHERE id = '{self.job}'",
-                f"UPDATE media_files SET {ends} WHERE state = 'trashed'",
-            )
-            await clean_up(self.http)
+            await self._throw_away()
         except httpx.TransportError:
             return False
         return True
 
-    async def begin(self) -> None:
+    async def _begin(self) -> None:
         """Make a run that has ended, with files."""
         asked = {"name": "n", "kind": "external", "parameters": {"analyser": "x"}}
         self.job = (await self._send("POST", "/jobs", json=asked))["id"]
@@ -107,12 +94,25 @@ class ArchiveScenario:
 
     async def _end(self) -> None:
         self.doubtful |= self.kept.keys()
-        past = "now() - interval '1 second'"
         await execute(
             self.database,
-            f"UPDATE analysis_jobs SET expires_at = {past} WHERE id = '{self.job}'",
-            f"UPDATE media_files SET expires_at = {past}, due_at = {past} WHERE job_id = '{self.job}'",
+            f"UPDATE analysis_jobs SET expires_at = {PAST} WHERE id = '{self.job}'",
+            f"UPDATE media_files SET expires_at = {PAST}, due_at = {PAST} WHERE job_id = '{self.job}'",
         )
+        self.over |= self.kept.keys()
+        await clean_up(self.http)
+
+    async def _throw_away(self) -> None:
+        """Delete an archived run, and let its time in the trash end."""
+        self.doubtful |= self.kept.keys()
+        await self._send("DELETE", f"/jobs/{self.job}", params={"strategy": "soft"})
+        ends = f"trashed_at = {PAST}, trash_ends_at = {PAST}, due_at = {PAST}"
+        await execute(
+            self.database,
+            f"UPDATE analysis_jobs SET restorable_until = {PAST} WHERE id = '{self.job}'",
+            f"UPDATE media_files SET {ends} WHERE state = 'trashed'",
+        )
+        self.over |= self.kept.keys()
         await clean_up(self.http)
 
     async def _until_ended(self) -> None:

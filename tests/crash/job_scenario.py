@@ -9,10 +9,11 @@ from tests.conftest import fetch
 
 _JOBS: Final = """
     SELECT id::text, status::text, held_until > now() AS held, expires_at IS NOT NULL AS ends,
+           deleted_at IS NOT NULL AS deleted,
            EXISTS (SELECT FROM analysis_results WHERE job_id = analysis_jobs.id) AS result
     FROM analysis_jobs
 """
-FRESH: Final = {"status": "pending", "held": None, "ends": False, "result": False}
+FRESH: Final = {"status": "pending", "held": None, "ends": False, "deleted": False, "result": False}
 
 
 @dataclass
@@ -27,7 +28,7 @@ class JobScenario:
         """Return whether the service survived to the end."""
         try:
             await self._finish(await self._create())
-            await self._cancel(await self._create())
+            await self._cancel_and_delete(await self._create())
             await self._cancel_waiting(await self._create())
             await self._try_again(await self._create())
         except httpx.TransportError:
@@ -63,8 +64,9 @@ class JobScenario:
         await self._change(job, {"status": "completed"}, "POST", "/finish", json={"fence": fence})
         await self._change(job, {"ends": True}, "PATCH", "", json={"ttl_seconds": 3600})
 
-    async def _cancel(self, job: str) -> None:
+    async def _cancel_and_delete(self, job: str) -> None:
         await self._change(job, {"status": "cancelled"}, "POST", "/cancel")
+        await self._change(job, {"deleted": True}, "DELETE", "", params={"strategy": "soft"})
 
     async def _cancel_waiting(self, job: str) -> None:
         self.told[job]["status"] = {"pending", "cancelled"}

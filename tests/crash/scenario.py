@@ -13,6 +13,7 @@ from tests.conftest import chunks, execute
 LARGE = bytes(range(256)) * 5_000
 KEYED = b"sent under an idempotency key"
 RAW = b"deleted by request"
+SECRET = b"deleted and overwritten"
 UNFAITHFUL = bytes(300_000)
 """Long enough to be registered before its end shows that it is not what was announced."""
 SHORT_LIVED = b"expires before the cleanup"
@@ -36,7 +37,7 @@ class Promises:
 
 @dataclass
 class Scenario:
-    """Uploads, a failing upload, a deletion, an expiry and a cleanup, in that order."""
+    """Uploads, a failing upload, deletions, an expiry and a cleanup, in that order."""
 
     http: httpx.AsyncClient
     database: str
@@ -45,13 +46,15 @@ class Scenario:
     async def play(self) -> bool:
         """Return whether the service survived to the end."""
         try:
-            await self._upload(LARGE, chunks(LARGE))
             self.promises.keyed = await upload_keyed(self.http)
             self.promises.kept[self.promises.keyed["id"]] = self.promises.keyed["sha256"]
+            await self._upload(LARGE, chunks(LARGE))
             unwanted = await self._upload(RAW, RAW)
+            secret = await self._upload(SECRET, SECRET)
             await self._fail()
             short_lived = await self._upload(SHORT_LIVED, SHORT_LIVED, category="temp", ttl_seconds="3600")
             await self._delete(unwanted)
+            await self._delete(secret, secure="true")
             await self._expire(short_lived)
             await clean_up(self.http)
         except httpx.TransportError:
@@ -75,9 +78,9 @@ class Scenario:
         )
         assert answer.status_code == 422, answer.text
 
-    async def _delete(self, file_id: str) -> None:
+    async def _delete(self, file_id: str, **query: str) -> None:
         self.promises.asked.add(file_id)
-        answer = await self.http.delete(f"/files/{file_id}")
+        answer = await self.http.delete(f"/files/{file_id}", params=query)
         assert answer.status_code == 204, answer.text
         self.promises.deleted.add(file_id)
 

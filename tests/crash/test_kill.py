@@ -1,7 +1,6 @@
 """The service dies by kill -9 at every failpoint, comes back, and keeps every promise it made."""
 
 import signal
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import httpx
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
-from tests.conftest import fetch
-from tests.crash.points import KILLS, REACHED, once_each
+from tests.conftest import StartOver, fetch
+from tests.crash.points import EACH, EVERYTHING, find_moments
 from tests.crash.scenario import KEYED_NAME, Promises, Scenario, clean_up, let_leases_lapse, upload_keyed
 from tests.crash.service import served
 from tests.oracle import inspect_everything
@@ -24,26 +23,28 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"STORAGE_CLEANUP_ENABLED": "false", "STORAGE_CLEANUP_WORKERS": "1"}
 
 
-async def test_the_scenario_reaches_the_failpoints_that_are_listed(
-    environment: dict[str, str], database: str, tmp_path: Path
+@pytest.mark.parametrize("when", EACH)
+async def test_a_service_killed_at_any_moment_keeps_its_promises(
+    when: str,
+    environment: dict[str, str],
+    database: str,
+    start_over: StartOver,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
 ) -> None:
     trace = tmp_path / "trace"
 
     async with served(environment, **{TRACE_VARIABLE: str(trace)}) as service:
         assert service.http is not None
-        survived = await Scenario(service.http, database).play()
+        assert await Scenario(service.http, database).play()
 
-    reached = Counter(line.rpartition(":")[0] for line in trace.read_text().splitlines())
-    assert survived
-    assert dict(reached) == REACHED
+    for moment in find_moments(trace, "life", when=when, kinds=EVERYTHING):
+        with subtests.test(moment):
+            await start_over()
+            await _die_and_keep(moment, environment, database, tmp_path / "var" / "store")
 
 
-@pytest.mark.parametrize("moment", once_each(KILLS))
-async def test_a_service_killed_at_any_moment_keeps_its_promises(
-    moment: str, environment: dict[str, str], database: str, tmp_path: Path
-) -> None:
-    store = tmp_path / "var" / "store"
-
+async def _die_and_keep(moment: str, environment: Mapping[str, str], database: str, store: Path) -> None:
     promises = await _live_until(moment, environment, database)
     left = await inspect_everything(database, store, acknowledged=promises.kept)
     async with served(environment) as service:

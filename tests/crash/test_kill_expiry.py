@@ -1,14 +1,16 @@
 """The service dies by kill -9 while a run ends, and the next sweep ends it as if nothing had been."""
 
 import signal
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from media_analysis.failpoints import KILL_VARIABLE
-from tests.conftest import execute, fetch
-from tests.crash.points import EXPIRY_KILLS
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
+from tests.conftest import StartOver, execute, fetch
+from tests.crash.points import find_moments
 from tests.crash.scenario import clean_up
 from tests.crash.service import served
 
@@ -21,20 +23,26 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"STORAGE_CLEANUP_ENABLED": "false", "DELETION_STRATEGY": "soft", "WORKER_ENABLED": "false"}
 
 
-@pytest.mark.parametrize("moment", EXPIRY_KILLS)
 async def test_a_service_killed_while_runs_end_ends_them_once(
-    moment: str, environment: dict[str, str], database: str
+    environment: dict[str, str], database: str, start_over: StartOver, subtests: pytest.Subtests, tmp_path: Path
 ) -> None:
+    trace = tmp_path / "trace"
+
+    async with served(environment, **{TRACE_VARIABLE: str(trace)}) as service:
+        assert service.http is not None
+        await _let_runs_end(service.http, database)
+        await clean_up(service.http)
+
+    for moment in find_moments(trace, "expiry"):
+        with subtests.test(moment):
+            await start_over()
+            await _die_and_end_them_once(moment, environment, database)
+
+
+async def _die_and_end_them_once(moment: str, environment: Mapping[str, str], database: str) -> None:
     async with served(environment, **{KILL_VARIABLE: moment}) as service:
         assert service.http is not None
-        over, thrown = await _analyse(service.http), await _analyse(service.http)
-        await _send(service.http, "DELETE", f"/jobs/{thrown}")
-        await execute(
-            database,
-            "UPDATE analysis_results SET expires_at = now() - interval '100 d'",
-            f"UPDATE analysis_jobs SET expires_at = now() - interval '1 s' WHERE id = '{over}'",
-            "UPDATE analysis_jobs SET restorable_until = now() - interval '1 s' WHERE restorable_until IS NOT NULL",
-        )
+        over, thrown = await _let_runs_end(service.http, database)
         with pytest.raises(httpx.TransportError):
             await clean_up(service.http)
         ended = await service.wait_for_death()
@@ -51,6 +59,19 @@ async def test_a_service_killed_while_runs_end_ends_them_once(
     assert [row["job_id"] for row in told] == [over, thrown]
     deleted = await fetch(database, "SELECT job_id::text FROM audit_events WHERE action = 'deleted'")
     assert [row["job_id"] for row in deleted] == [over]
+
+
+async def _let_runs_end(http: httpx.AsyncClient, database: str) -> tuple[str, str]:
+    """Return a run whose end has come, and one whose time in the trash is over."""
+    over, thrown = await _analyse(http), await _analyse(http)
+    await _send(http, "DELETE", f"/jobs/{thrown}")
+    await execute(
+        database,
+        "UPDATE analysis_results SET expires_at = now() - interval '100 d'",
+        f"UPDATE analysis_jobs SET expires_at = now() - interval '1 s' WHERE id = '{over}'",
+        "UPDATE analysis_jobs SET restorable_until = now() - interval '1 s' WHERE restorable_until IS NOT NULL",
+    )
+    return over, thrown
 
 
 async def _analyse(http: httpx.AsyncClient) -> str:

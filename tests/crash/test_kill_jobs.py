@@ -1,14 +1,15 @@
 """The service dies by kill -9 while jobs are created, held, claimed, ended and tried again, and keeps its word."""
 
 import signal
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
+from tests.conftest import StartOver
 from tests.crash.job_scenario import JobScenario
-from tests.crash.points import JOB_KILLS, JOB_REACHED
+from tests.crash.points import find_moments
 from tests.crash.service import served
 from tests.oracle import inspect_everything
 
@@ -21,26 +22,24 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"STORAGE_CLEANUP_ENABLED": "false", "WORKER_ENABLED": "false", "ARCHIVE_ENABLED": "false"}
 
 
-async def test_the_lives_of_jobs_reach_the_failpoints_that_are_listed(
-    environment: dict[str, str], database: str, tmp_path: Path
+async def test_a_service_killed_in_the_middle_of_a_job_has_done_it_or_not(
+    environment: dict[str, str], database: str, start_over: StartOver, subtests: pytest.Subtests, tmp_path: Path
 ) -> None:
     trace = tmp_path / "trace"
 
     async with served(environment, **{TRACE_VARIABLE: str(trace)}) as service:
         assert service.http is not None
         scenario = JobScenario(service.http)
-        survived = await scenario.play()
+        assert await scenario.play()
 
-    reached = Counter(line.rpartition(":")[0] for line in trace.read_text().splitlines())
-    assert survived
     assert await scenario.broken(database) == []
-    assert {point: hits for point, hits in reached.items() if point in JOB_REACHED} == JOB_REACHED
+    for moment in find_moments(trace, "jobs"):
+        with subtests.test(moment):
+            await start_over()
+            await _die_and_keep(moment, environment, database, tmp_path / "var" / "store")
 
 
-@pytest.mark.parametrize("moment", JOB_KILLS)
-async def test_a_service_killed_in_the_middle_of_a_job_has_done_it_or_not(
-    moment: str, environment: dict[str, str], database: str, tmp_path: Path
-) -> None:
+async def _die_and_keep(moment: str, environment: Mapping[str, str], database: str, store: Path) -> None:
     async with served(environment, **{KILL_VARIABLE: moment}) as service:
         assert service.http is not None
         scenario = JobScenario(service.http)
@@ -49,4 +48,4 @@ async def test_a_service_killed_in_the_middle_of_a_job_has_done_it_or_not(
 
     assert ended == -signal.SIGKILL, f"{moment} was never reached"
     assert await scenario.broken(database) == []
-    assert await inspect_everything(database, tmp_path / "var" / "store") == []
+    assert await inspect_everything(database, store) == []

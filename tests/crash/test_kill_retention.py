@@ -1,7 +1,7 @@
 """The service dies by kill -9 in the middle of what holds, trashes, restores and evicts, and keeps its word."""
 
 import signal
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -9,14 +9,16 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.storage.category import Category
-from tests.conftest import fetch
-from tests.crash.points import RETENTION_KILLS, RETENTION_REACHED, once_each
+from tests.conftest import StartOver, fetch
+from tests.crash.points import EACH, OWN, find_moments
 from tests.crash.retention_scenario import SETTINGS, RetentionScenario, Told
 from tests.crash.scenario import clean_up, let_leases_lapse
 from tests.crash.service import served
 from tests.oracle import inspect_everything
 
 pytestmark = pytest.mark.crash
+KINDS = OWN["retention"] | {"delete", "job"}
+"""Files and jobs go here into the trash, from there, and as a plan says: that is more than the other scenarios do."""
 _STANDING = """
     SELECT id::text, coalesce(held_until > now(), false) AS held FROM media_files WHERE id = ANY($1::uuid[])
 """
@@ -32,28 +34,30 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | SETTINGS | schedules | quiet | {"STORAGE_CLEANUP_WORKERS": "1"}
 
 
-async def test_the_retention_scenario_reaches_the_failpoints_that_are_listed(
-    environment: dict[str, str], database: str, tmp_path: Path
+@pytest.mark.parametrize("when", EACH)
+async def test_a_service_killed_while_it_retains_keeps_its_word(
+    when: str,
+    environment: dict[str, str],
+    database: str,
+    start_over: StartOver,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
 ) -> None:
     trace = tmp_path / "trace"
 
     async with served(environment, **{TRACE_VARIABLE: str(trace)}) as service:
         assert service.http is not None
         scenario = RetentionScenario(service.http, database)
-        survived = await scenario.play()
+        assert await scenario.play()
         await _require_kept(service.http, database, scenario.told)
 
-    reached = Counter(line.rpartition(":")[0] for line in trace.read_text().splitlines())
-    assert survived
-    assert {point: hits for point, hits in reached.items() if point in RETENTION_REACHED} == RETENTION_REACHED
+    for moment in find_moments(trace, "retention", when=when, kinds=KINDS):
+        with subtests.test(moment):
+            await start_over()
+            await _die_and_keep(moment, environment, database, tmp_path / "var" / "store")
 
 
-@pytest.mark.parametrize("moment", once_each(RETENTION_KILLS))
-async def test_a_service_killed_while_it_retains_keeps_its_word(
-    moment: str, environment: dict[str, str], database: str, tmp_path: Path
-) -> None:
-    store = tmp_path / "var" / "store"
-
+async def _die_and_keep(moment: str, environment: Mapping[str, str], database: str, store: Path) -> None:
     async with served(environment, **{KILL_VARIABLE: moment}) as service:
         assert service.http is not None
         scenario = RetentionScenario(service.http, database)

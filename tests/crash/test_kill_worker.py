@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -9,13 +11,12 @@ from typing import Any, Final
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
-from media_analysis.files.models import MediaFile
 from media_analysis.retention.models import SweepTrigger
 from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions, running_worker
-from tests.conftest import StoreFile, fetch
-from tests.crash.points import RUN_KILLS, RUN_REACHED, once_each
+from tests.conftest import OpenRuntime, StartOver, fetch, storing
+from tests.crash.points import EACH, EVERYTHING, find_moments
 from tests.crash.scenario import let_leases_lapse
 from tests.oracle import inspect_everything
 from tests.worker.workers import outputs_of, plug_in, queue_job, until_ended, until_queue_is_empty, working
@@ -24,12 +25,22 @@ pytestmark = pytest.mark.crash
 ABANDONED: Final = SweepRequest(trigger=SweepTrigger.CLI, requested_by="test", only_pending=True)
 RESCUER: Final = WorkerOptions(kinds=["tiny"], heartbeat=timedelta(seconds=0.5))
 PIECES: Final = [("piece", 0, "stored"), ("piece", 1, "stored")]
-FATES: Final[dict[str, tuple[dict[str, Any], str]]] = {
-    "completes": ({}, "completed"),
-    "fails": ({"corrupt": True}, "failed"),
-    "crashes": ({"crash": True}, "failed"),
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What a job is asked, how it ends, and the kinds of failpoints the worker is killed at meanwhile."""
+
+    parameters: dict[str, Any]
+    ends: str
+    kinds: frozenset[str]
+
+
+FATES: Final = {
+    "completes": Fate({}, "completed", EVERYTHING),
+    "fails": Fate({"corrupt": True}, "failed", frozenset({"attempt"})),
+    "crashes": Fate({"crash": True}, "failed", frozenset({"attempt", "delete"})),
 }
-"""What the job is asked, and how it ends."""
 
 
 @pytest.fixture
@@ -48,47 +59,63 @@ def plugged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(plug_in(tmp_path / "plugins"))
 
 
-@pytest.fixture
-async def source(store_file: StoreFile) -> MediaFile:
-    return await store_file(b"a source")
-
-
-@pytest.mark.parametrize("fate", FATES)
-async def test_runs_reach_the_failpoints_that_are_listed(
-    fate: str, runtime: Runtime, source: MediaFile, environment: dict[str, str], database: str, tmp_path: Path
+async def test_attempts_reach_all_their_failpoints(
+    environment: dict[str, str], open_here: OpenRuntime, start_over: StartOver, database: str, tmp_path: Path
 ) -> None:
     trace = tmp_path / "trace"
-    asked, ends = FATES[fate]
-    job = await queue_job(runtime, source, **asked)
 
-    async with working(environment | {TRACE_VARIABLE: str(trace)}, tmp_path) as worker:
+    for fate in FATES:
+        await start_over()
+        async with open_here() as runtime:
+            await _record(fate, trace, runtime, environment, database, tmp_path)
+
+    assert find_moments(trace, "attempts")
+
+
+@pytest.mark.parametrize("when", EACH)
+@pytest.mark.parametrize("fate", FATES)
+async def test_a_run_killed_at_any_moment_is_run_again_and_leaves_one_set_of_outputs(
+    fate: str,
+    when: str,
+    open_here: OpenRuntime,
+    start_over: StartOver,
+    environment: dict[str, str],
+    database: str,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
+) -> None:
+    trace = tmp_path / "trace"
+    async with open_here() as runtime:
+        await _record(fate, trace, runtime, environment, database, tmp_path)
+
+    for moment in find_moments(trace, None, when=when, kinds=FATES[fate].kinds):
+        with subtests.test(moment):
+            await start_over()
+            async with open_here() as runtime:
+                await _die_and_be_done_again(fate, moment, runtime, environment, database, tmp_path)
+
+
+async def _record(
+    fate: str, trace: Path, runtime: Runtime, environment: Mapping[str, str], database: str, folder: Path
+) -> None:
+    job = await queue_job(runtime, await storing(runtime)(b"a source"), **FATES[fate].parameters)
+    async with working({**environment, TRACE_VARIABLE: str(trace)}, folder) as worker:
         jobs = await until_ended(database)
         await until_queue_is_empty(database)
         await worker.end(signal.SIGTERM)
-
-    reached = {line.rpartition(":")[0] for line in trace.read_text().splitlines()}
-    assert jobs[job.id]["status"] == ends
-    assert reached == RUN_REACHED[fate]
+    assert jobs[job.id]["status"] == FATES[fate].ends
 
 
-@pytest.mark.parametrize(("fate", "moment"), once_each(RUN_KILLS))
-async def test_a_run_killed_at_any_moment_is_run_again_and_leaves_one_set_of_outputs(
-    fate: str,
-    moment: str,
-    runtime: Runtime,
-    source: MediaFile,
-    environment: dict[str, str],
-    database: str,
-    tmp_path: Path,
+async def _die_and_be_done_again(
+    fate: str, moment: str, runtime: Runtime, environment: Mapping[str, str], database: str, folder: Path
 ) -> None:
-    store = tmp_path / "var" / "store"
-    asked, ends = FATES[fate]
-    job = await queue_job(runtime, source, **asked)
+    ends = FATES[fate].ends
+    job = await queue_job(runtime, await storing(runtime)(b"a source"), **FATES[fate].parameters)
 
-    async with working(environment | {KILL_VARIABLE: moment}, tmp_path, ready=False) as killed:
+    async with working({**environment, KILL_VARIABLE: moment}, folder, ready=False) as killed:
         async with asyncio.timeout(60):
             exit_code = await killed.process.ended()
-    left = await inspect_everything(database, store)
+    left = await inspect_everything(database, folder / "var" / "store")
     async with running_worker(runtime, database, RESCUER):
         jobs = await until_ended(database)
         await until_queue_is_empty(database)

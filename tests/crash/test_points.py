@@ -1,43 +1,40 @@
-"""No failpoint is left out: each one in the code is in a list of those the tests kill at."""
+"""No failpoint is left out: each is of a kind that one scenario must reach, and is killed at wherever it is reached."""
 
-import ast
+from pathlib import Path
 
-from media_analysis.failpoints import failpoint
-from tests.cli import test_import, test_import_runs
-from tests.crash import points
-from tests.test_conventions import MODULES, tree_of
+import pytest
 
-
-def killed_at() -> set[str]:
-    """Return the points at which the ordinary run kills a process."""
-    moments = [
-        *(
-            *points.KILLS,
-            *points.RETENTION_KILLS,
-            *points.ARCHIVE_KILLS,
-            *points.ARCHIVE_TRASH_KILLS,
-            *points.JOB_KILLS,
-            *points.EXPIRY_KILLS,
-        ),
-        *(
-            *points.POLICY_KILLS,
-            *points.QUARANTINE_KILLS,
-            *points.SCRUB_KILLS,
-            *points.CLUSTER_KILLS,
-            *points.RECORD_KILLS,
-        ),
-        *(moment for _, moment in points.RUN_KILLS),
-        *(*test_import.KILLS, *test_import.IN_PLACE, *test_import_runs.KILLS, *test_import_runs.IN_PLACE),
-    ]
-    return {moment.partition(":")[0] for moment in moments}
+from tests.crash.points import OWN, find_moments, kind_of, marked
 
 
-def test_every_failpoint_is_killed_at() -> None:
-    marked = {
-        ast.literal_eval(call.args[0])
-        for module in MODULES
-        for call in ast.walk(tree_of(module))
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == failpoint.__name__
-    }
+def trace_of(folder: Path, *points: str) -> Path:
+    trace = folder / "trace"
+    trace.write_text("".join(f"{point}\n" for point in points))
+    return trace
 
-    assert marked == killed_at()
+
+def test_every_failpoint_is_of_a_kind_that_one_scenario_must_reach() -> None:
+    kinds = [kind for own in OWN.values() for kind in own]
+
+    assert sorted(kinds) == sorted({kind_of(point) for point in marked()})
+
+
+def test_a_scenario_that_misses_a_failpoint_of_its_own_fails(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"scrub: \['scrub.saving'\] are not reached"):
+        find_moments(trace_of(tmp_path, "scrub.read:1", "upload.named:1"), "scrub")
+
+
+def test_a_scenario_that_reaches_nothing_fails(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="are not reached"):
+        find_moments(trace_of(tmp_path), "scrub")
+    with pytest.raises(AssertionError, match="nothing to kill at"):
+        find_moments(trace_of(tmp_path, "scrub.read:1", "scrub.saving:1"), "scrub", kinds={"upload"})
+
+
+def test_the_moments_are_what_was_reached_as_often_as_it_was(tmp_path: Path) -> None:
+    trace = trace_of(tmp_path, "scrub.read:1", "scrub.read:2", "upload.named:1", "scrub.saving:1", "scrub.read:3")
+
+    assert find_moments(trace, "scrub") == ["scrub.read:1", "scrub.saving:1"]
+    assert find_moments(trace, "scrub", when="later") == ["scrub.read:2", "scrub.read:3"]
+    assert find_moments(trace, "scrub", when="last") == ["scrub.read:3", "scrub.saving:1"]
+    assert find_moments(trace, "scrub", kinds={"upload"}) == ["upload.named:1"]

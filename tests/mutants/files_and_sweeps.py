@@ -63,7 +63,7 @@ MUTANTS = (
         "SET answer = NULL",
         (
             "tests/files/upload/test_idempotency.py::test_a_repeated_upload_gets_the_first_answer",
-            f"{KILL}[upload.settled:2]",
+            f"{KILL}[first]",
         ),
     ),
     Mutant(
@@ -113,7 +113,7 @@ MUTANTS = (
         '            failpoint("delete.claiming")\n',
         "            await self.deleter.store.delete_many([row.key for row in due])\n"
         '            failpoint("delete.claiming")\n',
-        (f"{KILL}[delete.claiming:1]", "tests/retention/test_outbox.py"),
+        (f"{KILL}[first]", "tests/retention/test_outbox.py"),
     ),
     Mutant(
         "a purge is confirmed before its bytes are gone",
@@ -131,7 +131,7 @@ MUTANTS = (
         "deletion/tombstones.py",
         "VALUES (:purge_id, :sweep_id, CAST(:ids AS uuid[]), now(), now() + :lease, 1, :secure)",
         "VALUES (:purge_id, :sweep_id, CAST(:ids AS uuid[]), now(), NULL, 1, :secure)",
-        (f"{KILL}[delete.claimed:1]", "tests/retention/test_two_sweepers.py"),
+        (f"{KILL}[first]", "tests/retention/test_two_sweepers.py"),
     ),
     Mutant(
         "a deletion does not give back to the ledger",

@@ -66,7 +66,7 @@ MUTANTS = (
         "retention/restoring.py",
         "        await ledger.move(session, ledger.sum_movements(back))\n",
         "        del back\n",
-        ("tests/retention/test_restoring.py", f"{KILL_RETENTION}[restore.restored:1]"),
+        ("tests/retention/test_restoring.py", f"{KILL_RETENTION}[first]"),
     ),
     Mutant(
         "an undo takes what other sweeps threw away",
@@ -210,7 +210,7 @@ MUTANTS = (
         "deletion/deleter.py",
         "overwrite=claim.secure)",
         "overwrite=False)",
-        ("tests/storage/test_overwriting.py", f"{KILL_RETENTION}[delete.overwritten:1]"),
+        ("tests/storage/test_overwriting.py", f"{KILL_RETENTION}[first]"),
     ),
     Mutant(
         "the audit trail can be rewritten",

@@ -92,7 +92,7 @@ async def test_a_deletion_waits_for_a_run_that_just_completes_and_takes_what_it_
 ) -> None:
     started = moments.at(
         "jobs.attempts.service",
-        "job.completing",
+        "attempt.completing",
         lambda: elsewhere.wait_until_blocked(elsewhere.start(lambda there: job.remove(there, asked))),
     )
 
@@ -126,7 +126,7 @@ async def test_a_deletion_waits_for_a_hold_and_is_refused(
     await job.complete(runtime)
     started = moments.at(
         "retention.holds",
-        "hold.holding_job",
+        "job.holding",
         lambda: elsewhere.wait_until_blocked(elsewhere.start(lambda there: job.remove(there, asked))),
     )
 

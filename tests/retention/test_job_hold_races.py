@@ -76,7 +76,7 @@ async def test_an_upload_that_registers_while_its_job_is_being_held_waits_and_is
 ) -> None:
     started = moments.at(
         "retention.holds",
-        "hold.holding_job",
+        "job.holding",
         lambda: elsewhere.wait_until_blocked(
             elsewhere.start(lambda there: there.files.uploads.store_file(upload(job_id), chunks(b"bytes")))
         ),
@@ -111,7 +111,7 @@ async def test_an_upload_that_settles_while_its_job_is_being_held_is_held(
 
     sent = elsewhere.start(send)
     assert await asyncio.to_thread(registered.wait, DEADLINE_SECONDS)
-    moments.at("retention.holds", "hold.holding_job", let_it_settle)
+    moments.at("retention.holds", "job.holding", let_it_settle)
 
     _, files = await runtime.retention.holds.hold_job(job_id, ASKED, owner="alice")
     await finished(sent)
@@ -141,7 +141,7 @@ async def test_a_job_hold_not_yet_committed_makes_the_claim_pass_by(
     await assign(database, job_id, *files)
     later = await runtime.db.now() + DAY
     swept = moments.at(
-        "retention.holds", "hold.holding_job", lambda: elsewhere.finish(lambda there: sweep(there, now=later)).files
+        "retention.holds", "job.holding", lambda: elsewhere.finish(lambda there: sweep(there, now=later)).files
     )
 
     await runtime.retention.holds.hold_job(job_id, ASKED, owner="alice")

@@ -30,7 +30,8 @@ from media_analysis.settings import load_settings
 from media_analysis.states import FOREVER
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
-from tests.conftest import EMPTYING, chunks
+from tests.conftest import chunks
+from tests.emptying import EMPTYING
 from tests.oracle import inspect_everything
 from tests.retention.conftest import request
 from tests.retention.jobs import add_job

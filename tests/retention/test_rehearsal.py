@@ -5,7 +5,8 @@ import asyncio
 from media_analysis.retention.records import SweepReport
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from tests.conftest import TABLES, StoreFile, execute, fetch
+from tests.conftest import StoreFile, execute, fetch
+from tests.emptying import TABLES
 from tests.retention.conftest import FUTURE, Plant, buried, living, request, sweep
 
 

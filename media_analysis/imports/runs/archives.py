@@ -190,13 +190,13 @@ class ArchiveAdopter:
 
         async with self.protocol.pending() as uploads:
             await uploads.register(asked)
-            failpoint("adopt_runs.registered")
+            failpoint("import_runs.registered")
             written, shares = await uploads.write(asked, fill, Expiry(at=rows.ends_at))
-            failpoint("adopt_runs.synced")
+            failpoint("import_runs.synced")
             # What was packed anew was bounded when it was listed.
             limit_bytes = request.limit_of(written.size_bytes) if draft.listing is None else draft.size_bytes
             with await progress.run(lambda: content.prove(path, progress, limit_bytes)) as contents:
-                failpoint("adopt_runs.proven")
+                failpoint("import_runs.proven")
                 stats = contents.stats(written.size_bytes, shares, began)
                 await self._commit_copy(written, contents, replace(rows, stats=stats))
 
@@ -210,8 +210,8 @@ class ArchiveAdopter:
                 raise UploadLeaseLost(asked.id)
             await add_contents(session, job, asked.id, asked.key, contents, rows)
             await ledger.move(session, ledger.sum_movements(moved))
-            failpoint("adopt_runs.committing")
-        failpoint("adopt_runs.committed")
+            failpoint("import_runs.committing")
+        failpoint("import_runs.committed")
 
     async def _adopt_in_place(
         self, draft: Draft, request: ImportRequest, outcome: ImportOutcome, progress: TaskProgress, began: float
@@ -241,8 +241,8 @@ class ArchiveAdopter:
                 raise Refused("its place in the store is taken")
             await add_contents(session, job, candidate.id, candidate.key, contents, rows)
             await statements.count_stored(session, adoption, stored)
-            failpoint("adopt_runs.committing")
-        failpoint("adopt_runs.committed")
+            failpoint("import_runs.committing")
+        failpoint("import_runs.committed")
 
     async def _register_as(self, draft: Draft, request: ImportRequest) -> Registration:
         """Choose a name that neither a row nor a file has: one that an earlier attempt left may be on its way out."""

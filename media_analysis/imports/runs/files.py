@@ -185,8 +185,8 @@ class FileAdopter:
             fresh = await _with_new_ids(session, folder.naming(adoption.category), still)
             stored = await statements.add_stored(session, adoption, fresh)
             await statements.count_stored(session, adoption, stored)
-            failpoint("adopt_runs.claiming")
-        failpoint("adopt_runs.claimed")
+            failpoint("import_runs_in_place.claiming")
+        failpoint("import_runs_in_place.claimed")
         skipped = [Skip.CHANGED] * (len(free) - len(still))
         taken.add(stored, known=len(candidates) - len(stored.ids) - len(skipped), skipped=skipped)
 

@@ -77,7 +77,7 @@ class RunAdopter:
             await self._finish(request, outcome)
         if request.rename and outcome.folder_name is not None:
             outcome.renamed = await asyncio.to_thread(_rename, folder.path, outcome.folder_name)
-            failpoint("adopt_runs.renamed")
+            failpoint("import_runs.renamed")
         return outcome
 
     async def _look(self, folder: RunFolder, request: ImportRequest, now: datetime) -> tuple[EarlierImport, Survey]:
@@ -165,8 +165,8 @@ class RunAdopter:
                 held_by=request.requested_by,
             )
             await add_event(session, job_id, "status", {"status": job.status.value, "imported": True})
-            failpoint("adopt_runs.beginning")
-        failpoint("adopt_runs.begun")
+            failpoint("import_runs.beginning")
+        failpoint("import_runs.begun")
 
     @retried
     async def _finish(self, request: ImportRequest, outcome: ImportOutcome) -> None:
@@ -186,8 +186,8 @@ class RunAdopter:
                 actor=request.requested_by, action=Action.IMPORTED, owner=job.owner, job_id=job.id, details=details
             )
             await add_events(session, [act])
-            failpoint("adopt_runs.finishing")
-        failpoint("adopt_runs.finished")
+            failpoint("import_runs.finishing")
+        failpoint("import_runs.finished")
 
 
 def _rename(path: Path, folder_name: str) -> bool:

@@ -64,7 +64,7 @@ class RunImportService:
         try:
             for each in found:
                 report.outcomes.append(await self._judge(ground, each, request, at, now))
-                failpoint("adopt_runs.next")
+                failpoint("import_runs.next")
                 if progress is not None:
                     progress(report, len(found))
         finally:

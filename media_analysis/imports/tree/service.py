@@ -190,8 +190,8 @@ class AdoptionService:
             fresh = await self._with_new_ids(session, naming, still)
             stored = await statements.add_stored(session, adoption, fresh)
             await statements.count_stored(session, adoption, stored)
-            failpoint("import.adopting")
-        failpoint("import.adopted")
+            failpoint("import_in_place.storing")
+        failpoint("import_in_place.stored")
         skipped += [Skip.CHANGED] * (len(free) - len(still))
         report.add(stored, known=len(batch) - len(stored.ids) - len(skipped), skipped=skipped)
 

@@ -42,8 +42,8 @@ class AttemptService:
             if found is None or found[0].status not in {JobStatus.PENDING, JobStatus.RUNNING}:
                 return None
             run = await self.begin(session, *found, worker=worker)
-            failpoint("job.claiming")
-        failpoint("job.claimed")
+            failpoint("attempt.claiming")
+        failpoint("attempt.claimed")
         return run
 
     async def begin(self, session: AsyncSession, job: AnalysisJob, now: datetime, *, worker: str) -> Attempt | None:
@@ -150,8 +150,8 @@ class AttemptService:
             await add_results(session, job, results)
             await publishing.publish_results(session, job_id, fence=fence)
             await ledger.move(session, sums)
-            failpoint("job.completing")
-        failpoint("job.completed")
+            failpoint("attempt.completing")
+        failpoint("attempt.completed")
         return stored
 
     @retried
@@ -165,8 +165,8 @@ class AttemptService:
         async with self.db.transaction() as session:
             job, at = await require_attempt(session, job_id, fence, now)
             await end_job(session, job, JobStatus.FAILED, at, failure=failure)
-            failpoint("job.failing")
-        failpoint("job.failed")
+            failpoint("attempt.failing")
+        failpoint("attempt.failed")
 
     @retried
     async def hand_back(
@@ -181,8 +181,8 @@ class AttemptService:
         async with self.db.transaction() as session:
             job, at = await require_attempt(session, job_id, fence, now)
             await hand_back_job(session, job, at, failure=failure, delay=delay)
-            failpoint("job.handing_back")
-        failpoint("job.handed_back")
+            failpoint("attempt.handing_back")
+        failpoint("attempt.handed_back")
 
 
 async def require_attempt(

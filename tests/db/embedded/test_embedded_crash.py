@@ -14,7 +14,9 @@ from media_analysis.db.embedded.account import OsAccount
 from media_analysis.db.embedded.cluster import NAME, Cluster
 from media_analysis.db.embedded.process import find_postmaster
 from media_analysis.db.embedded.programs import find_binaries
-from tests.crash.points import CLUSTER_KILLS
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
+from tests.cli.commands import armed
+from tests.crash.points import find_moments
 from tests.db.embedded.servers import (
     DEADLINE_SECONDS,
     is_free,
@@ -22,6 +24,7 @@ from tests.db.embedded.servers import (
     line_of,
     pid_of,
     run_statement,
+    short_home,
     start_and_stop,
     stranger_of,
     until,
@@ -111,13 +114,18 @@ async def test_a_first_start_killed_inside_initdb_is_begun_again(home: Path) -> 
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("moment", CLUSTER_KILLS)
-async def test_a_first_start_killed_around_its_last_step_is_finished(home: Path, moment: str) -> None:
-    with keeper_of(home / "postgres", MEDIA_ANALYSIS_TESTING="1", MEDIA_ANALYSIS_FAILPOINT=moment) as keeper:
-        assert await asyncio.to_thread(keeper.wait, DEADLINE_SECONDS) == -signal.SIGKILL
+async def test_a_first_start_killed_around_its_last_step_is_finished(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    trace = tmp_path / "trace"
+    with short_home() as home, keeper_of(home / "postgres", **armed(TRACE_VARIABLE, trace)) as keeper:
+        await asyncio.to_thread(line_of, keeper)
 
-    async with embedded_server(home / "postgres") as server:
-        assert await run_statement(server.url, "SELECT current_database()") == [NAME]
+    for moment in find_moments(trace, "cluster"):
+        with subtests.test(moment), short_home() as home:
+            with keeper_of(home / "postgres", **armed(KILL_VARIABLE, moment)) as keeper:
+                assert await asyncio.to_thread(keeper.wait, DEADLINE_SECONDS) == -signal.SIGKILL
+
+            async with embedded_server(home / "postgres") as server:
+                assert await run_statement(server.url, "SELECT current_database()") == [NAME]
 
 
 async def test_a_start_waits_for_processes_of_a_dead_server(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
