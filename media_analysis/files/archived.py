@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Uuid, any_, insert, literal, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import CheckConstraint, ForeignKey, Index, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.columns import CATEGORY, living
 from media_analysis.db.base import Base
+from media_analysis.db.ids import BLIND, change_in_order
 from media_analysis.errors import ArchiveOfJob
 from media_analysis.files.models import MediaFile
-from media_analysis.files.protection import BLIND, chunks_of, ending
+from media_analysis.files.protection import ending
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 
@@ -164,12 +164,8 @@ async def add_past_copies(session: AsyncSession, copies: Sequence[Mapping[str, A
 
 async def date_copies(session: AsyncSession, job_id: UUID, expires_at: datetime | None) -> None:
     """Give the files inside a job's archive the end they have once they are restored."""
-    in_order = select(ArchivedFile.file_id).where(ArchivedFile.job_id == job_id).order_by(ArchivedFile.file_id)
-    ids = (await session.scalars(in_order.with_for_update())).all()
-    for chunk in chunks_of(ids):
-        of_chunk = update(ArchivedFile).where(ArchivedFile.file_id == any_(literal(chunk, ARRAY(Uuid))))
-        dated = of_chunk.values(expires_at=expires_at, expiry_explicit=True)
-        await session.execute(dated, execution_options=BLIND)
+    dated = update(ArchivedFile).values(expires_at=expires_at, expiry_explicit=True)
+    await change_in_order(session, dated, ArchivedFile.file_id, ArchivedFile.job_id == job_id)
 
 
 async def drop_copies(session: AsyncSession, job_ids: Sequence[UUID]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,6 +32,11 @@ class Movement(NamedTuple):
     arrived_files: int = 0
     """Those of `files` that are new today, which forecasts count."""
     arrived_bytes: int = 0
+
+    @classmethod
+    def arriving(cls, files: int, size_bytes: int, *, reserved_bytes: int = 0) -> Self:
+        """Return that of files that are new, and of what was reserved for them."""
+        return cls(files, size_bytes, -reserved_bytes, arrived_files=files, arrived_bytes=size_bytes)
 
     @property
     def used_bytes(self) -> int:

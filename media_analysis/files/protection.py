@@ -1,6 +1,6 @@
 """What keeps files: holds of their own and of their jobs, leases, and the ends that somebody gives them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,28 +10,20 @@ from sqlalchemy import (
     ColumnElement,
     SQLColumnExpression,
     Update,
-    Uuid,
-    and_,
-    any_,
     literal,
     null,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import is_living
 from media_analysis.db.database import clock
+from media_analysis.db.ids import BLIND, change_in_order
 from media_analysis.files.dates import next_due
 from media_analysis.files.models import MediaFile
 from media_analysis.states import FOREVER, FileState
-
-CHUNK: Final = 10_000
-"""Rows of a job that one statement changes: a hundred thousand at once would pass the statement timeout."""
-BLIND: Final = {"synchronize_session": False}
-"""Nobody looks at loaded rows after they were changed here."""
 
 _LOCK_FILES: Final = text("""
     SELECT count(*) FROM (SELECT FROM media_files WHERE job_id = :job_id ORDER BY id FOR UPDATE) AS locked
@@ -94,8 +86,9 @@ async def mark_held_with_job(session: AsyncSession, job_id: UUID, hold: Hold | N
     """
     until = _until(hold)
     files = await _lock_files(session, job_id)
-    changes = {"job_held_until": until, **_dated(next_due(job_held_until=until))}
-    changed = await _change_files(session, job_id, MediaFile.job_held_until.is_distinct_from(until), changes)
+    held = update(MediaFile).values(job_held_until=until, **_dated(next_due(job_held_until=until)))
+    differs = MediaFile.job_held_until.is_distinct_from(until)
+    changed = await change_in_order(session, held, MediaFile.id, MediaFile.job_id == job_id, differs)
     return files if hold is not None else len(changed)
 
 
@@ -104,8 +97,8 @@ async def mark_ending_with_job(
 ) -> Sequence[UUID]:
     """Let the stored, living files of a locked job end when it does; return their ids."""
     await _lock_files(session, job_id)
-    stored = and_(MediaFile.state == FileState.STORED, is_living(MediaFile.expires_at, now))
-    return await _change_files(session, job_id, stored, ending(expires_at))
+    theirs = (MediaFile.job_id == job_id, MediaFile.state == FileState.STORED, is_living(MediaFile.expires_at, now))
+    return await change_in_order(session, update(MediaFile).values(**ending(expires_at)), MediaFile.id, *theirs)
 
 
 def ending(expires_at: SQLColumnExpression[Any] | datetime | None) -> Mapping[str, Any]:
@@ -117,11 +110,6 @@ def ending(expires_at: SQLColumnExpression[Any] | datetime | None) -> Mapping[st
 def release(kept_until: SQLColumnExpression[Any], *which: ColumnElement[bool]) -> Update:
     """Return the statement that leaves files the lease of whoever else works with them."""
     return update(MediaFile).where(*which).values(leased_until=kept_until, **_dated(next_due()))
-
-
-def chunks_of(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
-    """Yield ids as many at a time as one statement changes."""
-    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
 def _dated(due_at: ColumnElement[datetime | None]) -> Mapping[str, Any]:
@@ -136,15 +124,3 @@ async def _lock_files(session: AsyncSession, job_id: UUID) -> int:
     """Lock a job's files in one order: two who wait for many rows never wait for each other in a circle."""
     locked: int = (await session.execute(_LOCK_FILES, {"job_id": job_id})).scalar_one()
     return locked
-
-
-async def _change_files(
-    session: AsyncSession, job_id: UUID, which: ColumnElement[bool], changes: Mapping[str, Any]
-) -> Sequence[UUID]:
-    """Change locked files of a job, a chunk after the other, and return their ids."""
-    query = select(MediaFile.id).where(MediaFile.job_id == job_id, which).order_by(MediaFile.id)
-    ids = (await session.scalars(query)).all()
-    for chunk in chunks_of(ids):
-        of_chunk = update(MediaFile).where(MediaFile.id == any_(literal(chunk, ARRAY(Uuid)))).values(**changes)
-        await session.execute(of_chunk, execution_options=BLIND)
-    return ids

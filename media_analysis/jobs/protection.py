@@ -5,15 +5,15 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, literal, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis import audit
 from media_analysis.audit import Act
+from media_analysis.db.ids import BLIND, change_in_order, chunks_of
 from media_analysis.files import archived, protection
 from media_analysis.files.models import MediaFile
-from media_analysis.files.protection import BLIND, Hold, chunks_of, hold_columns
+from media_analysis.files.protection import Hold, hold_columns
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult
 from media_analysis.jobs.results import is_visible
 
@@ -42,7 +42,8 @@ async def mark_job_extended(
     of_job = update(AnalysisJob).where(AnalysisJob.id == job_id).values(expires_at=expires_at, lifetime_seconds=None)
     await session.execute(of_job, execution_options=BLIND)
     changed = await protection.mark_ending_with_job(session, job_id, expires_at, now=now)
-    await _date_results(session, job_id, expires_at, now=now)
+    results = update(AnalysisResult).values(expires_at=expires_at)
+    await change_in_order(session, results, AnalysisResult.id, AnalysisResult.job_id == job_id, is_visible(now))
     await archived.date_copies(session, job_id, expires_at)
     return changed
 
@@ -52,12 +53,3 @@ async def add_file_events(session: AsyncSession, act: Act, file_ids: Sequence[UU
     of_file = replace(act, details={"expires_at": act.details["expires_at"]})
     for chunk in chunks_of(file_ids):
         await audit.add_file_events(session, of_file, chunk)
-
-
-async def _date_results(session: AsyncSession, job_id: UUID, expires_at: datetime | None, *, now: datetime) -> None:
-    in_order = select(AnalysisResult.id).where(AnalysisResult.job_id == job_id, is_visible(now))
-    locked = in_order.order_by(AnalysisResult.id).with_for_update()
-    ids = (await session.scalars(locked)).all()
-    for chunk in chunks_of(ids):
-        of_chunk = update(AnalysisResult).where(AnalysisResult.id == any_(literal(chunk, ARRAY(Uuid))))
-        await session.execute(of_chunk.values(expires_at=expires_at), execution_options=BLIND)

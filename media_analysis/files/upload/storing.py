@@ -213,9 +213,7 @@ def _by_id(rows: Iterable[Any]) -> Mapping[UUID, StoredUpload]:
 
 
 def _arrival(item: WrittenUpload) -> Movement:
-    return Movement(
-        1, item.size_bytes, -item.registration.reserved_bytes, arrived_files=1, arrived_bytes=item.size_bytes
-    )
+    return Movement.arriving(1, item.size_bytes, reserved_bytes=item.registration.reserved_bytes)
 
 
 async def stage_all(session: AsyncSession, done: Sequence[WrittenUpload], *, lease_seconds: float) -> frozenset[UUID]:

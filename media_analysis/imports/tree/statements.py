@@ -140,7 +140,10 @@ async def count_stored(session: AsyncSession, adoption: Adoption, added: Adopted
         QuotaReached: there is no room for them.
 
     """
-    await _move(session, adoption, _arrival(added, reserved_bytes=0))
+    if added.ids:
+        arrived = Movement.arriving(len(added.ids), added.size_bytes)
+        await ledger.move(session, {adoption.account: arrived}, now=adoption.now)
+        await require_room(session, adoption, added.size_bytes, counted=True)
 
 
 async def _lock_job(session: AsyncSession, adoption: Adoption) -> None:
@@ -150,17 +153,6 @@ async def _lock_job(session: AsyncSession, adoption: Adoption) -> None:
     job = (await session.execute(_LOCK_JOB, {"job_id": adoption.job_id})).one_or_none()
     if job is None or job.owner != adoption.owner or job.deleted_at is not None:
         raise JobNotFound(adoption.job_id)
-
-
-def _arrival(stored: Adopted, *, reserved_bytes: int) -> Movement:
-    files, size_bytes = len(stored.ids), stored.size_bytes
-    return Movement(files, size_bytes, -reserved_bytes, arrived_files=files, arrived_bytes=size_bytes)
-
-
-async def _move(session: AsyncSession, adoption: Adoption, movement: Movement) -> None:
-    if any(movement):
-        await ledger.move(session, {adoption.account: movement}, now=adoption.now)
-        await require_room(session, adoption, movement.used_bytes, counted=True)
 
 
 def _columns(candidates: Sequence[Candidate]) -> dict[str, Any]:

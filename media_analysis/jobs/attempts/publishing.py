@@ -1,10 +1,10 @@
 """The end of a run in the database: its staged products are stored and its results published, all at once."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
@@ -59,22 +59,16 @@ async def settle_products(session: AsyncSession, job_id: UUID, *, fence: int) ->
 
     They end with the job where it has an end, else as their categories say.
     """
-    sums: dict[Account, Movement] = {}
-    while True:
-        asked = {"job_id": job_id, "fence": fence, "limit": CHUNK}
-        rows = (await session.execute(_SETTLE, asked)).all()
-        if not rows:
-            return sums
-        for row in rows:
-            account = Account(row.owner, row.category)
-            moved = Movement(
-                row.files,
-                row.size_bytes,
-                -row.reserved_bytes,
-                arrived_files=row.files,
-                arrived_bytes=row.size_bytes,
-            )
-            sums[account] = sums[account].plus(moved) if account in sums else moved
+    asked, moved = {"job_id": job_id, "fence": fence, "limit": CHUNK}, list[Row[Any]]()
+    while rows := (await session.execute(_SETTLE, asked)).all():
+        moved += rows
+    return ledger.sum_movements(
+        (
+            Account(row.owner, row.category),
+            Movement.arriving(row.files, row.size_bytes, reserved_bytes=row.reserved_bytes),
+        )
+        for row in moved
+    )
 
 
 async def publish_results(session: AsyncSession, job_id: UUID, *, fence: int) -> None:

@@ -22,7 +22,11 @@ from tests.oracle import inspect_everything
 
 UPLOAD = Upload(owner="alice", category=Category.UPLOADS, filename="a", declared_bytes=100_000)
 CONTENT = bytes(100_000)
-T0, T1, T2 = b"INSERT INTO media_files", b"state = 'pending' ORDER BY id FOR UPDATE", b"state = 'stored', reserved_bytes"
+T0, T1, T2 = (
+    b"INSERT INTO media_files",
+    b"state = 'pending' ORDER BY id FOR UPDATE",
+    b"state = 'stored', reserved_bytes",
+)
 
 
 @pytest.fixture
