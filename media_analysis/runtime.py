@@ -76,8 +76,8 @@ class Runtime:
 
     @cached_property
     def uploads(self) -> UploadProtocol:
-        reserve_bytes, abandon = self.settings.storage.monitoring.reserve_bytes, self.deletion.deleter.abandon
-        return UploadProtocol(self.db, self.store, self.upload_transactions, abandon, reserve_bytes)
+        reserve_bytes, discard = self.settings.storage.monitoring.reserve_bytes, self.deletion.deleter.discard_uploads
+        return UploadProtocol(self.db, self.store, self.upload_transactions, discard, reserve_bytes)
 
     @cached_property
     def jobs(self) -> JobServices:

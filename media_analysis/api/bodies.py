@@ -46,7 +46,7 @@ def require_length(request: Request, limit_bytes: int) -> None:
         raise UploadTooLarge(limit_bytes=limit_bytes)
 
 
-def clean_media_type(declared: str) -> str | None:
+def normal_media_type(declared: str) -> str | None:
     """Return a declared media type without parameters, None when it is none; it is only a hint."""
     media_type = declared.partition(";")[0].strip().lower()
     return media_type if _MEDIA_TYPE.fullmatch(media_type) else None

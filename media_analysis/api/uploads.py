@@ -8,7 +8,7 @@ from fastapi import Header, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from media_analysis.api.bodies import announced_bytes, clean_media_type, require_length
+from media_analysis.api.bodies import announced_bytes, normal_media_type, require_length
 from media_analysis.api.conditions import request_header
 from media_analysis.api.content import ANY_BYTES
 from media_analysis.api.multipart import FORM_BYTES, FormStream, is_form, read_boundary
@@ -105,7 +105,7 @@ class UploadReader:
             owner=self.owner,
             category=asked.category,
             filename=asked.filename,
-            declared_type=clean_media_type(declared_type),
+            declared_type=normal_media_type(declared_type),
             declared_bytes=declared_bytes,
             expiry=asked.expiry(),
             job_id=asked.job_id,

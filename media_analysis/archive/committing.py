@@ -77,7 +77,7 @@ class Commit:
             fresh = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for)
             order = Order(now=now, requested_by=task.requested_by, reason="archived")
             stored = [] if segment is None else await self._settle(session, segment)
-            replaced = await self._drop_segments(session, fresh, order) if contents.rewrite else Freed()
+            replaced = await self._delete_segments(session, fresh, order) if contents.rewrite else Freed()
             if segment is not None:
                 await self._add_copies(session, segment, fresh)
             await self._require_same(session, fresh, segment)
@@ -94,9 +94,9 @@ class Commit:
         failpoint("archive.committed")
         return freed.purges
 
-    async def _drop_segments(self, session: AsyncSession, contents: RunContents, order: Order) -> Freed:
+    async def _delete_segments(self, session: AsyncSession, contents: RunContents, order: Order) -> Freed:
         """Let go of an archive that holds copies of what was deleted since: the new one replaces all of it."""
-        await archived.drop_copies(session, [contents.job_id])
+        await archived.delete_copies(session, [contents.job_id])
         segments = FileSelection("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
         return await segments.write_tombstones(session, RetentionRule.ARCHIVED, order)
 

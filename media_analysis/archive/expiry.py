@@ -19,10 +19,10 @@ from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, of_job
 from media_analysis.deletion.tombstones import Claim, FilesByRule, Freed, LedgerMovements, Order
 from media_analysis.failpoints import failpoint
-from media_analysis.files.archived import date_segments, drop_copies
+from media_analysis.files.archived import date_segments, delete_copies
 from media_analysis.jobs import deletion
 from media_analysis.jobs.archived import put_off
-from media_analysis.jobs.closing import forget_jobs
+from media_analysis.jobs.closing import purge_jobs
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.policy.in_force import require_policy
 from media_analysis.states import FileState, RetentionRule
@@ -111,7 +111,7 @@ async def delete_with_runs(
     runs = (await session.scalars(_RUNS_OF, {"ids": archives})).all() if archives else ()
     claims, freed = await tombstones.write_tombstones(session, files_by_rule, order, category=category)
     if runs and (job_ids := (await session.scalars(_LOCK_UNRESTORABLE, {"ids": list(runs)})).all()):
-        await forget_jobs(session, job_ids)
+        await purge_jobs(session, job_ids)
     return claims, freed
 
 
@@ -153,7 +153,7 @@ class ArchiveExpiry:
                 return ended
             after = (over[-1].expires_at, over[-1].id)
 
-    async def forget_over(self, order: Order) -> Sequence[UUID]:
+    async def purge_over(self, order: Order) -> Sequence[UUID]:
         """End the time in the trash of archived runs, each with its archive; return the outbox entries.
 
         Raises:
@@ -166,13 +166,13 @@ class ArchiveExpiry:
             async with self.db.read_only() as session:
                 over = (await session.execute(_LIST_TRASH, asked)).all()
             for row in over:
-                purges += await self._forget(row.id, order)
+                purges += await self._purge(row.id, order)
             if len(over) < BATCH:
                 return purges
             after = (over[-1].restorable_until, over[-1].id)
 
     @retried
-    async def _forget(self, job_id: UUID, order: Order) -> Sequence[UUID]:
+    async def _purge(self, job_id: UUID, order: Order) -> Sequence[UUID]:
         async with self.db.transaction() as session:
             await require_running(session, Category.ARCHIVES)
             if (await session.scalars(_LOCK_TRASH, {"id": job_id, "now": order.now})).one_or_none() is None:
@@ -181,10 +181,10 @@ class ArchiveExpiry:
             if (await of_job(job_id).weigh(session, now=order.now, with_trash=True)).obstacles:
                 return ()  # a hold keeps it in the trash
             freed = await self._write_tombstones(session, job_id, order)
-            await forget_jobs(session, [job_id])
+            await purge_jobs(session, [job_id])
             await tombstones.settle_ledger(session, freed.moved)
-            failpoint("archive.forgetting")
-        failpoint("archive.forgotten")
+            failpoint("archive.trash_purging")
+        failpoint("archive.trash_purged")
         return freed.purges
 
     async def _write_tombstones(self, session: AsyncSession, job_id: UUID, order: Order) -> Freed:
@@ -202,7 +202,7 @@ class ArchiveExpiry:
         counted: int = (await session.execute(_COUNT_OVER, asked)).scalar_one()
         return counted
 
-    async def drop_stale(self, order: Order) -> Sequence[UUID]:
+    async def delete_stale(self, order: Order) -> Sequence[UUID]:
         """Let go of archives of restored runs that hold copies of deleted files; return the outbox entries.
 
         The runs lose nothing: what lives of them has its own bytes again.
@@ -212,19 +212,19 @@ class ArchiveExpiry:
             async with self.db.read_only() as session:
                 found = (await session.scalars(_LIST_STALE, {"after": after, "limit": BATCH})).all()
             for job_id in found:
-                purges += await self.drop_of(job_id, order)
+                purges += await self.delete_archive_of(job_id, order)
             if len(found) < BATCH:
                 return purges
             after = found[-1]
 
-    async def drop_copies_of(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
+    async def delete_copies_of(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
         """Let go of archives of restored runs that hold copies of files just deleted; return the outbox entries."""
         async with self.db.read_only() as session:
             job_ids = (await session.scalars(_JOBS_OF_COPIES, {"ids": list(file_ids)})).all()
-        return [purge for job_id in job_ids for purge in await self.drop_of(job_id, order)]
+        return [purge for job_id in job_ids for purge in await self.delete_archive_of(job_id, order)]
 
     @retried
-    async def drop_of(self, job_id: UUID, order: Order) -> Sequence[UUID]:
+    async def delete_archive_of(self, job_id: UUID, order: Order) -> Sequence[UUID]:
         """Let go of the archive of one restored run, if it holds a copy of something deleted."""
         async with self.db.transaction() as session:
             if (await session.scalars(_LOCK_STALE, {"id": job_id})).one_or_none() is None:
@@ -232,10 +232,10 @@ class ArchiveExpiry:
             segments = FileSelection("job_id = :id AND role = 'archive'", {"id": job_id})
             await segments.lock(session)
             freed = await segments.write_tombstones(session, RetentionRule.ARCHIVED, order)
-            await drop_copies(session, [job_id])
+            await delete_copies(session, [job_id])
             await tombstones.settle_ledger(session, freed.moved)
-            failpoint("archive.dropping")
-        failpoint("archive.dropped")
+            failpoint("archive.deleting")
+        failpoint("archive.deleted")
         return freed.purges
 
     @retried

@@ -129,7 +129,7 @@ class ArchiveService:
         claim_until = None if self.terms.budget is None else await self.db.now() + self.terms.budget
         runs, size_bytes, after = 0, 0, START
         async with self.db.transaction() as session:
-            await tasks.purge_lapsed(session)
+            await tasks.delete_lapsed(session)
         while True:
             async with self.db.transaction() as session:
                 due = await list_due(session, self.terms, now=now, after=after, limit=BATCH)

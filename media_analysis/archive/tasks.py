@@ -54,7 +54,7 @@ _HAND_BACK = text("""
 _COUNT_ATTEMPTS = text("""
     SELECT coalesce(sum(attempts), 0)::bigint FROM archive_tasks WHERE job_id = :job_id AND kind = 'archive'
 """)
-_DROP_LAPSED = text("DELETE FROM archive_tasks WHERE status = 'pending' AND claim_until <= now()")
+_DELETE_LAPSED = text("DELETE FROM archive_tasks WHERE status = 'pending' AND claim_until <= now()")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,9 +159,9 @@ async def mark_ended(session: AsyncSession, task: ArchiveTask, ending: TaskEndin
     return (await session.execute(_END, told)).one_or_none() is not None
 
 
-async def purge_lapsed(session: AsyncSession) -> None:
+async def delete_lapsed(session: AsyncSession) -> None:
     """Let go of tasks of a scheduled run that ended before it came to them; the next one asks for them anew."""
-    await session.execute(_DROP_LAPSED)
+    await session.execute(_DELETE_LAPSED)
 
 
 async def mark_handed_back(session: AsyncSession, task: ArchiveTask) -> None:

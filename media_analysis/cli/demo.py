@@ -97,9 +97,9 @@ def _scratch() -> Iterator[Path]:
         _open_up(directory)
         yield directory
     finally:
-        from media_analysis.db.embedded import remove_server
+        from media_analysis.db.embedded import unlink_server
 
-        remove_server(directory / "var" / "postgres")
+        unlink_server(directory / "var" / "postgres")
         shutil.rmtree(directory)
 
 
@@ -194,4 +194,4 @@ async def _tell(service: ServedProcess, address: str, video: Path, options: Demo
         await story.show_retention()
         await story.show_sheet(options.sheet, service.token_file)
         if not options.keep:
-            await story.expire(options.ttl)
+            await story.let_all_end(options.ttl)

@@ -139,7 +139,7 @@ class Deleter:
             log.warning("purge.postponed", purge_id=str(purge_id), reason=error.code)
             return None
 
-    async def abandon(self, ids: Sequence[UUID]) -> None:
+    async def discard_uploads(self, ids: Sequence[UUID]) -> None:
         """Remove what failed uploads left, of those whose rows are still pending; who stores one is waited for."""
         await self.store.require_marker()
         for start in range(0, len(ids), ABANDONED_AT_ONCE):

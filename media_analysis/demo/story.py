@@ -130,10 +130,10 @@ class Story:
             raise DemoFailed(f"the contact sheet cannot be saved as {copy}: {error.strerror}") from error
         self.screen.say(f"copy  {copy}")
 
-    async def expire(self, seconds: int) -> None:
+    async def let_all_end(self, seconds: int) -> None:
         """Let all of it end in so many seconds, and sweep."""
         self.screen.head("It expires")
-        ends_at = await self._let_all_end(seconds)
+        ends_at = await self._give_one_end(seconds)
         await asyncio.sleep(max((ends_at - datetime.now(UTC)).total_seconds() + LATE_SECONDS, 0))
         gone = (await self.client.call("GET", f"/files/{self.files[0]['id']}/content", 410)).json()
         self.screen.say(f"GET {API}/files/{self.files[0]['id']}/content → 410: {gone['code']}, {gone['rule']}")
@@ -146,7 +146,7 @@ class Story:
         )
         await self._show_what_stays()
 
-    async def _let_all_end(self, seconds: int) -> datetime:
+    async def _give_one_end(self, seconds: int) -> datetime:
         """Give the job, its products and its source one new end."""
         ends_at = datetime.now(UTC) + timedelta(seconds=seconds)
         change = {"expires_at": ends_at.isoformat()}

@@ -137,7 +137,7 @@ _REFRESH_COPIES: Final = """
             CASE WHEN media_files.expiry_explicit THEN media_files.expires_at END)
 """
 _COLUMNS: Final = ("ids", "names", "sizes", "hashes", "frames", "skips")
-_DROP_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
+_DELETE_COPIES: Final = text("DELETE FROM archived_files WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
 
 
 async def add_copies(
@@ -168,6 +168,6 @@ async def date_copies(session: AsyncSession, job_id: UUID, expires_at: datetime 
     await change_in_order(session, dated, ArchivedFile.file_id, ArchivedFile.job_id == job_id)
 
 
-async def drop_copies(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+async def delete_copies(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
     """Let go of what the archives of jobs hold."""
-    await session.execute(_DROP_COPIES, {"job_ids": list(job_ids)})
+    await session.execute(_DELETE_COPIES, {"job_ids": list(job_ids)})

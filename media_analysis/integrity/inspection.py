@@ -156,9 +156,9 @@ class Inspector:
                 outcome = await self.read(file)
                 if isinstance(outcome, Finding):
                     still[file.id] = outcome
-        return await self._drop_deleted(still)
+        return await self._without_deleted(still)
 
-    async def _drop_deleted(self, findings: dict[UUID, Finding]) -> Mapping[UUID, Finding]:
+    async def _without_deleted(self, findings: dict[UUID, Finding]) -> Mapping[UUID, Finding]:
         if not findings:
             return findings
         async with self.db.read_only() as session:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.tombstones import Order
-from media_analysis.files.archived import drop_copies
+from media_analysis.files.archived import delete_copies
 from media_analysis.jobs.events import add_event_to_all
 from media_analysis.states import RetentionRule
 
@@ -33,12 +33,12 @@ _HIDE_RESULTS: Final = text("""
         ORDER BY id LIMIT :limit FOR UPDATE
     )) RETURNING job_id
 """)
-_FORGET_SOURCES: Final = text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
-_FORGET_EVENTS: Final = text("""
+_DELETE_SOURCES: Final = text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
+_DELETE_EVENTS: Final = text("""
     DELETE FROM job_events USING analysis_jobs AS job
     WHERE job.id = ANY(CAST(:job_ids AS uuid[])) AND job_id = job.id AND number < job.last_event
 """)
-_DROP: Final = text("DELETE FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))")
+_DELETE: Final = text("DELETE FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))")
 _MARK_DELETED: Final = text("""
     UPDATE analysis_jobs SET deleted_at = coalesce(deleted_at, :now), deletion_reason = :reason,
         restorable_until = :restorable_until, retry_at = NULL
@@ -86,11 +86,11 @@ async def close_jobs(
     """
     job_ids = list(summaries)
     if restorable_until is None:
-        await session.execute(_FORGET_SOURCES, {"job_ids": job_ids})
+        await session.execute(_DELETE_SOURCES, {"job_ids": job_ids})
     results = await _take_results(session, job_ids, for_good=restorable_until is None)
     await add_event_to_all(session, job_ids, "status", {"status": "deleted"})
     if restorable_until is None:
-        await _forget(session, job_ids)
+        await _purge(session, job_ids)
     reason = order.reason or ("requested" if rule is RetentionRule.REQUESTED else "expired")
     marked = {"job_ids": job_ids, "now": order.now, "reason": reason, "restorable_until": restorable_until}
     owners = {row.id: row.owner for row in await session.execute(_MARK_DELETED, marked)}
@@ -121,20 +121,20 @@ async def close_jobs(
     ]
     await add_events(session, acts)
     if drop:
-        await session.execute(_DROP, {"job_ids": job_ids})
+        await session.execute(_DELETE, {"job_ids": job_ids})
 
 
-async def forget_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+async def purge_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
     """Let go of deleted, locked jobs for good: their time in the trash is over."""
     await _take_results(session, job_ids, for_good=True)
-    await _forget(session, job_ids)
+    await _purge(session, job_ids)
     ended = text("UPDATE analysis_jobs SET restorable_until = NULL WHERE id = ANY(CAST(:job_ids AS uuid[]))")
     await session.execute(ended, {"job_ids": list(job_ids)})
 
 
-async def _forget(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
-    await session.execute(_FORGET_EVENTS, {"job_ids": list(job_ids)})
-    await drop_copies(session, job_ids)
+async def _purge(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    await session.execute(_DELETE_EVENTS, {"job_ids": list(job_ids)})
+    await delete_copies(session, job_ids)
 
 
 async def _take_results(session: AsyncSession, job_ids: Sequence[UUID], *, for_good: bool) -> Mapping[UUID, int]:

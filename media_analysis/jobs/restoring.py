@@ -49,7 +49,7 @@ _PUT_OFF: Final = text("""
     UPDATE analysis_jobs SET expires_at = :now + :otherwise
     WHERE id = ANY(CAST(:job_ids AS uuid[])) AND deleted_at IS NULL AND expires_at <= :now RETURNING id
 """).bindparams(bindparam("otherwise", type_=Interval))
-_FORGET_SUMMARIES: Final = text("DELETE FROM job_audit WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
+_DELETE_SUMMARIES: Final = text("DELETE FROM job_audit WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
 
 # Those about files that are trash stay hidden until these come back.
 _SHOW: Final = """
@@ -121,7 +121,7 @@ async def bring_back(
     if not over and not back:
         return
     await session.execute(_SHOW_OF_JOBS, {"ids": [*over, *back], "now": now, "otherwise": otherwise})
-    await session.execute(_FORGET_SUMMARIES, {"job_ids": back})
+    await session.execute(_DELETE_SUMMARIES, {"job_ids": back})
     for row in rows:
         await add_event(session, row.id, "status", {"status": row.status})
     acts = [Act(actor=actor, action=Action.RESTORED, owner=row.owner, job_id=row.id) for row in rows]

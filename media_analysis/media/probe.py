@@ -54,7 +54,7 @@ from media_analysis.media.stills.images import (
     open_image,
     pages_in,
 )
-from media_analysis.media.text import clean_metadata, finite, raw_metadata
+from media_analysis.media.text import finite, raw_metadata, shown_metadata
 from media_analysis.media.types.known import type_of_container
 from media_analysis.media.types.sniff import sniff_file
 from media_analysis.media.wholeness import is_truncated
@@ -152,7 +152,7 @@ def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[di
         "stream_counts": count_streams(container),
         "streams": list_streams(container),
         "chapters": list_chapters(container),
-        "metadata": clean_metadata(container.metadata),
+        "metadata": shown_metadata(container.metadata),
         "metadata_raw": raw_metadata(container.metadata),
         "timecode": timecode_of(container, video, None if seen is None else seen.first),
         "warnings": [] if seen is None else _warnings([], seen.changes),

@@ -29,7 +29,7 @@ _NOT_SHOWN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\
 _LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
-def clean(text: object, *, limit: int = MAX_CHARACTERS) -> str | None:
+def shown(text: object, *, limit: int = MAX_CHARACTERS) -> str | None:
     """Return text that can be shown, at most `limit` characters of it; None if nothing is left.
 
     What was not written in Unicode is guessed.
@@ -42,11 +42,11 @@ def clean(text: object, *, limit: int = MAX_CHARACTERS) -> str | None:
     return kept.strip()[:limit] or None
 
 
-def clean_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+def shown_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the first entries that can be read."""
     cleaned: dict[str, str] = {}
     for key, value in metadata.items():
-        name, text = clean(key, limit=_MAX_KEY_CHARACTERS), clean(value)
+        name, text = shown(key, limit=_MAX_KEY_CHARACTERS), shown(value)
         if name is not None and text is not None:
             cleaned.setdefault(name, text)
         if len(cleaned) == MAX_KEYS:
@@ -55,11 +55,11 @@ def clean_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def raw_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the bytes, in base64, of what `clean_metadata` has guessed, by the same names."""
+    """Return the bytes, in base64, of what `shown_metadata` has guessed, by the same names."""
     raw: dict[str, str] = {}
     for key, value in metadata.items():
-        name, found = clean(key, limit=_MAX_KEY_CHARACTERS), raw_of(value[:MAX_CHARACTERS])
-        if name is not None and found is not None and clean(value) is not None:
+        name, found = shown(key, limit=_MAX_KEY_CHARACTERS), raw_of(value[:MAX_CHARACTERS])
+        if name is not None and found is not None and shown(value) is not None:
             raw.setdefault(name, b64encode(found).decode())
         if len(raw) == MAX_KEYS:
             break

@@ -19,7 +19,7 @@ from media_analysis.records.models import note_end
 from media_analysis.storage.calls import uncancelled
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import folder_of
-from media_analysis.storage.quarantine import folder_of_day, list_days, remove_empty_folders
+from media_analysis.storage.quarantine import folder_of_day, list_days, unlink_empty_folders
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import unlink_beneath
 from media_analysis.storage.walk import Entry, EntryKind, walk_in_batches
@@ -82,7 +82,7 @@ class QuarantineService:
             log.warning("quarantine.kept", **+kept.reasons, places=kept.places)
         for root in self.store.places.roots:
             for day in await self._list_over(root, now):
-                await asyncio.to_thread(remove_empty_folders, root, day)
+                await asyncio.to_thread(unlink_empty_folders, root, day)
         return ended
 
     async def rehearse(self, *, now: datetime) -> int:

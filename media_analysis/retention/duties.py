@@ -87,7 +87,7 @@ _MEET = text("""
     WHERE duties.cron <> excluded.cron
 """)
 # Sweeps follow the policy at once. Of others a process with other settings may think: it would have begun by now.
-_FORGET = text("""
+_DELETE_UNPLANNED = text("""
     DELETE FROM duties WHERE NOT name = ANY(CAST(:planned AS text[]))
         AND (starts_with(name, CAST(:prefix AS text))
             OR greatest(due_at, retry_at, claimed_until) < now() - CAST(:unwanted AS interval))
@@ -140,16 +140,16 @@ class DutyService:
             await session.execute(_MEET, asked)
 
     async def find_missed(self, *, planned: Sequence[str], prefix: str) -> datetime | None:
-        """Return the first slot whose work was not done of duties that `forget` would forget for their `prefix`."""
+        """Return the first slot left undone of duties that `delete_unplanned` would delete for their `prefix`."""
         async with self.db.read_only() as session:
             missed: datetime | None = await session.scalar(_MISSED, {"planned": list(planned), "prefix": prefix})
         return missed
 
-    async def forget(self, *, planned: Sequence[str], prefix: str | None = None) -> None:
-        """Forget duties that nobody plans any more: those called after `prefix`, and what is due and left alone."""
+    async def delete_unplanned(self, *, planned: Sequence[str], prefix: str | None = None) -> None:
+        """Delete duties that nobody plans any more: those called after `prefix`, and what is due and left alone."""
         asked = {"planned": list(planned), "prefix": prefix, "unwanted": UNWANTED}
         async with self.db.transaction() as session:
-            await session.execute(_FORGET, asked)
+            await session.execute(_DELETE_UNPLANNED, asked)
 
     async def list_due(self, *, now: datetime | None = None) -> Sequence[str]:
         """Return what somebody should begin now, the longest due first."""

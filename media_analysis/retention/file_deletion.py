@@ -58,14 +58,14 @@ class FileDeletionService:
             failpoint("delete.requesting")
         failpoint("delete.requested")
         if batch.kept_for is None:
-            purges = [*purges, *await self._drop_copies([file_id, *going.derived_ids], batch.order)]
+            purges = [*purges, *await self._delete_copies([file_id, *going.derived_ids], batch.order)]
         pending = await self.deleter.purge_entries(purges)
         return replace(going, pending=pending)
 
-    async def _drop_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
+    async def _delete_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
         """Let go of archives with copies of files just deleted; what a crash or an error leaves the sweep finds."""
         try:
-            return await ArchiveExpiry(self.db).drop_copies_of(file_ids, order)
+            return await ArchiveExpiry(self.db).delete_copies_of(file_ids, order)
         except MediaAnalysisError as error:
             # The tombstones are committed, so the files are deleted whatever happens here.
             log.warning("archive.drop_postponed", reason=error.code)

@@ -14,7 +14,7 @@ from media_analysis.db.database import Database
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Order
 from media_analysis.failpoints import failpoint
-from media_analysis.jobs.closing import Summary, close_jobs, forget_jobs
+from media_analysis.jobs.closing import Summary, close_jobs, purge_jobs
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
@@ -35,7 +35,7 @@ _DUE_RESULTS: Final = f"""
         AND result.published AND {_HELD} IS NOT TRUE
     ORDER BY result.expires_at, result.id LIMIT :limit
 """  # noqa: S608 - constants
-DROP_DUE: Final = text(f"""
+DELETE_DUE: Final = text(f"""
     WITH due AS MATERIALIZED ({_DUE_RESULTS} FOR UPDATE OF result SKIP LOCKED FOR SHARE OF job SKIP LOCKED), gone AS (
         DELETE FROM analysis_results WHERE id = ANY(ARRAY(SELECT id FROM due))
     )
@@ -47,7 +47,7 @@ _COUNT_DUE: Final = text(
 ).bindparams(bindparam("grace", type_=Interval))
 
 # Results about files that were trash and are gone now, of jobs that live on.
-_DROP_HIDDEN: Final = text(f"""
+_DELETE_HIDDEN: Final = text(f"""
     DELETE FROM analysis_results WHERE id = ANY(ARRAY(
         SELECT result.id FROM analysis_results AS result JOIN analysis_jobs AS job ON job.id = result.job_id
         WHERE NOT result.published AND result.media_file_id IS NOT NULL
@@ -130,12 +130,12 @@ class RunExpiry:
             DatabaseUnavailable: it broke off between two batches.
 
         """
-        results = await self._drop_due(category, order.now) + await self._drop_hidden(category, order.now)
+        results = await self._delete_due(category, order.now) + await self._delete_hidden(category, order.now)
         jobs = await self._close_over(RetentionRule.EXPLICIT_EXPIRY, category, order, order.now)
         if rules.lifetime is not None:
             ended = order.now - rules.lifetime
             jobs += await self._close_over(RetentionRule.CATEGORY_LIFETIME, category, order, ended)
-        await self._forget(category, order.now)
+        await self._purge(category, order.now)
         return EndedRecords(results, jobs)
 
     async def end_archived(self, order: Order) -> Ended:
@@ -147,8 +147,8 @@ class RunExpiry:
         """
         archives = self._archives
         ended = await archives.end_over(order)
-        forgotten = await archives.forget_over(order)
-        return replace(ended, purges=[*ended.purges, *forgotten, *await archives.drop_stale(order)])
+        purged = await archives.purge_over(order)
+        return replace(ended, purges=[*ended.purges, *purged, *await archives.delete_stale(order)])
 
     async def count(
         self, session: AsyncSession, category: Category, rules: CategoryRules, *, now: datetime
@@ -164,26 +164,26 @@ class RunExpiry:
             jobs += await self._archives.count_over(session, now=now)
         return EndedRecords(results, jobs)
 
-    async def _drop_due(self, category: Category, now: datetime) -> int:
-        dropped, asked = 0, {**_first(category, now), "grace": self._grace(category), "limit": self.batch_size}
+    async def _delete_due(self, category: Category, now: datetime) -> int:
+        deleted, asked = 0, {**_first(category, now), "grace": self._grace(category), "limit": self.batch_size}
         while True:
             async with self.db.transaction() as session:
-                gone = (await session.execute(DROP_DUE, asked)).all()
+                gone = (await session.execute(DELETE_DUE, asked)).all()
                 if gone:
-                    failpoint("expiry.dropping")
-            dropped += len(gone)
+                    failpoint("expiry.deleting")
+            deleted += len(gone)
             if len(gone) < self.batch_size:
-                return dropped
+                return deleted
             asked |= {"after_at": gone[0].expires_at, "after_id": gone[0].id}
 
-    async def _drop_hidden(self, category: Category, now: datetime) -> int:
-        dropped, asked = 0, {"category": category.value, "now": now, "limit": self.batch_size}
+    async def _delete_hidden(self, category: Category, now: datetime) -> int:
+        deleted, asked = 0, {"category": category.value, "now": now, "limit": self.batch_size}
         while True:
             async with self.db.transaction() as session:
-                gone = len((await session.execute(_DROP_HIDDEN, asked)).all())
-            dropped += gone
+                gone = len((await session.execute(_DELETE_HIDDEN, asked)).all())
+            deleted += gone
             if gone < self.batch_size:
-                return dropped
+                return deleted
 
     async def _close_over(self, rule: RetentionRule, category: Category, order: Order, ended: datetime) -> int:
         drop = self.strategy.kept_when_swept(category) is None
@@ -196,14 +196,14 @@ class RunExpiry:
                 return closed
             asked |= {"after_at": over[-1].instant, "after_id": over[-1].id}
 
-    async def _forget(self, category: Category, now: datetime) -> None:
+    async def _purge(self, category: Category, now: datetime) -> None:
         asked = {"category": category.value, "now": now, "limit": self.batch_size}
         while True:
             async with self.db.transaction() as session:
                 ids: Sequence[UUID] = (await session.scalars(_LOCK_TRASH, asked)).all()
                 if ids:
-                    await forget_jobs(session, ids)
-                    failpoint("expiry.forgetting")
+                    await purge_jobs(session, ids)
+                    failpoint("expiry.purging")
             if len(ids) < self.batch_size:
                 return
 

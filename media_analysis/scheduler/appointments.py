@@ -54,9 +54,9 @@ async def watch(runtime: Runtime) -> None:
         await runtime.retention.notices.deliver()
 
 
-async def reap(runtime: Runtime) -> None:
+async def run_recovery(runtime: Runtime) -> None:
     """Help jobs on that nobody would look at again."""
-    await runtime.jobs.recovery.reap()
+    await runtime.jobs.recovery.run()
 
 
 async def end_records(runtime: Runtime) -> None:
@@ -114,7 +114,7 @@ def planned_duties(settings: Settings) -> Sequence[tuple[str, Act]]:
     return duties
 
 
-PATROLS: Final = (watch, reap)
+PATROLS: Final = (watch, run_recovery)
 """What every process does every minute."""
 
 

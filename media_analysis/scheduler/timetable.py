@@ -147,7 +147,7 @@ class _Timetable:
         names = [one.name for one in (*self._duties, *self._sweeps)]
         # What categories that now go otherwise together missed is missed by those they go with.
         await self.meet(self._sweeps, missed=await self._keeper.find_missed(planned=names, prefix=SWEEPS))
-        await self._keeper.forget(planned=names, prefix=SWEEPS)
+        await self._keeper.delete_unplanned(planned=names, prefix=SWEEPS)
         self._version = policy.version
 
     async def meet(self, appointments: Sequence[Appointment], *, missed: datetime | None = None) -> None:
@@ -158,7 +158,7 @@ class _Timetable:
 
     async def look(self, _runtime: Runtime | None = None) -> None:
         """Begin what is due: its slot has come, or was missed, or whoever had it failed or died."""
-        await self._keeper.forget(planned=[one.name for one in (*self._duties, *self._sweeps)])
+        await self._keeper.delete_unplanned(planned=[one.name for one in (*self._duties, *self._sweeps)])
         due = await self._keeper.list_due()
         for one in (*self._duties, *self._sweeps):
             if one.name in due:

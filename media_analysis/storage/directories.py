@@ -20,7 +20,7 @@ def make_directories(path: Path, *, below: Path, mode: int) -> None:
         sync_directory(directory.parent)
 
 
-def remove_empty_directories(path: Path, *, below: Path) -> None:
+def unlink_empty_directories(path: Path, *, below: Path) -> None:
     """Remove `path` and its parents as far as they are empty; `below` stays."""
     if path == below:
         return

@@ -35,7 +35,7 @@ def list_days(root: Path) -> Sequence[date]:
     return sorted(day for day in map(_day_of, names) if day is not None)
 
 
-def remove_empty_folders(root: Path, day: date) -> None:
+def unlink_empty_folders(root: Path, day: date) -> None:
     """Remove the folders of a day as far as they are empty, following no link."""
     with translated_errors(), _opened(root, folder_of_day(day)) as top:
         if top is None:

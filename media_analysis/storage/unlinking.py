@@ -21,7 +21,7 @@ from typing import Final
 
 import media_analysis
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.directories import remove_empty_directories
+from media_analysis.storage.directories import unlink_empty_directories
 
 FEW: Final = 64
 """Up to so many keys, asking a process costs more than it saves."""
@@ -49,7 +49,7 @@ def unlink_all(root: Path, keys: Iterable[str]) -> Unlinked:
     outcome = Unlinked()
     for directory, names in _by_directory(keys).items():
         _unlink_in(partial(os.open, root / directory, _FOLDER), names, directory, outcome)
-        remove_empty_directories(root / directory, below=root / directory.partition("/")[0])
+        unlink_empty_directories(root / directory, below=root / directory.partition("/")[0])
     return outcome
 
 

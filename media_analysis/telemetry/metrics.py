@@ -183,7 +183,7 @@ class Metrics:
             self._lag.labels(category.value).set(backlog.lag_seconds.get(category, 0.0))
             quota = stats.quotas.get(category)
             if quota is None:
-                self._forget_quota(category)
+                self._unset_quota(category)
             else:
                 self._quota.labels(category.value).set(quota)
                 self._quota_used.labels(category.value).set(usage.size_bytes / quota if quota else usage.size_bytes > 0)
@@ -194,7 +194,7 @@ class Metrics:
             self._requested.labels(category.value).set(files)
             self._requested_share.labels(category.value).set(files / of_files if of_files else 0.0)
 
-    def _forget_quota(self, category: Category) -> None:
+    def _unset_quota(self, category: Category) -> None:
         for gauge in (self._quota, self._quota_used):
             with suppress(KeyError):
                 gauge.remove(category.value)

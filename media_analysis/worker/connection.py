@@ -114,7 +114,7 @@ class QueueConnection(Driver):
                     with translated_errors():
                         return await statement(await self._open())
                 except DatabaseUnavailable as error:
-                    self._drop(error)
+                    self._disconnect(error)
                     if self._shutdown.is_set():
                         raise
                 with suppress(TimeoutError):
@@ -143,7 +143,7 @@ class QueueConnection(Driver):
             self.wake()
         return connection
 
-    def _drop(self, error: DatabaseUnavailable) -> None:
+    def _disconnect(self, error: DatabaseUnavailable) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()

@@ -1,25 +1,18 @@
 """Prints figures of how a package is built, so that two trees can be compared."""
 
 import argparse
-import ast
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from scripts.survey.classes import find_twice
 from scripts.survey.modules import Module, find_imports, read_modules
 from scripts.survey.reads import find_upward_reads, read_layers
+from scripts.survey.verbs import VERBS, find_functions
 from scripts.survey.writes import find_writes
 
 PACKAGE: Final = Path(__file__).parents[2] / "media_analysis"
-_VERBS: Final = {
-    "delete": (
-        "bury clean delete destroy discard drop erase evict expire forget prune purge reap reclaim remove sweep trash "
-        "unlink wipe"
-    ),
-    "restore": "recover reinstate restore revive unarchive undelete untrash",
-}
 
 
 def main() -> None:
@@ -35,24 +28,14 @@ def main() -> None:
     print(f"{len(twice)} public class names are those of several classes")
     for name, places in twice.items():
         print(f"    {name}: {', '.join(places)}")
-    for act, verbs in _VERBS.items():
-        _print_verbs(act, verbs.split(), modules)
+    for act, verbs in VERBS.items():
+        counts = Counter(function.verb for function in find_functions(modules) if function.verb in verbs)
+        told = ", ".join(f"{verb} {count}" for verb, count in counts.most_common())
+        print(f"{counts.total()} functions {act}, by {len(counts)} verbs: {told}")
     upward = find_upward_reads(modules, read_layers(package.parent / "pyproject.toml"))
     print(f"{len(upward)} statements read a table of a layer above")
     print("".join(f"    {read.module.name}:{read.line} {read.table} of {read.home}\n" for read in upward), end="")
     _print_writes(modules)
-
-
-def _print_verbs(act: str, verbs: Sequence[str], modules: Sequence[Module]) -> None:
-    found = Counter(verb for module in modules for verb in _leading_verbs(module) if verb in verbs)
-    counts = ", ".join(f"{verb} {count}" for verb, count in found.most_common())
-    print(f"{found.total()} functions {act}, by {len(found)} verbs: {counts}")
-
-
-def _leading_verbs(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node.name.lstrip("_").partition("_")[0]
 
 
 def _print_writes(modules: Sequence[Module]) -> None:

@@ -238,7 +238,7 @@ async def test_a_deletion_whose_archive_cannot_go_yet_has_happened_and_the_sweep
     gone = run.files["run.log"]
 
     def cut_off(point: str) -> None:
-        if point == "archive.dropping":
+        if point == "archive.deleting":
             raise TransactionConflict("deadlock detected")
 
     with monkeypatch.context() as patched:

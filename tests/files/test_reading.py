@@ -41,7 +41,7 @@ async def test_a_pending_file_is_unreadable(runtime: Runtime) -> None:
 async def test_an_upload_that_was_never_acknowledged_is_unknown_afterwards(runtime: Runtime) -> None:
     asked = registration()
     await runtime.upload_transactions.register(asked)
-    await runtime.deletion.deleter.abandon([asked.id])
+    await runtime.deletion.deleter.discard_uploads([asked.id])
 
     with pytest.raises(FileNotFound):
         await runtime.files.catalog.get(asked.id, owner="alice")

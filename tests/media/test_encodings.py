@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
-from media_analysis.media.text import clean, guessed, raw_of
+from media_analysis.media.text import guessed, raw_of, shown
 from tests.media import clips
 from tests.media.encoding import Film, Sound
 
@@ -93,10 +93,10 @@ def test_what_was_written_in_unicode_or_latin_letters_is_no_guess(title: str, tm
 @given(st.binary(max_size=200))
 def test_whatever_bytes_there_are_they_are_shown_and_kept(raw: bytes) -> None:
     told = raw.decode(errors="surrogateescape")
-    shown = clean(told)
+    made = shown(told)
 
-    json.dumps(shown).encode()
-    assert "\0" not in (shown or "")
+    json.dumps(made).encode()
+    assert "\0" not in (made or "")
     if not told.isascii() and any("\udc80" <= sign <= "\udcff" for sign in told):
         assert raw_of(told) == raw
         assert LOST not in guessed(raw.replace(LOST.encode(), b""))

@@ -167,7 +167,7 @@ MUTANTS = (
         "a lost connection is not opened again",
         25,
         "worker/connection.py",
-        "                    self._drop(error)\n",
+        "                    self._disconnect(error)\n",
         "                    raise\n",
         ("tests/worker/test_restart.py::test_a_worker_outlives_a_restart_of_the_database",),
     ),

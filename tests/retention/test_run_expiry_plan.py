@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.retention.run_expiry import DROP_DUE, LOCK_OVER
+from media_analysis.retention.run_expiry import DELETE_DUE, LOCK_OVER
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.states import RetentionRule
@@ -39,7 +39,7 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
 
 
 async def test_due_results_are_found_without_reading_the_others(runtime: Runtime) -> None:
-    plan = await explain(runtime, DROP_DUE.bindparams(**await _asked(runtime), grace=timedelta()))
+    plan = await explain(runtime, DELETE_DUE.bindparams(**await _asked(runtime), grace=timedelta()))
 
     assert "ix_analysis_results_due" in plan.indexes
     assert plan.rows_read <= 3 * 100

@@ -156,7 +156,7 @@ async def test_another_schedule_counts_from_now_on_and_forgets_nothing_it_missed
     await duties.meet({"missed": (NIGHTLY, missed), "coming": (NIGHTLY, coming), "gone": (NIGHTLY, coming)})
 
     await duties.meet({"missed": ("0 * * * *", sooner), "coming": ("0 * * * *", sooner)})
-    await duties.forget(planned=["missed", "coming"], prefix="go")
+    await duties.delete_unplanned(planned=["missed", "coming"], prefix="go")
 
     rows = await fetch(database, "SELECT name, due_at FROM duties ORDER BY name")
     assert [tuple(row) for row in rows] == [("coming", sooner), ("missed", missed)]
@@ -178,7 +178,7 @@ async def test_what_nobody_plans_is_forgotten_once_it_is_left_alone_and_not_whil
     await duties.claim("at work")
     await execute(database, "UPDATE duties SET retry_at = now() + interval '10 min' WHERE name = 'failing'")
 
-    await duties.forget(planned=[])
+    await duties.delete_unplanned(planned=[])
 
     assert {one.name for one in await duties.list(now=soon)} == {"fresh", "coming", "at work", "failing"}
 

@@ -72,7 +72,7 @@ class ForkServer:
         try:
             return zygote.start(descriptors)
         except OSError:
-            zygote.forget()  # it died, and nobody has noticed yet
+            zygote.release()  # it died, and nobody has noticed yet
         return self._zygote(environment).start(descriptors)
 
     async def aclose(self) -> None:
@@ -139,14 +139,14 @@ class _Zygote:
         except OSError:
             packet = b""
         if not packet:
-            self.forget()
+            self.release()
             return
         told = json.loads(packet)
         child = self.living.pop(told["ended"])
         child.returncode = -signal.SIGKILL if told["status"] is None else told["status"]
         child.cause = told.get("cause")
 
-    def forget(self) -> None:
+    def release(self) -> None:
         """Let go of a zygote that is gone; its children went with it."""
         if not self.is_gone:
             self.is_gone = True
@@ -157,7 +157,7 @@ class _Zygote:
             self.living.clear()
 
     async def end(self) -> None:
-        self.forget()
+        self.release()
         for _ in range(ceil(END_SECONDS / POLL_SECONDS)):
             if self.is_reaped:
                 return

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from media_analysis import errors
 from media_analysis.api import API_PATH
-from media_analysis.api.bodies import announced_bytes, clean_media_type, content_of
+from media_analysis.api.bodies import announced_bytes, content_of, normal_media_type
 from media_analysis.api.conditions import READING
 from media_analysis.api.content import ANY_BYTES, RANGES, Representation, content_responses, serve_content
 from media_analysis.api.dependencies import Caller, Downloading, Serving, Uploading
@@ -149,7 +149,7 @@ async def add_product(
         owner=caller.owner,
         category=query.category,
         filename=query.filename,
-        declared_type=clean_media_type(declared_type),
+        declared_type=normal_media_type(declared_type),
         declared_bytes=announced_bytes(request),
         place=place,
     )

@@ -168,7 +168,7 @@ def ensure_access_rules(cluster: Cluster) -> None:
         write_durably(rules, ACCESS_RULES, cluster.account)
 
 
-def forget_earlier_server(cluster: Cluster) -> None:
+def unlink_traces(cluster: Cluster) -> None:
     """Remove the traces of a dead server: PostgreSQL would take a recycled process id in them for a living one."""
     socket = cluster.run / f".s.PGSQL.{PORT}"
     for trace in (cluster.pid_file, socket, socket.with_name(f"{socket.name}.lock")):

@@ -121,7 +121,7 @@ class Location:
                 yield home
 
 
-def remove_server(place: Path) -> None:
+def unlink_server(place: Path) -> None:
     """Remove what the stopped server of a data directory left elsewhere, if anything."""
     home = _record_in(place)
     if home is not None and _owner_of(home) == place.parent:

@@ -14,11 +14,11 @@ from media_analysis.db.embedded.cluster import (
     Cluster,
     ensure_access_rules,
     ensure_password,
-    forget_earlier_server,
     log_tail,
     publish_cluster,
     spawn_initdb,
     spawn_postgres,
+    unlink_traces,
 )
 from media_analysis.db.embedded.connection import answers, ensure_database
 from media_analysis.db.embedded.directory import FileLock
@@ -143,7 +143,7 @@ async def _start(cluster: Cluster, lock: FileLock, report: Report) -> Postmaster
         report("creating the database cluster")
         await _create(cluster, lock)
     ensure_access_rules(cluster)
-    forget_earlier_server(cluster)
+    unlink_traces(cluster)
     report("starting PostgreSQL")
     child = spawn_postgres(cluster, lock)
     return Postmaster(cluster, child.pid, child)

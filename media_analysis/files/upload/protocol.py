@@ -20,7 +20,7 @@ from media_analysis.files.upload.storing import WrittenUpload
 from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
-Abandon = Callable[[Sequence[UUID]], Awaitable[None]]
+Discard = Callable[[Sequence[UUID]], Awaitable[None]]
 """Deletes, by the one deleter, those of these rows that are still pending."""
 Value = TypeVar("Value")
 Fill = Callable[[ObjectWriter], Awaitable[Value]]
@@ -34,7 +34,7 @@ class UploadProtocol:
     db: Database
     store: ObjectStore
     transactions: UploadTransactions
-    abandon: Abandon
+    discard: Discard
     reserve_bytes: int
     """What stays free of the disk."""
 
@@ -65,7 +65,7 @@ class UploadProtocol:
     async def give_up(self, ids: Collection[UUID]) -> None:
         """Delete what is pending still of these; never fails whoever has a failure to report, or a success."""
         try:
-            await carry_through(self.abandon(sorted(ids)))
+            await carry_through(self.discard(sorted(ids)))
         except Exception as error:  # noqa: BLE001 - the first failure is the one to report; the sweep takes the rows
             log.warning("upload.left_pending", file_ids=[str(file_id) for file_id in ids], reason=type(error).__name__)
 

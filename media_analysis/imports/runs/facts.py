@@ -14,7 +14,7 @@ from media_analysis.archive.format.manifest import ManifestFile, ManifestHead
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.files.archived import ARCHIVE_ROLE
 from media_analysis.imports.runs.naming import NEVER_ARCHIVED, RunName
-from media_analysis.imports.tree.candidates import clean
+from media_analysis.imports.tree.candidates import allowed_name
 from media_analysis.jobs.models import JobStatus
 from media_analysis.media.types.known import with_family
 from media_analysis.media.types.sniff import sniff_file
@@ -160,7 +160,7 @@ def require_file(file: ManifestFile, places: set[tuple[str, int | None]]) -> Non
         raise ArchiveDamaged(f"its category is {file.category}, of which archives hold nothing", member=file.name)
     if _MEDIA_TYPE.fullmatch(file.media_type) is None:
         raise ArchiveDamaged("its media type is none", member=file.name)
-    if file.filename != clean(file.filename):
+    if file.filename != allowed_name(file.filename):
         raise ArchiveDamaged("its filename cannot be shown", member=file.name)
     if file.role is None:
         return
@@ -185,7 +185,7 @@ def facts_of_nameless(job_id: UUID, *, name: str, kind: str, folder_name: str, c
     """Return the facts of a run that says nothing of itself."""
     return JobFacts(
         id=job_id,
-        name=clean(name),
+        name=allowed_name(name),
         kind=kind,
         status=JobStatus.COMPLETED,
         folder_name=folder_name,

@@ -23,7 +23,7 @@ from media_analysis.errors import ArchiveDamaged
 from media_analysis.imports.runs.content import detected
 from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.naming import archived_category_of, media_type_of
-from media_analysis.imports.tree.candidates import clean
+from media_analysis.imports.tree.candidates import allowed_name
 
 OVERHEAD_BYTES: Final = 2_048
 """What a member takes beside its bytes, at most: header, padding, frame."""
@@ -124,7 +124,7 @@ class Repacking:
         self.listing.lines.seek(0)
         for line in self.listing.lines:
             file_id, path, size_bytes, sha256 = orjson.loads(line)
-            category, filename = archived_category_of(path), clean(PurePosixPath(path).name)
+            category, filename = archived_category_of(path), allowed_name(PurePosixPath(path).name)
             yield ManifestFile(
                 id=UUID(file_id),
                 name=names.choose(category.value, filename),

@@ -18,7 +18,7 @@ from media_analysis.imports.runs.finding import Found, FoundArchive, FoundRun, G
 from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, ImportReport, Known, PassedOver, Refused, Subject
 from media_analysis.imports.runs.runs import RunAdopter
 from media_analysis.imports.runs.terms import ImportRequest
-from media_analysis.imports.tree.candidates import clean
+from media_analysis.imports.tree.candidates import allowed_name
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
@@ -122,7 +122,7 @@ def _what(found: Found) -> tuple[str, Subject]:
         case FoundRun():
             return found.folder, Subject.RUN
         case FoundArchive():
-            return clean(found.entry.name), Subject.ARCHIVE
+            return allowed_name(found.entry.name), Subject.ARCHIVE
         case Passed():
-            return clean(found.name), Subject.OTHER
+            return allowed_name(found.name), Subject.OTHER
     assert_never(found)

@@ -103,7 +103,7 @@ class Naming:
         file_id = self._id_of(entry, attempt)
         base = entry.name.rpartition("/")[2]
         media_type = type_of_extension(base.rpartition(".")[2]) if "." in base else type_of_extension("")
-        made = Candidate(file_id, entry, self.prefix + entry.name, clean(base), media_type, attempt=attempt)
+        made = Candidate(file_id, entry, self.prefix + entry.name, allowed_name(base), media_type, attempt=attempt)
         return made if self.in_place else replace(made, key=self._key_of(made))
 
     def again(self, candidate: Candidate) -> Candidate:
@@ -134,7 +134,7 @@ class Naming:
         )
 
 
-def clean(name: str) -> str:
+def allowed_name(name: str) -> str:
     """Return a name as documents of the API allow it: printable, and neither empty nor too long."""
     if not name.isprintable():
         name = "".join("_" if unicodedata.category(sign) in _UNSAYABLE else sign for sign in name)

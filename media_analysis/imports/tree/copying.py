@@ -59,7 +59,7 @@ class Copier:
                     new.append(candidate)
                 elif state is FileState.PENDING:
                     if take_over and not dead:
-                        await self.protocol.abandon([candidate.id])
+                        await self.protocol.discard([candidate.id])
                     renamed.append(naming.again(candidate))
                 elif dead:
                     skipped.append(Skip.DELETED)

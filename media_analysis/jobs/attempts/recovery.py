@@ -89,16 +89,18 @@ class RecoveryService:
     """At the sources of how many jobs that wait one call looks; the next one goes on from there."""
     round: Round = field(default_factory=Round, init=False)
 
-    async def reap(self, *, now: datetime | None = None) -> Recovered:
+    async def run(self, *, now: datetime | None = None) -> Recovered:
         """Help every job on that is stuck."""
-        reaped = Recovered(
+        recovered = Recovered(
             silent=await self._each(await self._list_silent(now), self._take_from_silent, now),
             sourceless=await self._each(await self._list_sourceless(now), _fail_sourceless, now),
             queued=await self._queue_again(now),
         )
-        if reaped != Recovered(0, 0, 0):
-            log.info("jobs.reaped", silent=reaped.silent, sourceless=reaped.sourceless, queued=reaped.queued)
-        return reaped
+        if recovered != Recovered(0, 0, 0):
+            log.info(
+                "jobs.recovered", silent=recovered.silent, sourceless=recovered.sourceless, queued=recovered.queued
+            )
+        return recovered
 
     async def _list_silent(self, now: datetime | None) -> Sequence[UUID]:
         async with self.db.read_only() as session:

@@ -61,7 +61,7 @@ class AlphaDecoder:
         """Return the frame whose luma is the transparency of another one, once."""
         return self._ready.pop(frame.pts, None)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Make ready for packets that do not follow those before."""
         self._ready.clear()
         if self._context is not None:

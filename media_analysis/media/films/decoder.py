@@ -83,18 +83,18 @@ class Decoder:
         """
         if packet is not None and self._begins_anew(packet):
             yield from self._decoded(None)
-            self.forget()
+            self.reset()
         if packet is not None and packet.opaque and packet.opaque != self._headers:
             self._headers = cast("tuple[Packet[VideoStream], ...]", packet.opaque)
             for header in self._headers:
                 self._decoded(header)
         yield from self._decoded(packet)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Make ready for packets that do not follow those before."""
         self.stream.codec_context.flush_buffers()
         if self._alpha is not None:
-            self._alpha.forget()
+            self._alpha.reset()
 
     def _begins_anew(self, packet: "Packet[VideoStream]") -> bool:
         """Whether what still waits in the decoder should leave it, or it would be told with the looks of what follows.

@@ -155,7 +155,7 @@ class Film:
                 if place + 1 == stretch.stop:
                     break
             yield from _surely_decoded(decoder, None)
-            decoder.forget()
+            decoder.reset()
 
     def _latest(self, asked: Sequence[float]) -> Iterator[Taken]:
         """Decode everything, and yield the last frame not later than each of these instants, which ascend."""
@@ -241,7 +241,7 @@ def _of_packet(decoder: Decoder, packet: "Packet[VideoStream] | None", *, alone:
     yield from decoder.decode(packet)
     if alone:
         yield from decoder.decode(None)
-        decoder.forget()
+        decoder.reset()
 
 
 def _surely_decoded(decoder: Decoder, packet: "Packet[VideoStream] | None") -> Iterator[Decoded]:

@@ -119,7 +119,7 @@ class ChangeDetector:
 
 
 def _look_of(decoder: Decoder, packet: "Packet[Any]") -> Look | None:
-    decoder.forget()
+    decoder.reset()
     try:
         found = [*decoder.decode(packet), *decoder.decode(None)]
     except MemoryError:
@@ -127,5 +127,5 @@ def _look_of(decoder: Decoder, packet: "Packet[Any]") -> Look | None:
     except av.FFmpegError:
         return None
     finally:
-        decoder.forget()
+        decoder.reset()
     return Look.of(found[0]) if found else None

@@ -22,7 +22,7 @@ from media_analysis.media.films.matroska import Crop
 from media_analysis.media.films.opening import has_decoder
 from media_analysis.media.films.timing import Glance
 from media_analysis.media.orientation import Orientation
-from media_analysis.media.text import clean, finite
+from media_analysis.media.text import finite, shown
 
 _COUNTED: Final = 0xFF_EFFF
 """All bits of a group's time code but the marker within, and the mark of numbers that are dropped."""
@@ -62,7 +62,7 @@ def list_streams(container: InputContainer) -> list[StreamFacts]:
             codec=_codec(stream),
             decodable=has_decoder(stream),
             language=_language(stream),
-            title=clean(stream.metadata.get("title"), limit=200),
+            title=shown(stream.metadata.get("title"), limit=200),
             default=bool(stream.disposition & Disposition.default),
             forced=bool(stream.disposition & Disposition.forced),
             attached_picture=is_cover(stream),
@@ -85,7 +85,7 @@ def list_chapters(container: InputContainer) -> list[ChapterFacts]:
         unit = chapter["time_base"] or Fraction(1)
         start, end = finite(chapter["start"] * unit), finite(chapter["end"] * unit)
         if start is not None and end is not None:
-            title = clean(chapter["metadata"].get("title"), limit=200)
+            title = shown(chapter["metadata"].get("title"), limit=200)
             chapters.append(ChapterFacts(start_seconds=start, end_seconds=end, title=title))
     return chapters
 
@@ -99,9 +99,9 @@ def describe_audio(stream: AudioStream) -> AudioFacts:
         codec=_codec(stream),
         profile=stream.profile,
         channels=context.layout.nb_channels or None,
-        layout=clean(context.layout.name, limit=100),
+        layout=shown(context.layout.name, limit=100),
         sample_rate=context.sample_rate or None,
-        sample_format=clean(getattr(context.format, "name", None), limit=20),
+        sample_format=shown(getattr(context.format, "name", None), limit=20),
         bit_rate=_bit_rate(stream),
         duration_seconds=stream_seconds(stream),
         language=_language(stream),
@@ -181,11 +181,11 @@ def _frame_rate(stream: VideoStream, seen: Glance) -> float | None:
 def _codec(stream: Stream) -> str | None:
     if has_decoder(stream):
         return stream.codec_context.codec.canonical_name
-    return clean(getattr(stream, "name", None), limit=50) if stream.type == "data" else None
+    return shown(getattr(stream, "name", None), limit=50) if stream.type == "data" else None
 
 
 def _language(stream: Stream) -> str | None:
-    language = clean(stream.language, limit=20)
+    language = shown(stream.language, limit=20)
     return None if language == _UNDETERMINED else language
 
 

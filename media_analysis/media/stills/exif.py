@@ -11,7 +11,7 @@ from media_analysis.errors.media import CorruptMedia
 from media_analysis.media.colours.profiles import profile_of
 from media_analysis.media.facts import CameraFacts
 from media_analysis.media.orientation import Orientation
-from media_analysis.media.text import clean, finite
+from media_analysis.media.text import finite, shown
 
 _MAX_NAME_CHARACTERS: Final = 200
 _BELOW_SEA_LEVEL: Final = 1
@@ -98,7 +98,7 @@ def _directory(exif: Image.Exif, which: ExifTags.IFD) -> Tags:
 
 
 def _name(value: object) -> str | None:
-    return clean(value, limit=_MAX_NAME_CHARACTERS)
+    return shown(value, limit=_MAX_NAME_CHARACTERS)
 
 
 def _positive(value: object, *, digits: int = 6) -> float | None:

@@ -130,7 +130,7 @@ class _Reader:
     def next_place(self, lane: Lane) -> QueuePlace:
         return self.pages[lane][0].place
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Let go of what was read and not taken: its locks end with the transaction."""
         self.ended -= {lane for lane, page in self.pages.items() if page}
         self.pages.clear()
@@ -173,7 +173,7 @@ class FairQueue:
         self._holdings = holdings
         self._held = holdings.of(self.source.category, self.wish)
         self._losers = holdings.losers_to(self.wish)
-        self._reader.forget()
+        self._reader.reset()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -182,7 +182,7 @@ class FairQueue:
         try:
             yield
         except BaseException:
-            self._reader.forget()
+            self._reader.reset()
             self._seen, self._reader.places, self._reader.ended = seen, places, ended
             raise
 

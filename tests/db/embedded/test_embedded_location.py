@@ -9,7 +9,7 @@ from threading import Barrier
 
 import pytest
 
-from media_analysis.db.embedded import embedded_server, location, programs, remove_server
+from media_analysis.db.embedded import embedded_server, location, programs, unlink_server
 from media_analysis.db.embedded.account import OsAccount, choose_account
 from media_analysis.errors import EmbeddedServerFailed, NoDataDirectory
 from tests.db.embedded.servers import copy_of, end_leftovers, facts_of, run_statement, start_and_stop, tree_of
@@ -156,7 +156,7 @@ async def test_what_others_could_replace_is_refused(data_dir: Path, base: Path) 
 
 
 def test_a_scratch_server_goes_with_its_directory(data_dir: Path, base: Path) -> None:
-    remove_server(data_dir / "postgres")
+    unlink_server(data_dir / "postgres")
 
     assert list(base.iterdir()) == []
     assert list(data_dir.iterdir()) == []

@@ -14,7 +14,7 @@ from media_analysis.jobs.attempts.recovery import Recovered
 from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
-from media_analysis.scheduler.appointments import PATROLS, reap
+from media_analysis.scheduler.appointments import PATROLS, run_recovery
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import StoreFile, chunks, execute, fetch
@@ -67,9 +67,9 @@ async def test_what_is_well_is_left_alone(runtime: Runtime, source: MediaFile, d
     running = await create(runtime, source, kind="external")
     await runtime.jobs.attempts.claim(running.id, worker="w")
 
-    reaped = await runtime.jobs.recovery.reap()
+    recovered = await runtime.jobs.recovery.run()
 
-    assert reaped == NOTHING
+    assert recovered == NOTHING
     assert await standing(database, waiting) == ("pending", None, 0)
     assert await standing(database, running) == ("running", None, 1)
 
@@ -83,10 +83,10 @@ async def test_a_job_whose_analyser_fell_silent_waits_again_without_what_it_stag
     await stage(runtime, job, run.fence)
     await lapse(database)
 
-    reaped = await runtime.jobs.recovery.reap()
-    again = await runtime.jobs.recovery.reap()
+    recovered = await runtime.jobs.recovery.run()
+    again = await runtime.jobs.recovery.run()
 
-    assert (reaped, again) == (Recovered(silent=1, sourceless=0, queued=0), NOTHING)
+    assert (recovered, again) == (Recovered(silent=1, sourceless=0, queued=0), NOTHING)
     assert await standing(database, job) == ("pending", "worker_lost", 1)
     assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", job.id) == []
     with pytest.raises(FenceLost):
@@ -101,7 +101,7 @@ async def test_a_job_whose_analysers_fall_silent_too_often_fails(
     for _ in range(runtime.jobs.attempts.max_attempts):
         await runtime.jobs.attempts.claim(job.id, worker="w")
         await lapse(database)
-        await runtime.jobs.recovery.reap()
+        await runtime.jobs.recovery.run()
 
     assert await standing(database, job) == ("failed", "worker_lost", runtime.jobs.attempts.max_attempts)
 
@@ -113,11 +113,11 @@ async def test_a_job_that_lost_its_entry_has_one_again(runtime: Runtime, source:
     lost = [job.queue_id for job in jobs]
     await execute(database, f"DELETE FROM queue.pgqueuer WHERE id IN ({lost[0]}, {lost[1]})")
 
-    reaped = await runtime.jobs.recovery.reap()
-    again = await runtime.jobs.recovery.reap()
+    recovered = await runtime.jobs.recovery.run()
+    again = await runtime.jobs.recovery.run()
 
     found = await entries(database)
-    assert (reaped, again) == (Recovered(silent=0, sourceless=0, queued=2), NOTHING)
+    assert (recovered, again) == (Recovered(silent=0, sourceless=0, queued=2), NOTHING)
     assert [job for _, job in found] == [str(kept.id), str(jobs[0].id), str(jobs[1].id)]
     rows = await fetch(database, "SELECT queue_id FROM analysis_jobs ORDER BY queue_id")
     assert [row["queue_id"] for row in rows] == [entry for entry, _ in found]
@@ -135,7 +135,7 @@ async def test_a_job_that_waits_for_its_next_try_is_queued_for_then(
         database, "DELETE FROM queue.pgqueuer", "UPDATE analysis_jobs SET retry_at = now() + interval '10 min'"
     )
 
-    await runtime.jobs.recovery.reap()
+    await runtime.jobs.recovery.run()
 
     (entry,) = await fetch(database, "SELECT execute_after - now() AS delay FROM queue.pgqueuer")
     assert timedelta(minutes=9) < entry["delay"] <= timedelta(minutes=10)
@@ -149,11 +149,11 @@ async def test_a_job_whose_worker_died_with_its_entry_can_be_taken_over(
     await runtime.jobs.attempts.claim(job.id, worker="w")
     await execute(database, "DELETE FROM queue.pgqueuer")
 
-    while_leased = await runtime.jobs.recovery.reap()
+    while_leased = await runtime.jobs.recovery.run()
     await lapse(database)
-    reaped = await runtime.jobs.recovery.reap()
+    recovered = await runtime.jobs.recovery.run()
 
-    assert (while_leased, reaped) == (NOTHING, Recovered(silent=0, sourceless=0, queued=1))
+    assert (while_leased, recovered) == (NOTHING, Recovered(silent=0, sourceless=0, queued=1))
     assert [entry for _, entry in await entries(database)] == [str(job.id)]
 
 
@@ -164,9 +164,9 @@ async def test_a_waiting_job_whose_source_was_deleted_fails_and_leaves_the_queue
     job = await create(runtime, source, kind=kind, pins=False)
     await delete_file(runtime, source.id, owner="alice", requested_by="alice")
 
-    reaped = await runtime.jobs.recovery.reap()
+    recovered = await runtime.jobs.recovery.run()
 
-    assert reaped == Recovered(silent=0, sourceless=1, queued=0)
+    assert recovered == Recovered(silent=0, sourceless=1, queued=0)
     assert await standing(database, job) == ("failed", "source_gone", 0)
     assert await entries(database) == []
 
@@ -178,17 +178,17 @@ async def test_a_waiting_job_whose_source_expired_fails_unless_it_pinned_it(
     unpinned = await create(runtime, source, pins=False)
     pinned = await create(runtime, source)
 
-    reaped = await runtime.jobs.recovery.reap(now=datetime.now(UTC) + LATER)
-    long_after = await runtime.jobs.recovery.reap(now=datetime.now(UTC) + timedelta(days=2))
+    recovered = await runtime.jobs.recovery.run(now=datetime.now(UTC) + LATER)
+    long_after = await runtime.jobs.recovery.run(now=datetime.now(UTC) + timedelta(days=2))
 
-    assert (reaped.sourceless, long_after.sourceless) == (1, 1)
+    assert (recovered.sourceless, long_after.sourceless) == (1, 1)
     assert await standing(database, unpinned) == ("failed", "source_expired", 0)
     assert await standing(database, pinned) == ("failed", "source_expired", 0)
 
 
 async def test_it_is_among_the_duties_of_the_scheduler(runtime: Runtime) -> None:
-    assert reap in PATROLS
-    await reap(runtime)
+    assert run_recovery in PATROLS
+    await run_recovery(runtime)
 
 
 async def test_one_look_is_bounded_and_the_next_ones_go_through_all_that_wait(
@@ -201,11 +201,11 @@ async def test_one_look_is_bounded_and_the_next_ones_go_through_all_that_wait(
     for _ in range(3):
         await create(runtime, going, pins=False)
     await delete_file(runtime, going.id, owner="alice", requested_by="alice")
-    reaping = replace(runtime.jobs.recovery, look=3)
+    recovery = replace(runtime.jobs.recovery, look=3)
 
-    found = [(await reaping.reap()).sourceless for _ in range(4)]
+    found = [(await recovery.run()).sourceless for _ in range(4)]
     late = await create(runtime, source, pins=False)
-    again = [(await reaping.reap(now=late.created_at + 2 * LATER)).sourceless for _ in range(4)]
+    again = [(await recovery.run(now=late.created_at + 2 * LATER)).sourceless for _ in range(4)]
 
     assert found == [0, 2, 1, 0]
     assert sum(again) == 1

@@ -158,7 +158,7 @@ async def test_an_upload_under_way_lives_by_its_lease(runtime: Runtime) -> None:
 async def test_an_upload_that_was_given_up_is_told_to_administrators_only(runtime: Runtime) -> None:
     asked = registration()
     await runtime.upload_transactions.register(asked)
-    await runtime.deletion.deleter.abandon([asked.id])
+    await runtime.deletion.deleter.discard_uploads([asked.id])
 
     told = await explain(runtime, asked.id, owner=None)
 

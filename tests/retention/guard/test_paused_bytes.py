@@ -47,7 +47,7 @@ async def _pending(runtime: Runtime) -> Callable[[], Awaitable[object]]:
     await writer.write(b"given up")
     await writer.sync()
     writer.close()
-    return lambda: runtime.deletion.deleter.abandon([asked.id])
+    return lambda: runtime.deletion.deleter.discard_uploads([asked.id])
 
 
 async def _given_up(runtime: Runtime, _store_file: StoreFile) -> Callable[[], Awaitable[object]]:
