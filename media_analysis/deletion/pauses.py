@@ -209,9 +209,10 @@ def _require_confirmation(pauses: Sequence[Pause], confirm: int | None) -> None:
         raise ConfirmationNeeded(confirm=str(files), reason=f"resuming lets {files} files go that a pause names")
 
 
-async def mark_weighed(session: AsyncSession, pause: Pause) -> None:
+async def mark_weighed(session: AsyncSession, pause: Pause, *, files: int, size_bytes: int, reason: str) -> None:
     """Write down what an open pause keeps from going, and its reason."""
-    weighed = {"files": pause.files, "size_bytes": pause.size_bytes, "reason": pause.reason}
+    pause.files, pause.size_bytes, pause.reason = files, size_bytes, reason
+    weighed = {"files": files, "size_bytes": size_bytes, "reason": reason}
     await session.execute(update(Pause).where(Pause.id == pause.id, Pause.resumed_at.is_(None)).values(weighed))
 
 

@@ -1,7 +1,4 @@
-"""Which statements write which table: the SQL in strings, Core's statements, and rows given to a session.
-
-Not seen are rows that a session loaded and flushes after an attribute was set.
-"""
+"""Which statements write which table: the SQL in strings, Core's statements, and rows given to a session or changed."""
 
 import ast
 import re
@@ -18,6 +15,7 @@ _STATEMENT: Final = re.compile(
 )
 # Lower case is prose more often than SQL, so there only tables that exist count.
 _IN_ANY_CASE: Final = re.compile(_STATEMENT.pattern, re.IGNORECASE)
+_FUNCTION: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _PLACE: Final = re.compile(r"\{(\w*)[^{}]*\}")
 
 
@@ -45,7 +43,8 @@ def find_models(modules: Sequence[Module]) -> Mapping[str, str]:
 def find_writes(modules: Sequence[Module]) -> Sequence[Write]:
     """Return all statements that write a table, in the order of modules and lines."""
     models = find_models(modules)
-    return [write for module in modules for write in sorted(_writes_of(module, models), key=lambda one: one.line)]
+    rows = _functions_of_rows(modules, models)
+    return [write for module in modules for write in sorted(_writes_of(module, models, rows), key=lambda one: one.line)]
 
 
 def writers_of(modules: Sequence[Module]) -> Mapping[str, set[str]]:
@@ -56,7 +55,28 @@ def writers_of(modules: Sequence[Module]) -> Mapping[str, set[str]]:
     return writers
 
 
-def _writes_of(module: Module, models: Mapping[str, str]) -> Iterator[Write]:
+def _functions_of_rows(modules: Sequence[Module], models: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the tables of which functions return a row, alone or first of several, by names that mean nothing else."""
+    returned: dict[str, set[str | None]] = {}
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, _FUNCTION):
+                returned.setdefault(node.name, set()).add(_row_of(node.returns, models))
+    return {name: table for name, (table, *others) in returned.items() if table is not None and not others}
+
+
+def _row_of(annotation: ast.expr | None, models: Mapping[str, str]) -> str | None:
+    match annotation:
+        case ast.Name(id=name):
+            return models.get(name)
+        case ast.BinOp(left=left):
+            return _row_of(left, models)
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[first, *_])):
+            return _row_of(first, models)
+    return None
+
+
+def _writes_of(module: Module, models: Mapping[str, str], rows: Mapping[str, str]) -> Iterator[Write]:
     core, classes = _names_of(module.tree, models)
     constants = _constants_of(module.tree)
     for line, sql in strings_of(module.tree):
@@ -65,6 +85,37 @@ def _writes_of(module: Module, models: Mapping[str, str]) -> Iterator[Write]:
     for call in ast.walk(module.tree):
         if isinstance(call, ast.Call) and (found := _written_by(call, core, classes)) is not None:
             yield Write(*found, module, call.lineno)
+        if isinstance(call, _FUNCTION):
+            for table, line in _changed_in(call, classes, rows):
+                yield Write(table, "UPDATE", module, line)
+
+
+def _changed_in(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, classes: Mapping[str, str], rows: Mapping[str, str]
+) -> set[tuple[str, int]]:
+    """Return the tables of rows that a function was given, or got, and the lines where it sets attributes of them."""
+    arguments = (*function.args.args, *function.args.kwonlyargs)
+    known = {one.arg: table for one in arguments if (table := _row_of(one.annotation, classes))}
+    changed: set[tuple[str, int]] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            value = node.value.value if isinstance(node.value, ast.Await) else node.value
+            got = _got_by(value, classes, rows) if isinstance(value, ast.Call) else None
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                parts = target.elts if isinstance(target, ast.Tuple) else [target]
+                if got is not None and isinstance(parts[0], ast.Name):
+                    known[parts[0].id] = got
+                owners = (part.value for part in parts if isinstance(part, ast.Attribute))
+                names = (owner.id for owner in owners if isinstance(owner, ast.Name))
+                changed |= {(known[name], node.lineno) for name in names if name in known}
+    return changed
+
+
+def _got_by(call: ast.Call, classes: Mapping[str, str], rows: Mapping[str, str]) -> str | None:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name in {"get", "get_one"} and call.args:
+        return _table_of(call.args[0], classes)
+    return rows.get(name)
 
 
 def _names_of(tree: ast.Module, models: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:

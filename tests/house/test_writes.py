@@ -43,6 +43,9 @@ def writes_of(source: str) -> list[tuple[str, str, int]]:
         ("from sqlalchemy import delete\ndelete(model)", [(UNKNOWN, "DELETE", 2)]),
         ("from kitchen.models import Cup as Mug\nMug.__table__.insert()", [("cups", "INSERT", 2)]),
         ("session.add(Cup(id=1))", [("cups", "INSERT", 1)]),
+        ("async def wash(cup: Cup | None) -> None:\n    cup.clean += 1", [("cups", "UPDATE", 2)]),
+        ("def find() -> tuple[Cup, int]: ...\ndef f():\n    cup, at = find()\n    cup.a = at", [("cups", "UPDATE", 4)]),
+        ("async def wash(s):\n    cup = await s.get(Cup, 1)\n    cup.a, cup.b = 1, 2", [("cups", "UPDATE", 3)]),
         ("await session.delete(cup)", [(UNKNOWN, "DELETE", 1)]),
     ],
 )  # fmt: skip

@@ -106,10 +106,9 @@ class ClockService:
         async with self.db.read_only() as session:
             due = [await sum_due(session, category, now=now, trash=True) for category in Category]
         files, size_bytes = sum(amount.files for amount in due), sum(amount.size_bytes for amount in due)
-        pause.files, pause.size_bytes = files, size_bytes
-        pause.reason = f"{pause.reason}; {_BY_THIS_CLOCK} {files} files, {size_bytes} bytes, are due"
+        reason = f"{pause.reason}; {_BY_THIS_CLOCK} {files} files, {size_bytes} bytes, are due"
         async with self.db.transaction() as session:
-            await mark_weighed(session, pause)
+            await mark_weighed(session, pause, files=files, size_bytes=size_bytes, reason=reason)
 
     async def find_doubt(self, session: AsyncSession) -> str | None:
         """Return why the clock is not to be trusted by what was noted of it, None if it is; writes nothing."""
