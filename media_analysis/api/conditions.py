@@ -138,7 +138,7 @@ def row_tag(file: MediaFile) -> str:
 def content_tag(file: MediaFile | ArchivedFile) -> str:
     """Return the entity tag of a file's bytes, which never change.
 
-    They are named by their hash, or, while an adopted file has none, by whose they are.
+    They are named by their hash, or, while an imported file has none, by whose they are.
     """
     return f'"{file.id.hex}-{file.size_bytes}"' if file.sha256 is None else f'"{file.sha256.hex()}"'
 

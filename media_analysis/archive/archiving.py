@@ -101,7 +101,7 @@ class Archiver:
             file_id,
             key,
             size_bytes,
-        ) in unhashed:  # adopted and never read: the manifest, which is first, needs it
+        ) in unhashed:  # imported and never read: the manifest, which is first, needs it
             sha256 = await asyncio.to_thread(digest, self.store.path_of(key), file_id, size_bytes=size_bytes)
             async with self.db.transaction() as session:
                 await mark_hashed(session, [(file_id, size_bytes, sha256)])

@@ -159,5 +159,5 @@ async def read_files(session: AsyncSession, contents: RunContents) -> AsyncItera
 
 
 async def list_unhashed(session: AsyncSession, contents: RunContents) -> Sequence[tuple[UUID, str, int]]:
-    """Return ids, keys and sizes of files that were adopted and never read."""
+    """Return ids, keys and sizes of files that were imported and never read."""
     return [(row.id, row.key, row.size_bytes) for row in await session.execute(_UNHASHED, contents.values)]

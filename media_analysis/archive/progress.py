@@ -82,10 +82,10 @@ class Sink:
 
     def __init__(self, writer: ObjectWriter, progress: TaskProgress) -> None:
         self._writer = writer
-        self._course = progress
+        self._progress = progress
 
     def __call__(self, piece: Piece) -> None:
-        self._course.advance(0)
+        self._progress.advance(0)
         self._writer.put(piece)
 
 

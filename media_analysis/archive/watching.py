@@ -78,7 +78,7 @@ class TaskWatch:
         async with self.db.read_only() as session:
             return (await session.scalars(query.order_by(ArchiveTask.id))).all()
 
-    async def standing(self, ids: Sequence[UUID]) -> TasksProgress:
+    async def get_progress(self, ids: Sequence[UUID]) -> TasksProgress:
         """Return how far tasks are together; one that has failed counts as worked through."""
 
         async def read() -> TasksProgress:

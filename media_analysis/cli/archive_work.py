@@ -22,12 +22,12 @@ async def work_off(runtime: Runtime, title: str, ids: Sequence[UUID]) -> Sequenc
     watch = TaskWatch(runtime.db)
 
     async def look() -> Bytes:
-        standing = await watch.standing(ids)
-        return Bytes(standing.done_bytes, standing.total_bytes)
+        progress = await watch.get_progress(ids)
+        return Bytes(progress.done_bytes, progress.total_bytes)
 
     async with bar_of_bytes(title, look):
         await runtime.archives.execution.run_waiting()
-        while (await watch.standing(ids)).open:  # another process has them, unless it falls silent
+        while (await watch.get_progress(ids)).open:  # another process has them, unless it falls silent
             await asyncio.sleep(LOOK_SECONDS)
             await runtime.archives.execution.run_waiting()
     return await watch.list_named(ids)

@@ -95,16 +95,16 @@ def _list(found: Forecast) -> None:
 def _draw(found: Forecast) -> None:
     from rich.table import Table
 
-    courses = [found.expected] if found.what_if is None else [found.expected, found.what_if]
-    scale = _Scale.of(found, courses)
+    projections = [found.expected] if found.what_if is None else [found.expected, found.what_if]
+    scale = _Scale.of(found, projections)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("date", no_wrap=True)
     for name in ("files", "due", "ingest"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("used", "what if")[: len(courses)]:
+    for name in ("used", "what if")[: len(projections)]:
         table.add_column(name, justify="right", no_wrap=True)
         table.add_column(scale.legend, header_style="yellow", no_wrap=True)
-    for days in zip(*(course.days for course in courses), strict=True):
+    for days in zip(*(projection.days for projection in projections), strict=True):
         table.add_row(*_cells(days[0]), *(cell for day in days for cell in scale.cells_of(day)))
     out.print(table)
 
@@ -123,12 +123,12 @@ class _Scale:
     limit_name: str
 
     @classmethod
-    def of(cls, found: Forecast, courses: Sequence[Projection]) -> _Scale:
-        highest = max(1, *(day.used_bytes for course in courses for day in course.days))
+    def of(cls, found: Forecast, projections: Sequence[Projection]) -> _Scale:
+        highest = max(1, *(day.used_bytes for projection in projections for day in projection.days))
         category, limit_bytes = found.request.category, found.used_bytes + found.room_bytes
         quota_bytes = limit_bytes if category is None else found.policy.of(category).quota_bytes
         near = quota_bytes if quota_bytes is not None and quota_bytes <= NEAR * highest else None
-        room = (out.width - NUMBERS_WIDTH) // len(courses) - USED_WIDTH
+        room = (out.width - NUMBERS_WIDTH) // len(projections) - USED_WIDTH
         cells = max(NARROWEST_BAR, min(WIDEST_BAR, room))
         return cls(max(highest, near or 0), cells, near, "disk" if category is None else "quota")
 
@@ -160,13 +160,13 @@ def _conclusions(found: Forecast) -> Sequence[str]:
     return [*sentences, f"Policy {found.policy.version}."]
 
 
-def _when(found: Forecast, course: Projection) -> str:
-    category, within = course.quota_full_category, f"within {found.request.days} days"
+def _when(found: Forecast, projection: Projection) -> str:
+    category, within = projection.quota_full_category, f"within {found.request.days} days"
     if category is None:
         quota = f"no quota is passed {within}"
     else:
         size = format_size(found.policy.of(category).quota_bytes)
-        quota = f"the quota of {category.value} ({size}) is passed on {course.quota_full_on}"
+        quota = f"the quota of {category.value} ({size}) is passed on {projection.quota_full_on}"
     room = f"{round_size(max(0, found.room_bytes))} left beside its reserve"
-    disk = f"is not full {within}" if course.disk_full_on is None else f"is full on {course.disk_full_on}"
+    disk = f"is not full {within}" if projection.disk_full_on is None else f"is full on {projection.disk_full_on}"
     return f"{quota}; the disk ({room}) {disk}"

@@ -19,7 +19,7 @@ from media_analysis.storage.category import Category
 from media_analysis.units import round_size
 
 if TYPE_CHECKING:
-    from media_analysis.imports.tree.service import AdoptionReport, AdoptionRequest, AdoptionService
+    from media_analysis.imports.tree.service import TreeImportReport, TreeImportRequest, TreeImportService
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
 
@@ -30,27 +30,27 @@ Place = Annotated[
 
 
 def import_(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The tree to adopt")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The tree to import")],
     *,
     category: Annotated[Category, typer.Option(help="What its files are for")],
     owner: Annotated[str, typer.Option(help="Whose they become")] = "admin",
     in_place: Place = None,
-    read: Annotated[bool, typer.Option("--hash", help="Read files adopted in place, for hash and media type")] = False,
+    read: Annotated[bool, typer.Option("--hash", help="Read files imported in place, for hash and media type")] = False,
     job: Annotated[IdPart | None, id_option("--job", "The job they belong to")] = None,
     over_quota: Annotated[bool, typer.Option("--over-quota", help="Even beyond the category's quota")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON")] = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
-    """Adopt an existing tree: rows for its files, each as old as its bytes and kept as its category says.
+    """Import an existing tree: rows for its files, each as old as its bytes and kept as its category says.
 
     Nothing in DIR is changed or deleted. Interrupted, the same command goes on where it stopped.
     """
-    from media_analysis.imports.tree.service import AdoptionRequest
+    from media_analysis.imports.tree.service import TreeImportRequest
 
     whose = parse_owner(owner)
     require_directory(directory)
-    request = AdoptionRequest(
+    request = TreeImportRequest(
         directory=directory,
         category=category,
         owner=whose,
@@ -79,9 +79,9 @@ def require_directory(directory: Path) -> None:
         raise InvalidRequest("DIR", f"{directory} is no directory")
 
 
-async def _import(settings: Settings, request: AdoptionRequest, job: IdPart | None) -> AdoptionReport:
+async def _import(settings: Settings, request: TreeImportRequest, job: IdPart | None) -> TreeImportReport:
     async with open_services(settings) as runtime:
-        service = adoption_of(runtime)
+        service = destination_of(runtime)
         if job is not None:
             request = replace(request, job_id=await job_id(runtime, job))
         if not err.is_terminal:
@@ -94,16 +94,16 @@ async def _import(settings: Settings, request: AdoptionRequest, job: IdPart | No
             )
 
 
-def adoption_of(runtime: Runtime) -> AdoptionService:
+def destination_of(runtime: Runtime) -> TreeImportService:
     """Return the service that imports with this process's collaborators."""
     from media_analysis.imports.tree.copying import Copier
-    from media_analysis.imports.tree.service import AdoptionService
+    from media_analysis.imports.tree.service import TreeImportService
 
     copier = Copier(runtime.db, runtime.uploads)
-    return AdoptionService(runtime.db, runtime.store, copier, runtime.retention.pressure)
+    return TreeImportService(runtime.db, runtime.store, copier, runtime.retention.pressure)
 
 
-def _print(outcome: AdoptionReport, *, as_json: bool) -> None:
+def _print(outcome: TreeImportReport, *, as_json: bool) -> None:
     skipped = {skip.value: count for skip, count in sorted(outcome.skipped.items())}
     if as_json:
         told = {
@@ -116,7 +116,7 @@ def _print(outcome: AdoptionReport, *, as_json: bool) -> None:
         }
         out.print_json(json.dumps(told))
         return
-    out.print(f"adopted {outcome.files} files, {round_size(outcome.size_bytes)}; {outcome.known} were known already")
+    out.print(f"imported {outcome.files} files, {round_size(outcome.size_bytes)}; {outcome.known} were known already")
     if skipped:
         out.print("skipped " + ", ".join(f"{count} ({name})" for name, count in skipped.items()))
     if outcome.due_at_once:

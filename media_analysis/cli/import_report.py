@@ -9,7 +9,7 @@ from media_analysis.cli.tables import Cell, SizeCell, tabulate
 from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, ImportReport, Subject
 from media_analysis.units import round_size
 
-TOLD: Final = (Fate.ADOPTED, Fate.PLANNED, Fate.KNOWN)
+TOLD: Final = (Fate.IMPORTED, Fate.PLANNED, Fate.KNOWN)
 
 
 def print_report(report: ImportReport) -> None:
@@ -23,7 +23,7 @@ def print_report(report: ImportReport) -> None:
     for each in _fated(report, Fate.REFUSED):
         complain(f"{each.name}: {each.reason}")
     _point_out(told)
-    fate, word = (Fate.PLANNED, "would adopt") if report.dry_run else (Fate.ADOPTED, "adopted")
+    fate, word = (Fate.PLANNED, "would import") if report.dry_run else (Fate.IMPORTED, "imported")
     done = _fated(report, fate)
     runs, archives = (sum(each.subject is subject for each in done) for subject in (Subject.RUN, Subject.ARCHIVE))
     files, size_bytes = sum(each.files for each in done), sum(each.size_bytes for each in done)

@@ -10,7 +10,7 @@ import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, err, load, out, run
 from media_analysis.cli.grammar import parse_amount, parse_owner
-from media_analysis.cli.import_ import adoption_of, require_directory
+from media_analysis.cli.import_ import destination_of, require_directory
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import open_services
 
@@ -39,7 +39,7 @@ def import_runs(
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
-    """Adopt old runs and their archives; exit code 1 when one was refused.
+    """Import old runs and their archives; exit code 1 when one was refused.
 
     Folders below DIR named {uuid} or YYYYMMDD_HHMMSS_{uuid} become jobs with their files, by copy or, inside the
     store, where they lie. Archives, DIR/YYYY/MM/*.tar.gz (.bz2, .xz, .zst) or below DIR/archives, become archived
@@ -85,20 +85,20 @@ async def _import(settings: Settings, request: ImportRequest) -> ImportReport:
 def run_import_of(runtime: Runtime) -> RunImportService:
     """Return the service that imports runs with this process's collaborators."""
     from media_analysis.archive.format.compression import Compression
-    from media_analysis.imports.runs.archives import ArchiveAdopter
-    from media_analysis.imports.runs.files import FileAdopter
-    from media_analysis.imports.runs.runs import RunAdopter
+    from media_analysis.imports.runs.archives import ArchiveImporter
+    from media_analysis.imports.runs.files import FileImporter
+    from media_analysis.imports.runs.runs import RunImporter
     from media_analysis.imports.runs.service import RunImportService
     from media_analysis.imports.runs.terms import RunTerms
 
-    copier, chosen = adoption_of(runtime).copier, runtime.settings.archive
+    copier, chosen = destination_of(runtime).copier, runtime.settings.archive
     terms = runtime.archives.requests.terms
     ends = RunTerms(terms.after, terms.kept_for)
     return RunImportService(
         db=runtime.db,
         store=runtime.store,
-        runs=RunAdopter(runtime.db, FileAdopter(runtime.db, copier), ends),
-        archives=ArchiveAdopter(
+        runs=RunImporter(runtime.db, FileImporter(runtime.db, copier), ends),
+        archives=ArchiveImporter(
             runtime.db, runtime.store, runtime.uploads, copier, ends, Compression(chosen.compression)
         ),
         room=runtime.retention.pressure,

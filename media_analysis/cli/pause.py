@@ -106,21 +106,21 @@ def pauses(
 
 
 async def _pick(runtime: Runtime, part: IdPart | None) -> Sequence[Pause]:
-    standing = await runtime.deletion.pauses.list(is_open=True)
+    open_pauses = await runtime.deletion.pauses.list(is_open=True)
     if part is None:
-        return standing
+        return open_pauses
     wanted = await pause_id(runtime, part)
-    picked = [pause for pause in standing if pause.id == wanted]
+    picked = [pause for pause in open_pauses if pause.id == wanted]
     if not picked:
         raise PauseNotFound(wanted)
     return picked
 
 
-def _ask(standing: Sequence[Pause]) -> int | None:
+def _ask(open_pauses: Sequence[Pause]) -> int | None:
     """Show what is paused and let the number be typed; somebody who reads it knows what they confirm."""
-    if not standing:
+    if not open_pauses:
         return None
-    for pause in standing:
+    for pause in open_pauses:
         err.print(
             f"{_where(pause)}: {escape_controls(pause.reason)} ({pause.files} files)", soft_wrap=True, markup=False
         )

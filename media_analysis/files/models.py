@@ -108,7 +108,7 @@ class MediaFile(Base):
     arrived_bytes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     """About how much of a large upload has arrived; no quota counts it, but whose it is counts for fairness."""
     sha256: Mapped[bytes | None]
-    """NULL while pending, and for an adopted file until the scrub has read it."""
+    """NULL while pending, and for an imported file until the scrub has read it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     stored_at: Mapped[datetime | None]
     """When its bytes were complete; its category's lifetime counts from here."""

@@ -95,7 +95,7 @@ def redate(ends_at: str, kept_until: str) -> str:
 
 
 async def mark_hashed(session: AsyncSession, read: Sequence[tuple[UUID, int, bytes]]) -> int:
-    """Give adopted files (id, size, SHA-256) the hash they were read with; return how many had none."""
+    """Give imported files (id, size, SHA-256) the hash they were read with; return how many had none."""
     if not read:
         return 0
     ids, sizes, hashes = (list(column) for column in zip(*read, strict=True))

@@ -1,1 +1,1 @@
-"""Rows and objects held against each other, and trees of objects adopted."""
+"""Rows and objects held against each other, and trees of objects imported."""

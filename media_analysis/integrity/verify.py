@@ -55,7 +55,7 @@ class VerifyReport:
     objects: int = 0
     bytes_read: int = 0
     hashed: int = 0
-    """Adopted files that got their hash."""
+    """Imported files that got their hash."""
     young: int = 0
     """Untracked objects within the grace window."""
     quarantined: int = 0
@@ -91,7 +91,7 @@ _LOCK_TREE = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis
 
 
 async def lock_tree(session: AsyncSession) -> None:
-    """Keep everybody else from adopting or setting aside objects that no row names, until the transaction ends."""
+    """Keep everybody else from importing or setting aside objects that no row names, until the transaction ends."""
     await session.execute(_LOCK_TREE)
 
 
@@ -223,7 +223,7 @@ class VerifyService:
         for start in range(0, len(keys), MOVED_AT_ONCE):
             async with self.db.transaction() as session:
                 # An upload commits its row before it makes the name, so a second look after the walk is enough for
-                # uploads; imports adopt names that exist, and wait for this lock instead.
+                # uploads; imports import names that exist, and wait for this lock instead.
                 await lock_tree(session)
                 unclaimed = await list_unclaimed(session, keys[start : start + MOVED_AT_ONCE])
                 moved = await self.store.set_aside(unclaimed, day=now.date())

@@ -76,9 +76,9 @@ class Watch:
 
     async def _page(self) -> tuple[Sequence[JobEvent], bool]:
         """Return events, and whether none can follow them, of one snapshot."""
-        standing = select(AnalysisJob.status, AnalysisJob.deleted_at).where(AnalysisJob.id == self.job_id)
+        query = select(AnalysisJob.status, AnalysisJob.deleted_at).where(AnalysisJob.id == self.job_id)
         async with self._db.read_only() as session:
-            job = (await session.execute(standing)).one_or_none()
+            job = (await session.execute(query)).one_or_none()
             events = await list_events(session, self.job_id, after=self.after, limit=PAGE)
         is_over = job is None or job.status in ENDED or job.deleted_at is not None
         return events, is_over and len(events) < PAGE  # a deleted job keeps its row and loses its events

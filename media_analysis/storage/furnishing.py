@@ -17,7 +17,7 @@ This is a store of media-analysis. Each file below it has a row in the service's
 is for, whose it is and when it goes.
 
 Do not remove, rename or edit anything here by hand; ask the service: media-analysis explain, hold, sweep, pressure.
-Files put here by hand are not known: media-analysis import adopts them, media-analysis verify lists them.
+Files put here by hand are not known: media-analysis import imports them, media-analysis verify lists them.
 .media-analysis says which database the store belongs to; without it nothing is written or deleted.
 
 Folders: uploads, frames, contact-sheets, outputs, temp, clips and, unless they have a disk of their own, archives.

@@ -193,7 +193,7 @@ async def test_a_run_has_one_task_at_a_time(runtime: Runtime) -> None:
         await runtime.archives.requests.request_archive(run.id, owner="alice", requested_by="alice")
 
 
-async def test_files_that_were_adopted_unread_are_hashed_before_they_are_packed(
+async def test_files_that_were_imported_unread_are_hashed_before_they_are_packed(
     runtime: Runtime, database: str
 ) -> None:
     run = await make_run(runtime)

@@ -1,4 +1,4 @@
-"""`import`: adoption from the command line, killed at every step and asked for again."""
+"""`import`: destination from the command line, killed at every step and asked for again."""
 
 import json
 import os
@@ -77,7 +77,7 @@ async def test_what_is_skipped_and_what_falls_due_is_said_in_words(environment: 
     imported = run("import", folder, "--category", "temp", **environment)
 
     assert imported.returncode == 0, imported.stderr
-    assert "adopted 1 files, 5 B; 0 were known already" in imported.stdout
+    assert "imported 1 files, 5 B; 0 were known already" in imported.stdout
     assert "skipped 1 (link)" in imported.stdout
     assert "1 of them are past their lifetime" in imported.stdout
 

@@ -1,4 +1,4 @@
-"""`import-runs`: old runs and archives adopted from the command line, killed at every step and asked for again."""
+"""`import-runs`: old runs and archives imported from the command line, killed at every step and asked for again."""
 
 import json
 import signal
@@ -85,14 +85,14 @@ def by_name(contents: Mapping[str, bytes]) -> dict[str, bytes]:
 ALL: Final[Mapping[UUID, Mapping[str, bytes]]] = {id_of(OURS_NAME): OURS, id_of(FOREIGN_NAME): CONTENTS}
 
 
-async def test_runs_and_archives_are_adopted_and_the_outcome_told(
+async def test_runs_and_archives_are_imported_and_the_outcome_told(
     environment: dict[str, str], tree: Path, runtime: Runtime, database: str
 ) -> None:
     imported = run("import-runs", tree, "--owner", "alice", "--json", **environment)
 
     assert imported.returncode == 0, imported.stderr
     told: dict[str, Any] = json.loads(imported.stdout)
-    assert told["counts"] == {"adopted": 3, "planned": 0, "known": 0, "skipped": 0, "refused": 0}
+    assert told["counts"] == {"imported": 3, "planned": 0, "known": 0, "skipped": 0, "refused": 0}
     assert [each["subject"] for each in told["outcomes"]] == ["run", "archive", "archive"]
     assert told["outcomes"][0]["job_id"] == str(RUN)
     assert told["outcomes"][0]["files"] == len(CONTENTS)
@@ -107,8 +107,8 @@ async def test_what_is_refused_is_said_in_words_and_by_the_exit_code(environment
     done = run("import-runs", tree, **environment)
 
     assert (dry.returncode, done.returncode) == (1, 1)
-    assert "would adopt 1 runs and 2 archives with 12 files" in dry.stdout
-    assert "adopted 1 runs and 2 archives with 12 files" in done.stdout
+    assert "would import 1 runs and 2 archives with 12 files" in dry.stdout
+    assert "imported 1 runs and 2 archives with 12 files" in done.stdout
     assert "skipped holiday: its name is that of no run" in done.stdout
     assert "broken.tar.gz: it is neither gzip, bz2, xz nor zstd" in done.stderr
     assert "Traceback" not in done.stderr

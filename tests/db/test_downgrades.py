@@ -64,7 +64,7 @@ async def test_every_step_back_tells_what_it_loses_and_keeps_the_rest(full: str)
 
 
 async def test_what_the_earlier_schema_cannot_say_stops_it_before_anything_is_lost(full: str) -> None:
-    # As an adopted file is that no scrub has read yet.
+    # As an imported file is that no scrub has read yet.
     await execute(full, "UPDATE media_files SET sha256 = NULL")
 
     with pytest.raises(DowngradeImpossible, match=f"cannot go back to {OLDEST}, and nothing was changed"):

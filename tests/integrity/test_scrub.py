@@ -147,7 +147,7 @@ async def test_a_file_deleted_while_it_is_read_is_no_finding(
 
 
 async def test_an_adopted_file_gets_its_hash(scrubbing: ScrubService, store_file: StoreFile, database: str) -> None:
-    stored = await store_file(b"adopted")
+    stored = await store_file(b"imported")
     await execute(database, "UPDATE media_files SET sha256 = NULL")
 
     report = await scrubbing.run()

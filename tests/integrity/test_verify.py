@@ -98,7 +98,7 @@ async def test_other_bytes_of_the_same_size_show_only_when_they_are_read(
 async def test_reading_gives_an_adopted_file_its_hash(
     verifying: Verifying, store_file: StoreFile, database: str
 ) -> None:
-    stored = await store_file(b"adopted")
+    stored = await store_file(b"imported")
     await execute(database, "UPDATE media_files SET sha256 = NULL")
 
     report = await verifying(read=True)

@@ -23,33 +23,33 @@ class Sheets:
     progress: SharedProgress
     entries: list[SheetEntry] = field(default_factory=list, init=False)
     _stills: list[Examined] = field(init=False)
-    _stills_gathered: Thumbnails = field(init=False)
-    _gathering: Thumbnails | None = field(default=None, init=False)
+    _still_thumbnails: Thumbnails = field(init=False)
+    _thumbnails: Thumbnails | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._stills = [each for each in self.examined if each.is_still]
         room = grid_capacity(self.options, len(self._stills))
-        self._stills_gathered = Thumbnails(options=self.options, capacity=room)
+        self._still_thumbnails = Thumbnails(options=self.options, capacity=room)
 
     def offer(self, examined: Examined, picture: Picture, *, expected: int | None) -> None:
         """Offer the next picture of a source that is to give `expected` in all."""
         if examined.is_still:
-            self._stills_gathered.offer(examined, picture, expected=len(self._stills))
+            self._still_thumbnails.offer(examined, picture, expected=len(self._stills))
             return
-        if self._gathering is None:
-            self._gathering = Thumbnails(options=self.options, capacity=self.capacity)
-        self._gathering.offer(examined, picture, expected=expected)
+        if self._thumbnails is None:
+            self._thumbnails = Thumbnails(options=self.options, capacity=self.capacity)
+        self._thumbnails.offer(examined, picture, expected=expected)
 
     def close(self, examined: Examined) -> None:
         """Say that a source gave all its pictures."""
-        gathering, self._gathering = self._gathering, None
+        thumbnails, self._thumbnails = self._thumbnails, None
         if examined.is_still and examined is self._stills[-1]:
-            gathering = self._stills_gathered
-        if gathering is None:
+            thumbnails = self._still_thumbnails
+        if thumbnails is None:
             return
         total = len(self.examined) - len(self._stills) + bool(self._stills)
         self.progress.drawing(len(self.entries), total)
-        entry = gathering.emit(self.progress.emitter)
+        entry = thumbnails.emit(self.progress.emitter)
         if entry is not None:
             self.entries.append(entry)
         self.progress.drawing(len(self.entries), total)

@@ -1,4 +1,4 @@
-"""Adopting one old archive: proven where it will stay, then all its rows in one transaction."""
+"""Importing one old archive: proven where it will stay, then all its rows in one transaction."""
 
 import time
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ from media_analysis.imports.runs.terms import ImportRequest, RunTerms
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate
 from media_analysis.imports.tree.copying import Copier, pour
-from media_analysis.imports.tree.statements import Adoption
+from media_analysis.imports.tree.statements import Destination
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
@@ -42,8 +42,8 @@ from media_analysis.storage.walk import look, look_up
 
 
 @dataclass(frozen=True)
-class ArchiveAdopter:
-    """Adopts archives one by one; a crash leaves an archive ours with all its rows, or not at all."""
+class ArchiveImporter:
+    """Imports archives one by one; a crash leaves an archive ours with all its rows, or not at all."""
 
     db: Database
     store: DiskStore
@@ -56,10 +56,10 @@ class ArchiveAdopter:
     async def plan(
         self, old: OldArchive, request: ImportRequest, *, now: datetime, progress: TaskProgress
     ) -> ImportOutcome:
-        """Read an archive in full, say what `adopt` would do, and change nothing.
+        """Read an archive in full, say what `run` would do, and change nothing.
 
         Raises:
-            PassedOver, Refused, ArchiveDamaged: it would not be adopted.
+            PassedOver, Refused, ArchiveDamaged: it would not be imported.
 
         """
         draft = await self._draft(old, request, now, progress, take_over=False)
@@ -72,24 +72,24 @@ class ArchiveAdopter:
             draft.close()
         return self._told(draft, Fate.PLANNED, request, now)
 
-    async def adopt(
+    async def run(
         self, old: OldArchive, request: ImportRequest, *, now: datetime, progress: TaskProgress
     ) -> ImportOutcome:
-        """Adopt an archive: copied, packed anew, or where it lies.
+        """Import an archive: copied, packed anew, or where it lies.
 
         Raises:
-            PassedOver, Refused, ArchiveDamaged, SourceChanged: it is not adopted.
+            PassedOver, Refused, ArchiveDamaged, SourceChanged: it is not imported.
             QuotaPassed, QuotaReached, DiskReserveReached: there is no room for it.
 
         """
         began = time.monotonic()
         draft = await self._draft(old, request, now, progress, take_over=True)
-        outcome = self._told(draft, Fate.ADOPTED, request, now)
+        outcome = self._told(draft, Fate.IMPORTED, request, now)
         try:
             if old.ground.in_place:
-                await self._adopt_in_place(draft, request, outcome, progress, began)
+                await self._import_in_place(draft, request, outcome, progress, began)
             else:
-                await self._adopt_copy(draft, request, outcome, progress, began)
+                await self._import_copy(draft, request, outcome, progress, began)
         finally:
             draft.close()
         return outcome
@@ -150,7 +150,7 @@ class ArchiveAdopter:
         )
 
     async def _select(self, old: OldArchive, *, take_over: bool) -> Candidate:
-        """Return under which id an archive may be adopted.
+        """Return under which id an archive may be imported.
 
         Raises:
             PassedOver: it is ours, or was deleted since it was.
@@ -159,19 +159,19 @@ class ArchiveAdopter:
         if not old.ground.in_place:
             new, skipped = await self.copier.select(old.naming, [old.candidate], take_over=take_over)
             if skipped:
-                raise PassedOver("it was deleted since; adopting it again would undo that")
+                raise PassedOver("it was deleted since; importing it again would undo that")
             if not new:
-                raise Known("it is adopted")
+                raise Known("it is imported")
             return new[0]
         candidate = old.candidate
         async with self.db.read_only() as session:
             if not await list_unclaimed(session, [candidate.key]):
-                raise Known("it is adopted")
+                raise Known("it is imported")
             while await statements.get_states(session, [candidate.id]):  # put back where it lay
                 candidate = old.naming.again(candidate)
         return candidate
 
-    async def _adopt_copy(
+    async def _import_copy(
         self, draft: Draft, request: ImportRequest, outcome: ImportOutcome, progress: TaskProgress, began: float
     ) -> None:
         rows = self._rows(draft, request, outcome)
@@ -213,7 +213,7 @@ class ArchiveAdopter:
             failpoint("import_runs.committing")
         failpoint("import_runs.committed")
 
-    async def _adopt_in_place(
+    async def _import_in_place(
         self, draft: Draft, request: ImportRequest, outcome: ImportOutcome, progress: TaskProgress, began: float
     ) -> None:
         old, rows = draft.old, self._rows(draft, request, outcome)
@@ -227,20 +227,20 @@ class ArchiveAdopter:
 
     @retried
     async def _commit_in_place(self, old: OldArchive, candidate: Candidate, contents: OldContents, rows: Rows) -> None:
-        adoption = Adoption(owner=rows.owner, category=Category.ARCHIVES)
-        await statements.open_account(self.db, adoption)
+        destination = Destination(owner=rows.owner, category=Category.ARCHIVES)
+        await statements.open_account(self.db, destination)
         async with self.db.transaction() as session:
             await lock_tree(session)
             if not await list_unclaimed(session, [candidate.key]):
-                raise Known("it is adopted")
+                raise Known("it is imported")
             if look(old.ground.root, [candidate.entry.name]) != [candidate.entry]:
                 raise Refused("it changed while it was read")
             job = await add_run(session, contents, rows)
-            stored = await statements.add_stored(session, adoption, [candidate])
+            stored = await statements.add_stored(session, destination, [candidate])
             if candidate.id not in stored.ids:
                 raise Refused("its place in the store is taken")
             await add_contents(session, job, candidate.id, candidate.key, contents, rows)
-            await statements.count_stored(session, adoption, stored)
+            await statements.count_stored(session, destination, stored)
             failpoint("import_runs.committing")
         failpoint("import_runs.committed")
 
@@ -268,7 +268,7 @@ class ArchiveAdopter:
 
     def _rows(self, draft: Draft, request: ImportRequest, outcome: ImportOutcome) -> Rows:
         if outcome.life is None:
-            raise ValueError("an archive that is adopted has a life")
+            raise ValueError("an archive that is imported has a life")
         return Rows(
             owner=request.owner,
             requested_by=request.requested_by,

@@ -28,7 +28,7 @@ from media_analysis.storage.category import Category
 
 RESULTS: Final = 200
 MARK: Final = "adopted"
-"""What the statistics of an archive that was adopted say, so that later segments of the same run may join it."""
+"""What the statistics of an archive that was imported say, so that later segments of the same run may join it."""
 
 _ANY_TAKEN: Final = text("""
     SELECT asked.id FROM unnest(CAST(:ids AS uuid[])) AS asked(id)
@@ -73,8 +73,8 @@ async def find_job(
     if job is None or job.archived_at is None or job.deleted_at is not None or job.owner != owner:
         await require_free(session, facts.id, facts.folder_name)
         return None
-    adopted = select(func.count()).where(ArchiveTask.job_id == job.id, ArchiveTask.stats[MARK].as_boolean())
-    if not (await session.execute(adopted)).scalar_one():
+    imported = select(func.count()).where(ArchiveTask.job_id == job.id, ArchiveTask.stats[MARK].as_boolean())
+    if not (await session.execute(imported)).scalar_one():
         raise Refused(f"its id, {job.id}, is that of another job")
     taken = await session.execute(_SEGMENT_TAKEN, {"job_id": job.id, "segment": segment})
     if taken.scalar_one():

@@ -82,7 +82,7 @@ class OldContents:
             yield chunk
 
     def stats(self, packed_bytes: int, shares: Mapping[str, Share], began: float) -> dict[str, Any]:
-        """Return what is told of an archive that took since `began` to adopt."""
+        """Return what is told of an archive that took since `began` to import."""
         return {
             "files": self.head.files,
             "results": self.result_count,

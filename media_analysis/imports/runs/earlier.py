@@ -12,7 +12,7 @@ from media_analysis.imports.runs.outcomes import Known, PassedOver, Refused
 from media_analysis.jobs.models import AnalysisJob
 
 KIND: Final = "imported"
-"""The kind of runs that were adopted and do not say what they were."""
+"""The kind of runs that were imported and do not say what they were."""
 UNDER_WAY: Final = "its import is under way"
 """Why a run is held until all its files are there: neither a sweep nor the archiver meets half of it."""
 
@@ -34,7 +34,7 @@ class Coverage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EarlierImport:
-    """The run of a folder, if it was adopted before."""
+    """The run of a folder, if it was imported before."""
 
     coverage: Coverage
     job: AnalysisJob | None = None
@@ -51,7 +51,7 @@ async def stand(session: AsyncSession, job_id: UUID, *, owner: str, names: froze
     """
     job = await session.get(AnalysisJob, job_id)
     if (await session.execute(_DELETED, {"id": job_id})).scalar_one():
-        raise PassedOver("it was deleted since; adopting it again would undo that")
+        raise PassedOver("it was deleted since; importing it again would undo that")
     if job is None:
         return EarlierImport(Coverage.NONE)
     if job.kind != KIND or job.owner != owner or not names & {job.name, job.folder_name}:

@@ -16,9 +16,9 @@ from media_analysis.failpoints import failpoint
 from media_analysis.imports.runs.finding import FoundRun, Ground
 from media_analysis.imports.runs.naming import category_of
 from media_analysis.imports.tree import statements
-from media_analysis.imports.tree.candidates import Candidate, Naming, Skip
-from media_analysis.imports.tree.copying import Copier
-from media_analysis.imports.tree.statements import Adopted, Adoption
+from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes
+from media_analysis.imports.tree.copying import Copier, ImportedBatch
+from media_analysis.imports.tree.statements import AddedFiles, Destination
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.walk import Entry, look, walk_in_batches
@@ -31,7 +31,7 @@ COPY_BATCH: Final = 32
 
 @dataclass
 class Survey:
-    """What a folder holds that can be adopted."""
+    """What a folder holds that can be imported."""
 
     sizes: Counter[Category] = field(default_factory=Counter)
     files: int = 0
@@ -82,7 +82,7 @@ class RunFolder:
         return Naming(Path(f"run {job_id}"), category, False, job_id=job_id)
 
     async def batches(self, size: int) -> AsyncIterator[tuple[Mapping[Category, Sequence[Candidate]], Sequence[Skip]]]:
-        """Yield what can be adopted by category, and why other names cannot be."""
+        """Yield what can be imported by category, and why other names cannot be."""
         namings = {category: self.naming(category) for category in Category}
         async for entries in walk_in_batches(self.path, size):
             judged = [(category, namings[category].judge(entry)) for category, entry in _sorted(entries)]
@@ -113,68 +113,64 @@ class ImportedFiles:
     known: int = 0
     skipped: Counter[Skip] = field(default_factory=Counter)
 
-    def add(self, stored: Adopted, *, known: int, skipped: Sequence[Skip]) -> None:
-        self.files += len(stored.ids)
-        self.size_bytes += stored.size_bytes
-        self.known += known
-        self.skipped.update(skipped)
+    def add(self, batch: ImportedBatch, *, of: int) -> None:
+        """Count a batch of so many files."""
+        self.files += len(batch.added.ids)
+        self.size_bytes += batch.added.size_bytes
+        self.known += of - len(batch.added.ids) - len(batch.skipped)
+        self.skipped.update(batch.skipped)
 
 
 @dataclass(frozen=True)
-class FileAdopter:
+class FileImporter:
     """Makes the files of a folder those of a job, by copy or where they lie."""
 
     db: Database
     copier: Copier
 
-    async def adopt(self, folder: RunFolder, adoptions: Mapping[Category, Adoption]) -> ImportedFiles:
-        """Adopt what is not ours yet; what a crash leaves undone, the next call goes on with."""
+    async def run(self, folder: RunFolder, destinations: Mapping[Category, Destination]) -> ImportedFiles:
+        """Import what is not ours yet; what a crash leaves undone, the next call goes on with."""
         taken, in_place = ImportedFiles(), folder.ground.in_place
-        adopt = self._adopt_in_place if in_place else self._copy
+        importing = self._import_in_place if in_place else self._copy
         async for candidates, skipped in folder.batches(IN_PLACE_BATCH if in_place else COPY_BATCH):
             taken.skipped.update(skipped)
             for category, files in candidates.items():
-                await adopt(folder, adoptions[category], files, taken)
+                taken.add(await importing(folder, destinations[category], files), of=len(files))
         return taken
 
     async def count_new(self, folder: RunFolder) -> ImportedFiles:
-        """Count what `adopt` would adopt, as far as can be said without doing it."""
+        """Count what `run` would import, as far as can be said without doing it."""
         taken = ImportedFiles()
         async for candidates, skipped in folder.batches(IN_PLACE_BATCH):
             taken.skipped.update(skipped)
             for category, files in candidates.items():
-                new = await self._select(folder, category, files, taken)
-                taken.files += len(new)
-                taken.size_bytes += sum(candidate.entry.size_bytes for candidate in new)
+                taken.add(await self._select(folder, category, files), of=len(files))
         return taken
 
-    async def _select(
-        self, folder: RunFolder, category: Category, files: Sequence[Candidate], taken: ImportedFiles
-    ) -> Sequence[Candidate]:
+    async def _select(self, folder: RunFolder, category: Category, files: Sequence[Candidate]) -> ImportedBatch:
         if folder.ground.in_place:
             new, skipped = await self._list_unclaimed(files), []
         else:
             found, why = await self.copier.select(folder.naming(category), files, take_over=False)
             new, skipped = list(found), list(why)
-        taken.add(Adopted(), known=len(files) - len(new) - len(skipped), skipped=skipped)
-        return new
+        added = AddedFiles(frozenset(candidate.id for candidate in new), count_bytes(new))
+        return ImportedBatch(added, skipped)
 
     async def _copy(
-        self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: ImportedFiles
-    ) -> None:
-        naming = folder.naming(adoption.category)
+        self, folder: RunFolder, destination: Destination, candidates: Sequence[Candidate]
+    ) -> ImportedBatch:
+        naming = folder.naming(destination.category)
         new, skipped = await self.copier.select(naming, candidates, take_over=True)
-        taken.add(Adopted(), known=len(candidates) - len(new) - len(skipped), skipped=skipped)
-        if new:
-            lying = Naming(folder.path, adoption.category, False, job_id=adoption.job_id)
-            copied = await self.copier.copy(lying, adoption, new)
-            known = len(new) - len(copied.adopted.ids) - len(copied.skipped)
-            taken.add(copied.adopted, known=known, skipped=copied.skipped)
+        passed = ImportedBatch(AddedFiles(), skipped)
+        if not new:
+            return passed
+        lying = Naming(folder.path, destination.category, False, job_id=destination.job_id)
+        return passed.plus(await self.copier.copy(lying, destination, new))
 
     @retried
-    async def _adopt_in_place(
-        self, folder: RunFolder, adoption: Adoption, candidates: Sequence[Candidate], taken: ImportedFiles
-    ) -> None:
+    async def _import_in_place(
+        self, folder: RunFolder, destination: Destination, candidates: Sequence[Candidate]
+    ) -> ImportedBatch:
         new = await self._list_unclaimed(candidates)
         async with self.db.transaction() as session:
             # Nobody sets objects aside under this lock, and what no row named before it no deletion is removing.
@@ -182,13 +178,12 @@ class FileAdopter:
             unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in new]))
             free = [candidate for candidate in new if candidate.key in unclaimed]
             still = await asyncio.to_thread(_unchanged, folder.path, free)
-            fresh = await _with_new_ids(session, folder.naming(adoption.category), still)
-            stored = await statements.add_stored(session, adoption, fresh)
-            await statements.count_stored(session, adoption, stored)
+            fresh = await _with_new_ids(session, folder.naming(destination.category), still)
+            stored = await statements.add_stored(session, destination, fresh)
+            await statements.count_stored(session, destination, stored)
             failpoint("import_runs_in_place.claiming")
         failpoint("import_runs_in_place.claimed")
-        skipped = [Skip.CHANGED] * (len(free) - len(still))
-        taken.add(stored, known=len(candidates) - len(stored.ids) - len(skipped), skipped=skipped)
+        return ImportedBatch(stored, [Skip.CHANGED] * (len(free) - len(still)))
 
     async def _list_unclaimed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         async with self.db.read_only() as session:
@@ -196,12 +191,12 @@ class FileAdopter:
         return [candidate for candidate in candidates if candidate.key in unclaimed]
 
 
-def adoptions_of(
+def destinations_of(
     owner: str, job_id: UUID | None, *, over_quota: bool, now: datetime | None
-) -> Mapping[Category, Adoption]:
+) -> Mapping[Category, Destination]:
     """Return whose the files of each category become."""
     return {
-        category: Adoption(owner=owner, category=category, job_id=job_id, over_quota=over_quota, now=now)
+        category: Destination(owner=owner, category=category, job_id=job_id, over_quota=over_quota, now=now)
         for category in Category
     }
 

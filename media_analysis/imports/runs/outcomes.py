@@ -21,23 +21,23 @@ class Subject(StrEnum):
 class Fate(StrEnum):
     """What became of it."""
 
-    ADOPTED = "adopted"
+    IMPORTED = "imported"
     PLANNED = "planned"
-    """It would be adopted; this is a dry run."""
+    """It would be imported; this is a dry run."""
     KNOWN = "known"
     """It is ours already, with all that belongs to it."""
     SKIPPED = "skipped"
-    """It is nothing to adopt, or was deleted since it was adopted."""
+    """It is nothing to import, or was deleted since it was imported."""
     REFUSED = "refused"
-    """It should be adopted and cannot be."""
+    """It should be imported and cannot be."""
 
 
 class Refused(Exception):
-    """One run or archive cannot be adopted; the others can."""
+    """One run or archive cannot be imported; the others can."""
 
 
 class PassedOver(Exception):
-    """One run or archive is none to adopt, which is as it should be."""
+    """One run or archive is none to import, which is as it should be."""
 
 
 class Known(PassedOver):
@@ -70,7 +70,7 @@ class ImportOutcome:
     job_id: UUID | None = None
     folder_name: str | None = None
     files: int = 0
-    """Files that were adopted, or would be."""
+    """Files that were imported, or would be."""
     size_bytes: int = 0
     known: int = 0
     """Files that were ours already."""

@@ -1,4 +1,4 @@
-"""Adopting one old run: its row comes first, held until all its files are there."""
+"""Importing one old run: its row comes first, held until all its files are there."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.protection import Hold
 from media_analysis.imports.runs import earlier
 from media_analysis.imports.runs.earlier import KIND, UNDER_WAY, Coverage, EarlierImport
-from media_analysis.imports.runs.files import FileAdopter, ImportedFiles, RunFolder, Survey, adoptions_of
+from media_analysis.imports.runs.files import FileImporter, ImportedFiles, RunFolder, Survey, destinations_of
 from media_analysis.imports.runs.naming import folder_name_of
 from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, Life, PassedOver, Subject
 from media_analysis.imports.runs.terms import ImportRequest, RunTerms
 from media_analysis.imports.tree import statements
-from media_analysis.imports.tree.statements import Adoption
+from media_analysis.imports.tree.statements import Destination
 from media_analysis.jobs import protection
 from media_analysis.jobs.adding import add_job, mark_produced
 from media_analysis.jobs.events import add_event
@@ -34,18 +34,18 @@ PAST_END: Final = "its end had come before it was imported"
 
 
 @dataclass(frozen=True)
-class RunAdopter:
-    """Adopts the folders of runs; what a crash leaves undone, the same call again goes on with."""
+class RunImporter:
+    """Imports the folders of runs; what a crash leaves undone, the same call again goes on with."""
 
     db: Database
-    files: FileAdopter
+    files: FileImporter
     ends: RunTerms
 
     async def plan(self, folder: RunFolder, request: ImportRequest, *, now: datetime) -> ImportOutcome:
-        """Say what `adopt` would do, and change nothing.
+        """Say what `run` would do, and change nothing.
 
         Raises:
-            PassedOver, Refused: it would not be adopted.
+            PassedOver, Refused: it would not be imported.
 
         """
         known, survey = await self._look(folder, request, now)
@@ -53,25 +53,27 @@ class RunAdopter:
         fate = Fate.KNOWN if known.coverage is Coverage.ALL and not new.files else Fate.PLANNED
         return self._told(folder, fate, known, survey, new, request, now)
 
-    async def adopt(
+    async def run(
         self, folder: RunFolder, request: ImportRequest, *, now: datetime, counted_from: datetime | None
     ) -> ImportOutcome:
-        """Adopt what of a run is not ours yet; files are dated as of `counted_from`, None is the database's clock.
+        """Import what of a run is not ours yet; files are dated as of `counted_from`, None is the database's clock.
 
         Raises:
-            PassedOver, Refused: it is not adopted.
+            PassedOver, Refused: it is not imported.
             QuotaReached, DiskReserveReached: there is no room for it.
 
         """
         known, survey = await self._look(folder, request, now)
-        adoptions = adoptions_of(request.owner, folder.found.name.id, over_quota=request.over_quota, now=counted_from)
+        destinations = destinations_of(
+            request.owner, folder.found.name.id, over_quota=request.over_quota, now=counted_from
+        )
         if known.coverage is Coverage.NONE:
             await self._count_new(folder, known)
-            await self._begin(folder, request, self._life(folder, survey, None, now), survey, adoptions)
+            await self._begin(folder, request, self._life(folder, survey, None, now), survey, destinations)
         for category in survey.sizes:
-            await statements.open_account(self.db, adoptions[category])
-        taken = await self.files.adopt(folder, adoptions)
-        fate = Fate.KNOWN if known.coverage is Coverage.ALL and not taken.files else Fate.ADOPTED
+            await statements.open_account(self.db, destinations[category])
+        taken = await self.files.run(folder, destinations)
+        fate = Fate.KNOWN if known.coverage is Coverage.ALL and not taken.files else Fate.IMPORTED
         outcome = self._told(folder, fate, known, survey, taken, request, now)
         if known.coverage is not Coverage.ALL or taken.files:
             await self._finish(request, outcome)
@@ -140,12 +142,12 @@ class RunAdopter:
         request: ImportRequest,
         life: Life,
         survey: Survey,
-        adoptions: Mapping[Category, Adoption],
+        destinations: Mapping[Category, Destination],
     ) -> None:
         job_id = folder.found.name.id
         async with self.db.transaction() as session:
             for category, size_bytes in survey.sizes.items():
-                await statements.require_room(session, adoptions[category], size_bytes)
+                await statements.require_room(session, destinations[category], size_bytes)
             folder_name = folder_name_of(job_id, life.created_at)
             await earlier.require_free(session, job_id, folder_name)
             job = await add_job(

@@ -1,4 +1,4 @@
-"""Adoption of a directory of old runs and archives: one by one, and again as often as it takes."""
+"""Import of a directory of old runs and archives: one by one, and again as often as it takes."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from media_analysis.db.database import Database
 from media_analysis.errors import ArchiveDamaged, InvalidRequest, ObjectMissing, SourceChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files.upload.room import RoomMaker
-from media_analysis.imports.runs.archives import ArchiveAdopter
+from media_analysis.imports.runs.archives import ArchiveImporter
 from media_analysis.imports.runs.drafts import OldArchive
 from media_analysis.imports.runs.files import RunFolder
 from media_analysis.imports.runs.finding import Found, FoundArchive, FoundRun, Ground, Passed, find
 from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, ImportReport, Known, PassedOver, Refused, Subject
-from media_analysis.imports.runs.runs import RunAdopter
+from media_analysis.imports.runs.runs import RunImporter
 from media_analysis.imports.runs.terms import ImportRequest
 from media_analysis.imports.tree.candidates import allowed_name
 from media_analysis.storage.category import Category
@@ -30,23 +30,23 @@ _REFUSALS: Final = (Refused, ArchiveDamaged, SourceChanged, ObjectMissing)
 
 @dataclass(frozen=True)
 class RunImportService:
-    """Adopts directories; what one call leaves undone, the same call again goes on with."""
+    """Imports directories; what one call leaves undone, the same call again goes on with."""
 
     db: Database
     store: ObjectStore
-    runs: RunAdopter
-    archives: ArchiveAdopter
+    runs: RunImporter
+    archives: ArchiveImporter
     room: RoomMaker
 
     async def run(
         self, request: ImportRequest, *, progress: Progress | None = None, now: datetime | None = None
     ) -> ImportReport:
-        """Adopt what is found; nothing in the directory is changed or deleted, unless folders are to be renamed.
+        """Import what is found; nothing in the directory is changed or deleted, unless folders are to be renamed.
 
-        What cannot be adopted is told, and does not keep the others from it.
+        What cannot be imported is told, and does not keep the others from it.
 
         Raises:
-            InvalidRequest: the directory cannot be adopted this way.
+            InvalidRequest: the directory cannot be imported this way.
             QuotaReached, QuotaPassed, DiskReserveReached, DiskFull: there is no room for more.
             MarkerMismatch, DatabaseUnavailable, StoreUnavailable: as the names say.
 
@@ -76,7 +76,7 @@ class RunImportService:
         self, ground: Ground, found: Found, request: ImportRequest, at: datetime, counted_from: datetime | None
     ) -> ImportOutcome:
         try:
-            return await self._adopt(ground, found, request, at, counted_from)
+            return await self._import(ground, found, request, at, counted_from)
         except Known as known:
             return _untaken(found, Fate.KNOWN, str(known))
         except PassedOver as passed:
@@ -86,7 +86,7 @@ class RunImportService:
         except OSError as error:
             return _untaken(found, Fate.REFUSED, errno_name(error))
 
-    async def _adopt(
+    async def _import(
         self, ground: Ground, found: Found, request: ImportRequest, at: datetime, counted_from: datetime | None
     ) -> ImportOutcome:
         self._require_place(ground, found)
@@ -95,10 +95,10 @@ class RunImportService:
                 folder = RunFolder(ground, found)
                 if request.dry_run:
                     return await self.runs.plan(folder, request, now=at)
-                return await self.runs.adopt(folder, request, now=at, counted_from=counted_from)
+                return await self.runs.run(folder, request, now=at, counted_from=counted_from)
             case FoundArchive():
-                adopt = self.archives.plan if request.dry_run else self.archives.adopt
-                return await adopt(OldArchive(ground, found), request, now=at, progress=TaskProgress())
+                importing = self.archives.plan if request.dry_run else self.archives.run
+                return await importing(OldArchive(ground, found), request, now=at, progress=TaskProgress())
             case Passed():
                 raise PassedOver(found.reason)
         assert_never(found)

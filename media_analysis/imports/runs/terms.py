@@ -1,4 +1,4 @@
-"""Who adopts what, under which rules."""
+"""Who imports what, under which rules."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ class ImportRequest:
     requested_by: str
     dry_run: bool = False
     rename: bool = False
-    """Whether a folder called by its bare id gets the name of its run, once it is adopted; never in the store."""
+    """Whether a folder called by its bare id gets the name of its run, once it is imported; never in the store."""
     accept_past_ends: bool = False
     """Whether what is past its end goes with the next sweep, instead of staying for the time of a young run."""
     over_quota: bool = False
@@ -55,5 +55,5 @@ class RunTerms:
         )
 
     def grace(self, now: datetime) -> datetime:
-        """Return until when a run stays whose end had come before it was adopted."""
+        """Return until when a run stays whose end had come before it was imported."""
         return now + self.archived_after

@@ -1,4 +1,4 @@
-"""Files of an existing tree about to be adopted: their ids, names and types, the same each time they are asked for."""
+"""Files of an existing tree about to be imported: their ids, names and types, the same each time they are asked for."""
 
 import hashlib
 import unicodedata
@@ -31,7 +31,7 @@ COPY_BATCH_BYTES: Final = 2**30
 
 
 class Skip(StrEnum):
-    """Why a name in the tree was not adopted."""
+    """Why a name in the tree was not imported."""
 
     HARD_LINK = "hard_link"
     LINK = "link"

@@ -15,7 +15,7 @@ from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes
-from media_analysis.imports.tree.statements import Adopted, Adoption
+from media_analysis.imports.tree.statements import AddedFiles, Destination
 from media_analysis.states import FileState
 from media_analysis.storage.sources import SourceFile
 from media_analysis.storage.store import ObjectWriter
@@ -25,11 +25,14 @@ AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """What became of one batch."""
+class ImportedBatch:
+    """What became of files; those that were neither added nor skipped were known."""
 
-    adopted: Adopted
+    added: AddedFiles
     skipped: Sequence[Skip]
+
+    def plus(self, other: "ImportedBatch") -> "ImportedBatch":
+        return ImportedBatch(self.added.plus(other.added), [*self.skipped, *other.skipped])
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Copier:
             asked = renamed
         return new, skipped
 
-    async def copy(self, naming: Naming, adoption: Adoption, candidates: Sequence[Candidate]) -> Copied:
+    async def copy(self, naming: Naming, destination: Destination, candidates: Sequence[Candidate]) -> ImportedBatch:
         """Copy one batch.
 
         A crash leaves pending rows, and names with some of their bytes; the sweep takes both when their lease ends,
@@ -80,52 +83,54 @@ class Copier:
         # They are of one category, so they come to lie on one disk.
         await self.protocol.require_disk_room(candidates[0].key, count_bytes(candidates))
         async with self.protocol.pending() as uploads:
-            await self._register(uploads, adoption, candidates)
+            await self._register(uploads, destination, candidates)
             failpoint("import.registered")
-            outcomes = await self._write_all(uploads, naming.root, adoption, candidates)
+            outcomes = await self._write_all(uploads, naming.root, destination, candidates)
             written = [outcome for outcome in outcomes if isinstance(outcome, WrittenUpload)]
             with uploads.committing():
                 stored = await self._store(written)
         failpoint("import.stored")
         await self.protocol.give_up(uploads.ids - stored.ids)
         lost = [Skip.CHANGED] * (len(written) - len(stored.ids))
-        return Copied(stored, [*(outcome for outcome in outcomes if isinstance(outcome, Skip)), *lost])
+        return ImportedBatch(stored, [*(outcome for outcome in outcomes if isinstance(outcome, Skip)), *lost])
 
-    async def _register(self, uploads: PendingUploads, adoption: Adoption, candidates: Sequence[Candidate]) -> None:
+    async def _register(
+        self, uploads: PendingUploads, destination: Destination, candidates: Sequence[Candidate]
+    ) -> None:
         try:
-            added = await uploads.register(*(_registration(adoption, candidate) for candidate in candidates))
+            added = await uploads.register(*(_registration(destination, candidate) for candidate in candidates))
         except QuotaPassed:
             async with self.db.read_only() as session:
-                await statements.require_room(session, adoption, count_bytes(candidates))
+                await statements.require_room(session, destination, count_bytes(candidates))
             raise
         if not all(added):
             raise InvalidRequest("DIR", "another import of its files is under way")
         async with self.db.read_only() as session:  # what others reserve meanwhile counts as well
-            await statements.require_room(session, adoption, count_bytes(candidates), counted=True)
+            await statements.require_room(session, destination, count_bytes(candidates), counted=True)
 
-    async def _store(self, written: Sequence[WrittenUpload]) -> Adopted:
+    async def _store(self, written: Sequence[WrittenUpload]) -> AddedFiles:
         async with self.db.transaction() as session:
             stored, moved = await mark_stored(session, written, jobs=self.protocol.transactions.jobs)
             await ledger.move(session, ledger.sum_movements(moved))  # its bytes were reserved
             failpoint("import.storing")
         sizes = {item.registration.id: item.size_bytes for item in written}
-        return Adopted(
+        return AddedFiles(
             frozenset(stored),
             sum(sizes[file_id] for file_id in stored),
             sum(instants.is_due for instants in stored.values()),
         )
 
     async def _write_all(
-        self, uploads: PendingUploads, root: Path, adoption: Adoption, candidates: Sequence[Candidate]
+        self, uploads: PendingUploads, root: Path, destination: Destination, candidates: Sequence[Candidate]
     ) -> Sequence[WrittenUpload | Skip]:
-        writers = await uploads.create(*(_registration(adoption, candidate) for candidate in candidates))
+        writers = await uploads.create(*(_registration(destination, candidate) for candidate in candidates))
         failpoint("import.named")
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def write(candidate: Candidate, writer: ObjectWriter) -> WrittenUpload | Skip:
             async with turns:
                 read = await _write(root, candidate, writer)
-            return read if isinstance(read, Skip) else _written(adoption, read)
+            return read if isinstance(read, Skip) else _written(destination, read)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -139,26 +144,26 @@ class Copier:
         return [task.result() for task in tasks]
 
 
-def _registration(adoption: Adoption, candidate: Candidate) -> Registration:
+def _registration(destination: Destination, candidate: Candidate) -> Registration:
     return Registration(
         id=candidate.id,
-        owner=adoption.owner,
-        category=adoption.category,
+        owner=destination.owner,
+        category=destination.category,
         key=candidate.key,
         filename=candidate.filename,
         media_type=candidate.media_type,
-        job_id=adoption.job_id,
+        job_id=destination.job_id,
         reserved_bytes=candidate.entry.size_bytes,
-        over_quota=adoption.over_quota,
+        over_quota=destination.over_quota,
         exclusive=True,
     )
 
 
-def _written(adoption: Adoption, candidate: Candidate) -> WrittenUpload | Skip:
+def _written(destination: Destination, candidate: Candidate) -> WrittenUpload | Skip:
     if candidate.sha256 is None:
         return Skip.CHANGED
     return WrittenUpload(
-        registration=_registration(adoption, candidate),
+        registration=_registration(destination, candidate),
         size_bytes=candidate.entry.size_bytes,
         sha256=candidate.sha256,
         expiry=None,

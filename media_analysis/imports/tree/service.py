@@ -1,4 +1,4 @@
-"""Adoption: an existing tree becomes files of ours, where it lies or by copy, again and again if it must."""
+"""Import: an existing tree becomes files of ours, where it lies or by copy, again and again if it must."""
 
 import asyncio
 from collections import Counter
@@ -18,8 +18,8 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.upload.room import RoomMaker
 from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes, portions
-from media_analysis.imports.tree.copying import AT_ONCE, Copier
-from media_analysis.imports.tree.statements import Adopted, Adoption
+from media_analysis.imports.tree.copying import AT_ONCE, Copier, ImportedBatch
+from media_analysis.imports.tree.statements import AddedFiles, Destination
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.places import ARCHIVES, Places
@@ -33,7 +33,7 @@ MEASURE_BATCH: Final = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdoptionRequest:
+class TreeImportRequest:
     """Which tree, as what, and how."""
 
     directory: Path
@@ -43,13 +43,13 @@ class AdoptionRequest:
     in_place: bool | None = None
     """None is in place for a tree inside the store, else by copy."""
     read: bool = False
-    """Whether files adopted in place are read for their hash and their media type; copies always are."""
+    """Whether files imported in place are read for their hash and their media type; copies always are."""
     job_id: UUID | None = None
     over_quota: bool = False
 
 
 @dataclass
-class AdoptionReport:
+class TreeImportReport:
     """What became of the tree so far."""
 
     in_place: bool
@@ -59,31 +59,32 @@ class AdoptionReport:
     known: int = 0
     """Files that had a row already, from an earlier import for instance."""
     due_at_once: int = 0
-    """Adopted files whose lifetime is over; the next sweep takes them."""
+    """Imported files whose lifetime is over; the next sweep takes them."""
     skipped: Counter[Skip] = field(default_factory=Counter)
 
-    def add(self, stored: Adopted, *, known: int, skipped: Sequence[Skip] = ()) -> None:
-        self.files += len(stored.ids)
-        self.size_bytes += stored.size_bytes
-        self.due_at_once += stored.due_at_once
-        self.known += known
-        self.skipped.update(skipped)
+    def add(self, batch: ImportedBatch, *, of: int) -> None:
+        """Count a batch of so many files."""
+        self.files += len(batch.added.ids)
+        self.size_bytes += batch.added.size_bytes
+        self.due_at_once += batch.added.due_at_once
+        self.known += of - len(batch.added.ids) - len(batch.skipped)
+        self.skipped.update(batch.skipped)
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How much a tree holds that can be adopted."""
+    """How much a tree holds that can be imported."""
 
     names: int
     size_bytes: int
 
 
-Progress = Callable[[AdoptionReport, Measure], None]
+Progress = Callable[[TreeImportReport, Measure], None]
 
 
 @dataclass(frozen=True)
-class AdoptionService:
-    """Adopts trees; what a run leaves undone, the same run asked for again goes on with."""
+class TreeImportService:
+    """Imports trees; what a run leaves undone, the same run asked for again goes on with."""
 
     db: Database
     store: ObjectStore
@@ -91,19 +92,19 @@ class AdoptionService:
     room: RoomMaker
 
     async def run(
-        self, request: AdoptionRequest, *, progress: Progress | None = None, now: datetime | None = None
-    ) -> AdoptionReport:
-        """Adopt a tree; nothing in it is changed or deleted.
+        self, request: TreeImportRequest, *, progress: Progress | None = None, now: datetime | None = None
+    ) -> TreeImportReport:
+        """Import a tree; nothing in it is changed or deleted.
 
         Raises:
-            InvalidRequest: the directory cannot be adopted this way.
+            InvalidRequest: the directory cannot be imported this way.
             QuotaReached, DiskReserveReached: there is no room for it.
             JobNotFound, MarkerMismatch: as the names say.
 
         """
         await self.store.require_marker()
         naming = self._naming_of(request)
-        adoption = Adoption(
+        destination = Destination(
             owner=request.owner,
             category=request.category,
             job_id=request.job_id,
@@ -111,12 +112,12 @@ class AdoptionService:
             now=now,
         )
         measure = await self._measure(naming)
-        await self._require_room(naming, adoption, measure)
-        report = AdoptionReport(naming.in_place)
+        await self._require_room(naming, destination, measure)
+        report = TreeImportReport(naming.in_place)
         try:
             async for batch in _batches(naming, report):
-                adopt = self._adopt_in_place if naming.in_place else self._copy
-                await adopt(naming, adoption, batch, report, read=request.read)
+                importing = self._import_in_place if naming.in_place else self._copy
+                report.add(await importing(naming, destination, batch, read=request.read), of=len(batch))
                 if progress is not None:
                     progress(report, measure)
         finally:
@@ -124,8 +125,8 @@ class AdoptionService:
         await self._record(request, report)
         return report
 
-    def _naming_of(self, request: AdoptionRequest) -> Naming:
-        """Decide how the tree is adopted, and refuse what would swallow the store or itself."""
+    def _naming_of(self, request: TreeImportRequest) -> Naming:
+        """Decide how the tree is imported, and refuse what would swallow the store or itself."""
         try:
             directory = request.directory.resolve(strict=True)
         except OSError as error:
@@ -139,7 +140,7 @@ class AdoptionService:
         in_place = root is not None if request.in_place is None else request.in_place
         if in_place != (root is not None):
             raise InvalidRequest(
-                "DIR", "only a tree inside the store can be adopted in place" if in_place else "it lies in the store"
+                "DIR", "only a tree inside the store can be imported in place" if in_place else "it lies in the store"
             )
         prefix = "" if root is None else _prefix(directory, root, places)
         skip = frozenset() if root is None or prefix else OWN_NAMES | _foreign(places)
@@ -152,18 +153,18 @@ class AdoptionService:
             size_bytes += sum(entry.size_bytes for entry in entries if entry.kind is EntryKind.FILE)
         return Measure(names, size_bytes)
 
-    async def _require_room(self, naming: Naming, adoption: Adoption, measure: Measure) -> None:
-        """Refuse up front what the quota has no room for; only then is it worth knowing what is adopted already."""
-        await statements.open_account(self.db, adoption)
+    async def _require_room(self, naming: Naming, destination: Destination, measure: Measure) -> None:
+        """Refuse up front what the quota has no room for; only then is it worth knowing what is imported already."""
+        await statements.open_account(self.db, destination)
         try:
             async with self.db.read_only() as session:
-                await statements.require_room(session, adoption, measure.size_bytes)
+                await statements.require_room(session, destination, measure.size_bytes)
         except QuotaReached:
             needed_bytes = 0
-            async for batch in _batches(naming, AdoptionReport(naming.in_place)):
+            async for batch in _batches(naming, TreeImportReport(naming.in_place)):
                 needed_bytes += count_bytes(await self._select_new(naming, batch))
             async with self.db.read_only() as session:
-                await statements.require_room(session, adoption, needed_bytes)
+                await statements.require_room(session, destination, needed_bytes)
 
     async def _select_new(self, naming: Naming, batch: Sequence[Candidate]) -> Sequence[Candidate]:
         if not naming.in_place:
@@ -173,9 +174,9 @@ class AdoptionService:
         return [candidate for candidate in batch if candidate.key in unclaimed]
 
     @retried
-    async def _adopt_in_place(
-        self, naming: Naming, adoption: Adoption, batch: Sequence[Candidate], report: AdoptionReport, *, read: bool
-    ) -> None:
+    async def _import_in_place(
+        self, naming: Naming, destination: Destination, batch: Sequence[Candidate], *, read: bool
+    ) -> ImportedBatch:
         new = await self._select_new(naming, batch)
         outcomes = await _read_all(naming.root, new) if read else new
         readable = [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
@@ -188,12 +189,11 @@ class AdoptionService:
             free = [candidate for candidate in readable if candidate.key in unclaimed]
             still = await asyncio.to_thread(_still_there, naming.root, free)
             fresh = await self._with_new_ids(session, naming, still)
-            stored = await statements.add_stored(session, adoption, fresh)
-            await statements.count_stored(session, adoption, stored)
+            stored = await statements.add_stored(session, destination, fresh)
+            await statements.count_stored(session, destination, stored)
             failpoint("import_in_place.storing")
         failpoint("import_in_place.stored")
-        skipped += [Skip.CHANGED] * (len(free) - len(still))
-        report.add(stored, known=len(batch) - len(stored.ids) - len(skipped), skipped=skipped)
+        return ImportedBatch(stored, [*skipped, *[Skip.CHANGED] * (len(free) - len(still))])
 
     async def _with_new_ids(
         self, session: AsyncSession, naming: Naming, candidates: Sequence[Candidate]
@@ -208,18 +208,17 @@ class AdoptionService:
         return fresh
 
     async def _copy(
-        self, naming: Naming, adoption: Adoption, batch: Sequence[Candidate], report: AdoptionReport, *, read: bool
-    ) -> None:
+        self, naming: Naming, destination: Destination, batch: Sequence[Candidate], *, read: bool
+    ) -> ImportedBatch:
         del read  # a copy passes through our hands anyway
         new, skipped = await self.copier.select(naming, batch, take_over=True)
-        report.add(Adopted(), known=len(batch) - len(new) - len(skipped), skipped=skipped)
+        copied = ImportedBatch(AddedFiles(), skipped)
         for portion in portions(new):
-            copied = await self.copier.copy(naming, adoption, portion)
-            known = len(portion) - len(copied.adopted.ids) - len(copied.skipped)
-            report.add(copied.adopted, known=known, skipped=copied.skipped)
+            copied = copied.plus(await self.copier.copy(naming, destination, portion))
+        return copied
 
     @retried
-    async def _record(self, request: AdoptionRequest, report: AdoptionReport) -> None:
+    async def _record(self, request: TreeImportRequest, report: TreeImportReport) -> None:
         details = {
             "category": request.category.value,
             "in_place": report.in_place,
@@ -241,8 +240,8 @@ class AdoptionService:
             await add_events(session, [act])
 
 
-async def _batches(naming: Naming, report: AdoptionReport) -> AsyncIterator[Sequence[Candidate]]:
-    """Yield what can be adopted, and count what cannot."""
+async def _batches(naming: Naming, report: TreeImportReport) -> AsyncIterator[Sequence[Candidate]]:
+    """Yield what can be imported, and count what cannot."""
     size = IN_PLACE_BATCH if naming.in_place else COPY_BATCH
     async for entries in walk_in_batches(naming.root, size, skip=naming.skip):
         judged = [naming.judge(entry) for entry in entries]

@@ -1,4 +1,4 @@
-"""Rows of adopted files as set-based statements; ledger, usage and days move in the same transaction."""
+"""Rows of imported files as set-based statements; ledger, usage and days move in the same transaction."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from media_analysis.storage.category import Category
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Adoption:
+class Destination:
     """Whose the files become, what for, and whether the quota may be passed."""
 
     owner: str
@@ -40,15 +40,19 @@ class Adoption:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class AddedFiles:
     """Rows that are stored now."""
 
     ids: frozenset[UUID] = frozenset()
     size_bytes: int = 0
     due_at_once: int = 0
 
+    def plus(self, other: "AddedFiles") -> "AddedFiles":
+        due_at_once = self.due_at_once + other.due_at_once
+        return AddedFiles(self.ids | other.ids, self.size_bytes + other.size_bytes, due_at_once)
 
-# An adopted file is as old as its bytes: it was created and stored when they last changed, never in the future.
+
+# An imported file is as old as its bytes: it was created and stored when they last changed, never in the future.
 _ADD = text(f"""
     WITH asked AS (
         SELECT * FROM unnest(
@@ -85,7 +89,7 @@ _STATES = text("""
 """)
 
 
-async def open_account(db: Database, adoption: Adoption) -> None:
+async def open_account(db: Database, destination: Destination) -> None:
     """Make sure the ledger has the account, and that the job is there and its owner's.
 
     In a transaction of its own, as the ledger is locked last.
@@ -95,8 +99,8 @@ async def open_account(db: Database, adoption: Adoption) -> None:
 
     """
     async with db.transaction() as session:
-        await _lock_job(session, adoption)
-        await ledger.open_account(session, adoption.account)
+        await _lock_job(session, destination)
+        await ledger.open_account(session, destination.account)
 
 
 async def get_states(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UUID, tuple[FileState, bool]]:
@@ -105,35 +109,37 @@ async def get_states(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UU
     return {file_id: (FileState(state), dead) for file_id, state, dead in rows}
 
 
-async def require_room(session: AsyncSession, adoption: Adoption, needed_bytes: int, *, counted: bool = False) -> None:
+async def require_room(
+    session: AsyncSession, destination: Destination, needed_bytes: int, *, counted: bool = False
+) -> None:
     """Fail unless the quotas have room for so many more bytes, or may be passed; `counted` ones are in use already.
 
     Raises:
         QuotaReached, OwnerQuotaReached: with the bytes that are missing.
 
     """
-    if adoption.over_quota or not needed_bytes:
+    if destination.over_quota or not needed_bytes:
         return
-    row = (await session.execute(_ROOM, {"owner": adoption.owner, "category": adoption.category.value})).one()
+    row = (await session.execute(_ROOM, {"owner": destination.owner, "category": destination.category.value})).one()
     counted_bytes = needed_bytes if counted else 0
     require_within(
-        adoption.category,
+        destination.category,
         needed_bytes,
         everybody=QuotaUse(row.used_bytes - counted_bytes, row.quota_bytes),
         owner=QuotaUse(row.owned_bytes - counted_bytes, row.owner_quota_bytes),
     )
 
 
-async def add_stored(session: AsyncSession, adoption: Adoption, candidates: Sequence[Candidate]) -> Adopted:
+async def add_stored(session: AsyncSession, destination: Destination, candidates: Sequence[Candidate]) -> AddedFiles:
     """Make rows of objects that lie in the store; what has a row already is left as it is.
 
     The transaction ends with `count_stored`.
     """
-    await _lock_job(session, adoption)
-    return _sum(await session.execute(_ADD, adoption.values | _columns(candidates)))
+    await _lock_job(session, destination)
+    return _sum(await session.execute(_ADD, destination.values | _columns(candidates)))
 
 
-async def count_stored(session: AsyncSession, adoption: Adoption, added: Adopted) -> None:
+async def count_stored(session: AsyncSession, destination: Destination, added: AddedFiles) -> None:
     """Tell the ledger, which is locked last, of rows just made.
 
     Raises:
@@ -142,17 +148,17 @@ async def count_stored(session: AsyncSession, adoption: Adoption, added: Adopted
     """
     if added.ids:
         arrived = Movement.arriving(len(added.ids), added.size_bytes)
-        await ledger.move(session, {adoption.account: arrived}, now=adoption.now)
-        await require_room(session, adoption, added.size_bytes, counted=True)
+        await ledger.move(session, {destination.account: arrived}, now=destination.now)
+        await require_room(session, destination, added.size_bytes, counted=True)
 
 
-async def _lock_job(session: AsyncSession, adoption: Adoption) -> None:
+async def _lock_job(session: AsyncSession, destination: Destination) -> None:
     """Let no hold on the job pass between reading it and writing the rows that copy it."""
-    if adoption.job_id is None:
+    if destination.job_id is None:
         return
-    job = (await session.execute(_LOCK_JOB, {"job_id": adoption.job_id})).one_or_none()
-    if job is None or job.owner != adoption.owner or job.deleted_at is not None:
-        raise JobNotFound(adoption.job_id)
+    job = (await session.execute(_LOCK_JOB, {"job_id": destination.job_id})).one_or_none()
+    if job is None or job.owner != destination.owner or job.deleted_at is not None:
+        raise JobNotFound(destination.job_id)
 
 
 def _columns(candidates: Sequence[Candidate]) -> dict[str, Any]:
@@ -167,6 +173,6 @@ def _columns(candidates: Sequence[Candidate]) -> dict[str, Any]:
     }
 
 
-def _sum(rows: Iterable[Any]) -> Adopted:
+def _sum(rows: Iterable[Any]) -> AddedFiles:
     told = [tuple(row) for row in rows]
-    return Adopted(frozenset(row[0] for row in told), sum(row[1] for row in told), sum(row[2] for row in told))
+    return AddedFiles(frozenset(row[0] for row in told), sum(row[1] for row in told), sum(row[2] for row in told))

@@ -24,7 +24,7 @@ from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import FenceLost, MediaAnalysisError, QuotaExceeded, TransactionConflict, Unavailable
 from media_analysis.files.upload.service import UploadService
 from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
-from media_analysis.jobs.attempts.products import ProductIntake
+from media_analysis.jobs.attempts.products import ProductStaging
 from media_analysis.jobs.attempts.service import AttemptService
 from media_analysis.jobs.attempts.sources import BLAMING, as_tasks_see_them, require_sources
 from media_analysis.jobs.models import JobStatus
@@ -185,18 +185,18 @@ class Execution:
         assignment = Assignment(kind=run.kind, sources=sources, parameters=run.parameters, limits=self.options.limits)
         results: list[NewResult] = []
         async with (
-            ProductIntake(self.uploads, run) as intake,
+            ProductStaging(self.uploads, run) as products,
             run_task(assignment, confinement=self.options.confinement, fork_server=self.fork_server) as messages,
         ):
             async for message in messages:
-                await self._take(run, message, intake, results)
-            await intake.finish()
+                await self._take(run, message, products, results)
+            await products.finish()
         return results
 
-    async def _take(self, run: Attempt, message: Message, intake: ProductIntake, results: list[NewResult]) -> None:
+    async def _take(self, run: Attempt, message: Message, products: ProductStaging, results: list[NewResult]) -> None:
         match message:
             case ProductMade():
-                await intake.add(message)
+                await products.add(message)
             case ResultMade():
                 about = None if message.source is None else run.sources[message.source].file_id
                 results.append(NewResult(kind=message.kind, data=message.document, file_id=about))

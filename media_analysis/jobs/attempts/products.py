@@ -14,7 +14,7 @@ BYTES_AT_ONCE: Final = 64 * 2**20
 """Between the task and the disk; a product larger than that goes alone."""
 
 
-class ProductIntake:
+class ProductStaging:
     """Stores what one run makes; leaving its block early gives up what is not on disk yet."""
 
     def __init__(self, uploads: UploadService, run: Attempt) -> None:

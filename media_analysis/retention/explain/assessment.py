@@ -145,26 +145,26 @@ def find_end(facts: FileFacts, rules: CategoryRules) -> End | None:
         instant = decision.until
 
 
-def list_protections(standing: Assessment, now: datetime) -> Sequence[tuple[str, Keep]]:
+def list_protections(assessment: Assessment, now: datetime) -> Sequence[tuple[str, Keep]]:
     """Return each fact that protects a complete file at `now` with what it says, strongest first."""
-    if standing.state == FileState.PENDING:
+    if assessment.state == FileState.PENDING:
         return []
-    found = ((name, find_protection(standing.only(name), now)) for _, name in _PROTECTIONS)
+    found = ((name, find_protection(assessment.only(name), now)) for _, name in _PROTECTIONS)
     return [(name, keep) for name, keep in found if keep is not None]
 
 
-def may_be_evicted(standing: Assessment, rules: CategoryRules, now: datetime) -> bool:
+def may_be_evicted(assessment: Assessment, rules: CategoryRules, now: datetime) -> bool:
     """Tell whether pressure on its category could take it now, should its owner have more than their share."""
-    evictable = rules.eviction_priority is not None and standing.state in {FileState.STORED, FileState.TRASHED}
+    evictable = rules.eviction_priority is not None and assessment.state in {FileState.STORED, FileState.TRASHED}
     return (
         evictable
-        and not standing.goes_with_its_run
-        and isinstance(decide(standing, rules, now, under_pressure=True, dates_yield=True), Delete)
+        and not assessment.goes_with_its_run
+        and isinstance(decide(assessment, rules, now, under_pressure=True, dates_yield=True), Delete)
     )
 
 
 def list_losers(
-    standing: Assessment,
+    assessment: Assessment,
     rules: CategoryRules,
     now: datetime,
     *,
@@ -178,28 +178,28 @@ def list_losers(
 
     Nothing but its lease is promised of an upload under way, so there nothing loses.
     """
-    if standing.state == FileState.PENDING:
+    if assessment.state == FileState.PENDING:
         return []
     losers = [
-        *_ended(standing, now),
-        *_outranked(standing, rules, now),
-        *_newer_lifetime(standing, rules),
-        _pressure(standing, rules, now, scratch=scratch, not_evicting=not_evicting),
+        *_ended(assessment, now),
+        *_outranked(assessment, rules, now),
+        *_newer_lifetime(assessment, rules),
+        _pressure(assessment, rules, now, scratch=scratch, not_evicting=not_evicting),
     ]
     return sorted(losers, key=lambda loser: _PRECEDENCE.index(loser.rule))
 
 
-def _ended(standing: Assessment, now: datetime) -> Iterator[Loser]:
+def _ended(assessment: Assessment, now: datetime) -> Iterator[Loser]:
     for rule, name in _PROTECTIONS:
-        until: datetime | None = getattr(standing, name)
+        until: datetime | None = getattr(assessment, name)
         if until is not None and until <= now:
             yield Loser(rule, Effect.DELETE, until, "it has ended")
 
 
-def _outranked(standing: Assessment, rules: CategoryRules, now: datetime) -> Iterator[Loser]:
+def _outranked(assessment: Assessment, rules: CategoryRules, now: datetime) -> Iterator[Loser]:
     """Take away whatever decides, and see what decides then."""
-    winner = decision = decide(standing, rules, now)
-    rest = standing
+    winner = decision = decide(assessment, rules, now)
+    rest = assessment
     while (weaker := rest.without(decision.rule, rules)) is not None:
         beaten = decide(weaker, rules, now)
         # The trash goes by the rule that filled it, which may have more to say once it is out of the trash.
@@ -210,51 +210,53 @@ def _outranked(standing: Assessment, rules: CategoryRules, now: datetime) -> Ite
         rest, decision = weaker, beaten
 
 
-def _date(standing: Assessment, decision: Decision) -> datetime | None:
+def _date(assessment: Assessment, decision: Decision) -> datetime | None:
     if isinstance(decision, Keep):
         return None if decision.until == FOREVER else decision.until
-    return standing.trash_ends_at if standing.state == FileState.TRASHED else standing.expires_at
+    return assessment.trash_ends_at if assessment.state == FileState.TRASHED else assessment.expires_at
 
 
-def _reason(standing: Assessment, stronger: RetentionRule, weaker: RetentionRule) -> str:
-    if standing.state == FileState.TRASHED and stronger is not RetentionRule.HOLD:
+def _reason(assessment: Assessment, stronger: RetentionRule, weaker: RetentionRule) -> str:
+    if assessment.state == FileState.TRASHED and stronger is not RetentionRule.HOLD:
         return "in the trash only holds and the end of its time there count"
     if stronger is RetentionRule.INDEFINITE:
-        if standing.expiry_explicit:
+        if assessment.expiry_explicit:
             return "somebody asked for it to stay, which outranks the category's lifetime"
         return "what is stored keeps its date until a policy is applied"
     return f"{_NOUNS[stronger]} outranks {_NOUNS[weaker]}"
 
 
-def _newer_lifetime(standing: Assessment, rules: CategoryRules) -> Iterator[Loser]:
+def _newer_lifetime(assessment: Assessment, rules: CategoryRules) -> Iterator[Loser]:
     """Tell the date the policy in force would give it, where its category gave it another one before."""
-    ends_at = standing.lifetime_end(rules)
-    if standing.expiry_explicit or None in {standing.expires_at, ends_at} or ends_at == standing.expires_at:
+    ends_at = assessment.lifetime_end(rules)
+    if assessment.expiry_explicit or None in {assessment.expires_at, ends_at} or ends_at == assessment.expires_at:
         return
     reason = "the policy in force would date it so; what is stored keeps its date until a policy is applied"
     yield Loser(RetentionRule.CATEGORY_LIFETIME, Effect.KEEP, ends_at, reason)
 
 
 def _pressure(
-    standing: Assessment, rules: CategoryRules, now: datetime, *, scratch: bool, not_evicting: str | None
+    assessment: Assessment, rules: CategoryRules, now: datetime, *, scratch: bool, not_evicting: str | None
 ) -> Loser:
-    calm, pressed = (decide(standing, rules, now, under_pressure=under, dates_yield=scratch) for under in (False, True))
+    calm, pressed = (
+        decide(assessment, rules, now, under_pressure=under, dates_yield=scratch) for under in (False, True)
+    )
     if isinstance(calm, Delete):
         reason = f"{_NOUNS[calm.rule]} lets it go without pressure"
-    elif standing.goes_with_its_run and find_protection(standing, now) is None:
+    elif assessment.goes_with_its_run and find_protection(assessment, now) is None:
         reason = "the archive of a run goes with its run, and not before"
     elif isinstance(pressed, Delete) and not_evicting is not None:
         reason = f"nothing is evicted now: {not_evicting}"
     elif isinstance(pressed, Delete):
         reason = "it goes early only while its category or the disk is over its high-water mark"
-    elif find_protection(standing, now) is not None:
+    elif find_protection(assessment, now) is not None:
         reason = f"{_NOUNS[pressed.rule]} outranks pressure"
     elif rules.eviction_priority is None:
         reason = "its category is never evicted"
-    elif standing.expires_at is None:
+    elif assessment.expires_at is None:
         reason = "somebody asked for it to stay, which outranks pressure"
     else:
         reason = "somebody gave it a date, which outranks pressure unless its owner has more than their share"
-    alone = decide(standing.only(), rules, now, under_pressure=True, dates_yield=True)
-    effect = Effect.DELETE if isinstance(alone, Delete) and not standing.goes_with_its_run else Effect.KEEP
+    alone = decide(assessment.only(), rules, now, under_pressure=True, dates_yield=True)
+    effect = Effect.DELETE if isinstance(alone, Delete) and not assessment.goes_with_its_run else Effect.KEEP
     return Loser(RetentionRule.PRESSURE, effect, None, reason)

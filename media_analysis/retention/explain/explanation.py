@@ -139,8 +139,8 @@ class Circumstances:
 def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
     """Explain a file that has a row; eviction rank and timeline are left to whoever asked for them."""
     file, now, rules = found.file, found.now, about.rules
-    standing = Assessment.of(file)
-    end = find_end(standing, rules)
+    assessment = Assessment.of(file)
+    end = find_end(assessment, rules)
     action = NextAction.KEEP if end is None else _next_action(file.state, about.kept_for)
     at = None if end is None else end.at
     schedule = ABANDONED_CRON if file.state is FileState.PENDING else rules.schedule
@@ -152,13 +152,13 @@ def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
         action=action,
         at=at,
         swept_at=swept_at,
-        rule=decide(standing, rules, now).rule,
+        rule=decide(assessment, rules, now).rule,
         policy_version=about.policy_version,
-        blockers=list_blockers(found, standing, about.pause),
+        blockers=list_blockers(found, assessment, about.pause),
         losing_rules=list_losers(
-            standing, rules, now, scratch=file.category in SCRATCH, not_evicting=about.not_evicting
+            assessment, rules, now, scratch=file.category in SCRATCH, not_evicting=about.not_evicting
         ),
-        next_steps=_steps(found, standing, about, action, swept_at),
+        next_steps=_steps(found, assessment, about, action, swept_at),
         last_error=file.last_error,
     )
 
@@ -187,16 +187,16 @@ def explain_deleted(found: DeletedFile, next_tick: NextTick) -> Explanation:
     )
 
 
-def list_blockers(found: LivingFile, standing: Assessment, pause: Blocker | None) -> Sequence[Blocker]:
+def list_blockers(found: LivingFile, assessment: Assessment, pause: Blocker | None) -> Sequence[Blocker]:
     """Return what stands in the way of deleting a file now, strongest first."""
     blockers = [
         _protection(name, None if keep.until == FOREVER else keep.until, found.file, found.job)
-        for name, keep in list_protections(standing, found.now)
+        for name, keep in list_protections(assessment, found.now)
     ]
-    if standing.state == FileState.PENDING and standing.due_at is not None and standing.due_at > found.now:
-        blockers.append(Blocker(rule=Barrier.UPLOAD_LEASE, until=standing.due_at, reason="its upload is under way"))
-    if standing.state == FileState.TRASHED and standing.trash_ends_at and standing.trash_ends_at > found.now:
-        blockers.append(Blocker(rule=Barrier.TRASH, until=standing.trash_ends_at, reason="it can still be restored"))
+    if assessment.state == FileState.PENDING and assessment.due_at is not None and assessment.due_at > found.now:
+        blockers.append(Blocker(rule=Barrier.UPLOAD_LEASE, until=assessment.due_at, reason="its upload is under way"))
+    if assessment.state == FileState.TRASHED and assessment.trash_ends_at and assessment.trash_ends_at > found.now:
+        blockers.append(Blocker(rule=Barrier.TRASH, until=assessment.trash_ends_at, reason="it can still be restored"))
     if pause is not None:
         blockers.append(pause)
     return blockers
@@ -237,10 +237,10 @@ def _next_action(state: FileState, kept_for: timedelta | None) -> NextAction:
 
 
 def _steps(
-    found: LivingFile, standing: Assessment, about: Circumstances, action: NextAction, swept_at: datetime | None
+    found: LivingFile, assessment: Assessment, about: Circumstances, action: NextAction, swept_at: datetime | None
 ) -> Sequence[Step]:
-    now, end = found.now, find_end(standing, about.rules)
-    steps = list(_before(standing, now))
+    now, end = found.now, find_end(assessment, about.rules)
+    steps = list(_before(assessment, now))
     if end is not None:
         steps.append(Step(action.value, end.at, end.rule))
         if action is NextAction.TRASH:
@@ -251,11 +251,11 @@ def _steps(
     return sorted(steps, key=lambda step: step.at)
 
 
-def _before(standing: Assessment, now: datetime) -> Iterator[Step]:
-    for _, keep in list_protections(standing, now):
+def _before(assessment: Assessment, now: datetime) -> Iterator[Step]:
+    for _, keep in list_protections(assessment, now):
         if keep.until is not None and keep.until != FOREVER:
             yield Step("protection_ends", keep.until, keep.rule)
-    expires_at = standing.expires_at
-    if standing.state != FileState.PENDING and expires_at is not None and expires_at > now:
-        rule = RetentionRule.EXPLICIT_EXPIRY if standing.expiry_explicit else RetentionRule.CATEGORY_LIFETIME
+    expires_at = assessment.expires_at
+    if assessment.state != FileState.PENDING and expires_at is not None and expires_at > now:
+        rule = RetentionRule.EXPLICIT_EXPIRY if assessment.expiry_explicit else RetentionRule.CATEGORY_LIFETIME
         yield Step("expires", expires_at, rule)

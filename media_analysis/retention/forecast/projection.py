@@ -144,15 +144,15 @@ def project(account: CategoryHistory, due: Iterable[DueSum], rules: CategoryRule
 
 
 def conclude(
-    courses: Mapping[Category, Sequence[Day]],
+    days_by_category: Mapping[Category, Sequence[Day]],
     policy: Policy,
     *,
     category: Category | None,
     limit_bytes: int,
 ) -> Projection:
-    """Join the courses of all categories; the disk is full once all together use more than `limit_bytes`."""
-    together = _sum_days(courses.values())
-    watched = courses if category is None else {category: courses[category]}
+    """Join the days of all categories; the disk is full once all together use more than `limit_bytes`."""
+    together = _sum_days(days_by_category.values())
+    watched = days_by_category if category is None else {category: days_by_category[category]}
     full = {
         kind: full_on
         for kind, days in watched.items()
@@ -160,15 +160,15 @@ def conclude(
     }
     first = min(full, key=lambda kind: full[kind], default=None)
     return Projection(
-        days=together if category is None else courses[category],
+        days=together if category is None else days_by_category[category],
         quota_full_on=None if first is None else full[first],
         quota_full_category=first,
         disk_full_on=_first_over(together, limit_bytes),
     )
 
 
-def _sum_days(courses: Iterable[Sequence[Day]]) -> Sequence[Day]:
-    first, *others = courses
+def _sum_days(days_by_category: Iterable[Sequence[Day]]) -> Sequence[Day]:
+    first, *others = days_by_category
     found = list(first)
     for progress in others:
         found = [mine.plus(theirs) for mine, theirs in zip(found, progress, strict=True)]

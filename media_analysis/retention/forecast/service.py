@@ -68,12 +68,14 @@ class ForecastService:
         room_bytes = (await self.store.capacity()).free_bytes - self.reserve_bytes
         limit_bytes = room_bytes + sum(account.used_bytes for account in known.accounts.values())
         policy, changed = known.policy, _changed(known.policy, request.lifetimes)
-        courses = {category: self._project(known, category, policy, request) for category in Category}
-        expected = conclude(courses, policy, category=request.category, limit_bytes=limit_bytes)
+        days_by_category = {category: self._project(known, category, policy, request) for category in Category}
+        expected = conclude(days_by_category, policy, category=request.category, limit_bytes=limit_bytes)
         what_if = None
         if request.lifetimes:
-            courses |= {category: self._project(known, category, changed, request) for category in request.lifetimes}
-            what_if = conclude(courses, changed, category=request.category, limit_bytes=limit_bytes)
+            days_by_category |= {
+                category: self._project(known, category, changed, request) for category in request.lifetimes
+            }
+            what_if = conclude(days_by_category, changed, category=request.category, limit_bytes=limit_bytes)
         return Forecast(
             request=request,
             policy=policy,

@@ -73,14 +73,14 @@ class ClockService:
 
         Only the database's clock is read, whatever instant a caller travels to.
         """
-        standing, is_new, now = await self._note()
-        if standing is None:
+        pause, is_new, now = await self._note()
+        if pause is None:
             return
         if is_new:
-            self.observe(standing.cause)
-            tell(standing)
-        if _BY_THIS_CLOCK not in standing.reason:  # a check that broke off here leaves it to the next one
-            await self._weigh(standing, now)
+            self.observe(pause.cause)
+            tell(pause)
+        if _BY_THIS_CLOCK not in pause.reason:  # a check that broke off here leaves it to the next one
+            await self._weigh(pause, now)
 
     @retried
     async def _note(self) -> tuple[Pause | None, bool, datetime]:
@@ -91,15 +91,13 @@ class ClockService:
             now, resumed_at = (await session.execute(_READING)).one()
             reading = ClockReading(now, earliest, self.monotonic(), resumed_at)
             doubt = self._compare_stored(now, seen_at) or self._compare_own(reading)
-            standing = await find_clock_pause(session)
-            is_new = doubt is not None and standing is None
-            if doubt is not None and standing is None:
-                standing = await add_pause(
-                    session, None, PauseFinding(cause=PauseCause.CLOCK, reason=doubt), by="clock"
-                )
+            pause = await find_clock_pause(session)
+            is_new = doubt is not None and pause is None
+            if doubt is not None and pause is None:
+                pause = await add_pause(session, None, PauseFinding(cause=PauseCause.CLOCK, reason=doubt), by="clock")
             await note_clock(session, now)
         self._memory.reading = reading
-        return standing, is_new, now
+        return pause, is_new, now
 
     async def _weigh(self, pause: Pause, now: datetime) -> None:
         """Say what a pause keeps from going, by the clock it doubts; deletion stands still before that is counted."""

@@ -31,7 +31,7 @@ Firing = Mapping[str, Mapping[str, Any]]
 """Facts of each alert that holds, by topic."""
 
 
-class ArchiveStanding(Protocol):
+class ArchiveState(Protocol):
     """How archiving stands, as the layer that archives tells it."""
 
     @property
@@ -49,7 +49,7 @@ class ArchiveStanding(Protocol):
 class ArchiveWatch(Protocol):
     """Whoever can say how archiving stands."""
 
-    async def read(self, *, now: datetime | None = None) -> ArchiveStanding: ...
+    async def read(self, *, now: datetime | None = None) -> ArchiveState: ...
 
 
 @dataclass(frozen=True)
@@ -147,15 +147,15 @@ def _of_sweeps(failed: Sequence[Sweep]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield _alert("cleanup_failed", sweep.kind, f"the last sweep failed: {sweep.error}", sweep_id=str(sweep.id))
 
 
-def _of_archives(standing: ArchiveStanding | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    if standing is None:
+def _of_archives(archives: ArchiveState | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    if archives is None:
         return
-    for (kind, reason), runs in standing.failures.items():
+    for (kind, reason), runs in archives.failures.items():
         name = "archive_damaged" if reason in _LOST else "archive_failing"
         yield _alert(name, f"{kind}:{reason}", f"{kind} failed: {reason}", runs=runs)
-    if standing.damaged:
-        yield _alert("archive_damaged", "scrub", "archives are damaged or missing", archives=standing.damaged)
-    if standing.oldest_due_seconds > ARCHIVE_LAG.total_seconds():
+    if archives.damaged:
+        yield _alert("archive_damaged", "scrub", "archives are damaged or missing", archives=archives.damaged)
+    if archives.oldest_due_seconds > ARCHIVE_LAG.total_seconds():
         yield _alert("archive_late", "archive", "runs wait for their archives longer than they should")
 
 

@@ -1,4 +1,4 @@
-"""What was adopted lives on as any other run: over HTTP, under sweeps, in archives that system tar made."""
+"""What was imported lives on as any other run: over HTTP, under sweeps, in archives that system tar made."""
 
 import shutil
 import subprocess
@@ -29,7 +29,7 @@ from tests.imports.runs.old import (
 )
 
 
-async def test_adopted_jobs_answer_over_http(importing: Importing, tree: Path, client: Client) -> None:
+async def test_imported_jobs_answer_over_http(importing: Importing, tree: Path, client: Client) -> None:
     at = days_ago(2)
     active, archived = stamped(at), stamped(at)
     warned = job_facts(archived, at, warnings=[{"code": "truncated", "detail": "the film ends early"}])
@@ -49,7 +49,7 @@ async def test_adopted_jobs_answer_over_http(importing: Importing, tree: Path, c
     assert sorted(answer.content for answer in answers) == sorted(CONTENTS.values())
 
 
-async def test_a_file_of_an_adopted_archive_answers_with_its_place(
+async def test_a_file_of_an_imported_archive_answers_with_its_place(
     importing: Importing, tree: Path, client: Client, database: str
 ) -> None:
     at = days_ago(2)
@@ -64,7 +64,7 @@ async def test_a_file_of_an_adopted_archive_answers_with_its_place(
     assert answer.json()["archive"] == f"/api/v1/jobs/{id_of(name)}/archive/files/{row['file_id']}/content"
 
 
-async def test_a_run_whose_archive_was_adopted_this_month_is_restored_and_archived_again(
+async def test_a_run_whose_archive_was_imported_this_month_is_restored_and_archived_again(
     importing: Importing, tree: Path, runtime: Runtime, database: str
 ) -> None:
     at = days_ago(0)
@@ -83,7 +83,7 @@ async def test_a_run_whose_archive_was_adopted_this_month_is_restored_and_archiv
     assert len({segment["key"] for segment in segments}) == 2
 
 
-async def test_an_adopted_archive_goes_with_its_run_at_its_end(
+async def test_an_imported_archive_goes_with_its_run_at_its_end(
     importing: Importing, tree: Path, runtime: Runtime, database: str
 ) -> None:
     at = days_ago(60)
@@ -104,7 +104,7 @@ async def test_an_adopted_archive_goes_with_its_run_at_its_end(
 
 
 @pytest.mark.parametrize(("option", "suffix", "program"), [("z", "tar.gz", "gzip"), ("J", "tar.xz", "xz")])
-async def test_an_archive_of_system_tar_is_adopted(
+async def test_an_archive_of_system_tar_is_imported(
     option: str, suffix: str, program: str, importing: Importing, tree: Path, runtime: Runtime, database: str
 ) -> None:
     if shutil.which(program) is None:
@@ -119,7 +119,7 @@ async def test_an_archive_of_system_tar_is_adopted(
 
     report = await importing(tree)
 
-    assert [(each.fate, each.reason, each.files) for each in report.outcomes] == [(Fate.ADOPTED, None, len(contents))]
+    assert [(each.fate, each.reason, each.files) for each in report.outcomes] == [(Fate.IMPORTED, None, len(contents))]
     rows = await fetch(database, "SELECT file_id FROM archived_files")
     held = [await archived_content(runtime, id_of(name), row["file_id"]) for row in rows]
     assert sorted(held) == sorted(contents.values())

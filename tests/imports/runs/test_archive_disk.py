@@ -50,7 +50,7 @@ async def test_archives_on_their_disk_stay_where_they_lie_and_runs_there_are_ref
     report = await importing(disk_path)
 
     fates = {each.subject.value: each.fate for each in report.outcomes if each.fate is not Fate.SKIPPED}
-    assert fates == {"archive": Fate.ADOPTED, "run": Fate.REFUSED}
+    assert fates == {"archive": Fate.IMPORTED, "run": Fate.REFUSED}
     (folder / "outputs/x.txt").unlink()
 
 

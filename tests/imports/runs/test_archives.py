@@ -42,7 +42,7 @@ async def copies_of(database: str, job_id: UUID) -> dict[str, UUID]:
 
 
 async def require_whole(runtime: Runtime, database: str, job_id: UUID, contents: Mapping[str, bytes]) -> None:
-    """Read an adopted run in every way there is, and restore it."""
+    """Read an imported run in every way there is, and restore it."""
     copies = await copies_of(database, job_id)
     assert copies.keys() == {Path(name).name for name in contents}
     page = await runtime.archives.catalog.list(ArchivedFilter(owner="alice"), after=None, limit=10)
@@ -78,7 +78,7 @@ async def test_an_archive_of_ours_comes_back_with_its_job_its_files_and_its_resu
 
     report = await importing(tree)
 
-    assert [(each.fate, each.reason, each.files) for each in report.outcomes] == [(Fate.ADOPTED, None, len(OURS))]
+    assert [(each.fate, each.reason, each.files) for each in report.outcomes] == [(Fate.IMPORTED, None, len(OURS))]
     job, _ = await runtime.jobs.catalog.get(id_of(folder_name), owner="alice")
     assert (job.kind, job.name, job.parameters) == ("probe", "an old run", {"every": 2.5})
     assert (job.archived_at, job.expires_at) == (at + timedelta(days=7), at + timedelta(days=30))
@@ -104,7 +104,7 @@ async def test_an_archive_of_another_tool_is_packed_anew_as_ours(
 
     report = await importing(tree)
 
-    assert [(each.fate, each.reason, each.files) for each in report.outcomes] == [(Fate.ADOPTED, None, len(CONTENTS))]
+    assert [(each.fate, each.reason, each.files) for each in report.outcomes] == [(Fate.IMPORTED, None, len(CONTENTS))]
     job, _ = await runtime.jobs.catalog.get(id_of(folder_name), owner="alice")
     assert (job.kind, job.name, job.folder_name, job.created_at) == ("imported", folder_name, folder_name, at)
     rows = await fetch(database, "SELECT filename, category::text, media_type FROM archived_files")
@@ -123,7 +123,7 @@ async def test_names_that_say_nothing_give_a_new_id_and_the_time_of_the_file(
 
     report = await importing(tree)
 
-    assert [each.fate for each in report.outcomes] == [Fate.ADOPTED] * 2
+    assert [each.fate for each in report.outcomes] == [Fate.IMPORTED] * 2
     jobs = await fetch(database, "SELECT id, name, folder_name, created_at FROM analysis_jobs")
     assert {row["name"] for row in jobs} == {str(run_id), "backup of may"}
     assert {row["created_at"] for row in jobs} == {at}
@@ -142,8 +142,8 @@ async def test_the_same_again_is_known_wherever_the_directory_lies(
 
     again = await importing(moved(tree, tmp_path / "elsewhere"))
 
-    assert [each.fate for each in first.outcomes] == [Fate.ADOPTED] * 2
-    assert [(each.fate, each.reason) for each in again.outcomes] == [(Fate.KNOWN, "it is adopted")] * 2
+    assert [each.fate for each in first.outcomes] == [Fate.IMPORTED] * 2
+    assert [(each.fate, each.reason) for each in again.outcomes] == [(Fate.KNOWN, "it is imported")] * 2
     assert len(await fetch(database, "SELECT FROM media_files")) == 2
 
 
@@ -176,7 +176,7 @@ async def test_what_an_earlier_life_archived_comes_back_in_segments_with_its_ids
 
     report = await importing(tree)
 
-    assert [(each.fate, each.reason) for each in report.outcomes] == [(Fate.ADOPTED, None)] * 2
+    assert [(each.fate, each.reason) for each in report.outcomes] == [(Fate.IMPORTED, None)] * 2
     rows = await fetch(database, "SELECT ordinal FROM media_files WHERE role = 'archive' ORDER BY ordinal")
     assert [row["ordinal"] for row in rows] == [0, 1]
     assert set((await copies_of(database, run.id)).values()) == {file.id for file in run.files.values()}
@@ -189,7 +189,7 @@ async def test_what_an_earlier_life_archived_comes_back_in_segments_with_its_ids
     assert (await archive(runtime, run.id)).error is None
 
 
-async def test_an_archive_in_the_store_is_adopted_where_it_lies(
+async def test_an_archive_in_the_store_is_imported_where_it_lies(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
     at = days_ago(10)
@@ -200,7 +200,7 @@ async def test_an_archive_in_the_store_is_adopted_where_it_lies(
     again = await importing(root)
 
     assert report.in_place
-    assert [(each.fate, each.reason) for each in report.outcomes if each.reason is None] == [(Fate.ADOPTED, None)]
+    assert [(each.fate, each.reason) for each in report.outcomes if each.reason is None] == [(Fate.IMPORTED, None)]
     assert Fate.KNOWN in {each.fate for each in again.outcomes}
     [row] = await fetch(database, "SELECT key, sha256 FROM media_files")
     assert row["key"] == f"archives/{at:%Y/%m}/{folder_name}.tar.gz"
@@ -270,7 +270,7 @@ async def test_what_is_called_an_archive_and_is_none_is_left_alone(importing: Im
     report = await importing(tree)
 
     fates: list[Any] = sorted(each.fate.value for each in report.outcomes)
-    assert fates == ["adopted", "skipped", "skipped", "skipped"]
+    assert fates == ["imported", "skipped", "skipped", "skipped"]
     date(path, at)
 
 

@@ -183,7 +183,7 @@ async def test_nothing_joins_a_run_that_this_service_archived(
     assert refused.reason == f"its id, {run.id}, is that of another job"
 
 
-async def test_a_folder_and_an_archive_of_one_run_are_not_both_adopted(importing: Importing, tree: Path) -> None:
+async def test_a_folder_and_an_archive_of_one_run_are_not_both_imported(importing: Importing, tree: Path) -> None:
     at = days_ago(1)
     name = stamped(at)
     make_folder(tree / name, at)
@@ -217,7 +217,7 @@ async def test_a_stamp_from_before_there_were_computers_is_no_run_s(
     fates = {each.subject: each.fate for each in (await importing(tree)).outcomes}
     again = {each.subject: each.fate for each in (await importing(tree)).outcomes}
 
-    assert fates == {Subject.ARCHIVE: Fate.ADOPTED, Subject.OTHER: Fate.SKIPPED}
+    assert fates == {Subject.ARCHIVE: Fate.IMPORTED, Subject.OTHER: Fate.SKIPPED}
     assert again == {Subject.ARCHIVE: Fate.KNOWN, Subject.OTHER: Fate.SKIPPED}
     [job] = await fetch(database, "SELECT id, folder_name, created_at FROM analysis_jobs")
     assert job["created_at"] == at

@@ -38,7 +38,7 @@ async def test_a_folder_with_a_stamp_becomes_a_job_that_is_listed_with_readable_
 
     [outcome] = report.outcomes
     assert (outcome.fate, outcome.files, outcome.size_bytes) == (
-        Fate.ADOPTED,
+        Fate.IMPORTED,
         len(CONTENTS),
         sum(map(len, CONTENTS.values())),
     )
@@ -91,20 +91,20 @@ async def test_what_is_no_run_is_told_and_left_alone(importing: Importing, tree:
 
     fates = sorted((each.fate.value, each.reason or "") for each in report.outcomes)
     assert fates == [
-        ("adopted", ""),
+        ("imported", ""),
         ("skipped", "it holds no regular file"),
         ("skipped", "it is no directory and no archive, or a link"),
         ("skipped", "it is no directory and no archive, or a link"),
         ("skipped", "its name is that of no run"),
         ("skipped", "its name is that of no run"),
     ]
-    [adopted] = [each for each in report.outcomes if each.fate is Fate.ADOPTED]
-    assert adopted.skipped == {"link": 1, "special": 1}
+    [imported] = [each for each in report.outcomes if each.fate is Fate.IMPORTED]
+    assert imported.skipped == {"link": 1, "special": 1}
     assert len(await files_of(database)) == len(CONTENTS)
     assert not report.failed
 
 
-async def test_the_same_again_adopts_nothing_twice_and_what_came_since(
+async def test_the_same_again_imports_nothing_twice_and_what_came_since(
     importing: Importing, tree: Path, database: str
 ) -> None:
     at = days_ago(1)
@@ -116,7 +116,7 @@ async def test_the_same_again_adopts_nothing_twice_and_what_came_since(
     later = await importing(tree)
 
     assert [(each.fate, each.files, each.known) for each in again.outcomes] == [(Fate.KNOWN, 0, len(CONTENTS))]
-    assert [(each.fate, each.files, each.known) for each in later.outcomes] == [(Fate.ADOPTED, 1, len(CONTENTS))]
+    assert [(each.fate, each.files, each.known) for each in later.outcomes] == [(Fate.IMPORTED, 1, len(CONTENTS))]
     assert await files_of(database) == {**CATEGORIES, "late.txt": "outputs"}
 
 
@@ -187,7 +187,7 @@ async def test_an_id_of_another_job_is_refused_and_the_others_go_on(
 
     report = await importing(tree)
 
-    assert sorted(each.fate.value for each in report.outcomes) == ["adopted", "adopted", "refused"]
+    assert sorted(each.fate.value for each in report.outcomes) == ["imported", "imported", "refused"]
     assert report.failed
     assert len(await fetch(database, "SELECT FROM analysis_jobs")) == 2
     other = await importing(tree, owner="bob")
@@ -208,7 +208,7 @@ async def test_a_deleted_run_does_not_come_back(importing: Importing, tree: Path
     assert "deleted" in outcome.reason
 
 
-async def test_an_adopted_run_is_archived_as_any_other_and_then_known(
+async def test_an_imported_run_is_archived_as_any_other_and_then_known(
     importing: Importing, tree: Path, runtime: Runtime
 ) -> None:
     at = days_ago(8)
@@ -222,7 +222,7 @@ async def test_an_adopted_run_is_archived_as_any_other_and_then_known(
     assert [(each.fate, each.reason) for each in again.outcomes] == [(Fate.KNOWN, "it is archived by now")]
 
 
-async def test_a_folder_is_renamed_once_it_is_adopted_and_known_by_its_new_name(
+async def test_a_folder_is_renamed_once_it_is_imported_and_known_by_its_new_name(
     importing: Importing, tree: Path, database: str
 ) -> None:
     at, run_id = days_ago(1), uuid4()
@@ -236,7 +236,7 @@ async def test_a_folder_is_renamed_once_it_is_adopted_and_known_by_its_new_name(
     assert [(each.fate, each.known, each.renamed) for each in again.outcomes] == [(Fate.KNOWN, len(CONTENTS), False)]
 
 
-async def test_runs_inside_the_store_are_adopted_where_they_lie(
+async def test_runs_inside_the_store_are_imported_where_they_lie(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
     at = days_ago(1)
@@ -247,7 +247,7 @@ async def test_runs_inside_the_store_are_adopted_where_they_lie(
     again = await importing(directory)
 
     assert report.in_place
-    assert [(each.fate, each.files) for each in report.outcomes] == [(Fate.ADOPTED, len(CONTENTS))]
+    assert [(each.fate, each.files) for each in report.outcomes] == [(Fate.IMPORTED, len(CONTENTS))]
     assert [each.fate for each in again.outcomes] == [Fate.KNOWN]
     rows = await fetch(database, "SELECT key FROM media_files")
     assert {row["key"] for row in rows} == {f"outputs/old/{folder.name}/{name}" for name in CONTENTS}

@@ -1,4 +1,4 @@
-"""Trees to adopt, and imports of them that leave every sum exact."""
+"""Trees to import, and imports of them that leave every sum exact."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
-from media_analysis.cli.import_ import adoption_of
-from media_analysis.imports.tree.service import AdoptionReport, AdoptionRequest, AdoptionService
+from media_analysis.cli.import_ import destination_of
+from media_analysis.imports.tree.service import TreeImportReport, TreeImportRequest, TreeImportService
 from media_analysis.integrity.reckoning import reckon
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -20,12 +20,12 @@ from tests.conftest import execute, fetch
 
 OLD = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NOW = datetime(2026, 1, 3, tzinfo=UTC)
-Importing = Callable[..., Awaitable[AdoptionReport]]
+Importing = Callable[..., Awaitable[TreeImportReport]]
 
 
 @pytest.fixture
-def service(runtime: Runtime) -> AdoptionService:
-    return adoption_of(runtime)
+def service(runtime: Runtime) -> TreeImportService:
+    return destination_of(runtime)
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def importing(service: AdoptionService, runtime: Runtime, database: str) -> "Importing":
+def importing(service: TreeImportService, runtime: Runtime, database: str) -> "Importing":
     """Imports a tree, by default as frames of an administrator; afterwards every sum is the sum of the rows."""
 
-    async def imported(directory: Path, **about: Any) -> AdoptionReport:
+    async def imported(directory: Path, **about: Any) -> TreeImportReport:
         now = about.pop("now", None)
         given = {"category": Category.FRAMES, "owner": "admin", "requested_by": "test", **about}
-        report = await service.run(AdoptionRequest(directory=directory, **given), now=now)
+        report = await service.run(TreeImportRequest(directory=directory, **given), now=now)
         assert (await reckon(runtime.db)).differences == []
         return report
 

@@ -23,7 +23,7 @@ def environment(environment: dict[str, str], disk_path: Path) -> dict[str, str]:
     return {**environment, "ARCHIVE_BASE_PATH": str(disk_path)}
 
 
-async def test_archives_that_lie_on_their_disk_are_adopted_there(
+async def test_archives_that_lie_on_their_disk_are_imported_there(
     importing: Importing, disk_path: Path, database: str
 ) -> None:
     write(disk_path / KEY)
@@ -46,7 +46,7 @@ async def test_copied_archives_come_to_lie_on_their_disk(
     assert objects(runtime.store.root) == []
 
 
-async def test_the_whole_store_is_adopted_without_archives_left_in_it(
+async def test_the_whole_store_is_imported_without_archives_left_in_it(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
     write(runtime.store.root / "frames" / "a.jpg")

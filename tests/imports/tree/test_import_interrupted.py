@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.cli.import_ import adoption_of
-from media_analysis.imports.tree.service import AdoptionRequest
+from media_analysis.cli.import_ import destination_of
+from media_analysis.imports.tree.service import TreeImportRequest
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
@@ -23,8 +23,8 @@ BY_COPY = {
 IN_PLACE = b"INSERT INTO media_files (id, owner, category, state, key"
 
 
-def request(directory: Path) -> AdoptionRequest:
-    return AdoptionRequest(directory=directory, category=Category.FRAMES, owner="admin", requested_by="test")
+def request(directory: Path) -> TreeImportRequest:
+    return TreeImportRequest(directory=directory, category=Category.FRAMES, owner="admin", requested_by="test")
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after COMMIT", "before COMMIT"])
@@ -45,7 +45,7 @@ async def test_a_copy_that_loses_its_connection_is_finished_by_the_next(
         proxy.arm(BY_COPY[step], delivered=delivered)
 
         with nullcontext() if step == "the row" else told(delivered=delivered):  # which is made again
-            await adoption_of(far).run(request(tree))
+            await destination_of(far).run(request(tree))
 
     assert proxy.cuts == 1
     assert await inspect_everything(database, settings.store_path) == []
@@ -57,7 +57,7 @@ async def test_a_copy_that_loses_its_connection_is_finished_by_the_next(
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after COMMIT", "before COMMIT"])
-async def test_an_adoption_in_place_that_loses_its_connection_is_finished_by_the_next(
+async def test_an_import_in_place_that_loses_its_connection_is_finished_by_the_next(
     settings: Settings, runtime: Runtime, importing: Importing, database: str, *, delivered: bool
 ) -> None:
     folder = runtime.store.root / "frames"
@@ -66,7 +66,7 @@ async def test_an_adoption_in_place_that_loses_its_connection_is_finished_by_the
         proxy.arm(IN_PLACE, delivered=delivered)
 
         with told(delivered=delivered):
-            await adoption_of(far).run(request(folder))
+            await destination_of(far).run(request(folder))
 
     again = await importing(folder)
 

@@ -60,7 +60,7 @@ async def test_a_tree_elsewhere_is_copied_and_left_as_it_is(
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["in place", "by copy"])
-async def test_the_same_import_again_adopts_nothing_twice(
+async def test_the_same_import_again_imports_nothing_twice(
     importing: Importing, runtime: Runtime, tree: Path, database: str, *, inside: bool
 ) -> None:
     folder = runtime.store.root / "clips" if inside else tree
@@ -79,7 +79,7 @@ async def test_the_same_import_again_adopts_nothing_twice(
     assert [row["id"] for row in await rows(database)][:5] == [row["id"] for row in before]
 
 
-async def test_what_is_past_its_lifetime_is_adopted_told_and_left_to_the_sweep(
+async def test_what_is_past_its_lifetime_is_imported_told_and_left_to_the_sweep(
     importing: Importing, tree: Path, database: str
 ) -> None:
     write(tree / "over.bin")
@@ -178,19 +178,19 @@ async def test_an_import_is_audited_with_its_counts(importing: Importing, tree: 
 async def test_a_file_without_a_hash_is_served_with_a_name_for_its_bytes(
     importing: Importing, runtime: Runtime, client: Client, database: str
 ) -> None:
-    write(runtime.store.root / "outputs" / "a.txt", b"adopted bytes")
+    write(runtime.store.root / "outputs" / "a.txt", b"imported byte")
     await importing(runtime.store.root / "outputs", category=Category.OUTPUTS)
     (row,) = await rows(database)
     url = f"/api/v1/files/{row['id']}/content"
 
     answer = await client.request("GET", url, by="admin")
     part = await client.request(
-        "GET", url, by="admin", headers={"Range": "bytes=8-", "If-Range": answer.headers["etag"]}
+        "GET", url, by="admin", headers={"Range": "bytes=9-", "If-Range": answer.headers["etag"]}
     )
     known = await client.request("GET", url, by="admin", headers={"If-None-Match": answer.headers["etag"]})
 
-    assert (answer.status_code, answer.content) == (200, b"adopted bytes")
+    assert (answer.status_code, answer.content) == (200, b"imported byte")
     assert answer.headers["etag"] == f'"{row["id"].hex}-13"'
     assert "repr-digest" not in answer.headers
-    assert (part.status_code, part.content) == (206, b"bytes")
+    assert (part.status_code, part.content) == (206, b"byte")
     assert known.status_code == 304

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.imports.tree.service import AdoptionRequest, AdoptionService
+from media_analysis.imports.tree.service import TreeImportRequest, TreeImportService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.imports.tree.conftest import write
@@ -16,14 +16,14 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | CLIPS
 
 
-def clips(tree: Path, *, sizes_kib: tuple[int, ...]) -> AdoptionRequest:
+def clips(tree: Path, *, sizes_kib: tuple[int, ...]) -> TreeImportRequest:
     for number, size_kib in enumerate(sizes_kib):
         write(tree / f"{number}.mp4", bytes(size_kib * KIB))
-    return AdoptionRequest(directory=tree, category=Category.CLIPS, owner="admin", requested_by="test")
+    return TreeImportRequest(directory=tree, category=Category.CLIPS, owner="admin", requested_by="test")
 
 
 async def test_an_import_past_the_mark_is_relieved_when_it_ends(
-    service: AdoptionService, runtime: Runtime, tree: Path
+    service: TreeImportService, runtime: Runtime, tree: Path
 ) -> None:
     report = await service.run(clips(tree, sizes_kib=(30, 30, 30)))
 
@@ -31,7 +31,7 @@ async def test_an_import_past_the_mark_is_relieved_when_it_ends(
 
 
 async def test_an_import_that_breaks_off_is_relieved_as_well(
-    service: AdoptionService, runtime: Runtime, tree: Path
+    service: TreeImportService, runtime: Runtime, tree: Path
 ) -> None:
     def give_up(*_: object) -> None:
         raise KeyboardInterrupt

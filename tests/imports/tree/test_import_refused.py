@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.errors import DiskReserveReached, InvalidRequest, JobNotFound, OwnerQuotaReached, QuotaReached
 from media_analysis.imports.tree import copying
-from media_analysis.imports.tree.service import AdoptionRequest, AdoptionService
+from media_analysis.imports.tree.service import TreeImportRequest, TreeImportService
 from media_analysis.integrity.verify import lock_tree
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -51,7 +51,7 @@ async def test_names_nobody_can_say_are_cleaned_in_copies_and_skipped_in_place(
     assert [row["filename"] for row in await rows(database)] == ["caf__.jpg"]
 
 
-async def test_what_has_a_row_or_an_open_purge_is_not_adopted_in_place(
+async def test_what_has_a_row_or_an_open_purge_is_not_imported_in_place(
     importing: Importing, runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
     stored, doomed = await store_file(), await store_file()
@@ -68,7 +68,7 @@ async def test_what_has_a_row_or_an_open_purge_is_not_adopted_in_place(
     assert [row["id"] for row in await rows(database)] == [stored.id]
 
 
-async def test_a_file_that_changes_while_it_is_copied_is_not_adopted(
+async def test_a_file_that_changes_while_it_is_copied_is_not_imported(
     importing: Importing, tree: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tree / "changing.bin")
@@ -86,7 +86,7 @@ async def test_a_file_that_changes_while_it_is_copied_is_not_adopted(
     assert [(row["filename"], row["state"]) for row in await rows(database)] == [("steady.bin", "stored")]
 
 
-async def test_a_file_that_grows_under_the_copy_is_not_adopted(
+async def test_a_file_that_grows_under_the_copy_is_not_imported(
     importing: Importing, runtime: Runtime, tree: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     growing = write(tree / "growing.bin")
@@ -106,7 +106,7 @@ async def test_a_file_that_grows_under_the_copy_is_not_adopted(
     assert objects(runtime.store.root) == []
 
 
-async def test_a_file_that_vanishes_before_it_is_adopted_in_place_gets_no_row(
+async def test_a_file_that_vanishes_before_it_is_imported_in_place_gets_no_row(
     importing: Importing, runtime: Runtime, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vanishing = write(runtime.store.root / "clips" / "a.bin")
@@ -160,9 +160,9 @@ async def test_a_tree_beyond_the_quota_is_refused_before_anything_is_done(
     assert (fitting.files, over.files) == (1, 1)
 
 
-async def test_copies_leave_the_disk_its_reserve(service: AdoptionService, tree: Path, database: str) -> None:
+async def test_copies_leave_the_disk_its_reserve(service: TreeImportService, tree: Path, database: str) -> None:
     write(tree / "a.bin")
-    request = AdoptionRequest(directory=tree, category=Category.CLIPS, owner="admin", requested_by="test")
+    request = TreeImportRequest(directory=tree, category=Category.CLIPS, owner="admin", requested_by="test")
     demanding = replace(
         service, copier=replace(service.copier, protocol=replace(service.copier.protocol, reserve_bytes=2**62))
     )
@@ -200,5 +200,5 @@ async def test_a_directory_that_makes_no_sense_is_refused_in_words(
     assert await refusal(tree / "nowhere") == "no such directory"
     assert await refusal(root / ".media-analysis") == "not a directory"
     assert await refusal(root / ".quarantine" / "2026-01-01") == "it is the store's own"
-    assert await refusal(tree, in_place=True) == "only a tree inside the store can be adopted in place"
+    assert await refusal(tree, in_place=True) == "only a tree inside the store can be imported in place"
     assert await refusal(root, in_place=False) == "it lies in the store"
