@@ -107,6 +107,23 @@ async def test_an_error_the_scrub_did_not_write_is_not_its_to_clear(
     assert await error_of(database, stored.id) == "somebody else says so"
 
 
+async def test_what_is_said_of_a_file_while_it_is_read_stays(
+    scrubbing: ScrubService, store_file: StoreFile, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = await store_file()
+    await execute(database, "UPDATE media_files SET last_error = 'missing'")
+
+    async def overtaken(*about: Any, **more: Any) -> Any:
+        page = await list_tracked(*about, **more)
+        await execute(database, "UPDATE media_files SET last_error = 'hash differs'")
+        return page
+
+    monkeypatch.setattr("media_analysis.integrity.scrub.list_tracked", overtaken)
+    await scrubbing.run()
+
+    assert await error_of(database, stored.id) == "hash differs"
+
+
 async def test_a_budget_ends_a_run_and_the_next_one_resumes_there(
     scrubbing: ScrubService, store_file: StoreFile, database: str
 ) -> None:
