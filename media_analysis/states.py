@@ -8,6 +8,11 @@ FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 """A hold without an end; PostgreSQL's `infinity`."""
 
 
+def finite(instant: datetime | None) -> datetime | None:
+    """Return an instant that comes; None for one that never does."""
+    return None if instant == FOREVER else instant
+
+
 class FileState(StrEnum):
     """Where a file is in its life."""
 

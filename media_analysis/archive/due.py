@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.archive.eligibility import archivable, archive_end, goes
+from media_analysis.archive.eligibility import archivable, archive_end, goes, stays_in_place
 from media_analysis.jobs.results import visible
 from media_analysis.settings.archive import ArchiveSettings
 
@@ -31,8 +31,7 @@ _DUE: Final = text(f"""
         AND (coalesce(job.restored_at, job.completed_at), job.id) > (:after_at, :after_id)
         AND job.status NOT IN ('pending', 'running') AND coalesce(job.held_until <= :now, true)
         AND (
-            SELECT true FROM media_files AS file WHERE file.job_id = job.id AND file.state = 'stored'
-                AND greatest(file.held_until, file.job_held_until, file.leased_until) > :now LIMIT 1
+            SELECT true FROM media_files AS file WHERE file.job_id = job.id AND {stays_in_place("file", ":now")} LIMIT 1
         ) IS NULL
         AND coalesce((
             SELECT true FROM media_files AS file WHERE file.job_id = job.id AND {_GOES} LIMIT 1

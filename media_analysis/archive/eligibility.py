@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from media_analysis.columns import living
+from media_analysis.files.dates import protection
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.states import FileState
 from media_analysis.storage.category import SCRATCH, Category
@@ -48,6 +49,11 @@ def does_go(file: ArchivableFile, *, at: datetime, ends_at: datetime | None) -> 
         return False
     goes_sooner = expires_at is not None and (ends_at is None or expires_at < ends_at)
     return not (file.expiry_explicit and goes_sooner)
+
+
+def stays_in_place(file: str, at: str) -> str:
+    """Return the SQL of whether a file keeps its run out of the archive; a minimum retention keeps only the archive."""
+    return f"{file}.state = 'stored' AND {protection(file, at)} <> 'minimum_retention'"
 
 
 def archive_end(job_id: str, run_end: str) -> str:

@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.archive.eligibility import archive_end, goes, run_end
 from media_analysis.deletion.selection import FileSelection, of_job
 from media_analysis.errors import JobArchived, JobHeld, JobNotEnded, NothingToArchive
-from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.results import visible
-from media_analysis.states import FOREVER, RetentionRule
+from media_analysis.states import RetentionRule, finite
 
-OPEN: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 PAGE: Final = 1_000
 
 _GOES: Final = f"media_files.job_id = :job_id AND {goes('media_files', at=':now', ends_at=':ends_at')}"
@@ -98,11 +97,10 @@ async def require_archivable(session: AsyncSession, job: AnalysisJob, *, now: da
     """
     if job.archived_at is not None:
         raise JobArchived(job.id)
-    if job.status in OPEN:
+    if not job.status.is_over:
         raise JobNotEnded(job.id, status=job.status.value)
-    if job.held_until is not None and job.held_until > now:
-        until = None if job.held_until == FOREVER else job.held_until
-        raise JobHeld(job.id, held_files=0, rule=RetentionRule.HOLD.value, until=until)
+    if job.is_held(now):
+        raise JobHeld(job.id, held_files=0, rule=RetentionRule.HOLD.value, until=finite(job.held_until))
     weighed = await of_job(job.id).weigh(session, now=now, with_trash=False)
     for obstacle in weighed.obstacles:
         if obstacle.rule is not RetentionRule.MINIMUM_RETENTION:  # the archive is kept for as long

@@ -185,7 +185,7 @@ def _status(job: AnalysisJob) -> str:
 
 def _described(view: JobView) -> list[tuple[str, str]]:
     job = view.job
-    held = job.held_until is not None and job.held_until > view.at
+    held = job.is_held(view.at)
     told = [
         ("job", f"{job.id}, {job.kind} of {job.owner}: {job.name}"),
         ("folder", job.folder_name),

@@ -10,6 +10,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
+from media_analysis.files.dates import held_until
 from media_analysis.storage.category import Category
 
 
@@ -51,12 +52,9 @@ class DueFile(NamedTuple):
         return DuePosition(self.due_at, self.id)
 
 
-FACTS: Final = """
+FACTS: Final = f"""
     id, state::text, key, coalesce(size_bytes, 0), expires_at, expiry_explicit, min_retain_until,
-    CASE greatest(held_until, job_held_until)
-        WHEN 'infinity' THEN TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'
-        ELSE greatest(held_until, job_held_until)
-    END,
+    CASE {held_until()} WHEN 'infinity' THEN TIMESTAMPTZ '9999-12-31 23:59:59.999999+00' ELSE {held_until()} END,
     leased_until, due_at, trash_ends_at, trash_rule::text
 """
 """The columns of a `DueFile`; of `infinity` the driver would make an instant without a zone."""

@@ -14,6 +14,7 @@ from media_analysis.columns import CATEGORY
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.due import FACTS, DueFile
 from media_analysis.deletion.tombstones import Freed, LedgerMovements, Order
+from media_analysis.files.dates import held_until, protection
 from media_analysis.policy.decision import find_protection
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
@@ -23,19 +24,11 @@ _NOT_TRASH: Final = (FileState.PENDING, FileState.STORED)
 CHUNK: Final = 5_000
 """Files that one statement buries, and one outbox entry names: far below the statement timeout."""
 
-# What `find_protection` says of one file, counted for many; an upload under way is protected by nothing.
-_WEIGH: Final = """
+_WEIGH: Final = f"""
     WITH judged AS (
         SELECT category, state, coalesce(size_bytes, reserved_bytes) AS size_bytes,
-            CASE
-                WHEN state = 'pending' THEN NULL
-                WHEN greatest(held_until, job_held_until) > :now THEN 'hold'
-                WHEN state = 'trashed' THEN NULL
-                WHEN leased_until > :now THEN 'job_lease'
-                WHEN min_retain_until > :now THEN 'minimum_retention'
-            END AS rule,
-            greatest(held_until, job_held_until) AS held_until, leased_until, min_retain_until
-        FROM media_files WHERE {condition}
+            {protection()} AS rule, {held_until()} AS held_until, leased_until, min_retain_until
+        FROM media_files WHERE {{condition}}
     )
     SELECT category, state::text, rule, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
         CASE rule
@@ -44,7 +37,7 @@ _WEIGH: Final = """
             WHEN 'minimum_retention' THEN max(min_retain_until)
         END AS until
     FROM judged GROUP BY category, state, rule
-"""
+"""  # noqa: S608 - fragments of ours
 
 
 class Amount(NamedTuple):

@@ -1,4 +1,4 @@
-"""When a sweep may next act on a file (`due_at`), spelled once: of a stored one as text, of any as an expression."""
+"""What keeps a file, when it goes, and when a sweep may next act on it (`due_at`): the SQL of what `decide` says."""
 
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,32 @@ def due_at(ends_at: str, *protections: str) -> str:
     """
     last = ", ".join((ends_at, *protections))  # greatest() skips NULLs
     return f"CASE WHEN {ends_at} IS NOT NULL THEN nullif(greatest({last}), 'infinity') END"
+
+
+def protection(file: str = "media_files", at: str = ":now") -> str:
+    """Return the SQL of the rule that keeps a file whatever its expiry says, or NULL, as `decision.find_protection`."""
+    return f"""CASE
+        WHEN {file}.state = 'pending' THEN NULL
+        WHEN {held_until(file)} > {at} THEN 'hold'
+        WHEN {file}.state = 'trashed' THEN NULL
+        WHEN {file}.leased_until > {at} THEN 'job_lease'
+        WHEN {file}.min_retain_until > {at} THEN 'minimum_retention'
+    END"""
+
+
+def held_until(file: str = "media_files") -> str:
+    """Return the SQL of when the longer of a file's two holds ends; `infinity` is with its release."""
+    return f"greatest({file}.held_until, {file}.job_held_until)"
+
+
+def goes_at(file: str = "media_files") -> str:
+    """Return the SQL of the first instant at which `decision.decide` lets a file go as it stands; NULL is never."""
+    kept_until = (f"{file}.min_retain_until", held_until(file), f"{file}.leased_until")
+    return f"""CASE {file}.state
+        WHEN 'pending' THEN {file}.due_at
+        WHEN 'trashed' THEN {due_at(f"{file}.trash_ends_at", held_until(file))}
+        ELSE {due_at(f"{file}.expires_at", *kept_until)}
+    END"""
 
 
 def next_due(

@@ -23,7 +23,7 @@ from media_analysis.db.database import clock
 from media_analysis.db.ids import BLIND, change_in_order
 from media_analysis.files.dates import next_due
 from media_analysis.files.models import MediaFile
-from media_analysis.states import FOREVER, FileState
+from media_analysis.states import FileState, finite
 
 _LOCK_FILES: Final = text("""
     SELECT count(*) FROM (SELECT FROM media_files WHERE job_id = :job_id ORDER BY id FOR UPDATE) AS locked
@@ -42,7 +42,7 @@ class Hold:
     @property
     def ends_at(self) -> datetime | None:
         """None until somebody releases it."""
-        return None if self.until == FOREVER else self.until
+        return finite(self.until)
 
     def facts(self) -> dict[str, str | None]:
         """Return what the audit trail tells of it."""
@@ -55,11 +55,6 @@ def hold_columns(hold: Hold | None) -> dict[str, Any]:
     if hold is None:
         return {"held_until": None, "held_by": None, "hold_reason": None}
     return {"held_until": hold.until, "held_by": hold.by, "hold_reason": hold.reason}
-
-
-def is_held(file: MediaFile, now: datetime) -> bool:
-    """Say whether a hold, its own or its job's, keeps a file."""
-    return any(until is not None and until > now for until in (file.held_until, file.job_held_until))
 
 
 async def lock_file(

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.files.dates import due_at
-from media_analysis.states import FOREVER
+from media_analysis.states import finite
 
 STORE: Final = f"""
     UPDATE media_files AS file SET
@@ -104,5 +104,5 @@ async def mark_hashed(session: AsyncSession, read: Sequence[tuple[UUID, int, byt
 
 async def reschedule(session: AsyncSession, kept: Mapping[UUID, datetime | None]) -> None:
     """Set when files that fell due but may not go yet are looked at again."""
-    instants = [None if until == FOREVER else until for until in kept.values()]
+    instants = [finite(until) for until in kept.values()]
     await session.execute(_RESCHEDULE, {"ids": list(kept), "instants": instants})

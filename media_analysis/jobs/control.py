@@ -132,7 +132,7 @@ class ControlService:
             job, at = await require_job(session, job_id, owner=owner, now=now, lock=True)
             if job.status is JobStatus.CANCELLED:
                 return job
-            if job.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
+            if job.status.is_over:
                 raise JobEnded(job_id, status=job.status)
             await stop_job(session, job, at)
             failpoint("job.cancelling")

@@ -19,11 +19,9 @@ from media_analysis.failpoints import failpoint
 from media_analysis.jobs.archived import sum_archive
 from media_analysis.jobs.closing import Summary, close_jobs
 from media_analysis.jobs.control import stop_job
-from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import raise_absent
-from media_analysis.states import FOREVER, RetentionRule
-
-STOPPABLE: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
+from media_analysis.states import RetentionRule, finite
 
 _SUM_SOURCES: Final = text("""
     SELECT count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS size_bytes
@@ -68,7 +66,7 @@ class JobDeletion:
         found = [*self.files.obstacles, *([] if self.copies is None else [self.copies])]
         if self.held_until is None or (found and found[0].rule is RetentionRule.HOLD):
             return found
-        return [Obstacle(RetentionRule.HOLD, 0, None if self.held_until == FOREVER else self.held_until), *found]
+        return [Obstacle(RetentionRule.HOLD, 0, finite(self.held_until)), *found]
 
 
 async def find_removable(
@@ -103,12 +101,11 @@ async def lock_files(session: AsyncSession, job_id: UUID) -> None:
 async def weigh_job(session: AsyncSession, job: AnalysisJob, *, now: datetime, with_trash: bool) -> JobDeletion:
     """Say what a deletion of the job would take, changing nothing."""
     about = {"job_id": job.id}
-    held = job.held_until is not None and job.held_until > now
-    hidden = with_trash and job.status not in STOPPABLE
+    hidden = with_trash and job.status.is_over
     return JobDeletion(
         job_id=job.id,
-        stops=job.status in STOPPABLE,
-        held_until=job.held_until if held else None,
+        stops=not job.status.is_over,
+        held_until=job.held_until if job.is_held(now) else None,
         files=await of_job(job.id).weigh(session, now=now, with_trash=with_trash),
         copies=await _weigh_copies(session, job, now),
         results=(await session.execute(_COUNT_RESULTS, {**about, "with_hidden": hidden})).scalar_one(),

@@ -133,6 +133,10 @@ class AnalysisJob(Base):
     hold_reason: Mapped[str | None]
     held_by: Mapped[str | None]
 
+    def is_held(self, now: datetime) -> bool:
+        """Say whether a hold of its own keeps it: at the instant its hold ends it no longer does."""
+        return self.held_until is not None and self.held_until > now
+
 
 class AnalysisResult(Base):
     """A JSON document that a job produced."""

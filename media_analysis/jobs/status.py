@@ -11,3 +11,8 @@ class JobStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it neither waits nor runs."""
+        return self not in {JobStatus.PENDING, JobStatus.RUNNING}

@@ -144,10 +144,8 @@ def _decide_stored(facts: FileFacts, rules: CategoryRules, now: datetime, *, evi
 
 def find_protection(facts: FileFacts, now: datetime) -> Keep | None:
     """Return what keeps a complete file whatever its expiry says, strongest first."""
-    held_until, job_held_until = facts.held_until, facts.job_held_until
-    if job_held_until is not None and (held_until is None or held_until < job_held_until):
-        held_until = job_held_until
-    if held_until is not None and held_until > now:
+    held_until = find_hold(facts, now)
+    if held_until is not None:
         return Keep(RetentionRule.HOLD, held_until)
     if facts.state == FileState.TRASHED:
         return None  # leases and minimums were weighed when it was thrown away
@@ -156,6 +154,14 @@ def find_protection(facts: FileFacts, now: datetime) -> Keep | None:
     if facts.min_retain_until is not None and facts.min_retain_until > now:
         return Keep(RetentionRule.MINIMUM_RETENTION, facts.min_retain_until)
     return None
+
+
+def find_hold(facts: FileFacts, now: datetime) -> datetime | None:
+    """Return until when holds keep a complete file, its own or its job's, whichever lasts longer."""
+    held_until, job_held_until = facts.held_until, facts.job_held_until
+    if job_held_until is not None and (held_until is None or held_until < job_held_until):
+        held_until = job_held_until
+    return held_until if held_until is not None and held_until > now else None
 
 
 def _decide_pending(lease_ends_at: datetime | None, now: datetime) -> Decision:

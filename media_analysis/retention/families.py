@@ -24,7 +24,7 @@ from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs.archived import require_none_derived
 from media_analysis.jobs.queries import list_users
 from media_analysis.policy.decision import find_protection
-from media_analysis.states import FOREVER, FileState, RetentionRule
+from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import SCRATCH, Category
 
 MOST_GENERATIONS: Final = 8
@@ -119,7 +119,7 @@ async def require_head(
         asked.condition(known[0])
     protection = find_protection(head.facts, now)
     if protection is not None:
-        until = None if protection.until == FOREVER else protection.until
+        until = finite(protection.until)
         in_use = protection.rule is RetentionRule.JOB_LEASE
         users = await list_users(session, file_id, now=now) if in_use else ()
         raise FileHeld(file_id, rule=protection.rule.value, until=until, job_ids=users)

@@ -12,12 +12,13 @@ from media_analysis.errors import AdminRequired, FileNotReady, InvalidRequest
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
-from media_analysis.files.protection import Hold, is_held, lock_file, mark_held
+from media_analysis.files.protection import Hold, lock_file, mark_held
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs import protection
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.protection import hold_of
 from media_analysis.jobs.queries import require_job
+from media_analysis.policy.decision import find_hold
 from media_analysis.states import FOREVER, FileState
 
 
@@ -180,7 +181,7 @@ class HoldService:
         if file.state is FileState.PENDING:
             raise FileNotReady(file_id)
         restorable = file.state is FileState.TRASHED and (file.trash_ends_at is None or file.trash_ends_at > at)
-        if not (restorable or is_held(file, at)):
+        if not (restorable or find_hold(file, at)):
             await require_living(session, file_id, owner=owner, now=now)
         return found
 
@@ -193,8 +194,8 @@ def _end_of(expiry: Expiry, now: datetime) -> datetime | None:
 
 def _require_right(row: MediaFile | AnalysisJob, owner: str | None, now: datetime) -> None:
     """Refuse an owner who would undo what an administrator holds; only the two of them can have placed it."""
-    stands = row.held_until is not None and row.held_until > now
-    if owner is not None and stands and row.held_by != row.owner:
+    hold = hold_of(row)
+    if owner is not None and hold is not None and hold.until > now and hold.by != row.owner:
         raise AdminRequired
 
 

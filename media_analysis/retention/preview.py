@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
+from media_analysis.files.dates import held_until
 from media_analysis.policy.decision import CategoryRules, Policy
 from media_analysis.policy.in_force import InForce, dates_differ, get_in_force, list_undated, marks_differ
 from media_analysis.retention.guard.breaker import BreakerLimits
@@ -116,7 +117,7 @@ _MOVED: Final = f"FROM media_files WHERE category = CAST(:category AS category) 
 # One pass over the rows, each of them judged once: what is told apart is a group, not a filter of every sum.
 _IMPACT = text(f"""
     WITH moved AS (
-        SELECT owner, size_bytes, coalesce(greatest(held_until, job_held_until) > :now, false) AS held,
+        SELECT owner, size_bytes, coalesce({held_until()} > :now, false) AS held,
             coalesce(leased_until > :now, false) AS leased, expires_at, min_retain_until,
             CASE WHEN {ENDS_AT} IS NOT NULL THEN greatest({ENDS_AT}, {KEPT_UNTIL}) END AS due_at
         {_MOVED}

@@ -102,8 +102,8 @@ MUTANTS = (
         "a hold is ignored",
         5,
         "policy/decision.py",
-        "if held_until is not None and held_until > now:",
-        "if False:",
+        "return held_until if held_until is not None and held_until > now else None",
+        "return None",
         ("tests/retention/test_policy.py", "tests/retention/test_holds.py"),
     ),
     Mutant(

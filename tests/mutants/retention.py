@@ -23,9 +23,9 @@ MUTANTS = (
     Mutant(
         "a job's hold is ignored in a claim",
         5,
-        "deletion/due.py",
-        "        ELSE greatest(held_until, job_held_until)\n",
-        "        ELSE held_until\n",
+        "files/dates.py",
+        'return f"greatest({file}.held_until, {file}.job_held_until)"',
+        'return f"{file}.held_until"',
         ("tests/retention/test_holds.py::test_a_protected_file_stays_until_its_protection_ends",),
     ),
     Mutant(

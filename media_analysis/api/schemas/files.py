@@ -11,7 +11,8 @@ from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import FileFilter
-from media_analysis.states import FOREVER, FileState, RetentionRule
+from media_analysis.policy.decision import find_hold
+from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import Category
 from media_analysis.values import Filename, Instant, Owner, Seconds
 
@@ -139,11 +140,11 @@ def _facts(file: MediaFile) -> dict[str, Any]:
     """Return what is told of a row; of one that was just made, or is repeated, some columns may be missing."""
     now = datetime.now(UTC)
     own = file.held_until if file.held_until is not None and file.held_until > now else None
-    held_until = max((end for end in (own, file.job_held_until) if end is not None and end > now), default=None)
+    held_until = find_hold(file, now)
     return {
         **{name: getattr(file, name) for name in _COLUMNS},
         "held": held_until is not None,
-        "held_until": None if held_until == FOREVER else held_until,
+        "held_until": finite(held_until),
         "hold_reason": file.hold_reason if own else None,
         "held_by": file.held_by if own else None,
         "restorable_until": file.trash_ends_at,

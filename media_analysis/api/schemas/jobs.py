@@ -14,7 +14,7 @@ from media_analysis.files.expiry import Expiry
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.jobs.service import JobPage, JobView
-from media_analysis.states import FOREVER
+from media_analysis.states import finite
 from media_analysis.storage.category import Category
 from media_analysis.values import Instant, Owner, Seconds
 
@@ -173,10 +173,9 @@ def archive_path(job_id: UUID) -> str:
 
 def hold_facts(job: AnalysisJob, now: datetime) -> dict[str, Any]:
     """Return what is told of a job's hold; one that has ended is none."""
-    if job.held_until is None or job.held_until <= now:
+    if not job.is_held(now):
         return {"held": False, "held_until": None, "hold_reason": None, "held_by": None}
-    until = None if job.held_until == FOREVER else job.held_until
-    return {"held": True, "held_until": until, "hold_reason": job.hold_reason, "held_by": job.held_by}
+    return {"held": True, "held_until": finite(job.held_until), "hold_reason": job.hold_reason, "held_by": job.held_by}
 
 
 class JobList(BaseModel):

@@ -8,17 +8,15 @@ from typing import Any, Final, Self
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.archive.eligibility import archive_end, does_go, goes, run_end
+from media_analysis.archive.eligibility import archive_end, does_go, goes, run_end, stays_in_place
 from media_analysis.deletion.selection import Amount, of_job
 from media_analysis.files.models import MediaFile
-from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.results import visible
 from media_analysis.retention.explain.explanation import Barrier, BarrierScope, Blocker, Step, job_hold
 from media_analysis.settings.archive import ArchiveSettings
 from media_analysis.settings.cron import cron_trigger
 from media_analysis.states import RetentionRule
-
-_OPEN: Final = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
 
 _PROSPECTS: Final = text(f"""
     SELECT nullif(term.ends_at, 'infinity') AS ends_at, EXISTS (
@@ -26,8 +24,8 @@ _PROSPECTS: Final = text(f"""
     ) OR EXISTS (
         SELECT FROM analysis_results AS result WHERE result.job_id = :job_id AND {visible("result", ":at")}
     ) AS anything, EXISTS (
-        SELECT FROM media_files AS file WHERE file.job_id = :job_id AND file.state = 'stored'
-            AND greatest(held_until, job_held_until, leased_until) > :at
+        SELECT FROM media_files AS file WHERE file.job_id = :job_id
+            AND {stays_in_place("file", ":at")}
     ) AS kept
     FROM (SELECT {archive_end(":job_id", ":run_end")} AS ends_at) AS term
 """)  # noqa: S608 - fragments of ours
@@ -101,7 +99,7 @@ class RunArchival:
 
 def find_due(job: AnalysisJob, terms: ArchivalTerms) -> datetime | None:
     """Return from when on a run is to be archived; None while it is not over, and once it is archived or deleted."""
-    over = job.status not in _OPEN and job.archived_at is None and job.deleted_at is None
+    over = job.status.is_over and job.archived_at is None and job.deleted_at is None
     if job.completed_at is None or not over:
         return None
     return (job.restored_at or job.completed_at) + terms.after
@@ -119,7 +117,7 @@ async def find_archiving(
     if job is None or starts_at is None:
         return []
     of_run = await _find_prospects(session, job, terms, starts_at)
-    kept = of_run.kept or (job.held_until is not None and job.held_until > starts_at)
+    kept = of_run.kept or job.is_held(starts_at)
     if kept or not does_go(file, at=starts_at, ends_at=of_run.ends_at):
         return []
     return [Step("archive", starts_at, RetentionRule.ARCHIVED)]
@@ -167,7 +165,7 @@ async def _foretell(
 
 async def _list_blockers(session: AsyncSession, job: AnalysisJob, now: datetime) -> Sequence[Blocker]:
     """Return holds and leases; a minimum retention is none, for the archive is kept as long."""
-    held = job.held_until is not None and job.held_until > now
+    held = job.is_held(now)
     of_run = [job_hold(job, job.held_until)] if held else []
     weighed = await of_job(job.id).weigh(session, now=now, with_trash=False)
     of_files = [

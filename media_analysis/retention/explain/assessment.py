@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol, Self
 
 from media_analysis.policy.decision import CategoryRules, Decision, Delete, FileFacts, Keep, decide, find_protection
-from media_analysis.states import FOREVER, FileState, RetentionRule
+from media_analysis.states import FOREVER, FileState, RetentionRule, finite
 
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _PRECEDENCE: Final = (
@@ -212,7 +212,7 @@ def _outranked(assessment: Assessment, rules: CategoryRules, now: datetime) -> I
 
 def _date(assessment: Assessment, decision: Decision) -> datetime | None:
     if isinstance(decision, Keep):
-        return None if decision.until == FOREVER else decision.until
+        return finite(decision.until)
     return assessment.trash_ends_at if assessment.state == FileState.TRASHED else assessment.expires_at
 
 

@@ -15,7 +15,7 @@ from media_analysis.retention.explain.places import ArchivePlace
 from media_analysis.retention.explain.queries import DeletedFile, LivingFile
 from media_analysis.retention.explain.timeline import Moment, find_purged
 from media_analysis.retention.records import ABANDONED_CRON
-from media_analysis.states import FOREVER, FileState, RetentionRule
+from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import SCRATCH, Category
 
 NextTick = Callable[[str, datetime], datetime | None]
@@ -190,7 +190,7 @@ def explain_deleted(found: DeletedFile, next_tick: NextTick) -> Explanation:
 def list_blockers(found: LivingFile, assessment: Assessment, pause: Blocker | None) -> Sequence[Blocker]:
     """Return what stands in the way of deleting a file now, strongest first."""
     blockers = [
-        _protection(name, None if keep.until == FOREVER else keep.until, found.file, found.job)
+        _protection(name, finite(keep.until), found.file, found.job)
         for name, keep in list_protections(assessment, found.now)
     ]
     if assessment.state == FileState.PENDING and assessment.due_at is not None and assessment.due_at > found.now:
@@ -212,9 +212,7 @@ def paused(pause: Pause, owner: str | None) -> Blocker:
 def job_hold(job: AnalysisJob | None, until: datetime | None) -> Blocker:
     """Return a job's hold as what it is to its files."""
     reason, by = (None, None) if job is None else (job.hold_reason, job.held_by)
-    return Blocker(
-        rule=Barrier.HOLD, scope=BarrierScope.JOB, until=None if until == FOREVER else until, reason=reason, by=by
-    )
+    return Blocker(rule=Barrier.HOLD, scope=BarrierScope.JOB, until=finite(until), reason=reason, by=by)
 
 
 def _protection(name: str, until: datetime | None, file: MediaFile, job: AnalysisJob | None) -> Blocker:
@@ -253,8 +251,8 @@ def _steps(
 
 def _before(assessment: Assessment, now: datetime) -> Iterator[Step]:
     for _, keep in list_protections(assessment, now):
-        if keep.until is not None and keep.until != FOREVER:
-            yield Step("protection_ends", keep.until, keep.rule)
+        if (until := finite(keep.until)) is not None:
+            yield Step("protection_ends", until, keep.rule)
     expires_at = assessment.expires_at
     if assessment.state != FileState.PENDING and expires_at is not None and expires_at > now:
         rule = RetentionRule.EXPLICIT_EXPIRY if assessment.expiry_explicit else RetentionRule.CATEGORY_LIFETIME

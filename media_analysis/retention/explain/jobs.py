@@ -13,6 +13,7 @@ from media_analysis.columns import CATEGORY, FILE_STATE
 from media_analysis.deletion.models import Pause
 from media_analysis.deletion.pauses import list_pauses
 from media_analysis.deletion.strategy import Strategy
+from media_analysis.files.dates import goes_at, protection
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.results import visible
@@ -35,24 +36,18 @@ from media_analysis.retention.explain.timeline import Moment, tell_job
 from media_analysis.states import FOREVER, FileState
 from media_analysis.storage.category import Category
 
-# When each falls due, as `find_end` says of one; infinity is a hold until it is released.
-_FILES: Final = text("""
+_FILES: Final = text(f"""
     WITH dated AS (
         SELECT id, category, state, coalesce(size_bytes, reserved_bytes) AS size_bytes,
-            greatest(held_until, job_held_until) > :now AS held, CASE
-            WHEN state = 'pending' THEN due_at
-            WHEN state = 'trashed' THEN greatest(trash_ends_at, held_until, job_held_until)
-            WHEN expires_at IS NOT NULL
-                THEN greatest(expires_at, min_retain_until, held_until, job_held_until, leased_until)
-        END AS at FROM media_files WHERE job_id = :job_id
+            {protection()} = 'hold' AS held, {goes_at()} AS at
+        FROM media_files WHERE job_id = :job_id
     )
     SELECT category, state, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
         count(*) FILTER (WHERE held) AS held,
-        min(at) FILTER (WHERE isfinite(at)) AS earliest, max(at) FILTER (WHERE isfinite(at)) AS latest,
-        bool_or(at IS NULL OR NOT isfinite(at)) AS for_ever,
+        min(at) AS earliest, max(at) AS latest, bool_or(at IS NULL) AS for_ever,
         (array_agg(id ORDER BY at, id))[1] AS first_id
     FROM dated GROUP BY category, state
-""").columns(category=CATEGORY, state=FILE_STATE)
+""").columns(category=CATEGORY, state=FILE_STATE)  # noqa: S608 - fragments of ours
 _RESULTS: Final = text(f"""
     SELECT count(*) AS count, min(expires_at) AS earliest,
         CASE WHEN bool_and(expires_at IS NOT NULL) THEN max(expires_at) END AS latest

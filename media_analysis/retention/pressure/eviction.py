@@ -11,6 +11,7 @@ from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.deletion.due import FACTS, START, DueFile
+from media_analysis.files.dates import goes_at
 from media_analysis.policy.decision import Policy
 from media_analysis.storage.category import Category
 
@@ -106,22 +107,21 @@ _TAKE_TURN_OF_CATEGORY = text("""
 """)
 
 # A date may have been looked at too early; what still protects the file moves it on.
-_FREES_AT = text("""
+_FREES_AT = text(f"""
     WITH due AS (
-        SELECT id, owner, size_bytes, CASE WHEN state = 'trashed'
-            THEN greatest(due_at, held_until, job_held_until, :now)
-            ELSE greatest(due_at, expires_at, min_retain_until, held_until, job_held_until, leased_until, :now) + :trash
-        END AS frees_at
-        FROM media_files
+        SELECT id, owner, state, size_bytes, due_at, {goes_at()} AS goes_at FROM media_files
         WHERE category = CAST(:category AS category) AND due_at IS NOT NULL
             AND (state = 'trashed' OR (state = 'stored' AND expires_at IS NOT NULL))
         ORDER BY due_at, id LIMIT :limit
+    ), freed AS (
+        SELECT *, greatest(due_at, goes_at, :now)
+            + CASE state WHEN 'trashed' THEN interval '0' ELSE :trash END AS frees_at
+        FROM due WHERE goes_at IS NOT NULL AND owner = coalesce(CAST(:owner AS text), owner)
     ), summed AS (
-        SELECT frees_at, sum(size_bytes) OVER (ORDER BY frees_at, id) AS freed_bytes FROM due
-        WHERE isfinite(frees_at) AND owner = coalesce(CAST(:owner AS text), owner)
+        SELECT frees_at, sum(size_bytes) OVER (ORDER BY frees_at, id) AS freed_bytes FROM freed
     )
     SELECT min(frees_at) FROM summed WHERE freed_bytes >= :missing
-""").bindparams(bindparam("trash", type_=Interval))
+""").bindparams(bindparam("trash", type_=Interval))  # noqa: S608 - fragments of ours
 MOST_DUE: Final = 10_000
 
 
