@@ -14,10 +14,11 @@ from media_analysis.media.probe import probe
 from media_analysis.media.stills.animations import read_animation
 from media_analysis.media.stills.images import frame_count
 from media_analysis.media.types.known import extension_of, family_of, is_read, type_of_extension
-from media_analysis.media.types.sniff import HEAD_BYTES, sniff, sniff_file
+from media_analysis.media.types.sniff import HEAD_BYTES, sniff_file
 from media_analysis.media.wholeness import is_truncated
 from tests.media.case_table import CASES, TABLE, Case
 from tests.media.encoding import Film, Pictures, Sound, write_film
+from tests.media.sniffing import sniff
 
 NAMES = [case.name for case in TABLE]
 STARTS = [path.read_bytes()[:40] for path in sorted(CASES.iterdir())]

@@ -1,7 +1,6 @@
 """Media types from content: magic numbers and what containers hold, then what plain text looks like, else unknown."""
 
 import json
-from io import BytesIO
 from typing import IO, Final, NamedTuple
 
 import puremagic
@@ -35,11 +34,6 @@ class Sniffed(NamedTuple):
     media_type: str
     is_certain: bool = True
     """Whether what lies behind cannot make it another."""
-
-
-def sniff(head: bytes, *, declared: str | None) -> str:
-    """Return the media type of a file that begins with `head`; `declared` only tells kinds of text apart."""
-    return sniff_file(BytesIO(head), declared=declared).media_type
 
 
 def sniff_file(file: IO[bytes], *, declared: str | None) -> Sniffed:

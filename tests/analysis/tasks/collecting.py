@@ -15,7 +15,8 @@ from media_analysis.analysis.task import Product, Source
 from media_analysis.errors.media import MediaLimitPassed
 from media_analysis.media.options import Limits
 from media_analysis.media.sheets.layout import SheetLayout
-from media_analysis.media.types.sniff import HEAD_BYTES, sniff
+from media_analysis.media.types.sniff import HEAD_BYTES
+from tests.media.sniffing import sniff
 
 
 @dataclass

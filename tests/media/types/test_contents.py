@@ -14,9 +14,10 @@ from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
 from media_analysis.media.stills.images import READ_TYPES
 from media_analysis.media.types.known import UNKNOWN, is_read, type_of_container
-from media_analysis.media.types.sniff import HEAD_BYTES, sniff, sniff_file
+from media_analysis.media.types.sniff import HEAD_BYTES, sniff_file
 from tests.media import clips
 from tests.media.encoding import Film, Pictures, Sound
+from tests.media.sniffing import sniff
 from tests.media.test_cases import FAMILIES
 
 CASES = Path(__file__).parents[1] / "cases"

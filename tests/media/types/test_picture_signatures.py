@@ -11,7 +11,7 @@ from media_analysis.media.options import Limits
 from media_analysis.media.probe import probe
 from media_analysis.media.stills.images import READ_TYPES, image_format, open_image
 from media_analysis.media.types.known import UNKNOWN, extension_of, family_of, title_of
-from media_analysis.media.types.sniff import sniff
+from tests.media.sniffing import sniff
 
 ICON = b"\x01\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x16\0\0\0"
 WRITTEN_BY_PILLOW = {

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media_analysis.media.types.known import UNKNOWN, extension_of
-from media_analysis.media.types.sniff import HEAD_BYTES, sniff
+from media_analysis.media.types.sniff import HEAD_BYTES
+from tests.media.sniffing import sniff
 
 ZEROS = bytes(64)
 SAMPLES = {
