@@ -16,12 +16,12 @@ from media_analysis.archive.models import ArchiveTask, ArchiveTaskStatus
 from media_analysis.archive.tasks import TaskEnding
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
-from media_analysis.deletion import tombstones
 from media_analysis.deletion.selection import FileSelection
-from media_analysis.deletion.tombstones import Freed, LedgerMovements, Order
+from media_analysis.deletion.tombstones import Freed, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
 from media_analysis.failpoints import failpoint
-from media_analysis.files import archived
+from media_analysis.files import archived, ledger
+from media_analysis.files.ledger import Moved
 from media_analysis.files.upload.storing import WrittenUpload, mark_stored
 from media_analysis.jobs.archived import mark_archived
 from media_analysis.jobs.deletion import lock_files
@@ -89,7 +89,7 @@ class Commit:
             ending = TaskEnding(status=ArchiveTaskStatus.COMPLETED, archive_id=archive_id, stats=stats)
             if not await tasks.mark_ended(session, task, ending):
                 raise RunChanged(job.id)
-            await tombstones.settle_ledger(session, [*stored, *freed.moved])
+            await ledger.move(session, [*stored, *freed.moved])
             failpoint("archive.committing")
         failpoint("archive.committed")
         return freed.purges
@@ -100,7 +100,7 @@ class Commit:
         segments = FileSelection("job_id = :job_id AND role = 'archive'", {"job_id": contents.job_id})
         return await segments.write_tombstones(session, RetentionRule.ARCHIVED, order)
 
-    async def _settle(self, session: AsyncSession, segment: Segment) -> LedgerMovements:
+    async def _settle(self, session: AsyncSession, segment: Segment) -> list[Moved]:
         settled, moved = await mark_stored(session, [segment.written], jobs=JOBS_OF_UPLOADS)
         if segment.id not in settled:
             raise UploadLeaseLost(segment.id)

@@ -17,9 +17,11 @@ from media_analysis.deletion import tombstones
 from media_analysis.deletion.decisions import decide_each
 from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, of_job
-from media_analysis.deletion.tombstones import Claim, FilesByRule, Freed, LedgerMovements, Order
+from media_analysis.deletion.tombstones import Claim, FilesByRule, Freed, Order
 from media_analysis.failpoints import failpoint
+from media_analysis.files import ledger
 from media_analysis.files.archived import date_segments, delete_copies
+from media_analysis.files.ledger import Moved
 from media_analysis.jobs import deletion
 from media_analysis.jobs.archived import put_off
 from media_analysis.jobs.closing import purge_jobs
@@ -104,7 +106,7 @@ async def list_bound(session: AsyncSession, file_ids: Sequence[UUID]) -> frozens
 
 async def delete_with_runs(
     session: AsyncSession, files_by_rule: FilesByRule, order: Order, *, category: Category
-) -> tuple[Sequence[Claim], LedgerMovements]:
+) -> tuple[Sequence[Claim], list[Moved]]:
     """Write tombstones; deleted runs whose archives are among the files go for good, for nothing could come back."""
     ids = [file.id for files in files_by_rule.values() for file in files]
     archives = ids if category is Category.ARCHIVES else []
@@ -182,7 +184,7 @@ class ArchiveExpiry:
                 return ()  # a hold keeps it in the trash
             freed = await self._write_tombstones(session, job_id, order)
             await purge_jobs(session, [job_id])
-            await tombstones.settle_ledger(session, freed.moved)
+            await ledger.move(session, freed.moved)
             failpoint("archive.trash_purging")
         failpoint("archive.trash_purged")
         return freed.purges
@@ -233,7 +235,7 @@ class ArchiveExpiry:
             await segments.lock(session)
             freed = await segments.write_tombstones(session, RetentionRule.ARCHIVED, order)
             await delete_copies(session, [job_id])
-            await tombstones.settle_ledger(session, freed.moved)
+            await ledger.move(session, freed.moved)
             failpoint("archive.deleting")
         failpoint("archive.deleted")
         return freed.purges

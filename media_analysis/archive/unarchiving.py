@@ -104,7 +104,7 @@ async def bring_back(
         await add_events(session, [act])
         if not await tasks.mark_ended(session, task, TaskEnding(status=ArchiveTaskStatus.COMPLETED, stats=stats)):
             raise RunChanged(job.id)
-        await ledger.move(session, ledger.sum_movements(moved))
+        await ledger.move(session, moved)
         failpoint("unarchive.committing")
     failpoint("unarchive.committed")
 

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import clock
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.due import FACTS, DueFile
-from media_analysis.deletion.tombstones import Claim, LedgerMovements, Order
+from media_analysis.deletion.tombstones import Claim, Order
+from media_analysis.files import ledger
+from media_analysis.files.ledger import Moved
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
@@ -30,12 +32,12 @@ async def delete_pending(
         return ()
     order = Order(now=(await session.execute(select(clock(None)))).scalar_one(), requested_by=requested_by)
     claims: list[Claim] = []
-    moved: LedgerMovements = []
+    moved: list[Moved] = []
     for category, files in found.items():
         claimed, given_back = await tombstones.write_tombstones(
             session, {RetentionRule.UPLOAD_ABANDONED: files}, order, category=category
         )
         claims += claimed
         moved += given_back
-    await tombstones.settle_ledger(session, moved)
+    await ledger.move(session, moved)
     return claims

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.columns import CATEGORY
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.due import FACTS, DueFile
-from media_analysis.deletion.tombstones import Freed, LedgerMovements, Order
+from media_analysis.deletion.tombstones import Freed, Order
 from media_analysis.files.dates import held_until, protection
+from media_analysis.files.ledger import Moved
 from media_analysis.policy.decision import find_protection
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
@@ -159,7 +160,7 @@ class DeletionBatch:
         unfinished = [file for file in files if file.state == FileState.PENDING]
         finished = [file for file in files if file.state != FileState.PENDING]
         deleted = {RetentionRule.UPLOAD_ABANDONED: unfinished} if unfinished else {}
-        moved: LedgerMovements = []
+        moved: list[Moved] = []
         if finished and self.kept_for is None:
             deleted[self.rule] = finished
         elif finished and self.kept_for is not None:

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from media_analysis.columns import CATEGORY
 from media_analysis.deletion.due import DueFile
 from media_analysis.files import ledger
-from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.ledger import Account, Moved, Movement
 from media_analysis.files.models import Tombstone
 from media_analysis.files.transitions import REMOVE, TRASH
 from media_analysis.states import DeletionMethod, RetentionRule
@@ -99,8 +99,6 @@ _TRASH = (
     .columns(category=CATEGORY)
 )
 
-LedgerMovements = list[tuple[Account, Movement]]
-
 
 @dataclass(frozen=True, slots=True)
 class Freed:
@@ -118,13 +116,13 @@ _TAKE_BACK: Final = text("DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uui
 
 async def write_tombstones(
     session: AsyncSession, files_by_rule: FilesByRule, order: Order, *, category: Category
-) -> tuple[Sequence[Claim], LedgerMovements]:
+) -> tuple[Sequence[Claim], list[Moved]]:
     """Turn locked files of one category into tombstones and put their bytes on the outbox.
 
     Returns one claim, that is one outbox entry, per rule, and what the ledger must give back.
     """
     claims: list[Claim] = []
-    freed: LedgerMovements = []
+    freed: list[Moved] = []
     for rule, files in files_by_rule.items():
         claim = Claim(uuid7(), 1, category, files, order.secure)
         rows = await session.execute(
@@ -156,9 +154,9 @@ async def take_back(session: AsyncSession, ids: Sequence[UUID]) -> None:
 
 async def move_to_trash(
     session: AsyncSession, files_by_rule: FilesByRule, order: Order, *, kept_for: timedelta
-) -> LedgerMovements:
+) -> list[Moved]:
     """Send locked, stored files to the trash; the ledger keeps their bytes, and how many of them are trash."""
-    moved: LedgerMovements = []
+    moved: list[Moved] = []
     for rule, files in files_by_rule.items():
         rows = await session.execute(_TRASH, {**_told(order, rule, files), "kept_for": kept_for})
         moved += [
@@ -166,11 +164,6 @@ async def move_to_trash(
             for row in rows
         ]
     return moved
-
-
-async def settle_ledger(session: AsyncSession, moved: Sequence[tuple[Account, Movement]]) -> None:
-    """Change the ledger once, all accounts in one order: two sweepers would otherwise wait in a circle."""
-    await ledger.move(session, ledger.sum_movements(moved))
 
 
 def _told(order: Order, rule: RetentionRule, files: Sequence[DueFile]) -> dict[str, object]:

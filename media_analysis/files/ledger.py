@@ -47,7 +47,10 @@ class Movement(NamedTuple):
         return Movement(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-def sum_movements(moves: Iterable[tuple[Account, Movement]]) -> dict[Account, Movement]:
+Moved = tuple[Account, Movement]
+
+
+def sum_movements(moves: Iterable[Moved]) -> dict[Account, Movement]:
     """Return one movement per account."""
     sums: dict[Account, Movement] = {}
     for account, movement in moves:
@@ -119,14 +122,16 @@ async def open_account(session: AsyncSession, account: Account) -> None:
 
 
 async def move(
-    session: AsyncSession, sums: Mapping[Account, Movement], *, now: datetime | None = None
-) -> Collection[Account]:
+    session: AsyncSession, moved: Iterable[Moved], *, now: datetime | None = None
+) -> Mapping[Account, Movement]:
     """Change accounts that exist, once in a transaction, at its end: every upload opened its own when it began.
 
-    Returns those that grew while they, or their category, passed a quota: exact, for the rows stay locked.
+    All are locked in one order; who moved them one by one would wait for others in a circle. Returns those that grew
+    while they, or their category, passed a quota, and by what: exact, for the rows stay locked.
     """
+    sums = sum_movements(moved)
     if not sums:
-        return ()
+        return {}
     full = await _use(session, sums)
     rows = await session.execute(
         _MOVE,
@@ -143,8 +148,12 @@ async def move(
             "now": now,
         },
     )
-    passed = {Account(row.owner, row.category) for row in rows if row.over}
-    return passed | {account for account, moved in sums.items() if account.category in full and moved.used_bytes > 0}
+    over = {Account(row.owner, row.category) for row in rows if row.over}
+    return {
+        account: movement
+        for account, movement in sums.items()
+        if account in over or (account.category in full and movement.used_bytes > 0)
+    }
 
 
 async def _use(session: AsyncSession, sums: Mapping[Account, Movement]) -> Collection[Category]:

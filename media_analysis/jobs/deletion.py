@@ -10,12 +10,12 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.deletion import tombstones
 from media_analysis.deletion.deleter import Deleter
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, Obstacle, Weight, of_job
 from media_analysis.errors import JobGone, JobHeld
 from media_analysis.failpoints import failpoint
+from media_analysis.files import ledger
 from media_analysis.jobs.archived import sum_archive
 from media_analysis.jobs.closing import Summary, close_jobs
 from media_analysis.jobs.control import stop_job
@@ -153,7 +153,7 @@ async def take_job(
     # Whoever watches a job that was just stopped still has to be told by its row.
     drop = batch.kept_for is None and not weighed.stops
     await close_jobs(session, {job.id: summary}, batch.order, rule=batch.rule, restorable_until=ends_at, drop=drop)
-    await tombstones.settle_ledger(session, freed.moved)
+    await ledger.move(session, freed.moved)
     return freed.purges
 
 

@@ -16,6 +16,7 @@ from media_analysis.deletion.pauses import require_running
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Claim, Order
 from media_analysis.failpoints import failpoint
+from media_analysis.files import ledger
 from media_analysis.files.transitions import reschedule
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.storage.category import Category
@@ -85,5 +86,5 @@ async def take(
     kept_for = strategy.kept_when_swept(category)
     if decided.trashed and kept_for is not None:
         moved += await tombstones.move_to_trash(session, decided.trashed, order, kept_for=kept_for)
-    await tombstones.settle_ledger(session, moved)
+    await ledger.move(session, moved)
     return claims

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.columns import CATEGORY
-from media_analysis.deletion import tombstones
 from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import CHUNK, DeletionBatch, Weight, chunks, of_ids
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Freed
 from media_analysis.errors import FileHeld, FileNotReady
+from media_analysis.files import ledger
 from media_analysis.files.archived import require_no_segment
 from media_analysis.files.queries import get_file
 from media_analysis.files.service import raise_gone, require_living
@@ -170,7 +170,7 @@ async def take_family(session: AsyncSession, going: FileDeletion, batch: Deletio
         freed = freed.plus(await batch.take(session, part))
     if going.with_derived:
         await _take_results(session, [file_id, *going.derived_ids], for_good=batch.kept_for is None)
-    await tombstones.settle_ledger(session, freed.moved)
+    await ledger.move(session, freed.moved)
     with_it = {"derived_files": going.derived.total.files, "results": going.results}
     act = Act(
         actor=order.requested_by,

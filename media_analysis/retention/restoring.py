@@ -236,7 +236,7 @@ class RestoreService:
         ]
         await restoring.bring_back(session, job_ids, actor=actor, now=now, otherwise=self.otherwise)
         await restoring.show_results(session, ids, now=now, otherwise=self.otherwise)
-        await ledger.move(session, ledger.sum_movements(back))
+        await ledger.move(session, back)
         failpoint("restore.restoring")
 
 

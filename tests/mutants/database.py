@@ -23,7 +23,7 @@ MUTANTS = (
         "jobs/attempts/service.py",
         "            stored = {account.category: moved for account, moved in sums.items()}  # a job has one owner\n",
         "            stored = {account.category: moved for account, moved in sums.items()}\n"
-        "            await ledger.move(session, sums)\n",
+        "            await ledger.move(session, sums.items())\n",
         (f"{_RACES}jobs_end_beside_others_and_postgresql_has_to_break_no_circle[an upload]",),
     ),
     Mutant(

@@ -136,17 +136,17 @@ MUTANTS = (
     Mutant(
         "a deletion does not give back to the ledger",
         15,
-        "deletion/tombstones.py",
-        "    await ledger.move(session, ledger.sum_movements(moved))\n",
-        "    await ledger.move(session, ledger.sum_movements(moved[1:]))\n",
+        "retention/claiming.py",
+        "    await ledger.move(session, moved)\n",
+        "    await ledger.move(session, moved[1:])\n",
         ("tests/retention/test_sweep.py", "tests/files/test_ledger.py"),
     ),
     Mutant(
         "a claim moves the ledger once a rule",
         11,
-        "deletion/tombstones.py",
-        "    await ledger.move(session, ledger.sum_movements(moved))\n",
-        "    for one in moved:\n        await ledger.move(session, ledger.sum_movements([one]))\n",
+        "retention/claiming.py",
+        "    await ledger.move(session, moved)\n",
+        "    for one in moved:\n        await ledger.move(session, [one])\n",
         ("tests/retention/test_two_sweepers.py",),
     ),
     Mutant(

@@ -9,10 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import DiskReserveReached, IncompleteUpload, InvalidRequest, OwnerQuotaReached, QuotaReached
-from media_analysis.files.ledger import Account
+from media_analysis.files.ledger import Account, Moved
 from media_analysis.files.upload import pending
 from media_analysis.files.upload.pending import Registration
-from media_analysis.files.upload.storing import Moved
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import Capacity, ObjectStore
 

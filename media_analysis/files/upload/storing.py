@@ -13,13 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.errors import QuotaPassed
 from media_analysis.files import ledger
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.ledger import Account, Movement
+from media_analysis.files.ledger import Moved, Movement
 from media_analysis.files.models import MediaFile
 from media_analysis.files.transitions import STORE
 from media_analysis.files.upload.pending import Registration
 from media_analysis.states import FileState
-
-Moved = tuple[Account, Movement]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,10 +159,9 @@ async def require_fitting(session: AsyncSession, moved: Iterable[Moved]) -> None
         QuotaPassed: a quota is passed by it; the transaction must be rolled back.
 
     """
-    sums = ledger.sum_movements(moved)
-    passed = await ledger.move(session, sums)
-    for account in passed:
-        raise QuotaPassed(account.category, sums[account].used_bytes, passed)
+    passed = await ledger.move(session, moved)
+    for account, movement in passed.items():
+        raise QuotaPassed(account.category, movement.used_bytes, passed)
 
 
 async def mark_or_find_stored(

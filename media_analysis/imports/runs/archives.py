@@ -209,7 +209,7 @@ class ArchiveImporter:
             if asked.id not in settled:
                 raise UploadLeaseLost(asked.id)
             await add_contents(session, job, asked.id, asked.key, contents, rows)
-            await ledger.move(session, ledger.sum_movements(moved))
+            await ledger.move(session, moved)
             failpoint("import_runs.committing")
         failpoint("import_runs.committed")
 

@@ -111,7 +111,7 @@ class Copier:
     async def _store(self, written: Sequence[WrittenUpload]) -> AddedFiles:
         async with self.db.transaction() as session:
             stored, moved = await mark_stored(session, written, jobs=self.protocol.transactions.jobs)
-            await ledger.move(session, ledger.sum_movements(moved))  # its bytes were reserved
+            await ledger.move(session, moved)  # its bytes were reserved
             failpoint("import.storing")
         sizes = {item.registration.id: item.size_bytes for item in written}
         return AddedFiles(

@@ -148,7 +148,7 @@ async def count_stored(session: AsyncSession, destination: Destination, added: A
     """
     if added.ids:
         arrived = Movement.arriving(len(added.ids), added.size_bytes)
-        await ledger.move(session, {destination.account: arrived}, now=destination.now)
+        await ledger.move(session, [(destination.account, arrived)], now=destination.now)
         await require_room(session, destination, added.size_bytes, counted=True)
 
 

@@ -149,7 +149,7 @@ class AttemptService:
             await end_job(session, job, JobStatus.COMPLETED, at, told={"files": files})
             await add_results(session, job, results)
             await publishing.publish_results(session, job_id, fence=fence)
-            await ledger.move(session, sums)
+            await ledger.move(session, sums.items())
             failpoint("attempt.completing")
         failpoint("attempt.completed")
         return stored

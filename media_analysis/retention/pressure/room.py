@@ -16,8 +16,9 @@ from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Claim, Order
 from media_analysis.errors import QuotaPassed, QuotaReached
 from media_analysis.failpoints import failpoint
+from media_analysis.files.ledger import Moved
 from media_analysis.files.upload.room import ROOM_ATTEMPTS, Closing
-from media_analysis.files.upload.storing import Moved, require_fitting
+from media_analysis.files.upload.storing import require_fitting
 from media_analysis.policy.decision import Policy
 from media_analysis.policy.in_force import require_policy
 from media_analysis.retention.guard.evictions import Allowance, EvictionBreaker

@@ -10,8 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import DatabaseUnavailable, QuotaReached
+from media_analysis.files.ledger import Moved
 from media_analysis.files.upload.service import Upload
-from media_analysis.files.upload.storing import Moved, mark_staged
+from media_analysis.files.upload.storing import mark_staged
 from media_analysis.retention.pressure import room
 from media_analysis.retention.pressure.eviction import take_turn
 from media_analysis.runtime import Runtime
