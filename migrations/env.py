@@ -12,7 +12,6 @@ from sqlalchemy.pool import NullPool
 import media_analysis.archive.models
 import media_analysis.audit
 import media_analysis.db.instance
-import media_analysis.db.turns
 import media_analysis.files.archived
 import media_analysis.files.models
 import media_analysis.files.upload.idempotency

@@ -31,6 +31,7 @@ from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings, load_settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.category import Category
+from tests import claims
 from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
@@ -237,17 +238,13 @@ def store_file(runtime: Runtime) -> StoreFile:
     return storing(runtime)
 
 
-RunJob = Callable[[str | UUID], Awaitable[None]]
+RunJob = Callable[[str | UUID], Awaitable[object]]
 
 
 @pytest.fixture
 def run_job(runtime: Runtime) -> RunJob:
     """Runs a queued job to its end, as a worker would, decoding in a process of its own."""
-
-    async def run(job_id: str | UUID) -> None:
-        await runtime.jobs.execution.run(UUID(str(job_id)), worker="test")
-
-    return run
+    return lambda job_id: claims.run_job(runtime, UUID(str(job_id)))
 
 
 @dataclass

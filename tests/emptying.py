@@ -4,15 +4,11 @@ import asyncpg
 
 from media_analysis.db.base import Base
 from media_analysis.db.migrations import head
-from media_analysis.db.queue import QUEUE
 from tests.reused import CONNECTIONS
 
 SEEDED = {"category_usage"}
 """Whose rows are made by the migrations, once."""
-TABLES = [
-    *sorted(table.fullname for table in Base.metadata.tables.values() if table.name not in SEEDED),
-    *(f"{QUEUE.db_schema}.{table}" for table in (QUEUE.queue_table, QUEUE.queue_table_log, QUEUE.statistics_table)),
-]
+TABLES = sorted(table.fullname for table in Base.metadata.tables.values() if table.name not in SEEDED)
 EMPTYING = "; ".join(
     (
         # Neither foreign keys nor triggers: all goes, also what is append-only for everybody else. For these statements

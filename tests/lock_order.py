@@ -28,8 +28,6 @@ LOCK_ORDER: Final = (
     "idempotency_keys",
     "tombstones",
     "purges",
-    "pgqueuer",
-    "pgqueuer_log",
     "job_sources",
     "analysis_results",
     "job_events",
@@ -41,7 +39,6 @@ LOCK_ORDER: Final = (
     "notices",
     "user_sessions",
     "duties",
-    "queue_turns",
     "category_usage",
     "ledger",
     "ledger_days",
@@ -60,7 +57,6 @@ UPSERTED: Final = frozenset(
         "ledger",
         "ledger_days",
         "notices",
-        "queue_turns",
         "record_ends",
         "sweeps",
         "user_sessions",
@@ -91,7 +87,7 @@ SAYING: Final = """
     DECLARE named regclass;
     BEGIN
         FOR named IN SELECT oid FROM pg_class
-            WHERE relkind = 'r' AND relnamespace IN ('public'::regnamespace, 'queue'::regnamespace)
+            WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
                 AND relname <> 'alembic_version'
         LOOP
             EXECUTE format('CREATE TRIGGER a_lock BEFORE INSERT OR UPDATE OR DELETE ON %s '

@@ -9,4 +9,4 @@ _ALL = "SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schem
 async def test_all_tables_there_are_are_emptied(database: str) -> None:
     there = {row["name"].removeprefix("public.") for row in await fetch(database, _ALL)}
 
-    assert there - {"alembic_version", "queue.pgqueuer_schedules"} == {*TABLES, *SEEDED}
+    assert there - {"alembic_version"} == {*TABLES, *SEEDED}

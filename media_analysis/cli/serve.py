@@ -95,21 +95,21 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
             async with (
                 running_scheduler(runtime),
                 running_archivist(runtime.archives.execution),
-                _working(runtime, url) as interrupt,
+                _working(runtime) as interrupt,
             ):
                 yield ServedProcess(runtime, token_file, interrupt)
             tell("stopping")
 
 
 @asynccontextmanager
-async def _working(runtime: Runtime, url: str) -> AsyncIterator[Callable[[], None]]:
+async def _working(runtime: Runtime) -> AsyncIterator[Callable[[], None]]:
     """Run jobs here unless the settings say otherwise; yield what is to be called at every interruption."""
     if not runtime.settings.worker.enabled:
         yield lambda: None
         return
     from media_analysis.worker.service import WorkerOptions, running_worker
 
-    async with running_worker(runtime, url, WorkerOptions.of(runtime.settings)) as worker:
+    async with running_worker(runtime, WorkerOptions.of(runtime.settings)) as worker:
         yield worker.interrupt
 
 

@@ -66,7 +66,7 @@ async def _work(settings: Settings, kinds: list[str], exposed: tuple[str, int] |
         with nullcontext() if exposed is None else runtime.metrics.exposed(*exposed) as port:
             if exposed is not None:
                 report(f"metrics at http://{exposed[0]}:{port}/metrics")
-            async with running_worker(runtime, url, options) as worker:
+            async with running_worker(runtime, options) as worker:
                 interrupted = asyncio.Event()
 
                 def interrupt() -> None:

@@ -5,15 +5,42 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NoReturn
 
+import structlog
 from asyncpg import Connection
 
 from media_analysis.db.connecting import connect
 from media_analysis.db.database import Database
 from media_analysis.db.faults import translated_errors
+from media_analysis.errors import MediaAnalysisError
 
 CONNECT_SECONDS: Final = 5
 PROVED_EVERY_SECONDS: Final = 30
 """How often the connection is asked whether it still is one: a silent one may be cut off."""
+
+
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 10.0
+log = structlog.get_logger()
+
+
+async def keep_listening(
+    db: Database, channel: str, *, ready: Callable[[], None], hear: Callable[[str], None]
+) -> NoReturn:
+    """Listen as `listen` does, again whenever the connection is lost; `ready` is called each time."""
+    pause = FIRST_PAUSE_SECONDS
+
+    def is_ready() -> None:
+        nonlocal pause
+        pause = FIRST_PAUSE_SECONDS
+        ready()
+
+    while True:
+        try:
+            await listen(db, channel, ready=is_ready, hear=hear)
+        except MediaAnalysisError as error:
+            log.warning("channel.unheard", channel=channel, code=error.code, reason=str(error), again_seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 async def listen(db: Database, channel: str, *, ready: Callable[[], None], hear: Callable[[str], None]) -> NoReturn:

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.queue import withdraw_all
 from media_analysis.jobs.attempts import leases, publishing
 from media_analysis.jobs.events import add_event_to_all
 from media_analysis.jobs.models import AnalysisJob, JobStatus
@@ -32,18 +31,16 @@ async def cancel_batch(session: AsyncSession, wanted: JobFilter, *, after: UUID,
     Those that somebody claims meanwhile are passed over.
     """
     query = (
-        select(AnalysisJob.id, AnalysisJob.queue_id)
+        select(AnalysisJob.id)
         .where(*wanted.conditions(), _WAITING, AnalysisJob.deleted_at.is_(None))
         .where(AnalysisJob.id > after, AnalysisJob.created_at <= now)
         .order_by(AnalysisJob.id)
         .limit(BATCH)
         .with_for_update()
     )
-    rows = (await session.execute(query)).all()
-    ids = [row.id for row in rows]
+    ids = (await session.scalars(query)).all()
     if ids:
         await leases.lock_sources(session, ids)
-        await withdraw_all(session, [row.queue_id for row in rows if row.queue_id is not None])
         await session.execute(_CANCEL, {"job_ids": ids, "now": now})
         await leases.release_sources(session, ids)
         await publishing.discard_results(session, ids)

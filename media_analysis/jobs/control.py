@@ -1,9 +1,9 @@
-"""What an owner tells a job: to begin, to stop, to try again; its row and its queue entry commit together."""
+"""What an owner tells a job: to begin, to stop, to try again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, clock, retried
-from media_analysis.db.queue import NewEntry, enqueue, withdraw
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnusable
 from media_analysis.failpoints import failpoint
@@ -24,9 +23,6 @@ from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
 from media_analysis.jobs.queries import JobFilter, require_job
 from media_analysis.jobs.waiting import require_place, take_place
 from media_analysis.settings.worker import WorkerSettings
-
-EXTERNAL: Final = "external"
-"""The kind that programs elsewhere claim over REST; it never enters the queue."""
 
 # Locked, so that none of them expires or goes between being looked at and being pinned.
 _LOCK_USABLE = text("""
@@ -85,7 +81,7 @@ class ControlService:
 
     @retried
     async def create(self, asked: NewJob, *, now: datetime | None = None) -> AnalysisJob:
-        """Create a job and queue it, in one transaction.
+        """Create a job that waits for a worker.
 
         Raises:
             SourceUnusable: a source is not this owner's, not stored or has expired; nothing was created.
@@ -113,7 +109,7 @@ class ControlService:
                 pinned_until=at + self.limits.pin if asked.pins else None,
                 lifetime_seconds=None if asked.lifetime is None else asked.lifetime.total_seconds(),
             )
-            await self._queue(session, job)
+            await self._let_wait(session, job)
             failpoint("job.creating")
         failpoint("job.created")
         return job
@@ -162,7 +158,7 @@ class ControlService:
 
     @retried
     async def retry(self, job_id: UUID, *, owner: str | None, now: datetime | None = None) -> AnalysisJob:
-        """Queue a failed job again, with all its attempts before it.
+        """Let a failed job wait again, with all its attempts before it.
 
         Raises:
             JobNotFound, JobGone, JobArchived, JobNotFailed: there is nothing to try again.
@@ -185,17 +181,14 @@ class ControlService:
                 job.expires_at = None  # it counts from the new end
             if job.pinned_until is not None:
                 job.pinned_until = at + self.limits.pin
-            await self._queue(session, job)
+            await self._let_wait(session, job)
             failpoint("job.retrying")
         failpoint("job.retried")
         return job
 
-    async def _queue(self, session: AsyncSession, job: AnalysisJob) -> None:
+    async def _let_wait(self, session: AsyncSession, job: AnalysisJob) -> None:
         if job.pinned_until is not None:
-            await leases.lease_sources(session, job.id, job.pinned_until)
-        if job.kind != EXTERNAL:
-            entry = NewEntry(job_id=job.id, kind=job.kind, owner=job.owner, priority=job.priority, lifted=job.lifted)
-            (job.queue_id,) = await enqueue(session, [entry])
+            await leases.lease_sources(session, [job.id], job.pinned_until)
         await session.flush()
         await add_event(session, job.id, "status", {"status": job.status})
         await take_place(session, job.owner, limit=self.limits.jobs_per_owner)
@@ -204,8 +197,6 @@ class ControlService:
 async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> None:
     """Cancel a locked job that waits or runs, in the caller's transaction."""
     await leases.lock_sources(session, [job.id])
-    if job.queue_id is not None:
-        await withdraw(session, job.queue_id)
     await end_job(session, job, JobStatus.CANCELLED, now)
 
 

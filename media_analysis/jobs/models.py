@@ -25,6 +25,10 @@ __all__ = [
 
 _ACTIVE: Final = "archived_at IS NULL AND deleted_at IS NULL"
 _ARCHIVED: Final = "archived_at IS NOT NULL AND deleted_at IS NULL"
+LINE: Final = "COALESCE(NULLIF(kind, 'external'), 'external:' || (parameters ->> 'analyser'))"
+"""Where a job waits among those that the same workers can take."""
+DUE: Final = "COALESCE(leased_until, retry_at, created_at)"
+"""The instant from which on an open job may be begun: what runs, again when its worker's lease ends."""
 
 
 class AnalysisJob(Base):
@@ -50,17 +54,22 @@ class AnalysisJob(Base):
             postgresql_where=text("completed_at IS NOT NULL AND expires_at IS NULL AND deleted_at IS NULL"),
         ),
         Index(
-            "ix_analysis_jobs_external",
-            text("('external:' || (parameters ->> 'analyser'))"),
+            "ix_analysis_jobs_lines",
+            text(f"({LINE})"),
             "owner",
             text("(NOT lifted)"),
             text("(- priority)"),
             text("(attempts = 0)"),
-            text("COALESCE(leased_until, retry_at, created_at)"),
+            text(f"({DUE})"),
             "id",
-            postgresql_where=text(
-                "('' || kind) = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL"
-            ),
+            postgresql_where=text("status IN ('pending', 'running') AND deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_analysis_jobs_begun",
+            text(f"({LINE})"),
+            text("('' || owner)"),
+            "begun_at",
+            postgresql_where=text("begun_at IS NOT NULL"),
         ),
         Index("ix_analysis_jobs_leased", "leased_until", postgresql_where=text("status = 'running'")),
         Index("ix_analysis_jobs_active", "id", postgresql_where=text(_ACTIVE)),
@@ -97,7 +106,8 @@ class AnalysisJob(Base):
     worker: Mapped[str | None]
     leased_until: Mapped[datetime | None]
     """Until then its worker is taken to be alive."""
-    queue_id: Mapped[int | None]
+    begun_at: Mapped[datetime | None]
+    """When its latest attempt began, by which owners take turns."""
     retry_at: Mapped[datetime | None]
     pinned_until: Mapped[datetime | None]
     """Until then its sources stay, whatever their own expiry says, while it waits."""

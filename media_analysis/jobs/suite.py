@@ -10,6 +10,7 @@ from media_analysis.analysis.kinds import Kind, load_kinds
 from media_analysis.db.database import Database
 from media_analysis.deletion.suite import DeletionServices
 from media_analysis.files.upload.service import UploadService
+from media_analysis.jobs.attempts.claiming import ClaimService
 from media_analysis.jobs.attempts.execution import AttemptOptions, Execution
 from media_analysis.jobs.attempts.external import ExternalService
 from media_analysis.jobs.attempts.recovery import RecoveryService
@@ -64,6 +65,10 @@ class JobServices:
         return load_kinds()
 
     @cached_property
+    def claims(self) -> ClaimService:
+        return ClaimService(self.db, self.deletion.discards, self.attempts.lease, self.settings.max_attempts)
+
+    @cached_property
     def attempts(self) -> AttemptService:
         lease = timedelta(seconds=self.settings.lease_seconds)
         return AttemptService(self.db, lease=lease, max_attempts=self.settings.max_attempts)
@@ -79,5 +84,5 @@ class JobServices:
 
     @cached_property
     def external(self) -> ExternalService:
-        shared = (self.db, self.store, self.attempts, self.uploads, self.deletion.discards)
+        shared = (self.db, self.store, self.claims, self.attempts, self.uploads, self.deletion.discards)
         return ExternalService(*shared, AttemptOptions.of(self.settings))

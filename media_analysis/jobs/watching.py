@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select
 
 from media_analysis.db.database import Database
-from media_analysis.db.listening import listen
+from media_analysis.db.listening import keep_listening
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError
 from media_analysis.jobs.events import CHANNEL, list_events
 from media_analysis.jobs.models import AnalysisJob, JobEvent, JobStatus
@@ -24,8 +24,6 @@ READERS: Final = 4
 """Watches that read at the same time, so that thousands of them leave the pool to others."""
 POLL_SECONDS: Final = 2.0
 """How late an event may be that was not announced."""
-FIRST_PAUSE_SECONDS: Final = 0.2
-LONGEST_PAUSE_SECONDS: Final = 10.0
 log = structlog.get_logger()
 
 
@@ -130,28 +128,13 @@ class WatchService:
     async def _keep(self) -> None:
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._listen())
+                # What happened before was not heard.
+                both.create_task(keep_listening(self._db, CHANNEL, ready=self._ring_all, hear=self._ring))
                 both.create_task(self._poll())
         except* Exception as crash:
             log.exception("watch.crashed", exc_info=crash)
             self._keeper = None
             self._end_all()
-
-    async def _listen(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-
-        def ready() -> None:
-            nonlocal pause
-            pause = FIRST_PAUSE_SECONDS
-            self._ring_all()  # what happened before was not heard
-
-        while True:
-            try:
-                await listen(self._db, CHANNEL, ready=ready, hear=self._ring)
-            except MediaAnalysisError as error:
-                log.warning("watch.unheard", code=error.code, reason=str(error), again_seconds=pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _poll(self) -> None:
         while True:

@@ -11,8 +11,6 @@ from sqlalchemy import TextClause, text
 
 from media_analysis.archive.tasks import END_TASKS
 from media_analysis.audit import END_EVENTS
-from media_analysis.db.queue import END_LOG
-from media_analysis.db.turns import END_TURNS
 from media_analysis.deletion.outbox import END_PURGES
 from media_analysis.deletion.pauses import END_PAUSES
 from media_analysis.deletion.tombstones import END_TOMBSTONES
@@ -179,8 +177,6 @@ _NOTICE_IS_OVER: Final = """
 
 KINDS: Final = (
     _taken("idempotency_keys", END_KEYS, "expires_at", life=None),
-    _taken("queue_log", END_LOG, "created", life="queue_log"),
-    _taken("queue_turns", END_TURNS, "served_at", life="queue_log"),
     _walked("purges", END_PURGES, "confirmed_at"),
     _walked("tombstones", END_TOMBSTONES, "deleted_at", free=_STONE_IS_FREE, by="deleted_at"),
     _walked("deleted_jobs", END_JOBS, "deleted_at", life="jobs", free=_JOB_IS_FREE, by="deleted_at"),

@@ -48,8 +48,6 @@ class RecordSettings(Section):
     """Rounds of the scrub, from their end on; the last one stays."""
     ledger_days: LifetimeLeaf = timedelta(days=400)
     """What came in by day, which forecasts look back at."""
-    queue_log: LifetimeLeaf = timedelta(days=3)
-    """The queue's own log of jobs, and when which owner was last served."""
     quarantine: LifetimeLeaf = timedelta(days=30)
     """Objects that `verify --quarantine` set aside, from the end of that day on; stored bytes, which pauses keep."""
 

@@ -161,7 +161,7 @@ def configure_logging(*, style: Format, level: str, file: Path | None = None, fi
     root.handlers = handlers
     root.setLevel(level.upper())
     # httpx logs the addresses it posts to, and the path or query of a webhook is often its password.
-    for noisy in ("alembic", "apscheduler", "asyncio", "httpcore", "httpx", "pgqueuer", "uvicorn"):
+    for noisy in ("alembic", "apscheduler", "asyncio", "httpcore", "httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -1,1 +1,1 @@
-"""Jobs taken from the queue and run on this machine."""
+"""Jobs claimed and run on this machine."""

@@ -8,29 +8,29 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
-from uuid import uuid4
 
 import structlog
 
 from media_analysis.analysis.kinds import load_kinds
-from media_analysis.errors import UnknownKind
+from media_analysis.db.listening import keep_listening
+from media_analysis.errors import Unavailable, UnknownKind
+from media_analysis.jobs.attempts.attempt import Attempt
+from media_analysis.jobs.events import WORK_CHANNEL
+from media_analysis.jobs.models import JobStatus
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
-from media_analysis.settings.postgres import database_options
-from media_analysis.worker.connection import QueueConnection
-from media_analysis.worker.dispatch import Dispatcher
-from media_analysis.worker.entries import entries_held_by
 from media_analysis.worker.lag import watch_lag
-from media_analysis.worker.quiet import quiet_library
-from media_analysis.worker.runner import Runner
 from media_analysis.worker.slots import Slots
 
 LONGEST_LOOK: Final = timedelta(seconds=5)
-"""How long an idle worker goes without looking at the queue, for entries whose worker died: nobody tells of those."""
+"""How long an idle worker goes without looking for jobs whose worker died: nobody tells of those."""
+SHORTEST_LOOK_SECONDS: Final = 0.05
+"""How soon it looks again for a job that others have locked."""
 CLEANUP_SECONDS: Final = 10.0
 """How long jobs may take to be handed back."""
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
+RETRIED: Final = "retried"
 log = structlog.get_logger()
 
 
@@ -39,8 +39,8 @@ class WorkerOptions:
     """What one worker runs, how much of it, and when it is taken to be dead.
 
     A worker with a free slot takes over the jobs of a dead one within `heartbeat` plus `look`: 20 seconds by default.
-    A job that is cancelled stops as soon as the database tells of it; should that notice be lost, within
-    `heartbeat` * 5/8, when the entry is found not to be this worker's any more.
+    A job that is cancelled stops as soon as the database tells of it; should that notice be lost, within a third of
+    `heartbeat`, when the next sign of life is refused.
     """
 
     kinds: Sequence[str]
@@ -51,7 +51,7 @@ class WorkerOptions:
 
     @property
     def look(self) -> timedelta:
-        """How long it goes at most without looking at the queue."""
+        """How long it goes at most without looking for jobs."""
         return min(self.heartbeat / 3, LONGEST_LOOK)
 
     @classmethod
@@ -76,18 +76,23 @@ class WorkerOptions:
 
 
 class Worker:
-    """Takes entries from the queue and runs their jobs, until it is interrupted."""
+    """Claims jobs, as many as there is room for, and runs them until it is interrupted."""
 
-    def __init__(self, runtime: Runtime, url: str, options: WorkerOptions) -> None:
+    def __init__(self, runtime: Runtime, options: WorkerOptions) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.options = options
-        self._connection = QueueConnection(url, database_options(runtime.settings))
-        self._runner = Runner(runtime.jobs.execution, runtime.metrics, self.name)
-        self._dispatcher: Dispatcher | None = None
         self.ended = asyncio.Event()
         """Set once no job runs here any more."""
+        self._db = runtime.db
+        self._jobs = runtime.jobs
+        self._metrics = runtime.metrics
+        self._slots = Slots(options.concurrency, options.per_kind)
+        self._runs: dict[asyncio.Task[None], Attempt] = {}
+        self._bell = asyncio.Event()
+        """Rings when a job may be there for a free slot."""
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
+        self._handing_back = False
 
     def interrupt(self) -> None:
         """Take no more jobs and let those that run end, for a while; a second time, hand them back now."""
@@ -97,88 +102,121 @@ class Worker:
 
     def stop(self) -> None:
         """Take no more jobs and let those that run end within the grace; however often said, that is no hurry."""
-        self._runner.stopping = True
         self._stopping.set()
-        if self._dispatcher is not None:
-            self._dispatcher.shutdown.set()
+        self._bell.set()
 
     async def run(self) -> None:
-        """Work until interrupted, however often the queue fails; return once no job runs here any more."""
-        taking = asyncio.create_task(self._supervise())
+        """Work until interrupted, however often the database fails; return once no job runs here any more."""
+        hearing = asyncio.create_task(keep_listening(self._db, WORK_CHANNEL, ready=self._bell.set, hear=self._hear))
+        working = asyncio.create_task(self._work())
         try:
             await self._stopping.wait()
-            if not await self._ended(taking, self.options.grace.total_seconds()):
+            if not await self._ended(working, self.options.grace.total_seconds()):
                 log.info("worker.handing_back")
-                self._runner.hand_back()
-                self._connection.shutdown.set()
-                await asyncio.wait({taking}, timeout=CLEANUP_SECONDS)
         finally:
-            # Broken off from outside it hands back too: cancelled, the queue's loop would wait for its jobs.
-            self._stopping.set()
-            self._runner.stopping = True
-            self._runner.hand_back()
-            taking.cancel()
-            with suppress(asyncio.CancelledError):
-                await taking
-            await self._connection.close()
+            self.stop()
+            await self._hand_back(working)
+            hearing.cancel()
+            await asyncio.wait({hearing})
             self.ended.set()
 
-    async def _ended(self, taking: asyncio.Task[None], seconds: float) -> bool:
-        """Wait for the end, for so long or until somebody is in a hurry."""
+    async def _ended(self, working: asyncio.Task[None], seconds: float) -> bool:
+        """Wait until all that runs has ended, for so long or until somebody is in a hurry."""
         hurrying = asyncio.create_task(self._hurrying.wait())
-        await asyncio.wait({taking, hurrying}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, hurrying}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         hurrying.cancel()
-        return taking.done()
+        return working.done()
 
-    async def _supervise(self) -> None:
+    async def _hand_back(self, working: asyncio.Task[None]) -> None:
+        """Break off what runs; each job waits for another worker."""
+        self._handing_back = True
+        await asyncio.sleep(0)  # a task that has not begun would not know that it was cancelled
+        while not working.done():
+            for task in self._runs:
+                task.cancel()
+            await asyncio.wait({working}, timeout=CLEANUP_SECONDS)
+
+    async def _work(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             try:
-                await self._take_jobs()
-                pause = FIRST_PAUSE_SECONDS
-            except Exception:
-                log.exception("worker.queue_failed", next_try_seconds=pause)
+                seconds, pause = await self._take_jobs(), FIRST_PAUSE_SECONDS
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next try may do better
+                log.warning("worker.claim_failed", reason=str(error), next_try_seconds=pause)
+                seconds, pause = pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                async with asyncio.timeout(seconds):
+                    await self._bell.wait()
+        if self._runs:
+            await asyncio.wait(self._runs)
 
-    async def _take_jobs(self) -> None:
-        options = self.options
-        entries = entries_held_by(uuid4(), self._connection)
-        dispatcher = Dispatcher(
-            queries=entries,
-            channel=entries.qbe.settings.channel,
-            entries=entries,
-            connection=self._connection,
-            slots=Slots(options.concurrency, options.per_kind),
-        )
-        for kind in options.kinds:
-            dispatcher.entrypoint(kind, accepts_context=True)(self._runner.run)
-        self._dispatcher = dispatcher
-        if not self._stopping.is_set():
-            await dispatcher.run(
-                dequeue_timeout=options.look,
-                batch_size=options.concurrency,
-                shutdown_on_listener_failure=True,
-                heartbeat_timeout=options.heartbeat,
-                log_aggregation_interval=timedelta(),
+    async def _take_jobs(self) -> float:
+        """Fill the slots, and return how many seconds nobody has to look, unless the bell rings."""
+        longest = self.options.look.total_seconds()
+        while True:
+            self._bell.clear()
+            room = self._slots.room(self.options.kinds)
+            if not room or self._stopping.is_set():
+                return longest
+            # As many as may run of each kind, whichever they are.
+            claim = await self._jobs.claims.claim(
+                list(room), worker=self.name, limit=min(room.values()), lease=self.options.heartbeat
             )
+            for attempt in claim.attempts:
+                if self._handing_back:
+                    await self._jobs.execution.hand_back(attempt)
+                else:
+                    self._begin(attempt)
+            if not claim.attempts:
+                due = longest if claim.due_in is None else claim.due_in.total_seconds()
+                return min(max(due, SHORTEST_LOOK_SECONDS), longest)
+
+    def _begin(self, attempt: Attempt) -> None:
+        task = asyncio.create_task(self._run(attempt))
+        self._runs[task] = attempt
+        self._slots.take(task, attempt.kind)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        del self._runs[task]
+        self._slots.release(task)
+        self._bell.set()
+
+    async def _run(self, attempt: Attempt) -> None:
+        about = {"job_id": str(attempt.job_id), "kind": attempt.kind, "worker": self.name}
+        with self._metrics.job_running(attempt.kind):
+            try:
+                outcome = await self._jobs.execution.run(attempt)
+            except Unavailable as error:  # whoever takes it over starts anew, and claims are counted
+                log.warning("run.lost", code=error.code, **about)
+            except Exception:
+                log.exception("run.crashed", **about)
+            else:
+                if outcome is not None:
+                    self._metrics.observe_job(attempt.kind, RETRIED if outcome is JobStatus.PENDING else outcome)
+
+    def _hear(self, work: str) -> None:
+        """Look for a job that waits, where there is room for its kind; call off one that has to stop."""
+        if self._slots.room({work} & set(self.options.kinds)):
+            self._bell.set()
+        for task, attempt in self._runs.items():
+            if str(attempt.job_id) == work:
+                task.cancel()
 
 
 @asynccontextmanager
-async def running_worker(runtime: Runtime, url: str, options: WorkerOptions) -> AsyncIterator[Worker]:
+async def running_worker(runtime: Runtime, options: WorkerOptions) -> AsyncIterator[Worker]:
     """Run jobs while the block does; at its end none runs here any more, at the latest after grace and clean-up."""
-    worker = Worker(runtime, url, options)
-    with quiet_library():
-        working = asyncio.create_task(worker.run())
-        watching = asyncio.create_task(watch_lag(runtime.metrics.observe_loop_lag))
-        log.info("worker.started", worker=worker.name, kinds=list(options.kinds), concurrency=options.concurrency)
-        try:
-            yield worker
-            worker.stop()
-            await working
-        finally:
-            for task in (working, watching):
-                task.cancel()
-            await asyncio.wait({working, watching})
-            log.info("worker.stopped", worker=worker.name)
+    worker = Worker(runtime, options)
+    working = asyncio.create_task(worker.run())
+    watching = asyncio.create_task(watch_lag(runtime.metrics.observe_loop_lag))
+    log.info("worker.started", worker=worker.name, kinds=list(options.kinds), concurrency=options.concurrency)
+    try:
+        yield worker
+        worker.stop()
+        await working
+    finally:
+        for task in (working, watching):
+            task.cancel()
+        await asyncio.wait({working, watching})
+        log.info("worker.stopped", worker=worker.name)

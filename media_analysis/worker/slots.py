@@ -1,22 +1,22 @@
 """How many jobs may run here at the same time, in all and of each kind."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 
 
 class Slots:
-    """What runs here, by its entry in the queue, and how much room is left beside it."""
+    """What runs here, and how much room is left beside it."""
 
     def __init__(self, total: int, per_kind: Mapping[str, int] | None = None) -> None:
         self._total = total
         self._per_kind = per_kind or {}
-        self._taken: dict[int, str] = {}
+        self._taken: dict[Hashable, str] = {}
 
-    def take(self, entry: int, kind: str) -> None:
-        self._taken[entry] = kind
+    def take(self, run: Hashable, kind: str) -> None:
+        self._taken[run] = kind
 
-    def release(self, entry: int) -> None:
-        self._taken.pop(entry, None)
+    def release(self, run: Hashable) -> None:
+        del self._taken[run]
 
     def room(self, kinds: Iterable[str]) -> dict[str, int]:
         """Return how many more jobs of each kind could run if no other began; kinds without room are left out."""

@@ -1,5 +1,6 @@
 """Create the queue, what a run of a job needs, and the places of its products and results."""
 
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,12 +8,11 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from media_analysis.db.queue import queue_schema
-
 revision = "0004"
 down_revision = "0003"
 branch_labels = depends_on = None
 
+QUEUE = (Path(__file__).parents[1] / "queue.sql").read_text()
 OPTIONAL: dict[str, tuple[tuple[str, TypeEngine[Any]], ...]] = {
     "analysis_jobs": (
         ("error_code", sa.Text()),
@@ -57,22 +57,7 @@ def upgrade() -> None:
     create_tables()
     create_indexes()
     index_results()
-    for statement in statements(queue_schema().build_install_query()):
-        op.execute(sa.text(statement.replace(":", r"\:")))
-
-
-def statements(script: str) -> list[str]:
-    """Cut a script where lines end in `;`, but not within a function's body."""
-    found: list[str] = []
-    lines: list[str] = []
-    inside = False
-    for line in script.splitlines():
-        lines.append(line)
-        inside ^= line.count("$$") % 2 == 1
-        if line.rstrip().endswith(";") and not inside:
-            found.append("\n".join(lines))
-            lines = []
-    return [statement for statement in found if statement.strip()]
+    op.execute(sa.text(QUEUE))
 
 
 def create_tables() -> None:
@@ -188,9 +173,7 @@ def unique_place(name: str, condition: str, *columns: str) -> None:
 
 def downgrade() -> None:
     """Go back; what is queued is lost, and jobs under way stay as they are."""
-    for statement in statements(queue_schema().build_uninstall_query()):
-        op.execute(sa.text(statement.replace(":", r"\:")))
-    op.execute("DROP SCHEMA queue")
+    op.execute("DROP SCHEMA queue CASCADE")
     for index in ("place", "data", "hidden", "file", "due", "kind", "owner"):
         op.drop_index(f"{'uq' if index == 'place' else 'ix'}_analysis_results_{index}", "analysis_results")
     for name in ("pending", "settled"):

@@ -139,7 +139,8 @@ async def run_job(stage: Stage, source: UUID, kind: str, parameters: dict[str, A
     job = await control.create(
         NewJob(owner=OWNER, name="bench", kind=kind, source_file_ids=[source], parameters=parameters)
     )
-    await stage.runtime.jobs.execution.run(job.id, worker="bench")
+    claim = await stage.runtime.jobs.claims.claim([job.kind], worker="bench")
+    await stage.runtime.jobs.execution.run(claim.attempts[0])
     ended, _ = await stage.runtime.jobs.catalog.get(job.id, owner=OWNER)
     if ended.status != "completed":
         raise SystemExit(f"the job ended {ended.status}: {ended.error}")

@@ -44,9 +44,7 @@ async def add_run(runtime: Runtime, paths: Sequence[Path]) -> Run:
     job = await runtime.jobs.control.create(
         NewJob(owner=OWNER, name="bench", kind="probe", source_file_ids=[source.id])
     )
-    claimed = await runtime.jobs.attempts.claim(job.id, worker="bench")
-    if claimed is None:
-        raise SystemExit("the run could not be begun")
+    (claimed,) = (await runtime.jobs.claims.claim([job.kind], worker="bench")).attempts
     room = asyncio.Semaphore(AT_ONCE)
 
     async def store(number: int, path: Path) -> str:

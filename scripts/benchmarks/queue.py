@@ -1,4 +1,4 @@
-"""Empty jobs through the whole product, against the queue's own empty entries on the same database."""
+"""Empty jobs through the whole product, against empty entries of pgqueuer, where that is installed."""
 
 import asyncio
 import os
@@ -8,19 +8,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 
-from media_analysis.db.queue import QUEUE, queue_on
 from media_analysis.files.upload.bodies import Body
 from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.storage.category import Category
 from scripts.benchmarks.empty import EMPTY
+from scripts.benchmarks.queue_worker import open_peer
 from scripts.benchmarks.stage import Stage, settle
 
 OWNER = "owner-0"
@@ -28,10 +28,11 @@ SOURCES = 256
 """As many as jobs that run at once would have; one for all would have them wait for its row."""
 CALLERS = 16
 LOOK_SECONDS = 0.02
-CLEAR = """
-    TRUNCATE job_events, job_sources, queue.pgqueuer, queue.pgqueuer_log;
-    DELETE FROM analysis_jobs
-"""
+HAS_PEER = find_spec("pgqueuer") is not None
+CLEAR = "TRUNCATE job_events, job_sources; DELETE FROM analysis_jobs"
+CLEAR_PEER = "TRUNCATE pgqueuer, pgqueuer_log"
+LEFT = "SELECT EXISTS (SELECT FROM analysis_jobs WHERE status IN ('pending', 'running'))"
+LEFT_OF_PEER = "SELECT EXISTS (SELECT FROM pgqueuer)"
 WAITED = "SELECT extract(epoch FROM started_at - created_at) FROM analysis_jobs WHERE id = $1"
 ROOT = Path(__file__).parents[2]
 Fill = Callable[[int], Awaitable[None]]
@@ -42,17 +43,22 @@ async def queue(stage: Stage, *, jobs: int, children: int, concurrency: int, rou
     plug_in(stage.directory / "plugins")
     sources = [await add_source(stage, number) for number in range(SOURCES)]
     counts = {"bare": 5 * jobs, "product": jobs, "confined": children}
+    if not HAS_PEER:
+        print("  pgqueuer, the peer, is not installed")
+        del counts["bare"]
     enqueued: dict[str, list[float]] = {way: [] for way in counts}
     drained: dict[str, dict[int, list[float]]] = {way: {1: [], 2: []} for way in counts}
     for number in range(rounds):
         for processes in (1, 2):
             for way, count in counts.items():
-                await clear(stage.url)
+                await clear(stage.url, CLEAR_PEER if way == "bare" else CLEAR)
                 fill = fill_bare(stage, count) if way == "bare" else fill_product(stage, sources, count)
                 enqueued[way].append(count / await timed(fill))
                 await settle(stage.url)
                 async with workers(way, processes, stage, concurrency) as start:
-                    drained[way][processes].append(count / await timed(drain(stage.url, start)))
+                    drained[way][processes].append(
+                        count / await timed(drain(stage.url, start, LEFT_OF_PEER if way == "bare" else LEFT))
+                    )
             rates = ", ".join(f"{way} {drained[way][processes][-1]:,.0f}/s" for way in counts)
             print(f"  round {number + 1}, {processes} worker(s): {rates}")
         await require_ended(stage)
@@ -89,15 +95,14 @@ async def started_after(url: str, job_id: UUID) -> float:
 
 def summary(enqueued: dict[str, list[float]], drained: dict[str, dict[int, list[float]]]) -> dict[str, Any]:
     figures: dict[str, Any] = {
-        "created_per_second": {way: statistics.median(enqueued[way]) for way in ("bare", "product")}
+        "created_per_second": {way: statistics.median(rates) for way, rates in enqueued.items() if way != "confined"}
     }
     for processes, name in ((1, "one_worker"), (2, "two_workers")):
         rates = {way: statistics.median(runs[processes]) for way, runs in drained.items()}
-        figures[name] = {
-            "jobs_per_second": rates,
-            "ratio_to_bare": rates["product"] / rates["bare"],
-            "ratio_to_bare_confined": rates["confined"] / rates["bare"],
-        }
+        figures[name] = {"jobs_per_second": rates}
+        if "bare" in rates:
+            figures[name]["ratio_to_bare"] = rates["product"] / rates["bare"]
+            figures[name]["ratio_to_bare_confined"] = rates["confined"] / rates["bare"]
     return figures
 
 
@@ -119,13 +124,9 @@ async def add_source(stage: Stage, number: int, *, owner: str = OWNER) -> UUID:
 
 async def fill_bare(stage: Stage, count: int) -> None:
     """Enqueue empty entries, a thousand at a time, as the library's own benchmark fills its queue."""
-    connection = await asyncpg.connect(stage.url)
-    try:
-        queries = queue_on(AsyncpgDriver(connection))
+    async with open_peer(stage.url) as queries:
         for _ in range(0, count, 1000):
             await queries.enqueue([EMPTY] * 1000, [None] * 1000, [0] * 1000)
-    finally:
-        await connection.close()
 
 
 async def fill_product(stage: Stage, sources: Sequence[UUID], count: int) -> None:
@@ -180,12 +181,12 @@ async def process(*command: str, importable: str) -> AsyncIterator[asyncio.subpr
         await started.wait()
 
 
-async def drain(url: str, start: Callable[[], None]) -> None:
-    """Return as soon as the queue is empty."""
+async def drain(url: str, start: Callable[[], None], left: str) -> None:
+    """Return as soon as nothing is left."""
     connection = await asyncpg.connect(url)
     try:
         start()
-        while await connection.fetchval(f"SELECT EXISTS (SELECT FROM {QUEUE.qualified.queue_table})"):  # noqa: ASYNC110
+        while await connection.fetchval(left):  # noqa: ASYNC110 - rows set no Event
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         await connection.close()
@@ -197,10 +198,13 @@ async def timed(work: Awaitable[None]) -> float:
     return time.perf_counter() - started
 
 
-async def clear(url: str) -> None:
+async def clear(url: str, statements: str) -> None:
+    if statements == CLEAR_PEER:
+        async with open_peer(url):
+            pass
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(CLEAR)
+        await connection.execute(statements)
     finally:
         await connection.close()
 

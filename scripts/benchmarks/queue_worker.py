@@ -5,16 +5,15 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import uvloop
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
-from pgqueuer.core.qm import QueueManager
-from pgqueuer.domain.models import Job
 
-from media_analysis.db.queue import QUEUE, queue_on
 from media_analysis.jobs.attempts.attempt import Attempt, NewResult
 from media_analysis.jobs.attempts.execution import Execution
 from media_analysis.runtime import open_runtime
@@ -23,6 +22,21 @@ from media_analysis.telemetry.logs import configure_logging
 from media_analysis.worker.service import WorkerOptions, running_worker
 from scripts.benchmarks.empty import EMPTY
 from scripts.benchmarks.stage import ENVIRONMENT
+
+
+@asynccontextmanager
+async def open_peer(url: str) -> AsyncIterator[Any]:
+    """Yield pgqueuer's statements over a connection of its own; its tables are made if need be."""
+    from pgqueuer.adapters.persistence.queries import Queries  # noqa: PLC0415 - a peer that may be absent
+
+    connection = await asyncpg.connect(url)
+    try:
+        queries = Queries.from_asyncpg_connection(connection)
+        if not await queries.schema_is_installed():
+            await queries.install()
+        yield queries
+    finally:
+        await connection.close()
 
 
 class EmptyExecution(Execution):
@@ -34,16 +48,18 @@ class EmptyExecution(Execution):
 
 
 async def work_bare(url: str, concurrency: int) -> None:
-    """Run entries as the library does by itself: no job row, no fence, no event."""
-    connection = await asyncpg.connect(url)
-    queries = queue_on(AsyncpgDriver(connection))
-    manager = QueueManager(queries, channel=QUEUE.channel)
+    """Run entries as pgqueuer does by itself: no job row, no fence, no event."""
+    from pgqueuer.core.qm import QueueManager  # noqa: PLC0415 - a peer that may be absent
+    from pgqueuer.domain.models import Job  # noqa: PLC0415 - as above
 
-    @manager.entrypoint(EMPTY)
-    async def run(_job: Job) -> None: ...
+    async with open_peer(url) as queries:
+        manager = QueueManager(queries)
 
-    await begin()
-    await manager.run(batch_size=concurrency)
+        @manager.entrypoint(EMPTY)
+        async def run(_job: Job) -> None: ...
+
+        await begin()
+        await manager.run(batch_size=concurrency)
 
 
 async def work(directory: Path, url: str, concurrency: int, *, confined: bool) -> None:
@@ -52,9 +68,9 @@ async def work(directory: Path, url: str, concurrency: int, *, confined: bool) -
     async with open_runtime(settings, url, serves=False) as runtime:
         if not confined:
             parts = {part.name: getattr(runtime.jobs.execution, part.name) for part in fields(Execution)}
-            vars(runtime)["execution"] = EmptyExecution(**parts)
+            vars(runtime.jobs)["execution"] = EmptyExecution(**parts)
         await begin()
-        async with running_worker(runtime, url, WorkerOptions(kinds=[EMPTY], concurrency=concurrency)):
+        async with running_worker(runtime, WorkerOptions(kinds=[EMPTY], concurrency=concurrency)):
             await asyncio.Event().wait()
 
 

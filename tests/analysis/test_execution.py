@@ -7,16 +7,17 @@ from uuid import UUID
 import pytest
 
 from media_analysis.files.models import MediaFile
-from media_analysis.jobs.attempts.execution import Done, Outcome, Retry
+from media_analysis.jobs.attempts.execution import Outcome
 from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions, running_worker
+from tests.claims import run_job
 from tests.conftest import StoreFile, fetch
 from tests.worker.workers import until_ended
 
 pytestmark = pytest.mark.usefixtures("plugged_in")
-FAILED = Done(JobStatus.FAILED)
+FAILED = JobStatus.FAILED
 PRODUCTS = 10
 """Files that `overflow` makes."""
 
@@ -46,7 +47,7 @@ async def ask(runtime: Runtime, source: MediaFile, act: str, **orders: Any) -> A
 
 
 async def outcome(runtime: Runtime, job: AnalysisJob) -> Outcome:
-    return await runtime.jobs.execution.run(job.id, worker="test")
+    return await run_job(runtime, job.id)
 
 
 async def standing(database: str, job: AnalysisJob) -> tuple[Any, ...]:
@@ -76,7 +77,7 @@ async def test_products_lie_where_their_category_says_and_know_job_and_source(
     before = set(objects(runtime))
     job = await ask(runtime, source, "scatter")
 
-    assert await outcome(runtime, job) == Done(JobStatus.COMPLETED)
+    assert await outcome(runtime, job) == JobStatus.COMPLETED
 
     day = f"{job.created_at:%Y-%m-%d}"
     found = await kept(database, job)
@@ -96,7 +97,7 @@ async def test_temporary_files_go_when_their_job_ends(
 ) -> None:
     job = await ask(runtime, source, "scatter", words=ending)
 
-    while isinstance(await outcome(runtime, job), Retry):
+    while await outcome(runtime, job) is JobStatus.PENDING:
         pass
 
     gone = await fetch(database, "SELECT key FROM tombstones WHERE category = 'temp'")
@@ -134,7 +135,7 @@ async def test_a_crash_is_tried_again_and_then_fails_the_job(
 
     first, second = await outcome(runtime, job), await outcome(runtime, job)
 
-    assert isinstance(first, Retry)
+    assert first is JobStatus.PENDING
     assert second == FAILED
     assert await standing(database, job) == ("failed", "analysis_crashed", 2)
     assert await kept(database, job) == []
@@ -146,12 +147,12 @@ async def test_products_fill_a_quota_and_never_pass_it(
 ) -> None:
     job = await ask(runtime, source, "overflow", number=room_bytes // PRODUCTS)
 
-    while isinstance(ended := await outcome(runtime, job), Retry):
+    while (ended := await outcome(runtime, job)) is JobStatus.PENDING:
         pass
 
     (used,) = await fetch(database, "SELECT size_bytes FROM category_usage WHERE category = 'frames'")
     status = JobStatus.COMPLETED if code is None else JobStatus.FAILED
-    assert ended == Done(status)
+    assert ended == status
     assert (await standing(database, job))[:2] == (status, code)
     assert used["size_bytes"] == (room_bytes if code is None else 0)
     assert len(await kept(database, job)) == (PRODUCTS if code is None else 0)
@@ -172,7 +173,7 @@ async def test_bad_jobs_end_each_for_its_reason_and_good_ones_beside_them_comple
     jobs = {act: await ask(runtime, source, act, words=["ff" * 64]) for act in bad}
     good = [await ask(runtime, source, "scatter") for _ in range(3)]
 
-    async with running_worker(runtime, database, WorkerOptions(kinds=["misbehaving"], concurrency=2)):
+    async with running_worker(runtime, WorkerOptions(kinds=["misbehaving"], concurrency=2)):
         await until_ended(database, seconds=60)
         later = await ask(runtime, source, "scatter")
         await until_ended(database)
@@ -198,7 +199,7 @@ async def test_a_job_on_bytes_the_store_spoilt_blames_the_store(
     path.write_bytes(spoilt)
     job = await _probe(runtime, source)
 
-    while isinstance(ended := await outcome(runtime, job), Retry):
+    while (ended := await outcome(runtime, job)) is JobStatus.PENDING:
         pass
     path.write_bytes(b"source")
 

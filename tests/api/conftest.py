@@ -12,6 +12,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.walk import OWN_NAMES
 from tests.api.analysers import CONTENT, Analyser
 from tests.api.raw import Speaker, plain_app, served
+from tests.claims import claim_job
 from tests.conftest import Client, StoreFile, execute, fetch
 
 Remains = Callable[[], Awaitable[list[str]]]
@@ -58,7 +59,7 @@ async def run(runtime: Runtime, store_file: StoreFile) -> Attempt:
     """A running job of alice's with two events behind it."""
     source = await store_file()
     job = await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
-    claimed = await runtime.jobs.attempts.claim(job.id, worker="w")
+    claimed = await claim_job(runtime, job.id, worker="w")
     assert claimed is not None
     return claimed
 

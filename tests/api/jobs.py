@@ -13,6 +13,7 @@ from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.attempts.attempt import Failure, NewResult
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.claims import claim_job
 from tests.conftest import Client, chunks
 
 URL = "/api/v1/jobs"
@@ -42,7 +43,7 @@ async def read(client: Client, job_id: str, *, by: str = "alice") -> dict[str, A
 
 async def begin(runtime: Runtime, job: dict[str, Any]) -> int:
     """Claim a job; return the fence."""
-    run = await runtime.jobs.attempts.claim(UUID(job["id"]), worker="test")
+    run = await claim_job(runtime, UUID(job["id"]), worker="test")
     assert run is not None
     return run.fence
 

@@ -6,6 +6,7 @@ from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime
 from tests.api.analysers import Analyser, ask
 from tests.api.answers import refusal
+from tests.claims import claim_job
 from tests.conftest import Client, fetch
 
 
@@ -105,7 +106,7 @@ async def test_nobody_elsewhere_may_write_to_a_job_of_the_service_itself(
 ) -> None:
     asked = NewJob(owner="alice", name="own", kind="probe", source_file_ids=[])
     job = await runtime.jobs.control.create(asked)
-    run = await runtime.jobs.attempts.claim(job.id, worker="inside")
+    run = await claim_job(runtime, job.id, worker="inside")
     assert run is not None
     analyser.run = {"job_id": str(job.id), "fence": run.fence}
 

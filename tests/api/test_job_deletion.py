@@ -13,6 +13,7 @@ from tests.api.answers import problem_in, refusal, without_ids
 from tests.api.conftest import Remains
 from tests.api.deletions import FILES, FRAMES, delete, finished, kinds_of_results, remove_job, statuses
 from tests.api.jobs import URL, begin, create, read, stage
+from tests.claims import claim_job
 from tests.conftest import Client, fetch
 from tests.files.conftest import objects
 
@@ -195,14 +196,14 @@ async def test_a_running_job_is_cancelled_and_what_it_was_making_goes(
     ]
 
 
-async def test_a_waiting_job_leaves_the_queue(client: Client, runtime: Runtime, database: str) -> None:
+async def test_a_waiting_job_leaves_the_queue(client: Client, runtime: Runtime) -> None:
     job = await create(client)
 
     told = await remove_job(client, job)
 
     assert told["cancelled"]
-    assert await runtime.jobs.attempts.claim(UUID(job["id"]), worker="test") is None
-    assert await fetch(database, "SELECT id FROM queue.pgqueuer") == []
+    assert await claim_job(runtime, UUID(job["id"])) is None
+    assert not (await runtime.jobs.claims.claim(["probe"], worker="w")).attempts
 
 
 async def test_an_external_analyser_is_told_that_its_job_is_gone(client: Client, analyser: Analyser) -> None:

@@ -78,7 +78,7 @@ async def test_a_job_that_waits_is_cancelled_once_and_stays_so(client: Client, d
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
     assert cancelled.json()["source_file_ids"] == job["source_file_ids"]
     assert again.json() == cancelled.json()
-    assert await fetch(database, "SELECT FROM queue.pgqueuer WHERE status = 'queued'") == []
+    assert await fetch(database, "SELECT FROM analysis_jobs WHERE status = 'pending'") == []
 
 
 async def test_a_job_that_runs_is_cancelled(client: Client, runtime: Runtime) -> None:
@@ -101,7 +101,7 @@ async def test_a_job_that_ended_cannot_be_cancelled(client: Client, runtime: Run
     assert [problem_in(answer)["status"] for answer in answers] == [409, 409]
 
 
-async def test_a_failed_job_says_why_and_is_tried_again(client: Client, runtime: Runtime, database: str) -> None:
+async def test_a_failed_job_says_why_and_is_tried_again(client: Client, runtime: Runtime) -> None:
     job = await create(client)
     await fail(runtime, job)
 
@@ -111,7 +111,7 @@ async def test_a_failed_job_says_why_and_is_tried_again(client: Client, runtime:
     assert failed["error"] == {"code": "corrupt_media", "detail": "nothing of it can be decoded"}
     assert failed["completed_at"]
     assert (answer.status_code, answer.json()["status"], answer.json()["error"]) == (202, "pending", None)
-    assert len(await fetch(database, "SELECT FROM queue.pgqueuer WHERE payload = $1", job["id"].encode())) == 2
+    assert len((await runtime.jobs.claims.claim(["probe"], worker="w")).attempts) == 1
 
 
 async def test_only_a_failed_job_is_tried_again(client: Client, runtime: Runtime) -> None:

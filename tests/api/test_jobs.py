@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in, refusal
 from tests.api.jobs import URL, ask, create, read
 from tests.conftest import Client, RunJob, fetch
@@ -59,12 +60,12 @@ async def test_only_an_administrators_positive_priority_counts_across_owners(
 
     job = (await client.request("POST", URL, by=by, json=asked)).json()
 
-    (entry,) = await fetch(database, "SELECT headers ->> 'owner', headers ->> 'lifted' FROM queue.pgqueuer")
+    (row,) = await fetch(database, "SELECT owner, lifted FROM analysis_jobs")
     assert (job["priority"], job["lifted"]) == (priority, lifted)
-    assert tuple(entry) == (job["owner"], "true" if lifted else None)
+    assert tuple(row) == (job["owner"], lifted)
 
 
-async def test_a_job_is_accepted_queued_and_found_where_the_answer_says(client: Client, database: str) -> None:
+async def test_a_job_is_accepted_and_found_where_the_answer_says(client: Client) -> None:
     source = await client.upload()
     asked = {
         "name": "Bikes",
@@ -79,7 +80,6 @@ async def test_a_job_is_accepted_queued_and_found_where_the_answer_says(client: 
 
     job = answer.json()
     created = datetime.fromisoformat(job["created_at"])
-    (entry,) = await fetch(database, "SELECT entrypoint, payload, priority FROM queue.pgqueuer")
     assert answer.status_code == 202
     assert answer.headers["location"] == f"{URL}/{job['id']}"
     assert {name: job[name] for name in asked if name != "ttl_seconds"} == {
@@ -90,7 +90,6 @@ async def test_a_job_is_accepted_queued_and_found_where_the_answer_says(client: 
     assert (job["error"], job["warnings"], job["worker"], job["held"]) == (None, [], None, False)
     assert datetime.fromisoformat(job["pinned_until"]) > created
     assert await read(client, job["id"]) == job
-    assert tuple(entry) == ("analyze", job["id"].encode(), 7)
 
 
 async def test_an_analysis_brings_facts_frames_and_a_sheet(client: Client, run_job: RunJob) -> None:
@@ -147,11 +146,14 @@ async def test_each_kind_knows_its_own_parameters(client: Client) -> None:
     assert [job["kind"] for job in jobs] == [about["kind"] for about in asked]
 
 
-async def test_an_external_job_needs_no_source_and_enters_no_queue(client: Client, database: str) -> None:
+async def test_an_external_job_needs_no_source_and_waits_for_no_worker_of_ours(
+    client: Client, runtime: Runtime
+) -> None:
     job = await create(client, kind="external", source_file_ids=[], parameters={"analyser": "x"})
 
     assert job["source_file_ids"] == []
-    assert await fetch(database, "SELECT FROM queue.pgqueuer") == []
+    claim = await runtime.jobs.claims.claim(list(runtime.jobs.kinds), worker="w")
+    assert (claim.attempts, claim.due_in) == ([], None)
 
 
 async def test_sources_keep_their_order(client: Client) -> None:

@@ -14,6 +14,7 @@ from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.claims import claim_job
 from tests.conftest import chunks
 
 CONTENTS: Mapping[str, bytes] = {
@@ -48,7 +49,7 @@ async def make_run(
     job = await runtime.jobs.control.create(
         NewJob(**{"owner": owner, "name": "a run", "kind": "probe", "source_file_ids": [source.id], **about})
     )
-    run = await runtime.jobs.attempts.claim(job.id, worker="test")
+    run = await claim_job(runtime, job.id, worker="test")
     assert run is not None
     files: dict[str, MediaFile] = {}
     for number, (name, content) in enumerate(contents.items()):

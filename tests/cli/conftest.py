@@ -19,6 +19,7 @@ from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
+from tests.claims import claim_job
 from tests.cli.commands import Serving, home_of_a_service, serving
 from tests.conftest import StoreFile, execute, with_database
 
@@ -105,6 +106,6 @@ async def begun(runtime: Runtime, source: MediaFile) -> Attempt:
     """A running job."""
     asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
     job = await runtime.jobs.control.create(asked)
-    claimed = await runtime.jobs.attempts.claim(job.id, worker="w")
+    claimed = await claim_job(runtime, job.id, worker="w")
     assert claimed is not None
     return claimed

@@ -40,10 +40,8 @@ async def test_a_job_is_created_as_asked_for_its_sources_owner_and_found_again(
     document = json.loads(run("job", "show", str(job_id), "--json", **environment).stdout)
     answered = json.loads(run("job", "list", "--json", **environment).stdout)
 
-    queued = await fetch(database, "SELECT entrypoint, priority FROM queue.pgqueuer")
-    (row,) = await fetch(database, "SELECT owner, lifetime_seconds FROM analysis_jobs")
-    assert [tuple(entry) for entry in queued] == [("analyze", 7)]
-    assert tuple(row) == ("alice", 7200)
+    (row,) = await fetch(database, "SELECT kind, priority, owner, lifetime_seconds FROM analysis_jobs")
+    assert tuple(row) == ("analyze", 7, "alice", 7200)
     assert document["lifted"], "whoever may type it is an administrator"
     assert str(job_id) in listed.stdout
     assert "Über alles" in listed.stdout

@@ -55,7 +55,7 @@ async def test_a_waiting_job_is_cancelled_by_its_deletion_and_the_trash_gives_it
     assert re.search(rf"restorable until .*Z: media-analysis restore --job {job_id}\n", deleted.stdout)
     assert restored.returncode == 0, restored.stderr
     assert again.stdout.endswith("results\nfor good\n")
-    assert await fetch(database, "SELECT 1 FROM queue.pgqueuer") == []
+    assert await fetch(database, "SELECT 1 FROM analysis_jobs WHERE status = 'pending'") == []
 
 
 async def test_a_held_job_is_not_deleted_and_its_rehearsal_says_so(

@@ -19,11 +19,11 @@ from tests.conftest import OpenRuntime, StartOver, fetch, storing
 from tests.crash.points import EACH, EVERYTHING, find_moments
 from tests.crash.scenario import let_leases_lapse
 from tests.oracle import inspect_everything
-from tests.worker.workers import outputs_of, plug_in, queue_job, until_ended, until_queue_is_empty, working
+from tests.worker.workers import outputs_of, plug_in, queue_job, until_ended, working
 
 pytestmark = pytest.mark.crash
 ABANDONED: Final = SweepRequest(trigger=SweepTrigger.CLI, requested_by="test", only_pending=True)
-RESCUER: Final = WorkerOptions(kinds=["tiny"], heartbeat=timedelta(seconds=0.5))
+RESCUER: Final = WorkerOptions(kinds=["tiny"], heartbeat=timedelta(seconds=0.5), grace=timedelta(seconds=20))
 PIECES: Final = [("piece", 0, "stored"), ("piece", 1, "stored")]
 
 
@@ -99,9 +99,8 @@ async def _record(
     fate: str, trace: Path, runtime: Runtime, environment: Mapping[str, str], database: str, folder: Path
 ) -> None:
     job = await queue_job(runtime, await storing(runtime)(b"a source"), **FATES[fate].parameters)
-    async with working({**environment, TRACE_VARIABLE: str(trace)}, folder) as worker:
+    async with working({**environment, TRACE_VARIABLE: str(trace), "WORKER_GRACE_SECONDS": "20"}, folder) as worker:
         jobs = await until_ended(database)
-        await until_queue_is_empty(database)
         await worker.end(signal.SIGTERM)
     assert jobs[job.id]["status"] == FATES[fate].ends
 
@@ -116,9 +115,8 @@ async def _die_and_be_done_again(
         async with asyncio.timeout(60):
             exit_code = await killed.process.ended()
     left = await inspect_everything(database, folder / "var" / "store")
-    async with running_worker(runtime, database, RESCUER):
+    async with running_worker(runtime, RESCUER):
         jobs = await until_ended(database)
-        await until_queue_is_empty(database)
     await let_leases_lapse(database)
     await runtime.retention.sweeps.run(ABANDONED)
 

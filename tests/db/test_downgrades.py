@@ -55,12 +55,29 @@ async def test_every_step_back_tells_what_it_loses_and_keeps_the_rest(full: str)
     await migrate(full)
 
     assert told["0005"] == ["instance.archives_apart (1 row)"]
-    assert {"job_sources (1 row)", "queue.pgqueuer (1 row)"} <= set(told["0003"])
+    assert "job_sources (1 row)" in told["0003"]
     assert {"audit_events (1 row)"} <= set(told["0002"])
     assert any(loss.startswith("category_policies (") for loss in told["0002"])
     assert {"media_files (1 row)", "user_sessions (1 row)", "analysis_jobs (1 row)"} <= set(told["base"])
     assert await fetch(full, KEPT) == files
     assert (await resolve_revision(full, "head")).current == head()
+
+
+async def test_jobs_that_an_earlier_version_had_in_its_queue_are_run(full: str, tmp_path: Path) -> None:
+    environment = {"DATABASE_URL": full, "MEDIA_ANALYSIS_DATA_DIR": str(tmp_path / "var")}
+    await migrate_back(full, "0016")
+    await execute(
+        full,
+        """INSERT INTO queue.pgqueuer (priority, status, entrypoint, payload)
+            SELECT 0, 'queued', kind, convert_to(id::text, 'UTF8') FROM analysis_jobs""",
+        "UPDATE analysis_jobs SET queue_id = (SELECT id FROM queue.pgqueuer)",
+    )
+
+    await migrate(full)
+
+    async with open_runtime(load_settings(environ=environment).settings, full) as runtime:
+        claim = await runtime.jobs.claims.claim(["probe"], worker="w")
+    assert [attempt.kind for attempt in claim.attempts] == ["probe"]
 
 
 async def test_what_the_earlier_schema_cannot_say_stops_it_before_anything_is_lost(full: str) -> None:

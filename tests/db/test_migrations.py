@@ -9,12 +9,10 @@ import asyncpg
 import pytest
 from alembic import command
 from alembic.config import Config
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from sqlalchemy import CheckConstraint, Enum, Table
 
 from media_analysis.db.base import Base
 from media_analysis.db.migrations import head, migrate
-from media_analysis.db.queue import queue_on
 from media_analysis.errors import DatabaseUnavailable, Misconfigured
 from tests.conftest import execute, fetch, with_database
 from tests.processes import ROOT, Process, start
@@ -164,14 +162,3 @@ async def _until_somebody_waits(url: str) -> None:
     async with asyncio.timeout(30):
         while not await fetch(url, waiting):  # noqa: ASYNC110 - rows set no Event
             await asyncio.sleep(0.02)
-
-
-async def test_the_queue_has_the_schema_its_library_wants(database: str) -> None:
-    """A library that wants another one needs a migration first."""
-    connection = await asyncpg.connect(database)
-    try:
-        plan = await queue_on(AsyncpgDriver(connection)).plan_upgrade()
-    finally:
-        await connection.close()
-
-    assert (plan.statements, plan.notes) == ((), ())

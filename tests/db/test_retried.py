@@ -8,7 +8,6 @@ import media_analysis
 
 PACKAGE = Path(media_analysis.__file__).parent
 OTHERWISE = {
-    "jobs/attempts/recovery.py": "duties, done again at the next tick",
     "archive/archiving.py": "its task is tried again",
     "archive/execution.py": "its task is claimed again",
     "archive/unarchiving.py": "run by whoever calls it",

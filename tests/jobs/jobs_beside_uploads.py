@@ -14,6 +14,7 @@ from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings, load_settings
 from media_analysis.storage.category import Category
+from tests.claims import run_job
 from tests.conftest import chunks
 
 UPLOADERS = 4
@@ -27,7 +28,7 @@ async def main(settings: Settings, film: bytes, jobs: int) -> None:
         for _ in range(jobs):
             asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
             job = await runtime.jobs.control.create(asked)
-            print(await runtime.jobs.execution.run(job.id, worker="w"), flush=True)  # noqa: T201
+            print(repr(await run_job(runtime, job.id)), flush=True)  # noqa: T201
         for task in uploading:
             task.cancel()
         await asyncio.wait(uploading)

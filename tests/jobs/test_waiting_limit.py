@@ -15,8 +15,7 @@ from tests.conftest import Client, StoreFile, fetch
 
 LIMIT = 3
 MADE = """
-    SELECT (SELECT count(*) FROM analysis_jobs), (SELECT count(*) FROM job_sources), (SELECT count(*) FROM job_events),
-        (SELECT count(*) FROM queue.pgqueuer)
+    SELECT (SELECT count(*) FROM analysis_jobs), (SELECT count(*) FROM job_sources), (SELECT count(*) FROM job_events)
 """
 
 

@@ -13,6 +13,7 @@ from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import JobEvent
 from media_analysis.jobs.watching import PAGE, Watch, WatchService
 from media_analysis.runtime import Runtime
+from tests.claims import claim_job
 from tests.conftest import StoreFile, execute, fetch
 from tests.files.conftest import eventually
 
@@ -31,7 +32,7 @@ async def job_id(runtime: Runtime, store_file: StoreFile) -> UUID:
 @pytest.fixture
 async def run(runtime: Runtime, job_id: UUID) -> Attempt:
     """The job's run, which is its second event."""
-    claimed = await runtime.jobs.attempts.claim(job_id, worker="w")
+    claimed = await claim_job(runtime, job_id, worker="w")
     assert claimed is not None
     return claimed
 

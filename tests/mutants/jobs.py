@@ -6,30 +6,30 @@ _WORKER = "tests/worker/test_worker.py::test_"
 _WORKERS = "tests/worker/test_workers.py::test_"
 _FAILURES = "tests/worker/test_failures.py::test_"
 
-_TURNS = "tests/worker/test_turns.py::test_"
+_TURNS = "tests/jobs/attempts/test_turns.py::test_"
 
 MUTANTS = (
     Mutant(
         "owners are served by the priorities of their jobs",
         31,
-        "db/turns.py",
-        "ORDER BY ordinary, CASE WHEN NOT ordinary THEN rank END,",
-        "ORDER BY ordinary, rank,",
+        "jobs/attempts/turns.py",
+        "ordinary, CASE WHEN NOT ordinary THEN rank END",
+        "ordinary, rank",
         (f"{_TURNS}owners_take_turns_in_a_single_slot_whatever_their_priorities",),
     ),
     Mutant(
         "the turn an owner had is forgotten",
         31,
-        "db/turns.py",
-        "served.at NULLS FIRST,",
-        "candidate.owner,",
+        "jobs/attempts/turns.py",
+        "running + number, number, at NULLS FIRST, due, id",
+        "running + number, number, due, id",
         (f"{_TURNS}owners_take_turns_in_a_single_slot_whatever_their_priorities",),
     ),
     Mutant(
-        "an entry that waits for its next try keeps back what is less urgent",
+        "a job that waits for its next try keeps back what is less urgent",
         31,
-        "db/turns.py",
-        "{due} <= {now} AS is_due",
+        "jobs/attempts/turns.py",
+        "{DUE} <= {_NOW} AS is_due",
         "true AS is_due",
         (f"{_TURNS}what_waits_for_its_next_try_keeps_nothing_back",),
     ),
@@ -70,9 +70,9 @@ MUTANTS = (
     Mutant(
         "claims are not counted",
         21,
-        "jobs/attempts/service.py",
-        "        job.attempts += 1\n",
-        "",
+        "jobs/attempts/claiming.py",
+        "attempts = attempts + 1,",
+        "attempts = attempts,",
         (f"{_FAILURES}what_may_pass_is_tried_again_with_growing_pauses_and_given_up_in_the_end",),
     ),
     Mutant(
@@ -94,18 +94,18 @@ MUTANTS = (
     Mutant(
         "the next attempt follows at once",
         21,
-        "worker/runner.py",
-        "                raise RetryRequested(delay)\n",
-        "                raise RetryRequested\n",
+        "jobs/attempts/ending.py",
+        "job.retry_at = now + delay",
+        "job.retry_at = now",
         (f"{_FAILURES}what_may_pass_is_tried_again_with_growing_pauses_and_given_up_in_the_end",),
     ),
     Mutant(
-        "an entry is enqueued before the transaction began",
+        "claims at once share a job",
         17,
-        "db/queue.py",
-        "if not isinstance(raw, Connection) or not raw.is_in_transaction():",
-        "if not isinstance(raw, Connection):",
-        ("tests/db/test_queue.py::test_an_entry_before_the_first_statement_is_refused",),
+        "jobs/attempts/turns.py",
+        "WHERE id = place.id AND {_OPEN} AND {DUE} <= {_NOW} FOR UPDATE SKIP LOCKED",
+        "WHERE id = place.id AND {_OPEN} AND {DUE} <= {_NOW}",
+        (f"{_TURNS}claims_at_once_never_share_a_job_and_serve_everybody",),
     ),
     Mutant(
         "a pin does not keep an expired source",
@@ -116,7 +116,7 @@ MUTANTS = (
         (f"{_FAILURES}a_queued_job_whose_source_expired_fails_for_that_reason_unless_it_pinned_it",),
     ),
     Mutant(
-        "entries are picked beyond what runs",
+        "jobs are begun beyond what may run",
         21,
         "worker/slots.py",
         "free, running = self._total - len(self._taken),",
@@ -124,12 +124,12 @@ MUTANTS = (
         ("tests/worker/test_slots.py::test_what_runs_of_one_kind_leaves_less_room_for_every_kind",),
     ),
     Mutant(
-        "what was picked takes no slot",
+        "what was begun takes no slot",
         21,
-        "worker/dispatch.py",
-        "            self.slots.take(job.id, job.entrypoint)\n",
-        "",
-        (f"{_WORKER}no_more_entries_are_picked_than_jobs_run",),
+        "worker/service.py",
+        "        self._slots.take(task, attempt.kind)\n",
+        '        self._slots.take(self, "")\n',
+        (f"{_WORKER}no_more_jobs_are_begun_than_may_run",),
     ),
     Mutant(
         "a kind may take every slot",
@@ -142,18 +142,18 @@ MUTANTS = (
     Mutant(
         "who runs a cancelled job is not told",
         21,
-        "jobs/control.py",
-        "    if job.queue_id is not None:\n        await withdraw(session, job.queue_id)\n",
-        "",
-        (f"{_WORKER}cancelling_stops_the_decoding_within_a_second",),
+        "jobs/events.py",
+        "WHEN status = 'cancelled' AND worker IS NOT NULL THEN id::text",
+        "WHEN false THEN id::text",
+        (f"{_WORKER}cancelling_stops_the_decoding_at_once",),
     ),
     Mutant(
-        "many jobs that are cancelled stay in the queue",
+        "a job is taken from a worker that is alive",
         21,
-        "jobs/cancelling.py",
-        "        await withdraw_all(session, [row.queue_id for row in rows if row.queue_id is not None])\n",
-        "",
-        ("tests/api/test_job_cancellation.py::test_many_jobs_end_as_one_that_is_cancelled_alone",),
+        "jobs/models.py",
+        'DUE: Final = "COALESCE(leased_until, retry_at, created_at)"',
+        'DUE: Final = "COALESCE(retry_at, created_at)"',
+        (f"{_TURNS}what_runs_keeps_nothing_back_and_is_due_again_when_its_lease_ends",),
     ),
     Mutant(
         "an owner may let any number of jobs wait",
@@ -166,17 +166,9 @@ MUTANTS = (
     Mutant(
         "a lost connection is not opened again",
         25,
-        "worker/connection.py",
-        "                    self._disconnect(error)\n",
-        "                    raise\n",
-        ("tests/worker/test_restart.py::test_a_worker_outlives_a_restart_of_the_database",),
-    ),
-    Mutant(
-        "an entry is ended by whoever once held it",
-        21,
-        "worker/entries.py",
-        'WHERE id = ANY($1::bigint[]) AND queue_manager_id = $2"  # noqa: S608 - constants\n_KEEP',
-        'WHERE id = ANY($1::bigint[]) AND $2::uuid IS NOT NULL"  # noqa: S608 - constants\n_KEEP',
-        ("tests/worker/test_entries.py::test_an_entry_is_ended_kept_and_put_back_only_by_its_holder",),
+        "db/listening.py",
+        '            log.warning("channel.unheard", channel=channel,',
+        '            raise\n            log.warning("channel.unheard", channel=channel,',
+        ("tests/worker/test_worker_faults.py::test_a_worker_whose_connection_is_cut_keeps_its_job_and_takes_the_next",),
     ),
 )

@@ -37,8 +37,6 @@ PLANTED: Final = {
         f"{_ID}, 'cleanup:temp', 'api', 'a', false, 'completed', {_AT}, n % 2, 1, 0",
     ),
     "idempotency_keys": ("owner, key, file_id, fingerprint, expires_at", f"'a', n::text, {_ID}, '', {_AT}"),
-    "queue_log": ("created, job_id, status, priority, entrypoint", f"{_AT}, n, 'successful', 0, 'probe'"),
-    "queue_turns": ("owner, kind, served_at", f"n::text, 'probe', {_AT}"),
     "plan_files": (
         "plan_id, file_id, category, version, size_bytes, rule",
         "'01000000-0000-7000-8000-000000000001', gen_random_uuid(), 'temp', 1, 1, 'explicit_expiry'",

@@ -9,6 +9,7 @@ from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.claims import claim_job
 from tests.conftest import StoreFile, chunks
 
 HOUR = timedelta(hours=1)
@@ -20,7 +21,7 @@ async def run_job(
     source = await store_file(b"a film", ttl=30 * 86400)
     asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id], lifetime=lifetime)
     job = await runtime.jobs.control.create(asked)
-    run = await runtime.jobs.attempts.claim(job.id, worker="test")
+    run = await claim_job(runtime, job.id, worker="test")
     assert run is not None
     for number in range(frames):
         frame = Upload(

@@ -17,6 +17,7 @@ from media_analysis.jobs.control import NewJob
 from media_analysis.retention.holds import HoldRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.claims import claim_job
 from tests.conftest import StoreFile, chunks, fetch
 from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments
 
@@ -64,7 +65,7 @@ class Running:
 async def job(runtime: Runtime, store_file: StoreFile) -> Running:
     source = await store_file(b"a film")
     made = await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
-    run = await runtime.jobs.attempts.claim(made.id, worker="test")
+    run = await claim_job(runtime, made.id, worker="test")
     assert run is not None
     running = Running(run)
     for ordinal in range(FRAMES):

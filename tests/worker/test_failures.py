@@ -18,7 +18,6 @@ from tests.worker.workers import (
     queue_job,
     until,
     until_ended,
-    until_queue_is_empty,
 )
 
 pytestmark = pytest.mark.usefixtures("plugged_in")
@@ -32,11 +31,10 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 async def until_pausing(database: str, *, after: int) -> dict[str, Any]:
-    """Return how the only job waits once it was tried so often, and how long both its row and its entry wait."""
+    """Return how the only job waits once it was tried so often."""
     query = """
-        SELECT error_code, error, retry_at - now() AS row_waits, entry.execute_after - now() AS entry_waits
-        FROM analysis_jobs AS job JOIN queue.pgqueuer AS entry ON entry.id = job.queue_id AND entry.status = 'queued'
-        WHERE job.attempts = $1 AND job.status = 'pending'
+        SELECT error_code, error, retry_at - now() AS waits FROM analysis_jobs
+        WHERE attempts = $1 AND status = 'pending'
     """
     found: list[dict[str, Any]] = []
 
@@ -49,7 +47,7 @@ async def until_pausing(database: str, *, after: int) -> dict[str, Any]:
 
 
 async def let_the_pause_be_over(database: str) -> None:
-    await execute(database, "UPDATE queue.pgqueuer SET execute_after = now()")
+    await execute(database, "UPDATE analysis_jobs SET retry_at = now()", "SELECT pg_notify('job_work', 'tiny')")
 
 
 async def test_what_may_pass_is_tried_again_with_growing_pauses_and_given_up_in_the_end(
@@ -59,17 +57,15 @@ async def test_what_may_pass_is_tried_again_with_growing_pauses_and_given_up_in_
     job = await queue_job(runtime, source, crash=True)
 
     pauses = []
-    async with running_worker(runtime, database, options()):
+    async with running_worker(runtime, options()):
         for attempt in (1, 2):
             pauses.append(await until_pausing(database, after=attempt))
             await let_the_pause_be_over(database)
         ended = (await until_ended(database))[job.id]
-        await until_queue_is_empty(database)
 
     for pause, expected in zip(pauses, (FIRST_PAUSE, 2 * FIRST_PAUSE), strict=True):
         assert pause["error_code"] == "analysis_crashed"
-        assert abs(pause["row_waits"] - expected) < FIRST_PAUSE / 2
-        assert abs(pause["entry_waits"] - expected) < FIRST_PAUSE / 2
+        assert abs(pause["waits"] - expected) < FIRST_PAUSE / 2
     assert (ended["status"], ended["error_code"], ended["attempts"]) == ("failed", "analysis_crashed", 3)
     assert ended["error"] == "the analysis crashed: exit status 1"
     assert await outputs_of(database, job) == []
@@ -84,9 +80,8 @@ async def test_a_queued_job_whose_source_expired_fails_for_that_reason_unless_it
     unpinned = await runtime.jobs.control.create(NewJob(**asked, pins=False))
     await execute(database, "UPDATE media_files SET expires_at = now() - interval '1 s'")
 
-    async with running_worker(runtime, database, options()):
+    async with running_worker(runtime, options()):
         jobs = await until_ended(database)
-        await until_queue_is_empty(database)
 
     assert jobs[pinned.id]["status"] == "completed"
     assert (jobs[unpinned.id]["status"], jobs[unpinned.id]["error_code"]) == ("failed", "source_expired")
@@ -102,12 +97,12 @@ async def test_a_job_whose_analysis_burns_for_long_stays_with_its_worker(
     beats: set[datetime] = set()
 
     async def beaten_for_two_timeouts() -> bool:
-        beats.update(row["heartbeat"] for row in await fetch(database, "SELECT heartbeat FROM queue.pgqueuer"))
-        return len(beats) >= 5  # two in each timeout, and the first
+        beats.update(row[0] for row in await fetch(database, "SELECT leased_until FROM analysis_jobs"))
+        return len(beats) >= 7  # three in each timeout, and the first
 
     async with (
-        running_worker(runtime, database, options()),
-        running_worker(runtime, database, options()),
+        running_worker(runtime, options()),
+        running_worker(runtime, options()),
     ):
         await until(beaten_for_two_timeouts)
         running = (await jobs_of(database))[job.id]

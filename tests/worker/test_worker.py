@@ -16,8 +16,8 @@ from tests.media import clips
 from tests.worker.workers import (
     PIECES,
     children_of,
-    entries_of,
     jobs_of,
+    open_jobs,
     options,
     outputs_of,
     queue_job,
@@ -25,7 +25,6 @@ from tests.worker.workers import (
     until,
     until_discarded,
     until_ended,
-    until_queue_is_empty,
     until_status,
 )
 
@@ -56,25 +55,22 @@ async def running_endlessly(runtime: Runtime, source: MediaFile, database: str) 
     return job
 
 
-async def test_a_queued_job_runs_to_its_end_and_its_entry_is_gone(
-    runtime: Runtime, source: MediaFile, database: str
-) -> None:
+async def test_a_queued_job_runs_to_its_end(runtime: Runtime, source: MediaFile, database: str) -> None:
     job = await queue_job(runtime, source)
 
-    async with running_worker(runtime, database, options()):
+    async with running_worker(runtime, options()):
         jobs = await until_ended(database)
-        await until_queue_is_empty(database)
 
     assert (jobs[job.id]["status"], jobs[job.id]["attempts"]) == ("completed", 1)
     assert await outputs_of(database, job) == PIECES
     assert [row["published"] for row in await fetch(database, "SELECT published FROM analysis_results")] == [True]
 
 
-async def test_a_real_video_is_probed_through_the_queue(runtime: Runtime, store_file: StoreFile, database: str) -> None:
+async def test_a_real_video_is_probed_by_a_worker(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     video = await store_file(clips.h264().read_bytes(), filename="h264.mp4")
     await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[video.id]))
 
-    async with running_worker(runtime, database, options()):
+    async with running_worker(runtime, options()):
         jobs = await until_ended(database)
 
     (result,) = await fetch(database, "SELECT kind, data ->> 'video_codec' AS codec FROM analysis_results")
@@ -85,29 +81,28 @@ async def test_a_real_video_is_probed_through_the_queue(runtime: Runtime, store_
 async def test_what_will_not_pass_fails_at_once(runtime: Runtime, source: MediaFile, database: str) -> None:
     job = await queue_job(runtime, source, corrupt=True)
 
-    async with running_worker(runtime, database, options()):
+    async with running_worker(runtime, options()):
         jobs = await until_ended(database)
-        await until_queue_is_empty(database)
 
     assert (jobs[job.id]["error_code"], jobs[job.id]["attempts"]) == ("corrupt_media", 1)
 
 
-async def test_no_more_entries_are_picked_than_jobs_run(runtime: Runtime, source: MediaFile, database: str) -> None:
+async def test_no_more_jobs_are_begun_than_may_run(runtime: Runtime, source: MediaFile, database: str) -> None:
     jobs = [await queue_job(runtime, source, endless=True) for _ in range(5)]
-    running = "SELECT FROM analysis_jobs WHERE status = 'running'"
+    are_running = "SELECT FROM analysis_jobs WHERE status = 'running'"
 
     async def two_run() -> bool:
-        return len(await fetch(database, running)) == 2
+        return len(await fetch(database, are_running)) == 2
 
-    async with running_worker(runtime, database, options(concurrency=2)):
+    async with running_worker(runtime, options(concurrency=2)):
         await until(two_run)
-        picked = await entries_of(database)
+        running = await open_jobs(database)
         await runtime.jobs.control.cancel(jobs[0].id, owner="alice")
         await until_status(database, jobs[2], "running")
-        picked_later = await entries_of(database)
+        running_later = await open_jobs(database)
 
-    assert picked == [("tiny", "picked")] * 2 + [("tiny", "queued")] * 3
-    assert picked_later == [("tiny", "picked")] * 2 + [("tiny", "queued")] * 2
+    assert running == [("tiny", "running")] * 2 + [("tiny", "pending")] * 3
+    assert running_later == [("tiny", "running")] * 2 + [("tiny", "pending")] * 2
 
 
 async def test_a_kind_that_may_run_once_leaves_room_for_others(
@@ -120,7 +115,7 @@ async def test_a_kind_that_may_run_once_leaves_room_for_others(
         NewJob(owner="alice", name="n", kind="probe", source_file_ids=[video.id], priority=-1)
     )
 
-    async with running_worker(runtime, database, options(concurrency=3, per_kind={"tiny": 1})):
+    async with running_worker(runtime, options(concurrency=3, per_kind={"tiny": 1})):
         await until_status(database, probe, "completed")
         found = statuses(await jobs_of(database))
 
@@ -131,10 +126,10 @@ async def test_kinds_that_others_run_are_left_to_them(runtime: Runtime, source: 
     await queue_job(runtime, source)
     await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id]))
 
-    async with running_worker(runtime, database, options(kinds=["probe"])):
+    async with running_worker(runtime, options(kinds=["probe"])):
 
         async def probed() -> bool:
-            return await entries_of(database) == [("tiny", "queued")]
+            return await open_jobs(database) == [("tiny", "pending")]
 
         await until(probed)
 
@@ -153,7 +148,7 @@ async def test_owners_take_turns_and_of_each_the_most_urgent_job_goes_first(
             NewJob(owner=owner, name="n", kind="tiny", source_file_ids=[file.id], priority=priority)
         )
 
-    async with running_worker(runtime, database, options()):
+    async with running_worker(runtime, options()):
         await until_ended(database)
 
     rows = await fetch(database, "SELECT owner, priority FROM analysis_jobs ORDER BY started_at")
@@ -166,11 +161,10 @@ async def test_cancelling_stops_the_decoding_at_once(runtime: Runtime, source: M
     """By a notice: no heartbeat comes before the test gives up."""
     before = set(children_of(os.getpid()))
 
-    async with running_worker(runtime, database, options(heartbeat=timedelta(hours=1))):
+    async with running_worker(runtime, options(heartbeat=timedelta(hours=1))):
         job = await running_endlessly(runtime, source, database)
         await runtime.jobs.control.cancel(job.id, owner="alice")
         await until_childless(before)
-        await until_queue_is_empty(database)
         await until_discarded(database, job)
 
     assert statuses(await jobs_of(database)) == {"cancelled": 1}
@@ -181,12 +175,11 @@ async def test_a_cancellation_that_nobody_told_of_is_noticed_at_a_heartbeat(
 ) -> None:
     before = set(children_of(os.getpid()))
 
-    async with running_worker(runtime, database, options()):
+    async with running_worker(runtime, options()):
         job = await running_endlessly(runtime, source, database)
         await execute(
             database,
-            f"BEGIN; DELETE FROM queue.pgqueuer; "
-            f"UPDATE analysis_jobs SET status = 'cancelled', fence = fence + 1 WHERE id = '{job.id}'; COMMIT",
+            f"UPDATE analysis_jobs SET status = 'cancelled', fence = fence + 1 WHERE id = '{job.id}'",
         )
         await until_childless(before)
 
@@ -194,13 +187,13 @@ async def test_a_cancellation_that_nobody_told_of_is_noticed_at_a_heartbeat(
 async def test_an_interrupted_worker_hands_its_job_back_as_if_it_had_not_begun(
     runtime: Runtime, source: MediaFile, database: str
 ) -> None:
-    async with running_worker(runtime, database, options()) as worker:
+    async with running_worker(runtime, options()) as worker:
         job = await running_endlessly(runtime, source, database)
         worker.interrupt()
 
     found = (await jobs_of(database))[job.id]
     assert (found["status"], found["attempts"]) == ("pending", 0)
-    assert await entries_of(database) == [("tiny", "queued")]
+    assert await open_jobs(database) == [("tiny", "pending")]
     assert await outputs_of(database, job) == []
 
 
@@ -209,7 +202,7 @@ async def test_within_its_grace_a_stopping_worker_finishes_and_takes_nothing_new
 ) -> None:
     jobs = [await queue_job(runtime, source, seconds=0.5) for _ in range(2)]
 
-    async with running_worker(runtime, database, options(grace=timedelta(seconds=20))):
+    async with running_worker(runtime, options(grace=timedelta(seconds=20))):
         await until_status(database, jobs[0], "running")
 
     found = await jobs_of(database)
@@ -217,7 +210,7 @@ async def test_within_its_grace_a_stopping_worker_finishes_and_takes_nothing_new
 
 
 async def test_a_second_interruption_does_not_wait(runtime: Runtime, source: MediaFile, database: str) -> None:
-    async with running_worker(runtime, database, options(grace=timedelta(minutes=5))) as worker:
+    async with running_worker(runtime, options(grace=timedelta(minutes=5))) as worker:
         job = await running_endlessly(runtime, source, database)
         worker.interrupt()
         worker.interrupt()
@@ -230,7 +223,7 @@ async def test_a_worker_broken_off_hands_back_too(runtime: Runtime, source: Medi
     """An error elsewhere in the process ends the block the worker runs in."""
 
     async def work() -> None:
-        async with running_worker(runtime, database, options(grace=timedelta(minutes=5))):
+        async with running_worker(runtime, options(grace=timedelta(minutes=5))):
             await asyncio.Event().wait()
 
     working = asyncio.create_task(work())
@@ -239,4 +232,4 @@ async def test_a_worker_broken_off_hands_back_too(runtime: Runtime, source: Medi
     await asyncio.wait({working})
 
     assert (await jobs_of(database))[job.id]["status"] == "pending"
-    assert await entries_of(database) == [("tiny", "queued")]
+    assert await open_jobs(database) == [("tiny", "pending")]

@@ -25,7 +25,6 @@ from tests.worker.workers import (
     until,
     until_attempts,
     until_ended,
-    until_queue_is_empty,
     until_status,
     working,
 )
@@ -59,7 +58,7 @@ async def test_a_worker_told_to_stop_hands_back_and_an_idle_one_hears_of_it_at_o
 
     async with working(environment, tmp_path) as first:
         await until_status(database, job, "running")
-        async with running_worker(runtime, database, options(heartbeat=timedelta(minutes=1))):
+        async with running_worker(runtime, options(heartbeat=timedelta(minutes=1))):
             stopped_at = time.monotonic()
             exit_code = await first.end(signal.SIGTERM)
             await until_status(database, job, "running")
@@ -81,7 +80,7 @@ async def test_a_killed_worker_is_stood_in_for_within_the_stated_time(
 
     async with working(environment, tmp_path) as first:
         await until_first_piece(database)
-        async with running_worker(runtime, database, options()):
+        async with running_worker(runtime, options()):
             children = children_of(first.process.pid)
             killed_at = time.monotonic()
             await first.end(signal.SIGKILL)
@@ -107,7 +106,7 @@ async def test_a_worker_that_wakes_up_after_it_was_replaced_changes_nothing(
     async with working(environment, tmp_path) as zombie:
         await until_first_piece(database)
         os.kill(zombie.process.pid, signal.SIGSTOP)
-        async with running_worker(runtime, database, options()):
+        async with running_worker(runtime, options()):
             await until_status(database, job, "completed")
         published = await everything_of(database)
         os.kill(zombie.process.pid, signal.SIGCONT)
@@ -157,9 +156,8 @@ async def test_a_job_that_kills_its_workers_is_given_up(
                 exit_code = await worker.process.ended()
             assert exit_code == -signal.SIGKILL
     settings = load_settings(environ=environment | {"WORKER_MAX_ATTEMPTS": "2"}).settings
-    async with open_runtime(settings, database) as strict, running_worker(strict, database, options()):
+    async with open_runtime(settings, database) as strict, running_worker(strict, options()):
         jobs = await until_ended(database)
-        await until_queue_is_empty(database)
 
     assert (jobs[job.id]["status"], jobs[job.id]["error_code"]) == ("failed", "worker_lost")
     assert await outputs_of(database, job) == []

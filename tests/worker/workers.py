@@ -145,17 +145,10 @@ async def until_attempts(database: str, job: AnalysisJob, attempts: int) -> None
     await until(so)
 
 
-async def entries_of(database: str) -> list[tuple[str, str]]:
-    """Return entrypoint and status of all that is queued, the oldest first."""
-    rows = await fetch(database, "SELECT entrypoint, status::text FROM queue.pgqueuer ORDER BY id")
-    return [(row["entrypoint"], row["status"]) for row in rows]
-
-
-async def until_queue_is_empty(database: str) -> None:
-    async def empty() -> bool:
-        return await entries_of(database) == []
-
-    await until(empty)
+async def open_jobs(database: str) -> list[tuple[str, str]]:
+    """Return kind and status of all jobs that wait or run, the oldest first."""
+    query = "SELECT kind, status::text FROM analysis_jobs WHERE status IN ('pending', 'running') ORDER BY id"
+    return [(row["kind"], row["status"]) for row in await fetch(database, query)]
 
 
 async def until_discarded(database: str, job: AnalysisJob) -> None:

@@ -14,7 +14,8 @@ from media_analysis.analysis.kinds import Kind
 from media_analysis.api.documents import require_storable
 from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.errors import UnknownKind
-from media_analysis.jobs.control import EXTERNAL, NewJob
+from media_analysis.jobs.attempts.turns import EXTERNAL
+from media_analysis.jobs.control import NewJob
 from media_analysis.media.options import Options
 from media_analysis.values import Line, Seconds
 

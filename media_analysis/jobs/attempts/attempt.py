@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.jobs.models import AnalysisJob, JobStatus
@@ -39,6 +39,8 @@ class Attempt:
     fence: int
     attempt: int
     """From 1."""
+    lease: timedelta
+    """After how long without a sign of life another worker may take the job over."""
     leased_until: datetime
     sources: Sequence[AttemptSource]
 
@@ -70,31 +72,42 @@ SOURCE_EXPIRED: Final = "source_expired"
 SOURCE_GONE: Final = "source_gone"
 
 _SOURCES = text("""
-    SELECT source.position, source.file_id, file.state::text AS state, file.key, file.filename, file.media_type,
-        file.size_bytes, file.sha256, file.expires_at
+    SELECT source.job_id, source.position, source.file_id, file.state::text AS state, file.key, file.filename,
+        file.media_type, file.size_bytes, file.sha256, file.expires_at
     FROM job_sources AS source LEFT JOIN media_files AS file ON file.id = source.file_id
-    WHERE source.job_id = :job_id ORDER BY source.position
+    WHERE source.job_id = ANY(CAST(:job_ids AS uuid[])) ORDER BY source.job_id, source.position
 """)
 
 
-async def find_sources(session: AsyncSession, job: AnalysisJob, now: datetime) -> Sequence[AttemptSource] | Failure:
-    """Return a locked job's sources in order, or why it cannot run; what it pinned, or ran on, may have expired."""
-    sources = []
+async def find_sources(
+    session: AsyncSession, jobs: Sequence[AnalysisJob], now: datetime
+) -> Mapping[UUID, Sequence[AttemptSource] | Failure]:
+    """Return the sources of locked jobs, of each in order, or why one cannot run.
+
+    What a job pinned, or ran on, may have expired.
+    """
+    rows: dict[UUID, list[Row[Any]]] = {job.id: [] for job in jobs}
+    for row in await session.execute(_SOURCES, {"job_ids": list(rows)}):
+        rows[row.job_id].append(row)
+    return {job.id: _sources_of(job, rows[job.id], now) for job in jobs}
+
+
+def _sources_of(job: AnalysisJob, rows: Sequence[Row[Any]], now: datetime) -> Sequence[AttemptSource] | Failure:
     pinned = job.status is JobStatus.RUNNING or (job.pinned_until is not None and job.pinned_until > now)
-    for row in await session.execute(_SOURCES, {"job_id": job.id}):
+    for row in rows:
         if row.state != FileState.STORED:
             return Failure(code=SOURCE_GONE, detail=f"source {row.file_id} was deleted before the job ran")
         if row.expires_at is not None and row.expires_at <= now and not pinned:
             return Failure(code=SOURCE_EXPIRED, detail=f"source {row.file_id} expired before the job ran")
-        sources.append(
-            AttemptSource(
-                position=row.position,
-                file_id=row.file_id,
-                key=row.key,
-                filename=row.filename,
-                media_type=row.media_type,
-                size_bytes=row.size_bytes,
-                sha256=row.sha256,
-            )
+    return [
+        AttemptSource(
+            position=row.position,
+            file_id=row.file_id,
+            key=row.key,
+            filename=row.filename,
+            media_type=row.media_type,
+            size_bytes=row.size_bytes,
+            sha256=row.sha256,
         )
-    return sources
+        for row in rows
+    ]

@@ -56,7 +56,7 @@ async def hand_back_job(
     await session.flush()
     await leases.release_sources(session, [job.id])
     if job.pinned_until is not None:
-        await leases.lease_sources(session, job.id, job.pinned_until)
+        await leases.lease_sources(session, [job.id], job.pinned_until)
     await publishing.discard_results(session, [job.id])
     told = {"status": job.status, "retry_at": job.retry_at.isoformat(), "error": failure and failure.document()}
     await add_event(session, job.id, "status", told)

@@ -1,11 +1,10 @@
-"""One run of a job, from the claim to its last status: decode elsewhere, store here, show all at once."""
+"""One run of a job, from its claim to its last status: decode elsewhere, store here, show all at once."""
 
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Self, assert_never
-from uuid import UUID
 
 import structlog
 
@@ -66,22 +65,8 @@ class AttemptOptions:
         return min(self.first_delay * 2.0 ** min(attempt - 1, 30), self.longest_delay)
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """The job goes back to the queue for a while."""
-
-    delay: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The queue has nothing more to do with the job."""
-
-    status: JobStatus | None = None
-    """How it ended, where this run ended it."""
-
-
-Outcome = Retry | Done
+Outcome = JobStatus | None
+"""What an attempt made of its job, `PENDING` where another follows; None where others decide."""
 
 
 @dataclass(frozen=True)
@@ -95,26 +80,24 @@ class Execution:
     options: AttemptOptions
     fork_server: ForkServer
 
-    async def run(self, job_id: UUID, *, worker: str) -> Outcome:
-        """Claim a job and run it to an end; cancelled, it hands the job back for another worker.
+    async def run(self, run: Attempt) -> Outcome:
+        """Bring a run to its end; cancelled, it hands the job back for another worker.
 
         Raises:
-            DatabaseUnavailable: nobody can tell how it went; whoever claims it next starts anew.
+            DatabaseUnavailable: nobody can tell how it went; whoever takes it over when its lease ends starts anew.
 
         """
-        run = await self.runs.claim(job_id, worker=worker)
-        if run is None:
-            await self.discards.discard(job_id)
-            return Done()
-        if run.fence > 1:
-            await self.discards.discard(job_id, before_fence=run.fence)
         try:
             return await self._run(run)
         except asyncio.CancelledError:
-            with suppress(FenceLost):
-                await self.runs.hand_back(job_id, fence=run.fence, failure=None, delay=timedelta())
-            await self.discards.discard(job_id, before_fence=run.fence + 1)
+            await self.hand_back(run)
             raise
+
+    async def hand_back(self, run: Attempt) -> None:
+        """Let the job wait for another worker, as if this one had not begun it."""
+        with suppress(FenceLost):
+            await self.runs.hand_back(run.job_id, fence=run.fence, failure=None, delay=timedelta())
+        await self.discards.discard(run.job_id, before_fence=run.fence + 1)
 
     async def _run(self, run: Attempt) -> Outcome:
         try:
@@ -123,14 +106,14 @@ class Execution:
         except FenceLost:
             log.info("run.superseded", job_id=str(run.job_id), fence=run.fence)
             await self.discards.discard(run.job_id, before_fence=run.fence + 1)
-            return Done()
+            return None
         except Exception as error:  # noqa: BLE001 - whatever a run says ends this job only
             return await self._end_badly(run, error)
         await self.discards.discard(run.job_id)  # temp files end with their job
         for category in stored:
             await self.uploads.room.notice(category)
         log.info("job.completed", job_id=str(run.job_id), kind=run.kind, attempt=run.attempt)
-        return Done(JobStatus.COMPLETED)
+        return JobStatus.COMPLETED
 
     async def _end_badly(self, run: Attempt, error: Exception) -> Outcome:
         failure = failure_of(error)
@@ -144,11 +127,11 @@ class Execution:
                 await self.runs.hand_back(run.job_id, fence=run.fence, failure=told, delay=delay)
             else:
                 await self.runs.fail(run.job_id, fence=run.fence, failure=failure)
-            ended = Done(JobStatus.FAILED)
+            ended: Outcome = JobStatus.PENDING if again else JobStatus.FAILED
         except FenceLost:
-            again, ended = False, Done()
+            ended = None
         await self.discards.discard(run.job_id, before_fence=run.fence + 1)
-        return Retry(delay) if again else ended
+        return ended
 
     async def _while_leased(self, run: Attempt) -> list[NewResult]:
         """Analyse for as long as the run is this worker's."""
@@ -167,9 +150,9 @@ class Execution:
 
     async def _renew(self, run: Attempt) -> None:
         while True:
-            await asyncio.sleep(self.runs.lease.total_seconds() / 3)
+            await asyncio.sleep(run.lease.total_seconds() / 3)
             with suppress(Unavailable):  # another try comes before the lease ends
-                await self.runs.renew(run.job_id, fence=run.fence)
+                await self.runs.renew(run.job_id, fence=run.fence, lease=run.lease)
 
     async def _analyse_whole(self, run: Attempt) -> list[NewResult]:
         """Analyse what the store holds as it was stored; a failure is the sources' only if they still are."""

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, bindparam, func, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from media_analysis.db.database import Database, retried
-from media_analysis.db.turns import SERVED, WaitingLine, choice
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import FenceLost, InvalidRequest, SourceUnusable
 from media_analysis.failpoints import failpoint
@@ -19,43 +18,14 @@ from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.bodies import Body
 from media_analysis.files.upload.service import Upload, UploadService
 from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
+from media_analysis.jobs.attempts.claiming import ClaimService
 from media_analysis.jobs.attempts.ending import row_of
 from media_analysis.jobs.attempts.execution import AttemptOptions
 from media_analysis.jobs.attempts.service import AttemptService, require_attempt
+from media_analysis.jobs.attempts.turns import EXTERNAL, line_of
 from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource, JobStatus
 from media_analysis.jobs.queries import require_job
 from media_analysis.storage.store import ObjectReader, ObjectStore
-
-# What waits, and what an analyser that fell silent holds: a run is due again when its lease ends.
-_WAITING: Final = WaitingLine(
-    table="analysis_jobs",
-    # An expression: else, knowing too little of what waits, the planner takes the index of kinds.
-    condition="('' || kind) = 'external' AND status IN ('pending', 'running') AND deleted_at IS NULL",
-    kind="('external:' || (parameters ->> 'analyser'))",
-    owner="owner",
-    ordinary="(NOT lifted)",
-    rank="(- priority)",
-    fresh="(attempts = 0)",
-    due="COALESCE(leased_until, retry_at, created_at)",
-)
-_KINDS: Final = "CAST(:kinds AS text[])"
-_NOW: Final = "CAST(:now AS timestamptz)"
-# Not by the whole condition of what waits: the planner could read its index from end to end for the few that run.
-_RUNNING: Final = f"""
-    SELECT owner, count(*) AS jobs FROM analysis_jobs
-    WHERE status = 'running' AND leased_until > {_NOW} AND ('' || kind) = 'external' AND {_WAITING.kind} = ANY({_KINDS})
-    GROUP BY owner
-"""  # noqa: S608 - constants
-
-
-def _next(owner: str | None) -> TextClause:
-    chosen = choice(_WAITING, kinds=_KINDS, now=_NOW, running=_RUNNING, owner=owner)
-    return text(f"WITH RECURSIVE {chosen} SELECT id, owner, kind FROM chosen")  # noqa: S608 - as above
-
-
-NEXT: Final = _next(None)
-NEXT_OF_OWNER: Final = _next("CAST(:owner AS text)")
-_SERVED: Final = text(SERVED.format(served=f"VALUES (:owner, :kind, {_NOW})"))
 
 _SOURCE = (
     select(MediaFile)
@@ -73,6 +43,7 @@ class ExternalService:
 
     db: Database
     store: ObjectStore
+    claims: ClaimService
     runs: AttemptService
     uploads: UploadService
     discards: DiscardService
@@ -81,40 +52,9 @@ class ExternalService:
     async def claim(
         self, analysers: Sequence[str], *, owner: str | None, worker: str, now: datetime | None = None
     ) -> Attempt | None:
-        """Start a run of the job for one of these analysers whose turn it is; None where nothing waits.
-
-        Concurrent claims never get the same job. What an earlier run staged is discarded.
-        """
-        while True:
-            found, run = await self._claim_next(analysers, owner, worker, now)
-            if not found:
-                return None
-            if run is not None:
-                if run.fence > 1:
-                    await self.discards.discard(run.job_id, before_fence=run.fence)
-                return run
-
-    @retried
-    async def _claim_next(
-        self, analysers: Sequence[str], owner: str | None, worker: str, now: datetime | None
-    ) -> tuple[bool, Attempt | None]:
-        async with self.db.transaction() as session:
-            at: datetime = (await session.execute(text("SELECT now()"))).scalar_one() if now is None else now
-            asked = {"kinds": [f"external:{analyser}" for analyser in analysers], "now": at}
-            if owner is None:
-                chosen = (await session.execute(NEXT, asked)).one_or_none()
-            else:
-                chosen = (await session.execute(NEXT_OF_OWNER, asked | {"owner": owner})).one_or_none()
-            if chosen is None:
-                return False, None
-            job = await session.get_one(AnalysisJob, chosen.id)
-            # One that died too often, or lost its sources, fails here and the next one is looked at.
-            run = await self.runs.begin(session, job, at, worker=worker)
-            if run is not None:
-                await session.execute(_SERVED, {"owner": chosen.owner, "kind": chosen.kind, "now": at})
-            failpoint("external.claiming")
-        failpoint("external.claimed")
-        return True, run
+        """Start a run of the job for one of these analysers whose turn it is; None where nothing waits."""
+        claim = await self.claims.claim(list(map(line_of, analysers)), owner=owner, worker=worker, now=now)
+        return claim.attempts[0] if claim.attempts else None
 
     async def heartbeat(
         self,
@@ -223,7 +163,7 @@ class ExternalService:
     async def _require(self, job_id: UUID, owner: str | None) -> AnalysisJob:
         async with self.db.read_only() as session:
             job, _ = await require_job(session, job_id, owner=owner)
-        if job.kind != "external":
+        if job.kind != EXTERNAL:
             raise FenceLost(job_id)  # nobody elsewhere ever held a fence of it
         return job
 

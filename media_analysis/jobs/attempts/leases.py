@@ -24,10 +24,11 @@ _LOCK_SOURCES = text("""
 _LEASE = text(f"""
     WITH locked AS (
         SELECT id FROM media_files
-        WHERE id = ANY(ARRAY(SELECT file_id FROM job_sources WHERE job_id = :job_id)) AND state = 'stored'
+        WHERE id = ANY(ARRAY(SELECT file_id FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))))
+            AND state = 'stored'
         ORDER BY id FOR UPDATE
     ), kept AS (
-        UPDATE job_sources SET until = greatest(until, :until) WHERE job_id = :job_id
+        UPDATE job_sources SET until = greatest(until, :until) WHERE job_id = ANY(CAST(:job_ids AS uuid[]))
     )
     {LEASE}
 """)  # noqa: S608 - a fragment of ours
@@ -64,9 +65,9 @@ _RELEASE = (
 )
 
 
-async def lease_sources(session: AsyncSession, job_id: UUID, until: datetime) -> None:
-    """Keep the sources of a locked job at least until then, whatever else their retention says."""
-    await session.execute(_LEASE, {"job_id": job_id, "until": until})
+async def lease_sources(session: AsyncSession, job_ids: Sequence[UUID], until: datetime) -> None:
+    """Keep the sources of locked jobs at least until then, whatever else their retention says."""
+    await session.execute(_LEASE, {"job_ids": job_ids, "until": until})
 
 
 async def renew_products(session: AsyncSession, job_id: UUID, *, fence: int, seconds: float) -> None:

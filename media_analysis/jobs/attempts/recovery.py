@@ -1,4 +1,4 @@
-"""Jobs that nobody can finish any more: looked for now and then, and given back, queued again or failed."""
+"""Jobs that nobody can finish any more: looked for now and then, and given back or failed."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.db.queue import NewEntry, enqueue, withdraw
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.jobs.attempts import leases
 from media_analysis.jobs.attempts.attempt import WORKER_LOST, Failure, find_sources
@@ -21,7 +20,7 @@ from media_analysis.jobs.queries import get_job
 
 BATCH: Final = 1000
 
-# What workers of ours lost, the queue gives to the next one.
+# What workers of ours lost, the next one takes over as it is.
 _SILENT = text("""
     SELECT id FROM analysis_jobs
     WHERE status = 'running' AND kind = 'external' AND leased_until <= coalesce(CAST(:now AS timestamptz), now())
@@ -42,18 +41,6 @@ _SOURCELESS = text("""
         ORDER BY job.id LIMIT :limit
     ) AS ids
 """)
-_UNQUEUED = text("""
-    SELECT id AS job_id, kind, owner, priority, lifted, greatest(retry_at - now(), interval '0') AS delay
-    FROM analysis_jobs AS job
-    WHERE deleted_at IS NULL AND kind <> 'external'
-        AND (status = 'pending' OR (status = 'running' AND leased_until <= coalesce(CAST(:now AS timestamptz), now())))
-        AND NOT EXISTS (SELECT FROM queue.pgqueuer AS entry WHERE entry.id = job.queue_id)
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-""")
-_QUEUED = text("""
-    UPDATE analysis_jobs AS job SET queue_id = asked.queue_id
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:queue_ids AS bigint[])) AS asked(id, queue_id) WHERE job.id = asked.id
-""")
 Change = Callable[[AsyncSession, AnalysisJob, datetime], Awaitable[bool]]
 _FIRST: Final = UUID(int=0)
 log = structlog.get_logger()
@@ -67,8 +54,6 @@ class Recovered:
     """Held by an analyser elsewhere that fell silent: they wait again, or failed if that happened too often."""
     sourceless: int
     """Waiting for sources that were deleted or expired: they failed."""
-    queued: int
-    """Without an entry in the queue, as after a restored backup: they have one again."""
 
 
 @dataclass
@@ -94,12 +79,9 @@ class RecoveryService:
         recovered = Recovered(
             silent=await self._each(await self._list_silent(now), self._take_from_silent, now),
             sourceless=await self._each(await self._list_sourceless(now), _fail_sourceless, now),
-            queued=await self._queue_again(now),
         )
-        if recovered != Recovered(0, 0, 0):
-            log.info(
-                "jobs.recovered", silent=recovered.silent, sourceless=recovered.sourceless, queued=recovered.queued
-            )
+        if recovered != Recovered(0, 0):
+            log.info("jobs.recovered", silent=recovered.silent, sourceless=recovered.sourceless)
         return recovered
 
     async def _list_silent(self, now: datetime | None) -> Sequence[UUID]:
@@ -138,27 +120,13 @@ class RecoveryService:
             await hand_back_job(session, job, now, failure=lost, delay=timedelta())
         return True
 
-    async def _queue_again(self, now: datetime | None) -> int:
-        queued = 0
-        while True:
-            async with self.db.transaction() as session:
-                jobs = (await session.execute(_UNQUEUED, {"now": now, "limit": BATCH})).mappings().all()
-                if jobs:
-                    queue_ids = await enqueue(session, [NewEntry(**job) for job in jobs])
-                    await session.execute(_QUEUED, {"ids": [job["job_id"] for job in jobs], "queue_ids": queue_ids})
-            queued += len(jobs)
-            if len(jobs) < BATCH:
-                return queued
-
 
 async def _fail_sourceless(session: AsyncSession, job: AnalysisJob, now: datetime) -> bool:
     if job.status is not JobStatus.PENDING:
         return False
-    failure = await find_sources(session, job, now)
+    failure = (await find_sources(session, [job], now))[job.id]
     if not isinstance(failure, Failure):
         return False
     await leases.lock_sources(session, [job.id])
-    if job.queue_id is not None:
-        await withdraw(session, job.queue_id)
     await end_job(session, job, JobStatus.FAILED, now, failure=failure)
     return True

@@ -1,4 +1,4 @@
-"""Runs: one claim of a job, from its start to its end; every write is fenced (promise 21)."""
+"""Runs under way: kept, told of and ended; every write is fenced (promise 21)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from media_analysis.files import ledger
 from media_analysis.files.ledger import Movement
 from media_analysis.files.upload.transactions import STAGED_SECONDS
 from media_analysis.jobs.attempts import leases, publishing
-from media_analysis.jobs.attempts.attempt import WORKER_LOST, Attempt, Failure, NewResult, find_sources
+from media_analysis.jobs.attempts.attempt import Failure, NewResult
 from media_analysis.jobs.attempts.ending import add_results, end_job, hand_back_job
 from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
@@ -25,64 +25,17 @@ from media_analysis.storage.category import Category
 
 @dataclass(frozen=True)
 class AttemptService:
-    """Starts, keeps and ends runs; each step is one transaction that shows with its event."""
+    """Keeps and ends runs; each step is one transaction that shows with its event."""
 
     db: Database
     lease: timedelta
     max_attempts: int
 
     @retried
-    async def claim(self, job_id: UUID, *, worker: str, now: datetime | None = None) -> Attempt | None:
-        """Start the next run of a job, whoever ran it before; None where there is nothing to run.
-
-        A job whose workers died too often, or whose sources went, fails here.
-        """
-        async with self.db.transaction() as session:
-            found = await get_job(session, job_id, owner=None, now=now, lock=True)
-            if found is None or found[0].status not in {JobStatus.PENDING, JobStatus.RUNNING}:
-                return None
-            run = await self.begin(session, *found, worker=worker)
-            failpoint("attempt.claiming")
-        failpoint("attempt.claimed")
-        return run
-
-    async def begin(self, session: AsyncSession, job: AnalysisJob, now: datetime, *, worker: str) -> Attempt | None:
-        """Start a run of a locked job that waits, or whose worker is lost; None where it fails instead."""
-        if job.attempts >= self.max_attempts:
-            last = f"; the last error was: {job.error}" if job.error else ""
-            lost = Failure(code=WORKER_LOST, detail=f"given up after {job.attempts} attempts whose workers died{last}")
-            await end_job(session, job, JobStatus.FAILED, now, failure=lost)
-            return None
-        sources = await find_sources(session, job, now)
-        if isinstance(sources, Failure):
-            await end_job(session, job, JobStatus.FAILED, now, failure=sources)
-            return None
-        job.status, job.worker, job.leased_until = JobStatus.RUNNING, worker, now + self.lease
-        job.fence += 1
-        job.attempts += 1
-        job.started_at = job.started_at or now
-        job.progress, job.stage, job.stage_done, job.stage_total = 0.0, None, None, None
-        job.retry_at, job.warnings = None, []
-        await session.flush()
-        await leases.lease_sources(session, job.id, job.leased_until)
-        if job.fence > 1:
-            await publishing.discard_results(session, [job.id])
-        await add_event(session, job.id, "status", {"status": job.status, "attempt": job.attempts, "worker": worker})
-        return Attempt(
-            job_id=job.id,
-            owner=job.owner,
-            kind=job.kind,
-            parameters=job.parameters,
-            folder_name=job.folder_name,
-            fence=job.fence,
-            attempt=job.attempts,
-            leased_until=job.leased_until,
-            sources=sources,
-        )
-
-    @retried
-    async def renew(self, job_id: UUID, *, fence: int, now: datetime | None = None) -> datetime:
-        """Keep a run, its sources and its products for another lease; return when that ends.
+    async def renew(
+        self, job_id: UUID, *, fence: int, lease: timedelta | None = None, now: datetime | None = None
+    ) -> datetime:
+        """Keep a run, its sources and its products for another lease, its own if it has one; return when that ends.
 
         Raises:
             FenceLost: the run is over.
@@ -90,9 +43,9 @@ class AttemptService:
         """
         async with self.db.transaction() as session:
             job, at = await require_attempt(session, job_id, fence, now)
-            job.leased_until = at + self.lease
+            job.leased_until = at + (lease or self.lease)
             await session.flush()
-            await leases.lease_sources(session, job_id, job.leased_until)
+            await leases.lease_sources(session, [job_id], max(job.leased_until, at + self.lease))
             await leases.renew_products(session, job_id, fence=fence, seconds=STAGED_SECONDS)
             return job.leased_until
 

@@ -112,7 +112,7 @@ async def test_a_child_loads_no_database_and_no_web_framework(run: Run) -> None:
 
     modules = told["modules"]
     assert isinstance(modules, list)
-    assert {"sqlalchemy", "asyncpg", "fastapi", "starlette", "pgqueuer", "structlog"} & set(modules) == set()
+    assert {"sqlalchemy", "asyncpg", "fastapi", "starlette", "structlog"} & set(modules) == set()
 
 
 async def test_nothing_beside_the_packages_of_a_checkout_is_read(

@@ -17,6 +17,7 @@ from media_analysis.jobs.control import NewJob
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.claims import claim_job
 from tests.conftest import StoreFile, chunks, fetch
 
 Write = Callable[[AttemptService, UUID, int], Awaitable[Any]]
@@ -42,7 +43,7 @@ async def create(runtime: Runtime, source: MediaFile) -> AnalysisJob:
 
 
 async def begin(runtime: Runtime, job: AnalysisJob, *, worker: str = "w") -> Attempt:
-    run = await runtime.jobs.attempts.claim(job.id, worker=worker)
+    run = await claim_job(runtime, job.id, worker=worker)
     assert run is not None
     return run
 

@@ -21,6 +21,7 @@ from media_analysis.retention.records import SweepRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
+from tests.claims import claim_job
 from tests.conftest import StoreFile, chunks
 
 JOBS = 8
@@ -30,7 +31,7 @@ HOLD = HoldRequest(actor="alice", reason="evidence")
 async def staged_run(runtime: Runtime, sources: Sequence[UUID]) -> Attempt:
     """Start a run of a job, and stage a product that was derived from its first source."""
     job = await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=sources))
-    run = await runtime.jobs.attempts.claim(job.id, worker="w")
+    run = await claim_job(runtime, job.id, worker="w")
     assert run is not None
     place = Place(role="piece", ordinal=0, fence=run.fence)
     upload = Upload(

@@ -14,6 +14,7 @@ from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import list_users, require_job
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
+from tests.claims import claim_job
 from tests.conftest import StoreFile, execute, fetch
 from tests.plans import count_rows_read
 
@@ -95,7 +96,7 @@ async def test_a_run_keeps_its_source_beyond_a_pin_that_is_shorter(
 ) -> None:
     source = await store_file(b"a source", ttl=3600)
     job = await create(runtime, source, pins=False)
-    run = await runtime.jobs.attempts.claim(job.id, worker="w")
+    run = await claim_job(runtime, job.id, worker="w")
     assert run is not None
 
     running = await kept_until(database)

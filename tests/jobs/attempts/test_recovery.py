@@ -17,10 +17,11 @@ from media_analysis.runtime import Runtime
 from media_analysis.scheduler.appointments import PATROLS, run_recovery
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
+from tests.claims import claim_job
 from tests.conftest import StoreFile, chunks, execute, fetch
 
 LATER = timedelta(hours=1)
-NOTHING = Recovered(silent=0, sourceless=0, queued=0)
+NOTHING = Recovered(silent=0, sourceless=0)
 
 
 @pytest.fixture
@@ -53,11 +54,6 @@ async def standing(database: str, job: AnalysisJob) -> tuple[Any, ...]:
     return tuple(row)
 
 
-async def entries(database: str) -> list[tuple[int, str]]:
-    rows = await fetch(database, "SELECT id, convert_from(payload, 'UTF8') AS job FROM queue.pgqueuer ORDER BY id")
-    return [tuple(row) for row in rows]
-
-
 async def lapse(database: str) -> None:
     await execute(database, "UPDATE analysis_jobs SET leased_until = now() - interval '1 s' WHERE status = 'running'")
 
@@ -65,7 +61,7 @@ async def lapse(database: str) -> None:
 async def test_what_is_well_is_left_alone(runtime: Runtime, source: MediaFile, database: str) -> None:
     waiting = await create(runtime, source)
     running = await create(runtime, source, kind="external")
-    await runtime.jobs.attempts.claim(running.id, worker="w")
+    await claim_job(runtime, running.id, worker="w")
 
     recovered = await runtime.jobs.recovery.run()
 
@@ -78,7 +74,7 @@ async def test_a_job_whose_analyser_fell_silent_waits_again_without_what_it_stag
     runtime: Runtime, source: MediaFile, database: str
 ) -> None:
     job = await create(runtime, source, kind="external")
-    run = await runtime.jobs.attempts.claim(job.id, worker="w")
+    run = await claim_job(runtime, job.id, worker="w")
     assert run is not None
     await stage(runtime, job, run.fence)
     await lapse(database)
@@ -86,7 +82,7 @@ async def test_a_job_whose_analyser_fell_silent_waits_again_without_what_it_stag
     recovered = await runtime.jobs.recovery.run()
     again = await runtime.jobs.recovery.run()
 
-    assert (recovered, again) == (Recovered(silent=1, sourceless=0, queued=0), NOTHING)
+    assert (recovered, again) == (Recovered(silent=1, sourceless=0), NOTHING)
     assert await standing(database, job) == ("pending", "worker_lost", 1)
     assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", job.id) == []
     with pytest.raises(FenceLost):
@@ -99,62 +95,27 @@ async def test_a_job_whose_analysers_fall_silent_too_often_fails(
     job = await create(runtime, source, kind="external")
 
     for _ in range(runtime.jobs.attempts.max_attempts):
-        await runtime.jobs.attempts.claim(job.id, worker="w")
+        await claim_job(runtime, job.id, worker="w")
         await lapse(database)
         await runtime.jobs.recovery.run()
 
     assert await standing(database, job) == ("failed", "worker_lost", runtime.jobs.attempts.max_attempts)
 
 
-async def test_a_job_that_lost_its_entry_has_one_again(runtime: Runtime, source: MediaFile, database: str) -> None:
-    """As after a backup was restored without the queue."""
-    jobs = [await create(runtime, source, priority=priority, by_administrator=True) for priority in (3, 0)]
-    kept = await create(runtime, source)
-    lost = [job.queue_id for job in jobs]
-    await execute(database, f"DELETE FROM queue.pgqueuer WHERE id IN ({lost[0]}, {lost[1]})")
-
-    recovered = await runtime.jobs.recovery.run()
-    again = await runtime.jobs.recovery.run()
-
-    found = await entries(database)
-    assert (recovered, again) == (Recovered(silent=0, sourceless=0, queued=2), NOTHING)
-    assert [job for _, job in found] == [str(kept.id), str(jobs[0].id), str(jobs[1].id)]
-    rows = await fetch(database, "SELECT queue_id FROM analysis_jobs ORDER BY queue_id")
-    assert [row["queue_id"] for row in rows] == [entry for entry, _ in found]
-    turns = await fetch(
-        database, "SELECT priority, headers ->> 'owner', headers ->> 'lifted' FROM queue.pgqueuer ORDER BY id"
-    )
-    assert [tuple(row) for row in turns] == [(0, "alice", None), (3, "alice", "true"), (0, "alice", None)]
-
-
-async def test_a_job_that_waits_for_its_next_try_is_queued_for_then(
+async def test_a_job_whose_worker_died_is_left_to_the_next_one(
     runtime: Runtime, source: MediaFile, database: str
 ) -> None:
     job = await create(runtime, source)
-    await execute(
-        database, "DELETE FROM queue.pgqueuer", "UPDATE analysis_jobs SET retry_at = now() + interval '10 min'"
-    )
-
-    await runtime.jobs.recovery.run()
-
-    (entry,) = await fetch(database, "SELECT execute_after - now() AS delay FROM queue.pgqueuer")
-    assert timedelta(minutes=9) < entry["delay"] <= timedelta(minutes=10)
-    assert await standing(database, job) == ("pending", None, 0)
-
-
-async def test_a_job_whose_worker_died_with_its_entry_can_be_taken_over(
-    runtime: Runtime, source: MediaFile, database: str
-) -> None:
-    job = await create(runtime, source)
-    await runtime.jobs.attempts.claim(job.id, worker="w")
-    await execute(database, "DELETE FROM queue.pgqueuer")
-
-    while_leased = await runtime.jobs.recovery.run()
+    await claim_job(runtime, job.id)
+    while_leased = await runtime.jobs.claims.claim(["probe"], worker="w")
     await lapse(database)
-    recovered = await runtime.jobs.recovery.run()
 
-    assert (while_leased, recovered) == (NOTHING, Recovered(silent=0, sourceless=0, queued=1))
-    assert [entry for _, entry in await entries(database)] == [str(job.id)]
+    recovered = await runtime.jobs.recovery.run()
+    taken_over = await runtime.jobs.claims.claim(["probe"], worker="w")
+
+    assert recovered == NOTHING
+    assert while_leased.attempts == []
+    assert [attempt.job_id for attempt in taken_over.attempts] == [job.id]
 
 
 @pytest.mark.parametrize("kind", ["probe", "external"])
@@ -166,9 +127,9 @@ async def test_a_waiting_job_whose_source_was_deleted_fails_and_leaves_the_queue
 
     recovered = await runtime.jobs.recovery.run()
 
-    assert recovered == Recovered(silent=0, sourceless=1, queued=0)
+    assert recovered == Recovered(silent=0, sourceless=1)
     assert await standing(database, job) == ("failed", "source_gone", 0)
-    assert await entries(database) == []
+    assert not (await runtime.jobs.claims.claim([kind], worker="w")).attempts
 
 
 async def test_a_waiting_job_whose_source_expired_fails_unless_it_pinned_it(

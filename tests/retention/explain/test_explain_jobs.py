@@ -17,6 +17,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
+from tests.claims import claim_job
 from tests.conftest import StoreFile, execute
 from tests.retention.conftest import CONTENT, FUTURE, Plant
 from tests.retention.jobs import add_job, assign
@@ -134,7 +135,7 @@ async def test_what_a_job_works_with_names_the_job(runtime: Runtime, store_file:
     source = await store_file(b"a film", ttl=3600)
     asked = NewJob(owner="alice", name="n", kind="probe", source_file_ids=[source.id])
     waiting, running = [await runtime.jobs.control.create(asked) for _ in range(2)]
-    await runtime.jobs.attempts.claim(running.id, worker="test")
+    await claim_job(runtime, running.id, worker="test")
 
     told = await runtime.retention.explanations.explain(source.id, owner="alice")
     await runtime.jobs.control.cancel(waiting.id, owner="alice")
