@@ -1,6 +1,6 @@
 """The one transaction in which staged copies become the files they were, under their own ids (promise 20)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -14,12 +14,14 @@ from media_analysis.archive.tasks import TaskEnding
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.columns import CATEGORY, living
 from media_analysis.db.database import Database
+from media_analysis.db.ids import chunks_of
 from media_analysis.deletion import tombstones
 from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.files.transitions import STORE_COPY
+from media_analysis.files.upload.pending import lock_pending
 from media_analysis.jobs.archived import mark_restored
 from media_analysis.jobs.deletion import lock_files
 from media_analysis.jobs.events import add_event
@@ -28,11 +30,6 @@ from media_analysis.jobs.queries import require_job
 
 CHUNK: Final = 5_000
 
-_LOCK_STAGED: Final = text("""
-    SELECT count(*) FROM (
-        SELECT FROM media_files WHERE id = ANY(CAST(:staged AS uuid[])) AND state = 'pending' ORDER BY id FOR UPDATE
-    ) AS locked
-""")
 # Bytes of the originals that are still to go would otherwise belong to no tombstone.
 _COUNT_GOING: Final = text("""
     SELECT count(*) FROM tombstones AS stone JOIN purges ON purges.id = stone.purge_id
@@ -88,7 +85,7 @@ async def bring_back(
             raise JobNotArchived(job.id)
         await lock_files(session, job.id)
         moved: list[tuple[Account, Movement]] = []
-        for chunk in _chunks(copies):
+        for chunk in chunks_of(copies, CHUNK):
             moved += await _bring_back(session, job, chunk, alone=task.file_id is not None)
         if task.file_id is None:
             await mark_restored(session, job.id, kept_for=kept_for)
@@ -113,18 +110,14 @@ async def _bring_back(
     session: AsyncSession, job: AnalysisJob, copies: Sequence[Returned], *, alone: bool
 ) -> Sequence[tuple[Account, Movement]]:
     about = {"staged": [copy.staged_id for copy in copies], "ids": [copy.file_id for copy in copies]}
-    locked = (await session.execute(_LOCK_STAGED, {"staged": about["staged"]})).scalar_one()
+    locked = await lock_pending(session, about["staged"])
     going = (await session.execute(_COUNT_GOING, {"ids": about["ids"]})).scalar_one()
     if going:
         raise BytesStillGoing(job.id, files=going)
     await tombstones.take_back(session, about["ids"])
     rows = (await session.execute(_BRING_BACK, {**about, "job_id": job.id, "alone": alone})).all()
-    if locked != len(copies) or sum(row.files for row in rows) != len(copies):
+    if len(locked) != len(copies) or sum(row.files for row in rows) != len(copies):
         raise RunChanged(job.id)
     return [
         (Account(row.owner, row.category), Movement(row.files, row.size_bytes, -row.reserved_bytes)) for row in rows
     ]
-
-
-def _chunks(copies: Sequence[Returned]) -> Iterator[Sequence[Returned]]:
-    return (copies[start : start + CHUNK] for start in range(0, len(copies), CHUNK))

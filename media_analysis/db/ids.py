@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+Row = TypeVar("Row")
 MOST_SKEW: Final = timedelta(hours=1)
 """How far the clock that made a row's id may be from the database's, which dated it."""
 CHUNK: Final = 10_000
@@ -112,6 +113,6 @@ async def change_in_order(
     return ids
 
 
-def chunks_of(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
-    """Yield ids as many at a time as one statement changes."""
-    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+def chunks_of(rows: Sequence[Row], size: int = CHUNK) -> Iterator[Sequence[Row]]:
+    """Yield ids, or what else a row is known by, as many at a time as one statement changes."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -11,6 +11,7 @@ from sqlalchemy import TextualSelect, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
+from media_analysis.db.ids import chunks_of
 from media_analysis.deletion import tombstones
 from media_analysis.deletion.due import FACTS, DueFile
 from media_analysis.deletion.tombstones import Freed, Order
@@ -181,7 +182,7 @@ def of_ids(ids: Sequence[UUID]) -> FileSelection:
 
 def chunks(ids: Sequence[UUID]) -> Iterator[FileSelection]:
     """Return many files in parts."""
-    return (of_ids(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
+    return map(of_ids, chunks_of(ids, CHUNK))
 
 
 def _join(known: Obstacle | None, more: Obstacle) -> Obstacle:
