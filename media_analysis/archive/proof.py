@@ -36,8 +36,8 @@ async def require_found(session: AsyncSession, archive_id: UUID, found: IO[bytes
     found.seek(0)
     async for row in rows:
         if found.readline() != Found(*row).line():
-            raise ArchiveDamaged("it holds something else than its row says", member=row.name)
+            raise ArchiveDamaged("the archive holds something else than its row says", member=row.name)
         files += 1
     if found.readline():
-        raise ArchiveDamaged("it holds more than our rows say")
+        raise ArchiveDamaged("the archive holds more than our rows say")
     return files

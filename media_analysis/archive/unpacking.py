@@ -76,11 +76,11 @@ class Opened:
         for copy in window:
             found = next(self._files, None)
             if found is None:
-                raise ArchiveDamaged("it is missing", member=copy.name)
+                raise ArchiveDamaged("the archive does not hold the file", member=copy.name)
             file, place, chunks = found
             same = (file.id, file.name, file.size_bytes, file.sha256, place.frame_offset, place.skip_bytes)
             if same != (copy.file_id, copy.name, copy.size_bytes, copy.sha256, copy.frame_offset, copy.skip_bytes):
-                raise ArchiveDamaged("it holds something else than its row says", member=copy.name)
+                raise ArchiveDamaged("the archive holds something else than its row says", member=copy.name)
             _pour(chunks, sinks.get(copy.file_id), progress)
 
     def copy_one(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], progress: TaskProgress) -> None:
@@ -118,7 +118,7 @@ class Opened:
 
         """
         if next(self._files, None) is not None:
-            raise ArchiveDamaged("it holds more than our rows say")
+            raise ArchiveDamaged("the archive holds more than our rows say")
 
     @cached_property
     def _files(self) -> Iterator[Any]:
@@ -131,7 +131,7 @@ class Opened:
         self._raw.seek(0)
         found = detect(self._raw.read(HEAD_BYTES))
         if found is None:
-            raise ArchiveDamaged("it is compressed in no way we know")
+            raise ArchiveDamaged("the archive is compressed in no way we know")
         return found
 
 

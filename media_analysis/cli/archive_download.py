@@ -195,7 +195,7 @@ class DownloadTarget:
             self.done_bytes += len(chunk)
         if sha256 not in {None, running.digest()}:
             self._part.unlink()
-            raise ArchiveDamaged("its bytes are not those that were stored")
+            raise ArchiveDamaged("the archive's bytes are not those that were stored")
         part.truncate(self.done_bytes)
         return Written(self.done_bytes, kept_bytes)
 

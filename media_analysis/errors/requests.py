@@ -54,7 +54,7 @@ class AdminRequired(Forbidden):
     code = "admin_required"
 
     def __init__(self) -> None:
-        super().__init__("this needs the role admin")
+        super().__init__("the request needs the role admin")
 
 
 class SessionNotFound(NotFound):

@@ -91,7 +91,7 @@ class MediaTypeNotAccepted(Unsupported):
     code = "media_type_not_accepted"
 
     def __init__(self, media_type: str, *, category: str, accepted: tuple[str, ...]) -> None:
-        super().__init__(f"{category} does not accept {media_type}")
+        super().__init__(f"category {category} does not accept {media_type}")
         self.media_type = media_type
         self.category = category
         self.accepted = accepted
@@ -103,7 +103,7 @@ class UploadTooLarge(TooLarge):
     code = "upload_too_large"
 
     def __init__(self, *, limit_bytes: int) -> None:
-        super().__init__(f"upload exceeds {limit_bytes} bytes")
+        super().__init__(f"the upload exceeds {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
 
 
@@ -114,7 +114,7 @@ class QuotaPassed(QuotaExceeded):
     of_others = frozenset({"accounts"})
 
     def __init__(self, category: str, needed_bytes: int, accounts: Collection[tuple[str, str]] = ()) -> None:
-        super().__init__(f"{category} has no room for {needed_bytes} more bytes")
+        super().__init__(f"category {category} has no room for {needed_bytes} more bytes")
         self.accounts = accounts
         """Whose bytes, for what, did not fit: owners and categories, where many were asked together."""
         self.category = str(category)

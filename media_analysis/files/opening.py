@@ -74,7 +74,7 @@ async def _settle_archives(db: Database, places: Places) -> None:
     absent = [key for key, entry in zip(keys, look_up(places, keys), strict=True) if entry is None]
     if absent:
         raise MarkerMismatch(
-            f"its archives lie on a disk of their own, and {absent[0]} is not in {places.root}; name that disk by "
+            f"the archives lie on a disk of their own, and {absent[0]} is not in {places.root}; name that disk by "
             f"ARCHIVE_BASE_PATH, or move its folder archives into the store"
         )
     if apart != was_apart:

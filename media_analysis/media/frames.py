@@ -62,7 +62,7 @@ def sample_frames(
     """
     if image_format(path) is None:
         if options.pages is not None:
-            raise NoSuchPage("it has no pages, for it is no still image")
+            raise NoSuchPage("the file has no pages, for it is no still image")
         yield from _Filming(path, options, limits, progress, notice).pictures()
     else:
         yield from _of_image(path, options, limits, progress, notice)
@@ -232,9 +232,9 @@ def _pages(options: SamplingOptions, animation: Animation) -> Sequence[int]:
     pages = len(animation.starts)
     if options.pages is not None:
         if animation.duration_seconds:
-            raise NoSuchPage("it has no pages, but frames that follow each other")
+            raise NoSuchPage("the file has no pages, but frames that follow each other")
         if max(options.pages) > pages:
-            raise NoSuchPage(f"there is no page {max(options.pages)}, for it has {pages}")
+            raise NoSuchPage(f"the file has no page {max(options.pages)}, but {pages}")
         numbers: Sequence[int] = sorted({page - 1 for page in options.pages})
     elif options.instants is not None:
         numbers = [0]

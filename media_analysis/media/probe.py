@@ -135,7 +135,7 @@ def _describe(container: InputContainer, path: Path, limits: Limits) -> tuple[di
     """Return what headers and the first packets tell, a duration that headers tell, and whether that is sure."""
     video, audio = best_video(container), best_audio(container)
     if video is None and audio is None:
-        raise UnsupportedMedia("it holds neither video nor sound")
+        raise UnsupportedMedia("the file holds neither video nor sound")
     if video is not None and has_decoder(video):
         video = picture_stream(container, successors_of(path, video, limits)[0])
     seen = None if video is None else glance(container, video, limits)

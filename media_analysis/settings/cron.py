@@ -65,7 +65,7 @@ def cron_trigger(expression: str) -> CronTrigger:
 
     trigger = CronTrigger.from_crontab(" ".join(cron_trigger_fields(expression)), timezone=UTC)
     if trigger.get_next_fire_time(None, _A_LEAP_YEAR) is None:
-        raise ValueError("it never fires")
+        raise ValueError("the schedule never fires")
     return trigger
 
 
@@ -78,10 +78,12 @@ def cron_trigger_fields(expression: str) -> tuple[str, ...]:
     """
     texts = expression.lower().split()
     if len(texts) != len(_FIELDS):
-        raise ValueError(f"it has {len(texts)} fields instead of {len(_FIELDS)}")
+        raise ValueError(f"the schedule has {len(texts)} fields instead of {len(_FIELDS)}")
     *_, days, _months, weekdays = texts
     if not days.startswith("*") and not weekdays.startswith("*"):
-        raise ValueError("it restricts both the day of month and the day of week; use two settings or one of them")
+        raise ValueError(
+            "the schedule restricts both the day of month and the day of week; use two settings or one of them"
+        )
     *plain, last = (_values(field, text) for field, text in zip(_FIELDS, texts, strict=True))
     return (*(_listed(numbers) for numbers in plain), _weekday_names(last))
 

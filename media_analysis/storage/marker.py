@@ -30,7 +30,7 @@ def read_marker(root: Path) -> UUID | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MarkerMismatch(f"its marker cannot be read ({type(error).__name__})") from error
+        raise MarkerMismatch(f"the marker cannot be read ({type(error).__name__})") from error
 
 
 def _read(path: Path) -> bytes:

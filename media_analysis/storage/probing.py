@@ -50,7 +50,7 @@ def prove_writable(roots: Sequence[Path]) -> None:
                 raise StoreUnavailable("the file system has no free inodes")
             _write_to(root)
         except OSError as error:
-            raise StoreUnavailable(f"it cannot be written: {os.strerror(error.errno or 0)}") from error
+            raise StoreUnavailable(f"the store cannot be written: {os.strerror(error.errno or 0)}") from error
 
 
 def _write_to(root: Path) -> None:

@@ -117,7 +117,7 @@ def test_what_is_no_archive_of_ours_is_refused_in_words(tmp_path: Path, environm
     absent = run("archive", "verify", "--file", tmp_path / "absent", **environment)
 
     assert [each.returncode for each in refused] == [1, 1]
-    assert "it is neither gzip, bz2, xz nor zstd" in refused[0].stderr
+    assert "the archive is neither gzip, bz2, xz nor zstd" in refused[0].stderr
     assert f"{foreign} is damaged: " in refused[1].stderr
     assert "Traceback" not in refused[1].stderr
     assert absent.stderr == f"media-analysis: --file: {tmp_path / 'absent'} cannot be read: No such file or directory\n"
@@ -179,7 +179,7 @@ def test_a_damaged_archive_is_not_left_under_its_name(
     segment.write_bytes(content)
 
     assert refused.returncode == 1
-    assert refused.stderr == "media-analysis: its bytes are not those that were stored\n"
+    assert refused.stderr == "media-analysis: the archive's bytes are not those that were stored\n"
     assert not list(tmp_path.glob("out.tar.gz*"))
 
 

@@ -110,7 +110,7 @@ async def test_what_is_refused_is_said_in_words_and_by_the_exit_code(environment
     assert "would import 1 runs and 2 archives with 12 files" in dry.stdout
     assert "imported 1 runs and 2 archives with 12 files" in done.stdout
     assert "skipped holiday: its name is that of no run" in done.stdout
-    assert "broken.tar.gz: it is neither gzip, bz2, xz nor zstd" in done.stderr
+    assert "broken.tar.gz: the archive is neither gzip, bz2, xz nor zstd" in done.stderr
     assert "Traceback" not in done.stderr
 
 

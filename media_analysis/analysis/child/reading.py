@@ -75,10 +75,10 @@ class MessageReader:
     async def _frame(self) -> tuple[dict[str, Any], bytes]:
         header_bytes, payload_bytes = HEAD.unpack(await self.stream.readexactly(HEAD.size))
         if header_bytes > MAX_HEADER_BYTES:
-            raise AnalysisCrashed("its words are out of order")
+            raise AnalysisCrashed("the child's words are out of order")
         header = _parsed(await self.stream.readexactly(header_bytes))
         if payload_bytes > LARGEST_PAYLOADS.get(str(header.get("type")), 0):
-            raise AnalysisCrashed("its words are out of order")
+            raise AnalysisCrashed("the child's words are out of order")
         return header, await self.stream.readexactly(payload_bytes)
 
     async def _message(self, header: dict[str, Any], payload: bytes) -> Message:
@@ -87,7 +87,7 @@ class MessageReader:
                 return await asyncio.to_thread(self._decoded, header, payload)
             return self._decoded(header, payload)
         except (KeyError, TypeError, ValueError) as error:
-            raise AnalysisCrashed("its words make no sense") from error
+            raise AnalysisCrashed("the child's words make no sense") from error
 
     def _decoded(self, header: dict[str, Any], payload: bytes) -> Message:
         match header.pop("type"):
@@ -142,7 +142,7 @@ def _parsed(text: bytes) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise AnalysisCrashed("its words make no sense") from error
+        raise AnalysisCrashed("the child's words make no sense") from error
     if not isinstance(document, dict):
-        raise AnalysisCrashed("its words make no sense")
+        raise AnalysisCrashed("the child's words make no sense")
     return document

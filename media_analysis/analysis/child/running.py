@@ -106,7 +106,7 @@ class _Child:
     async def _death(self) -> MediaAnalysisError:
         status = await self.process.wait(GRACE_SECONDS)
         if self.process.cause is not None:
-            return AnalysisCrashed("it cannot be started", output=self.process.cause)
+            return AnalysisCrashed("the child cannot be started", output=self.process.cause)
         if status == -signal.SIGXCPU:
             return AnalysisTimedOut(limit_seconds=self.confinement.seconds)
         if status is None:
@@ -133,7 +133,7 @@ def _spawn(assignment: Assignment, confinement: Confinement, fork_server: ForkSe
             )
             ours.pop_all()
     except OSError as error:
-        raise AnalysisCrashed("it cannot be started", output=str(error)) from error
+        raise AnalysisCrashed("the child cannot be started", output=str(error)) from error
     stream, stream_end = stream_of(messages, limit=BUFFER_BYTES)
     output = _Output()
     pipes = (

@@ -118,12 +118,12 @@ class FrameReader:
     def _not_a_frame(self, head: bytes) -> str:
         if self._begun:
             return f"after {self._frame_offset} bytes follows something that is not {self._compression}"
-        return f"it is not {self._compression}" if head else "it is empty"
+        return f"the archive is not {self._compression}" if head else "the archive is empty"
 
     def _decompress(self, decoder: _Decoder) -> bytes:
         given = self._next_input() if decoder.needs_input else memoryview(b"")
         if decoder.needs_input and not given:
-            raise ArchiveDamaged("it ends within a frame")
+            raise ArchiveDamaged("the archive ends within a frame")
         try:
             piece = decoder.decompress(given, PIECE_BYTES)
         except _REFUSALS as error:

@@ -106,7 +106,7 @@ class ManifestReader:
     def _read_head(self) -> ManifestHead:
         line = self._line(HEAD_BYTES)
         if not (line.startswith(_OPENING) and line.endswith(_FIRST_SECTION)):
-            raise ArchiveDamaged("its manifest is not one of ours")
+            raise ArchiveDamaged("the archive's manifest is not one of ours")
         element = line[len(_OPENING) : -len(_FIRST_SECTION)]
         if "version" not in self._parsed(element):
             raise self._damaged("it does not say its version")
@@ -176,7 +176,7 @@ class ManifestReader:
         return value
 
     def _damaged(self, reason: str) -> ArchiveDamaged:
-        return ArchiveDamaged(f"line {self._number} of its manifest: {reason}")
+        return ArchiveDamaged(f"line {self._number} of the manifest: {reason}")
 
 
 def _json(adapter: TypeAdapter[Typed], value: Typed) -> bytes:

@@ -62,7 +62,7 @@ class Verification:
             content.drain()
         extra = self._tar.next()
         if extra is not None:
-            raise ArchiveDamaged("its manifest does not name this member", member=extra.name)
+            raise ArchiveDamaged("the manifest does not name this member", member=extra.name)
         for _ in self._manifest.events():
             pass
         self.proven = True
@@ -86,11 +86,11 @@ class Verification:
         name = f"{self.head.folder_name}/{file.name}"
         entry = self._tar.next()
         if entry is None:
-            raise ArchiveDamaged("it is in the manifest and not in the archive", member=name)
+            raise ArchiveDamaged("the file is in the manifest and not in the archive", member=name)
         if entry.name != name:
             raise ArchiveDamaged(f"another member is in its place: {entry.name}", member=name)
         if entry.size_bytes != file.size_bytes:
-            raise ArchiveDamaged(f"it has {entry.size_bytes} bytes, not {file.size_bytes}", member=name)
+            raise ArchiveDamaged(f"the file has {entry.size_bytes} bytes, not {file.size_bytes}", member=name)
         return entry
 
 
@@ -112,7 +112,7 @@ class _Content:
             self._digest.update(chunk)
             yield chunk
         if self._digest.digest() != self.file.sha256:
-            raise ArchiveDamaged("its content has another SHA-256 than the manifest says", member=self.entry.name)
+            raise ArchiveDamaged("the content has another SHA-256 than the manifest says", member=self.entry.name)
         self._checked = True
 
     def drain(self) -> None:
@@ -133,7 +133,7 @@ def verify(raw: BinaryIO, *, spool: Callable[[], BinaryIO]) -> Verification:
     tar = TarReader(FrameReader(raw, compression))
     first = tar.next()
     if first is None:
-        raise ArchiveDamaged("it is empty")
+        raise ArchiveDamaged("the archive is empty")
     copy = spool()
     try:
         _copy_manifest(first, copy)
@@ -173,9 +173,9 @@ def read_member(
         left -= len(piece)
     entry = TarReader(frames, lenient=True).next()
     if entry is None or (entry.name, entry.size_bytes) != (name, size_bytes):
-        raise ArchiveDamaged(f"it does not lie at {frame_offset} + {skip_bytes} of the archive", member=name)
+        raise ArchiveDamaged(f"the file does not lie at {frame_offset} + {skip_bytes} of the archive", member=name)
     if (entry.frame_offset, entry.skip_bytes) != (frame_offset, skip_bytes):
-        raise ArchiveDamaged(f"it does not lie at {frame_offset} + {skip_bytes} of the archive", member=name)
+        raise ArchiveDamaged(f"the file does not lie at {frame_offset} + {skip_bytes} of the archive", member=name)
     return _hashed(entry, sha256)
 
 
@@ -190,7 +190,7 @@ def scan(raw: BinaryIO, *, max_bytes: int) -> Iterator[tuple[TarEntry, bytes]]:
     frames = FrameReader(raw, _detected(raw))
     for entry in TarReader(frames, lenient=True):
         if frames.position + entry.size_bytes > max_bytes:
-            raise ArchiveDamaged(f"it has more than {max_bytes} bytes when it is decompressed", member=entry.name)
+            raise ArchiveDamaged(f"the file has more than {max_bytes} bytes when it is decompressed", member=entry.name)
         digest = hashlib.sha256()
         for chunk in entry.chunks():
             digest.update(chunk)
@@ -203,21 +203,21 @@ def _detected(raw: BinaryIO) -> Compression:
     raw.seek(0)
     compression = detect(head)
     if compression is None:
-        raise ArchiveDamaged("it is neither gzip, bz2, xz nor zstd" if head else "it is empty")
+        raise ArchiveDamaged("the archive is neither gzip, bz2, xz nor zstd" if head else "the archive is empty")
     return compression
 
 
 def _expect_manifest(verification: Verification, name: str) -> None:
     head, compression = verification.head, verification.compression
     if name != head.member:
-        raise ArchiveDamaged(f"its first member is not {head.member}", member=name)
+        raise ArchiveDamaged(f"the archive's first member is not {head.member}", member=name)
     if head.compression != compression:
-        raise ArchiveDamaged(f"it is {compression}, its manifest says {head.compression}")
+        raise ArchiveDamaged(f"the archive is {compression}, its manifest says {head.compression}")
 
 
 def _copy_manifest(entry: TarEntry, copy: BinaryIO) -> None:
     if entry.size_bytes > MANIFEST_BYTES:
-        raise ArchiveDamaged(f"its manifest has more than {MANIFEST_BYTES} bytes", member=entry.name)
+        raise ArchiveDamaged(f"the manifest has more than {MANIFEST_BYTES} bytes", member=entry.name)
     copy.writelines(entry.chunks())
     copy.seek(0)
 
@@ -229,4 +229,4 @@ def _hashed(entry: TarEntry, sha256: bytes | None) -> Iterator[bytes]:
             digest.update(chunk)
         yield chunk
     if sha256 is not None and digest.digest() != sha256:
-        raise ArchiveDamaged("its content has another SHA-256 than is on record", member=entry.name)
+        raise ArchiveDamaged("the content has another SHA-256 than is on record", member=entry.name)

@@ -159,23 +159,25 @@ class TarReader:
         if extension.size_bytes is not None:
             member.size = extension.size_bytes
         if member.size < 0:
-            raise ArchiveDamaged("its size is negative", member=_shown(member.name))
+            raise ArchiveDamaged("the member's size is negative", member=_shown(member.name))
         if member.isdir() and not (self._lenient and member.size == 0):
-            raise ArchiveDamaged("it is a directory", member=_shown(member.name))
+            raise ArchiveDamaged("the member is a directory", member=_shown(member.name))
         return member
 
     def _expect_file(self, member: tarfile.TarInfo) -> None:
         if member.type not in _REGULAR:
-            raise ArchiveDamaged(f"it is {_KINDS.get(member.type, 'of an unknown kind')}", member=_shown(member.name))
+            raise ArchiveDamaged(
+                f"the member is {_KINDS.get(member.type, 'of an unknown kind')}", member=_shown(member.name)
+            )
         wrong = unsafe(member.name)
         if wrong is not None:
             raise ArchiveDamaged(wrong, member=_shown(member.name))
         if member.name in self._names:
-            raise ArchiveDamaged("it is in the archive twice", member=_shown(member.name))
+            raise ArchiveDamaged("the member is in the archive twice", member=_shown(member.name))
 
     def _expect_zeros(self, size_bytes: int) -> None:
         if any(self._exactly(size_bytes)):
-            raise ArchiveDamaged("there is something between two members")
+            raise ArchiveDamaged("the archive has something between two members")
 
     def _expect_padding(self) -> None:
         if any(self._exactly(_BLOCK)):
@@ -196,7 +198,7 @@ class TarReader:
     def _some(self, size_bytes: int) -> bytes:
         piece = self._frames.read(size_bytes)
         if not piece:
-            raise ArchiveDamaged("it ends before the end of the archive")
+            raise ArchiveDamaged("the archive ends before its end is marked")
         return piece
 
 

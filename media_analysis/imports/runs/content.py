@@ -121,7 +121,7 @@ def read_head(path: Path, limit_bytes: int) -> tuple[ManifestHead, JobFacts]:
     """
     with open_segment(path) as raw, verify(raw, spool=_spool) as segment:
         if segment.head.size_bytes > limit_bytes:
-            raise ArchiveDamaged(f"it has more than {limit_bytes} bytes when it is decompressed")
+            raise ArchiveDamaged(f"the archive has more than {limit_bytes} bytes when it is decompressed")
         return segment.head, JobFacts.of(segment.head)
 
 
@@ -141,7 +141,9 @@ def prove(path: Path, progress: TaskProgress, limit_bytes: int) -> OldContents:
         for file, place, chunks in segment.files():
             left -= file.size_bytes
             if left < 0:
-                raise ArchiveDamaged(f"it has more than {limit_bytes} bytes when it is decompressed", member=file.name)
+                raise ArchiveDamaged(
+                    f"the archive has more than {limit_bytes} bytes when it is decompressed", member=file.name
+                )
             require_file(file, places)
             head = b""
             for chunk in chunks:
@@ -177,7 +179,7 @@ def detected(raw: BinaryIO) -> Compression:
     compression = detect(raw.read(_HEAD_BYTES))
     raw.seek(0)
     if compression is None:
-        raise ArchiveDamaged("it is neither gzip, bz2, xz nor zstd")
+        raise ArchiveDamaged("the archive is neither gzip, bz2, xz nor zstd")
     return compression
 
 

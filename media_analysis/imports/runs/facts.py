@@ -80,14 +80,14 @@ class JobFacts(BaseModel):
             facts = cls.model_validate_json(document)
         except ValidationError as error:
             first = error.errors()[0]
-            raise ArchiveDamaged(f"its manifest's job: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            raise ArchiveDamaged(f"the manifest's job: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
         if facts.status not in ENDED:
-            raise ArchiveDamaged(f"its run is {facts.status}, and only those that have ended are archived")
+            raise ArchiveDamaged(f"the archive's run is {facts.status}, and only those that have ended are archived")
         folder = RunName.parse(facts.folder_name)
         if facts.folder_name != head.folder_name or folder is None or folder.id != facts.id:
-            raise ArchiveDamaged("its manifest has another folder name than its run")
+            raise ArchiveDamaged("the manifest has another folder name than the run")
         if folder.stamped_at is None:
-            raise ArchiveDamaged("its folder name does not say when its run was made")
+            raise ArchiveDamaged("the folder name does not say when the run was made")
         return facts
 
 
@@ -157,15 +157,17 @@ def require_file(file: ManifestFile, places: set[tuple[str, int | None]]) -> Non
 
     """
     if file.category not in _ARCHIVED:
-        raise ArchiveDamaged(f"its category is {file.category}, of which archives hold nothing", member=file.name)
+        raise ArchiveDamaged(
+            f"the file's category is {file.category}, of which archives hold nothing", member=file.name
+        )
     if _MEDIA_TYPE.fullmatch(file.media_type) is None:
-        raise ArchiveDamaged("its media type is none", member=file.name)
+        raise ArchiveDamaged("the file's media type is none", member=file.name)
     if file.filename != allowed_name(file.filename):
-        raise ArchiveDamaged("its filename cannot be shown", member=file.name)
+        raise ArchiveDamaged("the file's name cannot be shown", member=file.name)
     if file.role is None:
         return
     if file.role == ARCHIVE_ROLE or (file.role, file.ordinal) in places:
-        raise ArchiveDamaged(f"its place, {file.role} {file.ordinal}, is taken", member=file.name)
+        raise ArchiveDamaged(f"the file's place, {file.role} {file.ordinal}, is taken", member=file.name)
     places.add((file.role, file.ordinal))
 
 

@@ -64,7 +64,7 @@ def survey(path: Path, progress: TaskProgress, limit_bytes: int) -> Listing:
             listing.name_bytes += len(entry.name.encode())
             progress.advance(entry.size_bytes)
         if not listing.files:
-            raise ArchiveDamaged("it holds no file")
+            raise ArchiveDamaged("the archive holds no file")
         raw.close()
         opened.pop_all()
         return listing
@@ -166,5 +166,5 @@ class _Reader:
 def _next(entries: TarReader) -> TarEntry:
     entry = entries.next()
     if entry is None:
-        raise ArchiveDamaged("it changed while it was read")
+        raise ArchiveDamaged("the archive changed while it was read")
     return entry

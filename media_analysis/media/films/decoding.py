@@ -200,7 +200,7 @@ class Film:
                 self.undecoded += 1
                 refusal = refusal or error
         if empty and not self.stopped():
-            raise refusal or CorruptMedia("none of its pictures can be decoded")
+            raise refusal or CorruptMedia("none of the film's pictures can be decoded")
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> "Iterator[tuple[int, Packet[VideoStream]]]":
         shifts = deque(self.timeline.shifts)

@@ -71,11 +71,11 @@ def open_media(path: Path, limits: Limits) -> Iterator[InputContainer]:
         # Too little memory here is no fault of the file.
         raise
     except _UNREADABLE as error:
-        raise UnsupportedMedia("no decoder here reads it") from error
+        raise UnsupportedMedia("no decoder here reads the file") from error
     except av.FFmpegError as error:
         if not opened:
             _refuse(error, path)
-        raise CorruptMedia(f"its content cannot be decoded: {error.strerror or 'invalid'}") from error
+        raise CorruptMedia(f"the file's content cannot be decoded: {error.strerror or 'invalid'}") from error
 
 
 def demuxer_of(container: InputContainer) -> str:
@@ -171,4 +171,4 @@ def _refuse(error: av.FFmpegError, path: Path) -> NoReturn:
     if isinstance(error, av.error.ArgumentError) or not is_read(begins_like):
         what = "what it begins with" if begins_like == UNKNOWN else title_of(begins_like)
         raise UnsupportedMedia(f"{what} is not among the formats read here") from error
-    raise CorruptMedia(f"it begins like {title_of(begins_like)}, but cannot be read") from error
+    raise CorruptMedia(f"the file begins like {title_of(begins_like)}, but cannot be read") from error

@@ -112,7 +112,7 @@ def picture_stream(container: InputContainer, index: int | None = None) -> Video
         if has_decoder(stream) and not stream.disposition & Disposition.attached_pic
     ]
     if not films:
-        raise NoPictures("it holds no video")
+        raise NoPictures("the file holds no video")
     if index is None:
         best = container.streams.best("video")
         index = None if best is None else best.index
@@ -144,7 +144,7 @@ def read_timeline(
     except av.FFmpegError:
         broken = True
     if not reading.stamps.shown:
-        raise NoPictures("its video holds no pictures")
+        raise NoPictures("the file's video holds no pictures")
     timeline = reading.finished(broken=broken)
     if timeline.duration_seconds > limits.max_duration_seconds:
         found = timeline.duration_seconds

@@ -193,7 +193,7 @@ def _ended(assessment: Assessment, now: datetime) -> Iterator[Loser]:
     for rule, name in _PROTECTIONS:
         until: datetime | None = getattr(assessment, name)
         if until is not None and until <= now:
-            yield Loser(rule, Effect.DELETE, until, "it has ended")
+            yield Loser(rule, Effect.DELETE, until, "the file has ended")
 
 
 def _outranked(assessment: Assessment, rules: CategoryRules, now: datetime) -> Iterator[Loser]:
@@ -248,11 +248,11 @@ def _pressure(
     elif isinstance(pressed, Delete) and not_evicting is not None:
         reason = f"nothing is evicted now: {not_evicting}"
     elif isinstance(pressed, Delete):
-        reason = "it goes early only while its category or the disk is over its high-water mark"
+        reason = "the file goes early only while its category or the disk is over its high-water mark"
     elif find_protection(assessment, now) is not None:
         reason = f"{_NOUNS[pressed.rule]} outranks pressure"
     elif rules.eviction_priority is None:
-        reason = "its category is never evicted"
+        reason = "the file's category is never evicted"
     elif assessment.expires_at is None:
         reason = "somebody asked for it to stay, which outranks pressure"
     else:

@@ -169,7 +169,9 @@ def explain_deleted(found: DeletedFile, next_tick: NextTick) -> Explanation:
     purged = find_purged(found) is not None or purge is None
     dead = purge is not None and purge.dead_at is not None
     at = None if purged or purge is None else purge.due_at
-    gave_up = Blocker(rule=Barrier.DEAD_LETTER, reason="its bytes could not be removed; given up until somebody acts")
+    gave_up = Blocker(
+        rule=Barrier.DEAD_LETTER, reason="the file's bytes could not be removed; given up until somebody acts"
+    )
     return Explanation(
         file_id=stone.id,
         category=stone.category,
@@ -194,9 +196,13 @@ def list_blockers(found: LivingFile, assessment: Assessment, pause: Blocker | No
         for name, keep in list_protections(assessment, found.now)
     ]
     if assessment.state == FileState.PENDING and assessment.due_at is not None and assessment.due_at > found.now:
-        blockers.append(Blocker(rule=Barrier.UPLOAD_LEASE, until=assessment.due_at, reason="its upload is under way"))
+        blockers.append(
+            Blocker(rule=Barrier.UPLOAD_LEASE, until=assessment.due_at, reason="the upload of the file is under way")
+        )
     if assessment.state == FileState.TRASHED and assessment.trash_ends_at and assessment.trash_ends_at > found.now:
-        blockers.append(Blocker(rule=Barrier.TRASH, until=assessment.trash_ends_at, reason="it can still be restored"))
+        blockers.append(
+            Blocker(rule=Barrier.TRASH, until=assessment.trash_ends_at, reason="the file can still be restored")
+        )
     if pause is not None:
         blockers.append(pause)
     return blockers
@@ -224,7 +230,7 @@ def _protection(name: str, until: datetime | None, file: MediaFile, job: Analysi
         return Blocker(
             rule=Barrier.JOB_LEASE, scope=BarrierScope.JOB, until=until, reason="a job works with it, or waits for it"
         )
-    reason = "its category keeps it at least so long"
+    reason = "the file's category keeps it at least so long"
     return Blocker(rule=Barrier.MINIMUM_RETENTION, scope=BarrierScope.CATEGORY, until=until, reason=reason)
 
 

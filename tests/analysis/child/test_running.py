@@ -184,7 +184,7 @@ async def test_a_child_that_was_taken_over_is_not_believed(run: Run, words: byte
     error = await failure(run, "lie", words=[words.hex()])
 
     assert isinstance(error, AnalysisCrashed)
-    assert error.cause.startswith("its words")
+    assert error.cause.startswith("the child's words")
 
 
 async def test_a_product_no_emitter_would_send_is_refused(run: Run) -> None:

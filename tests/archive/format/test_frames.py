@@ -154,7 +154,7 @@ def test_what_follows_the_last_frame_is_refused(compression: Compression, rest: 
 
 @every_compression
 def test_nothing_is_no_frame(compression: Compression) -> None:
-    with pytest.raises(ArchiveDamaged, match="it is empty"):
+    with pytest.raises(ArchiveDamaged, match="the archive is empty"):
         FrameReader(io.BytesIO(), compression).read(1)
 
 

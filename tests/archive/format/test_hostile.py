@@ -52,16 +52,16 @@ def long_name(name: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "it is a symbolic link"),
-        ({"type": tarfile.LNKTYPE, "linkname": "../x"}, "it is a hard link"),
-        ({"type": tarfile.CHRTYPE}, "it is a device"),
-        ({"type": tarfile.BLKTYPE}, "it is a device"),
-        ({"type": tarfile.FIFOTYPE}, "it is a pipe"),
-        ({"type": tarfile.GNUTYPE_SPARSE}, "it is a sparse file"),
-        ({"type": tarfile.XGLTYPE}, "it is a global header"),
-        ({"type": tarfile.CONTTYPE}, "it is of an unknown kind"),
-        ({"type": b"Z"}, "it is of an unknown kind"),
-        ({"type": tarfile.DIRTYPE, "size": GIB}, "it is a directory"),
+        ({"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "the member is a symbolic link"),
+        ({"type": tarfile.LNKTYPE, "linkname": "../x"}, "the member is a hard link"),
+        ({"type": tarfile.CHRTYPE}, "the member is a device"),
+        ({"type": tarfile.BLKTYPE}, "the member is a device"),
+        ({"type": tarfile.FIFOTYPE}, "the member is a pipe"),
+        ({"type": tarfile.GNUTYPE_SPARSE}, "the member is a sparse file"),
+        ({"type": tarfile.XGLTYPE}, "the member is a global header"),
+        ({"type": tarfile.CONTTYPE}, "the member is of an unknown kind"),
+        ({"type": b"Z"}, "the member is of an unknown kind"),
+        ({"type": tarfile.DIRTYPE, "size": GIB}, "the member is a directory"),
     ],
 )
 def test_a_member_that_is_no_file_is_refused_by_name(fields: dict[str, Any], reason: str, *, lenient: bool) -> None:
@@ -73,7 +73,7 @@ def test_a_member_that_is_no_file_is_refused_by_name(fields: dict[str, Any], rea
 def test_a_directory_is_refused_in_our_archives_and_passed_over_in_those_of_others() -> None:
     tar = [header("frames/", type=tarfile.DIRTYPE), AFTER, END]
 
-    assert refusal(gzipped(*tar)).reason == "it is a directory"
+    assert refusal(gzipped(*tar)).reason == "the member is a directory"
     assert entries(gzipped(*tar), lenient=True) == {"frames/after.jpg": b"after"}
 
 
@@ -113,21 +113,21 @@ def test_a_name_with_a_nul_is_refused_and_quoted_without_it() -> None:
 @pytest.mark.parametrize(
     ("tar", "reason"),
     [
-        ([member("a", b"1"), member("a", b"2"), END], "it is in the archive twice"),
-        ([member("a", b"1"), pax({"path": "a"}), member("b"), END], "it is in the archive twice"),
-        ([member("a", b"1")], "it ends before the end of the archive"),
-        ([member("a", b"1"), END[:512]], "it ends before the end of the archive"),
-        ([member("a", b"1")[:-512], END], "it ends before the end of the archive"),
-        ([member("a", b"1")[:-1] + b"x", END], "there is something between two members"),
+        ([member("a", b"1"), member("a", b"2"), END], "the member is in the archive twice"),
+        ([member("a", b"1"), pax({"path": "a"}), member("b"), END], "the member is in the archive twice"),
+        ([member("a", b"1")], "the archive ends before its end is marked"),
+        ([member("a", b"1"), END[:512]], "the archive ends before its end is marked"),
+        ([member("a", b"1")[:-512], END], "the archive ends before its end is marked"),
+        ([member("a", b"1")[:-1] + b"x", END], "the archive has something between two members"),
         ([member("a", b"1"), END[:512], AFTER, END], "something follows the end of the archive"),
         ([member("a", b"1"), END, AFTER, END], "something follows the end of the archive"),
         ([member("a", b"1"), END, b"x"], "something follows the end of the archive"),
-        ([header("a", size=-1), END], "its size is negative"),
+        ([header("a", size=-1), END], "the member's size is negative"),
         ([b"b" + member("a")[1:], END], "a header cannot be read: bad checksum"),
         ([b"x" * 512, END], "a header cannot be read: invalid header"),
         ([pax({"size": "-1"}), member("a"), END], "says a size that is no number"),
         ([pax({"size": "1e3"}), member("a"), END], "says a size that is no number"),
-        ([pax({"size": "600"}), member("a", b"1"), END], "it ends before the end"),
+        ([pax({"size": "600"}), member("a", b"1"), END], "the archive ends before its end"),
         ([pax({"mtime": "1.5"}), member("a"), END], "says mtime, which is not understood"),
         ([pax({"path": "a"}), pax({"path": "b"}), member("a"), END], "two extended headers follow each other"),
         ([pax({"path": "a"}), END], "is followed by the end of the archive"),
@@ -189,7 +189,7 @@ def test_a_member_of_a_gigabyte_that_is_honest_is_read_in_bounded_memory() -> No
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "reason"), [(GIB, "its manifest has more than"), (64 * 1024 * 1024, "it is too long")]
+    ("size_bytes", "reason"), [(GIB, "the manifest has more than"), (64 * 1024 * 1024, "it is too long")]
 )
 def test_a_manifest_of_zeros_is_refused_in_bounded_memory(size_bytes: int, reason: str) -> None:
     bomb = chain([header(f"{FOLDER}/manifest.json", size=size_bytes)], zeros(size_bytes), [END])

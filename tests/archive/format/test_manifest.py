@@ -179,13 +179,13 @@ def test_a_line_too_long_to_be_read_is_not_written() -> None:
         (1, "frames/a.jpg", "outputs/ä.json", "is in it twice"),
         (2, str(UUID(int=2)), str(UUID(int=1)), "is in it twice"),
         (1, "},\n", "}\n", "a comma is missing"),
-        (1, "{", "[{", "line 2 of its manifest"),
-        (2, "}\n", "},\n", "line 4 of its manifest"),
-        (3, "results", "others", "line 4 of its manifest"),
+        (1, "{", "[{", "line 2 of the manifest"),
+        (2, "}\n", "},\n", "line 4 of the manifest"),
+        (3, "results", "others", "line 4 of the manifest"),
         (4, '{"score":0.5}', "[0.5]", "it is not an object"),
         (4, '{"score":0.5}', '{"score":0.5,"score":1}', "a key is in it twice"),
-        (4, '{"score":0.5}', '{"score":' + "[" * 100_000 + "}", "line 5 of its manifest"),
-        (4, '{"score":0.5}', '{"score":' + "9" * 5_000 + "}", "line 5 of its manifest"),
+        (4, '{"score":0.5}', '{"score":' + "[" * 100_000 + "}", "line 5 of the manifest"),
+        (4, '{"score":0.5}', '{"score":' + "9" * 5_000 + "}", "line 5 of the manifest"),
         (7, "]}\n", "]}", "it is cut off"),
         (7, "]}\n", "]}\n\n", "something follows the manifest's end"),
         (7, "]}\n", "]", "it is cut off"),
@@ -207,7 +207,7 @@ def test_anything_else_is_no_manifest(manifest: bytes) -> None:
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
-    with pytest.raises(ArchiveDamaged, match="line 3 of its manifest"):
+    with pytest.raises(ArchiveDamaged, match="line 3 of the manifest"):
         read(WRITTEN.replace("ä".encode(), b"\xe4"))
 
 

@@ -103,13 +103,13 @@ def test_content_is_refused_at_its_end_while_it_is_copied() -> None:
 @pytest.mark.parametrize(
     ("files", "contents", "reason"),
     [
-        (FILES, CONTENTS[:2], "it is in the manifest and not in the archive"),
+        (FILES, CONTENTS[:2], "the file is in the manifest and not in the archive"),
         (FILES, CONTENTS[1:], "another member is in its place"),
-        (FILES[:2], CONTENTS, "its manifest does not name this member"),
-        (FILES, [*CONTENTS, Content("frames/d.jpg", b"d")], "its manifest does not name this member"),
+        (FILES[:2], CONTENTS, "the manifest does not name this member"),
+        (FILES, [*CONTENTS, Content("frames/d.jpg", b"d")], "the manifest does not name this member"),
         (FILES, [CONTENTS[1], CONTENTS[0], CONTENTS[2]], "another member is in its place"),
-        (FILES, [*CONTENTS[:2], CONTENTS[0]], "it is in the archive twice"),
-        (FILES, [replace(CONTENTS[0], body=b"short"), *CONTENTS[1:]], "it has 5 bytes, not 2000000"),
+        (FILES, [*CONTENTS[:2], CONTENTS[0]], "the member is in the archive twice"),
+        (FILES, [replace(CONTENTS[0], body=b"short"), *CONTENTS[1:]], "the file has 5 bytes, not 2000000"),
         (FILES, [CONTENTS[0], replace(CONTENTS[1], body=b"B" * 700), CONTENTS[2]], "another SHA-256"),
     ],
 )
@@ -124,9 +124,9 @@ def test_an_archive_that_differs_from_its_manifest_is_refused(
     [
         ({"files": 2}, "not as many or as large"),
         ({"size_bytes": 3}, "not as many or as large"),
-        ({"folder_name": "other"}, "its first member is not other/manifest.json"),
-        ({"segment": 1}, f"its first member is not {FOLDER}/manifest.1.json"),
-        ({"compression": "zstd"}, "it is gzip, its manifest says zstd"),
+        ({"folder_name": "other"}, "the archive's first member is not other/manifest.json"),
+        ({"segment": 1}, f"the archive's first member is not {FOLDER}/manifest.1.json"),
+        ({"compression": "zstd"}, "the archive is gzip, its manifest says zstd"),
     ],
 )
 def test_a_head_that_is_not_true_is_refused(changes: dict[str, Any], reason: str) -> None:
@@ -146,14 +146,18 @@ def test_a_manifest_that_is_lacking_or_not_first_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
-    [(b"", "it is empty"), (b"PK\x03\x04", "it is neither gzip, bz2, xz nor zstd"), (END, "neither gzip")],
+    [
+        (b"", "the archive is empty"),
+        (b"PK\x03\x04", "the archive is neither gzip, bz2, xz nor zstd"),
+        (END, "neither gzip"),
+    ],
 )
 def test_what_is_no_archive_is_refused(raw: bytes, reason: str) -> None:
     assert reason in refusal(io.BytesIO(raw)).reason
 
 
 def test_an_archive_without_a_single_member_is_refused() -> None:
-    assert refusal(gzipped(END)).reason == "it is empty"
+    assert refusal(gzipped(END)).reason == "the archive is empty"
 
 
 @pytest.mark.parametrize("changes", [{"skip_bytes": 512}, {"frame_offset": 0, "skip_bytes": 0}, {"size_bytes": 1}])

@@ -73,10 +73,12 @@ def test_losers_are_weaker_or_over_and_the_rule_that_decides_is_none_of_them(
 
     losers = list_losers(standing, by, now)
 
-    told = [loser for loser in losers if loser.reason != "it has ended" and "in force would date" not in loser.reason]
+    told = [
+        loser for loser in losers if loser.reason != "the file has ended" and "in force would date" not in loser.reason
+    ]
     assert winner not in {loser.rule for loser in told}
     assert len(told) == len({loser.rule for loser in told})
-    assert all(loser.at <= now for loser in losers if loser.reason == "it has ended" and loser.at is not None)
+    assert all(loser.at <= now for loser in losers if loser.reason == "the file has ended" and loser.at is not None)
 
 
 @given(standings, rules, instants)
@@ -114,7 +116,7 @@ def test_a_hold_outranks_all_that_follows() -> None:
 
     assert losing(held) == [
         ("job_lease", NOW + DAY, "a hold outranks a running job's lease"),
-        ("minimum_retention", NOW - INSTANT, "it has ended"),
+        ("minimum_retention", NOW - INSTANT, "the file has ended"),
         ("explicit_expiry", NOW + 9 * DAY, "a running job's lease outranks an explicit expiry"),
         ("category_lifetime", NOW + 6 * DAY, "an explicit expiry outranks the category's lifetime"),
         ("pressure", None, "a hold outranks pressure"),
@@ -142,11 +144,11 @@ def test_a_newer_policy_is_told_beside_the_date_the_file_keeps() -> None:
 
     assert (newer.rule, newer.at) == (RetentionRule.CATEGORY_LIFETIME, NOW + DAY)
     assert newer.reason.endswith("until a policy is applied")
-    assert pressure.reason == "its category is never evicted"
+    assert pressure.reason == "the file's category is never evicted"
 
 
 def test_pressure_would_take_what_nothing_protects() -> None:
-    reason = "it goes early only while its category or the disk is over its high-water mark"
+    reason = "the file goes early only while its category or the disk is over its high-water mark"
 
     assert list_losers(STORED, RULES, NOW) == [Loser(RetentionRule.PRESSURE, Effect.DELETE, None, reason)]
 
