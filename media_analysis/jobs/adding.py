@@ -1,13 +1,13 @@
-"""Rows of new jobs."""
+"""Rows of new jobs and results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.jobs.models import AnalysisJob, JobSource
+from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobSource
 
 _MARK_PRODUCED: Final = text("""
     UPDATE analysis_jobs SET produced = (
@@ -34,3 +34,9 @@ async def add_job(session: AsyncSession, source_ids: Sequence[UUID] = (), **fact
 async def mark_produced(session: AsyncSession, job_id: UUID) -> None:
     """Note the files and bytes of a locked job by category, as a run that just ended knows them."""
     await session.execute(_MARK_PRODUCED, {"job_id": job_id})
+
+
+async def add_result_rows(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add results by their columns."""
+    if rows:
+        await session.execute(insert(AnalysisResult), rows)

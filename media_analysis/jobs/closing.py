@@ -14,25 +14,11 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.tombstones import Order
 from media_analysis.files.archived import delete_copies
 from media_analysis.jobs.events import add_event_to_all
+from media_analysis.jobs.result_deletion import take_results
 from media_analysis.states import RetentionRule
 
 END_SUMMARIES: Final = "DELETE FROM job_audit"
 END_JOBS: Final = "DELETE FROM analysis_jobs"
-RESULTS_CHUNK: Final = 20_000
-"""Results that one statement deletes or hides."""
-
-_DELETE_RESULTS: Final = text("""
-    DELETE FROM analysis_results WHERE id = ANY(ARRAY(
-        SELECT id FROM analysis_results WHERE job_id = ANY(CAST(:job_ids AS uuid[]))
-        ORDER BY id LIMIT :limit FOR UPDATE
-    )) RETURNING job_id
-""")
-_HIDE_RESULTS: Final = text("""
-    UPDATE analysis_results SET published = false WHERE id = ANY(ARRAY(
-        SELECT id FROM analysis_results WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND published
-        ORDER BY id LIMIT :limit FOR UPDATE
-    )) RETURNING job_id
-""")
 _DELETE_SOURCES: Final = text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
 _DELETE_EVENTS: Final = text("""
     DELETE FROM job_events USING analysis_jobs AS job
@@ -87,7 +73,7 @@ async def close_jobs(
     job_ids = list(summaries)
     if restorable_until is None:
         await session.execute(_DELETE_SOURCES, {"job_ids": job_ids})
-    results = await _take_results(session, job_ids, for_good=restorable_until is None)
+    results = await take_results(session, "job_id", job_ids, for_good=restorable_until is None)
     await add_event_to_all(session, job_ids, "status", {"status": "deleted"})
     if restorable_until is None:
         await _purge(session, job_ids)
@@ -126,7 +112,7 @@ async def close_jobs(
 
 async def purge_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
     """Let go of deleted, locked jobs for good: their time in the trash is over."""
-    await _take_results(session, job_ids, for_good=True)
+    await take_results(session, "job_id", job_ids, for_good=True)
     await _purge(session, job_ids)
     ended = text("UPDATE analysis_jobs SET restorable_until = NULL WHERE id = ANY(CAST(:job_ids AS uuid[]))")
     await session.execute(ended, {"job_ids": list(job_ids)})
@@ -135,15 +121,3 @@ async def purge_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
 async def _purge(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
     await session.execute(_DELETE_EVENTS, {"job_ids": list(job_ids)})
     await delete_copies(session, job_ids)
-
-
-async def _take_results(session: AsyncSession, job_ids: Sequence[UUID], *, for_good: bool) -> Mapping[UUID, int]:
-    """Return how many results of each job went."""
-    statement = _DELETE_RESULTS if for_good else _HIDE_RESULTS
-    taken: dict[UUID, int] = {}
-    while True:
-        rows = (await session.scalars(statement, {"job_ids": list(job_ids), "limit": RESULTS_CHUNK})).all()
-        for job_id in rows:
-            taken[job_id] = taken.get(job_id, 0) + 1
-        if len(rows) < RESULTS_CHUNK:
-            return taken

@@ -13,7 +13,7 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.columns import CATEGORY
 from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.requests import DeletionRequest
-from media_analysis.deletion.selection import CHUNK, DeletionBatch, Weight, chunks, of_ids
+from media_analysis.deletion.selection import DeletionBatch, Weight, chunks, of_ids
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Freed
 from media_analysis.errors import FileHeld, FileNotReady
@@ -23,6 +23,7 @@ from media_analysis.files.queries import get_file
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs.archived import require_none_derived
 from media_analysis.jobs.queries import list_users
+from media_analysis.jobs.result_deletion import take_results
 from media_analysis.policy.decision import find_protection
 from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import SCRATCH, Category
@@ -41,17 +42,6 @@ _FIND: Final = text("""
     SELECT DISTINCT id, category FROM family WHERE id <> :id ORDER BY id
 """).columns(category=CATEGORY)
 _COUNT_RESULTS: Final = text("SELECT count(*) FROM analysis_results WHERE media_file_id = ANY(CAST(:ids AS uuid[]))")
-_DELETE_RESULTS: Final = text("""
-    DELETE FROM analysis_results WHERE id = ANY(ARRAY(
-        SELECT id FROM analysis_results WHERE media_file_id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
-    ))
-""")
-_HIDE_RESULTS: Final = text("""
-    UPDATE analysis_results SET published = false WHERE id = ANY(ARRAY(
-        SELECT id FROM analysis_results
-        WHERE media_file_id = ANY(CAST(:ids AS uuid[])) AND published ORDER BY id FOR UPDATE
-    ))
-""")
 
 
 class Head(NamedTuple):
@@ -169,7 +159,7 @@ async def take_family(session: AsyncSession, going: FileDeletion, batch: Deletio
     for part in (of_ids([file_id]), *chunks(going.derived_ids)):
         freed = freed.plus(await batch.take(session, part))
     if going.with_derived:
-        await _take_results(session, [file_id, *going.derived_ids], for_good=batch.kept_for is None)
+        await take_results(session, "media_file_id", [file_id, *going.derived_ids], for_good=batch.kept_for is None)
     await ledger.move(session, freed.moved)
     with_it = {"derived_files": going.derived.total.files, "results": going.results}
     act = Act(
@@ -188,9 +178,3 @@ async def take_family(session: AsyncSession, going: FileDeletion, batch: Deletio
 async def _find_derived(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Mapping[UUID, Category]:
     rows = await session.execute(_FIND, {"id": file_id, "owner": owner, "most": MOST_GENERATIONS})
     return {row.id: row.category for row in rows}
-
-
-async def _take_results(session: AsyncSession, about: Sequence[UUID], *, for_good: bool) -> None:
-    statement = _DELETE_RESULTS if for_good else _HIDE_RESULTS
-    for start in range(0, len(about), CHUNK):
-        await session.execute(statement, {"ids": list(about[start : start + CHUNK])})

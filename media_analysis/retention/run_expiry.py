@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive.expiry import ArchiveExpiry, Ended
@@ -15,47 +15,15 @@ from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Order
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.closing import Summary, close_jobs, purge_jobs
+from media_analysis.jobs.result_deletion import COUNT_DUE, DELETE_DUE, DELETE_HIDDEN, ENDED, HELD
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 
 BATCH: Final = 2_000
 
-_HELD: Final = "job.held_until > :now"
-_ENDED: Final = "job.status NOT IN ('pending', 'running') AND job.deleted_at IS NULL AND job.archived_at IS NULL"
 _START: Final = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 _NOBODY: Final = UUID(int=0)
-
-# A hold placed meanwhile locks the job, so the share lock either comes first or finds the hold.
-_DUE_RESULTS: Final = f"""
-    SELECT result.id, result.expires_at FROM analysis_results AS result
-    JOIN analysis_jobs AS job ON job.id = result.job_id
-    WHERE result.expires_at <= CAST(:now AS timestamptz) - :grace AND result.category = CAST(:category AS category)
-        AND (result.expires_at, result.id) > (:after_at, :after_id)
-        AND result.published AND {_HELD} IS NOT TRUE
-    ORDER BY result.expires_at, result.id LIMIT :limit
-"""  # noqa: S608 - constants
-DELETE_DUE: Final = text(f"""
-    WITH due AS MATERIALIZED ({_DUE_RESULTS} FOR UPDATE OF result SKIP LOCKED FOR SHARE OF job SKIP LOCKED), gone AS (
-        DELETE FROM analysis_results WHERE id = ANY(ARRAY(SELECT id FROM due))
-    )
-    SELECT id, expires_at FROM due ORDER BY expires_at DESC, id DESC
-""").bindparams(bindparam("grace", type_=Interval))  # noqa: S608 - constants
-"""Takes the most overdue results after a position, passing over what others have locked."""
-_COUNT_DUE: Final = text(
-    f"SELECT count(*) FROM ({_DUE_RESULTS}) AS due"  # noqa: S608 - constants
-).bindparams(bindparam("grace", type_=Interval))
-
-# Results about files that were trash and are gone now, of jobs that live on.
-_DELETE_HIDDEN: Final = text(f"""
-    DELETE FROM analysis_results WHERE id = ANY(ARRAY(
-        SELECT result.id FROM analysis_results AS result JOIN analysis_jobs AS job ON job.id = result.job_id
-        WHERE NOT result.published AND result.media_file_id IS NOT NULL
-            AND result.category = CAST(:category AS category) AND {_ENDED} AND {_HELD} IS NOT TRUE
-            AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = result.media_file_id)
-        ORDER BY result.id LIMIT :limit FOR UPDATE OF result SKIP LOCKED FOR SHARE OF job SKIP LOCKED
-    )) RETURNING id
-""")  # noqa: S608 - constants
 
 _EMPTY: Final = """
     NOT EXISTS (SELECT FROM media_files AS file WHERE file.job_id = job.id)
@@ -69,7 +37,7 @@ _OVER_JOBS: Final = {
     rule: f"""
         SELECT job.id, {instant} AS instant FROM analysis_jobs AS job
         WHERE {over} AND ({instant}, job.id) > (:after_at, :after_id)
-            AND job.category = CAST(:category AS category) AND {_ENDED} AND {_HELD} IS NOT TRUE AND {_EMPTY}
+            AND job.category = CAST(:category AS category) AND {ENDED} AND {HELD} IS NOT TRUE AND {_EMPTY}
         ORDER BY {instant}, job.id LIMIT :limit
     """  # noqa: S608 - constants
     for rule, (instant, over) in _OVER.items()
@@ -155,7 +123,7 @@ class RunExpiry:
     ) -> EndedRecords:
         """Count what `take` would take at once; a run whose last file or result goes now is over with the next."""
         asked = {**_first(category, now), "limit": None}
-        results: int = (await session.execute(_COUNT_DUE, {**asked, "grace": self._grace(category)})).scalar_one()
+        results: int = (await session.execute(COUNT_DUE, {**asked, "grace": self._grace(category)})).scalar_one()
         jobs: int = (await session.execute(_COUNT_OVER[RetentionRule.EXPLICIT_EXPIRY], asked)).scalar_one()
         if rules.lifetime is not None:
             ended = {**asked, "ended": now - rules.lifetime}
@@ -180,7 +148,7 @@ class RunExpiry:
         deleted, asked = 0, {"category": category.value, "now": now, "limit": self.batch_size}
         while True:
             async with self.db.transaction() as session:
-                gone = len((await session.execute(_DELETE_HIDDEN, asked)).all())
+                gone = len((await session.execute(DELETE_HIDDEN, asked)).all())
             deleted += gone
             if gone < self.batch_size:
                 return deleted

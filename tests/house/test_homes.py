@@ -12,7 +12,7 @@ from scripts.survey.writes import UNKNOWN, find_models, writers_of
 
 WRITERS: Final = {
     "analysis_jobs": {"jobs"},
-    "analysis_results": {"imports", "jobs", "retention"},
+    "analysis_results": {"jobs"},
     "archive_tasks": {"archive"},
     "archived_files": {"files"},
     "audit_events": {"audit"},

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from media_analysis.retention.run_expiry import DELETE_DUE, LOCK_OVER
+from media_analysis.jobs.result_deletion import DELETE_DUE
+from media_analysis.retention.run_expiry import LOCK_OVER
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.states import RetentionRule

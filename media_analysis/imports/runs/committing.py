@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind
@@ -19,10 +19,10 @@ from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
 from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.outcomes import Refused
-from media_analysis.jobs.adding import add_job
+from media_analysis.jobs.adding import add_job, add_result_rows
 from media_analysis.jobs.archived import mark_archived
 from media_analysis.jobs.events import add_event
-from media_analysis.jobs.models import AnalysisJob, AnalysisResult
+from media_analysis.jobs.models import AnalysisJob
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
 
@@ -197,9 +197,7 @@ async def _insert_results(session: AsyncSession, job_id: UUID, results: Sequence
     if taken is not None or len(set(ids)) != len(ids):
         raise Refused(f"the id of its result {taken or ids[0]} is that of another result")
     known = set(await session.scalars(_RESULTS_KNOWN, {"ids": ids}))
-    new = [dict(result) for result in results if result["id"] not in known]
-    if new:
-        await session.execute(insert(AnalysisResult), new)
+    await add_result_rows(session, [result for result in results if result["id"] not in known])
 
 
 async def _add_task(session: AsyncSession, job: AnalysisJob, archive_id: UUID, rows: Rows) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.jobs.adding import add_result_rows
 from media_analysis.jobs.attempts import leases, publishing
 from media_analysis.jobs.attempts.attempt import Failure, NewResult
 from media_analysis.jobs.events import add_event
-from media_analysis.jobs.models import AnalysisJob, AnalysisResult, JobStatus
+from media_analysis.jobs.models import AnalysisJob, JobStatus
 
 
 async def end_job(
@@ -64,8 +64,7 @@ async def hand_back_job(
 
 async def add_results(session: AsyncSession, job: AnalysisJob, results: Sequence[NewResult]) -> None:
     """Add results of a locked job's run, hidden until it completes."""
-    if results:
-        await session.execute(insert(AnalysisResult), [row_of(job, result) for result in results])
+    await add_result_rows(session, [row_of(job, result) for result in results])
 
 
 def row_of(job: AnalysisJob, result: NewResult) -> dict[str, Any]:
