@@ -2,7 +2,6 @@
 
 import importlib
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,10 +17,10 @@ from media_analysis.media.options import (
     Options,
     ProbeOptions,
 )
+from media_analysis.settings.texts import NAME_OF_KIND
 
 ENTRY_POINTS: Final = "media_analysis.kinds"
 RESERVED: Final = frozenset({"external"})
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +37,7 @@ class Kind:
     summary: str = ""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name in RESERVED:
+        if not NAME_OF_KIND.fullmatch(self.name) or self.name in RESERVED:
             raise ValueError(f"{self.name!r} cannot be the name of a kind")
         if not issubclass(self.parameters, Options):
             raise TypeError("the parameters of a kind are a subclass of Options")

@@ -4,7 +4,8 @@ import base64
 import binascii
 import struct
 from collections.abc import Callable
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -13,6 +14,9 @@ from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.errors import InvalidRequest
 
 Place = TypeVar("Place")
+_MOMENT: Final = struct.Struct(">Q16s")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class PageQuery(RequestDocument):
@@ -49,6 +53,26 @@ def decode_cursor(cursor: str | None) -> UUID | None:
 def encode_place(place: bytes) -> str:
     """Return the cursor of a place in a list whose order is not that of ids alone."""
     return base64.urlsafe_b64encode(place).decode().rstrip("=")
+
+
+def encode_moment(at: datetime, row_id: UUID) -> str:
+    """Return the cursor of a place in a list that is ordered by an instant and an id."""
+    return encode_place(_MOMENT.pack((at - _EPOCH) // _MICROSECOND, row_id.bytes))
+
+
+def decode_moment(cursor: str) -> tuple[datetime, UUID]:
+    """Return the instant and the id that a cursor stands for.
+
+    Raises:
+        InvalidRequest: it is no cursor of ours.
+
+    """
+    return decode_place(cursor, _unpack_moment)
+
+
+def _unpack_moment(packed: bytes) -> tuple[datetime, UUID]:
+    microseconds, row_id = _MOMENT.unpack(packed)
+    return _EPOCH + microseconds * _MICROSECOND, UUID(bytes=row_id)
 
 
 def decode_place(cursor: str, unpack: Callable[[bytes], Place]) -> Place:

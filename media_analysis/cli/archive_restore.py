@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from media_analysis.cli.archive_work import work_off
 from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run, say
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import JobId, file_id, id_option, job_id
-from media_analysis.cli.services import open_services
+from media_analysis.cli.services import ACTOR, open_services
 from media_analysis.units import format_instant, round_size
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from media_analysis.retention.restoring import Restoration
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
-
-ACTOR: Final = "command line"
 
 
 def archive_restore(

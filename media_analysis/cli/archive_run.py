@@ -14,7 +14,7 @@ from media_analysis.cli.archive_work import work_off
 from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, report, run, say
 from media_analysis.cli.grammar import IdPart, parse_id
 from media_analysis.cli.ids import job_ids
-from media_analysis.cli.services import open_services
+from media_analysis.cli.services import ACTOR, open_services
 from media_analysis.cli.tables import Cell, Folder, SizeCell, tabulate
 from media_analysis.errors import MediaAnalysisError, Unavailable
 from media_analysis.units import round_size
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
 
-ACTOR: Final = "command line"
 TRIGGER: Final = "cli"
 
 

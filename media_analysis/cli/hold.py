@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from media_analysis.cli.console import ConfigFile, DataDir, load, run, say
 from media_analysis.cli.grammar import IdPart, parse_instant, parse_reason, parse_span
 from media_analysis.cli.ids import file_id, id_argument, job_id
-from media_analysis.cli.services import with_services
+from media_analysis.cli.services import ACTOR, with_services
 from media_analysis.errors import InvalidRequest
 from media_analysis.units import format_instant
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from media_analysis.files.protection import Hold
     from media_analysis.runtime import Runtime
 
-ACTOR: Final = "command line"
 """No owner can be called that, so what it holds counts as an administrator's."""
 
 Id = Annotated[IdPart, id_argument("A file, or with --job a job")]

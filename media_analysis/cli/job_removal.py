@@ -8,9 +8,8 @@ import typer
 
 from media_analysis.cli.console import ConfigFile, DataDir, instant, load, run, say
 from media_analysis.cli.grammar import parse_reason
-from media_analysis.cli.hold import ACTOR
 from media_analysis.cli.ids import JobId, job_id
-from media_analysis.cli.services import with_services
+from media_analysis.cli.services import ACTOR, with_services
 from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.units import round_size
 

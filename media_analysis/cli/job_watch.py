@@ -40,7 +40,7 @@ async def follow(runtime: Runtime, watched: UUID) -> str | None:
         JobNotFound, JobGone: there is no such job.
 
     """
-    from media_analysis.jobs.watching import ENDED
+    from media_analysis.jobs.models import JobStatus
 
     job, _ = await runtime.jobs.catalog.get(watched, owner=None)
     report(f"job {watched}: {job.kind}, {job.name}")
@@ -49,6 +49,6 @@ async def follow(runtime: Runtime, watched: UUID) -> str | None:
             while not watching.over:
                 for event in await watching.next(within=PATIENCE_SECONDS):
                     display.tell(event.kind, event.data, event.at)
-    if display.status not in ENDED and job.status not in ENDED:
+    if not job.status.is_over and not (display.status and JobStatus(display.status).is_over):
         report("the job was deleted")
     return display.status or job.status

@@ -23,7 +23,7 @@ from media_analysis.cli.console import (
 )
 from media_analysis.cli.grammar import IdPart, parse_reason
 from media_analysis.cli.ids import id_argument, pause_id
-from media_analysis.cli.services import with_services
+from media_analysis.cli.services import ACTOR, with_services
 from media_analysis.cli.tables import Cell, tabulate
 from media_analysis.errors import InvalidRequest, PauseNotFound
 from media_analysis.storage.category import Category
@@ -31,8 +31,6 @@ from media_analysis.storage.category import Category
 if TYPE_CHECKING:
     from media_analysis.deletion.models import Pause
     from media_analysis.runtime import Runtime
-
-BY = "command line"
 
 
 def pause(
@@ -45,7 +43,7 @@ def pause(
     why = parse_reason(reason)
 
     async def stop(runtime: Runtime) -> Pause:
-        return await runtime.deletion.pauses.pause(category=category, reason=why, by=BY)
+        return await runtime.deletion.pauses.pause(category=category, reason=why, by=ACTOR)
 
     made = run(with_services(load(config, data_dir).settings, stop))
     report(f"deletion is paused {_where(made)}; resume it with: media-analysis resume {made.id}")
@@ -73,8 +71,8 @@ def resume(
 
     async def go_on(runtime: Runtime) -> Sequence[Pause]:
         if pause is None:
-            return await runtime.deletion.pauses.resume_all(confirm=confirm, by=BY)
-        return [await runtime.deletion.pauses.resume(await pause_id(runtime, pause), confirm=confirm, by=BY)]
+            return await runtime.deletion.pauses.resume_all(confirm=confirm, by=ACTOR)
+        return [await runtime.deletion.pauses.resume(await pause_id(runtime, pause), confirm=confirm, by=ACTOR)]
 
     resumed = run(with_services(settings, go_on))
     for ended in resumed:

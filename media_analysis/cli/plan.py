@@ -23,7 +23,7 @@ from media_analysis.cli.console import (
 )
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import id_argument, plan_id
-from media_analysis.cli.services import open_services
+from media_analysis.cli.services import ACTOR, open_services
 from media_analysis.cli.sweep import print_outcome
 from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.storage.category import Category
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from media_analysis.retention.records import SweepReport
     from media_analysis.settings import Settings
 
-ACTOR: Final = "command line"
 MOST_SHOWN: Final = 1_000
 
 app = typer.Typer(help="Plan a sweep, look at the plan, apply it.", no_args_is_help=True, add_completion=False)

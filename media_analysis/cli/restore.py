@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from media_analysis.cli.console import ConfigFile, DataDir, instant, load, run, say
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import file_id, id_argument, id_option, job_id, sweep_id
-from media_analysis.cli.services import open_services
+from media_analysis.cli.services import ACTOR, open_services
 from media_analysis.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from media_analysis.retention.restoring import Restoration
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
-
-ACTOR: Final = "command line"
 
 
 def restore(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from media_analysis.cli.console import report
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from media_analysis.settings import Settings
 
 
+ACTOR: Final = "command line"
+"""Who did what a command does."""
 Value = TypeVar("Value")
 
 

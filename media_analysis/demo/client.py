@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import httpx
 
+from media_analysis.api import API_PATH as API
 from media_analysis.errors import MediaAnalysisError
 
-API: Final = "/api/v1"
 TIMEOUT_SECONDS: Final = 60.0
 CHUNK: Final = 1 << 20
 RECONNECT_SECONDS: Final = 0.5

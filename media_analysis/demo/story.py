@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from media_analysis.demo.client import API, Client, DemoFailed
+from media_analysis.api import API_PATH as API
+from media_analysis.demo.client import Client, DemoFailed
 from media_analysis.runtime import Runtime
 from media_analysis.storage.furnishing import README_NAME
 from media_analysis.storage.marker import MARKER_NAME

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import httpx
 
+from media_analysis.api import API_PATH as API
 from media_analysis.diagnosis.check import CheckFailed
 from media_analysis.settings import Settings
 
-API: Final = "/api/v1"
 RULE: Final = "see what the log of the service says"
 REMEDY: Final = "start serve, or name the address it printed by --address"
 HALTED: Final = timedelta(hours=1)

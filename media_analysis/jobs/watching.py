@@ -15,9 +15,8 @@ from media_analysis.db.database import Database
 from media_analysis.db.listening import keep_listening
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError
 from media_analysis.jobs.events import CHANNEL, list_events
-from media_analysis.jobs.models import AnalysisJob, JobEvent, JobStatus
+from media_analysis.jobs.models import AnalysisJob, JobEvent
 
-ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 PAGE: Final = 100
 """Events one watch holds at a time."""
 READERS: Final = 4
@@ -78,7 +77,7 @@ class Watch:
         async with self._db.read_only() as session:
             job = (await session.execute(query)).one_or_none()
             events = await list_events(session, self.job_id, after=self.after, limit=PAGE)
-        is_over = job is None or job.status in ENDED or job.deleted_at is not None
+        is_over = job is None or job.status.is_over or job.deleted_at is not None
         return events, is_over and len(events) < PAGE  # a deleted job keeps its row and loses its events
 
 

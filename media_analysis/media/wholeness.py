@@ -9,6 +9,7 @@ from typing import IO, Final, Literal
 
 from media_analysis.media.parts import EBML, ENDLESS, SEGMENT, elements
 from media_analysis.media.reading import open_unwaiting, read_at
+from media_analysis.media.types.contents import ASF_HEADER
 
 _JPEG_START: Final = b"\xff\xd8\xff"
 _JPEG_END: Final = b"\xff\xd9"
@@ -36,7 +37,6 @@ MAX_CHUNKS: Final = 1_000
 _UNSAID: Final = frozenset({0, 2**32 - 1, 2**64 - 1})
 """What writers put that do not know yet how much there will be."""
 _W64: Final = b"riff\x2e\x91\xcf\x11"
-_ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE: Final = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_HEADER_BYTES: Final = 2**16
 MAX_BOXES: Final = 100_000
@@ -110,7 +110,7 @@ def announced_end(file: IO[bytes], head: bytes) -> int | None:
         return _said(0, head[16:24], "little")
     if head.startswith(b".snd"):
         return _said(int.from_bytes(head[4:8]), head[8:12], "big")
-    if head.startswith(_ASF):
+    if head.startswith(ASF_HEADER):
         return _end_of_asf(file)
     return _end_of_caf(file) if head.startswith(b"caff") else None
 

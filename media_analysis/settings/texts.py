@@ -16,7 +16,7 @@ from media_analysis.units import parse_whole, word_of
 _TOKEN: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # noqa: S105 - the RFC 6838 restricted name, not a password
 _MEDIA_TYPE: Final = re.compile(rf"{_TOKEN}/(\*|{_TOKEN})|\*/\*", re.ASCII)
 
-_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+NAME_OF_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class KindLimits(SettingKind):
         limits: dict[str, int] = {}
         for kind, given in self._listed(value):
             name, count = word_of(kind), parse_whole(given)
-            if not _KIND.fullmatch(name) or name in limits or not 1 <= count <= self.high:
+            if not NAME_OF_KIND.fullmatch(name) or name in limits or not 1 <= count <= self.high:
                 raise ValueError("not numbers of jobs by kind")
             limits[name] = count
         return tuple(limits.items())

@@ -4,11 +4,9 @@ from datetime import timedelta
 from typing import Annotated
 
 from media_analysis.settings.kinds import Seconds, Size, Whole
+from media_analysis.settings.retention import GIB, MIB
 from media_analysis.settings.section import Section, SpanLeaf, SwitchLeaf
 from media_analysis.settings.texts import KindLimits
-
-MIB = 2**20
-GIB = 2**30
 
 
 class WorkerSettings(Section):

@@ -10,7 +10,7 @@ from media_analysis.errors import ObjectDamaged, ObjectMissing
 from media_analysis.storage.calls import translate
 
 # Not blocking, for a pipe may stand where an object was, and nobody may ever write to it.
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_FILE: Final = frozenset({errno.ELOOP, errno.ENXIO})
 """What opening a link or a socket fails with."""
 
@@ -25,7 +25,7 @@ def open_object(path: Path, name: str, *, size_bytes: int | None) -> int:
 
     """
     try:
-        descriptor = os.open(path, _READ)
+        descriptor = os.open(path, READ)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ObjectMissing(name) from error
     except OSError as error:

@@ -7,11 +7,10 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from media_analysis.errors import SourceChanged
+from media_analysis.storage.opening import READ
 from media_analysis.storage.walk import Entry, describe
 
 CHUNK_BYTES: Final = 1024 * 1024
-# Not blocking, for a pipe may stand where a file was.
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class SourceFile:
@@ -19,7 +18,7 @@ class SourceFile:
 
     def __init__(self, root: Path, entry: Entry) -> None:
         self._entry = entry
-        self._descriptor = os.open(root / entry.name, _READ)
+        self._descriptor = os.open(root / entry.name, READ)
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,7 @@ from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Caller, Serving, Streaming
 from media_analysis.api.errors import problems
 from media_analysis.jobs.models import JobEvent
-from media_analysis.jobs.watching import ENDED, WatchService
+from media_analysis.jobs.watching import WatchService
 from media_analysis.sessions.admission import Admitted
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -77,7 +77,7 @@ async def watch_job(
     """
     job, _ = await services.jobs.catalog.get(job_id, owner=caller.scope)
     after = first_after if last_event_id is None else last_event_id
-    if job.status in ENDED and after >= job.last_event:
+    if job.status.is_over and after >= job.last_event:
         return Response(status_code=204)
     if after > job.last_event:
         raise errors.InvalidRequest("Last-Event-ID", "the job has no event of that number yet")

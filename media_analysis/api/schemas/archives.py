@@ -1,14 +1,13 @@
 """Documents about archives of jobs: which there are, and what is in them."""
 
-import struct
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
 from media_analysis.api import API_PATH
-from media_analysis.api.pages import PageQuery, decode_place, encode_cursor, encode_place
+from media_analysis.api.pages import PageQuery, decode_moment, encode_cursor, encode_moment
 from media_analysis.api.schemas.archive_tasks import ArchiveTaskRead
 from media_analysis.api.schemas.base import Hex, RequestDocument
 from media_analysis.api.schemas.jobs import archive_path, hold_facts
@@ -20,9 +19,6 @@ from media_analysis.storage.category import Category
 from media_analysis.values import Day, Instant, Owner, midnight
 
 LAST_SEGMENT: Final = 2**31 - 1
-_POSITION: Final = struct.Struct(">Q16s")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class ArchivedListQuery(RequestDocument):
@@ -62,7 +58,7 @@ class ArchivedListQuery(RequestDocument):
             InvalidRequest: the cursor is none of ours.
 
         """
-        return None if self.cursor is None else decode_place(self.cursor, _unpack)
+        return None if self.cursor is None else ArchivedPosition(*decode_moment(self.cursor))
 
 
 class SegmentQuery(RequestDocument):
@@ -242,12 +238,7 @@ _COLUMNS: Final = (
 
 def encode_position(position: ArchivedPosition) -> str:
     """Return the cursor of the page that begins behind a position."""
-    return encode_place(_POSITION.pack((position.archived_at - _EPOCH) // _MICROSECOND, position.id.bytes))
-
-
-def _unpack(packed: bytes) -> ArchivedPosition:
-    microseconds, job_id = _POSITION.unpack(packed)
-    return ArchivedPosition(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=job_id))
+    return encode_moment(position.archived_at, position.id)
 
 
 def _begin_of(given: date | datetime | None) -> datetime | None:

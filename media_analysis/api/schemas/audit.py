@@ -1,28 +1,20 @@
 """Documents about what was deleted and who did what."""
 
-import base64
-import binascii
-import struct
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Self
+from datetime import datetime
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.pages import PageQuery
+from media_analysis.api.pages import PageQuery, decode_moment, encode_moment
 from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
 from media_analysis.audit import Action
-from media_analysis.errors import InvalidRequest
 from media_analysis.files.models import Tombstone
 from media_analysis.retention.trail import DeletionFilter, DeletionPage, EventFilter, TrailPosition
 from media_analysis.states import DeletionMethod, RetentionRule
 from media_analysis.storage.category import Category
 from media_analysis.values import Instant, Line, Owner
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_PLACE: Final = struct.Struct(">q16s")
 
 
 class DeletionListQuery(RequestDocument):
@@ -56,7 +48,7 @@ class DeletionListQuery(RequestDocument):
             InvalidRequest: the cursor is none of ours.
 
         """
-        return None if self.cursor is None else decode_place(self.cursor)
+        return None if self.cursor is None else TrailPosition(*decode_moment(self.cursor))
 
 
 class DeletionRead(BaseModel):
@@ -101,7 +93,8 @@ class DeletionList(BaseModel):
     def from_page(cls, page: DeletionPage) -> Self:
         """Return the document of a page."""
         items = [DeletionRead.from_stone(stone, purged=stone.id in page.purged) for stone in page.stones]
-        return cls(items=items, next_cursor=None if page.next_after is None else encode_place(page.next_after))
+        after = page.next_after
+        return cls(items=items, next_cursor=None if after is None else encode_moment(after.deleted_at, after.id))
 
 
 class EventListQuery(PageQuery):
@@ -140,24 +133,3 @@ class EventList(ReadModel):
 
     items: list[EventRead]
     next_cursor: str | None
-
-
-def encode_place(place: TrailPosition) -> str:
-    """Return the cursor of the page that begins behind a place."""
-    packed = _PLACE.pack((place.deleted_at - _EPOCH) // _MICROSECOND, place.id.bytes)
-    return base64.urlsafe_b64encode(packed).decode()
-
-
-def decode_place(cursor: str) -> TrailPosition:
-    """Return the place a cursor stands for.
-
-    Raises:
-        InvalidRequest: it is no cursor of ours. A forged place only names another one in the caller's own list.
-
-    """
-    try:
-        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        microseconds, file_id = _PLACE.unpack(packed)
-        return TrailPosition(_EPOCH + microseconds * _MICROSECOND, UUID(bytes=file_id))
-    except (ValueError, OverflowError, binascii.Error, struct.error) as error:
-        raise InvalidRequest("cursor", "not a cursor of this service") from error

@@ -20,7 +20,6 @@ from media_analysis.media.types.known import with_family
 from media_analysis.media.types.sniff import sniff_file
 from media_analysis.storage.category import Category
 
-ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 _ARCHIVED: Final = frozenset(category.value for category in Category if category not in NEVER_ARCHIVED)
 _MEDIA_TYPE: Final = re.compile(
     r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(; ?[\w!#$&^.+-]{1,64}=[\w.+-]{1,64})*", re.ASCII
@@ -81,7 +80,7 @@ class JobFacts(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             raise ArchiveDamaged(f"the manifest's job: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        if facts.status not in ENDED:
+        if not facts.status.is_over:
             raise ArchiveDamaged(f"the archive's run is {facts.status}, and only those that have ended are archived")
         folder = RunName.parse(facts.folder_name)
         if facts.folder_name != head.folder_name or folder is None or folder.id != facts.id:

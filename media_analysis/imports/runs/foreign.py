@@ -5,12 +5,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, Final, cast
+from typing import IO, BinaryIO, cast
 from uuid import UUID
 
 import orjson
 from uuid_utils.compat import uuid7
 
+from media_analysis.archive.archiving import OVERHEAD_BYTES
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead, ManifestWriter, manifest_name
@@ -25,7 +26,6 @@ from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.naming import archived_category_of, media_type_of
 from media_analysis.imports.tree.candidates import allowed_name
 
-OVERHEAD_BYTES: Final = 2_048
 """What a member takes beside its bytes, at most: header, padding, frame."""
 
 

@@ -21,13 +21,13 @@ from media_analysis.media.reading import read_at
 from media_analysis.media.types.jpeg_series import moves_on
 from media_analysis.media.types.known import with_family
 from media_analysis.media.types.multiplexes import flash_moves, nut_moves, ogg_moves, program_moves, transport_moves
+from media_analysis.media.types.signatures import MXF_PARTITION
 
-_ASF_HEADER: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+ASF_HEADER: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_STREAM: Final = bytes.fromhex("9107dcb7b7a9cf118ee600c00c205365")
 _ASF_VIDEO: Final = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
 _ASF_AUDIO: Final = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
 _MXF_RUN_IN: Final = 64 * 2**10
-_MXF_PARTITION: Final = bytes.fromhex("060e2b34020501010d0102")
 _MXF_SET: Final = bytes.fromhex("060e2b34025301010d0101010101")
 _MXF_ESSENCE: Final = bytes.fromhex("060e2b34010201010d010301")
 _MXF_PICTURES: Final = frozenset({0x27, 0x28, 0x29, 0x51})
@@ -133,7 +133,7 @@ def _asf_moves(file: IO[bytes]) -> bool | None:
     """By the types of streams (ASF specification, sections 3.1, 3.3 and 10.4)."""
     walk = partial(_objects, 16, "little")
     for header in walk(file, 0, ENDLESS):
-        if header.name == _ASF_HEADER:
+        if header.name == ASF_HEADER:
             inner = header._replace(start=header.start + 6)
             kinds = {read_at(file, stream.start, 16) for stream in find(file, walk, inner, _ASF_STREAM)}
             return _judged(kinds, _ASF_VIDEO, _ASF_AUDIO)
@@ -168,7 +168,7 @@ def _sets(file: IO[bytes], start: int, end: int) -> Iterator[Part]:
 
 def _mxf_moves(file: IO[bytes]) -> bool | None:
     """By the descriptors of essence in the header, which may have a run-in (SMPTE ST 377-1, 6.5 and annex F)."""
-    start = read_at(file, 0, _MXF_RUN_IN + len(_MXF_PARTITION)).find(_MXF_PARTITION)
+    start = read_at(file, 0, _MXF_RUN_IN + len(MXF_PARTITION)).find(MXF_PARTITION)
     sound = False
     for part in _sets(file, start, ENDLESS) if start >= 0 else ():
         kind = part.name[14] if part.name.startswith(_MXF_SET) else 0

@@ -64,7 +64,7 @@ _HEIF_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2"})
 _MOVIE_BOXES: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _SEGMENT_BOXES: Final = frozenset({b"styp", b"sidx", b"moof"})
 _RIFF_FORMS: Final = {b"AVI ": "video/x-msvideo", b"WAVE": "audio/wav", b"WEBP": "image/webp"}
-_MXF: Final = bytes.fromhex("060e2b34020501010d0102")
+MXF_PARTITION: Final = bytes.fromhex("060e2b34020501010d0102")
 """SMPTE ST 377-1, 7.1: a partition pack; a run-in of up to 64 KiB may come before it."""
 
 
@@ -115,7 +115,7 @@ def _marked_within(head: bytes) -> str | None:
 
 
 def _mxf(head: bytes) -> str | None:
-    return "application/mxf" if _MXF in head else None
+    return "application/mxf" if MXF_PARTITION in head else None
 
 
 _LOOKS: Final[tuple[Callable[[bytes], str | None], ...]] = (
