@@ -40,6 +40,7 @@ from media_analysis.api.routes import (
     sessions,
     storage,
 )
+from media_analysis.api.shortcuts import SHORTCUTS
 from media_analysis.errors import Misconfigured
 from media_analysis.runtime import Runtime
 
@@ -87,7 +88,7 @@ def create_app(services: Runtime) -> FastAPI:
         reference.router,
     ):
         app.include_router(router)
-    app.add_middleware(RequestChecks, resources=Resources.of_routes(app.routes, ACCESS))
+    app.add_middleware(RequestChecks, resources=Resources.of_routes(app.routes, ACCESS, SHORTCUTS))
     app.add_middleware(RequestContext)
     return app
 

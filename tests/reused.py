@@ -92,7 +92,9 @@ class Pool:
         engine: AsyncEngine = self._database.engine
         try:
             # Whoever listens to this engine does not listen to the next test's.
-            yield Database(engine.execution_options(), options.deadline_seconds, self._database.address)
+            yield Database(
+                engine.execution_options(), options.deadline_seconds, self._database.address, self._database.reads
+            )
         finally:
             if _lent(engine):
                 await self.aclose()

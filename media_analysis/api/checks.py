@@ -1,7 +1,7 @@
 """What is decided by the head of a request alone, for all resources alike, before anything is read or done."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fastapi_problem.error import Problem
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from media_analysis.api.conditions import require_unconditional
 from media_analysis.api.dependencies import authenticate, require_administrator
-from media_analysis.api.digests import DIGESTS, read_digests, require_digests
+from media_analysis.api.digests import DIGESTS, Digest, read_digests, require_digests
 from media_analysis.api.errors import problem_for, problem_of_status
 from media_analysis.api.requests import (
     Fields,
@@ -45,19 +45,17 @@ class RequestChecks:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"] == "*" and scope["method"] == "OPTIONS":  # of the server (RFC 9110 section 9.3.7)
-            await Response(status_code=204)(scope, receive, send)
+        resource = self._resources.find(scope["path"])
+        if scope["method"] == "OPTIONS" and (resource is not None or scope["path"] == "*"):
+            await _tell_methods(resource)(scope, receive, send)
             return
         try:
-            resource = self._resources.find(scope["path"])
-            if resource is None:
-                raise problem_of_status(404)
-            if scope["method"] == "OPTIONS":
-                await _tell_methods(resource)(scope, receive, send)
-                return
             operation = _operation(resource, scope["method"])
             scope["route"] = operation.route
-            body = await self._checked(operation, scope, receive)
+            fields, digests = await _checked(operation, scope)
+            if not digests and not has_body(fields) and await operation.shortcut(scope, fields, send):
+                return
+            body = await self._received(operation, fields, digests, scope, receive)
         except DocumentTypeNotAccepted as error:
             await _answer(problem_for(scope, error), scope, receive, send, accepting(scope["method"], error.accepted))
         except MediaAnalysisError as error:
@@ -68,16 +66,10 @@ class RequestChecks:
             if body is not None:
                 await self._pass_on(operation, scope, body, send)
 
-    async def _checked(self, operation: Operation, scope: Scope, receive: Receive) -> Receive | None:
+    async def _received(
+        self, operation: Operation, fields: Fields, digests: Sequence[Digest], scope: Scope, receive: Receive
+    ) -> Receive | None:
         """Return where the body is to be had from, None if its sender has left."""
-        try:
-            fields = _required(operation, scope)
-            is_announced = operation.limit_bytes is not None and any(name in fields for name in _DIGESTS)
-            digests = read_digests(Headers(scope=scope)) if is_announced else ()
-        except (MediaAnalysisError, Problem):
-            # Nobody learns more of a resource than that it is not theirs to use.
-            await _require_access(operation, scope)
-            raise
         if operation.limit_bytes is None:
             return receive
         if not has_body(fields):
@@ -101,11 +93,25 @@ class RequestChecks:
             await self._app(scope, receive, send)
 
 
-def _operation(resource: Resource, method: str) -> Operation:
+def _operation(resource: Resource | None, method: str) -> Operation:
+    if resource is None:
+        raise problem_of_status(404)
     operation = resource.operations.get(method)
     if operation is None:
         raise problem_of_status(405, headers={"Allow": resource.allow})
     return operation
+
+
+async def _checked(operation: Operation, scope: Scope) -> tuple[Fields, Sequence[Digest]]:
+    """Return the header fields, and the digests of the body among them, once all of the head holds."""
+    try:
+        fields = _required(operation, scope)
+        is_announced = operation.limit_bytes is not None and any(name in fields for name in _DIGESTS)
+        return fields, read_digests(Headers(scope=scope)) if is_announced else ()
+    except (MediaAnalysisError, Problem):
+        # Nobody learns more of a resource than that it is not theirs to use.
+        await _require_access(operation, scope)
+        raise
 
 
 def _required(operation: Operation, scope: Scope) -> Fields:
@@ -166,7 +172,9 @@ def _without_content(send: Send) -> Send:
     return send_head
 
 
-def _tell_methods(resource: Resource) -> Response:
+def _tell_methods(resource: Resource | None) -> Response:
+    if resource is None:  # of the server (RFC 9110 section 9.3.7)
+        return Response(status_code=204)
     headers = {"Allow": resource.allow}
     for method, operation in resource.operations.items():
         if operation.accepted:

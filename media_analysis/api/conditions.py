@@ -14,6 +14,7 @@ from media_analysis.api.schemas.files import FileRead
 from media_analysis.errors import InvalidRequest, PreconditionFailed
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
+from media_analysis.files.reading import StoredContent
 from media_analysis.files.service import Condition
 
 _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
@@ -135,7 +136,7 @@ def row_tag(file: MediaFile) -> str:
     return f'"{sha256(FileRead.model_validate(file).model_dump_json().encode()).hexdigest()[:32]}"'
 
 
-def content_tag(file: MediaFile | ArchivedFile) -> str:
+def content_tag(file: MediaFile | ArchivedFile | StoredContent) -> str:
     """Return the entity tag of a file's bytes, which never change.
 
     They are named by their hash, or, while an imported file has none, by whose they are.

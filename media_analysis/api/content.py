@@ -23,6 +23,7 @@ from media_analysis.api.exchanges import wait_until_left
 from media_analysis.errors import PreconditionFailed, TooManyAtOnce
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
+from media_analysis.files.reading import StoredContent
 from media_analysis.sessions.admission import Admitted
 from media_analysis.storage.store import ObjectReader
 
@@ -86,7 +87,7 @@ class Representation:
     stored_at: datetime | None
 
     @classmethod
-    def of_file(cls, file: MediaFile) -> Self:
+    def of_file(cls, file: MediaFile | StoredContent) -> Self:
         """Return what is told of a file's bytes."""
         return cls(
             filename=file.filename,
@@ -203,20 +204,25 @@ class ContentResponse(Response):
         return span
 
     def _describe(self, told: Representation) -> None:
-        self.headers.update(_SAFE)
-        self.headers["ETag"] = told.etag
-        if told.stored_at is not None:
-            # The database's clock may be ahead of the one that dates the answer (RFC 9110 section 8.8.2.1).
-            modified_at = min(told.stored_at, datetime.now(UTC))
-            self.headers["Last-Modified"] = format_datetime(modified_at.astimezone(UTC), usegmt=True)
-        if self._span is None:
-            del self.headers["Content-Length"]  # not modified: there is no content to describe
-            return
-        self.headers["Content-Type"] = told.media_type
-        self.headers["Content-Length"] = str(self._span.end - self._span.start)
-        self.headers["Content-Disposition"] = _disposition(told.filename)
+        length = None if self._span is None else self._span.end - self._span.start
+        del self.headers["Content-Length"]
+        self.raw_headers += content_headers(told, length)
+
+
+def content_headers(told: Representation, length: int | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with `length` bytes of a file, or, with None, of one that they are unchanged."""
+    headers = {**_SAFE, "ETag": told.etag}
+    if told.stored_at is not None:
+        # The database's clock may be ahead of the one that dates the answer (RFC 9110 section 8.8.2.1).
+        modified_at = min(told.stored_at, datetime.now(UTC))
+        headers["Last-Modified"] = format_datetime(modified_at.astimezone(UTC), usegmt=True)
+    if length is not None:
+        headers["Content-Type"] = told.media_type
+        headers["Content-Length"] = str(length)
+        headers["Content-Disposition"] = _disposition(told.filename)
         if told.sha256 is not None:
-            self.headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(told.sha256).decode()}:"
+            headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(told.sha256).decode()}:"
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def _disposition(filename: str) -> str:

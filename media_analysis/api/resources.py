@@ -1,8 +1,9 @@
 """Which resources there are, and what each method of them takes: read once off the routes that answer."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, Final, Self, get_args, get_origin
 
 from fastapi.dependencies.models import Dependant
@@ -10,11 +11,22 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from starlette.routing import BaseRoute, Mount
+from starlette.types import Scope, Send
 
+from media_analysis.api.requests import Fields
+
+Endpoint = Callable[..., Any]
+Shortcut = Callable[[Scope, Fields, Send], Awaitable[bool]]
+"""Answers a GET and returns True, or leaves it to its route."""
 DOCUMENT_BYTES: Final = 64 * 1024
 LARGEST: Final = "x-largest-bytes"
 """In the description of a request body: how long a document may be that may be longer than others."""
 _JSON: Final = "application/json"
+
+
+async def leave_to_route(_scope: Scope, _fields: Fields, _send: Send) -> bool:
+    """Answer nothing."""
+    return False
 
 
 class Access(IntEnum):
@@ -39,6 +51,8 @@ class Operation:
     """The parameters of its query that may be given several times."""
     judges_conditions: bool = False
     """Whether its route compares entity tags and dates itself."""
+    shortcut: Shortcut = leave_to_route
+    """What answers the usual GET without its route."""
     is_head: bool = False
     """Whether it is answered as GET, without the content."""
 
@@ -94,13 +108,18 @@ class Resources:
     _root: _Node
 
     @classmethod
-    def of_routes(cls, routes: Sequence[BaseRoute], access: Mapping[Callable[..., Any], Access]) -> Self:
+    def of_routes(
+        cls,
+        routes: Sequence[BaseRoute],
+        access: Mapping[Endpoint, Access],
+        shortcuts: Mapping[Endpoint, Shortcut] = MappingProxyType({}),
+    ) -> Self:
         """Return the resources that `routes` serve; `access` tells what its dependencies ask of a caller."""
         operations: dict[str, dict[str, Operation]] = {}
         root = _Node()
         for context in iter_route_contexts(routes):
             path = context.path or ""
-            operation = _operation(context, access)
+            operation = _operation(context, access, shortcuts)
             methods = {"GET"} if isinstance(context.original_route, Mount) else context.methods or set()
             operations.setdefault(path, {}).update(dict.fromkeys(methods, operation))
             node = root
@@ -110,7 +129,7 @@ class Resources:
             node.resource = Resource(operations[path])
         for known in operations.values():
             if "GET" in known:
-                known.setdefault("HEAD", replace(known["GET"], is_head=True))
+                known.setdefault("HEAD", replace(known["GET"], is_head=True, shortcut=leave_to_route))
         return cls(root)
 
     def find(self, path: str) -> Resource | None:
@@ -118,7 +137,9 @@ class Resources:
         return self._root.find(path.split("/"), 1)
 
 
-def _operation(context: RouteContext, access: Mapping[Callable[..., Any], Access]) -> Operation:
+def _operation(
+    context: RouteContext, access: Mapping[Endpoint, Access], shortcuts: Mapping[Endpoint, Shortcut]
+) -> Operation:
     described: Mapping[str, Any] = getattr(context, "openapi_extra", None) or {}
     body = described.get("requestBody", {})
     accepted = tuple(body.get("content", {}))
@@ -132,11 +153,17 @@ def _operation(context: RouteContext, access: Mapping[Callable[..., Any], Access
         lists=frozenset(_lists(dependant)),
         accepted=() if streams else accepted,
         limit_bytes=None if streams else body.get(LARGEST, DOCUMENT_BYTES),
+        shortcut=_shortcut(context, shortcuts),
         judges_conditions=any(parameter["name"] == "If-Match" for parameter in described.get("parameters", ())),
     )
 
 
-def _asked(dependant: Dependant | None, known: Mapping[Callable[..., Any], Access]) -> Iterator[Callable[..., Any]]:
+def _shortcut(context: RouteContext, shortcuts: Mapping[Endpoint, Shortcut]) -> Shortcut:
+    known = shortcuts.get(getattr(context, "endpoint", None) or leave_to_route, leave_to_route)
+    return known if "GET" in (context.methods or ()) else leave_to_route
+
+
+def _asked(dependant: Dependant | None, known: Mapping[Endpoint, Access]) -> Iterator[Callable[..., Any]]:
     for inner in dependant.dependencies if dependant is not None else ():
         if inner.call is not None and inner.call in known:
             yield inner.call

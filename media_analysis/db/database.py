@@ -21,6 +21,8 @@ from media_analysis.db.address import Address
 from media_analysis.db.commits import PendingCommit, announce, is_committed
 from media_analysis.db.connecting import connect
 from media_analysis.db.faults import READ_ONLY, is_away, translated_errors
+from media_analysis.db.reads import SETTINGS as READS_SAY
+from media_analysis.db.reads import Reads
 from media_analysis.errors import DatabaseUnavailable, TransactionConflict
 
 Answer = TypeVar("Answer")
@@ -28,6 +30,8 @@ Given = ParamSpec("Given")
 
 log = structlog.get_logger()
 ATTEMPTS: Final = 3
+READ_CONNECTIONS: Final = 4
+"""Beyond the pool's: for `Database.reads`."""
 FIRST_PAUSE_SECONDS: Final = 0.1
 CONFLICT_PAUSE_SECONDS: Final = 0.02
 
@@ -97,6 +101,7 @@ class Database:
     engine: AsyncEngine
     deadline_seconds: float
     address: Address
+    reads: Reads
     refusal: Refusal = field(default_factory=Refusal, init=False)
 
     @asynccontextmanager
@@ -218,13 +223,13 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
     address = Address.parse(url)
     opened = WeakSet[Connection]()
 
-    async def open_one() -> Connection:
+    async def open_one(settings: Mapping[str, str] = options.session_settings) -> Connection:
         connection = await connect(
             address,
             "media-analysis",
             timeout_seconds=options.connect_timeout_seconds,
             command_timeout_seconds=options.command_timeout_seconds,
-            settings=options.session_settings,
+            settings=settings,
         )
         opened.add(connection)
         return connection
@@ -240,7 +245,8 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
     )
     event.listen(engine.sync_engine, "handle_error", _give_up)
     try:
-        yield Database(engine, options.deadline_seconds, address)
+        reads = Reads(partial(open_one, {**options.session_settings, **READS_SAY}), READ_CONNECTIONS)
+        yield Database(engine, options.deadline_seconds, address, reads)
     finally:
         try:
             await engine.dispose()

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from media_analysis.db.database import Database
 from media_analysis.files.products import ProductService
+from media_analysis.files.reading import ReadingService
 from media_analysis.files.service import FileService
 from media_analysis.files.upload.limits import UploadLimits
 from media_analysis.files.upload.protocol import UploadProtocol
@@ -27,6 +28,10 @@ class FileServices:
     @cached_property
     def catalog(self) -> FileService:
         return FileService(self.db, self.store)
+
+    @cached_property
+    def reading(self) -> ReadingService:
+        return ReadingService(self.db.reads)
 
     @cached_property
     def uploads(self) -> UploadService:

@@ -50,6 +50,14 @@ def _unseen(now: datetime | None, seen_every: timedelta) -> ColumnElement[bool]:
     return or_(UserSession.last_seen_at.is_(None), UserSession.last_seen_at < clock(now) - seen_every)
 
 
+CALLER: Final = """
+    SELECT id, owner, role::text, role = 'admin' AS sees_all FROM user_sessions
+    WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > now() AND last_seen_at > now() - interval '1 minute'
+"""
+"""For statements that ask for something on behalf of whoever holds a token, whose hash is their first parameter.
+
+A session that is not known to be in use is nobody's here: `SessionService.authenticate` notes that it is.
+"""
 # Asked at every request, hence built once and read without the mapper.
 _GET_VALID = text("""
     SELECT id, owner, role,

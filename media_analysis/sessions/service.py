@@ -47,6 +47,11 @@ def hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
+def is_token(text: str) -> bool:
+    """Whether a text can be a token at all."""
+    return text.startswith(TOKEN_PREFIX) and len(text) <= _LONGEST_TOKEN
+
+
 @dataclass(frozen=True)
 class SessionPage:
     """Some sessions, newest first, and where the next page begins."""
@@ -86,7 +91,7 @@ class SessionService:
             TokenRejected: malformed, unknown, expired or revoked; which of them is not said.
 
         """
-        if not token.startswith(TOKEN_PREFIX) or len(token) > _LONGEST_TOKEN:
+        if not is_token(token):
             raise TokenRejected
 
         async def find() -> tuple[UUID, str, Role, bool] | None:

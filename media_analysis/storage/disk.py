@@ -21,7 +21,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.storage.calls import translate, translated_errors, uncancelled
 from media_analysis.storage.directories import make_directories
 from media_analysis.storage.marker import require_marker
-from media_analysis.storage.opening import open_object
+from media_analysis.storage.opening import open_object, read_object
 from media_analysis.storage.places import Places
 from media_analysis.storage.probing import measure, prove_writable
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
@@ -109,6 +109,9 @@ class DiskStore:
 
         file = await aiofiles.open(self.path_of(key), "rb", executor=self._threads, opener=opener)
         return DiskReader(file, os.fstat(file.fileno()).st_size)
+
+    async def read(self, key: str, *, size_bytes: int) -> bytes:
+        return await self._run(read_object, self.path_of(key), key, size_bytes)
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         return await uncancelled(self._run(self._overwrite_and_delete if overwrite else self._delete_all, keys))

@@ -40,6 +40,25 @@ def open_object(path: Path, name: str, *, size_bytes: int | None) -> int:
     return descriptor
 
 
+def read_object(path: Path, name: str, size_bytes: int) -> bytes:
+    """Return an object's bytes, all at once.
+
+    Raises:
+        ObjectMissing, ObjectDamaged, StoreUnavailable: as `open_object`, or it cannot be read.
+
+    """
+    descriptor = open_object(path, name, size_bytes=size_bytes)
+    try:
+        content = os.pread(descriptor, size_bytes, 0)
+    except OSError as error:
+        raise translate(error) from error
+    finally:
+        os.close(descriptor)
+    if len(content) != size_bytes:
+        raise ObjectDamaged(name, f"size is {len(content)}, not {size_bytes}")
+    return content
+
+
 def require_object(status: os.stat_result, name: str, *, size_bytes: int | None) -> None:
     """Fail unless this is a regular file of the size its row says.
 

@@ -101,6 +101,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def read(self, key: str, *, size_bytes: int) -> bytes:
+        """Return the bytes of an object that is small enough to be held; raises as `open`."""
+        ...
+
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         """Delete objects durably; one that is already absent counts as gone while the marker stands.
 

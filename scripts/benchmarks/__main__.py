@@ -1,4 +1,4 @@
-"""`scripts/bench sweep | register | retention | records | analyze | queue | archive | crowd`, one of them."""
+"""`scripts/bench sweep | register | retention | records | analyze | queue | archive | crowd | http`, one of them."""
 
 import argparse
 import asyncio
@@ -20,6 +20,7 @@ from scripts.benchmarks import (
     archive,
     archive_answers,
     crowd,
+    http,
     queue,
     records,
     register,
@@ -127,6 +128,22 @@ async def run_crowd(options: argparse.Namespace, directory: Path) -> dict[str, A
         return await crowd.crowd(opened, strangers=options.strangers, seconds=options.seconds)
 
 
+async def run_http(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    size = http.Size(options.rounds, options.seconds, options.rows)
+    if options.quick:
+        size = http.Size(rounds=1, seconds=1, rows=20_000)
+    async with stage.open_stage(directory / "a") as opened:
+        return await http.http(opened, size, options.parts)
+
+
+def add_http(benches: Any) -> None:
+    asking = benches.add_parser("http", help=http.__doc__)
+    asking.add_argument("--seconds", type=float, default=5, help="how long each peer is asked in each round")
+    asking.add_argument("--rows", type=int, default=1_000_000, help="among how many files lists are made")
+    asking.add_argument("--parts", nargs="+", choices=http.PARTS, default=list(http.PARTS))
+    asking.add_argument("--quick", action="store_true", help="one short round among 20,000 files")
+
+
 def add_queue(benches: Any) -> None:
     queueing = benches.add_parser("queue", help=queue.__doc__)
     queueing.add_argument("--jobs", type=int, default=2000)
@@ -173,6 +190,7 @@ def parse() -> argparse.Namespace:
     archiving.add_argument("--files", type=int, default=1_000_000, help="how many files when questions are asked")
     archiving.add_argument("--requests", type=int, default=1_000, help="how often each question is asked")
     archiving.add_argument("--parts", nargs="+", choices=ARCHIVE_PARTS, default=ARCHIVE_PARTS)
+    add_http(benches)
     crowding = benches.add_parser("crowd", help=crowd.__doc__)
     crowding.add_argument("--strangers", type=int, default=5_000, help="how many clients that are silent or slow")
     crowding.add_argument("--seconds", type=float, default=5)
@@ -216,6 +234,7 @@ def main() -> None:
         "queue": run_queue,
         "archive": run_archive,
         "crowd": run_crowd,
+        "http": run_http,
     }
     work = benches[options.bench]
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)

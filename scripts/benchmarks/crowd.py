@@ -1,20 +1,13 @@
 """Good clients beside thousands that are silent or slow: how long the good ones wait, what the others cost."""
 
 import asyncio
-import os
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import httpx
-
-from media_analysis.sessions.models import Role
+from scripts.benchmarks.serving import Service, new_token, serving
 from scripts.benchmarks.stage import Stage
 
 GOOD: Final = 4
@@ -23,26 +16,6 @@ LARGE: Final = bytes(4 * 2**20)
 QUIET_SECONDS: Final = 0.1
 CLOSED_SECONDS: Final = 20
 """After a while longer than a head may take, how many are still there."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """A service under load; `stranger` is the token of whoever crowds it."""
-
-    port: int
-    pid: int
-    token: str
-    stranger: str
-    large: str
-
-    def head(self, method: str, path: str, token: str, *lines: str) -> bytes:
-        told = (f"{method} /api/v1/files{path} HTTP/1.1", "Host: a", f"Authorization: Bearer {token}", *lines, "", "")
-        return "\r\n".join(told).encode()
-
-    @property
-    def resident_bytes(self) -> int:
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass
@@ -88,8 +61,9 @@ class Crowd:
 
 async def crowd(stage: Stage, *, strangers: int, seconds: float) -> dict[str, Any]:
     """Let good clients read and store 4 KiB, alone and beside each kind of crowd."""
-    async with serving(stage) as service:
-        crowds = crowds_of(service)
+    async with serving(stage, "good") as service:
+        stranger = replace(service, token=await new_token(stage, "stranger"))
+        crowds = crowds_of(stranger, await stranger.store(LARGE))
         await measured(service, seconds)  # warm
         found: dict[str, Any] = {"alone": await measured(service, seconds)}
         for name, make in crowds.items():
@@ -98,10 +72,10 @@ async def crowd(stage: Stage, *, strangers: int, seconds: float) -> dict[str, An
     return {"strangers": strangers, **found}
 
 
-def crowds_of(service: Service) -> dict[str, Callable[[], Crowd]]:
+def crowds_of(stranger: Service, large: str) -> dict[str, Callable[[], Crowd]]:
     half = b"GET /api/v1/files HTTP/1.1\r\nHost: a\r\nX-Half: "
-    upload = service.head("POST", "?category=temp&filename=a", service.stranger, "Content-Length: 100000")
-    download = service.head("GET", f"/{service.large}/content", service.stranger)
+    upload = stranger.request("POST", "/files?category=temp&filename=a", body=bytes(100_000))[:-100_000]
+    download = stranger.request("GET", f"/files/{large}/content")
     return {
         "silent": lambda: Crowd(b""),
         "half heads": lambda: Crowd(half),
@@ -138,7 +112,7 @@ async def settled(service: Service) -> None:
     spent = 1.0
     while spent > QUIET_SECONDS:
         began = time.perf_counter()
-        writer.write(service.head("GET", "?limit=1", service.token))
+        writer.write(service.request("GET", "/files?limit=1"))
         await answered(reader)
         spent = time.perf_counter() - began
     writer.close()
@@ -156,8 +130,8 @@ async def measured(service: Service, seconds: float) -> dict[str, float]:
 async def good(service: Service, ends: float, spent: list[float]) -> None:
     """Read a list and store a file by turns, over one connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-    upload = service.head("POST", "?category=temp&filename=a", service.token, f"Content-Length: {len(BODY)}") + BODY
-    asked = (service.head("GET", "?limit=1", service.token), upload)
+    upload = service.request("POST", "/files?category=temp&filename=a", body=BODY)
+    asked = (service.request("GET", "/files?limit=1"), upload)
     while time.perf_counter() < ends:
         for request in asked:
             began = time.perf_counter()
@@ -173,43 +147,3 @@ async def answered(reader: asyncio.StreamReader) -> None:
         raise SystemExit(f"a good client was answered {head.decode()}")
     length = next(line for line in head.lower().splitlines() if line.startswith(b"content-length:"))
     await reader.readexactly(int(length.partition(b":")[2]))
-
-
-@asynccontextmanager
-async def serving(stage: Stage) -> AsyncIterator[Service]:
-    """Run the service in a process of its own."""
-    good_token, stranger = [await token(stage, owner) for owner in ("good", "stranger")]
-    directory = stage.runtime.settings.data_dir
-    command = (sys.executable, "-m", "media_analysis", "serve", "--port", "0", "--data-dir", str(directory))
-    environment = os.environ | {"DATABASE_URL": stage.url, "WORKER_ENABLED": "false", "LOG_LEVEL": "ERROR"}
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.DEVNULL)
-    try:
-        url = await ready(directory / "address")
-        port = int(url.rpartition(":")[2])
-        yield Service(port, process.pid, good_token, stranger, await store_large(url, stranger))
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def token(stage: Stage, owner: str) -> str:
-    _, made = await stage.runtime.sessions.create(owner=owner, role=Role.USER, ttl=timedelta(hours=1))
-    return made
-
-
-async def ready(address: Path) -> str:
-    """Return where the service answers, as soon as it does."""
-    async with asyncio.timeout(60), httpx.AsyncClient() as client:
-        while True:
-            await asyncio.sleep(0.1)
-            with suppress(OSError, httpx.TransportError):
-                url = (await asyncio.to_thread(address.read_text)).strip()
-                await client.get(f"{url}/healthz")
-                return url
-
-
-async def store_large(url: str, owner_token: str) -> str:
-    """Store a file that does not fit into the buffers of a connection; return its id."""
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {owner_token}"}) as client:
-        answer = await client.post(f"{url}/api/v1/files?category=temp&filename=large", content=LARGE)
-    return str(answer.raise_for_status().json()["id"])

@@ -102,7 +102,8 @@ class Retention(RuleBasedStateMachine):
         await self.connection.execute(EMPTYING)
         chosen = load_settings(environ=environment(self.database, self.directory, soft=soft)).settings
         runtime = await self.opened.enter_async_context(open_runtime(chosen, self.database))
-        db = TravellingDatabase(runtime.db.engine, runtime.db.deadline_seconds, runtime.db.address, lambda: self.now)
+        own = runtime.db
+        db = TravellingDatabase(own.engine, own.deadline_seconds, own.address, own.reads, lambda: self.now)
         self.store, self.services = chosen.store_path, replace(runtime, db=db)
         self.uploads = replace(self.services.files.uploads, room=QuietRoom(self.services.retention.pressure))
 

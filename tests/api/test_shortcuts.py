@@ -1,0 +1,134 @@
+"""What is answered without FastAPI: the same, byte for byte, as its routes answer."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from media_analysis.api.schemas.files import FileRead
+from media_analysis.errors import DatabaseUnavailable
+from media_analysis.files.service import FileService
+from media_analysis.runtime import Runtime
+from tests.conftest import Client, execute
+
+URL = "/api/v1/files"
+UNUSUAL = {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}
+"""The digest of no body: whoever sends it is answered by the route."""
+ODD = (
+    "role = 'frame', ordinal = 3, instant_seconds = 0.1",
+    "role = 'frame', ordinal = 4, instant_seconds = 1e-7",
+    "role = 'frame', ordinal = 5, instant_seconds = 1e22",
+    "held_until = 'infinity', hold_reason = 'evidence', held_by = 'alice'",
+    "held_until = now() + interval '1 day', hold_reason = 'a day', held_by = 'bob', job_held_until = 'infinity'",
+    "held_until = now() - interval '1 day', hold_reason = 'over', held_by = 'bob'",
+    "job_held_until = now() + interval '1 hour'",
+    "created_at = '2026-01-01T00:00:00Z', expires_at = '2090-06-01T12:00:00.000001Z', due_at = '2090-06-01'",
+)
+"""Rows as uploads alone do not make them."""
+
+
+@pytest.fixture
+async def odd(client: Client, database: str) -> list[str]:
+    """Ids of files whose rows have everything that a document tells."""
+    made = []
+    for number, change in enumerate(ODD):
+        stored = await client.upload(filename=f'{number} "ä\\€😀.bin')
+        await execute(database, f"UPDATE media_files SET {change} WHERE id = '{stored['id']}'")
+        made.append(stored["id"])
+    return made
+
+
+def told(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
+    """Return an answer without what every one has for itself."""
+    own = {"date", "x-request-id"}
+    return answer.status_code, answer.content, {name: text for name, text in answer.headers.items() if name not in own}
+
+
+async def both(client: Client, path: str, **about: Any) -> tuple[httpx.Response, httpx.Response]:
+    """Return what the shortcut answers, and what the route does."""
+    return await client.request("GET", path, **about), await client.request("GET", path, headers=UNUSUAL, **about)
+
+
+async def test_a_document_is_the_models_field_by_field(client: Client, runtime: Runtime, odd: list[str]) -> None:
+    for one in odd:
+        short, routed = await both(client, f"{URL}/{one}")
+
+        model = FileRead.model_validate(await runtime.files.catalog.get(UUID(one), owner="alice"))
+        assert short.content == model.model_dump_json().encode()
+        assert told(short) == told(routed), one
+
+
+@pytest.mark.parametrize("by", ["alice", "bob", "admin"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"limit": "3"},
+        {"category": "uploads"},
+        {"category": "frames", "state": "stored"},
+        {"state": "trashed"},
+        {"state": "pending"},
+        {"owner": "alice", "limit": "2"},
+        {"expires_before": "2090-07-01T00:00:00Z"},
+        {"job_id": str(uuid4())},
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("odd")
+async def test_a_list_is_the_models_row_by_row(client: Client, by: str, query: dict[str, str]) -> None:
+    trashed = await client.upload(filename="trashed")
+    await client.request("DELETE", f"{URL}/{trashed['id']}")
+
+    short, routed = await both(client, URL, by=by, params=query)
+    assert told(short) == told(routed)
+    cursor = short.json()["next_cursor"]
+    if cursor is not None:
+        short, routed = await both(client, URL, by=by, params={**query, "cursor": cursor})
+        assert told(short) == told(routed)
+
+
+@pytest.mark.parametrize("content", [b"", b"some bytes", bytes(64 * 1024), bytes(64 * 1024 + 1)], ids=len)
+async def test_bytes_come_with_the_same_head(client: Client, content: bytes) -> None:
+    stored = await client.upload(content, filename='"ä\\€😀.bin')
+
+    short, routed = await both(client, f"{URL}/{stored['id']}/content")
+
+    assert told(short) == told(routed)
+    assert short.content == content
+
+
+async def test_the_usual_questions_are_answered_by_one_statement_each(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = await client.upload(b"some bytes")
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("asked the long way")
+
+    for name in ("get", "list", "open"):
+        monkeypatch.setattr(FileService, name, refuse)
+
+    for path in (f"{URL}/{stored['id']}", URL, f"{URL}/{stored['id']}/content"):
+        short, routed = await both(client, path)
+        assert (short.status_code, routed.status_code) == (200, 503), path
+
+
+async def test_a_token_ends_at_once_whoever_answers(client: Client, database: str) -> None:
+    stored = await client.upload()
+    paths = (f"{URL}/{stored['id']}", URL, f"{URL}/{stored['id']}/content")
+    before = [(await client.request("GET", path)).status_code for path in paths]
+
+    await execute(database, "UPDATE user_sessions SET revoked_at = now() WHERE owner = 'alice'")
+
+    after = [(await client.request("GET", path)).status_code for path in paths]
+    assert (before, after) == ([200] * 3, [401] * 3)
+
+
+async def test_what_somebody_else_owns_is_unknown(client: Client) -> None:
+    stored = await client.upload()
+
+    for path in ("", "/content"):
+        answer = await client.request("GET", f"{URL}/{stored['id']}{path}", by="bob")
+        assert answer.status_code == 404
+        assert (await client.request("GET", f"{URL}/{stored['id']}{path}", by="admin")).status_code == 200
