@@ -144,6 +144,7 @@ async def open_services(
         opened.push_async_callback(upload_transactions.close)
         metrics = Metrics(served=settings.storage.monitoring.metrics_enabled)
         runtime = Runtime(settings, db, store, upload_transactions, fork_server, metrics)
+        opened.push_async_callback(runtime.files.uploads.small.close)
         async with aclosing(runtime.retention.pressure):
             yield runtime
 

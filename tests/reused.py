@@ -93,7 +93,7 @@ class Pool:
         try:
             # Whoever listens to this engine does not listen to the next test's.
             yield Database(
-                engine.execution_options(), options.deadline_seconds, self._database.address, self._database.reads
+                engine.execution_options(), options.deadline_seconds, self._database.address, self._database.driver
             )
         finally:
             if _lent(engine):

@@ -53,9 +53,8 @@ class RequestChecks:
             operation = _operation(resource, scope["method"])
             scope["route"] = operation.route
             fields, digests = await _checked(operation, scope)
-            if not digests and not has_body(fields) and await operation.shortcut(scope, fields, send):
-                return
-            body = await self._received(operation, fields, digests, scope, receive)
+            passed = receive if digests else await operation.shortcut(scope, fields, receive, send)
+            body = None if passed is None else await self._received(operation, fields, digests, scope, passed)
         except DocumentTypeNotAccepted as error:
             await _answer(problem_for(scope, error), scope, receive, send, accepting(scope["method"], error.accepted))
         except MediaAnalysisError as error:

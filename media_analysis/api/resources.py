@@ -11,22 +11,22 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from starlette.routing import BaseRoute, Mount
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from media_analysis.api.requests import Fields
 
 Endpoint = Callable[..., Any]
-Shortcut = Callable[[Scope, Fields, Send], Awaitable[bool]]
-"""Answers a GET and returns True, or leaves it to its route."""
+Shortcut = Callable[[Scope, Fields, Receive, Send], Awaitable[Receive | None]]
+"""Answers a request, or leaves it to its route, and returns where that has the body from."""
 DOCUMENT_BYTES: Final = 64 * 1024
 LARGEST: Final = "x-largest-bytes"
 """In the description of a request body: how long a document may be that may be longer than others."""
 _JSON: Final = "application/json"
 
 
-async def leave_to_route(_scope: Scope, _fields: Fields, _send: Send) -> bool:
+async def leave_to_route(_scope: Scope, _fields: Fields, receive: Receive, _send: Send) -> Receive | None:
     """Answer nothing."""
-    return False
+    return receive
 
 
 class Access(IntEnum):
@@ -160,7 +160,7 @@ def _operation(
 
 def _shortcut(context: RouteContext, shortcuts: Mapping[Endpoint, Shortcut]) -> Shortcut:
     known = shortcuts.get(getattr(context, "endpoint", None) or leave_to_route, leave_to_route)
-    return known if "GET" in (context.methods or ()) else leave_to_route
+    return known if not {"GET", "POST"}.isdisjoint(context.methods or ()) else leave_to_route
 
 
 def _asked(dependant: Dependant | None, known: Mapping[Endpoint, Access]) -> Iterator[Callable[..., Any]]:

@@ -1,6 +1,8 @@
 """What is asked most, answered without FastAPI, which describes it and answers whatever is not the usual case."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, cast
@@ -9,71 +11,145 @@ from uuid import UUID
 
 import orjson
 from pydantic import ValidationError
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from media_analysis.api import API_PATH
+from media_analysis.api.bodies import clean_media_type
 from media_analysis.api.content import Representation, content_headers
+from media_analysis.api.digests import DIGESTS
+from media_analysis.api.multipart import is_form
 from media_analysis.api.pages import encode_cursor
-from media_analysis.api.requests import Fields
+from media_analysis.api.requests import Fields, has_body
 from media_analysis.api.resources import Endpoint, Shortcut
 from media_analysis.api.routes import files
-from media_analysis.api.schemas.files import FileListQuery
+from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead
 from media_analysis.errors import MediaAnalysisError
+from media_analysis.files.upload.service import Upload
+from media_analysis.files.upload.small import SMALL_BYTES
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import Activity
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller, hash_token, is_token
+from media_analysis.storage.category import Category
 
 Headers = list[tuple[bytes, bytes]]
-SMALL_BYTES: Final = 64 * 1024
-"""Contents up to it are read at once, by one thread."""
 _UNUSUAL: Final = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"range", b"expect")
+_UNUSUAL_UPLOAD: Final = (
+    *(b"expect", b"idempotency-key", b"transfer-encoding", b"trailer"),
+    *(name.encode() for name in DIGESTS),
+)
+SOON_SECONDS: Final = 1.0
+"""How long a small body is waited for here: whoever takes longer is measured by the pace of uploads."""
 _CACHED_QUERIES: Final = 256
 
 
-async def describe_file(scope: Scope, fields: Fields, send: Send) -> bool:
+async def describe_file(scope: Scope, fields: Fields, receive: Receive, send: Send) -> Receive | None:
     """Answer with the document of a living file."""
     asked = _asked_of(scope["path"].rpartition("/")[2], fields)
     if asked is None or scope["query_string"]:
-        return False
+        return receive
     row = await _services(scope).files.reading.describe(*asked)
     if row is None:
-        return False
+        return receive
     document = _json(dict(row))
     tag = f'"{sha256(document).hexdigest()[:32]}"'.encode()
-    return await _answer(send, document, [*_json_headers(document), (b"etag", tag)])
+    await _answer(send, document, [*_json_headers(document), (b"etag", tag)])
+    return None
 
 
-async def list_files(scope: Scope, fields: Fields, send: Send) -> bool:
+async def list_files(scope: Scope, fields: Fields, receive: Receive, send: Send) -> Receive | None:
     """Answer with a page of living files."""
     token_hash = _token_hash(fields)
     query = _list_query(scope["query_string"])
-    if token_hash is None or query is None:
-        return False
+    if token_hash is None or query is None or has_body(fields):
+        return receive
     wanted, before, limit = query.wanted(scope=None), query.before(), query.limit
     rows = await _services(scope).files.reading.list(token_hash, wanted, before=before, limit=limit + 1)
     if rows is None:
-        return False
+        return receive
     listed = [dict(row) for row in rows[:limit]]
     cursor = encode_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None
     document = _json({"items": listed, "next_cursor": cursor})
-    return await _answer(send, document, _json_headers(document))
+    await _answer(send, document, _json_headers(document))
+    return None
 
 
-async def send_content(scope: Scope, fields: Fields, send: Send) -> bool:
+async def send_content(scope: Scope, fields: Fields, receive: Receive, send: Send) -> Receive | None:
     """Answer with the whole of a small file."""
     asked = _asked_of(scope["path"].split("/")[-2], fields)
     if asked is None or scope["query_string"]:
-        return False
+        return receive
     file = await _services(scope).files.reading.find_content(*asked)
     if file is None or file.size_bytes > SMALL_BYTES:
-        return False
+        return receive
     caller = Caller(file.session_id, file.reader, Role(file.role))
     try:
         with _services(scope).admission.admit(caller, Activity.DOWNLOAD):
             content = await _services(scope).store.read(file.key, size_bytes=file.size_bytes)
-            return await _answer(send, content, content_headers(Representation.of_file(file), len(content)))
+            await _answer(send, content, content_headers(Representation.of_file(file), len(content)))
+            return None
     except MediaAnalysisError:
-        return False  # the route meets it again, and knows what is to be done
+        return receive  # the route meets it again, and knows what is to be done
+
+
+async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send) -> Receive | None:
+    """Store a small body, with all others that wait, and answer with its document."""
+    services = _services(scope)
+    token_hash = _token_hash(fields)
+    caller = None if token_hash is None else services.admission.remembered(token_hash)
+    upload = None if caller is None else _upload_of(caller.owner, scope, fields)
+    if caller is None or upload is None:
+        return receive
+    with services.admission.admit(caller, Activity.UPLOAD):
+        content, receive = await _gather(receive, upload.declared_bytes or 0)
+        if content is None:
+            return receive
+        stored = await services.files.uploads.store_small(upload, content, session_id=caller.session_id)
+    if stored is None:
+        return receive
+    document = FileRead.model_validate(stored).model_dump_json().encode()
+    location = f"{API_PATH}/files/{stored.id}".encode()
+    await _answer(send, document, [*_json_headers(document), (b"location", location)], 201)
+    return None
+
+
+def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:
+    length, declared = fields.get(b"content-length", b""), fields.get(b"content-type", b"").decode("latin-1")
+    is_unusual = any(name in fields for name in _UNUSUAL_UPLOAD) or is_form(declared)
+    if is_unusual or not length.isdigit() or int(length) > SMALL_BYTES:
+        return None
+    try:
+        asked = FileCreate.model_validate(
+            dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        )
+    except ValidationError:
+        return None
+    if asked.job_id is not None or asked.parent_id is not None or asked.category is Category.ARCHIVES:
+        return None
+    return Upload(
+        owner=owner,
+        category=asked.category,
+        filename=asked.filename,
+        declared_type=clean_media_type(declared),
+        declared_bytes=int(length),
+        expiry=asked.expiry(),
+    )
+
+
+async def _gather(receive: Receive, length: int) -> tuple[bytes | None, Receive]:
+    """Return a body, None unless all of it came soon; and where whoever reads it again has it from."""
+    taken: list[Message] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SOON_SECONDS):
+            while not taken or taken[-1].get("more_body", False):
+                taken.append(await receive())
+    waiting = taken[::-1]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    content = b"".join(message.get("body", b"") for message in taken)
+    return (content if len(content) == length else None), again
 
 
 def _services(scope: Scope) -> Runtime:
@@ -82,7 +158,7 @@ def _services(scope: Scope) -> Runtime:
 
 def _asked_of(file_id: str, fields: Fields) -> tuple[bytes, UUID] | None:
     token_hash = _token_hash(fields)
-    if token_hash is None or any(name in fields for name in _UNUSUAL):
+    if token_hash is None or has_body(fields) or any(name in fields for name in _UNUSUAL):
         return None
     try:
         return token_hash, UUID(file_id)
@@ -114,14 +190,14 @@ def _json_headers(document: bytes) -> Headers:
     return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(document))]
 
 
-async def _answer(send: Send, content: bytes, headers: Headers) -> bool:
-    start: Message = {"type": "http.response.start", "status": 200, "headers": headers}
+async def _answer(send: Send, content: bytes, headers: Headers, status: int = 200) -> None:
+    start: Message = {"type": "http.response.start", "status": status, "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": content})
-    return True
 
 
 SHORTCUTS: Final[Mapping[Endpoint, Shortcut]] = {
+    files.upload_file: store_file,
     files.read_file: describe_file,
     files.list_files: list_files,
     files.read_content: send_content,

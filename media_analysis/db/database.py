@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial, wraps
+from types import MappingProxyType
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -20,9 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from media_analysis.db.address import Address
 from media_analysis.db.commits import PendingCommit, announce, is_committed
 from media_analysis.db.connecting import connect
+from media_analysis.db.driver import Driver
 from media_analysis.db.faults import READ_ONLY, is_away, translated_errors
-from media_analysis.db.reads import SETTINGS as READS_SAY
-from media_analysis.db.reads import Reads
 from media_analysis.errors import DatabaseUnavailable, TransactionConflict
 
 Answer = TypeVar("Answer")
@@ -30,8 +30,6 @@ Given = ParamSpec("Given")
 
 log = structlog.get_logger()
 ATTEMPTS: Final = 3
-READ_CONNECTIONS: Final = 4
-"""Beyond the pool's: for `Database.reads`."""
 FIRST_PAUSE_SECONDS: Final = 0.1
 CONFLICT_PAUSE_SECONDS: Final = 0.02
 
@@ -101,7 +99,7 @@ class Database:
     engine: AsyncEngine
     deadline_seconds: float
     address: Address
-    reads: Reads
+    driver: Driver
     refusal: Refusal = field(default_factory=Refusal, init=False)
 
     @asynccontextmanager
@@ -223,13 +221,13 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
     address = Address.parse(url)
     opened = WeakSet[Connection]()
 
-    async def open_one(settings: Mapping[str, str] = options.session_settings) -> Connection:
+    async def open_one(besides: Mapping[str, str] = MappingProxyType({})) -> Connection:
         connection = await connect(
             address,
             "media-analysis",
             timeout_seconds=options.connect_timeout_seconds,
             command_timeout_seconds=options.command_timeout_seconds,
-            settings=settings,
+            settings={**options.session_settings, **besides},
         )
         opened.add(connection)
         return connection
@@ -245,8 +243,7 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
     )
     event.listen(engine.sync_engine, "handle_error", _give_up)
     try:
-        reads = Reads(partial(open_one, {**options.session_settings, **READS_SAY}), READ_CONNECTIONS)
-        yield Database(engine, options.deadline_seconds, address, reads)
+        yield Database(engine, options.deadline_seconds, address, Driver(open_one))
     finally:
         try:
             await engine.dispose()

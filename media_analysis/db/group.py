@@ -26,6 +26,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._most = most
         self._discard = discard
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._in_work = 0
         self._writer: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Answer:
@@ -36,6 +37,11 @@ class GroupCommit(Generic[Item, Answer]):
             self._writer = asyncio.create_task(self._write())
         return await future
 
+    @property
+    def load(self) -> int:
+        """How many have no answer yet."""
+        return len(self._waiting) + self._in_work
+
     async def close(self) -> None:
         """Wait until everything submitted has its answer."""
         if self._writer is not None:
@@ -44,7 +50,9 @@ class GroupCommit(Generic[Item, Answer]):
     async def _write(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            self._in_work = len(group)
             await self._answer(group)
+            self._in_work = 0
 
     async def _answer(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:

@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
+from media_analysis.db.driver import Executes
 from media_analysis.files.models import LedgerEntry
 from media_analysis.storage.category import Category
 
@@ -122,7 +123,7 @@ async def open_account(session: AsyncSession, account: Account) -> None:
 
 
 async def move(
-    session: AsyncSession, moved: Iterable[Moved], *, now: datetime | None = None
+    session: Executes, moved: Iterable[Moved], *, now: datetime | None = None
 ) -> Mapping[Account, Movement]:
     """Change accounts that exist, once in a transaction, at its end: every upload opened its own when it began.
 
@@ -156,7 +157,7 @@ async def move(
     }
 
 
-async def _use(session: AsyncSession, sums: Mapping[Account, Movement]) -> Collection[Category]:
+async def _use(session: Executes, sums: Mapping[Account, Movement]) -> Collection[Category]:
     """Change what categories use; returns those that grew past their quota."""
     used: dict[Category, int] = {}
     for account, movement in sums.items():

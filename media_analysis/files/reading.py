@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from media_analysis.db.reads import Reads
+from media_analysis.db.driver import Reads
 from media_analysis.files.queries import FileFilter
 from media_analysis.sessions.queries import CALLER
 from media_analysis.states import FileState

@@ -31,7 +31,7 @@ class FileServices:
 
     @cached_property
     def reading(self) -> ReadingService:
-        return ReadingService(self.db.reads)
+        return ReadingService(self.db.driver.reads)
 
     @cached_property
     def uploads(self) -> UploadService:

@@ -1,6 +1,7 @@
 """Who is let in: holders of good tokens, and with requests that take long so many of each owner at a time."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +12,15 @@ from typing import Final
 import structlog
 
 from media_analysis.errors import MediaAnalysisError, TokenRejected, TooManyAtOnce
-from media_analysis.sessions.service import Caller, SessionService
+from media_analysis.sessions.service import SEEN_EVERY, Caller, SessionService, hash_token
 from media_analysis.sessions.throttle import TokenThrottle
 from media_analysis.settings.model import ServerSettings
 
 LOOK_SECONDS: Final = 1.0
 """How long a token may be over before what it began is ended."""
+REMEMBERED: Final = 4096
+"""Of how many tokens it is remembered whose they are."""
+REMEMBERED_SECONDS: Final = SEEN_EVERY.total_seconds()
 log = structlog.get_logger()
 
 
@@ -77,6 +81,7 @@ class AdmissionService:
     def __init__(self, sessions: SessionService, limits: Mapping[Activity, int], throttle: TokenThrottle) -> None:
         self._sessions, self._limits, self._throttle = sessions, limits, throttle
         self._under_way: defaultdict[tuple[Activity, str], set[Admitted]] = defaultdict(set)
+        self._known: dict[bytes, tuple[Caller, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
 
@@ -88,10 +93,22 @@ class AdmissionService:
 
         """
         try:
-            return await self._sessions.authenticate(token)
+            caller = await self._sessions.authenticate(token)
         except TokenRejected:
             await self._throttle.punish(host)
             raise
+        self._remember(hash_token(token), caller)
+        return caller
+
+    def remembered(self, token_hash: bytes) -> Caller | None:
+        """Return who held a token a moment ago: a hint, for whoever looks again before anything counts."""
+        caller, known_until = self._known.get(token_hash, (None, 0.0))
+        return caller if time.monotonic() < known_until else None
+
+    def _remember(self, token_hash: bytes, caller: Caller) -> None:
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[token_hash] = (caller, time.monotonic() + REMEMBERED_SECONDS)
 
     @contextmanager
     def admit(self, caller: Caller, activity: Activity) -> Iterator[Admitted]:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 from uuid import UUID
 
 import aiofiles
@@ -27,7 +27,7 @@ from media_analysis.storage.probing import measure, prove_writable
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
 from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
-from media_analysis.storage.writing import DiskWriter
+from media_analysis.storage.writing import DiskWriter, sync_names, write_whole
 
 CHUNK_BYTES: Final = 2**20
 # Not blocking, for a pipe may stand where an object was.
@@ -36,6 +36,8 @@ Value = TypeVar("Value")
 
 READ_BYTES: Final = 256 * 1024
 THREADS: Final = 16
+WRITERS: Final = 4
+"""How many of them share a group of small objects."""
 CLOSE_SECONDS: Final = 10.0
 _NEW_NAME: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME_RACES: Final = 20
@@ -102,6 +104,16 @@ class DiskStore:
             if creating.exception() is None:
                 _close_all(creating.result())
             raise
+
+    async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
+        ours = cast("Sequence[tuple[DiskWriter, bytes]]", written)
+        shares = [ours[first::WRITERS] for first in range(min(WRITERS, len(ours)))]
+        done = await uncancelled(asyncio.gather(*(self._run(write_whole, share) for share in shares)))
+        hashes: list[bytes | Exception] = [b""] * len(written)
+        for first, share in enumerate(done):
+            hashes[first::WRITERS] = share
+        lost = await uncancelled(self._run(sync_names, [writer.path for writer, _ in ours]))
+        return [lost.get(writer.path.parent, said) for (writer, _), said in zip(ours, hashes, strict=True)]
 
     async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:
         def opener(path: str, _flags: int) -> int:

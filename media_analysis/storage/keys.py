@@ -22,26 +22,26 @@ def object_key(
 ) -> str:
     """Return the key of a new object: the category's folder, then the id and a safe extension.
 
-    `day` is an instant in UTC; frames gather under the video they came from, temp files under their job, and what a
-    job's run puts out under the folder name that is its own, `run`.
+    `day` is an instant in UTC; frames gather under the video they came from, temp files under their job, those of
+    none under their day, and what a job's run puts out under the folder name that is its own, `run`.
     """
     name = f"{file_id}.{extension if _SAFE_EXTENSION.fullmatch(extension) else 'bin'}"
-    folder = _folder(category, file_id, day, parent_id, job_id)
+    folder = _folder(category, day, parent_id, job_id)
     return f"{folder}/{run}/{name}" if run is not None and category is Category.OUTPUTS else f"{folder}/{name}"
 
 
-def _folder(category: Category, file_id: UUID, day: datetime, parent_id: UUID | None, job_id: UUID | None) -> str:  # noqa: PLR0911
+def _folder(category: Category, day: datetime, parent_id: UUID | None, job_id: UUID | None) -> str:  # noqa: PLR0911
     match category:
         case Category.UPLOADS:
             return f"uploads/{day:%Y-%m-%d}"
         case Category.FRAMES:
-            return f"frames/{parent_id or file_id}"
+            return f"frames/{parent_id or f'{day:%Y-%m-%d}'}"
         case Category.CONTACT_SHEETS:
             return f"contact-sheets/{day:%Y-%m-%d}"
         case Category.OUTPUTS:
             return f"outputs/{day:%Y-%m-%d}"
         case Category.TEMP:
-            return f"temp/{job_id or file_id}"
+            return f"temp/{job_id or f'{day:%Y-%m-%d}'}"
         case Category.CLIPS:
             return "clips"
         case Category.ARCHIVES:
@@ -56,4 +56,4 @@ def folder_of(category: Category) -> str:
 
 def archive_key(name: str, *, day: datetime) -> str:
     """Return the key of an archive, which is called after its run, by the month it is made in."""
-    return f"{_folder(Category.ARCHIVES, UUID(int=0), day, None, None)}/{name}"
+    return f"{_folder(Category.ARCHIVES, day, None, None)}/{name}"

@@ -94,6 +94,10 @@ class ObjectStore(Protocol):
         """Create each name exactly once; the answer is complete even if the caller is cancelled."""
         ...
 
+    async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
+        """Give each new object all of its bytes, make them and their names durable, close it, return its SHA-256."""
+        ...
+
     async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:
         """Open an object without ever waiting for its name; `size_bytes` is what its row says.
 

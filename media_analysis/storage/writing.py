@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final
 
 from media_analysis.errors import ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.calls import translated_errors, uncancelled
+from media_analysis.storage.calls import translate, translated_errors, uncancelled
 from media_analysis.storage.directories import sync_directory
 from media_analysis.storage.store import Piece
 
@@ -27,7 +27,7 @@ class DiskWriter:
     def __init__(self, descriptor: int, path: Path, threads: ThreadPoolExecutor) -> None:
         self.size_bytes = 0
         self._descriptor: int | None = descriptor
-        self._path = path
+        self.path = path
         self._threads = threads
         self._hash = hashlib.sha256()
         self._hashing: Future[None] | None = None
@@ -51,6 +51,20 @@ class DiskWriter:
     async def sync(self) -> bytes:
         await uncancelled(self._run(self._flush_and_sync))
         return self._hash.digest()
+
+    def write_whole(self, content: bytes) -> bytes | Exception:
+        """Write all there is from this thread, sync and close; return the SHA-256, or why it failed."""
+        try:
+            self.size_bytes = len(content)
+            self._append(content)
+            with translated_errors():
+                os.fsync(self._open_descriptor())
+            failpoint("upload.file_synced")
+            return hashlib.sha256(content).digest()
+        except Exception as error:  # noqa: BLE001 - the others of its group are written all the same
+            return error
+        finally:
+            self.close()
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -109,9 +123,9 @@ class DiskWriter:
 
     def _sync_name(self) -> None:
         try:
-            sync_directory(self._path.parent)
+            sync_directory(self.path.parent)
         except FileNotFoundError as error:
-            raise ObjectMissing(self._path.name) from error
+            raise ObjectMissing(self.path.name) from error
 
     def _open_descriptor(self) -> int:
         if self._descriptor is None:
@@ -123,3 +137,21 @@ def _write_all(descriptor: int, chunk: Piece) -> None:
     view = memoryview(chunk)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def write_whole(written: Sequence[tuple[DiskWriter, bytes]]) -> Sequence[bytes | Exception]:
+    """Write, hash, sync and close new objects one after another; their names are durable after `sync_names`."""
+    return [writer.write_whole(content) for writer, content in written]
+
+
+def sync_names(paths: Iterable[Path]) -> Mapping[Path, Exception]:
+    """Make the names of objects durable, each folder once; return why that was not possible, by folder."""
+    failed: dict[Path, Exception] = {}
+    for folder in {path.parent for path in paths}:
+        try:
+            sync_directory(folder)
+        except FileNotFoundError:
+            failed[folder] = ObjectMissing(folder.name)
+        except OSError as error:
+            failed[folder] = translate(error)
+    return failed

@@ -1,16 +1,23 @@
 """What is answered without FastAPI: the same, byte for byte, as its routes answer."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from media_analysis.api import shortcuts
 from media_analysis.api.schemas.files import FileRead
 from media_analysis.errors import DatabaseUnavailable
 from media_analysis.files.service import FileService
+from media_analysis.files.upload.service import UploadService
 from media_analysis.runtime import Runtime
+from tests.api.raw import served
 from tests.conftest import Client, execute
+from tests.files.conftest import objects
 
 URL = "/api/v1/files"
 UNUSUAL = {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}
@@ -132,3 +139,70 @@ async def test_what_somebody_else_owns_is_unknown(client: Client) -> None:
         answer = await client.request("GET", f"{URL}/{stored['id']}{path}", by="bob")
         assert answer.status_code == 404
         assert (await client.request("GET", f"{URL}/{stored['id']}{path}", by="admin")).status_code == 200
+
+
+async def test_a_small_upload_is_answered_as_its_route_answers(client: Client) -> None:
+    await client.upload()  # whose token it is, is known from here on
+    query = {"category": "uploads", "filename": '"ä\\€.bin', "ttl_seconds": "3600"}
+    about: dict[str, Any] = {"params": query, "content": b"some bytes"}
+
+    short = await client.request("POST", URL, headers={"Content-Type": "text/plain; charset=utf-8"}, **about)
+    routed = await client.request("POST", URL, headers={"Content-Type": "text/plain", "Idempotency-Key": "x"}, **about)
+
+    own = {"id", "created_at", "expires_at"}
+    mine, theirs = short.json(), routed.json()
+    assert (short.status_code, routed.status_code) == (201, 201)
+    assert list(mine) == list(theirs)
+    assert {name: mine[name] for name in mine.keys() - own} == {name: theirs[name] for name in theirs.keys() - own}
+    assert short.headers["location"] == f"{URL}/{mine['id']}"
+    assert short.headers.keys() == routed.headers.keys()
+    assert (await client.request("GET", f"{URL}/{mine['id']}")).json() == mine
+
+
+async def test_a_small_upload_needs_nothing_of_the_long_way(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    await client.upload()
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("asked the long way")
+
+    monkeypatch.setattr(UploadService, "store_file", refuse)
+
+    about: dict[str, Any] = {"params": {"category": "uploads", "filename": "a"}, "content": b"some bytes"}
+    assert (await client.request("POST", URL, **about)).status_code == 201
+    assert (await client.request("POST", URL, headers={"Idempotency-Key": "x"}, **about)).status_code == 503
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["in pieces", "late"])
+async def test_a_body_that_comes_in_pieces_is_stored_whole(
+    client: Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch, *, waits: bool
+) -> None:
+    await client.upload()
+    monkeypatch.setattr(shortcuts, "SOON_SECONDS", 0.05)
+    late = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"some "
+        if waits:
+            asyncio.get_running_loop().call_later(0.2, late.set)
+            await late.wait()
+        yield b"bytes"
+
+    headers = {"Content-Length": "10", "Authorization": f"Bearer {client.tokens['alice']}"}
+    async with served(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as http:
+        stored = await http.post(URL, params={"category": "uploads", "filename": "a"}, content=pieces())
+    app.state.draining = False
+
+    assert stored.status_code == 201
+    assert (await client.request("GET", f"{URL}/{stored.json()['id']}/content")).content == b"some bytes"
+
+
+async def test_a_token_that_was_just_good_stores_nothing_once_it_is_revoked(
+    client: Client, database: str, runtime: Runtime
+) -> None:
+    await client.upload()
+    await execute(database, "UPDATE user_sessions SET revoked_at = now() WHERE owner = 'alice'")
+
+    refused = await client.request("POST", URL, params={"category": "uploads", "filename": "a"}, content=b"no")
+
+    assert refused.status_code == 401
+    assert len(objects(runtime.store.root)) == 1

@@ -13,7 +13,7 @@ from media_analysis.failpoints import failpoint
 from tests.test_conventions import MODULES, tree_of
 
 OWN: Final[Mapping[str, frozenset[str]]] = {
-    "life": frozenset({"marker", "store", "upload", "delete"}),
+    "life": frozenset({"marker", "store", "upload", "small", "delete"}),
     "retention": frozenset({"hold", "restore", "plan", "evict"}),
     "archive": frozenset({"archive", "unarchive"}),
     "jobs": frozenset({"job", "jobs", "external"}),

@@ -103,7 +103,7 @@ class Retention(RuleBasedStateMachine):
         chosen = load_settings(environ=environment(self.database, self.directory, soft=soft)).settings
         runtime = await self.opened.enter_async_context(open_runtime(chosen, self.database))
         own = runtime.db
-        db = TravellingDatabase(own.engine, own.deadline_seconds, own.address, own.reads, lambda: self.now)
+        db = TravellingDatabase(own.engine, own.deadline_seconds, own.address, own.driver, lambda: self.now)
         self.store, self.services = chosen.store_path, replace(runtime, db=db)
         self.uploads = replace(self.services.files.uploads, room=QuietRoom(self.services.retention.pressure))
 

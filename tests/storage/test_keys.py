@@ -33,10 +33,10 @@ def test_every_category_has_its_folder(category: Category, folder: str) -> None:
 
 
 @pytest.mark.parametrize("category", [Category.FRAMES, Category.TEMP])
-def test_a_file_without_video_or_job_has_a_folder_of_its_own(category: Category) -> None:
+def test_files_without_video_or_job_share_the_folder_of_their_day(category: Category) -> None:
     key = object_key(category, FILE, extension="png", day=DAY, parent_id=None, job_id=None)
 
-    assert key == f"{category.value}/{FILE}/{FILE}.png"
+    assert key == f"{category.value}/2026-03-04/{FILE}.png"
 
 
 @given(extension=st.text(max_size=12))

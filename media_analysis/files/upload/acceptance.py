@@ -37,6 +37,17 @@ class Acceptance:
         self._require(category, found.media_type, possible)
         return found
 
+    def judge_whole(self, category: Category, content: bytes, *, declared: str | None) -> str:
+        """Return what an upload is of which these are all the bytes.
+
+        Raises:
+            MediaTypeNotAccepted: its category does not take it.
+
+        """
+        media_type = sniff_file(BytesIO(content), declared=declared).media_type
+        self._require(category, media_type, {media_type})
+        return media_type
+
     async def judge_object(self, store: ObjectStore, asked: Registration, *, declared: str | None) -> str:
         """Return what the bytes are that came for a registration.
 

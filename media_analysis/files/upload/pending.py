@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.db.driver import Executes
 from media_analysis.errors import InvalidRequest, UploadLeaseLost
 from media_analysis.files.ledger import Account
 from media_analysis.storage.category import Category
@@ -46,6 +47,8 @@ class Registration:
     """Whether its category's quota may be passed."""
     exclusive: bool = False
     """Whether its id is one that others may choose too: only who adds the row has it."""
+    session_id: UUID | None = None
+    """The session that must still be good, where nobody has looked since its token was last seen."""
 
     @property
     def account(self) -> Account:
@@ -75,12 +78,16 @@ _ADD: Final = """
             CAST(:parent_ids AS uuid[]), CAST(:reserved AS bigint[]), CAST(:idempotency_keys AS text[]),
             CAST(:fingerprints AS bytea[]), CAST(:roles AS text[]), CAST(:ordinals AS bigint[]),
             CAST(:instants AS float8[]), CAST(:fences AS bigint[]),
-            CAST(:over_quota AS boolean[])
+            CAST(:over_quota AS boolean[]), CAST(:session_ids AS uuid[])
         ) AS asked(id, owner, category, key, filename, media_type, job_id, parent_id, reserved_bytes,
-                   idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence, over_quota)
+                   idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence, over_quota, session_id)
     ), jobs AS MATERIALIZED ({jobs}  -- locked before anything else, as everywhere
     ), judged AS (
         SELECT asked.*, CASE
+            WHEN session_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM user_sessions AS session
+                WHERE session.id = asked.session_id AND session.revoked_at IS NULL AND session.expires_at > now()
+            ) THEN 'session'
             WHEN role IS NOT NULL AND NOT EXISTS (
                 SELECT FROM jobs AS job
                 WHERE job.id = asked.job_id AND job.fence = asked.job_fence
@@ -186,7 +193,7 @@ def _registering(jobs: str, *, reserves: bool) -> TextClause:
 
 
 async def add_pending(
-    session: AsyncSession, asked: Sequence[Registration], *, jobs: str, lease_seconds: float
+    session: Executes, asked: Sequence[Registration], *, jobs: str, lease_seconds: float
 ) -> Mapping[UUID, Receipt]:
     """Insert pending rows (T0) and reserve their bytes; safe to repeat after a lost COMMIT answer.
 
@@ -212,6 +219,7 @@ async def add_pending(
             "instants": [item.place and item.place.instant_seconds for item in asked],
             "fences": [item.place and item.place.fence for item in asked],
             "over_quota": [item.over_quota for item in asked],
+            "session_ids": [item.session_id for item in asked],
             "idempotency_hours": IDEMPOTENCY_HOURS,
             "lease_seconds": lease_seconds,
         },
@@ -249,6 +257,6 @@ async def complete_pending(session: AsyncSession, asked: Registration) -> None:
         raise UploadLeaseLost(asked.id)
 
 
-async def lock_pending(session: AsyncSession, ids: Sequence[UUID]) -> frozenset[UUID]:
+async def lock_pending(session: Executes, ids: Sequence[UUID]) -> frozenset[UUID]:
     """Lock the rows that are still pending (T1); the lock lasts until the transaction ends."""
-    return frozenset((await session.execute(_LOCK_PENDING, {"ids": ids})).scalars())
+    return frozenset(row.id for row in await session.execute(_LOCK_PENDING, {"ids": ids}))

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from media_analysis.files.upload.limits import UploadLimits
 from media_analysis.files.upload.pending import Place, Registration
 from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.files.upload.room import Arrival, DiskRoom, RoomMaker
+from media_analysis.files.upload.small import SmallUpload, SmallUploads
 from media_analysis.files.upload.storing import StoredUpload, WrittenUpload, mark_or_find_stored, mark_staged
 from media_analysis.media.types.known import extension_of
 from media_analysis.media.types.sniff import HEAD_BYTES, Sniffed
@@ -108,6 +110,31 @@ class UploadService:
                 stored = await self._store(written)
         await self.room.notice(upload.category)
         return written.as_stored(stored)
+
+    async def store_small(self, upload: Upload, content: bytes, *, session_id: UUID) -> MediaFile | None:
+        """Store bytes that are all here, in a group with others, if their session is still good.
+
+        None where anything is unusual, and nothing is left of it then: `store_file` knows what to do, or to say.
+
+        Raises:
+            MediaTypeNotAccepted, QuotaReached, UploadLeaseLost: as `store_file`.
+
+        """
+        if len(content) > self.limits.max_bytes:
+            return None
+        media_type = self.limits.accepted.judge_whole(upload.category, content, declared=upload.declared_type)
+        asked = replace(self._register_as(upload, media_type), session_id=session_id)
+        outcome = await self.small.store(SmallUpload(asked, content, upload.expiry))
+        if outcome is None:
+            return None
+        stored = outcome.stored
+        if stored is None:
+            async with self.protocol.pending() as uploads:
+                uploads.ids.add(asked.id)
+                with uploads.committing():
+                    stored = await self._store(outcome.written)
+        await self.room.notice(upload.category)
+        return outcome.written.as_stored(stored)
 
     def _register_as(self, upload: Upload, media_type: str) -> Registration:
         file_id = uuid7()
@@ -205,6 +232,10 @@ class UploadService:
         elif not all(await uploads.register(asked)):
             raise UploadInFlight(retry_after_seconds=1)
         return None
+
+    @cached_property
+    def small(self) -> SmallUploads:
+        return SmallUploads(self.protocol)
 
     @property
     def db(self) -> Database:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.db.driver import Executes
 from media_analysis.errors import QuotaPassed
 from media_analysis.files import ledger
 from media_analysis.files.expiry import Expiry
@@ -138,7 +139,7 @@ def _storing(jobs: str) -> TextClause:
     return text(_STORE.format(jobs=jobs))
 
 
-async def store_all(session: AsyncSession, asked: Sequence[WrittenUpload], *, jobs: str) -> Mapping[UUID, StoredUpload]:
+async def store_all(session: Executes, asked: Sequence[WrittenUpload], *, jobs: str) -> Mapping[UUID, StoredUpload]:
     """Turn pending rows into stored ones (T2) and settle the ledger; a missing id lost its lease.
 
     Safe to repeat after a lost COMMIT answer: what is stored already is returned as it was stored.
@@ -152,7 +153,7 @@ async def store_all(session: AsyncSession, asked: Sequence[WrittenUpload], *, jo
     return settled
 
 
-async def require_fitting(session: AsyncSession, moved: Iterable[Moved]) -> None:
+async def require_fitting(session: Executes, moved: Iterable[Moved]) -> None:
     """Change the ledger, once a transaction.
 
     Raises:
@@ -165,7 +166,7 @@ async def require_fitting(session: AsyncSession, moved: Iterable[Moved]) -> None
 
 
 async def mark_or_find_stored(
-    session: AsyncSession, asked: Sequence[WrittenUpload], *, jobs: str
+    session: Executes, asked: Sequence[WrittenUpload], *, jobs: str
 ) -> tuple[Mapping[UUID, StoredUpload], Sequence[Moved]]:
     """Turn pending rows into stored ones, as `mark_stored` does, and return those stored before as they were."""
     settled, moved = await mark_stored(session, asked, jobs=jobs)
@@ -177,7 +178,7 @@ async def mark_or_find_stored(
 
 
 async def mark_stored(
-    session: AsyncSession, asked: Sequence[WrittenUpload], *, jobs: str
+    session: Executes, asked: Sequence[WrittenUpload], *, jobs: str
 ) -> tuple[Mapping[UUID, StoredUpload], Sequence[Moved]]:
     """Turn pending rows into stored ones and return what the ledger, changed once a transaction, has yet to be told.
 

@@ -1,6 +1,7 @@
 """Group-committed uploads: one writer per step gathers what waits into one transaction."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeVar
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
+from media_analysis.db.driver import Executes
 from media_analysis.db.group import GroupCommit
 from media_analysis.errors import (
     FenceLost,
@@ -148,31 +150,7 @@ class UploadTransactions:
 
     @retried
     async def _flush_creations(self, asked: Sequence[Registration]) -> Sequence[ObjectWriter | Exception]:
-        made: dict[UUID, ObjectWriter | Exception] = {}
-        try:
-            async with self.db.transaction() as session:
-                locked = await pending.lock_pending(session, [item.id for item in asked])
-                held = [item for item in asked if item.id in locked]
-                failpoint("upload.locked")
-                # A crash from here on leaves a name whose pending row says it may be removed.
-                writers = await self.store.create_many([item.key for item in held])
-                made = {item.id: writer for item, writer in zip(held, writers, strict=True)}
-                failpoint("upload.named")
-        except BaseException:
-            await self._take_back({item.key: made[item.id] for item in asked if item.id in made})
-            raise
-        failpoint("upload.created")
-        return [made.get(item.id) or UploadLeaseLost(item.id) for item in asked]
-
-    async def _take_back(self, made: Mapping[str, ObjectWriter | Exception]) -> None:
-        """Remove the names of a transaction that was lost, all of whose uploads fail.
-
-        Its locks were lost with it, so the sweep may already have looked for these names, and found none.
-        """
-        writers = {key: writer for key, writer in made.items() if not isinstance(writer, Exception)}
-        for writer in writers.values():
-            writer.close()
-        await self.store.delete_many(list(writers))
+        return await create_names(self.db.transaction(), self.store, asked)
 
     async def _flush_settlements(self, done: Sequence[WrittenUpload]) -> Sequence[StoredUpload | Exception]:
         return await _settle_apart(done, self._settle_group)
@@ -201,6 +179,38 @@ class UploadTransactions:
     async def _stage_all(self, done: Sequence[WrittenUpload]) -> frozenset[UUID]:
         async with self.db.transaction() as session:
             return await storing.stage_all(session, done, lease_seconds=self.staged_seconds)
+
+
+async def create_names(
+    transaction: AbstractAsyncContextManager[Executes], store: ObjectStore, asked: Sequence[Registration]
+) -> Sequence[ObjectWriter | Exception]:
+    """Create the names of pending rows, each once and under the lock of its row, in a transaction (T1)."""
+    made: dict[UUID, ObjectWriter | Exception] = {}
+    try:
+        async with transaction as session:
+            locked = await pending.lock_pending(session, [item.id for item in asked])
+            held = [item for item in asked if item.id in locked]
+            failpoint("upload.locked")
+            # A crash from here on leaves a name whose pending row says it may be removed.
+            writers = await store.create_many([item.key for item in held])
+            made = {item.id: writer for item, writer in zip(held, writers, strict=True)}
+            failpoint("upload.named")
+    except BaseException:
+        await _take_back(store, {item.key: made[item.id] for item in asked if item.id in made})
+        raise
+    failpoint("upload.created")
+    return [made.get(item.id) or UploadLeaseLost(item.id) for item in asked]
+
+
+async def _take_back(store: ObjectStore, made: Mapping[str, ObjectWriter | Exception]) -> None:
+    """Remove the names of a transaction that was lost, all of whose uploads fail.
+
+    Its locks were lost with it, so the sweep may already have looked for these names, and found none.
+    """
+    writers = {key: writer for key, writer in made.items() if not isinstance(writer, Exception)}
+    for writer in writers.values():
+        writer.close()
+    await store.delete_many(list(writers))
 
 
 async def _settle_apart(

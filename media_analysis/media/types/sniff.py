@@ -1,6 +1,8 @@
 """Media types from content: magic numbers and what containers hold, then what plain text looks like, else unknown."""
 
 import json
+import re
+from collections import defaultdict
 from typing import IO, Final, NamedTuple
 
 import puremagic
@@ -76,13 +78,36 @@ def _as_text(head: bytes, declared: str | None) -> str:
 
 
 def _by_magic(head: bytes) -> str | None:
-    if not head:
+    if not _may_have_magic(head):
         return None
     try:
         matches = puremagic.magic_string(head)
     except (puremagic.PureError, ValueError):
         return None
     return next((match.mime_type for match in matches if match.mime_type and match.confidence >= _SURE), None)
+
+
+def _may_have_magic(head: bytes) -> bool:
+    """Whether puremagic knows any signature that is there: it would compare all of them in Python, one by one."""
+    return any(
+        known.match(head, offset)
+        for offset, by_first in _HEADERS.items()
+        if offset < len(head) and (known := by_first.get(head[offset])) is not None
+    ) or any(head.startswith(ending, max(0, len(head) + offset)) for ending, offset in _FOOTERS)
+
+
+def _by_offset_and_first_byte() -> dict[int, dict[int, re.Pattern[bytes]]]:
+    found: defaultdict[int, defaultdict[int, set[bytes]]] = defaultdict(lambda: defaultdict(set))
+    for known in puremagic.magic_header_array:
+        found[known.offset][known.byte_match[0]].add(known.byte_match)
+    return {
+        offset: {first: re.compile(b"|".join(map(re.escape, sorted(those)))) for first, those in by_first.items()}
+        for offset, by_first in found.items()
+    }
+
+
+_HEADERS: Final = _by_offset_and_first_byte()
+_FOOTERS: Final = tuple((known.byte_match, known.offset) for known in puremagic.magic_footer_array)
 
 
 def _is_text(head: bytes) -> bool:

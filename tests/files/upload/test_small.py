@@ -1,0 +1,192 @@
+"""Uploads that are all there: many go through each step together, and each has its own answer."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from media_analysis.errors import MediaTypeNotAccepted, QuotaReached, StoreUnavailable, UploadLeaseLost
+from media_analysis.files.models import MediaFile
+from media_analysis.files.upload import small
+from media_analysis.files.upload.service import Upload
+from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.sessions.models import Role
+from media_analysis.settings import Settings
+from media_analysis.storage.category import Category
+from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.store import ObjectWriter
+from tests.conftest import fetch
+from tests.files.conftest import lapse_leases, objects, sweep
+from tests.files.cutting_proxy import CuttingProxy, cutting_proxy
+
+CALLERS = 64
+KIB = 1024
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    return environment | {"STORAGE_QUOTA_OUTPUTS": "5KiB", "STORAGE_ACCEPT_CLIPS": "video/*"}
+
+
+@pytest.fixture
+async def session_id(runtime: Runtime) -> UUID:
+    made, _ = await runtime.sessions.create(owner="alice", role=Role.USER, ttl=timedelta(hours=1))
+    return made.id
+
+
+@pytest.fixture
+async def proxy(database: str) -> AsyncIterator[CuttingProxy]:
+    async with cutting_proxy(database) as opened:
+        yield opened
+
+
+async def store(
+    runtime: Runtime, session_id: UUID, *contents: bytes, category: Category = Category.UPLOADS
+) -> Sequence[MediaFile | BaseException | None]:
+    uploads = (
+        runtime.files.uploads.store_small(
+            Upload(owner="alice", category=category, filename="a"), content, session_id=session_id
+        )
+        for content in contents
+    )
+    return await asyncio.gather(*uploads, return_exceptions=True)
+
+
+async def sums(database: str) -> list[tuple[int, ...]]:
+    """Return the ledger, and what the categories use."""
+    rows = await fetch(
+        database,
+        "SELECT (SELECT sum(files)::int FROM ledger), (SELECT sum(size_bytes)::int FROM ledger),"
+        " (SELECT sum(reserved_bytes)::int FROM ledger), (SELECT sum(size_bytes)::int FROM category_usage)",
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_what_waits_is_stored_together_and_counted_exactly(
+    runtime: Runtime, session_id: UUID, database: str
+) -> None:
+    contents = [bytes([number]) * (number * 7) for number in range(CALLERS)]
+
+    stored = await store(runtime, session_id, *contents)
+
+    files = [one for one in stored if isinstance(one, MediaFile)]
+    rows = await fetch(database, "SELECT id, sha256, stored_at FROM media_files WHERE state = 'stored'")
+    assert [file.sha256 for file in files] == [hashlib.sha256(content).digest() for content in contents]
+    assert {row["id"]: row["sha256"] for row in rows} == {file.id: file.sha256 for file in files}
+    assert len({row["stored_at"] for row in rows}) <= 4
+    total = sum(map(len, contents))
+    assert await sums(database) == [(CALLERS, total, 0, total)]
+    for file, content in zip(files, contents, strict=True):
+        assert runtime.store.path_of(file.key).read_bytes() == content
+
+
+async def test_a_session_that_was_revoked_stores_nothing(runtime: Runtime, session_id: UUID, database: str) -> None:
+    good, _ = await runtime.sessions.create(owner="alice", role=Role.USER, ttl=timedelta(hours=1))
+    await runtime.sessions.revoke(session_id, owner="alice")
+
+    refused, stored = await asyncio.gather(store(runtime, session_id, b"a", b"b"), store(runtime, good.id, b"c"))
+
+    assert (refused, [isinstance(one, MediaFile) for one in stored]) == ([None, None], [True])
+    assert len(objects(runtime.store.root)) == 1
+    assert await sums(database) == [(1, 1, 0, 1)]
+
+
+async def test_a_quota_stops_those_who_pass_it_and_nobody_else(
+    runtime: Runtime, session_id: UUID, database: str
+) -> None:
+    outcomes, others = await asyncio.gather(
+        store(runtime, session_id, *[bytes(KIB)] * 8, category=Category.OUTPUTS),
+        store(runtime, session_id, *[bytes(KIB)] * 8, category=Category.TEMP),
+    )
+
+    assert [isinstance(one, MediaFile) for one in others] == [True] * 8
+    assert sum(isinstance(one, MediaFile) for one in outcomes) == 5
+    assert sum(isinstance(one, QuotaReached) for one in outcomes) == 3
+    assert await sums(database) == [(13, 13 * KIB, 0, 13 * KIB)]
+    assert await fetch(database, "SELECT id FROM media_files WHERE state = 'pending'") == []
+    assert len(objects(runtime.store.root)) == 13
+
+
+async def test_a_type_that_is_not_taken_is_refused_before_there_is_a_row(
+    runtime: Runtime, session_id: UUID, database: str
+) -> None:
+    (refused,) = await store(runtime, session_id, b"plain text", category=Category.CLIPS)
+
+    assert isinstance(refused, MediaTypeNotAccepted)
+    assert await fetch(database, "SELECT id FROM media_files") == []
+
+
+@pytest.mark.parametrize("delivered", [True, False], ids=["after COMMIT", "before COMMIT"])
+async def test_a_connection_lost_at_the_end_still_yields_stored_files(
+    settings: Settings, runtime: Runtime, session_id: UUID, database: str, proxy: CuttingProxy, *, delivered: bool
+) -> None:
+    async with open_runtime(settings, proxy.url) as far:
+        proxy.arm(b"state = 'stored', reserved_bytes", delivered=delivered)
+        stored = await store(far, session_id, *[b"one"] * 4)
+
+    assert proxy.cuts == 1
+    assert [isinstance(one, MediaFile) for one in stored] == [True] * 4
+    assert await sums(database) == [(4, 12, 0, 12)]
+    assert len(objects(runtime.store.root)) == 4
+
+
+async def test_who_is_overtaken_by_the_sweep_is_told_so_and_leaves_nothing(
+    runtime: Runtime, session_id: UUID, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_many = DiskStore.write_many
+
+    async def slow(store: DiskStore, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
+        done = await write_many(store, written)
+        await lapse_leases(database)
+        await sweep(runtime)
+        return done
+
+    monkeypatch.setattr(DiskStore, "write_many", slow)
+
+    (lost,) = await store(runtime, session_id, b"too late")
+
+    assert isinstance(lost, UploadLeaseLost)
+    assert objects(runtime.store.root) == []
+    assert await fetch(database, "SELECT id FROM media_files") == []
+
+
+async def test_one_that_the_disk_does_not_take_fails_alone(
+    runtime: Runtime, session_id: UUID, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_many = DiskStore.write_many
+
+    async def failing(store: DiskStore, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
+        done = await write_many(store, written)
+        return [
+            StoreUnavailable("EIO") if content == b"bad" else said
+            for (_, content), said in zip(written, done, strict=True)
+        ]
+
+    monkeypatch.setattr(DiskStore, "write_many", failing)
+
+    stored = await store(runtime, session_id, b"good", b"bad", b"good")
+
+    assert [isinstance(one, MediaFile) for one in stored] == [True, False, True]
+    assert stored[1] is None
+    assert len(objects(runtime.store.root)) == 2
+    assert await sums(database) == [(2, 8, 0, 8)]
+
+
+@pytest.mark.parametrize("point", ["small.registered", "small.synced"])
+async def test_a_group_that_breaks_before_its_fact_leaves_nothing(
+    runtime: Runtime, session_id: UUID, database: str, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    def breaking(reached: str) -> None:
+        if reached == point:
+            raise StoreUnavailable("EIO")
+
+    monkeypatch.setattr(small, "failpoint", breaking)
+
+    stored = await store(runtime, session_id, b"a", b"b")
+
+    assert stored == [None, None]
+    assert objects(runtime.store.root) == []
+    assert await fetch(database, "SELECT id FROM media_files") == []
