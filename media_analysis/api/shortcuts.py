@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from starlette.types import Message, Receive, Scope, Send
 
 from media_analysis.api import API_PATH
-from media_analysis.api.bodies import clean_media_type
+from media_analysis.api.bodies import normal_media_type
 from media_analysis.api.content import Representation, content_headers
 from media_analysis.api.digests import DIGESTS
 from media_analysis.api.multipart import is_form
@@ -130,7 +130,7 @@ def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:
         owner=owner,
         category=asked.category,
         filename=asked.filename,
-        declared_type=clean_media_type(declared),
+        declared_type=normal_media_type(declared),
         declared_bytes=int(length),
         expiry=asked.expiry(),
     )

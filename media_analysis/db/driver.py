@@ -43,9 +43,9 @@ class Driver:
     def reads(self) -> "Reads":
         return Reads(self.open, READ_CONNECTIONS)
 
-    def lane(self) -> "Lane":
+    def connection(self) -> "DirectConnection":
         """Return a connection for one writer."""
-        return Lane(self.open)
+        return DirectConnection(self.open)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Reads:
 
 
 @dataclass
-class Lane:
+class DirectConnection:
     """One connection of one task, which writes in groups."""
 
     open: Open
@@ -104,7 +104,7 @@ class Lane:
             return rows
 
     @asynccontextmanager
-    async def transaction(self, *, durable: bool = True) -> AsyncIterator["Lane"]:
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator["DirectConnection"]:
         """Commit at the end of the block what it did, rolled back if it raises.
 
         What only locks need not be `durable`: its end is not waited for on disk.

@@ -122,9 +122,7 @@ async def open_account(session: AsyncSession, account: Account) -> None:
     await session.execute(_OPEN, {"owner": account.owner, "category": account.category.value})
 
 
-async def move(
-    session: Executes, moved: Iterable[Moved], *, now: datetime | None = None
-) -> Mapping[Account, Movement]:
+async def move(session: Executes, moved: Iterable[Moved], *, now: datetime | None = None) -> Mapping[Account, Movement]:
     """Change accounts that exist, once in a transaction, at its end: every upload opened its own when it began.
 
     All are locked in one order; who moved them one by one would wait for others in a circle. Returns those that grew

@@ -50,7 +50,7 @@ async def serving(stage: Stage, owner: str) -> AsyncIterator[Service]:
     directory = stage.runtime.settings.data_dir
     command = (sys.executable, "-m", "media_analysis", "serve", "--port", "0", "--data-dir", str(directory))
     environment = os.environ | {
-        "DATABASE_URL": stage.url, "WORKER_ENABLED": "false", 
+        "DATABASE_URL": stage.url, "WORKER_ENABLED": "false",
         "STORAGE_QUOTA_TEMP": "1TiB", "STORAGE_QUOTA_UPLOADS": "1TiB",
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.DEVNULL)

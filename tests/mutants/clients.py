@@ -7,6 +7,30 @@ HOSTILE = "tests/cli/test_tables.py::test_a_sentence_steers_no_terminal_and_json
 OWN_SHARE = "tests/api/test_quota.py::test_a_user_is_told"
 MUTANTS = (
     Mutant(
+        "a token that was just good still stores small files",
+        34,
+        "files/upload/pending.py",
+        "AND session.revoked_at IS NULL AND session.expires_at > now()",
+        "",
+        ("tests/files/upload/test_small.py::test_a_session_that_was_revoked_stores_nothing",),
+    ),
+    Mutant(
+        "the short way shows files of others",
+        22,
+        "files/reading.py",
+        '"(caller.sees_all OR file.owner = caller.owner)"',
+        '"true"',
+        ("tests/api/test_shortcuts.py::test_what_somebody_else_owns_is_unknown",),
+    ),
+    Mutant(
+        "the short way shows what is over",
+        9,
+        "files/reading.py",
+        "file.state <> 'trashed' AND (file.expires_at IS NULL OR file.expires_at > now())",
+        "true",
+        ("tests/api/test_listing.py::test_a_list_shows_the_callers_living_files_newest_first",),
+    ),
+    Mutant(
         "what clients say steers the operator's terminal",
         22,
         "cli/console.py",

@@ -15,7 +15,7 @@ MUTANTS = (
         "names of a lost transaction stay",
         2,
         "files/upload/transactions.py",
-        "await self.store.delete_many(list(writers))",
+        "await store.delete_many(list(writers))",
         "pass",
         ("tests/files/upload/test_lost_connection.py::test_names_made_after_their_lock_was_lost_are_taken_back",),
     ),

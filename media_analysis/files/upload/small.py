@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from media_analysis.db.driver import Lane
+from media_analysis.db.driver import DirectConnection
 from media_analysis.db.group import GroupCommit
 from media_analysis.errors import UploadLeaseLost
 from media_analysis.failpoints import failpoint
@@ -83,11 +83,11 @@ class _Writer:
 
     async def close(self) -> None:
         await self._group.close()
-        await self._lane.close()
+        await self._connection.close()
 
     @cached_property
-    def _lane(self) -> Lane:
-        return self.protocol.db.driver.lane()
+    def _connection(self) -> DirectConnection:
+        return self.protocol.db.driver.connection()
 
     @cached_property
     def _group(self) -> GroupCommit[SmallUpload, SmallOutcome | None]:
@@ -111,7 +111,7 @@ class _Writer:
         first = next(iter(asked.values())).registration
         await self.protocol.require_disk_room(first.key, sum(len(item.content) for item in asked.values()))
         registrations = await self._register([item.registration for item in asked.values()])
-        created = await create_names(self._lane.transaction(durable=False), self.protocol.store, registrations)
+        created = await create_names(self._connection.transaction(durable=False), self.protocol.store, registrations)
         writers: list[tuple[ObjectWriter, bytes]] = []
         ids = []
         for item, writer in zip(registrations, created, strict=True):
@@ -135,7 +135,7 @@ class _Writer:
         """Make pending rows (T0) in a statement that is its own transaction; return those that may go on."""
         transactions = self.protocol.transactions
         receipts = await pending.add_pending(
-            self._lane, asked, jobs=transactions.jobs, lease_seconds=transactions.lease_seconds
+            self._connection, asked, jobs=transactions.jobs, lease_seconds=transactions.lease_seconds
         )
         failpoint("small.registered")
         return [item for item in asked if receipts[item.id].added]
@@ -143,7 +143,7 @@ class _Writer:
     async def _store(self, written: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload] | None:
         """Turn pending rows into stored ones (T2); None where that is to be tried for each of them."""
         try:
-            async with self._lane.transaction() as session:
+            async with self._connection.transaction() as session:
                 stored = await storing.store_all(session, written, jobs=self.protocol.transactions.jobs)
                 failpoint("small.settling")
         except Exception as error:  # noqa: BLE001 - a quota, a lost answer: the way of any upload knows what to do

@@ -78,7 +78,7 @@ def _as_text(head: bytes, declared: str | None) -> str:
 
 
 def _by_magic(head: bytes) -> str | None:
-    if not _may_have_magic(head):
+    if not may_have_magic(head):
         return None
     try:
         matches = puremagic.magic_string(head)
@@ -87,7 +87,7 @@ def _by_magic(head: bytes) -> str | None:
     return next((match.mime_type for match in matches if match.mime_type and match.confidence >= _SURE), None)
 
 
-def _may_have_magic(head: bytes) -> bool:
+def may_have_magic(head: bytes) -> bool:
     """Whether puremagic knows any signature that is there: it would compare all of them in Python, one by one."""
     return any(
         known.match(head, offset)

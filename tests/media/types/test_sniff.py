@@ -3,13 +3,15 @@
 import importlib.util
 import json
 from pathlib import Path
+from random import Random
 
+import puremagic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from media_analysis.media.types.known import UNKNOWN, extension_of
-from media_analysis.media.types.sniff import HEAD_BYTES
+from media_analysis.media.types.sniff import HEAD_BYTES, may_have_magic
 from tests.media.sniffing import sniff
 
 ZEROS = bytes(64)
@@ -95,3 +97,14 @@ def test_an_unknown_type_has_the_extension_of_unknown_bytes() -> None:
     assert extension_of("text/html") == "bin"
     assert extension_of("../../etc/passwd") == "bin"
     assert extension_of("video/mp4") == "mp4"
+
+
+@given(
+    known=st.sampled_from(puremagic.magic_header_array),
+    before=st.randoms(use_true_random=False),
+    rest=st.binary(max_size=9),
+)
+def test_no_signature_that_is_there_is_passed_over(known: puremagic.PureMagic, before: Random, rest: bytes) -> None:
+    content = before.randbytes(known.offset) + known.byte_match + rest
+    assert may_have_magic(content)
+    assert may_have_magic(content[: known.offset + len(known.byte_match)])
