@@ -14,7 +14,7 @@ async def delete_file(
     file_id: UUID,
     *,
     owner: str | None,
-    requested_by: str,
+    actor: str,
     reason: str | None = None,
     hard: bool = False,
     secure: bool = False,
@@ -23,7 +23,7 @@ async def delete_file(
     deleter: Deleter | None = None,
 ) -> FileDeletion:
     """Delete one file, in one way or by a deleter of its own."""
-    asked = DeletionRequest(requested_by=requested_by, reason=reason, hard=hard, secure=secure, soft=soft)
+    asked = DeletionRequest(actor=actor, reason=reason, hard=hard, secure=secure, soft=soft)
     return await FileDeletionService(runtime.db, deleter or runtime.deletion.deleter).delete(
         file_id, asked, owner=owner, derived=derived
     )

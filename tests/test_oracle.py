@@ -44,7 +44,7 @@ class Planted:
 async def _plant(runtime: Runtime, database: str) -> Planted:
     stored = await runtime.files.uploads.store_file(UPLOAD, chunks(b"stored"))
     deleted = await runtime.files.uploads.store_file(replace(UPLOAD, idempotency_key="twice"), chunks(b"deleted"))
-    await delete_file(runtime, deleted.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, deleted.id, owner="alice", actor="alice")
     asked = registration(reserved_bytes=9)
     await runtime.upload_transactions.register(asked)
     (await runtime.upload_transactions.create(asked)).close()

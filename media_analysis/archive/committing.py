@@ -75,7 +75,7 @@ class Commit:
             await lock_files(session, job.id)
             await inventory.require_archivable(session, job, now=now)
             fresh = await inventory.take_stock(session, job, now=now, kept_for=self.kept_for)
-            order = Order(now=now, requested_by=task.requested_by, reason="archived")
+            order = Order(now=now, actor=task.requested_by, reason="archived")
             stored = [] if segment is None else await self._settle(session, segment)
             replaced = await self._delete_segments(session, fresh, order) if contents.rewrite else Freed()
             if segment is not None:

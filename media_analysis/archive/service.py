@@ -37,7 +37,7 @@ class ArchiveService:
 
     @retried
     async def request_archive(
-        self, job_id: UUID, *, owner: str | None, requested_by: str, trigger: str = "request"
+        self, job_id: UUID, *, owner: str | None, actor: str, trigger: str = "request"
     ) -> ArchiveTask:
         """Ask for a run to be archived now, however young.
 
@@ -55,7 +55,7 @@ class ArchiveService:
                 owner=job.owner,
                 kind=ArchiveTaskKind.ARCHIVE,
                 trigger=trigger,
-                requested_by=requested_by,
+                requested_by=actor,
                 total_bytes=2 * contents.size_bytes,
             )
             return await tasks.require_added(session, asked)
@@ -66,7 +66,7 @@ class ArchiveService:
         job_id: UUID,
         *,
         owner: str | None,
-        requested_by: str,
+        actor: str,
         file_id: UUID | None = None,
         trigger: str = "request",
     ) -> ArchiveTask:
@@ -93,7 +93,7 @@ class ArchiveService:
                 owner=job.owner,
                 kind=ArchiveTaskKind.RESTORE,
                 trigger=trigger,
-                requested_by=requested_by,
+                requested_by=actor,
                 file_id=file_id,
                 total_bytes=needed_bytes,
             )
@@ -118,7 +118,7 @@ class ArchiveService:
 
     @retried
     async def request_due(
-        self, *, requested_by: str = "scheduler", trigger: str = "schedule", now: datetime | None = None
+        self, *, actor: str = "scheduler", trigger: str = "schedule", now: datetime | None = None
     ) -> Requested:
         """Ask for all runs whose time has come, the longest over first, up to the budget.
 
@@ -141,7 +141,7 @@ class ArchiveService:
                         owner=job.owner,
                         kind=ArchiveTaskKind.ARCHIVE,
                         trigger=trigger,
-                        requested_by=requested_by,
+                        requested_by=actor,
                         claim_until=claim_until,
                         total_bytes=2 * job.size_bytes,
                     )

@@ -88,7 +88,7 @@ async def _pack(settings: Settings, named: Sequence[IdPart], *, due: bool) -> Pa
         requests = runtime.archives.requests
         for wanted in await job_ids(runtime, named):
             try:
-                task = await requests.request_archive(wanted, owner=None, requested_by=ACTOR, trigger=TRIGGER)
+                task = await requests.request_archive(wanted, owner=None, actor=ACTOR, trigger=TRIGGER)
             except Unavailable:
                 raise
             except MediaAnalysisError as error:
@@ -96,7 +96,7 @@ async def _pack(settings: Settings, named: Sequence[IdPart], *, due: bool) -> Pa
             else:
                 ids.append(task.id)
         if due:
-            await requests.request_due(requested_by=ACTOR, trigger=TRIGGER)
+            await requests.request_due(actor=ACTOR, trigger=TRIGGER)
             ids = list(dict.fromkeys(ids + await _waiting(runtime)))
         packed.tasks = await work_off(runtime, "archiving", ids) if ids else ()
     return packed

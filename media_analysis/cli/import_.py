@@ -54,7 +54,7 @@ def import_(
         directory=directory,
         category=category,
         owner=whose,
-        requested_by="command line",
+        actor="command line",
         in_place=in_place,
         read=read,
         over_quota=over_quota,

@@ -53,7 +53,7 @@ def import_runs(
     request = ImportRequest(
         directory=directory,
         owner=whose,
-        requested_by="command line",
+        actor="command line",
         dry_run=dry_run,
         rename=rename,
         accept_past_ends=accept_past_ends,

@@ -35,7 +35,7 @@ def delete(
     from media_analysis.deletion.requests import DeletionRequest
 
     why = None if reason is None else parse_reason(reason)
-    asked = DeletionRequest(requested_by=ACTOR, reason=why, hard=hard, secure=secure)
+    asked = DeletionRequest(actor=ACTOR, reason=why, hard=hard, secure=secure)
 
     async def work(runtime: Runtime) -> JobDeletion:
         act = runtime.jobs.deletions.preview if dry_run else runtime.jobs.deletions.delete

@@ -154,7 +154,7 @@ def _state(plan: Plan, status: SweepStatus | None) -> str:
 
 async def _create(settings: Settings, categories: Sequence[Category]) -> Plan:
     async with open_services(settings) as runtime:
-        return await runtime.retention.plans.create(categories, requested_by=ACTOR)
+        return await runtime.retention.plans.create(categories, actor=ACTOR)
 
 
 async def _list(settings: Settings, limit: int) -> PlanPage:
@@ -172,4 +172,4 @@ async def _show(settings: Settings, part: IdPart, limit: int) -> tuple[Plan, Swe
 
 async def _apply(settings: Settings, part: IdPart, digest: str) -> SweepReport:
     async with open_services(settings) as runtime:
-        return await runtime.retention.applying.apply(await plan_id(runtime, part), digest=digest, requested_by=ACTOR)
+        return await runtime.retention.applying.apply(await plan_id(runtime, part), digest=digest, actor=ACTOR)

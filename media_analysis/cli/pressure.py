@@ -53,7 +53,7 @@ async def _relieve(settings: Settings) -> Sequence[ReliefOutcome]:
     from media_analysis.retention.models import SweepTrigger
 
     async with open_services(settings) as runtime:
-        return await runtime.retention.pressure.relieve(trigger=SweepTrigger.CLI, requested_by="command line")
+        return await runtime.retention.pressure.relieve(trigger=SweepTrigger.CLI, actor="command line")
 
 
 def _show(found: PressurePreview, *, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def sweep(
         categories=tuple(Category) if category is None else (category,),
         dry_run=dry_run,
         trigger=SweepTrigger.CLI,
-        requested_by="command line",
+        actor="command line",
     )
     outcome = run(_sweep(load(config, data_dir).settings, request))
     _print(outcome, request, as_json=as_json)

@@ -54,7 +54,7 @@ def verify(
         wrong = _print_scrub(run(_scrub(settings, bytes_per_second, parse_span("--budget", budget))), as_json=as_json)
     else:
         request = VerifyRequest(
-            requested_by="command line",
+            actor="command line",
             grace=parse_span("--grace", grace, shortest=timedelta()),
             read=read,
             bytes_per_second=bytes_per_second,

@@ -102,7 +102,7 @@ class Deleter:
         policy = await get_policy(session)
         order = Order(
             now=now,
-            requested_by=asked.requested_by,
+            actor=asked.actor,
             policy_version=policy.version if policy else None,
             reason=asked.reason,
             secure=asked.secure,
@@ -150,7 +150,7 @@ class Deleter:
     async def _claim_abandoned(self, ids: Sequence[UUID]) -> Sequence[Claim]:
         async with self.db.transaction() as session:
             asked = {"ids": list(ids), "limit": len(ids)}
-            claims = await delete_pending(session, _LOCK_UPLOADS, asked, requested_by="upload")
+            claims = await delete_pending(session, _LOCK_UPLOADS, asked, actor="upload")
             failpoint("upload.abandoning")
         failpoint("upload.abandoned")
         return claims

@@ -63,7 +63,7 @@ class DiscardService:
     async def _claim(self, asked: Mapping[str, Any]) -> Sequence[Claim]:
         await self.deleter.store.require_marker()
         async with self.db.transaction() as session:
-            claims = await delete_pending(session, _LOCK_STAGED, {**asked, "limit": BATCH}, requested_by=BY)
+            claims = await delete_pending(session, _LOCK_STAGED, {**asked, "limit": BATCH}, actor=BY)
             failpoint("attempt.discarding")
         failpoint("attempt.discarded")
         return claims

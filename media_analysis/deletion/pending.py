@@ -22,7 +22,7 @@ LOCK_PENDING: Final = f"""
 
 
 async def delete_pending(
-    session: AsyncSession, which: TextClause, asked: Mapping[str, Any], *, requested_by: str
+    session: AsyncSession, which: TextClause, asked: Mapping[str, Any], *, actor: str
 ) -> Sequence[Claim]:
     """Write tombstones of the rows a statement locks, whatever their category; their claims are purged afterwards."""
     found: dict[Category, list[DueFile]] = {}
@@ -30,7 +30,7 @@ async def delete_pending(
         found.setdefault(Category(category), []).append(DueFile._make(facts))
     if not found:  # as after most runs
         return ()
-    order = Order(now=(await session.execute(select(clock(None)))).scalar_one(), requested_by=requested_by)
+    order = Order(now=(await session.execute(select(clock(None)))).scalar_one(), actor=actor)
     claims: list[Claim] = []
     moved: list[Moved] = []
     for category, files in found.items():

@@ -9,7 +9,7 @@ from media_analysis.files.service import Condition
 class DeletionRequest:
     """Who wants it deleted, why, and how."""
 
-    requested_by: str
+    actor: str
     reason: str | None = None
     hard: bool = False
     """For good, also where requests delete into the trash."""

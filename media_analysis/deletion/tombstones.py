@@ -32,7 +32,7 @@ class Order:
     """Who wants what deleted, as of when, and why: what every tombstone repeats."""
 
     now: datetime
-    requested_by: str
+    actor: str
     sweep_id: UUID | None = None
     policy_version: str | None = None
     reason: str | None = None
@@ -171,7 +171,7 @@ def _told(order: Order, rule: RetentionRule, files: Sequence[DueFile]) -> dict[s
         "ids": [file.id for file in files],
         "now": order.now,
         "rule": rule.value,
-        "requested_by": order.requested_by,
+        "requested_by": order.actor,
         "reason": order.reason,
         "sweep_id": order.sweep_id,
     }

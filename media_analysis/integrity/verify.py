@@ -39,7 +39,7 @@ SHOWN: Final = 1000
 class VerifyRequest:
     """What to look at, and what may be done about it."""
 
-    requested_by: str
+    actor: str
     grace: timedelta = timedelta(hours=1)
     """Untracked objects younger than this are only counted: an import by hand may be about to name them."""
     read: bool = False
@@ -259,4 +259,4 @@ def _misplaced(entry: Entry) -> Finding:
 
 def _act(request: VerifyRequest, key: str, place: str, size_bytes: int) -> Act:
     details = {"key": key, "moved_to": place, "size_bytes": size_bytes}
-    return Act(actor=request.requested_by, action=Action.QUARANTINED, details=details)
+    return Act(actor=request.actor, action=Action.QUARANTINED, details=details)

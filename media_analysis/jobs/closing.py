@@ -84,7 +84,7 @@ async def close_jobs(
     stats = [{**one.stats, **strategy, "results": results.get(job_id, 0)} for job_id, one in summaries.items()]
     told = {
         "job_ids": job_ids,
-        "deleted_by": order.requested_by,
+        "deleted_by": order.actor,
         "reason": reason,
         "files": [one.files for one in summaries.values()],
         "sizes": [one.size_bytes for one in summaries.values()],
@@ -93,7 +93,7 @@ async def close_jobs(
     await session.execute(_SUMMARISE, told)
     acts = [
         Act(
-            actor=order.requested_by,
+            actor=order.actor,
             action=Action.DELETED if restorable_until is None else Action.TRASHED,
             owner=owners[job_id],
             job_id=job_id,

@@ -163,7 +163,7 @@ async def take_family(session: AsyncSession, going: FileDeletion, batch: Deletio
     await ledger.move(session, freed.moved)
     with_it = {"derived_files": going.derived.total.files, "results": going.results}
     act = Act(
-        actor=order.requested_by,
+        actor=order.actor,
         action=Action.DELETED if batch.kept_for is None else Action.TRASHED,
         owner=going.head.owner,
         file_id=file_id,

@@ -29,7 +29,7 @@ class SweepRequest:
     only_pending: bool = False
     """Only uploads that were given up, whatever else is due."""
     trigger: SweepTrigger
-    requested_by: str
+    actor: str
     slot: datetime | None = None
 
     @property
@@ -137,7 +137,7 @@ async def add_sweep(session: AsyncSession, report: SweepReport, request: SweepRe
         kind=request.kind,
         slot=request.slot,
         trigger=request.trigger,
-        requested_by=request.requested_by,
+        requested_by=request.actor,
         dry_run=request.dry_run,
         status=SweepStatus.RUNNING,
         started_at=report.started_at,

@@ -40,7 +40,7 @@ class ReturnService:
         if deleted_at is not None and archived_at is not None:
             await self.requests.require_room(job_id, file_id)  # or it would leave the trash for nothing
             await self.trash.restore_job(job_id, owner=owner, actor=actor)
-        return await self.requests.request_restore(job_id, owner=owner, requested_by=actor, file_id=file_id)
+        return await self.requests.request_restore(job_id, owner=owner, actor=actor, file_id=file_id)
 
     async def _stand_of(self, job_id: UUID, owner: str | None) -> tuple[datetime | None, datetime | None]:
         query = select(AnalysisJob, clock(None)).where(AnalysisJob.id == job_id)

@@ -110,7 +110,7 @@ class SweepService:
     async def _sweep(self, request: SweepRequest, report: SweepReport, policy: Policy, progress: Observe) -> None:
         order = Order(
             now=report.started_at,
-            requested_by=request.requested_by,
+            actor=request.actor,
             sweep_id=report.id,
             policy_version=policy.version,
         )

@@ -23,7 +23,7 @@ def planned_sweeps(policy: Policy, *, dry_run: bool = False) -> Sequence[tuple[s
     together: dict[str, list[Category]] = defaultdict(list)
     for category in Category:
         together[policy.of(category).schedule].append(category)
-    scheduled = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="scheduler", dry_run=dry_run)
+    scheduled = SweepRequest(trigger=SweepTrigger.SCHEDULE, actor="scheduler", dry_run=dry_run)
     return [
         *((cron, replace(scheduled, categories=tuple(categories))) for cron, categories in together.items()),
         (ABANDONED_CRON, replace(scheduled, only_pending=True)),
@@ -78,9 +78,7 @@ async def relieve(runtime: Runtime) -> None:
 async def sweep_at_start(runtime: Runtime) -> None:
     """Sweep what fell due in a time in which nobody looked."""
     dry_run = runtime.settings.storage.cleanup.dry_run
-    await runtime.retention.sweeps.run(
-        SweepRequest(trigger=SweepTrigger.START, requested_by="scheduler", dry_run=dry_run)
-    )
+    await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.START, actor="scheduler", dry_run=dry_run))
 
 
 async def relieve_at_start(runtime: Runtime) -> None:

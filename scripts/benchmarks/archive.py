@@ -160,7 +160,7 @@ async def pack_only(stage: Stage, run: Run, compression: Compression, figures: F
 
 
 async def archive_one(archives: ArchiveServices, job_id: UUID, figures: Figures) -> None:
-    asked = await archives.requests.request_archive(job_id, owner=None, requested_by="bench")
+    asked = await archives.requests.request_archive(job_id, owner=None, actor="bench")
     await archives.execution.run_waiting()
     (task,) = await require_completed(archives, [asked])
     name = archives.settings.archive.compression
@@ -177,7 +177,7 @@ async def verify_one(archives: ArchiveServices, job_id: UUID) -> None:
 
 
 async def restore_one(archives: ArchiveServices, job_id: UUID) -> None:
-    asked = await archives.requests.request_restore(job_id, owner=None, requested_by="bench")
+    asked = await archives.requests.request_restore(job_id, owner=None, actor="bench")
     await archives.execution.run_waiting()
     await require_completed(archives, [asked])
 
@@ -230,7 +230,7 @@ async def many(stage: Stage, *, runs: int) -> dict[str, Any]:
 
 
 async def archive_many(archives: ArchiveServices, ids: Sequence[UUID]) -> int:
-    asked = [await archives.requests.request_archive(each, owner=OWNER, requested_by="bench") for each in ids]
+    asked = [await archives.requests.request_archive(each, owner=OWNER, actor="bench") for each in ids]
     await archives.execution.run_waiting()
     return await count_completed(archives, asked)
 
@@ -245,7 +245,7 @@ async def verify_many(archives: ArchiveServices, ids: Sequence[UUID]) -> int:
 
 
 async def restore_many(archives: ArchiveServices, ids: Sequence[UUID]) -> int:
-    asked = [await archives.requests.request_restore(each, owner=OWNER, requested_by="bench") for each in ids]
+    asked = [await archives.requests.request_restore(each, owner=OWNER, actor="bench") for each in ids]
     await archives.execution.run_waiting()
     return await count_completed(archives, asked)
 

@@ -61,7 +61,7 @@ def _operations(stage: Stage, operations: int) -> dict[str, Any]:
 
     async def delete() -> None:
         for file in uploaded:
-            await delete_file(runtime, file.id, owner="owner", requested_by="owner", reason="not needed any more")
+            await delete_file(runtime, file.id, owner="owner", actor="owner", reason="not needed any more")
 
     async def create_job() -> None:
         for number in range(operations):
@@ -76,7 +76,7 @@ def _operations(stage: Stage, operations: int) -> dict[str, Any]:
 
     async def sweep() -> None:
         for _ in range(operations):
-            request = SweepRequest(trigger=SweepTrigger.CLI, requested_by="bench", only_pending=True)
+            request = SweepRequest(trigger=SweepTrigger.CLI, actor="bench", only_pending=True)
             await runtime.retention.sweeps.run(request)
 
     return {"uploads": upload, "deletions": delete, "jobs": create_job, "idle sweeps": sweep}

@@ -15,7 +15,7 @@ from media_analysis.retention.records import SweepRequest
 from scripts.benchmarks.peers import StorageManager, find_delete, walk_and_unlink
 from scripts.benchmarks.stage import Stage, add_rows, make_tree, new_keys, settle, timed
 
-REQUEST = SweepRequest(trigger=SweepTrigger.CLI, requested_by="benchmark")
+REQUEST = SweepRequest(trigger=SweepTrigger.CLI, actor="benchmark")
 Work = Callable[[], Awaitable[object]]
 
 

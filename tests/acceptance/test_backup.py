@@ -63,7 +63,7 @@ class Life:
             file_id = self.chance.choice(list(self.kept))
             del self.kept[file_id]
             with suppress(MediaAnalysisError):  # it was archived
-                await delete_file(self.runtime, file_id, owner="alice", requested_by="alice", hard=True)
+                await delete_file(self.runtime, file_id, owner="alice", actor="alice", hard=True)
         await asyncio.sleep(0.01)
 
     async def archive(self, number: int) -> None:
@@ -144,7 +144,7 @@ async def test_a_backup_made_while_everything_goes_on_is_restored_whole(
     elsewhere = environment | {"DATABASE_URL": restored_url, "MEDIA_ANALYSIS_DATA_DIR": str(copy)}
     async with open_runtime(settings_of(elsewhere), restored_url) as restored:
         pauses = await restored.deletion.pauses.list(is_open=True)
-        report = await VerifyService(restored.db, restored.store).run(VerifyRequest(requested_by="drill", read=True))
+        report = await VerifyService(restored.db, restored.store).run(VerifyRequest(actor="drill", read=True))
         lost = [
             file_id
             for file_id, digest in acknowledged.items()

@@ -81,14 +81,14 @@ async def add_file(runtime: Runtime, run: Run, name: str, content: bytes, **abou
 
 async def archive(runtime: Runtime, job_id: UUID) -> ArchiveTask:
     """Ask for a run to be archived, and work until that has ended."""
-    task = await runtime.archives.requests.request_archive(job_id, owner=None, requested_by="test")
+    task = await runtime.archives.requests.request_archive(job_id, owner=None, actor="test")
     await runtime.archives.execution.run_waiting()
     return await ended(runtime, task)
 
 
 async def restore(runtime: Runtime, job_id: UUID, file_id: UUID | None = None) -> ArchiveTask:
     """Ask for a run, or one file of it, to be restored, and work until that has ended."""
-    task = await runtime.archives.requests.request_restore(job_id, owner=None, requested_by="test", file_id=file_id)
+    task = await runtime.archives.requests.request_restore(job_id, owner=None, actor="test", file_id=file_id)
     await runtime.archives.execution.run_waiting()
     return await ended(runtime, task)
 

@@ -14,7 +14,7 @@ DAY = timedelta(days=1)
 
 
 async def sweep(runtime: Runtime, *categories: Category, later: timedelta = timedelta()) -> SweepReport:
-    asked = SweepRequest(categories=categories, trigger=SweepTrigger.API, requested_by="test")
+    asked = SweepRequest(categories=categories, trigger=SweepTrigger.API, actor="test")
     return await runtime.retention.sweeps.run(asked, now=await runtime.db.now() + later)
 
 

@@ -48,6 +48,6 @@ async def work_while(runtime: Runtime, meanwhile: Meanwhile, pauses: Sequence[fl
 
 async def archive_while(runtime: Runtime, run: Run, meanwhile: Meanwhile) -> ArchiveTask:
     """Archive a run and let something happen before its first byte is packed."""
-    task = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    task = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     await work_while(runtime, meanwhile)
     return await ended(runtime, task)

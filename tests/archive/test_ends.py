@@ -14,7 +14,7 @@ from tests.archive.days import DAY, age, end_of, sweep
 from tests.conftest import execute, fetch
 
 HELD = HoldRequest(reason="a case", actor="alice")
-FOR_GOOD = DeletionRequest(requested_by="alice", hard=True)
+FOR_GOOD = DeletionRequest(actor="alice", hard=True)
 
 
 async def test_a_file_brought_back_twice_keeps_no_run_from_its_end(runtime: Runtime) -> None:
@@ -84,7 +84,7 @@ class TestWithTrash:
         await restore(runtime, run.id)
         await add_file(runtime, run, "new.txt", b"new")
         await archive(runtime, run.id)
-        await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
+        await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice"), owner="alice")
         first, _ = await fetch(database, "SELECT id FROM media_files WHERE role = 'archive' ORDER BY ordinal")
 
         await runtime.retention.trash.restore(first["id"], owner="alice", actor="alice")

@@ -79,7 +79,7 @@ async def test_what_a_scheduled_run_does_not_come_to_in_its_time_waits_for_the_n
 
 async def test_a_task_whose_worker_died_is_taken_over_when_its_lease_ends(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    task = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    task = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     async with runtime.db.transaction() as session:
         assert await tasks.claim_task(session) is not None
 
@@ -93,7 +93,7 @@ async def test_a_task_whose_worker_died_is_taken_over_when_its_lease_ends(runtim
 
 async def test_a_task_that_kills_whoever_takes_it_fails_in_the_end(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    task = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    task = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     await execute(
         database,
         f"UPDATE archive_tasks SET status = 'running', attempts = {MAX_ATTEMPTS}, leased_until = {PAST}",
@@ -108,7 +108,7 @@ async def test_a_task_that_kills_whoever_takes_it_fails_in_the_end(runtime: Runt
 
 async def test_who_was_taken_over_changes_nothing_any_more(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    task = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    task = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     async with runtime.db.transaction() as session:
         silent = await tasks.claim_task(session)
     assert silent is not None
@@ -124,7 +124,7 @@ async def test_who_was_taken_over_changes_nothing_any_more(runtime: Runtime, dat
 
 async def test_a_stopped_worker_hands_its_task_back_and_leaves_the_originals(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime, {f"{number}.bin": bytes([number]) * 3_000_000 for number in range(20)})
-    await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
 
     working = asyncio.create_task(runtime.archives.execution.run_waiting())
     begun = False

@@ -194,7 +194,7 @@ async def test_the_archive_of_a_run_is_neither_deleted_nor_dated_by_itself(runti
     (segment,) = await fetch(database, "SELECT id FROM media_files WHERE role = 'archive'")
 
     with pytest.raises(ArchiveOfJob):
-        await delete_file(runtime, segment["id"], owner="alice", requested_by="alice")
+        await delete_file(runtime, segment["id"], owner="alice", actor="alice")
     with pytest.raises(ArchiveOfJob):
         await runtime.files.catalog.change(segment["id"], owner="alice", expiry=Expiry(lifetime=DAY))
 
@@ -206,8 +206,8 @@ async def test_a_source_is_not_deleted_while_what_was_derived_lies_in_an_archive
     await archive(runtime, run.id)
 
     with pytest.raises(DerivedArchived):
-        await delete_file(runtime, source, owner="alice", requested_by="alice")
-    await delete_file(runtime, source, owner="alice", requested_by="alice", derived=False)
+        await delete_file(runtime, source, owner="alice", actor="alice")
+    await delete_file(runtime, source, owner="alice", actor="alice", derived=False)
 
     for name, file in run.files.items():
         assert await archived_content(runtime, run.id, file.id) == run.contents[name]
@@ -219,7 +219,7 @@ async def test_deleting_a_restored_file_takes_the_archive_that_has_a_copy(runtim
     await restore(runtime, run.id)
     gone = run.files["run.log"]
 
-    await delete_file(runtime, gone.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, gone.id, owner="alice", actor="alice")
 
     assert await fetch(database, "SELECT FROM archived_files") == []
     assert await fetch(database, "SELECT FROM media_files WHERE role = 'archive'") == []
@@ -244,7 +244,7 @@ async def test_a_deletion_whose_archive_cannot_go_yet_has_happened_and_the_sweep
     with monkeypatch.context() as patched:
         patched.setattr("media_analysis.archive.expiry.failpoint", cut_off)
         patched.setattr("media_analysis.db.database.CONFLICT_PAUSE_SECONDS", 60)
-        await delete_file(runtime, gone.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, gone.id, owner="alice", actor="alice")
     await sweep(runtime, Category.ARCHIVES)
 
     assert await fetch(database, "SELECT FROM archived_files") == []
@@ -287,7 +287,7 @@ async def test_a_run_deleted_on_request_takes_its_archive_along(runtime: Runtime
     run = await make_run(runtime)
     await archive(runtime, run.id)
 
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice", reason="enough"), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice", reason="enough"), owner="alice")
 
     assert await fetch(database, "SELECT FROM media_files WHERE job_id = $1", run.id) == []
     (summary,) = await fetch(database, "SELECT reason, deleted_by FROM job_audit WHERE job_id = $1", run.id)

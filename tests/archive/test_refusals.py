@@ -89,7 +89,7 @@ async def test_an_upload_that_comes_while_a_run_is_packed_goes_along(runtime: Ru
 
 async def test_a_run_deleted_while_it_is_packed_stays_deleted(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    asked = DeletionRequest(requested_by="alice")
+    asked = DeletionRequest(actor="alice")
 
     task = await archive_while(runtime, run, lambda: runtime.jobs.deletions.delete(run.id, asked, owner="alice"))
 
@@ -109,7 +109,7 @@ async def test_an_archive_that_passes_its_quota_is_not_written(runtime: Runtime,
 
 async def test_an_archive_leaves_the_disks_reserve_alone(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    task = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    task = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     execution = runtime.archives.execution
     archiver = replace(execution.archiver, protocol=replace(runtime.uploads, reserve_bytes=2**60))
 
@@ -187,10 +187,10 @@ async def test_one_file_comes_back_alone_and_the_rest_later(runtime: Runtime, da
 
 async def test_a_run_has_one_task_at_a_time(runtime: Runtime) -> None:
     run = await make_run(runtime)
-    await runtime.archives.requests.request_archive(run.id, owner="alice", requested_by="alice")
+    await runtime.archives.requests.request_archive(run.id, owner="alice", actor="alice")
 
     with pytest.raises(ArchiveTaskUnderWay):
-        await runtime.archives.requests.request_archive(run.id, owner="alice", requested_by="alice")
+        await runtime.archives.requests.request_archive(run.id, owner="alice", actor="alice")
 
 
 async def test_files_that_were_imported_unread_are_hashed_before_they_are_packed(

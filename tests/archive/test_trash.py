@@ -43,7 +43,7 @@ async def test_an_ended_run_can_come_back_from_the_trash_and_the_archive(runtime
 async def test_a_deleted_archived_run_comes_back_as_an_archived_one(runtime: Runtime) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice"), owner="alice")
 
     await runtime.retention.trash.restore_job(run.id, owner="alice", actor="alice")
 
@@ -55,7 +55,7 @@ async def test_a_deleted_archived_run_comes_back_as_an_archived_one(runtime: Run
 async def test_a_run_for_which_there_is_no_room_stays_in_the_trash(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice"), owner="alice")
     await execute(database, "UPDATE category_policies SET quota_bytes = 50000 WHERE category = 'frames'")
 
     with pytest.raises(QuotaReached):
@@ -67,7 +67,7 @@ async def test_a_run_for_which_there_is_no_room_stays_in_the_trash(runtime: Runt
 async def _trashed(runtime: Runtime) -> Run:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice"), owner="alice")
     return run
 
 
@@ -106,7 +106,7 @@ async def _trashed_with_one_file_outside(runtime: Runtime) -> Run:
     run = await make_run(runtime)
     await archive(runtime, run.id)
     await restore(runtime, run.id, run.files["frame-1.jpg"].id)
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice"), owner="alice")
     return run
 
 
@@ -128,7 +128,7 @@ async def test_undoing_the_sweep_that_took_one_file_brings_its_run_back_with_the
     await restore(runtime, run.id, alone)
     await execute(database, f"UPDATE media_files SET expires_at = now(), due_at = now() WHERE id = '{alone}'")
     report = await sweep(runtime, Category.FRAMES)
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice"), owner="alice")
 
     undone = await runtime.retention.trash.undo(report.id, actor="admin")
 
@@ -140,9 +140,9 @@ async def test_an_end_of_another_file_in_archives_leaves_the_run_in_the_trash(ru
     run = await make_run(runtime)
     other = await add_file(runtime, run, "old.zip", b"PK an old zip", category=Category.ARCHIVES)
     await archive(runtime, run.id)
-    await delete_file(runtime, other.id, owner="alice", requested_by="alice", soft=True)
+    await delete_file(runtime, other.id, owner="alice", actor="alice", soft=True)
     await execute(database, f"UPDATE media_files SET trash_ends_at = now(), due_at = now() WHERE id = '{other.id}'")
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice"), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice"), owner="alice")
 
     report = await sweep(runtime, Category.ARCHIVES)
 
@@ -185,10 +185,10 @@ async def test_verify_names_a_run_whose_archive_is_gone(runtime: Runtime, databa
     run = await _trashed(runtime)
     await execute(database, f"UPDATE archived_files SET archive_id = gen_random_uuid() WHERE job_id = '{run.id}'")
 
-    report = await VerifyService(runtime.db, runtime.store).run(VerifyRequest(requested_by="test"))
+    report = await VerifyService(runtime.db, runtime.store).run(VerifyRequest(actor="test"))
     with pytest.raises(JobGone):
         await runtime.retention.trash.restore_job(run.id, owner="alice", actor="alice")
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice", hard=True), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice", hard=True), owner="alice")
 
     assert report.problems == {Problem.RUN_LOST: 1}
     assert report.findings[0].key == run.job.folder_name
@@ -197,7 +197,7 @@ async def test_verify_names_a_run_whose_archive_is_gone(runtime: Runtime, databa
 async def test_what_a_deleted_run_was_stays_readable(client: Client, runtime: Runtime) -> None:
     run = await _trashed(runtime)
     in_trash = await runtime.retention.explanations.explain_job(run.id, owner="alice", before=None, limit=1)
-    await runtime.jobs.deletions.delete(run.id, DeletionRequest(requested_by="alice", hard=True), owner="alice")
+    await runtime.jobs.deletions.delete(run.id, DeletionRequest(actor="alice", hard=True), owner="alice")
 
     told = await client.request("GET", f"/api/v1/jobs/{run.id}/retention", by="alice")
     foreign = await client.request("GET", f"/api/v1/jobs/{run.id}/retention", by="bob")

@@ -19,7 +19,7 @@ from tests.files.conftest import eventually
 
 async def test_an_archive_goes_on_after_its_connections_were_cut(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    asked = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    asked = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
 
     await work_while(runtime, lambda: execute(database, CUT))
 
@@ -32,7 +32,7 @@ async def test_an_archive_goes_on_after_its_connections_were_cut(runtime: Runtim
 async def test_a_restore_goes_on_after_its_connections_were_cut(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    asked = await runtime.archives.requests.request_restore(run.id, owner=None, requested_by="test")
+    asked = await runtime.archives.requests.request_restore(run.id, owner=None, actor="test")
 
     await work_while(runtime, lambda: execute(database, CUT))
 
@@ -44,7 +44,7 @@ async def test_a_restore_goes_on_after_its_connections_were_cut(runtime: Runtime
 
 async def test_an_archive_waits_for_a_disk_that_is_mounted_again(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    asked = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    asked = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     marker = runtime.store.root / MARKER_NAME
     elsewhere = marker.rename(runtime.store.root.with_name("elsewhere"))
     waits = "SELECT FROM archive_tasks WHERE stage = 'retrying' AND status = 'running'"
@@ -71,7 +71,7 @@ async def test_a_later_archive_has_no_name_that_a_failed_one_had(runtime: Runtim
         await execute(database, CUT)
         path.rename(away)
 
-    await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     await work_while(runtime, cut_and_hide)  # two tries, each under a name of its own
     away.rename(path)
     # What a power cut leaves: the bytes are gone, and that they are is not written down.
@@ -87,7 +87,7 @@ async def test_a_later_archive_has_no_name_that_a_failed_one_had(runtime: Runtim
 
 async def test_a_second_archive_has_no_name_that_a_second_try_had(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     await work_while(runtime, lambda: execute(database, CUT))
     await restore(runtime, run.id)
     await add_file(runtime, run, "new.txt", b"new")
@@ -127,7 +127,7 @@ class LateUpload(UploadTransactions):
 
 async def test_a_file_that_comes_before_the_manifest_is_written_is_archived_too(runtime: Runtime) -> None:
     run = await make_run(runtime)
-    asked = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    asked = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     late = LateUpload(
         runtime.db,
         runtime.store,
@@ -149,7 +149,7 @@ async def test_a_file_that_comes_before_the_manifest_is_written_is_archived_too(
 
 async def test_an_archive_whose_disk_stays_away_fails_in_words_and_leaves_the_originals(runtime: Runtime) -> None:
     run = await make_run(runtime)
-    asked = await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    asked = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     marker = runtime.store.root / MARKER_NAME
     elsewhere = marker.rename(runtime.store.root.with_name("elsewhere"))
 

@@ -242,7 +242,7 @@ async def test_what_a_service_beside_works_on_is_waited_for(
 ) -> None:
     made = await make_run(runtime)
     await age(database, made.id)
-    await runtime.archives.requests.request_archive(made.id, owner=None, requested_by="test")
+    await runtime.archives.requests.request_archive(made.id, owner=None, actor="test")
     claimed = "UPDATE archive_tasks SET status = 'running', attempts = 1, leased_until = now() + interval '5 s'"
     await execute(database, claimed)
 

@@ -57,7 +57,7 @@ async def test_a_person_gets_a_timeline(store_file: StoreFile, environment: dict
 
 async def test_a_restored_file_names_each_rule_once(runtime: Runtime, store_file: StoreFile) -> None:
     file = await store_file()
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice", soft=True)
+    await delete_file(runtime, file.id, owner="alice", actor="alice", soft=True)
     await runtime.retention.trash.restore(file.id, owner="alice", actor="alice")
 
     told = await runtime.retention.explanations.explain(file.id, owner=None)
@@ -70,7 +70,7 @@ async def test_a_deleted_file_is_explained(
     runtime: Runtime, store_file: StoreFile, environment: dict[str, str]
 ) -> None:
     file = await store_file()
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice", reason="done with it")
+    await delete_file(runtime, file.id, owner="alice", actor="alice", reason="done with it")
 
     told = run("explain", str(file.id), **environment)
 

@@ -26,7 +26,7 @@ async def test_an_archived_file_says_where_it_is_and_how_it_comes_back(
 async def test_a_file_whose_archive_is_gone_says_who_deleted_it(runtime: Runtime, environment: dict[str, str]) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    asked = DeletionRequest(requested_by="alice", reason="no longer needed")
+    asked = DeletionRequest(actor="alice", reason="no longer needed")
     await runtime.jobs.deletions.delete(run.id, asked, owner="alice")
 
     told = call("explain", str(run.files["run.log"].id), **environment)

@@ -41,7 +41,7 @@ async def test_a_deleted_file_is_found_by_its_end_too(
     runtime: Runtime, store_file: StoreFile, environment: dict[str, str]
 ) -> None:
     file = await store_file()
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", actor="alice")
 
     assert f"file {file.id}" in run("explain", file.id.hex[-8:], **environment).stdout
 

@@ -23,7 +23,7 @@ async def dead(runtime: Runtime, store_file: StoreFile, database: str) -> Path:
     file = await store_file()
     path = runtime.store.root / file.key
     poison(path)
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", actor="alice")
     await execute(database, "UPDATE purges SET dead_at = now(), due_at = NULL, attempts = 20 WHERE due_at IS NOT NULL")
     return path
 

@@ -17,7 +17,7 @@ from tests.crash.points import find_moments
 async def old(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     """Twelve hundred sessions that ended a year ago, and a file deleted earlier than tombstones are kept."""
     file = await store_file()
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", actor="alice")
     await execute(
         database,
         "UPDATE tombstones SET deleted_at = deleted_at - interval '401 days'",

@@ -34,7 +34,7 @@ async def test_one_file_comes_back_with_its_new_end(
     runtime: Runtime, stored: list[MediaFile], environment: dict[str, str], database: str
 ) -> None:
     await execute(database, f"UPDATE media_files SET filename = 'a[/b][red]1.bin' WHERE id = '{stored[1].id}'")
-    await delete_file(runtime, stored[1].id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored[1].id, owner="alice", actor="alice")
 
     done = run("restore", str(stored[1].id), **environment)
     again = run("restore", str(stored[1].id), **environment)
@@ -51,7 +51,7 @@ async def test_the_files_of_a_job_come_back(
     job_id = await add_job(database)
     await assign(database, job_id, *(file.id for file in stored[:2]))
     for file in stored:
-        await delete_file(runtime, file.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, file.id, owner="alice", actor="alice")
 
     done = run("restore", "--job", str(job_id), **environment)
 

@@ -22,7 +22,7 @@ from tests.oracle import inspect_everything
 from tests.worker.workers import outputs_of, plug_in, queue_job, until_ended, working
 
 pytestmark = pytest.mark.crash
-ABANDONED: Final = SweepRequest(trigger=SweepTrigger.CLI, requested_by="test", only_pending=True)
+ABANDONED: Final = SweepRequest(trigger=SweepTrigger.CLI, actor="test", only_pending=True)
 RESCUER: Final = WorkerOptions(kinds=["tiny"], heartbeat=timedelta(seconds=0.5), grace=timedelta(seconds=20))
 PIECES: Final = [("piece", 0, "stored"), ("piece", 1, "stored")]
 

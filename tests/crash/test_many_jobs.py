@@ -33,7 +33,7 @@ from tests.worker.workers import (
 )
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("plugged_in")]
-ABANDONED: Final = SweepRequest(trigger=SweepTrigger.CLI, requested_by="test", only_pending=True)
+ABANDONED: Final = SweepRequest(trigger=SweepTrigger.CLI, actor="test", only_pending=True)
 ASKED: Final[tuple[dict[str, Any], ...]] = (
     *({}, {"seconds": 0.1}, {}, {"seconds": 0.2}, {}),
     {"corrupt": True},

@@ -82,7 +82,7 @@ async def lapse_leases(database: str) -> None:
 
 
 async def sweep(runtime: Runtime) -> SweepReport:
-    return await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, requested_by="test"))
+    return await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, actor="test"))
 
 
 def objects(root: Path) -> list[str]:

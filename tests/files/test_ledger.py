@@ -70,7 +70,7 @@ class Hand:
         if self.files:
             doomed = self.files.pop(self.chance.randrange(len(self.files)))
             await asyncio.gather(
-                delete_file(self.runtime, doomed.id, owner=doomed.owner, requested_by=doomed.owner),
+                delete_file(self.runtime, doomed.id, owner=doomed.owner, actor=doomed.owner),
                 return_exceptions=True,
             )
 

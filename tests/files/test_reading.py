@@ -49,7 +49,7 @@ async def test_an_upload_that_was_never_acknowledged_is_unknown_afterwards(runti
 
 async def test_a_foreign_file_is_unknown_even_when_it_is_gone(runtime: Runtime, store_file: StoreFile) -> None:
     living, deleted = await store_file(), await store_file()
-    await delete_file(runtime, deleted.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, deleted.id, owner="alice", actor="alice")
 
     for file in (living, deleted):
         with pytest.raises(FileNotFound):

@@ -151,7 +151,7 @@ async def test_a_file_deleted_while_it_is_read_is_no_finding(
     async def listed_too_early(*about: Any, **more: Any) -> Any:
         page = await list_tracked(*about, **more)
         if any(file.id == doomed.id for file in page):
-            await delete_file(runtime, doomed.id, owner="alice", requested_by="alice", hard=True)
+            await delete_file(runtime, doomed.id, owner="alice", actor="alice", hard=True)
             (await path_of(runtime, doomed)).unlink(missing_ok=True)
         return page
 

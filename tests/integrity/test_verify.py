@@ -31,7 +31,7 @@ def verifying(runtime: Runtime) -> Verifying:
 
     async def verified(**about: Any) -> VerifyReport:
         now = await runtime.db.now() + about.pop("ahead", LATER)
-        return await service.run(VerifyRequest(**{"requested_by": "test", **about}), now=now)
+        return await service.run(VerifyRequest(**{"actor": "test", **about}), now=now)
 
     return verified
 
@@ -129,7 +129,7 @@ async def test_what_an_open_purge_still_has_to_remove_is_not_untracked(
     poisoned = path_of(runtime, doomed)
     poisoned.unlink()
     poisoned.mkdir()
-    await delete_file(runtime, doomed.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, doomed.id, owner="alice", actor="alice", hard=True)
     poisoned.rmdir()
     poisoned.write_bytes(b"some bytes")
 
@@ -195,7 +195,7 @@ async def test_a_file_deleted_between_the_looks_is_no_finding(
         page = await list_tracked(*about, **more)
         if not deleted:
             deleted = True
-            await delete_file(runtime, stored.id, owner="alice", requested_by="alice", hard=True)
+            await delete_file(runtime, stored.id, owner="alice", actor="alice", hard=True)
         return page
 
     monkeypatch.setattr("media_analysis.integrity.verify.list_tracked", listed)
@@ -230,7 +230,7 @@ async def test_the_sums_are_the_sums(runtime: Runtime, store_file: StoreFile) ->
     for number in range(7):
         await store_file(bytes(number), owner=f"owner-{number % 2}", category=list(Category)[number])
     doomed = await store_file(b"goes")
-    await delete_file(runtime, doomed.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, doomed.id, owner="alice", actor="alice", hard=True)
 
     whole = await reckon(runtime.db)
     paged = await reckon(runtime.db, page_rows=2)

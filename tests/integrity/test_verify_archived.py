@@ -9,7 +9,7 @@ async def test_files_in_archives_need_no_bytes_of_their_own(runtime: Runtime) ->
     run = await make_run(runtime)
     await archive(runtime, run.id)
 
-    report = await VerifyService(runtime.db, runtime.store).run(VerifyRequest(requested_by="test", read=True))
+    report = await VerifyService(runtime.db, runtime.store).run(VerifyRequest(actor="test", read=True))
 
     assert report.findings == []
     assert (report.files, report.objects) == (2, 2)

@@ -53,7 +53,7 @@ async def test_what_verify_set_aside_ends_thirty_days_later_on_every_disk(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"stray")
     now = await runtime.db.now()
-    request = VerifyRequest(requested_by="test", quarantine=True, grace=timedelta())
+    request = VerifyRequest(actor="test", quarantine=True, grace=timedelta())
     moved = await VerifyService(runtime.db, runtime.store).run(request, now=now + timedelta(minutes=1))
 
     early = (await runtime.records.end(now=now + timedelta(days=30)))["quarantine"]

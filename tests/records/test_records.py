@@ -49,7 +49,7 @@ async def count(database: str, table: str) -> int:
 async def deleted(runtime: Runtime, store_file: StoreFile) -> MediaFile:
     """A file that is gone, with its bytes."""
     file = await store_file()
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", actor="alice")
     return file
 
 
@@ -92,7 +92,7 @@ async def test_what_still_has_to_go_keeps_its_entry_and_its_tombstone(
 ) -> None:
     file = await store_file()
     await runtime.deletion.pauses.pause(category=None, reason="a backup", by="admin")
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, file.id, owner="alice", actor="alice")
 
     told = await ended(runtime, 1_000)
 
@@ -140,7 +140,7 @@ async def test_records_end_in_batches_by_two_services_at_once(
 ) -> None:
     for _ in range(5):
         file = await store_file()
-        await delete_file(runtime, file.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, file.id, owner="alice", actor="alice")
     kept = await store_file()
 
     async with open_runtime(settings, database) as other:

@@ -101,7 +101,7 @@ def sweeping(runtime: Runtime, **options: Any) -> SweepService:
 
 
 def request(**about: Any) -> SweepRequest:
-    return SweepRequest(**{"trigger": SweepTrigger.CLI, "requested_by": "test", **about})
+    return SweepRequest(**{"trigger": SweepTrigger.CLI, "actor": "test", **about})
 
 
 async def sweep(runtime: Runtime, *, now: datetime | None = None, **options: Any) -> SweepReport:
@@ -110,7 +110,7 @@ async def sweep(runtime: Runtime, *, now: datetime | None = None, **options: Any
 
 async def claim_all(runtime: Runtime, category: Category, *, by: str) -> None:
     """Take what is due as a sweeper would that dies before it removes a byte."""
-    order = Order(now=await runtime.db.now(), requested_by=by)
+    order = Order(now=await runtime.db.now(), actor=by)
     await Claimer(runtime.db, runtime.deletion.deleter).claim(
         category, order, rules=CategoryRules(), after=None, limit=10
     )

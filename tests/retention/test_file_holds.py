@@ -45,7 +45,7 @@ async def test_a_file_held_without_end_outlives_its_expiry_and_goes_once_release
     held = await facts_of(database, file_id)
     kept = await sweep(runtime, now=later)
     with pytest.raises(FileHeld):
-        await delete_file(runtime, file_id, owner=None, requested_by="admin", hard=True)
+        await delete_file(runtime, file_id, owner=None, actor="admin", hard=True)
     await runtime.retention.holds.release_file(file_id, owner="alice", actor="alice")
     released = await facts_of(database, file_id)
     gone = await sweep(runtime, now=later)
@@ -105,7 +105,7 @@ async def test_a_hold_in_the_trash_stops_the_purge_until_it_is_released(
 ) -> None:
     stored = await store_file()
     soft = replace(runtime.deletion.deleter, strategy=Strategy(requests=DAY))
-    await delete_file(runtime, stored.id, deleter=soft, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, deleter=soft, owner="alice", actor="alice")
     ends_at = (await facts_of(database, stored.id))["trash_ends_at"]
 
     await runtime.retention.holds.hold_file(stored.id, asked(), owner="alice")
@@ -185,7 +185,7 @@ async def refused_by(runtime: Runtime, file_id: UUID, owner: str = "alice") -> l
 
 async def test_what_cannot_be_held_says_why(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     stored, deleted, pending = await store_file(), await store_file(), registration()
-    await delete_file(runtime, deleted.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, deleted.id, owner="alice", actor="alice", hard=True)
     await runtime.upload_transactions.register(pending)
 
     assert await refused_by(runtime, stored.id, owner="bob") == [FileNotFound] * 2

@@ -154,7 +154,7 @@ async def test_a_hold_that_meets_a_claim_waits_for_it_and_is_told_that_the_file_
     if point == "delete.claiming":
         await sweep(runtime, now=await runtime.db.now() + DAY)
     else:
-        await delete_file(runtime, file_id, owner="alice", requested_by="alice", hard=True)
+        await delete_file(runtime, file_id, owner="alice", actor="alice", hard=True)
 
     assert isinstance(await outcome_of(started[0]), FileGone)
     assert await buried(database) == {file_id}

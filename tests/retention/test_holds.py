@@ -64,7 +64,7 @@ async def test_a_protected_file_is_not_deleted_on_request(
     await protect(database, stored.id, column)
 
     with pytest.raises(FileHeld) as refused:
-        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     assert refused.value.rule == rule
     assert await living(database) == {stored.id}
@@ -76,9 +76,9 @@ async def test_a_file_deleted_on_request_goes_with_its_bytes_and_is_gone_ever_af
 ) -> None:
     stored = await store_file()
 
-    await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner="alice", actor="alice")
     with pytest.raises(FileGone) as refused:
-        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     assert refused.value.rule == "requested"
     assert objects(runtime.store.root) == []
@@ -89,7 +89,7 @@ async def test_a_foreign_file_is_unknown_to_deletion(runtime: Runtime, store_fil
     stored = await store_file()
 
     with pytest.raises(FileNotFound):
-        await delete_file(runtime, stored.id, owner="bob", requested_by="bob")
+        await delete_file(runtime, stored.id, owner="bob", actor="bob")
 
     assert objects(runtime.store.root) == [stored.key]
 
@@ -98,7 +98,7 @@ async def test_an_expired_file_is_gone_before_the_sweep_came_by(runtime: Runtime
     (file_id,) = await plant(1)
 
     with pytest.raises(FileGone) as refused:
-        await delete_file(runtime, file_id, owner="alice", requested_by="alice")
+        await delete_file(runtime, file_id, owner="alice", actor="alice")
 
     assert refused.value.rule == "explicit_expiry"
     assert await living(database) == {file_id}
@@ -109,7 +109,7 @@ async def test_a_running_upload_cannot_be_deleted_on_request(runtime: Runtime, d
     await runtime.upload_transactions.register(asked)
 
     with pytest.raises(FileNotReady):
-        await delete_file(runtime, asked.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, asked.id, owner="alice", actor="alice")
 
     assert await living(database) == {asked.id}
 
@@ -119,6 +119,6 @@ async def test_a_hold_without_an_end_is_told_as_such(runtime: Runtime, store_fil
     await execute(database, f"UPDATE media_files SET held_until = 'infinity' WHERE id = '{stored.id}'")
 
     with pytest.raises(FileHeld) as refused:
-        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     assert refused.value.until is None

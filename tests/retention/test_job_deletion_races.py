@@ -28,7 +28,7 @@ FRAMES = 3
 @pytest.fixture(params=["soft", "hard"])
 def asked(request: pytest.FixtureRequest) -> DeletionRequest:
     soft = request.param == "soft"
-    return DeletionRequest(requested_by="alice", soft=soft, hard=not soft)
+    return DeletionRequest(actor="alice", soft=soft, hard=not soft)
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ async def test_a_restoration_and_a_deletion_for_good_do_not_share_a_job(
 ) -> None:
     """Whichever comes first, the job and its files have one fate."""
     await job.complete(runtime)
-    soft, hard = DeletionRequest(requested_by="alice", soft=True), DeletionRequest(requested_by="alice", hard=True)
+    soft, hard = DeletionRequest(actor="alice", soft=True), DeletionRequest(actor="alice", hard=True)
     await job.remove(runtime, soft)
 
     await asyncio.gather(

@@ -40,7 +40,7 @@ async def test_a_held_job_keeps_all_its_files_until_it_is_released(
     held = await facts_of(database, files[0])
     kept = await sweep(runtime, now=later)
     with pytest.raises(FileHeld):
-        await delete_file(runtime, files[0], owner=None, requested_by="admin", hard=True)
+        await delete_file(runtime, files[0], owner=None, actor="admin", hard=True)
     await runtime.retention.holds.release_job(job_id, owner="alice", actor="alice")
     released = await facts_of(database, files[0])
     gone = await sweep(runtime, now=later)

@@ -173,9 +173,7 @@ class Retention(RuleBasedStateMachine):
 
     def delete(self, file: UUID, wish: str) -> None:
         hard, secure, soft = (wish == word for word in ("hard", "secure", "soft"))
-        deleting = delete_file(
-            self.services, file, owner=None, requested_by="admin", hard=hard, secure=secure, soft=soft
-        )
+        deleting = delete_file(self.services, file, owner=None, actor="admin", hard=hard, secure=secure, soft=soft)
         assert self.tell(deleting) is self.model.delete(file, for_good=hard or secure, soft=soft)
 
     def restore(self, number: int) -> None:
@@ -228,14 +226,14 @@ class Retention(RuleBasedStateMachine):
 
     def plan(self, span: int) -> None:
         self.travel(span)
-        plan = self.run(self.services.retention.plans.create(tuple(Category), requested_by="admin", now=self.now))
+        plan = self.run(self.services.retention.plans.create(tuple(Category), actor="admin", now=self.now))
         page = self.run(self.services.retention.plans.list_files(plan.id, after=None, limit=1_000))
         assert {file.id for file in page.files} == self.model.plan(plan.id)
 
     def apply_plan(self, plan: UUID, span: int) -> None:
         self.travel(span)
         made, _ = self.run(self.services.retention.plans.get(plan))
-        applying = self.services.retention.applying.apply(plan, digest=made.hash, requested_by="admin", now=self.now)
+        applying = self.services.retention.applying.apply(plan, digest=made.hash, actor="admin", now=self.now)
         expected = self.model.refuses(plan)
         if expected is not None:
             assert self.tell(applying) is expected

@@ -165,7 +165,7 @@ async def test_a_deletion_on_request_from_an_unmounted_store_is_refused(
     stored = await store_file()
 
     with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
-        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+        await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     assert await living(database) == {stored.id}
 

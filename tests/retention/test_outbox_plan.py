@@ -33,7 +33,7 @@ async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
     await runtime.deletion.pauses.pause(category=Category.UPLOADS, reason="a backup", by="admin")
     brief = await runtime.deletion.pauses.pause(category=Category.CLIPS, reason="a look", by="admin")
     for file in (kept, *clips):
-        await delete_file(runtime, file.id, owner="alice", requested_by="alice", hard=True)
+        await delete_file(runtime, file.id, owner="alice", actor="alice", hard=True)
     await runtime.deletion.pauses.resume(brief.id, confirm=0, by="admin")
     await execute(
         database,

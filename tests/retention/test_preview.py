@@ -86,7 +86,7 @@ async def test_a_minimum_moves_dated_files_too_and_never_the_trash(
 ) -> None:
     dated, trashed = await store_file(ttl=60), await store_file()
     soft = replace(runtime.deletion.deleter, strategy=Strategy(requests=DAY))
-    await delete_file(runtime, trashed.id, deleter=soft, owner=None, requested_by="test")
+    await delete_file(runtime, trashed.id, deleter=soft, owner=None, actor="test")
 
     found = await preview(runtime, {Category.UPLOADS: {"minimum": DAY, "lifetime": 2 * DAY}})
     (state,) = await fetch(database, f"SELECT state::text FROM media_files WHERE id = '{trashed.id}'")

@@ -45,7 +45,7 @@ async def events_of(database: str, file_id: UUID) -> list[asyncpg.Record]:
 
 
 async def trash(runtime: Runtime, file: MediaFile) -> None:
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice", reason="by mistake")
+    await delete_file(runtime, file.id, owner="alice", actor="alice", reason="by mistake")
 
 
 async def restore(runtime: Runtime, file_id: UUID, *, now: datetime | None = None) -> MediaFile:
@@ -151,7 +151,7 @@ async def test_a_minimum_that_still_runs_moves_when_it_is_due(
 async def test_only_what_lies_in_the_trash_is_restored(runtime: Runtime, store_file: StoreFile, plant: Plant) -> None:
     stored, purged = await store_file(), await store_file()
     (expired,) = await plant()
-    await delete_file(runtime, purged.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, purged.id, owner="alice", actor="alice", hard=True)
 
     with pytest.raises(FileNotTrashed):
         await restore(runtime, stored.id)

@@ -263,7 +263,7 @@ class TestByWayOfTheTrash:
     async def test_a_job_deleted_into_the_trash_is_forgotten_when_its_time_is_over(
         self, runtime: Runtime, ended: AnalysisJob, database: str
     ) -> None:
-        asked = DeletionRequest(requested_by="alice")
+        asked = DeletionRequest(actor="alice")
         await runtime.jobs.deletions.delete(ended.id, asked, owner="alice")
 
         early = await sweep(runtime, now=await instant(runtime, HOUR))
@@ -279,7 +279,7 @@ class TestByWayOfTheTrash:
         self, runtime: Runtime, ended: AnalysisJob, database: str
     ) -> None:
         (result,) = await results_of(database, ended)
-        await delete_file(runtime, result["media_file_id"], owner="alice", requested_by="alice")
+        await delete_file(runtime, result["media_file_id"], owner="alice", actor="alice")
         await runtime.retention.holds.extend_job(ended.id, Expiry(lifetime=10 * DAY), owner="alice", actor="alice")
 
         await sweep(runtime, now=await instant(runtime, 23 * HOUR))

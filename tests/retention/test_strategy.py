@@ -17,7 +17,7 @@ from tests.retention.conftest import CONTENT, Plant, request, sweep
 from tests.retention.explain.test_explain import explain, steps
 
 DAY = timedelta(hours=24)
-PLAIN = DeletionRequest(requested_by="alice")
+PLAIN = DeletionRequest(actor="alice")
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ async def test_a_tombstone_keeps_why_a_file_went_to_the_trash(
     (swept,) = await plant()
     asked = await store_file()
     first = await sweep(runtime)
-    await delete_file(runtime, asked.id, owner="alice", requested_by="alice", reason="not mine")
+    await delete_file(runtime, asked.id, owner="alice", actor="alice", reason="not mine")
 
     await sweep(runtime, now=await runtime.db.now() + DAY)
 
@@ -85,7 +85,7 @@ async def test_the_ledger_knows_how_much_of_it_is_trash(runtime: Runtime, store_
         (row,) = await fetch(database, f"SELECT {names} FROM ledger")
         return tuple(row)
 
-    await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner="alice", actor="alice")
     while_in_trash = await entry()
     await sweep(runtime, now=await runtime.db.now() + DAY)
 
@@ -100,7 +100,7 @@ async def test_a_hold_keeps_a_file_in_the_trash(runtime: Runtime, plant: Plant, 
 
     last = await sweep(runtime, now=first.started_at + DAY)
     with pytest.raises(FileHeld):
-        await delete_file(runtime, held, owner=None, requested_by="admin", hard=True)
+        await delete_file(runtime, held, owner=None, actor="admin", hard=True)
 
     assert (last.files, await buried(database)) == (1, {free})
     assert [(row["id"], row["due_at"]) for row in await trashed(database)] == [(held, None)]
@@ -110,11 +110,11 @@ async def test_only_a_hard_deletion_takes_what_is_in_the_trash(
     runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
     stored = await store_file()
-    await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     with pytest.raises(FileGone):
-        await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
-    await delete_file(runtime, stored.id, owner=None, requested_by="admin", hard=True, reason="now")
+        await delete_file(runtime, stored.id, owner="alice", actor="alice")
+    await delete_file(runtime, stored.id, owner=None, actor="admin", hard=True, reason="now")
 
     (stone,) = await fetch(database, "SELECT requested_by, reason, state::text FROM tombstones")
     assert tuple(stone) == ("admin", "now", "trashed")
@@ -150,7 +150,7 @@ async def test_a_rehearsal_tells_trash_from_purge(runtime: Runtime, plant: Plant
 
 def test_whoever_asks_for_the_trash_gets_it() -> None:
     soft, hard = Strategy(requests=timedelta(hours=2)), Strategy(on_demand=DAY)
-    plain, wish = DeletionRequest(requested_by="alice"), DeletionRequest(requested_by="alice", soft=True)
+    plain, wish = DeletionRequest(actor="alice"), DeletionRequest(actor="alice", soft=True)
 
     assert (soft.kept_for(plain), soft.kept_for(wish)) == (timedelta(hours=2),) * 2
     assert (hard.kept_for(plain), hard.kept_for(wish)) == (None, DAY)

@@ -114,7 +114,7 @@ async def test_a_file_deleted_on_request_and_by_the_sweep_at_once_has_one_tombst
 
     answers = await asyncio.gather(
         sweep(other, now=later, batch_size=3),
-        *(delete_file(runtime, file.id, owner="alice", requested_by="alice") for file in stored),
+        *(delete_file(runtime, file.id, owner="alice", actor="alice") for file in stored),
         return_exceptions=True,
     )
 

@@ -59,7 +59,7 @@ async def test_what_was_purged_or_restored_before_is_skipped(runtime: Runtime, p
     ids = await plant(5)
     swept = await sweep(runtime)
     await runtime.retention.trash.restore(ids[0], owner="alice", actor="alice")
-    await delete_file(runtime, ids[1], owner="alice", requested_by="admin", hard=True)
+    await delete_file(runtime, ids[1], owner="alice", actor="admin", hard=True)
 
     undone = await runtime.retention.trash.undo(swept.id, actor="admin")
 

@@ -24,7 +24,7 @@ from tests.files.conftest import objects
 from tests.scheduler.duties import fall_due, keep_as, never
 
 NIGHTLY = "0 2 * * *"
-REQUEST = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="scheduler")
+REQUEST = SweepRequest(trigger=SweepTrigger.SCHEDULE, actor="scheduler")
 SWEEP = Appointment.of_sweep(NIGHTLY, REQUEST)
 OVERDUE = "UPDATE media_files SET expires_at = now() - interval '1 h', due_at = now() - interval '1 h'"
 

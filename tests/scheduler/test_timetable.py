@@ -170,7 +170,7 @@ async def test_ending_breaks_off_a_running_sweep_which_the_next_one_finishes(
     await transaction.rollback()
     await blocker.close()
     broken_off = await sweeps(database)
-    report = await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, requested_by="test"))
+    report = await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.CLI, actor="test"))
 
     assert under_way == []
     assert "failed" in {row["status"] for row in broken_off}
@@ -224,7 +224,7 @@ async def test_what_was_missed_is_swept_although_the_categories_go_otherwise_tog
     environment: dict[str, str], database: str
 ) -> None:
     settings = settings_of(**environment, STORAGE_CLEANUP_RUN_AT_START="false")
-    frames = SweepRequest(trigger=SweepTrigger.SCHEDULE, requested_by="test", categories=(Category.FRAMES,))
+    frames = SweepRequest(trigger=SweepTrigger.SCHEDULE, actor="test", categories=(Category.FRAMES,))
 
     async with open_runtime(settings, database) as runtime:
         await fall_due(runtime, Appointment.of_sweep("0 4 * * *", frames))

@@ -48,7 +48,7 @@ def store_archive(store_file: StoreFile) -> StoreArchive:
 
 async def verify(runtime: Runtime, *, quarantine: bool = False) -> VerifyReport:
     """Verify as of two hours from now, when everything written so far is older than the grace window."""
-    request = VerifyRequest(requested_by="test", quarantine=quarantine)
+    request = VerifyRequest(actor="test", quarantine=quarantine)
     return await VerifyService(runtime.db, runtime.store).run(request, now=await runtime.db.now() + timedelta(hours=2))
 
 
@@ -90,7 +90,7 @@ async def test_deletion_and_sweep_remove_archives_from_their_disk(
     runtime: Runtime, store_archive: StoreArchive, database: str, disk_path: Path
 ) -> None:
     asked_for, due = await store_archive(), await store_archive()
-    await delete_file(runtime, asked_for.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, asked_for.id, owner="alice", actor="alice", hard=True)
     after_one = objects(disk_path)
     await execute(database, "UPDATE media_files SET due_at = now(), expires_at = now()")
 
@@ -110,7 +110,7 @@ async def test_without_its_marker_the_archive_disk_stops_deletions_and_uploads_o
 
     for file in (archive, upload):
         with pytest.raises(MarkerMismatch):
-            await delete_file(runtime, file.id, owner="alice", requested_by="alice", hard=True)
+            await delete_file(runtime, file.id, owner="alice", actor="alice", hard=True)
     for store in (store_file, store_archive):
         with pytest.raises(MarkerMismatch):
             await store()
@@ -120,7 +120,7 @@ async def test_without_its_marker_the_archive_disk_stops_deletions_and_uploads_o
     (disk_path / "away").rename(disk_path / MARKER_NAME)
 
     assert left == (sorted([archive.key, "away"]), [upload.key])
-    await delete_file(runtime, archive.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, archive.id, owner="alice", actor="alice", hard=True)
     assert objects(disk_path) == []
 
 
@@ -231,7 +231,7 @@ async def test_without_its_path_the_archive_disk_is_missed_until_its_folder_is_m
     (together.store_path / archive.key).unlink()
     async with open_runtime(together, database) as runtime:
         lost = await verify(runtime)
-        await delete_file(runtime, archive.id, owner="alice", requested_by="alice", hard=True)
+        await delete_file(runtime, archive.id, owner="alice", actor="alice", hard=True)
 
     assert (moved.objects, moved.findings) == (1, [])
     assert [finding.problem for finding in lost.findings] == [Problem.MISSING]

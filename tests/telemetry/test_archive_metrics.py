@@ -89,7 +89,7 @@ async def test_what_another_process_did_is_told_from_the_database(client: Client
     async with open_runtime(runtime.settings, str(runtime.settings.database.url.get_secret_value())) as other:  # type: ignore[union-attr]
         await archive(other, run.id)
     waiting = await make_run(runtime)
-    await runtime.archives.requests.request_archive(waiting.id, owner=None, requested_by="test")
+    await runtime.archives.requests.request_archive(waiting.id, owner=None, actor="test")
 
     samples = await scrape(client)
 

@@ -63,7 +63,7 @@ async def test_a_sweep_is_counted_and_a_rehearsal_is_not(
     await execute(database, OVERDUE)
     before = await scrape(client)
 
-    await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.API, requested_by="test", dry_run=dry_run))
+    await runtime.retention.sweeps.run(SweepRequest(trigger=SweepTrigger.API, actor="test", dry_run=dry_run))
     after = await scrape(client)
 
     counted = 0 if dry_run else 1

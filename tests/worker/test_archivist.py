@@ -54,7 +54,7 @@ async def completed(database: str, task: ArchiveTask) -> bool:
 
 async def test_it_stops_while_the_database_is_away(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
+    await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
     marker = runtime.store.root / MARKER_NAME
     elsewhere = marker.rename(runtime.store.root.with_name("elsewhere"))
     leave = asyncio.Event()
@@ -79,7 +79,7 @@ async def test_it_stops_while_the_database_is_away(runtime: Runtime, database: s
 async def test_who_is_idle_begins_what_comes_while_another_is_long_at_work(runtime: Runtime, database: str) -> None:
     long, other = await make_run(runtime), await make_run(runtime)
     await archive(runtime, other.id)
-    first = await runtime.archives.requests.request_archive(long.id, owner=None, requested_by="test")
+    first = await runtime.archives.requests.request_archive(long.id, owner=None, actor="test")
     execution, upload_transactions = waiting_for(runtime, long.id)
 
     async def is_packing() -> bool:
@@ -87,7 +87,7 @@ async def test_who_is_idle_begins_what_comes_while_another_is_long_at_work(runti
 
     async with running_archivist(execution):
         await eventually(is_packing)
-        second = await runtime.archives.requests.request_restore(other.id, owner=None, requested_by="test")
+        second = await runtime.archives.requests.request_restore(other.id, owner=None, actor="test")
         await eventually(lambda: completed(database, second))
         assert (await ended(runtime, first)).status is ArchiveTaskStatus.RUNNING
         upload_transactions.released.set()
@@ -98,8 +98,7 @@ async def test_who_is_idle_begins_what_comes_while_another_is_long_at_work(runti
 async def test_a_claim_that_fails_stops_nobody_else(runtime: Runtime, database: str) -> None:
     long, short = await make_run(runtime), await make_run(runtime)
     first, second = [
-        await runtime.archives.requests.request_archive(run.id, owner=None, requested_by="test")
-        for run in (long, short)
+        await runtime.archives.requests.request_archive(run.id, owner=None, actor="test") for run in (long, short)
     ]
 
     def cut_before_the_next_claim(task: ArchiveTask) -> None:

@@ -22,7 +22,7 @@ async def test_deleting_a_running_job_stops_the_decoding_at_once(
 ) -> None:
     """By a notice: no heartbeat comes before the test gives up."""
     before = set(children_of(os.getpid()))
-    asked = DeletionRequest(requested_by="alice", soft=strategy == "soft", hard=strategy == "hard")
+    asked = DeletionRequest(actor="alice", soft=strategy == "soft", hard=strategy == "hard")
 
     async def working() -> bool:
         return bool(set(children_of(os.getpid())) - before)

@@ -81,7 +81,7 @@ async def read_archive(
 )
 async def archive_job(job_id: UUID, response: Response, services: Serving, caller: Caller) -> ArchiveTaskRead:
     """Archive a job that has ended, now instead of by the schedule; its originals go once the archive is proven."""
-    task = await services.archives.requests.request_archive(job_id, owner=caller.scope, requested_by=caller.owner)
+    task = await services.archives.requests.request_archive(job_id, owner=caller.scope, actor=caller.owner)
     response.headers["Location"] = archive_path(job_id)
     return ArchiveTaskRead.from_task(task)
 

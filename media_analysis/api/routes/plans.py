@@ -40,7 +40,7 @@ async def create_plan(
     response: Response, services: Serving, administrator: Administrator, asked: PlanCreate = _EVERYTHING
 ) -> PlanRead:
     """Write down what a sweep would take now; nothing is deleted before the plan is applied."""
-    plan = await services.retention.plans.create(asked.wanted(), requested_by=administrator.owner)
+    plan = await services.retention.plans.create(asked.wanted(), actor=administrator.owner)
     response.headers["Location"] = f"{API_PATH}/storage/plans/{plan.id}"
     return PlanRead.from_plan(plan)
 
@@ -91,5 +91,5 @@ async def apply_plan(
     plan_id: UUID, confirmed: PlanApply, services: Serving, administrator: Administrator
 ) -> AppliedRead:
     """Take exactly the files of a plan that are still what they were; the answer tells which ones are not."""
-    report = await services.retention.applying.apply(plan_id, digest=confirmed.hash, requested_by=administrator.owner)
+    report = await services.retention.applying.apply(plan_id, digest=confirmed.hash, actor=administrator.owner)
     return AppliedRead.with_drift(SweepRead.from_row(await services.retention.sweeps.get(report.id)))

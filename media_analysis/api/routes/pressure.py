@@ -30,5 +30,5 @@ async def read_pressure(
 @router.post("/relieve", responses=problems(errors.MarkerMismatch, errors.DatabaseUnavailable, errors.StoreUnavailable))
 async def relieve_pressure(services: Serving, administrator: Administrator) -> ReliefRead:
     """Evict down to the low-water marks wherever there is pressure; the answer comes when it is done."""
-    outcomes = await services.retention.pressure.relieve(trigger=SweepTrigger.API, requested_by=administrator.owner)
+    outcomes = await services.retention.pressure.relieve(trigger=SweepTrigger.API, actor=administrator.owner)
     return ReliefRead.from_outcomes(outcomes)

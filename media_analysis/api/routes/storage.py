@@ -60,7 +60,7 @@ async def clean_up(
         categories=query.categories(),
         dry_run=query.dry_run,
         trigger=SweepTrigger.API,
-        requested_by=administrator.owner,
+        actor=administrator.owner,
     )
     return SweepRead.from_report(await services.retention.sweeps.run(request), request)
 

@@ -55,7 +55,7 @@ class RemovalQuery(RequestDocument):
 
         """
         request = DeletionRequest(
-            requested_by=caller.owner,
+            actor=caller.owner,
             reason=self.reason,
             hard=self.strategy == "hard",
             secure=self.secure,

@@ -75,7 +75,7 @@ class SweepRead(BaseModel):
             status=report.status,
             dry_run=report.dry_run,
             trigger=request.trigger,
-            requested_by=request.requested_by,
+            requested_by=request.actor,
             start_time=report.started_at,
             end_time=report.ended_at,
             policy_version=report.policy_version,

@@ -271,7 +271,7 @@ class ArchiveImporter:
             raise ValueError("an archive that is imported has a life")
         return Rows(
             owner=request.owner,
-            requested_by=request.requested_by,
+            actor=request.actor,
             archived_at=outcome.life.archive_at,
             ends_at=outcome.kept_until or outcome.life.end_at,
             number=draft.old.found.name.number,

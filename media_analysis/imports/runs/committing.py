@@ -52,7 +52,7 @@ class Rows:
     """What an archive brings, beside what is read from its spools."""
 
     owner: str
-    requested_by: str
+    actor: str
     archived_at: datetime
     ends_at: datetime
     number: int
@@ -121,7 +121,7 @@ async def add_contents(
     await _add_task(session, job, archive_id, rows)
     await add_event(session, job.id, "status", {"status": job.status.value, "archived": True, "imported": True})
     act = Act(
-        actor=rows.requested_by,
+        actor=rows.actor,
         action=Action.IMPORTED,
         owner=rows.owner,
         job_id=job.id,
@@ -174,7 +174,7 @@ def _stone(copy: Mapping[str, Any], key: str, rows: Rows, purge_id: UUID) -> dic
         "deleted_at": rows.archived_at,
         "rule": RetentionRule.ARCHIVED,
         "reason": "imported",
-        "requested_by": rows.requested_by,
+        "requested_by": rows.actor,
         "purge_id": purge_id,
     }
 
@@ -208,7 +208,7 @@ async def _add_task(session: AsyncSession, job: AnalysisJob, archive_id: UUID, r
         owner=job.owner,
         kind=ArchiveTaskKind.ARCHIVE,
         trigger="cli",
-        requested_by=rows.requested_by,
+        requested_by=rows.actor,
         total_bytes=2 * int(rows.stats["size_bytes"]),
     )
     stats = {**rows.stats, MARK: True}

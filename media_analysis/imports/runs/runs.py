@@ -164,7 +164,7 @@ class RunImporter:
                 completed_at=life.completed_at,
                 held_until=FOREVER,
                 hold_reason=UNDER_WAY,
-                held_by=request.requested_by,
+                held_by=request.actor,
             )
             await add_event(session, job_id, "status", {"status": job.status.value, "imported": True})
             failpoint("import_runs.beginning")
@@ -177,16 +177,14 @@ class RunImporter:
             return
         hold = None
         if outcome.kept_until is not None:
-            hold = Hold(until=outcome.kept_until, reason=PAST_END, by=request.requested_by)
+            hold = Hold(until=outcome.kept_until, reason=PAST_END, by=request.actor)
         async with self.db.transaction() as session:
             job, _ = await require_job(session, outcome.job_id, owner=None, lock=True)
             await mark_produced(session, job.id)
             if job.hold_reason == UNDER_WAY:  # else somebody holds it for reasons of their own by now
                 await protection.mark_job_held(session, job.id, hold)
             details = {"folder": outcome.name, "files": outcome.files, "size_bytes": outcome.size_bytes}
-            act = Act(
-                actor=request.requested_by, action=Action.IMPORTED, owner=job.owner, job_id=job.id, details=details
-            )
+            act = Act(actor=request.actor, action=Action.IMPORTED, owner=job.owner, job_id=job.id, details=details)
             await add_events(session, [act])
             failpoint("import_runs.finishing")
         failpoint("import_runs.finished")

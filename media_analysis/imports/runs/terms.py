@@ -21,7 +21,7 @@ class ImportRequest:
 
     directory: Path
     owner: str
-    requested_by: str
+    actor: str
     dry_run: bool = False
     rename: bool = False
     """Whether a folder called by its bare id gets the name of its run, once it is imported; never in the store."""

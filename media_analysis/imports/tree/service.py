@@ -39,7 +39,7 @@ class TreeImportRequest:
     directory: Path
     category: Category
     owner: str
-    requested_by: str
+    actor: str
     in_place: bool | None = None
     """None is in place for a tree inside the store, else by copy."""
     read: bool = False
@@ -230,7 +230,7 @@ class TreeImportService:
             "over_quota": request.over_quota,
         }
         act = Act(
-            actor=request.requested_by,
+            actor=request.actor,
             action=Action.IMPORTED,
             owner=request.owner,
             job_id=request.job_id,

@@ -84,7 +84,7 @@ class ApplyService:
     observe: Callable[[SweepReport], None]
     batch_size: int = BATCH
 
-    async def apply(self, plan_id: UUID, *, digest: str, requested_by: str, now: datetime | None = None) -> SweepReport:
+    async def apply(self, plan_id: UUID, *, digest: str, actor: str, now: datetime | None = None) -> SweepReport:
         """Take the files of a plan that are still what they were, and tell in `details` which ones drifted.
 
         A plan is spent before its first file goes. One that breaks off stays applied in part, as its sweep says,
@@ -97,7 +97,7 @@ class ApplyService:
 
         """
         await self.deleter.store.require_marker()
-        applied = await self._begin(plan_id, digest=digest, requested_by=requested_by, now=now or await self.db.now())
+        applied = await self._begin(plan_id, digest=digest, actor=actor, now=now or await self.db.now())
         async with self._recorded(applied.report):
             applied.note({})
             for category in applied.report.categories:
@@ -109,7 +109,7 @@ class ApplyService:
         return applied.report
 
     @retried
-    async def _begin(self, plan_id: UUID, *, digest: str, requested_by: str, now: datetime) -> _Application:
+    async def _begin(self, plan_id: UUID, *, digest: str, actor: str, now: datetime) -> _Application:
         async with self.db.transaction() as session:
             plan = await plan_queries.lock_plan(session, plan_id)
             if plan is None:
@@ -119,7 +119,7 @@ class ApplyService:
             for category in categories:
                 await require_running(session, category)
             policy = await require_policy(session)
-            request = SweepRequest(categories=categories, trigger=SweepTrigger.PLAN, requested_by=requested_by)
+            request = SweepRequest(categories=categories, trigger=SweepTrigger.PLAN, actor=actor)
             report = SweepReport(
                 id=uuid7(),
                 dry_run=False,
@@ -131,11 +131,11 @@ class ApplyService:
             await records.add_sweep(session, report, request)
             plan.applied_at, plan.sweep_id = now, report.id
             details = {"plan_id": str(plan_id), "hash": plan.hash}
-            swept = Act(actor=requested_by, action=Action.SWEPT, sweep_id=report.id, details=details)
+            swept = Act(actor=actor, action=Action.SWEPT, sweep_id=report.id, details=details)
             await add_events(session, [swept])
             await session.flush()
         failpoint("plan.begun")  # spent, and nothing has gone yet
-        order = Order(now=now, requested_by=requested_by, sweep_id=report.id, policy_version=policy.version)
+        order = Order(now=now, actor=actor, sweep_id=report.id, policy_version=policy.version)
         return _Application(plan_id, report, order, policy)
 
     async def _take_all(self, category: Category, applied: _Application) -> None:

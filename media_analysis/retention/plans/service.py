@@ -56,7 +56,7 @@ class PlanService:
     lifetime: timedelta
 
     @retried
-    async def create(self, categories: Sequence[Category], *, requested_by: str, now: datetime | None = None) -> Plan:
+    async def create(self, categories: Sequence[Category], *, actor: str, now: datetime | None = None) -> Plan:
         """Write down what a sweep of these categories would take now, all of it decided on one snapshot.
 
         Uploads that were given up are no part of plans: nobody was promised anything of them.
@@ -70,7 +70,7 @@ class PlanService:
                 hash="",
                 policy_version=policy.version,
                 created_at=now,
-                created_by=requested_by,
+                created_by=actor,
                 expires_at=now + self.lifetime,
                 files=0,
                 size_bytes=0,
@@ -83,7 +83,7 @@ class PlanService:
             plan.size_bytes = sum(part["bytes"] for part in plan.categories.values())
             plan.hash = await _hash(session, plan)
             details = {"plan_id": str(plan.id), "hash": plan.hash, "files": plan.files, "bytes": plan.size_bytes}
-            await add_events(session, [Act(actor=requested_by, action=Action.PLANNED, details=details)])
+            await add_events(session, [Act(actor=actor, action=Action.PLANNED, details=details)])
             await session.flush()
             failpoint("plan.making")
         failpoint("plan.made")

@@ -28,7 +28,7 @@ class Occasion:
     """What leads to a relief."""
 
     trigger: SweepTrigger
-    requested_by: str
+    actor: str
     now: datetime
     slot: datetime | None = None
 
@@ -36,7 +36,7 @@ class Occasion:
         return ReliefRequest(
             categories=goal.categories,
             trigger=self.trigger,
-            requested_by=self.requested_by,
+            actor=self.actor,
             slot=self.slot,
             scope=goal.scope,
         )
@@ -44,14 +44,14 @@ class Occasion:
     def request_room(self, category: Category) -> ReliefRequest:
         """Return the request of an upload that needs room in a category."""
         return ReliefRequest(
-            categories=(category,), trigger=self.trigger, requested_by=self.requested_by, scope=PressureScope(category)
+            categories=(category,), trigger=self.trigger, actor=self.actor, scope=PressureScope(category)
         )
 
     def order(self, scope: PressureScope, report: SweepReport, policy: Policy) -> Order:
         """Return what every tombstone repeats."""
         return Order(
             now=self.now,
-            requested_by=self.requested_by,
+            actor=self.actor,
             sweep_id=report.id,
             policy_version=policy.version,
             reason=f"pressure on {scope.name}",

@@ -62,7 +62,7 @@ class PressureService:
         self,
         *,
         trigger: SweepTrigger,
-        requested_by: str = "scheduler",
+        actor: str = "scheduler",
         slot: datetime | None = None,
         now: datetime | None = None,
     ) -> Sequence[ReliefOutcome]:
@@ -74,7 +74,7 @@ class PressureService:
             MarkerMismatch, DatabaseUnavailable: it could not begin, or broke off; the outbox has what was claimed.
 
         """
-        occasion = Occasion(trigger=trigger, requested_by=requested_by, slot=slot, now=now or await self.db.now())
+        occasion = Occasion(trigger=trigger, actor=actor, slot=slot, now=now or await self.db.now())
         outcomes = [await self._relieve(scope, occasion) for scope in SCOPES]
         return [outcome for outcome in outcomes if outcome is not None]
 
@@ -296,4 +296,4 @@ class PressureService:
         return DiskLevel(await self.store.capacity(key), self.marks)
 
     async def _upload(self) -> Occasion:
-        return Occasion(trigger=SweepTrigger.UPLOAD, requested_by="upload", now=await self.db.now())
+        return Occasion(trigger=SweepTrigger.UPLOAD, actor="upload", now=await self.db.now())

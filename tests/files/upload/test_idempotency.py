@@ -44,7 +44,7 @@ async def test_a_repeated_upload_gets_the_first_answer_even_when_the_file_is_gon
     runtime: Runtime, database: str
 ) -> None:
     first = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
-    await delete_file(runtime, first.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, first.id, owner="alice", actor="alice")
 
     second = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
 

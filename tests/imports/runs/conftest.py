@@ -28,7 +28,7 @@ def importing(runtime: Runtime) -> Importing:
     """Imports a directory for `alice`; afterwards every sum is the sum of the rows."""
 
     async def imported(directory: Path, **about: Any) -> ImportReport:
-        request = ImportRequest(directory=directory, **{"owner": "alice", "requested_by": "test", **about})
+        request = ImportRequest(directory=directory, **{"owner": "alice", "actor": "test", **about})
         report = await run_import_of(runtime).run(request)
         assert (await reckon(runtime.db)).differences == []
         return report

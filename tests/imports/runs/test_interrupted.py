@@ -33,7 +33,7 @@ async def test_an_import_that_loses_its_connection_is_finished_by_the_next(
         proxy.arm(COMMITS[step], delivered=delivered)
 
         with told(delivered=delivered):
-            await run_import_of(far).run(ImportRequest(directory=tree, owner="alice", requested_by="test"))
+            await run_import_of(far).run(ImportRequest(directory=tree, owner="alice", actor="test"))
 
     assert proxy.cuts == 1
     assert await inspect_everything(database, settings.store_path) == []

@@ -40,7 +40,7 @@ def importing(service: TreeImportService, runtime: Runtime, database: str) -> "I
 
     async def imported(directory: Path, **about: Any) -> TreeImportReport:
         now = about.pop("now", None)
-        given = {"category": Category.FRAMES, "owner": "admin", "requested_by": "test", **about}
+        given = {"category": Category.FRAMES, "owner": "admin", "actor": "test", **about}
         report = await service.run(TreeImportRequest(directory=directory, **given), now=now)
         assert (await reckon(runtime.db)).differences == []
         return report

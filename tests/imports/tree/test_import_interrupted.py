@@ -24,7 +24,7 @@ IN_PLACE = b"INSERT INTO media_files (id, owner, category, state, key"
 
 
 def request(directory: Path) -> TreeImportRequest:
-    return TreeImportRequest(directory=directory, category=Category.FRAMES, owner="admin", requested_by="test")
+    return TreeImportRequest(directory=directory, category=Category.FRAMES, owner="admin", actor="test")
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after COMMIT", "before COMMIT"])

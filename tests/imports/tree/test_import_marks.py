@@ -19,7 +19,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 def clips(tree: Path, *, sizes_kib: tuple[int, ...]) -> TreeImportRequest:
     for number, size_kib in enumerate(sizes_kib):
         write(tree / f"{number}.mp4", bytes(size_kib * KIB))
-    return TreeImportRequest(directory=tree, category=Category.CLIPS, owner="admin", requested_by="test")
+    return TreeImportRequest(directory=tree, category=Category.CLIPS, owner="admin", actor="test")
 
 
 async def test_an_import_past_the_mark_is_relieved_when_it_ends(

@@ -58,7 +58,7 @@ async def test_what_has_a_row_or_an_open_purge_is_not_imported_in_place(
     poisoned = runtime.store.root / doomed.key
     poisoned.unlink()
     poisoned.mkdir()
-    await delete_file(runtime, doomed.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, doomed.id, owner="alice", actor="alice", hard=True)
     poisoned.rmdir()
     write(poisoned)
 
@@ -162,7 +162,7 @@ async def test_a_tree_beyond_the_quota_is_refused_before_anything_is_done(
 
 async def test_copies_leave_the_disk_its_reserve(service: TreeImportService, tree: Path, database: str) -> None:
     write(tree / "a.bin")
-    request = TreeImportRequest(directory=tree, category=Category.CLIPS, owner="admin", requested_by="test")
+    request = TreeImportRequest(directory=tree, category=Category.CLIPS, owner="admin", actor="test")
     demanding = replace(
         service, copier=replace(service.copier, protocol=replace(service.copier.protocol, reserve_bytes=2**62))
     )

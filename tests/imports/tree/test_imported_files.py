@@ -127,7 +127,7 @@ async def test_a_deleted_file_comes_back_only_where_somebody_put_it_back(
     await importing(folder, category=Category.CLIPS)
     await importing(tree)
     for row in await rows(database):
-        await delete_file(runtime, row["id"], owner="admin", requested_by="admin", hard=True)
+        await delete_file(runtime, row["id"], owner="admin", actor="admin", hard=True)
     write(folder / "in-place.bin")
 
     in_place = await importing(folder, category=Category.CLIPS)

@@ -59,7 +59,7 @@ async def runs(runtime: Runtime, sources: Sequence[UUID]) -> Sequence[Attempt]:
 
 
 Neighbour = Callable[[Runtime, Attempt, MediaFile], Awaitable[Any]]
-SWEEP = SweepRequest(trigger=SweepTrigger.API, requested_by="alice")
+SWEEP = SweepRequest(trigger=SweepTrigger.API, actor="alice")
 NEIGHBOURS: dict[str, Neighbour] = {
     "an upload": lambda runtime, _run, _file: runtime.files.uploads.store_file(
         Upload(owner="alice", category=Category.UPLOADS, filename="b"), chunks(b"another")
@@ -67,9 +67,9 @@ NEIGHBOURS: dict[str, Neighbour] = {
     "an upload into the job": lambda runtime, run, _file: runtime.files.uploads.store_file(
         Upload(owner="alice", category=Category.UPLOADS, filename="b", job_id=run.job_id), chunks(b"another")
     ),
-    "a deletion": lambda runtime, _run, file: delete_file(runtime, file.id, owner="alice", requested_by="alice"),
+    "a deletion": lambda runtime, _run, file: delete_file(runtime, file.id, owner="alice", actor="alice"),
     "the deletion of a source": lambda runtime, run, _file: delete_file(
-        runtime, run.sources[0].file_id, owner="alice", requested_by="alice"
+        runtime, run.sources[0].file_id, owner="alice", actor="alice"
     ),
     "a hold": lambda runtime, _run, file: runtime.retention.holds.hold_file(file.id, HOLD, owner="alice"),
     "a hold of the job": lambda runtime, run, _file: runtime.retention.holds.hold_job(run.job_id, HOLD, owner="alice"),

@@ -123,7 +123,7 @@ async def test_a_waiting_job_whose_source_was_deleted_fails_and_leaves_the_queue
     runtime: Runtime, source: MediaFile, database: str, kind: str
 ) -> None:
     job = await create(runtime, source, kind=kind, pins=False)
-    await delete_file(runtime, source.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, source.id, owner="alice", actor="alice")
 
     recovered = await runtime.jobs.recovery.run()
 
@@ -161,7 +161,7 @@ async def test_one_look_is_bounded_and_the_next_ones_go_through_all_that_wait(
         await create(runtime, source)
     for _ in range(3):
         await create(runtime, going, pins=False)
-    await delete_file(runtime, going.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, going.id, owner="alice", actor="alice")
     recovery = replace(runtime.jobs.recovery, look=3)
 
     found = [(await recovery.run()).sourceless for _ in range(4)]

@@ -80,7 +80,7 @@ async def test_a_file_that_came_back_remembers_its_time_in_the_archive(runtime: 
 
 async def test_a_file_that_was_deleted_otherwise_is_in_no_archive(runtime: Runtime) -> None:
     run = await make_run(runtime)
-    await delete_file(runtime, run.files[NAME].id, owner="alice", requested_by="alice")
+    await delete_file(runtime, run.files[NAME].id, owner="alice", actor="alice")
 
     told = await explain(runtime, run)
 
@@ -90,7 +90,7 @@ async def test_a_file_that_was_deleted_otherwise_is_in_no_archive(runtime: Runti
 async def test_the_end_of_the_archive_is_told_with_who_and_why(runtime: Runtime) -> None:
     run = await make_run(runtime)
     await archive(runtime, run.id)
-    asked = DeletionRequest(requested_by="alice", reason="no longer needed")
+    asked = DeletionRequest(actor="alice", reason="no longer needed")
     await runtime.jobs.deletions.delete(run.id, asked, owner="alice")
 
     told = await explain(runtime, run)
@@ -137,7 +137,7 @@ class TestTrash:
     async def test_a_file_whose_archive_is_trash_can_still_come_back(self, runtime: Runtime) -> None:
         run = await make_run(runtime)
         await archive(runtime, run.id)
-        asked = DeletionRequest(requested_by="alice", reason="by mistake")
+        asked = DeletionRequest(actor="alice", reason="by mistake")
         await runtime.jobs.deletions.delete(run.id, asked, owner="alice")
 
         told = await explain(runtime, run)

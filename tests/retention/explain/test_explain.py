@@ -170,7 +170,7 @@ async def test_an_upload_that_was_given_up_is_told_to_administrators_only(runtim
 
 async def test_a_foreign_file_is_unknown_living_or_dead(runtime: Runtime, store_file: StoreFile) -> None:
     living, dead = await store_file(), await store_file()
-    await delete_file(runtime, dead.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, dead.id, owner="alice", actor="alice")
 
     for file_id in (living.id, dead.id, uuid4()):
         with pytest.raises(FileNotFound):
@@ -179,7 +179,7 @@ async def test_a_foreign_file_is_unknown_living_or_dead(runtime: Runtime, store_
 
 async def test_a_deleted_file_says_who_when_and_why(runtime: Runtime, store_file: StoreFile) -> None:
     file = await store_file()
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice", reason="done with it")
+    await delete_file(runtime, file.id, owner="alice", actor="alice", reason="done with it")
 
     told = await explain(runtime, file.id)
 

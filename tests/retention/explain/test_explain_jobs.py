@@ -48,7 +48,7 @@ async def test_a_job_is_explained_by_its_files(runtime: Runtime, plant: Plant, d
     files = await plant(4, ends_in=FUTURE)
     await assign(database, job_id, *files)
     await plant(1)
-    await delete_file(runtime, files[3], owner="alice", requested_by="alice", soft=True)
+    await delete_file(runtime, files[3], owner="alice", actor="alice", soft=True)
     await execute(
         database,
         f"UPDATE media_files SET min_retain_until = expires_at + interval '1 day' WHERE id = '{files[0]}'",

@@ -51,9 +51,9 @@ async def test_ranks_are_the_order_in_which_pressure_takes_files(runtime: Runtim
     for column, file_id in zip(("held_until", "job_held_until", "leased_until", "min_retain_until"), ids, strict=False):
         await execute(database, f"UPDATE media_files SET {column} = now() + interval '1 h' WHERE id = '{file_id}'")
     await execute(database, f"UPDATE media_files SET expires_at = NULL, due_at = NULL WHERE id = '{ids[5]}'")
-    await delete_file(runtime, ids[9], owner="alice", requested_by="alice", soft=True)
-    await delete_file(runtime, ids[7], owner="alice", requested_by="alice", soft=True)
-    await delete_file(runtime, ids[11], owner="alice", requested_by="alice", soft=True)
+    await delete_file(runtime, ids[9], owner="alice", actor="alice", soft=True)
+    await delete_file(runtime, ids[7], owner="alice", actor="alice", soft=True)
+    await delete_file(runtime, ids[11], owner="alice", actor="alice", soft=True)
     await execute(database, f"UPDATE media_files SET held_until = 'infinity' WHERE id = '{ids[11]}'")
 
     told = await ranks(runtime, ids)

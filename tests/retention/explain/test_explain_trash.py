@@ -60,9 +60,9 @@ async def test_the_whole_life_is_told_in_order(runtime: Runtime, store_file: Sto
     hold = HoldRequest(actor="alice", reason="wait")
     await runtime.retention.holds.hold_file(file.id, hold, owner="alice")
     await runtime.retention.holds.release_file(file.id, owner="alice", actor="alice")
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice", reason="oops")
+    await delete_file(runtime, file.id, owner="alice", actor="alice", reason="oops")
     await runtime.retention.trash.restore(file.id, owner="alice", actor="alice")
-    await delete_file(runtime, file.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, file.id, owner="alice", actor="alice", hard=True)
 
     told = await explain(runtime, file.id)
 

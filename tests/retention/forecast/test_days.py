@@ -50,7 +50,7 @@ async def store_and_delete(runtime: Runtime, store_file: StoreFile, count: int) 
         for number in range(count)
     ]
     for file in stored[::3]:
-        await delete_file(runtime, file.id, owner=None, requested_by="test")
+        await delete_file(runtime, file.id, owner=None, actor="test")
 
 
 async def test_a_fold_leaves_one_row_a_day_and_all_sums(runtime: Runtime, store_file: StoreFile, database: str) -> None:
@@ -74,7 +74,7 @@ async def test_a_few_rows_are_not_worth_a_fold(runtime: Runtime, store_file: Sto
 
 async def test_what_is_gone_leaves_no_row(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     file = await store_file()
-    await delete_file(runtime, file.id, owner=None, requested_by="test")
+    await delete_file(runtime, file.id, owner=None, actor="test")
 
     await fold(runtime)
 

@@ -115,7 +115,7 @@ async def test_what_was_deleted_or_moved_no_longer_falls_due(
 ) -> None:
     gone, moved = await store_aged(10), await store_aged(20)
 
-    await delete_file(runtime, gone.id, owner=None, requested_by="test")
+    await delete_file(runtime, gone.id, owner=None, actor="test")
     await execute(database, f"UPDATE media_files SET due_at = due_at + interval '1 day' WHERE id = '{moved.id}'")
     found = await forecast(runtime)
 
@@ -245,7 +245,7 @@ class TestTrash:
         trashed = await store_aged(100)
         await store_aged(10, ttl=DAY)
         await store_aged(1, days_ago=7)
-        await delete_file(runtime, trashed.id, owner=None, requested_by="test")
+        await delete_file(runtime, trashed.id, owner=None, actor="test")
         await execute(
             database,
             f"UPDATE media_files SET (trash_ends_at, due_at) = ('{on(1)}', '{on(1)}') WHERE id = '{trashed.id}'",

@@ -26,18 +26,18 @@ Road = Callable[[Runtime, StoreFile], Awaitable[Callable[[], Awaitable[object]]]
 
 async def _by_request(runtime: Runtime, store_file: StoreFile) -> Callable[[], Awaitable[object]]:
     stored = await store_file(b"asked for")
-    return lambda: delete_file(runtime, stored.id, owner="alice", requested_by="alice", hard=True)
+    return lambda: delete_file(runtime, stored.id, owner="alice", actor="alice", hard=True)
 
 
 async def _overwritten(runtime: Runtime, store_file: StoreFile) -> Callable[[], Awaitable[object]]:
     stored = await store_file(b"a secret")
-    return lambda: delete_file(runtime, stored.id, owner="alice", requested_by="alice", secure=True)
+    return lambda: delete_file(runtime, stored.id, owner="alice", actor="alice", secure=True)
 
 
 async def _from_the_trash(runtime: Runtime, store_file: StoreFile) -> Callable[[], Awaitable[object]]:
     stored = await store_file(b"trash")
-    await delete_file(runtime, stored.id, owner="alice", requested_by="alice", soft=True)
-    return lambda: delete_file(runtime, stored.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, stored.id, owner="alice", actor="alice", soft=True)
+    return lambda: delete_file(runtime, stored.id, owner="alice", actor="alice", hard=True)
 
 
 async def _pending(runtime: Runtime) -> Callable[[], Awaitable[object]]:
@@ -99,7 +99,7 @@ async def test_what_is_deleted_while_paused_is_gone_for_whoever_reads(
     plain, secret = await client.upload(b"plain"), await store_file(b"secret", owner="alice")
 
     deleted = await client.request("DELETE", f"/api/v1/files/{plain['id']}")
-    removed = await delete_file(runtime, secret.id, owner="alice", requested_by="admin", secure=True)
+    removed = await delete_file(runtime, secret.id, owner="alice", actor="admin", secure=True)
     read = await client.request("GET", f"/api/v1/files/{plain['id']}/content")
 
     assert (deleted.status_code, read.status_code) == (204, 410)
@@ -126,7 +126,7 @@ async def test_a_pause_of_one_category_leaves_the_others_alone(runtime: Runtime,
     clips = await plant(2, category=Category.CLIPS)
     await runtime.deletion.pauses.pause(category=Category.CLIPS, reason="stop", by="admin")
     for file_id in clips:
-        await delete_file(runtime, file_id, owner="alice", requested_by="alice", hard=True)
+        await delete_file(runtime, file_id, owner="alice", actor="alice", hard=True)
 
     await sweep(runtime)
 
@@ -155,14 +155,14 @@ class HeldUp:
 
 async def _at_first(runtime: Runtime, held_up: HeldUp, stored: MediaFile, _database: str) -> Awaitable[object]:
     held_up.begin()
-    return delete_file(runtime, stored.id, owner="alice", requested_by="alice", hard=True)
+    return delete_file(runtime, stored.id, owner="alice", actor="alice", hard=True)
 
 
 async def _after_a_failure(runtime: Runtime, held_up: HeldUp, stored: MediaFile, database: str) -> Awaitable[object]:
     path = runtime.store.root / stored.key
     path.unlink()
     path.mkdir()
-    await delete_file(runtime, stored.id, owner="alice", requested_by="alice", hard=True)
+    await delete_file(runtime, stored.id, owner="alice", actor="alice", hard=True)
     path.rmdir()
     path.write_bytes(b"going")
     await let_purges_lapse(database)

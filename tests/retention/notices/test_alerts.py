@@ -43,7 +43,7 @@ async def test_a_quota_almost_full_is_told_once_and_its_end_too(
     await notices.deliver()
     await alerts.check()
     await notices.deliver()
-    await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner="alice", actor="alice")
     last = await alerts.check()
     await notices.deliver()
 
@@ -59,7 +59,7 @@ async def test_an_alert_that_ended_before_anybody_heard_of_it_is_not_told(
 ) -> None:
     stored = await store_file(b"x" * 850, category=Category.CLIPS)
     await alerts.check()
-    await delete_file(runtime, stored.id, owner="alice", requested_by="alice")
+    await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     await alerts.check()
     await NoticeService(runtime.db, Webhook(listener.url)).deliver()
@@ -96,7 +96,7 @@ async def test_many_deletions_by_requests_within_an_hour_are_told(
     """A quarter of a category, from twenty files on; sweeps are the breaker's affair."""
     files = await plant(70, category=Category.FRAMES, ends_in=timedelta(days=1))
     for file_id in files[:deleted]:
-        await delete_file(runtime, file_id, owner="alice", requested_by="alice", soft=soft, hard=not soft)
+        await delete_file(runtime, file_id, owner="alice", actor="alice", soft=soft, hard=not soft)
 
     firing = await alerts.check()
     metrics = (await client.request("GET", "/metrics", by="admin")).text

@@ -50,11 +50,11 @@ PAUSE = (
 
 
 async def create(runtime: Runtime, *categories: Category, now: datetime | None = None) -> Plan:
-    return await runtime.retention.plans.create(categories or tuple(Category), requested_by="admin", now=now)
+    return await runtime.retention.plans.create(categories or tuple(Category), actor="admin", now=now)
 
 
 async def apply(runtime: Runtime, plan: Plan, **about: Any) -> SweepReport:
-    return await runtime.retention.applying.apply(plan.id, **{"digest": plan.hash, "requested_by": "admin", **about})
+    return await runtime.retention.applying.apply(plan.id, **{"digest": plan.hash, "actor": "admin", **about})
 
 
 async def planned(database: str, plan: Plan) -> set[UUID]:
@@ -136,9 +136,7 @@ async def test_an_applied_plan_takes_exactly_its_files(runtime: Runtime, plant: 
     plan = await create(runtime, Category.TEMP)
     new = await plant(2) + await plant(2, category=Category.CLIPS)
 
-    report = await replace(runtime.retention.applying, batch_size=3).apply(
-        plan.id, digest=plan.hash, requested_by="admin"
-    )
+    report = await replace(runtime.retention.applying, batch_size=3).apply(plan.id, digest=plan.hash, actor="admin")
     found, status = await runtime.retention.plans.get(plan.id)
 
     remembered = await runtime.retention.sweeps.get(report.id)
@@ -163,7 +161,7 @@ async def test_files_that_are_no_longer_what_they_were_stay_and_are_told(
         f"UPDATE media_files SET job_held_until = {DAY}, version = version + 1 WHERE id = '{job_held}'",
         f"UPDATE media_files SET leased_until = {DAY} WHERE id = '{kept}'",
     )
-    await delete_file(runtime, deleted, owner=None, requested_by="admin", hard=True)
+    await delete_file(runtime, deleted, owner=None, actor="admin", hard=True)
 
     report = await apply(runtime, plan)
 
@@ -209,7 +207,7 @@ async def test_a_plan_that_is_not_confirmed_in_time_or_word_is_refused(runtime: 
     with pytest.raises(PlanExpired):
         await apply(runtime, plan, now=plan.expires_at)
     with pytest.raises(PlanNotFound):
-        await runtime.retention.applying.apply(uuid4(), digest=plan.hash, requested_by="admin")
+        await runtime.retention.applying.apply(uuid4(), digest=plan.hash, actor="admin")
     report = await apply(runtime, plan, now=plan.expires_at - timedelta(microseconds=1))
     with pytest.raises(PlanApplied):
         await apply(runtime, plan)
@@ -251,7 +249,7 @@ async def test_a_plan_that_broke_off_says_so_and_leaves_the_rest_to_the_sweep(
     torn = replace(runtime.retention.applying, batch_size=4, deleter=Torn(**vars(runtime.deletion.deleter)))
 
     with pytest.raises(MarkerMismatch):
-        await torn.apply(plan.id, digest=plan.hash, requested_by="admin")
+        await torn.apply(plan.id, digest=plan.hash, actor="admin")
     _, status = await runtime.retention.plans.get(plan.id)
     taken = await buried(database)
     with pytest.raises(PlanApplied):

@@ -129,7 +129,7 @@ async def used_kib(runtime: Runtime, category: Category = Category.CLIPS) -> flo
 
 async def relieve(pressure: PressureService, **about: Any) -> dict[str, ReliefOutcome]:
     """Relieve now; the outcomes by scope."""
-    outcomes = await pressure.relieve(trigger=SweepTrigger.PRESSURE, requested_by="test", **about)
+    outcomes = await pressure.relieve(trigger=SweepTrigger.PRESSURE, actor="test", **about)
     return {outcome.scope.name: outcome for outcome in outcomes}
 
 

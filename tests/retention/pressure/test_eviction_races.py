@@ -74,7 +74,7 @@ async def clip_for(runtime: Runtime, keeping: Keeping) -> UUID:
     """Store a clip that is too much for its category; one that is to be restored lies in the trash."""
     (clip,) = await stock(runtime, [90])
     if keeping is RESTORE:
-        await delete_file(runtime, clip, owner="alice", requested_by="alice", soft=True)
+        await delete_file(runtime, clip, owner="alice", actor="alice", soft=True)
     return clip
 
 
