@@ -50,14 +50,12 @@ class EmptyExecution(Execution):
 async def work_bare(url: str, concurrency: int) -> None:
     """Run entries as pgqueuer does by itself: no job row, no fence, no event."""
     from pgqueuer.core.qm import QueueManager  # noqa: PLC0415 - a peer that may be absent
-    from pgqueuer.domain.models import Job  # noqa: PLC0415 - as above
+
+    async def run(_job: object) -> None: ...
 
     async with open_peer(url) as queries:
-        manager = QueueManager(queries)
-
-        @manager.entrypoint(EMPTY)
-        async def run(_job: Job) -> None: ...
-
+        manager: Any = QueueManager(queries)
+        manager.entrypoint(EMPTY)(run)
         await begin()
         await manager.run(batch_size=concurrency)
 
