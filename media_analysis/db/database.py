@@ -241,9 +241,10 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
         pool_timeout=options.connect_timeout_seconds,
         pool_use_lifo=True,
     )
-    event.listen(engine.sync_engine, "handle_error", _give_up)
+    driver = Driver(open_one)
+    event.listen(engine.sync_engine, "handle_error", partial(_give_up, driver))
     try:
-        yield Database(engine, options.deadline_seconds, address, Driver(open_one))
+        yield Database(engine, options.deadline_seconds, address, driver)
     finally:
         try:
             await engine.dispose()
@@ -253,9 +254,10 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
                 connection.terminate()
 
 
-def _give_up(context: ExceptionContext) -> None:
+def _give_up(driver: Driver, context: ExceptionContext) -> None:
     """Let go of all connections to a server that became read-only: it was the primary, and another one is now."""
     state = getattr(context.original_exception, "sqlstate", None)
     reads = context.connection is not None and context.connection.get_execution_options().get("postgresql_readonly")
     if state == READ_ONLY and not reads:
         context.is_disconnect = True
+        driver.reads.leave_server()

@@ -1,17 +1,19 @@
 """Statements that are repeated many times a second, asked of the driver itself: no mapper, each prepared once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Final, Protocol
+from weakref import WeakSet
 
 import asyncpg
 from sqlalchemy import TextClause, TextualSelect
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from media_analysis.db.faults import translated_errors
+from media_analysis.errors import DatabaseUnavailable
 
 READ_CONNECTIONS: Final = 4
 READ_ONLY: Final = {"default_transaction_read_only": "on"}
@@ -59,6 +61,9 @@ class Reads:
     size: int
     _free: "asyncio.LifoQueue[asyncpg.Connection | None]" = field(default_factory=asyncio.LifoQueue, init=False)
     """Those that nobody uses, the last used on top, and None for each that is not open."""
+    _left: WeakSet[asyncpg.Connection] = field(default_factory=WeakSet, init=False)
+    """Those of a server that nobody should ask any more."""
+    _opened: WeakSet[asyncpg.Connection] = field(default_factory=WeakSet, init=False)
 
     def __post_init__(self) -> None:
         for _ in range(self.size):
@@ -74,12 +79,23 @@ class Reads:
         with translated_errors():
             connection = await self._free.get()
             try:
-                if connection is None or connection.is_closed():
-                    connection = await self.open(READ_ONLY)
+                if connection is None or connection.is_closed() or connection in self._left:
+                    connection = await self._renew(connection)
                 rows: Sequence[asyncpg.Record] = await connection.fetch(statement, *given)
                 return rows
             finally:
                 self._free.put_nowait(connection)
+
+    def leave_server(self) -> None:
+        """Ask on other connections from now on: the server behind these is the primary no more."""
+        self._left.update(self._opened)
+
+    async def _renew(self, old: asyncpg.Connection | None) -> asyncpg.Connection:
+        if old is not None:
+            old.terminate()
+        opened = await self.open(READ_ONLY)
+        self._opened.add(opened)
+        return opened
 
 
 @dataclass
@@ -97,7 +113,7 @@ class DirectConnection:
 
         """
         sql, names = _compiled(statement)
-        with translated_errors():
+        with self._left_when_away():
             rows: Sequence[Any] = await (await self._open()).fetch(
                 sql, *(params[name] for name in names), record_class=_Row
             )
@@ -109,16 +125,28 @@ class DirectConnection:
 
         What only locks need not be `durable`: its end is not waited for on disk.
         """
-        with translated_errors():
+        with self._left_when_away():
             connection = await self._open()
-            await connection.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
             try:
+                await connection.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
                 yield self
+                await connection.execute("COMMIT")
             except BaseException:
-                if not connection.is_closed():
+                with suppress(Exception):
                     await connection.execute("ROLLBACK")
+                if connection.is_in_transaction():
+                    connection.terminate()
                 raise
-            await connection.execute("COMMIT")
+
+    @contextmanager
+    def _left_when_away(self) -> Iterator[None]:
+        try:
+            with translated_errors():
+                yield
+        except DatabaseUnavailable:
+            if self._connection is not None:
+                self._connection.terminate()  # of a server that takes no changes, perhaps, while another one does
+            raise
 
     async def close(self) -> None:
         if self._connection is not None:

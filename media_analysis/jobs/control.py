@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -15,14 +15,25 @@ from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.adding import add_job
-from media_analysis.jobs.attempts import leases
+from media_analysis.jobs.attempts import leases, publishing
 from media_analysis.jobs.attempts.ending import end_job
-from media_analysis.jobs.cancelling import cancel_batch
-from media_analysis.jobs.events import add_event
+from media_analysis.jobs.events import add_event, add_event_to_all
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
 from media_analysis.jobs.queries import JobFilter, require_job
 from media_analysis.jobs.waiting import require_place, take_place
 from media_analysis.settings.worker import WorkerSettings
+
+BATCH: Final = 1000
+
+# As the index has it, which a parameter would hide from the planner.
+_WAITING: Final[ColumnElement[bool]] = text("status = 'pending'")  # type: ignore[assignment]
+_CANCEL: Final = text("""
+    UPDATE analysis_jobs SET status = 'cancelled', completed_at = CAST(:now AS timestamptz),
+        leased_until = NULL, retry_at = NULL, fence = fence + 1, error_code = NULL, error = NULL,
+        expires_at = coalesce(expires_at, CAST(:now AS timestamptz) + make_interval(secs => lifetime_seconds))
+    WHERE id = ANY(CAST(:job_ids AS uuid[]))
+""")
+
 
 # Locked, so that none of them expires or goes between being looked at and being pinned.
 _LOCK_USABLE = text("""
@@ -31,6 +42,29 @@ _LOCK_USABLE = text("""
         AND (expires_at IS NULL OR expires_at > :now OR leased_until > :now)
     ORDER BY id FOR UPDATE
 """)
+
+
+async def cancel_batch(session: AsyncSession, wanted: JobFilter, *, after: UUID, now: datetime) -> Sequence[UUID]:
+    """Cancel the first jobs behind an id that fit and waited by then; return their ids, in order: `BATCH` at most.
+
+    Those that somebody claims meanwhile are passed over.
+    """
+    query = (
+        select(AnalysisJob.id)
+        .where(*wanted.conditions(), _WAITING, AnalysisJob.deleted_at.is_(None))
+        .where(AnalysisJob.id > after, AnalysisJob.created_at <= now)
+        .order_by(AnalysisJob.id)
+        .limit(BATCH)
+        .with_for_update()
+    )
+    ids = (await session.scalars(query)).all()
+    if ids:
+        await leases.lock_sources(session, ids)
+        await session.execute(_CANCEL, {"job_ids": ids, "now": now})
+        await leases.release_sources(session, ids)
+        await publishing.discard_results(session, ids)
+        await add_event_to_all(session, ids, "status", {"status": JobStatus.CANCELLED, "error": None})
+    return ids
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -234,7 +234,7 @@ def _pages(options: SamplingOptions, animation: Animation) -> Sequence[int]:
         if animation.duration_seconds:
             raise NoSuchPage("the file has no pages, but frames that follow each other")
         if max(options.pages) > pages:
-            raise NoSuchPage(f"the file has no page {max(options.pages)}, but {pages}")
+            raise NoSuchPage(f"the file has no page {max(options.pages)}: its pages are 1 to {pages}")
         numbers: Sequence[int] = sorted({page - 1 for page in options.pages})
     elif options.instants is not None:
         numbers = [0]

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +21,6 @@ from media_analysis.jobs.models import JobStatus
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.worker.lag import watch_lag
-from media_analysis.worker.slots import Slots
 
 LONGEST_LOOK: Final = timedelta(seconds=5)
 """How long an idle worker goes without looking for jobs whose worker died: nobody tells of those."""
@@ -32,6 +32,27 @@ FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 RETRIED: Final = "retried"
 log = structlog.get_logger()
+
+
+class Slots:
+    """What runs here, and how much room is left beside it."""
+
+    def __init__(self, total: int, per_kind: Mapping[str, int] | None = None) -> None:
+        self._total = total
+        self._per_kind = per_kind or {}
+        self._taken: dict[Hashable, str] = {}
+
+    def take(self, run: Hashable, kind: str) -> None:
+        self._taken[run] = kind
+
+    def release(self, run: Hashable) -> None:
+        del self._taken[run]
+
+    def room(self, kinds: Iterable[str]) -> dict[str, int]:
+        """Return how many more jobs of each kind could run if no other began; kinds without room are left out."""
+        free, running = self._total - len(self._taken), Counter(self._taken.values())
+        left = {kind: min(free, self._per_kind.get(kind, self._total) - running[kind]) for kind in kinds}
+        return {kind: count for kind, count in left.items() if count > 0}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

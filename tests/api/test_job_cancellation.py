@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event
 
-from media_analysis.jobs import cancelling
+from media_analysis.jobs import control
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in
@@ -125,7 +125,7 @@ async def test_an_administrator_cancels_those_of_an_owner_or_of_everyone(client:
 async def test_batches_beside_claims_leave_every_job_either_cancelled_or_running(
     client: Client, runtime: Runtime, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cancelling, "BATCH", 3)
+    monkeypatch.setattr(control, "BATCH", 3)
     source = (await client.upload())["id"]
     jobs = [await create(client, source_file_ids=[source]) for _ in range(12)]
 

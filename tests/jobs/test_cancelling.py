@@ -6,8 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from media_analysis.jobs.cancelling import cancel_batch
-from media_analysis.jobs.control import NewJob
+from media_analysis.jobs.control import NewJob, cancel_batch
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.runtime import Runtime
 from tests.conftest import execute

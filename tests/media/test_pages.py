@@ -107,8 +107,8 @@ def test_smaller_copies_masks_and_maps_are_no_pages(kind: int, value: int, is_pa
 @pytest.mark.parametrize(
     ("still", "pages", "words"),
     [
-        ("book", [5], "no page 5, for it has 4"),
-        ("jpeg", [2], "no page 2, for it has 1"),
+        ("book", [5], "no page 5: its pages are 1 to 4"),
+        ("jpeg", [2], "no page 2: its pages are 1 to 1"),
         ("gif", [1], "frames that follow each other"),
         ("film", [1], "no still image"),
     ],

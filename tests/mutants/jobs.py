@@ -118,7 +118,7 @@ MUTANTS = (
     Mutant(
         "jobs are begun beyond what may run",
         21,
-        "worker/slots.py",
+        "worker/service.py",
         "free, running = self._total - len(self._taken),",
         "free, running = self._total,",
         ("tests/worker/test_slots.py::test_what_runs_of_one_kind_leaves_less_room_for_every_kind",),
@@ -134,7 +134,7 @@ MUTANTS = (
     Mutant(
         "a kind may take every slot",
         21,
-        "worker/slots.py",
+        "worker/service.py",
         "self._per_kind.get(kind, self._total)",
         "self._total",
         (f"{_WORKER}a_kind_that_may_run_once_leaves_room_for_others",),

@@ -18,7 +18,7 @@ from media_analysis.errors import (
     UploadStalled,
     UploadTooLarge,
 )
-from media_analysis.files.upload.acceptance import Acceptance
+from media_analysis.files.upload.limits import Acceptance
 from media_analysis.files.upload.service import Upload, UploadService
 from media_analysis.media.types.sniff import HEAD_BYTES
 from media_analysis.runtime import Runtime
