@@ -6,19 +6,18 @@ from email.utils import formatdate
 from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from media_analysis.api.exchanges import Exchange
 from media_analysis.telemetry.metrics import Metrics
 
-SAFE: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+_SAFE: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
 """What a browser may do with an answer that says nothing else of it: show it, by itself."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -35,22 +34,26 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope)
-        told_id = given.get("x-request-id", "")
+        told_id, is_asked_first = "", False
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                told_id = value.decode("latin-1")
+            elif name == b"expect":
+                is_asked_first = True
         request_id = told_id if _REQUEST_ID.fullmatch(told_id) else str(uuid7())
         started = time.perf_counter()
-        exchange = Exchange(receive, send, is_asked_first="expect" in given)
+        exchange = Exchange(receive, send, is_asked_first=is_asked_first)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers["Date"] = formatdate(usegmt=True)
-                for name, value in SAFE.items():
-                    headers.setdefault(name, value)
+                own = {b"x-request-id": request_id.encode(), b"date": formatdate(usegmt=True).encode()}
                 if exchange.is_asked_first:
                     # Nobody asked for the body, so that nobody knows whether it comes (RFC 9110 section 10.1.1).
-                    headers["Connection"] = "close"
+                    own[b"connection"] = b"close"
+                headers = [(name, value) for name, value in message["headers"] if name not in own]
+                said = {name for name, _ in headers}
+                headers += [*own.items(), *(safe for safe in _SAFE if safe[0] not in said)]
+                message = {**message, "headers": headers}
             await exchange.send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
