@@ -35,6 +35,9 @@ _IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 Value = TypeVar("Value")
 
 READ_BYTES: Final = 256 * 1024
+FAST_READ_BYTES: Final = 2**20
+"""For whoever took the first `FAST_AFTER_BYTES`: the others, who may be many and slow, hold no more than they need."""
+FAST_AFTER_BYTES: Final = 4 * 2**20
 THREADS: Final = 16
 WRITERS: Final = 4
 """How many of them share a group of small objects."""
@@ -53,7 +56,12 @@ class DiskReader:
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         try:
             await self.file.seek(start)
-            while start < end and (chunk := await self.file.read(min(READ_BYTES, end - start))):
+            fast_from = start + FAST_AFTER_BYTES
+            while start < end:
+                most = READ_BYTES if start < fast_from else FAST_READ_BYTES
+                chunk = await self.file.read(min(most, end - start))
+                if not chunk:
+                    break
                 start += len(chunk)
                 yield chunk
         finally:
