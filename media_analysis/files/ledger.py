@@ -117,6 +117,39 @@ _MOVE = text("""
 """).columns(category=CATEGORY)
 
 
+ARRIVE: Final = """
+    used AS MATERIALIZED (
+        SELECT category, asked.size_bytes FROM category_usage JOIN (
+            SELECT category, sum(size_bytes)::bigint AS size_bytes FROM sums GROUP BY category
+        ) AS asked USING (category) ORDER BY category FOR UPDATE OF category_usage
+    ), filled AS (
+        UPDATE category_usage SET size_bytes = category_usage.size_bytes + used.size_bytes
+        FROM used LEFT JOIN category_policies AS policy USING (category)
+        WHERE category_usage.category = used.category
+        RETURNING used.size_bytes > 0 AND category_usage.size_bytes > policy.quota_bytes AS over
+    ), accounts AS MATERIALIZED (
+        SELECT owner, category, sums.files, sums.size_bytes FROM ledger JOIN sums USING (owner, category)
+        WHERE (SELECT count(*) FROM filled) >= 0 ORDER BY owner, category FOR UPDATE OF ledger
+    ), counted AS (
+        UPDATE ledger SET files = ledger.files + accounts.files, size_bytes = ledger.size_bytes + accounts.size_bytes
+        FROM accounts LEFT JOIN category_policies AS policy USING (category)
+        WHERE ledger.owner = accounts.owner AND ledger.category = accounts.category
+        RETURNING accounts.size_bytes > 0
+            AND ledger.size_bytes + ledger.reserved_bytes > policy.owner_quota_bytes AS over
+    ), arrived AS (
+        INSERT INTO ledger_days (day, category, files, size_bytes)
+        SELECT (now() AT TIME ZONE 'UTC')::date, category, sum(files)::bigint, sum(size_bytes)::bigint
+        FROM accounts WHERE (SELECT count(*) FROM counted) >= 0 GROUP BY category ORDER BY category
+        ON CONFLICT (day, category) DO UPDATE SET
+            files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
+    ), passed AS (SELECT FROM filled WHERE over UNION ALL SELECT FROM counted WHERE over)
+"""
+"""What `move` does, as parts of a statement, for `sums` (owner, category, files, size_bytes) that have just arrived.
+
+Each part waits for the one before: categories are locked before accounts, and those before days, as everywhere.
+"""
+
+
 async def open_account(session: AsyncSession, account: Account) -> None:
     """Make sure that an account is there to be moved."""
     await session.execute(_OPEN, {"owner": account.owner, "category": account.category.value})

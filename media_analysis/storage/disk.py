@@ -82,6 +82,7 @@ class DiskStore:
         self.places = places
         self.instance_id = instance_id
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+        self._writers = ThreadPoolExecutor(2 * WRITERS, thread_name_prefix="small")
         self._unlinkers = Unlinkers()
 
     @property
@@ -98,6 +99,7 @@ class DiskStore:
         ending.start()
         ending.join(CLOSE_SECONDS)
         if not ending.is_alive():
+            self._writers.shutdown(wait=False)
             self._unlinkers.close()
 
     async def require_marker(self) -> None:
@@ -114,13 +116,17 @@ class DiskStore:
             raise
 
     async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
-        ours = cast("Sequence[tuple[DiskWriter, bytes]]", written)
+        return await uncancelled(self._run(self._write_all, cast("Sequence[tuple[DiskWriter, bytes]]", written)))
+
+    def _write_all(self, ours: Sequence[tuple[DiskWriter, bytes]]) -> Sequence[bytes | Exception]:
         shares = [ours[first::WRITERS] for first in range(min(WRITERS, len(ours)))]
-        done = await uncancelled(asyncio.gather(*(self._run(write_whole, share) for share in shares)))
-        hashes: list[bytes | Exception] = [b""] * len(written)
+        # This thread takes a share itself: the others may be busy, and must not be waited for to begin.
+        under_way = [self._writers.submit(write_whole, share) for share in shares[1:]]
+        done = [write_whole(shares[0]), *(share.result() for share in under_way)]
+        hashes: list[bytes | Exception] = [b""] * len(ours)
         for first, share in enumerate(done):
             hashes[first::WRITERS] = share
-        lost = await uncancelled(self._run(sync_names, [writer.path for writer, _ in ours]))
+        lost = sync_names(writer.path for writer, _ in ours)
         return [lost.get(writer.path.parent, said) for (writer, _), said in zip(ours, hashes, strict=True)]
 
     async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:

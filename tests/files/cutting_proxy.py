@@ -23,6 +23,8 @@ class CuttingProxy:
     url: str
     """Where the database is reached through the proxy."""
     statement: bytes = b""
+    ending: bytes = b"COMMIT"
+    """What is sent at the end of its transaction; of a statement that is its own, something of what it is given."""
     times: int = 0
     delivered: bool = True
     """Whether the server still gets the COMMIT, so that only its answer is lost."""
@@ -38,17 +40,18 @@ class CuttingProxy:
         self,
         statement: bytes,
         *,
+        ending: bytes = b"COMMIT",
         times: int = 1,
         delivered: bool = True,
         silent: bool = False,
         ends: bool = False,
     ) -> None:
         self.statement, self.times, self.delivered, self.silent = statement, times, delivered, silent
-        self.ends = ends
+        self.ends, self.ending = ends, ending
         self.armed += 1
 
     def wants(self, seen: bytes) -> bool:
-        return self.cuts < self.times and self.statement in seen and b"COMMIT" in seen.partition(self.statement)[2]
+        return self.cuts < self.times and self.statement in seen and self.ending in seen.partition(self.statement)[2]
 
 
 @asynccontextmanager
@@ -105,7 +108,7 @@ async def _carry(proxy: CuttingProxy, client: Streams, server: Streams) -> None:
                 answering.cancel()
                 await asyncio.gather(answering, return_exceptions=True)
                 if proxy.delivered:
-                    await _deliver(chunk, server)
+                    await _deliver(chunk, server, told=b"COMMIT" if proxy.ending == b"COMMIT" else b"SELECT ")
                 if proxy.silent:
                     await client[0].read()
                 return
@@ -118,13 +121,13 @@ async def _carry(proxy: CuttingProxy, client: Streams, server: Streams) -> None:
         await asyncio.gather(answering, return_exceptions=True)
 
 
-async def _deliver(chunk: bytes, server: Streams) -> None:
-    """Hand over the COMMIT and wait until it is done; the answer goes nowhere."""
+async def _deliver(chunk: bytes, server: Streams, *, told: bytes) -> None:
+    """Hand over the end of a transaction and wait until it is done; the answer goes nowhere."""
     server[1].write(chunk)
     await server[1].drain()
-    told = b""
-    while b"COMMIT" not in told and (answer := await server[0].read(65_536)):
-        told += answer
+    heard = b""
+    while told not in heard and (answer := await server[0].read(65_536)):
+        heard += answer
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,5 +1,6 @@
 """Uploads that are all here already: those that wait go through the protocol's steps as one group."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,8 @@ from media_analysis.files.upload.transactions import create_names
 from media_analysis.storage.store import ObjectWriter
 
 WRITERS: Final = 2
+LOOK_SECONDS: Final = 0.1
+"""How long what the disk had free is good for, but for what was written meanwhile."""
 SMALL_BYTES: Final = 64 * 1024
 log = structlog.get_logger()
 
@@ -67,11 +70,13 @@ class SmallUploads:
         return [_Writer(self.protocol) for _ in range(WRITERS)]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Writer:
     """One group after another, over a connection of its own; what is not usual goes the way of any upload."""
 
     protocol: UploadProtocol
+    _free_bytes: int = 0
+    _looked_at: float = -LOOK_SECONDS
 
     @property
     def load(self) -> int:
@@ -109,7 +114,7 @@ class _Writer:
     async def _write(self, asked: Mapping[UUID, SmallUpload]) -> Mapping[UUID, WrittenUpload]:
         """Return those whose bytes are durable."""
         first = next(iter(asked.values())).registration
-        await self.protocol.require_disk_room(first.key, sum(len(item.content) for item in asked.values()))
+        await self._require_disk_room(first.key, sum(len(item.content) for item in asked.values()))
         registrations = await self._register([item.registration for item in asked.values()])
         created = await create_names(self._connection.transaction(durable=False), self.protocol.store, registrations)
         writers: list[tuple[ObjectWriter, bytes]] = []
@@ -118,7 +123,7 @@ class _Writer:
             if not isinstance(writer, Exception):
                 writers.append((writer, asked[item.id].content))
                 ids.append(item.id)
-        hashes = await self.protocol.store.write_many(writers)
+        hashes = await self.protocol.store.write_many(writers) if writers else ()
         failpoint("small.synced")
         return {
             file_id: WrittenUpload(
@@ -130,6 +135,15 @@ class _Writer:
             for file_id, sha256 in zip(ids, hashes, strict=True)
             if isinstance(sha256, bytes)
         }
+
+    async def _require_disk_room(self, key: str, needed_bytes: int) -> None:
+        """Return if the disk has room beside its reserve, by what it had a moment ago."""
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._free_bytes = (await self.protocol.store.capacity(key)).free_bytes
+            self._looked_at = time.monotonic()
+        self._free_bytes -= needed_bytes
+        if self._free_bytes < self.protocol.reserve_bytes:
+            await self.protocol.require_disk_room(key, needed_bytes)
 
     async def _register(self, asked: Sequence[Registration]) -> Sequence[Registration]:
         """Make pending rows (T0) in a statement that is its own transaction; return those that may go on."""
@@ -143,9 +157,7 @@ class _Writer:
     async def _store(self, written: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload] | None:
         """Turn pending rows into stored ones (T2); None where that is to be tried for each of them."""
         try:
-            async with self._connection.transaction() as session:
-                stored = await storing.store_all(session, written, jobs=self.protocol.transactions.jobs)
-                failpoint("small.settling")
+            stored = await storing.store_arrived(self._connection, written, jobs=self.protocol.transactions.jobs)
         except Exception as error:  # noqa: BLE001 - a quota, a lost answer: the way of any upload knows what to do
             log.info("upload.group_unsettled", uploads=len(written), reason=type(error).__name__)
             return None

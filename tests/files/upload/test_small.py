@@ -119,12 +119,12 @@ async def test_a_type_that_is_not_taken_is_refused_before_there_is_a_row(
     assert await fetch(database, "SELECT id FROM media_files") == []
 
 
-@pytest.mark.parametrize("delivered", [True, False], ids=["after COMMIT", "before COMMIT"])
+@pytest.mark.parametrize("delivered", [True, False], ids=["after it", "before it"])
 async def test_a_connection_lost_at_the_end_still_yields_stored_files(
     settings: Settings, runtime: Runtime, session_id: UUID, database: str, proxy: CuttingProxy, *, delivered: bool
 ) -> None:
     async with open_runtime(settings, proxy.url) as far:
-        proxy.arm(b"state = 'stored', reserved_bytes", delivered=delivered)
+        proxy.arm(b"state = 'stored', reserved_bytes", ending=b"uploads", delivered=delivered)
         stored = await store(far, session_id, *[b"one"] * 4)
 
     assert proxy.cuts == 1
