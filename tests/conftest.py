@@ -47,6 +47,11 @@ LOCKS = Recorder()
 LOCKS.start()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes, or one worker is at it still when the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("crash") is None)
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector look only at what tests make: five thousand of them and all modules stay anyway."""
     gc.collect()

@@ -5,14 +5,17 @@ Triggers tell what statements change, those of other triggers and cascades inclu
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import asyncpg
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import Pool
+
+from media_analysis.db.driver import DirectConnection, Statement
 
 LOCK_ORDER: Final = (
     "advisory",
@@ -172,6 +175,43 @@ class Recorder:
         event.listen(Engine, "begin", self._began)
         event.listen(Engine, "commit", self._ended)
         event.listen(Engine, "rollback", self._ended)
+        self._follow_driver()
+
+    def _follow_driver(self) -> None:
+        """Follow what is asked of the driver itself; a statement outside a transaction is one."""
+        opening, executing = DirectConnection.connected, DirectConnection.execute
+        beginning = DirectConnection.transaction
+        followed = WeakSet[asyncpg.Connection]()
+
+        async def opened(ours: DirectConnection) -> asyncpg.Connection:
+            connection = await opening(ours)
+            if connection not in followed:
+                followed.add(connection)
+                connection.add_log_listener(lambda _connection, told: self._told(id(ours), told.message or ""))
+            return connection
+
+        async def execute(ours: DirectConnection, statement: Statement, params: Mapping[str, object]) -> Sequence[Any]:
+            is_alone = id(ours) not in self._under_way
+            if is_alone:
+                self._begin(id(ours))
+            self._execute(id(ours), str(statement))
+            try:
+                return await executing(ours, statement, params)
+            finally:
+                if is_alone:
+                    self._end(id(ours))
+
+        @asynccontextmanager
+        async def transaction(ours: DirectConnection, *, durable: bool = True) -> AsyncIterator[DirectConnection]:
+            self._begin(id(ours))
+            try:
+                async with beginning(ours, durable=durable):
+                    yield ours
+            finally:
+                self._end(id(ours))
+
+        for name, ours in {"connected": opened, "execute": execute, "transaction": transaction}.items():
+            setattr(DirectConnection, name, ours)
 
     def take_violations(self) -> list[str]:
         """Return what was locked out of order since this was last asked."""
@@ -194,7 +234,9 @@ class Recorder:
             self._owed.setdefault(key, []).append(PARENTS[table])
 
     def _executing(self, connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        key = self._keys[connection]
+        self._execute(self._keys[connection], statement)
+
+    def _execute(self, key: int, statement: str) -> None:
         self._settle(key)
         early, self._late[key] = locked_by(statement)
         for table in early:
@@ -212,10 +254,15 @@ class Recorder:
 
     def _began(self, connection: Connection) -> None:
         key = self._keys[connection] = id(connection.connection.dbapi_connection)
+        self._begin(key)
+
+    def _begin(self, key: int) -> None:
         self._under_way[key], self._late[key], self._owed[key] = [], (), []
 
     def _ended(self, connection: Connection) -> None:
-        key = self._keys[connection]
+        self._end(self._keys[connection])
+
+    def _end(self, key: int) -> None:
         self._settle(key)
         order = tuple(self._under_way.pop(key, ()))
         if len(order) > 1 and order not in self.orders:

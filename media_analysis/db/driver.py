@@ -114,7 +114,7 @@ class DirectConnection:
         """
         sql, names = _compiled(statement)
         with self._left_when_away():
-            rows: Sequence[Any] = await (await self._open()).fetch(
+            rows: Sequence[Any] = await (await self.connected()).fetch(
                 sql, *(params[name] for name in names), record_class=_Row
             )
             return rows
@@ -126,7 +126,7 @@ class DirectConnection:
         What only locks need not be `durable`: its end is not waited for on disk.
         """
         with self._left_when_away():
-            connection = await self._open()
+            connection = await self.connected()
             try:
                 await connection.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
                 yield self
@@ -152,7 +152,8 @@ class DirectConnection:
         if self._connection is not None:
             await self._connection.close()
 
-    async def _open(self) -> asyncpg.Connection:
+    async def connected(self) -> asyncpg.Connection:
+        """Return the connection, opened if it is not open."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await self.open({})
         return self._connection

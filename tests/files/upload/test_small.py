@@ -18,7 +18,7 @@ from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectWriter
-from tests.conftest import fetch
+from tests.conftest import LOCKS, fetch
 from tests.files.conftest import lapse_leases, objects, sweep
 from tests.files.cutting_proxy import CuttingProxy, cutting_proxy
 
@@ -190,3 +190,11 @@ async def test_a_group_that_breaks_before_its_fact_leaves_nothing(
     assert stored == [None, None]
     assert objects(runtime.store.root) == []
     assert await fetch(database, "SELECT id FROM media_files") == []
+
+
+async def test_a_group_locks_in_the_order_of_all_transactions(runtime: Runtime, session_id: UUID) -> None:
+    LOCKS.orders.clear()
+
+    await store(runtime, session_id, b"a", b"b")
+
+    assert any({"media_files", "category_usage", "ledger", "+ledger_days"} <= set(order) for order in LOCKS.orders)
