@@ -42,9 +42,7 @@ hypothesis.settings.register_profile("ours", deadline=None)
 hypothesis.settings.load_profile("ours")
 
 TEMPLATE = "media_analysis_template"
-
-LOCKS = Recorder()
-LOCKS.start()
+LOCKS = Recorder().start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Self
 from weakref import WeakKeyDictionary, WeakSet
 
 import asyncpg
@@ -169,13 +169,14 @@ class Recorder:
         self._late: dict[int, tuple[str, ...]] = {}
         self._owed: dict[int, list[str]] = {}
 
-    def start(self) -> None:
+    def start(self) -> Self:
         event.listen(Pool, "connect", self._connected)
         event.listen(Engine, "before_cursor_execute", self._executing)
         event.listen(Engine, "begin", self._began)
         event.listen(Engine, "commit", self._ended)
         event.listen(Engine, "rollback", self._ended)
         self._follow_driver()
+        return self
 
     def _follow_driver(self) -> None:
         """Follow what is asked of the driver itself; a statement outside a transaction is one."""
