@@ -15,9 +15,9 @@ from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnusable
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.adding import add_job
-from media_analysis.jobs.attempts import leases, publishing
-from media_analysis.jobs.attempts.ending import end_job
-from media_analysis.jobs.events import add_event, add_event_to_all
+from media_analysis.jobs.attempts import leases
+from media_analysis.jobs.attempts.ending import JobEnd, end_jobs
+from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
 from media_analysis.jobs.queries import JobFilter, require_job
 from media_analysis.jobs.waiting import require_place, take_place
@@ -27,14 +27,6 @@ BATCH: Final = 1000
 
 # As the index has it, which a parameter would hide from the planner.
 _WAITING: Final[ColumnElement[bool]] = text("status = 'pending'")  # type: ignore[assignment]
-_CANCEL: Final = text("""
-    UPDATE analysis_jobs SET status = 'cancelled', completed_at = CAST(:now AS timestamptz),
-        leased_until = NULL, retry_at = NULL, fence = fence + 1, error_code = NULL, error = NULL,
-        expires_at = coalesce(expires_at, CAST(:now AS timestamptz) + make_interval(secs => lifetime_seconds))
-    WHERE id = ANY(CAST(:job_ids AS uuid[]))
-""")
-
-
 # Locked, so that none of them expires or goes between being looked at and being pinned.
 _LOCK_USABLE = text("""
     SELECT id FROM media_files
@@ -60,10 +52,7 @@ async def cancel_batch(session: AsyncSession, wanted: JobFilter, *, after: UUID,
     ids = (await session.scalars(query)).all()
     if ids:
         await leases.lock_sources(session, ids)
-        await session.execute(_CANCEL, {"job_ids": ids, "now": now})
-        await leases.release_sources(session, ids)
-        await publishing.discard_results(session, ids)
-        await add_event_to_all(session, ids, "status", {"status": JobStatus.CANCELLED, "error": None})
+        await end_jobs(session, [JobEnd(job_id=one, status=JobStatus.CANCELLED) for one in ids], now)
     return ids
 
 
@@ -231,7 +220,8 @@ class ControlService:
 async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> None:
     """Cancel a locked job that waits or runs, in the caller's transaction."""
     await leases.lock_sources(session, [job.id])
-    await end_job(session, job, JobStatus.CANCELLED, now)
+    await end_jobs(session, [JobEnd(job_id=job.id, status=JobStatus.CANCELLED)], now)
+    await session.refresh(job)
 
 
 async def _require_usable(session: AsyncSession, owner: str, ids: Sequence[UUID], now: datetime) -> None:

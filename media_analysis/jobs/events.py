@@ -11,25 +11,40 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.jobs.models import LINE, JobEvent
 
 CHANNEL: Final = "job_events"
-"""Where PostgreSQL announces the id of a job that something happened to."""
+"""Where PostgreSQL announces the ids of jobs that something happened to, with a space between them."""
 
 WORK_CHANNEL: Final = "job_work"
 """Where PostgreSQL announces the line in which a job waits, once a commit, and the id of a job that has to stop."""
 
+IDS_A_NOTICE: Final = 200
+"""PostgreSQL takes 8,000 bytes."""
+
+WORK: Final = f"""CASE
+    WHEN status = 'pending' THEN {LINE} WHEN status = 'cancelled' AND worker IS NOT NULL THEN id::text
+END AS work"""
+"""What workers are told of a job's row."""
+
 # The job's row is locked by the number it gives, so numbers are visible in their order and without gaps.
+TELL: Final = f"""
+    told AS (
+        INSERT INTO job_events (job_id, number, at, kind, data)
+        SELECT id, last_event, clock_timestamp(), kind, data FROM numbered
+    ), counted AS (
+        SELECT id, work, row_number() OVER () / {IDS_A_NOTICE} AS part FROM numbered
+    ), announced AS MATERIALIZED (
+        SELECT pg_notify('{CHANNEL}', string_agg(id::text, ' ')) FROM counted GROUP BY part
+        UNION ALL SELECT pg_notify('{WORK_CHANNEL}', work) FROM counted WHERE work IS NOT NULL
+    )
+"""  # noqa: S608 - constants
+"""Parts of a statement that has counted `last_event` of jobs up and says of each in `numbered`: (id, last_event,
+kind, data, work). It has to read all of `announced`."""
+
 _ADD = text(f"""
     WITH numbered AS (
         UPDATE analysis_jobs SET last_event = last_event + 1 WHERE id = ANY(CAST(:job_ids AS uuid[]))
-        RETURNING id, last_event, CASE
-            WHEN status = 'pending' THEN {LINE} WHEN status = 'cancelled' AND worker IS NOT NULL THEN id::text
-        END AS work
-    ), added AS (
-        INSERT INTO job_events (job_id, number, at, kind, data)
-        SELECT id, last_event, clock_timestamp(), :kind, CAST(:data AS jsonb) FROM numbered
-    )
-    SELECT pg_notify(channel, payload) FROM numbered
-    CROSS JOIN LATERAL (VALUES ('{CHANNEL}', id::text), ('{WORK_CHANNEL}', work)) AS notice(channel, payload)
-    WHERE payload IS NOT NULL
+        RETURNING id, last_event, CAST(:kind AS text) AS kind, CAST(:data AS jsonb) AS data, {WORK}
+    ), {TELL}
+    SELECT count(*) FROM announced
 """)  # noqa: S608 - constants
 
 

@@ -151,9 +151,10 @@ class WatchService:
             if known.get(str(watch.job_id), math.inf) > watch.after:
                 watch.ring()
 
-    def _ring(self, job_id: str) -> None:
-        for watch in self._watches.get(job_id, ()):
-            watch.ring()
+    def _ring(self, job_ids: str) -> None:
+        for job_id in job_ids.split():
+            for watch in self._watches.get(job_id, ()):
+                watch.ring()
 
     def _ring_all(self) -> None:
         for watch in self._all():

@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from media_analysis.jobs.attempts.attempt import Attempt, NewResult
-from media_analysis.jobs.attempts.execution import Execution
+from media_analysis.jobs.attempts.attempt import Attempt
+from media_analysis.jobs.attempts.execution import Execution, TaskOutcome
 from media_analysis.runtime import open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.telemetry.logs import configure_logging
@@ -42,9 +42,9 @@ async def open_peer(url: str) -> AsyncIterator[Any]:
 class EmptyExecution(Execution):
     """All of a run but its analysis: no child is started."""
 
-    async def _analyse(self, run: Attempt) -> list[NewResult]:
+    async def _analyse(self, run: Attempt) -> TaskOutcome:
         del run
-        return []
+        return TaskOutcome([], 0)
 
 
 async def work_bare(url: str, concurrency: int) -> None:

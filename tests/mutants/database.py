@@ -20,10 +20,9 @@ MUTANTS = (
     Mutant(
         "a job that ends holds the ledger while it publishes its results",
         32,
-        "jobs/attempts/service.py",
-        "            stored = {account.category: moved for account, moved in sums.items()}  # a job has one owner\n",
-        "            stored = {account.category: moved for account, moved in sums.items()}\n"
-        "            await ledger.move(session, sums.items())\n",
+        "jobs/attempts/ending.py",
+        "    # A job has one owner.\n",
+        "    await ledger.move(session, (moved for one in sums.values() for moved in one.items()))\n",
         (f"{_RACES}jobs_end_beside_others_and_postgresql_has_to_break_no_circle[an upload]",),
     ),
     Mutant(

@@ -6,6 +6,7 @@ _WORKER = "tests/worker/test_worker.py::test_"
 _WORKERS = "tests/worker/test_workers.py::test_"
 _FAILURES = "tests/worker/test_failures.py::test_"
 
+_ENDING = "tests/jobs/attempts/test_ending.py::test_"
 _TURNS = "tests/jobs/attempts/test_turns.py::test_"
 
 MUTANTS = (
@@ -48,6 +49,22 @@ MUTANTS = (
         "or found[0].fence != fence or",
         "or",
         ("tests/jobs/attempts/test_attempts.py::test_a_run_that_was_taken_over_can_write_nothing",),
+    ),
+    Mutant(
+        "a run that is over may still end its job",
+        21,
+        "jobs/attempts/ending.py",
+        "job.status == JobStatus.RUNNING and job.fence == fence",
+        "job.status == JobStatus.RUNNING and fence > 0",
+        (f"{_ENDING}one_that_was_taken_over_meanwhile_hears_so_alone",),
+    ),
+    Mutant(
+        "who shares a transaction waits for its neighbours' jobs",
+        21,
+        "jobs/attempts/ending.py",
+        'text(f"{_LOCKING} SKIP LOCKED")',
+        "text(_LOCKING)",
+        (f"{_ENDING}nobody_waits_for_a_neighbour_whose_job_somebody_has_locked",),
     ),
     Mutant(
         "what a dead run staged is stored with its successor's",

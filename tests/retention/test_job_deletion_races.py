@@ -93,7 +93,7 @@ async def test_a_deletion_waits_for_a_run_that_just_completes_and_takes_what_it_
 ) -> None:
     started = moments.at(
         "jobs.attempts.service",
-        "attempt.completing",
+        "attempt.ending",
         lambda: elsewhere.wait_until_blocked(elsewhere.start(lambda there: job.remove(there, asked))),
     )
 

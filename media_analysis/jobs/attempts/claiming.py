@@ -14,9 +14,9 @@ from media_analysis.deletion.discarding import DiscardService
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.attempts import leases, publishing
 from media_analysis.jobs.attempts.attempt import WORKER_LOST, Attempt, AttemptSource, Failure, find_sources
-from media_analysis.jobs.attempts.ending import end_job
+from media_analysis.jobs.attempts.ending import JobEnd, end_jobs
 from media_analysis.jobs.attempts.turns import CHOOSE, CHOOSE_OF_OWNER
-from media_analysis.jobs.events import CHANNEL
+from media_analysis.jobs.events import TELL, WORK
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 
 SPARE: Final = 8
@@ -27,20 +27,18 @@ _BEGIN_CLAIM: Final = text("""
     SELECT coalesce(CAST(:now AS timestamptz), now()) AS at, set_config('plan_cache_mode', 'force_generic_plan', true)
 """)
 _BEGIN: Final = text(f"""
-    WITH begun AS (
+    WITH numbered AS (
         UPDATE analysis_jobs SET status = 'running', worker = :worker, leased_until = :until, begun_at = :now,
             started_at = coalesce(started_at, :now), fence = fence + 1, attempts = attempts + 1, progress = 0,
             stage = NULL, stage_done = NULL, stage_total = NULL, retry_at = NULL, warnings = '[]',
             last_event = last_event + 1
-        WHERE id = ANY(CAST(:job_ids AS uuid[])) RETURNING id, fence, attempts, last_event
-    ), added AS (
-        INSERT INTO job_events (job_id, number, at, kind, data)
-        SELECT id, last_event, clock_timestamp(), 'status', jsonb_build_object(
+        WHERE id = ANY(CAST(:job_ids AS uuid[]))
+        RETURNING id, fence, attempts, last_event, 'status' AS kind, jsonb_build_object(
             'status', 'running', 'attempt', attempts, 'worker', CAST(:worker AS text)
-        ) FROM begun
-    )
-    SELECT id, fence, attempts, pg_notify('{CHANNEL}', id::text) FROM begun
-""")  # noqa: S608 - a constant
+        ) AS data, {WORK}
+    ), {TELL}
+    SELECT id, fence, attempts FROM numbered WHERE (SELECT count(*) FROM announced) > 0
+""")  # noqa: S608 - constants
 
 
 _JOB_IDS: Final = bindparam("ids", type_=ARRAY(Uuid()))
@@ -133,9 +131,8 @@ class ClaimService:
         failures = {job.id: failure for job in jobs if (failure := self._failure_of(job, sources[job.id]))}
         if failures:
             await leases.lock_sources(session, job_ids)
-        for job in jobs:
-            if job.id in failures:
-                await end_job(session, job, JobStatus.FAILED, now, failure=failures[job.id])
+            failed = [JobEnd(job_id=one, status=JobStatus.FAILED, failure=failure) for one, failure in failures.items()]
+            await end_jobs(session, failed, now)
         usable = {
             one: found for one, found in sources.items() if one not in failures and not isinstance(found, Failure)
         }

@@ -1,10 +1,11 @@
 """One run of a job, from its claim to its last status: decode elsewhere, store here, show all at once."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Self, assert_never
+from typing import Final, NamedTuple, Self, assert_never
 
 import structlog
 
@@ -65,6 +66,13 @@ class AttemptOptions:
         return min(self.first_delay * 2.0 ** min(attempt - 1, 30), self.longest_delay)
 
 
+class TaskOutcome(NamedTuple):
+    """What a task made: results, and so many products, which are staged."""
+
+    results: Sequence[NewResult]
+    products: int
+
+
 Outcome = JobStatus | None
 """What an attempt made of its job, `PENDING` where another follows; None where others decide."""
 
@@ -101,16 +109,17 @@ class Execution:
 
     async def _run(self, run: Attempt) -> Outcome:
         try:
-            results = await self._while_leased(run)
-            stored = await self.runs.complete(run.job_id, fence=run.fence, results=results)
+            results, products = await self._while_leased(run)
+            ended = await self.runs.complete(run.job_id, fence=run.fence, results=results, products=products)
         except FenceLost:
             log.info("run.superseded", job_id=str(run.job_id), fence=run.fence)
             await self.discards.discard(run.job_id, before_fence=run.fence + 1)
             return None
         except Exception as error:  # noqa: BLE001 - whatever a run says ends this job only
             return await self._end_badly(run, error)
-        await self.discards.discard(run.job_id)  # temp files end with their job
-        for category in stored:
+        if ended.has_leftovers:  # temp files end with their job
+            await self.discards.discard(run.job_id)
+        for category in ended.stored:
             await self.uploads.room.notice(category)
         log.info("job.completed", job_id=str(run.job_id), kind=run.kind, attempt=run.attempt)
         return JobStatus.COMPLETED
@@ -133,7 +142,7 @@ class Execution:
         await self.discards.discard(run.job_id, before_fence=run.fence + 1)
         return ended
 
-    async def _while_leased(self, run: Attempt) -> list[NewResult]:
+    async def _while_leased(self, run: Attempt) -> TaskOutcome:
         """Analyse for as long as the run is this worker's."""
         analysing = asyncio.create_task(self._analyse_whole(run))
         renewing = asyncio.create_task(self._renew(run))
@@ -154,7 +163,7 @@ class Execution:
             with suppress(Unavailable):  # another try comes before the lease ends
                 await self.runs.renew(run.job_id, fence=run.fence, lease=run.lease)
 
-    async def _analyse_whole(self, run: Attempt) -> list[NewResult]:
+    async def _analyse_whole(self, run: Attempt) -> TaskOutcome:
         """Analyse what the store holds as it was stored; a failure is the sources' only if they still are."""
         await require_sources(self.runs.db, self.store, run.sources, read=False)
         try:
@@ -163,7 +172,7 @@ class Execution:
             await require_sources(self.runs.db, self.store, run.sources, read=True)
             raise
 
-    async def _analyse(self, run: Attempt) -> list[NewResult]:
+    async def _analyse(self, run: Attempt) -> TaskOutcome:
         sources = as_tasks_see_them(self.store, run.sources)
         assignment = Assignment(kind=run.kind, sources=sources, parameters=run.parameters, limits=self.options.limits)
         results: list[NewResult] = []
@@ -174,7 +183,7 @@ class Execution:
             async for message in messages:
                 await self._take(run, message, products, results)
             await products.finish()
-        return results
+        return TaskOutcome(results, products.count)
 
     async def _take(self, run: Attempt, message: Message, products: ProductStaging, results: list[NewResult]) -> None:
         match message:

@@ -140,9 +140,10 @@ class ExternalService:
 
         """
         await self._require(job_id, owner)
-        stored = await self.runs.complete(job_id, fence=fence)
-        await self.discards.discard(job_id)
-        for category in stored:
+        ended = await self.runs.complete(job_id, fence=fence)
+        if ended.has_leftovers:
+            await self.discards.discard(job_id)
+        for category in ended.stored:
             await self.uploads.room.notice(category)
 
     async def fail(self, job_id: UUID, failure: Failure, *, fence: int, owner: str | None, may_pass: bool) -> None:
@@ -173,7 +174,7 @@ class ExternalService:
 
 
 def _upsert(job: AnalysisJob, result: NewResult) -> Any:
-    statement = insert(AnalysisResult).values(**row_of(job, result))
+    statement = insert(AnalysisResult).values(**row_of(job.owner, job.id, job.fence, result))
     return statement.on_conflict_do_update(
         index_elements=["job_id", "job_fence", "kind", "media_file_id"],
         index_where=text("job_fence IS NOT NULL"),

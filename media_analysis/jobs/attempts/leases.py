@@ -28,7 +28,8 @@ _LEASE = text(f"""
             AND state = 'stored'
         ORDER BY id FOR UPDATE
     ), kept AS (
-        UPDATE job_sources SET until = greatest(until, :until) WHERE job_id = ANY(CAST(:job_ids AS uuid[]))
+        UPDATE job_sources SET until = :until
+        WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND (until < :until OR until IS NULL)
     )
     {LEASE}
 """)  # noqa: S608 - a fragment of ours
@@ -81,6 +82,5 @@ async def lock_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
 
 
 async def release_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
-    """Let go of the sources of locked jobs that wait and run no more; other jobs keep what they lease."""
-    await lock_sources(session, job_ids)
+    """Let go of the locked sources of locked jobs that wait and run no more; other jobs keep what they lease."""
     await session.execute(_RELEASE, {"job_ids": job_ids})

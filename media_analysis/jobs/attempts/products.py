@@ -21,6 +21,7 @@ class ProductStaging:
         self._uploads = uploads
         self._run = run
         self._tasks: dict[asyncio.Task[None], int] = {}
+        self.count = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -34,6 +35,7 @@ class ProductStaging:
     async def add(self, made: ProductMade) -> None:
         """Take a product, once there is room; what went wrong with an earlier one is raised here."""
         size_bytes = len(made.content)
+        self.count += 1
         while self._tasks and (
             len(self._tasks) >= STORED_AT_ONCE or sum(self._tasks.values()) + size_bytes > BYTES_AT_ONCE
         ):

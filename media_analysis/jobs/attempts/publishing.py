@@ -1,6 +1,6 @@
 """The end of a run in the database: its staged products are stored and its results published, all at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,14 +43,14 @@ _PUBLISH = text("""
         expires_at = coalesce(job.expires_at, now() + make_interval(secs => coalesce(
             job.lifetime_seconds, (SELECT lifetime_seconds FROM category_policies WHERE category = result.category)
         )))
-    FROM analysis_jobs AS job
-    WHERE job.id = :job_id AND result.job_id = job.id AND result.job_fence = :fence
+    FROM unnest(CAST(:job_ids AS uuid[]), CAST(:fences AS bigint[])) AS run(job_id, fence)
+    JOIN analysis_jobs AS job ON job.id = run.job_id
+    WHERE result.job_id = run.job_id AND result.job_fence = run.fence
 """)
 
 _DISCARD_RESULTS = text("""
     DELETE FROM analysis_results
     WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND job_fence IS NOT NULL AND NOT published
-        AND job_fence <> coalesce(CAST(:keep AS bigint), -1)
 """)
 
 
@@ -71,13 +71,13 @@ async def settle_products(session: AsyncSession, job_id: UUID, *, fence: int) ->
     )
 
 
-async def publish_results(session: AsyncSession, job_id: UUID, *, fence: int) -> None:
-    """Show the results of a run, and drop those of runs before it."""
-    await session.execute(_PUBLISH, {"job_id": job_id, "fence": fence})
-    if fence > 1:
-        await discard_results(session, [job_id], keep=fence)
+async def publish_results(session: AsyncSession, fences: Mapping[UUID, int]) -> None:
+    """Show the results of runs, by job and fence, and drop those of runs before them."""
+    await session.execute(_PUBLISH, {"job_ids": list(fences), "fences": list(fences.values())})
+    if again := [job_id for job_id, fence in fences.items() if fence > 1]:
+        await discard_results(session, again)
 
 
-async def discard_results(session: AsyncSession, job_ids: Sequence[UUID], *, keep: int | None = None) -> None:
-    """Drop what runs of jobs that did not complete left, but for the run to keep."""
-    await session.execute(_DISCARD_RESULTS, {"job_ids": job_ids, "keep": keep})
+async def discard_results(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    """Drop what runs of jobs that did not complete left."""
+    await session.execute(_DISCARD_RESULTS, {"job_ids": job_ids})

@@ -14,7 +14,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.jobs.attempts import leases
 from media_analysis.jobs.attempts.attempt import WORKER_LOST, Failure, find_sources
-from media_analysis.jobs.attempts.ending import end_job, hand_back_job
+from media_analysis.jobs.attempts.ending import JobEnd, end_jobs, hand_back_job
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import get_job
 
@@ -115,7 +115,8 @@ class RecoveryService:
             return False
         lost = Failure(code=WORKER_LOST, detail=f"nothing was heard of {job.worker} since its lease ended")
         if job.attempts >= self.max_attempts:
-            await end_job(session, job, JobStatus.FAILED, now, failure=lost)
+            await leases.lock_sources(session, [job.id])
+            await end_jobs(session, [JobEnd(job_id=job.id, status=JobStatus.FAILED, failure=lost)], now)
         else:
             await hand_back_job(session, job, now, failure=lost, delay=timedelta())
         return True
@@ -128,5 +129,5 @@ async def _fail_sourceless(session: AsyncSession, job: AnalysisJob, now: datetim
     if not isinstance(failure, Failure):
         return False
     await leases.lock_sources(session, [job.id])
-    await end_job(session, job, JobStatus.FAILED, now, failure=failure)
+    await end_jobs(session, [JobEnd(job_id=job.id, status=JobStatus.FAILED, failure=failure)], now)
     return True

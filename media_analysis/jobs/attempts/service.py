@@ -3,24 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property, partial
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
+from media_analysis.db.group import GroupCommit
 from media_analysis.errors import FenceLost
 from media_analysis.failpoints import failpoint
-from media_analysis.files import ledger
-from media_analysis.files.ledger import Movement
 from media_analysis.files.upload.transactions import STAGED_SECONDS
-from media_analysis.jobs.attempts import leases, publishing
+from media_analysis.jobs.attempts import leases
 from media_analysis.jobs.attempts.attempt import Failure, NewResult
-from media_analysis.jobs.attempts.ending import add_results, end_job, hand_back_job
-from media_analysis.jobs.deletion import lock_files
+from media_analysis.jobs.attempts.ending import AttemptEnd, EndedAttempt, end_attempts, hand_back_job
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import get_job
-from media_analysis.storage.category import Category
+
+FEW: Final = 100
+"""Products of one attempt that others may wait for: longer ones than this would have the leases of those end."""
+GROUP: Final = 64
 
 
 @dataclass(frozen=True)
@@ -80,46 +84,50 @@ class AttemptService:
             await session.flush()
             await add_event(session, job_id, "warning", {"code": code, "detail": detail})
 
-    @retried
     async def complete(
-        self, job_id: UUID, *, fence: int, results: Sequence[NewResult] = (), now: datetime | None = None
-    ) -> dict[Category, Movement]:
+        self, job_id: UUID, *, fence: int, results: Sequence[NewResult] = (), products: int | None = None
+    ) -> EndedAttempt:
         """End a run well: its staged products are stored and its results published in one transaction, or none are.
+
+        `products` says how many it staged, where that is known: with few it need not have a transaction of its own.
 
         Raises:
             FenceLost: the run is over; nothing of it shows.
 
         """
-        async with self.db.transaction() as session:
-            job, at = await require_attempt(session, job_id, fence, now)
-            await lock_files(session, job_id)
-            sums = await publishing.settle_products(session, job_id, fence=fence)
-            stored = {account.category: moved for account, moved in sums.items()}  # a job has one owner
-            job.produced = {
-                kind.value: {"files": moved.files, "size_bytes": moved.size_bytes} for kind, moved in stored.items()
-            }
-            files = sum(moved.files for moved in stored.values())
-            await end_job(session, job, JobStatus.COMPLETED, at, told={"files": files})
-            await add_results(session, job, results)
-            await publishing.publish_results(session, job_id, fence=fence)
-            await ledger.move(session, sums.items())
-            failpoint("attempt.completing")
-        failpoint("attempt.completed")
-        return stored
+        end = AttemptEnd(job_id=job_id, fence=fence, results=results)
+        return await self._end(end, shared=products is not None and products <= FEW)
 
-    @retried
-    async def fail(self, job_id: UUID, *, fence: int, failure: Failure, now: datetime | None = None) -> None:
+    async def fail(self, job_id: UUID, *, fence: int, failure: Failure) -> EndedAttempt:
         """End a run, and its job with it, for good.
 
         Raises:
             FenceLost: the run is over.
 
         """
+        return await self._end(AttemptEnd(job_id=job_id, fence=fence, failure=failure), shared=True)
+
+    async def _end(self, end: AttemptEnd, *, shared: bool) -> EndedAttempt:
+        # Whoever is cancelled meanwhile hears of it once the run is over or is not: the group goes on without it.
+        ended = await carry_through(self._group.submit(end)) if shared else None
+        if ended is not None:
+            return ended
+        (alone,) = await self._end_all([end], wait=True)
+        if isinstance(alone, EndedAttempt):
+            return alone
+        raise alone or FenceLost(end.job_id)
+
+    @cached_property
+    def _group(self) -> GroupCommit[AttemptEnd, EndedAttempt | None]:
+        return GroupCommit(partial(self._end_all, wait=False), most=GROUP)
+
+    @retried
+    async def _end_all(self, ends: Sequence[AttemptEnd], *, wait: bool) -> Sequence[EndedAttempt | FenceLost | None]:
         async with self.db.transaction() as session:
-            job, at = await require_attempt(session, job_id, fence, now)
-            await end_job(session, job, JobStatus.FAILED, at, failure=failure)
-            failpoint("attempt.failing")
-        failpoint("attempt.failed")
+            ended = await end_attempts(session, ends, wait=wait)
+            failpoint("attempt.ending")
+        failpoint("attempt.ended")
+        return ended
 
     @retried
     async def hand_back(
