@@ -26,10 +26,12 @@ from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.files.upload.service import Upload
 from media_analysis.files.upload.small import SMALL_BYTES
+from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import Activity
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller, hash_token, is_token
+from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 
 Headers = list[tuple[bytes, bytes]]
@@ -107,10 +109,29 @@ async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send)
         stored = await services.files.uploads.store_small(upload, content, session_id=caller.session_id)
     if stored is None:
         return receive
-    document = FileRead.model_validate(stored).model_dump_json().encode()
-    location = f"{API_PATH}/files/{stored.id}".encode()
+    document = _json(_document_of(*stored))
+    location = f"{API_PATH}/files/{stored[0].registration.id}".encode()
     await _answer(send, document, [*_json_headers(document), (b"location", location)], 201)
     return None
+
+
+def _document_of(written: WrittenUpload, stored: StoredUpload) -> dict[str, object]:
+    """Return the document of a file that nobody derived, holds or has thrown away yet."""
+    asked = written.registration
+    return {
+        **dict.fromkeys(FileRead.model_fields),
+        "id": asked.id,
+        "owner": asked.owner,
+        "category": asked.category,
+        "state": FileState.STORED,
+        "filename": asked.filename,
+        "media_type": asked.media_type,
+        "size_bytes": written.size_bytes,
+        "sha256": written.sha256.hex(),
+        "created_at": stored.created_at,
+        "expires_at": stored.expires_at,
+        "held": False,
+    }
 
 
 def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:

@@ -111,7 +111,9 @@ class UploadService:
         await self.room.notice(upload.category)
         return written.as_stored(stored)
 
-    async def store_small(self, upload: Upload, content: bytes, *, session_id: UUID) -> MediaFile | None:
+    async def store_small(
+        self, upload: Upload, content: bytes, *, session_id: UUID
+    ) -> tuple[WrittenUpload, StoredUpload] | None:
         """Store bytes that are all here, in a group with others, if their session is still good.
 
         None where anything is unusual, and nothing is left of it then: `store_file` knows what to do, or to say.
@@ -134,7 +136,7 @@ class UploadService:
                 with uploads.committing():
                     stored = await self._store(outcome.written)
         await self.room.notice(upload.category)
-        return outcome.written.as_stored(stored)
+        return outcome.written, stored
 
     def _register_as(self, upload: Upload, media_type: str) -> Registration:
         file_id = uuid7()

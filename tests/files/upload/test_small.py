@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 
 from media_analysis.errors import MediaTypeNotAccepted, QuotaReached, StoreUnavailable, UploadLeaseLost
-from media_analysis.files.models import MediaFile
 from media_analysis.files.upload import small
 from media_analysis.files.upload.service import Upload
+from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings
@@ -45,7 +45,7 @@ async def proxy(database: str) -> AsyncIterator[CuttingProxy]:
 
 async def store(
     runtime: Runtime, session_id: UUID, *contents: bytes, category: Category = Category.UPLOADS
-) -> Sequence[MediaFile | BaseException | None]:
+) -> Sequence[tuple[WrittenUpload, StoredUpload] | BaseException | None]:
     uploads = (
         runtime.files.uploads.store_small(
             Upload(owner="alice", category=category, filename="a"), content, session_id=session_id
@@ -72,15 +72,15 @@ async def test_what_waits_is_stored_together_and_counted_exactly(
 
     stored = await store(runtime, session_id, *contents)
 
-    files = [one for one in stored if isinstance(one, MediaFile)]
+    files = [one[0] for one in stored if isinstance(one, tuple)]
     rows = await fetch(database, "SELECT id, sha256, stored_at FROM media_files WHERE state = 'stored'")
     assert [file.sha256 for file in files] == [hashlib.sha256(content).digest() for content in contents]
-    assert {row["id"]: row["sha256"] for row in rows} == {file.id: file.sha256 for file in files}
+    assert {row["id"]: row["sha256"] for row in rows} == {file.registration.id: file.sha256 for file in files}
     assert len({row["stored_at"] for row in rows}) <= 4
     total = sum(map(len, contents))
     assert await sums(database) == [(CALLERS, total, 0, total)]
     for file, content in zip(files, contents, strict=True):
-        assert runtime.store.path_of(file.key).read_bytes() == content
+        assert runtime.store.path_of(file.registration.key).read_bytes() == content
 
 
 async def test_a_session_that_was_revoked_stores_nothing(runtime: Runtime, session_id: UUID, database: str) -> None:
@@ -89,7 +89,7 @@ async def test_a_session_that_was_revoked_stores_nothing(runtime: Runtime, sessi
 
     refused, stored = await asyncio.gather(store(runtime, session_id, b"a", b"b"), store(runtime, good.id, b"c"))
 
-    assert (refused, [isinstance(one, MediaFile) for one in stored]) == ([None, None], [True])
+    assert (refused, [isinstance(one, tuple) for one in stored]) == ([None, None], [True])
     assert len(objects(runtime.store.root)) == 1
     assert await sums(database) == [(1, 1, 0, 1)]
 
@@ -102,8 +102,8 @@ async def test_a_quota_stops_those_who_pass_it_and_nobody_else(
         store(runtime, session_id, *[bytes(KIB)] * 8, category=Category.TEMP),
     )
 
-    assert [isinstance(one, MediaFile) for one in others] == [True] * 8
-    assert sum(isinstance(one, MediaFile) for one in outcomes) == 5
+    assert [isinstance(one, tuple) for one in others] == [True] * 8
+    assert sum(isinstance(one, tuple) for one in outcomes) == 5
     assert sum(isinstance(one, QuotaReached) for one in outcomes) == 3
     assert await sums(database) == [(13, 13 * KIB, 0, 13 * KIB)]
     assert await fetch(database, "SELECT id FROM media_files WHERE state = 'pending'") == []
@@ -128,7 +128,7 @@ async def test_a_connection_lost_at_the_end_still_yields_stored_files(
         stored = await store(far, session_id, *[b"one"] * 4)
 
     assert proxy.cuts == 1
-    assert [isinstance(one, MediaFile) for one in stored] == [True] * 4
+    assert [isinstance(one, tuple) for one in stored] == [True] * 4
     assert await sums(database) == [(4, 12, 0, 12)]
     assert len(objects(runtime.store.root)) == 4
 
@@ -169,7 +169,7 @@ async def test_one_that_the_disk_does_not_take_fails_alone(
 
     stored = await store(runtime, session_id, b"good", b"bad", b"good")
 
-    assert [isinstance(one, MediaFile) for one in stored] == [True, False, True]
+    assert [isinstance(one, tuple) for one in stored] == [True, False, True]
     assert stored[1] is None
     assert len(objects(runtime.store.root)) == 2
     assert await sums(database) == [(2, 8, 0, 8)]
