@@ -75,12 +75,16 @@ async def planned(
     await transaction.start()
     try:
         await connection.execute(f"SET LOCAL plan_cache_mode = force_{plans}_plan")
-        await connection.execute(f"PREPARE asked ({', '.join(types)}) AS {statement}")
-        told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({', '.join(values)})")
+        await connection.execute(f"PREPARE asked {_listed(types)} AS {statement}")
+        told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked {_listed(values)}")
         await connection.execute("DEALLOCATE asked")
     finally:
         await transaction.rollback()
     return Plan(list(_nodes(json.loads(told)[0]["Plan"])))
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return f"({', '.join(parts)})" if parts else ""
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

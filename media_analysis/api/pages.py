@@ -14,7 +14,7 @@ from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.errors import InvalidRequest
 
 Place = TypeVar("Place")
-_MOMENT: Final = struct.Struct(">Q16s")
+_MOMENT: Final = struct.Struct(">q16s")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -85,4 +85,4 @@ def decode_place(cursor: str, unpack: Callable[[bytes], Place]) -> Place:
     try:
         return unpack(base64.b64decode(cursor.encode("ascii") + b"==", altchars=b"-_", validate=True))
     except (ValueError, OverflowError, IndexError, binascii.Error, struct.error) as error:
-        raise InvalidRequest("cursor", "not a cursor of this service") from error
+        raise InvalidRequest("cursor", "not a cursor of a list in this order") from error

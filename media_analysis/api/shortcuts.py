@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-import orjson
 from pydantic import ValidationError
 from starlette.types import Message, Receive, Scope, Send
 
@@ -18,11 +17,10 @@ from media_analysis.api.bodies import normal_media_type
 from media_analysis.api.content import Representation, content_headers
 from media_analysis.api.digests import DIGESTS
 from media_analysis.api.multipart import is_form
-from media_analysis.api.pages import encode_cursor
 from media_analysis.api.requests import Fields, has_body
 from media_analysis.api.resources import Endpoint, Shortcut
 from media_analysis.api.routes import files
-from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead
+from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead, dump_files, dump_row
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.files.upload.service import Upload
 from media_analysis.files.upload.small import SMALL_BYTES
@@ -53,7 +51,7 @@ async def describe_file(scope: Scope, fields: Fields, receive: Receive, send: Se
     row = await _services(scope).files.reading.describe(*asked)
     if row is None:
         return receive
-    document = _json(dict(row))
+    document = dump_row(dict(row))
     tag = f'"{sha256(document).hexdigest()[:32]}"'.encode()
     await _answer(send, document, [*_json_headers(document), (b"etag", tag)])
     return None
@@ -63,15 +61,17 @@ async def list_files(scope: Scope, fields: Fields, receive: Receive, send: Send)
     """Answer with a page of living files."""
     token_hash = _token_hash(fields)
     query = _list_query(scope["query_string"])
-    if token_hash is None or query is None or has_body(fields):
+    services = _services(scope)
+    caller = None if token_hash is None else services.admission.remembered(token_hash)
+    if token_hash is None or caller is None or query is None or has_body(fields):
         return receive
-    wanted, before, limit = query.wanted(scope=None), query.before(), query.limit
-    rows = await _services(scope).files.reading.list(token_hash, wanted, before=before, limit=limit + 1)
-    if rows is None:
+    wanted = query.wanted(scope=caller.scope)
+    page = await services.files.reading.list(
+        token_hash, caller.session_id, wanted, after=query.after(), limit=query.limit
+    )
+    if page is None:
         return receive
-    listed = [dict(row) for row in rows[:limit]]
-    cursor = encode_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None
-    document = _json({"items": listed, "next_cursor": cursor})
+    document = dump_files(page)
     await _answer(send, document, _json_headers(document))
     return None
 
@@ -109,7 +109,7 @@ async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send)
         stored = await services.files.uploads.store_small(upload, content, session_id=caller.session_id)
     if stored is None:
         return receive
-    document = _json(_document_of(*stored))
+    document = dump_row(_document_of(*stored))
     location = f"{API_PATH}/files/{stored[0].registration.id}".encode()
     await _answer(send, document, [*_json_headers(document), (b"location", location)], 201)
     return None
@@ -197,14 +197,10 @@ def _token_hash(fields: Fields) -> bytes | None:
 def _list_query(query: bytes) -> FileListQuery | None:
     try:
         asked = FileListQuery.model_validate(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
-        asked.before()
+        asked.after()
     except (ValidationError, MediaAnalysisError):
         return None
     return asked
-
-
-def _json(document: dict[str, Any]) -> bytes:
-    return orjson.dumps(document, default=str, option=orjson.OPT_UTC_Z)
 
 
 def _json_headers(document: bytes) -> Headers:

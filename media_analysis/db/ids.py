@@ -37,6 +37,9 @@ _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _RANDOM_BITS: Final = 80
 """The bits of a UUIDv7 below its milliseconds."""
 _DIGITS: Final = 32
+AGE: Final = "GREATEST(id, id)"
+OWN_AGE: Final = "LEAST(id, id)"
+"""Ids as indexes of all and of each owner have them: no other index has that order, and is read for it row by row."""
 FEWEST_DIGITS: Final = 4
 """Of the beginning or the end of an id; as many as the index of ends holds."""
 _END: Final = "substr(uuid_send(id), 15)"

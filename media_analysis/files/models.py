@@ -1,6 +1,7 @@
 """The rows of files: living ones, what stays of deleted ones, and their sums."""
 
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
@@ -8,9 +9,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.columns import CATEGORY, FILE_STATE, RETENTION_RULE
 from media_analysis.db.base import Base, Until, native_enum
-from media_analysis.db.ids import index_of_ends
+from media_analysis.db.ids import AGE, OWN_AGE, index_of_ends
 from media_analysis.states import DeletionMethod, FileState, RetentionRule
 from media_analysis.storage.category import Category
+
+OWN_END: Final = "LEAST(expires_at, expires_at)"
+"""An end as the index of each owner has it, for the reason that ids have."""
+_END: Final = text("COALESCE(expires_at, 'infinity'::timestamp with time zone)")
+_STORED: Final = text("state = 'stored'")
+_ENDING: Final = text("expires_at IS NOT NULL AND state <> 'trashed'")
 
 
 class MediaFile(Base):
@@ -27,8 +34,17 @@ class MediaFile(Base):
         Index("ix_media_files_due", "category", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
         # Few at any time; without it, looking for abandoned uploads would read all that is due.
         Index("ix_media_files_pending", "category", "due_at", "id", postgresql_where=text("state = 'pending'")),
-        Index("ix_media_files_owner", "owner", "id"),
-        Index("ix_media_files_owner_category", "owner", "category", "id"),
+        # Of all and of each owner: lists read these backwards, eviction forwards; they tell what is over by themselves.
+        Index("ix_media_files_stored", "category", "expiry_explicit", text(AGE), _END, postgresql_where=_STORED),
+        Index(
+            *("ix_media_files_owner_stored", "owner", "category", "expiry_explicit", text(OWN_AGE), _END),
+            postgresql_where=_STORED,
+        ),
+        Index("ix_media_files_end", "category", "expires_at", "id", postgresql_where=_ENDING),
+        Index("ix_media_files_owner_end", "owner", "category", text(OWN_END), "id", postgresql_where=_ENDING),
+        Index(
+            "ix_media_files_job_newest", "job_id", text(AGE), _END, "owner", postgresql_where=text("job_id IS NOT NULL")
+        ),
         Index(
             "ix_media_files_job",
             "job_id",
@@ -56,21 +72,6 @@ class MediaFile(Base):
             postgresql_where=text("role IS NOT NULL AND state <> 'pending'"),
         ),
         Index(
-            "ix_media_files_oldest_dated",
-            "category",
-            "expiry_explicit",
-            "id",
-            postgresql_where=text("state = 'stored'"),
-        ),
-        Index(
-            "ix_media_files_owner_oldest",
-            "category",
-            "owner",
-            "expiry_explicit",
-            "id",
-            postgresql_where=text("state = 'stored'"),
-        ),
-        Index(
             "ix_media_files_owner_trash",
             "category",
             "owner",
@@ -79,6 +80,8 @@ class MediaFile(Base):
             postgresql_where=text("state = 'trashed'"),
         ),
         Index("ix_media_files_trash", "category", "trashed_at", "id", postgresql_where=text("state = 'trashed'")),
+        Index("ix_media_files_trashed", text(AGE), postgresql_where=text("state = 'trashed'")),
+        Index("ix_media_files_owner_trashed", "owner", text(OWN_AGE), postgresql_where=text("state = 'trashed'")),
         Index("ix_media_files_damaged", "id", postgresql_where=text("last_error IS NOT NULL")),
         Index("ix_media_files_trash_sweep", "trash_sweep_id", postgresql_where=text("state = 'trashed'")),
     )

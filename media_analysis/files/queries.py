@@ -1,12 +1,10 @@
 """Reading and changing single files; every statement carries the owner it is allowed to touch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, text, true, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import is_living
@@ -15,39 +13,6 @@ from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.files.protection import ending
 from media_analysis.states import FileState
-from media_analysis.storage.category import Category
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileFilter:
-    """Which files a list shows; None means any."""
-
-    owner: str | None = None
-    category: Category | None = None
-    job_id: UUID | None = None
-    state: FileState | None = None
-    expires_before: datetime | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        wanted: list[ColumnElement[bool]] = [
-            column == value
-            for column, value in (
-                (MediaFile.owner, self.owner),
-                (MediaFile.category, self.category),
-                (MediaFile.job_id, self.job_id),
-                (MediaFile.state, self.state),
-            )
-            if value is not None
-        ]
-        if self.expires_before is not None:
-            wanted.append(MediaFile.expires_at < self.expires_before)
-        return wanted
-
-    def alive(self, now: datetime | None) -> ColumnElement[bool]:
-        """What is gone for its owner is not listed, unless the trash is asked for."""
-        if self.state is FileState.TRASHED:
-            return true()
-        return _living(now) & (MediaFile.state != FileState.TRASHED)
 
 
 def _of(owner: str | None) -> list[ColumnElement[bool]]:
@@ -79,16 +44,6 @@ async def get_tombstone(session: AsyncSession, file_id: UUID, *, owner: str | No
     if owner is not None:
         query = query.where(Tombstone.owner == owner)
     return (await session.scalars(query)).one_or_none()
-
-
-async def list_files(
-    session: AsyncSession, wanted: FileFilter, *, before: UUID | None, limit: int, now: datetime | None
-) -> Sequence[MediaFile]:
-    """Return living files, newest first, older than `before`."""
-    query = select(MediaFile).where(*wanted.conditions(), wanted.alive(now))
-    if before is not None:
-        query = query.where(MediaFile.id < before)
-    return (await session.scalars(query.order_by(MediaFile.id.desc()).limit(limit))).all()
 
 
 async def lock_row(session: AsyncSession, file_id: UUID) -> None:

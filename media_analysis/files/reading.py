@@ -1,15 +1,18 @@
 """Living files as whoever holds a token may see them: who asks and what is asked for in one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from itertools import product
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from media_analysis.db.driver import Reads
-from media_analysis.files.queries import FileFilter
+from media_analysis.db.ids import AGE, OWN_AGE
+from media_analysis.files.models import OWN_END
 from media_analysis.sessions.queries import CALLER
 from media_analysis.states import FileState
+from media_analysis.storage.category import Category
 
 Row = Mapping[str, Any]
 _HELD: Final = "greatest(file.held_until, file.job_held_until)"
@@ -37,17 +40,109 @@ _CONTENT: Final = f"""
     FROM caller JOIN media_files AS file ON {_VISIBLE}
     WHERE file.id = $2 AND {_ALIVE} AND file.state = 'stored' AND file.last_error IS NULL
 """  # noqa: S608 - as above
-
-
-_LIST: Final = f"""
+_PAGE_OF_CALLER: Final = f"""
     WITH caller AS ({CALLER})
-    SELECT listed.* FROM caller LEFT JOIN LATERAL (
-        (SELECT {DOCUMENT} FROM media_files AS file WHERE {{theirs}} ORDER BY file.id DESC LIMIT $2)
-        UNION ALL
-        (SELECT {DOCUMENT} FROM media_files AS file WHERE {{all}} ORDER BY file.id DESC LIMIT $2)
-    ) AS listed ON true
-"""  # noqa: S608 - constants, and places for conditions
-"""One of the two parts is run: of the files of whoever asks, or of all, which administrators may see."""
+    SELECT listed.* FROM caller LEFT JOIN ({{page}}) AS listed ON true WHERE caller.id = $2
+"""  # noqa: S608 - constants, and a place for a page
+_NOT_OVER: Final = "coalesce(file.expires_at, 'infinity') > now()"
+"""As the indexes have it: within them, what is over and not yet swept is passed by without reading its row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFilter:
+    """Which files a list shows; None means any. With `expires_before`, what ends next comes first, else the newest."""
+
+    owner: str | None = None
+    category: Category | None = None
+    job_id: UUID | None = None
+    state: FileState | None = None
+    expires_before: datetime | None = None
+
+
+class FilePlace(NamedTuple):
+    """The file after which a page begins; `ends_at` counts where files are listed by their ends."""
+
+    id: UUID
+    ends_at: datetime | None = None
+
+
+class FilePage(NamedTuple):
+    """The documents of some files, and after which the next page begins."""
+
+    files: Sequence[Row]
+    next_after: FilePlace | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], wanted: FileFilter, limit: int) -> Self:
+        """Return the page of at most `limit` rows, of which one more was looked for."""
+        if len(rows) <= limit:
+            return cls(rows, None)
+        last = rows[limit - 1]
+        return cls(rows[:limit], FilePlace(last["id"], last["expires_at"] if wanted.expires_before else None))
+
+
+def select_page(wanted: FileFilter, *, after: FilePlace | None, limit: int, given: list[object]) -> str:
+    """Return the query for the documents of one page; what it asks for by number is added to `given`.
+
+    Each part is a range of one index in the order of the page, and they are merged.
+    """
+
+    def number(value: object) -> str:
+        given.append(value)
+        return f"${len(given)}"
+
+    conditions = []
+    if wanted.owner is not None:
+        conditions.append(f"file.owner = {number(wanted.owner)}")
+    if wanted.job_id is not None:
+        conditions.append(f"file.job_id = {number(wanted.job_id)}")
+    place = _place_of(wanted)
+    if wanted.expires_before is not None:
+        conditions.append(f"{place} < {number(wanted.expires_before)}")
+    if after is not None and wanted.expires_before is not None:
+        conditions.append(f"({place}, file.id) > ({number(after.ends_at)}, {number(after.id)})")
+    elif after is not None:
+        conditions.append(f"{place} < {number(after.id)}")
+    # Were the limit a parameter, a generic plan would take a tenth of the table to be wanted.
+    order = f"ORDER BY {'place DESC' if wanted.expires_before is None else 'place, id'} LIMIT {limit:d}"
+    part = f"(SELECT *, {place} AS place FROM media_files AS file WHERE {{}} {order})"  # noqa: S608 - fragments of ours
+    merged = " UNION ALL ".join(part.format(" AND ".join([*conditions, *own])) for own in _parts(wanted))
+    return f"SELECT {DOCUMENT} FROM ({merged}) AS file {order}"  # noqa: S608 - as above
+
+
+def _place_of(wanted: FileFilter) -> str:
+    """Return what decides a file's place in a list, as the index has it that is to be read."""
+    is_owners = wanted.owner is not None and wanted.job_id is None
+    if wanted.expires_before is not None:
+        return OWN_END if is_owners else "expires_at"
+    return OWN_AGE if is_owners else AGE
+
+
+def _parts(wanted: FileFilter) -> Iterator[Sequence[str]]:
+    """Yield what distinguishes the ranges of indexes that a list is merged from."""
+    state = [] if wanted.state is None else [f"file.state = '{wanted.state}'"]
+    own = [] if wanted.category is None else [f"file.category = '{wanted.category}'"]
+    categories = own or [f"file.category = '{category}'" for category in Category]
+    living = ["file.state <> 'trashed'", _NOT_OVER]
+    if wanted.state is FileState.TRASHED:
+        yield [*own, *state]
+    elif wanted.job_id is not None or wanted.state is FileState.PENDING:
+        yield [*own, *state, *living]
+    elif wanted.expires_before is not None:
+        ending = [*state, "file.state <> 'trashed'", "file.expires_at IS NOT NULL", f"{_place_of(wanted)} > now()"]
+        yield from ([category, *ending] for category in categories)
+    else:
+        for category, dated in product(categories, ("NOT file.expiry_explicit", "file.expiry_explicit")):
+            yield [category, dated, "file.state = 'stored'", _NOT_OVER]
+        if wanted.state is None:
+            yield [*own, "file.state = 'pending'", _NOT_OVER]
+
+
+async def list_files(reads: Reads, wanted: FileFilter, *, after: FilePlace | None, limit: int) -> FilePage:
+    """Return one page of living files, or of the trash where `wanted` says so."""
+    given: list[object] = []
+    page = select_page(wanted, after=after, limit=limit + 1, given=given)
+    return FilePage.of(await reads.fetch(page, *given), wanted, limit)
 
 
 class StoredContent(NamedTuple):
@@ -81,32 +176,15 @@ class ReadingService:
         return None if row is None else StoredContent(*row.values())
 
     async def list(
-        self, token_hash: bytes, wanted: FileFilter, *, before: UUID | None, limit: int
-    ) -> Sequence[Row] | None:
-        """Return the documents of living files, newest first; None if the session is not known to be in use.
-
-        An owner that `wanted` names counts for administrators alone: others see their own files.
-        """
-        given: list[object] = [token_hash, limit]
-        conditions = []
-
-        def require(condition: str, value: object) -> None:
-            if value is not None:
-                given.append(value)
-                conditions.append(condition.format(f"${len(given)}"))
-
-        require("file.id < {}", before)
-        require("file.category = {}::category", wanted.category)
-        require("file.job_id = {}", wanted.job_id)
-        require("file.state = {}::file_state", wanted.state)
-        require("file.expires_at < {}", wanted.expires_before)
-        if wanted.state is not FileState.TRASHED:
-            conditions.append(_ALIVE)
-        theirs = " AND ".join(["NOT caller.sees_all", "file.owner = caller.owner", *conditions])
-        require("file.owner = {}", wanted.owner)
-        all_ = " AND ".join(["caller.sees_all", *conditions])
-        rows = await self.reads.fetch(_LIST.format(theirs=theirs, all=all_), *given)
-        return None if not rows else [] if rows[0]["id"] is None else rows
+        self, token_hash: bytes, session_id: UUID, wanted: FileFilter, *, after: FilePlace | None, limit: int
+    ) -> FilePage | None:
+        """Return a page as `list_files` does for a session that may see it; None if that is not known to be in use."""
+        given: list[object] = [token_hash, session_id]
+        page = select_page(wanted, after=after, limit=limit + 1, given=given)
+        rows = await self.reads.fetch(_PAGE_OF_CALLER.format(page=page), *given)
+        if not rows:
+            return None
+        return FilePage.of([] if rows[0]["id"] is None else rows, wanted, limit)
 
     async def _one(self, statement: str, *given: object) -> Row | None:
         rows = await self.reads.fetch(statement, *given)

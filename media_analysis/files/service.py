@@ -17,20 +17,12 @@ from media_analysis.files.archived import has_copy, require_no_segment
 from media_analysis.files.damage import open_tracked
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile, Tombstone
-from media_analysis.files.queries import FileFilter
+from media_analysis.files.reading import FileFilter, FilePage, FilePlace, list_files
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
 Condition = Callable[[MediaFile], None]
 """Raises unless a file is what somebody who wants it changed takes it for."""
-
-
-@dataclass(frozen=True)
-class FilePage:
-    """Some files, newest first, and where the next page begins."""
-
-    files: Sequence[MediaFile]
-    next_before: UUID | None
 
 
 @dataclass(frozen=True)
@@ -74,18 +66,9 @@ class FileService:
             await self.get(file_id, owner=owner, now=now)  # deleted between the two, it is gone rather than missing
             raise
 
-    async def list(
-        self, wanted: FileFilter, *, before: UUID | None, limit: int, now: datetime | None = None
-    ) -> FilePage:
-        """Return one page of living files, newest first."""
-
-        async def read() -> Sequence[MediaFile]:
-            async with self.db.read_only() as session:
-                return await queries.list_files(session, wanted, before=before, limit=limit + 1, now=now)
-
-        files = await self.db.retry(read)
-        more = len(files) > limit
-        return FilePage(files[:limit], files[limit - 1].id if more else None)
+    async def list(self, wanted: FileFilter, *, after: FilePlace | None, limit: int) -> FilePage:
+        """Return one page of living files, or of the trash where `wanted` says so."""
+        return await self.db.retry(lambda: list_files(self.db.driver.reads, wanted, after=after, limit=limit))
 
     async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
         """Return the ids of files, living or gone, that begin or end with these hexadecimal digits."""

@@ -30,6 +30,10 @@ async def pages(client: Client, **query: Any) -> list[list[dict[str, Any]]]:
         cursor = {"cursor": page["next_cursor"]}
 
 
+def end(day: int, *, seconds: int = 0) -> str:
+    return f"2030-01-{day:02d}T00:00:{seconds:02d}Z"
+
+
 async def test_a_list_shows_the_callers_living_files_newest_first(client: Client, expire: Expire) -> None:
     await client.upload(filename="first")
     await client.upload(filename="theirs", by="bob")
@@ -64,7 +68,7 @@ async def test_filters_narrow_a_list(client: Client, database: str) -> None:
     assert await names(client, state="pending") == []
     assert await names(client, expires_before="2030-01-01T00:00:00Z") == []
     assert await names(client, expires_before="2030-01-01T00:00:00.000001Z") == ["temp"]
-    assert await names(client, expires_before="2031-06-01T00:00:00+02:00") == ["both", "temp"]
+    assert await names(client, expires_before="2031-06-01T00:00:00+02:00") == ["temp", "both"]
     assert await names(client, job_id=str(uuid4())) == []
 
 
@@ -88,6 +92,33 @@ async def test_pages_walk_every_file_exactly_once_while_new_ones_arrive(client: 
     assert walked == before[::-1]
     assert [len(page) for page in rest] == [3, 1]
     assert [len(page) for page in await pages(client, limit=4)] == [4, 4]
+
+
+async def test_with_expires_before_pages_go_by_ends_and_skip_none_that_ends_at_the_same_instant(client: Client) -> None:
+    days = [3, 1, 2, 1, 3, 1]
+    for number, day in enumerate(days):
+        await client.upload(filename=str(number), category="temp" if number % 2 else "uploads", expires_at=end(day))
+    await client.upload(filename="never", expires_at="never")
+
+    walked = await pages(client, limit=2, expires_before=end(3, seconds=1))
+    of_one = await pages(client, limit=1, expires_before=end(3), category="temp", state="stored")
+
+    assert [[file["filename"] for file in page] for page in walked] == [["1", "3"], ["5", "2"], ["0", "4"]]
+    assert [[file["filename"] for file in page] for page in of_one] == [["1"], ["3"], ["5"]]
+
+
+async def test_a_cursor_of_one_order_is_refused_in_the_other(client: Client) -> None:
+    for day in (1, 2):
+        await client.upload(expires_at=end(day))
+    by_age, by_end = {"limit": 1}, {"limit": 1, "expires_before": end(3)}
+    of_age, of_end = [
+        (await client.request("GET", URL, params=query)).json()["next_cursor"] for query in (by_age, by_end)
+    ]
+
+    for query, cursor in ((by_age, of_end), (by_end, of_age)):
+        answer = await client.request("GET", URL, params={**query, "cursor": cursor})
+        assert refusal(answer) == (422, "invalid_request")
+        assert "not a cursor of a list in this order" in answer.text
 
 
 async def test_a_cursor_only_ever_leads_through_the_callers_own_list(client: Client) -> None:

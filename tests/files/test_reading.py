@@ -1,15 +1,16 @@
 """What may be read, and from which instant on no more (promises 4 and 9)."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from media_analysis.errors import FileGone, FileNotFound, FileNotReady, ObjectDamaged, ObjectMissing
-from media_analysis.files.queries import FileFilter
+from media_analysis.files.reading import FileFilter, select_page
 from media_analysis.runtime import Runtime
 from tests.asking import delete_file
 from tests.conftest import StoreFile
 from tests.files.conftest import registration
+from tests.reused import CONNECTIONS
 
 INSTANT = timedelta(microseconds=1)
 
@@ -22,11 +23,29 @@ async def test_a_file_is_gone_from_the_very_instant_it_expires(runtime: Runtime,
     await reader.close()
     with pytest.raises(FileGone) as gone:
         await runtime.files.catalog.open(stored.id, owner="alice", now=stored.expires_at)
-    page = await runtime.files.catalog.list(FileFilter(owner="alice"), before=None, limit=10, now=stored.expires_at)
 
     assert file.id == stored.id
     assert (gone.value.rule, gone.value.gone_at, gone.value.deleted_at) == ("explicit_expiry", stored.expires_at, None)
-    assert page.files == []
+
+
+@pytest.mark.parametrize("wanted", [FileFilter(), FileFilter(expires_before=datetime(9999, 1, 1, tzinfo=UTC))])
+async def test_a_file_is_on_no_list_from_the_very_instant_it_expires(
+    database: str, store_file: StoreFile, wanted: FileFilter
+) -> None:
+    await store_file(ttl=60)
+    given: list[object] = []
+    page = select_page(wanted, after=None, limit=10, given=given)
+
+    async with CONNECTIONS.lend(database) as connection:
+        transaction = connection.transaction()
+        await transaction.start()  # of one instant
+        found = []
+        for left in ("1 microsecond", "0"):
+            await connection.execute(f"UPDATE media_files SET expires_at = now() + interval '{left}'")
+            found.append(len(await connection.fetch(page, *given)))
+        await transaction.rollback()
+
+    assert found == [1, 0]
 
 
 async def test_a_pending_file_is_unreadable(runtime: Runtime) -> None:

@@ -14,8 +14,7 @@ from media_analysis.api.dependencies import Caller, Downloading, Serving, Upload
 from media_analysis.api.document import location
 from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import ADMIN_PROBLEMS, document_problems, problems
-from media_analysis.api.pages import encode_cursor
-from media_analysis.api.schemas.files import FileList, FileListQuery, FileQuery, FileRead, FileUpdate
+from media_analysis.api.schemas.files import FileList, FileListQuery, FileQuery, FileRead, FileUpdate, dump_files
 from media_analysis.api.schemas.holds import HoldCreate, HoldRead
 from media_analysis.api.schemas.removals import FileDeleteQuery, FileRemovalRead
 from media_analysis.api.schemas.retention import FileRetention
@@ -83,10 +82,10 @@ async def upload_file(
 @router.get(
     "", tags=["files"], response_model=FileList, responses=problems(errors.TokenRejected, errors.InvalidRequest)
 )
-async def list_files(services: Serving, caller: Caller, query: Annotated[FileListQuery, Query()]) -> dict[str, object]:
-    """List living files, newest first."""
-    page = await services.files.catalog.list(query.wanted(scope=caller.scope), before=query.before(), limit=query.limit)
-    return {"items": page.files, "next_cursor": encode_cursor(page.next_before)}
+async def list_files(services: Serving, caller: Caller, query: Annotated[FileListQuery, Query()]) -> Response:
+    """List living files, newest first; with `expires_before` that which ends next comes first."""
+    page = await services.files.catalog.list(query.wanted(scope=caller.scope), after=query.after(), limit=query.limit)
+    return Response(dump_files(page), media_type="application/json")
 
 
 _READ_PROBLEMS = problems(

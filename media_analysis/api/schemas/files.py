@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Self
 from uuid import UUID
 
+import orjson
 from pydantic import Field, model_validator
 
-from media_analysis.api.pages import PageQuery
+from media_analysis.api.pages import PageQuery, decode_moment, encode_cursor, encode_moment
 from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
-from media_analysis.files.queries import FileFilter
+from media_analysis.files.reading import FileFilter, FilePage, FilePlace
 from media_analysis.policy.decision import find_hold
 from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import Category
@@ -63,8 +64,23 @@ class FileListQuery(PageQuery):
     category: Category | None = None
     job_id: UUID | None = None
     state: FileState | None = None
-    expires_before: Instant | None = None
+    expires_before: Instant | None = Field(None, description="Ends before then; what ends next comes first")
     owner: Owner | None = Field(None, description="Administrators only; others see their own")
+
+    def after(self) -> FilePlace | None:
+        """Return the file after which the page begins.
+
+        Raises:
+            InvalidRequest: the cursor is none of ours, or one of the other order.
+
+        """
+        if self.expires_before is None:
+            before = self.before()
+            return None if before is None else FilePlace(before)
+        if self.cursor is None:
+            return None
+        ends_at, file_id = decode_moment(self.cursor)
+        return FilePlace(file_id, ends_at)
 
     def wanted(self, *, scope: str | None) -> FileFilter:
         """Return the filter for a caller who may see `scope`, everybody's files if None."""
@@ -156,7 +172,21 @@ _COLUMNS: Final = frozenset(FileRead.model_fields) & frozenset(MediaFile.__mappe
 
 
 class FileList(ReadModel):
-    """One page of files, newest first."""
+    """One page of files, newest first; with `expires_before` that which ends next comes first."""
 
     items: list[FileRead]
-    next_cursor: str | None
+    next_cursor: str | None = Field(description="Of the same order only: with `expires_before`, or without")
+
+
+def dump_files(page: FilePage) -> bytes:
+    """Return a page as JSON, in the shape of a `FileList`."""
+    place = page.next_after
+    cursor = None
+    if place is not None:
+        cursor = encode_cursor(place.id) if place.ends_at is None else encode_moment(place.ends_at, place.id)
+    return dump_row({"items": [dict(row) for row in page.files], "next_cursor": cursor})
+
+
+def dump_row(document: dict[str, Any]) -> bytes:
+    """Return what PostgreSQL told, as JSON."""
+    return orjson.dumps(document, default=str, option=orjson.OPT_UTC_Z)

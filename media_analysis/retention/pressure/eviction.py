@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.db.ids import AGE, OWN_AGE
 from media_analysis.deletion.due import FACTS, START, DueFile
 from media_analysis.files.dates import goes_at
 from media_analysis.policy.decision import Policy
@@ -70,18 +71,18 @@ _QUEUES: Final = {
     Stage.TRASH: "state = 'trashed' AND (trashed_at, id) > ({after_at}, {after_id}) AND size_bytes > 0 "
     "ORDER BY trashed_at, id",
     # The archive of a run that lives goes with that run, whatever priority its category has.
-    Stage.OLDEST: "state = 'stored' AND expiry_explicit = {dated} AND id > {after_id} AND size_bytes > 0 "
-    "AND role IS DISTINCT FROM 'archive' ORDER BY id",
+    Stage.OLDEST: "state = 'stored' AND expiry_explicit = {dated} AND {age} > {after_id} AND size_bytes > 0 "
+    "AND role IS DISTINCT FROM 'archive' ORDER BY {age}",
 }
 
 
 def _of_all(stage: Stage) -> str:
-    queue = _QUEUES[stage].format(after_at=":after_at", after_id=":after_id", dated=":dated")
+    queue = _QUEUES[stage].format(after_at=":after_at", after_id=":after_id", dated=":dated", age=AGE)
     return f"SELECT {_COLUMNS} {_OF_CATEGORY} AND {queue} LIMIT :limit"
 
 
 def _of_owners(stage: Stage, *, lock: bool) -> str:
-    queue = _QUEUES[stage].format(after_at="lane.after_at", after_id="lane.after_id", dated="lane.dated")
+    queue = _QUEUES[stage].format(after_at="lane.after_at", after_id="lane.after_id", dated="lane.dated", age=OWN_AGE)
     return f"""
         SELECT file.*, lane.dated FROM unnest(
             CAST(:owners AS text[]), CAST(:dated AS boolean[]), CAST(:after_at AS timestamptz[]),

@@ -50,8 +50,8 @@ async def test_explaining_a_file_and_its_job_reads_no_table_from_end_to_end(runt
     used = {node["Index Name"] for node, _ in plans if "Index Name" in node}
     assert [scan for scan in scanned if scan[0] in {"media_files", "audit_events", "tombstones"}] == []
     assert {
-        "ix_media_files_oldest_dated",
-        "ix_media_files_job",
+        "ix_media_files_stored",
+        "ix_media_files_job_newest",
         "ix_audit_events_file_id",
         "ix_audit_events_job_id",
     } <= used

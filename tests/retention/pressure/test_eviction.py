@@ -50,9 +50,9 @@ _OF_OWNERS = _ARGUMENTS | {
     "after_id": "array_fill(uuid '00000000-0000-0000-0000-000000000000', '{3}')",
 }
 QUEUES = {
-    "oldest": (eviction.OF_ALL[Stage.OLDEST, True], _ARGUMENTS, "ix_media_files_oldest_dated"),
+    "oldest": (eviction.OF_ALL[Stage.OLDEST, True], _ARGUMENTS, "ix_media_files_stored"),
     "trash": (eviction.OF_ALL[Stage.TRASH, True], _ARGUMENTS, "ix_media_files_trash"),
-    "an owner's oldest": (eviction.OF_OWNERS[Stage.OLDEST, True], _OF_OWNERS, "ix_media_files_owner_oldest"),
+    "an owner's oldest": (eviction.OF_OWNERS[Stage.OLDEST, True], _OF_OWNERS, "ix_media_files_owner_stored"),
     "an owner's trash": (eviction.OF_OWNERS[Stage.TRASH, True], _OF_OWNERS, "ix_media_files_owner_trash"),
 }
 DAY = timedelta(days=1)

@@ -1,0 +1,98 @@
+"""Pages of files are ranges of indexes, whatever they are narrowed to and however much is over (design law 7)."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from itertools import product
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from media_analysis.files.reading import FileFilter, FilePlace, select_page
+from media_analysis.states import FileState
+from media_analysis.storage.category import Category
+from tests.conftest import execute
+from tests.plans import Plan, planned
+from tests.reused import CONNECTIONS
+
+LIMIT = 50
+PENDING = 100
+JOB = UUID("01900000-0000-7000-8000-000000000001")
+_JOB = f"""
+    INSERT INTO analysis_jobs (id, owner, name, kind, status, progress, priority, attempts, folder_name, category)
+    VALUES ('{JOB}', 'alice', 'n', 'frames', 'completed', 1, 0, 1, 'f', 'outputs')
+"""
+# The newest tenth is alice's, over and not yet swept; below it half of what lives is hers, and bob has next to nothing.
+# A tenth of the files are her job's, of those that are over as of those that live; a twentieth lies in the trash.
+_FILES = """
+    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, size_bytes, reserved_bytes,
+                             stored_at, expires_at, expiry_explicit, due_at, trashed_at)
+    SELECT uuidv7((number - {rows}) * interval '1 second'),
+        CASE WHEN number % ({rows} / 100) = 7 THEN 'bob' WHEN is_over OR number % 2 = 0 THEN 'alice'
+            ELSE 'owner' || number % 4 END,
+        (CASE WHEN number % ({rows} / 100) = 7 THEN 'frames' WHEN number % 3 = 0 THEN 'clips' ELSE 'uploads'
+            END)::category,
+        (CASE WHEN number % 20 = 2 AND NOT is_over THEN 'trashed' WHEN number % ({rows} / 100) = 4 THEN 'pending'
+            ELSE 'stored' END)::file_state,
+        'k' || number, 'f', 'text/plain', CASE WHEN number % 10 = 0 THEN uuid '{job}' END, 1, 0, now(),
+        CASE WHEN is_over THEN now() - number * interval '1 millisecond'
+            WHEN number % 7 > 0 THEN now() + (1 + number % 1000) * interval '1 hour' END,
+        number % 4 = 0, now() + interval '1 hour', CASE WHEN number % 20 = 2 THEN now() END
+    FROM (SELECT number, number > {rows} * 10 / 11 AS is_over FROM generate_series(1, {rows}) AS number) AS made
+"""
+SOON, LATE = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+NARROWED = {
+    "nothing": FileFilter(),
+    "a category": FileFilter(category=Category.CLIPS),
+    "a rare category": FileFilter(category=Category.FRAMES),
+    "a category of nobody": FileFilter(category=Category.OUTPUTS),
+    "stored": FileFilter(state=FileState.STORED),
+    "pending": FileFilter(state=FileState.PENDING),
+    "trashed": FileFilter(state=FileState.TRASHED),
+    "a job": FileFilter(job_id=JOB),
+    "an end": FileFilter(expires_before=LATE),
+    "an end before all": FileFilter(expires_before=SOON),
+    "an end and a category": FileFilter(expires_before=LATE, category=Category.CLIPS),
+    "an end and a rare category": FileFilter(expires_before=LATE, category=Category.FRAMES),
+    "an end and pending": FileFilter(expires_before=LATE, state=FileState.PENDING),
+}
+OWNERS = (None, "alice", "bob")
+TYPES = {str: "text", UUID: "uuid", datetime: "timestamptz"}
+
+
+@pytest.fixture
+async def connection(database: str, rows: int) -> AsyncIterator[asyncpg.Connection]:
+    await execute(
+        database,
+        _JOB,
+        "ALTER TABLE media_files DISABLE TRIGGER USER",
+        _FILES.format(rows=rows, job=JOB),
+        "ALTER TABLE media_files ENABLE TRIGGER USER",
+        "ANALYZE media_files",
+    )
+    async with CONNECTIONS.lend(database) as lent:
+        yield lent
+    await execute(database, "TRUNCATE media_files")  # row by row, as between tests, would take long
+
+
+def questions() -> Iterator[tuple[str, FileFilter, FilePlace | None]]:
+    for (name, narrowed), owner in product(NARROWED.items(), OWNERS):
+        wanted = FileFilter(**{**vars(narrowed), "owner": owner})
+        yield f"{name} of {owner}", wanted, None
+        yield f"{name} of {owner}, later", wanted, FilePlace(UUID(int=2**128 - 1), datetime.now(UTC))
+
+
+@pytest.mark.parametrize("rows", [22_000, pytest.param(1_100_000, marks=pytest.mark.large)])
+async def test_a_page_reads_little_more_than_it_shows(connection: asyncpg.Connection, rows: int) -> None:
+    for (name, wanted, after), plans in product(questions(), ("custom", "generic")):
+        plan = await page_plan(connection, wanted, after, plans)
+
+        assert not plan.read_whole, (name, plans)
+        assert plan.rows_read <= 2 * LIMIT + PENDING, (name, plans, plan.rows_read)
+
+
+async def page_plan(connection: asyncpg.Connection, wanted: FileFilter, after: FilePlace | None, plans: str) -> Plan:
+    given: list[object] = []
+    page = select_page(wanted, after=after, limit=LIMIT, given=given)
+    types, values = [TYPES[type(one)] for one in given], [f"'{one}'" for one in given]
+    return await planned(connection, page, types, values, plans=plans)
