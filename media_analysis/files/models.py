@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.columns import CATEGORY, FILE_STATE, RETENTION_RULE
@@ -30,6 +31,8 @@ class MediaFile(Base):
             "state = 'pending' OR (size_bytes IS NOT NULL AND stored_at IS NOT NULL)",
             name="stored_is_complete",
         ),
+        # Unique, by hashes: an index of the keys themselves would be three times as large.
+        ExcludeConstraint(("key", "="), using="hash", name="uq_media_files_key"),
         index_of_ends("ix_media_files_id_end"),
         Index("ix_media_files_due", "category", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
         # Few at any time; without it, looking for abandoned uploads would read all that is due.
@@ -90,7 +93,7 @@ class MediaFile(Base):
     owner: Mapped[str]
     category: Mapped[Category] = mapped_column(CATEGORY)
     state: Mapped[FileState] = mapped_column(FILE_STATE, default=FileState.PENDING)
-    key: Mapped[str] = mapped_column(unique=True)
+    key: Mapped[str]
     filename: Mapped[str]
     """What the client calls it; metadata only, never part of a path."""
     media_type: Mapped[str]

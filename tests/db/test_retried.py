@@ -17,7 +17,6 @@ OTHERWISE = {
     "files/upload/idempotency.py": "run by a `retried` method",
     "files/upload/leases.py": "a lease, renewed again in time",
     "files/opening.py": "at the start, before anybody else",
-    "files/upload/small.py": "a group, each of which is then tried alone",
     "files/upload/transactions.py": "run by `Database.retry`",
     "files/service.py": "run by `Database.retry`",
     "deletion/deleter.py": "left to the outbox",
