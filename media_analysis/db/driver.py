@@ -12,10 +12,12 @@ import asyncpg
 from sqlalchemy import TextClause, TextualSelect
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
-from media_analysis.db.faults import translated_errors
+from media_analysis.db.faults import is_away, translated_errors
 from media_analysis.errors import DatabaseUnavailable
 
 READ_CONNECTIONS: Final = 4
+LEND_SECONDS: Final = 3.0
+"""How long a read waits for those before it."""
 READ_ONLY: Final = {"default_transaction_read_only": "on"}
 """What connections that only read say besides: PostgreSQL itself refuses every write."""
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
@@ -77,14 +79,19 @@ class Reads:
 
         """
         with translated_errors():
-            connection = await self._free.get()
+            async with asyncio.timeout(LEND_SECONDS):
+                connection = await self._free.get()
             try:
                 if connection is None or connection.is_closed() or connection in self._left:
                     connection = await self._renew(connection)
                 rows: Sequence[asyncpg.Record] = await connection.fetch(statement, *given)
-                return rows
+            except BaseException:
+                if connection is not None:
+                    connection.terminate()  # what it has yet to answer, the next statement would wait for without end
+                raise
             finally:
                 self._free.put_nowait(connection)
+            return rows
 
     def leave_server(self) -> None:
         """Ask on other connections from now on: the server behind these is the primary no more."""
@@ -131,11 +138,8 @@ class DirectConnection:
                 await connection.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
                 yield self
                 await connection.execute("COMMIT")
-            except BaseException:
-                with suppress(Exception):
-                    await connection.execute("ROLLBACK")
-                if connection.is_in_transaction():
-                    connection.terminate()
+            except BaseException as error:
+                await _roll_back(connection, error)
                 raise
 
     @contextmanager
@@ -157,6 +161,15 @@ class DirectConnection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self.open({})
         return self._connection
+
+
+async def _roll_back(connection: asyncpg.Connection, error: BaseException) -> None:
+    # One that has an answer outstanding would wait for it, without end, before it rolled back.
+    if isinstance(error, Exception) and not is_away(error):
+        with suppress(Exception):
+            await connection.execute("ROLLBACK")
+            return
+    connection.terminate()
 
 
 @cache

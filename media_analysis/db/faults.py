@@ -55,7 +55,7 @@ def is_away(error: BaseException) -> bool:
         case DBAPIError():
             return error.connection_invalidated or _state_of(error).startswith(_AWAY_STATES) or _is_timeout(error)
         case asyncpg.PostgresError():
-            return str(error.sqlstate).startswith(_AWAY_STATES)
+            return str(error.sqlstate).startswith(_AWAY_STATES) or _is_timeout(error)
         case OSError():
             return True
     return False
@@ -66,7 +66,7 @@ def _is_our_own_promise(error: Exception, state: str) -> bool:
     return state == READ_ONLY and isinstance(error, DBAPIError) and not error.connection_invalidated
 
 
-def _is_timeout(error: DBAPIError) -> bool:
+def _is_timeout(error: BaseException) -> bool:
     return isinstance(_cause(error), OSError | asyncpg.QueryCanceledError)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from media_analysis.db.driver import Reads
 from media_analysis.db.ids import AGE, OWN_AGE
+from media_analysis.errors import DatabaseUnavailable
 from media_analysis.files.models import OWN_END
 from media_analysis.sessions.queries import CALLER
 from media_analysis.states import FileState
@@ -181,11 +182,17 @@ class ReadingService:
         """Return a page as `list_files` does for a session that may see it; None if that is not known to be in use."""
         given: list[object] = [token_hash, session_id]
         page = select_page(wanted, after=after, limit=limit + 1, given=given)
-        rows = await self.reads.fetch(_PAGE_OF_CALLER.format(page=page), *given)
+        rows = await self._fetch(_PAGE_OF_CALLER.format(page=page), *given)
         if not rows:
             return None
         return FilePage.of([] if rows[0]["id"] is None else rows, wanted, limit)
 
     async def _one(self, statement: str, *given: object) -> Row | None:
-        rows = await self.reads.fetch(statement, *given)
+        rows = await self._fetch(statement, *given)
         return rows[0] if rows else None
+
+    async def _fetch(self, statement: str, *given: object) -> Sequence[Row]:
+        try:
+            return await self.reads.fetch(statement, *given)
+        except DatabaseUnavailable:
+            return ()  # a connection that is lost says nothing of the others, on which services try again

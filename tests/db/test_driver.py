@@ -1,0 +1,78 @@
+"""The driver's own connections: whatever becomes of one, the next statement is answered or refused in time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+
+import pytest
+from sqlalchemy import text
+
+from media_analysis.db import driver
+from media_analysis.db.database import Database, DatabaseOptions, open_database
+from media_analysis.errors import DatabaseUnavailable
+from tests.conftest import execute
+from tests.db.power import Power
+
+PATIENCE_SECONDS = 10
+SHORT = DatabaseOptions(
+    connect_timeout_seconds=0.5, command_timeout_seconds=0.5, statement_timeout_seconds=0.2, deadline_seconds=1
+)
+MINE = "SELECT pg_backend_pid() AS pid"
+
+
+@pytest.fixture
+async def impatient(own_database: str) -> AsyncIterator[Database]:
+    async with open_database(own_database, SHORT) as database:
+        yield database
+
+
+async def test_a_server_that_answers_nothing_holds_nobody_for_ever(impatient: Database, own_server: Power) -> None:
+    writer = impatient.driver.connection()
+    for _ in range(driver.READ_CONNECTIONS):
+        await impatient.driver.reads.fetch(MINE)
+    await writer.execute(text(MINE), {})
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with own_server.frozen():
+            for _ in range(2):
+                with pytest.raises(DatabaseUnavailable):
+                    await impatient.driver.reads.fetch(MINE)
+                with pytest.raises(DatabaseUnavailable):
+                    async with writer.transaction():
+                        pytest.fail("nobody began it")
+        rows = await impatient.driver.reads.fetch(MINE), await writer.execute(text(MINE), {})
+
+    assert [len(found) for found in rows] == [1, 1]
+
+
+async def test_what_the_server_cancels_is_a_database_that_is_late(impatient: Database) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await impatient.driver.reads.fetch("SELECT pg_sleep(30)")
+
+
+async def test_who_waits_for_all_reads_before_it_is_refused_in_time(
+    impatient: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "LEND_SECONDS", 0.01)
+    reads = driver.Reads(impatient.driver.open, 1)
+
+    asked: tuple[Coroutine[None, None, object], ...] = reads.fetch("SELECT pg_sleep(0.1)"), reads.fetch(MINE)
+    first, second = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert not isinstance(first, BaseException)
+    assert isinstance(second, DatabaseUnavailable)
+
+
+async def test_a_connection_that_is_lost_within_a_transaction_is_said_to_be(
+    impatient: Database, own_database: str
+) -> None:
+    writer = impatient.driver.connection()
+
+    async def lose() -> None:
+        async with writer.transaction():
+            (row,) = await writer.execute(text(MINE), {})
+            await execute(own_database, f"SELECT pg_terminate_backend({row.pid})")
+            await writer.execute(text(MINE), {})
+
+    with pytest.raises(DatabaseUnavailable):
+        await lose()
+    assert len(await writer.execute(text(MINE), {})) == 1
