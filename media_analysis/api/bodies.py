@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from media_analysis.api.digests import read_digests, verified
+from media_analysis.api.requests import read_length
 from media_analysis.errors import IncompleteUpload, UploadTooLarge
 from media_analysis.sessions.admission import Admitted
 
@@ -31,8 +32,7 @@ def content_of(request: Request, admitted: Admitted) -> AsyncIterator[bytes]:
 
 def announced_bytes(request: Request) -> int | None:
     """Return the length the client told, None where it did not."""
-    value = request.headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdigit() else None
+    return read_length(request.headers.get("content-length", "").encode("latin-1"))
 
 
 def require_length(request: Request, limit_bytes: int) -> None:

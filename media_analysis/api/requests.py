@@ -129,9 +129,13 @@ def require_length(fields: Fields, limit_bytes: int) -> None:
         BodyTooLarge: it is.
 
     """
-    length = fields.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit_bytes:
+    if (read_length(fields.get(b"content-length", b"")) or 0) > limit_bytes:
         raise BodyTooLarge(limit_bytes=limit_bytes)
+
+
+def read_length(told: bytes) -> int | None:
+    """Return the length that Content-Length tells, None where it tells none; any number of zeros may lead it."""
+    return int(told.lstrip(b"0") or b"0") if told.isdigit() else None
 
 
 def _charsets(parameters: str) -> set[str]:

@@ -1,6 +1,7 @@
 """What is asked most, answered without FastAPI, which describes it and answers whatever is not the usual case."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -17,11 +18,11 @@ from media_analysis.api.bodies import normal_media_type
 from media_analysis.api.content import Representation, content_headers
 from media_analysis.api.digests import DIGESTS
 from media_analysis.api.multipart import is_form
-from media_analysis.api.requests import Fields, has_body
+from media_analysis.api.requests import Fields, has_body, read_length
 from media_analysis.api.resources import Endpoint, Shortcut
 from media_analysis.api.routes import files
 from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead, dump_files, dump_row
-from media_analysis.errors import MediaAnalysisError
+from media_analysis.errors import MediaAnalysisError, MediaTypeNotAccepted, TooManyAtOnce
 from media_analysis.files.upload.service import Upload
 from media_analysis.files.upload.small import SMALL_BYTES
 from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
@@ -41,6 +42,8 @@ _UNUSUAL_UPLOAD: Final = (
 SOON_SECONDS: Final = 1.0
 """How long a small body is waited for here: whoever takes longer is measured by the pace of uploads."""
 _CACHED_QUERIES: Final = 256
+_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""An id as answers spell it: `UUID` would take what no route takes."""
 
 
 async def describe_file(scope: Scope, fields: Fields, receive: Receive, send: Send) -> Receive | None:
@@ -102,11 +105,14 @@ async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send)
     upload = None if caller is None else _upload_of(caller.owner, scope, fields)
     if caller is None or upload is None:
         return receive
-    with services.admission.admit(caller, Activity.UPLOAD):
-        content, receive = await _gather(receive, upload.declared_bytes or 0)
-        if content is None:
-            return receive
-        stored = await services.files.uploads.store_small(upload, content, session_id=caller.session_id)
+    try:
+        with services.admission.admit(caller, Activity.UPLOAD):
+            content, receive = await _gather(receive, upload.declared_bytes or 0)
+            if content is None:
+                return receive
+            stored = await services.files.uploads.store_small(upload, content, session_id=caller.session_id)
+    except (MediaTypeNotAccepted, TooManyAtOnce):
+        return receive  # whose token it is was only remembered: who may not even ask is told nothing else
     if stored is None:
         return receive
     document = dump_row(_document_of(*stored))
@@ -135,9 +141,10 @@ def _document_of(written: WrittenUpload, stored: StoredUpload) -> dict[str, obje
 
 
 def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:
-    length, declared = fields.get(b"content-length", b""), fields.get(b"content-type", b"").decode("latin-1")
+    length = read_length(fields.get(b"content-length", b""))
+    declared = fields.get(b"content-type", b"").decode("latin-1")
     is_unusual = any(name in fields for name in _UNUSUAL_UPLOAD) or is_form(declared)
-    if is_unusual or not length.isdigit() or int(length) > SMALL_BYTES:
+    if is_unusual or length is None or length > SMALL_BYTES:
         return None
     try:
         asked = FileCreate.model_validate(
@@ -152,7 +159,7 @@ def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:
         category=asked.category,
         filename=asked.filename,
         declared_type=normal_media_type(declared),
-        declared_bytes=int(length),
+        declared_bytes=length,
         expiry=asked.expiry(),
     )
 
@@ -170,7 +177,8 @@ async def _gather(receive: Receive, length: int) -> tuple[bytes | None, Receive]
         return waiting.pop() if waiting else await receive()
 
     content = b"".join(message.get("body", b"") for message in taken)
-    return (content if len(content) == length else None), again
+    is_whole = len(content) == length and bool(taken) and taken[-1]["type"] == "http.request"
+    return (content if is_whole else None), again
 
 
 def _services(scope: Scope) -> Runtime:
@@ -181,10 +189,7 @@ def _asked_of(file_id: str, fields: Fields) -> tuple[bytes, UUID] | None:
     token_hash = _token_hash(fields)
     if token_hash is None or has_body(fields) or any(name in fields for name in _UNUSUAL):
         return None
-    try:
-        return token_hash, UUID(file_id)
-    except ValueError:
-        return None
+    return (token_hash, UUID(file_id)) if _ID.fullmatch(file_id) else None
 
 
 def _token_hash(fields: Fields) -> bytes | None:

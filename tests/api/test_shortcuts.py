@@ -1,8 +1,9 @@
 """What is answered without FastAPI: the same, byte for byte, as its routes answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import httpx
@@ -11,11 +12,14 @@ from fastapi import FastAPI
 
 from media_analysis.api import shortcuts
 from media_analysis.api.schemas.files import FileRead
-from media_analysis.errors import DatabaseUnavailable
+from media_analysis.db.driver import Reads
+from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, MediaTypeNotAccepted, TooManyAtOnce
 from media_analysis.files.service import FileService
+from media_analysis.files.upload.limits import Acceptance
 from media_analysis.files.upload.service import UploadService
 from media_analysis.runtime import Runtime
-from tests.api.raw import served
+from media_analysis.sessions.admission import AdmissionService
+from tests.api.raw import Speaker, served
 from tests.conftest import Client, execute
 from tests.files.conftest import objects
 
@@ -33,6 +37,7 @@ ODD = (
     "created_at = '2026-01-01T00:00:00Z', expires_at = '2090-06-01T12:00:00.000001Z', due_at = '2090-06-01'",
 )
 """Rows as uploads alone do not make them."""
+NOT_ACCEPTED = MediaTypeNotAccepted("text/plain", category="uploads", accepted=())
 
 
 @pytest.fixture
@@ -217,3 +222,63 @@ async def test_a_token_that_was_just_good_stores_nothing_once_it_is_revoked(
 
     assert refused.status_code == 401
     assert len(objects(runtime.store.root)) == 1
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        str.upper,
+        "{{{}}}".format,
+        "urn:uuid:{}".format,
+        "uuid:{}".format,
+        "{}-".format,
+        lambda known: known.replace("-", "", 1),
+        lambda known: "+" + known.replace("-", "")[1:],
+    ],
+)
+async def test_an_id_is_spelt_as_its_route_wants_it(client: Client, spelt: Callable[[str], str]) -> None:
+    stored = await client.upload()
+
+    for path in ("", "/content"):
+        short, routed = await both(client, f"{URL}/{spelt(stored['id'])}{path}")
+        assert told(short) == told(routed)
+
+
+@pytest.mark.parametrize("refused", [MediaTypeNotAccepted, TooManyAtOnce])
+async def test_who_holds_a_revoked_token_learns_nothing_else(
+    client: Client, database: str, monkeypatch: pytest.MonkeyPatch, refused: type[MediaAnalysisError]
+) -> None:
+    await client.upload()
+    await execute(database, "UPDATE user_sessions SET revoked_at = now() WHERE owner = 'alice'")
+    if refused is MediaTypeNotAccepted:
+        monkeypatch.setattr(Acceptance, "_require", Mock(side_effect=NOT_ACCEPTED))
+    else:
+        monkeypatch.setattr(AdmissionService, "admit", Mock(side_effect=TooManyAtOnce("uploads", limit=1)))
+
+    answer = await client.request("POST", URL, params={"category": "uploads", "filename": "a"}, content=b"no")
+
+    assert answer.status_code == 401
+
+
+async def test_a_read_survives_the_death_of_its_connection(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored, fetch = await client.upload(), Reads.fetch
+    for path in (f"{URL}/{stored['id']}", URL, f"{URL}/{stored['id']}/content"):
+        lost: list[Exception] = [DatabaseUnavailable("ConnectionDoesNotExistError")]
+
+        async def lose_once(reads: Reads, statement: str, *given: object, lost: list[Exception] = lost) -> Any:
+            if lost:
+                raise lost.pop()
+            return await fetch(reads, statement, *given)
+
+        monkeypatch.setattr(Reads, "fetch", lose_once)
+        assert (await client.request("GET", path)).status_code == 200
+        assert lost == []
+
+
+async def test_a_length_may_have_any_number_of_zeros_before_it(speaker: Speaker) -> None:
+    length = f"Content-Length: {'0' * 5000}4"
+
+    stored = await speaker.say("POST", f"{URL}?category=temp&filename=a", length, body=b"four")
+    document = await speaker.say("POST", "/api/v1/jobs", length, "Content-Type: application/json", body=b"four")
+
+    assert (stored.status, document.status) == (201, 422)
