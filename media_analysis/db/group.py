@@ -42,6 +42,11 @@ class GroupCommit(Generic[Item, Answer]):
         """How many have no answer yet."""
         return len(self._waiting) + self._in_work
 
+    async def settle(self, *, seconds: float) -> None:
+        """Wait, so long at most, until everything submitted has its answer."""
+        if self._writer is not None and not self._writer.done():
+            await asyncio.wait([self._writer], timeout=seconds)
+
     async def close(self) -> None:
         """Wait until everything submitted has its answer."""
         if self._writer is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -10,30 +11,35 @@ from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, clock, retried
+from media_analysis.db.group import GroupCommit
 from media_analysis.deletion.discarding import DiscardService
-from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, SourceUnusable
+from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, MediaAnalysisError, SourceUnusable, TooManyJobs
 from media_analysis.failpoints import failpoint
-from media_analysis.jobs.adding import add_job
+from media_analysis.jobs.adding import add_waiting_jobs
 from media_analysis.jobs.attempts import leases
 from media_analysis.jobs.attempts.ending import JobEnd, end_jobs
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
 from media_analysis.jobs.queries import JobFilter, require_job
-from media_analysis.jobs.waiting import require_place, take_place
+from media_analysis.jobs.waiting import count_waiting, take_places
 from media_analysis.settings.worker import WorkerSettings
+from media_analysis.storage.category import Category
 
 BATCH: Final = 1000
 
 # As the index has it, which a parameter would hide from the planner.
 _WAITING: Final[ColumnElement[bool]] = text("status = 'pending'")  # type: ignore[assignment]
 # Locked, so that none of them expires or goes between being looked at and being pinned.
-_LOCK_USABLE = text("""
-    SELECT id FROM media_files
-    WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = :owner AND state = 'stored'
+_USABLE: Final = """
+    SELECT id, owner FROM media_files
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'stored'
         AND (expires_at IS NULL OR expires_at > :now OR leased_until > :now)
     ORDER BY id FOR UPDATE
-""")
+"""
+_LOCK_USABLE: Final = text(_USABLE)
+_LOCK_FREE: Final = text(f"{_USABLE} SKIP LOCKED")
 
 
 async def cancel_batch(session: AsyncSession, wanted: JobFilter, *, after: UUID, now: datetime) -> Sequence[UUID]:
@@ -102,7 +108,6 @@ class ControlService:
     discards: DiscardService
     limits: WaitingLimits
 
-    @retried
     async def create(self, asked: NewJob, *, now: datetime | None = None) -> AnalysisJob:
         """Create a job that waits for a worker.
 
@@ -111,31 +116,80 @@ class ControlService:
             TooManyJobs: as many of this owner wait as may; nothing was created.
 
         """
-        job_id: UUID = uuid7()
+        # Whoever is cancelled meanwhile hears of it once the job is there or is not: the group goes on without it.
+        made = await carry_through(self._group.submit(asked)) if now is None else None
+        if made is not None:
+            return made
+        (alone,) = await self._create_all([asked], now=now, wait=True)
+        if isinstance(alone, AnalysisJob):
+            return alone
+        raise alone
+
+    @cached_property
+    def _group(self) -> GroupCommit[NewJob, AnalysisJob | None]:
+        return GroupCommit(self._create_group)
+
+    async def _create_group(self, asked: Sequence[NewJob]) -> Sequence[AnalysisJob | Exception | None]:
+        """Create what can be; None where that is to be tried alone: others have a source locked, or took a place."""
+        try:
+            made = await self._create_all(asked, wait=False)
+        except TooManyJobs:
+            return [None] * len(asked)
+        return [None if isinstance(one, SourceUnusable) else one for one in made]
+
+    @retried
+    async def _create_all(
+        self, asked: Sequence[NewJob], *, now: datetime | None = None, wait: bool
+    ) -> Sequence[AnalysisJob | MediaAnalysisError]:
         async with self.db.transaction() as session:
             at: datetime = (await session.execute(select(clock(now)))).scalar_one()
-            await require_place(session, asked.owner, limit=self.limits.jobs_per_owner)
-            await _require_usable(session, asked.owner, asked.source_file_ids, at)
-            job = await add_job(
-                session,
-                asked.source_file_ids,
-                id=job_id,
-                owner=asked.owner,
-                name=asked.name,
-                kind=asked.kind,
-                parameters=dict(asked.parameters),
-                status=JobStatus.PENDING,
-                priority=asked.priority,
-                lifted=asked.lifted,
-                folder_name=f"{at:%Y%m%d_%H%M%S}_{job_id}",
-                created_at=at,
-                pinned_until=at + self.limits.pin if asked.pins else None,
-                lifetime_seconds=None if asked.lifetime is None else asked.lifetime.total_seconds(),
-            )
-            await self._let_wait(session, job)
+            waiting = dict(await count_waiting(session, {one.owner for one in asked}))
+            usable = await _lock_usable(session, [one for job in asked for one in job.source_file_ids], at, wait=wait)
+            answers = [self._judge(one, waiting, usable, at) for one in asked]
+            made = {
+                answer: one.source_file_ids
+                for one, answer in zip(asked, answers, strict=True)
+                if isinstance(answer, AnalysisJob)
+            }
+            if made:
+                await add_waiting_jobs(session, made, at, pinned_until=at + self.limits.pin)
+                await take_places(session, {job.owner for job in made}, limit=self.limits.jobs_per_owner)
             failpoint("job.creating")
         failpoint("job.created")
-        return job
+        return answers
+
+    def _judge(
+        self, asked: NewJob, waiting: dict[str, int], usable: Mapping[UUID, str], now: datetime
+    ) -> AnalysisJob | MediaAnalysisError:
+        """Return the job, which waits then, or why there may be none."""
+        try:
+            _require_place(asked.owner, waiting[asked.owner], limit=self.limits.jobs_per_owner)
+            _require_usable(asked.owner, asked.source_file_ids, usable)
+        except MediaAnalysisError as error:
+            return error
+        waiting[asked.owner] += 1
+        job_id: UUID = uuid7()
+        return AnalysisJob(
+            id=job_id,
+            owner=asked.owner,
+            name=asked.name,
+            kind=asked.kind,
+            parameters=dict(asked.parameters),
+            status=JobStatus.PENDING,
+            progress=0.0,
+            priority=asked.priority,
+            lifted=asked.lifted,
+            attempts=0,
+            fence=0,
+            warnings=[],
+            produced={},
+            last_event=1,
+            folder_name=f"{now:%Y%m%d_%H%M%S}_{job_id}",
+            category=Category.OUTPUTS,
+            created_at=now,
+            pinned_until=now + self.limits.pin if asked.pins else None,
+            lifetime_seconds=None if asked.lifetime is None else asked.lifetime.total_seconds(),
+        )
 
     @retried
     async def cancel(self, job_id: UUID, *, owner: str | None, now: datetime | None = None) -> AnalysisJob:
@@ -195,26 +249,23 @@ class ControlService:
                 raise JobArchived(job_id)
             if job.status is not JobStatus.FAILED:
                 raise JobNotFailed(job_id, status=job.status)
-            await require_place(session, job.owner, limit=self.limits.jobs_per_owner)
-            ids = await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id))
-            await _require_usable(session, job.owner, ids.all(), at)
+            waiting = await count_waiting(session, [job.owner])
+            _require_place(job.owner, waiting[job.owner], limit=self.limits.jobs_per_owner)
+            ids = (await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id))).all()
+            _require_usable(job.owner, ids, await _lock_usable(session, ids, at, wait=True))
             job.status, job.attempts, job.progress = JobStatus.PENDING, 0, 0.0
             job.error_code = job.error = job.completed_at = job.worker = None
             if job.lifetime_seconds is not None:
                 job.expires_at = None  # it counts from the new end
             if job.pinned_until is not None:
                 job.pinned_until = at + self.limits.pin
-            await self._let_wait(session, job)
+                await leases.lease_sources(session, [job.id], job.pinned_until)
+            await session.flush()
+            await add_event(session, job.id, "status", {"status": job.status})
+            await take_places(session, [job.owner], limit=self.limits.jobs_per_owner)
             failpoint("job.retrying")
         failpoint("job.retried")
         return job
-
-    async def _let_wait(self, session: AsyncSession, job: AnalysisJob) -> None:
-        if job.pinned_until is not None:
-            await leases.lease_sources(session, [job.id], job.pinned_until)
-        await session.flush()
-        await add_event(session, job.id, "status", {"status": job.status})
-        await take_place(session, job.owner, limit=self.limits.jobs_per_owner)
 
 
 async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> None:
@@ -224,9 +275,18 @@ async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> No
     await session.refresh(job)
 
 
-async def _require_usable(session: AsyncSession, owner: str, ids: Sequence[UUID], now: datetime) -> None:
-    usable = await session.scalars(_LOCK_USABLE, {"ids": list(ids), "owner": owner, "now": now})
-    found = frozenset(usable)
+async def _lock_usable(session: AsyncSession, ids: Sequence[UUID], now: datetime, *, wait: bool) -> Mapping[UUID, str]:
+    """Lock files that jobs may have for sources, and say whose they are; those that others lock may be left out."""
+    rows = await session.execute(_LOCK_USABLE if wait else _LOCK_FREE, {"ids": list(ids), "now": now})
+    return {row.id: row.owner for row in rows}
+
+
+def _require_usable(owner: str, ids: Sequence[UUID], usable: Mapping[UUID, str]) -> None:
     for file_id in ids:
-        if file_id not in found:
+        if usable.get(file_id) != owner:
             raise SourceUnusable(file_id, why="is not a stored file of this owner, or has expired")
+
+
+def _require_place(owner: str, waiting: int, *, limit: int) -> None:
+    if waiting >= limit:
+        raise TooManyJobs(owner, waiting=waiting, limit=limit)

@@ -1,6 +1,6 @@
 """Jobs that wait for a worker or have one, counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -42,30 +42,36 @@ async def count_open(session: AsyncSession) -> Mapping[str, int]:
     return {"pending": counts.get("pending", 0), "running": counts.get("running", 0)}
 
 
-_COUNT_OF_OWNER = text("SELECT jobs FROM waiting_jobs WHERE owner = :owner")
+_COUNT_OF_OWNERS = text("SELECT owner, jobs FROM waiting_jobs WHERE owner = ANY(CAST(:owners AS text[]))")
+# The counts of several owners are changed in the order of their jobs: first all are locked in their own.
+_LOCK_COUNTS = text("""
+    SELECT FROM waiting_jobs WHERE owner = ANY(CAST(:owners AS text[])) ORDER BY owner FOR UPDATE
+""")
 _COUNT_NOW = text("SET CONSTRAINTS count_waiting_job_added, count_waiting_job_changed IMMEDIATE")
 
 
-async def require_place(session: AsyncSession, owner: str, *, limit: int) -> None:
-    """Return if another job of the owner may wait; nothing is locked, so others may take the place meanwhile.
+async def count_waiting(session: AsyncSession, owners: Collection[str]) -> Mapping[str, int]:
+    """Return how many jobs of owners wait; nothing is locked, so others may take a place meanwhile."""
+    rows = await session.execute(_COUNT_OF_OWNERS, {"owners": list(owners)})
+    known = {row.owner: row.jobs for row in rows}
+    return {owner: known.get(owner, 0) for owner in owners}
+
+
+async def take_places(session: AsyncSession, owners: Collection[str], *, limit: int) -> None:
+    """Count the jobs of owners that this transaction lets wait; their other jobs wait for its end.
 
     Raises:
-        TooManyJobs: as many wait as may.
+        TooManyJobs: others took the last place of one meanwhile; the transaction has to be given up.
 
     """
-    waiting = (await session.execute(_COUNT_OF_OWNER, {"owner": owner})).scalar_one_or_none() or 0
-    if waiting >= limit:
-        raise TooManyJobs(owner, waiting=waiting, limit=limit)
-
-
-async def take_place(session: AsyncSession, owner: str, *, limit: int) -> None:
-    """Count a job of the owner that this transaction lets wait; the owner's other jobs wait for its end.
-
-    Raises:
-        TooManyJobs: others took the last place meanwhile; the transaction has to be given up.
-
-    """
+    await lock_counts(session, owners)
     await session.execute(_COUNT_NOW)
-    waiting = (await session.execute(_COUNT_OF_OWNER, {"owner": owner})).scalar_one()
-    if waiting > limit:
-        raise TooManyJobs(owner, waiting=waiting - 1, limit=limit)
+    for owner, waiting in (await count_waiting(session, owners)).items():
+        if waiting > limit:
+            raise TooManyJobs(owner, waiting=waiting - 1, limit=limit)
+
+
+async def lock_counts(session: AsyncSession, owners: Collection[str]) -> None:
+    """Lock what is counted of several owners, last in a transaction that changes it."""
+    if len(owners) > 1:
+        await session.execute(_LOCK_COUNTS, {"owners": list(owners)})

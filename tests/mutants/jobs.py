@@ -176,8 +176,8 @@ MUTANTS = (
         "an owner may let any number of jobs wait",
         21,
         "jobs/waiting.py",
-        "    if waiting > limit:\n",
-        "    if waiting > limit + 8:\n",
+        "        if waiting > limit:\n",
+        "        if waiting > limit + 8:\n",
         ("tests/jobs/test_waiting_limit.py::test_many_at_once_get_exactly_as_many_places_as_there_are",),
     ),
     Mutant(

@@ -18,6 +18,7 @@ from media_analysis.jobs.attempts.ending import JobEnd, end_jobs
 from media_analysis.jobs.attempts.turns import CHOOSE, CHOOSE_OF_OWNER
 from media_analysis.jobs.events import TELL, WORK
 from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.waiting import lock_counts
 
 SPARE: Final = 8
 """Jobs looked at beyond twice those wanted, for others may have locked some of them."""
@@ -138,14 +139,16 @@ class ClaimService:
         }
         if not usable:
             return []
-        ids = list(usable)
+        ids, by_id = list(usable), {job.id: job for job in jobs}
         until = now + lease
         rows = await session.execute(_BEGIN, {"job_ids": ids, "worker": worker, "now": now, "until": until})
         begun = {row.id: row for row in rows}
-        await leases.lease_sources(session, ids, now + max(lease, self.lease))
+        kept_until = now + max(lease, self.lease)
+        if unpinned := [one for one in ids if (by_id[one].pinned_until or now) < kept_until]:
+            await leases.lease_sources(session, unpinned, kept_until)
         if again := [row.id for row in begun.values() if row.fence > 1]:
             await publishing.discard_results(session, again)
-        by_id = {job.id: job for job in jobs}
+        await lock_counts(session, {by_id[one].owner for one in ids})
         return [_attempt_of(by_id[one], begun[one], usable[one], until, lease) for one in job_ids if one in usable]
 
     def _failure_of(self, job: AnalysisJob, sources: Sequence[AttemptSource] | Failure) -> Failure | None:

@@ -119,19 +119,16 @@ async def end_jobs(session: AsyncSession, ends: Sequence[JobEnd], now: datetime)
 
 async def end_attempts(
     session: AsyncSession, ends: Sequence[AttemptEnd], *, wait: bool
-) -> Sequence[EndedAttempt | FenceLost | None]:
+) -> Sequence[EndedAttempt | FenceLost]:
     """End attempts, each under its fence: products are stored and results published of those that did not fail.
 
-    None is the answer where others have the job locked and are not to be waited for.
+    Unless others are waited for, jobs that they have locked seem to be lost.
     """
     asked = {"job_ids": [end.job_id for end in ends]}
     found = {row.id: row for row in await session.execute(_LOCK if wait else _LOCK_FREE, asked)}
     held = {end.job_id: end for end in reversed(ends) if _is_held(found.get(end.job_id), end.fence)}
     ended = await _end_held(session, held, found) if held else {}
-    lost = [None if end.job_id not in found and not wait else FenceLost(end.job_id) for end in ends]
-    return [
-        ended[end.job_id] if held.get(end.job_id) is end else refusal for end, refusal in zip(ends, lost, strict=True)
-    ]
+    return [ended[end.job_id] if held.get(end.job_id) is end else FenceLost(end.job_id) for end in ends]
 
 
 def _is_held(job: Row[Any] | None, fence: int) -> bool:

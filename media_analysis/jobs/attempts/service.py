@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -115,14 +115,23 @@ class AttemptService:
         (alone,) = await self._end_all([end], wait=True)
         if isinstance(alone, EndedAttempt):
             return alone
-        raise alone or FenceLost(end.job_id)
+        raise alone
+
+    async def settle(self, *, seconds: float) -> None:
+        """Wait, so long at most, until none of those that share a transaction is about to end."""
+        await self._group.settle(seconds=seconds)
 
     @cached_property
     def _group(self) -> GroupCommit[AttemptEnd, EndedAttempt | None]:
-        return GroupCommit(partial(self._end_all, wait=False), most=GROUP)
+        return GroupCommit(self._end_group, most=GROUP)
+
+    async def _end_group(self, ends: Sequence[AttemptEnd]) -> Sequence[EndedAttempt | None]:
+        """End those that can be; None where that is to be tried alone: others have the job locked, or took it."""
+        ended = await self._end_all(ends, wait=False)
+        return [None if isinstance(one, FenceLost) else one for one in ended]
 
     @retried
-    async def _end_all(self, ends: Sequence[AttemptEnd], *, wait: bool) -> Sequence[EndedAttempt | FenceLost | None]:
+    async def _end_all(self, ends: Sequence[AttemptEnd], *, wait: bool) -> Sequence[EndedAttempt | FenceLost]:
         async with self.db.transaction() as session:
             ended = await end_attempts(session, ends, wait=wait)
             failpoint("attempt.ending")
