@@ -26,6 +26,8 @@ LONGEST_LOOK: Final = timedelta(seconds=5)
 """How long an idle worker goes without looking for jobs whose worker died: nobody tells of those."""
 SHORTEST_LOOK_SECONDS: Final = 0.05
 """How soon it looks again for a job that others have locked."""
+GATHERING_SECONDS: Final = 0.1
+"""How long a free slot waits at most for others that are about to be free: one claim fills all of them."""
 CLEANUP_SECONDS: Final = 10.0
 """How long jobs may take to be handed back."""
 FIRST_PAUSE_SECONDS: Final = 0.5
@@ -176,6 +178,7 @@ class Worker:
         longest = self.options.look.total_seconds()
         while True:
             self._bell.clear()
+            await self._jobs.attempts.settle(seconds=GATHERING_SECONDS)
             room = self._slots.room(self.options.kinds)
             if not room or self._stopping.is_set():
                 return longest
