@@ -56,6 +56,10 @@ class MediaFile(Base):
             "id",
             postgresql_where=text("job_id IS NOT NULL"),
         ),
+        Index(
+            *("ix_media_files_job_end", "job_id", "expires_at", "id", "owner"),
+            postgresql_where=text("job_id IS NOT NULL AND expires_at IS NOT NULL AND state <> 'trashed'"),
+        ),
         Index("ix_media_files_parent", "parent_id", "id", postgresql_where=text("parent_id IS NOT NULL")),
         Index(
             "uq_media_files_pending_place",

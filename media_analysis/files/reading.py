@@ -124,13 +124,16 @@ def _parts(wanted: FileFilter) -> Iterator[Sequence[str]]:
     state = [] if wanted.state is None else [f"file.state = '{wanted.state}'"]
     own = [] if wanted.category is None else [f"file.category = '{wanted.category}'"]
     categories = own or [f"file.category = '{category}'" for category in Category]
-    living = ["file.state <> 'trashed'", _NOT_OVER]
+    ending = [*state, "file.state <> 'trashed'", "file.expires_at IS NOT NULL", f"{_place_of(wanted)} > now()"]
     if wanted.state is FileState.TRASHED:
         yield [*own, *state]
-    elif wanted.job_id is not None or wanted.state is FileState.PENDING:
-        yield [*own, *state, *living]
+    elif wanted.state is FileState.ARCHIVED:
+        yield ["false"]  # what is archived is no file of its own
+    elif wanted.state is FileState.PENDING:
+        yield [*own, *state, _NOT_OVER]
+    elif wanted.job_id is not None:
+        yield [*own, *ending] if wanted.expires_before else [*own, *state, "file.state <> 'trashed'", _NOT_OVER]
     elif wanted.expires_before is not None:
-        ending = [*state, "file.state <> 'trashed'", "file.expires_at IS NOT NULL", f"{_place_of(wanted)} > now()"]
         yield from ([category, *ending] for category in categories)
     else:
         for category, dated in product(categories, ("NOT file.expiry_explicit", "file.expiry_explicit")):

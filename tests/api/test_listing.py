@@ -66,6 +66,8 @@ async def test_filters_narrow_a_list(client: Client, database: str) -> None:
     assert await names(client, category="temp", job_id=job_id) == ["both"]
     assert await names(client, state="stored") == ["both", "job", "temp"]
     assert await names(client, state="pending") == []
+    assert await names(client, state="archived") == []
+    assert await names(client, state="stored", job_id=job_id, expires_before="2032-01-01T00:00:00Z") == ["both"]
     assert await names(client, expires_before="2030-01-01T00:00:00Z") == []
     assert await names(client, expires_before="2030-01-01T00:00:00.000001Z") == ["temp"]
     assert await names(client, expires_before="2031-06-01T00:00:00+02:00") == ["temp", "both"]
