@@ -138,7 +138,7 @@ MUTANTS = (
         "retention/pressure/fairness.py",
         "        return self._losers is None or owner in self._losers\n",
         "        return True\n",
-        ("tests/retention/pressure/test_fairness.py::test_nobody_loses_a_file_to_one_who_has_more",),
+        ("tests/retention/pressure/test_fairness.py::test_what_is_read_of_those_who_may_not_lose_any_counts",),
     ),
     Mutant(
         "a date somebody gave yields to pressure",
