@@ -53,9 +53,9 @@ def is_away(error: BaseException) -> bool:
         ):
             return True
         case DBAPIError():
-            return error.connection_invalidated or _state_of(error).startswith(_AWAY_STATES) or _is_timeout(error)
+            return error.connection_invalidated or _state_of(error).startswith(_AWAY_STATES) or _is_late_or_cut(error)
         case asyncpg.PostgresError():
-            return str(error.sqlstate).startswith(_AWAY_STATES) or _is_timeout(error)
+            return str(error.sqlstate).startswith(_AWAY_STATES) or _is_late_or_cut(error)
         case OSError():
             return True
     return False
@@ -66,8 +66,8 @@ def _is_our_own_promise(error: Exception, state: str) -> bool:
     return state == READ_ONLY and isinstance(error, DBAPIError) and not error.connection_invalidated
 
 
-def _is_timeout(error: BaseException) -> bool:
-    return isinstance(_cause(error), OSError | asyncpg.QueryCanceledError)
+def _is_late_or_cut(error: BaseException) -> bool:
+    return isinstance(_cause(error), OSError | asyncpg.QueryCanceledError | asyncpg.InternalClientError)
 
 
 def _state_of(error: BaseException) -> str:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from unittest.mock import AsyncMock
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -76,3 +78,15 @@ async def test_a_connection_that_is_lost_within_a_transaction_is_said_to_be(
     with pytest.raises(DatabaseUnavailable):
         await lose()
     assert len(await writer.execute(text(MINE), {})) == 1
+
+
+async def test_a_server_that_goes_while_a_connection_is_opened_is_away(
+    impatient: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the driver says where the first message of its own meets the end of the connection.
+    lost = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+    monkeypatch.setattr(asyncpg.Connection, "execute", AsyncMock(side_effect=lost))
+
+    with pytest.raises(DatabaseUnavailable):
+        async with impatient.read_only() as session:
+            await session.execute(text(MINE))
