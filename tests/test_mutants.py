@@ -15,3 +15,10 @@ def test_a_planted_bug_replaces_text_that_is_there_exactly_once(mutant: Mutant) 
     source = (PACKAGE / mutant.file).read_text()
 
     assert source.count(mutant.sound) == 1
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_names_tests_that_are_there(mutant: Mutant) -> None:
+    for named in mutant.tests:
+        path, *names = named.partition("[")[0].split("::")
+        assert not names or f"def {names[-1]}(" in Path(path).read_text(), named

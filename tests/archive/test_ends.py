@@ -1,5 +1,7 @@
 """What an archived run's end may not take: what is protected, what lives on, and its archive without it."""
 
+from uuid import uuid4
+
 import pytest
 
 from media_analysis.archive.models import ArchiveTaskStatus
@@ -90,6 +92,20 @@ class TestWithTrash:
         await runtime.retention.trash.restore(first["id"], owner="alice", actor="alice")
 
         assert (await restore(runtime, run.id)).status is ArchiveTaskStatus.COMPLETED
+
+
+async def test_a_run_without_one_of_its_segments_is_not_restored_in_part(runtime: Runtime, database: str) -> None:
+    run = await make_run(runtime)
+    await archive(runtime, run.id)
+    (copy, *_) = await fetch(database, "SELECT file_id, archive_id FROM archived_files ORDER BY file_id")
+    changed = f"UPDATE archived_files SET archive_id = '{{}}' WHERE file_id = '{copy['file_id']}'"
+    await execute(database, changed.format(uuid4()))
+
+    task = await restore(runtime, run.id)
+
+    assert (task.status, task.error_code) == (ArchiveTaskStatus.FAILED, "archive_damaged")
+    assert "segments that are gone" in str(task.error)
+    await execute(database, changed.format(copy["archive_id"]))
 
 
 @pytest.mark.parametrize("name", ["run.log", "frame-1.jpg"])

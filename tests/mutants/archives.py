@@ -130,6 +130,6 @@ MUTANTS = (
         "archive/restoring.py",
         "            if lost := await",
         "            if (lost := 0) and await",
-        ("tests/archive/test_ends.py::TestWithTrash::test_a_run_without_one_of_its_segments_is_not_restored_in_part",),
+        ("tests/archive/test_ends.py::test_a_run_without_one_of_its_segments_is_not_restored_in_part",),
     ),
 )

@@ -210,7 +210,7 @@ MUTANTS = (
         "deletion/deleter.py",
         "overwrite=claim.secure)",
         "overwrite=False)",
-        ("tests/storage/test_overwriting.py", f"{KILL_RETENTION}[first]"),
+        ("tests/storage/test_disk_overwriting.py", f"{KILL_RETENTION}[first]"),
     ),
     Mutant(
         "the audit trail can be rewritten",
