@@ -72,6 +72,8 @@ def decode_moment(cursor: str) -> tuple[datetime, UUID]:
 
 def _unpack_moment(packed: bytes) -> tuple[datetime, UUID]:
     microseconds, row_id = _MOMENT.unpack(packed)
+    if microseconds < 0:
+        raise ValueError("nothing is listed by what was so long ago")
     return _EPOCH + microseconds * _MICROSECOND, UUID(bytes=row_id)
 
 

@@ -38,7 +38,7 @@ async def test_a_page_that_is_not_there_fails_in_words_and_leaves_nothing(
     job = await ended(client, run_job, kind, pages=[1, 9])
 
     assert (job["status"], job["attempts"], job["error"]["code"]) == ("failed", 1, "no_such_page")
-    assert "the file has no page 9, but 4" in job["error"]["detail"]
+    assert "the file has no page 9: its pages are 1 to 4" in job["error"]["detail"]
     assert (await client.request("GET", f"{URL}/{job['id']}/files")).json()["items"] == []
 
 

@@ -1,6 +1,6 @@
 """Bugs in what is held, trashed, restored, planned, evicted and counted."""
 
-from tests.mutants.mutant import KILL_RETENTION, Mutant
+from tests.mutants.mutant import KILL, KILL_RETENTION, Mutant
 
 MACHINE = "tests/retention/test_machine.py"
 MUTANTS = (
@@ -210,7 +210,7 @@ MUTANTS = (
         "deletion/deleter.py",
         "overwrite=claim.secure)",
         "overwrite=False)",
-        ("tests/storage/test_disk_overwriting.py", f"{KILL_RETENTION}[first]"),
+        ("tests/storage/test_disk_overwriting.py", f"{KILL}[first]"),
     ),
     Mutant(
         "the audit trail can be rewritten",
