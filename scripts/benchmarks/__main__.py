@@ -1,4 +1,4 @@
-"""`scripts/bench sweep | register | retention | records | analyze | queue | archive | crowd | http`, one of them."""
+"""`scripts/bench`, and one of sweep, register, retention, records, analyze, queue, archive, big, crowd and http."""
 
 import argparse
 import asyncio
@@ -19,6 +19,7 @@ from scripts.benchmarks import (
     analyze,
     archive,
     archive_answers,
+    big,
     crowd,
     http,
     queue,
@@ -122,6 +123,13 @@ async def run_archive(options: argparse.Namespace, directory: Path) -> dict[str,
     return found
 
 
+async def run_big(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    files, rounds = (5_000, 1) if options.quick else (options.files, options.rounds)
+    print(f"deleting, archiving and restoring a run of {files:,} files")
+    async with stage.open_stage(directory / "a") as opened:
+        return await big.big(opened, files=files, rounds=rounds, parts=options.parts)
+
+
 async def run_crowd(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     print(f"good clients beside {options.strangers:,} others")
     async with stage.open_stage(directory / "a") as opened:
@@ -142,6 +150,13 @@ def add_http(benches: Any) -> None:
     asking.add_argument("--rows", type=int, default=1_000_000, help="among how many files lists are made")
     asking.add_argument("--parts", nargs="+", choices=http.PARTS, default=list(http.PARTS))
     asking.add_argument("--quick", action="store_true", help="one short round among 20,000 files")
+
+
+def add_big(benches: Any) -> None:
+    growing = benches.add_parser("big", help=big.__doc__)
+    growing.add_argument("--files", type=int, default=50_000, help="how many files the run has")
+    growing.add_argument("--parts", nargs="+", choices=big.PARTS, default=list(big.PARTS))
+    growing.add_argument("--quick", action="store_true", help="one round of 5,000 files")
 
 
 def add_queue(benches: Any) -> None:
@@ -190,6 +205,7 @@ def parse() -> argparse.Namespace:
     archiving.add_argument("--files", type=int, default=1_000_000, help="how many files when questions are asked")
     archiving.add_argument("--requests", type=int, default=1_000, help="how often each question is asked")
     archiving.add_argument("--parts", nargs="+", choices=ARCHIVE_PARTS, default=ARCHIVE_PARTS)
+    add_big(benches)
     add_http(benches)
     crowding = benches.add_parser("crowd", help=crowd.__doc__)
     crowding.add_argument("--strangers", type=int, default=5_000, help="how many clients that are silent or slow")
@@ -233,6 +249,7 @@ def main() -> None:
         "analyze": run_analyze,
         "queue": run_queue,
         "archive": run_archive,
+        "big": run_big,
         "crowd": run_crowd,
         "http": run_http,
     }
