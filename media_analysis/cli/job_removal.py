@@ -58,6 +58,9 @@ def _tell(told: JobDeletion, *, dry_run: bool) -> None:
     say(f"{verb} {told.job_id} with {what}{_stopped(told, dry_run=dry_run)}")
     for obstacle in _obstacles(told) if dry_run else ():
         say(obstacle)
+    if (left := told.remaining) is None or left.files:
+        what = "some objects" if left is None else f"{left.files} objects, {round_size(left.size_bytes)},"
+        say(f"{what} are still on the disk; a running service, or the next sweep, removes them")
     kept = told.restorable_until
     say("for good" if kept is None else f"restorable until {instant(kept)}: media-analysis restore --job {told.job_id}")
 

@@ -18,7 +18,7 @@ from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.pauses import find_pause
 from media_analysis.deletion.pending import LOCK_PENDING, delete_pending
 from media_analysis.deletion.requests import DeletionRequest
-from media_analysis.deletion.selection import DeletionBatch
+from media_analysis.deletion.selection import Amount, DeletionBatch
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Claim, ClaimedFile, Order
 from media_analysis.errors import MediaAnalysisError
@@ -28,7 +28,9 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
 PURGE_SECONDS: Final = 10.0
-"""How long somebody who deletes a hundred thousand files waits for their bytes to go; the rest goes by the outbox."""
+"""How long work that goes on anyway waits for the bytes of a hundred thousand files; the rest goes by the outbox."""
+ANSWER_SECONDS: Final = 2.0
+"""How long somebody waits for it who is to be answered."""
 PURGERS: Final = 3
 ABANDONED_AT_ONCE: Final = 2_000
 _LOCK_UPLOADS: Final = text(LOCK_PENDING.format(which="id = ANY(CAST(:ids AS uuid[]))"))
@@ -91,7 +93,7 @@ class Deleter:
         if pause is None:
             return False
         async with self.db.transaction() as session:
-            await outbox.postpone(session, claim)
+            await outbox.postpone(session, [claim.purge_id])
         log.info("purge.paused", purge_id=str(claim.purge_id), reason=pause.reason)
         return True
 
@@ -110,23 +112,42 @@ class Deleter:
         )
         return DeletionBatch(order, kept_for)
 
-    async def purge_entries(self, purges: Sequence[UUID]) -> bool:
-        """Remove the bytes of outbox entries that were just committed; say whether some are left to sweeps.
+    async def purge_entries(self, purges: Sequence[UUID], *, seconds: float = PURGE_SECONDS) -> Amount | None:
+        """Remove the bytes of outbox entries that were just committed; return what is left to `finish_entries`.
 
-        Those are what fails, what takes long, and what a pause keeps.
+        That is what fails, what would take longer, and what a pause keeps; None is that nobody can tell how much.
         """
-        ends_at = time.monotonic() + PURGE_SECONDS
-        waiting = list(reversed(purges))
-        left: list[UUID] = []
+        ends_at = time.monotonic() + seconds
+        waiting, left, failed = list(reversed(purges)), list[UUID](), list[int]()
 
         async def work() -> None:
             while waiting and time.monotonic() < ends_at:
                 purged = await self.purge_entry(purge_id := waiting.pop())
-                if purged is None or purged.failed or not purged.gone:
+                if purged is None or not (purged.gone or purged.failed):
                     left.append(purge_id)
+                else:
+                    failed.extend(file.size_bytes for file, _ in purged.failed)
 
         await asyncio.gather(*(work() for _ in purges[:PURGERS]))
-        return bool(waiting or left)
+        refused = Amount(len(failed), sum(failed))
+        return refused if not (waiting or left) else await self._leave(waiting, left, refused)
+
+    async def _leave(self, unbegun: Sequence[UUID], left: Sequence[UUID], refused: Amount) -> Amount | None:
+        """Let whoever comes first have what was not begun, without waiting for the end of our lease."""
+        try:
+            async with self.db.transaction() as session:
+                await outbox.postpone(session, unbegun)
+                return refused.plus(Amount(*await outbox.sum_entries(session, [*unbegun, *left])))
+        except MediaAnalysisError as error:
+            log.warning("purge.left", purges=len(unbegun) + len(left), reason=error.code)
+            return None
+
+    async def finish_entries(self) -> None:
+        """Remove the bytes that deletions left behind, and that neither a lease nor a pause keeps."""
+        now, after = await self.db.now(), None
+        while claim := await self.claim_unfinished(now=now, after=after):
+            await self.purge(claim)
+            after = claim.due_at
 
     async def purge_entry(self, purge_id: UUID) -> Purged | None:
         """Remove the bytes of one outbox entry; None if that is left to a sweep, or another has seen to it."""

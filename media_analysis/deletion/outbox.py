@@ -36,7 +36,12 @@ CLAIM_PURGE = text(f"""
     RETURNING purges.id, attempts, tombstone_ids, secure, next.due_at AS was_due_at
 """)  # noqa: S608 - constants
 # Being put off is no attempt: whoever comes first once deletion goes on has it.
-_POSTPONE = text("UPDATE purges SET due_at = now(), attempts = attempts - 1 WHERE id = :id AND due_at IS NOT NULL")
+_POSTPONE = text("""
+    WITH locked AS MATERIALIZED (
+        SELECT id FROM purges WHERE id = ANY(CAST(:ids AS uuid[])) AND due_at IS NOT NULL ORDER BY id FOR UPDATE
+    )
+    UPDATE purges SET due_at = now(), attempts = attempts - 1 FROM locked WHERE purges.id = locked.id
+""")
 # An entry whose bytes could not go before says why while it waits for its next turn, and no more once it has that.
 _UNDER_WAY = text("""
     SELECT EXISTS (
@@ -85,12 +90,23 @@ _POINT_TO_RETRIES = text("""
     WHERE tombstones.id = retry.tombstone_id
 """)
 
+_SUM_ENTRIES = text("""
+    SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM tombstones
+    WHERE id = ANY(ARRAY(SELECT unnest(tombstone_ids) FROM purges WHERE id = ANY(CAST(:ids AS uuid[]))))
+""")
+
 _MARK_PURGED = text("UPDATE tombstones SET purged_at = now() WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
-async def postpone(session: AsyncSession, claim: Claim) -> None:
-    """Hand an entry back unpurged; it is open to whoever may purge it first."""
-    await session.execute(_POSTPONE, {"id": claim.purge_id})
+async def postpone(session: AsyncSession, purges: Sequence[UUID]) -> None:
+    """Hand entries back unpurged; they are open to whoever may purge them first."""
+    await session.execute(_POSTPONE, {"ids": list(purges)})
+
+
+async def sum_entries(session: AsyncSession, purges: Sequence[UUID]) -> tuple[int, int]:
+    """Return the files and bytes that these entries still hold."""
+    files, size_bytes = (await session.execute(_SUM_ENTRIES, {"ids": list(purges)})).one()
+    return files, size_bytes
 
 
 async def is_under_way(session: AsyncSession, category: Category | None) -> bool:

@@ -23,8 +23,8 @@ from media_analysis.storage.category import Category
 
 _ALL: Final = tuple(FileState)
 _NOT_TRASH: Final = (FileState.PENDING, FileState.STORED)
-CHUNK: Final = 5_000
-"""Files that one statement buries, and one outbox entry names: far below the statement timeout."""
+CHUNK: Final = 1_000
+"""Files that one statement buries, and one outbox entry names: whoever waits for an answer may wait for an entry."""
 
 _WEIGH: Final = f"""
     WITH judged AS (
@@ -50,6 +50,9 @@ class Amount(NamedTuple):
 
     def plus(self, other: "Amount") -> "Amount":
         return Amount(self.files + other.files, self.size_bytes + other.size_bytes)
+
+
+NOTHING: Final = Amount()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.deleter import ANSWER_SECONDS, Deleter
 from media_analysis.deletion.requests import DeletionRequest
-from media_analysis.deletion.selection import Amount, DeletionBatch, FileSelection, Obstacle, Weight, of_job
+from media_analysis.deletion.selection import NOTHING, Amount, DeletionBatch, FileSelection, Obstacle, Weight, of_job
 from media_analysis.errors import JobGone, JobHeld
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
@@ -57,8 +57,8 @@ class JobDeletion:
     restorable_until: datetime | None = None
     deleted_at: datetime | None = None
     """None of a rehearsal."""
-    pending: bool = False
-    """Whether bytes of what went are still to be removed: the store refused, or deletion is paused."""
+    remaining: Amount | None = NOTHING
+    """What of it is still to be removed: it takes long, the store refused, or deletion is paused; None is unknown."""
 
     @property
     def obstacles(self) -> Sequence[Obstacle]:
@@ -205,8 +205,8 @@ class JobDeletionService:
             purges = await take_job(session, job, weighed, batch)
             failpoint("job.deleting")
         failpoint("job.deleted")
-        pending = await self.deleter.purge_entries(purges)
-        return replace(weighed, deleted_at=now, pending=pending)
+        remaining = await self.deleter.purge_entries(purges, seconds=ANSWER_SECONDS)
+        return replace(weighed, deleted_at=now, remaining=remaining)
 
     async def _weigh(
         self, session: AsyncSession, job: AnalysisJob, asked: DeletionRequest, now: datetime

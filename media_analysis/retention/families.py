@@ -13,7 +13,7 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.columns import CATEGORY
 from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.requests import DeletionRequest
-from media_analysis.deletion.selection import DeletionBatch, Weight, chunks, of_ids
+from media_analysis.deletion.selection import NOTHING, Amount, DeletionBatch, Weight, chunks, of_ids
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Freed
 from media_analysis.errors import FileHeld, FileNotReady
@@ -65,8 +65,8 @@ class FileDeletion:
     kept_for: timedelta | None
     """How long all of it stays restorable; None is not at all."""
     restorable_until: datetime | None
-    pending: bool = False
-    """Whether bytes of what went are still to be removed: the store refused, or deletion is paused."""
+    remaining: Amount | None = NOTHING
+    """What of it is still to be removed, as of a job."""
 
 
 async def lock_family(session: AsyncSession, file_id: UUID, *, owner: str | None) -> None:

@@ -8,7 +8,7 @@ import structlog
 
 from media_analysis.archive.expiry import ArchiveExpiry
 from media_analysis.db.database import Database, retried
-from media_analysis.deletion.deleter import Deleter
+from media_analysis.deletion.deleter import ANSWER_SECONDS, Deleter
 from media_analysis.deletion.due import get_facts, lock_file
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.tombstones import Order
@@ -59,8 +59,7 @@ class FileDeletionService:
         failpoint("delete.requested")
         if batch.kept_for is None:
             purges = [*purges, *await self._delete_copies([file_id, *going.derived_ids], batch.order)]
-        pending = await self.deleter.purge_entries(purges)
-        return replace(going, pending=pending)
+        return replace(going, remaining=await self.deleter.purge_entries(purges, seconds=ANSWER_SECONDS))
 
     async def _delete_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
         """Let go of archives with copies of files just deleted; what a crash or an error leaves the sweep finds."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Action, AuditEvent
@@ -26,6 +26,9 @@ class TrailPosition(NamedTuple):
     id: UUID
 
 
+_WAITING: Final = select(func.unnest(Purge.tombstone_ids)).where(Purge.due_at.is_not(None) | Purge.dead_at.is_not(None))
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeletionFilter:
     """Which deletions a list shows; None means any."""
@@ -36,6 +39,8 @@ class DeletionFilter:
     sweep_id: UUID | None = None
     since: datetime | None = None
     before: datetime | None = None
+    unpurged: bool = False
+    """Whether only those are told whose bytes are still to be removed."""
     with_uploads: bool = True
     """Whether uploads that never ended are told; to their owner such a file was never there."""
 
@@ -54,6 +59,8 @@ class DeletionFilter:
             wanted.append(Tombstone.deleted_at >= self.since)
         if self.before is not None:
             wanted.append(Tombstone.deleted_at < self.before)
+        if self.unpurged:
+            wanted.append(Tombstone.id.in_(_WAITING))
         if not self.with_uploads:
             wanted.append(Tombstone.state != FileState.PENDING)
         return wanted

@@ -54,6 +54,11 @@ async def watch(runtime: Runtime) -> None:
         await runtime.retention.notices.deliver()
 
 
+async def finish_deletions(runtime: Runtime) -> None:
+    """Remove the bytes that whoever deleted them left: there were many, or it died."""
+    await runtime.deletion.deleter.finish_entries()
+
+
 async def run_recovery(runtime: Runtime) -> None:
     """Help jobs on that nobody would look at again."""
     await runtime.jobs.recovery.run()
@@ -112,7 +117,7 @@ def planned_duties(settings: Settings) -> Sequence[tuple[str, Act]]:
     return duties
 
 
-PATROLS: Final = (watch, run_recovery)
+PATROLS: Final = (watch, run_recovery, finish_deletions)
 """What every process does every minute."""
 
 

@@ -126,6 +126,14 @@ MUTANTS = (
         ("tests/retention/test_outbox.py::test_a_store_unmounted_after_the_claim_confirms_nothing",),
     ),
     Mutant(
+        "what a deletion had no time for waits for the end of its lease",
+        10,
+        "deletion/deleter.py",
+        "                await outbox.postpone(session, unbegun)\n",
+        "",
+        ("tests/retention/test_outbox.py::test_what_would_take_too_long_is_told_and_removed_by_the_next_look",),
+    ),
+    Mutant(
         "a claim is never taken over",
         8,
         "deletion/tombstones.py",

@@ -10,11 +10,15 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from media_analysis.deletion.requests import DeletionRequest
+from media_analysis.deletion.selection import Amount, of_ids
 from media_analysis.errors import MarkerMismatch
+from media_analysis.files import ledger
 from media_analysis.retention.models import SweepStatus
 from media_analysis.retention.records import SweepReport
 from media_analysis.retention.sweep import SweepService
 from media_analysis.runtime import Runtime, open_runtime
+from media_analysis.scheduler.appointments import PATROLS, finish_deletions
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
@@ -205,3 +209,34 @@ async def test_a_sweep_whose_process_died_is_marked_as_interrupted_by_a_later_on
 
     remembered = await runtime.retention.sweeps.get(lost.id)
     assert (remembered.status, remembered.error) == (SweepStatus.FAILED, "interrupted")
+
+
+async def test_what_would_take_too_long_is_told_and_removed_by_the_next_look(
+    runtime: Runtime, plant: Plant, database: str
+) -> None:
+    """Its lease would otherwise keep it for minutes from whoever has the time."""
+    ids = await plant(3)
+    path = await poison(runtime, database, ids[0])
+    async with runtime.db.transaction() as session:
+        batch = await runtime.deletion.deleter.begin(
+            session, DeletionRequest(actor="alice"), now=await runtime.db.now(), kept_for=None
+        )
+        freed = [await batch.take(session, of_ids([file_id])) for file_id in ids]
+        await ledger.move(session, [move for one in freed for move in one.moved])
+
+    left = await runtime.deletion.deleter.purge_entries([one.purges[0] for one in freed], seconds=0)
+    size_bytes = await sum_bytes(database, ids)
+    refused = await runtime.deletion.deleter.purge_entries(freed[0].purges)
+    await finish_deletions(runtime)
+
+    assert left == Amount(3, size_bytes)
+    assert refused == Amount(1, await sum_bytes(database, ids[:1]))
+    assert (await the_open_one(database))["tombstone_ids"] == ids[:1]
+    assert finish_deletions in PATROLS
+    path.rmdir()
+
+
+async def sum_bytes(database: str, ids: list[UUID]) -> int:
+    (row,) = await fetch(database, "SELECT sum(size_bytes)::bigint FROM tombstones WHERE id = ANY($1)", ids)
+    found: int = row[0]
+    return found

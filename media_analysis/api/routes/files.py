@@ -19,6 +19,7 @@ from media_analysis.api.schemas.holds import HoldCreate, HoldRead
 from media_analysis.api.schemas.removals import FileDeleteQuery, FileRemovalRead
 from media_analysis.api.schemas.retention import FileRetention
 from media_analysis.api.uploads import UPLOAD, IdempotencyKey, UploadReader
+from media_analysis.deletion.selection import NOTHING
 from media_analysis.files.models import MediaFile
 from media_analysis.retention.explain.explanation import Explanation
 
@@ -205,7 +206,7 @@ async def delete_file(
         told = await services.retention.file_deletions.preview(file_id, asked, owner=caller.scope, derived=derived)
         return FileRemovalRead.from_removal(told, dry_run=True)
     gone = await services.retention.file_deletions.delete(file_id, asked, owner=caller.scope, derived=derived)
-    if gone.derived.total.files or gone.results or (asked.secure and gone.pending):
+    if gone.derived.total.files or gone.results or (asked.secure and gone.remaining != NOTHING):
         return FileRemovalRead.from_removal(gone, dry_run=False)
     return Response(status_code=204)
 

@@ -26,6 +26,7 @@ class DeletionListQuery(RequestDocument):
     owner: Owner | None = Field(None, description="Administrators only; others see their own")
     rule: RetentionRule | None = None
     sweep_id: UUID | None = Field(None, description="What one sweep took, by way of the trash too")
+    unpurged: bool = Field(default=False, description="Only those whose bytes are still on the disk")
     since: Instant | None = Field(None, description="Deleted at this instant or later")
     before: Instant | None = Field(None, description="Deleted earlier than this instant")
 
@@ -36,6 +37,7 @@ class DeletionListQuery(RequestDocument):
             category=self.category,
             rule=self.rule,
             sweep_id=self.sweep_id,
+            unpurged=self.unpurged,
             since=self.since,
             before=self.before,
             with_uploads=scope is None,

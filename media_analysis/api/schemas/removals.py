@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.deletion.requests import DeletionRequest
-from media_analysis.deletion.selection import Amount, Obstacle
+from media_analysis.deletion.selection import NOTHING, Amount, Obstacle
 from media_analysis.errors import AdminRequired
 from media_analysis.files.service import Condition
 from media_analysis.jobs.deletion import JobDeletion
@@ -21,8 +21,12 @@ from media_analysis.storage.category import Category
 from media_analysis.values import Line
 
 _PENDING: Final = (
-    "Whether bytes of what went are still on the disk, overwritten or not: deletion is paused, or the disk refused; "
-    "nobody can read them, and they go as soon as they may"
+    "Whether bytes of what went are still on the disk, overwritten or not: there are many, deletion is paused, or the "
+    "disk refused; nobody can read them, and they go as soon as they may"
+)
+_REMAINING: Final = (
+    "How many objects are still on the disk at the time of the answer, and their bytes; `GET /deletions?unpurged=true` "
+    "lists them until they are gone. Null: the database went away meanwhile, and nobody can tell"
 )
 
 
@@ -114,6 +118,7 @@ class JobRemovalRead(BaseModel):
     results: int
     sources: AmountRead = Field(description="What it analysed, which stays")
     pending: bool = Field(description=_PENDING)
+    remaining: AmountRead | None = Field(description=_REMAINING)
     obstacles: list[ObstacleRead] = Field(description="Why it would be refused now, strongest first; else empty")
 
     @classmethod
@@ -131,7 +136,8 @@ class JobRemovalRead(BaseModel):
             categories=_by_category(told.files.categories),
             results=told.results,
             sources=AmountRead.from_amount(told.sources),
-            pending=told.pending,
+            pending=told.remaining != NOTHING,
+            remaining=None if told.remaining is None else AmountRead.from_amount(told.remaining),
             obstacles=ObstacleRead.from_obstacles(told.obstacles),
         )
 
@@ -148,6 +154,7 @@ class FileRemovalRead(BaseModel):
     categories: dict[Category, AmountRead] = Field(description="What was derived, by category")
     results: int = Field(description="Results about the file and what was derived from it")
     pending: bool = Field(description=_PENDING)
+    remaining: AmountRead | None = Field(description=_REMAINING)
     obstacles: list[ObstacleRead] = Field(
         description="Why the deletion would be refused now unless `derived=keep`, strongest first; else empty"
     )
@@ -165,7 +172,8 @@ class FileRemovalRead(BaseModel):
             derived=AmountRead.from_amount(told.derived.total),
             categories=_by_category(told.derived.categories),
             results=told.results,
-            pending=told.pending,
+            pending=told.remaining != NOTHING,
+            remaining=None if told.remaining is None else AmountRead.from_amount(told.remaining),
             obstacles=ObstacleRead.from_obstacles(told.derived.obstacles),
         )
 
