@@ -9,6 +9,7 @@ import pytest
 
 from media_analysis.deletion.models import PauseCause
 from media_analysis.deletion.pauses import BREAKER_CAUSES, SETTLE_LOOK_SECONDS, PauseFinding, add_pause
+from media_analysis.deletion.selection import Amount
 from media_analysis.errors import FileArchived, FileGone, QuotaReached
 from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime
@@ -103,7 +104,7 @@ async def test_what_is_deleted_while_paused_is_gone_for_whoever_reads(
     read = await client.request("GET", f"/api/v1/files/{plain['id']}/content")
 
     assert (deleted.status_code, read.status_code) == (204, 410)
-    assert removed.pending
+    assert removed.remaining == Amount(1, 6)
     with pytest.raises(FileGone):
         await runtime.files.catalog.open(secret.id, owner="alice")
 
