@@ -27,6 +27,7 @@ from media_analysis.api.heads import (
     require_valid,
     too_long,
 )
+from media_analysis.api.writing import JoiningTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Connection(HttpToolsProtocol):
         self._write_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", JoiningTransport(transport, self.loop)))
         if len(self.connections) > self._limits.connections:
             self._refuse(TOO_MANY_CONNECTIONS)
         else:
