@@ -18,6 +18,7 @@ from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from media_analysis.errors import StoreUnavailable
 from media_analysis.failpoints import failpoint
+from media_analysis.storage.cached import read_cached, roots_at_once
 from media_analysis.storage.calls import translate, translated_errors, uncancelled
 from media_analysis.storage.directories import make_directories
 from media_analysis.storage.marker import require_marker
@@ -84,6 +85,7 @@ class DiskStore:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._writers = ThreadPoolExecutor(2 * WRITERS, thread_name_prefix="small")
         self._unlinkers = Unlinkers()
+        self._at_once = roots_at_once(places.roots)
 
     @property
     def root(self) -> Path:
@@ -137,6 +139,10 @@ class DiskStore:
         return DiskReader(file, os.fstat(file.fileno()).st_size)
 
     async def read(self, key: str, *, size_bytes: int) -> bytes:
+        if self.places.root_of(key) in self._at_once:
+            content = read_cached(os.fsencode(self.path_of(key)), size_bytes)
+            if content is not None:
+                return content
         return await self._run(read_object, self.path_of(key), key, size_bytes)
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
