@@ -21,15 +21,15 @@ _OWN_HOLD: Final = "file.held_until > now()"
 _ALIVE: Final = "file.state <> 'trashed' AND (file.expires_at IS NULL OR file.expires_at > now())"
 _VISIBLE: Final = "(caller.sees_all OR file.owner = caller.owner)"
 DOCUMENT: Final = f"""
-    file.id, file.owner, file.category::text, file.state::text, file.filename, file.media_type, file.size_bytes,
-    encode(file.sha256, 'hex') AS sha256, file.created_at, file.expires_at, file.job_id, file.parent_id, file.role,
-    file.ordinal, file.instant_seconds, coalesce({_HELD} > now(), false) AS held,
+    file.id::text, file.owner, file.category::text, file.state::text, file.filename, file.media_type, file.size_bytes,
+    encode(file.sha256, 'hex') AS sha256, file.created_at, file.expires_at, file.job_id::text, file.parent_id::text,
+    file.role, file.ordinal, file.instant_seconds, coalesce({_HELD} > now(), false) AS held,
     CASE WHEN {_HELD} > now() AND isfinite({_HELD}) THEN {_HELD} END AS held_until,
     CASE WHEN {_OWN_HOLD} THEN file.hold_reason END AS hold_reason,
     CASE WHEN {_OWN_HOLD} THEN file.held_by END AS held_by,
     file.trashed_at, file.trash_ends_at AS restorable_until, file.trash_rule::text AS rule
 """
-"""A file's columns as its document tells them, in the document's order."""
+"""A file's columns as its document tells them, in the document's order; ids are text there."""
 _FILE: Final = f"""
     WITH caller AS ({CALLER})
     SELECT {DOCUMENT} FROM caller JOIN media_files AS file ON {_VISIBLE} WHERE file.id = $2 AND {_ALIVE}
@@ -45,6 +45,8 @@ _PAGE_OF_CALLER: Final = f"""
     WITH caller AS ({CALLER})
     SELECT listed.* FROM caller LEFT JOIN ({{page}}) AS listed ON true WHERE caller.id = $2
 """  # noqa: S608 - constants, and a place for a page
+_LIMITS: Final = (11, 21, 51, 101, 201, 501, 1001)
+"""How many rows a page is looked for among: any number, and each would be a statement of its own to prepare."""
 _NOT_OVER: Final = "coalesce(file.expires_at, 'infinity') > now()"
 """As the indexes have it: within them, what is over and not yet swept is passed by without reading its row."""
 
@@ -75,15 +77,15 @@ class FilePage(NamedTuple):
 
     @classmethod
     def of(cls, rows: Sequence[Row], wanted: FileFilter, limit: int) -> Self:
-        """Return the page of at most `limit` rows, of which one more was looked for."""
+        """Return the page of at most `limit` rows, of which at least one more was looked for."""
         if len(rows) <= limit:
             return cls(rows, None)
         last = rows[limit - 1]
-        return cls(rows[:limit], FilePlace(last["id"], last["expires_at"] if wanted.expires_before else None))
+        return cls(rows[:limit], FilePlace(UUID(last["id"]), last["expires_at"] if wanted.expires_before else None))
 
 
 def select_page(wanted: FileFilter, *, after: FilePlace | None, limit: int, given: list[object]) -> str:
-    """Return the query for the documents of one page; what it asks for by number is added to `given`.
+    """Return the query for the documents of one page, and of some more; what it asks for by number is added to `given`.
 
     Each part is a range of one index in the order of the page, and they are merged.
     """
@@ -105,10 +107,12 @@ def select_page(wanted: FileFilter, *, after: FilePlace | None, limit: int, give
     elif after is not None:
         conditions.append(f"{place} < {number(after.id)}")
     # Were the limit a parameter, a generic plan would take a tenth of the table to be wanted.
-    order = f"ORDER BY {'place DESC' if wanted.expires_before is None else 'place, id'} LIMIT {limit:d}"
-    part = f"(SELECT *, {place} AS place FROM media_files AS file WHERE {{}} {order})"  # noqa: S608 - fragments of ours
+    order = "{0}place DESC" if wanted.expires_before is None else "{0}place, {0}id"
+    end = f"LIMIT {next(most for most in _LIMITS if most > limit)}"
+    part = f"(SELECT *, {place} AS place FROM media_files AS file WHERE {{}} ORDER BY {order.format('')} {end})"  # noqa: S608 - fragments of ours
     merged = " UNION ALL ".join(part.format(" AND ".join([*conditions, *own])) for own in _parts(wanted))
-    return f"SELECT {DOCUMENT} FROM ({merged}) AS file {order}"  # noqa: S608 - as above
+    # Without its table, `id` would be the text that is shown.
+    return f"SELECT {DOCUMENT} FROM ({merged}) AS file ORDER BY {order.format('file.')} {end}"  # noqa: S608 - as above
 
 
 def _place_of(wanted: FileFilter) -> str:
@@ -145,7 +149,7 @@ def _parts(wanted: FileFilter) -> Iterator[Sequence[str]]:
 async def list_files(reads: Reads, wanted: FileFilter, *, after: FilePlace | None, limit: int) -> FilePage:
     """Return one page of living files, or of the trash where `wanted` says so."""
     given: list[object] = []
-    page = select_page(wanted, after=after, limit=limit + 1, given=given)
+    page = select_page(wanted, after=after, limit=limit, given=given)
     return FilePage.of(await reads.fetch(page, *given), wanted, limit)
 
 
@@ -184,7 +188,7 @@ class ReadingService:
     ) -> FilePage | None:
         """Return a page as `list_files` does for a session that may see it; None if that is not known to be in use."""
         given: list[object] = [token_hash, session_id]
-        page = select_page(wanted, after=after, limit=limit + 1, given=given)
+        page = select_page(wanted, after=after, limit=limit, given=given)
         rows = await self._fetch(_PAGE_OF_CALLER.format(page=page), *given)
         if not rows:
             return None

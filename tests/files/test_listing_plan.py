@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from media_analysis.db.driver import READ_ONLY
 from media_analysis.files.reading import FileFilter, FilePlace, select_page
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
@@ -39,6 +40,13 @@ _FILES = """
             WHEN number % 7 > 0 THEN now() + (1 + number % 1000) * interval '1 hour' END,
         number % 4 = 0, now() + interval '1 hour', CASE WHEN number % 20 = 2 THEN now() END
     FROM (SELECT number, number > {rows} * 10 / 11 AS is_over FROM generate_series(1, {rows}) AS number) AS made
+"""
+_SAME = """
+    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, size_bytes, reserved_bytes,
+                             expiry_explicit, stored_at)
+    SELECT uuidv7(), '{owner}' || number % 16, '{category}', 'stored', '{category}' || number, 'f', 'text/plain', 1, 0,
+        false, now()
+    FROM generate_series(1, 20000) AS number
 """
 SOON, LATE = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 NARROWED = {
@@ -73,7 +81,9 @@ async def connection(database: str, rows: int) -> AsyncIterator[asyncpg.Connecti
         "ANALYZE media_files",
     )
     async with CONNECTIONS.lend(database) as lent:
+        await lent.execute("; ".join(f"SET {name} = '{value}'" for name, value in READ_ONLY.items()))
         yield lent
+        await lent.execute("RESET ALL")
     await execute(database, "TRUNCATE media_files")  # row by row, as between tests, would take long
 
 
@@ -91,6 +101,18 @@ async def test_a_page_reads_little_more_than_it_shows(connection: asyncpg.Connec
 
         assert not plan.read_whole, (name, plans)
         assert plan.rows_read <= 2 * LIMIT + PENDING, (name, plans, plan.rows_read)
+
+
+@pytest.mark.parametrize("rows", [100])
+async def test_a_page_reads_no_more_where_statistics_are_older_than_the_files(
+    connection: asyncpg.Connection, database: str
+) -> None:
+    older, newer = (_SAME.format(owner=f"{name}-", category=of) for name, of in (("all", "uploads"), ("newer", "temp")))
+    await execute(database, "TRUNCATE media_files", older, "ANALYZE media_files", newer)
+
+    plan = await page_plan(connection, FileFilter(owner="all-1"), None, "generic")
+
+    assert plan.rows_read <= 2 * LIMIT + PENDING
 
 
 async def page_plan(connection: asyncpg.Connection, wanted: FileFilter, after: FilePlace | None, plans: str) -> Plan:

@@ -184,7 +184,9 @@ def dump_files(page: FilePage) -> bytes:
     cursor = None
     if place is not None:
         cursor = encode_cursor(place.id) if place.ends_at is None else encode_moment(place.ends_at, place.id)
-    return dump_row({"items": [dict(row) for row in page.files], "next_cursor": cursor})
+    names = tuple(page.files[0].keys()) if page.files else ()
+    items = [dict(zip(names, row.values(), strict=True)) for row in page.files]
+    return dump_row({"items": items, "next_cursor": cursor})
 
 
 def dump_row(document: dict[str, Any]) -> bytes:
