@@ -33,35 +33,47 @@ class PendingCommit:
     """Gives its connection up when the answer does not come."""
 
 
-async def announce(session: AsyncSession, *, limit_seconds: float) -> PendingCommit:
-    """Ask by which name the transaction about to be committed will be known, and set its COMMIT a limit."""
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """Knows how COMMITs ended whose answer was lost, or late."""
+
+    reader: AsyncEngine
+    limit_seconds: float
+    """How long an answer may take, and finding out what it would have been."""
+
+    async def announce(self, raw: Connection) -> PendingCommit:
+        """Ask by which name the transaction about to be committed will be known, and set its COMMIT a limit."""
+        number, life = await raw.fetchrow(_ANNOUNCED)
+        # Not cancelled: that would wait for the very connection which does not answer.
+        late = asyncio.get_running_loop().call_later(self.limit_seconds, raw.terminate)
+        return PendingCommit(number, life, late)
+
+    async def is_committed(self, ending: PendingCommit) -> bool:
+        """Say whether PostgreSQL knows a transaction as committed; one without changes has nothing to lose.
+
+        A crash loses the numbers of transactions whose records were not on the disk yet, and gives them again: then
+        nobody knows, and the caller hears that the database was away.
+        """
+        if ending.number is None:
+            return True
+        asked = {"number": ending.number, "life": ending.life}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limit_seconds):
+                while True:
+                    with suppress(SQLAlchemyError, OSError):
+                        async with self.reader.connect() as connection:
+                            status = (await connection.execute(_ENDED, asked)).scalar_one()
+                        if status != "in progress":
+                            return bool(status == "committed")
+                    await asyncio.sleep(ASKED_EVERY_SECONDS)
+        return False
+
+
+async def announce(session: AsyncSession, commits: Commits) -> PendingCommit:
+    """Write what the mapper has yet to write, and announce the COMMIT that follows."""
     await session.flush()
     session.expunge_all()  # a COMMIT that seems to fail would expire what the caller is about to return
     raw = (await (await session.connection()).get_raw_connection()).driver_connection
     if not isinstance(raw, Connection):
         raise TypeError("only asyncpg's transactions are known")
-    number, life = await raw.fetchrow(_ANNOUNCED)
-    # Not cancelled: that would wait for the very connection which does not answer.
-    late = asyncio.get_running_loop().call_later(limit_seconds, raw.terminate)
-    return PendingCommit(number, life, late)
-
-
-async def is_committed(reader: AsyncEngine, ending: PendingCommit, *, limit_seconds: float) -> bool:
-    """Say whether PostgreSQL knows a transaction as committed; one without changes has nothing to lose.
-
-    A crash loses the numbers of transactions whose records were not on the disk yet, and gives them again: then
-    nobody knows, and the caller hears that the database was away.
-    """
-    if ending.number is None:
-        return True
-    asked = {"number": ending.number, "life": ending.life}
-    with suppress(TimeoutError):
-        async with asyncio.timeout(limit_seconds):
-            while True:
-                with suppress(SQLAlchemyError, OSError):
-                    async with reader.connect() as connection:
-                        status = (await connection.execute(_ENDED, asked)).scalar_one()
-                    if status != "in progress":
-                        return bool(status == "committed")
-                await asyncio.sleep(ASKED_EVERY_SECONDS)
-    return False
+    return await commits.announce(raw)

@@ -19,9 +19,9 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from media_analysis.db.address import Address
-from media_analysis.db.commits import PendingCommit, announce, is_committed
+from media_analysis.db.commits import Commits, PendingCommit, announce
 from media_analysis.db.connecting import connect
-from media_analysis.db.driver import Driver
+from media_analysis.db.driver import DirectConnection, Driver
 from media_analysis.db.faults import READ_ONLY, is_away, translated_errors
 from media_analysis.errors import DatabaseUnavailable, TransactionConflict
 
@@ -59,6 +59,10 @@ class DatabaseOptions:
 def _name_of(work: Callable[..., object]) -> str:
     inner = work.func if isinstance(work, partial) else work
     return str(getattr(inner, "__qualname__", type(inner).__name__))
+
+
+def _reading(engine: AsyncEngine) -> AsyncEngine:
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _new_session(engine: AsyncEngine) -> AsyncSession:
@@ -113,16 +117,20 @@ class Database:
             try:
                 async with _new_session(self.engine) as session, session.begin():
                     yield session
-                    ending = await announce(session, limit_seconds=self.deadline_seconds / 2)
+                    ending = await announce(session, self.driver.commits)
             except Exception as error:
-                if ending is None or not is_away(error) or not await self._is_committed(ending):
+                if ending is None or not is_away(error) or not await self.driver.commits.is_committed(ending):
                     raise
             finally:
                 if ending is not None:
                     ending.late.cancel()
 
-    async def _is_committed(self, ending: PendingCommit) -> bool:
-        return await is_committed(self._reader, ending, limit_seconds=self.deadline_seconds / 2)
+    @asynccontextmanager
+    async def direct_transaction(self) -> AsyncIterator[DirectConnection]:
+        """Open a transaction as `transaction` does, for statements alone, which the driver itself is asked."""
+        with self.refusal.noted():
+            async with self.driver.transaction() as connection:
+                yield connection
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncSession]:
@@ -134,7 +142,7 @@ class Database:
     @cached_property
     def _reader(self) -> AsyncEngine:
         """The same pool, with the restrictions said in BEGIN itself, which spares every read a statement."""
-        return self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return _reading(self.engine)
 
     async def retry(self, work: Callable[[], Awaitable[Answer]]) -> Answer:
         """Run idempotent `work`, again with backoff when the connection is lost, within the deadline.
@@ -241,7 +249,7 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
         pool_timeout=options.connect_timeout_seconds,
         pool_use_lifo=True,
     )
-    driver = Driver(open_one)
+    driver = Driver(open_one, Commits(_reading(engine), options.deadline_seconds / 2))
     event.listen(engine.sync_engine, "handle_error", partial(_give_up, driver))
     try:
         yield Database(engine, options.deadline_seconds, address, driver)

@@ -12,12 +12,14 @@ import asyncpg
 from sqlalchemy import TextClause, TextualSelect
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
+from media_analysis.db.commits import Commits, PendingCommit
 from media_analysis.db.faults import is_away, translated_errors
 from media_analysis.errors import DatabaseUnavailable
 
 READ_CONNECTIONS: Final = 4
+WRITE_CONNECTIONS: Final = 3
 LEND_SECONDS: Final = 3.0
-"""How long a read waits for those before it."""
+"""How long a read, or a transaction, waits for those before it."""
 READ_ONLY: Final = {
     "default_transaction_read_only": "on",
     # To plan a list takes PostgreSQL eight times as long as to read it, so it is done once.
@@ -48,6 +50,7 @@ class Driver:
 
     open: Open
     """Opens one that says this besides what all say."""
+    commits: Commits
 
     @cached_property
     def reads(self) -> "Reads":
@@ -55,7 +58,26 @@ class Driver:
 
     def connection(self) -> "DirectConnection":
         """Return a connection for one writer."""
-        return DirectConnection(self.open)
+        return DirectConnection(self.open, self.commits)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["DirectConnection"]:
+        """Open a transaction on one of a few connections that are kept for this."""
+        with translated_errors():
+            async with asyncio.timeout(LEND_SECONDS):
+                lent = await self._writers.get()
+        try:
+            async with lent.transaction():
+                yield lent
+        finally:
+            self._writers.put_nowait(lent)
+
+    @cached_property
+    def _writers(self) -> "asyncio.LifoQueue[DirectConnection]":
+        free = asyncio.LifoQueue[DirectConnection]()
+        for _ in range(WRITE_CONNECTIONS):
+            free.put_nowait(self.connection())
+        return free
 
 
 @dataclass(frozen=True)
@@ -116,6 +138,7 @@ class DirectConnection:
     """One connection of one task, which writes in groups."""
 
     open: Open
+    commits: Commits
     _connection: asyncpg.Connection | None = None
 
     async def execute(self, statement: Statement, params: Mapping[str, object]) -> Sequence[Any]:
@@ -136,17 +159,24 @@ class DirectConnection:
     async def transaction(self, *, durable: bool = True) -> AsyncIterator["DirectConnection"]:
         """Commit at the end of the block what it did, rolled back if it raises.
 
-        What only locks need not be `durable`: its end is not waited for on disk.
+        Where the answer to the COMMIT is lost, or late, PostgreSQL is asked on another connection how it ended. What
+        only locks need not be `durable`: its end is not waited for on disk, and whether it was one matters to nobody.
         """
+        ending: PendingCommit | None = None
         with self._left_when_away():
             connection = await self.connected()
             try:
                 await connection.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
                 yield self
+                ending = await self.commits.announce(connection) if durable else None
                 await connection.execute("COMMIT")
             except BaseException as error:
                 await _roll_back(connection, error)
-                raise
+                if ending is None or not is_away(error) or not await self.commits.is_committed(ending):
+                    raise
+            finally:
+                if ending is not None:
+                    ending.late.cancel()
 
     @contextmanager
     def _left_when_away(self) -> Iterator[None]:

@@ -15,6 +15,8 @@ _AWAY_STATES: Final = ("08", "53300", "55P03", "57P0")
 """SQLSTATE prefixes: connection exceptions, too many connections, a lock not had in time, shutdown or start-up."""
 _REFUSING_STATES: Final = ("28", "3D000")
 """SQLSTATE prefixes: who we are or which database we want is not accepted."""
+REFUSALS: Final = (DBAPIError, asyncpg.PostgresError)
+"""What PostgreSQL says of a statement, or the driver of what it was given."""
 _CONTENDED_STATES: Final = ("40001", "40P01")
 _UNWRITABLE_STATES: Final[Mapping[str, str]] = {
     READ_ONLY: "it is read-only",

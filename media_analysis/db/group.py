@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from media_analysis.db.faults import REFUSALS
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -62,7 +62,7 @@ class GroupCommit(Generic[Item, Answer]):
     async def _answer(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:
             answers: Sequence[Answer | Exception] = await self._flush([item for item, _ in group])
-        except DBAPIError as error:
+        except REFUSALS as error:
             if len(group) > 1:
                 middle = len(group) // 2
                 await self._answer(group[:middle])

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     SQLColumnExpression,
-    Update,
     literal,
     null,
     select,
@@ -100,11 +99,6 @@ def ending(expires_at: SQLColumnExpression[Any] | datetime | None) -> Mapping[st
     """Return what changes of a stored file when somebody asks for its end; None is never."""
     ends_at = literal(expires_at) if isinstance(expires_at, datetime) else null() if expires_at is None else expires_at
     return {"expires_at": ends_at, "expiry_explicit": True, **_dated(next_due(expires_at=ends_at))}
-
-
-def release(kept_until: SQLColumnExpression[Any], *which: ColumnElement[bool]) -> Update:
-    """Return the statement that leaves files the lease of whoever else works with them."""
-    return update(MediaFile).where(*which).values(leased_until=kept_until, **_dated(next_due()))
 
 
 def _dated(due_at: ColumnElement[datetime | None]) -> Mapping[str, Any]:

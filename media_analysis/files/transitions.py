@@ -50,6 +50,12 @@ LEASE: Final = """
     FROM locked WHERE file.id = locked.id AND (file.leased_until < :until OR file.leased_until IS NULL)
 """
 """A job works with those `locked` until then."""
+RELEASE: Final = f"""
+    UPDATE media_files AS file SET leased_until = {{others}}, version = version + 1,
+        due_at = {due_at("file.expires_at", "file.min_retain_until", "file.held_until", "file.job_held_until")}
+    FROM kept WHERE file.id = kept.file_id AND file.state = 'stored' AND file.leased_until <= kept.until
+"""  # noqa: S608 - fragments of ours
+"""A job works no more with those it `kept` (file_id, until); `others` is until when another one does."""
 TRASH: Final = """
     UPDATE media_files SET
         state = 'trashed', trashed_at = clock.now, trash_ends_at = clock.now + :kept_for,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from media_analysis.db.driver import Executes
 from media_analysis.errors import TooManyJobs
 
 
@@ -71,7 +72,7 @@ async def take_places(session: AsyncSession, owners: Collection[str], *, limit: 
             raise TooManyJobs(owner, waiting=waiting - 1, limit=limit)
 
 
-async def lock_counts(session: AsyncSession, owners: Collection[str]) -> None:
+async def lock_counts(session: Executes, owners: Collection[str]) -> None:
     """Lock what is counted of several owners, last in a transaction that changes it."""
     if len(owners) > 1:
         await session.execute(_LOCK_COUNTS, {"owners": list(owners)})

@@ -1,7 +1,7 @@
 """The answer to a COMMIT is lost, or never comes: PostgreSQL is asked how it ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from sqlalchemy import text
@@ -36,38 +36,50 @@ async def add_word(db: Database) -> None:
         await session.execute(ADD)
 
 
+async def add_word_directly(db: Database) -> None:
+    async with db.direct_transaction() as connection:
+        await connection.execute(ADD, {})
+
+
+Add = Callable[[Database], Awaitable[None]]
+both_ways = pytest.mark.parametrize("add", [add_word, add_word_directly], ids=["mapper", "driver"])
+
+
+@both_ways
 @pytest.mark.parametrize("silent", [False, True], ids=["cut", "silent"])
 async def test_a_transaction_whose_commit_was_not_answered_succeeds_if_it_was_committed(
-    far: Database, proxy: CuttingProxy, database: str, *, silent: bool
+    far: Database, proxy: CuttingProxy, database: str, add: Add, *, silent: bool
 ) -> None:
     proxy.arm(b"lost_words", silent=silent)
 
     async with asyncio.timeout(COMMAND_SECONDS / 2):  # by which a COMMIT alone would be given up, too
-        await add_word(far)
+        await add(far)
 
     assert proxy.cuts == 1
     assert len(await fetch(database, "SELECT FROM lost_words")) == 1
 
 
+@both_ways
 async def test_a_transaction_whose_commit_never_arrived_fails(
-    far: Database, proxy: CuttingProxy, database: str
+    far: Database, proxy: CuttingProxy, database: str, add: Add
 ) -> None:
     proxy.arm(b"lost_words", delivered=False)
 
     with pytest.raises(DatabaseUnavailable):
-        await add_word(far)
+        await add(far)
 
     assert proxy.cuts == 1
     assert await fetch(database, "SELECT FROM lost_words") == []
 
 
+@both_ways
 async def test_nobody_claims_to_know_how_a_transaction_ended_whose_server_stays_away(
-    far: Database, proxy: CuttingProxy
+    far: Database, proxy: CuttingProxy, add: Add
 ) -> None:
     proxy.arm(b"lost_words", ends=True)
 
     with pytest.raises(DatabaseUnavailable, match="unless a later read shows it"):
-        await add_word(far)
+        await add(far)
 
 
 async def test_reading_has_nothing_to_lose_at_its_commit(far: Database, proxy: CuttingProxy) -> None:

@@ -80,8 +80,8 @@ MUTANTS = (
         "a job that ends lets go of what others keep",
         21,
         "jobs/attempts/leases.py",
-        "release(_KEPT_BY_OTHERS, ",
-        "release(text('NULL'), ",
+        "RELEASE.format(others=_KEPT_BY_OTHERS)",
+        "RELEASE.format(others='NULL')",
         ("tests/jobs/attempts/test_leases.py::test_a_source_is_kept_for_the_longest_of_its_jobs_until_that_one_ends",),
     ),
     Mutant(

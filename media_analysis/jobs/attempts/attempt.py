@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import text
 
-from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.db.driver import Executes
+from media_analysis.jobs.status import JobStatus
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 
@@ -67,6 +67,17 @@ class NewResult:
     category: Category = Category.OUTPUTS
 
 
+class FoundJob(Protocol):
+    """A row of a job, whoever read it."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def pinned_until(self) -> datetime | None: ...
+
+
 WORKER_LOST: Final = "worker_lost"
 SOURCE_EXPIRED: Final = "source_expired"
 SOURCE_GONE: Final = "source_gone"
@@ -80,20 +91,20 @@ _SOURCES = text("""
 
 
 async def find_sources(
-    session: AsyncSession, jobs: Sequence[AnalysisJob], now: datetime
+    session: Executes, jobs: Sequence[FoundJob], now: datetime
 ) -> Mapping[UUID, Sequence[AttemptSource] | Failure]:
     """Return the sources of locked jobs, of each in order, or why one cannot run.
 
     What a job pinned, or ran on, may have expired.
     """
-    rows: dict[UUID, list[Row[Any]]] = {job.id: [] for job in jobs}
+    rows: dict[UUID, list[Any]] = {job.id: [] for job in jobs}
     for row in await session.execute(_SOURCES, {"job_ids": list(rows)}):
         rows[row.job_id].append(row)
     return {job.id: _sources_of(job, rows[job.id], now) for job in jobs}
 
 
-def _sources_of(job: AnalysisJob, rows: Sequence[Row[Any]], now: datetime) -> Sequence[AttemptSource] | Failure:
-    pinned = job.status is JobStatus.RUNNING or (job.pinned_until is not None and job.pinned_until > now)
+def _sources_of(job: FoundJob, rows: Sequence[Any], now: datetime) -> Sequence[AttemptSource] | Failure:
+    pinned = job.status == JobStatus.RUNNING or (job.pinned_until is not None and job.pinned_until > now)
     for row in rows:
         if row.state != FileState.STORED:
             return Failure(code=SOURCE_GONE, detail=f"source {row.file_id} was deleted before the job ran")

@@ -1,15 +1,16 @@
 """Claims: the jobs whose turn it is are begun under new fences, as many at once as somebody has room for."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import text
 
 from media_analysis.db.database import Database, retried
+from media_analysis.db.driver import Executes
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.attempts import leases, publishing
@@ -17,7 +18,7 @@ from media_analysis.jobs.attempts.attempt import WORKER_LOST, Attempt, AttemptSo
 from media_analysis.jobs.attempts.ending import JobEnd, end_jobs
 from media_analysis.jobs.attempts.turns import CHOOSE, CHOOSE_OF_OWNER
 from media_analysis.jobs.events import TELL, WORK
-from media_analysis.jobs.models import AnalysisJob, JobStatus
+from media_analysis.jobs.models import JobStatus
 from media_analysis.jobs.waiting import lock_counts
 
 SPARE: Final = 8
@@ -42,7 +43,11 @@ _BEGIN: Final = text(f"""
 """)  # noqa: S608 - constants
 
 
-_JOB_IDS: Final = bindparam("ids", type_=ARRAY(Uuid()))
+_JOBS: Final = text("""
+    SELECT id, owner, kind, parameters::text AS parameters, folder_name, status::text AS status, attempts, error,
+        pinned_until
+    FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))
+""")
 
 
 class _Claimed(NamedTuple):
@@ -109,25 +114,24 @@ class ClaimService:
     async def _claim(
         self, asked: Mapping[str, Any], owner: str | None, worker: str, lease: timedelta, now: datetime | None
     ) -> _Claimed:
-        async with self.db.transaction() as session:
-            at: datetime = (await session.execute(_BEGIN_CLAIM, {"now": now})).scalar_one()
-            if owner is None:
-                chosen = (await session.execute(CHOOSE, {**asked, "now": at})).one()
-            else:
-                chosen = (await session.execute(CHOOSE_OF_OWNER, {**asked, "now": at, "owner": owner})).one()
-            attempts = await self.begin(session, chosen.ids, at, worker=worker, lease=lease) if chosen.ids else []
+        async with self.db.direct_transaction() as connection:
+            (begun,) = await connection.execute(_BEGIN_CLAIM, {"now": now})
+            choose, whose = (CHOOSE, {}) if owner is None else (CHOOSE_OF_OWNER, {"owner": owner})
+            (chosen,) = await connection.execute(choose, {**asked, **whose, "now": begun.at})
+            attempts = (
+                await self.begin(connection, chosen.ids, begun.at, worker=worker, lease=lease) if chosen.ids else []
+            )
             failpoint("attempt.claiming")
         failpoint("attempt.claimed")
-        begun = {attempt.job_id for attempt in attempts}
-        return _Claimed(attempts, [one for one in chosen.ids if one not in begun], chosen.looked, chosen.due_in)
+        are_begun = {attempt.job_id for attempt in attempts}
+        failed = [one for one in chosen.ids if one not in are_begun]
+        return _Claimed(attempts, failed, chosen.looked, chosen.due_in)
 
     async def begin(
-        self, session: AsyncSession, job_ids: Sequence[UUID], now: datetime, *, worker: str, lease: timedelta
+        self, session: Executes, job_ids: Sequence[UUID], now: datetime, *, worker: str, lease: timedelta
     ) -> Sequence[Attempt]:
         """Begin locked jobs that wait, or whose workers are lost, and return those that did not fail instead."""
-        jobs = (
-            await session.scalars(select(AnalysisJob).where(AnalysisJob.id == any_(_JOB_IDS)), {"ids": job_ids})
-        ).all()
+        jobs = list(await session.execute(_JOBS, {"job_ids": job_ids}))
         sources = await find_sources(session, jobs, now)
         failures = {job.id: failure for job in jobs if (failure := self._failure_of(job, sources[job.id]))}
         if failures:
@@ -151,7 +155,7 @@ class ClaimService:
         await lock_counts(session, {by_id[one].owner for one in ids})
         return [_attempt_of(by_id[one], begun[one], usable[one], until, lease) for one in job_ids if one in usable]
 
-    def _failure_of(self, job: AnalysisJob, sources: Sequence[AttemptSource] | Failure) -> Failure | None:
+    def _failure_of(self, job: Any, sources: Sequence[AttemptSource] | Failure) -> Failure | None:
         if job.attempts >= self.max_attempts:
             last = f"; the last error was: {job.error}" if job.error else ""
             return Failure(code=WORKER_LOST, detail=f"given up after {job.attempts} attempts whose workers died{last}")
@@ -165,14 +169,12 @@ class ClaimService:
                 await self.discards.discard(attempt.job_id, before_fence=attempt.fence)
 
 
-def _attempt_of(
-    job: AnalysisJob, begun: Row[UUID, int, int], sources: Sequence[AttemptSource], until: datetime, lease: timedelta
-) -> Attempt:
+def _attempt_of(job: Any, begun: Any, sources: Sequence[AttemptSource], until: datetime, lease: timedelta) -> Attempt:
     return Attempt(
         job_id=job.id,
         owner=job.owner,
         kind=job.kind,
-        parameters=job.parameters,
+        parameters=json.loads(job.parameters),
         folder_name=job.folder_name,
         fence=begun.fence,
         attempt=begun.attempts,

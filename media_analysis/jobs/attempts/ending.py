@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.db.driver import Executes
 from media_analysis.errors import FenceLost
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
-from media_analysis.jobs.adding import add_result_rows
 from media_analysis.jobs.attempts import leases, publishing
 from media_analysis.jobs.attempts.attempt import Failure, NewResult
+from media_analysis.jobs.attempts.publishing import RunResult
 from media_analysis.jobs.events import TELL, WORK, add_event
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.storage.category import Category
@@ -97,7 +98,7 @@ class JobEnd:
         return json.dumps({"status": self.status, "error": error, **(self.told or {})})
 
 
-async def end_jobs(session: AsyncSession, ends: Sequence[JobEnd], now: datetime) -> None:
+async def end_jobs(session: Executes, ends: Sequence[JobEnd], now: datetime) -> None:
     """Give locked jobs, whose sources are locked too, their last status.
 
     Their sources are let go, and what an unfinished run staged is nobody's.
@@ -118,7 +119,7 @@ async def end_jobs(session: AsyncSession, ends: Sequence[JobEnd], now: datetime)
 
 
 async def end_attempts(
-    session: AsyncSession, ends: Sequence[AttemptEnd], *, wait: bool
+    session: Executes, ends: Sequence[AttemptEnd], *, wait: bool
 ) -> Sequence[EndedAttempt | FenceLost]:
     """End attempts, each under its fence: products are stored and results published of those that did not fail.
 
@@ -131,12 +132,12 @@ async def end_attempts(
     return [ended[end.job_id] if held.get(end.job_id) is end else FenceLost(end.job_id) for end in ends]
 
 
-def _is_held(job: Row[Any] | None, fence: int) -> bool:
+def _is_held(job: Any, fence: int) -> bool:
     return job is not None and job.status == JobStatus.RUNNING and job.fence == fence
 
 
 async def _end_held(
-    session: AsyncSession, held: Mapping[UUID, AttemptEnd], jobs: Mapping[UUID, Row[Any]]
+    session: Executes, held: Mapping[UUID, AttemptEnd], jobs: Mapping[UUID, Any]
 ) -> Mapping[UUID, EndedAttempt]:
     rows = {row.id: row for row in await session.execute(_LOCK_FILES, {"job_ids": list(held)})}
     sums: dict[UUID, Mapping[Account, Movement]] = {
@@ -149,14 +150,13 @@ async def _end_held(
     now: datetime = next(iter(jobs.values())).at
     await end_jobs(session, [_end_of(end, stored[job_id]) for job_id, end in held.items()], now)
     completed = {job_id: end for job_id, end in held.items() if end.failure is None}
-    await add_result_rows(
-        session,
-        [
-            row_of(jobs[job_id].owner, job_id, end.fence, result)
-            for job_id, end in completed.items()
-            for result in end.results
-        ],
-    )
+    results = [
+        RunResult(jobs[job_id].owner, job_id, end.fence, result)
+        for job_id, end in completed.items()
+        for result in end.results
+    ]
+    if results:
+        await publishing.add_results(session, results)
     if shown := {job_id: end.fence for job_id, end in completed.items() if end.results or rows[job_id].has_results}:
         await publishing.publish_results(session, shown)
     await ledger.move(session, (moved for one in sums.values() for moved in one.items()))

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, all_, any_, bindparam, func, select, text, update
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
-from media_analysis.files.models import MediaFile
-from media_analysis.files.protection import release
-from media_analysis.files.transitions import LEASE
+from media_analysis.db.driver import Executes
+from media_analysis.files.transitions import LEASE, RELEASE
 from media_analysis.files.upload.leases import renewal
-from media_analysis.jobs.models import JobSource
 
 # Locked in one order everywhere: jobs first, then files by id. What a job works with is found by the job, whatever the
 # planner knows: a source may be that of thousands.
@@ -38,35 +35,23 @@ _RENEW_PRODUCTS = renewal(
     "job_id = :job_id AND job_fence = :fence AND role IS NOT NULL AND sha256 IS NOT NULL", below=0.5
 )
 
-_JOB_IDS = bindparam("job_ids", type_=ARRAY(Uuid()))
-_KEPT = (
-    select(JobSource.file_id, func.max(JobSource.until).label("until"))
-    .where(JobSource.job_id == any_(_JOB_IDS), JobSource.until.is_not(None))
-    .group_by(JobSource.file_id)
-    .subquery()
-)
-_LET_GO = (
-    update(JobSource)
-    .where(JobSource.job_id == any_(_JOB_IDS), JobSource.until.is_not(None))
-    .values(until=None)
-    .returning(JobSource.job_id)
-    .cte("let_go")
-)
-_OTHER = aliased(JobSource)
-_KEPT_BY_OTHERS = (
-    select(func.max(_OTHER.until))
-    .where(_OTHER.file_id == MediaFile.id, _OTHER.until.is_not(None), _OTHER.job_id != all_(_JOB_IDS))
-    .scalar_subquery()
-)
+_KEPT_BY_OTHERS = """(
+    SELECT max(other.until) FROM job_sources AS other
+    WHERE other.file_id = file.id AND other.until IS NOT NULL AND other.job_id <> ALL(CAST(:job_ids AS uuid[]))
+)"""
 # Where another job keeps a file for longer, nothing of the file changes.
-_RELEASE = (
-    release(_KEPT_BY_OTHERS, MediaFile.id == _KEPT.c.file_id, MediaFile.leased_until <= _KEPT.c.until)
-    .add_cte(_LET_GO)
-    .execution_options(synchronize_session=False)
-)
+_RELEASE = text(f"""
+    WITH kept AS (
+        SELECT file_id, max(until) AS until FROM job_sources
+        WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND until IS NOT NULL GROUP BY file_id
+    ), let_go AS (
+        UPDATE job_sources SET until = NULL WHERE job_id = ANY(CAST(:job_ids AS uuid[])) AND until IS NOT NULL
+    )
+    {RELEASE.format(others=_KEPT_BY_OTHERS)}
+""")  # noqa: S608 - fragments of ours
 
 
-async def lease_sources(session: AsyncSession, job_ids: Sequence[UUID], until: datetime) -> None:
+async def lease_sources(session: Executes, job_ids: Sequence[UUID], until: datetime) -> None:
     """Keep the sources of locked jobs at least until then, whatever else their retention says."""
     await session.execute(_LEASE, {"job_ids": job_ids, "until": until})
 
@@ -76,11 +61,11 @@ async def renew_products(session: AsyncSession, job_id: UUID, *, fence: int, sec
     await session.execute(_RENEW_PRODUCTS, {"job_id": job_id, "fence": fence, "lease_seconds": seconds})
 
 
-async def lock_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+async def lock_sources(session: Executes, job_ids: Sequence[UUID]) -> None:
     """Lock the sources of locked jobs, before anything that comes after files."""
     await session.execute(_LOCK_SOURCES, {"job_ids": job_ids})
 
 
-async def release_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+async def release_sources(session: Executes, job_ids: Sequence[UUID]) -> None:
     """Let go of the locked sources of locked jobs that wait and run no more; other jobs keep what they lease."""
     await session.execute(_RELEASE, {"job_ids": job_ids})

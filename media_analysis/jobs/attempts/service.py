@@ -132,8 +132,8 @@ class AttemptService:
 
     @retried
     async def _end_all(self, ends: Sequence[AttemptEnd], *, wait: bool) -> Sequence[EndedAttempt | FenceLost]:
-        async with self.db.transaction() as session:
-            ended = await end_attempts(session, ends, wait=wait)
+        async with self.db.direct_transaction() as connection:
+            ended = await end_attempts(connection, ends, wait=wait)
             failpoint("attempt.ending")
         failpoint("attempt.ended")
         return ended

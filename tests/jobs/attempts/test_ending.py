@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
+import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from media_analysis.errors import DatabaseUnavailable, FenceLost
 from media_analysis.jobs.attempts.attempt import Attempt, Failure, NewResult
@@ -89,7 +89,7 @@ async def test_what_postgresql_refuses_of_one_leaves_its_neighbours_alone(
 ) -> None:
     ended = await end(runtime.jobs.attempts, *attempts, of_3=BAD)
 
-    assert isinstance(ended[3], DBAPIError)
+    assert isinstance(ended[3], asyncpg.PostgresError)
     assert [isinstance(one, EndedAttempt) for one in ended] == [True, True, True, False, True, True]
     assert (await statuses(database)).count("completed") == await shown(database) == JOBS - 1
 
