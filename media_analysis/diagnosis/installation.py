@@ -20,7 +20,7 @@ from media_analysis.diagnosis.check import Check, CheckFailed, CheckStatus
 from media_analysis.diagnosis.service import ServiceProbe
 from media_analysis.errors import DatabaseUnavailable, MarkerMismatch, MediaAnalysisError
 from media_analysis.settings import Settings
-from media_analysis.settings.postgres import database_options
+from media_analysis.settings.postgres import configured_url, database_options
 from media_analysis.storage.marker import MARKER_NAME, read_marker
 from media_analysis.units import round_size
 
@@ -100,10 +100,10 @@ def check_database(settings: Settings) -> str:
 
 
 async def _describe(settings: Settings) -> str:
-    url = settings.database.url
+    url = configured_url(settings)
     if url is None:
         return "embedded, run by serve"
-    async with open_database(url.get_secret_value(), database_options(settings)) as db:
+    async with open_database(url, database_options(settings)) as db:
         await require_own_sessions(db)
         async with db.read_only() as session:
             await require_schema(session)

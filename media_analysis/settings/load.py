@@ -11,12 +11,14 @@ from media_analysis.errors import InvalidSettings
 from media_analysis.settings.data_dir import data_dir_origin, default_data_dir
 from media_analysis.settings.model import Settings
 from media_analysis.settings.names import CONFIG_VARIABLE, leaves, value_at
+from media_analysis.settings.password_file import with_password
 from media_analysis.settings.policy import policy_problems
 from media_analysis.settings.sources import Given, Reading, read_environment, read_overrides
 from media_analysis.settings.validation import given_or_default, refuse, validate
 from media_analysis.settings.yaml_file import read_file
 
 _ARCHIVES: Final = "archive.base_path"
+_PASSWORD: Final = "database.password_file"  # noqa: S105 - a setting's path, not a password
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,11 @@ def load_settings(
     given = {path: one for reading in reversed(readings) for path, one in reading.given.items()}
     settings, refusals = validate(readings, given)
     if settings is not None:
-        refusals = [*place_problems(settings, given), *policy_problems(settings, given)]
+        refusals = [
+            *place_problems(settings, given),
+            *password_problems(settings, given),
+            *policy_problems(settings, given),
+        ]
     problems = [*(problem for reading in readings for problem in reading.problems), *refusals]
     if settings is None or problems:
         raise InvalidSettings("\n".join(problems))
@@ -106,6 +112,21 @@ def place_problems(settings: Settings, given: Mapping[str, Given]) -> list[str]:
     """Return one line if archives were to lie in the store by another name, or around it."""
     reason = _overlap(settings)
     return [] if reason is None else [refuse(_ARCHIVES, given_or_default(_ARCHIVES, given), reason)]
+
+
+def password_problems(settings: Settings, given: Mapping[str, Given]) -> list[str]:
+    """Return one line if the database's password cannot be had from the file that is named."""
+    url, path = settings.database.url, settings.database.password_file
+    if path is None:
+        return []
+    one = given_or_default(_PASSWORD, given)
+    if url is None:
+        return [refuse(_PASSWORD, one, "there is no DATABASE_URL that it is for")]
+    try:
+        with_password(url.get_secret_value(), path)
+    except ValueError as error:
+        return [refuse(_PASSWORD, one, str(error))]
+    return []
 
 
 def _overlap(settings: Settings) -> str | None:

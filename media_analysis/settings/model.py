@@ -32,6 +32,8 @@ class DatabaseSettings(Section):
 
     url: Annotated[SecretStr | None, DatabaseUrl()] = None
     """Which server; without one the embedded server is started."""
+    password_file: OwnPlaceLeaf = None
+    """A file with the password of the user whom url names, and nothing else; read at every start."""
     pool_min: Annotated[int, Whole(1, 1000)] = 5
     """How many connections are made at start."""
     pool_max: Annotated[int, Whole(1, 1000)] = 20

@@ -28,8 +28,8 @@ from media_analysis.settings.storage import Group, Mode
 from media_analysis.settings.texts import Cron, DirectoryPath, Host, KindLimits, MediaTypes, WebhookUrl
 from media_analysis.storage.category import Category
 
-NOT_ALONE = {"STORAGE_LOW_WATER_OUTPUTS", "STORAGE_LOW_WATER_ARCHIVES"}
-"""A low mark is of no use without a high one."""
+NOT_ALONE = {"STORAGE_LOW_WATER_OUTPUTS", "STORAGE_LOW_WATER_ARCHIVES", "DATABASE_PASSWORD_FILE"}
+"""A low mark is of no use without a high one, nor a password without the URL that it is for."""
 PER_CATEGORY = (
     *("RETENTION", "MINIMUM_RETENTION", "QUOTA", "HIGH_WATER", "LOW_WATER", "EVICTION_PRIORITY", "ACCEPT"),
     *("BREAKER_SHARE_PERCENT", "CLEANUP_SCHEDULE", "OWNER_QUOTA"),
@@ -60,7 +60,7 @@ DOCUMENTED = [
     *(f"ARCHIVE_{what}" for what in ("ENABLED", "SCHEDULE", "CONCURRENCY", "RETRY_SECONDS")),
     *("ARCHIVE_BUDGET_SECONDS", "ARCHIVE_BUDGET_BYTES"),
     "TRASH_RETENTION",
-    *(f"DATABASE_{what}" for what in ("URL", "POOL_MIN", "POOL_MAX", "DEADLINE_SECONDS")),
+    *(f"DATABASE_{what}" for what in ("URL", "PASSWORD_FILE", "POOL_MIN", "POOL_MAX", "DEADLINE_SECONDS")),
     *(f"DATABASE_{what}_TIMEOUT_SECONDS" for what in ("CONNECT", "COMMAND", "STATEMENT")),
     *(f"SERVER_MAX_{what}_PER_OWNER" for what in ("UPLOADS", "DOWNLOADS", "STREAMS")),
     *("SERVER_HOST", "SERVER_PORT", "SERVER_MAX_CONNECTIONS", "LOG_FORMAT", "LOG_LEVEL", "LOG_FILE"),
