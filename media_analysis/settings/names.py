@@ -15,9 +15,14 @@ from media_analysis.settings.model import Settings
 CONFIG_VARIABLE: Final = "MEDIA_ANALYSIS_CONFIG"
 GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "TRASH_", "WORKER_", "MEDIA_ANALYSIS_")
 """Nobody else uses these, so an unknown variable under them is a misspelt setting."""
-OTHER_VARIABLES: Final = frozenset(
-    {CONFIG_VARIABLE, "MEDIA_ANALYSIS_TESTING", "MEDIA_ANALYSIS_FAILPOINT", "MEDIA_ANALYSIS_FAILPOINT_TRACE"}
-)
+COMPOSE_VARIABLES: Final = frozenset({"MEDIA_ANALYSIS_IMAGE", "MEDIA_ANALYSIS_PORT"})
+"""Read by compose.yaml, and often exported in the shell in which commands are typed, too."""
+OTHER_VARIABLES: Final = COMPOSE_VARIABLES | {
+    CONFIG_VARIABLE,
+    "MEDIA_ANALYSIS_TESTING",
+    "MEDIA_ANALYSIS_FAILPOINT",
+    "MEDIA_ANALYSIS_FAILPOINT_TRACE",
+}
 _PATH_ALIASES: Final = {
     "data_dir": "MEDIA_ANALYSIS_DATA_DIR",
     "archive.delete_after_days": "DELETE_AFTER_DAYS",

@@ -15,6 +15,8 @@ BY_HAND: Final = "by-hand"
 """Marks a console block that no test can type; the reason follows."""
 SERVICE: Final = "service"
 """Marks a console block of the terminal in which the service runs."""
+CONTAINERS: Final = "containers"
+"""Marks a console block that needs a container engine: `tests/containers` types it."""
 _FENCE: Final = re.compile(r"(?P<indent> *)(?P<ticks>`{3,})(?P<info>[^`]*)")
 _LINK: Final = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING: Final = re.compile(r"#{1,6} +(?P<text>.+?) *#*")
@@ -73,6 +75,12 @@ def blocks_of(page: Path) -> list[Block]:
             within.append(line.removeprefix(opened["indent"]))
     assert opened is None, f"{page}:{start}: the block is never closed"
     return found
+
+
+def heading_above(block: Block) -> str:
+    """Return the text of the last heading above a block."""
+    above = block.page.read_text().splitlines()[: block.line]
+    return next(heading["text"] for line in reversed(above) if (heading := _HEADING.fullmatch(line)) is not None)
 
 
 def commands_of(block: Block) -> Iterator[Command]:

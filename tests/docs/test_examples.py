@@ -6,7 +6,7 @@ import pytest
 
 from media_analysis.settings import load_settings
 from tests.docs.conftest import Reader
-from tests.docs.pages import BY_HAND, PAGES, ROOT, SERVICE, Block, blocks_of, commands_of
+from tests.docs.pages import BY_HAND, CONTAINERS, PAGES, ROOT, SERVICE, Block, blocks_of, commands_of
 from tests.docs.typing_pages import PAGE_ADDRESS, SHELL, agrees, complaint, type_commands
 
 LANGUAGES = {"console", "ini", "mermaid", "nginx", "python", "text", "toml", "yaml"}
@@ -51,11 +51,12 @@ def test_only_what_no_test_can_type_is_left_to_the_reader() -> None:
         ("docs/how-to/own-kind.md", "console by-hand: it changes the virtual environment"),
         ("docs/operations.md", "console by-hand: it needs a group and an administrator"),
         ("docs/operations.md", "console by-hand: it needs systemd and an administrator"),
+        ("docs/operations/containers.md", "console by-hand: it needs two images more"),
     ]
 
 
 def test_every_block_says_what_it_is() -> None:
-    marks = {"", BY_HAND, SERVICE}
+    marks = {"", BY_HAND, CONTAINERS, SERVICE}
     strange = [
         f"{block.place}: {block.info}"
         for block in BLOCKS

@@ -39,7 +39,8 @@ def type_commands(
     notes.mkdir()
     for number, command in enumerate(commands):
         (notes / f"{number}.typed").write_text(command.typed.replace(PAGE_ADDRESS, address) + "\n")
-    _link(ROOT / "examples", folder / "examples")
+    if not (folder / "examples").exists():
+        _link(ROOT / "examples", folder / "examples")
     (folder / "examples" / SHELL).unlink()
     (folder / "examples" / SHELL).write_text((ROOT / "examples" / SHELL).read_text().replace(PAGE_ADDRESS, address))
     driver = notes / "driver"
