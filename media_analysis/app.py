@@ -39,8 +39,10 @@ from media_analysis.api.routes import (
     results,
     sessions,
     storage,
+    uploads,
 )
 from media_analysis.api.shortcuts import SHORTCUTS
+from media_analysis.api.tus import TusHeaders
 from media_analysis.errors import Misconfigured
 from media_analysis.runtime import Runtime
 
@@ -70,6 +72,7 @@ def create_app(services: Runtime) -> FastAPI:
     install_document(app)
     for router in (
         files.router,
+        uploads.router,
         sessions.router,
         storage.router,
         plans.router,
@@ -89,6 +92,7 @@ def create_app(services: Runtime) -> FastAPI:
     ):
         app.include_router(router)
     app.add_middleware(RequestChecks, resources=Resources.of_routes(app.routes, ACCESS, SHORTCUTS))
+    app.add_middleware(TusHeaders)
     app.add_middleware(RequestContext)
     return app
 

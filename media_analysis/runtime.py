@@ -145,6 +145,7 @@ async def open_services(
         metrics = Metrics(served=settings.storage.monitoring.metrics_enabled)
         runtime = Runtime(settings, db, store, upload_transactions, fork_server, metrics)
         opened.push_async_callback(runtime.files.uploads.small.close)
+        opened.push_async_callback(runtime.files.resumable.close)
         async with aclosing(runtime.retention.pressure):
             yield runtime
 

@@ -14,6 +14,7 @@ import media_analysis.audit
 import media_analysis.db.instance
 import media_analysis.files.archived
 import media_analysis.files.models
+import media_analysis.files.resumable.models
 import media_analysis.files.upload.idempotency
 import media_analysis.integrity.scrub
 import media_analysis.jobs.models

@@ -35,6 +35,7 @@ TABLES = (
     "analysis_jobs",
     "record_ends",
     "waiting_jobs",
+    "resumable_uploads",
 )
 
 
@@ -55,6 +56,7 @@ class World:
     jobs: Rows
     ends: Rows
     waiting: Rows
+    resumable: Rows
     archives: Path | None = field(default=None, kw_only=True)
     """The root of the archives, where they do not lie below the store's."""
 
@@ -102,6 +104,7 @@ async def inspect_everything(
         *_no_untracked_object(world),
         *_stored_has_bytes(world),
         *_pending_is_bounded(world),
+        *_durable_is_there(world),
         *find_illegal_deletions(_recorded(world), world.purges, world.sweeps),
         *find_illegal_trash(world.files),
         *find_lost_originals(world.tombstones, world.copies, world.files, world.jobs, world.path_of),
@@ -185,6 +188,17 @@ def _pending_is_bounded(world: World) -> Iterator[str]:
     for row in world.files:
         if row["state"] == "pending" and row["due_at"] is None:
             yield f"promise 4: {row['id']} is pending without a lease"
+
+
+def _durable_is_there(world: World) -> Iterator[str]:
+    """Promise 1, of the pieces of an upload that were answered for."""
+    keys = {row["id"]: row["key"] for row in world.files if row["state"] == "pending"}
+    for upload in world.resumable:
+        if upload["id"] in keys and upload["offset_bytes"]:
+            path = world.path_of(keys[upload["id"]])
+            size_bytes = path.stat().st_size if path.exists() else 0
+            if size_bytes < upload["offset_bytes"]:
+                yield f"promise 1: {upload['offset_bytes']} bytes of {upload['id']} are durable, and {size_bytes} there"
 
 
 def _nobody_is_alive_and_dead(world: World) -> Iterator[str]:

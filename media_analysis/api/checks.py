@@ -23,6 +23,7 @@ from media_analysis.api.requests import (
     require_length,
     require_parameters_once,
     require_plain,
+    require_whole,
 )
 from media_analysis.api.resources import Access, Operation, Resource, Resources
 from media_analysis.errors import BodyTooLarge, DocumentTypeNotAccepted, MediaAnalysisError, UploadStalled
@@ -121,6 +122,8 @@ def _required(operation: Operation, scope: Scope) -> Fields:
     require_parameters_once(scope["query_string"], operation.lists)
     if has_body(fields) or operation.takes_content:
         require_plain(fields)
+        if not operation.takes_pieces:
+            require_whole(fields)
         if operation.accepted and has_body(fields):
             require_document(fields, operation.accepted)
         if operation.limit_bytes is not None:

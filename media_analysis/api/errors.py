@@ -23,6 +23,7 @@ from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller
 
 STATUSES: Final[Mapping[type[MediaAnalysisError], int]] = {
+    errors.Malformed: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
@@ -34,6 +35,7 @@ STATUSES: Final[Mapping[type[MediaAnalysisError], int]] = {
     errors.Unsupported: 415,
     errors.Invalid: 422,
     errors.TooMany: 429,
+    errors.Mismatched: 460,
     errors.Misconfigured: 503,
     errors.Unavailable: 503,
     errors.QuotaExceeded: 507,

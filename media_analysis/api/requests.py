@@ -88,16 +88,24 @@ def has_body(fields: Fields) -> bool:
 
 
 def require_plain(fields: Fields) -> None:
-    """Refuse a body in a coding, and one that is a piece of something: both would be taken for the thing itself.
+    """Refuse a body in a coding, which would be taken for the thing itself.
 
     Raises:
         ContentCodingNotAccepted: the body is compressed.
-        InvalidRequest: the body is a piece.
 
     """
     coding = fields.get(b"content-encoding", b"").decode("latin-1")
     if coding.lower() not in {"", "identity"}:
         raise ContentCodingNotAccepted(printable(coding)[:LONGEST_FIELD])
+
+
+def require_whole(fields: Fields) -> None:
+    """Refuse a body that is a piece of something, which would be taken for all of it.
+
+    Raises:
+        InvalidRequest: it is one.
+
+    """
     pieces = [name for name in _PIECE if name in fields]
     pieces += [name for name, whole in _WHOLE.items() if fields.get(name, whole) != whole]
     if pieces:

@@ -22,6 +22,7 @@ DOCUMENT_BYTES: Final = 64 * 1024
 LARGEST: Final = "x-largest-bytes"
 """In the description of a request body: how long a document may be that may be longer than others."""
 _JSON: Final = "application/json"
+_PIECE: Final = "application/offset+octet-stream"
 
 
 async def leave_to_route(_scope: Scope, _fields: Fields, receive: Receive, _send: Send) -> Receive | None:
@@ -49,6 +50,8 @@ class Operation:
     """How long its body may be to be read at once; None where bodies are streamed."""
     lists: frozenset[str] = frozenset()
     """The parameters of its query that may be given several times."""
+    takes_pieces: bool = False
+    """Whether its body may be a piece of something."""
     judges_conditions: bool = False
     """Whether its route compares entity tags and dates itself."""
     shortcut: Shortcut = leave_to_route
@@ -153,6 +156,7 @@ def _operation(
         lists=frozenset(_lists(dependant)),
         accepted=() if streams else accepted,
         limit_bytes=None if streams else body.get(LARGEST, DOCUMENT_BYTES),
+        takes_pieces=_PIECE in body.get("content", {}),
         shortcut=_shortcut(context, shortcuts),
         judges_conditions=any(parameter["name"] == "If-Match" for parameter in described.get("parameters", ())),
     )

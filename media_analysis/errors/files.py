@@ -91,3 +91,12 @@ class ObjectDamaged(Unavailable):
         super().__init__(f"the store does not hold the bytes of this file any more: {difference}")
         self._key = key
         self.difference = difference
+
+
+class ObjectBusy(Unavailable):
+    """Bytes are being written to the object by a request that has yet to let go of it."""
+
+    code = "object_busy"
+
+    def __init__(self) -> None:
+        super().__init__("another request is still writing these bytes")

@@ -48,6 +48,14 @@ class Invalid(MediaAnalysisError):
     """The request contradicts itself, its own bytes or a rule."""
 
 
+class Malformed(MediaAnalysisError):
+    """A part of the request cannot be understood."""
+
+
+class Mismatched(MediaAnalysisError):
+    """A piece of an upload is not what its sender says it is."""
+
+
 class Unsupported(MediaAnalysisError):
     """The media type is not accepted here."""
 

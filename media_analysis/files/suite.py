@@ -6,6 +6,7 @@ from functools import cached_property
 from media_analysis.db.database import Database
 from media_analysis.files.products import ProductService
 from media_analysis.files.reading import ReadingService
+from media_analysis.files.resumable.service import ResumableUploads
 from media_analysis.files.service import FileService
 from media_analysis.files.upload.limits import UploadLimits
 from media_analysis.files.upload.protocol import UploadProtocol
@@ -36,6 +37,10 @@ class FileServices:
     @cached_property
     def uploads(self) -> UploadService:
         return UploadService(self.protocol, self.room, UploadLimits.of(self.settings))
+
+    @cached_property
+    def resumable(self) -> ResumableUploads:
+        return ResumableUploads(self.db, self.uploads, self.settings.upload.unfinished_seconds)
 
     @cached_property
     def products(self) -> ProductService:

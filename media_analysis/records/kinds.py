@@ -15,6 +15,7 @@ from media_analysis.deletion.outbox import END_PURGES
 from media_analysis.deletion.pauses import END_PAUSES
 from media_analysis.deletion.tombstones import END_TOMBSTONES
 from media_analysis.files.ledger import END_DAYS
+from media_analysis.files.resumable.models import END_UPLOADS
 from media_analysis.files.upload.idempotency import END_KEYS
 from media_analysis.integrity.scrub import END_SCRUBS
 from media_analysis.jobs.closing import END_JOBS, END_SUMMARIES
@@ -177,6 +178,7 @@ _NOTICE_IS_OVER: Final = """
 
 KINDS: Final = (
     _taken("idempotency_keys", END_KEYS, "expires_at", life=None),
+    _taken("resumable_uploads", END_UPLOADS, "ends_at", life=None),
     _walked("purges", END_PURGES, "confirmed_at"),
     _walked("tombstones", END_TOMBSTONES, "deleted_at", free=_STONE_IS_FREE, by="deleted_at"),
     _walked("deleted_jobs", END_JOBS, "deleted_at", life="jobs", free=_JOB_IS_FREE, by="deleted_at"),

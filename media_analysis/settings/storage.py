@@ -247,6 +247,8 @@ class UploadSettings(Section):
     """How much has to arrive of an upload, measured over a minute of waiting for it; 0 is any."""
     deadline_seconds: Annotated[float, Seconds(1, 2_592_000)] = 86_400
     """How long an upload may take in all."""
+    unfinished_seconds: Annotated[float, Seconds(5, 2_592_000)] = 86_400
+    """How long a resumable upload is kept after its last byte."""
 
 
 class StoreModeSettings(Section):

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, cast
 from uuid import UUID
@@ -25,10 +26,10 @@ from media_analysis.storage.marker import require_marker
 from media_analysis.storage.opening import open_object, read_object
 from media_analysis.storage.places import Places
 from media_analysis.storage.probing import measure, prove_writable
-from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter
+from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter, Running
 from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
-from media_analysis.storage.writing import DiskWriter, sync_names, write_whole
+from media_analysis.storage.writing import DiskWriter, resume, sync_names, write_whole
 
 CHUNK_BYTES: Final = 2**20
 # Not blocking, for a pipe may stand where an object was.
@@ -115,6 +116,16 @@ class DiskStore:
             # The thread created the names whether or not anybody waited; the caller still holds their rows.
             if creating.exception() is None:
                 _close_all(creating.result())
+            raise
+
+    async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
+        resuming = self._run(partial(resume, self.path_of(key), self._threads, size_bytes=size_bytes, running=running))
+        try:
+            with translated_errors():
+                return await uncancelled(resuming)
+        except asyncio.CancelledError:
+            if resuming.exception() is None:
+                resuming.result().close()
             raise
 
     async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:

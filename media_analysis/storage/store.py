@@ -12,6 +12,14 @@ from media_analysis.storage.places import Places
 Piece = bytes | memoryview
 
 
+class Running(Protocol):
+    """What the bytes of an object hash to so far (`hashlib`)."""
+
+    def update(self, data: Piece, /) -> None: ...
+    def digest(self) -> bytes: ...
+    def copy(self) -> "Running": ...
+
+
 @dataclass(frozen=True)
 class DeleteOutcome:
     """Which keys are durably gone, and why the others are not."""
@@ -46,6 +54,10 @@ class ObjectWriter(Protocol):
 
         The memory of a piece is the caller's again when the next call has returned. Either this or `write` is used.
         """
+        ...
+
+    async def checkpoint(self) -> Running | None:
+        """Make durable what came so far, and go on; return what it hashes to, None where that is not known."""
         ...
 
     async def sync(self) -> bytes:
@@ -92,6 +104,15 @@ class ObjectStore(Protocol):
 
     async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
         """Create each name exactly once; the answer is complete even if the caller is cancelled."""
+        ...
+
+    async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
+        """Go on with an object that is not complete behind so many bytes; what came after them is cut off.
+
+        `running` is what these bytes hash to; without it all are read again at the end.
+
+        Raises `ObjectMissing` or `ObjectDamaged` where it has not that many, `ObjectBusy` while somebody else goes on.
+        """
         ...
 
     async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:

@@ -1,40 +1,53 @@
 """New objects: written and hashed as their bytes arrive, handed to the disk meanwhile, durable at the end."""
 
 import asyncio
+import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from media_analysis.errors import ObjectMissing, StoreUnavailable
+from media_analysis.errors import ObjectBusy, ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.calls import translate, translated_errors, uncancelled
 from media_analysis.storage.directories import sync_directory
-from media_analysis.storage.store import Piece
+from media_analysis.storage.opening import require_object
+from media_analysis.storage.store import Piece, Running
 
 BUFFER_BYTES: Final = 512 * 1024
 """What is gathered before a thread writes and hashes it; a small file costs one hop in all."""
+_AGAIN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+Value = TypeVar("Value")
 WRITEBACK_BYTES: Final = 8 * 1024 * 1024
 """How often the disk is given what was written, so that little is left to wait for in the sync at the end."""
 
 
 class DiskWriter:
-    """A new file, written and hashed in threads through the descriptor that created it."""
+    """A new file, written and hashed in threads through the descriptor that created it, or that goes on with it."""
 
-    def __init__(self, descriptor: int, path: Path, threads: ThreadPoolExecutor) -> None:
-        self.size_bytes = 0
+    def __init__(
+        self,
+        descriptor: int,
+        path: Path,
+        threads: ThreadPoolExecutor,
+        *,
+        size_bytes: int = 0,
+        running: Running | None = None,
+    ) -> None:
+        self.size_bytes = size_bytes
         self._descriptor: int | None = descriptor
         self.path = path
         self._threads = threads
-        self._hash = hashlib.sha256()
+        # Without what the bytes before hash to, all of them are read once more at the end.
+        self._hash: Running | None = running.copy() if running else None if size_bytes else hashlib.sha256()
         self._hashing: Future[None] | None = None
         self._buffer: list[Piece] = []
         self._buffered_bytes = 0
-        self._written_bytes = 0
-        self._given_bytes = 0
+        self._written_bytes = size_bytes
+        self._given_bytes = size_bytes
 
     async def write(self, chunk: bytes) -> None:
         if self._gather(chunk):
@@ -45,12 +58,15 @@ class DiskWriter:
             return
         gathered = self._take()
         self._finish_hashing()
-        self._hashing = self._threads.submit(self._hash.update, gathered)
+        self._hashing = self._threads.submit(self._update, gathered)
         self._append(gathered)
 
-    async def sync(self) -> bytes:
+    async def checkpoint(self) -> Running | None:
         await uncancelled(self._run(self._flush_and_sync))
-        return self._hash.digest()
+        return self._hash and self._hash.copy()
+
+    async def sync(self) -> bytes:
+        return await uncancelled(self._run(self._end))
 
     def write_whole(self, content: bytes) -> bytes | Exception:
         """Write all there is from this thread, sync and close; return the SHA-256, or why it failed."""
@@ -71,7 +87,7 @@ class DiskWriter:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _run(self, work: Callable[[], None]) -> asyncio.Future[None]:
+    def _run(self, work: Callable[[], Value]) -> asyncio.Future[Value]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _gather(self, piece: Piece) -> bool:
@@ -89,8 +105,12 @@ class DiskWriter:
         chunk = self._take()
         # Hashing was asked for before this was, of the same threads: it is under way, or over.
         self._finish_hashing()
-        self._hash.update(chunk)
+        self._update(chunk)
         self._append(chunk)
+
+    def _update(self, chunk: Piece) -> None:
+        if self._hash is not None:
+            self._hash.update(chunk)
 
     def _finish_hashing(self) -> None:
         if self._hashing is not None:
@@ -98,11 +118,21 @@ class DiskWriter:
             self._hashing = None
 
     def _append(self, chunk: Piece) -> None:
-        with translated_errors():
+        with self._broken_by_errors():
             _write_all(self._open_descriptor(), chunk)
             self._written_bytes += len(chunk)
             self._begin_writeback()
         failpoint("upload.bytes_written")
+
+    @contextmanager
+    def _broken_by_errors(self) -> Iterator[None]:
+        """Take nothing more once the kernel has refused something: nobody knows what of it is on the disk."""
+        with translated_errors():
+            try:
+                yield
+            except OSError:
+                self.close()
+                raise
 
     def _begin_writeback(self) -> None:
         """Ask the disk to begin with what was written; whether it succeeds is said by the sync at the end alone."""
@@ -113,9 +143,16 @@ class DiskWriter:
                 os.posix_fadvise(self._open_descriptor(), self._given_bytes, size_bytes, os.POSIX_FADV_DONTNEED)
             self._given_bytes = self._written_bytes
 
+    def _end(self) -> bytes:
+        self._flush_and_sync()
+        if self._hash is None:
+            with translated_errors():
+                self._hash = _hash_of(self._open_descriptor())
+        return self._hash.digest()
+
     def _flush_and_sync(self) -> None:
         self._flush()
-        with translated_errors():
+        with self._broken_by_errors():
             # A failed fsync is never repeated: the kernel may have dropped the pages it could not write.
             os.fsync(self._open_descriptor())
             failpoint("upload.file_synced")
@@ -131,6 +168,47 @@ class DiskWriter:
         if self._descriptor is None:
             raise StoreUnavailable("the object was closed while it was written")
         return self._descriptor
+
+
+def resume(path: Path, threads: ThreadPoolExecutor, *, size_bytes: int, running: Running | None) -> DiskWriter:
+    """Return what goes on with a file behind so many bytes; what came after them is cut off.
+
+    Raises:
+        ObjectMissing: there is none.
+        ObjectDamaged: it has not that many bytes.
+        ObjectBusy: somebody else goes on with it, in whatever process of this machine.
+
+    """
+    try:
+        descriptor = os.open(path, _AGAIN)
+    except FileNotFoundError as error:
+        raise ObjectMissing(path.name) from error
+    try:
+        _require_as_long(os.fstat(descriptor), path.name, size_bytes)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, size_bytes)
+        os.lseek(descriptor, size_bytes, os.SEEK_SET)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise ObjectBusy from error
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return DiskWriter(descriptor, path, threads, size_bytes=size_bytes, running=running)
+
+
+def _require_as_long(status: os.stat_result, name: str, size_bytes: int) -> None:
+    require_object(status, name, size_bytes=None)
+    if status.st_size < size_bytes:
+        raise ObjectDamaged(name, f"size is {status.st_size}, not {size_bytes}")
+
+
+def _hash_of(descriptor: int) -> Running:
+    running, at = hashlib.sha256(), 0
+    while chunk := os.pread(descriptor, BUFFER_BYTES, at):
+        running.update(chunk)
+        at += len(chunk)
+    return running
 
 
 def _write_all(descriptor: int, chunk: Piece) -> None:

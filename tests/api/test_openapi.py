@@ -48,6 +48,8 @@ ROUTES = ADMIN | {
     ("head", "/api/v1/files/{file_id}/content"),
     ("patch", "/api/v1/files/{file_id}"),
     ("delete", "/api/v1/files/{file_id}"),
+    *((method, "/api/v1/uploads") for method in ("get", "post")),
+    *((method, "/api/v1/uploads/{upload_id}") for method in ("get", "head", "patch", "delete")),
     ("get", "/api/v1/storage/stats"),
     ("get", "/api/v1/files/{file_id}/retention"),
     ("get", "/api/v1/jobs/{job_id}/retention"),

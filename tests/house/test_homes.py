@@ -21,6 +21,7 @@ WRITERS: Final = {
     "due_days": {"retention"},
     "duties": {"retention"},
     "idempotency_keys": {"files"},
+    "resumable_uploads": {"files"},
     "instance": {"db"},
     "job_audit": {"jobs"},
     "job_events": {"jobs"},

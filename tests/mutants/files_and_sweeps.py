@@ -47,8 +47,8 @@ MUTANTS = (
         "bytes are cleaned up after COMMIT was sent",
         3,
         "files/upload/service.py",
-        "                stored = await self._store(written)\n",
-        "                try:\n                    stored = await self._store(written)\n"
+        "                stored = await self.store(written)\n",
+        "                try:\n                    stored = await self.store(written)\n"
         "                except Exception:\n"
         "                    await self.protocol.store.delete_many([asked.key])\n                    raise\n",
         (

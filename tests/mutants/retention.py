@@ -120,8 +120,8 @@ MUTANTS = (
         "room on the disk is made for what is announced",
         31,
         "files/upload/service.py",
-        "        await self._disk.require(asked, len(head))\n",
-        "        await self._disk.require(asked, upload.declared_bytes or len(head))\n",
+        "        await self.disk.require(asked, len(head))\n",
+        "        await self.disk.require(asked, upload.declared_bytes or len(head))\n",
         ("tests/files/upload/test_announcements.py::test_an_announcement_of_any_length_moves_nobody_s_file[archives]",),
     ),
     Mutant(

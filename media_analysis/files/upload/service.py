@@ -92,12 +92,12 @@ class UploadService:
         """
         if (upload.declared_bytes or 0) > self.limits.max_bytes:
             raise UploadTooLarge(limit_bytes=self.limits.max_bytes)
-        await self._disk.require_possible(self._register_as(upload, ""), upload.declared_bytes)
+        await self.disk.require_possible(self.register_as(upload, ""), upload.declared_bytes)
         body = timed(body, self.limits.pace)
         head, body = await split_head(body)
         sniffed = self.limits.accepted.judge_head(upload.category, head, declared=upload.declared_type)
-        asked = self._register_as(upload, sniffed.media_type)
-        await self._disk.require(asked, len(head))
+        asked = self.register_as(upload, sniffed.media_type)
+        await self.disk.require(asked, len(head))
         async with self.protocol.pending() as uploads:
             if not all(await uploads.register(asked)) and (earlier := await self._take_over(uploads, asked)):
                 return await require_same_body(earlier, body)
@@ -107,7 +107,7 @@ class UploadService:
                 if upload.place is not None:
                     await self._stage(written)
                     return written.as_staged()
-                stored = await self._store(written)
+                stored = await self.store(written)
         await self.room.notice(upload.category)
         return written.as_stored(stored)
 
@@ -125,7 +125,7 @@ class UploadService:
         if len(content) > self.limits.max_bytes:
             return None
         media_type = self.limits.accepted.judge_whole(upload.category, content, declared=upload.declared_type)
-        asked = replace(self._register_as(upload, media_type), session_id=session_id)
+        asked = replace(self.register_as(upload, media_type), session_id=session_id)
         outcome = await self.small.store(SmallUpload(asked, content, upload.expiry))
         if outcome is None:
             return None
@@ -134,12 +134,13 @@ class UploadService:
             async with self.protocol.pending() as uploads:
                 uploads.ids.add(asked.id)
                 with uploads.committing():
-                    stored = await self._store(outcome.written)
+                    stored = await self.store(outcome.written)
         await self.room.notice(upload.category)
         return outcome.written, stored
 
-    def _register_as(self, upload: Upload, media_type: str) -> Registration:
-        file_id = uuid7()
+    def register_as(self, upload: Upload, media_type: str, file_id: UUID | None = None) -> Registration:
+        """Return what is registered of an upload of this type, under an id of its own if none is given."""
+        file_id = file_id or uuid7()
         key = object_key(
             upload.category,
             file_id,
@@ -176,7 +177,14 @@ class UploadService:
         asked = await arrival.complete(upload.filename, upload.parent_id, media_type)
         return WrittenUpload(registration=asked, size_bytes=size_bytes, sha256=sha256, expiry=upload.expiry)
 
-    async def _store(self, written: WrittenUpload) -> StoredUpload:
+    async def store(self, written: WrittenUpload) -> StoredUpload:
+        """Turn a pending file whose bytes are durable into a stored one (T2), with room made for it if need be.
+
+        Raises:
+            QuotaReached: not even eviction frees enough; it is pending still.
+            UploadLeaseLost: the sweep, or a retry of the same request, took over.
+
+        """
         try:
             return await self.protocol.transactions.finish(written)
         except QuotaPassed:
@@ -207,7 +215,7 @@ class UploadService:
                 raise IncompleteUpload
             sha256 = await _synced(arrival.asked, writer)
             if writer.size_bytes > HEAD_BYTES:  # only now does the disk know of all of it
-                await self._disk.require(arrival.asked, 0)
+                await self.disk.require(arrival.asked, 0)
             return sha256, writer.size_bytes
         finally:
             writer.close()
@@ -221,7 +229,7 @@ class UploadService:
             await writer.write(chunk)
             if writer.size_bytes - checked_bytes >= RESERVE_CHECK_BYTES:
                 checked_bytes = writer.size_bytes
-                await self._disk.require(arrival.asked, 0)
+                await self.disk.require(arrival.asked, 0)
 
     @retried
     async def _take_over(self, uploads: PendingUploads, asked: Registration) -> MediaFile | None:
@@ -244,7 +252,8 @@ class UploadService:
         return self.protocol.db
 
     @property
-    def _disk(self) -> DiskRoom:
+    def disk(self) -> DiskRoom:
+        """The room its files come to lie in."""
         return DiskRoom(self.protocol.store, self.room, self.limits.reserve_bytes)
 
 

@@ -1,0 +1,1 @@
+"""Uploads whose bytes come in several requests, over days if need be."""
