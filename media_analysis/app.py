@@ -4,7 +4,7 @@ import asyncio
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -48,6 +48,7 @@ from media_analysis.runtime import Runtime
 
 GRACE_SECONDS: Final = 30
 CLEANUP_SECONDS: Final = 10
+ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 OWN_DESCRIPTORS: Final = 256
 """Open files for all that are no connections of clients."""
 DESCRIPTION: Final = (
@@ -130,6 +131,21 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+def bind_beside(first: socket.socket, sockets: int) -> list[socket.socket]:
+    """Return so many more sockets bound where `first` is, which nobody else is; the kernel divides clients among all.
+
+    Source: socket(7), SO_REUSEPORT.
+    """
+    # Only now, so that `first` had its address for itself: whoever binds exclusively is still refused.
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    beside = [socket.socket(first.family, socket.SOCK_STREAM) for _ in range(sockets)]
+    for one in beside:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.bind(first.getsockname())
+    return beside
+
+
 def within_open_files(limits: ConnectionLimits) -> ConnectionLimits:
     """Raise this process's limit of open files as far as it goes, and return `limits` that fit into it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -145,8 +161,9 @@ async def serve(
     announce: Callable[[], None],
     interrupted: Callable[[], None] = lambda: None,
     limits: ConnectionLimits = DEFAULT_LIMITS,
+    signals: Collection[signal.Signals] = ENDING_SIGNALS,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then let requests in flight end; `interrupted` is called at every signal."""
+    """Serve until one of `signals`, then let requests in flight end; `interrupted` is called at every signal."""
 
     def note_refusal(status: int) -> None:
         app.state.services.metrics.requests.observe(method="other", route="unread", status=status, seconds=0)
@@ -176,12 +193,12 @@ async def serve(
 
     app.state.drain = drain  # for whoever serves from a program of their own
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals:
         loop.add_signal_handler(number, drain)
     try:
         await server.serve(sockets=[listening])
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             loop.remove_signal_handler(number)
         await _cut_off(server.server_state.tasks)
 

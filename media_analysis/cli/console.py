@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
     from media_analysis.settings import LoadedSettings
+    from media_analysis.settings.model import LoggingSettings
     from media_analysis.telemetry.logs import Format
 
 Value = TypeVar("Value")
@@ -98,23 +99,27 @@ def load(
 
     Commands that print their own outcome log only warnings, unless a level was asked for.
     """
-    from media_analysis.telemetry.logs import configure_logging
-
     loaded = read(config, data_dir, **sections)
-    chosen = loaded.settings.logging
-    style: Format = "console" if err.is_terminal else "json"
     asked_for = narrate or loaded.origins["logging.level"] != "default"
-    configure_logging(
-        style=style if chosen.format == "auto" else chosen.format,
-        level=chosen.level if asked_for else "WARNING",
-        file=chosen.file if narrate else None,
-        file_style="console" if chosen.format == "console" else "json",
-    )
+    follow(loaded.settings.logging, is_service=narrate, level=None if asked_for else "WARNING")
     if loaded.found is not None:
         import structlog
 
         structlog.get_logger().info("config.found", path=str(loaded.found))
     return loaded
+
+
+def follow(chosen: LoggingSettings, *, is_service: bool = True, level: str | None = None) -> None:
+    """Log as the settings say, at another `level` where one is given; only services log to a file."""
+    from media_analysis.telemetry.logs import configure_logging
+
+    style: Format = "console" if err.is_terminal else "json"
+    configure_logging(
+        style=style if chosen.format == "auto" else chosen.format,
+        level=level or chosen.level,
+        file=chosen.file if is_service else None,
+        file_style="console" if chosen.format == "console" else "json",
+    )
 
 
 def read(config: Path | None, data_dir: Path | None, **sections: dict[str, Any]) -> LoadedSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ def serve(
         str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]", show_default=False)
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [default: 8000]", show_default=False)] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(help="How many processes answer; 0 is as many as cores [default: 1]", show_default=False),
+    ] = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -42,28 +47,51 @@ def serve(
     Without DATABASE_URL it starts an embedded PostgreSQL in the data directory and migrates it. It makes a data
     directory where there is none; every other command but `demo` refuses then.
     """
-    run(_serve(load(config, data_dir, narrate=True, server={"host": host, "port": port}).settings))
+    server = {"host": host, "port": port, "processes": processes}
+    run(_serve(load(config, data_dir, narrate=True, server=server).settings))
 
 
 async def _serve(settings: Settings) -> None:
     from media_analysis import app
-    from media_analysis.api.connections import ConnectionLimits
 
     within_seconds = max(app.GRACE_SECONDS, settings.worker.grace_seconds) + CLEANUP_SECONDS
     listening = app.bind(settings.server.host, settings.server.port)
     with listening:
         async with running_service(settings) as service:
             port = listening.getsockname()[1]
+
+            def announce() -> None:
+                _announce(url_of(settings.server.host, port), service.token_file)
+
             with announced(settings, port):
-                await app.serve(
-                    app.create_app(service.runtime),
-                    listening,
-                    lambda: _announce(url_of(settings.server.host, port), service.token_file),
-                    bounded(service.interrupt, within_seconds),
-                    ConnectionLimits(connections=settings.server.max_connections),
-                )
+                await _answer(settings, listening, service, announce, within_seconds)
             # Jobs may still have their time of grace.
             at_interruption(service.interrupt, within_seconds=within_seconds)
+
+
+async def _answer(
+    settings: Settings,
+    listening: socket.socket,
+    service: ServedProcess,
+    announce: Callable[[], None],
+    within_seconds: float,
+) -> None:
+    from media_analysis import app
+    from media_analysis.api.connections import ConnectionLimits
+    from media_analysis.cli.serve_processes import processes_of, serve_by_processes
+
+    if processes_of(settings) > 1:
+        await serve_by_processes(
+            settings, service.runtime.metrics, listening, announce, service.interrupt, within_seconds
+        )
+    else:
+        await app.serve(
+            app.create_app(service.runtime),
+            listening,
+            announce,
+            bounded(service.interrupt, within_seconds),
+            ConnectionLimits(connections=settings.server.max_connections),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,14 +62,16 @@ class ServerSettings(Section):
     """The address to listen on."""
     port: Annotated[int, Whole(0, 65_535)] = 8000
     """The port to listen on; 0 takes any free one."""
+    processes: Annotated[int, Whole(0, 256)] = 1
+    """How many processes `serve` answers with; 0 takes as many as there are cores. They share what is granted below."""
     max_connections: Annotated[int, Whole(1, 1_000_000)] = 8192
     """How many connections clients may have at once; the next ones get 503. Never more than open files allow."""
     max_uploads_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
-    """How many uploads an owner may have under way at once in a process; the next ones get 429."""
+    """How many uploads an owner may have under way at once in a `serve`; the next ones get 429."""
     max_downloads_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
-    """How many downloads an owner may have under way at once in a process; the next ones get 429."""
+    """How many downloads an owner may have under way at once in a `serve`; the next ones get 429."""
     max_streams_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
-    """How many streams of job events an owner may have open at once in a process; the next ones get 429."""
+    """How many streams of job events an owner may have open at once in a `serve`; the next ones get 429."""
 
 
 class LoggingSettings(Section):

@@ -1,10 +1,10 @@
 """What Prometheus reads: storage from the ledger, deletion as it happens, requests by route."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest, start_http_server
 
 from media_analysis.deletion.models import Pause, PauseCause
 from media_analysis.errors import Misconfigured
@@ -17,6 +17,7 @@ from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import Backlog, StorageStats
 from media_analysis.storage.category import Category
 from media_analysis.telemetry.archives import ArchiveMetrics
+from media_analysis.telemetry.shared import SharedMetrics
 
 LATENCY_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 SWEEP_BUCKETS = (0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
@@ -27,6 +28,8 @@ class Metrics:
 
     def __init__(self, *, served: bool = True) -> None:
         self.served, self._registry = served, (registry := CollectorRegistry())
+        self.shared: SharedMetrics | None = None
+        """Those of other processes beside this one's."""
         self._bytes = Gauge("storage_bytes", "Stored bytes by the ledger", ["category"], registry=registry)
         self._files = Gauge("storage_files", "Stored files by the ledger", ["category"], registry=registry)
         self._reserved = Gauge(
@@ -125,6 +128,8 @@ class Metrics:
         self._wanted.labels(scope).inc(outcome.wanted_bytes)
         self._relieved.labels(scope).inc(outcome.freed_bytes)
         self._unrelieved.labels(scope).set(0 if outcome.relieved else max(0, missing_bytes))
+        if self.shared is not None:
+            self.shared.look()
 
     @contextmanager
     def job_running(self, kind: str) -> Iterator[None]:
@@ -234,9 +239,18 @@ class Metrics:
         self._pool.labels("in_use").set(in_use)
         self._pool.labels("idle").set(idle)
 
+    def collect_own(self) -> Iterable[Metric]:
+        """Return what this process knows."""
+        return self._registry.collect()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what this process knows, with what others counted that serve beside it."""
+        own = self.collect_own()
+        return own if self.shared is None else self.shared.collect(own)
+
     def render(self) -> bytes:
         """Return everything in the Prometheus text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self)
 
 
 def _scope(category: Category | None) -> str:
