@@ -226,12 +226,14 @@ async def _checked(body: AsyncIterator[bytes], algorithm: str, expected: bytes) 
 
 def describe(known: KnownUpload) -> dict[str, str]:
     """Return the headers that tell how far an upload is, and where the file is that it became."""
-    told = {"Upload-Offset": str(known.offset_bytes)}
+    return {"Upload-Offset": str(known.offset_bytes), **describe_end(known)}
+
+
+def describe_end(known: KnownUpload) -> dict[str, str]:
+    """Return the header that tells which file an upload is, or when it is given up unless more comes."""
     if known.is_stored:
-        told["File-Id"] = str(known.id)
-    else:
-        told["Upload-Expires"] = format_datetime(known.ends_at, usegmt=True)
-    return told
+        return {"File-Id": str(known.id)}
+    return {"Upload-Expires": format_datetime(known.ends_at, usegmt=True)}
 
 
 def describe_all(known: KnownUpload) -> dict[str, str]:

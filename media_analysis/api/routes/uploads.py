@@ -73,9 +73,10 @@ async def create_upload(request: Request, services: Serving, caller: Caller, adm
     known = await resumable.create(
         tus.upload_of(metadata, caller.owner, length_bytes), metadata=metadata_text, is_partial=parts is not None
     )
-    if piece is not None or length_bytes == 0:
-        piece = piece or Piece(offset_bytes=0, body=content_of(request, admitted))
-        known = await resumable.append(known.id, piece, owner=caller.owner)
+    if piece is None and length_bytes != 0:
+        return Response(status_code=201, headers={"Location": _address(known), **tus.describe_end(known)})
+    piece = piece or Piece(offset_bytes=0, body=content_of(request, admitted))
+    known = await resumable.append(known.id, piece, owner=caller.owner)
     return Response(status_code=201, headers={"Location": _address(known), **tus.describe(known)})
 
 
