@@ -1,4 +1,4 @@
-"""`scripts/bench`, and one of sweep, register, retention, records, analyze, queue, archive, big, crowd and http."""
+"""`scripts/bench`, and one of sweep, register, retention, records, analyze, probe, queue, archive, big, crowd, http."""
 
 import argparse
 import asyncio
@@ -22,6 +22,7 @@ from scripts.benchmarks import (
     big,
     crowd,
     http,
+    probe,
     queue,
     records,
     register,
@@ -81,6 +82,12 @@ async def run_analyze(options: argparse.Namespace, directory: Path) -> dict[str,
     print(f"analysing {options.video_seconds} s of 1080p")
     async with stage.open_stage(directory / "a") as opened:
         return await analyze.analyze(opened, seconds=options.video_seconds, rounds=options.rounds)
+
+
+async def run_probe(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    probes = 20 if options.quick else options.probes
+    print(f"probing a film and a picture {probes} times")
+    return await probe.probe(directory, probes=probes, rounds=1 if options.quick else options.rounds)
 
 
 async def run_queue(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -197,6 +204,9 @@ def parse() -> argparse.Namespace:
     recording.add_argument("--tombstones", type=int, default=1_000_000)
     analysing = benches.add_parser("analyze", help=analyze.__doc__)
     analysing.add_argument("--video-seconds", type=int, default=60)
+    probing = benches.add_parser("probe", help=probe.__doc__)
+    probing.add_argument("--probes", type=int, default=100, help="how often each file is probed in each round")
+    probing.add_argument("--quick", action="store_true", help="one round of 20")
     add_queue(benches)
     archiving = benches.add_parser("archive", help=archive.__doc__)
     archiving.add_argument("--frame-bytes", type=int, default=150_000_000)
@@ -247,6 +257,7 @@ def main() -> None:
         "retention": run_retention,
         "records": run_records,
         "analyze": run_analyze,
+        "probe": run_probe,
         "queue": run_queue,
         "archive": run_archive,
         "big": run_big,

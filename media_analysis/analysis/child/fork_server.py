@@ -36,6 +36,7 @@ class Process:
     """As of `subprocess`, once it is gone."""
     cause: str | None = None
     """Why it could not be started."""
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def kill(self) -> None:
         """End it now, if it lives."""
@@ -45,11 +46,14 @@ class Process:
 
     async def wait(self, seconds: float) -> int | None:
         """Return how it ended, None if it has not after so long."""
-        for _ in range(ceil(seconds / POLL_SECONDS)):
-            if self.returncode is not None:
-                break
-            await asyncio.sleep(POLL_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
         return self.returncode
+
+    def end(self, returncode: int, cause: str | None = None) -> None:
+        """Let whoever waits for it know that it is gone."""
+        self.returncode, self.cause = returncode, cause
+        self._ended.set()
 
 
 @dataclass
@@ -143,8 +147,7 @@ class _Zygote:
             return
         told = json.loads(packet)
         child = self.living.pop(told["ended"])
-        child.returncode = -signal.SIGKILL if told["status"] is None else told["status"]
-        child.cause = told.get("cause")
+        child.end(-signal.SIGKILL if told["status"] is None else told["status"], told.get("cause"))
 
     def release(self) -> None:
         """Let go of a zygote that is gone; its children went with it."""
@@ -153,7 +156,7 @@ class _Zygote:
             asyncio.get_running_loop().remove_reader(self.link)
             self.link.close()
             for child in self.living.values():
-                child.returncode = -signal.SIGKILL
+                child.end(-signal.SIGKILL)
             self.living.clear()
 
     async def end(self) -> None:
