@@ -81,12 +81,12 @@ class Sink:
     """Gives what a thread makes to a new object, for as long as somebody waits for it."""
 
     def __init__(self, writer: ObjectWriter, progress: TaskProgress) -> None:
-        self._writer = writer
+        self.writer = writer
         self._progress = progress
 
     def __call__(self, piece: Piece) -> None:
         self._progress.advance(0)
-        self._writer.put(piece)
+        self.writer.put(piece)
 
 
 def spool() -> IO[bytes]:

@@ -1,8 +1,7 @@
 """Bringing a run, or one file of it, back from its archive: all of it or nothing, and only what our rows know."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,8 +13,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis.archive.landing import Landing, sink_for
 from media_analysis.archive.models import ArchiveTask
-from media_analysis.archive.progress import Sink, TaskProgress
+from media_analysis.archive.progress import TaskProgress
 from media_analysis.archive.room import require_room
 from media_analysis.archive.unarchiving import Returned, bring_back
 from media_analysis.archive.unpacking import COPIES, Copy, CopyWindow, Opened
@@ -32,12 +32,15 @@ from media_analysis.jobs.queries import require_job
 from media_analysis.media.types.known import extension_of
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import object_key
+from media_analysis.storage.store import ObjectWriter
 from media_analysis.storage.writing import BUFFER_BYTES
 
-WINDOW: Final = 256
+PAGE: Final = 4_096
+"""Files whose rows are read at once."""
+WINDOW: Final = 512
 """Files that share their transactions and are synced together."""
-WINDOW_BYTES: Final = 24 * 2**20
-"""How much of them may wait in memory for that."""
+WINDOW_BYTES: Final = 12 * 2**20
+"""How much of them may wait in memory for that, while as much is being synced."""
 
 _OPEN_PURGES: Final = text("""
     SELECT DISTINCT purges.id FROM archived_files AS copy JOIN tombstones AS stone ON stone.id = copy.file_id
@@ -52,7 +55,7 @@ _COUNT_LOST: Final = text("""
             SELECT FROM media_files AS segment WHERE segment.id = copy.archive_id AND segment.state = 'stored'
         )
 """)
-_WINDOW: Final = text(f"""
+_PAGE: Final = text(f"""
     {COPIES}
     WHERE copy.archive_id = :archive_id AND copy.file_id = coalesce(CAST(:file_id AS uuid), copy.file_id)
         AND (copy.frame_offset, copy.skip_bytes) > (:frame, :skip)
@@ -93,9 +96,10 @@ class Restorer:
         progress.begin("restoring")
         staged: list[Returned] = []
         async with self.protocol.pending() as uploads:
-            for segment in segments:
-                async for copies in self._copy(uploads, task, segment, progress):
-                    staged.extend(copies)
+            async with Landing(self.store) as landing:
+                for segment in segments:
+                    async for window, copy in self._windows(task, segment, progress):
+                        staged += await self._copy_window(uploads, landing, window, progress, copy)
             stats = {
                 "files": len(staged),
                 "size_bytes": progress.total_bytes,
@@ -128,56 +132,65 @@ class Restorer:
             purges = (await session.scalars(_OPEN_PURGES, {"job_id": job_id})).all()
         await self.deleter.purge_entries(purges)
 
-    async def _copy(
-        self, uploads: PendingUploads, task: ArchiveTask, segment: MediaFile, progress: TaskProgress
-    ) -> AsyncIterator[Sequence[Returned]]:
-        """Copy the files of a segment that are wanted into the store, some at a time, checking each to its end."""
+    async def _windows(
+        self, task: ArchiveTask, segment: MediaFile, progress: TaskProgress
+    ) -> AsyncIterator[tuple[Sequence[Copy], CopyWindow]]:
+        """Yield the files of a segment that are wanted, some at a time, and what reads them, checking each."""
         with Opened(self.store.path_of(segment.key), size_bytes=segment.size_bytes) as opened:
-            if task.file_id is not None:
-                async for window in self._windows(segment.id, task.file_id):
-                    yield await self._copy_window(uploads, window, progress, opened.copy_one)
-                return
-            async for window in self._windows(segment.id, None):
-                yield await self._copy_window(uploads, window, progress, opened.copy_next)
-            await progress.run(opened.require_end)
+            async for page in self._pages(segment.id, task.file_id):
+                for window in _cut(page):
+                    yield window, opened.copy_next if task.file_id is None else opened.copy_one
+            if task.file_id is None:
+                await progress.run(opened.require_end)
 
-    async def _windows(self, archive_id: UUID, file_id: UUID | None) -> AsyncIterator[Sequence[Copy]]:
+    async def _pages(self, archive_id: UUID, file_id: UUID | None) -> AsyncIterator[Sequence[Copy]]:
         after = (-1, -1)
         while True:
-            asked = {"archive_id": archive_id, "file_id": file_id, "frame": after[0], "skip": after[1], "limit": WINDOW}
+            asked = {"archive_id": archive_id, "file_id": file_id, "frame": after[0], "skip": after[1], "limit": PAGE}
             async with self.db.read_only() as session:
-                rows = (await session.execute(_WINDOW, asked)).all()
+                rows = (await session.execute(_PAGE, asked)).all()
             if not rows:
                 return
-            window = _cut([Copy(*row) for row in rows])
-            yield window
-            after = (window[-1].frame_offset, window[-1].skip_bytes)
+            yield [Copy(*row) for row in rows]
+            after = (rows[-1].frame_offset, rows[-1].skip_bytes)
 
     async def _copy_window(
-        self, uploads: PendingUploads, window: Sequence[Copy], progress: TaskProgress, copy: CopyWindow
+        self,
+        uploads: PendingUploads,
+        landing: Landing,
+        window: Sequence[Copy],
+        progress: TaskProgress,
+        copy: CopyWindow,
     ) -> Sequence[Returned]:
-        wanted = [_register_as(one) for one in window if not one.lives]
-        await uploads.register(*wanted)
-        failpoint("unarchive.registered")
-        writers = await uploads.create(*wanted)
+        missing = [one for one in window if not one.lives]
+        wanted = [_register_as(one) for one in missing]
+        writers: Sequence[ObjectWriter] = ()
+        if wanted:
+            await uploads.register(*wanted)
+            failpoint("unarchive.registered")
+            writers = await uploads.create(*wanted)
         try:
-            waiting = iter(writers)
-            sinks = {one.file_id: Sink(next(waiting), progress) for one in window if not one.lives}
+            sinks = {
+                one.file_id: sink_for(writer, one.size_bytes, progress)
+                for one, writer in zip(missing, writers, strict=True)
+            }
             await progress.run(lambda: copy(window, sinks, progress))
             failpoint("unarchive.written")
-            await asyncio.gather(*(writer.sync() for writer in writers))
-        finally:
+            await landing.begin(sinks.values())
+        except BaseException:
             for writer in writers:
                 writer.close()
-        failpoint("unarchive.synced")
-        living = [one for one in window if not one.lives]
-        return [Returned(asked.id, one.file_id) for asked, one in zip(wanted, living, strict=True)]
+            raise
+        return [Returned(asked.id, one.file_id) for asked, one in zip(wanted, missing, strict=True)]
 
 
-def _cut(rows: Sequence[Copy]) -> Sequence[Copy]:
-    """Return as many of the next files as may wait together for their sync, each with a buffer; one always."""
-    sums = accumulate(min(row.size_bytes, BUFFER_BYTES) for row in rows)
-    return rows[: max(1, sum(buffered <= WINDOW_BYTES for buffered in sums))]
+def _cut(rows: Sequence[Copy]) -> Iterator[Sequence[Copy]]:
+    """Yield as many of the next files as may wait together for their sync, each with a buffer; one always."""
+    while rows:
+        sums = accumulate(min(row.size_bytes, BUFFER_BYTES) for row in rows[:WINDOW])
+        taken = max(1, sum(buffered <= WINDOW_BYTES for buffered in sums))
+        yield rows[:taken]
+        rows = rows[taken:]
 
 
 async def _require_absent(session: AsyncSession, file_id: UUID) -> None:

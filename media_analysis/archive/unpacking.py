@@ -11,7 +11,7 @@ from uuid import UUID
 from media_analysis.archive.format.compression import detect
 from media_analysis.archive.format.reading import read_member, verify
 from media_analysis.archive.packing import open_segment
-from media_analysis.archive.progress import Sink, TaskProgress, spool
+from media_analysis.archive.progress import TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.storage.category import Category
 
@@ -46,7 +46,8 @@ class Copy(NamedTuple):
     lives: bool
 
 
-CopyWindow = Callable[[Sequence[Copy], Mapping[UUID, Sink], TaskProgress], None]
+Take = Callable[[bytes], object]
+CopyWindow = Callable[[Sequence[Copy], Mapping[UUID, Take], TaskProgress], None]
 
 
 class Opened:
@@ -66,7 +67,7 @@ class Opened:
     def close(self) -> None:
         self._opened.close()
 
-    def copy_next(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], progress: TaskProgress) -> None:
+    def copy_next(self, window: Sequence[Copy], sinks: Mapping[UUID, Take], progress: TaskProgress) -> None:
         """Copy the next files, which must be those of the window, in its order; what has no sink is only checked.
 
         Raises:
@@ -83,7 +84,7 @@ class Opened:
                 raise ArchiveDamaged("the archive holds something else than its row says", member=copy.name)
             _pour(chunks, sinks.get(copy.file_id), progress)
 
-    def copy_one(self, window: Sequence[Copy], sinks: Mapping[UUID, Sink], progress: TaskProgress) -> None:
+    def copy_one(self, window: Sequence[Copy], sinks: Mapping[UUID, Take], progress: TaskProgress) -> None:
         """Copy single files from where they are, without reading the others.
 
         Raises:
@@ -135,7 +136,7 @@ class Opened:
         return found
 
 
-def _pour(chunks: Iterator[bytes], sink: Sink | None, progress: TaskProgress) -> None:
+def _pour(chunks: Iterator[bytes], sink: Take | None, progress: TaskProgress) -> None:
     for chunk in chunks:
         progress.advance(len(chunk))
         if sink is not None:

@@ -7,6 +7,7 @@ import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -42,7 +43,9 @@ FAST_READ_BYTES: Final = 2**20
 FAST_AFTER_BYTES: Final = 4 * 2**20
 THREADS: Final = 16
 WRITERS: Final = 4
-"""How many of them share a group of small objects."""
+"""How many threads share a group of small objects."""
+MANY: Final = 64
+"""A group of more is written by as many threads as there are: what syncs wait for is shared by all that wait."""
 CLOSE_SECONDS: Final = 10.0
 _NEW_NAME: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME_RACES: Final = 20
@@ -85,6 +88,7 @@ class DiskStore:
         self.instance_id = instance_id
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._writers = ThreadPoolExecutor(2 * WRITERS, thread_name_prefix="small")
+        self._many_writers = ThreadPoolExecutor(THREADS, thread_name_prefix="many")
         self._unlinkers = Unlinkers()
         self._at_once = roots_at_once(places.roots)
 
@@ -103,6 +107,7 @@ class DiskStore:
         ending.join(CLOSE_SECONDS)
         if not ending.is_alive():
             self._writers.shutdown(wait=False)
+            self._many_writers.shutdown(wait=False)
             self._unlinkers.close()
 
     async def require_marker(self) -> None:
@@ -132,13 +137,15 @@ class DiskStore:
         return await uncancelled(self._run(self._write_all, cast("Sequence[tuple[DiskWriter, bytes]]", written)))
 
     def _write_all(self, ours: Sequence[tuple[DiskWriter, bytes]]) -> Sequence[bytes | Exception]:
-        shares = [ours[first::WRITERS] for first in range(min(WRITERS, len(ours)))]
+        # Large groups have threads of their own: a small upload waits for no restore.
+        threads, most = (self._writers, WRITERS) if len(ours) <= MANY else (self._many_writers, THREADS)
+        shares = [ours[first::most] for first in range(min(most, len(ours)))]
         # This thread takes a share itself: the others may be busy, and must not be waited for to begin.
-        under_way = [self._writers.submit(write_whole, share) for share in shares[1:]]
+        under_way = [threads.submit(write_whole, share) for share in shares[1:]]
         done = [write_whole(shares[0]), *(share.result() for share in under_way)]
         hashes: list[bytes | Exception] = [b""] * len(ours)
         for first, share in enumerate(done):
-            hashes[first::WRITERS] = share
+            hashes[first::most] = share
         lost = sync_names(writer.path for writer, _ in ours)
         return [lost.get(writer.path.parent, said) for (writer, _), said in zip(ours, hashes, strict=True)]
 
@@ -196,10 +203,11 @@ class DiskStore:
     def _create_name(self, path: Path, *, below: Path) -> int:
         for _ in range(_NAME_RACES):
             try:
-                make_directories(path.parent, below=below, mode=self.places.modes.directory)
                 descriptor = os.open(path, _NEW_NAME, self.places.modes.files)
             except FileNotFoundError:
-                continue  # a deletion removed the folder it had just emptied; make it again
+                with suppress(FileNotFoundError):  # a deletion removes folders it has emptied; make it again
+                    make_directories(path.parent, below=below, mode=self.places.modes.directory)
+                continue
             os.fchmod(descriptor, self.places.modes.files)
             return descriptor
         raise FileNotFoundError(errno.ENOENT, "its folder keeps vanishing", str(path))

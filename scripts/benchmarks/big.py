@@ -24,6 +24,7 @@ from scripts.benchmarks.archive import require_completed
 from scripts.benchmarks.archive_run import OWNER, add_run
 from scripts.benchmarks.peers import find_delete
 from scripts.benchmarks.stage import COLUMNS, COUNT_EVERYTHING, FILE_BYTES, Stage, settle
+from scripts.benchmarks.sweep import backend_seconds
 
 PARTS = ("delete", "archive")
 HARD = DeletionRequest(actor="bench", hard=True)
@@ -33,20 +34,24 @@ YEAR_SECONDS = 365 * 86_400
 
 @dataclass
 class Figures:
-    """Seconds of each step, and how late the event loop was meanwhile at most, round by round."""
+    """Seconds of each step, those of the processor in ours and PostgreSQL's, and the loop's worst delay, by rounds."""
 
+    url: str
     seconds: dict[str, list[float]] = field(default_factory=dict)
     processor: dict[str, list[float]] = field(default_factory=dict)
     late: dict[str, list[float]] = field(default_factory=dict)
 
     async def time(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
-        began, processor = time.perf_counter(), time.process_time()
+        processor, began = await self._processor(), time.perf_counter()
         async with watched_loop() as lags:
             value = await work()
         self.seconds.setdefault(name, []).append(time.perf_counter() - began)
-        self.processor.setdefault(name, []).append(time.process_time() - processor)
+        self.processor.setdefault(name, []).append(await self._processor() - processor)
         self.late.setdefault(name, []).append(max(lags, default=0.0))
         return value
+
+    async def _processor(self) -> float:
+        return time.process_time() + await backend_seconds(self.url)
 
 
 @asynccontextmanager
@@ -70,7 +75,7 @@ async def watched_loop() -> AsyncIterator[list[float]]:
 
 async def big(stage: Stage, *, files: int, rounds: int, parts: Sequence[str]) -> dict[str, Any]:
     """Return medians of all rounds; `late` is the worst of them."""
-    figures, left = Figures(), []
+    figures, left = Figures(stage.url), []
     for number in range(rounds):
         if "delete" in parts:
             left.append(await delete(stage, files, figures))

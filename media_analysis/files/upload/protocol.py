@@ -1,7 +1,6 @@
 """The one protocol of who writes objects: row first, then the name, then the bytes, then the fact (design law 3)."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -86,7 +85,11 @@ class PendingUploads:
 
         """
         self.ids.update(item.id for item in asked)
-        added = await _all(self.protocol.transactions.register(item) for item in asked)
+        transactions = self.protocol.transactions
+        if len(asked) == 1:
+            added: Sequence[bool] = [await transactions.register(asked[0])]
+        else:
+            added = _require_all(await transactions.register_many(asked))
         self.ids.difference_update(item.id for item, is_ours in zip(asked, added, strict=True) if not is_ours)
         return added
 
@@ -98,16 +101,17 @@ class PendingUploads:
             StoreUnavailable, DiskFull: a name could not be made.
 
         """
-        made = await asyncio.gather(
-            *(self.protocol.transactions.create(item) for item in asked), return_exceptions=True
-        )
-        failed = [one for one in made if isinstance(one, BaseException)]
-        writers = [one for one in made if not isinstance(one, BaseException)]
-        if failed:
-            for writer in writers:
-                writer.close()
-            raise failed[0]
-        return writers
+        transactions = self.protocol.transactions
+        if len(asked) == 1:
+            return [await transactions.create(asked[0])]
+        made = await transactions.create_many(asked)
+        try:
+            return _require_all(made)
+        except Exception:
+            for writer in made:
+                if not isinstance(writer, Exception):
+                    writer.close()
+            raise
 
     async def write(self, asked: Registration, fill: Fill[Value], expiry: Expiry) -> tuple[WrittenUpload, Value]:
         """Write one object and make it durable; it counts once the block has stored it (T2)."""
@@ -133,10 +137,9 @@ class PendingUploads:
             raise
 
 
-async def _all(steps: Iterable[Awaitable[Value]]) -> Sequence[Value]:
-    """Wait for all of them, so that what fails leaves none under way; then return, or raise the first error."""
-    done = await asyncio.gather(*steps, return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException):
+def _require_all(answers: Sequence[Value | Exception]) -> Sequence[Value]:
+    """Return the answers, or raise the first error among them."""
+    for one in answers:
+        if isinstance(one, Exception):
             raise one
-    return [one for one in done if not isinstance(one, BaseException)]
+    return [one for one in answers if not isinstance(one, Exception)]

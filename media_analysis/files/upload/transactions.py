@@ -1,5 +1,6 @@
 """Group-committed uploads: one writer per step gathers what waits into one transaction."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -56,9 +57,14 @@ class UploadTransactions:
             DatabaseUnavailable: nothing was registered, or a pending row that the sweep takes.
 
         """
-        if asked.place is not None and asked.place.role == ARCHIVE_ROLE:
-            raise InvalidRequest("role", f"{ARCHIVE_ROLE} is what the archive of a job is to it, and nothing else")
+        _require_no_segment(asked)
         return await carry_through(self._register.submit(asked))
+
+    async def register_many(self, asked: Sequence[Registration]) -> Sequence[bool | Exception]:
+        """Insert pending rows that one writer has ready, in a transaction of their own; each is told of as above."""
+        for item in asked:
+            _require_no_segment(item)
+        return await carry_through(self._flush_registrations(asked))
 
     async def create(self, asked: Registration) -> ObjectWriter:
         """Create the object's name, once, under the lock of its pending row.
@@ -68,6 +74,18 @@ class UploadTransactions:
 
         """
         return await self._create.submit(asked)
+
+    async def create_many(self, asked: Sequence[Registration]) -> Sequence[ObjectWriter | Exception]:
+        """Create the names of one writer's rows in a transaction of their own; each is told of as above."""
+        creating = asyncio.ensure_future(self._flush_creations(asked))
+        try:
+            return await carry_through(creating)
+        except asyncio.CancelledError:
+            if not creating.cancelled() and creating.exception() is None:
+                for writer in creating.result():
+                    if not isinstance(writer, Exception):
+                        writer.close()
+            raise
 
     async def finish(self, done: WrittenUpload) -> StoredUpload:
         """Turn the pending row into a stored one.
@@ -179,6 +197,11 @@ class UploadTransactions:
     async def _stage_all(self, done: Sequence[WrittenUpload]) -> frozenset[UUID]:
         async with self.db.transaction() as session:
             return await storing.stage_all(session, done, lease_seconds=self.staged_seconds)
+
+
+def _require_no_segment(asked: Registration) -> None:
+    if asked.place is not None and asked.place.role == ARCHIVE_ROLE:
+        raise InvalidRequest("role", f"{ARCHIVE_ROLE} is what the archive of a job is to it, and nothing else")
 
 
 async def create_names(
