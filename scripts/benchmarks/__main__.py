@@ -166,6 +166,12 @@ def add_big(benches: Any) -> None:
     growing.add_argument("--quick", action="store_true", help="one round of 5,000 files")
 
 
+def add_probe(benches: Any) -> None:
+    probing = benches.add_parser("probe", help=probe.__doc__)
+    probing.add_argument("--probes", type=int, default=100, help="how often each file is probed in each round")
+    probing.add_argument("--quick", action="store_true", help="one round of 20")
+
+
 def add_queue(benches: Any) -> None:
     queueing = benches.add_parser("queue", help=queue.__doc__)
     queueing.add_argument("--jobs", type=int, default=2000)
@@ -204,9 +210,7 @@ def parse() -> argparse.Namespace:
     recording.add_argument("--tombstones", type=int, default=1_000_000)
     analysing = benches.add_parser("analyze", help=analyze.__doc__)
     analysing.add_argument("--video-seconds", type=int, default=60)
-    probing = benches.add_parser("probe", help=probe.__doc__)
-    probing.add_argument("--probes", type=int, default=100, help="how often each file is probed in each round")
-    probing.add_argument("--quick", action="store_true", help="one round of 20")
+    add_probe(benches)
     add_queue(benches)
     archiving = benches.add_parser("archive", help=archive.__doc__)
     archiving.add_argument("--frame-bytes", type=int, default=150_000_000)
