@@ -24,7 +24,7 @@ from media_analysis.api.routes import files
 from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead, dump_files, dump_row
 from media_analysis.errors import MediaAnalysisError, MediaTypeNotAccepted, TooManyAtOnce
 from media_analysis.files.upload.service import Upload
-from media_analysis.files.upload.small import SMALL_BYTES
+from media_analysis.files.upload.small import SMALL_BYTES, WHOLE_BYTES, HeldBody
 from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import Activity
@@ -100,17 +100,18 @@ async def send_content(scope: Scope, fields: Fields, receive: Receive, send: Sen
 async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send) -> Receive | None:
     """Store a small body, with all others that wait, and answer with its document."""
     services = _services(scope)
+    uploads = services.files.uploads
     token_hash = _token_hash(fields)
     caller = None if token_hash is None else services.admission.remembered(token_hash)
     upload = None if caller is None else _upload_of(caller.owner, scope, fields)
     if caller is None or upload is None:
         return receive
     try:
-        with services.admission.admit(caller, Activity.UPLOAD):
-            content, receive = await _gather(receive, upload.declared_bytes or 0)
+        with services.admission.admit(caller, Activity.UPLOAD), uploads.small.memory.hold(caller.owner) as held:
+            content, receive = await _gather(receive, upload.declared_bytes or 0, held)
             if content is None:
                 return receive
-            stored = await services.files.uploads.store_small(upload, content, session_id=caller.session_id)
+            stored = await uploads.store_small(upload, content, session_id=caller.session_id)
     except (MediaTypeNotAccepted, TooManyAtOnce):
         return receive  # whose token it is was only remembered: who may not even ask is told nothing else
     if stored is None:
@@ -144,7 +145,7 @@ def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:
     length = read_length(fields.get(b"content-length", b""))
     declared = fields.get(b"content-type", b"").decode("latin-1")
     is_unusual = any(name in fields for name in _UNUSUAL_UPLOAD) or is_form(declared)
-    if is_unusual or length is None or length > SMALL_BYTES:
+    if is_unusual or length is None or length > WHOLE_BYTES:
         return None
     try:
         asked = FileCreate.model_validate(
@@ -164,21 +165,23 @@ def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:
     )
 
 
-async def _gather(receive: Receive, length: int) -> tuple[bytes | None, Receive]:
-    """Return a body, None unless all of it came soon; and where whoever reads it again has it from."""
+async def _gather(receive: Receive, length: int, held: HeldBody) -> tuple[bytes | None, Receive]:
+    """Return a body, None unless all of it came soon and fits; and where whoever reads it again has it from."""
     taken: list[Message] = []
+    fits = True
     with suppress(TimeoutError):
         async with asyncio.timeout(SOON_SECONDS):
-            while not taken or taken[-1].get("more_body", False):
+            while fits and (not taken or taken[-1].get("more_body", False)):
                 taken.append(await receive())
+                fits = held.add(len(taken[-1].get("body", b"")))
     waiting = taken[::-1]
 
     async def again() -> Message:
         return waiting.pop() if waiting else await receive()
 
-    content = b"".join(message.get("body", b"") for message in taken)
-    is_whole = len(content) == length and bool(taken) and taken[-1]["type"] == "http.request"
-    return (content if is_whole else None), again
+    is_over = fits and bool(taken) and taken[-1]["type"] == "http.request"
+    content = b"".join(message.get("body", b"") for message in taken) if is_over else b""
+    return (content if is_over and len(content) == length else None), again
 
 
 def _services(scope: Scope) -> Runtime:

@@ -56,9 +56,9 @@ class Driver:
     def reads(self) -> "Reads":
         return Reads(self.open, READ_CONNECTIONS)
 
-    def connection(self) -> "DirectConnection":
-        """Return a connection for one writer."""
-        return DirectConnection(self.open, self.commits)
+    def connection(self, **settings: str) -> "DirectConnection":
+        """Return a connection for one writer, which says this besides what all say."""
+        return DirectConnection(self.open, self.commits, settings)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["DirectConnection"]:
@@ -139,6 +139,7 @@ class DirectConnection:
 
     open: Open
     commits: Commits
+    settings: Mapping[str, str] = field(default_factory=dict)
     _connection: asyncpg.Connection | None = None
 
     async def execute(self, statement: Statement, params: Mapping[str, object]) -> Sequence[Any]:
@@ -195,7 +196,7 @@ class DirectConnection:
     async def connected(self) -> asyncpg.Connection:
         """Return the connection, opened if it is not open."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self.open({})
+            self._connection = await self.open(self.settings)
         return self._connection
 
 

@@ -1,7 +1,9 @@
 """Group commit: many callers waiting for one transaction, each with an answer of its own."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from media_analysis.db.faults import REFUSALS
@@ -12,52 +14,97 @@ Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
 
 
 class GroupCommit(Generic[Item, Answer]):
-    """Gathers what waits while one flush runs and hands it to the next as one group.
+    """Gathers what waits while flushes run and hands it to the next as one group.
 
     `flush` returns one answer or error per item, in order. A group that the database refuses as a whole is
     halved until the offender stands alone, so one bad row never fails its neighbours.
+    `writers` is how many groups are flushed at a time; where they are several, they share what there is. `weigh`
+    tells what an item counts of the `most` that a group may weigh.
+    A writer that answered several waits for them to ask again, `gathers_seconds` after the last that did so.
     `discard` gets the answers of callers that were cancelled while they waited.
     """
 
     def __init__(
-        self, flush: Flush[Item, Answer], *, most: int = 512, discard: Callable[[Answer], None] | None = None
+        self,
+        flush: Flush[Item, Answer],
+        *,
+        most: int = 512,
+        weigh: Callable[[Item], int] = lambda _: 1,
+        writers: int = 1,
+        gathers_seconds: float = 0.0,
+        discard: Callable[[Answer], None] | None = None,
     ) -> None:
         self._flush = flush
-        self._most = most
+        self._most, self._weigh = most, weigh
+        self._most_writers, self._gathers_seconds = writers, gathers_seconds
         self._discard = discard
-        self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._in_work = 0
-        self._writer: asyncio.Task[None] | None = None
+        self._writers: set[asyncio.Task[None]] = set()
+        self._is_taken_up = False
+        """Whether a writer is about to take what waits."""
+        self._wanted = 0
+        self._enough = asyncio.Event()
 
     async def submit(self, item: Item) -> Answer:
         """Return this item's answer once its group is committed, or raise its error."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+        if len(self._waiting) >= self._wanted:
+            self._enough.set()
+        self._begin()
         return await future
-
-    @property
-    def load(self) -> int:
-        """How many have no answer yet."""
-        return len(self._waiting) + self._in_work
 
     async def settle(self, *, seconds: float) -> None:
         """Wait, so long at most, until everything submitted has its answer."""
-        if self._writer is not None and not self._writer.done():
-            await asyncio.wait([self._writer], timeout=seconds)
+        if self._writers:
+            await asyncio.wait(self._writers, timeout=seconds)
 
     async def close(self) -> None:
         """Wait until everything submitted has its answer."""
-        if self._writer is not None:
-            await self._writer
+        while working := [writer for writer in self._writers if not writer.done()]:
+            await asyncio.wait(working)
+
+    def _begin(self) -> None:
+        if not self._is_taken_up and len(self._writers) < self._most_writers:
+            self._is_taken_up = True
+            writer = asyncio.create_task(self._write())
+            self._writers.add(writer)
+            writer.add_done_callback(self._writers.discard)
 
     async def _write(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            self._in_work = len(group)
+            group = self._take()
+            self._is_taken_up = False
+            if self._waiting:
+                self._begin()
             await self._answer(group)
-            self._in_work = 0
+            self._in_work -= len(group)
+            if self._is_taken_up:
+                return
+            self._is_taken_up = True
+            if len(group) > 1 and self._gathers_seconds:
+                await self._gather(len(group))
+        self._is_taken_up = False
+
+    def _take(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        share = -(-(len(self._waiting) + self._in_work) // self._most_writers)
+        group: list[tuple[Item, asyncio.Future[Answer]]] = []
+        weight = 0
+        while self._waiting and len(group) < share and (not group or weight < self._most):
+            group.append(self._waiting.popleft())
+            weight += self._weigh(group[-1][0])
+        self._in_work += len(group)
+        return group
+
+    async def _gather(self, answered: int) -> None:
+        self._wanted, before = len(self._waiting) + answered, -1
+        while before < len(self._waiting) < self._wanted:
+            before = len(self._waiting)
+            self._enough.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._gathers_seconds):
+                    await self._enough.wait()
 
     async def _answer(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:

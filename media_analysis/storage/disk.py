@@ -18,7 +18,7 @@ from uuid import UUID
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedReader
 
-from media_analysis.errors import StoreUnavailable
+from media_analysis.errors import DiskFull, StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.cached import read_cached, roots_at_once
 from media_analysis.storage.calls import translate, translated_errors, uncancelled
@@ -42,7 +42,7 @@ FAST_READ_BYTES: Final = 2**20
 """For whoever took the first `FAST_AFTER_BYTES`: the others, who may be many and slow, hold no more than they need."""
 FAST_AFTER_BYTES: Final = 4 * 2**20
 THREADS: Final = 16
-WRITERS: Final = 4
+WRITERS: Final = 2
 """How many threads share a group of small objects."""
 MANY: Final = 64
 """A group of more is written by as many threads as there are: what syncs wait for is shared by all that wait."""
@@ -113,8 +113,8 @@ class DiskStore:
     async def require_marker(self) -> None:
         await self._run(self._require_markers)
 
-    async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
-        creating = self._run(self._create_all, keys)
+    async def create_many(self, keys: Sequence[str], *, leaving_bytes: int = 0) -> Sequence[ObjectWriter | Exception]:
+        creating = self._run(self._create_all, keys, leaving_bytes)
         try:
             return await uncancelled(creating)
         except asyncio.CancelledError:
@@ -188,8 +188,13 @@ class DiskStore:
     def _require_marker(self, root: Path) -> None:
         require_marker(root, self.instance_id, whose="its" if root == self.root else "its archives'")
 
-    def _create_all(self, keys: Sequence[str]) -> list[DiskWriter | Exception]:
+    def _create_all(self, keys: Sequence[str], leaving_bytes: int) -> list[DiskWriter | Exception]:
         self._require_markers()
+        if leaving_bytes:
+            for root, _ in self.places.by_root(keys):
+                with translated_errors():
+                    if measure(root).free_bytes < leaving_bytes:
+                        raise DiskFull
         return [self._create(key) for key in keys]
 
     def _create(self, key: str) -> DiskWriter | Exception:

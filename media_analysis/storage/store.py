@@ -102,8 +102,13 @@ class ObjectStore(Protocol):
         """Raise `MarkerMismatch` unless this is the store the database knows, all of it."""
         ...
 
-    async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
-        """Create each name exactly once; the answer is complete even if the caller is cancelled."""
+    async def create_many(self, keys: Sequence[str], *, leaving_bytes: int = 0) -> Sequence[ObjectWriter | Exception]:
+        """Create each name exactly once; the answer is complete even if the caller is cancelled.
+
+        Raises:
+            DiskFull: nothing was created, for less than `leaving_bytes` is free where they come to lie.
+
+        """
         ...
 
     async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:

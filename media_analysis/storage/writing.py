@@ -68,17 +68,23 @@ class DiskWriter:
     async def sync(self) -> bytes:
         return await uncancelled(self._run(self._end))
 
-    def write_whole(self, content: bytes) -> bytes | Exception:
-        """Write all there is from this thread, sync and close; return the SHA-256, or why it failed."""
+    def put_whole(self, content: bytes) -> None:
+        """Write all there is from this thread, and have the disk begin with it."""
+        self.size_bytes = len(content)
+        self._append(content)
+        self._give_to_disk()
+
+    def sync_whole(self, content: bytes) -> bytes | Exception:
+        """Make what was put durable and close; return its SHA-256, or why it failed."""
+        digest = hashlib.sha256(content).digest()  # while the disk writes
         try:
-            self.size_bytes = len(content)
-            self._append(content)
             with translated_errors():
                 os.fsync(self._open_descriptor())
             failpoint("upload.file_synced")
-            return hashlib.sha256(content).digest()
-        except Exception as error:  # noqa: BLE001 - the others of its group are written all the same
+        except Exception as error:  # noqa: BLE001 - the others of its group are synced all the same
             return error
+        else:
+            return digest
         finally:
             self.close()
 
@@ -136,12 +142,15 @@ class DiskWriter:
 
     def _begin_writeback(self) -> None:
         """Ask the disk to begin with what was written; whether it succeeds is said by the sync at the end alone."""
+        if self._written_bytes - self._given_bytes >= WRITEBACK_BYTES:
+            self._give_to_disk()
+
+    def _give_to_disk(self) -> None:
         size_bytes = self._written_bytes - self._given_bytes
-        if size_bytes >= WRITEBACK_BYTES:
-            # Linux gives dirty pages to the disk here, and drops none that is not there yet; others may refuse.
-            with suppress(OSError):
-                os.posix_fadvise(self._open_descriptor(), self._given_bytes, size_bytes, os.POSIX_FADV_DONTNEED)
-            self._given_bytes = self._written_bytes
+        # Linux gives dirty pages to the disk here, and drops none that is not there yet; others may refuse.
+        with suppress(OSError):
+            os.posix_fadvise(self._open_descriptor(), self._given_bytes, size_bytes, os.POSIX_FADV_DONTNEED)
+        self._given_bytes = self._written_bytes
 
     def _end(self) -> bytes:
         self._flush_and_sync()
@@ -218,8 +227,21 @@ def _write_all(descriptor: int, chunk: Piece) -> None:
 
 
 def write_whole(written: Sequence[tuple[DiskWriter, bytes]]) -> Sequence[bytes | Exception]:
-    """Write, hash, sync and close new objects one after another; their names are durable after `sync_names`."""
-    return [writer.write_whole(content) for writer, content in written]
+    """Write, hash, sync and close new objects; their names are durable after `sync_names`.
+
+    All are written before the first is synced, so that the file system commits many of them at once.
+    """
+    failed = [_failure_of(writer, content) for writer, content in written]
+    return [error or writer.sync_whole(content) for (writer, content), error in zip(written, failed, strict=True)]
+
+
+def _failure_of(writer: DiskWriter, content: bytes) -> Exception | None:
+    try:
+        writer.put_whole(content)
+    except Exception as error:  # noqa: BLE001 - the others of its group are written all the same
+        writer.close()
+        return error
+    return None
 
 
 def sync_names(paths: Iterable[Path]) -> Mapping[Path, Exception]:

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from media_analysis.db.group import GroupCommit
 
+PATIENCE_SECONDS = 10
+
 
 class Recorder:
     """A flush that answers with doubles, keeps the groups it saw, and waits at a gate."""
@@ -66,6 +68,56 @@ async def test_a_group_is_never_larger_than_allowed() -> None:
     await asyncio.gather(*(group.submit(item) for item in (0, 2, 4, 6, 8)))
 
     assert flush.groups == [[0, 2], [4, 6], [8]]
+
+
+async def test_a_group_weighs_no_more_than_allowed_but_for_its_last() -> None:
+    flush = Recorder()
+    group = GroupCommit[int, int](flush, most=10, weigh=lambda item: item)
+
+    await asyncio.gather(*(group.submit(item) for item in (4, 8, 2, 20, 6)))
+
+    assert flush.groups == [[4, 8], [2, 20], [6]]
+
+
+async def test_several_writers_share_what_waits() -> None:
+    flush = Recorder()
+    flush.gate.clear()
+    group = GroupCommit[int, int](flush, writers=2)
+    tasks = await submitted(group, 0, 2, 4, 6)
+    for _ in range(2):  # one writer starts the next
+        await asyncio.sleep(0)
+    at_once = list(flush.groups)
+
+    flush.gate.set()
+    await asyncio.gather(*tasks)
+
+    assert at_once == [[0, 2], [4, 6]]
+
+
+async def test_who_asks_again_as_soon_as_answered_is_waited_for() -> None:
+    flush = Recorder()
+    group = GroupCommit[int, int](flush, gathers_seconds=PATIENCE_SECONDS)
+
+    async def ask_twice(item: int) -> None:
+        await group.submit(item)
+        for _ in range(item):  # each comes a little later than the one before
+            await asyncio.sleep(0)
+        await group.submit(item)
+
+    await asyncio.gather(*(ask_twice(item) for item in (0, 2, 4)))
+
+    assert flush.groups == [[0, 2, 4], [0, 2, 4]]
+
+
+async def test_who_does_not_ask_again_holds_nobody_up() -> None:
+    flush = Recorder()
+    group = GroupCommit[int, int](flush, gathers_seconds=0.001)
+
+    await asyncio.gather(*(group.submit(item) for item in (0, 2)))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        answer = await group.submit(4)
+
+    assert (answer, flush.groups) == (8, [[0, 2], [4]])
 
 
 async def test_the_answer_of_a_cancelled_caller_is_discarded_and_its_neighbours_get_theirs() -> None:

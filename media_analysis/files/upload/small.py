@@ -1,8 +1,8 @@
 """Uploads that are all here already: those that wait go through the protocol's steps as one group."""
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 from uuid import UUID
@@ -21,10 +21,16 @@ from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
 from media_analysis.files.upload.transactions import create_names
 from media_analysis.storage.store import ObjectWriter
 
-WRITERS: Final = 2
-LOOK_SECONDS: Final = 0.1
-"""How long what the disk had free is good for, but for what was written meanwhile."""
 SMALL_BYTES: Final = 64 * 1024
+WHOLE_BYTES: Final = 2**20
+"""Up to where a body is taken whole; it is held until it is stored."""
+HELD_BYTES: Final = 64 * 2**20
+"""What bodies that are taken whole may hold together."""
+WRITERS: Final = 2
+GROUP_BYTES: Final = 4 * 2**20
+ITEM_BYTES: Final = 8 * 1024
+"""What each weighs in a group besides its bytes: its rows and its name take time, too."""
+GATHERS_SECONDS: Final = 0.001
 log = structlog.get_logger()
 
 
@@ -36,6 +42,10 @@ class SmallUpload:
     content: bytes
     expiry: Expiry | None
 
+    @property
+    def weight(self) -> int:
+        return ITEM_BYTES + len(self.content)
+
 
 @dataclass(frozen=True, slots=True)
 class SmallOutcome:
@@ -45,11 +55,55 @@ class SmallOutcome:
     stored: StoredUpload | None
 
 
+@dataclass
+class HeldBody:
+    """What one body holds of the memory for whole bodies."""
+
+    memory: "Memory"
+    owner: str
+    size_bytes: int = 0
+
+    def add(self, size_bytes: int) -> bool:
+        """Hold so much more; return whether there was room for it."""
+        self.size_bytes += size_bytes
+        return self.memory.change(self.owner, size_bytes)
+
+
+@dataclass
+class Memory:
+    """Memory for bodies that are taken whole; no owner has more of it than is left for all others."""
+
+    most_bytes: int = HELD_BYTES
+    _all_bytes: int = 0
+    _by_owner: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def hold(self, owner: str) -> Iterator[HeldBody]:
+        """Yield what counts the bytes of a body until the block ends."""
+        held = HeldBody(self, owner)
+        try:
+            yield held
+        finally:
+            self.change(owner, -held.size_bytes)
+
+    def change(self, owner: str, size_bytes: int) -> bool:
+        """Count bytes, or count them no more; return whether their owner has no more than is left."""
+        self._all_bytes += size_bytes
+        mine = self._by_owner.pop(owner, 0) + size_bytes
+        if mine:
+            self._by_owner[owner] = mine
+        return mine <= self.most_bytes - self._all_bytes
+
+
 @dataclass(frozen=True)
 class SmallUploads:
-    """Two writers: while one waits for the disk, the other group is at the database; more would make them smaller."""
+    """Two lanes, so that what is small does not wait for what is not; two groups of each at a time.
+
+    While one waits for the disk, the other is at the database; more would make them smaller.
+    """
 
     protocol: UploadProtocol
+    memory: Memory = field(default_factory=Memory)
 
     async def store(self, asked: SmallUpload) -> SmallOutcome | None:
         """Store all the bytes there are; None where nothing is left of it, and it has to be tried as any upload.
@@ -58,50 +112,70 @@ class SmallUploads:
             UploadLeaseLost: the sweep took it, for a lease ended before it was stored.
 
         """
-        return await min(self._writers, key=lambda writer: writer.load).submit(asked)
+        small, large = self._lanes
+        return await (small if len(asked.content) <= SMALL_BYTES else large).group.submit(asked)
 
     async def close(self) -> None:
         """Finish what was submitted."""
-        for writer in self._writers:
-            await writer.close()
+        for lane in self._lanes:
+            await lane.close()
 
     @cached_property
-    def _writers(self) -> Sequence["_Writer"]:
-        return [_Writer(self.protocol) for _ in range(WRITERS)]
+    def _lanes(self) -> tuple["_Lane", "_Lane"]:
+        return _Lane(self.protocol), _Lane(self.protocol)
 
 
 @dataclass
+class _Lane:
+    """Groups of uploads of a kind, several at a time."""
+
+    protocol: UploadProtocol
+    _under_way_bytes: int = 0
+
+    async def close(self) -> None:
+        await self.group.close()
+        for writer in self._free:
+            await writer.connection.close()
+
+    @cached_property
+    def group(self) -> GroupCommit[SmallUpload, SmallOutcome | None]:
+        return GroupCommit(
+            self._flush,
+            most=GROUP_BYTES,
+            weigh=lambda item: item.weight,
+            writers=WRITERS,
+            gathers_seconds=GATHERS_SECONDS,
+        )
+
+    @cached_property
+    def _free(self) -> list["_Writer"]:
+        # A plan is made once: with the arrays of each group at hand, it would take longer than what it plans.
+        connect = self.protocol.db.driver.connection
+        return [_Writer(self.protocol, connect(plan_cache_mode="force_generic_plan")) for _ in range(WRITERS)]
+
+    async def _flush(self, asked: Sequence[SmallUpload]) -> Sequence[SmallOutcome | Exception | None]:
+        writer, size_bytes = self._free.pop(), sum(item.weight for item in asked)
+        self._under_way_bytes += size_bytes
+        try:
+            return await writer.flush(asked, leaving_bytes=self.protocol.reserve_bytes + self._under_way_bytes)
+        finally:
+            self._under_way_bytes -= size_bytes
+            self._free.append(writer)
+
+
+@dataclass(frozen=True)
 class _Writer:
     """One group after another, over a connection of its own; what is not usual goes the way of any upload."""
 
     protocol: UploadProtocol
-    _free_bytes: int = 0
-    _looked_at: float = -LOOK_SECONDS
+    connection: DirectConnection
 
-    @property
-    def load(self) -> int:
-        """How many it has to store."""
-        return self._group.load
-
-    async def submit(self, asked: SmallUpload) -> SmallOutcome | None:
-        return await self._group.submit(asked)
-
-    async def close(self) -> None:
-        await self._group.close()
-        await self._connection.close()
-
-    @cached_property
-    def _connection(self) -> DirectConnection:
-        return self.protocol.db.driver.connection()
-
-    @cached_property
-    def _group(self) -> GroupCommit[SmallUpload, SmallOutcome | None]:
-        return GroupCommit(self._flush)
-
-    async def _flush(self, asked: Sequence[SmallUpload]) -> Sequence[SmallOutcome | Exception | None]:
+    async def flush(
+        self, asked: Sequence[SmallUpload], *, leaving_bytes: int
+    ) -> Sequence[SmallOutcome | Exception | None]:
         by_id = {item.registration.id: item for item in asked}
         try:
-            written = await self._write(by_id)
+            written = await self._write(by_id, leaving_bytes)
         except Exception as error:  # noqa: BLE001 - nothing of the group counts yet, and each is tried alone
             log.info("upload.group_broken", uploads=len(asked), reason=type(error).__name__)
             written = {}
@@ -111,12 +185,11 @@ class _Writer:
         stored = await self._store(list(written.values())) if written else {}
         return [_outcome(written.get(file_id), stored) for file_id in by_id]
 
-    async def _write(self, asked: Mapping[UUID, SmallUpload]) -> Mapping[UUID, WrittenUpload]:
+    async def _write(self, asked: Mapping[UUID, SmallUpload], leaving_bytes: int) -> Mapping[UUID, WrittenUpload]:
         """Return those whose bytes are durable."""
-        first = next(iter(asked.values())).registration
-        await self._require_disk_room(first.key, sum(len(item.content) for item in asked.values()))
         registrations = await self._register([item.registration for item in asked.values()])
-        created = await create_names(self._connection.transaction(durable=False), self.protocol.store, registrations)
+        locking = self.connection.transaction(durable=False)
+        created = await create_names(locking, self.protocol.store, registrations, leaving_bytes=leaving_bytes)
         writers: list[tuple[ObjectWriter, bytes]] = []
         ids = []
         for item, writer in zip(registrations, created, strict=True):
@@ -136,20 +209,11 @@ class _Writer:
             if isinstance(sha256, bytes)
         }
 
-    async def _require_disk_room(self, key: str, needed_bytes: int) -> None:
-        """Return if the disk has room beside its reserve, by what it had a moment ago."""
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            self._free_bytes = (await self.protocol.store.capacity(key)).free_bytes
-            self._looked_at = time.monotonic()
-        self._free_bytes -= needed_bytes
-        if self._free_bytes < self.protocol.reserve_bytes:
-            await self.protocol.require_disk_room(key, needed_bytes)
-
     async def _register(self, asked: Sequence[Registration]) -> Sequence[Registration]:
         """Make pending rows (T0) in a statement that is its own transaction; return those that may go on."""
         transactions = self.protocol.transactions
         receipts = await pending.add_pending(
-            self._connection, asked, jobs=transactions.jobs, lease_seconds=transactions.lease_seconds
+            self.connection, asked, jobs=transactions.jobs, lease_seconds=transactions.lease_seconds
         )
         failpoint("small.registered")
         return [item for item in asked if receipts[item.id].added]
@@ -157,7 +221,7 @@ class _Writer:
     async def _store(self, written: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload] | None:
         """Turn pending rows into stored ones (T2); None where that is to be tried for each of them."""
         try:
-            stored = await storing.store_arrived(self._connection, written, jobs=self.protocol.transactions.jobs)
+            stored = await storing.store_arrived(self.connection, written, jobs=self.protocol.transactions.jobs)
         except Exception as error:  # noqa: BLE001 - a quota, a lost answer: the way of any upload knows what to do
             log.info("upload.group_unsettled", uploads=len(written), reason=type(error).__name__)
             return None

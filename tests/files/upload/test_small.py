@@ -15,9 +15,10 @@ from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings
+from media_analysis.storage import disk
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.store import ObjectWriter
+from media_analysis.storage.store import Capacity, ObjectWriter
 from tests.conftest import LOCKS, fetch
 from tests.files.conftest import lapse_leases, objects, sweep
 from tests.files.cutting_proxy import CuttingProxy, cutting_proxy
@@ -173,6 +174,52 @@ async def test_one_that_the_disk_does_not_take_fails_alone(
     assert stored[1] is None
     assert len(objects(runtime.store.root)) == 2
     assert await sums(database) == [(2, 8, 0, 8)]
+
+
+async def test_what_is_small_does_not_wait_for_what_is_not(
+    runtime: Runtime, session_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_many, gate = DiskStore.write_many, asyncio.Event()
+
+    async def slow(store: DiskStore, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
+        if any(len(content) > small.SMALL_BYTES for _, content in written):
+            await gate.wait()
+        return await write_many(store, written)
+
+    monkeypatch.setattr(DiskStore, "write_many", slow)
+    large = asyncio.create_task(store(runtime, session_id, *[bytes(small.SMALL_BYTES + 1)] * 4))
+    await asyncio.sleep(0)
+
+    stored = await store(runtime, session_id, b"a", b"b")
+    waits = not large.done()
+    gate.set()
+
+    assert (waits, [isinstance(one, tuple) for one in [*stored, *await large]]) == (True, [True] * 6)
+
+
+async def test_a_group_leaves_the_reserve_of_the_disk_alone(
+    runtime: Runtime, session_id: UUID, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = runtime.uploads.reserve_bytes + 2 * KIB
+    monkeypatch.setattr(disk, "measure", lambda _root: Capacity(total_bytes=2 * needed, free_bytes=needed - 1))
+
+    stored = await store(runtime, session_id, bytes(KIB), bytes(KIB))
+
+    assert (stored, objects(runtime.store.root)) == ([None, None], [])
+    assert await fetch(database, "SELECT id FROM media_files") == []
+
+
+def test_no_owner_holds_more_memory_than_is_left_for_all_others() -> None:
+    memory = small.Memory(100)
+
+    with memory.hold("alice") as mine:
+        fits = [mine.add(50), mine.add(1)]
+        with memory.hold("bob") as theirs:
+            fits += [theirs.add(24), theirs.add(1)]
+    with memory.hold("alice") as mine:
+        fits += [mine.add(50)]
+
+    assert fits == [True, False, True, False, True]
 
 
 @pytest.mark.parametrize("point", ["small.registered", "small.synced"])
