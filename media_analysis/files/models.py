@@ -89,6 +89,13 @@ class MediaFile(Base):
         Index("ix_media_files_trash", "category", "trashed_at", "id", postgresql_where=text("state = 'trashed'")),
         Index("ix_media_files_trashed", text(AGE), postgresql_where=text("state = 'trashed'")),
         Index("ix_media_files_owner_trashed", "owner", text(OWN_AGE), postgresql_where=text("state = 'trashed'")),
+        # By hashes too, as the key: who has these bytes already.
+        Index(
+            "ix_media_files_content",
+            text("(owner || encode(sha256, 'hex'))"),
+            postgresql_using="hash",
+            postgresql_where=_STORED,
+        ),
         Index("ix_media_files_damaged", "id", postgresql_where=text("last_error IS NOT NULL")),
         Index("ix_media_files_trash_sweep", "trash_sweep_id", postgresql_where=text("state = 'trashed'")),
     )

@@ -1,7 +1,8 @@
 """Reading and changing single files; every statement carries the owner it is allowed to touch."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, text, update
@@ -14,6 +15,19 @@ from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.files.protection import ending
 from media_analysis.states import FileState
 
+# By the owner and the hash together, as the index has them: what others have of the same bytes is not even read.
+_FIND_CONTENTS: Final = text("""
+    SELECT asked.sha256, asked.size_bytes, found.id, found.expires_at
+    FROM unnest(CAST(:hashes AS bytea[]), CAST(:sizes AS bigint[])) AS asked(sha256, size_bytes)
+    CROSS JOIN LATERAL (
+        SELECT file.id, file.expires_at FROM media_files AS file
+        WHERE CAST(:owner AS text) || encode(asked.sha256, 'hex') = file.owner || encode(file.sha256, 'hex')
+            AND file.owner = :owner AND file.sha256 = asked.sha256 AND file.size_bytes = asked.size_bytes
+            AND file.state = 'stored' AND (file.expires_at IS NULL OR file.expires_at > now())
+        ORDER BY file.expires_at DESC NULLS FIRST, file.id LIMIT 1
+    ) AS found
+""")
+
 
 def _of(owner: str | None) -> list[ColumnElement[bool]]:
     return [] if owner is None else [MediaFile.owner == owner]
@@ -21,6 +35,25 @@ def _of(owner: str | None) -> list[ColumnElement[bool]]:
 
 def _living(now: datetime | None) -> ColumnElement[bool]:
     return is_living(MediaFile.expires_at, clock(now))
+
+
+class ContentDigest(NamedTuple):
+    """Bytes by what they hash to, and how many they are."""
+
+    sha256: bytes
+    size_bytes: int
+
+
+async def find_contents(
+    session: AsyncSession, contents: Sequence[ContentDigest], *, owner: str
+) -> Mapping[ContentDigest, tuple[UUID, datetime | None]]:
+    """Return those of which an owner has a stored file that lives, with its end: of several, the last one to go."""
+    asked = list(dict.fromkeys(contents))
+    sizes = [content.size_bytes for content in asked]
+    rows = await session.execute(
+        _FIND_CONTENTS, {"owner": owner, "hashes": [content.sha256 for content in asked], "sizes": sizes}
+    )
+    return {ContentDigest(row.sha256, row.size_bytes): (row.id, row.expires_at) for row in rows}
 
 
 async def has_files(session: AsyncSession) -> bool:

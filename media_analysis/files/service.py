@@ -1,6 +1,6 @@
 """Reading, listing and changing files, as their owner sees them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -17,6 +17,7 @@ from media_analysis.files.archived import has_copy, require_no_segment
 from media_analysis.files.damage import open_tracked
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile, Tombstone
+from media_analysis.files.queries import ContentDigest
 from media_analysis.files.reading import FileFilter, FilePage, FilePlace, list_files
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.store import ObjectReader, ObjectStore
@@ -69,6 +70,17 @@ class FileService:
     async def list(self, wanted: FileFilter, *, after: FilePlace | None, limit: int) -> FilePage:
         """Return one page of living files, or of the trash where `wanted` says so."""
         return await self.db.retry(lambda: list_files(self.db.driver.reads, wanted, after=after, limit=limit))
+
+    async def find_contents(
+        self, contents: Sequence[ContentDigest], *, owner: str
+    ) -> Mapping[ContentDigest, tuple[UUID, datetime | None]]:
+        """Return which of these bytes an owner has as a file that lives, with its end; nobody else's is told."""
+
+        async def read() -> Mapping[ContentDigest, tuple[UUID, datetime | None]]:
+            async with self.db.read_only() as session:
+                return await queries.find_contents(session, contents, owner=owner)
+
+        return await self.db.retry(read)
 
     async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
         """Return the ids of files, living or gone, that begin or end with these hexadecimal digits."""

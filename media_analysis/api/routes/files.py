@@ -1,6 +1,7 @@
 """Files: upload, list, read, content, change, delete, restore, hold, and why they go when they go."""
 
-from typing import Annotated, Final
+from datetime import datetime
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,7 +15,18 @@ from media_analysis.api.dependencies import Caller, Downloading, Serving, Upload
 from media_analysis.api.document import location
 from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import ADMIN_PROBLEMS, document_problems, problems
-from media_analysis.api.schemas.files import FileList, FileListQuery, FileQuery, FileRead, FileUpdate, dump_files
+from media_analysis.api.resources import LARGEST
+from media_analysis.api.schemas.files import (
+    ContentRead,
+    FileCheck,
+    FileCheckRead,
+    FileList,
+    FileListQuery,
+    FileQuery,
+    FileRead,
+    FileUpdate,
+    dump_files,
+)
 from media_analysis.api.schemas.holds import HoldCreate, HoldRead
 from media_analysis.api.schemas.removals import FileDeleteQuery, FileRemovalRead
 from media_analysis.api.schemas.retention import FileRetention
@@ -23,6 +35,7 @@ from media_analysis.deletion.selection import NOTHING
 from media_analysis.files.models import MediaFile
 from media_analysis.retention.explain.explanation import Explanation
 
+CHECK_BYTES: Final = 256 * 1024
 router = APIRouter(
     prefix=f"{API_PATH}/files",
     responses=problems(errors.DatabaseUnavailable),
@@ -87,6 +100,25 @@ async def list_files(services: Serving, caller: Caller, query: Annotated[FileLis
     """List living files, newest first; with `expires_before` that which ends next comes first."""
     page = await services.files.catalog.list(query.wanted(scope=caller.scope), after=query.after(), limit=query.limit)
     return Response(dump_files(page), media_type="application/json")
+
+
+@router.post(
+    "/check",
+    tags=["files"],
+    openapi_extra={"requestBody": {LARGEST: CHECK_BYTES}},
+    responses={**problems(errors.TokenRejected, errors.InvalidRequest), **document_problems()},
+)
+async def check_files(asked: FileCheck, services: Serving, caller: Caller) -> FileCheckRead:
+    """Say which contents the caller has as files already, so that they need not be sent; of others nothing is told."""
+    contents = [item.content() for item in asked.items]
+    known = await services.files.catalog.find_contents(contents, owner=caller.owner)
+    found = [ContentRead(**content._asdict(), **_known(known.get(content))) for content in contents]
+    return FileCheckRead(items=found)
+
+
+def _known(found: tuple[UUID, datetime | None] | None) -> dict[str, Any]:
+    file_id, expires_at = found or (None, None)
+    return {"file_id": file_id, "expires_at": expires_at}
 
 
 _READ_PROBLEMS = problems(

@@ -11,10 +11,12 @@ from media_analysis.api.pages import PageQuery, decode_moment, encode_cursor, en
 from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
+from media_analysis.files.queries import ContentDigest
 from media_analysis.files.reading import FileFilter, FilePage, FilePlace
 from media_analysis.policy.decision import find_hold
 from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import Category
+from media_analysis.units import LARGEST_SIZE
 from media_analysis.values import Filename, Instant, Owner, Seconds
 
 REQUIRED: Final[dict[str, Any]] = {"x-required": True}
@@ -118,6 +120,40 @@ class FileUpdate(
         if self.ttl_seconds is not None:
             return Expiry(lifetime=timedelta(seconds=self.ttl_seconds))
         return Expiry(at=self.expires_at) if "expires_at" in self.model_fields_set else None
+
+
+class FileContent(RequestDocument):
+    """Bytes by what they hash to."""
+
+    sha256: str = Field(pattern="^[0-9A-Fa-f]{64}$", description="Hexadecimal")
+    size_bytes: int = Field(ge=0, le=LARGEST_SIZE)
+
+    def content(self) -> ContentDigest:
+        """Return it as it is looked for."""
+        return ContentDigest(bytes.fromhex(self.sha256), self.size_bytes)
+
+
+class FileCheck(
+    RequestDocument, json_schema_extra={"examples": [{"items": [{"sha256": "e3b0c442" * 8, "size_bytes": 115278}]}]}
+):
+    """Contents that somebody is about to upload."""
+
+    items: list[FileContent] = Field(min_length=1, max_length=1_000)
+
+
+class ContentRead(ReadModel):
+    """A content that was asked for, and the file that has it."""
+
+    sha256: Hex
+    size_bytes: int
+    file_id: UUID | None = Field(description="The caller's own living file of these bytes; null if there is none")
+    expires_at: datetime | None = Field(description="When that one ends; null is never, or that there is none")
+
+
+class FileCheckRead(ReadModel):
+    """What was asked for, in the same order."""
+
+    items: list[ContentRead]
 
 
 class FileRead(ReadModel):
