@@ -55,11 +55,6 @@ class GroupCommit(Generic[Item, Answer]):
         self._begin()
         return await future
 
-    async def settle(self, *, seconds: float) -> None:
-        """Wait, so long at most, until everything submitted has its answer."""
-        if self._writers:
-            await asyncio.wait(self._writers, timeout=seconds)
-
     async def close(self) -> None:
         """Wait until everything submitted has its answer."""
         while working := [writer for writer in self._writers if not writer.done()]:

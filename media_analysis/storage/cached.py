@@ -55,12 +55,11 @@ def read_cached(path: bytes, size_bytes: int) -> bytes | None:
 
     Source: openat2(2), preadv2(2); io_uring, too, tries so before it hands over to a thread.
     """
-    descriptor = -1 if _SYSCALL is None else _SYSCALL(_OPENAT2, _AT_FDCWD, path, _HOW, ctypes.sizeof(_HOW))
+    descriptor = _open_cached(path)
     if descriptor < 0:
         return None
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size != size_bytes:
+        if not _is_whole(descriptor, size_bytes):
             return None
         content = bytearray(size_bytes)
         read = os.preadv(descriptor, [content], 0, os.RWF_NOWAIT) if size_bytes else 0
@@ -69,6 +68,26 @@ def read_cached(path: bytes, size_bytes: int) -> bytes | None:
     finally:
         os.close(descriptor)
     return bytes(content) if read == size_bytes else None
+
+
+def stands_cached(path: bytes, size_bytes: int) -> bool:
+    """Say whether a regular file of this size stands there, False unless its name is in memory."""
+    descriptor = _open_cached(path)
+    if descriptor < 0:
+        return False
+    try:
+        return _is_whole(descriptor, size_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def _open_cached(path: bytes) -> int:
+    return -1 if _SYSCALL is None else _SYSCALL(_OPENAT2, _AT_FDCWD, path, _HOW, ctypes.sizeof(_HOW))
+
+
+def _is_whole(descriptor: int, size_bytes: int) -> bool:
+    status = os.fstat(descriptor)
+    return stat.S_ISREG(status.st_mode) and status.st_size == size_bytes
 
 
 def _device(root: Path) -> str:

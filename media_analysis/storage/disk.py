@@ -20,11 +20,11 @@ from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from media_analysis.errors import DiskFull, StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.cached import read_cached, roots_at_once
+from media_analysis.storage.cached import read_cached, roots_at_once, stands_cached
 from media_analysis.storage.calls import translate, translated_errors, uncancelled
 from media_analysis.storage.directories import make_directories
 from media_analysis.storage.marker import require_marker
-from media_analysis.storage.opening import open_object, read_object
+from media_analysis.storage.opening import check_object, open_object, read_object
 from media_analysis.storage.places import Places
 from media_analysis.storage.probing import measure, prove_writable
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter, Running
@@ -155,6 +155,11 @@ class DiskStore:
 
         file = await aiofiles.open(self.path_of(key), "rb", executor=self._threads, opener=opener)
         return DiskReader(file, os.fstat(file.fileno()).st_size)
+
+    async def require(self, key: str, *, size_bytes: int) -> None:
+        if self.places.root_of(key) in self._at_once and stands_cached(os.fsencode(self.path_of(key)), size_bytes):
+            return
+        await self._run(check_object, self.path_of(key), key, size_bytes)
 
     async def read(self, key: str, *, size_bytes: int) -> bytes:
         if self.places.root_of(key) in self._at_once:

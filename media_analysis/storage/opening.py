@@ -40,6 +40,11 @@ def open_object(path: Path, name: str, *, size_bytes: int | None) -> int:
     return descriptor
 
 
+def check_object(path: Path, name: str, size_bytes: int) -> None:
+    """Return if an object stands there; raises as `open_object`."""
+    os.close(open_object(path, name, size_bytes=size_bytes))
+
+
 def read_object(path: Path, name: str, size_bytes: int) -> bytes:
     """Return an object's bytes, all at once.
 

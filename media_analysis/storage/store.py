@@ -131,6 +131,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def require(self, key: str, *, size_bytes: int) -> None:
+        """Return if an object stands there, of the size its row says; raises as `open`."""
+        ...
+
     async def read(self, key: str, *, size_bytes: int) -> bytes:
         """Return the bytes of an object that is small enough to be held; raises as `open`."""
         ...

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections import Counter
-from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,40 +21,20 @@ from media_analysis.jobs.models import JobStatus
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.worker.lag import watch_lag
+from media_analysis.worker.prefetch import MOST as AHEAD
+from media_analysis.worker.prefetch import PATIENCE, Prefetch
+from media_analysis.worker.slots import Slots
 
 LONGEST_LOOK: Final = timedelta(seconds=5)
 """How long an idle worker goes without looking for jobs whose worker died: nobody tells of those."""
 SHORTEST_LOOK_SECONDS: Final = 0.05
 """How soon it looks again for a job that others have locked."""
-GATHERING_SECONDS: Final = 0.1
-"""How long a free slot waits at most for others that are about to be free: one claim fills all of them."""
 CLEANUP_SECONDS: Final = 10.0
 """How long jobs may take to be handed back."""
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 RETRIED: Final = "retried"
 log = structlog.get_logger()
-
-
-class Slots:
-    """What runs here, and how much room is left beside it."""
-
-    def __init__(self, total: int, per_kind: Mapping[str, int] | None = None) -> None:
-        self._total = total
-        self._per_kind = per_kind or {}
-        self._taken: dict[Hashable, str] = {}
-
-    def take(self, run: Hashable, kind: str) -> None:
-        self._taken[run] = kind
-
-    def release(self, run: Hashable) -> None:
-        del self._taken[run]
-
-    def room(self, kinds: Iterable[str]) -> dict[str, int]:
-        """Return how many more jobs of each kind could run if no other began; kinds without room are left out."""
-        free, running = self._total - len(self._taken), Counter(self._taken.values())
-        left = {kind: min(free, self._per_kind.get(kind, self._total) - running[kind]) for kind in kinds}
-        return {kind: count for kind, count in left.items() if count > 0}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +90,7 @@ class Worker:
         self._jobs = runtime.jobs
         self._metrics = runtime.metrics
         self._slots = Slots(options.concurrency, options.per_kind)
+        self._ahead = Prefetch(min(PATIENCE, options.heartbeat / 3))
         self._runs: dict[asyncio.Task[None], Attempt] = {}
         self._bell = asyncio.Event()
         """Rings when a job may be there for a free slot."""
@@ -170,6 +151,7 @@ class Worker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._bell.wait()
+        await self._give_back(self._ahead.take_all())
         if self._runs:
             await asyncio.wait(self._runs)
 
@@ -178,22 +160,47 @@ class Worker:
         longest = self.options.look.total_seconds()
         while True:
             self._bell.clear()
-            await self._jobs.attempts.settle(seconds=GATHERING_SECONDS)
+            await self._give_back(self._ahead.take_overdue())
             room = self._slots.room(self.options.kinds)
-            if not room or self._stopping.is_set():
-                return longest
-            # As many as may run of each kind, whichever they are.
+            # As many as may run of each kind, whichever they are; where kinds have limits, none are to wait.
+            ahead = 0 if self.options.per_kind else self._ahead.room
+            limit = min(min(room.values(), default=0) + ahead, self._most - len(self._runs) - len(self._ahead))
+            if limit <= 0 or self._stopping.is_set():
+                return min(longest, self._ahead.patience_seconds) if self._ahead else longest
             claim = await self._jobs.claims.claim(
-                list(room), worker=self.name, limit=min(room.values()), lease=self.options.heartbeat
+                list(room or self.options.kinds), worker=self.name, limit=limit, lease=self.options.heartbeat
             )
-            for attempt in claim.attempts:
-                if self._handing_back:
-                    await self._jobs.execution.hand_back(attempt)
-                else:
-                    self._begin(attempt)
+            await self._accept(claim.attempts)
             if not claim.attempts:
                 due = longest if claim.due_in is None else claim.due_in.total_seconds()
                 return min(max(due, SHORTEST_LOOK_SECONDS), longest)
+
+    @property
+    def _most(self) -> int:
+        """How many may be held at once, those included that only wait for their end to be written."""
+        return self.options.concurrency + AHEAD
+
+    async def _accept(self, attempts: Sequence[Attempt]) -> None:
+        """Begin what fits, and let the rest wait for a slot; who was tried before may have taken its worker along."""
+        if any(attempt.attempt > 1 for attempt in attempts):
+            self._ahead.forget()
+        unwanted = []
+        for attempt in attempts:
+            if self._slots.fits(attempt.kind) and not self._handing_back:
+                self._begin(attempt)
+            elif self._stopping.is_set() or attempt.attempt > 1:
+                unwanted.append(attempt)
+            else:
+                self._ahead.add(attempt)
+        await self._give_back(unwanted)
+
+    async def _give_back(self, attempts: Iterable[Attempt]) -> None:
+        """Let jobs that were claimed and not begun wait for another worker."""
+        for attempt in attempts:
+            try:
+                await self._jobs.execution.hand_back(attempt, begun=False)
+            except Unavailable as error:  # whoever takes it over when its lease ends counts this attempt
+                log.warning("run.lost", code=error.code, job_id=str(attempt.job_id), worker=self.name)
 
     def _begin(self, attempt: Attempt) -> None:
         task = asyncio.create_task(self._run(attempt))
@@ -203,14 +210,32 @@ class Worker:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         del self._runs[task]
-        self._slots.release(task)
-        self._bell.set()
+        if not self._free_slot(task) and len(self._runs) + 1 == self._most:
+            self._bell.set()
+
+    def _free_slot(self, task: asyncio.Task[None] | None) -> bool:
+        """Begin the next that waits, or have one claimed, unless this was done before."""
+        if not self._slots.release(task):
+            return False
+        if not self._stopping.is_set() and (attempt := self._ahead.take(self._slots.fits)) is not None:
+            self._begin(attempt)
+            if self._ahead.room:
+                self._bell.set()
+        else:
+            self._bell.set()
+        return True
 
     async def _run(self, attempt: Attempt) -> None:
         about = {"job_id": str(attempt.job_id), "kind": attempt.kind, "worker": self.name}
+        task, began = asyncio.current_task(), time.monotonic()
+
+        def analysed() -> None:
+            self._ahead.note(time.monotonic() - began)
+            self._free_slot(task)
+
         with self._metrics.job_running(attempt.kind):
             try:
-                outcome = await self._jobs.execution.run(attempt)
+                outcome = await self._jobs.execution.run(attempt, analysed=analysed)
             except Unavailable as error:  # whoever takes it over starts anew, and claims are counted
                 log.warning("run.lost", code=error.code, **about)
             except Exception:
@@ -223,6 +248,7 @@ class Worker:
         """Look for a job that waits, where there is room for its kind; call off one that has to stop."""
         if self._slots.room({work} & set(self.options.kinds)):
             self._bell.set()
+        self._ahead.cancel(work)
         for task, attempt in self._runs.items():
             if str(attempt.job_id) == work:
                 task.cancel()

@@ -6,6 +6,7 @@ _WORKER = "tests/worker/test_worker.py::test_"
 _WORKERS = "tests/worker/test_workers.py::test_"
 _FAILURES = "tests/worker/test_failures.py::test_"
 
+_PREFETCH = "tests/worker/test_prefetch.py::test_"
 _ENDING = "tests/jobs/attempts/test_ending.py::test_"
 _TURNS = "tests/jobs/attempts/test_turns.py::test_"
 
@@ -135,9 +136,9 @@ MUTANTS = (
     Mutant(
         "jobs are begun beyond what may run",
         21,
-        "worker/service.py",
-        "free, running = self._total - len(self._taken),",
-        "free, running = self._total,",
+        "worker/slots.py",
+        "free = self._total - len(self._taken)",
+        "free = self._total",
         ("tests/worker/test_slots.py::test_what_runs_of_one_kind_leaves_less_room_for_every_kind",),
     ),
     Mutant(
@@ -149,9 +150,41 @@ MUTANTS = (
         (f"{_WORKER}no_more_jobs_are_begun_than_may_run",),
     ),
     Mutant(
-        "a kind may take every slot",
+        "long jobs have others claimed ahead of them",
+        31,
+        "worker/prefetch.py",
+        "        if seconds < SHORT_SECONDS:\n",
+        "        if seconds:\n",
+        ("tests/worker/test_prefetch.py::test_there_is_reason_for_as_many_as_ended_soon_of_late",),
+    ),
+    Mutant(
+        "what was claimed ahead waits for as long as it takes",
+        31,
+        "worker/service.py",
+        "await self._give_back(self._ahead.take_overdue())",
+        "self._ahead.take_overdue",
+        (f"{_PREFETCH}what_turns_out_to_wait_behind_long_ones_is_handed_back_as_if_it_had_not_begun",),
+    ),
+    Mutant(
+        "who stops keeps what it claimed ahead",
         21,
         "worker/service.py",
+        "await self._give_back(self._ahead.take_all())",
+        "self._ahead.take_all()",
+        (f"{_PREFETCH}who_stops_hands_back_what_still_waits",),
+    ),
+    Mutant(
+        "who was tried before waits beside what may take its worker along",
+        21,
+        "worker/service.py",
+        "elif self._stopping.is_set() or attempt.attempt > 1:",
+        "elif self._stopping.is_set():",
+        (f"{_PREFETCH}who_was_tried_before_is_not_kept_waiting_beside_what_may_take_the_worker_along",),
+    ),
+    Mutant(
+        "a kind may take every slot",
+        21,
+        "worker/slots.py",
         "self._per_kind.get(kind, self._total)",
         "self._total",
         (f"{_WORKER}a_kind_that_may_run_once_leaves_room_for_others",),

@@ -1,6 +1,6 @@
 """How much room there is beside what runs."""
 
-from media_analysis.worker.service import Slots
+from media_analysis.worker.slots import Slots
 
 KINDS = ("analyze", "probe")
 

@@ -1,7 +1,7 @@
 """One run of a job, from its claim to its last status: decode elsewhere, store here, show all at once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -88,28 +88,32 @@ class Execution:
     options: AttemptOptions
     fork_server: ForkServer
 
-    async def run(self, run: Attempt) -> Outcome:
+    async def run(self, run: Attempt, *, analysed: Callable[[], None] = lambda: None) -> Outcome:
         """Bring a run to its end; cancelled, it hands the job back for another worker.
+
+        `analysed` is called when nothing of it runs any more, and only its end has to be written.
 
         Raises:
             DatabaseUnavailable: nobody can tell how it went; whoever takes it over when its lease ends starts anew.
 
         """
         try:
-            return await self._run(run)
+            return await self._run(run, analysed)
         except asyncio.CancelledError:
             await self.hand_back(run)
             raise
 
-    async def hand_back(self, run: Attempt) -> None:
-        """Let the job wait for another worker, as if this one had not begun it."""
+    async def hand_back(self, run: Attempt, *, begun: bool = True) -> None:
+        """Let the job wait for another worker, as if this one had not claimed it."""
         with suppress(FenceLost):
             await self.runs.hand_back(run.job_id, fence=run.fence, failure=None, delay=timedelta())
-        await self.discards.discard(run.job_id, before_fence=run.fence + 1)
+        if begun:
+            await self.discards.discard(run.job_id, before_fence=run.fence + 1)
 
-    async def _run(self, run: Attempt) -> Outcome:
+    async def _run(self, run: Attempt, analysed: Callable[[], None]) -> Outcome:
         try:
             results, products = await self._while_leased(run)
+            analysed()
             ended = await self.runs.complete(run.job_id, fence=run.fence, results=results, products=products)
         except FenceLost:
             log.info("run.superseded", job_id=str(run.job_id), fence=run.fence)

@@ -117,10 +117,6 @@ class AttemptService:
             return alone
         raise alone
 
-    async def settle(self, *, seconds: float) -> None:
-        """Wait, so long at most, until none of those that share a transaction is about to end."""
-        await self._group.settle(seconds=seconds)
-
     @cached_property
     def _group(self) -> GroupCommit[AttemptEnd, EndedAttempt | None]:
         return GroupCommit(self._end_group, most=GROUP)

@@ -43,10 +43,10 @@ async def require_sources(db: Database, store: ObjectStore, sources: Sequence[At
 
 
 async def _require(store: ObjectStore, source: AttemptSource, *, read: bool) -> None:
-    reader = await store.open(source.key, size_bytes=source.size_bytes)
     if not read or source.sha256 is None:
-        await reader.close()
+        await store.require(source.key, size_bytes=source.size_bytes)
         return
+    reader = await store.open(source.key, size_bytes=source.size_bytes)
     digest = hashlib.sha256()
     async with aclosing(reader.read(0, reader.size_bytes)) as chunks:  # type: ignore[type-var]
         async for chunk in chunks:
