@@ -20,6 +20,7 @@ READ_CONNECTIONS: Final = 4
 WRITE_CONNECTIONS: Final = 3
 LEND_SECONDS: Final = 3.0
 """How long a read, or a transaction, waits for those before it."""
+CLOSE_SECONDS: Final = 3.0
 READ_ONLY: Final = {
     "default_transaction_read_only": "on",
     # To plan a list takes PostgreSQL eight times as long as to read it, so it is done once.
@@ -190,8 +191,10 @@ class DirectConnection:
             raise
 
     async def close(self) -> None:
+        """Take leave of the server, which is not waited for for long."""
         if self._connection is not None:
-            await self._connection.close()
+            with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._connection.close(timeout=CLOSE_SECONDS)
 
     async def connected(self) -> asyncpg.Connection:
         """Return the connection, opened if it is not open."""

@@ -126,7 +126,8 @@ ARRIVE: Final = """
         UPDATE category_usage SET size_bytes = category_usage.size_bytes + used.size_bytes
         FROM used LEFT JOIN category_policies AS policy USING (category)
         WHERE category_usage.category = used.category
-        RETURNING used.size_bytes > 0 AND category_usage.size_bytes > policy.quota_bytes AS over
+        RETURNING category_usage.category,
+            used.size_bytes > 0 AND category_usage.size_bytes > policy.quota_bytes AS over
     ), accounts AS MATERIALIZED (
         SELECT owner, category, sums.files, sums.size_bytes FROM ledger JOIN sums USING (owner, category)
         WHERE (SELECT count(*) FROM filled) >= 0 ORDER BY owner, category FOR UPDATE OF ledger
@@ -134,7 +135,7 @@ ARRIVE: Final = """
         UPDATE ledger SET files = ledger.files + accounts.files, size_bytes = ledger.size_bytes + accounts.size_bytes
         FROM accounts LEFT JOIN category_policies AS policy USING (category)
         WHERE ledger.owner = accounts.owner AND ledger.category = accounts.category
-        RETURNING accounts.size_bytes > 0
+        RETURNING accounts.category, accounts.size_bytes > 0
             AND ledger.size_bytes + ledger.reserved_bytes > policy.owner_quota_bytes AS over
     ), arrived AS (
         INSERT INTO ledger_days (day, category, files, size_bytes)
@@ -142,7 +143,9 @@ ARRIVE: Final = """
         FROM accounts WHERE (SELECT count(*) FROM counted) >= 0 GROUP BY category ORDER BY category
         ON CONFLICT (day, category) DO UPDATE SET
             files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
-    ), passed AS (SELECT FROM filled WHERE over UNION ALL SELECT FROM counted WHERE over)
+    ), passed AS (
+        SELECT category FROM filled WHERE over UNION ALL SELECT category FROM counted WHERE over
+    )
 """
 """What `move` does, as parts of a statement, for `sums` (owner, category, files, size_bytes) that have just arrived.
 

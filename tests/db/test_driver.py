@@ -46,6 +46,18 @@ async def test_a_server_that_answers_nothing_holds_nobody_for_ever(impatient: Da
     assert [len(found) for found in rows] == [1, 1]
 
 
+async def test_nobody_waits_for_a_server_that_answers_nothing_to_take_leave(
+    impatient: Database, own_server: Power, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "CLOSE_SECONDS", 0.1)
+    writer = impatient.driver.connection()
+    await writer.execute(text(MINE), {})
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with own_server.frozen():
+            await writer.close()
+
+
 async def test_what_the_server_cancels_is_a_database_that_is_late(impatient: Database) -> None:
     with pytest.raises(DatabaseUnavailable):
         await impatient.driver.reads.fetch("SELECT pg_sleep(30)")

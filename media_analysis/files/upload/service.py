@@ -22,6 +22,7 @@ from media_analysis.errors import (
 )
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
+from media_analysis.files.ledger import Account
 from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.bodies import Body, require_same_body, split_head, timed
 from media_analysis.files.upload.idempotency import free_key
@@ -122,7 +123,7 @@ class UploadService:
             MediaTypeNotAccepted, QuotaReached, UploadLeaseLost: as `store_file`.
 
         """
-        if len(content) > self.limits.max_bytes:
+        if len(content) > self.limits.max_bytes or self.small.is_full(Account(upload.owner, upload.category)):
             return None
         media_type = self.limits.accepted.judge_whole(upload.category, content, declared=upload.declared_type)
         asked = replace(self.register_as(upload, media_type), session_id=session_id)
@@ -189,6 +190,7 @@ class UploadService:
             return await self.protocol.transactions.finish(written)
         except QuotaPassed:
             asked, jobs = written.registration, self.protocol.transactions.jobs
+            self.small.note_full(asked.account)
             stored = await self.room.make_room(
                 asked, written.size_bytes, lambda session: mark_or_find_stored(session, [written], jobs=jobs)
             )

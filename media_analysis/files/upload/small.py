@@ -1,5 +1,6 @@
 """Uploads that are all here already: those that wait go through the protocol's steps as one group."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from media_analysis.db.group import GroupCommit
 from media_analysis.errors import UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
+from media_analysis.files.ledger import Account
 from media_analysis.files.upload import pending, storing
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.protocol import UploadProtocol
@@ -31,6 +33,8 @@ GROUP_BYTES: Final = 4 * 2**20
 ITEM_BYTES: Final = 8 * 1024
 """What each weighs in a group besides its bytes: its rows and its name take time, too."""
 GATHERS_SECONDS: Final = 0.001
+FULL_SECONDS: Final = 1.0
+"""How long uploads of an account that passed a quota go alone, for it would fail the groups of others."""
 log = structlog.get_logger()
 
 
@@ -104,6 +108,17 @@ class SmallUploads:
 
     protocol: UploadProtocol
     memory: Memory = field(default_factory=Memory)
+    _full: dict[Account, float] = field(default_factory=dict, init=False)
+
+    def is_full(self, account: Account) -> bool:
+        """Say whether an account, or its category, passed its quota a moment ago."""
+        if account in self._full and time.monotonic() >= self._full[account]:
+            del self._full[account]
+        return account in self._full
+
+    def note_full(self, account: Account) -> None:
+        """Note that it did."""
+        self._full[account] = time.monotonic() + FULL_SECONDS
 
     async def store(self, asked: SmallUpload) -> SmallOutcome | None:
         """Store all the bytes there are; None where nothing is left of it, and it has to be tried as any upload.

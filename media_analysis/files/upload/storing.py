@@ -148,7 +148,9 @@ def _storing_and_counting(jobs: str) -> TextClause:
             SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
             FROM settled GROUP BY owner, category
         ), {ledger.ARRIVE}
-        SELECT {_TOLD}, 1 / (CASE WHEN EXISTS (SELECT FROM passed) THEN 0 ELSE 1 END) AS fits FROM settled
+        SELECT {_TOLD}, (  -- no number where there is one: it fails, and all of it with it
+            SELECT CAST('the quota of ' || min(category) || ' is passed' AS integer) FROM passed
+        ) FROM settled
     """)  # noqa: S608 - constants
 
 
@@ -207,7 +209,7 @@ async def store_arrived(session: Executes, asked: Sequence[WrittenUpload], *, jo
     """Do as `store_all` in one statement, for uploads that reserved nothing.
 
     Raises:
-        DivisionByZeroError: a quota is passed, by whomever; nothing of it has happened.
+        asyncpg.InvalidTextRepresentationError: a quota is passed, by whomever; nothing of it has happened.
 
     """
     return _by_id(await session.execute(_storing_and_counting(jobs), _given(asked)))

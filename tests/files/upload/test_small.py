@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
 
 from media_analysis.errors import MediaTypeNotAccepted, QuotaReached, StoreUnavailable, UploadLeaseLost
+from media_analysis.files.ledger import Account
 from media_analysis.files.upload import small
 from media_analysis.files.upload.service import Upload
 from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
@@ -109,6 +111,25 @@ async def test_a_quota_stops_those_who_pass_it_and_nobody_else(
     assert await sums(database) == [(13, 13 * KIB, 0, 13 * KIB)]
     assert await fetch(database, "SELECT id FROM media_files WHERE state = 'pending'") == []
     assert len(objects(runtime.store.root)) == 13
+
+
+async def test_who_passed_a_quota_fails_no_more_groups_of_others_for_a_while(
+    runtime: Runtime, session_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(runtime, session_id, *[bytes(KIB)] * 6, category=Category.OUTPUTS)
+    broken = Mock(wraps=small.log.info)
+    monkeypatch.setattr(small, "log", Mock(info=broken))
+
+    full, others = await asyncio.gather(
+        store(runtime, session_id, *[bytes(KIB)] * 4, category=Category.OUTPUTS),
+        store(runtime, session_id, *[bytes(KIB)] * 4, category=Category.TEMP),
+    )
+    monkeypatch.setattr(small, "FULL_SECONDS", 0)
+    runtime.files.uploads.small.note_full(Account("alice", Category.OUTPUTS))
+    (later,) = await store(runtime, session_id, b"", category=Category.OUTPUTS)
+
+    assert (full, [isinstance(one, tuple) for one in others], broken.mock_calls) == ([None] * 4, [True] * 4, [])
+    assert isinstance(later, tuple)
 
 
 async def test_a_type_that_is_not_taken_is_refused_before_there_is_a_row(
