@@ -17,6 +17,8 @@ HEAD_BYTES: Final = 4096
 _MOST_TAGS: Final = 4
 _SURE: Final = 0.5
 """puremagic's confidence for signatures of at least five bytes; below it guesses among namesakes."""
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+"""The C0 controls that no text has: all but tabs, ends of lines and pages, and escapes."""
 _SYNONYMS: Final = {
     "application/x-gzip": "application/gzip",
     "audio/mp3": "audio/mpeg",
@@ -111,7 +113,7 @@ _FOOTERS: Final = tuple((known.byte_match, known.offset) for known in puremagic.
 
 
 def _is_text(head: bytes) -> bool:
-    if not head or any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head):  # noqa: PLR2004 - C0 controls
+    if not head or _CONTROL.search(head):
         return False
     try:
         head.decode()
