@@ -46,7 +46,7 @@ class Prefetch:
         if seconds < SHORT_SECONDS:
             self._ended.append(self._clock())
 
-    def forget(self) -> None:
+    def stop(self) -> None:
         """Claim nothing ahead until others have ended soon."""
         self._ended.clear()
 
@@ -75,7 +75,7 @@ class Prefetch:
         return taken
 
     def cancel(self, job_id: str) -> None:
-        """Forget one that was cancelled."""
+        """Let one go that was cancelled."""
         for place, (_, attempt) in enumerate(self._waiting):
             if str(attempt.job_id) == job_id:
                 del self._waiting[place]

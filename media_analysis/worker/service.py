@@ -183,7 +183,7 @@ class Worker:
     async def _accept(self, attempts: Sequence[Attempt]) -> None:
         """Begin what fits, and let the rest wait for a slot; who was tried before may have taken its worker along."""
         if any(attempt.attempt > 1 for attempt in attempts):
-            self._ahead.forget()
+            self._ahead.stop()
         unwanted = []
         for attempt in attempts:
             if self._slots.fits(attempt.kind) and not self._handing_back:
