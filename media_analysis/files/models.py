@@ -19,6 +19,8 @@ OWN_END: Final = "LEAST(expires_at, expires_at)"
 _END: Final = text("COALESCE(expires_at, 'infinity'::timestamp with time zone)")
 _STORED: Final = text("state = 'stored'")
 _ENDING: Final = text("expires_at IS NOT NULL AND state <> 'trashed'")
+_TRASHED: Final = text("state = 'trashed'")
+_ENDING_TRASH: Final = text("expires_at IS NOT NULL AND state = 'trashed'")
 
 
 class MediaFile(Base):
@@ -87,8 +89,13 @@ class MediaFile(Base):
             postgresql_where=text("state = 'trashed'"),
         ),
         Index("ix_media_files_trash", "category", "trashed_at", "id", postgresql_where=text("state = 'trashed'")),
-        Index("ix_media_files_trashed", text(AGE), postgresql_where=text("state = 'trashed'")),
-        Index("ix_media_files_owner_trashed", "owner", text(OWN_AGE), postgresql_where=text("state = 'trashed'")),
+        Index("ix_media_files_trashed", "category", text(AGE), postgresql_where=_TRASHED),
+        Index("ix_media_files_owner_trashed", "owner", "category", text(OWN_AGE), postgresql_where=_TRASHED),
+        Index("ix_media_files_trash_end", "category", "expires_at", "id", postgresql_where=_ENDING_TRASH),
+        Index(
+            *("ix_media_files_owner_trash_end", "owner", "category", text(OWN_END), "id"),
+            postgresql_where=_ENDING_TRASH,
+        ),
         # By hashes too, as the key: who has these bytes already.
         Index(
             "ix_media_files_content",

@@ -130,7 +130,8 @@ def _parts(wanted: FileFilter) -> Iterator[Sequence[str]]:
     categories = own or [f"file.category = '{category}'" for category in Category]
     ending = [*state, "file.state <> 'trashed'", "file.expires_at IS NOT NULL", f"{_place_of(wanted)} > now()"]
     if wanted.state is FileState.TRASHED:
-        yield [*own, *state]
+        ends = ["file.expires_at IS NOT NULL"] if wanted.expires_before else []
+        yield from ([*kind, *ends, *state] for kind in ([own] if wanted.job_id else [[each] for each in categories]))
     elif wanted.state is FileState.ARCHIVED:
         yield ["false"]  # what is archived is no file of its own
     elif wanted.state is FileState.PENDING:

@@ -57,6 +57,12 @@ NARROWED = {
     "stored": FileFilter(state=FileState.STORED),
     "pending": FileFilter(state=FileState.PENDING),
     "trashed": FileFilter(state=FileState.TRASHED),
+    "trashed of a category": FileFilter(state=FileState.TRASHED, category=Category.CLIPS),
+    "trashed of a rare category": FileFilter(state=FileState.TRASHED, category=Category.FRAMES),
+    "an end and trashed": FileFilter(expires_before=LATE, state=FileState.TRASHED),
+    "an end, trashed, of a rare category": FileFilter(
+        expires_before=LATE, state=FileState.TRASHED, category=Category.FRAMES
+    ),
     "archived": FileFilter(state=FileState.ARCHIVED),
     "a job": FileFilter(job_id=JOB),
     "a job and an end": FileFilter(job_id=JOB, expires_before=LATE),
