@@ -37,8 +37,8 @@ from media_analysis.storage.writing import BUFFER_BYTES
 
 PAGE: Final = 4_096
 """Files whose rows are read at once."""
-WINDOW: Final = 512
-"""Files that share their transactions and are synced together."""
+WINDOW: Final = 256
+"""Files that share their transactions and are synced together; the names of two windows are open at once."""
 WINDOW_BYTES: Final = 12 * 2**20
 """How much of them may wait in memory for that, while as much is being synced."""
 
