@@ -8,11 +8,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from media_analysis.api.resources import Access
-from media_analysis.errors import AdminRequired, InvalidRequest, TokenRejected
+from media_analysis.api.resources import Access, Operation
+from media_analysis.errors import AdminRequired, InvalidRequest, ScopeMissing, TokenRejected
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import Activity, Admitted
-from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller as SessionCaller
 
 
@@ -29,6 +28,7 @@ async def authenticate(scope: Scope) -> SessionCaller:
     Raises:
         TokenRejected: nobody known.
         InvalidRequest: two say who they are.
+        ScopeMissing, AdminRequired: their session was not made for this.
 
     """
     state = scope.setdefault("state", {})
@@ -43,18 +43,14 @@ async def authenticate(scope: Scope) -> SessionCaller:
         services = cast("Runtime", scope["app"].state.services)
         host = scope["client"][0] if scope.get("client") else None
         caller = state["caller"] = await services.admission.authenticate(token.strip(), host)
+    _require_scope(caller, scope["operation"])
     return caller
 
 
-def require_administrator(caller: SessionCaller) -> None:
-    """Return if a caller is an administrator.
-
-    Raises:
-        AdminRequired: they are not.
-
-    """
-    if caller.role is not Role.ADMIN:
-        raise AdminRequired
+def _require_scope(caller: SessionCaller, operation: Operation) -> None:
+    needed = operation.scope
+    if needed is not None and not caller.may(needed):
+        raise AdminRequired(needed) if operation.access is Access.ADMINISTRATOR else ScopeMissing(needed)
 
 
 async def _caller(
@@ -65,8 +61,7 @@ async def _caller(
 
 
 async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> SessionCaller:
-    require_administrator(caller)
-    return caller
+    return caller  # that they are one was asked for when they were authenticated
 
 
 def _admitted(activity: Activity) -> Any:

@@ -1,8 +1,8 @@
 """Which resources there are, and what each method of them takes: read once off the routes that answer."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Any, Final, Self, get_args, get_origin
 
@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
 from media_analysis.api.requests import Fields
+from media_analysis.sessions.roles import Scope as UserScope
 
 Endpoint = Callable[..., Any]
 Shortcut = Callable[[Scope, Fields, Receive, Send], Awaitable[Receive | None]]
@@ -21,6 +22,22 @@ Shortcut = Callable[[Scope, Fields, Receive, Send], Awaitable[Receive | None]]
 DOCUMENT_BYTES: Final = 64 * 1024
 LARGEST: Final = "x-largest-bytes"
 """In the description of a request body: how long a document may be that may be longer than others."""
+_GOVERNING: Final = frozenset({"sessions", "audit", "records"})
+_OF_TAGS: Final[Mapping[str | Enum, UserScope]] = {
+    "uploads": UserScope.FILES_WRITE,
+    "trash": UserScope.RETENTION,
+    "holds": UserScope.RETENTION,
+    "audit": UserScope.RETENTION,
+    "jobs": UserScope.JOBS,
+    "results": UserScope.JOBS,
+    "archives": UserScope.JOBS,
+    "external analysers": UserScope.JOBS,
+}
+_OF_FILES: Final = (
+    ({"GET", "HEAD"}, UserScope.FILES_READ),
+    ({"POST", "PUT", "PATCH"}, UserScope.FILES_WRITE),
+)
+"""Which methods of files need which scope; what is left deletes."""
 _JSON: Final = "application/json"
 _PIECE: Final = "application/offset+octet-stream"
 
@@ -44,6 +61,8 @@ class Operation:
 
     route: BaseRoute
     access: Access
+    scope: UserScope | None = None
+    """What a caller's session must be made for; None is anything."""
     accepted: tuple[str, ...] = ()
     """The media types of its document."""
     limit_bytes: int | None = DOCUMENT_BYTES
@@ -150,9 +169,11 @@ def _operation(
     if getattr(context, "body_field", None) is not None:
         accepted = (_JSON,)
     dependant: Dependant | None = getattr(context, "dependant", None)
+    asks = max(map(access.__getitem__, _asked(dependant, access)), default=Access(0))
     return Operation(
         route=context.original_route,
-        access=max(map(access.__getitem__, _asked(dependant, access)), default=Access(0)),
+        access=asks,
+        scope=_scope(asks, getattr(context, "tags", None) or (), context.methods or ()),
         lists=frozenset(_lists(dependant)),
         accepted=() if streams else accepted,
         limit_bytes=None if streams else body.get(LARGEST, DOCUMENT_BYTES),
@@ -160,6 +181,21 @@ def _operation(
         shortcut=_shortcut(context, shortcuts),
         judges_conditions=any(parameter["name"] == "If-Match" for parameter in described.get("parameters", ())),
     )
+
+
+def _scope(access: Access, tags: Collection[str | Enum], methods: Collection[str]) -> UserScope | None:
+    """Return what a route's session must be made for, as its tags and its method tell."""
+    if access is Access.ADMINISTRATOR:
+        return UserScope.ADMIN if _GOVERNING & set(tags) else UserScope.STORAGE
+    if access is Access.ANYBODY:
+        return None
+    by_method = next((scope for known, scope in _OF_FILES if known & set(methods)), UserScope.FILES_DELETE)
+    for tag in tags:
+        if tag in _OF_TAGS:
+            return _OF_TAGS[tag]
+        if tag == "files":
+            return by_method
+    return None
 
 
 def _shortcut(context: RouteContext, shortcuts: Mapping[Endpoint, Shortcut]) -> Shortcut:

@@ -29,6 +29,7 @@ from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import Activity
 from media_analysis.sessions.models import Role
+from media_analysis.sessions.roles import Scope as UserScope
 from media_analysis.sessions.service import Caller, hash_token, is_token
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
@@ -87,7 +88,7 @@ async def send_content(scope: Scope, fields: Fields, receive: Receive, send: Sen
     file = await _services(scope).files.reading.find_content(*asked)
     if file is None or file.size_bytes > SMALL_BYTES:
         return receive
-    caller = Caller(file.session_id, file.reader, Role(file.role))
+    caller = Caller(file.session_id, file.reader, Role(file.role), frozenset({UserScope.FILES_READ}))
     try:
         with _services(scope).admission.admit(caller, Activity.DOWNLOAD):
             content = await _services(scope).store.read(file.key, size_bytes=file.size_bytes)
@@ -104,7 +105,7 @@ async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send)
     token_hash = _token_hash(fields)
     caller = None if token_hash is None else services.admission.remembered(token_hash)
     upload = None if caller is None else _upload_of(caller.owner, scope, fields)
-    if caller is None or upload is None:
+    if caller is None or upload is None or not caller.may(UserScope.FILES_WRITE):
         return receive
     try:
         with services.admission.admit(caller, Activity.UPLOAD), uploads.small.memory.hold(caller.owner) as held:

@@ -12,7 +12,7 @@ from media_analysis.cli.grammar import IdPart, parse_owner, parse_span
 from media_analysis.cli.ids import id_argument, session_id
 from media_analysis.cli.services import with_services
 from media_analysis.cli.tables import tabulate
-from media_analysis.sessions.roles import Role
+from media_analysis.sessions.roles import Role, Scope
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -27,19 +27,23 @@ app = typer.Typer(help="Make tokens, list and revoke them.", no_args_is_help=Tru
 @app.command("create")
 def create(
     owner: Annotated[str, typer.Option(help="Whose files the token reaches")],
-    role: Annotated[Role, typer.Option(help="What it may do")] = Role.USER,
+    role: Annotated[Role, typer.Option(help="A set of scopes: what it may do")] = Role.USER,
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="What it may do instead; repeat for more", show_default=False)
+    ] = None,
     ttl: Annotated[str, typer.Option(metavar="SPAN", help="How long it is valid, such as 12h or 30d")] = "30d",
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
     """Make a session and print its token, once, on standard output."""
     whose, lifetime = parse_owner(owner), parse_span("--ttl", ttl)
+    scopes = list(dict.fromkeys(scope)) if scope else None
 
     async def work(runtime: Runtime) -> tuple[UserSession, str]:
-        return await runtime.sessions.create(owner=whose, role=role, ttl=lifetime)
+        return await runtime.sessions.create(owner=whose, role=role, ttl=lifetime, scopes=scopes)
 
     made, token = run(with_services(load(config, data_dir).settings, work))
-    report(f"session {made.id} of {made.owner} ({made.role.value}), valid until {instant(made.expires_at)}")
+    report(f"session {made.id} of {made.owner} ({_granted(made)}), valid until {instant(made.expires_at)}")
     say(token)
 
 
@@ -62,10 +66,10 @@ def list_sessions(
         out.print_json(json.dumps([_document(each) for each in page.sessions]))
     else:
         tabulate(
-            ("session", "owner", "role", "made", "last seen", "ends"),
+            ("session", "owner", "may", "made", "last seen", "ends"),
             [
                 (
-                    *(each.id, each.owner, each.role.value, each.created_at, each.last_seen_at or "never"),
+                    *(each.id, each.owner, _granted(each), each.created_at, each.last_seen_at or "never"),
                     each.expires_at if each.revoked_at is None else "revoked",
                 )
                 for each in page.sessions
@@ -91,7 +95,11 @@ def revoke(
     say(f"revoked {run(with_services(load(config, data_dir).settings, work))}")
 
 
-def _document(session: UserSession) -> dict[str, str | None]:
+def _granted(session: UserSession) -> str:
+    return session.role.value if session.own_scopes is None else " ".join(session.scopes)
+
+
+def _document(session: UserSession) -> dict[str, object]:
     instants = {
         "created_at": session.created_at,
         "last_seen_at": session.last_seen_at,
@@ -102,5 +110,6 @@ def _document(session: UserSession) -> dict[str, str | None]:
         "id": str(session.id),
         "owner": session.owner,
         "role": session.role.value,
+        "scopes": [scope.value for scope in session.scopes],
         **{name: None if at is None else at.isoformat() for name, at in instants.items()},
     }

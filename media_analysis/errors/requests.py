@@ -48,13 +48,23 @@ class TooManyAtOnce(TooMany):
         self.limit = limit
 
 
-class AdminRequired(Forbidden):
-    """The route is for administrators."""
+class ScopeMissing(Forbidden):
+    """The token is good, and was not made for this."""
+
+    code = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the request needs the scope {scope}")
+        self.scope = scope
+
+
+class AdminRequired(ScopeMissing):
+    """The request is for administrators."""
 
     code = "admin_required"
 
-    def __init__(self) -> None:
-        super().__init__("the request needs the role admin")
+    def __init__(self, scope: str = "admin") -> None:
+        super().__init__(scope)
 
 
 class SessionNotFound(NotFound):

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Text, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.base import native_enum
 from media_analysis.db.database import clock
-from media_analysis.sessions.models import Role, UserSession
+from media_analysis.sessions.models import Role, UserSession, granted_scopes
+from media_analysis.sessions.roles import Scope
 
 END_SESSIONS: Final = "DELETE FROM user_sessions"
 
@@ -20,21 +21,39 @@ def _of(owner: str | None) -> list[ColumnElement[bool]]:
     return [] if owner is None else [UserSession.owner == owner]
 
 
-def _values(*, session_id: UUID, owner: str, role: Role, token_hash: bytes, ttl: timedelta) -> dict[str, Any]:
+def _values(
+    *,
+    session_id: UUID,
+    owner: str,
+    role: Role,
+    token_hash: bytes,
+    ttl: timedelta,
+    own_scopes: Collection[str] | None = None,
+) -> dict[str, Any]:
     return {
         "id": session_id,
         "owner": owner,
         "role": role,
+        "own_scopes": None if own_scopes is None else sorted(own_scopes),
         "token_hash": token_hash,
         "expires_at": func.now() + ttl,
     }
 
 
 async def add_session(
-    session: AsyncSession, *, session_id: UUID, owner: str, role: Role, token_hash: bytes, ttl: timedelta
+    session: AsyncSession,
+    *,
+    session_id: UUID,
+    owner: str,
+    role: Role,
+    own_scopes: Collection[str] | None,
+    token_hash: bytes,
+    ttl: timedelta,
 ) -> UserSession:
     """Insert a session that ends `ttl` from now."""
-    values = _values(session_id=session_id, owner=owner, role=role, token_hash=token_hash, ttl=ttl)
+    values = _values(
+        session_id=session_id, owner=owner, role=role, own_scopes=own_scopes, token_hash=token_hash, ttl=ttl
+    )
     return (await session.scalars(insert(UserSession).values(values).returning(UserSession))).one()
 
 
@@ -53,29 +72,32 @@ def _unseen(now: datetime | None, seen_every: timedelta) -> ColumnElement[bool]:
 CALLER: Final = """
     SELECT id, owner, role::text, role = 'admin' AS sees_all FROM user_sessions
     WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > now() AND last_seen_at > now() - interval '1 minute'
+        AND (own_scopes IS NULL OR own_scopes && ARRAY['files:read', 'admin'])
 """
-"""For statements that ask for something on behalf of whoever holds a token, whose hash is their first parameter.
+"""For statements that read files on behalf of whoever holds a token, whose hash is their first parameter.
 
 A session that is not known to be in use is nobody's here: `SessionService.authenticate` notes that it is.
 """
 # Asked at every request, hence built once and read without the mapper.
 _GET_VALID = text("""
-    SELECT id, owner, role,
+    SELECT id, owner, role, own_scopes,
         last_seen_at IS NULL
             OR last_seen_at < coalesce(CAST(:now AS timestamptz), now()) - CAST(:seen_every AS interval) AS unseen
     FROM user_sessions
     WHERE token_hash = :token_hash AND revoked_at IS NULL
         AND expires_at > coalesce(CAST(:now AS timestamptz), now())
-""").columns(role=native_enum(Role))
+""").columns(role=native_enum(Role), own_scopes=ARRAY(Text))
 
 
 async def get_valid(
     session: AsyncSession, token_hash: bytes, *, now: datetime | None, seen_every: timedelta
-) -> tuple[UUID, str, Role, bool] | None:
-    """Return id, owner and role of a session neither expired nor revoked, and whether it was seen long ago."""
+) -> tuple[UUID, str, Role, frozenset[Scope], bool] | None:
+    """Return a session neither expired nor revoked, what it may do, and whether it was seen long ago."""
     asked = {"token_hash": token_hash, "now": now, "seen_every": seen_every}
     row = (await session.execute(_GET_VALID, asked)).one_or_none()
-    return None if row is None else (row.id, row.owner, row.role, row.unseen)
+    if row is None:
+        return None
+    return row.id, row.owner, row.role, granted_scopes(row.role, row.own_scopes), row.unseen
 
 
 async def get_valid_ids(session: AsyncSession, ids: Collection[UUID]) -> Sequence[UUID]:

@@ -16,6 +16,7 @@ from media_analysis.db.ids import find_ids
 from media_analysis.errors import SessionNotFound, TokenRejected
 from media_analysis.sessions import queries
 from media_analysis.sessions.models import Role, UserSession
+from media_analysis.sessions.roles import Scope
 
 TOKEN_PREFIX: Final = "mas_"  # noqa: S105 - the public part that secret scanners look for
 TOKEN_BYTES: Final = 32
@@ -30,6 +31,11 @@ class Caller:
     session_id: UUID
     owner: str
     role: Role
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller's session has a scope."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
 
     @property
     def scope(self) -> str | None:
@@ -67,12 +73,23 @@ class SessionService:
     db: Database
 
     @retried
-    async def create(self, *, owner: str, role: Role, ttl: timedelta) -> tuple[UserSession, str]:
-        """Return a new session and its token, which cannot be read again."""
+    async def create(
+        self, *, owner: str, role: Role, ttl: timedelta, scopes: Collection[Scope] | None = None
+    ) -> tuple[UserSession, str]:
+        """Return a new session and its token, which cannot be read again; without `scopes` its role says what it may.
+
+        Whoever may administer sees what is everybody's, whatever role was named.
+        """
         token = new_token()
         async with self.db.transaction() as session:
             return await queries.add_session(
-                session, session_id=uuid7(), owner=owner, role=role, token_hash=hash_token(token), ttl=ttl
+                session,
+                session_id=uuid7(),
+                owner=owner,
+                role=Role.ADMIN if Scope.ADMIN in (scopes or ()) else role,
+                own_scopes=scopes,
+                token_hash=hash_token(token),
+                ttl=ttl,
             ), token
 
     @retried
@@ -94,18 +111,18 @@ class SessionService:
         if not is_token(token):
             raise TokenRejected
 
-        async def find() -> tuple[UUID, str, Role, bool] | None:
+        async def find() -> tuple[UUID, str, Role, frozenset[Scope], bool] | None:
             async with self.db.read_only() as session:
                 return await queries.get_valid(session, hash_token(token), now=now, seen_every=SEEN_EVERY)
 
         found = await self.db.retry(find)
         if found is None:
             raise TokenRejected
-        session_id, owner, role, seen_long_ago = found
+        session_id, owner, role, scopes, seen_long_ago = found
         if seen_long_ago:
             async with self.db.transaction() as session:
                 await queries.mark_seen(session, session_id, now=now, seen_every=SEEN_EVERY)
-        return Caller(session_id, owner, role)
+        return Caller(session_id, owner, role, scopes)
 
     async def find_good(self, ids: Collection[UUID]) -> AbstractSet[UUID]:
         """Return those of `ids` whose sessions are neither expired nor revoked."""

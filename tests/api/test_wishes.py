@@ -34,7 +34,7 @@ async def test_a_parameter_given_twice_is_refused_by_name(client: Client, speake
     assert {key: answer.refusal for key, answer in said.items()} == {
         key: (422, f"query.{name}: given twice")
         if "cleanup" not in key[1]
-        else (403, "the request needs the role admin")
+        else (403, "the request needs the scope storage")
         for key, name in refused.items()
     }
     assert (await client.request("GET", f"{url}/content")).content == b"some bytes"

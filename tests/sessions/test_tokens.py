@@ -8,6 +8,7 @@ import pytest
 from media_analysis.errors import SessionNotFound, TokenRejected
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.models import Role
+from media_analysis.sessions.roles import SCOPES
 from media_analysis.sessions.service import Caller, new_token
 from tests.conftest import fetch
 
@@ -27,7 +28,7 @@ async def test_a_token_is_valid_until_the_very_instant_it_expires(runtime: Runti
 
     caller = await runtime.sessions.authenticate(token, now=last)
 
-    assert caller == Caller(made.id, "alice", Role.USER)
+    assert caller == Caller(made.id, "alice", Role.USER, SCOPES[Role.USER])
     with pytest.raises(TokenRejected):
         await runtime.sessions.authenticate(token, now=made.expires_at)
 

@@ -18,7 +18,7 @@ from media_analysis.records.export import Exportable, ExportService
 
 router = APIRouter(
     prefix=f"{API_PATH}/storage/records",
-    tags=["storage"],
+    tags=["records"],
     responses=problems(errors.TokenRejected, errors.AdminRequired, errors.DatabaseUnavailable),
 )
 LINES: Final[dict[int | str, dict[str, Any]]] = {

@@ -13,7 +13,7 @@ from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.sessions import SessionCreate, SessionCreated, SessionList, SessionRead, SessionUpdate
-from media_analysis.sessions.models import UserSession
+from media_analysis.sessions.models import Role, UserSession
 
 router = APIRouter(
     prefix=f"{API_PATH}/sessions",
@@ -32,7 +32,10 @@ async def create_session(
 ) -> dict[str, object]:
     """Make a token; it is shown in this answer and never again."""
     made, token = await services.sessions.create(
-        owner=asked.owner, role=asked.role, ttl=timedelta(seconds=asked.ttl_seconds)
+        owner=asked.owner,
+        role=asked.role or Role.USER,
+        ttl=timedelta(seconds=asked.ttl_seconds),
+        scopes=asked.scopes,
     )
     response.headers["Location"] = f"{API_PATH}/sessions/{made.id}"
     response.headers["Cache-Control"] = "no-store"

@@ -42,7 +42,6 @@ _STORING: Final = (
     errors.DiskReserveReached,
     errors.DiskFull,
 )
-_NO_CONTENT: Final = {"response_class": Response, "status_code": 204}
 router = APIRouter(prefix=tus.UPLOADS_PATH, tags=["uploads"])
 
 
