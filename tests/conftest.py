@@ -21,7 +21,6 @@ from sqlalchemy import make_url
 
 from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.app import create_app
-from media_analysis.db.embedded import embedded_server
 from media_analysis.db.migrations import migrate
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
@@ -36,6 +35,7 @@ from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
 from tests.reused import CONNECTIONS, Pool, end_old_zygotes
+from tests.servers import UUIDV7, running_server
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("ours", deadline=None)
@@ -74,17 +74,9 @@ def open_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 async def server_url(open_directory: Path) -> AsyncIterator[str]:
-    """A PostgreSQL: the one named by TEST_DATABASE_URL, a container if TEST_POSTGRES=container, else embedded."""
-    if "TEST_DATABASE_URL" in os.environ:
-        yield os.environ["TEST_DATABASE_URL"]
-    elif os.environ.get("TEST_POSTGRES") == "container":
-        from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - needs Docker
-
-        with PostgresContainer("postgres:18-alpine", driver=None) as container:
-            yield container.get_connection_url()
-    else:
-        async with embedded_server(open_directory / "postgres") as server:
-            yield server.url
+    """A PostgreSQL for this worker."""
+    async with running_server(open_directory) as url:
+        yield url
 
 
 def with_database(url: str, name: str) -> str:
@@ -110,7 +102,7 @@ async def template(server_url: str) -> str:
     name = f"{TEMPLATE}_{os.getpid()}"
     await execute(server_url, f'CREATE DATABASE "{name}"')
     await migrate(with_database(server_url, name))
-    await execute(with_database(server_url, name), SAYING)
+    await execute(with_database(server_url, name), SAYING, UUIDV7)
     return name
 
 

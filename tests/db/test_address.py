@@ -74,7 +74,10 @@ async def test_what_the_driver_cannot_be_configured_with_is_said(
 
 async def test_a_setting_said_in_the_url_goes_before_ours_however_it_is_spelled(database: str) -> None:
     spelled = quote("-c TimeZone=Europe/Berlin --statement-timeout=7s")
-    async with open_database(f"{database}&options={spelled}", DatabaseOptions()) as db, db.read_only() as session:
+    async with (
+        open_database(f"{database}{'&' if '?' in database else '?'}options={spelled}", DatabaseOptions()) as db,
+        db.read_only() as session,
+    ):
         said = [
             (await session.execute(text(f"SHOW {name}"))).scalar_one() for name in ("timezone", "statement_timeout")
         ]

@@ -1,0 +1,66 @@
+"""The PostgreSQL that tests run on: one that is named, one in a container, or the embedded one."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from media_analysis.db.embedded import embedded_server
+from tests.containers import engine
+
+CONNECTIONS: Final = 100
+"""As many as the embedded server lets in."""
+
+UUIDV7: Final = """
+    DO $do$ BEGIN
+        IF to_regprocedure('uuidv7(interval)') IS NULL THEN
+            CREATE FUNCTION uuidv7(shift interval DEFAULT '0') RETURNS uuid LANGUAGE plpgsql AS $$
+            DECLARE
+                told text := current_setting('uuidv7.last', true);
+                now_us bigint := (extract(epoch FROM clock_timestamp() + shift) * 1000000)::bigint;
+                id bytea := uuid_send(gen_random_uuid());
+            BEGIN
+                IF shift = '0' THEN
+                    now_us := greatest(now_us, coalesce(nullif(told, ''), '0')::bigint + 1);
+                    PERFORM set_config('uuidv7.last', now_us::text, false);
+                END IF;
+                id := overlay(id PLACING substring(int8send(now_us / 1000) FROM 3) FROM 1);
+                id := overlay(id PLACING substring(int4send((28672 + now_us % 1000 * 4)::int) FROM 3) FROM 7);
+                RETURN encode(id, 'hex')::uuid;
+            END $$;
+        END IF;
+    END $do$
+"""
+"""What servers before 18 lack of what tests make rows with: ids by the time at which they are made (RFC 9562)."""
+
+
+@asynccontextmanager
+async def running_server(directory: Path) -> AsyncIterator[str]:
+    """Yield the URL of the one named by TEST_DATABASE_URL, of a container if TEST_POSTGRES=container, else embedded."""
+    if "TEST_DATABASE_URL" in os.environ:
+        yield os.environ["TEST_DATABASE_URL"]
+    elif os.environ.get("TEST_POSTGRES") == "container":
+        with _container() as url:
+            yield url
+    else:
+        async with embedded_server(directory / "postgres") as server:
+            yield server.url
+
+
+@contextmanager
+def _container() -> Iterator[str]:
+    """Run the image that TEST_POSTGRES_IMAGE names; what killed runs of tests left goes first."""
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # leftovers are found by their label instead
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - few tests need Docker
+
+    if reason := engine.missing():
+        pytest.fail(f"TEST_POSTGRES=container: {reason}")
+    engine.remove_leftovers()
+    container = PostgresContainer(engine.POSTGRES, driver=None)
+    container.with_kwargs(labels={engine.PROJECT: engine.project()}, shm_size="256m")
+    container.with_command(f"postgres -c max_connections={CONNECTIONS} -c shared_buffers=256MB")
+    with container as started:
+        yield started.get_connection_url()
