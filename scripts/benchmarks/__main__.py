@@ -22,6 +22,7 @@ from scripts.benchmarks import (
     big,
     crowd,
     http,
+    interference,
     probe,
     queue,
     records,
@@ -143,10 +144,19 @@ async def run_crowd(options: argparse.Namespace, directory: Path) -> dict[str, A
         return await crowd.crowd(opened, strangers=options.strangers, seconds=options.seconds)
 
 
-async def run_http(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    size = http.Size(options.rounds, options.seconds, options.rows)
+async def run_interference(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    size = interference.Size(options.rounds, options.seconds, options.files, options.video_seconds, options.bytes)
     if options.quick:
-        size = http.Size(rounds=1, seconds=1, rows=20_000)
+        size = interference.Size(rounds=1, seconds=2, due=5_000, video_seconds=5, upload_bytes=2**27)
+    print("small requests beside a sweep, an analysis and a large upload")
+    async with stage.open_stage(directory / "a") as opened:
+        return await interference.interference(opened, size, options.processes)
+
+
+async def run_http(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    size = http.Size(options.rounds, options.seconds, options.rows, options.processes)
+    if options.quick:
+        size = http.Size(rounds=1, seconds=1, rows=20_000, processes=options.processes)
     async with stage.open_stage(directory / "a") as opened:
         return await http.http(opened, size, options.parts)
 
@@ -156,7 +166,18 @@ def add_http(benches: Any) -> None:
     asking.add_argument("--seconds", type=float, default=5, help="how long each peer is asked in each round")
     asking.add_argument("--rows", type=int, default=1_000_000, help="among how many files lists are made")
     asking.add_argument("--parts", nargs="+", choices=http.PARTS, default=list(http.PARTS))
+    asking.add_argument("--processes", type=int, default=1, help="also beside a service of so many, where above 1")
     asking.add_argument("--quick", action="store_true", help="one short round among 20,000 files")
+
+
+def add_interference(benches: Any) -> None:
+    disturbing = benches.add_parser("interference", help=interference.__doc__)
+    disturbing.add_argument("--seconds", type=float, default=5, help="how long requests are measured alone")
+    disturbing.add_argument("--files", type=int, default=100_000, help="how many files are swept")
+    disturbing.add_argument("--video-seconds", type=int, default=60)
+    disturbing.add_argument("--bytes", type=int, default=2**30, help="how long the large body is")
+    disturbing.add_argument("--processes", type=int, default=1, help="how many answer")
+    disturbing.add_argument("--quick", action="store_true", help="one short round of little work")
 
 
 def add_big(benches: Any) -> None:
@@ -221,6 +242,7 @@ def parse() -> argparse.Namespace:
     archiving.add_argument("--parts", nargs="+", choices=ARCHIVE_PARTS, default=ARCHIVE_PARTS)
     add_big(benches)
     add_http(benches)
+    add_interference(benches)
     crowding = benches.add_parser("crowd", help=crowd.__doc__)
     crowding.add_argument("--strangers", type=int, default=5_000, help="how many clients that are silent or slow")
     crowding.add_argument("--seconds", type=float, default=5)
@@ -267,6 +289,7 @@ def main() -> None:
         "big": run_big,
         "crowd": run_crowd,
         "http": run_http,
+        "interference": run_interference,
     }
     work = benches[options.bench]
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)

@@ -32,6 +32,7 @@ class Size:
     rounds: int
     seconds: float
     rows: int
+    processes: int = 1
 
 
 @dataclass
@@ -39,6 +40,8 @@ class Peers:
     """Which peers there are, and what each got done: rate and p99 by work and peer, a value a round."""
 
     service: Service
+    several: Service | None
+    """The same with several processes."""
     naive: int
     nginx: tuple[int, Path] | None
     tus: int | None
@@ -48,6 +51,9 @@ class Peers:
         self, work: str, ways: Mapping[str, tuple[int, Iterator[bytes]] | None], callers: int, size: Size
     ) -> None:
         """Let each peer that is there work for itself, one after another."""
+        if self.several is not None and (ours := ways["ours"]) is not None:
+            # Both are of one stage: a token is good for both, and what one stored the other reads.
+            ways = {"ours": ours, "several": (self.several.port, ours[1]), **ways}
         for name, way in ways.items():
             if way is not None:
                 port, requests = way
@@ -80,9 +86,11 @@ class Peers:
 
 async def http(stage: Stage, size: Size, parts: list[str]) -> dict[str, Any]:
     """Measure each part, the peers in turn in each round; peers that are not installed are named."""
+    several = serving(stage, OWNER, processes=size.processes)
     async with AsyncExitStack() as running:
         peers = Peers(
             await running.enter_async_context(serving(stage, OWNER)),
+            None if size.processes == 1 else await running.enter_async_context(several),
             await running.enter_async_context(naive_service(stage.url)),
             await running.enter_async_context(nginx(stage.directory / "nginx")),
             await running.enter_async_context(tus_server(stage.directory / "tus")),

@@ -45,14 +45,15 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(stage: Stage, owner: str) -> AsyncIterator[Service]:
-    """Run the service over a stage, without a worker, and with the token of an owner."""
+async def serving(stage: Stage, owner: str, *, processes: int = 1, **variables: str) -> AsyncIterator[Service]:
+    """Run the service over a stage, without a worker unless told so, and with the token of an owner."""
     directory = stage.runtime.settings.data_dir
     command = (sys.executable, "-m", "media_analysis", "serve", "--port", "0", "--data-dir", str(directory))
     environment = os.environ | {
-        "DATABASE_URL": stage.url, "WORKER_ENABLED": "false",
-        "STORAGE_QUOTA_TEMP": "1TiB", "STORAGE_QUOTA_UPLOADS": "1TiB",
+        "DATABASE_URL": stage.url, "WORKER_ENABLED": "false", "SERVER_PROCESSES": str(processes),
+        "STORAGE_QUOTA_TEMP": "1TiB", "STORAGE_QUOTA_UPLOADS": "1TiB", **variables,
     }  # fmt: skip
+    (directory / "address").unlink(missing_ok=True)  # that of another one over the same stage
     process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.DEVNULL)
     try:
         url = await _ready(directory / "address")
