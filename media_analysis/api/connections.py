@@ -27,7 +27,7 @@ from media_analysis.api.heads import (
     require_valid,
     too_long,
 )
-from media_analysis.api.writing import JoiningTransport
+from media_analysis.api.writing import EXTENSIONS, JoiningTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,7 @@ class Connection(HttpToolsProtocol):
         if self._in_head:
             self._decisive = []
             super().on_message_begin()
+            self.scope["extensions"] = EXTENSIONS
 
     def on_url(self, url: bytes) -> None:
         if self._in_head:

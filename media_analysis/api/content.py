@@ -20,11 +20,13 @@ from starlette.types import Receive, Scope, Send
 from media_analysis.api.conditions import READING, Conditions, content_tag, request_header
 from media_analysis.api.errors import PROBLEM_CONTENT, problems
 from media_analysis.api.exchanges import wait_until_left
+from media_analysis.api.writing import REGIONS
 from media_analysis.errors import PreconditionFailed, TooManyAtOnce
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.files.reading import StoredContent
 from media_analysis.sessions.admission import Admitted
+from media_analysis.storage.reading import FileRegion
 from media_analysis.storage.store import ObjectReader
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -164,7 +166,7 @@ class ContentResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.ensure_future(wait_until_left(receive))
         try:
-            async with aclosing(self._read(scope["method"])) as chunks:
+            async with aclosing(self._read(scope)) as chunks:
                 chunk = await anext(chunks, None)
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 while chunk is not None and not leaving.done():  # what is sent to nobody is dropped, not refused
@@ -178,9 +180,10 @@ class ContentResponse(Response):
             leaving.cancel()
             await self._reader.close()
 
-    async def _read(self, method: str) -> AsyncGenerator[bytes]:
-        if self._span is not None and method != "HEAD":
-            async for chunk in self._reader.read(self._span.start, self._span.end):
+    async def _read(self, scope: Scope) -> AsyncGenerator[bytes | FileRegion]:
+        if self._span is not None and scope["method"] != "HEAD":
+            read = self._reader.regions if REGIONS in scope.get("extensions", ()) else self._reader.read
+            async for chunk in read(self._span.start, self._span.end):
                 yield chunk
 
     def _choose(self, told: Representation, headers: Headers, *, ranges: bool) -> ByteRange | None:

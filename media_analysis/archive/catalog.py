@@ -241,6 +241,8 @@ class OpenCopy:
                 if wanted:
                     yield wanted
 
+    regions = read
+
     async def close(self) -> None:
         self._opened.close()
 

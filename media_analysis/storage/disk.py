@@ -5,10 +5,9 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Final, TypeVar, cast
 from uuid import UUID
 
 import aiofiles
-from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from media_analysis.errors import DiskFull, StoreUnavailable
 from media_analysis.failpoints import failpoint
@@ -27,6 +25,7 @@ from media_analysis.storage.marker import require_marker
 from media_analysis.storage.opening import check_object, open_object, read_object
 from media_analysis.storage.places import Places
 from media_analysis.storage.probing import measure, prove_writable
+from media_analysis.storage.reading import DiskReader
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter, Running
 from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
@@ -37,10 +36,6 @@ CHUNK_BYTES: Final = 2**20
 _IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 Value = TypeVar("Value")
 
-READ_BYTES: Final = 256 * 1024
-FAST_READ_BYTES: Final = 2**20
-"""For whoever took the first `FAST_AFTER_BYTES`: the others, who may be many and slow, hold no more than they need."""
-FAST_AFTER_BYTES: Final = 4 * 2**20
 THREADS: Final = 16
 WRITERS: Final = 2
 """How many threads share a group of small objects."""
@@ -49,31 +44,6 @@ MANY: Final = 64
 CLOSE_SECONDS: Final = 10.0
 _NEW_NAME: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME_RACES: Final = 20
-
-
-@dataclass(frozen=True)
-class DiskReader:
-    """An open file, read in pieces off the event loop."""
-
-    file: AsyncBufferedReader
-    size_bytes: int
-
-    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
-        try:
-            await self.file.seek(start)
-            fast_from = start + FAST_AFTER_BYTES
-            while start < end:
-                most = READ_BYTES if start < fast_from else FAST_READ_BYTES
-                chunk = await self.file.read(min(most, end - start))
-                if not chunk:
-                    break
-                start += len(chunk)
-                yield chunk
-        finally:
-            await self.close()
-
-    async def close(self) -> None:
-        await self.file.close()
 
 
 class DiskStore:
@@ -154,7 +124,7 @@ class DiskStore:
             return open_object(Path(path), key, size_bytes=size_bytes)
 
         file = await aiofiles.open(self.path_of(key), "rb", executor=self._threads, opener=opener)
-        return DiskReader(file, os.fstat(file.fileno()).st_size)
+        return DiskReader(file, os.fstat(file.fileno()).st_size, self._threads)
 
     async def require(self, key: str, *, size_bytes: int) -> None:
         if self.places.root_of(key) in self._at_once and stands_cached(os.fsencode(self.path_of(key)), size_bytes):

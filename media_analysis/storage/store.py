@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from media_analysis.storage.places import Places
+from media_analysis.storage.reading import FileRegion
 
 Piece = bytes | memoryview
 
@@ -80,6 +81,10 @@ class ObjectReader(Protocol):
 
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield the bytes from `start` up to, not including, `end`, then close."""
+        ...
+
+    def regions(self, start: int, end: int) -> AsyncIterator[bytes | FileRegion]:
+        """Yield the same; what shows to be readable by its first bytes may follow as regions to be sent unread."""
         ...
 
     async def close(self) -> None:

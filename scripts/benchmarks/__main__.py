@@ -1,4 +1,4 @@
-"""`scripts/bench`, and one of sweep, register, retention, records, analyze, probe, queue, archive, big, crowd, http."""
+"""`scripts/bench`, and which of its benchmarks: `--help` tells them."""
 
 import argparse
 import asyncio
@@ -161,25 +161,6 @@ async def run_http(options: argparse.Namespace, directory: Path) -> dict[str, An
         return await http.http(opened, size, options.parts)
 
 
-def add_http(benches: Any) -> None:
-    asking = benches.add_parser("http", help=http.__doc__)
-    asking.add_argument("--seconds", type=float, default=5, help="how long each peer is asked in each round")
-    asking.add_argument("--rows", type=int, default=1_000_000, help="among how many files lists are made")
-    asking.add_argument("--parts", nargs="+", choices=http.PARTS, default=list(http.PARTS))
-    asking.add_argument("--processes", type=int, default=1, help="also beside a service of so many, where above 1")
-    asking.add_argument("--quick", action="store_true", help="one short round among 20,000 files")
-
-
-def add_interference(benches: Any) -> None:
-    disturbing = benches.add_parser("interference", help=interference.__doc__)
-    disturbing.add_argument("--seconds", type=float, default=5, help="how long requests are measured alone")
-    disturbing.add_argument("--files", type=int, default=100_000, help="how many files are swept")
-    disturbing.add_argument("--video-seconds", type=int, default=60)
-    disturbing.add_argument("--bytes", type=int, default=2**30, help="how long the large body is")
-    disturbing.add_argument("--processes", type=int, default=1, help="how many answer")
-    disturbing.add_argument("--quick", action="store_true", help="one short round of little work")
-
-
 def add_big(benches: Any) -> None:
     growing = benches.add_parser("big", help=big.__doc__)
     growing.add_argument("--files", type=int, default=50_000, help="how many files the run has")
@@ -241,11 +222,9 @@ def parse() -> argparse.Namespace:
     archiving.add_argument("--requests", type=int, default=1_000, help="how often each question is asked")
     archiving.add_argument("--parts", nargs="+", choices=ARCHIVE_PARTS, default=ARCHIVE_PARTS)
     add_big(benches)
-    add_http(benches)
-    add_interference(benches)
-    crowding = benches.add_parser("crowd", help=crowd.__doc__)
-    crowding.add_argument("--strangers", type=int, default=5_000, help="how many clients that are silent or slow")
-    crowding.add_argument("--seconds", type=float, default=5)
+    http.add_options(benches.add_parser("http", help=http.__doc__))
+    interference.add_options(benches.add_parser("interference", help=interference.__doc__))
+    crowd.add_options(benches.add_parser("crowd", help=crowd.__doc__))
     return parser.parse_args()
 
 

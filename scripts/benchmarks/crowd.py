@@ -1,5 +1,6 @@
 """Good clients beside thousands that are silent or slow: how long the good ones wait, what the others cost."""
 
+import argparse
 import asyncio
 import statistics
 import time
@@ -57,6 +58,12 @@ class Crowd:
     def leave(self) -> None:
         for writer in self.writers:
             writer.transport.abort()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say how many there are."""
+    parser.add_argument("--strangers", type=int, default=5_000, help="how many clients that are silent or slow")
+    parser.add_argument("--seconds", type=float, default=5)
 
 
 async def crowd(stage: Stage, *, strangers: int, seconds: float) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Uploads, reads, lists and downloads over HTTP, beside FastAPI bare, nginx and @tus/server, all durable but theirs."""
 
+import argparse
 import os
 import statistics
 import time
@@ -82,6 +83,15 @@ class Peers:
                 },
             }
         return found
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say how much is asked."""
+    parser.add_argument("--seconds", type=float, default=5, help="how long each peer is asked in each round")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="among how many files lists are made")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--processes", type=int, default=1, help="also beside a service of so many, where above 1")
+    parser.add_argument("--quick", action="store_true", help="one short round among 20,000 files")
 
 
 async def http(stage: Stage, size: Size, parts: list[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """How long small requests wait while the service sweeps, analyses a film or takes a large body, beside nothing else."""
 
+import argparse
 import asyncio
 import http.client
 import os
@@ -52,6 +53,16 @@ class Waits:
 
 def _p99_ms(seconds: list[float]) -> float:
     return 1000 * statistics.quantiles(seconds, n=100, method="inclusive")[98]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say how much is asked."""
+    parser.add_argument("--seconds", type=float, default=5, help="how long requests are measured alone")
+    parser.add_argument("--files", type=int, default=100_000, help="how many files are swept")
+    parser.add_argument("--video-seconds", type=int, default=60)
+    parser.add_argument("--bytes", type=int, default=2**30, help="how long the large body is")
+    parser.add_argument("--processes", type=int, default=1, help="how many answer")
+    parser.add_argument("--quick", action="store_true", help="one short round of little work")
 
 
 async def interference(stage: Stage, size: Size, processes: int) -> dict[str, Any]:

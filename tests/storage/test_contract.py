@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
+from media_analysis.storage.reading import FileRegion
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.writing import BUFFER_BYTES, WRITEBACK_BYTES
 from tests.storage.conftest import create, get, put
@@ -48,6 +49,21 @@ async def test_a_range_is_half_open(store: ObjectStore, start: int, end: int) ->
     piece = b"".join([chunk async for chunk in reader.read(start, end)])
 
     assert piece == content[start:end]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (0, 10_000_000), (3, 9_999_999), (9_999_999, 10_000_000)])
+async def test_regions_are_of_the_same_range(store: ObjectStore, tmp_path: Path, start: int, end: int) -> None:
+    content = os.urandom(100_000) * 100
+    await put(store, KEY, content)
+    sent = tmp_path / "sent"
+
+    reader = await store.open(KEY, size_bytes=None)
+    with sent.open("wb", buffering=0) as target:
+        async for piece in reader.regions(start, end):
+            count = piece.send(target.fileno()) if isinstance(piece, FileRegion) else target.write(piece)
+            assert count == len(piece)
+
+    assert sent.read_bytes() == content[start:end]
 
 
 async def test_a_name_is_created_once_and_never_overwritten(store: ObjectStore) -> None:
