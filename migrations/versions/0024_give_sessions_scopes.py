@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = depends_on = None
 
 TABLE, CHECK = "user_sessions", "ck_user_sessions_own_scopes_not_empty"
