@@ -68,6 +68,10 @@ class ObjectWriter(Protocol):
         """
         ...
 
+    async def revert(self) -> None:
+        """Cut off what came after what it went on behind, or made durable last, and let go of it."""
+        ...
+
     def close(self) -> None:
         """Let go of the object; safe to call at any time and more than once."""
         ...

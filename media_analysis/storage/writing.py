@@ -48,6 +48,7 @@ class DiskWriter:
         self._buffered_bytes = 0
         self._written_bytes = size_bytes
         self._given_bytes = size_bytes
+        self._kept_bytes = size_bytes
 
     async def write(self, chunk: bytes) -> None:
         if self._gather(chunk):
@@ -63,7 +64,11 @@ class DiskWriter:
 
     async def checkpoint(self) -> Running | None:
         await uncancelled(self._run(self._flush_and_sync))
+        self._kept_bytes = self._written_bytes
         return self._hash and self._hash.copy()
+
+    async def revert(self) -> None:
+        await uncancelled(self._run(self._cut_off))
 
     async def sync(self) -> bytes:
         return await uncancelled(self._run(self._end))
@@ -166,6 +171,15 @@ class DiskWriter:
             os.fsync(self._open_descriptor())
             failpoint("upload.file_synced")
             self._sync_name()
+
+    def _cut_off(self) -> None:
+        # By this descriptor, whose lock says that nobody has gone on behind what is kept.
+        try:
+            if self._descriptor is not None and self._written_bytes > self._kept_bytes:
+                with translated_errors():
+                    os.ftruncate(self._descriptor, self._kept_bytes)
+        finally:
+            self.close()
 
     def _sync_name(self) -> None:
         try:

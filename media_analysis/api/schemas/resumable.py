@@ -8,8 +8,8 @@ from pydantic import Field
 
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.schemas.base import ReadModel
+from media_analysis.files.resumable.known import KnownUpload
 from media_analysis.files.resumable.service import UploadPage
-from media_analysis.files.resumable.statements import KnownUpload
 from media_analysis.storage.category import Category
 
 

@@ -12,7 +12,6 @@ from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import (
     LengthPassed,
-    MalformedHeader,
     MediaAnalysisError,
     ObjectBusy,
     ObjectMissing,
@@ -23,11 +22,13 @@ from media_analysis.errors import (
 )
 from media_analysis.failpoints import failpoint
 from media_analysis.files.resumable import statements
-from media_analysis.files.resumable.statements import KnownUpload
+from media_analysis.files.resumable.known import KnownUpload
+from media_analysis.files.resumable.pieces import Piece
 from media_analysis.files.resumable.turns import Turn, Turns
 from media_analysis.files.upload.bodies import Body, split_head, timed
 from media_analysis.files.upload.service import RESERVE_CHECK_BYTES, UploadService
 from media_analysis.files.upload.transactions import UploadTransactions
+from media_analysis.media.types.sniff import HEAD_BYTES
 from media_analysis.storage.store import ObjectWriter
 
 SYNC_BYTES: Final = 64 * 2**20
@@ -36,19 +37,6 @@ SYNC_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 1.0
 """How soon a request hears that a newer one came to another process."""
 BUSY_PAUSE_SECONDS: Final = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Piece:
-    """What one request brings of an upload."""
-
-    offset_bytes: int
-    body: Body
-    announced_bytes: int | None = None
-    length_bytes: int | None = None
-    """How much the upload has in all, if that is said only now."""
-    is_checked: bool = False
-    """Whether nothing of it counts unless its body ends well, for it fails where a checksum does not hold."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +61,8 @@ class Appender:
             MediaTypeNotAccepted, QuotaReached, DiskReserveReached, DiskFull, InvalidRequest: as of any upload.
 
         """
-        fence = await self._claim(known, piece)
-        async with self._watched(known, turn, fence):
-            length_bytes = known.length_bytes if piece.length_bytes is None else piece.length_bytes
-            said = _Written(turn, fence, replace(known, length_bytes=length_bytes))
+        said = await self._claim(turn, known, piece)
+        async with self._watched(said):
             return await self._append(said, piece)
 
     async def end(self, known: KnownUpload) -> bytes:
@@ -86,61 +72,43 @@ class Appender:
             OffsetMismatch, UploadGone, ObjectBusy: as `append`.
 
         """
-        await self._claim(known, Piece(offset_bytes=known.offset_bytes, body=_nothing()))
-        writer = await self._resume(known)
+        said = await self._claim(Turn(), known, Piece(offset_bytes=known.offset_bytes))
+        writer = await self._resume(known if known.key is not None else await self._register(said.known, b""))
         try:
             return await writer.sync()
         finally:
             writer.close()
 
-    def require_fitting(self, known: KnownUpload, piece: Piece) -> None:
-        """Return if what a piece announces can come next.
-
-        Raises:
-            OffsetMismatch, LengthPassed, UploadTooLarge: it cannot.
-            MalformedHeader: the upload was said to have another length.
-
-        """
-        length_bytes = known.length_bytes if piece.length_bytes is None else piece.length_bytes
-        if length_bytes != (known.length_bytes or length_bytes):
-            raise MalformedHeader("Upload-Length", f"was {known.length_bytes} before")
-        if known.offset_bytes != piece.offset_bytes or known.is_finished:
-            raise OffsetMismatch(offset_bytes=known.offset_bytes)
-        most = self.uploads.limits.max_bytes
-        if (length_bytes or 0) > most:
-            raise UploadTooLarge(limit_bytes=most)
-        if length_bytes is not None and piece.offset_bytes + (piece.announced_bytes or 0) > length_bytes:
-            raise LengthPassed(length_bytes=length_bytes)
-
     @retried
-    async def _claim(self, known: KnownUpload, piece: Piece) -> int:
+    async def _claim(self, turn: Turn, known: KnownUpload, piece: Piece) -> "_Written":
         async with self.db.transaction() as session:
-            fence = await statements.claim_upload(
+            claim = await statements.claim_upload(
                 session,
                 known.id,
                 offset_bytes=piece.offset_bytes,
                 length_bytes=piece.length_bytes,
                 unfinished_seconds=self.unfinished_seconds,
             )
-        if fence is not None:
-            return fence
+        if claim is not None:
+            fence, length_bytes = claim
+            return _Written(turn, fence, replace(known, length_bytes=length_bytes))
         async with self.db.read_only() as session:
             found = (await statements.find_uploads(session, [known.id], owner=None)).get(known.id)
         if found is None or found.is_gone:
             raise UploadGone(known.id, ended_at=known.ends_at if found is None else found.ends_at)
+        piece.require_next_of(found, max_bytes=self.uploads.limits.max_bytes)
         raise OffsetMismatch(offset_bytes=found.offset_bytes)
 
     @asynccontextmanager
-    async def _watched(self, known: KnownUpload, turn: Turn, fence: int) -> AsyncIterator[None]:
-        """End the turn of this request when another process has given it to a newer one, or the upload is gone."""
+    async def _watched(self, said: "_Written") -> AsyncIterator[None]:
+        """Keep the upload, and end the turn of this request when another process has given it to a newer one."""
 
         async def watch() -> None:
-            while not turn.is_over:
+            while not said.turn.is_over:
                 await asyncio.sleep(LOOK_SECONDS)
                 with suppress(Exception):  # whoever may not advance the upload hears of it there
-                    async with self.db.read_only() as session:
-                        if await statements.find_fence(session, known.id) != fence:
-                            turn.stop(loses=True)
+                    if not await self._keep(said):
+                        said.turn.stop(loses=True)
 
         watching = asyncio.create_task(watch())
         try:
@@ -148,6 +116,13 @@ class Appender:
         finally:
             watching.cancel()
             await asyncio.wait([watching])
+
+    @retried
+    async def _keep(self, said: "_Written") -> bool:
+        async with self.db.transaction() as session:
+            return await statements.keep_upload(
+                session, said.known.id, fence=said.fence, unfinished_seconds=self.unfinished_seconds
+            )
 
     async def _append(self, said: "_Written", piece: Piece) -> bytes | None:
         body = timed(said.turn.receive(piece.body), self.uploads.limits.pace)
@@ -172,15 +147,22 @@ class Appender:
         try:
             await self._copy(said, writer, piece, body)
         except BaseException:
-            if not piece.is_checked and not said.turn.is_lost:
-                with suppress(MediaAnalysisError):  # the first failure is the one to report
-                    await carry_through(self._checkpoint(said, writer))
+            await carry_through(self._end(said, writer, counts=not piece.is_checked))
             raise
+
+    async def _end(self, said: "_Written", writer: ObjectWriter, *, counts: bool) -> None:
+        """Make durable what came, and let go; what does not count would lie there, and count in nobody's share."""
+        with suppress(MediaAnalysisError):  # the first failure is the one to report
+            if counts and not said.turn.is_lost:
+                await self._checkpoint(said, writer)
+        with suppress(MediaAnalysisError):
+            await writer.revert()
 
     async def _copy(self, said: "_Written", writer: ObjectWriter, piece: Piece, body: Body) -> None:
         known, max_bytes = said.known, self.uploads.limits.max_bytes
         synced_at, synced_bytes, checked_bytes = time.monotonic(), writer.size_bytes, writer.size_bytes
         asked = known.registration(known.key or "", known.media_type or "")
+        await self.uploads.disk.require(asked, 0)  # pieces may all be too short to be asked on the way
         await self._require_reach(known, writer.size_bytes + (piece.announced_bytes or 0))
         async for chunk in body:
             size_bytes = writer.size_bytes + len(chunk)
@@ -226,14 +208,20 @@ class Appender:
 
     async def _register(self, known: KnownUpload, head: bytes) -> KnownUpload:
         """Make the pending row (T0) and the name (T1), which the upload finds again by its id."""
-        upload, limits = known.upload, self.uploads.limits
-        sniffed = limits.accepted.judge_head(upload.category, head, declared=upload.declared_type)
-        asked = replace(self.uploads.register_as(upload, sniffed.media_type, known.id), exclusive=True)
+        upload, accepted = known.upload, self.uploads.limits.accepted
+        if known.is_partial or (len(head) < HEAD_BYTES and len(head) != known.length_bytes):
+            media_type = accepted.guess(head, declared=upload.declared_type)  # judged where all of it is here
+        else:
+            media_type = accepted.judge_head(upload.category, head, declared=upload.declared_type).media_type
+        asked = replace(self.uploads.register_as(upload, media_type, known.id), exclusive=True)
         await self.uploads.disk.require(asked, len(head))
         await self._require_reach(known, len(head))
         if not await self.transactions.register(asked):
             async with self.db.read_only() as session:
-                return (await statements.find_uploads(session, [known.id], owner=None))[known.id]
+                found = (await statements.find_uploads(session, [known.id], owner=None)).get(known.id)
+            if found is None:
+                raise UploadGone(known.id, ended_at=known.ends_at)
+            return found
         failpoint("resumable.registered")
         (await self.transactions.create(asked)).close()
         failpoint("resumable.named")
@@ -278,8 +266,3 @@ class _Written:
     turn: Turn
     fence: int
     known: KnownUpload
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""

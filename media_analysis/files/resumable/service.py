@@ -1,8 +1,7 @@
 """Resumable uploads: made, gone on with, joined, ended; what is told of one is what is durable of it."""
 
-import hashlib
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 from uuid import UUID
@@ -11,30 +10,31 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import (
+    LengthPassed,
     MediaTypeNotAccepted,
-    ObjectMissing,
     OffsetMismatch,
     TooManyAtOnce,
     UploadFinished,
     UploadGone,
     UploadJoined,
     UploadNotFound,
-    UploadNotWhole,
     UploadTooLarge,
 )
 from media_analysis.failpoints import failpoint
 from media_analysis.files.resumable import statements
-from media_analysis.files.resumable.appending import Appender, Piece
+from media_analysis.files.resumable.appending import Appender
+from media_analysis.files.resumable.joining import Joiner
+from media_analysis.files.resumable.known import KnownUpload, gone_if_missing
 from media_analysis.files.resumable.models import PARTIAL
-from media_analysis.files.resumable.statements import KnownUpload
+from media_analysis.files.resumable.pieces import Piece
 from media_analysis.files.resumable.turns import Turns
+from media_analysis.files.upload.bodies import timed
 from media_analysis.files.upload.room import Arrival
 from media_analysis.files.upload.service import Upload, UploadService
 from media_analysis.files.upload.storing import WrittenUpload
 
 MOST_UNFINISHED: Final = 10_000
 """Of each owner."""
-MOST_PARTS: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,15 @@ class ResumableUploads:
             QuotaReached, MediaTypeNotAccepted: it is all here, and cannot be stored.
 
         """
+        known = await self.get(upload_id, owner=owner)  # before anybody is ended for it
+        if not (self.turns.is_taken(upload_id) or known.is_unstored):
+            return known
         async with self.turns.take(upload_id, loses=False):
             known = await self.get(upload_id, owner=owner)
-            if known.is_whole and not known.is_stored and not known.is_partial and known.key is not None:
-                return await self._store(known, await self.appender.end(known))
+            if known.is_unstored:
+                async with gone_if_missing(known, self.uploads.protocol.store):
+                    sha256 = await self.appender.end(known)
+                return await self._store(await self._find(upload_id, owner=owner), sha256)
         return known
 
     async def list(self, *, owner: str | None, before: UUID | None, limit: int) -> UploadPage:
@@ -118,13 +123,13 @@ class ResumableUploads:
         if known.is_whole and known.key is not None and not piece.announced_bytes:
             if piece.offset_bytes != known.offset_bytes:
                 raise OffsetMismatch(offset_bytes=known.offset_bytes)
+            async for _ in timed(piece.body, self.uploads.limits.pace):
+                raise LengthPassed(length_bytes=known.offset_bytes)
             return await self.settle(upload_id, owner=owner)  # the answer to its last piece was lost
-        self.appender.require_fitting(known, piece)
+        piece.require_next_of(known, max_bytes=self.uploads.limits.max_bytes)
         async with self.turns.take(upload_id) as turn:
-            try:
+            async with gone_if_missing(known, self.uploads.protocol.store):
                 sha256 = await self.appender.append(turn, known, piece)
-            except ObjectMissing as error:  # only the sweep removes names
-                raise UploadGone(upload_id, ended_at=known.ends_at) from error
             known = await self._find(upload_id, owner=owner)
             if sha256 is not None and known.is_partial:
                 await self._finish(known)
@@ -138,24 +143,12 @@ class ResumableUploads:
         Asked again, after an answer that was lost, it is the same file.
 
         Raises:
-            UploadNotFound, UploadGone, UploadNotWhole: a part is not there, or not all of it.
+            UploadNotFound, UploadGone, UploadNotWhole: one is not there, or not all of it, or what they became.
             UploadTooLarge, QuotaReached, DiskReserveReached: together they are too much.
 
         """
-        found = await self._parts(upload.owner, parts)
-        if len(joined := {part.joined_id for part in found}) == 1 and (joined_id := joined.pop()) is not None:
-            return await self._find(joined_id, owner=upload.owner)
-        _require_whole(found)
-        length_bytes = sum(part.offset_bytes for part in found)
-        said = "\n".join([metadata, *map(str, parts)])
-        key = f"join {hashlib.sha256(said.encode()).hexdigest()}"  # no client's own has a space
-        whole = replace(upload, declared_bytes=length_bytes, idempotency_key=key)
-        stored = await self.uploads.store_file(whole, self._read(found))
-        failpoint("resumable.joined")
-        await self._note_join(stored.id, whole, found, metadata=metadata, concat=concat)
-        failpoint("resumable.join_noted")
-        await self.uploads.protocol.give_up([part.id for part in found])
-        return await self._find(stored.id, owner=upload.owner)
+        joined_id = await self.joiner.join(upload, parts, metadata=metadata, concat=concat)
+        return await self.get(joined_id, owner=upload.owner)
 
     async def terminate(self, upload_id: UUID, *, owner: str | None) -> None:
         """Give an upload up, whoever still brings bytes for it.
@@ -170,6 +163,9 @@ class ResumableUploads:
             raise UploadFinished(upload_id)
         async with self.turns.take(upload_id):
             await self.uploads.protocol.give_up([upload_id])
+            # The request that was waited for may have brought the last of it.
+            if (await self._find(upload_id, owner=owner)).is_stored:
+                raise UploadFinished(upload_id)
             await self._end([upload_id])
 
     async def _store(self, known: KnownUpload, sha256: bytes) -> KnownUpload:
@@ -189,21 +185,6 @@ class ResumableUploads:
         await self._finish(known)
         await self.uploads.room.notice(upload.category)
         return await self._find(known.id, owner=known.owner)
-
-    async def _parts(self, owner: str, ids: Sequence[UUID]) -> Sequence[KnownUpload]:
-        async with self.db.read_only() as session:
-            known = await statements.find_uploads(session, ids, owner=owner)
-        for part_id in ids:
-            if part_id not in known:
-                raise UploadNotFound(part_id)
-        return [known[part_id] for part_id in ids]
-
-    async def _read(self, parts: Sequence[KnownUpload]) -> AsyncIterator[bytes]:
-        for part in parts:
-            if part.key is not None:
-                reader = await self.uploads.protocol.store.open(part.key, size_bytes=part.offset_bytes)
-                async for chunk in reader.read(0, part.offset_bytes):
-                    yield chunk
 
     async def _find(self, upload_id: UUID, *, owner: str | None) -> KnownUpload:
         async with self.db.read_only() as session:
@@ -234,25 +215,6 @@ class ResumableUploads:
             )
 
     @retried
-    async def _note_join(
-        self, upload_id: UUID, whole: Upload, parts: Sequence[KnownUpload], *, metadata: str, concat: str
-    ) -> None:
-        kept_for = self.unfinished_seconds
-        async with self.db.transaction() as session:
-            await statements.add_upload(
-                session,
-                upload_id,
-                whole,
-                metadata=metadata,
-                concat=concat,
-                unfinished_seconds=kept_for,
-                most=MOST_UNFINISHED + 1,
-            )
-            length_bytes = whole.declared_bytes or 0
-            await statements.finish_upload(session, upload_id, length_bytes=length_bytes, unfinished_seconds=kept_for)
-            await statements.mark_joined(session, [part.id for part in parts], upload_id)
-
-    @retried
     async def _end(self, ids: Sequence[UUID]) -> None:
         async with self.db.transaction() as session:
             await statements.end_uploads(session, ids)
@@ -267,14 +229,11 @@ class ResumableUploads:
         return Turns()
 
     @cached_property
+    def joiner(self) -> Joiner:
+        """What makes files of parts."""
+        return Joiner(self.db, self.uploads, self.unfinished_seconds)
+
+    @cached_property
     def appender(self) -> Appender:
         """What writes the pieces."""
         return Appender(self.db, self.uploads, self.unfinished_seconds, self.turns)
-
-
-def _require_whole(parts: Sequence[KnownUpload]) -> None:
-    for part in parts:
-        if part.is_gone:
-            raise UploadGone(part.id, ended_at=part.ends_at)
-        if not part.is_partial or not part.is_whole:
-            raise UploadNotWhole(part.id)

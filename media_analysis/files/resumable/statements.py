@@ -1,21 +1,16 @@
 """The statements of resumable uploads; each leaves the upload and its pending file with one end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.files.expiry import Expiry
-from media_analysis.files.resumable.models import END_UPLOADS, PARTIAL
-from media_analysis.files.upload.pending import Registration
+from media_analysis.files.resumable.known import KnownUpload, known_of, wish_of
+from media_analysis.files.resumable.models import END_UPLOADS
 from media_analysis.files.upload.service import Upload
-from media_analysis.states import FileState
-from media_analysis.storage.category import Category
 
 _KNOWN: Final = """
     SELECT upload.*, upload.ends_at <= now() AS is_over, file.state AS file_state, file.key, file.media_type
@@ -44,15 +39,17 @@ _ADD = text("""
 """)
 _CLAIM = text("""
     WITH moved AS (
-        UPDATE resumable_uploads SET fence = fence + 1, length_bytes = coalesce(length_bytes, :length_bytes),
+        UPDATE resumable_uploads SET fence = fence + 1,
+            length_bytes = coalesce(length_bytes, CAST(:length_bytes AS bigint)),
             ends_at = now() + make_interval(secs => :unfinished_seconds)
         WHERE id = :id AND offset_bytes = :offset_bytes AND NOT is_finished AND ends_at > now()
-        RETURNING id, fence, ends_at
+            AND coalesce(length_bytes = CAST(:length_bytes AS bigint), true)
+        RETURNING id, fence, length_bytes, ends_at
     ), dated AS (
         UPDATE media_files AS file SET due_at = moved.ends_at FROM moved
         WHERE file.id = moved.id AND file.state = 'pending'
     )
-    SELECT fence FROM moved
+    SELECT fence, length_bytes FROM moved
 """)
 _ADVANCE = text("""
     WITH moved AS (
@@ -76,7 +73,19 @@ _JOIN = text("""
         SELECT id FROM resumable_uploads WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
     ))
 """)
-_FENCE = text("SELECT fence FROM resumable_uploads WHERE id = :id AND NOT is_finished")
+# Hardly ever writes: what is far from its end is only looked at.
+_WATCH = text("""
+    WITH kept AS (
+        UPDATE resumable_uploads SET ends_at = now() + make_interval(secs => :unfinished_seconds)
+        WHERE id = :id AND fence = :fence AND NOT is_finished
+            AND ends_at < now() + make_interval(secs => :unfinished_seconds) / 2
+        RETURNING id, ends_at
+    ), dated AS (
+        UPDATE media_files AS file SET due_at = kept.ends_at FROM kept
+        WHERE file.id = kept.id AND file.state = 'pending'
+    )
+    SELECT id FROM resumable_uploads WHERE id = :id AND fence = :fence AND NOT is_finished
+""")
 _PARKED = text("""
     SELECT coalesce(sum(arrived_bytes), 0)::bigint FROM media_files
     WHERE state = 'pending' AND category = CAST(:category AS category) AND owner = :owner AND id <> :id
@@ -84,127 +93,10 @@ _PARKED = text("""
 _END = text(f"{END_UPLOADS} WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownUpload:
-    """A resumable upload as it is: what was said of it, what came, and what became of that."""
-
-    id: UUID
-    owner: str
-    upload: Upload
-    metadata: str
-    concat: str | None
-    joined_id: UUID | None
-    length_bytes: int | None
-    offset_bytes: int
-    created_at: datetime
-    ends_at: datetime
-    is_over: bool
-    is_finished: bool
-    file_state: FileState | None
-    key: str | None
-    media_type: str | None
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether it is only there to be joined with others."""
-        return self.concat == PARTIAL
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of its bytes are durable."""
-        return self.offset_bytes == self.length_bytes
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether it has become a file."""
-        return self.file_state not in {None, FileState.PENDING}
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether nothing of it is there any more, or soon will be."""
-        came = self.offset_bytes > 0 or (self.is_finished and not self.is_partial)
-        return not self.is_stored and (self.is_over or (self.file_state is None and came))
-
-    def registration(self, key: str, media_type: str) -> Registration:
-        """Return what is registered of it, as its pending file lies there."""
-        said = self.upload
-        return Registration(
-            id=self.id,
-            owner=self.owner,
-            category=said.category,
-            key=key,
-            filename=said.filename,
-            media_type=media_type,
-            job_id=said.job_id,
-            parent_id=said.parent_id,
-        )
-
-
-def wish_of(upload: Upload) -> dict[str, Any]:
-    """Return what a client says of a file, as it is kept."""
-    expiry = upload.expiry
-    return {
-        "category": upload.category.value,
-        "filename": upload.filename,
-        "declared_type": upload.declared_type,
-        "job_id": upload.job_id and str(upload.job_id),
-        "parent_id": upload.parent_id and str(upload.parent_id),
-        "expiry": expiry and {"at": expiry.at and expiry.at.isoformat(), "lifetime_seconds": expiry.lifetime_seconds},
-    }
-
-
-def upload_of(owner: str, wish: dict[str, Any], length_bytes: int | None) -> Upload:
-    """Return what a client said of a file."""
-    return Upload(
-        owner=owner,
-        category=Category(wish["category"]),
-        filename=wish["filename"],
-        declared_type=wish["declared_type"],
-        declared_bytes=length_bytes,
-        expiry=_expiry_of(wish["expiry"]),
-        job_id=_id_of(wish["job_id"]),
-        parent_id=_id_of(wish["parent_id"]),
-    )
-
-
-def _id_of(told: str | None) -> UUID | None:
-    return None if told is None else UUID(told)
-
-
-def _expiry_of(told: dict[str, Any] | None) -> Expiry | None:
-    if told is None:
-        return None
-    at, seconds = told["at"], told["lifetime_seconds"]
-    return Expiry(
-        at=None if at is None else datetime.fromisoformat(at),
-        lifetime=None if seconds is None else timedelta(seconds=seconds),
-    )
-
-
-def _known(row: Any) -> KnownUpload:
-    return KnownUpload(
-        id=row.id,
-        owner=row.owner,
-        upload=upload_of(row.owner, row.wish, row.length_bytes),
-        metadata=row.metadata_text,
-        concat=row.concat,
-        joined_id=row.joined_id,
-        length_bytes=row.length_bytes,
-        offset_bytes=row.offset_bytes,
-        created_at=row.created_at,
-        ends_at=row.ends_at,
-        is_over=row.is_over,
-        is_finished=row.is_finished,
-        file_state=None if row.file_state is None else FileState(row.file_state),
-        key=row.key,
-        media_type=row.media_type,
-    )
-
-
 async def find_uploads(session: AsyncSession, ids: Sequence[UUID], *, owner: str | None) -> dict[UUID, KnownUpload]:
     """Return those of these uploads that are an owner's; None is everybody's."""
     rows = await session.execute(_FIND, {"ids": ids, "owner": owner})
-    return {row.id: _known(row) for row in rows}
+    return {row.id: known_of(row) for row in rows}
 
 
 async def list_unfinished(
@@ -215,7 +107,7 @@ async def list_unfinished(
     rows = await session.execute(
         text(f"{which} {_PAGE}"), {"before": before, "limit": limit} | ({} if owner is None else {"owner": owner})
     )
-    return [_known(row) for row in rows]
+    return [known_of(row) for row in rows]
 
 
 async def add_upload(
@@ -244,16 +136,19 @@ async def add_upload(
 
 async def claim_upload(
     session: AsyncSession, upload_id: UUID, *, offset_bytes: int, length_bytes: int | None, unfinished_seconds: float
-) -> int | None:
-    """Return the fence of a request that goes on with an upload behind so many bytes, None if that is not its end."""
+) -> tuple[int, int | None] | None:
+    """Return the fence of a request that goes on with an upload behind so many bytes, and how many it is to have.
+
+    None if it does not end there, or is to have another length.
+    """
     asked = {
         "id": upload_id,
         "offset_bytes": offset_bytes,
         "length_bytes": length_bytes,
         "unfinished_seconds": unfinished_seconds,
     }
-    fence: int | None = (await session.execute(_CLAIM, asked)).scalar_one_or_none()
-    return fence
+    row = (await session.execute(_CLAIM, asked)).one_or_none()
+    return None if row is None else (row.fence, row.length_bytes)
 
 
 async def advance_upload(
@@ -282,10 +177,10 @@ async def mark_joined(session: AsyncSession, ids: Sequence[UUID], joined_id: UUI
     await session.execute(_JOIN, {"ids": ids, "joined_id": joined_id})
 
 
-async def find_fence(session: AsyncSession, upload_id: UUID) -> int | None:
-    """Return which request goes on with an upload, None if none can."""
-    fence: int | None = (await session.execute(_FENCE, {"id": upload_id})).scalar_one_or_none()
-    return fence
+async def keep_upload(session: AsyncSession, upload_id: UUID, *, fence: int, unfinished_seconds: float) -> bool:
+    """Have an upload not end while a request brings bytes; False where another goes on, or none can."""
+    asked = {"id": upload_id, "fence": fence, "unfinished_seconds": unfinished_seconds}
+    return (await session.execute(_WATCH, asked)).one_or_none() is not None
 
 
 async def find_parked(session: AsyncSession, known: KnownUpload) -> int:

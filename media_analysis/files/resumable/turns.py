@@ -65,6 +65,10 @@ class Turns:
     _running: dict[UUID, Turn] = field(default_factory=dict)
     _hashes: OrderedDict[UUID, tuple[int, Running]] = field(default_factory=OrderedDict)
 
+    def is_taken(self, upload_id: UUID) -> bool:
+        """Whether a request of this process writes to an upload."""
+        return upload_id in self._running
+
     @asynccontextmanager
     async def take(self, upload_id: UUID, *, loses: bool = True) -> AsyncIterator[Turn]:
         """Have an upload to oneself while the block runs; whoever writes to it is stopped first, and waited for.

@@ -25,6 +25,10 @@ class Acceptance:
     patterns: Mapping[Category, tuple[str, ...]] = field(default_factory=dict)
     """Media types or patterns such as `image/*`; a category without any takes everything."""
 
+    def guess(self, head: bytes, *, declared: str | None) -> str:
+        """Return what something seems to be that begins like this, whoever takes it."""
+        return sniff_file(BytesIO(head), declared=declared).media_type
+
     def judge_head(self, category: Category, head: bytes, *, declared: str | None) -> Sniffed:
         """Return what an upload is that begins like this.
 

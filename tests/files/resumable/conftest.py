@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from media_analysis.errors import IncompleteUpload
-from media_analysis.files.resumable.appending import Piece
+from media_analysis.files.resumable.known import KnownUpload
+from media_analysis.files.resumable.pieces import Piece
 from media_analysis.files.resumable.service import ResumableUploads
-from media_analysis.files.resumable.statements import KnownUpload
+from media_analysis.files.upload.limits import Acceptance
 from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -41,6 +43,12 @@ def piece(offset: int, content: bytes, *, is_checked: bool = False) -> Piece:
 async def broken_off(content: bytes) -> AsyncIterator[bytes]:
     yield content
     raise IncompleteUpload
+
+
+def only_pictures(runtime: Runtime) -> ResumableUploads:
+    """The same uploads where nothing but pictures is taken."""
+    limits = replace(runtime.files.uploads.limits, accepted=Acceptance({Category.UPLOADS: ("image/*",)}))
+    return replace(runtime.files.resumable, uploads=replace(runtime.files.uploads, limits=limits))
 
 
 async def begin(uploads: ResumableUploads, content: bytes = b"", upload: Upload = UPLOAD) -> UUID:

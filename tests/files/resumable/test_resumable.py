@@ -12,14 +12,22 @@ from media_analysis.errors import (
     TooManyAtOnce,
 )
 from media_analysis.files.resumable import service
-from media_analysis.files.resumable.appending import Piece
+from media_analysis.files.resumable.pieces import Piece
 from media_analysis.files.resumable.service import ResumableUploads
-from media_analysis.files.upload.limits import Acceptance
 from media_analysis.runtime import Runtime
-from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
 from tests.files.conftest import objects
-from tests.files.resumable.conftest import CONTENT, THIRD, UPLOAD, begin, broken_off, end, piece, require_stored
+from tests.files.resumable.conftest import (
+    CONTENT,
+    THIRD,
+    UPLOAD,
+    begin,
+    broken_off,
+    end,
+    only_pictures,
+    piece,
+    require_stored,
+)
 
 
 async def test_what_a_client_sent_before_it_left_is_kept(uploads: ResumableUploads, database: str) -> None:
@@ -138,9 +146,7 @@ async def test_what_an_owner_has_parked_counts_against_the_quota(uploads: Resuma
 async def test_a_type_that_is_not_taken_ends_the_upload(
     runtime: Runtime, database: str, remains_nothing: Callable[[], None]
 ) -> None:
-    accepted = Acceptance({Category.UPLOADS: ("image/*",)})
-    limits = replace(runtime.files.uploads.limits, accepted=accepted)
-    uploads = ResumableUploads(runtime.db, replace(runtime.files.uploads, limits=limits), 60)
+    uploads = only_pictures(runtime)
     upload_id = await begin(uploads)
 
     with pytest.raises(MediaTypeNotAccepted):
@@ -159,19 +165,3 @@ async def test_an_owner_has_only_so_many_unfinished(uploads: ResumableUploads, m
     with pytest.raises(TooManyAtOnce):
         await begin(uploads)
     await begin(uploads, upload=replace(UPLOAD, owner="bob"))
-
-
-async def test_parts_that_are_joined_again_are_the_same_file(uploads: ResumableUploads, database: str) -> None:
-    parts = []
-    for start in (0, THIRD):
-        content = CONTENT[start : start + THIRD] if not start else CONTENT[start:]
-        made = await uploads.create(replace(UPLOAD, declared_bytes=len(content)), metadata="", is_partial=True)
-        await uploads.append(made.id, piece(0, content), owner="alice")
-        parts.append(made.id)
-    whole = replace(UPLOAD, declared_bytes=None)
-
-    first = await uploads.join(whole, parts, metadata="m", concat="final;")
-    again = await uploads.join(whole, parts, metadata="m", concat="final;")
-
-    assert first.id == again.id
-    await require_stored(database, first.id)

@@ -5,12 +5,20 @@ from collections.abc import Callable
 
 import pytest
 
-from media_analysis.errors import ObjectBusy, OffsetMismatch, UploadGone, UploadSuperseded
+from media_analysis.errors import (
+    ObjectBusy,
+    OffsetMismatch,
+    UploadFinished,
+    UploadGone,
+    UploadNotFound,
+    UploadSuperseded,
+)
 from media_analysis.files.resumable import appending, turns
-from media_analysis.files.resumable.appending import Piece
+from media_analysis.files.resumable.known import KnownUpload
+from media_analysis.files.resumable.pieces import Piece
 from media_analysis.files.resumable.service import ResumableUploads
-from media_analysis.files.resumable.statements import KnownUpload
-from tests.files.conftest import SlowBody
+from tests.conftest import execute, fetch
+from tests.files.conftest import SlowBody, eventually
 from tests.files.resumable.conftest import CONTENT, THIRD, begin, end, piece, require_stored
 
 
@@ -50,6 +58,66 @@ async def test_whoever_asks_where_to_go_on_ends_the_request_before_and_loses_non
         await stalled
     assert known.offset_bytes == 2 * THIRD
     await end(uploads, upload_id)
+    await require_stored(database, upload_id)
+
+
+async def test_whose_an_upload_is_not_ends_nobody(uploads: ResumableUploads) -> None:
+    upload_id = await begin(uploads)
+    body = SlowBody(CONTENT[:THIRD], CONTENT[THIRD:])
+    going_on = asyncio.create_task(uploads.append(upload_id, Piece(offset_bytes=0, body=body.sent()), owner="alice"))
+    await body.asked.wait()
+
+    with pytest.raises(UploadNotFound):
+        await uploads.settle(upload_id, owner="bob")
+    body.released.set()
+
+    assert (await going_on).is_stored
+
+
+async def test_an_upload_does_not_end_while_bytes_come(
+    uploads: ResumableUploads, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appending, "LOOK_SECONDS", 0.01)
+    upload_id = await begin(uploads)
+    body = SlowBody(CONTENT[:THIRD], CONTENT[THIRD:])
+    checked = Piece(offset_bytes=0, body=body.sent(), is_checked=True)
+    going_on = asyncio.create_task(uploads.append(upload_id, checked, owner="alice"))
+    await body.asked.wait()
+
+    await execute(database, "UPDATE resumable_uploads SET ends_at = now() + interval '1 minute'")
+
+    async def is_kept() -> bool:
+        (row,) = await fetch(
+            database,
+            """
+            SELECT ends_at > now() + interval '1 hour' AND ends_at = due_at AS is_kept
+            FROM resumable_uploads JOIN media_files USING (id)
+        """,
+        )
+        return bool(row["is_kept"])
+
+    await eventually(is_kept)
+    body.released.set()
+    assert (await going_on).is_stored
+
+
+async def test_whoever_gives_an_upload_up_that_ends_meanwhile_is_told(
+    uploads: ResumableUploads, elsewhere: ResumableUploads, database: str
+) -> None:
+    upload_id = await begin(uploads)
+
+    async with uploads.turns.take(upload_id) as turn:
+        ending = asyncio.create_task(uploads.terminate(upload_id, owner="alice"))
+
+        async def is_asked() -> bool:
+            return turn.is_over
+
+        await eventually(is_asked)
+        await elsewhere.append(upload_id, piece(0, CONTENT), owner="alice")
+
+    with pytest.raises(UploadFinished):
+        await ending
+    assert (await uploads.get(upload_id, owner="alice")).is_stored
     await require_stored(database, upload_id)
 
 
