@@ -22,6 +22,14 @@ _SINGLE: Final = frozenset(
         b"if-unmodified-since",
         b"last-event-id",
         b"range",
+        b"tus-resumable",
+        b"upload-checksum",
+        b"upload-concat",
+        b"upload-defer-length",
+        b"upload-length",
+        b"upload-metadata",
+        b"upload-offset",
+        b"x-http-method-override",
         b"x-request-id",
     }
 )

@@ -19,7 +19,7 @@ from media_analysis.api.bodies import normal_media_type
 from media_analysis.api.conditions import request_header
 from media_analysis.api.schemas.files import FileCreate
 from media_analysis.errors import ChecksumMismatch, MalformedHeader
-from media_analysis.files.resumable.statements import KnownUpload
+from media_analysis.files.resumable.known import KnownUpload
 from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -35,6 +35,7 @@ SPOKEN: Final = {
     "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
 }
 MOST_METADATA: Final = 8 * 1024
+MOST_PARTS: Final = 1_000
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _KEY: Final = re.compile(r"[!-+\--~]+")
 _FIELDS: Final = ("category", "ttl_seconds", "expires_at", "job_id", "parent_id")
@@ -78,7 +79,7 @@ class TusHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(UPLOADS_PATH):
+        if scope["type"] != "http" or not f"{scope['path']}/".startswith(f"{UPLOADS_PATH}/"):
             await self._app(scope, receive, send)
             return
         told = Headers(scope=scope)
@@ -177,7 +178,7 @@ def read_concat(headers: Headers) -> tuple[UUID, ...] | None:
     """Return the parts an upload is to be made of, none for a part itself, None where it has nothing to do with others.
 
     Raises:
-        MalformedHeader: it is neither.
+        MalformedHeader: it is neither, or has a length of its own.
 
     """
     told = headers.get("Upload-Concat")
@@ -192,6 +193,10 @@ def read_concat(headers: Headers) -> tuple[UUID, ...] | None:
         parts = ()
     if kind != "final" or not parts:
         raise MalformedHeader("Upload-Concat", "must be partial, or final; and the addresses of parts")
+    if len(parts) > MOST_PARTS:
+        raise MalformedHeader("Upload-Concat", f"must not name more than {MOST_PARTS} parts")
+    if "Upload-Length" in headers or "Upload-Defer-Length" in headers:
+        raise MalformedHeader("Upload-Length", "is that of the parts together")
     return parts
 
 

@@ -127,3 +127,49 @@ async def test_parts_that_are_not_all_here_are_not_joined(client: Client, tus: T
 
     assert [answer.status_code for answer in answers] == [409, 409, 404, 404]
     assert (await tus.send("HEAD", whole)).headers["Upload-Concat"] == "partial"
+
+
+@pytest.mark.parametrize("name", ["Tus-Resumable", "Upload-Offset", "Upload-Checksum", "Upload-Length"])
+async def test_a_header_that_is_there_twice_is_refused(client: Client, tus: TusClient, name: str) -> None:
+    path = await tus.start(6)
+    headers = {
+        "Authorization": f"Bearer {client.tokens['alice']}",
+        "Tus-Resumable": "1.0.0",
+        "Content-Type": PIECE,
+        "Upload-Offset": "0",
+        "Upload-Checksum": checksum(b"abc"),
+        "Upload-Length": "6",
+    }
+
+    answer = await client.http.request("PATCH", path, headers=[*headers.items(), (name, headers[name])], content=b"abc")
+
+    assert (answer.status_code, answer.json()["reason"]) == (422, "given twice")
+    assert await tus.offset(path) == 0
+
+
+async def test_what_joins_parts_has_neither_bytes_nor_a_length(tus: TusClient) -> None:
+    part = await tus.part(b"abc")
+
+    with_bytes = await tus.send("POST", content=b"abc", Upload_Concat=f"final;{part}", Content_Type=PIECE)
+    with_length = await tus.send("POST", Upload_Concat=f"final;{part}", Upload_Length="3")
+    with_many = await tus.send("POST", Upload_Concat=f"final;{' '.join([part] * 1001)}")
+
+    assert [answer.status_code for answer in (with_bytes, with_length, with_many)] == [403, 400, 400]
+    assert await tus.offset(part) == 3
+
+
+async def test_a_checksum_of_nothing_is_not_passed_over(tus: TusClient) -> None:
+    made = await tus.send("POST", Upload_Length="3", Upload_Checksum=checksum(b"abc"))
+    path = (await tus.create(3, b"abc")).headers["Location"]
+    again = await tus.patch(path, 3, b"", Upload_Checksum=checksum(b"abc"))
+
+    assert [answer.status_code for answer in (made, again)] == [460, 460]
+    assert (await tus.send("GET")).json()["items"] == []
+
+
+async def test_parts_whose_file_was_deleted_are_gone(client: Client, tus: TusClient) -> None:
+    joins = {"Upload_Concat": f"final;{await tus.part(b'abc')}"}
+    made = await tus.send("POST", **joins)
+    await client.request("DELETE", f"/api/v1/files/{made.headers['File-Id']}")
+
+    assert (await tus.send("POST", **joins)).status_code == 410

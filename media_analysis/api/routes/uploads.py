@@ -13,9 +13,9 @@ from media_analysis.api.document import location
 from media_analysis.api.errors import problems
 from media_analysis.api.pages import PageQuery
 from media_analysis.api.schemas.resumable import UploadList, UploadRead
-from media_analysis.errors import MalformedHeader, PieceTypeNotAccepted, ProtocolVersionUnknown
-from media_analysis.files.resumable.appending import Piece
-from media_analysis.files.resumable.statements import KnownUpload
+from media_analysis.errors import MalformedHeader, PieceTypeNotAccepted, ProtocolVersionUnknown, UploadJoined
+from media_analysis.files.resumable.known import KnownUpload
+from media_analysis.files.resumable.pieces import Piece
 
 _PROBLEMS: Final = problems(errors.TokenRejected, errors.InvalidRequest, errors.DatabaseUnavailable)
 _KNOWN_PROBLEMS: Final = {**_PROBLEMS, **problems(errors.UploadNotFound, errors.UploadGone)}
@@ -53,7 +53,7 @@ router = APIRouter(prefix=tus.UPLOADS_PATH, tags=["uploads"])
     responses={
         201: {"headers": location("Where the upload goes on")},
         **_KNOWN_PROBLEMS,
-        **problems(*_STORING, errors.UploadNotWhole),
+        **problems(*_STORING, errors.UploadNotWhole, errors.UploadJoined),
     },
 )
 async def create_upload(request: Request, services: Serving, caller: Caller, admitted: Uploading) -> Response:
@@ -62,6 +62,11 @@ async def create_upload(request: Request, services: Serving, caller: Caller, adm
     told, resumable = request.headers, services.files.resumable
     parts, metadata_text = tus.read_concat(told), told.get("Upload-Metadata", "")
     metadata = tus.read_metadata(metadata_text)
+    if not _brings_bytes(request):  # a digest is never ignored, that of nothing neither
+        async for _ in tus.checked(content_of(request, admitted), told):
+            pass
+    elif parts:
+        raise UploadJoined
     if parts:
         upload = tus.upload_of(metadata, caller.owner, None)
         concat = told["Upload-Concat"]
@@ -74,8 +79,7 @@ async def create_upload(request: Request, services: Serving, caller: Caller, adm
     )
     if piece is None and length_bytes != 0:
         return Response(status_code=201, headers={"Location": _address(known), **tus.describe_end(known)})
-    piece = piece or Piece(offset_bytes=0, body=content_of(request, admitted))
-    known = await resumable.append(known.id, piece, owner=caller.owner)
+    known = await resumable.append(known.id, piece or Piece(offset_bytes=0), owner=caller.owner)
     return Response(status_code=201, headers={"Location": _address(known), **tus.describe(known)})
 
 
