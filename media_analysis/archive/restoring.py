@@ -35,7 +35,7 @@ from media_analysis.storage.keys import object_key
 from media_analysis.storage.store import ObjectWriter
 from media_analysis.storage.writing import BUFFER_BYTES
 
-PAGE: Final = 4_096
+PAGE: Final = 1_024
 """Files whose rows are read at once."""
 WINDOW: Final = 256
 """Files that share their transactions and are synced together; the names of two windows are open at once."""

@@ -23,7 +23,7 @@ MUTANTS = (
         "a lease is not renewed",
         1,
         "files/upload/leases.py",
-        '{"ids": sorted(ids), ',
+        '{"ids": chunk, ',
         '{"ids": [], ',
         ("tests/files/upload/test_uploads.py::test_a_slow_upload_keeps_its_lease_for_as_long_as_it_reports",),
     ),

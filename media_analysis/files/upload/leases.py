@@ -9,6 +9,10 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from media_analysis.db.database import Database
+from media_analysis.db.ids import chunks_of
+
+RENEWED: Final = 2_000
+"""Files whose leases one statement renews: a restore has a hundred thousand, and the event loop sends all their ids."""
 
 
 def renewal(which: str, *, below: float) -> TextClause:
@@ -44,6 +48,7 @@ async def leased(db: Database, ids: Collection[UUID], *, lease_seconds: float) -
 async def _renew(db: Database, ids: Collection[UUID], lease_seconds: float) -> None:
     while True:
         await asyncio.sleep(lease_seconds / 3)
-        with suppress(Exception):  # a missed renewal shows when the upload is stored
-            async with db.transaction() as session:
-                await session.execute(_RENEW, {"ids": sorted(ids), "lease_seconds": lease_seconds})
+        for chunk in chunks_of(list(ids), RENEWED):
+            with suppress(Exception):  # a missed renewal shows when the upload is stored
+                async with db.transaction() as session:
+                    await session.execute(_RENEW, {"ids": chunk, "lease_seconds": lease_seconds})
