@@ -29,8 +29,9 @@ from media_analysis.storage.store import ObjectStore
 
 PURGE_SECONDS: Final = 10.0
 """How long work that goes on anyway waits for the bytes of a hundred thousand files; the rest goes by the outbox."""
-ANSWER_SECONDS: Final = 2.0
-"""How long somebody waits for it who is to be answered."""
+ANSWER_SECONDS: Final = 3.0
+"""How long somebody waits who is to be answered, from the request on; the rest goes by the outbox, too."""
+LEAST_SECONDS: Final = 0.5
 PURGERS: Final = 3
 ABANDONED_AT_ONCE: Final = 2_000
 _LOCK_UPLOADS: Final = text(LOCK_PENDING.format(which="id = ANY(CAST(:ids AS uuid[]))"))
@@ -111,6 +112,11 @@ class Deleter:
             by_request=True,
         )
         return DeletionBatch(order, kept_for)
+
+    async def purge_for_answer(self, purges: Sequence[UUID], *, since: float) -> Amount | None:
+        """Do as `purge_entries` for somebody who waits `since` an instant of the monotonic clock, in seconds."""
+        left = since + ANSWER_SECONDS - time.monotonic()
+        return await self.purge_entries(purges, seconds=max(LEAST_SECONDS, left))
 
     async def purge_entries(self, purges: Sequence[UUID], *, seconds: float = PURGE_SECONDS) -> Amount | None:
         """Remove the bytes of outbox entries that were just committed; return what is left to `finish_entries`.

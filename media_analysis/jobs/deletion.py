@@ -1,5 +1,6 @@
 """Deleting a whole job: its files, results and row go in one transaction, and a summary of them stays."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.deletion.deleter import ANSWER_SECONDS, Deleter
+from media_analysis.deletion.deleter import Deleter
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import NOTHING, Amount, DeletionBatch, FileSelection, Obstacle, Weight, of_job
 from media_analysis.errors import JobGone, JobHeld
@@ -191,6 +192,7 @@ class JobDeletionService:
             MarkerMismatch, DatabaseUnavailable: nothing was deleted.
 
         """
+        began = time.monotonic()
         await self.deleter.store.require_marker()
         now = now or await self.db.now()
         async with self.db.transaction() as session:
@@ -205,7 +207,7 @@ class JobDeletionService:
             purges = await take_job(session, job, weighed, batch)
             failpoint("job.deleting")
         failpoint("job.deleted")
-        remaining = await self.deleter.purge_entries(purges, seconds=ANSWER_SECONDS)
+        remaining = await self.deleter.purge_for_answer(purges, since=began)
         return replace(weighed, deleted_at=now, remaining=remaining)
 
     async def _weigh(

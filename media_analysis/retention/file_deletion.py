@@ -1,5 +1,6 @@
 """Files that somebody asks to delete, each with what was derived from it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -8,7 +9,7 @@ import structlog
 
 from media_analysis.archive.expiry import ArchiveExpiry
 from media_analysis.db.database import Database, retried
-from media_analysis.deletion.deleter import ANSWER_SECONDS, Deleter
+from media_analysis.deletion.deleter import Deleter
 from media_analysis.deletion.due import get_facts, lock_file
 from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.tombstones import Order
@@ -42,6 +43,7 @@ class FileDeletionService:
             MarkerMismatch, DatabaseUnavailable: nothing was deleted.
 
         """
+        began = time.monotonic()
         await self.deleter.store.require_marker()
         now = await self.db.now()
         async with self.db.transaction() as session:
@@ -59,7 +61,7 @@ class FileDeletionService:
         failpoint("delete.requested")
         if batch.kept_for is None:
             purges = [*purges, *await self._delete_copies([file_id, *going.derived_ids], batch.order)]
-        return replace(going, remaining=await self.deleter.purge_entries(purges, seconds=ANSWER_SECONDS))
+        return replace(going, remaining=await self.deleter.purge_for_answer(purges, since=began))
 
     async def _delete_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
         """Let go of archives with copies of files just deleted; what a crash or an error leaves the sweep finds."""
