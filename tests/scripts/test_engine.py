@@ -23,7 +23,7 @@ def elsewhere(tmp_path: Path) -> Path:
 
 
 def asked(elsewhere: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [ROOT / "scripts" / "engine", *arguments]
+    command = [str(ROOT / "scripts" / "engine"), *arguments]
     return subprocess.run(command, env={"PATH": str(elsewhere)}, capture_output=True, text=True, check=False)
 
 
