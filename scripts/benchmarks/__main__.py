@@ -32,6 +32,7 @@ from scripts.benchmarks import (
     sweep,
 )
 
+QUEUE_PARTS = ["created", "rates", "turns"]
 ARCHIVE_PARTS = ["race", "many", "answers"]
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESULTS = Path(__file__).parents[2] / "bench-results"
@@ -93,6 +94,13 @@ async def run_probe(options: argparse.Namespace, directory: Path) -> dict[str, A
 
 async def run_queue(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    if options.quick:
+        options.jobs, options.children, options.rounds, options.seconds = 500, 5, 1, 1
+        options.parts = [part for part in options.parts if part != "turns"]
+    if "created" in options.parts:
+        print(f"jobs created over HTTP, {queue.CALLERS} callers")
+        async with stage.open_stage(directory / "c") as opened:
+            found["created"] = await queue.created(opened, seconds=options.seconds, rounds=options.rounds)
     if "rates" in options.parts:
         print(f"{options.jobs:,} empty jobs, {options.concurrency} at once in each worker")
         async with stage.open_stage(directory / "a") as opened:
@@ -183,7 +191,9 @@ def add_queue(benches: Any) -> None:
         "--waiting", type=int, default=20_000, help="how many jobs of one owner wait before another's"
     )
     queueing.add_argument("--singles", type=int, default=10, help="how many of the other owner's, one after another")
-    queueing.add_argument("--parts", nargs="+", choices=["rates", "turns"], default=["rates", "turns"])
+    queueing.add_argument("--seconds", type=float, default=5, help="for how long jobs are created in each round")
+    queueing.add_argument("--parts", nargs="+", choices=QUEUE_PARTS, default=QUEUE_PARTS)
+    queueing.add_argument("--quick", action="store_true", help="one round of 500 jobs, and no turns")
 
 
 def parse() -> argparse.Namespace:

@@ -1,14 +1,15 @@
-"""Empty jobs through the whole product, against empty entries of pgqueuer, where that is installed."""
+"""Empty jobs through the whole product, against empty entries of pgqueuer, where that can be installed."""
 
 import asyncio
+import json
 import os
 import signal
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.util import find_spec
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,9 @@ from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.storage.category import Category
 from scripts.benchmarks.empty import EMPTY
-from scripts.benchmarks.queue_worker import open_peer
+from scripts.benchmarks.load import Load, load
+from scripts.benchmarks.queue_peer import install
+from scripts.benchmarks.serving import serving
 from scripts.benchmarks.stage import Stage, settle
 
 OWNER = "owner-0"
@@ -28,11 +31,13 @@ SOURCES = 256
 """As many as jobs that run at once would have; one for all would have them wait for its row."""
 CALLERS = 16
 LOOK_SECONDS = 0.02
-HAS_PEER = find_spec("pgqueuer") is not None
 CLEAR = "TRUNCATE job_events, job_sources; DELETE FROM analysis_jobs"
-CLEAR_PEER = "TRUNCATE pgqueuer, pgqueuer_log"
 LEFT = "SELECT EXISTS (SELECT FROM analysis_jobs WHERE status IN ('pending', 'running'))"
 LEFT_OF_PEER = "SELECT EXISTS (SELECT FROM pgqueuer)"
+TOOK = """
+    SELECT 1000 * percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM completed_at - begun_at))
+    FROM analysis_jobs
+"""
 WAITED = "SELECT extract(epoch FROM started_at - created_at) FROM analysis_jobs WHERE id = $1"
 ROOT = Path(__file__).parents[2]
 Fill = Callable[[int], Awaitable[None]]
@@ -43,15 +48,16 @@ async def queue(stage: Stage, *, jobs: int, children: int, concurrency: int, rou
     plug_in(stage.directory / "plugins")
     sources = [await add_source(stage, number) for number in range(SOURCES)]
     counts = {"bare": 5 * jobs, "product": jobs, "confined": children}
-    if not HAS_PEER:
-        print("  pgqueuer, the peer, is not installed")
+    if not await asyncio.to_thread(install, stage.directory / "peer"):
+        print("  pgqueuer, the peer, could not be installed")
         del counts["bare"]
+    p99_ms: dict[int, list[float]] = {1: [], 2: []}
     enqueued: dict[str, list[float]] = {way: [] for way in counts}
     drained: dict[str, dict[int, list[float]]] = {way: {1: [], 2: []} for way in counts}
     for number in range(rounds):
         for processes in (1, 2):
             for way, count in counts.items():
-                await clear(stage.url, CLEAR_PEER if way == "bare" else CLEAR)
+                await clear(stage.url)
                 fill = fill_bare(stage, count) if way == "bare" else fill_product(stage, sources, count)
                 enqueued[way].append(count / await timed(fill))
                 await settle(stage.url)
@@ -59,10 +65,41 @@ async def queue(stage: Stage, *, jobs: int, children: int, concurrency: int, rou
                     drained[way][processes].append(
                         count / await timed(drain(stage.url, start, LEFT_OF_PEER if way == "bare" else LEFT))
                     )
+                if way == "product":
+                    p99_ms[processes].append(await ask(stage.url, TOOK))
             rates = ", ".join(f"{way} {drained[way][processes][-1]:,.0f}/s" for way in counts)
             print(f"  round {number + 1}, {processes} worker(s): {rates}")
         await require_ended(stage)
-    return summary(enqueued, drained) | {"concurrency": concurrency}
+    return summary(enqueued, drained, p99_ms) | {"concurrency": concurrency, "absent": absent(counts)}
+
+
+def absent(counts: Mapping[str, int]) -> str:
+    return "none" if "bare" in counts else "pgqueuer"
+
+
+async def created(stage: Stage, *, seconds: float, rounds: int) -> dict[str, Any]:
+    """Create jobs over HTTP from several callers at once, beside what the same service answers without a database."""
+    sources = [await add_source(stage, number) for number in range(SOURCES)]
+    runs: dict[str, list[Load]] = {"jobs": [], "healthz": []}
+    async with serving(stage, OWNER) as service:
+        bodies = [json.dumps({"name": "n", "kind": "probe", "source_file_ids": [str(one)]}).encode() for one in sources]
+        about = ("POST", "/jobs", "Content-Type: application/json")
+        requests = {
+            "jobs": cycle([service.request(*about, body=body) for body in bodies]),
+            "healthz": repeat(service.request("GET", "", path="/healthz")),
+        }
+        for _round in range(rounds):
+            await clear(stage.url)
+            for name, asked in requests.items():
+                runs[name].append(await load(service.port, asked, callers=CALLERS, seconds=seconds))
+            print("  created: " + ", ".join(f"{name} {loads[-1].per_second:,.0f}/s" for name, loads in runs.items()))
+    return {
+        "per_second": {name: statistics.median(one.per_second for one in loads) for name, loads in runs.items()},
+        "p99_ms": {name: statistics.median(one.p99_ms for one in loads) for name, loads in runs.items()},
+        "ratio_to_healthz": statistics.median(
+            mine.per_second / bare.per_second for mine, bare in zip(runs["jobs"], runs["healthz"], strict=True)
+        ),
+    }
 
 
 async def turns(stage: Stage, *, waiting: int, singles: int, concurrency: int) -> dict[str, Any]:
@@ -93,17 +130,25 @@ async def started_after(url: str, job_id: UUID) -> float:
     return float(wait)
 
 
-def summary(enqueued: dict[str, list[float]], drained: dict[str, dict[int, list[float]]]) -> dict[str, Any]:
+def summary(
+    enqueued: dict[str, list[float]], drained: dict[str, dict[int, list[float]]], p99_ms: dict[int, list[float]]
+) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "created_per_second": {way: statistics.median(rates) for way, rates in enqueued.items() if way != "confined"}
     }
     for processes, name in ((1, "one_worker"), (2, "two_workers")):
         rates = {way: statistics.median(runs[processes]) for way, runs in drained.items()}
-        figures[name] = {"jobs_per_second": rates}
+        figures[name] = {"jobs_per_second": rates, "p99_ms": statistics.median(p99_ms[processes])}
         if "bare" in rates:
-            figures[name]["ratio_to_bare"] = rates["product"] / rates["bare"]
-            figures[name]["ratio_to_bare_confined"] = rates["confined"] / rates["bare"]
+            figures[name]["ratio_to_bare"] = ratio(drained["product"][processes], drained["bare"][processes])
+            figures[name]["ratio_to_bare_confined"] = ratio(drained["confined"][processes], drained["bare"][processes])
+    figures["two_workers_to_one"] = ratio(drained["product"][2], drained["product"][1])
     return figures
+
+
+def ratio(rates: Sequence[float], others: Sequence[float]) -> float:
+    """Return the median of what each rate is of the other's in its round."""
+    return statistics.median(mine / theirs for mine, theirs in zip(rates, others, strict=True))
 
 
 def plug_in(folder: Path) -> None:
@@ -123,10 +168,11 @@ async def add_source(stage: Stage, number: int, *, owner: str = OWNER) -> UUID:
 
 
 async def fill_bare(stage: Stage, count: int) -> None:
-    """Enqueue empty entries, a thousand at a time, as the library's own benchmark fills its queue."""
-    async with open_peer(stage.url) as queries:
-        for _ in range(0, count, 1000):
-            await queries.enqueue([EMPTY] * 1000, [None] * 1000, [0] * 1000)
+    """Let the peer fill its queue."""
+    command = (sys.executable, "-m", "scripts.benchmarks.queue_peer", "fill", stage.url, str(count))
+    filling = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment(str(stage.directory / "peer")))
+    if await filling.wait():
+        raise SystemExit("the peer could not fill its queue")
 
 
 async def fill_product(stage: Stage, sources: Sequence[UUID], count: int) -> None:
@@ -145,8 +191,9 @@ async def fill_product(stage: Stage, sources: Sequence[UUID], count: int) -> Non
 @asynccontextmanager
 async def workers(way: str, processes: int, stage: Stage, concurrency: int) -> AsyncIterator[Callable[[], None]]:
     """Open worker processes; what is yielded has all of them begin."""
-    importable = os.pathsep.join([str(stage.directory / "plugins"), str(ROOT)])
-    command = [sys.executable, "-m", "scripts.benchmarks.queue_worker", way, str(stage.directory), stage.url]
+    importable = str(stage.directory / ("peer" if way == "bare" else "plugins"))
+    run = ["queue_peer", "work"] if way == "bare" else ["queue_worker", way, str(stage.directory)]
+    command = [sys.executable, "-m", f"scripts.benchmarks.{run[0]}", *run[1:], stage.url]
     async with AsyncExitStack() as stack:
         started = [
             await stack.enter_async_context(process(*command, str(concurrency), importable=importable))
@@ -167,7 +214,7 @@ async def process(*command: str, importable: str) -> AsyncIterator[asyncio.subpr
     started = await asyncio.create_subprocess_exec(
         *command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": importable},
+        env=environment(importable),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -179,6 +226,10 @@ async def process(*command: str, importable: str) -> AsyncIterator[asyncio.subpr
         if started.returncode is None:
             started.send_signal(signal.SIGKILL)
         await started.wait()
+
+
+def environment(importable: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([importable, str(ROOT)])}
 
 
 async def drain(url: str, start: Callable[[], None], left: str) -> None:
@@ -198,13 +249,18 @@ async def timed(work: Awaitable[None]) -> float:
     return time.perf_counter() - started
 
 
-async def clear(url: str, statements: str) -> None:
-    if statements == CLEAR_PEER:
-        async with open_peer(url):
-            pass
+async def clear(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(statements)
+        await connection.execute(CLEAR)
+    finally:
+        await connection.close()
+
+
+async def ask(url: str, question: str) -> float:
+    connection = await asyncpg.connect(url)
+    try:
+        return float(await connection.fetchval(question))
     finally:
         await connection.close()
 
