@@ -52,21 +52,37 @@ _CREATES: Final = (
     ),
     request_header("Upload-Concat", "`partial`, or `final;` and the addresses of the parts, in their order"),
 )
+_VERSION: Final = {**_CREATES[0], "required": True}
+_TOLD: Final = {
+    "Upload-Offset": "How many bytes are durable",
+    "Upload-Length": "How many there are to be in all",
+    "Upload-Defer-Length": "`1` while that is yet to be said",
+    "Upload-Metadata": "What was said of it, as it was said",
+    "Upload-Concat": "What was said of parts, as it was said",
+    "Upload-Expires": "When it is given up unless more comes; absent once it is a file",
+    "File-Id": "The file it has become",
+}
 _CHECKSUM: Final = request_header("Upload-Checksum", f"{' or '.join(ALGORITHMS)} of the body, and that in base64")
 _BODY: Final = {"content": {PIECE: {"schema": {"type": "string", "format": "binary"}, "example": "the bytes"}}}
 CREATING: Final[dict[str, Any]] = {
-    "parameters": [*_CREATES, _CHECKSUM],
+    "parameters": [_VERSION, *_CREATES[1:], _CHECKSUM],
     "requestBody": {"required": False, "description": "The first bytes, if they come at once", **_BODY},
 }
 APPENDING: Final[dict[str, Any]] = {
     "parameters": [
-        _CREATES[0],
-        request_header("Upload-Offset", "Where the bytes begin"),
+        _VERSION,
+        {**request_header("Upload-Offset", "Where the bytes begin"), "required": True},
         request_header("Upload-Length", "Of an upload that was made without"),
         _CHECKSUM,
     ],
     "requestBody": {"required": True, "description": "Bytes behind those that are there", **_BODY},
 }
+ASKING: Final[dict[str, Any]] = {"parameters": [_VERSION]}
+PROGRESS: Final[dict[str, Any]] = {
+    name: {"description": description, "schema": {"type": "string"}} for name, description in _TOLD.items()
+}
+"""The headers of answers that tell all of an upload."""
+MOVED: Final[dict[str, Any]] = {name: PROGRESS[name] for name in ("Upload-Offset", "Upload-Expires", "File-Id")}
 
 
 class TusHeaders:

@@ -239,3 +239,14 @@ async def test_results_say_where_their_schemas_are(document: dict[str, Any]) -> 
 
     assert "/api/v1/results/schemas/{kind}" in described
     assert "/api/v1/results/schemas/{kind}" in document["paths"]
+
+
+async def test_the_headers_of_uploads_in_pieces_are_described(client: Client) -> None:
+    document = (await client.request("GET", "/openapi.json")).json()
+    upload = document["paths"]["/api/v1/uploads/{upload_id}"]
+
+    for method in ("head", "patch", "delete"):
+        asked = {parameter["name"]: parameter.get("required") for parameter in upload[method]["parameters"]}
+        assert asked["Tus-Resumable"], method
+    assert {"Upload-Offset", "Upload-Length", "Upload-Expires"} <= set(upload["head"]["responses"]["200"]["headers"])
+    assert {"Upload-Offset", "Location", "File-Id"} <= set(upload["patch"]["responses"]["204"]["headers"])

@@ -51,7 +51,7 @@ router = APIRouter(prefix=tus.UPLOADS_PATH, tags=["uploads"])
     response_class=Response,
     openapi_extra=tus.CREATING,
     responses={
-        201: {"headers": location("Where the upload goes on")},
+        201: {"headers": {**location("Where the upload goes on"), **tus.MOVED}},
         **_KNOWN_PROBLEMS,
         **problems(*_STORING, errors.UploadNotWhole, errors.UploadJoined),
     },
@@ -99,7 +99,12 @@ async def read_upload(upload_id: UUID, services: Serving, caller: Caller) -> Upl
 @router.head(
     "/{upload_id}",
     response_class=Response,
-    responses={**_KNOWN_PROBLEMS, **problems(errors.ProtocolVersionUnknown, errors.ObjectBusy)},
+    openapi_extra=tus.ASKING,
+    responses={
+        200: {"headers": tus.PROGRESS},
+        **_KNOWN_PROBLEMS,
+        **problems(*_STORING, errors.OffsetMismatch),  # what is all here is stored
+    },
 )
 async def find_offset(upload_id: UUID, request: Request, services: Serving, caller: Caller) -> Response:
     """Tell how many bytes are durable, for whoever goes on; a request that still brings some is ended first."""
@@ -114,7 +119,7 @@ async def find_offset(upload_id: UUID, request: Request, services: Serving, call
     response_class=Response,
     openapi_extra=tus.APPENDING,
     responses={
-        204: {"headers": location("Where the file is, once all of it came")},
+        204: {"headers": {**location("Where the file is, once all of it came"), **tus.MOVED}},
         **_KNOWN_PROBLEMS,
         **problems(*_STORING, errors.OffsetMismatch, errors.UploadSuperseded, errors.UploadJoined),
     },
@@ -139,6 +144,7 @@ async def append_to_upload(
     "/{upload_id}",
     status_code=204,
     response_class=Response,
+    openapi_extra=tus.ASKING,
     responses={**_KNOWN_PROBLEMS, **problems(errors.UploadFinished, errors.ProtocolVersionUnknown, errors.ObjectBusy)},
 )
 async def terminate_upload(upload_id: UUID, request: Request, services: Serving, caller: Caller) -> Response:
