@@ -25,6 +25,10 @@ _ORIGINALS: Final = """
     FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
     WHERE job.archived_at IS NOT NULL AND job.deleted_at IS NULL AND job.{owned}
 """
+_ARRIVING: Final = """
+    SELECT count(*) AS files, coalesce(sum(arrived_bytes), 0)::bigint AS size_bytes
+    FROM media_files WHERE state = 'pending' AND {owned}
+"""
 _EVERYBODYS: Final = "owner IS NOT NULL"
 _OWNED: Final = "owner = :owner"
 
@@ -40,6 +44,8 @@ class Lives:
     originals: Amount
     """The files of archived runs as they were before they were packed."""
     trashed: Amount
+    arriving: Amount
+    """Files whose bytes still come, by what has arrived; nobody's files yet, and in no account."""
 
 
 async def sum_lives(session: AsyncSession, *, owner: str | None) -> Lives:
@@ -49,6 +55,7 @@ async def sum_lives(session: AsyncSession, *, owner: str | None) -> Lives:
     accounts = (await session.execute(text(_ACCOUNTS.format(owned=owned)), values)).one()
     archived = Amount._make((await session.execute(text(_SEGMENTS.format(owned=owned)), values)).one())
     originals = Amount._make((await session.execute(text(_ORIGINALS.format(owned=owned)), values)).one())
+    arriving = Amount._make((await session.execute(text(_ARRIVING.format(owned=owned)), values)).one())
     trashed = Amount(accounts.trashed_files, accounts.trashed_bytes)
     return Lives(
         active=Amount(
@@ -58,4 +65,5 @@ async def sum_lives(session: AsyncSession, *, owner: str | None) -> Lives:
         archived=archived,
         originals=originals,
         trashed=trashed,
+        arriving=arriving,
     )

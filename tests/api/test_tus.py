@@ -213,3 +213,15 @@ async def test_the_type_is_what_the_first_bytes_tell(client: Client, tus: TusCli
 
     file = (await client.request("GET", f"/api/v1/files/{made.headers['File-Id']}")).json()
     assert file["media_type"] == "image/png"
+
+
+async def test_what_has_arrived_is_told_by_the_statistics(client: Client, tus: TusClient) -> None:
+    path = await tus.start(6)
+    await tus.patch(path, 0, b"abc")
+
+    arriving = [
+        (await client.request("GET", "/api/v1/storage/stats", by=by)).json()["arriving"]
+        for by in ("alice", "bob", "admin")
+    ]
+
+    assert [(each["files"], each["size_bytes"]) for each in arriving] == [(1, 3), (0, 0), (1, 3)]

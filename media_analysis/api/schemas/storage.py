@@ -150,6 +150,7 @@ class StatsRead(BaseModel):
     active: AmountRead = Field(description="Stored files that are neither archives of runs nor trash")
     archived: ArchivedAmount
     trashed: AmountRead = Field(description="Deleted files whose bytes are kept for a restore")
+    arriving: AmountRead = Field(description="Uploads under way, by what of them has arrived; not in the sums above")
 
     @classmethod
     def of_all(cls, stats: StorageStats, lives: Lives) -> Self:
@@ -179,6 +180,7 @@ class StatsRead(BaseModel):
                 originals=AmountRead.from_amount(lives.originals),
             ),
             trashed=AmountRead.from_amount(lives.trashed),
+            arriving=AmountRead.from_amount(lives.arriving),
         )
 
 
