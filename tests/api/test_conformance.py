@@ -31,6 +31,12 @@ CHECKED: Final = [
 ]
 
 
+@schemathesis.serializer("application/offset+octet-stream")
+def send_bytes(_context: object, value: object) -> bytes:
+    """Send a piece of an upload as what was generated for it."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 class ServedApplication:
     """An application whose services open and close with its lifespan, on whatever event loop serves it."""
 
