@@ -47,6 +47,8 @@ class Peers:
     nginx: tuple[int, Path] | None
     tus: int | None
     loads: dict[str, dict[str, list[Load]]] = field(default_factory=dict)
+    processor_ms: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """What a request took of the processor's time in the service, which other work on the machine disturbs least."""
 
     async def race(
         self, work: str, ways: Mapping[str, tuple[int, Iterator[bytes]] | None], callers: int, size: Size
@@ -58,7 +60,12 @@ class Peers:
         for name, way in ways.items():
             if way is not None:
                 port, requests = way
+                service = next((one for one in (self.service, self.several) if one and one.port == port), None)
+                before = 0.0 if service is None else service.processor_seconds
                 done = await load(port, requests, callers=callers, seconds=size.seconds)
+                if service is not None:
+                    spent = 1000 * (service.processor_seconds - before) / len(done.spent)
+                    self.processor_ms.setdefault(work, {}).setdefault(name, []).append(spent)
                 self.loads.setdefault(work, {}).setdefault(name, []).append(done)
         told = ", ".join(f"{name} {runs[-1].per_second:,.0f}/s" for name, runs in self.loads[work].items())
         print(f"  {work}: {told}")
@@ -73,6 +80,7 @@ class Peers:
                     f"{name} per second": statistics.median(run.per_second for run in runs)
                     for name, runs in by_peer.items()
                 },
+                **{f"{name} processor ms": statistics.median(spent) for name, spent in self.processor_ms[work].items()},
                 **{f"{name} p99 ms": statistics.median(run.p99_ms for run in runs) for name, runs in by_peer.items()},
                 **{
                     f"ours to {name}": statistics.median(

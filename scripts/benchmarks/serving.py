@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from media_analysis.sessions.models import Role
+from scripts.benchmarks.analyze import descendants_of
 from scripts.benchmarks.load import request
 from scripts.benchmarks.stage import Stage
 
@@ -32,6 +33,16 @@ class Service:
     def resident_bytes(self) -> int:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def processor_seconds(self) -> float:
+        """What the service and its processes have used so far, PostgreSQL not among them."""
+        ticks = 0
+        for pid in {str(self.pid)} | descendants_of(str(self.pid)):
+            with suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def request(self, method: str, target: str, *lines: str, body: bytes = b"", path: str = "/api/v1") -> bytes:
         """Return a request of the user below `path`."""
