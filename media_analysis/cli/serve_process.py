@@ -21,7 +21,8 @@ from media_analysis.errors import MediaAnalysisError
 if TYPE_CHECKING:
     from media_analysis.settings import Settings
 
-PROGRAM: Final = "from media_analysis.cli.serve_process import main; main()"
+PROGRAM: Final = "import os; os.setpgrp(); from media_analysis.cli.serve_process import main; main()"
+"""A group of its own, as ^C is for the first process, but no session: the kernel schedules these apart (autogroup)."""
 READY: Final = b"ready"
 DRAIN: Final = b"drain"
 

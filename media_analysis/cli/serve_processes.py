@@ -155,7 +155,6 @@ class ServingProcesses:
                 *(sys.executable, "-c", PROGRAM, *map(str, descriptors)),
                 stdin=subprocess.PIPE,
                 pass_fds=descriptors,
-                start_new_session=True,  # ^C is for the first process, which tells the others
             )
         if process.stdin is not None:
             process.stdin.write(pickle.dumps(self.order))
