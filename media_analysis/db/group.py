@@ -61,7 +61,9 @@ class GroupCommit(Generic[Item, Answer]):
             await asyncio.wait(working)
 
     def _begin(self) -> None:
-        if not self._is_taken_up and len(self._writers) < self._most_writers:
+        # One that has just ended is still among them when those it answered ask again.
+        writing = sum(not writer.done() for writer in self._writers)
+        if not self._is_taken_up and writing < self._most_writers:
             self._is_taken_up = True
             writer = asyncio.create_task(self._write())
             self._writers.add(writer)

@@ -61,6 +61,13 @@ async def test_what_arrives_during_a_flush_forms_the_next_group() -> None:
     assert answers == [0, 4, 8, 12]
 
 
+async def test_who_asks_again_in_the_moment_of_an_answer_is_answered() -> None:
+    group = GroupCommit[int, int](Recorder())
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert [await group.submit(item) for item in (2, 4, 6)] == [4, 8, 12]
+
+
 async def test_a_group_is_never_larger_than_allowed() -> None:
     flush = Recorder()
     group = GroupCommit[int, int](flush, most=2)
