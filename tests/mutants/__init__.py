@@ -1,6 +1,6 @@
 """Planted bugs: a harness counts only once each of them turned it red."""
 
-from tests.mutants import archives, clients, database, files_and_sweeps, jobs, media, requests, retention
+from tests.mutants import archives, clients, database, files_and_sweeps, jobs, media, requests, resumable, retention
 from tests.mutants.mutant import Mutant
 
 MUTANTS = (
@@ -12,6 +12,7 @@ MUTANTS = (
     *media.MUTANTS,
     *archives.MUTANTS,
     *database.MUTANTS,
+    *resumable.MUTANTS,
 )
 
 __all__ = ["MUTANTS", "Mutant"]

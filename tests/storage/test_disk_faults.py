@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from media_analysis.errors import DiskFull
+from media_analysis.errors import DiskFull, StoreUnavailable
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import adopt_store, read_marker
 from media_analysis.storage.places import Places
@@ -84,6 +84,15 @@ async def test_a_full_disk_is_told_as_such_and_has_room_again_after_a_deletion(t
     await put(tiny, "clips/b.bin", bytes(700_000))
 
     assert list(outcome.gone) == [KEY]
+
+
+async def test_a_writer_takes_nothing_more_once_the_disk_was_full(tiny: DiskStore) -> None:
+    writer = await create(tiny, KEY)
+    with pytest.raises(DiskFull):
+        await writer.write(bytes(2_000_000))
+
+    with pytest.raises(StoreUnavailable):
+        await writer.checkpoint()
 
 
 async def test_a_full_disk_is_told_to_a_thread_that_puts_pieces(tiny: DiskStore) -> None:
