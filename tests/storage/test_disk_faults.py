@@ -88,11 +88,13 @@ async def test_a_full_disk_is_told_as_such_and_has_room_again_after_a_deletion(t
 
 async def test_a_writer_takes_nothing_more_once_the_disk_was_full(tiny: DiskStore) -> None:
     writer = await create(tiny, KEY)
-    with pytest.raises(DiskFull):
-        await writer.write(bytes(2_000_000))
-
-    with pytest.raises(StoreUnavailable):
-        await writer.checkpoint()
+    try:
+        with pytest.raises(DiskFull):
+            await writer.write(bytes(2_000_000))
+        with pytest.raises(StoreUnavailable):
+            await writer.checkpoint()
+    finally:
+        writer.close()
 
 
 async def test_a_full_disk_is_told_to_a_thread_that_puts_pieces(tiny: DiskStore) -> None:
