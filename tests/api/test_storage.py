@@ -138,6 +138,7 @@ async def test_stats_say_what_the_ledger_and_the_disk_say(client: Client) -> Non
         "active",
         "archived",
         "trashed",
+        "arriving",
     }
     assert everything["used_bytes"] == 12
     assert 0 < everything["free_bytes"] < everything["total_bytes"]
