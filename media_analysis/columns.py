@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, or_
+from sqlalchemy.dialects.postgresql import JSONB
 
 from media_analysis.db.base import native_enum
 from media_analysis.states import FileState, RetentionRule
@@ -12,6 +13,8 @@ from media_analysis.storage.category import Category
 CATEGORY = native_enum(Category)
 FILE_STATE = native_enum(FileState)
 RETENTION_RULE = native_enum(RetentionRule)
+LABELS = JSONB(none_as_null=True)
+"""Of a thing without labels NULL, never an empty mapping."""
 
 
 def living(expires_at: str, at: str = ":now") -> str:
