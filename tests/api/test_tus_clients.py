@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from playwright.async_api import Page, Route, async_playwright
 
 from tests.api.raw import PATIENCE, served
 from tests.api.tus import PIECE, metadata
@@ -19,7 +20,7 @@ from tests.conftest import Client, fetch
 
 CONTENT = random.Random(18).randbytes(4_000_000)
 HERE = Path(__file__).parent / "clients"
-PACKAGES = ("tus-js-client@4", "@tus/server@2", "@tus/file-store@2")
+PACKAGES = ("tus-js-client@4", "uppy@6", "@tus/server@2", "@tus/file-store@2")
 SERVER = """
 import { Server } from '@tus/server'
 import { FileStore } from '@tus/file-store'
@@ -102,6 +103,50 @@ async def test_tuspy_uploads_every_byte_in_every_way(address: str, client: Clien
 
     assert ways == ["plain", "chunked", "checked", "resumed"]
     await require_whole(database, len(ways))
+
+
+@pytest.fixture
+async def page(packages: Path, address: str) -> AsyncIterator[Page]:
+    """A page of the service's own origin, in a browser, that has Uppy."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    files = {"/": HERE / "uppy.html", "/uppy.min.mjs": packages / "node_modules/uppy/dist/uppy.min.mjs"}
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        opened = await browser.new_page()
+
+        async def answer(route: Route) -> None:
+            await route.fulfill(path=files[httpx.URL(route.request.url).path])
+
+        for path in files:
+            await opened.route(str(httpx.URL(address).join(path)), answer)
+        await opened.goto(str(httpx.URL(address).join("/")))
+        yield opened
+        await browser.close()
+
+
+async def test_uppy_in_a_browser_uploads_every_byte_and_goes_on_after_its_page_was_left(
+    page: Page, address: str, client: Client, database: str, file: Path
+) -> None:
+    piece = len(CONTENT) // 3
+    began: list[str] = []
+    page.on("request", lambda request: began.append(request.headers.get("upload-offset", request.method)))
+
+    async def send(**asked: object) -> None:
+        await page.set_input_files("input", file)
+        await page.evaluate("upload", {"headers": {"Authorization": f"Bearer {client.tokens['alice']}"}, **asked})
+
+    for way in ({}, {"chunkSize": piece}, {"parallelUploads": 3}):
+        await send(**way)
+        await page.evaluate("localStorage.clear()")  # else it takes the next for the one that it has sent
+    await send(chunkSize=piece, pieces=1)
+    await page.reload()
+    began.clear()
+    await send(chunkSize=piece)
+
+    assert began[:2] == ["HEAD", str(piece)], "what had arrived is not sent again"
+    await require_whole(database, 4)
 
 
 @pytest.fixture
