@@ -3,7 +3,6 @@
 import gc
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
 from tests.reused import CONNECTIONS, Pool, end_old_zygotes
-from tests.servers import UUIDV7, running_server
+from tests.servers import UUIDV7, running_server, short_directory
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("ours", deadline=None)
@@ -66,7 +65,7 @@ def one_lock_order() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def open_directory() -> Iterator[Path]:
     """A short directory that PostgreSQL's unprivileged account can enter, unlike pytest's own."""
-    directory = Path(tempfile.mkdtemp(prefix="ma-", dir="/tmp"))
+    directory = short_directory()
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)

@@ -1,11 +1,14 @@
 """The PostgreSQL that tests run on: one that is named, one in a container, or the embedded one."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import pytest
 
 from media_analysis.db.embedded import embedded_server
@@ -13,6 +16,10 @@ from tests.containers import engine
 
 CONNECTIONS: Final = 100
 """As many as the embedded server lets in."""
+
+MEMORY: Final = Path("/dev/shm")
+ROOM_BYTES: Final = 6 * 2**30
+"""What the servers of all workers and of their tests fit into."""
 
 UUIDV7: Final = """
     DO $do$ BEGIN
@@ -37,6 +44,12 @@ UUIDV7: Final = """
 """What servers before 18 lack of what tests make rows with: ids by the time at which they are made (RFC 9562)."""
 
 
+def short_directory() -> Path:
+    """Make a directory with a short path for a server: in memory if there is room, for commits wait for a disk."""
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    return Path(tempfile.mkdtemp(prefix="ma-", dir=MEMORY if in_memory else "/tmp"))
+
+
 @asynccontextmanager
 async def running_server(directory: Path) -> AsyncIterator[str]:
     """Yield the URL of the one named by TEST_DATABASE_URL, of a container if TEST_POSTGRES=container, else embedded."""
@@ -47,7 +60,15 @@ async def running_server(directory: Path) -> AsyncIterator[str]:
             yield url
     else:
         async with embedded_server(directory / "postgres") as server:
+            await _keep_small(server.url)
             yield server.url
+
+
+async def _keep_small(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("ALTER SYSTEM SET max_wal_size = '512MB'")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from media_analysis.db.embedded import EmbeddedServer, embedded_server
 from media_analysis.db.embedded.account import OsAccount, choose_account
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
+from tests.servers import short_directory
 
 DEADLINE_SECONDS = 30.0
 Running = tuple[Path, EmbeddedServer]
@@ -41,7 +41,7 @@ asyncio.run(keep())
 
 @contextmanager
 def short_home() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="ma-", dir="/tmp"))
+    path = short_directory()
     path.chmod(0o711)
     try:
         yield path
