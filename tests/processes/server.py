@@ -19,7 +19,10 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Final
+
+from sqlalchemy.orm import configure_mappers
 
 PACKAGE: Final = "media_analysis"
 COMMAND_LINE: Final = f"{PACKAGE}.cli"
@@ -138,7 +141,7 @@ def _send(asker: socket.socket, number: int) -> None:
 
 
 def preload() -> None:
-    """Import all there is, and forget the command line again."""
+    """Do once what every command does first: import all there is; then forget the command line again."""
     package = importlib.import_module(PACKAGE)
     for module in pkgutil.walk_packages(package.__path__, f"{PACKAGE}."):
         if not module.name.endswith("__main__"):
@@ -148,6 +151,8 @@ def preload() -> None:
     for name in [name for name in sys.modules if name == COMMAND_LINE or name.startswith(f"{COMMAND_LINE}.")]:
         del sys.modules[name]
     delattr(package, "cli")
+    configure_mappers()
+    metadata.entry_points()
     gc.collect()
     gc.freeze()
 
