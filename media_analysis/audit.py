@@ -23,6 +23,7 @@ class Action(StrEnum):
     """What can be done that somebody may ask about later; deletions by sweeps have tombstones instead."""
 
     EXTENDED = "extended"
+    LABELLED = "labelled"
     HELD = "held"
     RELEASED = "released"
     TRASHED = "trashed"

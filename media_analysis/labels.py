@@ -34,6 +34,8 @@ LabelKey = Annotated[str, Field(pattern=KEY_PATTERN)]
 LabelValue = Annotated[str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_plain)]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS), AfterValidator(_bounded)]
 """The labels of one thing, as a document tells them."""
+LabelChanges = Annotated[dict[LabelKey, LabelValue | None], Field(max_length=2 * MOST_LABELS)]
+"""What is to become of some of a thing's labels: a new value, or None where the key goes (RFC 7396)."""
 
 
 class LabelFilter(NamedTuple):
@@ -87,9 +89,18 @@ def parse_labels(told: Iterable[str]) -> dict[str, str]:
         if _require_key(name) in labels:
             raise ValueError(f"the key {name} is given twice")
         labels[name] = _require_value(value)
-    if len(labels) > MOST_LABELS:
-        raise ValueError(f"a thing has at most {MOST_LABELS} labels")
-    return _bounded(labels)
+    return _few(labels)
+
+
+def change_labels(labels: Mapping[str, str] | None, changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the labels as these changes leave them; what is not named stays.
+
+    Raises:
+        ValueError: they are more than a thing may have.
+
+    """
+    changed = {**(labels or {}), **changes}
+    return _few({key: value for key, value in changed.items() if value is not None})
 
 
 def parse_filters(told: Sequence[str]) -> tuple[LabelFilter, ...]:
@@ -102,6 +113,12 @@ def parse_filters(told: Sequence[str]) -> tuple[LabelFilter, ...]:
     if len(told) > MOST_FILTERS:
         raise ValueError(f"at most {MOST_FILTERS} labels can be asked for at once")
     return tuple(dict.fromkeys(map(LabelFilter.parse, told)))
+
+
+def _few(labels: dict[str, str]) -> dict[str, str]:
+    if len(labels) > MOST_LABELS:
+        raise ValueError(f"a thing has at most {MOST_LABELS} labels")
+    return _bounded(labels)
 
 
 def _require_key(key: str) -> str:

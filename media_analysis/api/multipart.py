@@ -14,10 +14,12 @@ from media_analysis.errors import IncompleteUpload, InvalidRequest
 
 FIELD_BYTES: Final = 8 * 1024
 """Also what may come before the first boundary, and after the last."""
-FIELDS: Final = 32
+FIELDS: Final = 64
 FORM_BYTES: Final = 2**20
 """More than a form can hold beside its file."""
 FILE_FIELD: Final = "file"
+LIST_FIELDS: Final = frozenset({"label"})
+"""Fields that may be given several times."""
 CHARSET_FIELD: Final = "_charset_"
 """Where browsers say the charset of a form (RFC 7578, section 4.6)."""
 LONGEST_BOUNDARY: Final = 70
@@ -37,10 +39,13 @@ class _Part:
 
 @dataclass(frozen=True)
 class FilePart:
-    """The file of a form, the fields before it, and those behind it, which come while `body` is read to its end."""
+    """The file of a form, the fields before it, and those behind it, which come while `body` is read to its end.
 
-    fields: Mapping[str, str]
-    late: Mapping[str, str]
+    A field that may be given several times has behind it those before it, too.
+    """
+
+    fields: Mapping[str, str | list[str]]
+    late: Mapping[str, str | list[str]]
     filename: str | None
     media_type: str
     body: AsyncIterator[bytes]
@@ -75,9 +80,9 @@ class FormStream:
         self._part = _Part()
         self._header_name = bytearray()
         self._header_value = bytearray()
-        self._names: set[str] = set()
-        self._fields: dict[str, str] = {}
-        self._late: dict[str, str] = {}
+        self._names: list[str] = []
+        self._fields: dict[str, str | list[str]] = {}
+        self._late: dict[str, str | list[str]] = {}
         self._chunks: deque[bytes] = deque()
         self._file: _Part | None = None
         self._in_file = False
@@ -184,16 +189,17 @@ class FormStream:
                 raise InvalidRequest(FILE_FIELD, "no file was chosen")
             return
         name = self._part.said.name
-        if name in self._names:
+        if name in self._names and name not in LIST_FIELDS:
             raise InvalidRequest(name, "given twice")
         if len(self._names) >= FIELDS:
             raise InvalidRequest("body", "too many fields")
-        self._names.add(name)
+        self._names.append(name)
         value = decode(name, bytes(self._part.value), _charset_of(self._part.headers))
         if name == CHARSET_FIELD:
             decode(name, b"", value)
         elif value:
-            (self._fields if self._file is None else self._late)[name] = value
+            fields = self._fields if self._file is None else self._late
+            fields[name] = [*fields.get(name, self._fields.get(name, ())), value] if name in LIST_FIELDS else value
 
     def _close(self) -> None:
         self._is_closed = True

@@ -21,7 +21,7 @@ from media_analysis.api.multipart import is_form
 from media_analysis.api.requests import Fields, has_body, read_length
 from media_analysis.api.resources import Endpoint, Shortcut
 from media_analysis.api.routes import files
-from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead, dump_files, dump_row
+from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead, dump_document, dump_file, dump_files
 from media_analysis.errors import MediaAnalysisError, MediaTypeNotAccepted, TooManyAtOnce
 from media_analysis.files.upload.service import Upload
 from media_analysis.files.upload.small import SMALL_BYTES, WHOLE_BYTES, HeldBody
@@ -43,6 +43,8 @@ _UNUSUAL_UPLOAD: Final = (
 SOON_SECONDS: Final = 1.0
 """How long a small body is waited for here: whoever takes longer is measured by the pace of uploads."""
 _CACHED_QUERIES: Final = 256
+_LIST: Final = "label"
+"""The parameter that may be given several times."""
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """An id as answers spell it: `UUID` would take what no route takes."""
 
@@ -55,7 +57,7 @@ async def describe_file(scope: Scope, fields: Fields, receive: Receive, send: Se
     row = await _services(scope).files.reading.describe(*asked)
     if row is None:
         return receive
-    document = dump_row(dict(row))
+    document = dump_file(row)
     tag = f'"{sha256(document).hexdigest()[:32]}"'.encode()
     await _answer(send, document, [*_json_headers(document), (b"etag", tag)])
     return None
@@ -117,7 +119,7 @@ async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send)
         return receive  # whose token it is was only remembered: who may not even ask is told nothing else
     if stored is None:
         return receive
-    document = dump_row(_document_of(*stored))
+    document = dump_document(_document_of(*stored))
     location = f"{API_PATH}/files/{stored[0].registration.id}".encode()
     await _answer(send, document, [*_json_headers(document), (b"location", location)], 201)
     return None
@@ -138,6 +140,7 @@ def _document_of(written: WrittenUpload, stored: StoredUpload) -> dict[str, obje
         "sha256": written.sha256.hex(),
         "created_at": stored.created_at,
         "expires_at": stored.expires_at,
+        "labels": asked.labels or {},
         "held": False,
     }
 
@@ -149,9 +152,7 @@ def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:
     if is_unusual or length is None or length > WHOLE_BYTES:
         return None
     try:
-        asked = FileCreate.model_validate(
-            dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        )
+        asked = FileCreate.model_validate(_parameters(scope["query_string"]))
     except ValidationError:
         return None
     if asked.job_id is not None or asked.parent_id is not None or asked.category is Category.ARCHIVES:
@@ -163,7 +164,16 @@ def _upload_of(owner: str, scope: Scope, fields: Fields) -> Upload | None:
         declared_type=normal_media_type(declared),
         declared_bytes=length,
         expiry=asked.expiry(),
+        labels=asked.labels(),
     )
+
+
+def _parameters(query: bytes) -> dict[str, object]:
+    """Return what a query says; whoever says anything else twice has been refused."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    given: dict[str, object] = {name: value for name, value in pairs if name != _LIST}
+    labels = [value for name, value in pairs if name == _LIST]
+    return {**given, _LIST: labels} if labels else given
 
 
 async def _gather(receive: Receive, length: int, held: HeldBody) -> tuple[bytes | None, Receive]:
@@ -205,7 +215,7 @@ def _token_hash(fields: Fields) -> bytes | None:
 @lru_cache(_CACHED_QUERIES)
 def _list_query(query: bytes) -> FileListQuery | None:
     try:
-        asked = FileListQuery.model_validate(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+        asked = FileListQuery.model_validate(_parameters(query))
         asked.after()
     except (ValidationError, MediaAnalysisError):
         return None

@@ -17,8 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from media_analysis.api import API_PATH
 from media_analysis.api.bodies import normal_media_type
 from media_analysis.api.conditions import request_header
+from media_analysis.api.documents import parse_json
 from media_analysis.api.schemas.files import FileCreate
-from media_analysis.errors import ChecksumMismatch, MalformedHeader
+from media_analysis.errors import ChecksumMismatch, InvalidRequest, MalformedHeader
 from media_analysis.files.resumable.known import KnownUpload
 from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
@@ -48,7 +49,8 @@ _CREATES: Final = (
     request_header(
         "Upload-Metadata",
         "Pairs of a key and its value in base64: `filename` (or `name`), `filetype` (or `type`), `category`, "
-        "`ttl_seconds` or `expires_at`, `job_id`, `parent_id`; others are kept and told again",
+        "`ttl_seconds` or `expires_at`, `job_id`, `parent_id`, `labels` (`event:evt42,camera:north`, or a "
+        "JSON object); others are kept and told again",
     ),
     request_header("Upload-Concat", "`partial`, or `final;` and the addresses of the parts, in their order"),
 )
@@ -174,8 +176,11 @@ def upload_of(metadata: Mapping[str, str], owner: str, length_bytes: int | None)
     """
     filename = metadata.get("filename") or metadata.get("name") or _UNNAMED
     told = {name: metadata[name] for name in _FIELDS if metadata.get(name)}
+    labels = _read_labels(metadata.get("labels", ""))
     try:
-        asked = FileCreate.model_validate({"category": Category.UPLOADS.value, **told, "filename": filename})
+        asked = FileCreate.model_validate(
+            {"category": Category.UPLOADS.value, **told, "filename": filename, "label": labels}
+        )
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
     return Upload(
@@ -187,7 +192,23 @@ def upload_of(metadata: Mapping[str, str], owner: str, length_bytes: int | None)
         expiry=asked.expiry(),
         job_id=asked.job_id,
         parent_id=asked.parent_id,
+        labels=asked.labels(),
     )
+
+
+def _read_labels(told: str) -> list[str]:
+    """Return labels as queries say them, of a JSON object or of pairs between commas.
+
+    Raises:
+        InvalidRequest: it begins as an object, and is none of texts.
+
+    """
+    if not told.startswith("{"):
+        return told.split(",") if told else []
+    labels = parse_json(told, "labels")
+    if not all(isinstance(value, str) for value in labels.values()):
+        raise InvalidRequest("labels", "must be an object of texts")
+    return [f"{key}:{value}" for key, value in labels.items()]
 
 
 def read_concat(headers: Headers) -> tuple[UUID, ...] | None:

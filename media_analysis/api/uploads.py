@@ -43,6 +43,7 @@ UPLOAD: Final[dict[str, Any]] = {
                         "expires_at": {"type": "string"},
                         "job_id": {"type": "string", "format": "uuid"},
                         "parent_id": {"type": "string", "format": "uuid"},
+                        "label": {"type": "array", "items": {"type": "string"}},
                         "file": {"type": "string", "format": "binary"},
                     },
                 },
@@ -51,7 +52,7 @@ UPLOAD: Final[dict[str, Any]] = {
         },
     },
 }
-_MAY_FOLLOW: Final = frozenset({"filename", "ttl_seconds", "expires_at", "parent_id"})
+_MAY_FOLLOW: Final = frozenset({"filename", "ttl_seconds", "expires_at", "parent_id", "label"})
 """Fields that change nothing of where a file lies, so that its bytes need not wait for them."""
 _UNNAMED: Final = "unnamed"
 """What a file is called while its name may yet come."""
@@ -110,11 +111,12 @@ class UploadReader:
             expiry=asked.expiry(),
             job_id=asked.job_id,
             parent_id=asked.parent_id,
+            labels=asked.labels(),
             idempotency_key=self.idempotency_key,
         )
 
 
-def _merge(query: dict[str, Any], told: Mapping[str, str], filename: str | None) -> dict[str, Any]:
+def _merge(query: dict[str, Any], told: Mapping[str, Any], filename: str | None) -> dict[str, Any]:
     twice = query.keys() & told.keys()
     if twice:
         raise InvalidRequest(min(twice), "given in the query and in the form")

@@ -28,7 +28,7 @@ _SUM: Final = """
 """
 _READ: Final = """
     SELECT id, key, category::text, filename, media_type, size_bytes, sha256, parent_id, role, ordinal,
-        instant_seconds, created_at, stored_at, expires_at, expiry_explicit, min_retain_until
+        instant_seconds, created_at, stored_at, expires_at, expiry_explicit, min_retain_until, labels
     FROM media_files WHERE {goes} ORDER BY category, ordinal, id
 """
 _UNHASHED: Final = text(f"""

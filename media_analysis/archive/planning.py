@@ -141,6 +141,7 @@ def _entry(row: Any, names: Names) -> ManifestFile:
         expires_at=row.expires_at,
         expiry_explicit=row.expiry_explicit,
         min_retain_until=row.min_retain_until,
+        labels=row.labels,
     )
 
 

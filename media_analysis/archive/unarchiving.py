@@ -42,7 +42,7 @@ _BRING_BACK: Final = text(f"""
         SELECT * FROM unnest(CAST(:staged AS uuid[]), CAST(:ids AS uuid[])) AS pairs(staged_id, file_id)
     ), timed AS (
         SELECT pairs.staged_id AS id, copy.file_id, copy.job_id, copy.parent_id, copy.role, copy.ordinal,
-            copy.instant_seconds, copy.size_bytes, copy.sha256, copy.created_at, file.reserved_bytes,
+            copy.instant_seconds, copy.labels, copy.size_bytes, copy.sha256, copy.created_at, file.reserved_bytes,
             now() AS stored_at, copy.min_retain_until AS minimum_ends_at, job.held_until AS job_held_until,
             copy.expiry_explicit AND {living("copy.expires_at", "now()")} AS explicit,
             CASE WHEN copy.expiry_explicit AND {living("copy.expires_at", "now()")} THEN copy.expires_at

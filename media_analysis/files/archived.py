@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from media_analysis.columns import CATEGORY, living
+from media_analysis.columns import CATEGORY, LABELS, living
 from media_analysis.db.base import Base
 from media_analysis.db.ids import BLIND, change_in_order
 from media_analysis.errors import ArchiveOfJob
@@ -50,6 +50,7 @@ class ArchivedFile(Base):
     role: Mapped[str | None]
     ordinal: Mapped[int | None]
     instant_seconds: Mapped[float | None]
+    labels: Mapped[dict[str, str] | None] = mapped_column(LABELS)
     created_at: Mapped[datetime]
     stored_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
@@ -114,10 +115,10 @@ _ADD_COPIES: Final = """
     )
     INSERT INTO archived_files (file_id, archive_id, job_id, owner, name, category, filename, media_type, size_bytes,
         sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at, expires_at, expiry_explicit,
-        min_retain_until, frame_offset, skip_bytes)
+        min_retain_until, labels, frame_offset, skip_bytes)
     SELECT id, :archive_id, media_files.job_id, owner, found.name, category, filename, media_type,
         media_files.size_bytes, media_files.sha256, parent_id, role, ordinal, instant_seconds, created_at, stored_at,
-        expires_at, expiry_explicit, min_retain_until, found.frame_offset, found.skip_bytes
+        expires_at, expiry_explicit, min_retain_until, labels, found.frame_offset, found.skip_bytes
     FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]),
         CAST(:frames AS bigint[]), CAST(:skips AS bigint[]))
         AS found(id, name, size_bytes, sha256, frame_offset, skip_bytes)
@@ -128,12 +129,14 @@ _ADD_COPIES: Final = """
 # A copy from before, of a file that was restored meanwhile, learns what was said of the file since.
 _REFRESH_COPIES: Final = """
     UPDATE archived_files AS copy SET filename = media_files.filename, expires_at = media_files.expires_at,
-        expiry_explicit = media_files.expiry_explicit, min_retain_until = media_files.min_retain_until
+        expiry_explicit = media_files.expiry_explicit, min_retain_until = media_files.min_retain_until,
+        labels = media_files.labels
     FROM media_files
     WHERE copy.file_id = media_files.id AND copy.job_id = :job_id AND {goes}
-        AND (copy.filename, copy.expiry_explicit, copy.min_retain_until,
+        AND (copy.filename, copy.labels, copy.expiry_explicit, copy.min_retain_until,
             CASE WHEN copy.expiry_explicit THEN copy.expires_at END)
-        IS DISTINCT FROM (media_files.filename, media_files.expiry_explicit, media_files.min_retain_until,
+        IS DISTINCT FROM (media_files.filename, media_files.labels, media_files.expiry_explicit,
+            media_files.min_retain_until,
             CASE WHEN media_files.expiry_explicit THEN media_files.expires_at END)
 """
 _COLUMNS: Final = ("ids", "names", "sizes", "hashes", "frames", "skips")

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from media_analysis.columns import CATEGORY, FILE_STATE, RETENTION_RULE
+from media_analysis.columns import CATEGORY, FILE_STATE, LABELS, RETENTION_RULE
 from media_analysis.db.base import Base, Until, native_enum
 from media_analysis.db.ids import AGE, OWN_AGE, index_of_ends
 from media_analysis.states import DeletionMethod, FileState, RetentionRule
@@ -118,6 +118,8 @@ class MediaFile(Base):
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("analysis_jobs.id"))
     parent_id: Mapped[UUID | None]
     """What it was derived from; may name a tombstone, hence no foreign key."""
+    labels: Mapped[dict[str, str] | None] = mapped_column(LABELS)
+    """What whoever made it calls it by; NULL is none."""
     role: Mapped[str | None]
     """What a product is to its job, such as `frame`; NULL for what nobody derived."""
     ordinal: Mapped[int | None]
@@ -195,6 +197,7 @@ class Tombstone(Base):
     media_type: Mapped[str]
     job_id: Mapped[UUID | None]
     parent_id: Mapped[UUID | None]
+    labels: Mapped[dict[str, str] | None] = mapped_column(LABELS)
     size_bytes: Mapped[int | None]
     sha256: Mapped[bytes | None]
     created_at: Mapped[datetime]

@@ -91,10 +91,13 @@ async def mark_changed(
     owner: str | None,
     filename: str | None,
     expiry: Expiry | None,
+    labels: Mapping[str, str] | None,
     now: datetime | None,
 ) -> MediaFile | None:
-    """Rename or re-date a stored, living file; None where there is none."""
+    """Rename, label or re-date a stored, living file; None where there is none."""
     changes: dict[str, Any] = {} if filename is None else {"filename": filename}
+    if labels is not None:
+        changes |= {"labels": dict(labels) or None, "version": MediaFile.version + 1}
     if expiry is not None:
         changes |= ending(expiry.at if expiry.lifetime is None else clock(now) + expiry.lifetime)
     statement = (

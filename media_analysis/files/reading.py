@@ -23,13 +23,14 @@ _VISIBLE: Final = "(caller.sees_all OR file.owner = caller.owner)"
 DOCUMENT: Final = f"""
     file.id::text, file.owner, file.category::text, file.state::text, file.filename, file.media_type, file.size_bytes,
     encode(file.sha256, 'hex') AS sha256, file.created_at, file.expires_at, file.job_id::text, file.parent_id::text,
-    file.role, file.ordinal, file.instant_seconds, coalesce({_HELD} > now(), false) AS held,
+    coalesce(file.labels, '{{}}')::text AS labels, file.role, file.ordinal, file.instant_seconds,
+    coalesce({_HELD} > now(), false) AS held,
     CASE WHEN {_HELD} > now() AND isfinite({_HELD}) THEN {_HELD} END AS held_until,
     CASE WHEN {_OWN_HOLD} THEN file.hold_reason END AS hold_reason,
     CASE WHEN {_OWN_HOLD} THEN file.held_by END AS held_by,
     file.trashed_at, file.trash_ends_at AS restorable_until, file.trash_rule::text AS rule
 """
-"""A file's columns as its document tells them, in the document's order; ids are text there."""
+"""A file's columns as its document tells them, in the document's order; ids are text there, and labels are JSON."""
 _FILE: Final = f"""
     WITH caller AS ({CALLER})
     SELECT {DOCUMENT} FROM caller JOIN media_files AS file ON {_VISIBLE} WHERE file.id = $2 AND {_ALIVE}

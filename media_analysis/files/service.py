@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database
 from media_analysis.db.ids import find_ids
-from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady, ObjectMissing
+from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady, InvalidRequest, ObjectMissing
 from media_analysis.files import queries
 from media_analysis.files.archived import has_copy, require_no_segment
 from media_analysis.files.damage import open_tracked
@@ -22,6 +22,8 @@ from media_analysis.files.reading import FileFilter, FilePage, FilePlace, list_f
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
+Relabel = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""Returns the labels a file is to have of those it has; raises `ValueError` where these cannot be."""
 Condition = Callable[[MediaFile], None]
 """Raises unless a file is what somebody who wants it changed takes it for."""
 
@@ -97,39 +99,64 @@ class FileService:
         actor: str | None = None,
         filename: str | None = None,
         expiry: Expiry | None = None,
+        relabel: Relabel | None = None,
         condition: Condition | None = None,
         now: datetime | None = None,
     ) -> MediaFile:
-        """Rename a file or set when it expires; a new end is audited.
+        """Rename a file, label it or set when it expires; new labels and a new end are audited.
 
         Raises:
             FileNotFound, FileGone, FileNotReady: there is nothing to change.
             ArchiveOfJob: its end is that of its run.
+            InvalidRequest: it would have more labels than a file may have.
 
         """
 
         async def write() -> MediaFile:
             async with self.db.transaction() as session:
-                if condition is not None:
+                before = labels = None
+                if condition is not None or relabel is not None:
                     await queries.lock_row(session, file_id)
-                    condition(await require_living(session, file_id, owner=owner, now=now))
+                    file = await require_living(session, file_id, owner=owner, now=now)
+                    if condition is not None:
+                        condition(file)
+                    before = file.labels or {}
+                    labels = None if relabel is None else _relabelled(before, relabel)
                 changed = await queries.mark_changed(
-                    session, file_id, owner=owner, filename=filename, expiry=expiry, now=now
+                    session, file_id, owner=owner, filename=filename, expiry=expiry, labels=labels, now=now
                 )
                 if changed is None:
                     await require_living(session, file_id, owner=owner, now=now)
                     raise FileNotReady(file_id)
                 await require_no_segment(session, file_id)
-                if expiry is not None:
-                    await add_events(session, [_extended(changed, actor or changed.owner)])
+                await add_events(session, _told(changed, actor or changed.owner, before, labels, expiry))
                 return changed
 
         return await self.db.retry(write)
 
 
-def _extended(file: MediaFile, actor: str) -> Act:
+def _relabelled(before: Mapping[str, str], relabel: Relabel) -> Mapping[str, str]:
+    try:
+        return relabel(before)
+    except ValueError as error:
+        raise InvalidRequest("labels", str(error)) from error
+
+
+def _told(
+    file: MediaFile,
+    actor: str,
+    before: Mapping[str, str] | None,
+    labels: Mapping[str, str] | None,
+    expiry: Expiry | None,
+) -> list[Act]:
+    """Return what is to be remembered of a change."""
     ends_at = None if file.expires_at is None else file.expires_at.isoformat()
-    return Act(actor=actor, action=Action.EXTENDED, owner=file.owner, file_id=file.id, details={"expires_at": ends_at})
+    told: list[tuple[Action, dict[str, Any]]] = [(Action.EXTENDED, {"expires_at": ends_at})] if expiry else []
+    if labels is not None and labels != before:
+        told.append((Action.LABELLED, {"labels": dict(labels), "before": dict(before or {})}))
+    return [
+        Act(actor=actor, action=action, owner=file.owner, file_id=file.id, details=details) for action, details in told
+    ]
 
 
 async def require_living(session: AsyncSession, file_id: UUID, *, owner: str | None, now: datetime | None) -> MediaFile:

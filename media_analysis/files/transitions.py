@@ -30,7 +30,8 @@ STORE_PRODUCT: Final = f"""
 """
 STORE_COPY: Final = f"""
     {STORE}, id = timed.file_id, job_id = timed.job_id, parent_id = timed.parent_id, role = timed.role,
-        ordinal = timed.ordinal, instant_seconds = timed.instant_seconds, size_bytes = timed.size_bytes,
+        ordinal = timed.ordinal, instant_seconds = timed.instant_seconds, labels = timed.labels,
+        size_bytes = timed.size_bytes,
         sha256 = timed.sha256, created_at = timed.created_at
     FROM timed WHERE file.id = timed.id RETURNING file.owner, file.category, file.size_bytes, timed.reserved_bytes
 """

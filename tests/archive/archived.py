@@ -63,6 +63,7 @@ async def make_run(
             parent_id=source.id if frame else None,
             place=Place(role="frame" if frame else "output", ordinal=number, fence=run.fence),
             run=run.folder_name,
+            labels={"camera": "north", "number": str(number)} if frame else None,
         )
         files[name] = await runtime.files.uploads.store_file(upload, chunks(content))
     results = [NewResult(kind="probe", data={"width": 64, "title": "Übersicht"}, file_id=source.id)]

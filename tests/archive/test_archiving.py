@@ -35,12 +35,8 @@ async def test_a_run_is_archived_read_inside_and_restored_as_it_was(runtime: Run
     assert (back.status, back.error) == (ArchiveTaskStatus.COMPLETED, None)
     for name, file in run.files.items():
         now = await runtime.files.catalog.get(file.id, owner="alice")
-        assert (now.filename, now.sha256, now.ordinal, now.parent_id) == (
-            file.filename,
-            file.sha256,
-            file.ordinal,
-            file.parent_id,
-        )
+        facts = (now.filename, now.sha256, now.ordinal, now.parent_id, now.labels)
+        assert facts == (file.filename, file.sha256, file.ordinal, file.parent_id, file.labels)
         assert await content_of(runtime, file.id) == run.contents[name]
     assert (await runtime.jobs.catalog.get(run.id, owner="alice"))[0].archived_at is None
 

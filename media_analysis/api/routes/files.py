@@ -189,13 +189,14 @@ async def read_content(
 async def update_file(
     request: Request, response: Response, file_id: UUID, change: FileUpdate, services: Serving, caller: Caller
 ) -> MediaFile:
-    """Rename a file or set when it expires; `If-Match` takes the entity tag of the file's document."""
+    """Rename a file, label it or set when it expires; `If-Match` takes the entity tag of the file's document."""
     changed = await services.files.catalog.change(
         file_id,
         owner=caller.scope,
         actor=caller.owner,
         filename=change.filename,
         expiry=change.expiry(),
+        relabel=change.relabel(),
         condition=changing(request, content_too=False),
     )
     response.headers["ETag"] = row_tag(changed)

@@ -163,6 +163,7 @@ class ArchivedFileRead(BaseModel):
     instant_seconds: float | None
     created_at: datetime
     parent_id: UUID | None
+    labels: dict[str, str]
     segment: int | None = Field(description="Number of the segment that holds it")
     frame_offset: int = Field(description="Where in the segment's bytes the frame begins that holds it")
     skip_bytes: int = Field(description="Bytes of the decompressed frame before the member's header")
@@ -172,11 +173,12 @@ class ArchivedFileRead(BaseModel):
     def from_copy(cls, copy: ArchivedFile, run: ArchivedRun) -> Self:
         """Return the document of a file in a run's archive."""
         segments = {segment.id: segment.ordinal for segment in run.segments}
-        made = {"id", "name", "segment", "content"}
+        made = {"id", "name", "labels", "segment", "content"}
         return cls(
             **{field: getattr(copy, field) for field in cls.model_fields if field not in made},
             id=copy.file_id,
             name=f"{run.job.folder_name}/{copy.name}",
+            labels=copy.labels or {},
             segment=segments.get(copy.archive_id),
             content=f"{archive_path(copy.job_id)}/files/{copy.file_id}/content",
         )

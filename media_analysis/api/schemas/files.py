@@ -12,7 +12,9 @@ from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import ContentDigest
-from media_analysis.files.reading import FileFilter, FilePage, FilePlace
+from media_analysis.files.reading import FileFilter, FilePage, FilePlace, Row
+from media_analysis.files.service import Relabel
+from media_analysis.labels import LabelChanges, LabelTexts, change_labels, parse_labels
 from media_analysis.policy.decision import find_hold
 from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import Category
@@ -33,6 +35,7 @@ class FileCreate(RequestDocument):
     expires_at: Instant | Literal["never"] | None = None
     job_id: UUID | None = None
     parent_id: UUID | None = None
+    label: LabelTexts | None = None
 
     @model_validator(mode="after")
     def _one_expiry(self) -> Self:
@@ -48,6 +51,10 @@ class FileCreate(RequestDocument):
             return None
         return Expiry(at=None if self.expires_at == "never" else self.expires_at)
 
+    def labels(self) -> dict[str, str] | None:
+        """Return the labels asked for, None for none."""
+        return parse_labels(self.label) if self.label else None
+
 
 class FileQuery(RequestDocument):
     """The query of an upload; multipart uploads may give any of it as fields instead."""
@@ -58,6 +65,9 @@ class FileQuery(RequestDocument):
     expires_at: Instant | Literal["never"] | None = Field(None, description="An instant with offset, or `never`")
     job_id: UUID | None = None
     parent_id: UUID | None = Field(None, description="The file this one was derived from")
+    label: LabelTexts | None = Field(
+        None, description="A label, such as `event:evt42`; the first colon splits, and it may be given several times"
+    )
 
 
 class FileListQuery(PageQuery):
@@ -96,13 +106,17 @@ class FileListQuery(PageQuery):
 
 
 class FileUpdate(
-    RequestDocument, json_schema_extra={"examples": [{"filename": "at-sea.mp4", "expires_at": "2030-01-01T00:00:00Z"}]}
+    RequestDocument,
+    json_schema_extra={"examples": [{"filename": "at-sea.mp4", "labels": {"event": "evt42", "camera": None}}]},
 ):
-    """A new name, or a new end; `expires_at: null` keeps the file until it is deleted."""
+    """A new name, a new end, or labels; `expires_at: null` keeps the file until it is deleted."""
 
     filename: Filename | None = None
     ttl_seconds: Seconds | None = Field(None, description="Lifetime from now")
     expires_at: Instant | None = None
+    labels: LabelChanges | None = Field(
+        None, description="What is named is set, or taken away by null; null alone takes all away (RFC 7396)"
+    )
 
     @model_validator(mode="after")
     def _something_consistent(self) -> Self:
@@ -120,6 +134,13 @@ class FileUpdate(
         if self.ttl_seconds is not None:
             return Expiry(lifetime=timedelta(seconds=self.ttl_seconds))
         return Expiry(at=self.expires_at) if "expires_at" in self.model_fields_set else None
+
+    def relabel(self) -> Relabel | None:
+        """Return what makes the new labels of the old ones, None to leave them as they are."""
+        if "labels" not in self.model_fields_set:
+            return None
+        changes = self.labels
+        return lambda labels: {} if changes is None else change_labels(labels, changes)
 
 
 class FileContent(RequestDocument):
@@ -171,6 +192,7 @@ class FileRead(ReadModel):
     expires_at: datetime | None = Field(description="Content answers 410 from this instant on; null is indefinite")
     job_id: UUID | None
     parent_id: UUID | None = Field(description="The file it was derived from")
+    labels: dict[str, str] = Field(description="What whoever made it calls it by; empty where it has none")
     role: str | None = Field(description="What it is to its job, such as `frame`; null for what no job made")
     ordinal: int | None = Field(description="Its place among those of its role, from 0, in time order")
     instant_seconds: float | None = Field(description="Where in its parent it was taken")
@@ -195,6 +217,7 @@ def _facts(file: MediaFile) -> dict[str, Any]:
     held_until = find_hold(file, now)
     return {
         **{name: getattr(file, name) for name in _COLUMNS},
+        "labels": file.labels or {},
         "held": held_until is not None,
         "held_until": finite(held_until),
         "hold_reason": file.hold_reason if own else None,
@@ -204,7 +227,7 @@ def _facts(file: MediaFile) -> dict[str, Any]:
     }
 
 
-_COLUMNS: Final = frozenset(FileRead.model_fields) & frozenset(MediaFile.__mapper__.columns.keys())
+_COLUMNS: Final = frozenset(FileRead.model_fields) & frozenset(MediaFile.__mapper__.columns.keys()) - {"labels"}
 
 
 class FileList(ReadModel):
@@ -221,10 +244,20 @@ def dump_files(page: FilePage) -> bytes:
     if place is not None:
         cursor = encode_cursor(place.id) if place.ends_at is None else encode_moment(place.ends_at, place.id)
     names = tuple(page.files[0].keys()) if page.files else ()
-    items = [dict(zip(names, row.values(), strict=True)) for row in page.files]
-    return dump_row({"items": items, "next_cursor": cursor})
+    items = [_with_labels(dict(zip(names, row.values(), strict=True))) for row in page.files]
+    return dump_document({"items": items, "next_cursor": cursor})
 
 
-def dump_row(document: dict[str, Any]) -> bytes:
+def dump_file(row: Row) -> bytes:
+    """Return a file as JSON, in the shape of a `FileRead`."""
+    return dump_document(_with_labels(dict(row)))
+
+
+def _with_labels(document: dict[str, Any]) -> dict[str, Any]:
+    document["labels"] = orjson.loads(document["labels"])
+    return document
+
+
+def dump_document(document: dict[str, Any]) -> bytes:
     """Return what PostgreSQL told, as JSON."""
     return orjson.dumps(document, default=str, option=orjson.OPT_UTC_Z)

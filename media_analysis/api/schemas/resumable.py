@@ -20,6 +20,7 @@ class UploadRead(ReadModel):
     owner: str
     category: Category
     filename: str
+    labels: dict[str, str]
     size_bytes: int | None = Field(description="How much it has in all; null while that is yet to be said")
     received_bytes: int = Field(description="How much of it is durable; it goes on there")
     is_partial: bool = Field(description="Only there to be joined with others")
@@ -35,6 +36,7 @@ class UploadRead(ReadModel):
             owner=known.owner,
             category=known.upload.category,
             filename=known.upload.filename,
+            labels=dict(known.upload.labels or {}),
             size_bytes=known.length_bytes,
             received_bytes=known.offset_bytes,
             is_partial=known.is_partial,

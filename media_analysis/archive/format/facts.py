@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from media_analysis.labels import Labels
+
 FORMAT: Final = "media-analysis archive"
 MANIFEST_BYTES: Final = 256 * 1024 * 1024
 """The most a manifest may take; it is copied aside while the members are compared with it."""
@@ -104,6 +106,8 @@ class ManifestFile:
     expires_at: Instant | None
     expiry_explicit: bool
     min_retain_until: Instant | None
+    labels: Labels | None = None
+    """Of one without any, and in an archive from before there were labels, nothing is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

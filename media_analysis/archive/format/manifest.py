@@ -43,7 +43,7 @@ class ManifestWriter:
         self._out.write(line + b"\n")
 
     def add_file(self, file: ManifestFile) -> None:
-        self._add("files", _json(_FILE, file))
+        self._add("files", _json(_FILE, file, exclude_defaults=True))
 
     def add_result(self, result: Mapping[str, Any]) -> None:
         self._add("results", _json(_ANY, result))
@@ -179,10 +179,10 @@ class ManifestReader:
         return ArchiveDamaged(f"line {self._number} of the manifest: {reason}")
 
 
-def _json(adapter: TypeAdapter[Typed], value: Typed) -> bytes:
+def _json(adapter: TypeAdapter[Typed], value: Typed, *, exclude_defaults: bool = False) -> bytes:
     """Serialize a value as one line; JSON has no raw line ends within strings."""
     try:
-        return adapter.dump_json(value)
+        return adapter.dump_json(value, exclude_defaults=exclude_defaults)
     except PydanticSerializationError as error:
         raise ArchiveDamaged(f"something cannot be written into the manifest: {error}") from error
 

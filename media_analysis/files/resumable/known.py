@@ -75,6 +75,7 @@ class KnownUpload:
             media_type=media_type,
             job_id=said.job_id,
             parent_id=said.parent_id,
+            labels=said.labels,
         )
 
 
@@ -103,6 +104,7 @@ def wish_of(upload: Upload) -> dict[str, Any]:
         "declared_type": upload.declared_type,
         "job_id": upload.job_id and str(upload.job_id),
         "parent_id": upload.parent_id and str(upload.parent_id),
+        "labels": upload.labels and dict(upload.labels),
         "expiry": expiry and {"at": expiry.at and expiry.at.isoformat(), "lifetime_seconds": expiry.lifetime_seconds},
     }
 
@@ -118,6 +120,7 @@ def upload_of(owner: str, wish: dict[str, Any], length_bytes: int | None) -> Upl
         expiry=_expiry_of(wish["expiry"]),
         job_id=_id_of(wish["job_id"]),
         parent_id=_id_of(wish["parent_id"]),
+        labels=wish.get("labels"),
     )
 
 

@@ -178,7 +178,7 @@ class ResumableUploads:
         except MediaTypeNotAccepted:
             await self.uploads.protocol.give_up([known.id])
             raise
-        asked = await arrival.complete(upload.filename, upload.parent_id, media_type)
+        asked = await arrival.complete(upload.filename, upload.parent_id, upload.labels, media_type)
         written = WrittenUpload(registration=asked, size_bytes=known.offset_bytes, sha256=sha256, expiry=upload.expiry)
         await self.uploads.store(written)
         failpoint("resumable.stored")

@@ -1,5 +1,6 @@
 """The first two transactions of an upload as set-based statements, so that many uploads share each of them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +39,7 @@ class Registration:
     media_type: str
     job_id: UUID | None = None
     parent_id: UUID | None = None
+    labels: Mapping[str, str] | None = None
     reserved_bytes: int = 0
     """What this service is about to write; nothing is reserved for what a client only announces."""
     idempotency_key: str | None = None
@@ -53,6 +55,11 @@ class Registration:
     @property
     def account(self) -> Account:
         return Account(self.owner, self.category)
+
+    @property
+    def labels_text(self) -> str | None:
+        """The labels as JSON, None for none."""
+        return json.dumps(self.labels) if self.labels else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,10 @@ _ADD: Final = """
             CAST(:parent_ids AS uuid[]), CAST(:reserved AS bigint[]), CAST(:idempotency_keys AS text[]),
             CAST(:fingerprints AS bytea[]), CAST(:roles AS text[]), CAST(:ordinals AS bigint[]),
             CAST(:instants AS float8[]), CAST(:fences AS bigint[]),
-            CAST(:over_quota AS boolean[]), CAST(:session_ids AS uuid[])
+            CAST(:over_quota AS boolean[]), CAST(:session_ids AS uuid[]), CAST(:labels AS text[])
         ) AS asked(id, owner, category, key, filename, media_type, job_id, parent_id, reserved_bytes,
-                   idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence, over_quota, session_id)
+                   idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence, over_quota, session_id,
+                   labels)
     ), jobs AS MATERIALIZED ({jobs}  -- locked before anything else, as everywhere
     ), judged AS (
         SELECT asked.*, CASE
@@ -122,9 +130,10 @@ _ADD: Final = """
         RETURNING file_id
     ), added AS (
         INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, parent_id,
-                                 reserved_bytes, expiry_explicit, role, ordinal, instant_seconds, job_fence, due_at)
+                                 reserved_bytes, expiry_explicit, role, ordinal, instant_seconds, job_fence, labels,
+                                 due_at)
         SELECT id, owner, category, 'pending', key, filename, media_type, job_id, parent_id,
-               reserved_bytes, false, role, ordinal, instant_seconds, job_fence,
+               reserved_bytes, false, role, ordinal, instant_seconds, job_fence, CAST(labels AS jsonb),
                now() + make_interval(secs => :lease_seconds)
         FROM judged
         WHERE refused IS NULL AND (idempotency_key IS NULL OR id IN (SELECT file_id FROM keyed))
@@ -178,7 +187,8 @@ _FIND_PARENT = text("""
 """)
 
 _COMPLETE = text("""
-    UPDATE media_files SET filename = :filename, parent_id = :parent_id, media_type = :media_type
+    UPDATE media_files SET filename = :filename, parent_id = :parent_id, media_type = :media_type,
+        labels = CAST(CAST(:labels AS text) AS jsonb)
     WHERE id = :id AND state = 'pending' RETURNING id
 """)
 
@@ -220,6 +230,7 @@ async def add_pending(
             "fences": [item.place and item.place.fence for item in asked],
             "over_quota": [item.over_quota for item in asked],
             "session_ids": [item.session_id for item in asked],
+            "labels": [item.labels_text for item in asked],
             "idempotency_hours": IDEMPOTENCY_HOURS,
             "lease_seconds": lease_seconds,
         },
@@ -240,7 +251,7 @@ async def note_arrived(session: AsyncSession, asked: Registration, arrived_bytes
 
 
 async def complete_pending(session: AsyncSession, asked: Registration) -> None:
-    """Give a pending row the name and the parent that were said after its bytes, and the type that all of them tell.
+    """Give a pending row what was said after its bytes: name, parent, labels; and the type that all of them tell.
 
     Raises:
         InvalidRequest: there is no such parent of its owner's.
@@ -253,6 +264,7 @@ async def complete_pending(session: AsyncSession, asked: Registration) -> None:
         if found.one_or_none() is None:
             raise InvalidRequest("parent_id", NO_SUCH_OBJECT)
     told = {"id": asked.id, "filename": asked.filename, "parent_id": parent_id, "media_type": asked.media_type}
+    told |= {"labels": asked.labels_text}
     if (await session.execute(_COMPLETE, told)).one_or_none() is None:
         raise UploadLeaseLost(asked.id)
 

@@ -1,6 +1,6 @@
 """Room for an upload: looked at while its bytes arrive, and made in the transaction that stores them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -141,7 +141,9 @@ class Arrival:
         await self.room.require_reach(self.asked, size_bytes)
         await self._note(size_bytes)
 
-    async def complete(self, filename: str, parent_id: UUID | None, media_type: str) -> Registration:
+    async def complete(
+        self, filename: str, parent_id: UUID | None, labels: Mapping[str, str] | None, media_type: str
+    ) -> Registration:
         """Return what is registered once all is known, of which some may have come after the bytes, or in them.
 
         Raises:
@@ -149,7 +151,7 @@ class Arrival:
             UploadLeaseLost: the sweep took the row.
 
         """
-        asked = replace(self.asked, filename=filename, parent_id=parent_id, media_type=media_type)
+        asked = replace(self.asked, filename=filename, parent_id=parent_id, labels=labels, media_type=media_type)
         if asked == self.asked:
             return asked
         if parent_id != self.asked.parent_id and asked.category is Category.FRAMES:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -57,6 +57,8 @@ class Upload:
     expiry: Expiry | None = None
     job_id: UUID | None = None
     parent_id: UUID | None = None
+    labels: Mapping[str, str] | None = None
+    """None for none."""
     idempotency_key: str | None = None
     place: Place | None = None
     """Where it belongs, if a job's run makes it; then it stays pending until that has ended."""
@@ -66,6 +68,8 @@ class Upload:
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of everything asked for beside the body."""
         facts = {name: value for name, value in asdict(self).items() if name != "idempotency_key"}
+        if not facts["labels"]:
+            del facts["labels"]  # a retry of what was sent before there were labels is one still
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).digest()
 
 
@@ -80,7 +84,7 @@ class UploadService:
     async def store_file(self, upload: Upload, body: Body, completed: Completed | None = None) -> MediaFile:
         """Store `body` and return its row, or the first answer when its idempotency key was used before.
 
-        What comes with the end of the body, in `completed`, may still change the name, the expiry and the parent.
+        What comes with the end of the body, in `completed`, may still change name, expiry, parent and labels.
 
         Raises:
             UploadTooLarge, MediaTypeNotAccepted: it may not be stored.
@@ -160,6 +164,7 @@ class UploadService:
             media_type=media_type,
             job_id=upload.job_id,
             parent_id=upload.parent_id,
+            labels=upload.labels,
             idempotency_key=upload.idempotency_key,
             fingerprint=upload.fingerprint() if upload.idempotency_key is not None else None,
             place=upload.place,
@@ -175,7 +180,7 @@ class UploadService:
         if not sniffed.is_certain:
             accepted, store = self.limits.accepted, self.protocol.store
             media_type = await accepted.judge_object(store, arrival.asked, declared=upload.declared_type)
-        asked = await arrival.complete(upload.filename, upload.parent_id, media_type)
+        asked = await arrival.complete(upload.filename, upload.parent_id, upload.labels, media_type)
         return WrittenUpload(registration=asked, size_bytes=size_bytes, sha256=sha256, expiry=upload.expiry)
 
     async def store(self, written: WrittenUpload) -> StoredUpload:

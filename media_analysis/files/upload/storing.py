@@ -50,7 +50,7 @@ class WrittenUpload:
 
     def _facts(self) -> dict[str, Any]:
         asked, place = self.registration, self.registration.place
-        names = ("id", "owner", "category", "key", "filename", "media_type", "job_id", "parent_id")
+        names = ("id", "owner", "category", "key", "filename", "media_type", "job_id", "parent_id", "labels")
         facts = {name: getattr(asked, name) for name in names}
         if place is not None:
             facts |= {"role": place.role, "ordinal": place.ordinal, "instant_seconds": place.instant_seconds}

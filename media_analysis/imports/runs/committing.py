@@ -148,7 +148,7 @@ async def _add_files(
 
 def _copy(member: Member, job: AnalysisJob, archive_id: UUID) -> dict[str, Any]:
     file = member.file
-    same = ("name", "filename", "size_bytes", "sha256", "parent_id", "role", "ordinal", "instant_seconds")
+    same = ("name", "filename", "size_bytes", "sha256", "parent_id", "role", "ordinal", "instant_seconds", "labels")
     dates = ("created_at", "stored_at", "expires_at", "expiry_explicit", "min_retain_until")
     return {
         **{name: getattr(file, name) for name in (*same, *dates)},
@@ -164,7 +164,7 @@ def _copy(member: Member, job: AnalysisJob, archive_id: UUID) -> dict[str, Any]:
 
 
 def _stone(copy: Mapping[str, Any], key: str, rows: Rows, purge_id: UUID) -> dict[str, Any]:
-    same = ("owner", "category", "filename", "media_type", "job_id", "parent_id", "size_bytes", "sha256")
+    same = ("owner", "category", "filename", "media_type", "job_id", "parent_id", "size_bytes", "sha256", "labels")
     dates = ("created_at", "expires_at", "min_retain_until")
     return {
         **{name: copy[name] for name in (*same, *dates)},

@@ -51,6 +51,7 @@ manifest_files = st.builds(
     expires_at=st.none() | instants,
     expiry_explicit=st.booleans(),
     min_retain_until=st.none() | instants,
+    labels=st.none() | st.dictionaries(st.from_regex("[a-z0-9]{1,9}", fullmatch=True), st.just("v"), max_size=4),
 )
 
 

@@ -31,6 +31,11 @@ def answer(file: MediaFile) -> tuple[object, ...]:
     )
 
 
+def test_what_was_sent_before_there_were_labels_is_known_after() -> None:
+    assert KEYED.fingerprint().hex() == "c61eef5ef0cff2795f81ccc902c13289a084d23c75b7ab7edb0140afcc8005b8"
+    assert replace(KEYED, labels={"event": "evt42"}).fingerprint() != KEYED.fingerprint()
+
+
 async def test_a_repeated_upload_gets_the_first_answer(runtime: Runtime, database: str) -> None:
     first = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
 

@@ -101,6 +101,7 @@ def described(contents: Mapping[str, bytes], at: datetime, **about: Any) -> list
         "expires_at": None,
         "expiry_explicit": False,
         "min_retain_until": None,
+        "labels": {"camera": "north"},
         "media_type": "image/jpeg",
         **about,
     }

@@ -91,6 +91,8 @@ async def test_an_archive_of_ours_comes_back_with_its_job_its_files_and_its_resu
     assert read(runtime.store.path_of(segment["key"])) == raw
     assert set((await copies_of(database, job.id)).values()) == {file.id for file in files}
     await require_whole(runtime, database, job.id, OURS)
+    restored = [await runtime.files.catalog.get(file.id, owner="alice") for file in files]
+    assert [file.labels for file in restored] == [file.labels for file in files]
 
 
 @pytest.mark.parametrize("compression", SUFFIXES)
