@@ -30,6 +30,7 @@ from media_analysis.api.routes import (
     health,
     job_events,
     jobs,
+    matches,
     pauses,
     plans,
     policies,
@@ -73,6 +74,7 @@ def create_app(services: Runtime) -> FastAPI:
     install_document(app)
     for router in (
         files.router,
+        matches.router,
         uploads.router,
         sessions.router,
         storage.router,

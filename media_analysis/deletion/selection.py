@@ -95,7 +95,7 @@ class FileSelection:
             categories[category] = categories.get(category, Amount()).plus(Amount(files, size_bytes))
             if rule is not None:
                 found = Obstacle(RetentionRule(rule), files, until)
-                obstacles[found.rule] = _join(obstacles.get(found.rule), found)
+                obstacles[found.rule] = join(obstacles.get(found.rule), found)
         strongest = (RetentionRule.HOLD, RetentionRule.JOB_LEASE, RetentionRule.MINIMUM_RETENTION)
         return Weight(
             categories=dict(sorted(categories.items())),
@@ -188,7 +188,8 @@ def chunks(ids: Sequence[UUID]) -> Iterator[FileSelection]:
     return map(of_ids, chunks_of(ids, CHUNK))
 
 
-def _join(known: Obstacle | None, more: Obstacle) -> Obstacle:
+def join(known: Obstacle | None, more: Obstacle) -> Obstacle:
+    """Return one obstacle of all files that a rule keeps."""
     if known is None:
         return more
     until = None if known.until is None or more.until is None else max(known.until, more.until)

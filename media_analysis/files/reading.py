@@ -31,6 +31,8 @@ DOCUMENT: Final = f"""
     file.trashed_at, file.trash_ends_at AS restorable_until, file.trash_rule::text AS rule
 """
 """A file's columns as its document tells them, in the document's order; ids are text there, and labels are JSON."""
+PLACE: Final = "file.id, file.expires_at"
+"""What of a file says where it stands in a list."""
 _FILE: Final = f"""
     WITH caller AS ({CALLER})
     SELECT {DOCUMENT} FROM caller JOIN media_files AS file ON {_VISIBLE} WHERE file.id = $2 AND {_ALIVE}
@@ -62,6 +64,11 @@ class FileFilter:
     state: FileState | None = None
     expires_before: datetime | None = None
 
+    def facts(self) -> Mapping[str, str]:
+        """Return what of it is wanted, as the audit trail tells it."""
+        told = {name: getattr(self, name) for name in ("owner", "category", "job_id", "state", "expires_before")}
+        return {name: str(value) for name, value in told.items() if value is not None}
+
 
 class FilePlace(NamedTuple):
     """The file after which a page begins; `ends_at` counts where files are listed by their ends."""
@@ -82,11 +89,15 @@ class FilePage(NamedTuple):
         if len(rows) <= limit:
             return cls(rows, None)
         last = rows[limit - 1]
-        return cls(rows[:limit], FilePlace(UUID(last["id"]), last["expires_at"] if wanted.expires_before else None))
+        return cls(
+            rows[:limit], FilePlace(UUID(str(last["id"])), last["expires_at"] if wanted.expires_before else None)
+        )
 
 
-def select_page(wanted: FileFilter, *, after: FilePlace | None, limit: int, given: list[object]) -> str:
-    """Return the query for the documents of one page, and of some more; what it asks for by number is added to `given`.
+def select_page(
+    wanted: FileFilter, *, after: FilePlace | None, limit: int, given: list[object], shown: str = DOCUMENT
+) -> str:
+    """Return the query for what is `shown` of one page, and some more; what it asks for by number is added to `given`.
 
     Each part is a range of one index in the order of the page, and they are merged.
     """
@@ -113,7 +124,7 @@ def select_page(wanted: FileFilter, *, after: FilePlace | None, limit: int, give
     part = f"(SELECT *, {place} AS place FROM media_files AS file WHERE {{}} ORDER BY {order.format('')} {end})"  # noqa: S608 - fragments of ours
     merged = " UNION ALL ".join(part.format(" AND ".join([*conditions, *own])) for own in _parts(wanted))
     # Without its table, `id` would be the text that is shown.
-    return f"SELECT {DOCUMENT} FROM ({merged}) AS file ORDER BY {order.format('file.')} {end}"  # noqa: S608 - as above
+    return f"SELECT {shown} FROM ({merged}) AS file ORDER BY {order.format('file.')} {end}"  # noqa: S608 - as above
 
 
 def _place_of(wanted: FileFilter) -> str:
@@ -148,10 +159,12 @@ def _parts(wanted: FileFilter) -> Iterator[Sequence[str]]:
             yield [*own, "file.state = 'pending'", _NOT_OVER]
 
 
-async def list_files(reads: Reads, wanted: FileFilter, *, after: FilePlace | None, limit: int) -> FilePage:
-    """Return one page of living files, or of the trash where `wanted` says so."""
+async def list_files(
+    reads: Reads, wanted: FileFilter, *, after: FilePlace | None, limit: int, shown: str = DOCUMENT
+) -> FilePage:
+    """Return one page of living files, or of the trash where `wanted` says so; of each what is `shown`."""
     given: list[object] = []
-    page = select_page(wanted, after=after, limit=limit, given=given)
+    page = select_page(wanted, after=after, limit=limit, given=given, shown=shown)
     return FilePage.of(await reads.fetch(page, *given), wanted, limit)
 
 

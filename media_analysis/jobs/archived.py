@@ -41,13 +41,18 @@ _MARK_RESTORED: Final = text("""
         ) THEN job.expires_at END
     WHERE job.id = :job_id
 """).bindparams(bindparam("kept_for", type_=Interval))
-_DERIVED: Final = text("""
-    SELECT copy.job_id, count(*) AS files FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
-    WHERE copy.parent_id = ANY(CAST(:ids AS uuid[])) AND copy.owner = :owner
-        AND job.archived_at IS NOT NULL AND job.deleted_at IS NULL
-        AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id)
+_ARCHIVED_ALONE: Final = """
+    FROM archived_files AS copy JOIN analysis_jobs AS job ON job.id = copy.job_id
+    WHERE job.archived_at IS NOT NULL AND job.deleted_at IS NULL
+        AND NOT EXISTS (SELECT FROM media_files AS original WHERE original.id = copy.file_id)
+"""
+_DERIVED: Final = text(f"""
+    SELECT copy.job_id, count(*) AS files {_ARCHIVED_ALONE}
+        AND copy.parent_id = ANY(CAST(:ids AS uuid[])) AND copy.owner = :owner
     GROUP BY copy.job_id ORDER BY copy.job_id
 """)
+DERIVED_ARCHIVED: Final = f"EXISTS (SELECT {_ARCHIVED_ALONE} AND copy.parent_id = file.id AND copy.owner = file.owner)"
+"""The condition on a `file` that something derived from it lies in an archive alone, as `require_none_derived`."""
 
 
 async def mark_archived(

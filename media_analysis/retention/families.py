@@ -33,13 +33,13 @@ MOST_GENERATIONS: Final = 8
 _FIND: Final = text("""
     WITH RECURSIVE family AS (
         SELECT id, owner, category, 0 AS generation FROM media_files
-        WHERE id = :id AND owner = coalesce(CAST(:owner AS text), owner)
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = coalesce(CAST(:owner AS text), owner)
         UNION
         SELECT child.id, child.owner, child.category, family.generation + 1 FROM family
         JOIN media_files AS child ON child.parent_id = family.id AND child.owner = family.owner
         WHERE family.generation < :most
     )
-    SELECT DISTINCT id, category FROM family WHERE id <> :id ORDER BY id
+    SELECT DISTINCT id, category FROM family WHERE id <> ALL(CAST(:ids AS uuid[])) ORDER BY id
 """).columns(category=CATEGORY)
 _COUNT_RESULTS: Final = text("SELECT count(*) FROM analysis_results WHERE media_file_id = ANY(CAST(:ids AS uuid[]))")
 
@@ -69,10 +69,10 @@ class FileDeletion:
     """What of it is still to be removed, as of a job."""
 
 
-async def lock_family(session: AsyncSession, file_id: UUID, *, owner: str | None) -> None:
-    """Lock a file with what was derived from it, in one order."""
+async def lock_families(session: AsyncSession, file_ids: Sequence[UUID], *, owner: str | None) -> None:
+    """Lock files with what was derived from them, in one order."""
     locked: frozenset[UUID] = frozenset()
-    while new := frozenset([file_id, *await _find_derived(session, file_id, owner=owner)]) - locked:
+    while new := frozenset([*file_ids, *await _find_derived(session, file_ids, owner=owner)]) - locked:
         await of_ids(sorted(new)).lock(session)
         locked |= new
 
@@ -125,7 +125,7 @@ async def weigh_family(
         DerivedArchived: some of what was derived lies in archives, and would stay.
 
     """
-    family = await _find_derived(session, head.facts.id, owner=head.owner) if derived else {}
+    family = await _find_derived(session, [head.facts.id], owner=head.owner) if derived else {}
     ids, kept_for = list(family), strategy.kept_for(asked, scratch={head.category, *family.values()} <= SCRATCH)
     about = [head.facts.id, *ids] if derived else []
     if derived:
@@ -175,6 +175,8 @@ async def take_family(session: AsyncSession, going: FileDeletion, batch: Deletio
     return freed.purges
 
 
-async def _find_derived(session: AsyncSession, file_id: UUID, *, owner: str | None) -> Mapping[UUID, Category]:
-    rows = await session.execute(_FIND, {"id": file_id, "owner": owner, "most": MOST_GENERATIONS})
+async def _find_derived(
+    session: AsyncSession, file_ids: Sequence[UUID], *, owner: str | None
+) -> Mapping[UUID, Category]:
+    rows = await session.execute(_FIND, {"ids": list(file_ids), "owner": owner, "most": MOST_GENERATIONS})
     return {row.id: row.category for row in rows}

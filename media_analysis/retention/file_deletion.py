@@ -48,7 +48,7 @@ class FileDeletionService:
         now = await self.db.now()
         async with self.db.transaction() as session:
             if derived:
-                await families.lock_family(session, file_id, owner=owner)
+                await families.lock_families(session, [file_id], owner=owner)
             found = await lock_file(session, file_id, owner=owner)
             head = await families.require_head(session, found, file_id, owner=owner, now=now, asked=asked)
             going = await families.weigh_family(
@@ -60,17 +60,8 @@ class FileDeletionService:
             failpoint("delete.requesting")
         failpoint("delete.requested")
         if batch.kept_for is None:
-            purges = [*purges, *await self._delete_copies([file_id, *going.derived_ids], batch.order)]
+            purges = [*purges, *await delete_copies(self.db, [file_id, *going.derived_ids], batch.order)]
         return replace(going, remaining=await self.deleter.purge_for_answer(purges, since=began))
-
-    async def _delete_copies(self, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
-        """Let go of archives with copies of files just deleted; what a crash or an error leaves the sweep finds."""
-        try:
-            return await ArchiveExpiry(self.db).delete_copies_of(file_ids, order)
-        except MediaAnalysisError as error:
-            # The tombstones are committed, so the files are deleted whatever happens here.
-            log.warning("archive.drop_postponed", reason=error.code)
-            return ()
 
     async def preview(
         self, file_id: UUID, asked: DeletionRequest, *, owner: str | None, derived: bool = True
@@ -88,3 +79,13 @@ class FileDeletionService:
             return await families.weigh_family(
                 session, head, now=now, asked=asked, strategy=self.deleter.strategy, derived=derived
             )
+
+
+async def delete_copies(db: Database, file_ids: Sequence[UUID], order: Order) -> Sequence[UUID]:
+    """Let go of archives with copies of files just deleted; what a crash or an error leaves the sweep finds."""
+    try:
+        return await ArchiveExpiry(db).delete_copies_of(file_ids, order)
+    except MediaAnalysisError as error:
+        # The tombstones are committed, so the files are deleted whatever happens here.
+        log.warning("archive.drop_postponed", reason=error.code)
+        return ()

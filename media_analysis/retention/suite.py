@@ -17,6 +17,7 @@ from media_analysis.retention.guard.breaker import Breaker, BreakerLimits
 from media_analysis.retention.guard.clock import ClockLimits, ClockService
 from media_analysis.retention.guard.evictions import EvictionBreaker
 from media_analysis.retention.holds import HoldService
+from media_analysis.retention.matches.service import MatchDeletionService
 from media_analysis.retention.notices.service import NoticeService
 from media_analysis.retention.notices.warnings import WarningService
 from media_analysis.retention.notices.webhook import Webhook
@@ -76,6 +77,10 @@ class RetentionServices:
     @cached_property
     def file_deletions(self) -> FileDeletionService:
         return FileDeletionService(self.db, self.deletion.deleter)
+
+    @cached_property
+    def match_deletions(self) -> MatchDeletionService:
+        return MatchDeletionService(self.db, self.deletion.deleter, self.breaker)
 
     @cached_property
     def trash(self) -> RestoreService:

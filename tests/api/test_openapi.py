@@ -43,6 +43,7 @@ ROUTES = ADMIN | {
     ("delete", "/api/v1/sessions/{session_id}"),
     ("post", "/api/v1/files"),
     ("get", "/api/v1/files"),
+    ("delete", "/api/v1/files"),
     ("post", "/api/v1/files/check"),
     ("get", "/api/v1/files/{file_id}"),
     ("get", "/api/v1/files/{file_id}/content"),

@@ -42,7 +42,7 @@ class Told:
 
 @dataclass
 class RetentionScenario:
-    """Trash, restoration, purge, a hold, a secure deletion, a plan, its undoing, a whole job and pressure."""
+    """Trash, restoration, purge, a hold, a secure deletion, a plan, its undoing, a whole job, a filter and pressure."""
 
     http: httpx.AsyncClient
     database: str
@@ -56,6 +56,7 @@ class RetentionScenario:
             await self._delete_securely()
             await self._plan_and_undo()
             await self._delete_a_job_twice()
+            await self._delete_by_filter()
             await self._fill_clips()
         except httpx.TransportError:
             return False
@@ -103,6 +104,13 @@ class RetentionScenario:
         await self._change_job(job, file_id, GONE, "DELETE", job)
         await self._change_job(job, file_id, READABLE, "POST", f"{job}/restore")
         await self._change_job(job, file_id, GONE, "DELETE", job, params={"strategy": "hard"})
+
+    async def _delete_by_filter(self) -> None:
+        source = await self._upload(b"named", category="outputs")
+        derived = await self._upload(b"derived", category="contact_sheets", parent_id=source)
+        self.told.content[source] = self.told.content[derived] = EITHER
+        await self._send("DELETE", "/files", params={"category": "outputs", "dry_run": "false"})
+        self.told.content[source] = self.told.content[derived] = GONE
 
     async def _change_job(self, job: str, file_id: str, after: set[int], method: str, path: str, **about: Any) -> None:
         self.told.jobs[job] = EITHER

@@ -1,6 +1,17 @@
 """Planted bugs: a harness counts only once each of them turned it red."""
 
-from tests.mutants import archives, clients, database, files_and_sweeps, jobs, media, requests, resumable, retention
+from tests.mutants import (
+    archives,
+    clients,
+    database,
+    files_and_sweeps,
+    jobs,
+    matches,
+    media,
+    requests,
+    resumable,
+    retention,
+)
 from tests.mutants.mutant import Mutant
 
 MUTANTS = (
@@ -13,6 +24,7 @@ MUTANTS = (
     *archives.MUTANTS,
     *database.MUTANTS,
     *resumable.MUTANTS,
+    *matches.MUTANTS,
 )
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -66,8 +66,8 @@ MUTANTS = (
         "an archive outlives a file that was deleted after its restore",
         8,
         "retention/file_deletion.py",
-        "        if batch.kept_for is None:\n            purges = [*purges, *await self._delete",
-        "        if False:\n            purges = [*purges, *await self._delete",
+        "        if batch.kept_for is None:\n            purges = [*purges, *await delete_copies",
+        "        if False:\n            purges = [*purges, *await delete_copies",
         (f"{_LIFE}::test_deleting_a_restored_file_takes_the_archive_that_has_a_copy",),
     ),
     Mutant(

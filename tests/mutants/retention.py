@@ -168,8 +168,8 @@ MUTANTS = (
         "no share is too much for the breaker",
         13,
         "retention/guard/breaker.py",
-        "100 * part > percent * whole",
-        "part > percent * whole",
+        "100 * some > percent * all_of_it",
+        "some > percent * all_of_it",
         ("tests/retention/guard/test_breaker.py",),
     ),
     Mutant(

@@ -20,11 +20,11 @@ from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 from media_analysis.values import Line
 
-_PENDING: Final = (
+PENDING: Final = (
     "Whether bytes of what went are still on the disk, overwritten or not: there are many, deletion is paused, or the "
     "disk refused; nobody can read them, and they go as soon as they may"
 )
-_REMAINING: Final = (
+REMAINING: Final = (
     "How many objects are still on the disk at the time of the answer, and their bytes; `GET /deletions?unpurged=true` "
     "lists them until they are gone. Null: the database went away meanwhile, and nobody can tell"
 )
@@ -90,6 +90,12 @@ class AmountRead(BaseModel):
         """Return the document of an amount."""
         return cls(files=amount.files, size_bytes=amount.size_bytes)
 
+    @classmethod
+    def from_amounts(cls, amounts: Mapping[Category, Amount]) -> Self:
+        """Return the document of what there is of all categories together."""
+        sums = [sum(numbers) for numbers in zip(*amounts.values(), strict=True)] or [0, 0]
+        return cls(files=sums[0], size_bytes=sums[1])
+
 
 class ObstacleRead(BaseModel):
     """A rule that forbids the deletion."""
@@ -117,8 +123,8 @@ class JobRemovalRead(BaseModel):
     categories: dict[Category, AmountRead] = Field(description="The same by category")
     results: int
     sources: AmountRead = Field(description="What it analysed, which stays")
-    pending: bool = Field(description=_PENDING)
-    remaining: AmountRead | None = Field(description=_REMAINING)
+    pending: bool = Field(description=PENDING)
+    remaining: AmountRead | None = Field(description=REMAINING)
     obstacles: list[ObstacleRead] = Field(description="Why it would be refused now, strongest first; else empty")
 
     @classmethod
@@ -153,8 +159,8 @@ class FileRemovalRead(BaseModel):
     derived: AmountRead = Field(description="What was made from it, and from that, which goes with it")
     categories: dict[Category, AmountRead] = Field(description="What was derived, by category")
     results: int = Field(description="Results about the file and what was derived from it")
-    pending: bool = Field(description=_PENDING)
-    remaining: AmountRead | None = Field(description=_REMAINING)
+    pending: bool = Field(description=PENDING)
+    remaining: AmountRead | None = Field(description=REMAINING)
     obstacles: list[ObstacleRead] = Field(
         description="Why the deletion would be refused now unless `derived=keep`, strongest first; else empty"
     )

@@ -102,18 +102,24 @@ class Breaker:
         return finding
 
     async def _find_share(self, session: AsyncSession, category: Category, due: Amount) -> PauseFinding | None:
+        reason = await self.find_excess(session, category, due, verb="are due")
+        if reason is None:
+            return None
+        return PauseFinding(cause=PauseCause.SHARE, reason=reason, files=due.files, size_bytes=due.size_bytes)
+
+    async def find_excess(
+        self, session: AsyncSession, category: Category, part: Amount, *, verb: str, trash: bool = False
+    ) -> str | None:
+        """Return in a sentence which part of a category's living files, or of its `trash`, is too much unasked."""
         percent = self.limits.share_percent.get(category)
-        if percent is None:
+        if percent is None or part.files < self.limits.min_files:
             return None
-        living = Amount._make((await session.execute(_LIVING, {"category": category.value})).one())
-        if not any(100 * part > percent * whole for part, whole in zip(due, living, strict=True)):
+        whole = Amount._make((await session.execute(_TRASH if trash else _LIVING, {"category": category.value})).one())
+        if not any(100 * some > percent * all_of_it for some, all_of_it in zip(part, whole, strict=True)):
             return None
-        return PauseFinding(
-            cause=PauseCause.SHARE,
-            reason=f"{due.files} of {living.files} files, {due.size_bytes} of {living.size_bytes} bytes, are due: "
-            f"more than {percent} % of the category",
-            files=due.files,
-            size_bytes=due.size_bytes,
+        return (
+            f"{part.files} of {whole.files} files, {part.size_bytes} of {whole.size_bytes} bytes, {verb}: "
+            f"more than {percent} % of the category"
         )
 
     async def _find_median(
@@ -147,6 +153,11 @@ async def _is_allowed(session: AsyncSession, category: Category, files: int, *, 
 
 _LIVING: Final = text("""
     SELECT coalesce(sum(files - trashed_files), 0)::bigint, coalesce(sum(size_bytes - trashed_bytes), 0)::bigint
+    FROM ledger WHERE category = CAST(:category AS category)
+""")
+
+_TRASH: Final = text("""
+    SELECT coalesce(sum(trashed_files), 0)::bigint, coalesce(sum(trashed_bytes), 0)::bigint
     FROM ledger WHERE category = CAST(:category AS category)
 """)
 
