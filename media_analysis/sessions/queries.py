@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.db.base import native_enum
 from media_analysis.db.database import clock
+from media_analysis.db.driver import Reads
 from media_analysis.sessions.models import Role, UserSession, granted_scopes
 from media_analysis.sessions.roles import Scope
 
@@ -78,26 +78,23 @@ CALLER: Final = """
 
 A session that is not known to be in use is nobody's here: `SessionService.authenticate` notes that it is.
 """
-# Asked at every request, hence built once and read without the mapper.
-_GET_VALID = text("""
-    SELECT id, owner, role, own_scopes,
-        last_seen_at IS NULL
-            OR last_seen_at < coalesce(CAST(:now AS timestamptz), now()) - CAST(:seen_every AS interval) AS unseen
+_GET_VALID: Final = """
+    SELECT id, owner, role::text, own_scopes,
+        last_seen_at IS NULL OR last_seen_at < coalesce($2::timestamptz, now()) - $3::interval AS unseen
     FROM user_sessions
-    WHERE token_hash = :token_hash AND revoked_at IS NULL
-        AND expires_at > coalesce(CAST(:now AS timestamptz), now())
-""").columns(role=native_enum(Role), own_scopes=ARRAY(Text))
+    WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > coalesce($2::timestamptz, now())
+"""
 
 
 async def get_valid(
-    session: AsyncSession, token_hash: bytes, *, now: datetime | None, seen_every: timedelta
+    reads: Reads, token_hash: bytes, *, now: datetime | None, seen_every: timedelta
 ) -> tuple[UUID, str, Role, frozenset[Scope], bool] | None:
     """Return a session neither expired nor revoked, what it may do, and whether it was seen long ago."""
-    asked = {"token_hash": token_hash, "now": now, "seen_every": seen_every}
-    row = (await session.execute(_GET_VALID, asked)).one_or_none()
-    if row is None:
+    rows = await reads.fetch(_GET_VALID, token_hash, now, seen_every)
+    if not rows:
         return None
-    return row.id, row.owner, row.role, granted_scopes(row.role, row.own_scopes), row.unseen
+    session_id, owner, role, own_scopes, is_unseen = rows[0]
+    return session_id, owner, Role(role), granted_scopes(Role(role), own_scopes), is_unseen
 
 
 async def get_valid_ids(session: AsyncSession, ids: Collection[UUID]) -> Sequence[UUID]:

@@ -112,8 +112,7 @@ class SessionService:
             raise TokenRejected
 
         async def find() -> tuple[UUID, str, Role, frozenset[Scope], bool] | None:
-            async with self.db.read_only() as session:
-                return await queries.get_valid(session, hash_token(token), now=now, seen_every=SEEN_EVERY)
+            return await queries.get_valid(self.db.driver.reads, hash_token(token), now=now, seen_every=SEEN_EVERY)
 
         found = await self.db.retry(find)
         if found is None:

@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 LEAVING = "tests/api/test_leaving.py::test_a_client_that_leaves"
 HOSTILE = "tests/cli/test_tables.py::test_a_sentence_steers_no_terminal_and_json_says_what_was_said"
+BY_ENDS = "tests/api/test_listing.py::test_with_expires_before_pages_go_by_ends"
 OWN_SHARE = "tests/api/test_quota.py::test_a_user_is_told"
 MUTANTS = (
     Mutant(
@@ -61,6 +62,22 @@ MUTANTS = (
         "file.state <> 'trashed' AND (file.expires_at IS NULL OR file.expires_at > now())",
         "true",
         ("tests/api/test_listing.py::test_a_list_shows_the_callers_living_files_newest_first",),
+    ),
+    Mutant(
+        "the list of what ends next hides what is kept beyond its end",
+        15,
+        "files/reading.py",
+        '        yield place, [*living, *_ENDING, "file.due_at IS DISTINCT FROM file.expires_at"]\n',
+        "",
+        (f"{BY_ENDS}_and_skip_none_that_ends_at_the_same_instant",),
+    ),
+    Mutant(
+        "a revoked token opens all that is not answered at once",
+        22,
+        "sessions/queries.py",
+        "revoked_at IS NULL AND expires_at > coalesce($2",
+        "expires_at > coalesce($2",
+        ("tests/sessions/test_tokens.py::test_revoking_is_final_and_happens_once",),
     ),
     Mutant(
         "what clients say steers the operator's terminal",
