@@ -12,8 +12,8 @@ from tests.plans import Plan, planned
 
 OWNERS: Final = 10
 LINES: Final = "'{tiny,probe,external:words,external:sounds}'"
-# One owner has nearly all of it, some of which waits for its next try or runs; others wait elsewhere. Without the
-# triggers, which would count each of them.
+# One owner has nearly all of it, some of which waits for its next try; others wait elsewhere. As many run as workers
+# have slots, however many wait: these are counted one by one. Without the triggers, which would count each of them.
 _FILL: Final = """
     SET LOCAL session_replication_role = replica;
     INSERT INTO analysis_jobs (id, owner, name, kind, parameters, status, progress, priority, attempts, retry_at,
@@ -21,10 +21,11 @@ _FILL: Final = """
     SELECT uuidv7(), CASE WHEN number % {each} = 0 THEN 'o' || number / {each} ELSE 'many' END, 'n',
         CASE WHEN {external} THEN 'external' ELSE CASE WHEN number % 5 = 4 THEN 'frames' ELSE 'tiny' END END,
         jsonb_build_object('analyser', CASE WHEN number % 5 = 4 THEN 'faces' ELSE 'words' END),
-        (CASE WHEN number % 400 = 2 THEN 'running' WHEN number % 400 < 200 AND {ended} THEN 'completed'
-            ELSE 'pending' END)::job_status, 0, number % 4, number % 4,
+        (CASE WHEN number % 400 = 2 AND number < 10000 THEN 'running'
+            WHEN number % 400 < 200 AND {ended} THEN 'completed' ELSE 'pending' END)::job_status,
+        0, number % 4, number % 4,
         CASE WHEN number % 4 = 3 THEN now() + interval '1 h' END,
-        CASE WHEN number % 400 = 2 THEN now() + interval '1 h' END,
+        CASE WHEN number % 400 = 2 AND number < 10000 THEN now() + interval '1 h' END,
         CASE WHEN number % 400 < 200 AND {ended} THEN now() - make_interval(secs => number) END, '{name}' || number,
         'outputs'
     FROM generate_series(1, {jobs}) AS number
@@ -33,8 +34,9 @@ _ASKED: Final = {"kinds": "text[]", "now": "timestamptz", "limit": "bigint", "li
 
 
 async def explain_choice(
-    connection: asyncpg.Connection, choice: TextClause, plans: str, *, limit: int, owner: str | None = None
+    connection: asyncpg.Connection, choice: TextClause, *, limit: int, owner: str | None = None
 ) -> Plan:
+    """Return the plan of a choice as claims have it: a generic one, whatever statistics say of what waits."""
     values = {
         "kinds": LINES,
         "now": "now()",
@@ -47,7 +49,7 @@ async def explain_choice(
     statement = choice.text
     for number, name in enumerate(asked, start=1):
         statement = statement.replace(f":{name}", f"${number}")
-    return await planned(connection, statement, list(asked.values()), [values[name] for name in asked], plans=plans)
+    return await planned(connection, statement, list(asked.values()), [values[name] for name in asked], plans="generic")
 
 
 async def fill(connection: asyncpg.Connection, jobs: int, *, external: bool, ended: bool = False) -> None:
@@ -96,10 +98,9 @@ async def require_few_rows(database: str, known: str, *, external: bool, jobs: i
 async def explain_all(connection: asyncpg.Connection) -> Sequence[tuple[Plan, int, int]]:
     return [
         (plan, owners, limit)
-        for plans in ("custom", "generic")
         for limit in (1, 16)
         for plan, owners in (
-            (await explain_choice(connection, CHOOSE, plans, limit=limit), OWNERS + 1),
-            (await explain_choice(connection, CHOOSE_OF_OWNER, plans, limit=limit, owner="o3"), 1),
+            (await explain_choice(connection, CHOOSE, limit=limit), OWNERS + 1),
+            (await explain_choice(connection, CHOOSE_OF_OWNER, limit=limit, owner="o3"), 1),
         )
     ]
