@@ -239,7 +239,7 @@ def _ledger_is_exact(world: World) -> Iterator[str]:
     for row in world.files:
         sums = truth.setdefault((row["owner"], row["category"]), [0] * len(COUNTED))
         if row["state"] == "pending":
-            sums[2] += row["reserved_bytes"]
+            sums[2] += row["reserved_bytes"] or 0
             continue
         sums[0] += 1
         sums[1] += row["size_bytes"]
@@ -259,7 +259,8 @@ def _usage_is_exact(world: World) -> Iterator[str]:
     """Promise 15: what quotas are measured against."""
     truth: Counter[str] = Counter()
     for row in world.files:
-        truth[row["category"]] += row["reserved_bytes"] if row["state"] == "pending" else row["size_bytes"]
+        size_bytes = row["reserved_bytes"] or 0 if row["state"] == "pending" else row["size_bytes"]
+        truth[row["category"]] += size_bytes
     told = {row["category"]: row["size_bytes"] for row in world.usage}
     for category in truth.keys() | told.keys():
         if truth[category] != told.get(category):

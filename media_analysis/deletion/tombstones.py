@@ -87,7 +87,7 @@ _WRITE = text(f"""
     SELECT owner, category,
         count(*) FILTER (WHERE state <> 'pending') AS files,
         coalesce(sum(size_bytes) FILTER (WHERE state <> 'pending'), 0)::bigint AS size_bytes,
-        sum(reserved_bytes)::bigint AS reserved_bytes,
+        coalesce(sum(reserved_bytes), 0)::bigint AS reserved_bytes,
         count(*) FILTER (WHERE state = 'trashed') AS trashed_files,
         coalesce(sum(size_bytes) FILTER (WHERE state = 'trashed'), 0)::bigint AS trashed_bytes
     FROM gone GROUP BY owner, category

@@ -62,7 +62,7 @@ def sum_movements(moves: Iterable[Moved]) -> dict[Account, Movement]:
 
 SUM_MOVED: Final = """
     SELECT owner, category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes,
-        sum(reserved_bytes)::bigint AS reserved_bytes
+        coalesce(sum(reserved_bytes), 0)::bigint AS reserved_bytes
     FROM moved GROUP BY owner, category
 """
 """What a statement whose part is named `moved` did to accounts."""

@@ -16,11 +16,19 @@ from media_analysis.storage.category import Category
 
 OWN_END: Final = "LEAST(expires_at, expires_at)"
 """An end as the index of each owner has it, for the reason that ids have."""
+DUE_AT_END: Final = "(due_at = expires_at)"
+"""Whether the sweep takes a file at its end, as for those that nothing keeps."""
+_APART: Final = text("expires_at IS NOT NULL AND state <> 'trashed' AND due_at IS DISTINCT FROM expires_at")
 _END: Final = text("COALESCE(expires_at, 'infinity'::timestamp with time zone)")
 _STORED: Final = text("state = 'stored'")
 _ENDING: Final = text("expires_at IS NOT NULL AND state <> 'trashed'")
 _TRASHED: Final = text("state = 'trashed'")
 _ENDING_TRASH: Final = text("expires_at IS NOT NULL AND state = 'trashed'")
+
+
+def content_digest(owner: str, sha256: str) -> str:
+    """Return SQL for the two bytes by which an owner's contents are found, as the index has them."""
+    return f"(hashtext({owner} || encode({sha256}, 'hex')) & 65535)"
 
 
 class MediaFile(Base):
@@ -36,7 +44,11 @@ class MediaFile(Base):
         # Unique, by hashes: an index of the keys themselves would be three times as large.
         ExcludeConstraint(("key", "="), using="hash", name="uq_media_files_key"),
         index_of_ends("ix_media_files_id_end"),
-        Index("ix_media_files_due", "category", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
+        # Lists by end read it, too: it tells what falls due at its end, and the index of ends has the others alone.
+        Index(
+            *("ix_media_files_due", "category", "due_at", "id", text(DUE_AT_END)),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
         # Few at any time; without it, looking for abandoned uploads would read all that is due.
         Index("ix_media_files_pending", "category", "due_at", "id", postgresql_where=text("state = 'pending'")),
         # Of all and of each owner: lists read these backwards, eviction forwards; they tell what is over by themselves.
@@ -45,7 +57,7 @@ class MediaFile(Base):
             *("ix_media_files_owner_stored", "owner", "category", "expiry_explicit", text(OWN_AGE), _END),
             postgresql_where=_STORED,
         ),
-        Index("ix_media_files_end", "category", "expires_at", "id", postgresql_where=_ENDING),
+        Index("ix_media_files_end", "category", "expires_at", "id", postgresql_where=_APART),
         Index("ix_media_files_owner_end", "owner", "category", text(OWN_END), "id", postgresql_where=_ENDING),
         Index(
             "ix_media_files_job_newest", "job_id", text(AGE), _END, "owner", postgresql_where=text("job_id IS NOT NULL")
@@ -96,13 +108,8 @@ class MediaFile(Base):
             *("ix_media_files_owner_trash_end", "owner", "category", text(OWN_END), "id"),
             postgresql_where=_ENDING_TRASH,
         ),
-        # By hashes too, as the key: who has these bytes already.
-        Index(
-            "ix_media_files_content",
-            text("(owner || encode(sha256, 'hex'))"),
-            postgresql_using="hash",
-            postgresql_where=_STORED,
-        ),
+        # Who has these bytes already: two bytes of a hash, as of ids, and the rows say the rest.
+        Index("ix_media_files_content", text(content_digest("owner", "sha256")), postgresql_where=_STORED),
         Index("ix_media_files_damaged", "id", postgresql_where=text("last_error IS NOT NULL")),
         Index("ix_media_files_trash_sweep", "trash_sweep_id", postgresql_where=text("state = 'trashed'")),
     )
@@ -129,9 +136,9 @@ class MediaFile(Base):
     job_fence: Mapped[int | None]
     """The claim it was made under; pending products of an older one are nobody's."""
     size_bytes: Mapped[int | None]
-    reserved_bytes: Mapped[int] = mapped_column(default=0)
-    """What the ledger holds for a pending file that is whole, or that this service itself is writing."""
-    arrived_bytes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    reserved_bytes: Mapped[int | None]
+    """What the ledger holds for a pending file that is whole, or that this service itself is writing; then NULL."""
+    arrived_bytes: Mapped[int | None]
     """About how much of a large upload has arrived; no quota counts it, but whose it is counts for fairness."""
     sha256: Mapped[bytes | None]
     """NULL while pending, and for an imported file until the scrub has read it."""

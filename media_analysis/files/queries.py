@@ -11,22 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.columns import is_living
 from media_analysis.db.database import clock
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import MediaFile, Tombstone
+from media_analysis.files.models import MediaFile, Tombstone, content_digest
 from media_analysis.files.protection import ending
 from media_analysis.states import FileState
 
-# By the owner and the hash together, as the index has them: what others have of the same bytes is not even read.
-_FIND_CONTENTS: Final = text("""
+# By the owner and the hash together, as the index has them: what others have of the same bytes is hardly ever read.
+_FIND_CONTENTS: Final = text(f"""
     SELECT asked.sha256, asked.size_bytes, found.id, found.expires_at
     FROM unnest(CAST(:hashes AS bytea[]), CAST(:sizes AS bigint[])) AS asked(sha256, size_bytes)
     CROSS JOIN LATERAL (
         SELECT file.id, file.expires_at FROM media_files AS file
-        WHERE CAST(:owner AS text) || encode(asked.sha256, 'hex') = file.owner || encode(file.sha256, 'hex')
+        WHERE {content_digest("CAST(:owner AS text)", "asked.sha256")} = {content_digest("file.owner", "file.sha256")}
             AND file.owner = :owner AND file.sha256 = asked.sha256 AND file.size_bytes = asked.size_bytes
             AND file.state = 'stored' AND (file.expires_at IS NULL OR file.expires_at > now())
         ORDER BY file.expires_at DESC NULLS FIRST, file.id LIMIT 1
     ) AS found
-""")
+""")  # noqa: S608 - fragments of ours
 
 
 def _of(owner: str | None) -> list[ColumnElement[bool]]:

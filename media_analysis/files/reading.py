@@ -10,7 +10,7 @@ from uuid import UUID
 from media_analysis.db.driver import Reads
 from media_analysis.db.ids import AGE, OWN_AGE
 from media_analysis.errors import DatabaseUnavailable
-from media_analysis.files.models import OWN_END
+from media_analysis.files.models import DUE_AT_END, OWN_END
 from media_analysis.sessions.queries import CALLER
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
@@ -52,6 +52,8 @@ _LIMITS: Final = (11, 21, 51, 101, 201, 501, 1001)
 """How many rows a page is looked for among: any number, and each would be a statement of its own to prepare."""
 _NOT_OVER: Final = "coalesce(file.expires_at, 'infinity') > now()"
 """As the indexes have it: within them, what is over and not yet swept is passed by without reading its row."""
+
+_ENDING: Final = ("file.expires_at IS NOT NULL", "{place} > now()")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,52 +113,67 @@ def select_page(
         conditions.append(f"file.owner = {number(wanted.owner)}")
     if wanted.job_id is not None:
         conditions.append(f"file.job_id = {number(wanted.job_id)}")
-    place = _place_of(wanted)
     if wanted.expires_before is not None:
-        conditions.append(f"{place} < {number(wanted.expires_before)}")
+        conditions.append(f"{{place}} < {number(wanted.expires_before)}")
     if after is not None and wanted.expires_before is not None:
-        conditions.append(f"({place}, file.id) > ({number(after.ends_at)}, {number(after.id)})")
+        conditions.append(f"({{place}}, file.id) > ({number(after.ends_at)}, {number(after.id)})")
     elif after is not None:
-        conditions.append(f"{place} < {number(after.id)}")
+        conditions.append(f"{{place}} < {number(after.id)}")
     # Were the limit a parameter, a generic plan would take a tenth of the table to be wanted.
     order = "{0}place DESC" if wanted.expires_before is None else "{0}place, {0}id"
     end = f"LIMIT {next(most for most in _LIMITS if most > limit)}"
-    part = f"(SELECT *, {place} AS place FROM media_files AS file WHERE {{}} ORDER BY {order.format('')} {end})"  # noqa: S608 - fragments of ours
-    merged = " UNION ALL ".join(part.format(" AND ".join([*conditions, *own])) for own in _parts(wanted))
+
+    def select_part(place: str, own: Sequence[str]) -> str:
+        asked = " AND ".join([*conditions, *own]).replace("{place}", place)
+        return f"(SELECT *, {place} AS place FROM media_files AS file WHERE {asked} ORDER BY {order.format('')} {end})"  # noqa: S608 - fragments of ours
+
+    merged = " UNION ALL ".join(select_part(*part) for part in _parts(wanted))
     # Without its table, `id` would be the text that is shown.
     return f"SELECT {shown} FROM ({merged}) AS file ORDER BY {order.format('file.')} {end}"  # noqa: S608 - as above
 
 
+def _parts(wanted: FileFilter) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the ranges of indexes that a list is merged from: what decides a place in it, and what is in it."""
+    state = [] if wanted.state is None else [f"file.state = '{wanted.state}'"]
+    own = [] if wanted.category is None else [f"file.category = '{wanted.category}'"]
+    categories = own or [f"file.category = '{category}'" for category in Category]
+    living = [*state, "file.state <> 'trashed'"]
+    place = _place_of(wanted)
+    if wanted.state is FileState.TRASHED:
+        ends = ["file.expires_at IS NOT NULL"] if wanted.expires_before else []
+        for kind in [own] if wanted.job_id else [[each] for each in categories]:
+            yield place, [*kind, *ends, *state]
+    elif wanted.state is FileState.ARCHIVED:
+        yield place, ["false"]  # what is archived is no file of its own
+    elif wanted.state is FileState.PENDING:
+        yield place, [*own, *state, _NOT_OVER]
+    elif wanted.job_id is not None:
+        yield place, [*own, *living, *(_ENDING if wanted.expires_before else [_NOT_OVER])]
+    elif wanted.expires_before is not None:
+        for category in categories:
+            yield from _parts_by_end(place, [category, *living])
+    else:
+        for category, dated in product(categories, ("NOT file.expiry_explicit", "file.expiry_explicit")):
+            yield place, [category, dated, "file.state = 'stored'", _NOT_OVER]
+        if wanted.state is None:
+            yield place, [*own, "file.state = 'pending'", _NOT_OVER]
+
+
 def _place_of(wanted: FileFilter) -> str:
-    """Return what decides a file's place in a list, as the index has it that is to be read."""
+    """Return what decides a file's place in a list, as most indexes have it that are to be read."""
     is_owners = wanted.owner is not None and wanted.job_id is None
     if wanted.expires_before is not None:
         return OWN_END if is_owners else "expires_at"
     return OWN_AGE if is_owners else AGE
 
 
-def _parts(wanted: FileFilter) -> Iterator[Sequence[str]]:
-    """Yield what distinguishes the ranges of indexes that a list is merged from."""
-    state = [] if wanted.state is None else [f"file.state = '{wanted.state}'"]
-    own = [] if wanted.category is None else [f"file.category = '{wanted.category}'"]
-    categories = own or [f"file.category = '{category}'" for category in Category]
-    ending = [*state, "file.state <> 'trashed'", "file.expires_at IS NOT NULL", f"{_place_of(wanted)} > now()"]
-    if wanted.state is FileState.TRASHED:
-        ends = ["file.expires_at IS NOT NULL"] if wanted.expires_before else []
-        yield from ([*kind, *ends, *state] for kind in ([own] if wanted.job_id else [[each] for each in categories]))
-    elif wanted.state is FileState.ARCHIVED:
-        yield ["false"]  # what is archived is no file of its own
-    elif wanted.state is FileState.PENDING:
-        yield [*own, *state, _NOT_OVER]
-    elif wanted.job_id is not None:
-        yield [*own, *ending] if wanted.expires_before else [*own, *state, "file.state <> 'trashed'", _NOT_OVER]
-    elif wanted.expires_before is not None:
-        yield from ([category, *ending] for category in categories)
+def _parts_by_end(place: str, living: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the parts of living files of a category by their ends; of all, most are found by when they fall due."""
+    if place == OWN_END:
+        yield place, [*living, *_ENDING]
     else:
-        for category, dated in product(categories, ("NOT file.expiry_explicit", "file.expiry_explicit")):
-            yield [category, dated, "file.state = 'stored'", _NOT_OVER]
-        if wanted.state is None:
-            yield [*own, "file.state = 'pending'", _NOT_OVER]
+        yield "due_at", [*living, DUE_AT_END, "{place} > now()"]
+        yield place, [*living, *_ENDING, "file.due_at IS DISTINCT FROM file.expires_at"]
 
 
 async def list_files(

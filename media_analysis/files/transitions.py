@@ -18,7 +18,7 @@ from media_analysis.states import finite
 
 STORE: Final = f"""
     UPDATE media_files AS file SET
-        state = 'stored', reserved_bytes = 0, arrived_bytes = 0, stored_at = timed.stored_at,
+        state = 'stored', reserved_bytes = NULL, arrived_bytes = NULL, stored_at = timed.stored_at,
         expires_at = timed.ends_at, expiry_explicit = timed.explicit, min_retain_until = timed.minimum_ends_at,
         job_held_until = greatest(file.job_held_until, timed.job_held_until),
         due_at = {due_at("timed.ends_at", "timed.minimum_ends_at", "file.job_held_until", "timed.job_held_until")}
@@ -37,10 +37,10 @@ STORE_COPY: Final = f"""
 """
 """A pending file becomes the archived one that it is a copy of, under the id of that."""
 ADD_STORED: Final = f"""
-    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, size_bytes, reserved_bytes,
+    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, size_bytes,
                              sha256, created_at, stored_at, expires_at, expiry_explicit, min_retain_until,
                              job_held_until, due_at)
-    SELECT id, owner, category, 'stored', key, filename, media_type, job_id, size_bytes, 0,
+    SELECT id, owner, category, 'stored', key, filename, media_type, job_id, size_bytes,
            sha256, stored_at, stored_at, ends_at, explicit, minimum_ends_at,
            job_held_until, {due_at("ends_at", "minimum_ends_at", "job_held_until")}
     FROM timed ON CONFLICT DO NOTHING

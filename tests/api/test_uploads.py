@@ -170,4 +170,4 @@ async def test_a_thousand_small_pieces_make_one_file(client: Client, runtime: Ru
     rows = await fetch(database, "SELECT key, reserved_bytes FROM media_files")
     assert answer.json()["sha256"] == hashlib.sha256(content).hexdigest()
     assert (runtime.store.root / rows[0]["key"]).read_bytes() == content
-    assert rows[0]["reserved_bytes"] == 0
+    assert rows[0]["reserved_bytes"] is None

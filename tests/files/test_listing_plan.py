@@ -24,7 +24,8 @@ _JOB = f"""
     VALUES ('{JOB}', 'alice', 'n', 'frames', 'completed', 1, 0, 1, 'f', 'outputs')
 """
 # The newest tenth is alice's, over and not yet swept; below it half of what lives is hers, and bob has next to nothing.
-# A tenth of the files are her job's, of those that are over as of those that live; a twentieth lies in the trash.
+# A tenth of the files are her job's, of those that are over as of those that live; a twentieth lies in the trash,
+# to be deleted before all others end, and a ninth of the others is kept.
 _FILES = """
     INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, size_bytes, reserved_bytes,
                              stored_at, expires_at, expiry_explicit, due_at, trashed_at)
@@ -35,11 +36,13 @@ _FILES = """
             END)::category,
         (CASE WHEN number % 20 = 2 AND NOT is_over THEN 'trashed' WHEN number % ({rows} / 100) = 4 THEN 'pending'
             ELSE 'stored' END)::file_state,
-        'k' || number, 'f', 'text/plain', CASE WHEN number % 10 = 0 THEN uuid '{job}' END, 1, 0, now(),
-        CASE WHEN is_over THEN now() - number * interval '1 millisecond'
-            WHEN number % 7 > 0 THEN now() + (1 + number % 1000) * interval '1 hour' END,
-        number % 4 = 0, now() + interval '1 hour', CASE WHEN number % 20 = 2 THEN now() END
-    FROM (SELECT number, number > {rows} * 10 / 11 AS is_over FROM generate_series(1, {rows}) AS number) AS made
+        'k' || number, 'f', 'text/plain', CASE WHEN number % 10 = 0 THEN uuid '{job}' END, 1, 0, now(), ends_at,
+        number % 4 = 0, CASE WHEN number % 20 = 2 THEN now() + interval '1 hour' WHEN number % 9 > 0 THEN ends_at END,
+        CASE WHEN number % 20 = 2 THEN now() END
+    FROM (SELECT *, CASE WHEN is_over THEN now() - number * interval '1 millisecond'
+            WHEN number % 7 > 0 THEN now() + (1 + number % 1000) * interval '1 hour' END AS ends_at
+        FROM (SELECT number, number > {rows} * 10 / 11 AS is_over FROM generate_series(1, {rows}) AS number) AS counted
+    ) AS made
 """
 _SAME = """
     INSERT INTO media_files (id, owner, category, state, key, filename, media_type, size_bytes, reserved_bytes,

@@ -127,7 +127,7 @@ _STAGE = text("""
     )
     UPDATE media_files AS file SET
         size_bytes = asked.size_bytes, sha256 = asked.sha256, due_at = now() + make_interval(secs => :lease_seconds),
-        reserved_bytes = asked.size_bytes, arrived_bytes = 0
+        reserved_bytes = asked.size_bytes, arrived_bytes = NULL
     FROM unnest(CAST(:ids AS uuid[]), CAST(:sizes AS bigint[]), CAST(:hashes AS bytea[]))
         AS asked(id, size_bytes, sha256) JOIN locked USING (id)
     WHERE file.id = asked.id

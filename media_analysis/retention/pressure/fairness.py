@@ -34,7 +34,7 @@ _HELD = text("""
     WHERE category = ANY(CAST(:categories AS category[])) AND size_bytes + reserved_bytes > 0
 """).columns(category=CATEGORY)
 _ARRIVING = text("""
-    SELECT owner, sum(arrived_bytes)::bigint FROM media_files
+    SELECT owner, coalesce(sum(arrived_bytes), 0)::bigint FROM media_files
     WHERE state = 'pending' AND category = ANY(CAST(:categories AS category[]))
         AND id IS DISTINCT FROM CAST(:upload AS uuid)
     GROUP BY owner

@@ -42,7 +42,7 @@ _STORE = """
 _TRUTH = """
     SELECT owner, category, count(*) FILTER (WHERE state <> 'pending') AS files,
         coalesce(sum(size_bytes) FILTER (WHERE state <> 'pending'), 0) AS size_bytes,
-        sum(reserved_bytes) AS reserved_bytes,
+        coalesce(sum(reserved_bytes), 0) AS reserved_bytes,
         count(*) FILTER (WHERE state = 'trashed') AS trashed_files,
         coalesce(sum(size_bytes) FILTER (WHERE state = 'trashed'), 0) AS trashed_bytes
     FROM media_files GROUP BY owner, category
