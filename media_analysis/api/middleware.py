@@ -3,6 +3,7 @@
 import re
 import time
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -22,6 +23,11 @@ _SAFE: Final = (
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger()
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 class RequestContext:
@@ -46,7 +52,7 @@ class RequestContext:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = {b"x-request-id": request_id.encode(), b"date": formatdate(usegmt=True).encode()}
+                own = {b"x-request-id": request_id.encode(), b"date": _date(int(time.time()))}
                 if exchange.is_asked_first:
                     # Nobody asked for the body, so that nobody knows whether it comes (RFC 9110 section 10.1.1).
                     own[b"connection"] = b"close"

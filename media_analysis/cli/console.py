@@ -39,6 +39,8 @@ TERMINATED: Final = 128 + signal.SIGTERM
 """The exit code a shell gives a command that a signal ended."""
 ENDING_SECONDS: Final = 60.0
 """How long a command may take to let go of everything once a signal asked it to end."""
+COLLECTED_OBJECTS: Final = 5_000
+"""How many more objects there are before the collector looks at the new ones."""
 
 
 class Terminal(Console):
@@ -136,15 +138,21 @@ def read(config: Path | None, data_dir: Path | None, **sections: dict[str, Any])
     return load_settings(overrides, config=config)
 
 
+def settle_garbage() -> None:
+    """Let the collector look at little: what is loaded by now stays to the end (a fifth of a sweep's Python)."""
+    gc.collect()
+    gc.freeze()
+    # As it comes, it looks several times a group of uploads for circles among objects that nearly all go without it.
+    gc.set_threshold(COLLECTED_OBJECTS, 10, 10)
+
+
 def run(work: Coroutine[Any, Any, Value]) -> Value:
     """Run a command's work on an event loop of its own; SIGTERM ends it as ^C does: what it started is stopped."""
     import asyncio
 
     import uvloop
 
-    # What is loaded by now stays to the end: no collection has to look through it again (a fifth of a sweep's Python).
-    gc.collect()
-    gc.freeze()
+    settle_garbage()
     before = signal.getsignal(signal.SIGTERM)
     try:
         return uvloop.run(_stoppable(work))

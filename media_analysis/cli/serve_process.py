@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import pickle
 import signal
 import socket
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from media_analysis.cli.console import bounded, complain, follow
+from media_analysis.cli.console import bounded, complain, follow, settle_garbage
 from media_analysis.errors import MediaAnalysisError
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ def main() -> None:
     follow(order.settings.logging)
     with listening, link:
         try:
-            gc.collect()
-            gc.freeze()
+            settle_garbage()
             uvloop.run(_serve(order, listening, link))
         except MediaAnalysisError as error:
             complain(str(error))

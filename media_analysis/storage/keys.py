@@ -33,20 +33,24 @@ def object_key(
 def _folder(category: Category, day: datetime, parent_id: UUID | None, job_id: UUID | None) -> str:  # noqa: PLR0911
     match category:
         case Category.UPLOADS:
-            return f"uploads/{day:%Y-%m-%d}"
+            return f"uploads/{_date(day)}"
         case Category.FRAMES:
-            return f"frames/{parent_id or f'{day:%Y-%m-%d}'}"
+            return f"frames/{parent_id or _date(day)}"
         case Category.CONTACT_SHEETS:
-            return f"contact-sheets/{day:%Y-%m-%d}"
+            return f"contact-sheets/{_date(day)}"
         case Category.OUTPUTS:
-            return f"outputs/{day:%Y-%m-%d}"
+            return f"outputs/{_date(day)}"
         case Category.TEMP:
-            return f"temp/{job_id or f'{day:%Y-%m-%d}'}"
+            return f"temp/{job_id or _date(day)}"
         case Category.CLIPS:
             return "clips"
         case Category.ARCHIVES:
             return f"archives/{day:%Y/%m}"
     assert_never(category)
+
+
+def _date(day: datetime) -> str:
+    return day.date().isoformat()  # a format would be read anew each time
 
 
 def folder_of(category: Category) -> str:

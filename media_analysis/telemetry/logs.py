@@ -1,5 +1,6 @@
 """Structured logs, JSON or for a console, with the request's id in every line and secrets in none."""
 
+import json
 import logging
 import os
 import re
@@ -8,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -22,6 +23,7 @@ Format = Literal["json", "console"]
 _SECRET_VALUES: Final = re.compile(r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+(?=@)")
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "password", "secret", "set-cookie", "token"})
 _MASK: Final = "***"
+_JSON: Final = json.JSONEncoder()
 _TRACEBACKS: Final = frozenset({"exception", "stack"})
 
 
@@ -166,6 +168,10 @@ def configure_logging(*, style: Format, level: str, file: Path | None = None, fi
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def _as_json(event: EventDict, **_: object) -> str:
+    return _JSON.encode(event)  # mask_secrets leaves nothing that has to be asked how it is written
+
+
 def _one_logger(*_: object) -> logging.Logger:
     """Return the logger of every event: which module it is from, no line tells, and looking for that takes time."""
     return logging.getLogger("media_analysis")
@@ -190,10 +196,27 @@ def _formatter(style: Format, shared: Sequence[Processor], *, colors: bool) -> l
         else [
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             mask_secrets,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(_as_json),
         ]
     )
-    return structlog.stdlib.ProcessorFormatter(
+    return _Formatter(
+        last,
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Writes events of ours from one copy of them; those of libraries as its parent does."""
+
+    def __init__(self, last: Sequence[Processor], **given: Any) -> None:
+        super().__init__(**given)
+        self._last = last
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not isinstance(record.msg, dict):
+            return super().format(record)
+        event: Any = dict(record.msg)
+        for processor in self._last:
+            event = processor(None, record.levelname.lower(), event)
+        return str(event)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final, TypeVar
@@ -130,7 +130,7 @@ class UploadService:
         if len(content) > self.limits.max_bytes or self.small.is_full(Account(upload.owner, upload.category)):
             return None
         media_type = self.limits.accepted.judge_whole(upload.category, content, declared=upload.declared_type)
-        asked = replace(self.register_as(upload, media_type), session_id=session_id)
+        asked = self.register_as(upload, media_type, session_id=session_id)
         outcome = await self.small.store(SmallUpload(asked, content, upload.expiry))
         if outcome is None:
             return None
@@ -143,7 +143,9 @@ class UploadService:
         await self.room.notice(upload.category)
         return outcome.written, stored
 
-    def register_as(self, upload: Upload, media_type: str, file_id: UUID | None = None) -> Registration:
+    def register_as(
+        self, upload: Upload, media_type: str, file_id: UUID | None = None, *, session_id: UUID | None = None
+    ) -> Registration:
         """Return what is registered of an upload of this type, under an id of its own if none is given."""
         file_id = file_id or uuid7()
         key = object_key(
@@ -168,6 +170,7 @@ class UploadService:
             idempotency_key=upload.idempotency_key,
             fingerprint=upload.fingerprint() if upload.idempotency_key is not None else None,
             place=upload.place,
+            session_id=session_id,
         )
 
     async def _take(

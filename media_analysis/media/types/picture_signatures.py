@@ -1,8 +1,28 @@
 """How pictures begin: those that are read, and those that are refused by their name."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
+
+Signatures = Mapping[bytes, Sequence[tuple[bytes, str]]]
+"""How formats begin, by the first byte of each, in the order in which they are looked for."""
+
+
+def by_first_byte(signatures: Sequence[tuple[bytes, str]]) -> Signatures:
+    """Return signatures so that few of them have to be looked at."""
+    found: dict[bytes, list[tuple[bytes, str]]] = {}
+    for signature, media_type in signatures:
+        found.setdefault(signature[:1], []).append((signature, media_type))
+    return found
+
+
+def type_by_signature(head: bytes, signatures: Signatures) -> str | None:
+    """Return the media type of the first signature that `head` begins with."""
+    for signature, media_type in signatures.get(head[:1], ()):
+        if head.startswith(signature):
+            return media_type
+    return None
+
 
 _SIGNATURES: Final = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -46,6 +66,7 @@ _SIGNATURES: Final = (
     (b"\xc5\xd0\xd3\xc6", "application/postscript"),
 )
 """The ways formats begin."""
+_BY_FIRST_BYTE: Final = by_first_byte(_SIGNATURES)
 _LOSSLESS_JPEG: Final = b"\xff\xd8\xff\xf7"
 """JPEG-LS begins as JPEG does, but for its frame (ITU-T T.87, table C.1)."""
 _BMP_HEADERS: Final = frozenset({12, 40, 52, 56, 64, 108, 124})
@@ -68,9 +89,9 @@ def type_of_picture(head: bytes) -> str | None:
     """Return the media type of a picture, still or vector, that begins with `head`; None where it is none."""
     if head.startswith(_LOSSLESS_JPEG):
         return "image/jls"
-    for signature, media_type in _SIGNATURES:
-        if head.startswith(signature):
-            return media_type
+    told = type_by_signature(head, _BY_FIRST_BYTE)
+    if told is not None:
+        return told
     return next((found for look in _LOOKS if (found := look(head)) is not None), None)
 
 

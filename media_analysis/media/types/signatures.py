@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from media_analysis.media.parts import EBML
-from media_analysis.media.types.picture_signatures import type_of_picture
+from media_analysis.media.types.picture_signatures import by_first_byte, type_by_signature, type_of_picture
 from media_analysis.media.types.sync_words import type_of_stream
 
 _SIGNATURES: Final = (
@@ -49,6 +49,7 @@ _SIGNATURES: Final = (
     (b"PK\x03\x04", "application/zip"),
 )
 """The ways formats begin, longest first where one is the beginning of another."""
+_BY_FIRST_BYTE: Final = by_first_byte(_SIGNATURES)
 _BRANDS: Final = {
     b"M4A ": "audio/mp4",
     b"M4B ": "audio/mp4",
@@ -70,10 +71,8 @@ MXF_PARTITION: Final = bytes.fromhex("060e2b34020501010d0102")
 
 def type_of_head(head: bytes) -> str | None:
     """Return the media type of a file that begins with `head`, None where nothing here tells it."""
-    for signature, media_type in _SIGNATURES:
-        if head.startswith(signature):
-            return media_type
-    return next((found for look in _LOOKS if (found := look(head)) is not None), None)
+    told = type_by_signature(head, _BY_FIRST_BYTE)
+    return told or next((found for look in _LOOKS if (found := look(head)) is not None), None)
 
 
 def _iso_base_media(head: bytes) -> str | None:

@@ -15,7 +15,8 @@ _JOINED_BYTES: Final = 2_048
 """Where the first whole frame begins at last."""
 _MOST_WORDS: Final = 64
 """In a frame that is cut few bits look like a sync word; so many are something else."""
-_SYNC_WORD: Final = re.compile(rb"\xff(?=[\xe2-\xff])|\x0b(?=\x77)")
+_SYNC_WORDS: Final = (re.compile(rb"\xff(?=[\xe2-\xff])"), re.compile(rb"\x0b\x77"))
+"""Apart, for a pattern that begins with one byte is looked for ten times as fast."""
 _START_CODE: Final = re.compile(rb"\0\0\x01")
 _AC3_BIT_RATES: Final = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 """In kbit/s."""
@@ -74,7 +75,8 @@ def _framed(head: bytes) -> str | None:
 
 def _joined(head: bytes) -> str | None:
     """Frames of a stream that was joined in the midst of one of them."""
-    places = (found.start() for found in islice(_SYNC_WORD.finditer(head, 0, _JOINED_BYTES), _MOST_WORDS))
+    words = (islice(word.finditer(head, 0, _JOINED_BYTES), _MOST_WORDS) for word in _SYNC_WORDS)
+    places = sorted(found.start() for those in words for found in those)[:_MOST_WORDS]
     return next((found for at in places if (found := _chained(head, at, fewest=_CERTAIN)) is not None), None)
 
 
