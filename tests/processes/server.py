@@ -24,6 +24,8 @@ from typing import Final
 
 from sqlalchemy.orm import configure_mappers
 
+from media_analysis.db.migrations import head
+
 PACKAGE: Final = "media_analysis"
 COMMAND_LINE: Final = f"{PACKAGE}.cli"
 FAILPOINTS: Final = f"{PACKAGE}.failpoints"
@@ -152,6 +154,7 @@ def preload() -> None:
         del sys.modules[name]
     delattr(package, "cli")
     configure_mappers()
+    head()
     metadata.entry_points()
     gc.collect()
     gc.freeze()
