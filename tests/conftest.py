@@ -33,7 +33,7 @@ from tests import claims
 from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
-from tests.reused import CONNECTIONS, Pool, end_old_zygotes
+from tests.reused import CONNECTIONS, Pool, end_old_zygotes, remember_what_is_installed
 from tests.servers import UUIDV7, running_server, short_directory
 
 # How long an example takes says how busy the machine is.
@@ -41,12 +41,15 @@ hypothesis.settings.register_profile("ours", deadline=None)
 hypothesis.settings.load_profile("ours")
 
 TEMPLATE = "media_analysis_template"
+LONG = frozenset({"test_bootstrap", "test_conformance", "test_demo", "test_machine", "test_two_owners"})
+"""Modules with tests that take as long as those that kill the service."""
 LOCKS = Recorder().start()
+remember_what_is_installed()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes minutes, or one worker is at it still when the others are done."""
-    items.sort(key=lambda item: item.get_closest_marker("crash") is None)
+    items.sort(key=lambda item: item.get_closest_marker("crash") is None and item.path.stem not in LONG)
 
 
 def pytest_collection_finish() -> None:

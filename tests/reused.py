@@ -1,9 +1,12 @@
 """What the tests of a process use one after another, as making it anew costs more than most tests do."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
 from typing import Any, Final
 
 import asyncpg
@@ -126,3 +129,14 @@ async def end_old_zygotes(fork_server: ForkServer) -> None:
     """End the fork servers but the latest: each is of one environment, and that of a test's own directory is past."""
     while len(fork_server._zygotes) > ZYGOTES:  # noqa: SLF001 - the service has one environment for all its life
         await fork_server._zygotes.pop(0).end()  # noqa: SLF001 - as above
+
+
+def remember_what_is_installed() -> None:
+    """Read the metadata of all distributions once for each path: a service does so once, and each test opens one."""
+    read: Any = metadata.entry_points
+
+    @cache
+    def found(_path: tuple[str, ...], **chosen: str) -> Any:
+        return read(**chosen)
+
+    vars(metadata)["entry_points"] = lambda **chosen: found(tuple(sys.path), **chosen)
