@@ -51,6 +51,8 @@ class DatabaseOptions:
         return {
             "timezone": "UTC",
             "jit": "off",
+            # Servers assume disks that turn, for which claims would be sorted rather than read in an index's order.
+            "random_page_cost": "1.1",
             "statement_timeout": str(int(self.statement_timeout_seconds * 1000)),
             "idle_in_transaction_session_timeout": str(int(self.command_timeout_seconds * 3000)),
         }

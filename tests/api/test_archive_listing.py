@@ -159,7 +159,8 @@ async def test_a_list_costs_the_same_statements_whatever_its_length(client: Clie
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
+        if "user_sessions" not in statement:  # a session's last use is written once a minute
+            statements.append(statement)
 
     assert len(await listed(client)) == 3
     event.listen(runtime.db.engine.sync_engine, "before_cursor_execute", note)
@@ -168,7 +169,7 @@ async def test_a_list_costs_the_same_statements_whatever_its_length(client: Clie
     three = await listed(client, limit=3)
 
     assert (len(one), len(three)) == (1, 3)
-    assert len(statements) == for_one
+    assert len(statements) == for_one, statements
 
 
 async def test_an_archived_job_of_nobody_is_asked_for_by_its_id_alone(client: Client) -> None:

@@ -58,7 +58,7 @@ async def test_short_jobs_are_claimed_many_at_once_and_each_runs_once(
     assert statuses(jobs) == {"completed": SHORT}
     assert {(job["attempts"], job["fence"]) for job in jobs.values()} == {(1, 1)}
     ((claims,),) = await fetch(database, "SELECT count(DISTINCT begun_at) FROM analysis_jobs")
-    assert claims < SHORT / SLOTS / 2
+    assert claims < SHORT / SLOTS
 
 
 async def test_what_turns_out_to_wait_behind_long_ones_is_handed_back_as_if_it_had_not_begun(

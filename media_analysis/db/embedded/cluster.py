@@ -52,7 +52,6 @@ OPERATOR_SETTINGS: Final = {
     "max_wal_size": "4GB",
     "wal_compression": "off",
     "checkpoint_timeout": "15min",
-    "random_page_cost": "1.1",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
