@@ -81,6 +81,7 @@ async def created(stage: Stage, *, seconds: float, rounds: int) -> dict[str, Any
     """Create jobs over HTTP from several callers at once, beside what the same service answers without a database."""
     sources = [await add_source(stage, number) for number in range(SOURCES)]
     runs: dict[str, list[Load]] = {"jobs": [], "healthz": []}
+    spent_ms: dict[str, list[float]] = {name: [] for name in runs}
     async with serving(stage, OWNER) as service:
         bodies = [json.dumps({"name": "n", "kind": "probe", "source_file_ids": [str(one)]}).encode() for one in sources]
         about = ("POST", "/jobs", "Content-Type: application/json")
@@ -91,11 +92,15 @@ async def created(stage: Stage, *, seconds: float, rounds: int) -> dict[str, Any
         for _round in range(rounds):
             await clear(stage.url)
             for name, asked in requests.items():
+                before = service.processor_seconds
                 runs[name].append(await load(service.port, asked, callers=CALLERS, seconds=seconds))
-            print("  created: " + ", ".join(f"{name} {loads[-1].per_second:,.0f}/s" for name, loads in runs.items()))
+                spent_ms[name].append(1000 * (service.processor_seconds - before) / len(runs[name][-1].spent))
+            told = (f"{name} {runs[name][-1].per_second:,.0f}/s ({ms[-1]:.2f} ms)" for name, ms in spent_ms.items())
+            print("  created, and what each takes of the service's processor time: " + "; ".join(told))
     return {
         "per_second": {name: statistics.median(one.per_second for one in loads) for name, loads in runs.items()},
         "p99_ms": {name: statistics.median(one.p99_ms for one in loads) for name, loads in runs.items()},
+        "processor_ms": {name: statistics.median(spent) for name, spent in spent_ms.items()},
         "ratio_to_healthz": statistics.median(
             mine.per_second / bare.per_second for mine, bare in zip(runs["jobs"], runs["healthz"], strict=True)
         ),

@@ -27,6 +27,8 @@ JUDGED_BYTES: Final = 64 * 2**20
 _FEWEST: Final = 4
 _REORDERED: Final = 16
 """No codec shows a frame further than this from where it is stored."""
+_WAITING: Final = {"h264", "hevc"}
+"""Codecs whose decoders hold a frame back until two or more others follow: two thirds of what a probe would decode."""
 _TOLERANCE: Final = 0.1
 """Of the usual distance between frames."""
 _STRAY: Final = 0.05
@@ -67,7 +69,7 @@ def glance(container: InputContainer, stream: VideoStream, limits: Limits) -> Gl
         stamps.add(packet)
         watch.note(place, packet)
         timed.append(packet.pts is not None)
-        first = first or _decoded(stream, packet)
+        first = first or (_decoded(stream, packet) if place else _decoded_alone(stream, packet))
         size_bytes += packet.size
         if size_bytes > JUDGED_BYTES:
             break
@@ -87,6 +89,16 @@ def _average(container: InputContainer | None, stream: VideoStream, instants: li
         return len(instants) * av.time_base / told
     span = (max(instants) - min(instants)) * (stream.time_base or 0)
     return float((len(instants) - 1) / span) if span else None
+
+
+def _decoded_alone(stream: VideoStream, packet: "Packet[VideoStream]") -> VideoFrame | None:
+    """Return the frame of a stream's first packet, without those that its decoder waits for."""
+    found = _decoded(stream, packet)
+    if found is None and packet.is_keyframe and stream.codec_context.name in _WAITING:
+        found = _decoded(stream, None)
+        stream.codec_context.flush_buffers()
+        return found or _decoded(stream, packet)
+    return found
 
 
 def _decoded(stream: VideoStream, packet: "Packet[VideoStream] | None") -> VideoFrame | None:
