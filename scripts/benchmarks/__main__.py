@@ -165,6 +165,7 @@ async def run_http(options: argparse.Namespace, directory: Path) -> dict[str, An
     size = http.Size(options.rounds, options.seconds, options.rows, options.processes)
     if options.quick:
         size = http.Size(rounds=1, seconds=1, rows=20_000, processes=options.processes)
+        options.parts = [part for part in options.parts if part != "resumable"]
     async with stage.open_stage(directory / "a") as opened:
         return await http.http(opened, size, options.parts)
 

@@ -4,7 +4,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,9 +17,9 @@ from scripts.benchmarks.load import Load, load, request
 from scripts.benchmarks.serving import Service, serving
 from scripts.benchmarks.stage import Stage, add_rows, new_keys, settle
 
-PARTS: Final = ("uploads", "reads", "lists", "large")
 KIB: Final = 1024
 LARGE_BYTES: Final = 256 * 2**20
+RESUMABLE_BYTES: Final = 2**30
 READ_FILES: Final = 200
 LISTED: Final = 50
 OWNER: Final = "owner-0"
@@ -97,7 +97,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Let the command line say how much is asked."""
     parser.add_argument("--seconds", type=float, default=5, help="how long each peer is asked in each round")
     parser.add_argument("--rows", type=int, default=1_000_000, help="among how many files lists are made")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--processes", type=int, default=1, help="also beside a service of so many, where above 1")
     parser.add_argument("--quick", action="store_true", help="one short round among 20,000 files")
 
@@ -115,7 +115,7 @@ async def http(stage: Stage, size: Size, parts: list[str]) -> dict[str, Any]:
         )
         absent = [name for name, there in (("nginx", peers.nginx), ("@tus/server", peers.tus)) if there is None]
         for part in parts:
-            await {"uploads": uploads, "reads": reads, "lists": lists, "large": large}[part](stage, peers, size)
+            await PARTS[part](stage, peers, size)
         return {"absent": ", ".join(absent) or "none", **peers.figures()}
 
 
@@ -129,15 +129,19 @@ async def uploads(_: Stage, peers: Peers, size: Size) -> None:
 
 def upload_ways(peers: Peers, body: bytes) -> dict[str, tuple[int, Iterator[bytes]] | None]:
     ours = peers.service.request("POST", "/files?category=temp&filename=a.bin", body=body)
-    created = request(
-        "POST", "/files", "Tus-Resumable: 1.0.0", f"Upload-Length: {len(body)}",
-        "Content-Type: application/offset+octet-stream", body=body,
-    )  # fmt: skip
     return {
         "ours": (peers.service.port, repeat(ours)),
-        "tus": None if peers.tus is None else (peers.tus, repeat(created)),
+        "tus": None
+        if peers.tus is None
+        else (peers.tus, repeat(request("POST", "/files", *_created(body), body=body))),
         "nginx": None if peers.nginx is None else (peers.nginx[0], _puts(body)),
     }
+
+
+def _created(body: bytes) -> list[str]:
+    """Return what tus says of an upload that is created with its bytes."""
+    kind = "Content-Type: application/offset+octet-stream"
+    return ["Tus-Resumable: 1.0.0", f"Upload-Length: {len(body)}", kind]
 
 
 def _puts(body: bytes) -> Iterator[bytes]:
@@ -201,3 +205,16 @@ async def large(_: Stage, peers: Peers, size: Size) -> None:
     ours = repeat(peers.service.request("GET", f"/files/{stored}/content"))
     for _round in range(size.rounds):
         await peers.race("download 256 MiB", {"ours": (peers.service.port, ours), "nginx": theirs}, 1, once)
+
+
+async def resumable(_: Stage, peers: Peers, size: Size) -> None:
+    """One body of 1 GiB by the protocol of @tus/server."""
+    body = os.urandom(2**20) * (RESUMABLE_BYTES // 2**20)
+    created = peers.service.request("POST", "/uploads", *_created(body), body=body)
+    ways = upload_ways(peers, body) | {"ours": (peers.service.port, repeat(created))}
+    for _round in range(size.rounds):
+        await peers.race("resumable upload of 1 GiB", ways, 1, Size(size.rounds, 0, size.rows))
+
+
+Part = Callable[[Stage, Peers, Size], Awaitable[None]]
+PARTS: Final[Mapping[str, Part]] = {part.__name__: part for part in (uploads, reads, lists, large, resumable)}
