@@ -58,7 +58,12 @@ class LabelFilter(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as it is asked for."""
-        return f"{'' if self.wanted else '!'}{self.key}{'' if self.value is None else f':{self.value}'}"
+        return f"{'' if self.wanted else '!'}{self.name}"
+
+    @property
+    def name(self) -> str:
+        """What a file is listed by that has it, as `label_list` takes it."""
+        return self.key if self.value is None else f"{self.key}:{self.value}"
 
     def is_met(self, labels: Mapping[str, str] | None) -> bool:
         """Say whether these labels meet it, as its condition says of a row."""

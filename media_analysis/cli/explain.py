@@ -86,6 +86,8 @@ def _print_file(told: Explanation) -> None:
     rests = told.archive is not None and told.action is not NextAction.DONE
     goes = f"its archive {_next(told)}" if rests else _next(told)
     _say(f"file {told.file_id} ({told.category.value}) is {told.state.value} by {told.rule.value}: {goes}")
+    if told.labels:
+        _say(f"it is labelled {', '.join(f'{key}:{value}' for key, value in told.labels.items())}")
     for sentence in _place(told.archive):
         _say(sentence)
     for sentence in _circumstances(told):

@@ -1,7 +1,7 @@
 """Living files as whoever holds a token may see them: who asks and what is asked for in one statement."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 from typing import Any, Final, NamedTuple, Self
@@ -10,7 +10,9 @@ from uuid import UUID
 from media_analysis.db.driver import Reads
 from media_analysis.db.ids import AGE, OWN_AGE
 from media_analysis.errors import DatabaseUnavailable
+from media_analysis.files.labelled import Number, leading, list_of, lists_of_files, numbering
 from media_analysis.files.models import DUE_AT_END, OWN_END
+from media_analysis.labels import LabelFilter
 from media_analysis.sessions.queries import CALLER
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
@@ -50,6 +52,12 @@ _PAGE_OF_CALLER: Final = f"""
 """  # noqa: S608 - constants, and a place for a page
 _LIMITS: Final = (11, 21, 51, 101, 201, 501, 1001)
 """How many rows a page is looked for among: any number, and each would be a statement of its own to prepare."""
+_LABELLED: Final = (None, FileState.STORED, FileState.TRASHED)
+"""The states of what has its labels in an index, and of all."""
+_BY_LABEL: Final = """
+    file_labels AS label, LATERAL (SELECT * FROM media_files WHERE id = label.file_id OFFSET 0) AS file
+"""
+"""One file for each label: a plan that may begin with the files goes through those that have none."""
 _NOT_OVER: Final = "coalesce(file.expires_at, 'infinity') > now()"
 """As the indexes have it: within them, what is over and not yet swept is passed by without reading its row."""
 
@@ -65,10 +73,17 @@ class FileFilter:
     job_id: UUID | None = None
     state: FileState | None = None
     expires_before: datetime | None = None
+    labels: tuple[LabelFilter, ...] = ()
+    """All of which are to be met; a list is read along the first that is wanted."""
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        return tuple(Category) if self.category is None else (self.category,)
 
     def facts(self) -> Mapping[str, str]:
         """Return what of it is wanted, as the audit trail tells it."""
         told = {name: getattr(self, name) for name in ("owner", "category", "job_id", "state", "expires_before")}
+        told["labels"] = " ".join(map(str, self.labels)) or None
         return {name: str(value) for name, value in told.items() if value is not None}
 
 
@@ -103,12 +118,8 @@ def select_page(
 
     Each part is a range of one index in the order of the page, and they are merged.
     """
-
-    def number(value: object) -> str:
-        given.append(value)
-        return f"${len(given)}"
-
-    conditions = []
+    number = numbering(given)
+    conditions = [label.condition(number, "file.labels") for label in wanted.labels]
     if wanted.owner is not None:
         conditions.append(f"file.owner = {number(wanted.owner)}")
     if wanted.job_id is not None:
@@ -116,23 +127,61 @@ def select_page(
     if wanted.expires_before is not None:
         conditions.append(f"{{place}} < {number(wanted.expires_before)}")
     if after is not None and wanted.expires_before is not None:
-        conditions.append(f"({{place}}, file.id) > ({number(after.ends_at)}, {number(after.id)})")
+        conditions.append(f"({{place}}, {{file_id}}) > ({number(after.ends_at)}, {number(after.id)})")
     elif after is not None:
         conditions.append(f"{{place}} < {number(after.id)}")
     # Were the limit a parameter, a generic plan would take a tenth of the table to be wanted.
-    order = "{0}place DESC" if wanted.expires_before is None else "{0}place, {0}id"
+    order = "{0}place DESC" if wanted.expires_before is None else "{0}place, {1}"
     end = f"LIMIT {next(most for most in _LIMITS if most > limit)}"
 
-    def select_part(place: str, own: Sequence[str]) -> str:
-        asked = " AND ".join([*conditions, *own]).replace("{place}", place)
-        return f"(SELECT *, {place} AS place FROM media_files AS file WHERE {asked} ORDER BY {order.format('')} {end})"  # noqa: S608 - fragments of ours
+    def select_part(part: _Part) -> str:
+        asked = " AND ".join([*conditions, *part.conditions])
+        asked = asked.replace("{place}", part.place).replace("{file_id}", part.file_id)
+        ordered = f"ORDER BY {order.format('', part.file_id)} {end}"
+        return f"(SELECT file.*, {part.place} AS place FROM {part.source} WHERE {asked} {ordered})"  # noqa: S608 - fragments of ours
 
-    merged = " UNION ALL ".join(select_part(*part) for part in _parts(wanted))
+    merged = " UNION ALL ".join(map(select_part, _parts(wanted, number)))
     # Without its table, `id` would be the text that is shown.
-    return f"SELECT {shown} FROM ({merged}) AS file ORDER BY {order.format('file.')} {end}"  # noqa: S608 - as above
+    return f"SELECT {shown} FROM ({merged}) AS file ORDER BY {order.format('file.', 'file.id')} {end}"  # noqa: S608 - as above
 
 
-def _parts(wanted: FileFilter) -> Iterator[tuple[str, Sequence[str]]]:
+class _Part(NamedTuple):
+    """A range of an index in the order of a list, of those that a list is merged from."""
+
+    conditions: Sequence[str]
+    place: str
+    """What decides a file's place in a list, as the index has it that is to be read."""
+    source: str = "media_files AS file"
+    file_id: str = "file.id"
+
+
+def _parts(wanted: FileFilter, number: Number) -> Iterator[_Part]:
+    label = leading(wanted.labels)
+    if label is not None and wanted.job_id is None and wanted.state in _LABELLED:
+        yield from _labelled_parts(wanted, label, number)
+        if wanted.state is not None or wanted.expires_before is not None:
+            return  # what is pending has no end yet
+        wanted = replace(wanted, state=FileState.PENDING)
+    yield from (_Part(conditions, place) for place, conditions in _plain_parts(wanted))
+
+
+def _labelled_parts(wanted: FileFilter, label: LabelFilter, number: Number) -> Iterator[_Part]:
+    """Yield the ranges of what has a label; whatever a hash says, the file has the last word."""
+    state = wanted.state or FileState.STORED
+    column = lists_of_files(wanted.owner, wanted.categories, state).column
+    by_end = wanted.expires_before is not None
+    place, bounds = "label.file_id", [f"file.state = '{state}'"]
+    if by_end:
+        place, bounds = "label.ends_at", [*bounds, "label.ends_at < 'infinity'"]
+    if state is FileState.STORED:
+        bounds.append("label.ends_at > now()")
+    for category in wanted.categories:
+        of = list_of(wanted.owner, category.value, state.value, label, number)
+        conditions = [f"label.{column} = {of}", f"file.category = '{category}'", *bounds]
+        yield _Part(conditions, place, _BY_LABEL, "file_id")
+
+
+def _plain_parts(wanted: FileFilter) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the ranges of indexes that a list is merged from: what decides a place in it, and what is in it."""
     state = [] if wanted.state is None else [f"file.state = '{wanted.state}'"]
     own = [] if wanted.category is None else [f"file.category = '{wanted.category}'"]
@@ -181,8 +230,15 @@ async def list_files(
 ) -> FilePage:
     """Return one page of living files, or of the trash where `wanted` says so; of each what is `shown`."""
     given: list[object] = []
+    wanted = await with_rarest_first(reads, wanted)
     page = select_page(wanted, after=after, limit=limit, given=given, shown=shown)
     return FilePage.of(await reads.fetch(page, *given), wanted, limit)
+
+
+async def with_rarest_first(reads: Reads, wanted: FileFilter) -> FileFilter:
+    """Return the same filter, whose list is read along the label that fewest files have."""
+    lists = lists_of_files(wanted.owner, wanted.categories, wanted.state or FileState.STORED)
+    return replace(wanted, labels=await lists.rarest_first(reads, wanted.labels))
 
 
 class StoredContent(NamedTuple):
@@ -218,8 +274,13 @@ class ReadingService:
     async def list(
         self, token_hash: bytes, session_id: UUID, wanted: FileFilter, *, after: FilePlace | None, limit: int
     ) -> FilePage | None:
-        """Return a page as `list_files` does for a session that may see it; None if that is not known to be in use."""
+        """Return a page as `list_files` does for a session that may see it; None if that is not known to be in use.
+
+        None, too, where several labels are asked for, of which the rarest would have to be found first.
+        """
         given: list[object] = [token_hash, session_id]
+        if sum(label.wanted for label in wanted.labels) > 1:
+            return None
         page = select_page(wanted, after=after, limit=limit, given=given)
         rows = await self._fetch(_PAGE_OF_CALLER.format(page=page), *given)
         if not rows:

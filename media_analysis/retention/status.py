@@ -13,10 +13,13 @@ from media_analysis.db.database import Database
 from media_analysis.db.health import list_unsafe_settings
 from media_analysis.deletion.models import Pause
 from media_analysis.deletion.pauses import list_pauses
+from media_analysis.deletion.selection import Amount
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.files import ledger
 from media_analysis.files.damage import count_damaged
+from media_analysis.files.labelled import count_labelled
 from media_analysis.files.models import LedgerEntry
+from media_analysis.labels import LabelFilter
 from media_analysis.policy.decision import Policy
 from media_analysis.policy.in_force import get_policy
 from media_analysis.retention.duties import DutyService, Punctuality
@@ -122,6 +125,11 @@ class StatusService:
                 return await sum_lives(session, owner=owner)
 
         return await self.db.retry(read)
+
+    async def labelled(self, labels: Sequence[LabelFilter], *, owner: str | None) -> Mapping[Category, Amount]:
+        """Return how much of one owner's files, or everybody's, meets filters, of which one at least is wanted."""
+        counted = await self.db.retry(lambda: count_labelled(self.db.driver.reads, labels, owner=owner))
+        return {category: Amount(*sums) for category, sums in sorted(counted.items())}
 
     @cached_property
     def write_probe(self) -> WriteProbe:

@@ -1,19 +1,22 @@
 """Reading the trail: what was deleted, and who did what, newest first and page by page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from media_analysis.audit import Action, AuditEvent
 from media_analysis.db.database import Database
 from media_analysis.db.ids import made_between
 from media_analysis.deletion.models import Purge
+from media_analysis.files.labelled import DELETED, TombstoneLabel, leading, lists_of_deleted, meets
 from media_analysis.files.models import Tombstone
+from media_analysis.labels import LabelFilter
 from media_analysis.retention.models import Sweep, SweepStatus
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
@@ -43,6 +46,8 @@ class DeletionFilter:
     """Whether only those are told whose bytes are still to be removed."""
     with_uploads: bool = True
     """Whether uploads that never ended are told; to their owner such a file was never there."""
+    labels: tuple[LabelFilter, ...] = ()
+    """All of which are to be met; the list is read along the first that is wanted."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         wanted: list[ColumnElement[bool]] = [
@@ -63,7 +68,18 @@ class DeletionFilter:
             wanted.append(Tombstone.id.in_(_WAITING))
         if not self.with_uploads:
             wanted.append(Tombstone.state != FileState.PENDING)
-        return wanted
+        return [*wanted, *(meets(Tombstone.labels, label) for label in self.labels)]
+
+    def of_label(self, label: LabelFilter) -> list[ColumnElement[bool]]:
+        """Return which rows of labels are of what is deleted, has this label, and is as old as is asked for."""
+        row = TombstoneLabel
+        listed = func.label_list(self.owner or "", *DELETED, label.name)
+        bounds = [(row.any_list if self.owner is None else row.own_list) == listed]
+        if self.since is not None:
+            bounds.append(row.deleted_at >= self.since)
+        if self.before is not None:
+            bounds.append(row.deleted_at < self.before)
+        return bounds
 
 
 @dataclass(frozen=True)
@@ -119,8 +135,9 @@ class TrailService:
         """Return one page of what was deleted, newest first, older than `after`."""
 
         async def read() -> DeletionPage:
+            labels = await lists_of_deleted(wanted.owner).rarest_first(self.db.driver.reads, wanted.labels)
             async with self.db.read_only() as session:
-                stones = await list_tombstones(session, wanted, after=after, limit=limit + 1)
+                stones = await list_tombstones(session, replace(wanted, labels=labels), after=after, limit=limit + 1)
                 page = stones[:limit]
                 purged = await list_purged(session, page)
             last = page[-1] if len(stones) > limit else None
@@ -158,9 +175,16 @@ def select_tombstones(
 ) -> Select[Tombstone]:
     """Return the query of a page of tombstones; its order is that of an index."""
     query = select(Tombstone).where(*wanted.conditions(), *bounds)
+    deleted_at, stone_id = Tombstone.deleted_at, Tombstone.id
+    if label := leading(wanted.labels):
+        # One tombstone for each label: a plan that may begin with the tombstones goes through those that have none.
+        stone = query.where(Tombstone.id == TombstoneLabel.tombstone_id).offset(0).lateral()
+        deleted_at, stone_id = TombstoneLabel.deleted_at, TombstoneLabel.tombstone_id
+        query = select(aliased(Tombstone, stone)).select_from(TombstoneLabel).join(stone, true())
+        query = query.where(*wanted.of_label(label))
     if after is not None:
-        query = query.where(tuple_(Tombstone.deleted_at, Tombstone.id) < tuple_(after.deleted_at, after.id))
-    return query.order_by(Tombstone.deleted_at.desc(), Tombstone.id.desc()).limit(limit)
+        query = query.where(tuple_(deleted_at, stone_id) < tuple_(after.deleted_at, after.id))
+    return query.order_by(deleted_at.desc(), stone_id.desc()).limit(limit)
 
 
 def deleted_by(sweep: Sweep) -> list[ColumnElement[bool]]:

@@ -6,6 +6,7 @@ from tests.mutants import (
     database,
     files_and_sweeps,
     jobs,
+    labels,
     matches,
     media,
     requests,
@@ -24,6 +25,7 @@ MUTANTS = (
     *archives.MUTANTS,
     *database.MUTANTS,
     *resumable.MUTANTS,
+    *labels.MUTANTS,
     *matches.MUTANTS,
 )
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Select
 
+from media_analysis.labels import parse_filters
 from media_analysis.retention.models import Sweep
 from media_analysis.retention.trail import (
     DeletionFilter,
@@ -32,9 +33,10 @@ _SWEEPS = """
 """
 _STONES = """
     INSERT INTO tombstones (id, owner, category, state, key, filename, media_type, created_at, deleted_at, rule,
-                            requested_by, sweep_id, purge_id)
+                            requested_by, sweep_id, purge_id, labels)
     SELECT gen_random_uuid(), 'owner' || number % 50, 'temp', 'stored', 'k', 'f', 'text/plain', now(),
-        sweeps.started_at, 'explicit_expiry', 'schedule', sweeps.id, gen_random_uuid()
+        sweeps.started_at, 'explicit_expiry', 'schedule', sweeps.id, gen_random_uuid(),
+        CASE WHEN number % 10 = 7 THEN '{"camera": "north"}'::jsonb END
     FROM sweeps CROSS JOIN generate_series(1, 500) AS number
 """
 _EVENTS = """
@@ -49,7 +51,7 @@ _EVENTS = """
 async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
     """The services over ten thousand tombstones of twenty sweeps and as many events; no oracle, for none has bytes."""
     async with open_runtime(settings, database) as opened:
-        await execute(database, _SWEEPS, _STONES, _EVENTS, "ANALYZE tombstones, audit_events, sweeps")
+        await execute(database, _SWEEPS, _STONES, _EVENTS, "ANALYZE tombstones, tombstone_labels, audit_events, sweeps")
         yield opened
 
 
@@ -74,19 +76,25 @@ UNORDERED = {"Seq Scan", "Sort", "Incremental Sort"}
 
 
 @pytest.mark.parametrize(
-    ("owner", "index"), [(None, "ix_tombstones_deleted_at"), ("owner7", "ix_tombstones_owner")], ids=["all", "own"]
+    ("owner", "label", "indexes"),
+    [
+        (None, [], {"ix_tombstones_deleted_at"}),
+        ("owner7", [], {"ix_tombstones_owner"}),
+        (None, ["camera:north"], {"ix_tombstone_labels_any", "pk_tombstones"}),
+        ("owner7", ["camera"], {"ix_tombstone_labels_own", "pk_tombstones"}),
+    ],
+    ids=["all", "own", "all with a label", "own with a label"],
 )
 @pytest.mark.parametrize("place", [False, True], ids=["first", "later"])
 async def test_a_page_of_deletions_follows_an_index(
-    runtime: Runtime, owner: str | None, index: str, *, place: bool
+    runtime: Runtime, owner: str | None, label: list[str], indexes: set[str], *, place: bool
 ) -> None:
+    wanted = DeletionFilter(owner=owner, labels=parse_filters(label))
     after = TrailPosition(await runtime.db.now() + timedelta(days=3650), uuid4()) if place else None
 
-    kinds, indexes, _ = await explain(
-        runtime, select_tombstones(DeletionFilter(owner=owner), [], after=after, limit=100)
-    )
+    kinds, used, _ = await explain(runtime, select_tombstones(wanted, [], after=after, limit=100))
 
-    assert indexes == {index}
+    assert used == indexes
     assert not kinds & UNORDERED
 
 

@@ -12,6 +12,7 @@ from media_analysis.api.errors import ADMIN_PROBLEMS, problems
 from media_analysis.api.schemas.forecast import ForecastQuery, ForecastRead
 from media_analysis.api.schemas.storage import (
     CleanupQuery,
+    StatsQuery,
     StatsRead,
     SweepList,
     SweepListQuery,
@@ -27,17 +28,20 @@ router = APIRouter(prefix=f"{API_PATH}/storage", responses=problems(errors.Datab
 _ADMIN_PROBLEMS = problems(*ADMIN_PROBLEMS)
 
 
-@router.get("/stats", tags=["storage"], responses=problems(errors.TokenRejected))
-async def read_stats(services: Serving, caller: Caller) -> StatsRead:
+@router.get("/stats", tags=["storage"], responses=problems(errors.TokenRejected, errors.InvalidRequest))
+async def read_stats(services: Serving, caller: Caller, query: Annotated[StatsQuery, Query()]) -> StatsRead:
     """Say what is used and free, and what of it is active, archived or trash.
 
     An administrator sees everything, others their own files, and nothing of the disk that all share.
     """
+    labels = query.labels()
     stats, lives = (
         await services.retention.status.stats(owner=caller.scope),
         await services.retention.status.lives(owner=caller.scope),
     )
-    return StatsRead.of_all(stats, lives) if caller.scope is None else StatsRead.of_owner(stats, lives)
+    told = StatsRead.of_all(stats, lives) if caller.scope is None else StatsRead.of_owner(stats, lives)
+    labelled = await services.retention.status.labelled(labels, owner=caller.scope) if labels else None
+    return told.with_labelled(labelled)
 
 
 @router.get("/validate", tags=["storage"], responses=_ADMIN_PROBLEMS)

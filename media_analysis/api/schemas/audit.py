@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api.pages import PageQuery, decode_moment, encode_moment
-from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
+from media_analysis.api.schemas.base import OF_LABELS, Hex, ReadModel, RequestDocument
 from media_analysis.audit import Action
 from media_analysis.files.models import Tombstone
+from media_analysis.labels import LabelFilters, parse_filters
 from media_analysis.retention.trail import DeletionFilter, DeletionPage, EventFilter, TrailPosition
 from media_analysis.states import DeletionMethod, RetentionRule
 from media_analysis.storage.category import Category
@@ -29,6 +30,7 @@ class DeletionListQuery(RequestDocument):
     unpurged: bool = Field(default=False, description="Only those whose bytes are still on the disk")
     since: Instant | None = Field(None, description="Deleted at this instant or later")
     before: Instant | None = Field(None, description="Deleted earlier than this instant")
+    label: LabelFilters | None = Field(None, description=OF_LABELS)
 
     def wanted(self, *, scope: str | None) -> DeletionFilter:
         """Return the filter for a caller who may see `scope`, everybody's deletions if None."""
@@ -41,6 +43,7 @@ class DeletionListQuery(RequestDocument):
             since=self.since,
             before=self.before,
             with_uploads=scope is None,
+            labels=parse_filters(self.label or ()),
         )
 
     def after(self) -> TrailPosition | None:
@@ -63,6 +66,7 @@ class DeletionRead(BaseModel):
     size_bytes: int | None
     sha256: Hex | None
     job_id: UUID | None
+    labels: dict[str, str]
     created_at: datetime
     expires_at: datetime | None
     deleted_at: datetime = Field(description="Since when nothing can bring it back")
@@ -81,8 +85,9 @@ class DeletionRead(BaseModel):
     @classmethod
     def from_stone(cls, stone: Tombstone, *, purged: bool) -> Self:
         """Return the document of a tombstone."""
-        told = {name: getattr(stone, name) for name in cls.model_fields if name not in {"file_id", "actor", "purged"}}
-        return cls(**told, file_id=stone.id, actor=stone.requested_by, purged=purged)
+        others = {"file_id", "actor", "labels", "purged"}
+        told = {name: getattr(stone, name) for name in cls.model_fields if name not in others}
+        return cls(**told, file_id=stone.id, actor=stone.requested_by, labels=stone.labels or {}, purged=purged)
 
 
 class DeletionList(BaseModel):

@@ -1,9 +1,13 @@
 """What documents have in common."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
+OF_LABELS: Final = (
+    "Those that have the label `camera:north`, the key `camera`, or lack it: `!camera:north`, `!camera`; given several "
+    "times, all of it holds"
+)
 Hex = Annotated[bytes, PlainSerializer(lambda value: value.hex(), return_type=str)]
 
 

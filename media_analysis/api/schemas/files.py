@@ -8,13 +8,13 @@ import orjson
 from pydantic import Field, model_validator
 
 from media_analysis.api.pages import PageQuery, decode_moment, encode_cursor, encode_moment
-from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
+from media_analysis.api.schemas.base import OF_LABELS, Hex, ReadModel, RequestDocument
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import ContentDigest
 from media_analysis.files.reading import FileFilter, FilePage, FilePlace, Row
 from media_analysis.files.service import Relabel
-from media_analysis.labels import LabelChanges, LabelTexts, change_labels, parse_labels
+from media_analysis.labels import LabelChanges, LabelFilters, LabelTexts, change_labels, parse_filters, parse_labels
 from media_analysis.policy.decision import find_hold
 from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import Category
@@ -78,6 +78,7 @@ class FileListQuery(PageQuery):
     state: FileState | None = None
     expires_before: Instant | None = Field(None, description="Ends before then; what ends next comes first")
     owner: Owner | None = Field(None, description="Administrators only; others see their own")
+    label: LabelFilters | None = Field(None, description=OF_LABELS)
 
     def after(self) -> FilePlace | None:
         """Return the file after which the page begins.
@@ -102,6 +103,7 @@ class FileListQuery(PageQuery):
             job_id=self.job_id,
             state=self.state,
             expires_before=self.expires_before,
+            labels=parse_filters(self.label or ()),
         )
 
 

@@ -93,6 +93,7 @@ class FileRetention(ReadModel):
 
     file_id: UUID
     category: Category
+    labels: dict[str, str]
     state: RetentionState = Field(description="`deleted`: gone for good, its bytes are going; `purged`: they are gone")
     action: NextAction = Field(description="What happens next; `keep`: nothing in sight")
     at: datetime | None = Field(description="When that falls due, protections counted; in the past if overdue")

@@ -1,18 +1,40 @@
 """Documents about storage, sweeps and health."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.schemas.base import RequestDocument
+from media_analysis.api.schemas.base import OF_LABELS, RequestDocument
 from media_analysis.api.schemas.removals import AmountRead
+from media_analysis.deletion.selection import Amount
+from media_analysis.errors import InvalidRequest
+from media_analysis.labels import LabelFilter, LabelFilters, parse_filters
 from media_analysis.retention.lives import Lives
 from media_analysis.retention.models import Sweep, SweepStatus, SweepTrigger
 from media_analysis.retention.records import SweepReport, SweepRequest
 from media_analysis.retention.status import Quotas, StorageStats
 from media_analysis.storage.category import Category
+
+
+class StatsQuery(RequestDocument):
+    """What is to be told besides."""
+
+    label: LabelFilters | None = Field(None, description=f"{OF_LABELS}. One at least must be wanted")
+
+    def labels(self) -> tuple[LabelFilter, ...]:
+        """Return the filters.
+
+        Raises:
+            InvalidRequest: all are of labels that are not wanted: most files of all would be counted one by one.
+
+        """
+        labels = parse_filters(self.label or ())
+        if labels and not any(label.wanted for label in labels):
+            raise InvalidRequest("query.label", "one label at least must be wanted, without an exclamation mark")
+        return labels
 
 
 class CleanupQuery(RequestDocument):
@@ -151,6 +173,9 @@ class StatsRead(BaseModel):
     archived: ArchivedAmount
     trashed: AmountRead = Field(description="Deleted files whose bytes are kept for a restore")
     arriving: AmountRead = Field(description="Uploads under way, by what of them has arrived; not in the sums above")
+    labelled: dict[str, AmountRead] | None = Field(
+        None, description="Stored files and trash that have the labels asked for, by category; null without `label`"
+    )
 
     @classmethod
     def of_all(cls, stats: StorageStats, lives: Lives) -> Self:
@@ -162,6 +187,11 @@ class StatsRead(BaseModel):
     def of_owner(cls, stats: StorageStats, lives: Lives) -> Self:
         """Return the document of one owner's share, which says nothing of what others have."""
         return cls._of(stats, lives, {**stats.quotas, **stats.owner_quotas}, total_bytes=None, free_bytes=None)
+
+    def with_labelled(self, labelled: Mapping[Category, Amount] | None) -> Self:
+        """Return the same with what of it has some labels."""
+        told = {category.value: AmountRead.from_amount(amount) for category, amount in (labelled or {}).items()}
+        return self if labelled is None else self.model_copy(update={"labelled": told})
 
     @classmethod
     def _of(cls, stats: StorageStats, lives: Lives, quotas: Quotas, **disk: int | None) -> Self:

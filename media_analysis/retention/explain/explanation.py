@@ -1,7 +1,7 @@
 """What is told of a file's retention, worked out from facts that were read before."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -117,6 +117,7 @@ class Explanation:
     dead_letter: bool = False
     last_error: str | None = None
     timeline: Sequence[Moment] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ def explain_living(found: LivingFile, about: Circumstances) -> Explanation:
         ),
         next_steps=_steps(found, assessment, about, action, swept_at),
         last_error=file.last_error,
+        labels=file.labels or {},
     )
 
 
@@ -186,6 +188,7 @@ def explain_deleted(found: DeletedFile, next_tick: NextTick) -> Explanation:
         attempts=0 if purge is None else purge.attempts,
         dead_letter=dead,
         last_error=None if purge is None else purge.last_error,
+        labels=stone.labels or {},
     )
 
 

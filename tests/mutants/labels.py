@@ -1,0 +1,40 @@
+"""Bugs in what is known of labels."""
+
+from tests.mutants.mutant import Mutant
+
+_FILTERS = "tests/api/test_label_filters.py"
+
+MUTANTS = (
+    Mutant(
+        "the same key with other labels is the same request",
+        16,
+        "files/upload/service.py",
+        'if not facts["labels"]:',
+        "if True:",
+        ("tests/api/test_labels.py::test_the_same_key_with_other_labels_is_another_request",),
+    ),
+    Mutant(
+        "a restored file has lost its labels",
+        20,
+        "files/transitions.py",
+        "labels = timed.labels,",
+        "",
+        ("tests/archive/test_archiving.py::test_a_run_is_archived_read_inside_and_restored_as_it_was",),
+    ),
+    Mutant(
+        "statistics count what others have by a label",
+        22,
+        "files/labelled.py",
+        'whose = "true" if owner is None else',
+        'whose = "true" if True else',
+        (f"{_FILTERS}::test_statistics_count_what_has_labels",),
+    ),
+    Mutant(
+        "a list takes a hash for the label",
+        35,
+        "files/reading.py",
+        'conditions = [label.condition(number, "file.labels") for label in wanted.labels]',
+        "conditions: list[str] = []",
+        (f"{_FILTERS}::test_a_list_has_what_meets_all_filters_and_belongs_to_the_caller",),
+    ),
+)
