@@ -18,6 +18,7 @@ from media_analysis.storage.furnishing import README_NAME
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
 from tests.copies import find_empty_shells, find_lost_originals
+from tests.labelled import find_mislisted
 from tests.legality import find_illegal_deletions, find_illegal_trash
 from tests.reused import CONNECTIONS
 
@@ -37,30 +38,6 @@ TABLES = (
     "waiting_jobs",
     "resumable_uploads",
 )
-_LISTED = """
-    WITH made AS (
-        SELECT label_list(owner, {kind}, name) AS own_list, label_list('', {kind}, name) AS any_list, id, {instant}
-        FROM {table}, jsonb_each_text(labels) AS label, LATERAL (
-            VALUES (label.key), (label.key || ':' || label.value)
-        ) AS named(name)
-        WHERE {listed}
-    )
-    SELECT id::text FROM ((TABLE {index} EXCEPT ALL TABLE made) UNION ALL (TABLE made EXCEPT ALL TABLE {index}))
-        AS different(own_list, any_list, id, instant)
-"""
-MISLISTED = (
-    _LISTED.format(
-        index="file_labels",
-        table="media_files",
-        kind="category::text, state::text",
-        instant="coalesce(expires_at, 'infinity')",
-        listed="state <> 'pending'",
-    ),
-    _LISTED.format(
-        index="tombstone_labels", table="tombstones", kind="'', 'deleted'", instant="deleted_at", listed="true"
-    ),
-)
-"""What labels are, and the rows by which lists find them, as they differ."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +94,12 @@ async def look(connection: asyncpg.Connection, root: Path, archives: Path | None
 async def inspect_everything(
     database: str, root: Path, *, acknowledged: Mapping[str, str] | None = None, archives: Path | None = None
 ) -> list[str]:
-    """Return every violation, one sentence each.
-
-    `acknowledged` maps the ids of files that were answered 201 to their SHA-256 in hexadecimal.
-    """
+    """Return every violation; `acknowledged` maps ids of files that were answered 201 to their SHA-256, in hex."""
     async with CONNECTIONS.lend(database) as connection:
         world = await look(connection, root, archives)
-        mislisted = [row[0] for query in MISLISTED for row in await connection.fetch(query)]
+        mislisted = await find_mislisted(connection)
     return [
-        *(f"{row_id} is not in the lists of just its labels" for row_id in mislisted),
+        *mislisted,
         *_acknowledged_is_kept(world, acknowledged or {}),
         *_no_untracked_object(world),
         *_stored_has_bytes(world),

@@ -19,7 +19,18 @@ AUDIT = "/api/v1/audit"
 FILES = "/api/v1/files"
 FIELDS = {
     *("file_id", "owner", "category", "filename", "size_bytes", "sha256", "created_at", "expires_at", "deleted_at"),
-    *("trashed_at", "rule", "reason", "actor", "sweep_id", "policy_version", "restorable_until", "method", "purged"),
+    *(
+        "trashed_at",
+        "rule",
+        "reason",
+        "actor",
+        "sweep_id",
+        "policy_version",
+        "restorable_until",
+        "method",
+        "purged",
+        "labels",
+    ),
     "job_id",
 }
 

@@ -137,7 +137,8 @@ async def test_statistics_count_what_has_labels(client: Client, files: list[dict
     assert await counted("bob", "!event") == (422, "invalid_request")
 
 
-@pytest.mark.parametrize("asked", [["Camera"], ["!"], [""], ["a:"], ["a:\x00"], [f"k{n}" for n in range(17)]])
-@pytest.mark.parametrize("path", [URL, "/api/v1/deletions", "/api/v1/storage/stats"])
-async def test_a_wrong_filter_is_refused(client: Client, path: str, asked: list[str]) -> None:
-    assert refusal(await client.request("GET", path, params={"label": asked})) == (422, "invalid_request")
+async def test_a_wrong_filter_is_refused(client: Client) -> None:
+    for path in (URL, "/api/v1/deletions", "/api/v1/storage/stats"):
+        for asked in (["Camera"], ["!"], [""], ["a:"], ["a:\x00"], [f"k{number}" for number in range(17)]):
+            answer = await client.request("GET", path, params={"label": asked})
+            assert refusal(answer) == (422, "invalid_request"), (path, asked)

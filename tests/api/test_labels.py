@@ -62,31 +62,30 @@ async def test_a_form_may_say_labels_before_its_file_and_behind_it(client: Clien
     assert refusal(mixed) == (422, "invalid_request")
 
 
-@pytest.mark.parametrize("told", [json.dumps(LABELS), ",".join(TOLD)])
-async def test_an_upload_in_pieces_has_labels(client: Client, told: str) -> None:
+async def test_an_upload_in_pieces_has_labels(client: Client) -> None:
     tus = TusClient(client)
 
-    path = await tus.start(5, filename="a.bin", labels=told)
-    under_way = (await tus.send("GET", path)).json()
-    await tus.patch(path, 0, b"bytes")
+    for told in (json.dumps(LABELS), ",".join(TOLD)):
+        path = await tus.start(5, filename="a.bin", labels=told)
+        under_way = (await tus.send("GET", path)).json()
+        await tus.patch(path, 0, b"bytes")
 
-    assert under_way["labels"] == LABELS
-    assert (await client.request("GET", f"{URL}/{path.rpartition('/')[2]}")).json()["labels"] == LABELS
-
-
-@pytest.mark.parametrize("told", ['{"a": 1}', '{"a": "b", "a": "c"}', "{", "nothing", "a:b,a:c", '{"A": "b"}'])
-async def test_an_upload_in_pieces_with_wrong_labels_is_refused(client: Client, told: str) -> None:
-    assert refusal(await TusClient(client).create(5, labels=told)) == (422, "invalid_request")
+        assert under_way["labels"] == LABELS
+        assert (await client.request("GET", f"{URL}/{path.rpartition('/')[2]}")).json()["labels"] == LABELS
 
 
-@pytest.mark.parametrize("told", [*([wrong] for wrong in WRONG), ["a:b", "a:b"], [f"k{n}:v" for n in range(33)]])
-async def test_a_wrong_label_is_refused_and_nothing_kept(client: Client, told: list[str], remains: Remains) -> None:
-    refused = await send(client, b"x", told)
-    in_form = await form(client, field("category", "clips"), *(field("label", one) for one in told), file(b"bytes"))
+async def test_an_upload_in_pieces_with_wrong_labels_is_refused(client: Client) -> None:
+    for told in ('{"a": 1}', '{"a": "b", "a": "c"}', "{", "nothing", "a:b,a:c", '{"A": "b"}'):
+        assert refusal(await TusClient(client).create(5, labels=told)) == (422, "invalid_request"), told
 
-    assert refusal(refused) == (422, "invalid_request")
-    if told != [""]:
-        assert refusal(in_form) == (422, "invalid_request")
+
+async def test_a_wrong_label_is_refused_and_nothing_kept(client: Client, remains: Remains) -> None:
+    for told in (*([wrong] for wrong in WRONG), ["a:b", "a:b"], [f"k{number}:v" for number in range(33)]):
+        refused = await send(client, b"x", told)
+        in_form = await form(client, field("category", "clips"), *(field("label", one) for one in told), file(b"bytes"))
+
+        assert refusal(refused) == refusal(in_form) == (422, "invalid_request"), told
+
     assert await remains() == []
 
 

@@ -139,6 +139,7 @@ async def test_stats_say_what_the_ledger_and_the_disk_say(client: Client) -> Non
         "archived",
         "trashed",
         "arriving",
+        "labelled",
     }
     assert everything["used_bytes"] == 12
     assert 0 < everything["free_bytes"] < everything["total_bytes"]
