@@ -83,8 +83,8 @@ class DiskStore:
     async def require_marker(self) -> None:
         await self._run(self._require_markers)
 
-    async def create_many(self, keys: Sequence[str], *, leaving_bytes: int = 0) -> Sequence[ObjectWriter | Exception]:
-        creating = self._run(self._create_all, keys, leaving_bytes)
+    async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
+        creating = self._run(self._create_all, keys)
         try:
             return await uncancelled(creating)
         except asyncio.CancelledError:
@@ -92,6 +92,11 @@ class DiskStore:
             if creating.exception() is None:
                 _close_all(creating.result())
             raise
+
+    async def put_many(
+        self, objects: Sequence[tuple[str, bytes]], *, leaving_bytes: int
+    ) -> Sequence[bytes | Exception]:
+        return await uncancelled(self._run(self._put_all, objects, leaving_bytes))
 
     async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
         resuming = self._run(partial(resume, self.path_of(key), self._threads, size_bytes=size_bytes, running=running))
@@ -163,14 +168,23 @@ class DiskStore:
     def _require_marker(self, root: Path) -> None:
         require_marker(root, self.instance_id, whose="its" if root == self.root else "its archives'")
 
-    def _create_all(self, keys: Sequence[str], leaving_bytes: int) -> list[DiskWriter | Exception]:
+    def _create_all(self, keys: Sequence[str]) -> list[DiskWriter | Exception]:
         self._require_markers()
-        if leaving_bytes:
-            for root, _ in self.places.by_root(keys):
-                with translated_errors():
-                    if measure(root).free_bytes < leaving_bytes:
-                        raise DiskFull
         return [self._create(key) for key in keys]
+
+    def _put_all(self, objects: Sequence[tuple[str, bytes]], leaving_bytes: int) -> Sequence[bytes | Exception]:
+        keys = [key for key, _ in objects]
+        for root, _ in self.places.by_root(keys):
+            with translated_errors():
+                if measure(root).free_bytes < leaving_bytes:
+                    raise DiskFull
+        made = self._create_all(keys)
+        failpoint("upload.named")
+        written = [
+            (one, content) for one, (_, content) in zip(made, objects, strict=True) if isinstance(one, DiskWriter)
+        ]
+        hashes = iter(self._write_all(written) if written else ())
+        return [next(hashes) if isinstance(one, DiskWriter) else one for one in made]
 
     def _create(self, key: str) -> DiskWriter | Exception:
         path = self.path_of(key)

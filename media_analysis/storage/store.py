@@ -111,8 +111,16 @@ class ObjectStore(Protocol):
         """Raise `MarkerMismatch` unless this is the store the database knows, all of it."""
         ...
 
-    async def create_many(self, keys: Sequence[str], *, leaving_bytes: int = 0) -> Sequence[ObjectWriter | Exception]:
-        """Create each name exactly once; the answer is complete even if the caller is cancelled.
+    async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
+        """Create each name exactly once; the answer is complete even if the caller is cancelled."""
+        ...
+
+    async def put_many(
+        self, objects: Sequence[tuple[str, bytes]], *, leaving_bytes: int
+    ) -> Sequence[bytes | Exception]:
+        """Create each name exactly once, make all its bytes and it durable, return their SHA-256s.
+
+        It is over when it returns, even if the caller is cancelled.
 
         Raises:
             DiskFull: nothing was created, for less than `leaving_bytes` is free where they come to lie.

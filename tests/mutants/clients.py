@@ -6,6 +6,10 @@ LEAVING = "tests/api/test_leaving.py::test_a_client_that_leaves"
 HOSTILE = "tests/cli/test_tables.py::test_a_sentence_steers_no_terminal_and_json_says_what_was_said"
 BY_ENDS = "tests/api/test_listing.py::test_with_expires_before_pages_go_by_ends"
 OWN_SHARE = "tests/api/test_quota.py::test_a_user_is_told"
+_LOCKED = (
+    "tests/files/upload/test_small.py"
+    "::test_rows_are_locked_while_bytes_are_put_and_what_came_after_these_locks_is_taken_back"
+)
 MUTANTS = (
     Mutant(
         "a token that was just good still stores small files",
@@ -22,6 +26,22 @@ MUTANTS = (
         "        return mine <= self.most_bytes - self._all_bytes\n",
         "        return self._all_bytes <= self.most_bytes\n",
         ("tests/files/upload/test_small.py::test_no_owner_holds_more_memory_than_is_left_for_all_others",),
+    ),
+    Mutant(
+        "small uploads get their names without the locks of their rows",
+        2,
+        "files/upload/small.py",
+        "                locked = await pending.lock_pending(locking, [item.registration.id for item in asked])\n",
+        "                locked = {item.registration.id for item in asked}\n",
+        (_LOCKED,),
+    ),
+    Mutant(
+        "small uploads leave names that were made after their locks were lost",
+        2,
+        "files/upload/small.py",
+        "            await store.delete_many([item.registration.key for item in held])\n",
+        "",
+        (_LOCKED,),
     ),
     Mutant(
         "small uploads write into the disk's reserve",

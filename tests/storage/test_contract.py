@@ -87,6 +87,18 @@ async def test_a_name_that_cannot_be_created_leaves_its_neighbours_alone(store: 
         writer.close()
 
 
+async def test_objects_that_are_put_whole_are_durable_and_told_by_their_hashes(store: ObjectStore) -> None:
+    await put(store, KEY, b"first")
+
+    first, taken, last = await store.put_many(
+        [("clips/a.bin", b"one"), (KEY, b"second"), ("clips/b.bin", b"")], leaving_bytes=0
+    )
+
+    assert (first, last) == (hashlib.sha256(b"one").digest(), hashlib.sha256(b"").digest())
+    assert isinstance(taken, StoreUnavailable)
+    assert [await get(store, key) for key in ("clips/a.bin", KEY, "clips/b.bin")] == [b"one", b"first", b""]
+
+
 async def test_an_object_that_is_not_there_cannot_be_opened(store: ObjectStore) -> None:
     with pytest.raises(ObjectMissing):
         await store.open(KEY, size_bytes=None)

@@ -85,6 +85,19 @@ async def test_a_cancelled_creation_ends_when_every_name_is_there_and_no_descrip
     assert open_names(disk.root) == []
 
 
+async def test_putting_ends_with_all_of_it_there_even_if_it_is_cancelled(disk: DiskStore) -> None:
+    objects = [(f"clips/{number}.bin", b"all") for number in range(100)]
+
+    putting = asyncio.create_task(disk.put_many(objects, leaving_bytes=0))
+    await asyncio.sleep(0)
+    putting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+
+    assert [disk.path_of(key).read_bytes() for key, _ in objects] == [b"all"] * len(objects)
+    assert open_names(disk.root) == []
+
+
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_writer_cancelled_while_it_syncs_is_not_closed_under_its_thread(disk: DiskStore, times: int) -> None:
     content = os.urandom(3_000_000)

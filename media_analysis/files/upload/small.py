@@ -20,8 +20,6 @@ from media_analysis.files.upload import pending, storing
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.protocol import UploadProtocol
 from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
-from media_analysis.files.upload.transactions import create_names
-from media_analysis.storage.store import ObjectWriter
 
 SMALL_BYTES: Final = 64 * 1024
 WHOLE_BYTES: Final = 2**20
@@ -203,15 +201,7 @@ class _Writer:
     async def _write(self, asked: Mapping[UUID, SmallUpload], leaving_bytes: int) -> Mapping[UUID, WrittenUpload]:
         """Return those whose bytes are durable."""
         registrations = await self._register([item.registration for item in asked.values()])
-        locking = self.connection.transaction(durable=False)
-        created = await create_names(locking, self.protocol.store, registrations, leaving_bytes=leaving_bytes)
-        writers: list[tuple[ObjectWriter, bytes]] = []
-        ids = []
-        for item, writer in zip(registrations, created, strict=True):
-            if not isinstance(writer, Exception):
-                writers.append((writer, asked[item.id].content))
-                ids.append(item.id)
-        hashes = await self.protocol.store.write_many(writers) if writers else ()
+        hashes = await self._put([asked[item.id] for item in registrations], leaving_bytes)
         failpoint("small.synced")
         return {
             file_id: WrittenUpload(
@@ -220,7 +210,7 @@ class _Writer:
                 sha256=sha256,
                 expiry=asked[file_id].expiry,
             )
-            for file_id, sha256 in zip(ids, hashes, strict=True)
+            for file_id, sha256 in hashes.items()
             if isinstance(sha256, bytes)
         }
 
@@ -232,6 +222,26 @@ class _Writer:
         )
         failpoint("small.registered")
         return [item for item in asked if receipts[item.id].added]
+
+    async def _put(self, asked: Sequence[SmallUpload], leaving_bytes: int) -> Mapping[UUID, bytes | Exception]:
+        """Create the names of pending rows under the locks of these (T1), and make all durable; return the SHA-256s.
+
+        The locks last until then, so that nobody has to be woken for their end before.
+        """
+        store, held = self.protocol.store, list[SmallUpload]()
+        try:
+            async with self.connection.transaction(durable=False) as locking:
+                locked = await pending.lock_pending(locking, [item.registration.id for item in asked])
+                held = [item for item in asked if item.registration.id in locked]
+                failpoint("upload.locked")
+                # A crash from here on leaves names whose pending rows say that they may be removed.
+                objects = [(item.registration.key, item.content) for item in held]
+                said = await store.put_many(objects, leaving_bytes=leaving_bytes) if held else ()
+        except BaseException:
+            # Their locks may have been lost with the transaction, and the sweep may have looked for names before.
+            await store.delete_many([item.registration.key for item in held])
+            raise
+        return {item.registration.id: one for item, one in zip(held, said, strict=True)}
 
     async def _store(self, written: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload] | None:
         """Turn pending rows into stored ones (T2); None where that is to be tried for each of them."""

@@ -205,16 +205,9 @@ def _require_no_segment(asked: Registration) -> None:
 
 
 async def create_names(
-    transaction: AbstractAsyncContextManager[Executes],
-    store: ObjectStore,
-    asked: Sequence[Registration],
-    *,
-    leaving_bytes: int = 0,
+    transaction: AbstractAsyncContextManager[Executes], store: ObjectStore, asked: Sequence[Registration]
 ) -> Sequence[ObjectWriter | Exception]:
-    """Create the names of pending rows, each once and under the lock of its row, in a transaction (T1).
-
-    `leaving_bytes` is what `ObjectStore.create_many` takes.
-    """
+    """Create the names of pending rows, each once and under the lock of its row, in a transaction (T1)."""
     made: dict[UUID, ObjectWriter | Exception] = {}
     try:
         async with transaction as session:
@@ -222,7 +215,7 @@ async def create_names(
             held = [item for item in asked if item.id in locked]
             failpoint("upload.locked")
             # A crash from here on leaves a name whose pending row says it may be removed.
-            writers = await store.create_many([item.key for item in held], leaving_bytes=leaving_bytes)
+            writers = await store.create_many([item.key for item in held])
             made = {item.id: writer for item, writer in zip(held, writers, strict=True)}
             failpoint("upload.named")
     except BaseException:

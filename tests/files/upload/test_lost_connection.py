@@ -102,7 +102,7 @@ class LockLosingStore:
     database: str
     elsewhere: Runtime
 
-    async def create_many(self, keys: Sequence[str], **bounds: int) -> Sequence[ObjectWriter | Exception]:
+    async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
         await execute(
             self.database,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -110,7 +110,7 @@ class LockLosingStore:
         )
         await lapse_leases(self.database)
         await sweep(self.elsewhere)
-        return await self.store.create_many(keys, **bounds)
+        return await self.store.create_many(keys)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.store, name)

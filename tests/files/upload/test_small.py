@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from unittest.mock import Mock
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 
 from media_analysis.errors import MediaTypeNotAccepted, QuotaReached, StoreUnavailable, UploadLeaseLost
 from media_analysis.files.ledger import Account
-from media_analysis.files.upload import small
+from media_analysis.files.upload import small, storing
 from media_analysis.files.upload.service import Upload
 from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
 from media_analysis.runtime import Runtime, open_runtime
@@ -20,11 +21,12 @@ from media_analysis.settings import Settings
 from media_analysis.storage import disk
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.store import Capacity, ObjectWriter
-from tests.conftest import LOCKS, fetch
+from media_analysis.storage.store import Capacity
+from tests.conftest import LOCKS, execute, fetch
 from tests.files.conftest import lapse_leases, objects, sweep
 from tests.files.cutting_proxy import CuttingProxy, cutting_proxy
 
+Objects = Sequence[tuple[str, bytes]]
 CALLERS = 64
 KIB = 1024
 
@@ -158,15 +160,14 @@ async def test_a_connection_lost_at_the_end_still_yields_stored_files(
 async def test_who_is_overtaken_by_the_sweep_is_told_so_and_leaves_nothing(
     runtime: Runtime, session_id: UUID, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_many = DiskStore.write_many
+    store_arrived = storing.store_arrived
 
-    async def slow(store: DiskStore, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
-        done = await write_many(store, written)
+    async def late(*given: Any, **named: Any) -> Mapping[UUID, StoredUpload]:
         await lapse_leases(database)
         await sweep(runtime)
-        return done
+        return await store_arrived(*given, **named)
 
-    monkeypatch.setattr(DiskStore, "write_many", slow)
+    monkeypatch.setattr(storing, "store_arrived", late)
 
     (lost,) = await store(runtime, session_id, b"too late")
 
@@ -178,16 +179,16 @@ async def test_who_is_overtaken_by_the_sweep_is_told_so_and_leaves_nothing(
 async def test_one_that_the_disk_does_not_take_fails_alone(
     runtime: Runtime, session_id: UUID, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_many = DiskStore.write_many
+    put_many = DiskStore.put_many
 
-    async def failing(store: DiskStore, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
-        done = await write_many(store, written)
+    async def failing(store: DiskStore, objects: Objects, *, leaving_bytes: int) -> Sequence[bytes | Exception]:
+        done = await put_many(store, objects, leaving_bytes=leaving_bytes)
         return [
             StoreUnavailable("EIO") if content == b"bad" else said
-            for (_, content), said in zip(written, done, strict=True)
+            for (_, content), said in zip(objects, done, strict=True)
         ]
 
-    monkeypatch.setattr(DiskStore, "write_many", failing)
+    monkeypatch.setattr(DiskStore, "put_many", failing)
 
     stored = await store(runtime, session_id, b"good", b"bad", b"good")
 
@@ -197,17 +198,41 @@ async def test_one_that_the_disk_does_not_take_fails_alone(
     assert await sums(database) == [(2, 8, 0, 8)]
 
 
+async def test_rows_are_locked_while_bytes_are_put_and_what_came_after_these_locks_is_taken_back(
+    runtime: Runtime, session_id: UUID, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_many, unlocked = DiskStore.put_many, list[object]()
+
+    async def frozen(store: DiskStore, objects: Objects, *, leaving_bytes: int) -> Sequence[bytes | Exception]:
+        unlocked.extend(await fetch(database, "SELECT id FROM media_files FOR UPDATE SKIP LOCKED"))
+        await execute(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND state = 'idle in transaction'",
+        )
+        await lapse_leases(database)
+        await sweep(runtime)
+        return await put_many(store, objects, leaving_bytes=leaving_bytes)
+
+    monkeypatch.setattr(DiskStore, "put_many", frozen)
+
+    stored = await store(runtime, session_id, b"a")
+
+    assert (stored, unlocked, objects(runtime.store.root)) == ([None], [], [])
+    assert await fetch(database, "SELECT id FROM media_files") == []
+
+
 async def test_what_is_small_does_not_wait_for_what_is_not(
     runtime: Runtime, session_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_many, gate = DiskStore.write_many, asyncio.Event()
+    put_many, gate = DiskStore.put_many, asyncio.Event()
 
-    async def slow(store: DiskStore, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
-        if any(len(content) > small.SMALL_BYTES for _, content in written):
+    async def slow(store: DiskStore, objects: Objects, *, leaving_bytes: int) -> Sequence[bytes | Exception]:
+        if any(len(content) > small.SMALL_BYTES for _, content in objects):
             await gate.wait()
-        return await write_many(store, written)
+        return await put_many(store, objects, leaving_bytes=leaving_bytes)
 
-    monkeypatch.setattr(DiskStore, "write_many", slow)
+    monkeypatch.setattr(DiskStore, "put_many", slow)
     large = asyncio.create_task(store(runtime, session_id, *[bytes(small.SMALL_BYTES + 1)] * 4))
     await asyncio.sleep(0)
 
