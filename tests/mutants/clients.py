@@ -81,7 +81,7 @@ MUTANTS = (
         "files/reading.py",
         "file.state <> 'trashed' AND (file.expires_at IS NULL OR file.expires_at > now())",
         "true",
-        ("tests/api/test_listing.py::test_a_list_shows_the_callers_living_files_newest_first",),
+        ("tests/api/test_changes.py::test_an_expired_file_is_gone_before_and_after_the_sweep",),
     ),
     Mutant(
         "the list of what ends next hides what is kept beyond its end",
