@@ -159,8 +159,8 @@ async def test_a_list_costs_the_same_statements_whatever_its_length(client: Clie
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if "user_sessions" not in statement:  # a session's last use is written once a minute
-            statements.append(statement)
+        if any(table in statement for table in ("analysis_jobs", "media_files", "archive_tasks")):
+            statements.append(statement)  # others are asked at any time: what fills, and when a session was last used
 
     assert len(await listed(client)) == 3
     event.listen(runtime.db.engine.sync_engine, "before_cursor_execute", note)
@@ -169,7 +169,7 @@ async def test_a_list_costs_the_same_statements_whatever_its_length(client: Clie
     three = await listed(client, limit=3)
 
     assert (len(one), len(three)) == (1, 3)
-    assert len(statements) == for_one, statements
+    assert len(statements) == for_one > 0
 
 
 async def test_an_archived_job_of_nobody_is_asked_for_by_its_id_alone(client: Client) -> None:
