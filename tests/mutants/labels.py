@@ -24,9 +24,9 @@ MUTANTS = (
     Mutant(
         "statistics count what others have by a label",
         22,
-        "files/labelled.py",
-        'whose = "true" if owner is None else',
-        'whose = "true" if True else',
+        "api/routes/storage.py",
+        "status.labelled(labels, owner=caller.scope)",
+        "status.labelled(labels, owner=None)",
         (f"{_FILTERS}::test_statistics_count_what_has_labels",),
     ),
     Mutant(
