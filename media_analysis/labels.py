@@ -38,6 +38,10 @@ LabelChanges = Annotated[dict[LabelKey, LabelValue | None], Field(max_length=2 *
 """What is to become of some of a thing's labels: a new value, or None where the key goes (RFC 7396)."""
 
 
+Relabel = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""Returns the labels a thing is to have of those it has; raises `ValueError` where these cannot be."""
+
+
 class LabelFilter(NamedTuple):
     """One condition on labels: a key that is there, or has a value, or neither if not `wanted`."""
 
@@ -106,6 +110,11 @@ def change_labels(labels: Mapping[str, str] | None, changes: Mapping[str, str | 
     """
     changed = {**(labels or {}), **changes}
     return _few({key: value for key, value in changed.items() if value is not None})
+
+
+def relabelling(changes: Mapping[str, str | None] | None) -> Relabel:
+    """Return what makes the labels a thing is to have of those it has; None takes all away (RFC 7396)."""
+    return lambda labels: {} if changes is None else change_labels(labels, changes)
 
 
 def parse_filters(told: Sequence[str]) -> tuple[LabelFilter, ...]:

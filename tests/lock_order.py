@@ -69,8 +69,8 @@ UPSERTED: Final = frozenset(
     }
 )
 """Where an inserted row may meet another's; all other tables get rows with new ids, which nobody waits for."""
-KEPT_BY_TRIGGERS: Final = frozenset({"file_labels", "tombstone_labels"})
-"""Whose rows only those change who have locked the file or the tombstone they are of: nobody waits for them."""
+KEPT_BY_TRIGGERS: Final = frozenset({"file_labels", "job_labels", "tombstone_labels"})
+"""Whose rows only those change who have locked the file, job or tombstone they are of: nobody waits for them."""
 PARENTS: Final = {
     "analysis_results": "analysis_jobs",
     "archived_files": "analysis_jobs",

@@ -113,7 +113,8 @@ def _head(job: AnalysisJob, contents: RunContents, compression: Compression, sou
 def _facts(job: AnalysisJob) -> Mapping[str, Any]:
     instants = {name: getattr(job, name) for name in _INSTANTS}
     told = {name: None if at is None else at.isoformat() for name, at in instants.items()}
-    return {**{name: _plain(getattr(job, name)) for name in _FACTS}, **told}
+    labels = {"labels": job.labels} if job.labels else {}
+    return {**{name: _plain(getattr(job, name)) for name in _FACTS}, **labels, **told}
 
 
 async def _taken(session: AsyncSession, job_id: UUID, contents: RunContents) -> list[str]:

@@ -19,11 +19,10 @@ from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.files.queries import ContentDigest
 from media_analysis.files.reading import FileFilter, FilePage, FilePlace, list_files
+from media_analysis.labels import Relabel
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
-Relabel = Callable[[Mapping[str, str]], Mapping[str, str]]
-"""Returns the labels a file is to have of those it has; raises `ValueError` where these cannot be."""
 Condition = Callable[[MediaFile], None]
 """Raises unless a file is what somebody who wants it changed takes it for."""
 
@@ -121,7 +120,7 @@ class FileService:
                     if condition is not None:
                         condition(file)
                     before = file.labels or {}
-                    labels = None if relabel is None else _relabelled(before, relabel)
+                    labels = None if relabel is None else relabelled(before, relabel)
                 changed = await queries.mark_changed(
                     session, file_id, owner=owner, filename=filename, expiry=expiry, labels=labels, now=now
                 )
@@ -135,7 +134,13 @@ class FileService:
         return await self.db.retry(write)
 
 
-def _relabelled(before: Mapping[str, str], relabel: Relabel) -> Mapping[str, str]:
+def relabelled(before: Mapping[str, str], relabel: Relabel) -> Mapping[str, str]:
+    """Return the labels that a thing is to have.
+
+    Raises:
+        InvalidRequest: they are more than it may have.
+
+    """
     try:
         return relabel(before)
     except ValueError as error:

@@ -25,7 +25,7 @@ STORE: Final = f"""
 """  # noqa: S608 - fragments of ours
 """A pending file is complete; what else is known of it by now may follow."""
 STORE_PRODUCT: Final = f"""
-    {STORE}
+    {STORE}, labels = timed.labels
     FROM timed WHERE file.id = timed.id RETURNING file.owner, file.category, file.size_bytes, timed.reserved_bytes
 """
 STORE_COPY: Final = f"""

@@ -28,13 +28,16 @@ _ADD_WAITING: Final = text(f"""
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:owners AS text[]), CAST(:names AS text[]), CAST(:kinds AS text[]),
             CAST(:parameters AS text[]), CAST(:priorities AS integer[]), CAST(:lifted AS boolean[]),
-            CAST(:folders AS text[]), CAST(:pins AS timestamptz[]), CAST(:lifetimes AS float8[])
-        ) AS asked(id, owner, name, kind, parameters, priority, lifted, folder_name, pinned_until, lifetime_seconds)
+            CAST(:folders AS text[]), CAST(:pins AS timestamptz[]), CAST(:lifetimes AS float8[]),
+            CAST(:labels AS text[])
+        ) AS asked(id, owner, name, kind, parameters, priority, lifted, folder_name, pinned_until, lifetime_seconds,
+                   labels)
     ), numbered AS (
         INSERT INTO analysis_jobs (id, owner, name, kind, parameters, status, progress, priority, lifted, attempts,
-            last_event, folder_name, category, created_at, pinned_until, lifetime_seconds)
+            last_event, folder_name, category, created_at, pinned_until, lifetime_seconds, labels)
         SELECT id, owner, name, kind, CAST(parameters AS jsonb), 'pending', 0, priority, lifted, 0,
-            1, folder_name, 'outputs', :now, pinned_until, lifetime_seconds FROM asked ORDER BY id
+            1, folder_name, 'outputs', :now, pinned_until, lifetime_seconds, CAST(labels AS jsonb)
+        FROM asked ORDER BY id
         RETURNING id, last_event, 'status' AS kind, jsonb_build_object('status', status) AS data, {WORK}
     ), {TELL}, source AS (
         SELECT * FROM unnest(CAST(:job_ids AS uuid[]), CAST(:positions AS integer[]), CAST(:file_ids AS uuid[]))
@@ -65,6 +68,7 @@ async def add_waiting_jobs(
         "folders": [job.folder_name for job in jobs],
         "pins": [job.pinned_until for job in jobs],
         "lifetimes": [job.lifetime_seconds for job in jobs],
+        "labels": [json.dumps(job.labels) if job.labels else None for job in jobs],
         "job_ids": [job_id for job_id, _, _ in named],
         "positions": [position for _, position, _ in named],
         "file_ids": [file_id for _, _, file_id in named],

@@ -76,6 +76,7 @@ class NewJob:
     by_administrator: bool = False
     lifetime: timedelta | None = None
     """How long the run is kept once it has ended; None leaves each product to its category."""
+    labels: Mapping[str, str] | None = None
     pins: bool = True
     """Whether its sources stay while it waits, up to the service's limit."""
 
@@ -175,6 +176,7 @@ class ControlService:
             name=asked.name,
             kind=asked.kind,
             parameters=dict(asked.parameters),
+            labels=dict(asked.labels) if asked.labels else None,
             status=JobStatus.PENDING,
             progress=0.0,
             priority=asked.priority,

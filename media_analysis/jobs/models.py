@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, false, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from media_analysis.columns import LABELS
 from media_analysis.db.base import Base, Until, native_enum
 from media_analysis.db.ids import index_of_ends
 from media_analysis.jobs.status import JobStatus
@@ -93,6 +94,8 @@ class AnalysisJob(Base):
     name: Mapped[str]
     kind: Mapped[str]
     parameters: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    labels: Mapped[dict[str, str] | None] = mapped_column(LABELS)
+    """What whoever asked calls it by, and what its products are labelled with, too; NULL is none."""
     status: Mapped[JobStatus] = mapped_column(native_enum(JobStatus), default=JobStatus.PENDING)
     progress: Mapped[float] = mapped_column(default=0.0)
     """Share done, 0 to 1."""

@@ -6,14 +6,18 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, null, select, text
+from sqlalchemy import ColumnElement, Select, func, null, select, text, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from media_analysis.db.database import clock
 from media_analysis.db.ids import made_between
 from media_analysis.errors import JobGone, JobNotFound
+from media_analysis.files.labelled import leading, meets
+from media_analysis.jobs.labelled import JobLabel, is_listed
 from media_analysis.jobs.models import AnalysisJob, JobAudit, JobSource, JobStatus
+from media_analysis.labels import LabelFilter
 
 _USERS = text("""
     SELECT job_id FROM (
@@ -33,6 +37,8 @@ class JobFilter:
     created_before: datetime | None = None
     folder_name: str | None = None
     folder_prefix: str | None = None
+    labels: tuple[LabelFilter, ...] = ()
+    """All of which are to be met; a list is read along the first that is wanted."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         wanted: list[ColumnElement[bool]] = [
@@ -48,6 +54,7 @@ class JobFilter:
             wanted.append(AnalysisJob.status.in_(self.statuses))
         if self.folder_prefix is not None:
             wanted += _begins_with(self.folder_prefix)
+        wanted += [meets(AnalysisJob.labels, label) for label in self.labels]
         return wanted + made_between(AnalysisJob.id, AnalysisJob.created_at, self.created_after, self.created_before)
 
 
@@ -110,10 +117,25 @@ def select_jobs(
 ) -> Select[AnalysisJob, datetime]:
     """Return the query of a page of active jobs, neither archived nor deleted, newest first, in an index's order."""
     active = (AnalysisJob.archived_at.is_(None), AnalysisJob.deleted_at.is_(None))
+    label = leading(wanted.labels)
+    if label is not None:
+        return _select_labelled(wanted, label, *active, before=before, now=now).limit(limit)
     query = select(AnalysisJob, clock(now)).where(*wanted.conditions(), *active)
     if before is not None:
         query = query.where(AnalysisJob.id < before)
     return query.order_by(AnalysisJob.id.desc()).limit(limit)
+
+
+def _select_labelled(
+    wanted: JobFilter, label: LabelFilter, *active: ColumnElement[bool], before: UUID | None, now: datetime | None
+) -> Select[AnalysisJob, datetime]:
+    # One job for each row: a plan that may begin with the jobs goes through those that have no label (decision 38).
+    each = select(AnalysisJob).where(AnalysisJob.id == JobLabel.job_id, *wanted.conditions(), *active).offset(0)
+    job = aliased(AnalysisJob, each.correlate(JobLabel).lateral("job"))
+    query = select(job, clock(now)).select_from(JobLabel).join(job, true()).where(is_listed(label, owner=wanted.owner))
+    if before is not None:
+        query = query.where(JobLabel.job_id < before)
+    return query.order_by(JobLabel.job_id.desc())
 
 
 async def list_sources(session: AsyncSession, job_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:

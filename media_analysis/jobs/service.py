@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from media_analysis.db.database import Database
+from media_analysis.audit import Act, Action, add_events
+from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
+from media_analysis.files.service import relabelled
 from media_analysis.jobs import queries
 from media_analysis.jobs.models import AnalysisJob, JobAudit
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.jobs.waiting import KindBacklog, count_open, list_waiting
+from media_analysis.labels import Relabel
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,27 @@ class JobService:
                 return JobView(job, sources.get(job_id, ()), at)
 
         return await self.db.retry(read)
+
+    @retried
+    async def relabel(self, job_id: UUID, relabel: Relabel, *, owner: str | None, actor: str) -> AnalysisJob:
+        """Give a job other labels; products that are stored already keep theirs.
+
+        Raises:
+            JobNotFound, JobGone: there is nothing to label.
+            InvalidRequest: it would have more labels than a job may have.
+
+        """
+        async with self.db.transaction() as session:
+            job, _ = await queries.require_job(session, job_id, owner=owner, lock=True)
+            before = job.labels or {}
+            labels = relabelled(before, relabel)
+            if labels != before:
+                job.labels = dict(labels) or None
+                await session.flush()
+                details = {"labels": dict(labels), "before": dict(before)}
+                act = Act(actor=actor, action=Action.LABELLED, owner=job.owner, job_id=job_id, details=details)
+                await add_events(session, [act])
+        return job
 
     async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
         """Return the ids of jobs, there or deleted, that begin or end with these hexadecimal digits."""

@@ -112,6 +112,19 @@ async def test_what_does_not_match_any_more_stays(client: Client, meanwhile: Mea
     assert await statuses(client, *addresses(file["id"])) == [200]
 
 
+async def test_what_is_labelled_otherwise_meanwhile_stays(client: Client, meanwhile: Meanwhile) -> None:
+    file = await client.upload(category="clips", label="event:evt42")
+    await client.upload(category="clips", label="event:evt43")
+    other = {"labels": {"event": "evt43"}}
+    meanwhile(lambda: client.request("PATCH", f"{FILES}/{file['id']}", json=other))
+
+    counted = await told(client, label="event:evt42")
+    gone = await go(client, label=["event:evt42", "!camera"])
+
+    assert (counted["files"], gone["files"], gone["matched"]) == (1, 0, NOTHING)
+    assert (await told(client, category="clips"))["files"] == 2
+
+
 async def test_protected_files_stay_and_say_why(client: Client, runtime: Runtime, database: str) -> None:
     job = await create(client)
     await begin(runtime, job)

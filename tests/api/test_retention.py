@@ -39,7 +39,14 @@ async def test_a_file_is_explained_to_its_owner_and_to_administrators(client: Cl
 
     told = await explain(client, file["id"])
 
-    assert told.keys() == CONTRACT | {"file_id", "category", "swept_at", "eviction_rank_capped", "dead_letter"}
+    assert told.keys() == CONTRACT | {
+        "file_id",
+        "category",
+        "labels",
+        "swept_at",
+        "eviction_rank_capped",
+        "dead_letter",
+    }
     assert (told["state"], told["action"], told["at"]) == ("stored", "delete", file["expires_at"])
     assert (told["rule"], told["eviction_rank"], told["attempts"]) == ("explicit_expiry", None, 0)
     assert [loser["rule"] for loser in told["losing_rules"]] == ["category_lifetime", "pressure"]

@@ -42,7 +42,7 @@ WRITERS: Final = {
 }
 """Who writes each table. Where several do, their statements are still to be gathered where the table's model is."""
 ROOT: Final = Path(__file__).parents[2]
-WRITTEN_BY_TRIGGERS: Final = {"file_labels", "tombstone_labels", "waiting_jobs"}
+WRITTEN_BY_TRIGGERS: Final = {"file_labels", "job_labels", "tombstone_labels", "waiting_jobs"}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from media_analysis.db.base import Base
 from media_analysis.db.ids import beginning_with, ending_with
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import JobFilter, select_jobs
+from media_analysis.labels import LabelFilter
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.conftest import execute
@@ -18,11 +19,12 @@ from tests.plans import UNORDERED, explain
 # Ten thousand jobs, one a minute up to now, with ids as they would have been made; the elder half is archived.
 _JOBS = """
     INSERT INTO analysis_jobs (id, owner, name, kind, status, progress, priority, attempts, folder_name, category,
-                               created_at, archived_at)
+                               created_at, archived_at, labels)
     SELECT id, 'owner' || number % 50, 'n', CASE WHEN number % 100 = 0 THEN 'external' ELSE 'analyze' END,
         (CASE WHEN number % 200 = 0 THEN 'failed' ELSE 'completed' END)::job_status, 1, 0, 1,
         to_char(created_at, 'YYYYMMDD_HH24MISS_') || id, 'outputs', created_at,
-        CASE WHEN number <= 5000 THEN created_at END
+        CASE WHEN number <= 5000 THEN created_at END,
+        CASE WHEN number % 20 = 7 THEN '{"camera": "north"}'::jsonb WHEN number = 9007 THEN '{"event": "evt42"}' END
     FROM (
         SELECT number, now() - (10000 - number) * interval '1 minute' AS created_at,
             uuidv7(-(10000 - number) * interval '1 minute') AS id
@@ -37,7 +39,7 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
     async with open_runtime(settings, database) as opened:
         # Earlier tests leave pages in indexes, which makes one as dear as another.
         await execute(database, _JOBS)
-        await execute(database, "VACUUM ANALYZE analysis_jobs")
+        await execute(database, "VACUUM ANALYZE analysis_jobs, job_labels")
         await execute(database, "REINDEX TABLE analysis_jobs")
         yield opened
 
@@ -58,6 +60,19 @@ async def test_a_page_of_jobs_follows_an_index(runtime: Runtime, before: UUID | 
         assert plan.indexes == {index}
         assert not plan.kinds & UNORDERED
         assert plan.rows_read == 20
+
+
+@pytest.mark.parametrize(("owner", "index"), [(None, "ix_job_labels_any"), ("owner7", "ix_job_labels_own")])
+async def test_a_page_of_jobs_by_a_label_follows_the_list_of_the_label(
+    runtime: Runtime, owner: str | None, index: str
+) -> None:
+    wanted = JobFilter(owner=owner, labels=(LabelFilter("camera", "north"), LabelFilter("event", wanted=False)))
+
+    plan = await explain(runtime, select_jobs(wanted, before=UUID("ffffffff-0000-7000-8000-000000000000"), limit=20))
+
+    assert plan.indexes - {"pk_analysis_jobs", "ix_analysis_jobs_active", "ix_analysis_jobs_active_owner"} == {index}
+    assert not plan.kinds & UNORDERED
+    assert plan.rows_read == 40
 
 
 async def test_jobs_of_several_statuses_are_found_without_reading_the_others(runtime: Runtime) -> None:

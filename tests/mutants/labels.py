@@ -30,6 +30,22 @@ MUTANTS = (
         (f"{_FILTERS}::test_statistics_count_what_has_labels",),
     ),
     Mutant(
+        "a product has not the labels of its job",
+        21,
+        "jobs/attempts/publishing.py",
+        "coalesce(job.labels, '{{}}') || ",
+        "",
+        ("tests/api/test_job_labels.py::test_products_are_deleted_by_what_their_job_is_called",),
+    ),
+    Mutant(
+        "a filter deletes what has another label",
+        35,
+        "retention/matches/queries.py",
+        'conditions.append(label.condition(_naming(place), f"{file}.labels"))',
+        "pass",
+        ("tests/api/test_matches_bounded.py::test_what_is_labelled_otherwise_meanwhile_stays",),
+    ),
+    Mutant(
         "a list takes a hash for the label",
         35,
         "files/reading.py",

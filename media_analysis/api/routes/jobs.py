@@ -129,11 +129,14 @@ async def read_job(job_id: UUID, services: Serving, caller: Caller) -> JobRead:
 
 @router.patch("/{job_id}", tags=["jobs"], responses={**_PROBLEMS, **document_problems()})
 async def update_job(job_id: UUID, change: JobUpdate, services: Serving, caller: Caller) -> JobExtended:
-    """Set when a job and all its stored, living files end; of an archived job, when it goes with its archive."""
-    expires_at, files = await services.retention.holds.extend_job(
-        job_id, change.expiry(), owner=caller.scope, actor=caller.owner
-    )
-    return JobExtended(job_id=job_id, expires_at=expires_at, files=files)
+    """Label a job, or set when it and all its stored, living files end: of an archived one, when its archive goes."""
+    owner, actor, relabel = caller.scope, caller.owner, change.relabel()
+    if relabel is not None:
+        job = await services.jobs.catalog.relabel(job_id, relabel, owner=owner, actor=actor)
+        return JobExtended(job_id=job_id, expires_at=job.expires_at, files=0, labels=job.labels or {})
+    expires_at, files = await services.retention.holds.extend_job(job_id, change.expiry(), owner=owner, actor=actor)
+    job, _ = await services.jobs.catalog.get(job_id, owner=owner)
+    return JobExtended(job_id=job_id, expires_at=expires_at, files=files, labels=job.labels or {})
 
 
 @router.post("/{job_id}/cancel", tags=["jobs"], responses={**_PROBLEMS, **problems(errors.JobEnded)})

@@ -13,8 +13,15 @@ from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import ContentDigest
 from media_analysis.files.reading import FileFilter, FilePage, FilePlace, Row
-from media_analysis.files.service import Relabel
-from media_analysis.labels import LabelChanges, LabelFilters, LabelTexts, change_labels, parse_filters, parse_labels
+from media_analysis.labels import (
+    LabelChanges,
+    LabelFilters,
+    LabelTexts,
+    Relabel,
+    parse_filters,
+    parse_labels,
+    relabelling,
+)
 from media_analysis.policy.decision import find_hold
 from media_analysis.states import FileState, RetentionRule, finite
 from media_analysis.storage.category import Category
@@ -139,10 +146,7 @@ class FileUpdate(
 
     def relabel(self) -> Relabel | None:
         """Return what makes the new labels of the old ones, None to leave them as they are."""
-        if "labels" not in self.model_fields_set:
-            return None
-        changes = self.labels
-        return lambda labels: {} if changes is None else change_labels(labels, changes)
+        return relabelling(self.labels) if "labels" in self.model_fields_set else None
 
 
 class FileContent(RequestDocument):

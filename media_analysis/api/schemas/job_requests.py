@@ -16,6 +16,7 @@ from media_analysis.api.schemas.base import RequestDocument
 from media_analysis.errors import UnknownKind
 from media_analysis.jobs.attempts.turns import EXTERNAL
 from media_analysis.jobs.control import NewJob
+from media_analysis.labels import Labels
 from media_analysis.media.options import Options
 from media_analysis.values import Line, Seconds
 
@@ -41,6 +42,7 @@ class JobCreate(RequestDocument):
     ttl_seconds: Seconds | None = Field(
         None, description="How long files and results are kept once the job has ended; else as their categories say"
     )
+    labels: Labels = Field({}, description="What you call it by; its products get them, too")
     pin_sources: bool = Field(
         True, description="Keep the sources while the job waits, up to the service's limit, whatever their own expiry"
     )
@@ -57,6 +59,7 @@ class JobCreate(RequestDocument):
             priority=self.priority,
             by_administrator=by_administrator,
             lifetime=None if self.ttl_seconds is None else timedelta(seconds=self.ttl_seconds),
+            labels=self.labels,
             pins=self.pin_sources,
         )
 

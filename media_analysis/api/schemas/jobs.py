@@ -8,19 +8,22 @@ from pydantic import BaseModel, Field, model_validator
 
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, encode_cursor
-from media_analysis.api.schemas.base import RequestDocument
+from media_analysis.api.schemas.base import OF_LABELS, RequestDocument
 from media_analysis.errors import AdminRequired, InvalidRequest
 from media_analysis.files.expiry import Expiry
 from media_analysis.jobs.models import AnalysisJob, JobStatus
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.jobs.service import JobPage, JobView
+from media_analysis.labels import LabelChanges, LabelFilters, Relabel, parse_filters, relabelling
 from media_analysis.states import finite
 from media_analysis.storage.category import Category
 from media_analysis.values import Instant, Owner, Seconds
 
 KindName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 FolderName = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,60}$")]
-MADE: Final = frozenset({"source_file_ids", "error", "archive", "held", "held_until", "hold_reason", "held_by"})
+MADE: Final = frozenset(
+    {"source_file_ids", "labels", "error", "archive", "held", "held_until", "hold_reason", "held_by"}
+)
 """What is not a column as it is."""
 
 
@@ -34,11 +37,13 @@ class JobListQuery(PageQuery):
     created_before: Instant | None = Field(None, description="Created earlier than this instant")
     folder_name: FolderName | None = None
     folder_prefix: FolderName | None = Field(None, description="Such as `20301231_` for the jobs of a day (UTC)")
+    label: LabelFilters | None = Field(None, description=OF_LABELS)
 
     def wanted(self, *, scope: str | None) -> JobFilter:
         """Return the filter for a caller who may see `scope`, everybody's jobs if None."""
-        asked = self.model_dump(exclude={"limit", "cursor", "owner", "status"})
-        return JobFilter(owner=scope or self.owner, statuses=self.status, **asked)
+        asked = self.model_dump(exclude={"limit", "cursor", "owner", "status", "label"})
+        labels = parse_filters(self.label or ())
+        return JobFilter(owner=scope or self.owner, statuses=self.status, labels=labels, **asked)
 
 
 class JobCancelQuery(RequestDocument):
@@ -75,20 +80,31 @@ class JobsCancelled(BaseModel):
     cancelled: int = Field(description="How many jobs waited and are cancelled now")
 
 
-class JobUpdate(RequestDocument, json_schema_extra={"examples": [{"ttl_seconds": 2592000}]}):
-    """A new end for the whole run; `expires_at: null` keeps it until it is deleted."""
+class JobUpdate(
+    RequestDocument, json_schema_extra={"examples": [{"ttl_seconds": 2592000}, {"labels": {"event": "evt42"}}]}
+):
+    """A new end for the whole run, or labels; `expires_at: null` keeps it until it is deleted."""
 
     ttl_seconds: Seconds | None = Field(None, description="Lifetime from now")
     expires_at: Instant | None = None
+    labels: LabelChanges | None = Field(
+        None,
+        description="What is named is set, or taken away by null; null alone takes all away (RFC 7396). Products that "
+        "are stored keep theirs",
+    )
 
     @model_validator(mode="after")
     def _one_end(self) -> Self:
         given = self.model_fields_set
         if len(given) != 1:
-            raise ValueError("give either ttl_seconds or expires_at")
+            raise ValueError("give one of ttl_seconds, expires_at and labels")
         if "ttl_seconds" in given and self.ttl_seconds is None:
             raise ValueError("ttl_seconds must be a number; send expires_at: null to keep the job indefinitely")
         return self
+
+    def relabel(self) -> Relabel | None:
+        """Return what makes the new labels of the old ones, None to leave them as they are."""
+        return relabelling(self.labels) if "labels" in self.model_fields_set else None
 
     def expiry(self) -> Expiry:
         """Return the new expiry."""
@@ -98,11 +114,12 @@ class JobUpdate(RequestDocument, json_schema_extra={"examples": [{"ttl_seconds":
 
 
 class JobExtended(BaseModel):
-    """When a job ends now, and how many of its files with it."""
+    """When a job ends now, how many files have been given that end, and its labels."""
 
     job_id: UUID
     expires_at: datetime | None
-    files: int
+    files: int = Field(description="How many of its files end with it from now on; 0 where labels were changed")
+    labels: dict[str, str]
 
 
 class JobError(BaseModel):
@@ -128,6 +145,7 @@ class JobRead(BaseModel):
     kind: str
     parameters: dict[str, Any] = Field(description="As they were given; what was left out has its kind's default")
     source_file_ids: list[UUID] = Field(description="In the order they were given; some may be gone by now")
+    labels: dict[str, str] = Field(description="What whoever asked calls it by; its products have them, too")
     status: JobStatus
     progress: float = Field(description="Share done, 0 to 1")
     stage: str | None = Field(description="What it is at")
@@ -163,7 +181,9 @@ class JobRead(BaseModel):
         failed = None if job.error is None else JobError(code=job.error_code or "internal_error", detail=job.error)
         archive = None if job.archive_file_id is None else archive_path(job.id)
         held = hold_facts(job, view.at)
-        return cls(**told, **held, source_file_ids=list(view.sources), error=failed, archive=archive)
+        return cls(
+            **told, **held, source_file_ids=list(view.sources), labels=job.labels or {}, error=failed, archive=archive
+        )
 
 
 def archive_path(job_id: UUID) -> str:

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
+from media_analysis.api.schemas.base import OF_LABELS
 from media_analysis.api.schemas.removals import PENDING, REMAINING, AmountRead, ObstacleRead, RemovalQuery
 from media_analysis.deletion.selection import NOTHING
 from media_analysis.errors import AdminRequired
 from media_analysis.files.reading import FileFilter
+from media_analysis.labels import LabelFilters, parse_filters
 from media_analysis.retention.matches.queries import Tally
 from media_analysis.retention.matches.service import MatchDeletion
 from media_analysis.sessions.service import Caller
@@ -18,7 +20,7 @@ from media_analysis.storage.category import Category
 from media_analysis.units import LARGEST_SIZE
 from media_analysis.values import Instant, Owner
 
-_FILTERS: Final = ("category", "job_id", "state", "expires_before", "owner")
+_FILTERS: Final = ("category", "label", "job_id", "state", "expires_before", "owner")
 
 
 class MatchDeleteQuery(RemovalQuery):
@@ -30,6 +32,7 @@ class MatchDeleteQuery(RemovalQuery):
         None, description="`trashed`: what lies in the trash, which goes for good only; else what is stored and living"
     )
     expires_before: Instant | None = Field(None, description="Ends before then")
+    label: LabelFilters | None = Field(None, min_length=1, description=OF_LABELS)
     owner: Owner | None = Field(None, description="Administrators only; others delete their own")
     derived: Literal["take", "keep"] = Field(
         "take", description="Whether what was derived from them goes with them, and the results about all of them"
@@ -66,6 +69,7 @@ class MatchDeleteQuery(RemovalQuery):
             job_id=self.job_id,
             state=self.state or FileState.STORED,
             expires_before=self.expires_before,
+            labels=parse_filters(self.label or ()),
         )
 
 

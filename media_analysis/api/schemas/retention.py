@@ -203,6 +203,7 @@ class JobRetention(BaseModel):
     """Why a job's files are still there, and what happens next, to the one that goes first above all."""
 
     job_id: UUID
+    labels: dict[str, str]
     status: JobStatus
     expires_at: datetime | None
     hold: BlockerRead | None
@@ -233,6 +234,7 @@ class JobRetention(BaseModel):
         first, job = told.first, told.job
         return cls(
             job_id=job.id,
+            labels=job.labels or {},
             status=job.status,
             expires_at=job.expires_at,
             hold=None if told.hold is None else BlockerRead.model_validate(told.hold),

@@ -16,6 +16,7 @@ from media_analysis.files.archived import ARCHIVE_ROLE
 from media_analysis.imports.runs.naming import NEVER_ARCHIVED, RunName
 from media_analysis.imports.tree.candidates import allowed_name
 from media_analysis.jobs.models import JobStatus
+from media_analysis.labels import Labels
 from media_analysis.media.types.known import with_family
 from media_analysis.media.types.sniff import sniff_file
 from media_analysis.storage.category import Category
@@ -61,6 +62,7 @@ class JobFacts(BaseModel):
     folder_name: str
     category: Category = Category.OUTPUTS
     warnings: list[Warned] = []
+    labels: Labels | None = None
     produced: dict[Category, Amounts] = {}
     created_at: Instant
     started_at: Instant | None = None

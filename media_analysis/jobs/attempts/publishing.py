@@ -26,11 +26,12 @@ _SETTLE = text(f"""
             AND sha256 IS NOT NULL AND category <> 'temp'
         ORDER BY id LIMIT :limit FOR UPDATE
     ), job AS (
-        SELECT held_until, coalesce(expires_at, now() + make_interval(secs => lifetime_seconds)) AS ends_at
+        SELECT labels, held_until, coalesce(expires_at, now() + make_interval(secs => lifetime_seconds)) AS ends_at
         FROM analysis_jobs WHERE id = :job_id
     ), timed AS (
         SELECT asked.id, asked.reserved_bytes, now() AS stored_at, job.ends_at IS NOT NULL AS explicit,
             job.held_until AS job_held_until,
+            nullif(coalesce(job.labels, '{{}}') || coalesce(file.labels, '{{}}'), '{{}}') AS labels,
             coalesce(job.ends_at, now() + make_interval(secs => policy.lifetime_seconds)) AS ends_at,
             now() + make_interval(secs => policy.minimum_seconds) AS minimum_ends_at
         FROM asked JOIN media_files AS file USING (id) CROSS JOIN job
@@ -77,7 +78,8 @@ class RunResult(NamedTuple):
 async def settle_products(session: Executes, job_id: UUID, *, fence: int) -> dict[Account, Movement]:
     """Store all staged products of a locked job's run; return what the ledger, the last to be locked, has to be told.
 
-    They end with the job where it has an end, else as their categories say.
+    They end with the job where it has an end, else as their categories say, and have its labels: where a product has a
+    key already, its own value stays.
     """
     asked, moved = {"job_id": job_id, "fence": fence, "limit": CHUNK}, list[Any]()
     while rows := list(await session.execute(_SETTLE, asked)):

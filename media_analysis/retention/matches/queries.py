@@ -1,6 +1,6 @@
 """What deleting files takes that a filter names: one row for many, so that millions are judged in flat memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -105,7 +105,13 @@ class Question:
     def values(self, ids: Sequence[UUID]) -> dict[str, Any]:
         """Return what the statements of this module want to know."""
         wanted = self.wanted
-        given = {"owner": wanted.owner, "job_id": wanted.job_id, "expires_before": wanted.expires_before}
+        given: dict[str, Any] = {
+            "owner": wanted.owner,
+            "job_id": wanted.job_id,
+            "expires_before": wanted.expires_before,
+        }
+        for place, label in enumerate(wanted.labels):
+            given |= {f"label_{place}_key": label.key, f"label_{place}_value": label.value}
         return {name: value for name, value in given.items() if value is not None} | {
             "ids": list(ids),
             "now": self.now,
@@ -131,6 +137,8 @@ class Question:
             conditions.append(f"{file}.job_id = :job_id")
         if wanted.expires_before is not None:
             conditions.append(f"{file}.expires_at < :expires_before")
+        for place, label in enumerate(wanted.labels):
+            conditions.append(label.condition(_naming(place), f"{file}.labels"))
         return " AND ".join(conditions)
 
 
@@ -228,6 +236,12 @@ async def list_sizes(session: AsyncSession, question: Question, ids: Sequence[UU
     """Return how many files there are with each that others were derived from, the file itself among them."""
     rows = await session.execute(text(_families(question) + _SIZES), question.values(ids))
     return {row.head: row.files for row in rows}
+
+
+def _naming(place: int) -> Callable[[object], str]:
+    """Return what names the values of a filter by a label in turn: its key, and its value."""
+    names = iter((f":label_{place}_key", f":label_{place}_value"))
+    return lambda _value: next(names)
 
 
 def _families(question: Question) -> str:
