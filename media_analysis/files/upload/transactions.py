@@ -134,11 +134,12 @@ class UploadTransactions:
         except QuotaPassed:
             # Nothing was registered. Few reserve, and none but this service itself: each of them is asked alone.
             free = [item for item in asked if not item.reserved_bytes]
-            answers = dict(zip(free, await self._register_group(free), strict=True)) if free else {}
+            registered = await self._register_group(free) if free else ()
+            answers = dict(zip((item.id for item in free), registered, strict=True))
             for item in asked:
                 if item.reserved_bytes:
-                    answers[item] = await self._register_alone(item)
-            return [answers[item] for item in asked]
+                    answers[item.id] = await self._register_alone(item)
+            return [answers[item.id] for item in asked]
 
     async def _register_alone(self, asked: Registration) -> bool | Exception:
         try:

@@ -213,6 +213,18 @@ async def test_those_who_do_not_fit_hear_of_it_and_all_others_settle_in_one_more
     assert isinstance(answers[-1], StoredUpload)
 
 
+async def test_a_product_that_does_not_fit_fails_no_labelled_upload_beside_it(
+    upload_transactions: UploadTransactions, database: str
+) -> None:
+    await execute(database, FULL)
+    asked = [registration(labels={"event": "evt42"}), registration(category=Category.CLIPS, reserved_bytes=11)]
+
+    answers = await asyncio.gather(*(upload_transactions.register(item) for item in asked), return_exceptions=True)
+
+    assert answers[0] is True
+    assert isinstance(answers[1], QuotaPassed)
+
+
 async def test_what_was_registered_is_told_whatever_becomes_of_its_group(
     upload_transactions: UploadTransactions, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
