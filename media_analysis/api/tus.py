@@ -206,8 +206,8 @@ def _read_labels(told: str) -> list[str]:
     if not told.startswith("{"):
         return told.split(",") if told else []
     labels = parse_json(told, "labels")
-    if not all(isinstance(value, str) for value in labels.values()):
-        raise InvalidRequest("labels", "must be an object of texts")
+    if not all(isinstance(value, str) and ":" not in key for key, value in labels.items()):
+        raise InvalidRequest("labels", "must be an object of texts, with no colon in a key")
     return [f"{key}:{value}" for key, value in labels.items()]
 
 
