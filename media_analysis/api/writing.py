@@ -36,8 +36,8 @@ class JoiningTransport:
     def write(self, data: bytes | FileRegion) -> None:
         if isinstance(data, FileRegion):
             self._let_go()
-            self._sending = self._loop.create_task(self._send(data.duplicate()))
-            self._protocol.pause_writing()
+            if not self._transport.is_closing():
+                self._begin(data.duplicate())
         elif self._head is not None:
             head, self._head = self._head, None
             self._transport.writelines((head, data))
@@ -78,9 +78,18 @@ class JoiningTransport:
         if head is not None and not self._transport.is_closing():
             self._transport.write(head)
 
-    async def _send(self, region: FileRegion) -> None:
-        # Its own, as numbers of descriptors are used again: what a thread still sends must reach nobody else.
-        target = os.dup(self._transport.get_extra_info("socket").fileno())
+    def _begin(self, region: FileRegion) -> None:
+        # Its own, as numbers of descriptors are used again: what a thread still sends must reach nobody else. And now,
+        # for at the loop's next turn the connection may be gone.
+        try:
+            target = os.dup(self._transport.get_extra_info("socket").fileno())
+        except OSError:
+            region.close()
+            raise
+        self._sending = self._loop.create_task(self._send(region, target))
+        self._protocol.pause_writing()
+
+    async def _send(self, region: FileRegion, target: int) -> None:
         try:
             await self._send_all(region, target)
         except OSError:  # of the client, who is gone, or of the disk

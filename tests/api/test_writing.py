@@ -1,14 +1,19 @@
 """What goes out to a client in one piece, and what does not wait for more."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from media_analysis.api.writing import JoiningTransport
+from media_analysis.storage.reading import FileRegion
 from tests.api.raw import PATIENCE, plain_app, served
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -84,6 +89,29 @@ async def test_a_head_goes_out_before_a_connection_is_closed_but_not_where_it_is
     await asyncio.sleep(0)
 
     assert written.pieces == [HEAD]
+
+
+@pytest.mark.parametrize("is_gone_before", [True, False])
+def test_a_region_for_a_client_that_leaves_keeps_no_file_open(tmp_path: Path, *, is_gone_before: bool) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+
+    async def send() -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, ours)
+        joining = JoiningTransport(transport, loop)
+        with theirs, path.open("rb") as file, ThreadPoolExecutor(1) as threads:
+            if is_gone_before:
+                joining.abort()
+            joining.write(FileRegion(file.fileno(), 0, 7, threads))
+            joining.abort()
+            sending = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*sending, return_exceptions=True)
+
+    uvloop.run(send())
+
+    assert path.resolve() not in {one.resolve() for one in Path("/proc/self/fd").iterdir()}
 
 
 async def test_the_head_of_an_answer_whose_body_takes_its_time_does_not_wait_for_it() -> None:
