@@ -129,7 +129,7 @@ class ServingProcesses:
         from media_analysis.db.embedded.supervisor import STEADY_SECONDS, pauses
 
         waits = islice(pauses(), RESTARTS)
-        while True:
+        while not self._draining.is_set():
             since = time.monotonic()
             code = await self._serve(listening, ready)
             if self._draining.is_set():
@@ -163,6 +163,8 @@ class ServingProcesses:
         ours.setblocking(False)
         loop.add_reader(ours, _hear, ours, ready)
         self._links.append(ours)
+        if self._draining.is_set():  # since it was asked for
+            ours.send(DRAIN)
         try:
             return await process.wait()
         finally:

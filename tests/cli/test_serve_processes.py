@@ -1,5 +1,6 @@
 """`serve --processes 2`: one service at one address, whichever of its processes answers, and whichever dies."""
 
+import asyncio
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -114,6 +116,27 @@ async def test_one_that_never_lasts_is_started_again_only_so_often(
             await processes.run(lambda: told.append("ready"))
 
     assert told == ["ready"]
+
+
+async def test_one_that_is_being_started_hears_that_all_is_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hears = "import socket, sys; socket.socket(fileno=int(sys.argv[2])).recv(9)"
+    monkeypatch.setattr(serve_processes, "PROGRAM", hears)
+    start = asyncio.create_subprocess_exec
+
+    async def start_too_late(*command: str, **options: Any) -> asyncio.subprocess.Process:
+        process = await start(*command, **options)
+        processes.drain()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_too_late)
+    with bind("127.0.0.1", 0) as listening:
+        processes = ServingProcesses(order(tmp_path), [listening], SharedMetrics(tmp_path))
+
+        async with asyncio.timeout(READY_SECONDS):
+            await processes.run(lambda: None)
+            await processes.run(lambda: None)  # starts none
 
 
 def test_an_address_that_several_share_is_taken_for_everybody_else() -> None:
