@@ -41,7 +41,10 @@ _FIND: Final = text("""
     )
     SELECT DISTINCT id, category FROM family WHERE id <> ALL(CAST(:ids AS uuid[])) ORDER BY id
 """).columns(category=CATEGORY)
-_COUNT_RESULTS: Final = text("SELECT count(*) FROM analysis_results WHERE media_file_id = ANY(CAST(:ids AS uuid[]))")
+_COUNT_RESULTS: Final = text("""
+    SELECT count(*) FROM analysis_results
+    WHERE media_file_id = ANY(CAST(:ids AS uuid[])) AND (CAST(:for_good AS boolean) OR published)
+""")
 
 
 class Head(NamedTuple):
@@ -135,7 +138,7 @@ async def weigh_family(
         with_derived=derived,
         derived=await of_ids(ids).weigh(session, now=now, with_trash=kept_for is None),
         derived_ids=ids,
-        results=(await session.execute(_COUNT_RESULTS, {"ids": about})).scalar_one(),
+        results=(await session.execute(_COUNT_RESULTS, {"ids": about, "for_good": kept_for is None})).scalar_one(),
         kept_for=kept_for,
         restorable_until=None if kept_for is None else now + kept_for,
     )

@@ -75,6 +75,20 @@ async def test_each_goes_with_what_was_derived_from_it_or_stays_with_it(
     assert await kinds_of_results(client, job) == ["summary"]
 
 
+async def test_results_that_went_with_their_job_go_no_second_time(client: Client, runtime: Runtime) -> None:
+    job, _ = await finished(client, runtime)
+    await client.request("DELETE", f"/api/v1/jobs/{job['id']}", params={"strategy": "soft"})
+
+    alone = await client.request(
+        "DELETE", f"{FILES}/{job['source_file_ids'][0]}", params={"strategy": "soft", "dry_run": "true"}
+    )
+    counted, gone = [await ask(client, category="uploads", strategy="soft") for ask in (told, go)]
+    for_good = await go(client, by="admin", state="trashed", category="uploads", strategy="hard")
+
+    assert alone.json()["results"] == 0
+    assert (counted["results"], gone["results"], for_good["results"]) == (0, 0, 1)
+
+
 async def test_what_was_derived_may_be_kept(client: Client, runtime: Runtime) -> None:
     job, frames = await finished(client, runtime)
     await client.request("PUT", f"{FILES}/{frames[0]}/hold", json=HOLD)

@@ -92,6 +92,17 @@ async def test_what_comes_after_the_count_takes_no_more_than_the_count(client: C
     assert (again["files"], again["left"]) == (1, 0)
 
 
+async def test_what_is_left_counts_once(client: Client, meanwhile: Meanwhile) -> None:
+    first = await client.upload()
+    second = await client.upload(parent_id=first["id"])
+    meanwhile(lambda: client.upload(parent_id=second["id"]))
+
+    gone = await go(client, category="uploads")
+
+    assert (gone["files"], gone["left"]) == (2, 1)
+    assert await statuses(client, *addresses(first["id"], second["id"])) == [200, 410]
+
+
 async def test_what_is_held_after_the_count_stays(client: Client, meanwhile: Meanwhile) -> None:
     file = await client.upload()
     meanwhile(lambda: client.request("PUT", f"{FILES}/{file['id']}/hold", json=HOLD))

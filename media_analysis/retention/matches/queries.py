@@ -71,8 +71,10 @@ _COUNT: Final = """
     SELECT judged.category, judged.id = judged.head AS is_named, judged.for_good, verdict.rule, count(*) AS files,
         sum(judged.size_bytes)::bigint AS size_bytes,
         CASE WHEN bool_and(verdict.until IS NOT NULL) THEN max(verdict.until) END AS until,
-        coalesce(sum((SELECT count(*) FROM analysis_results AS result WHERE result.media_file_id = judged.id))
-            FILTER (WHERE CAST(:derived AS boolean) AND verdict.rule IS NULL), 0)::bigint AS results
+        coalesce(sum((
+            SELECT count(*) FROM analysis_results AS result
+            WHERE result.media_file_id = judged.id AND (judged.for_good OR result.published)
+        )) FILTER (WHERE CAST(:derived AS boolean) AND verdict.rule IS NULL), 0)::bigint AS results
     FROM judged LEFT JOIN verdict USING (head)
     WHERE judged.id = judged.head OR (NOT judged.counts_elsewhere AND verdict.rule IS NULL)
     GROUP BY 1, 2, 3, 4

@@ -39,16 +39,17 @@ class TakenMatches:
 
     def choose(self, families: Iterable[Sequence[MatchMember]], *, most: int) -> None:
         """Choose which families go: each whole, and no more than so many files all together."""
-        chosen: set[UUID] = set()
+        chosen, refused = set[UUID](), set[UUID]()
         for family in families:
             more = {member.id: member for member in family}
             if len(chosen) + len(more.keys() - chosen) > most:
-                self.refused += len(family)
+                refused.update(more)
                 continue
             chosen.update(more)
             (self.deleted if family[0].for_good else self.trashed).update(more)
         for file_id in self.trashed.keys() & self.deleted.keys():
             del self.deleted[file_id]  # it goes with something that can be restored
+        self.refused = len(refused - chosen)
 
 
 async def take(
