@@ -23,7 +23,8 @@ _FIND_CONTENTS: Final = text(f"""
         SELECT file.id, file.expires_at FROM media_files AS file
         WHERE {content_digest("CAST(:owner AS text)", "asked.sha256")} = {content_digest("file.owner", "file.sha256")}
             AND file.owner = :owner AND file.sha256 = asked.sha256 AND file.size_bytes = asked.size_bytes
-            AND file.state = 'stored' AND (file.expires_at IS NULL OR file.expires_at > now())
+            AND file.state = 'stored' AND file.last_error IS NULL
+            AND (file.expires_at IS NULL OR file.expires_at > now())
         ORDER BY file.expires_at DESC NULLS FIRST, file.id LIMIT 1
     ) AS found
 """)  # noqa: S608 - fragments of ours
@@ -47,7 +48,10 @@ class ContentDigest(NamedTuple):
 async def find_contents(
     session: AsyncSession, contents: Sequence[ContentDigest], *, owner: str
 ) -> Mapping[ContentDigest, tuple[UUID, datetime | None]]:
-    """Return those of which an owner has a stored file that lives, with its end: of several, the last one to go."""
+    """Return those of which an owner has a stored file that lives, with its end: of several, the last one to go.
+
+    One that is known to be damaged does not count: who has the bytes would let go of the last whole copy.
+    """
     asked = list(dict.fromkeys(contents))
     sizes = [content.size_bytes for content in asked]
     rows = await session.execute(
@@ -79,9 +83,9 @@ async def get_tombstone(session: AsyncSession, file_id: UUID, *, owner: str | No
     return (await session.scalars(query)).one_or_none()
 
 
-async def lock_row(session: AsyncSession, file_id: UUID) -> None:
-    """Let nobody change a file before this transaction ends."""
-    await session.execute(select(MediaFile.id).where(MediaFile.id == file_id).with_for_update())
+async def lock_row(session: AsyncSession, file_id: UUID, *, owner: str | None) -> None:
+    """Let nobody change a file before this transaction ends; nobody else's is waited for."""
+    await session.execute(select(MediaFile.id).where(MediaFile.id == file_id, *_of(owner)).with_for_update())
 
 
 async def mark_changed(

@@ -115,7 +115,7 @@ class FileService:
             async with self.db.transaction() as session:
                 before = labels = None
                 if condition is not None or relabel is not None:
-                    await queries.lock_row(session, file_id)
+                    await queries.lock_row(session, file_id, owner=owner)
                     file = await require_living(session, file_id, owner=owner, now=now)
                     if condition is not None:
                         condition(file)

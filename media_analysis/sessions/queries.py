@@ -128,15 +128,15 @@ async def list_sessions(
     return (await session.scalars(query.order_by(UserSession.id.desc()).limit(limit))).all()
 
 
-async def mark_revoked(session: AsyncSession, session_id: UUID, *, owner: str | None) -> bool:
-    """End a session; the first end counts. False when there is no such session."""
+async def mark_revoked(session: AsyncSession, session_id: UUID, *, owner: str | None) -> UserSession | None:
+    """End a session; the first end counts. None when there is no such session."""
     statement = (
         update(UserSession)
         .where(UserSession.id == session_id, *_of(owner))
         .values(revoked_at=func.coalesce(UserSession.revoked_at, func.now()))
-        .returning(UserSession.id)
+        .returning(UserSession)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await session.scalars(statement)).one_or_none()
 
 
 async def mark_extended(session: AsyncSession, session_id: UUID, *, ttl: timedelta) -> UserSession | None:

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
-from media_analysis.errors import SessionNotFound, TokenRejected
+from media_analysis.errors import ScopeMissing, SessionNotFound, TokenRejected
 from media_analysis.sessions import queries
 from media_analysis.sessions.models import Role, UserSession
 from media_analysis.sessions.roles import Scope
@@ -168,13 +168,19 @@ class SessionService:
         return changed
 
     @retried
-    async def revoke(self, session_id: UUID, *, owner: str | None) -> None:
-        """End a session at once; ending it again changes nothing.
+    async def revoke(self, session_id: UUID, *, owner: str | None, by: Caller | None = None) -> None:
+        """End a session at once, its own or one that may do no more than `by`; ending it again changes nothing.
 
         Raises:
             SessionNotFound: unknown, or somebody else's.
+            ScopeMissing: it may do what `by` may not.
 
         """
         async with self.db.transaction() as session:
-            if not await queries.mark_revoked(session, session_id, owner=owner):
+            ended = await queries.mark_revoked(session, session_id, owner=owner)
+            if ended is None:
                 raise SessionNotFound(session_id)
+            if by is not None and by.session_id != session_id:
+                for scope in ended.scopes:
+                    if not by.may(scope):
+                        raise ScopeMissing(scope)

@@ -51,6 +51,18 @@ async def test_only_what_lives_and_is_stored_is_had(client: Client, database: st
     assert [item["file_id"] for item in await check(client, b"gone", b"over", b"trashed")] == [None] * 3
 
 
+async def test_what_is_damaged_is_not_had(client: Client, database: str) -> None:
+    """Whoever hears of it would delete the last whole copy there is."""
+    damaged = await client.upload(b"content")
+    await execute(database, f"UPDATE media_files SET last_error = 'missing' WHERE id = '{damaged['id']}'")
+
+    before = await check(client, b"content")
+    whole = await client.upload(b"content", ttl_seconds=60)
+
+    assert [item["file_id"] for item in before] == [None]
+    assert [item["file_id"] for item in await check(client, b"content")] == [whole["id"]]
+
+
 async def test_of_several_the_one_that_stays_longest_is_told(client: Client) -> None:
     await client.upload(b"content", ttl_seconds=60)
     longest = await client.upload(b"content", expires_at="never")

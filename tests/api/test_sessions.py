@@ -105,6 +105,24 @@ async def test_an_expired_token_is_refused_until_its_session_is_extended(client:
     assert await status_of(client, made) == 200
 
 
+async def test_a_session_ends_itself_and_those_that_may_do_no_more(client: Client) -> None:
+    reader, other = [await create(client, role=None, scopes=["files:read"]) for _ in range(2)]
+    user, admin = await create(client), await create(client, role="admin")
+
+    refused = [
+        await client.request("DELETE", f"{URL}/{wanted['id']}", by=by["id"])
+        for by, wanted in ((reader, user), (reader, admin), (user, admin))
+    ]
+    ended = [
+        (await client.request("DELETE", f"{URL}/{wanted['id']}", by=by["id"])).status_code
+        for by, wanted in ((reader, other), (user, reader), (admin, user), (admin, admin))
+    ]
+
+    assert {refusal(answer) for answer in refused} == {(403, "scope_missing")}
+    assert ended == [204] * 4
+    assert await status_of(client, other) == 401
+
+
 async def test_a_revoked_session_cannot_be_extended(client: Client) -> None:
     made = await create(client)
     await client.request("DELETE", f"{URL}/{made['id']}", by="admin")

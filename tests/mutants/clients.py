@@ -12,6 +12,22 @@ _LOCKED = (
 )
 MUTANTS = (
     Mutant(
+        "a narrow session ends any of its owner's",
+        31,
+        "sessions/service.py",
+        "                    if not by.may(scope):\n",
+        "                    if False:\n",
+        ("tests/api/test_sessions.py::test_a_session_ends_itself_and_those_that_may_do_no_more",),
+    ),
+    Mutant(
+        "whoever asks for a content has it although it is damaged",
+        1,
+        "files/queries.py",
+        "file.state = 'stored' AND file.last_error IS NULL",
+        "file.state = 'stored'",
+        ("tests/api/test_check.py::test_what_is_damaged_is_not_had",),
+    ),
+    Mutant(
         "a token that was just good still stores small files",
         34,
         "files/upload/pending.py",

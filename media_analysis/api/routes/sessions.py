@@ -67,7 +67,7 @@ async def update_session(
     return await services.sessions.change(session_id, ttl=timedelta(seconds=change.ttl_seconds))
 
 
-@router.delete("/{session_id}", status_code=204, responses=_OWN_PROBLEMS)
+@router.delete("/{session_id}", status_code=204, responses={**_OWN_PROBLEMS, **problems(errors.ScopeMissing)})
 async def revoke_session(session_id: UUID, services: Serving, caller: Caller) -> None:
-    """End a session at once."""
-    await services.sessions.revoke(session_id, owner=caller.scope)
+    """End a session at once: this one, or another of its owner's that may do no more than it."""
+    await services.sessions.revoke(session_id, owner=caller.scope, by=caller)
