@@ -95,6 +95,18 @@ async def test_an_upload_may_be_created_with_its_first_bytes_or_all(tus: TusClie
     assert (await tus.patch(some.headers["Location"], 3, b"def")).headers["Location"].startswith("/api/v1/files/")
 
 
+async def test_a_file_has_the_parent_that_its_upload_was_created_with(client: Client, tus: TusClient) -> None:
+    parent = (await client.upload())["id"]
+    path = await tus.start(3, parent_id=parent)
+    assert (await client.request("GET", "/api/v1/files")).json()["items"][0][
+        "id"
+    ] == parent  # nothing is registered yet
+
+    done = await tus.patch(path, 0, b"abc")
+
+    assert (await client.request("GET", done.headers["Location"])).json()["parent_id"] == parent
+
+
 async def test_an_empty_upload_is_a_file_at_once(client: Client, tus: TusClient) -> None:
     made = await tus.create(0, filename="nothing")
 

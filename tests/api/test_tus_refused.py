@@ -57,6 +57,8 @@ async def test_more_bytes_than_were_announced_are_refused(client: Client, tus: T
         ({"Upload_Length": "1", "Upload_Metadata": "filename YQ==,filename YQ=="}, 400),
         ({"Upload_Length": "1", "Upload_Metadata": metadata(category="nowhere")}, 422),
         ({"Upload_Length": "1", "Upload_Metadata": metadata(ttl_seconds="soon")}, 422),
+        ({"Upload_Length": "1", "Upload_Metadata": metadata(job_id=uuid4())}, 422),
+        ({"Upload_Length": "1", "Upload_Metadata": metadata(parent_id=uuid4())}, 422),
         ({"Upload_Concat": "half", "Upload_Length": "1"}, 400),
         ({"Upload_Concat": "final;/api/v1/uploads/x"}, 400),
         ({"Upload_Length": "1", "Tus_Resumable": "0.2.2"}, 412),

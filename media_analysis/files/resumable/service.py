@@ -59,13 +59,17 @@ class ResumableUploads:
 
         Raises:
             UploadTooLarge, QuotaReached, DiskReserveReached: it could never be stored.
+            InvalidRequest, JobArchived: nor could it with this job, or this parent.
             TooManyAtOnce: the owner has as many unfinished as one may.
 
         """
         upload_id, limits = uuid7(), self.uploads.limits
         if (upload.declared_bytes or 0) > limits.max_bytes:
             raise UploadTooLarge(limit_bytes=limits.max_bytes)
-        await self.uploads.disk.require_possible(self.uploads.register_as(upload, ""), upload.declared_bytes)
+        asked = self.uploads.register_as(upload, "")
+        await self.uploads.disk.require_possible(asked, upload.declared_bytes)
+        if not is_partial and (asked.job_id or asked.parent_id):
+            await self.appender.transactions.require_registrable(asked)
         await self._add(upload_id, upload, metadata=metadata, concat=PARTIAL if is_partial else None)
         failpoint("resumable.created")
         return await self._find(upload_id, owner=upload.owner)

@@ -66,6 +66,20 @@ class UploadTransactions:
             _require_no_segment(item)
         return await carry_through(self._flush_registrations(asked))
 
+    @retried
+    async def require_registrable(self, asked: Registration) -> None:
+        """Register nothing, and raise what `register` would; what changes until then is judged then.
+
+        Raises:
+            InvalidRequest, JobArchived: as above.
+
+        """
+        async with self.db.transaction() as session, session.begin_nested() as attempt:
+            receipts = await pending.add_pending(session, [asked], jobs=self.jobs, lease_seconds=self.lease_seconds)
+            await attempt.rollback()
+        if refused := receipts[asked.id].refused:
+            raise _refusal(asked, refused)
+
     async def create(self, asked: Registration) -> ObjectWriter:
         """Create the object's name, once, under the lock of its pending row.
 
