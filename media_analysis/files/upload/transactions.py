@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeVar
@@ -30,6 +30,10 @@ from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 STAGED_SECONDS: Final = 3600.0
 Answer = TypeVar("Answer")
+
+
+class _TakenBack(Exception):
+    """Ends a transaction of which nothing is to stay."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,11 @@ class UploadTransactions:
             InvalidRequest, JobArchived: as above.
 
         """
-        async with self.db.transaction() as session, session.begin_nested() as attempt:
-            receipts = await pending.add_pending(session, [asked], jobs=self.jobs, lease_seconds=self.lease_seconds)
-            await attempt.rollback()
-        if refused := receipts[asked.id].refused:
-            raise _refusal(asked, refused)
+        with suppress(_TakenBack):
+            async with self.db.transaction() as session:
+                receipts = await pending.add_pending(session, [asked], jobs=self.jobs, lease_seconds=self.lease_seconds)
+                refused = receipts[asked.id].refused
+                raise _refusal(asked, refused) if refused else _TakenBack
 
     async def create(self, asked: Registration) -> ObjectWriter:
         """Create the object's name, once, under the lock of its pending row.
