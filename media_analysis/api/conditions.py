@@ -11,11 +11,12 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from media_analysis.api.schemas.files import FileRead
-from media_analysis.errors import InvalidRequest, PreconditionFailed
+from media_analysis.errors import FileNotFound, InvalidRequest, PreconditionFailed
 from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.files.reading import StoredContent
 from media_analysis.files.service import Condition
+from media_analysis.sessions.service import Caller
 
 _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
@@ -94,16 +95,18 @@ class Conditions:
         return _holds_since(self.modified_since, modified_at, otherwise=False)
 
 
-def changing(request: Request, *, content_too: bool) -> Condition | None:
+def changing(request: Request, caller: Caller, *, content_too: bool) -> Condition | None:
     """Return what a row must be to be changed as the request asks, None where it does not care.
 
-    The tag of the bytes is taken as well with `content_too`.
+    The tag of the bytes is taken as well with `content_too`. A limited session has to reach the row still.
     """
-    asked = Conditions.of_change(request.headers)
-    if asked == _NONE:
+    asked, limit = Conditions.of_change(request.headers), caller.limit
+    if asked == _NONE and limit is None:
         return None
 
     def require(file: MediaFile) -> None:
+        if limit is not None and not limit.admits(file.category, file.labels):
+            raise FileNotFound(file.id)
         tags = frozenset({row_tag(file), content_tag(file)} if content_too else {row_tag(file)})
         asked.require(tags, file.stored_at)
         if asked.none_match is not None and any(asked.is_known(tag, None) for tag in tags):

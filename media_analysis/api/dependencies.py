@@ -1,15 +1,18 @@
 """What routes need: the services, and who is asking."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Final, cast
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from media_analysis.api.resources import Access, Operation
-from media_analysis.errors import AdminRequired, InvalidRequest, ScopeMissing, TokenRejected
+from media_analysis.errors import AdminRequired, InvalidRequest, ScopeMissing, SessionLimited, TokenRejected
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import Activity, Admitted
 from media_analysis.sessions.service import Caller as SessionCaller
@@ -19,6 +22,7 @@ def _services(request: Request) -> Runtime:
     return cast("Runtime", request.app.state.services)
 
 
+_ID: Final = TypeAdapter(UUID)
 _bearer = HTTPBearer(auto_error=False, description="A session's token, `mas_…`")
 
 
@@ -28,7 +32,7 @@ async def authenticate(scope: Scope) -> SessionCaller:
     Raises:
         TokenRejected: nobody known.
         InvalidRequest: two say who they are.
-        ScopeMissing, AdminRequired: their session was not made for this.
+        ScopeMissing, AdminRequired, SessionLimited: their session was not made for this.
 
     """
     state = scope.setdefault("state", {})
@@ -48,6 +52,8 @@ async def authenticate(scope: Scope) -> SessionCaller:
 
 
 def _require_scope(caller: SessionCaller, operation: Operation) -> None:
+    if caller.limit is not None and not operation.keeps_limits:
+        raise SessionLimited("a session that is limited to categories or labels cannot use this")
     needed = operation.scope
     if needed is not None and not caller.may(needed):
         raise AdminRequired(needed) if operation.access is Access.ADMINISTRATOR else ScopeMissing(needed)
@@ -57,7 +63,12 @@ async def _caller(
     request: Request,
     _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],  # for the document
 ) -> SessionCaller:
-    return await authenticate(request.scope)  # kept with the request: an error tells an administrator more
+    caller = await authenticate(request.scope)  # kept with the request: an error tells an administrator more
+    if caller.limit is not None and (told := request.path_params.get("file_id")) is not None:
+        with suppress(ValidationError):  # which the route tells
+            # A read shows what it is a moment later; whatever changes a file looks again once that is locked.
+            await _services(request).files.catalog.require_reached(_ID.validate_python(told), caller)
+    return caller
 
 
 async def _administrator(caller: Annotated[SessionCaller, Depends(_caller)]) -> SessionCaller:

@@ -75,7 +75,9 @@ def status_of(error: type[MediaAnalysisError]) -> int:
 def problems(*kinds: type[MediaAnalysisError]) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of a route that may raise these errors."""
     responses: dict[int | str, dict[str, Any]] = {}
-    of_tokens = (errors.TooManyWrongTokens, errors.ScopeMissing) if errors.TokenRejected in kinds else ()
+    of_tokens = (
+        (errors.TooManyWrongTokens, errors.ScopeMissing, errors.SessionLimited) if errors.TokenRejected in kinds else ()
+    )
     for kind in (*kinds, *of_tokens):
         known = responses.setdefault(status_of(kind), {"content": PROBLEM_CONTENT, "description": ""})
         known["description"] = f"{known['description']}\n\n`{kind.code}`: {(kind.__doc__ or '').strip()}".strip()

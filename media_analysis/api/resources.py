@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
+from media_analysis.api import API_PATH
 from media_analysis.api.requests import Fields
 from media_analysis.sessions.roles import Scope as UserScope
 
@@ -38,6 +39,14 @@ _OF_FILES: Final = (
     ({"POST", "PUT", "PATCH"}, UserScope.FILES_WRITE),
 )
 """Which methods of files need which scope; what is left deletes."""
+_OF_LIMITED: Final[Mapping[str, str]] = {
+    f"{API_PATH}/files": "GET POST DELETE",
+    f"{API_PATH}/files/check": "POST",
+    f"{API_PATH}/files/{{file_id}}": "GET PATCH DELETE",
+    f"{API_PATH}/files/{{file_id}}/content": "GET HEAD",
+    f"{API_PATH}/files/{{file_id}}/retention": "GET",
+}
+"""What looks at the limit of a session, and is all that a limited one may use."""
 _JSON: Final = "application/json"
 _PIECE: Final = "application/offset+octet-stream"
 
@@ -63,6 +72,8 @@ class Operation:
     access: Access
     scope: UserScope | None = None
     """What a caller's session must be made for; None is anything."""
+    keeps_limits: bool = False
+    """Whether a session may use it that is limited to some files."""
     accepted: tuple[str, ...] = ()
     """The media types of its document."""
     limit_bytes: int | None = DOCUMENT_BYTES
@@ -174,6 +185,7 @@ def _operation(
         route=context.original_route,
         access=asks,
         scope=_scope(asks, getattr(context, "tags", None) or (), context.methods or ()),
+        keeps_limits=(context.methods or {""}) <= set(_OF_LIMITED.get(context.path or "", "").split()),
         lists=frozenset(_lists(dependant)),
         accepted=() if streams else accepted,
         limit_bytes=None if streams else body.get(LARGEST, DOCUMENT_BYTES),

@@ -69,7 +69,7 @@ async def list_files(scope: Scope, fields: Fields, receive: Receive, send: Send)
     query = _list_query(scope["query_string"])
     services = _services(scope)
     caller = None if token_hash is None else services.admission.remembered(token_hash)
-    if token_hash is None or caller is None or query is None or has_body(fields):
+    if token_hash is None or caller is None or caller.limit is not None or query is None or has_body(fields):
         return receive
     wanted = query.wanted(scope=caller.scope)
     page = await services.files.reading.list(
@@ -106,7 +106,7 @@ async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send)
     uploads = services.files.uploads
     token_hash = _token_hash(fields)
     caller = None if token_hash is None else services.admission.remembered(token_hash)
-    upload = None if caller is None else _upload_of(caller.owner, scope, fields)
+    upload = None if caller is None or caller.limit is not None else _upload_of(caller.owner, scope, fields)
     if caller is None or upload is None or not caller.may(UserScope.FILES_WRITE):
         return receive
     try:

@@ -13,10 +13,11 @@ from media_analysis.api.conditions import request_header
 from media_analysis.api.content import ANY_BYTES
 from media_analysis.api.multipart import FORM_BYTES, FormStream, is_form, read_boundary
 from media_analysis.api.schemas.files import FileCreate, FileQuery
-from media_analysis.errors import InvalidRequest
+from media_analysis.errors import InvalidRequest, SessionLimited
 from media_analysis.files.upload.bodies import timed
 from media_analysis.files.upload.limits import UploadLimits
 from media_analysis.files.upload.service import Completed, Upload
+from media_analysis.sessions.service import Caller
 from media_analysis.storage.category import Category
 
 UPLOAD: Final[dict[str, Any]] = {
@@ -28,8 +29,8 @@ UPLOAD: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "description": "The bytes themselves, or a form of one `file` and fields. `category` and `job_id` say where "
-        "the file lies and come before it, as a frame's `parent_id` does; with an `Idempotency-Key` all fields do. "
-        "Empty fields count as absent",
+        "the file lies and come before it, as a frame's `parent_id` does; with an `Idempotency-Key`, or from a limited "
+        "session, all fields do. Empty fields count as absent",
         "content": {
             **ANY_BYTES,
             "multipart/form-data": {
@@ -72,10 +73,10 @@ class UploadRequest:
 
 @dataclass(frozen=True, slots=True)
 class UploadReader:
-    """Reads what one owner asks to be stored."""
+    """Reads what somebody asks to be stored."""
 
     limits: UploadLimits
-    owner: str
+    caller: Caller
     idempotency_key: str | None
 
     async def read(self, request: Request, query: FileQuery, body: AsyncIterator[bytes]) -> UploadRequest:
@@ -84,6 +85,7 @@ class UploadReader:
         Raises:
             UploadTooLarge: it announces more than may be stored.
             InvalidRequest: the form is none, or says what the query says.
+            SessionLimited: it would lie outside of what the session reaches.
 
         """
         declared_type = request.headers.get("content-type", "")
@@ -91,19 +93,25 @@ class UploadReader:
         if not is_form(declared_type):
             return UploadRequest(self._upload(fields, declared_type, declared_bytes=announced_bytes(request)), body)
         require_length(request, self.limits.max_bytes + FORM_BYTES)
-        boundary, may_follow = read_boundary(declared_type), () if self.idempotency_key else _MAY_FOLLOW
+        is_whole_first = self.idempotency_key is not None or self.caller.limit is not None
+        boundary, may_follow = read_boundary(declared_type), () if is_whole_first else _MAY_FOLLOW
         part = await FormStream(timed(body, self.limits.pace), boundary, may_follow=may_follow).open_file()
 
         def completed() -> Upload:
             return self._upload(_merge(fields, {**part.fields, **part.late}, part.filename), part.media_type)
 
-        early = _merge(fields, part.fields, part.filename or (None if self.idempotency_key else _UNNAMED))
+        early = _merge(fields, part.fields, part.filename or (None if is_whole_first else _UNNAMED))
         return UploadRequest(self._upload(early, part.media_type), part.body, completed)
 
     def _upload(self, fields: dict[str, Any], declared_type: str, *, declared_bytes: int | None = None) -> Upload:
         asked = _validated(fields)
+        labels, limit = asked.labels(), self.caller.limit
+        if limit is not None:
+            if asked.job_id is not None:
+                raise SessionLimited("a limited session gives no files to jobs")
+            labels = limit.label(asked.category, labels)
         return Upload(
-            owner=self.owner,
+            owner=self.caller.owner,
             category=asked.category,
             filename=asked.filename,
             declared_type=normal_media_type(declared_type),
@@ -111,7 +119,7 @@ class UploadReader:
             expiry=asked.expiry(),
             job_id=asked.job_id,
             parent_id=asked.parent_id,
-            labels=asked.labels(),
+            labels=labels,
             idempotency_key=self.idempotency_key,
         )
 

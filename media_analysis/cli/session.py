@@ -12,12 +12,15 @@ from media_analysis.cli.grammar import IdPart, parse_owner, parse_span
 from media_analysis.cli.ids import id_argument, session_id
 from media_analysis.cli.services import with_services
 from media_analysis.cli.tables import tabulate
+from media_analysis.errors import InvalidRequest
 from media_analysis.sessions.roles import Role, Scope
+from media_analysis.storage.category import Category
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from media_analysis.runtime import Runtime
+    from media_analysis.sessions.limits import Limit
     from media_analysis.sessions.models import UserSession
     from media_analysis.sessions.service import SessionPage
 
@@ -31,6 +34,18 @@ def create(
     scope: Annotated[
         list[Scope] | None, typer.Option(help="What it may do instead; repeat for more", show_default=False)
     ] = None,
+    category: Annotated[
+        list[Category] | None,
+        typer.Option(help="Limit it to files of this category; repeat for more; wants --scope", show_default=False),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL",
+            help="Limit it to files with this label, such as camera:north or camera; repeat for more; wants --scope",
+            show_default=False,
+        ),
+    ] = None,
     ttl: Annotated[str, typer.Option(metavar="SPAN", help="How long it is valid, such as 12h or 30d")] = "30d",
     data_dir: DataDir = None,
     config: ConfigFile = None,
@@ -39,8 +54,10 @@ def create(
     whose, lifetime = parse_owner(owner), parse_span("--ttl", ttl)
     scopes = list(dict.fromkeys(scope)) if scope else None
 
+    limit = _limit(category, label)
+
     async def work(runtime: Runtime) -> tuple[UserSession, str]:
-        return await runtime.sessions.create(owner=whose, role=role, ttl=lifetime, scopes=scopes)
+        return await runtime.sessions.create(owner=whose, role=role, ttl=lifetime, scopes=scopes, limit=limit)
 
     made, token = run(with_services(load(config, data_dir).settings, work))
     report(f"session {made.id} of {made.owner} ({_granted(made)}), valid until {instant(made.expires_at)}")
@@ -95,8 +112,18 @@ def revoke(
     say(f"revoked {run(with_services(load(config, data_dir).settings, work))}")
 
 
+def _limit(categories: list[Category] | None, labels: list[str] | None) -> Limit | None:
+    from media_analysis.sessions.limits import Limit  # which loads what checks documents
+
+    try:
+        return Limit.of(categories, labels)
+    except ValueError as error:
+        raise InvalidRequest("--label", str(error)) from error
+
+
 def _granted(session: UserSession) -> str:
-    return session.role.value if session.own_scopes is None else " ".join(session.scopes)
+    granted = session.role.value if session.own_scopes is None else " ".join(session.scopes)
+    return " ".join([granted, *(session.categories or ()), *(session.labels or ())])
 
 
 def _document(session: UserSession) -> dict[str, object]:
@@ -111,5 +138,7 @@ def _document(session: UserSession) -> dict[str, object]:
         "owner": session.owner,
         "role": session.role.value,
         "scopes": [scope.value for scope in session.scopes],
+        "categories": session.categories,
+        "labels": session.labels,
         **{name: None if at is None else at.isoformat() for name, at in instants.items()},
     }

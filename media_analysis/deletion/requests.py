@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from media_analysis.files.service import Condition
+from media_analysis.sessions.limits import Limit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +20,8 @@ class DeletionRequest:
     """Into the trash also where requests delete at once; the stronger wish wins."""
 
     condition: Condition | None = None
+    limit: Limit | None = None
+    """Of whoever asks; what was derived has to be within it, too."""
 
     @property
     def for_good(self) -> bool:

@@ -67,6 +67,12 @@ class AdminRequired(ScopeMissing):
         super().__init__(scope)
 
 
+class SessionLimited(Forbidden):
+    """The session is limited to some categories or labels, and this is not among what it may do with them."""
+
+    code = "session_limited"
+
+
 class SessionNotFound(NotFound):
     """No such session for this caller."""
 

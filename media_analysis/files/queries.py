@@ -13,10 +13,12 @@ from media_analysis.db.database import clock
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile, Tombstone, content_digest
 from media_analysis.files.protection import ending
+from media_analysis.sessions.limits import Limit
 from media_analysis.states import FileState
+from media_analysis.storage.category import Category
 
 # By the owner and the hash together, as the index has them: what others have of the same bytes is hardly ever read.
-_FIND_CONTENTS: Final = text(f"""
+_FIND_CONTENTS: Final = f"""
     SELECT asked.sha256, asked.size_bytes, found.id, found.expires_at
     FROM unnest(CAST(:hashes AS bytea[]), CAST(:sizes AS bigint[])) AS asked(sha256, size_bytes)
     CROSS JOIN LATERAL (
@@ -24,10 +26,10 @@ _FIND_CONTENTS: Final = text(f"""
         WHERE {content_digest("CAST(:owner AS text)", "asked.sha256")} = {content_digest("file.owner", "file.sha256")}
             AND file.owner = :owner AND file.sha256 = asked.sha256 AND file.size_bytes = asked.size_bytes
             AND file.state = 'stored' AND file.last_error IS NULL
-            AND (file.expires_at IS NULL OR file.expires_at > now())
+            AND (file.expires_at IS NULL OR file.expires_at > now()) AND {{reached}}
         ORDER BY file.expires_at DESC NULLS FIRST, file.id LIMIT 1
     ) AS found
-""")  # noqa: S608 - fragments of ours
+"""  # noqa: S608 - fragments of ours
 
 
 def _of(owner: str | None) -> list[ColumnElement[bool]]:
@@ -46,7 +48,7 @@ class ContentDigest(NamedTuple):
 
 
 async def find_contents(
-    session: AsyncSession, contents: Sequence[ContentDigest], *, owner: str
+    session: AsyncSession, contents: Sequence[ContentDigest], *, owner: str, limit: Limit | None = None
 ) -> Mapping[ContentDigest, tuple[UUID, datetime | None]]:
     """Return those of which an owner has a stored file that lives, with its end: of several, the last one to go.
 
@@ -54,9 +56,14 @@ async def find_contents(
     """
     asked = list(dict.fromkeys(contents))
     sizes = [content.size_bytes for content in asked]
-    rows = await session.execute(
-        _FIND_CONTENTS, {"owner": owner, "hashes": [content.sha256 for content in asked], "sizes": sizes}
-    )
+    given: dict[str, object] = {"owner": owner, "hashes": [content.sha256 for content in asked], "sizes": sizes}
+
+    def number(value: object) -> str:
+        given[name := f"limit_{len(given)}"] = value
+        return f":{name}"
+
+    reached = "true" if limit is None else limit.condition(number, "file")
+    rows = await session.execute(text(_FIND_CONTENTS.format(reached=reached)), given)
     return {ContentDigest(row.sha256, row.size_bytes): (row.id, row.expires_at) for row in rows}
 
 
@@ -81,6 +88,24 @@ async def get_tombstone(session: AsyncSession, file_id: UUID, *, owner: str | No
     if owner is not None:
         query = query.where(Tombstone.owner == owner)
     return (await session.scalars(query)).one_or_none()
+
+
+async def get_marks(
+    session: AsyncSession, file_id: UUID, *, owner: str
+) -> tuple[Category, Mapping[str, str] | None] | None:
+    """Return the category and the labels of an owner's file, or of what stays of a deleted one."""
+    for rows in (MediaFile, Tombstone):
+        query = select(rows.category, rows.labels).where(rows.id == file_id, rows.owner == owner)
+        found = (await session.execute(query)).one_or_none()
+        if found is not None:
+            return found[0], found[1]
+    return None
+
+
+async def list_outside(session: AsyncSession, file_ids: Sequence[UUID], *, limit: Limit) -> Sequence[UUID]:
+    """Return those of some files that a limit leaves out."""
+    query = select(MediaFile.id, MediaFile.category, MediaFile.labels).where(MediaFile.id.in_(file_ids))
+    return [row[0] for row in await session.execute(query) if not limit.admits(row[1], row[2])]
 
 
 async def lock_row(session: AsyncSession, file_id: UUID, *, owner: str | None) -> None:

@@ -10,12 +10,12 @@ from uuid import UUID
 from media_analysis.db.driver import Reads
 from media_analysis.db.ids import AGE, OWN_AGE
 from media_analysis.errors import DatabaseUnavailable
+from media_analysis.files.filters import FileFilter
 from media_analysis.files.labelled import Number, leading, list_of, lists_of_files, numbering
 from media_analysis.files.models import DUE_AT_END, OWN_END
 from media_analysis.labels import LabelFilter
 from media_analysis.sessions.queries import CALLER
 from media_analysis.states import FileState
-from media_analysis.storage.category import Category
 
 Row = Mapping[str, Any]
 _HELD: Final = "greatest(file.held_until, file.job_held_until)"
@@ -62,29 +62,6 @@ _NOT_OVER: Final = "coalesce(file.expires_at, 'infinity') > now()"
 """As the indexes have it: within them, what is over and not yet swept is passed by without reading its row."""
 
 _ENDING: Final = ("file.expires_at IS NOT NULL", "{place} > now()")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileFilter:
-    """Which files a list shows; None means any. With `expires_before`, what ends next comes first, else the newest."""
-
-    owner: str | None = None
-    category: Category | None = None
-    job_id: UUID | None = None
-    state: FileState | None = None
-    expires_before: datetime | None = None
-    labels: tuple[LabelFilter, ...] = ()
-    """All of which are to be met; a list is read along the first that is wanted."""
-
-    @property
-    def categories(self) -> tuple[Category, ...]:
-        return tuple(Category) if self.category is None else (self.category,)
-
-    def facts(self) -> Mapping[str, str]:
-        """Return what of it is wanted, as the audit trail tells it."""
-        told = {name: getattr(self, name) for name in ("owner", "category", "job_id", "state", "expires_before")}
-        told["labels"] = " ".join(map(str, self.labels)) or None
-        return {name: str(value) for name, value in told.items() if value is not None}
 
 
 class FilePlace(NamedTuple):
@@ -184,8 +161,8 @@ def _labelled_parts(wanted: FileFilter, label: LabelFilter, number: Number) -> I
 def _plain_parts(wanted: FileFilter) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the ranges of indexes that a list is merged from: what decides a place in it, and what is in it."""
     state = [] if wanted.state is None else [f"file.state = '{wanted.state}'"]
-    own = [] if wanted.category is None else [f"file.category = '{wanted.category}'"]
-    categories = own or [f"file.category = '{category}'" for category in Category]
+    own = wanted.of_categories()
+    categories = [f"file.category = '{category}'" for category in wanted.categories]
     living = [*state, "file.state <> 'trashed'"]
     place = _place_of(wanted)
     if wanted.state is FileState.TRASHED:
@@ -229,6 +206,8 @@ async def list_files(
     reads: Reads, wanted: FileFilter, *, after: FilePlace | None, limit: int, shown: str = DOCUMENT
 ) -> FilePage:
     """Return one page of living files, or of the trash where `wanted` says so; of each what is `shown`."""
+    if not wanted.categories:
+        return FilePage((), None)
     given: list[object] = []
     wanted = await with_rarest_first(reads, wanted)
     page = select_page(wanted, after=after, limit=limit, given=given, shown=shown)

@@ -16,11 +16,16 @@ from media_analysis.files import queries
 from media_analysis.files.archived import has_copy, require_no_segment
 from media_analysis.files.damage import open_tracked
 from media_analysis.files.expiry import Expiry
+from media_analysis.files.filters import FileFilter
 from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.files.queries import ContentDigest
-from media_analysis.files.reading import FileFilter, FilePage, FilePlace, list_files
+from media_analysis.files.reading import FilePage, FilePlace, list_files
+from media_analysis.files.upload.pending import NO_SUCH_OBJECT
 from media_analysis.labels import Relabel
+from media_analysis.sessions.limits import Limit
+from media_analysis.sessions.service import Caller
 from media_analysis.states import FileState, RetentionRule
+from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectReader, ObjectStore
 
 Condition = Callable[[MediaFile], None]
@@ -73,15 +78,49 @@ class FileService:
         return await self.db.retry(lambda: list_files(self.db.driver.reads, wanted, after=after, limit=limit))
 
     async def find_contents(
-        self, contents: Sequence[ContentDigest], *, owner: str
+        self, contents: Sequence[ContentDigest], *, owner: str, limit: Limit | None = None
     ) -> Mapping[ContentDigest, tuple[UUID, datetime | None]]:
-        """Return which of these bytes an owner has as a file that lives, with its end; nobody else's is told."""
+        """Return which of these bytes an owner has as a file that lives, with its end.
+
+        Nothing is told of anybody else's, or of what a limit leaves out.
+        """
 
         async def read() -> Mapping[ContentDigest, tuple[UUID, datetime | None]]:
             async with self.db.read_only() as session:
-                return await queries.find_contents(session, contents, owner=owner)
+                return await queries.find_contents(session, contents, owner=owner, limit=limit)
 
         return await self.db.retry(read)
+
+    async def require_reached(self, file_id: UUID, caller: Caller) -> None:
+        """Return if a limited session reaches a file, living or gone.
+
+        Raises:
+            FileNotFound: unknown, somebody else's, or outside of the limit.
+
+        """
+
+        async def read() -> tuple[Category, Mapping[str, str] | None] | None:
+            async with self.db.read_only() as session:
+                return await queries.get_marks(session, file_id, owner=caller.owner)
+
+        marks = await self.db.retry(read)
+        if marks is None or caller.limit is None or not caller.limit.admits(*marks):
+            raise FileNotFound(file_id)
+
+    async def require_parent(self, parent_id: UUID | None, caller: Caller) -> None:
+        """Return if a session reaches what an upload of it is to be derived from.
+
+        Raises:
+            InvalidRequest: it is limited, and the parent is outside of that.
+
+        """
+        if parent_id is None or caller.limit is None:
+            return
+        # Its labels may be changed before the upload is registered: the session reached it when it asked.
+        try:
+            await self.require_reached(parent_id, caller)
+        except FileNotFound:
+            raise InvalidRequest("parent_id", NO_SUCH_OBJECT) from None
 
     async def find(self, digits: str, *, limit: int) -> Sequence[UUID]:
         """Return the ids of files, living or gone, that begin or end with these hexadecimal digits."""

@@ -16,10 +16,10 @@ from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import NOTHING, Amount, DeletionBatch, Weight, chunks, of_ids
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Freed
-from media_analysis.errors import FileHeld, FileNotReady
+from media_analysis.errors import FileHeld, FileNotReady, SessionLimited
 from media_analysis.files import ledger
 from media_analysis.files.archived import require_no_segment
-from media_analysis.files.queries import get_file
+from media_analysis.files.queries import get_file, list_outside
 from media_analysis.files.service import raise_gone, require_living
 from media_analysis.jobs.archived import require_none_derived
 from media_analysis.jobs.queries import list_users
@@ -126,6 +126,7 @@ async def weigh_family(
 
     Raises:
         DerivedArchived: some of what was derived lies in archives, and would stay.
+        SessionLimited: some of it is not to be deleted by whoever asks.
 
     """
     family = await _find_derived(session, [head.facts.id], owner=head.owner) if derived else {}
@@ -133,6 +134,10 @@ async def weigh_family(
     about = [head.facts.id, *ids] if derived else []
     if derived:
         await require_none_derived(session, about, owner=head.owner)
+    if asked.limit is not None and await list_outside(session, ids, limit=asked.limit):
+        raise SessionLimited(
+            "what was derived from the file lies outside of the session's limit; derived=keep leaves it"
+        )
     return FileDeletion(
         head=head,
         with_derived=derived,

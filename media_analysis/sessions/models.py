@@ -25,6 +25,7 @@ class UserSession(Base):
     __table_args__ = (
         CheckConstraint("octet_length(token_hash) = 32", name="token_hash_is_sha256"),
         CheckConstraint("cardinality(own_scopes) > 0", name="own_scopes_not_empty"),
+        CheckConstraint("cardinality(categories) > 0 AND cardinality(labels) > 0", name="limits_not_empty"),
         index_of_ends("ix_user_sessions_id_end"),
         Index("ix_user_sessions_owner", "owner", "id"),
         Index("uq_user_sessions_token_hash", "token_hash", unique=True),
@@ -35,6 +36,10 @@ class UserSession(Base):
     role: Mapped[Role] = mapped_column(native_enum(Role))
     own_scopes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     """What it may do; NULL is what its role says."""
+    categories: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """Which files it reaches, by category; NULL is all."""
+    labels: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """Which files it reaches: those that have all of these; NULL is all."""
     token_hash: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen_at: Mapped[datetime | None]

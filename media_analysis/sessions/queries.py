@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import clock
 from media_analysis.db.driver import Reads
+from media_analysis.sessions.limits import Limit
 from media_analysis.sessions.models import Role, UserSession, granted_scopes
 from media_analysis.sessions.roles import Scope
 
@@ -29,12 +30,15 @@ def _values(
     token_hash: bytes,
     ttl: timedelta,
     own_scopes: Collection[str] | None = None,
+    limit: Limit | None = None,
 ) -> dict[str, Any]:
     return {
         "id": session_id,
         "owner": owner,
         "role": role,
         "own_scopes": None if own_scopes is None else sorted(own_scopes),
+        "categories": sorted(limit.categories) or None if limit is not None else None,
+        "labels": sorted(map(str, limit.labels)) or None if limit is not None else None,
         "token_hash": token_hash,
         "expires_at": func.now() + ttl,
     }
@@ -47,12 +51,19 @@ async def add_session(
     owner: str,
     role: Role,
     own_scopes: Collection[str] | None,
+    limit: Limit | None,
     token_hash: bytes,
     ttl: timedelta,
 ) -> UserSession:
     """Insert a session that ends `ttl` from now."""
     values = _values(
-        session_id=session_id, owner=owner, role=role, own_scopes=own_scopes, token_hash=token_hash, ttl=ttl
+        session_id=session_id,
+        owner=owner,
+        role=role,
+        own_scopes=own_scopes,
+        limit=limit,
+        token_hash=token_hash,
+        ttl=ttl,
     )
     return (await session.scalars(insert(UserSession).values(values).returning(UserSession))).one()
 
@@ -73,13 +84,15 @@ CALLER: Final = """
     SELECT id, owner, role::text, role = 'admin' AS sees_all FROM user_sessions
     WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > now() AND last_seen_at > now() - interval '1 minute'
         AND (own_scopes IS NULL OR own_scopes && ARRAY['files:read', 'admin'])
+        AND categories IS NULL AND labels IS NULL
 """
 """For statements that read files on behalf of whoever holds a token, whose hash is their first parameter.
 
 A session that is not known to be in use is nobody's here: `SessionService.authenticate` notes that it is.
+Nor is one that is limited: these statements look at no limits.
 """
 _GET_VALID: Final = """
-    SELECT id, owner, role::text, own_scopes,
+    SELECT id, owner, role::text, own_scopes, categories, labels,
         last_seen_at IS NULL OR last_seen_at < coalesce($2::timestamptz, now()) - $3::interval AS unseen
     FROM user_sessions
     WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > coalesce($2::timestamptz, now())
@@ -88,13 +101,14 @@ _GET_VALID: Final = """
 
 async def get_valid(
     reads: Reads, token_hash: bytes, *, now: datetime | None, seen_every: timedelta
-) -> tuple[UUID, str, Role, frozenset[Scope], bool] | None:
+) -> tuple[UUID, str, Role, frozenset[Scope], Limit | None, bool] | None:
     """Return a session neither expired nor revoked, what it may do, and whether it was seen long ago."""
     rows = await reads.fetch(_GET_VALID, token_hash, now, seen_every)
     if not rows:
         return None
-    session_id, owner, role, own_scopes, is_unseen = rows[0]
-    return session_id, owner, Role(role), granted_scopes(Role(role), own_scopes), is_unseen
+    session_id, owner, role, own_scopes, categories, labels, is_unseen = rows[0]
+    scopes, limit = granted_scopes(Role(role), own_scopes), Limit.of(categories, labels)
+    return session_id, owner, Role(role), scopes, limit, is_unseen
 
 
 async def get_valid_ids(session: AsyncSession, ids: Collection[UUID]) -> Sequence[UUID]:

@@ -15,6 +15,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
 from media_analysis.errors import ScopeMissing, SessionNotFound, TokenRejected
 from media_analysis.sessions import queries
+from media_analysis.sessions.limits import Limit, require_limitable
 from media_analysis.sessions.models import Role, UserSession
 from media_analysis.sessions.roles import Scope
 
@@ -32,6 +33,8 @@ class Caller:
     owner: str
     role: Role
     scopes: frozenset[Scope]
+    limit: Limit | None = None
+    """Which of the files it reaches; None is all."""
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller's session has a scope."""
@@ -74,12 +77,24 @@ class SessionService:
 
     @retried
     async def create(
-        self, *, owner: str, role: Role, ttl: timedelta, scopes: Collection[Scope] | None = None
+        self,
+        *,
+        owner: str,
+        role: Role,
+        ttl: timedelta,
+        scopes: Collection[Scope] | None = None,
+        limit: Limit | None = None,
     ) -> tuple[UserSession, str]:
         """Return a new session and its token, which cannot be read again; without `scopes` its role says what it may.
 
         Whoever may administer sees what is everybody's, whatever role was named.
+
+        Raises:
+            InvalidRequest: with these scopes it cannot be limited.
+
         """
+        if limit is not None:
+            require_limitable(role, scopes)
         token = new_token()
         async with self.db.transaction() as session:
             return await queries.add_session(
@@ -88,6 +103,7 @@ class SessionService:
                 owner=owner,
                 role=Role.ADMIN if Scope.ADMIN in (scopes or ()) else role,
                 own_scopes=scopes,
+                limit=limit,
                 token_hash=hash_token(token),
                 ttl=ttl,
             ), token
@@ -111,17 +127,17 @@ class SessionService:
         if not is_token(token):
             raise TokenRejected
 
-        async def find() -> tuple[UUID, str, Role, frozenset[Scope], bool] | None:
+        async def find() -> tuple[UUID, str, Role, frozenset[Scope], Limit | None, bool] | None:
             return await queries.get_valid(self.db.driver.reads, hash_token(token), now=now, seen_every=SEEN_EVERY)
 
         found = await self.db.retry(find)
         if found is None:
             raise TokenRejected
-        session_id, owner, role, scopes, seen_long_ago = found
+        session_id, owner, role, scopes, limit, seen_long_ago = found
         if seen_long_ago:
             async with self.db.transaction() as session:
                 await queries.mark_seen(session, session_id, now=now, seen_every=SEEN_EVERY)
-        return Caller(session_id, owner, role, scopes)
+        return Caller(session_id, owner, role, scopes, limit)
 
     async def find_good(self, ids: Collection[UUID]) -> AbstractSet[UUID]:
         """Return those of `ids` whose sessions are neither expired nor revoked."""

@@ -8,12 +8,19 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.runtime import Runtime
+from media_analysis.sessions.limits import LIMITABLE, Limit
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.roles import Scope
 from tests.api.answers import problem_in
 from tests.api.tus import TusClient
 from tests.conftest import Client
 
+OF_LIMITED = {
+    *("POST /files", "GET /files", "DELETE /files", "POST /files/check"),
+    *("GET /files/{file_id}", "PATCH /files/{file_id}", "DELETE /files/{file_id}"),
+    *("GET /files/{file_id}/content", "HEAD /files/{file_id}/content", "GET /files/{file_id}/retention"),
+    *("GET /healthz", "GET /readyz", "GET /metrics"),
+}
 FREE = {"/healthz", "/readyz", "/metrics", "/api/v1/sessions/me", "/api/v1/storage/stats", "/api/v1/storage/policies"}
 OWN_SESSIONS = {("GET", "/api/v1/sessions"), ("DELETE", "/api/v1/sessions/{session_id}")}
 SCHEMAS = "/api/v1/results/schemas/{kind}"
@@ -43,8 +50,9 @@ def needed(method: str, path: str) -> Scope | None:
     return FILES[method] if resource == "files" else Scope.JOBS
 
 
-async def token(runtime: Runtime, *scopes: Scope) -> str:
-    _, made = await runtime.sessions.create(owner="alice", role=Role.USER, ttl=timedelta(hours=1), scopes=scopes)
+async def token(runtime: Runtime, *scopes: Scope, limit: Limit | None = None) -> str:
+    lifetime = timedelta(hours=1)
+    _, made = await runtime.sessions.create(owner="alice", role=Role.USER, ttl=lifetime, scopes=scopes, limit=limit)
     return made
 
 
@@ -68,6 +76,25 @@ async def test_every_route_is_opened_by_one_scope_and_by_no_other(client: Client
             wrong[method, path] = (scope, refused.status_code, told, opened.status_code)
 
     assert wrong == {}
+
+
+async def test_a_limited_session_uses_only_what_looks_at_its_limit(client: Client, runtime: Runtime) -> None:
+    document = (await client.request("GET", "/openapi.json")).json()
+    limit = Limit.of(["clips"], None)
+    client.tokens["limited"] = await token(runtime, *LIMITABLE, limit=limit)
+
+    opened = set()
+    for path, item in document["paths"].items():
+        for method in item:
+            address = re.sub(r"\{\w+\}", str(uuid4()), path)
+            answer = await client.request(method.upper(), address, by="limited")
+            is_refused = answer.status_code == 403
+            if not is_refused:
+                opened.add(f"{method.upper()} {path.removeprefix('/api/v1')}")
+            elif method != "head":
+                assert problem_in(answer)["code"] == "session_limited", (method, path)
+
+    assert opened == OF_LIMITED
 
 
 async def test_a_session_that_reads_does_nothing_else(client: Client, runtime: Runtime) -> None:

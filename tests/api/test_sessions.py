@@ -9,7 +9,9 @@ from tests.api.answers import problem_in, refusal
 from tests.conftest import Client, execute, fetch
 
 URL = "/api/v1/sessions"
-FIELDS = {"id", "owner", "role", "scopes", "created_at", "last_seen_at", "expires_at", "revoked_at"}
+FIELDS = {
+    *("id", "owner", "role", "scopes", "categories", "labels", "created_at", "last_seen_at", "expires_at", "revoked_at")
+}
 
 
 async def create(client: Client, **about: Any) -> dict[str, Any]:

@@ -36,6 +36,8 @@ async def test_the_token_is_all_of_standard_output_and_only_its_hash_is_kept(
         (("--owner", "[/bold]"), "--owner"),
         (("--owner", "alice", "--ttl", "soon"), "--ttl"),
         (("--owner", "alice", "--ttl", "-1"), "--ttl"),
+        (("--owner", "alice", "--category", "clips"), "scopes"),
+        (("--owner", "alice", "--scope", "files:read", "--label", "!camera"), "--label"),
     ],
 )
 async def test_what_cannot_be_a_session_is_refused_in_one_sentence(
@@ -48,6 +50,16 @@ async def test_what_cannot_be_a_session_is_refused_in_one_sentence(
     assert refused.stderr.startswith(f"media-analysis: {named}")
     assert refused.stderr.count("\n") == 1
     assert await fetch(database, "SELECT * FROM user_sessions") == []
+
+
+async def test_a_session_is_limited_to_categories_and_labels(environment: dict[str, str]) -> None:
+    limits = ("--category", "clips", "--label", "camera:north", "--label", "event")
+
+    made = run("session", "create", "--owner", "alice", "--scope", "files:read", *limits, **environment)
+    (told,) = json.loads(run("session", "list", "--json", **environment).stdout)
+
+    assert "(files:read clips camera:north event)" in made.stderr
+    assert (told["categories"], told["labels"]) == (["clips"], ["camera:north", "event"])
 
 
 async def test_sessions_are_listed_and_one_is_revoked_by_the_end_of_its_id(

@@ -12,7 +12,9 @@ from media_analysis.errors import DowngradeImpossible, DowngradeStopped, Invalid
 from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
 from media_analysis.runtime import open_runtime
+from media_analysis.sessions.limits import Limit
 from media_analysis.sessions.models import Role
+from media_analysis.sessions.roles import Scope
 from media_analysis.settings import load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import chunks, execute, fetch, with_database
@@ -27,13 +29,15 @@ OLDEST = revisions()[0]
 
 @pytest.fixture
 async def full(own_database: str, tmp_path: Path) -> str:
-    """The URL of a database that a service used: a file, a job that waits for it, a token, a pause."""
+    """The URL of a database that a service used: a file, a job that waits for it, a token, and a limited one."""
     environment = {"DATABASE_URL": own_database, "MEDIA_ANALYSIS_DATA_DIR": str(tmp_path / "var")}
     async with open_runtime(load_settings(environ=environment).settings, own_database) as runtime:
         upload = Upload(owner="alice", category=Category.UPLOADS, filename="a.bin")
         file = await runtime.files.uploads.store_file(upload, chunks(b"precious"))
         await runtime.jobs.control.create(NewJob(owner="alice", name="n", kind="probe", source_file_ids=[file.id]))
-        await runtime.sessions.create(owner="alice", role=Role.USER, ttl=timedelta(hours=1))
+        hour, limit = timedelta(hours=1), Limit.of(["clips"], None)
+        await runtime.sessions.create(owner="alice", role=Role.USER, ttl=hour)
+        await runtime.sessions.create(owner="bob", role=Role.USER, ttl=hour, scopes=[Scope.FILES_READ], limit=limit)
     await execute(own_database, "UPDATE instance SET archives_apart = true")
     return own_database
 
@@ -48,17 +52,21 @@ async def test_every_step_back_tells_what_it_loses_and_keeps_the_rest(full: str)
         if revision != "base":
             await migrate_back(full, revision)
             assert await fetch(full, KEPT) == files
+        if revision == "0028":
+            ended = await fetch(full, "SELECT owner FROM user_sessions WHERE revoked_at IS NOT NULL")
+            assert [session["owner"] for session in ended] == ["bob"]  # whom it would open all files to
         if revision == "0012":
             await migrate(full)
             assert await fetch(full, UNPINNED) == []
             await migrate_back(full, revision)
     await migrate(full)
 
+    assert told["0028"] == ["user_sessions.categories (1 row)"]
     assert told["0005"] == ["instance.archives_apart (1 row)"]
     assert "job_sources (1 row)" in told["0003"]
     assert {"audit_events (1 row)"} <= set(told["0002"])
     assert any(loss.startswith("category_policies (") for loss in told["0002"])
-    assert {"media_files (1 row)", "user_sessions (1 row)", "analysis_jobs (1 row)"} <= set(told["base"])
+    assert {"media_files (1 row)", "user_sessions (2 rows)", "analysis_jobs (1 row)"} <= set(told["base"])
     assert await fetch(full, KEPT) == files
     assert (await resolve_revision(full, "head")).current == head()
 

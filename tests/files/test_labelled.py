@@ -3,8 +3,8 @@
 import json
 from uuid import UUID
 
+from media_analysis.files.filters import FileFilter
 from media_analysis.files.labelled import lists_of_files
-from media_analysis.files.reading import FileFilter
 from media_analysis.labels import parse_filters
 from media_analysis.runtime import Runtime
 from media_analysis.states import FileState

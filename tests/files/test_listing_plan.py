@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from media_analysis.db.driver import READ_ONLY
-from media_analysis.files.reading import FileFilter, FilePlace, select_page
+from media_analysis.files.filters import FileFilter
+from media_analysis.files.reading import FilePlace, select_page
 from media_analysis.labels import parse_filters
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category

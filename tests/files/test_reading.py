@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from media_analysis.errors import FileGone, FileNotFound, FileNotReady, ObjectDamaged, ObjectMissing
-from media_analysis.files.reading import FileFilter, select_page
+from media_analysis.files.filters import FileFilter
+from media_analysis.files.reading import select_page
 from media_analysis.runtime import Runtime
 from tests.asking import delete_file
 from tests.conftest import StoreFile

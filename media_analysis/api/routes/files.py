@@ -86,8 +86,9 @@ async def upload_file(
     idempotency_key: IdempotencyKey = None,
 ) -> MediaFile:
     """Store a file; when this answers 201 its bytes are durable and readable."""
-    reader = UploadReader(services.files.uploads.limits, caller.owner, idempotency_key)
+    reader = UploadReader(services.files.uploads.limits, caller, idempotency_key)
     asked = await reader.read(request, query, content_of(request, admitted))
+    await services.files.catalog.require_parent(asked.upload.parent_id, caller)
     stored = await services.files.uploads.store_file(asked.upload, asked.body, asked.completed)
     response.headers["Location"] = f"{API_PATH}/files/{stored.id}"
     return stored
@@ -98,7 +99,8 @@ async def upload_file(
 )
 async def list_files(services: Serving, caller: Caller, query: Annotated[FileListQuery, Query()]) -> Response:
     """List living files, newest first; with `expires_before` that which ends next comes first."""
-    page = await services.files.catalog.list(query.wanted(scope=caller.scope), after=query.after(), limit=query.limit)
+    wanted = query.wanted(scope=caller.scope).within(caller.limit)
+    page = await services.files.catalog.list(wanted, after=query.after(), limit=query.limit)
     return Response(dump_files(page), media_type="application/json")
 
 
@@ -111,7 +113,7 @@ async def list_files(services: Serving, caller: Caller, query: Annotated[FileLis
 async def check_files(asked: FileCheck, services: Serving, caller: Caller) -> FileCheckRead:
     """Say which contents the caller has as files already, so that they need not be sent; of others nothing is told."""
     contents = [item.content() for item in asked.items]
-    known = await services.files.catalog.find_contents(contents, owner=caller.owner)
+    known = await services.files.catalog.find_contents(contents, owner=caller.owner, limit=caller.limit)
     found = [ContentRead(**content._asdict(), **_known(known.get(content))) for content in contents]
     return FileCheckRead(items=found)
 
@@ -190,14 +192,15 @@ async def update_file(
     request: Request, response: Response, file_id: UUID, change: FileUpdate, services: Serving, caller: Caller
 ) -> MediaFile:
     """Rename a file, label it or set when it expires; `If-Match` takes the entity tag of the file's document."""
+    relabel = change.relabel()
     changed = await services.files.catalog.change(
         file_id,
         owner=caller.scope,
         actor=caller.owner,
         filename=change.filename,
         expiry=change.expiry(),
-        relabel=change.relabel(),
-        condition=changing(request, content_too=False),
+        relabel=relabel if relabel is None or caller.limit is None else caller.limit.keeping(relabel),
+        condition=changing(request, caller, content_too=False),
     )
     response.headers["ETag"] = row_tag(changed)
     return changed
@@ -234,7 +237,7 @@ async def delete_file(
     not be overwritten yet, as while deletion is paused, answers 200 with `pending`. `If-Match` takes the entity tag of
     the file's document or of its bytes.
     """
-    asked, derived = query.request(caller, changing(request, content_too=True)), query.derived == "take"
+    asked, derived = query.request(caller, changing(request, caller, content_too=True)), query.derived == "take"
     if query.dry_run:
         told = await services.retention.file_deletions.preview(file_id, asked, owner=caller.scope, derived=derived)
         return FileRemovalRead.from_removal(told, dry_run=True)

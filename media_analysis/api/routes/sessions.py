@@ -36,6 +36,7 @@ async def create_session(
         role=asked.role or Role.USER,
         ttl=timedelta(seconds=asked.ttl_seconds),
         scopes=asked.scopes,
+        limit=asked.limit(),
     )
     response.headers["Location"] = f"{API_PATH}/sessions/{made.id}"
     response.headers["Cache-Control"] = "no-store"

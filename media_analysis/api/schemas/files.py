@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 from media_analysis.api.pages import PageQuery, decode_moment, encode_cursor, encode_moment
 from media_analysis.api.schemas.base import OF_LABELS, Hex, ReadModel, RequestDocument
 from media_analysis.files.expiry import Expiry
+from media_analysis.files.filters import FileFilter
 from media_analysis.files.models import MediaFile
 from media_analysis.files.queries import ContentDigest
-from media_analysis.files.reading import FileFilter, FilePage, FilePlace, Row
+from media_analysis.files.reading import FilePage, FilePlace, Row
 from media_analysis.labels import (
     LabelChanges,
     LabelFilters,

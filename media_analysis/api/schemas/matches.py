@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, model_validator
 from media_analysis.api.schemas.base import OF_LABELS
 from media_analysis.api.schemas.removals import PENDING, REMAINING, AmountRead, ObstacleRead, RemovalQuery
 from media_analysis.deletion.selection import NOTHING
-from media_analysis.errors import AdminRequired
-from media_analysis.files.reading import FileFilter
+from media_analysis.errors import AdminRequired, SessionLimited
+from media_analysis.files.filters import FileFilter
 from media_analysis.labels import LabelFilters, parse_filters
 from media_analysis.retention.matches.queries import Tally
 from media_analysis.retention.matches.service import MatchDeletion
@@ -59,10 +59,13 @@ class MatchDeleteQuery(RemovalQuery):
 
         Raises:
             AdminRequired: they name somebody else's.
+            SessionLimited: files outside of its limit would go with those.
 
         """
         if caller.scope is not None and self.owner not in {None, caller.scope}:
             raise AdminRequired
+        if caller.limit is not None and self.derived == "take":
+            raise SessionLimited("a limited session deletes what a filter names with derived=keep only")
         return FileFilter(
             owner=caller.scope or self.owner,
             category=self.category,
@@ -70,7 +73,7 @@ class MatchDeleteQuery(RemovalQuery):
             state=self.state or FileState.STORED,
             expires_before=self.expires_before,
             labels=parse_filters(self.label or ()),
-        )
+        ).within(caller.limit)
 
 
 class MatchedCategoryRead(BaseModel):

@@ -65,6 +65,7 @@ class RemovalQuery(RequestDocument):
             secure=self.secure,
             soft=self.strategy == "soft",
             condition=condition,
+            limit=caller.limit,
         )
         if request.for_good and caller.role is not Role.ADMIN:
             raise AdminRequired

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.columns import CATEGORY, living
 from media_analysis.deletion.selection import NOTHING, Amount, Obstacle, join
 from media_analysis.files.dates import held_until, protection
-from media_analysis.files.reading import FileFilter
+from media_analysis.files.filters import FileFilter
 from media_analysis.jobs.archived import DERIVED_ARCHIVED
 from media_analysis.retention.families import MOST_GENERATIONS
 from media_analysis.states import FileState, RetentionRule
@@ -131,8 +131,7 @@ class Question:
         conditions = [f"{file}.state = '{wanted.state}'"]
         if wanted.state is not FileState.TRASHED:
             conditions.append(living(f"{file}.expires_at"))
-        if wanted.category is not None:
-            conditions.append(f"{file}.category = '{wanted.category}'")
+        conditions += wanted.of_categories(file)
         if wanted.owner is not None:
             conditions.append(f"{file}.owner = :owner")
         if wanted.job_id is not None:

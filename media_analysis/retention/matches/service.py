@@ -16,7 +16,8 @@ from media_analysis.deletion.requests import DeletionRequest
 from media_analysis.deletion.selection import NOTHING, Amount
 from media_analysis.errors import ConfirmationNeeded, DeletionPaused, MediaAnalysisError
 from media_analysis.failpoints import failpoint
-from media_analysis.files.reading import PLACE, FileFilter, FilePage, FilePlace, list_files
+from media_analysis.files.filters import FileFilter
+from media_analysis.files.reading import PLACE, FilePage, FilePlace, list_files
 from media_analysis.retention.file_deletion import delete_copies
 from media_analysis.retention.guard.breaker import Breaker
 from media_analysis.retention.matches.queries import Question, Tally, count, list_sizes
