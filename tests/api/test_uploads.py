@@ -53,6 +53,7 @@ async def test_an_upload_answers_every_fact_of_the_file_and_where_it_is(client: 
         "sha256": hashlib.sha256(CONTENT).hexdigest(),
         "job_id": None,
         "parent_id": None,
+        "labels": {},
         "role": None,
         "ordinal": None,
         "instant_seconds": None,
