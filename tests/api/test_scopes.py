@@ -19,7 +19,7 @@ OF_LIMITED = {
     *("POST /files", "GET /files", "DELETE /files", "POST /files/check"),
     *("GET /files/{file_id}", "PATCH /files/{file_id}", "DELETE /files/{file_id}"),
     *("GET /files/{file_id}/content", "HEAD /files/{file_id}/content", "GET /files/{file_id}/retention"),
-    *("GET /healthz", "GET /readyz", "GET /metrics"),
+    *("GET /healthz", "GET /readyz", "GET /metrics", "GET /sessions/me"),
 }
 FREE = {"/healthz", "/readyz", "/metrics", "/api/v1/sessions/me", "/api/v1/storage/stats", "/api/v1/storage/policies"}
 OWN_SESSIONS = {("GET", "/api/v1/sessions"), ("DELETE", "/api/v1/sessions/{session_id}")}
