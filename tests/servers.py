@@ -81,7 +81,7 @@ def _container() -> Iterator[str]:
         pytest.fail(f"TEST_POSTGRES=container: {reason}")
     engine.remove_leftovers()
     container = PostgresContainer(engine.POSTGRES, driver=None)
-    container.with_kwargs(labels={engine.PROJECT: engine.project()}, shm_size="256m")
+    container.with_kwargs(labels={engine.PROJECT: engine.project("-database")}, shm_size="256m")
     container.with_command(f"postgres -c max_connections={CONNECTIONS} -c shared_buffers=256MB")
     with container as started:
         yield started.get_connection_url()

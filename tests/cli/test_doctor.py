@@ -46,9 +46,9 @@ def test_what_is_in_order_is_said_to_be_and_what_is_not_is_told_with_a_remedy(
     token.chmod(0o644)
     readable = checked(data_dir)
     token.chmod(0o600)
-    marker.rename(tmp_path / "marker")
+    marker.rename(data_dir / "marker")
     unmarked = checked(data_dir, address)
-    (tmp_path / "marker").rename(marker)
+    (data_dir / "marker").rename(marker)
     service.end(signal.SIGINT)
     stopped = checked(data_dir, address)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from tests.processes import ROOT
 
 PREFIX: Final = "media-analysis-test-"
-"""Of the projects that tests make; the id of their process follows."""
+"""Of the projects that tests make; the id of their process follows, and what it is for where there are several."""
 PROJECT: Final = "com.docker.compose.project"
 IMAGE: Final = "media-analysis:0.1.0"
 BASE: Final = os.environ.get("TEST_BASE_IMAGE", "python:3.11-slim-bookworm")
@@ -43,9 +43,9 @@ def docker(*arguments: str | Path) -> str:
     return run("docker", *arguments)
 
 
-def project() -> str:
-    """Return the name of the project of this process, by which all it makes is found again."""
-    return f"{PREFIX}{os.getpid()}"
+def project(part: str = "") -> str:
+    """Return the name of the project of this process, or of a part of it, by which all it makes is found again."""
+    return f"{PREFIX}{os.getpid()}{part}"
 
 
 def inspected(name: str) -> Any:
@@ -103,7 +103,7 @@ class Found:
     @property
     def is_left(self) -> bool:
         """Whether it is of tests that are over."""
-        pid = self.project.removeprefix(PREFIX)
+        pid = self.project.removeprefix(PREFIX).partition("-")[0]
         return self.project.startswith(PREFIX) and not Path(f"/proc/{pid}").exists()
 
     def remove(self) -> None:
