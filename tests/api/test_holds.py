@@ -171,7 +171,7 @@ async def test_a_new_end_of_a_job_is_that_of_its_files(client: Client, job: str)
 
     assert timedelta(hours=23) < datetime.fromisoformat(in_a_day["expires_at"]) - datetime.now(UTC) <= timedelta(days=1)
     assert dated["expires_at"] == in_a_day["expires_at"]
-    assert never == {"job_id": job_id, "expires_at": None, "files": 1}
+    assert never == {"job_id": job_id, "expires_at": None, "labels": {}, "files": 1}
     assert (await client.request("GET", job)).json()["expires_at"] is None
     assert (await client.request("GET", f"{FILES}/{file['id']}")).json()["expires_at"] is None
 
