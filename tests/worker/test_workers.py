@@ -79,12 +79,12 @@ async def test_a_worker_told_to_stop_hands_back_and_an_idle_one_hears_of_it_at_o
 async def test_a_killed_worker_is_stood_in_for_within_the_stated_time(
     runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    job = await queue_job(runtime, source, seconds=1)
+    job = await queue_job(runtime, source, seconds=2)
 
     async with working(environment, tmp_path) as first:
         await until_first_piece(database)
+        children = children_of(first.process.pid)
         async with running_worker(runtime, options()):
-            children = children_of(first.process.pid)
             killed_at = time.monotonic()
             await first.end(signal.SIGKILL)
             await until_attempts(database, job, 2)
