@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from media_analysis.cli.console import bounded, complain, follow, settle_garbage
+from media_analysis.cli.console import bounded, complain, follow, settle_memory
 from media_analysis.errors import MediaAnalysisError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def main() -> None:
     follow(order.settings.logging)
     with listening, link:
         try:
-            settle_garbage()
+            settle_memory()
             uvloop.run(_serve(order, listening, link))
         except MediaAnalysisError as error:
             complain(str(error))

@@ -47,7 +47,7 @@ class ObjectWriter(Protocol):
     size_bytes: int
 
     async def write(self, chunk: bytes) -> None:
-        """Append `chunk`."""
+        """Append `chunk`; that it could not be written may be told by what is asked for next."""
         ...
 
     def put(self, piece: Piece) -> None:

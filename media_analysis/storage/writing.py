@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from media_analysis.errors import ObjectBusy, ObjectDamaged, ObjectMissing, StoreUnavailable
+from media_analysis.errors import MediaAnalysisError, ObjectBusy, ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.calls import translate, translated_errors, uncancelled
 from media_analysis.storage.directories import sync_directory
@@ -44,6 +45,7 @@ class DiskWriter:
         # Without what the bytes before hash to, all of them are read once more at the end.
         self._hash: Running | None = running.copy() if running else None if size_bytes else hashlib.sha256()
         self._hashing: Future[None] | None = None
+        self._flushing: asyncio.Future[None] | None = None
         self._buffer: list[Piece] = []
         self._buffered_bytes = 0
         self._written_bytes = size_bytes
@@ -52,25 +54,30 @@ class DiskWriter:
 
     async def write(self, chunk: bytes) -> None:
         if self._gather(chunk):
-            await uncancelled(self._run(self._flush))
+            await self._flushed()
+            self._flushing = self._run(partial(self._flush, self._take()))  # while more is received
 
     def put(self, piece: Piece) -> None:
         if not self._gather(piece if len(piece) >= BUFFER_BYTES else bytes(piece)):
             return
-        gathered = self._take()
+        gathered = _joined(self._take())
         self._finish_hashing()
         self._hashing = self._threads.submit(self._update, gathered)
         self._append(gathered)
 
     async def checkpoint(self) -> Running | None:
+        await self._flushed()
         await uncancelled(self._run(self._flush_and_sync))
         self._kept_bytes = self._written_bytes
         return self._hash and self._hash.copy()
 
     async def revert(self) -> None:
+        with suppress(MediaAnalysisError):  # what could not be written is cut off with the rest
+            await self._flushed()
         await uncancelled(self._run(self._cut_off))
 
     async def sync(self) -> bytes:
+        await self._flushed()
         return await uncancelled(self._run(self._end))
 
     def put_whole(self, content: bytes) -> None:
@@ -94,9 +101,26 @@ class DiskWriter:
             self.close()
 
     def close(self) -> None:
+        if self._flushing is not None:
+            # Closed under a thread that writes, the number could be another file's by then.
+            self._flushing.add_done_callback(self._close_behind)
+        else:
+            self._close()
+
+    def _close_behind(self, flushed: asyncio.Future[None]) -> None:
+        flushed.exception()  # somebody has to look at it, or the loop reports it as lost
+        self._close()
+
+    def _close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    async def _flushed(self) -> None:
+        """Wait for what is being written; raise why it could not be."""
+        if self._flushing is not None:
+            flushing, self._flushing = self._flushing, None
+            await uncancelled(flushing)
 
     def _run(self, work: Callable[[], Value]) -> asyncio.Future[Value]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -108,12 +132,12 @@ class DiskWriter:
         self.size_bytes += len(piece)
         return self._buffered_bytes >= BUFFER_BYTES
 
-    def _take(self) -> Piece:
+    def _take(self) -> list[Piece]:
         pieces, self._buffer, self._buffered_bytes = self._buffer, [], 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return pieces
 
-    def _flush(self) -> None:
-        chunk = self._take()
+    def _flush(self, pieces: list[Piece]) -> None:
+        chunk = _joined(pieces)
         # Hashing was asked for before this was, of the same threads: it is under way, or over.
         self._finish_hashing()
         self._update(chunk)
@@ -142,7 +166,7 @@ class DiskWriter:
             try:
                 yield
             except OSError:
-                self.close()
+                self._close()
                 raise
 
     def _begin_writeback(self) -> None:
@@ -165,7 +189,7 @@ class DiskWriter:
         return self._hash.digest()
 
     def _flush_and_sync(self) -> None:
-        self._flush()
+        self._flush(self._take())
         with self._broken_by_errors():
             # A failed fsync is never repeated: the kernel may have dropped the pages it could not write.
             os.fsync(self._open_descriptor())
@@ -179,7 +203,7 @@ class DiskWriter:
                 with translated_errors():
                     os.ftruncate(self._descriptor, self._kept_bytes)
         finally:
-            self.close()
+            self._close()
 
     def _sync_name(self) -> None:
         try:
@@ -232,6 +256,10 @@ def _hash_of(descriptor: int) -> Running:
         running.update(chunk)
         at += len(chunk)
     return running
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _write_all(descriptor: int, chunk: Piece) -> None:

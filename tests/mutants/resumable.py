@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 _TURNS = "tests/files/resumable/test_turns.py::test_"
+_WRITING = "tests/storage/test_writing.py::test_"
 _RESUMABLE = "tests/files/resumable/test_resumable.py::test_"
 
 MUTANTS = (
@@ -29,6 +30,23 @@ MUTANTS = (
         "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
         ("tests/storage/test_resuming.py::test_one_writer_at_a_time_goes_on_with_an_object",),
+    ),
+    Mutant(
+        "a descriptor is closed under the thread that writes through it",
+        1,
+        "storage/writing.py",
+        "            self._flushing.add_done_callback(self._close_behind)\n",
+        "            self._close()\n",
+        (f"{_WRITING}a_writer_that_is_left_keeps_its_descriptor_until_its_thread_is_done",),
+    ),
+    Mutant(
+        "whoever is cancelled while it waits for a thread loses what it gave",
+        1,
+        "storage/writing.py",
+        "            await self._flushed()\n            self._flushing = self._run(partial(self._flush, self._take()))",
+        "            pieces = self._take()\n            await self._flushed()\n"
+        "            self._flushing = self._run(partial(self._flush, pieces))",
+        (f"{_WRITING}whoever_is_cancelled_while_it_waits_for_a_thread_loses_nothing_it_gave",),
     ),
     Mutant(
         "what a crash left behind the durable bytes stays",

@@ -76,8 +76,9 @@ def tiny(tmp_path: Path) -> Iterator[DiskStore]:
 
 async def test_a_full_disk_is_told_as_such_and_has_room_again_after_a_deletion(tiny: DiskStore) -> None:
     writer = await create(tiny, KEY)
+    await writer.write(bytes(2_000_000))
     with pytest.raises(DiskFull):
-        await writer.write(bytes(2_000_000))
+        await writer.sync()
     writer.close()
 
     outcome = await tiny.delete_many([KEY])
@@ -89,6 +90,7 @@ async def test_a_full_disk_is_told_as_such_and_has_room_again_after_a_deletion(t
 async def test_a_writer_takes_nothing_more_once_the_disk_was_full(tiny: DiskStore) -> None:
     writer = await create(tiny, KEY)
     try:
+        await writer.write(bytes(2_000_000))
         with pytest.raises(DiskFull):
             await writer.write(bytes(2_000_000))
         with pytest.raises(StoreUnavailable):
