@@ -31,7 +31,7 @@ from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.media.types.sniff import HEAD_BYTES
 from media_analysis.storage.store import ObjectWriter
 
-SYNC_BYTES: Final = 64 * 2**20
+SYNC_BYTES: Final = 256 * 2**20
 SYNC_SECONDS: Final = 5.0
 """A request that is cut off by a crash loses what came since; one whose client leaves loses nothing."""
 LOOK_SECONDS: Final = 1.0
