@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import uvicorn
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
 
 from media_analysis.api.checks import RequestChecks
 from media_analysis.api.connections import DEFAULT_LIMITS, Connection, ConnectionLimits, OpenHeads
@@ -21,6 +22,8 @@ from media_analysis.api.dependencies import ACCESS
 from media_analysis.api.document import install_document, operation_id
 from media_analysis.api.errors import install_problem_handlers
 from media_analysis.api.middleware import RequestContext
+from media_analysis.api.origins import allowing
+from media_analysis.api.place import RequestPlace
 from media_analysis.api.resources import Resources
 from media_analysis.api.routes import (
     archives,
@@ -46,6 +49,7 @@ from media_analysis.api.shortcuts import SHORTCUTS
 from media_analysis.api.tus import TusHeaders
 from media_analysis.errors import Misconfigured
 from media_analysis.runtime import Runtime
+from media_analysis.settings.model import ServerSettings
 
 GRACE_SECONDS: Final = 30
 CLEANUP_SECONDS: Final = 10
@@ -68,6 +72,7 @@ def create_app(services: Runtime) -> FastAPI:
         docs_url=None,  # ours has a policy for its scripts
         redoc_url=None,
         generate_unique_id_function=operation_id,
+        servers=[{"url": root}] if (root := services.settings.server.root_path) else None,
     )
     app.state.services, app.state.draining = services, False
     install_problem_handlers(app)
@@ -96,8 +101,18 @@ def create_app(services: Runtime) -> FastAPI:
         app.include_router(router)
     app.add_middleware(RequestChecks, resources=Resources.of_routes(app.routes, ACCESS, SHORTCUTS))
     app.add_middleware(TusHeaders)
-    app.add_middleware(RequestContext)
+    _surround(app, services.settings.server)
     return app
+
+
+def _surround(app: FastAPI, server: ServerSettings) -> None:
+    """Put around all of the application what every answer passes, those to bugs included."""
+    build = app.build_middleware_stack
+
+    def build_surrounded() -> ASGIApp:
+        return RequestPlace(RequestContext(allowing(build(), server.allowed_origins)), server)
+
+    app.build_middleware_stack = build_surrounded  # type: ignore[method-assign]
 
 
 class _Server(uvicorn.Server):
@@ -179,6 +194,7 @@ async def serve(
         log_config=None,
         access_log=False,
         lifespan="off",
+        proxy_headers=False,  # `RequestPlace` knows whom to believe
         server_header=False,
         date_header=False,  # its clock is looked at once a second: a file may be younger
         timeout_graceful_shutdown=GRACE_SECONDS,

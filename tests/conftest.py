@@ -43,6 +43,8 @@ hypothesis.settings.load_profile("ours")
 TEMPLATE = "media_analysis_template"
 LONG = frozenset({"test_bootstrap", "test_conformance", "test_demo", "test_machine", "test_two_owners"})
 """Modules with tests that take as long as those that kill the service."""
+PLACE = {"root_path", "trusted_proxies", "allowed_origins"}
+"""What an application is told once, when it is made."""
 LOCKS = Recorder().start()
 remember_what_is_installed()
 
@@ -274,9 +276,11 @@ def applications() -> list[FastAPI]:
 
 @pytest.fixture
 def app(runtime: Runtime, applications: list[FastAPI]) -> FastAPI:
-    """The application over the services of this test, made anew only where others know other kinds of jobs."""
+    """The application over the services of this test, made anew where others know other jobs, or stand elsewhere."""
     for made in applications:
-        if made.state.services.jobs.kinds == runtime.jobs.kinds:
+        was, server = made.state.services, runtime.settings.server
+        is_there = was.settings.server.model_dump(include=PLACE) == server.model_dump(include=PLACE)
+        if was.jobs.kinds == runtime.jobs.kinds and is_there:
             made.state.services, made.state.draining = runtime, False
             return made
     applications.append(create_app(runtime))

@@ -18,7 +18,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from media_analysis import errors
+from media_analysis.api.place import address
 from media_analysis.errors import MediaAnalysisError
+from media_analysis.errors.kinds import ServicePath
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller
 
@@ -205,6 +207,8 @@ def _code(title: str) -> str:
 
 def _jsonable(value: Any) -> Any:
     match value:
+        case ServicePath():
+            return address(value)
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
         case UUID():

@@ -18,6 +18,7 @@ from media_analysis.api.bodies import normal_media_type
 from media_analysis.api.content import Representation, content_headers
 from media_analysis.api.digests import DIGESTS
 from media_analysis.api.multipart import is_form
+from media_analysis.api.place import address
 from media_analysis.api.requests import Fields, has_body, read_length
 from media_analysis.api.resources import Endpoint, Shortcut
 from media_analysis.api.routes import files
@@ -120,7 +121,7 @@ async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send)
     if stored is None:
         return receive
     document = dump_document(_document_of(*stored))
-    location = f"{API_PATH}/files/{stored[0].registration.id}".encode()
+    location = address(f"{API_PATH}/files/{stored[0].registration.id}").encode()
     await _answer(send, document, [*_json_headers(document), (b"location", location)], 201)
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from media_analysis.errors.kinds import Conflict, NotFound, Unavailable
+from media_analysis.errors.kinds import Conflict, NotFound, ServicePath, Unavailable
 
 
 class FileArchived(Conflict):
@@ -17,7 +17,7 @@ class FileArchived(Conflict):
         self.file_id = file_id
         self.job_id = job_id
         self.archived_at = archived_at
-        self.archive = f"/api/v1/jobs/{job_id}/archive/files/{file_id}/content"
+        self.archive = ServicePath(f"/api/v1/jobs/{job_id}/archive/files/{file_id}/content")
 
 
 class JobArchived(Conflict):
@@ -28,7 +28,7 @@ class JobArchived(Conflict):
     def __init__(self, job_id: UUID) -> None:
         super().__init__("the job is archived and read-only; restore it first")
         self.job_id = job_id
-        self.archive = f"/api/v1/jobs/{job_id}/archive"
+        self.archive = ServicePath(f"/api/v1/jobs/{job_id}/archive")
 
 
 class JobNotArchived(Conflict):

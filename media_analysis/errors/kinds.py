@@ -4,6 +4,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 
+class ServicePath(str):
+    """A path of the interface, which clients may find below another one."""
+
+    __slots__ = ()
+
+
 class MediaAnalysisError(Exception):
     """Root of every error this service raises on purpose."""
 

@@ -14,6 +14,7 @@ from media_analysis.settings.kinds import Choice, Whole
 from media_analysis.settings.section import OwnPlaceLeaf, PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
 from media_analysis.settings.storage import StorageSettings
 from media_analysis.settings.texts import Host
+from media_analysis.settings.web import Networks, Origins, RootPath
 from media_analysis.settings.worker import WorkerSettings
 from media_analysis.storage.places import Places
 
@@ -72,6 +73,12 @@ class ServerSettings(Section):
     """How many downloads an owner may have under way at once in a `serve`; the next ones get 429."""
     max_streams_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
     """How many streams of job events an owner may have open at once in a `serve`; the next ones get 429."""
+    root_path: Annotated[str, RootPath()] = ""
+    """Below which path a proxy shows the service: addresses in answers begin with it. It may take it away."""
+    trusted_proxies: Annotated[tuple[str, ...], Networks()] = ()
+    """Whose X-Forwarded-For, -Proto and -Host are believed; those of anybody else are ignored."""
+    allowed_origins: Annotated[tuple[str, ...], Origins()] = ()
+    """Pages of which other origins may use the API in a browser, with a token (CORS)."""
 
 
 class LoggingSettings(Section):

@@ -7,6 +7,7 @@ from tests.mutants import (
     files_and_sweeps,
     jobs,
     labels,
+    links,
     matches,
     media,
     requests,
@@ -26,6 +27,7 @@ MUTANTS = (
     *database.MUTANTS,
     *resumable.MUTANTS,
     *labels.MUTANTS,
+    *links.MUTANTS,
     *matches.MUTANTS,
 )
 

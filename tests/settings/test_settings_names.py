@@ -26,6 +26,7 @@ from media_analysis.settings.names import Leaf, value_at
 from media_analysis.settings.policy_tests import PolicyTests
 from media_analysis.settings.storage import Group, Mode
 from media_analysis.settings.texts import Cron, DirectoryPath, Host, KindLimits, MediaTypes, WebhookUrl
+from media_analysis.settings.web import Networks, Origins, RootPath
 from media_analysis.storage.category import Category
 
 NOT_ALONE = {"STORAGE_LOW_WATER_OUTPUTS", "STORAGE_LOW_WATER_ARCHIVES", "DATABASE_PASSWORD_FILE"}
@@ -68,6 +69,9 @@ DOCUMENTED = [
         "SERVER_PORT",
         "SERVER_PROCESSES",
         "SERVER_MAX_CONNECTIONS",
+        "SERVER_ROOT_PATH",
+        "SERVER_TRUSTED_PROXIES",
+        "SERVER_ALLOWED_ORIGINS",
         "LOG_FORMAT",
         "LOG_LEVEL",
         "LOG_FILE",
@@ -90,6 +94,9 @@ OTHERS: dict[type[SettingKind], str] = {
     Cron: "7 5 * * 1",
     KindLimits: "probe=4",
     MediaTypes: "image/*, video/mp4",
+    Networks: "127.0.0.1, 10.0.0.0/8",
+    Origins: "https://app.example.org",
+    RootPath: "/media",
     DatabaseUrl: "postgresql://somebody:secret@db.example:5432/media",
     Host: "0.0.0.0",
     DirectoryPath: "/elsewhere",

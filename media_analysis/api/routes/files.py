@@ -15,6 +15,7 @@ from media_analysis.api.dependencies import Caller, Downloading, Serving, Upload
 from media_analysis.api.document import location
 from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import ADMIN_PROBLEMS, document_problems, problems
+from media_analysis.api.place import address
 from media_analysis.api.resources import LARGEST
 from media_analysis.api.schemas.files import (
     ContentRead,
@@ -90,7 +91,7 @@ async def upload_file(
     asked = await reader.read(request, query, content_of(request, admitted))
     await services.files.catalog.require_parent(asked.upload.parent_id, caller)
     stored = await services.files.uploads.store_file(asked.upload, asked.body, asked.completed)
-    response.headers["Location"] = f"{API_PATH}/files/{stored.id}"
+    response.headers["Location"] = address(f"{API_PATH}/files/{stored.id}")
     return stored
 
 

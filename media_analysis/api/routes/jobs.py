@@ -15,6 +15,7 @@ from media_analysis.api.document import location
 from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import ADMIN_PROBLEMS, document_problems, problems
 from media_analysis.api.pages import PageQuery, encode_cursor
+from media_analysis.api.place import address
 from media_analysis.api.schemas.archive_tasks import ArchiveTaskRead, RestoreQuery
 from media_analysis.api.schemas.holds import HoldCreate, JobHoldRead
 from media_analysis.api.schemas.job_requests import job_request
@@ -93,7 +94,7 @@ def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
         lifts = caller.role is Role.ADMIN
         wanted = asked.asked(caller.owner, by_administrator=lifts)  # type: ignore[attr-defined]  # as above
         job = await services.jobs.control.create(wanted)
-        response.headers["Location"] = f"{_PREFIX}/{job.id}"
+        response.headers["Location"] = address(f"{_PREFIX}/{job.id}")
         return JobRead.from_view(JobView(job, wanted.source_file_ids, job.created_at))
 
     return creation

@@ -11,6 +11,7 @@ from media_analysis.api.dependencies import Administrator, Serving
 from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import ADMIN_PROBLEMS, document_problems, problems
 from media_analysis.api.pages import PageQuery, encode_cursor
+from media_analysis.api.place import address
 from media_analysis.api.schemas.plans import (
     AppliedRead,
     PlanApply,
@@ -41,7 +42,7 @@ async def create_plan(
 ) -> PlanRead:
     """Write down what a sweep would take now; nothing is deleted before the plan is applied."""
     plan = await services.retention.plans.create(asked.wanted(), actor=administrator.owner)
-    response.headers["Location"] = f"{API_PATH}/storage/plans/{plan.id}"
+    response.headers["Location"] = address(f"{API_PATH}/storage/plans/{plan.id}")
     return PlanRead.from_plan(plan)
 
 

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse
 
+from media_analysis.api.place import address
+
 STATIC: Final = "/static-offline-docs"
 _INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _POLICY: Final = (
@@ -22,13 +24,13 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs")
 async def show_reference(request: Request) -> HTMLResponse:
     """Show every route, with forms to try them; the page brings its own scripts, for many servers know no way out."""
-    root = request.scope.get("root_path", "")
+    static = address(STATIC)
     page = get_swagger_ui_html(
-        openapi_url=f"{root}{request.app.openapi_url}",
+        openapi_url=address(request.app.openapi_url),
         title=request.app.title,
-        swagger_js_url=f"{root}{STATIC}/swagger-ui-bundle.js",
-        swagger_css_url=f"{root}{STATIC}/swagger-ui.css",
-        swagger_favicon_url=f"{root}{STATIC}/favicon.png",
+        swagger_js_url=f"{static}/swagger-ui-bundle.js",
+        swagger_css_url=f"{static}/swagger-ui.css",
+        swagger_favicon_url=f"{static}/favicon.png",
         swagger_ui_parameters={"validatorUrl": None},  # else another host is told the address of this one
     )
     page.headers["Content-Security-Policy"] = policy_of(bytes(page.body).decode())

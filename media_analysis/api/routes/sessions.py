@@ -12,6 +12,7 @@ from media_analysis.api.dependencies import Administrator, Caller, Serving
 from media_analysis.api.documents import DocumentRoute
 from media_analysis.api.errors import document_problems, problems
 from media_analysis.api.pages import PageQuery, encode_cursor
+from media_analysis.api.place import address
 from media_analysis.api.schemas.sessions import SessionCreate, SessionCreated, SessionList, SessionRead, SessionUpdate
 from media_analysis.sessions.models import Role, UserSession
 
@@ -38,7 +39,7 @@ async def create_session(
         scopes=asked.scopes,
         limit=asked.limit(),
     )
-    response.headers["Location"] = f"{API_PATH}/sessions/{made.id}"
+    response.headers["Location"] = address(f"{API_PATH}/sessions/{made.id}")
     response.headers["Cache-Control"] = "no-store"
     return {**SessionRead.model_validate(made).model_dump(), "token": token}
 

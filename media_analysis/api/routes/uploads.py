@@ -12,6 +12,7 @@ from media_analysis.api.dependencies import Caller, Serving, Uploading
 from media_analysis.api.document import location
 from media_analysis.api.errors import problems
 from media_analysis.api.pages import PageQuery
+from media_analysis.api.place import address
 from media_analysis.api.schemas.resumable import UploadList, UploadRead
 from media_analysis.errors import MalformedHeader, PieceTypeNotAccepted, ProtocolVersionUnknown, UploadJoined
 from media_analysis.files.resumable.known import KnownUpload
@@ -136,7 +137,7 @@ async def append_to_upload(
     known = await services.files.resumable.append(upload_id, piece, owner=caller.scope)
     headers = tus.describe(known)
     if known.is_stored:
-        headers["Location"] = f"{API_PATH}/files/{known.id}"
+        headers["Location"] = address(f"{API_PATH}/files/{known.id}")
     return Response(status_code=204, headers=headers)
 
 
@@ -179,4 +180,4 @@ def _piece(request: Request, admitted: Uploading, offset_bytes: int) -> Piece:
 
 
 def _address(known: KnownUpload) -> str:
-    return f"{tus.UPLOADS_PATH}/{known.id}"
+    return address(f"{tus.UPLOADS_PATH}/{known.id}")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, decode_moment, encode_cursor, encode_moment
+from media_analysis.api.place import address
 from media_analysis.api.schemas.archive_tasks import ArchiveTaskRead
 from media_analysis.api.schemas.base import Hex, RequestDocument
 from media_analysis.api.schemas.jobs import archive_path, hold_facts
@@ -209,7 +210,7 @@ class ArchiveQuery(PageQuery):
 def _facts(run: ArchivedRun) -> dict[str, Any]:
     job, originals = run.job, run.originals
     path = archive_path(job.id)
-    job_path = f"{API_PATH}/jobs/{job.id}"
+    job_path = address(f"{API_PATH}/jobs/{job.id}")
     links = ArchiveLinks(job=job_path, archive=path, download=f"{path}/download", restore=f"{job_path}/restore")
     return {
         **{name: getattr(job, name) for name in _COLUMNS},

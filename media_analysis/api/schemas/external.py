@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from media_analysis.api import API_PATH
+from media_analysis.api.place import address
 from media_analysis.api.schemas.base import Hex, RequestDocument
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.attempts.attempt import Attempt
@@ -34,7 +35,7 @@ class ClaimedSource(BaseModel):
     filename: str
     media_type: str
     size_bytes: int
-    content_url: str = Field(description="Where its bytes are, relative to the service")
+    content_url: str = Field(description="Where its bytes are")
 
 
 class ClaimRead(BaseModel):
@@ -51,7 +52,7 @@ class ClaimRead(BaseModel):
     @classmethod
     def from_run(cls, run: Attempt) -> Self:
         """Return the document of a run."""
-        at = f"{API_PATH}/jobs/{run.job_id}/sources"
+        at = address(f"{API_PATH}/jobs/{run.job_id}/sources")
         names = ("position", "file_id", "filename", "media_type", "size_bytes")
         sources: Sequence[ClaimedSource] = [
             ClaimedSource(

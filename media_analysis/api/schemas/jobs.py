@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import PageQuery, encode_cursor
+from media_analysis.api.place import address
 from media_analysis.api.schemas.base import OF_LABELS, RequestDocument
 from media_analysis.errors import AdminRequired, InvalidRequest
 from media_analysis.files.expiry import Expiry
@@ -188,7 +189,7 @@ class JobRead(BaseModel):
 
 def archive_path(job_id: UUID) -> str:
     """Return where a job's archive is."""
-    return f"{API_PATH}/jobs/{job_id}/archive"
+    return address(f"{API_PATH}/jobs/{job_id}/archive")
 
 
 def hold_facts(job: AnalysisJob, now: datetime) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, computed_field
 
 from media_analysis.api import API_PATH
 from media_analysis.api.pages import encode_cursor
+from media_analysis.api.place import address
 from media_analysis.api.schemas.base import ReadModel
 from media_analysis.jobs.models import JobStatus
 from media_analysis.retention.explain.archival import RunArchival
@@ -80,12 +81,12 @@ class ArchivePlaceRead(ReadModel):
     @computed_field(description="Where its content is served; null where it is not")
     def content(self) -> str | None:
         where = f"{API_PATH}/jobs/{self.job_id}/archive/files/{self.file_id}/content"
-        return where if self.available else None
+        return address(where) if self.available else None
 
     @computed_field(description="What to POST to for it to come back under its own id; null where it cannot")
     def restore(self) -> str | None:
         where = f"{API_PATH}/jobs/{self.job_id}/restore?file_id={self.file_id}"
-        return where if self.available else None
+        return address(where) if self.available else None
 
 
 class FileRetention(ReadModel):
