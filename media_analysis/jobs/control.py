@@ -35,6 +35,7 @@ _WAITING: Final[ColumnElement[bool]] = text("status = 'pending'")  # type: ignor
 _USABLE: Final = """
     SELECT id, owner FROM media_files
     WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'stored'
+        AND (id, owner) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:owners AS text[])))
         AND (expires_at IS NULL OR expires_at > :now OR leased_until > :now)
     ORDER BY id FOR UPDATE
 """
@@ -145,7 +146,8 @@ class ControlService:
         async with self.db.transaction() as session:
             at: datetime = (await session.execute(select(clock(now)))).scalar_one()
             waiting = dict(await count_waiting(session, {one.owner for one in asked}))
-            usable = await _lock_usable(session, [one for job in asked for one in job.source_file_ids], at, wait=wait)
+            wanted = [(one, job.owner) for job in asked for one in job.source_file_ids]
+            usable = await _lock_usable(session, wanted, at, wait=wait)
             answers = [self._judge(one, waiting, usable, at) for one in asked]
             made = {
                 answer: one.source_file_ids
@@ -254,7 +256,8 @@ class ControlService:
             waiting = await count_waiting(session, [job.owner])
             _require_place(job.owner, waiting[job.owner], limit=self.limits.jobs_per_owner)
             ids = (await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id))).all()
-            _require_usable(job.owner, ids, await _lock_usable(session, ids, at, wait=True))
+            wanted = [(one, job.owner) for one in ids]
+            _require_usable(job.owner, ids, await _lock_usable(session, wanted, at, wait=True))
             job.status, job.attempts, job.progress = JobStatus.PENDING, 0, 0.0
             job.error_code = job.error = job.completed_at = job.worker = None
             if job.lifetime_seconds is not None:
@@ -277,9 +280,12 @@ async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> No
     await session.refresh(job)
 
 
-async def _lock_usable(session: AsyncSession, ids: Sequence[UUID], now: datetime, *, wait: bool) -> Mapping[UUID, str]:
-    """Lock files that jobs may have for sources, and say whose they are; those that others lock may be left out."""
-    rows = await session.execute(_LOCK_USABLE if wait else _LOCK_FREE, {"ids": list(ids), "now": now})
+async def _lock_usable(
+    session: AsyncSession, wanted: Sequence[tuple[UUID, str]], now: datetime, *, wait: bool
+) -> Mapping[UUID, str]:
+    """Lock those of the files of owners that jobs may have for sources; those that others lock may be left out."""
+    asked = {"ids": [file_id for file_id, _ in wanted], "owners": [owner for _, owner in wanted], "now": now}
+    rows = await session.execute(_LOCK_USABLE if wait else _LOCK_FREE, asked)
     return {row.id: row.owner for row in rows}
 
 

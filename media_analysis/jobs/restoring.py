@@ -18,7 +18,9 @@ _LOCK: Final = "ORDER BY id FOR NO KEY UPDATE"
 _LOCK_JOBS: Final = text(f"""
     SELECT id, deleted_at IS NOT NULL AND archived_at IS NOT NULL AS is_trashed_archive FROM analysis_jobs
     WHERE id = ANY(ARRAY(
-        SELECT DISTINCT job_id FROM media_files WHERE id = ANY(CAST(:file_ids AS uuid[])) AND job_id IS NOT NULL
+        SELECT DISTINCT job_id FROM media_files
+        WHERE id = ANY(CAST(:file_ids AS uuid[])) AND job_id IS NOT NULL
+            AND owner = coalesce(CAST(:owner AS text), owner)
     )) {_LOCK}
 """)  # noqa: S608 - constants
 _LOCK_JOB: Final = text(f"""
@@ -72,13 +74,15 @@ _SHOW_ABOUT_FILES: Final = text(_SHOW.format(which="result.media_file_id = ANY(C
 )
 
 
-async def lock_jobs_of(session: AsyncSession, file_ids: Sequence[UUID]) -> tuple[Sequence[UUID], frozenset[UUID]]:
-    """Lock the jobs of files about to be restored, and then these files, in the order in which everybody locks.
+async def lock_jobs_of(
+    session: AsyncSession, file_ids: Sequence[UUID], *, owner: str | None
+) -> tuple[Sequence[UUID], frozenset[UUID]]:
+    """Lock the jobs of an owner's files about to be restored, then these files, in the order in which everybody locks.
 
     Returns the jobs' ids, and the segments in the trash that come back with them: an archived run and its archive
     come back as they go, together, whichever of its files is asked for.
     """
-    rows = (await session.execute(_LOCK_JOBS, {"file_ids": list(file_ids)})).all()
+    rows = (await session.execute(_LOCK_JOBS, {"file_ids": list(file_ids), "owner": owner})).all()
     archived = [row.id for row in rows if row.is_trashed_archive]
     if not archived:
         return [row.id for row in rows], frozenset()

@@ -39,7 +39,7 @@ _FIND: Final = text("""
         JOIN media_files AS child ON child.parent_id = family.id AND child.owner = family.owner
         WHERE family.generation < :most
     )
-    SELECT DISTINCT id, category FROM family WHERE id <> ALL(CAST(:ids AS uuid[])) ORDER BY id
+    SELECT DISTINCT id, category FROM family ORDER BY id
 """).columns(category=CATEGORY)
 _COUNT_RESULTS: Final = text("""
     SELECT count(*) FROM analysis_results
@@ -73,9 +73,9 @@ class FileDeletion:
 
 
 async def lock_families(session: AsyncSession, file_ids: Sequence[UUID], *, owner: str | None) -> None:
-    """Lock files with what was derived from them, in one order."""
+    """Lock an owner's files with what was derived from them, in one order; nobody else's are waited for."""
     locked: frozenset[UUID] = frozenset()
-    while new := frozenset([*file_ids, *await _find_derived(session, file_ids, owner=owner)]) - locked:
+    while new := frozenset(await _find_families(session, file_ids, owner=owner)) - locked:
         await of_ids(sorted(new)).lock(session)
         locked |= new
 
@@ -129,7 +129,8 @@ async def weigh_family(
         SessionLimited: some of it is not to be deleted by whoever asks.
 
     """
-    family = await _find_derived(session, [head.facts.id], owner=head.owner) if derived else {}
+    family = await _find_families(session, [head.facts.id], owner=head.owner) if derived else {}
+    family = {file_id: category for file_id, category in family.items() if file_id != head.facts.id}
     ids, kept_for = list(family), strategy.kept_for(asked, scratch={head.category, *family.values()} <= SCRATCH)
     about = [head.facts.id, *ids] if derived else []
     if derived:
@@ -183,8 +184,9 @@ async def take_family(session: AsyncSession, going: FileDeletion, batch: Deletio
     return freed.purges
 
 
-async def _find_derived(
+async def _find_families(
     session: AsyncSession, file_ids: Sequence[UUID], *, owner: str | None
 ) -> Mapping[UUID, Category]:
+    """Return an owner's files, and what was derived from them."""
     rows = await session.execute(_FIND, {"ids": list(file_ids), "owner": owner, "most": MOST_GENERATIONS})
     return {row.id: row.category for row in rows}

@@ -118,7 +118,7 @@ class RestoreService:
         """
         now = now or await self.db.now()
         async with self.db.transaction() as session:
-            job_ids, segments = await restoring.lock_jobs_of(session, [file_id])
+            job_ids, segments = await restoring.lock_jobs_of(session, [file_id], owner=owner)
             query = select(MediaFile.state).where(MediaFile.id == file_id).with_for_update()
             state = await session.scalar(query if owner is None else query.where(MediaFile.owner == owner))
             if state is None:
@@ -209,7 +209,7 @@ class RestoreService:
             found: Sequence[UUID] = (await session.scalars(trash.look(), asked)).all()
             if not found:
                 return None, 0
-            job_ids, segments = await restoring.lock_jobs_of(session, found)
+            job_ids, segments = await restoring.lock_jobs_of(session, found, owner=None)
             ids: Sequence[UUID] = (await session.scalars(trash.lock(), {**trash.values, "ids": list(found)})).all()
             back = {*ids, *segments} if ids else set()
             if back:

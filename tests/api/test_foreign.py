@@ -1,5 +1,6 @@
 """What belongs to somebody else looks exactly like what never existed (promise 22)."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from tests.api.answers import differences, refusal
 from tests.api.conftest import Expire, Remains
 from tests.conftest import Client, fetch
 from tests.retention.jobs import add_job
+from tests.reused import CONNECTIONS
 
 FILE_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/api/v1/files/{id}", {}),
@@ -72,6 +74,39 @@ async def test_a_foreign_job_is_unknown_on_every_route(client: Client, database:
         await client.request("DELETE", f"/api/v1/jobs/{theirs}", by="bob")
 
     assert await differences(client, JOB_ROUTES, theirs) == []
+
+
+async def test_what_is_anothers_is_waited_for_by_nobody(client: Client, database: str) -> None:
+    """Whoever waits for a row that its owner works on knows that there is one, and keeps the next from it."""
+    job = str(await add_job(database, owner="bob"))
+    file = (await client.upload(by="bob", job_id=job))["id"]
+    asked = {"name": "n", "kind": "probe", "source_file_ids": [file]}
+    upload = "/api/v1/files?category=uploads&filename=a"
+    routes: list[tuple[str, str, dict[str, Any]]] = [
+        *((method, path.format(id=file), about) for method, path, about in FILE_ROUTES),
+        *((method, path.format(id=job), about) for method, path, about in JOB_ROUTES),
+        ("PATCH", f"/api/v1/files/{file}", {"json": {"filename": "b"}, "headers": {"If-Match": "*"}}),
+        ("PATCH", f"/api/v1/files/{file}", {"json": {"labels": {"event": "e"}}}),
+        ("DELETE", f"/api/v1/files/{file}?derived=keep", {}),
+        ("PATCH", f"/api/v1/jobs/{job}", {"json": {"labels": {"event": "e"}}}),
+        ("POST", "/api/v1/jobs", {"json": asked}),
+        ("POST", f"{upload}&job_id={job}", {"content": b"a"}),
+        ("POST", f"{upload}&parent_id={file}", {"content": b"a"}),
+    ]
+
+    waited = []
+    async with CONNECTIONS.lend(database) as connection, connection.transaction():
+        for table in ("analysis_jobs", "media_files"):
+            await connection.execute(f"SELECT FROM {table} FOR UPDATE")
+        for method, path, about in routes:
+            try:
+                answer = await asyncio.wait_for(client.request(method, path, **about), 5)
+            except TimeoutError:
+                waited.append(f"{method} {path}")
+            else:
+                assert 400 <= answer.status_code < 500, (method, path, answer.text)
+
+    assert waited == []
 
 
 async def test_a_foreign_session_is_unknown_too(client: Client) -> None:

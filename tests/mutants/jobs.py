@@ -221,4 +221,12 @@ MUTANTS = (
         '            raise\n            log.warning("channel.unheard", channel=channel,',
         ("tests/worker/test_worker_faults.py::test_a_worker_whose_connection_is_cut_keeps_its_job_and_takes_the_next",),
     ),
+    Mutant(
+        "whoever names another's file as a source waits for its owner",
+        22,
+        "jobs/control.py",
+        "        AND (id, owner) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:owners AS text[])))\n",
+        "",
+        ("tests/api/test_foreign.py::test_what_is_anothers_is_waited_for_by_nobody",),
+    ),
 )

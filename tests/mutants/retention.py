@@ -220,4 +220,12 @@ MUTANTS = (
         "BEFORE TRUNCATE ON audit_events",
         ("tests/api/test_audit.py::test_postgresql_refuses_to_rewrite_the_audit_trail",),
     ),
+    Mutant(
+        "whoever deletes what is another's waits for its owner",
+        22,
+        "retention/families.py",
+        "WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = coalesce(CAST(:owner AS text), owner)",
+        "WHERE id = ANY(CAST(:ids AS uuid[]))",
+        ("tests/api/test_foreign.py::test_what_is_anothers_is_waited_for_by_nobody",),
+    ),
 )

@@ -207,8 +207,8 @@ async def add_pending(
 ) -> Mapping[UUID, Receipt]:
     """Insert pending rows (T0) and reserve their bytes; safe to repeat after a lost COMMIT answer.
 
-    `jobs` is SQL that selects the jobs of `:job_ids` and locks them: their id, owner, held_until, is_living,
-    is_archived, and the fence under which each runs.
+    `jobs` is SQL that selects the jobs of `:job_ids` that belong to who `asked`, and locks them: their id, owner,
+    held_until, is_living, is_archived, and the fence under which each runs.
     """
     rows = await session.execute(
         _registering(jobs, reserves=any(item.reserved_bytes for item in asked)),
