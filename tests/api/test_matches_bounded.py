@@ -1,5 +1,6 @@
 """Deleting all files that a filter names takes what was counted or confirmed, and nothing that is protected."""
 
+import re
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -25,7 +26,7 @@ def narrow(environment: dict[str, str]) -> None:
 @pytest.mark.usefixtures("narrow")
 async def test_more_than_a_share_goes_only_by_its_number(client: Client) -> None:
     files = [(await client.upload(b"file"))["id"] for _ in range(3)]
-    await client.upload(b"others", by="bob")
+    await client.upload(b"others" * 100, by="bob")
 
     counted = await told(client, category="uploads")
     asked: tuple[dict[str, str], ...] = ({}, {"confirm": "2"})
@@ -35,7 +36,9 @@ async def test_more_than_a_share_goes_only_by_its_number(client: Client) -> None
 
     assert counted["needs"] == 3
     assert {(one["status"], one["code"], one["confirm"]) for one in refused} == {(409, "confirmation_needed", "3")}
-    assert "3 of 4 files" in refused[0]["reason"]
+    for told_of in refused:
+        assert "3 files of uploads, 12 bytes" in told_of["reason"]
+        assert not {"4", "612"} & set(re.findall(r"\d+", f"{told_of}")), "what others have is not told"
     assert standing == [200] * 3
     assert (gone["files"], gone["needs"]) == (3, None)
 

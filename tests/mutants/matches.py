@@ -53,4 +53,12 @@ MUTANTS = (
         "",
         (f"{BOUNDED}test_a_pause_keeps_the_bytes_and_a_doubted_clock_keeps_the_files",),
     ),
+    Mutant(
+        "a refusal tells how much others have",
+        22,
+        "retention/matches/service.py",
+        "more than {excess.percent} % of all there are",
+        "more than {excess.percent} % of {excess.whole.files}",
+        (f"{BOUNDED}test_more_than_a_share_goes_only_by_its_number",),
+    ),
 )

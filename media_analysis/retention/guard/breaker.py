@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -43,6 +43,15 @@ class BreakerLimits:
             min_files=chosen.min_files,
             median_factor=chosen.median_factor,
         )
+
+
+class Excess(NamedTuple):
+    """What a part is too much of."""
+
+    whole: Amount
+    """Of all owners: for administrators only (decision 22)."""
+    percent: int
+    """How much of it goes unasked."""
 
 
 @dataclass(frozen=True)
@@ -102,25 +111,27 @@ class Breaker:
         return finding
 
     async def _find_share(self, session: AsyncSession, category: Category, due: Amount) -> PauseFinding | None:
-        reason = await self.find_excess(session, category, due, verb="are due")
-        if reason is None:
+        excess = await self.find_excess(session, category, due)
+        if excess is None:
             return None
+        whole = excess.whole
+        reason = (
+            f"{due.files} of {whole.files} files, {due.size_bytes} of {whole.size_bytes} bytes, are due: "
+            f"more than {excess.percent} % of the category"
+        )
         return PauseFinding(cause=PauseCause.SHARE, reason=reason, files=due.files, size_bytes=due.size_bytes)
 
     async def find_excess(
-        self, session: AsyncSession, category: Category, part: Amount, *, verb: str, trash: bool = False
-    ) -> str | None:
-        """Return in a sentence which part of a category's living files, or of its `trash`, is too much unasked."""
+        self, session: AsyncSession, category: Category, part: Amount, *, trash: bool = False
+    ) -> Excess | None:
+        """Return of what a part of a category's living files, or of its `trash`, is too much to go unasked."""
         percent = self.limits.share_percent.get(category)
         if percent is None or part.files < self.limits.min_files:
             return None
         whole = Amount._make((await session.execute(_TRASH if trash else _LIVING, {"category": category.value})).one())
         if not any(100 * some > percent * all_of_it for some, all_of_it in zip(part, whole, strict=True)):
             return None
-        return (
-            f"{part.files} of {whole.files} files, {part.size_bytes} of {whole.size_bytes} bytes, {verb}: "
-            f"more than {percent} % of the category"
-        )
+        return Excess(whole, percent)
 
     async def _find_median(
         self, session: AsyncSession, category: Category, due: Amount, *, now: datetime

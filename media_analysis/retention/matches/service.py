@@ -144,9 +144,10 @@ class MatchDeletionService:
         reasons = []
         async with self.db.read_only() as session:
             for category, part in tally.going.items():
-                found = await self.breaker.find_excess(session, category, part, verb="would go", trash=is_trash)
-                if found is not None:
-                    reasons.append(f"of {category.value}, {found}")
+                excess = await self.breaker.find_excess(session, category, part, trash=is_trash)
+                if excess is not None:  # whoever asks may be nobody who learns how much others have
+                    going = f"{part.files} files of {category.value}, {part.size_bytes} bytes, would go"
+                    reasons.append(f"{going}: more than {excess.percent} % of all there are")
         return "; ".join(reasons) or None
 
     async def _count(self, question: Question) -> Tally:
