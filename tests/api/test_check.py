@@ -88,6 +88,7 @@ async def test_another_size_is_another_content(client: Client) -> None:
         {"items": [{"sha256": "ab", "size_bytes": 1}]},
         {"items": [{"sha256": "0" * 64}]},
         {"items": [{"sha256": "0" * 64, "size_bytes": -1}]},
+        *({"items": [{"sha256": "0" * 64, "size_bytes": size}]} for size in (True, "1", 1.5, None)),
         asked(*[bytes([number % 256, number // 256]) for number in range(1_001)]),
     ],
 )

@@ -79,10 +79,10 @@ class HeartbeatCreate(
     """A sign of life, and how far the run is."""
 
     fence: Fence
-    progress: float | None = Field(None, ge=0, le=1)
+    progress: float | None = Field(None, strict=True, ge=0, le=1)
     stage: Line = "analysing"
-    done: int | None = Field(None, ge=0, le=2**53)
-    total: int | None = Field(None, ge=0, le=2**53)
+    done: int | None = Field(None, strict=True, ge=0, le=2**53)
+    total: int | None = Field(None, strict=True, ge=0, le=2**53)
 
 
 class HeartbeatRead(BaseModel):

@@ -154,7 +154,7 @@ class FileContent(RequestDocument):
     """Bytes by what they hash to."""
 
     sha256: str = Field(pattern="^[0-9A-Fa-f]{64}$", description="Hexadecimal")
-    size_bytes: int = Field(ge=0, le=LARGEST_SIZE)
+    size_bytes: int = Field(strict=True, ge=0, le=LARGEST_SIZE)
 
     def content(self) -> ContentDigest:
         """Return it as it is looked for."""

@@ -25,6 +25,7 @@ LONGEST_KIND: Final = 40
 Priority = Annotated[
     int,
     Field(
+        strict=True,
         ge=-100,
         le=100,
         description="Higher ones of an owner are begun first. Owners take turns whatever their priorities; only what "
