@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.db.base import Base
+from media_analysis.files.labelled import LabelLists
 from media_analysis.labels import LabelFilter
 
 ACTIVE = ("", "active")
@@ -28,6 +29,11 @@ class JobLabel(Base):
     """The same whatever the owner."""
     job_id: Mapped[UUID] = mapped_column()
     __mapper_args__ = {"primary_key": ("own_list", "job_id")}  # noqa: RUF012 - as the mapper declares it
+
+
+def lists_of_jobs(owner: str | None) -> LabelLists:
+    """Return the list of active jobs that have a label."""
+    return LabelLists("job_labels", owner, [ACTIVE])
 
 
 def is_listed(wanted: LabelFilter, *, owner: str | None) -> ColumnElement[bool]:

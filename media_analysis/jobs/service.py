@@ -1,7 +1,7 @@
 """Reading jobs, as their owner sees them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
 from media_analysis.files.service import relabelled
 from media_analysis.jobs import queries
+from media_analysis.jobs.labelled import lists_of_jobs
 from media_analysis.jobs.models import AnalysisJob, JobAudit
 from media_analysis.jobs.queries import JobFilter
 from media_analysis.jobs.waiting import KindBacklog, count_open, list_waiting
@@ -111,11 +112,16 @@ class JobService:
             return await list_waiting(session)
 
     async def list(self, wanted: JobFilter, *, before: UUID | None, limit: int, now: datetime | None = None) -> JobPage:
-        """Return one page of jobs that were not deleted, newest first, in two statements whatever its length."""
+        """Return one page of jobs that were not deleted, newest first, in two statements whatever its length.
+
+        Where several labels are asked for, a third finds the one that fewest have.
+        """
+        lists = lists_of_jobs(wanted.owner)
 
         async def read() -> JobPage:
+            labels = await lists.rarest_first(self.db.driver.reads, wanted.labels)
             async with self.db.read_only() as session:
-                query = queries.select_jobs(wanted, before=before, limit=limit + 1, now=now)
+                query = queries.select_jobs(replace(wanted, labels=labels), before=before, limit=limit + 1, now=now)
                 found = (await session.execute(query)).all()
                 page = found[:limit]
                 sources = await queries.list_sources(session, [job.id for job, _ in page])
