@@ -46,6 +46,7 @@ _OF_LIMITED: Final[Mapping[str, str]] = {
     f"{API_PATH}/files/{{file_id}}/content": "GET HEAD",
     f"{API_PATH}/files/{{file_id}}/retention": "GET",
     f"{API_PATH}/sessions/me": "GET",
+    f"{API_PATH}/sessions/{{session_id}}": "OPTIONS DELETE",
 }
 """What looks at the limit of a session, and is all that a limited one may use."""
 _JSON: Final = "application/json"

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import find_ids
-from media_analysis.errors import ScopeMissing, SessionNotFound, TokenRejected
+from media_analysis.errors import ScopeMissing, SessionLimited, SessionNotFound, TokenRejected
 from media_analysis.sessions import queries
 from media_analysis.sessions.limits import Limit, require_limitable
 from media_analysis.sessions.models import Role, UserSession
@@ -190,8 +190,11 @@ class SessionService:
         Raises:
             SessionNotFound: unknown, or somebody else's.
             ScopeMissing: it may do what `by` may not.
+            SessionLimited: `by` is limited to some files, and this is another.
 
         """
+        if by is not None and by.limit is not None and by.session_id != session_id:
+            raise SessionLimited("a session that is limited to categories or labels ends itself only")
         async with self.db.transaction() as session:
             ended = await queries.mark_revoked(session, session_id, owner=owner)
             if ended is None:

@@ -99,6 +99,12 @@ async def test_what_lies_outside_is_answered_as_what_does_not_exist(
         ("GET", f"{one}/retention", {}),
         ("PATCH", one, {"json": {"filename": "taken.bin"}}),
         ("PATCH", one, {"json": {"labels": {"camera": "north"}}}),
+        ("PATCH", one, {"json": {"filename": "taken.bin"}, "headers": {"If-Match": '"another"'}}),
+        ("GET", one, {"headers": {"If-Match": '"another"'}}),
+        ("GET", one, {"headers": {"If-None-Match": "*"}}),
+        ("GET", f"{one}/content", {"headers": {"Range": "bytes=100-"}}),
+        ("DELETE", one, {"headers": {"If-Match": '"another"'}}),
+        ("DELETE", f"{one}?strategy=hard", {}),
         ("DELETE", one, {}),
         ("DELETE", f"{one}?dry_run=true", {}),
         ("DELETE", f"{one}?derived=keep", {}),
@@ -158,6 +164,37 @@ async def test_lists_and_checks_find_what_lies_inside_only(
     for query in ({}, {"category": "clips"}, {"label": "camera:north"}, {"expires_before": "2999-01-01T00:00:00Z"}):
         assert [file["id"] for file in (await ask("GET", params=query)).json()["items"]] == [inside["id"]], query
     assert len((await client.request("GET", FILES)).json()["items"]) == 4
+
+
+async def test_a_limited_session_ends_itself_and_no_other(client: Client, ask: Ask) -> None:
+    own = (await client.request("GET", "/api/v1/sessions/me", by="limited")).json()["id"]
+
+    owners = (await client.request("GET", "/api/v1/sessions/me")).json()["id"]
+    await make(client, "narrower", scopes=["files:read"], categories=["clips"], labels=["camera:north"])
+    narrower = (await client.request("GET", "/api/v1/sessions/me", by="narrower")).json()["id"]
+
+    refused = [
+        await client.request("DELETE", f"/api/v1/sessions/{other}", by="limited")
+        for other in (owners, narrower, uuid4())
+    ]
+    ended = await client.request("DELETE", f"/api/v1/sessions/{own}", by="limited")
+
+    assert {refusal(answer) for answer in refused} == {(403, "session_limited")}
+    assert len({answer.text for answer in refused}) == 1
+    assert ended.status_code == 204
+    assert refusal(await ask("GET")) == (401, "token_rejected")
+    assert (await client.request("GET", "/api/v1/sessions/me", by="narrower")).status_code == 200
+
+
+@pytest.mark.usefixtures("outside")
+async def test_no_rank_tells_how_many_files_lie_outside(client: Client, ask: Ask) -> None:
+    file = await client.upload(b"inside", **INSIDE)
+
+    told = (await ask("GET", f"/{file['id']}/retention")).json()
+    whole = (await client.request("GET", f"{FILES}/{file['id']}/retention")).json()
+
+    assert (told["eviction_rank"], whole["eviction_rank"]) == (None, 3)
+    assert {**told, "eviction_rank": 3} == whole
 
 
 async def test_categories_and_labels_limit_each_alone(client: Client, outside: list[dict[str, Any]]) -> None:

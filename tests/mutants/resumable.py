@@ -131,4 +131,12 @@ MUTANTS = (
         '    reached = "true"\n',
         ("tests/api/test_limited_sessions.py::test_lists_and_checks_find_what_lies_inside_only",),
     ),
+    Mutant(
+        "a limited session ends others of its owner",
+        22,
+        "sessions/service.py",
+        "        if by is not None and by.limit is not None and by.session_id != session_id:\n",
+        "        if False:\n",
+        ("tests/api/test_limited_sessions.py::test_a_limited_session_ends_itself_and_no_other",),
+    ),
 )

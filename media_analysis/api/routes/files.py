@@ -296,4 +296,5 @@ async def release_file(file_id: UUID, services: Serving, caller: Caller) -> None
 )
 async def explain_file(file_id: UUID, services: Serving, caller: Caller) -> Explanation:
     """Say when a file goes, by which rule, and what happened to it; deleted files are explained, too."""
-    return await services.retention.explanations.explain(file_id, owner=caller.scope)
+    told = await services.retention.explanations.explain(file_id, owner=caller.scope)
+    return told if caller.limit is None else told.without_rank()

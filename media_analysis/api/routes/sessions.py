@@ -69,7 +69,14 @@ async def update_session(
     return await services.sessions.change(session_id, ttl=timedelta(seconds=change.ttl_seconds))
 
 
-@router.delete("/{session_id}", status_code=204, responses={**_OWN_PROBLEMS, **problems(errors.ScopeMissing)})
+@router.delete(
+    "/{session_id}",
+    status_code=204,
+    responses={**_OWN_PROBLEMS, **problems(errors.ScopeMissing, errors.SessionLimited)},
+)
 async def revoke_session(session_id: UUID, services: Serving, caller: Caller) -> None:
-    """End a session at once: this one, or another of its owner's that may do no more than it."""
+    """End a session at once: this one, or another of its owner's that may do no more than it.
+
+    A session that is limited to categories or labels ends itself only.
+    """
     await services.sessions.revoke(session_id, owner=caller.scope, by=caller)

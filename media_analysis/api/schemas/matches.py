@@ -35,7 +35,9 @@ class MatchDeleteQuery(RemovalQuery):
     label: LabelFilters | None = Field(None, min_length=1, description=OF_LABELS)
     owner: Owner | None = Field(None, description="Administrators only; others delete their own")
     derived: Literal["take", "keep"] = Field(
-        "take", description="Whether what was derived from them goes with them, and the results about all of them"
+        "take",
+        description="Whether what was derived from them goes with them, and the results about all of them; a limited "
+        "session says `keep`, for some of it may lie outside",
     )
     dry_run: bool = Field(default=True, description="Say what would go, and delete nothing; `false` deletes")
     confirm: int | None = Field(

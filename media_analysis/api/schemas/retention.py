@@ -108,7 +108,7 @@ class FileRetention(ReadModel):
     losing_rules: list[LosingRuleRead] = Field(description="In the order of precedence")
     eviction_rank: int | None = Field(
         description="1 goes next under pressure on its category; null if pressure cannot take it, as the archive of a "
-        "run that lives, or anything while evictions are paused or off"
+        "run that lives, or anything while evictions are paused or off; nor is it told to limited sessions"
     )
     eviction_rank_capped: bool = Field(description="Whether the rank is only the earliest it can be")
     next_steps: list[StepRead]

@@ -1,9 +1,10 @@
 """What is told of a file's retention, worked out from facts that were read before."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 from uuid import UUID
 
 from media_analysis.deletion.models import Pause
@@ -118,6 +119,10 @@ class Explanation:
     last_error: str | None = None
     timeline: Sequence[Moment] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    def without_rank(self) -> Self:
+        """Return the same without what counts other files, for whoever does not reach all of them."""
+        return replace(self, eviction_rank=None, eviction_rank_capped=False)
 
 
 @dataclass(frozen=True)
