@@ -21,6 +21,7 @@ from media_analysis.api.requests import (
     require_document,
     require_known_expectation,
     require_length,
+    require_no_key,
     require_parameters_once,
     require_plain,
     require_whole,
@@ -120,6 +121,8 @@ def _required(operation: Operation, scope: Scope) -> Fields:
     fields = read_fields(scope["headers"])
     require_known_expectation(fields)
     require_parameters_once(scope["query_string"], operation.lists)
+    if method == "POST" and not operation.remembers_keys:
+        require_no_key(fields)
     if has_body(fields) or operation.takes_content:
         require_plain(fields)
         if not operation.takes_pieces:

@@ -95,6 +95,17 @@ def has_body(fields: Fields) -> bool:
     return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
 
 
+def require_no_key(fields: Fields) -> None:
+    """Refuse a key that makes a repeated request safe, where none is remembered and all would be done twice.
+
+    Raises:
+        InvalidRequest: there is one.
+
+    """
+    if b"idempotency-key" in fields:
+        raise InvalidRequest("Idempotency-Key", "is remembered by POST /files only: here a repeated request is another")
+
+
 def require_plain(fields: Fields) -> None:
     """Refuse a body in a coding, which would be taken for the thing itself.
 

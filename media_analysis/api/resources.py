@@ -51,6 +51,7 @@ _OF_LIMITED: Final[Mapping[str, str]] = {
 """What looks at the limit of a session, and is all that a limited one may use."""
 _JSON: Final = "application/json"
 _PIECE: Final = "application/offset+octet-stream"
+_KEY: Final = "idempotency-key"
 
 
 async def leave_to_route(_scope: Scope, _fields: Fields, receive: Receive, _send: Send) -> Receive | None:
@@ -86,6 +87,8 @@ class Operation:
     """Whether its body may be a piece of something."""
     judges_conditions: bool = False
     """Whether its route compares entity tags and dates itself."""
+    remembers_keys: bool = False
+    """Whether an Idempotency-Key makes it safe to repeat."""
     shortcut: Shortcut = leave_to_route
     """What answers the usual GET without its route."""
     is_head: bool = False
@@ -192,6 +195,7 @@ def _operation(
         accepted=() if streams else accepted,
         limit_bytes=None if streams else body.get(LARGEST, DOCUMENT_BYTES),
         takes_pieces=_PIECE in body.get("content", {}),
+        remembers_keys=any(header.alias == _KEY for header in (dependant.header_params if dependant else ())),
         shortcut=_shortcut(context, shortcuts),
         judges_conditions=any(parameter["name"] == "If-Match" for parameter in described.get("parameters", ())),
     )

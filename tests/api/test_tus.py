@@ -127,6 +127,29 @@ async def test_a_length_may_be_said_later(tus: TusClient) -> None:
     assert (last.status_code, "Location" in last.headers) == (204, True)
 
 
+async def test_a_key_is_refused_where_an_upload_is_made_and_needs_none_where_it_goes_on(tus: TusClient) -> None:
+    key = {"Idempotency_Key": "once"}
+
+    refused = await tus.send("POST", Upload_Length="3", **key)
+    gone_on = await tus.patch(await tus.start(3), 0, b"abc", **key)
+
+    assert (refused.status_code, problem_in(refused)["field"]) == (422, "Idempotency-Key")
+    assert gone_on.status_code == 204
+
+
+async def test_what_is_said_of_an_upload_is_not_said_otherwise_later(client: Client, tus: TusClient) -> None:
+    made = await tus.create(3, filename="a", labels="camera:north")
+    path = made.headers["Location"]
+
+    other = await tus.patch(path, 0, b"abc", Upload_Metadata=metadata(filename="a", labels="camera:south"))
+    same = await tus.patch(path, 0, b"abc", Upload_Metadata=metadata(labels="camera:north", filename="a"))
+
+    assert (other.status_code, problem_in(other)["code"]) == (400, "malformed_header")
+    assert same.status_code == 204
+    file = (await client.request("GET", f"/api/v1/files/{same.headers['File-Id']}")).json()
+    assert file["labels"] == {"camera": "north"}
+
+
 async def test_a_terminated_upload_leaves_nothing(tus: TusClient, remains: Remains) -> None:
     path = await tus.start(6)
     await tus.patch(path, 0, b"abc")

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from media_analysis.api.documents import DocumentRoute
+from tests.api.answers import problem_in
 from tests.api.answers import refusal as refusal_in
 from tests.api.raw import Speaker
 from tests.conftest import Client
@@ -105,6 +106,19 @@ async def test_a_header_that_says_one_thing_is_there_once(
 
     assert (said.status, said.problem["detail"].lower()) == (422, f"{line.partition(':')[0].lower()}: given twice")
     assert (await client.request("GET", FILES)).json()["items"] == []
+
+
+async def test_a_key_is_remembered_or_refused(client: Client) -> None:
+    document = (await client.request("GET", "/openapi.json")).json()
+    key = {"Idempotency-Key": "once"}
+    routes = [path for path, item in document["paths"].items() if "post" in item and path != FILES]
+
+    answers = [await client.request("POST", path, by="admin", headers=key) for path in routes]
+    upload = await client.request("POST", FILES, params={"category": "temp", "filename": "a"}, content=b"", headers=key)
+
+    assert {problem_in(answer).get("field") for answer in answers} == {"Idempotency-Key"}
+    assert upload.status_code == 201
+    assert (await client.request("GET", FILES, headers=key)).status_code == 200
 
 
 async def test_what_json_does_not_have_is_refused_in_words(client: Client) -> None:

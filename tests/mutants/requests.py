@@ -81,4 +81,12 @@ MUTANTS = (
         "",
         (f"{_DIGESTS}a_document_has_every_digest_that_was_announced",),
     ),
+    Mutant(
+        "a key is overlooked where none is remembered",
+        35,
+        "api/checks.py",
+        '    if method == "POST" and not operation.remembers_keys:\n',
+        "    if False:\n",
+        (f"{_WISHES}a_key_is_remembered_or_refused",),
+    ),
 )

@@ -133,6 +133,10 @@ async def append_to_upload(
     offset_bytes = tus.read_number(request.headers, "Upload-Offset")
     if offset_bytes is None:
         raise MalformedHeader("Upload-Offset", "must tell where the bytes begin")
+    if (told := request.headers.get("Upload-Metadata")) is not None:
+        begun = await services.files.resumable.get(upload_id, owner=caller.scope)
+        if tus.read_metadata(told) != tus.read_metadata(begun.metadata):
+            raise MalformedHeader("Upload-Metadata", "must be what was said when the upload was made")
     piece = _piece(request, admitted, offset_bytes)
     known = await services.files.resumable.append(upload_id, piece, owner=caller.scope)
     headers = tus.describe(known)
