@@ -10,7 +10,48 @@ _LOCKED = (
     "tests/files/upload/test_small.py"
     "::test_rows_are_locked_while_bytes_are_put_and_what_came_after_these_locks_is_taken_back"
 )
+_CLIENT = "tests/client/test_"
 MUTANTS = (
+    Mutant(
+        "a small upload is another one each time it is tried",
+        16,
+        "client/uploading.py",
+        '            "Idempotency-Key": self.key,\n',
+        "",
+        (f"{_CLIENT}uploads.py::test_small_files_over_a_line_that_is_cut_twice_are_there_once_each",),
+    ),
+    Mutant(
+        "a file that changes while it is uploaded is stored",
+        1,
+        "client/sources.py",
+        "            if position + len(chunk) >= end or not chunk:\n",
+        "            if not chunk:\n",
+        (f"{_CLIENT}uploads.py::test_a_file_that_changes_meanwhile_leaves_nothing_on_the_server",),
+    ),
+    Mutant(
+        "a download is named before it was proven",
+        1,
+        "client/downloading.py",
+        "        if not part.is_sound:\n",
+        "        if False:\n",
+        (f"{_CLIENT}downloads.py::test_what_another_attempt_left_is_gone_on_with_and_what_is_none_of_it_is_not_kept",),
+    ),
+    Mutant(
+        "a job may be made twice when its answer is lost",
+        16,
+        "client/job_operations.py",
+        'post("/jobs", asked), api.patience(), is_safe=False',
+        'post("/jobs", asked), api.patience()',
+        (f"{_CLIENT}uploads.py::test_what_may_not_be_asked_twice_is_asked_once",),
+    ),
+    Mutant(
+        "a name on the server leads out of the folder",
+        20,
+        "client/downloading.py",
+        '_UNSAFE.sub("_", filename).strip()',
+        "filename.strip()",
+        (f"{_CLIENT}downloads.py::test_a_name_of_somebody_else_is_a_name_in_the_folder",),
+    ),
     Mutant(
         "a narrow session ends any of its owner's",
         31,
