@@ -214,8 +214,8 @@ MUTANTS = (
         "memory is used again while it is still hashed",
         3,
         "storage/writing.py",
-        "        gathered = self._take()\n        self._finish_hashing()\n",
-        "        gathered = self._take()\n",
+        "        gathered = _joined(self._take())\n        self._finish_hashing()\n",
+        "        gathered = _joined(self._take())\n",
         ("tests/storage/test_contract.py::test_what_a_thread_puts_from_two_memories_in_turn_is_stored_and_hashed",),
     ),
     Mutant(
