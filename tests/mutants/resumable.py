@@ -60,7 +60,7 @@ MUTANTS = (
         "a writer goes on after the kernel refused something",
         1,
         "storage/writing.py",
-        "            except OSError:\n                self.close()\n                raise\n",
+        "            except OSError:\n                self._close()\n                raise\n",
         "            except OSError:\n                raise\n",
         ("tests/storage/test_disk_faults.py::test_a_writer_takes_nothing_more_once_the_disk_was_full",),
     ),
