@@ -28,6 +28,7 @@ from media_analysis.api.resources import Resources
 from media_analysis.api.routes import (
     archives,
     audit,
+    events,
     external,
     files,
     health,
@@ -93,6 +94,7 @@ def create_app(services: Runtime) -> FastAPI:
         jobs.router,
         results.router,
         job_events.router,
+        events.router,
         audit.router,
         records.router,
         health.router,
@@ -206,6 +208,7 @@ async def serve(
         server.force_exit = server.should_exit  # a second signal does not wait
         app.state.draining = True
         app.state.services.jobs.watches.end()  # they would last as long as their jobs
+        app.state.services.feed.end()
         server.should_exit = True
         interrupted()
 

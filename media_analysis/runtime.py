@@ -18,6 +18,8 @@ from media_analysis.db.instance import ensure_instance
 from media_analysis.db.migrations import require_schema
 from media_analysis.db.pooling import require_own_sessions
 from media_analysis.deletion.suite import DeletionServices
+from media_analysis.events.ending import EventEndService
+from media_analysis.feed.service import FeedService
 from media_analysis.files.opening import open_store
 from media_analysis.files.suite import FileServices
 from media_analysis.files.upload.protocol import UploadProtocol
@@ -85,6 +87,10 @@ class Runtime:
         return JobServices(worker, self.db, self.store, self.deletion, uploads, self.fork_server)
 
     @cached_property
+    def feed(self) -> FeedService:
+        return FeedService(self.db)
+
+    @cached_property
     def archives(self) -> ArchiveServices:
         shared = (self.settings, self.db, self.store, self.uploads, self.deletion, self.retention.pressure)
         return ArchiveServices(*shared, self.metrics.archives.observe)
@@ -101,7 +107,11 @@ class Runtime:
     def records(self) -> RecordService:
         chosen, ends = self.settings.storage.records, self.settings.storage.cleanup.rehearses_because is None
         quarantine = QuarantineService(self.db, self.store, chosen.quarantine, ends)
-        return RecordService(self.db, self.retention.clock, chosen.lives(), quarantine)
+        return RecordService(self.db, self.retention.clock, chosen.lives(), quarantine, self.event_ends)
+
+    @cached_property
+    def event_ends(self) -> EventEndService:
+        return EventEndService(self.db, self.settings.events.keep, self.settings.events.max_rows)
 
     @cached_property
     def scrub(self) -> ScrubService:

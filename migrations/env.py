@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 import media_analysis.archive.models
 import media_analysis.audit
 import media_analysis.db.instance
+import media_analysis.events.models
 import media_analysis.files.archived
 import media_analysis.files.models
 import media_analysis.files.resumable.models

@@ -34,7 +34,8 @@ LOCK_ORDER: Final = (
     "purges",
     "job_sources",
     "analysis_results",
-    "job_events",
+    "event_ends",
+    "events",
     "archived_files",
     "job_audit",
     "plan_files",
@@ -55,6 +56,7 @@ UPSERTED: Final = frozenset(
         "archive_tasks",
         "category_policies",
         "duties",
+        "event_ends",
         "idempotency_keys",
         "instance",
         "job_audit",
@@ -74,7 +76,6 @@ KEPT_BY_TRIGGERS: Final = frozenset({"file_labels", "job_labels", "tombstone_lab
 PARENTS: Final = {
     "analysis_results": "analysis_jobs",
     "archived_files": "analysis_jobs",
-    "job_events": "analysis_jobs",
     "job_sources": "analysis_jobs",
     "media_files": "analysis_jobs",
 }

@@ -29,6 +29,7 @@ _OF_TAGS: Final[Mapping[str | Enum, UserScope]] = {
     "trash": UserScope.RETENTION,
     "holds": UserScope.RETENTION,
     "audit": UserScope.RETENTION,
+    "events": UserScope.FILES_READ,
     "jobs": UserScope.JOBS,
     "results": UserScope.JOBS,
     "archives": UserScope.JOBS,

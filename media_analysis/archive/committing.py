@@ -19,6 +19,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.deletion.selection import FileSelection
 from media_analysis.deletion.tombstones import Freed, Order
 from media_analysis.errors import RunChanged, UploadLeaseLost
+from media_analysis.events.types import EventType
 from media_analysis.failpoints import failpoint
 from media_analysis.files import archived, ledger
 from media_analysis.files.ledger import Moved
@@ -127,7 +128,7 @@ class Commit:
         await mark_archived(session, job.id, archived_at=now, archive_id=archive_id, ends_at=ends_at)
 
     async def _tell(self, session: AsyncSession, task: ArchiveTask, job: AnalysisJob, stats: dict[str, Any]) -> None:
-        await add_event(session, job.id, "status", {"status": job.status.value, "archived": True})
+        await add_event(session, job.id, EventType.JOB_ARCHIVED, {"status": job.status.value, "archived": True})
         act = Act(
             actor=task.requested_by, action=Action.ARCHIVED, owner=job.owner, job_id=job.id, details={"stats": stats}
         )

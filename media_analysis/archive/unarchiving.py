@@ -17,6 +17,7 @@ from media_analysis.db.database import Database
 from media_analysis.db.ids import chunks_of
 from media_analysis.deletion import tombstones
 from media_analysis.errors import BytesStillGoing, JobNotArchived, RunChanged
+from media_analysis.events.types import EventType
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
@@ -89,7 +90,7 @@ async def bring_back(
             moved += await _bring_back(session, job, chunk, alone=task.file_id is not None)
         if task.file_id is None:
             await mark_restored(session, job.id, kept_for=kept_for)
-            await add_event(session, job.id, "status", {"status": job.status.value, "archived": False})
+            await add_event(session, job.id, EventType.JOB_RESTORED, {"status": job.status.value, "archived": False})
         act = Act(
             actor=task.requested_by,
             action=Action.UNARCHIVED,

@@ -24,6 +24,7 @@ from media_analysis.errors.archive import (
     RunChanged,
     SegmentNotFound,
 )
+from media_analysis.errors.events import EventsEnded
 from media_analysis.errors.files import (
     FileGone,
     FileHeld,
@@ -173,6 +174,7 @@ __all__ = [
     "DowngradeImpossible",
     "DowngradeStopped",
     "EmbeddedServerFailed",
+    "EventsEnded",
     "FenceLost",
     "FileArchived",
     "FileGone",

@@ -38,7 +38,7 @@ _ADD_WAITING: Final = text(f"""
         SELECT id, owner, name, kind, CAST(parameters AS jsonb), 'pending', 0, priority, lifted, 0,
             1, folder_name, 'outputs', :now, pinned_until, lifetime_seconds, CAST(labels AS jsonb)
         FROM asked ORDER BY id
-        RETURNING id, last_event, 'status' AS kind, jsonb_build_object('status', status) AS data, {WORK}
+        RETURNING id, owner, last_event, 'job.created' AS type, jsonb_build_object('status', status) AS data, {WORK}
     ), {TELL}, source AS (
         SELECT * FROM unnest(CAST(:job_ids AS uuid[]), CAST(:positions AS integer[]), CAST(:file_ids AS uuid[]))
             AS source(job_id, position, file_id)

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.tombstones import Order
+from media_analysis.events.log import release_job_events
+from media_analysis.events.types import EventType
 from media_analysis.files.archived import delete_copies
 from media_analysis.jobs.events import add_event_to_all
 from media_analysis.jobs.result_deletion import take_results
@@ -20,10 +22,7 @@ from media_analysis.states import RetentionRule
 END_SUMMARIES: Final = "DELETE FROM job_audit"
 END_JOBS: Final = "DELETE FROM analysis_jobs"
 _DELETE_SOURCES: Final = text("DELETE FROM job_sources WHERE job_id = ANY(CAST(:job_ids AS uuid[]))")
-_DELETE_EVENTS: Final = text("""
-    DELETE FROM job_events USING analysis_jobs AS job
-    WHERE job.id = ANY(CAST(:job_ids AS uuid[])) AND job_id = job.id AND number < job.last_event
-""")
+_LAST_EVENTS: Final = text("SELECT id, last_event FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))")
 _DELETE: Final = text("DELETE FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))")
 _MARK_DELETED: Final = text("""
     UPDATE analysis_jobs SET deleted_at = coalesce(deleted_at, :now), deletion_reason = :reason,
@@ -74,12 +73,12 @@ async def close_jobs(
     if restorable_until is None:
         await session.execute(_DELETE_SOURCES, {"job_ids": job_ids})
     results = await take_results(session, "job_id", job_ids, for_good=restorable_until is None)
-    await add_event_to_all(session, job_ids, "status", {"status": "deleted"})
-    if restorable_until is None:
-        await _purge(session, job_ids)
     reason = order.reason or ("requested" if rule is RetentionRule.REQUESTED else "expired")
     marked = {"job_ids": job_ids, "now": order.now, "reason": reason, "restorable_until": restorable_until}
     owners = {row.id: row.owner for row in await session.execute(_MARK_DELETED, marked)}
+    await add_event_to_all(session, job_ids, EventType.JOB_DELETED, {"status": "deleted"})
+    if restorable_until is None:
+        await _purge(session, job_ids)
     strategy = {"strategy": "hard" if restorable_until is None else "soft"}
     stats = [{**one.stats, **strategy, "results": results.get(job_id, 0)} for job_id, one in summaries.items()]
     told = {
@@ -119,5 +118,6 @@ async def purge_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
 
 
 async def _purge(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
-    await session.execute(_DELETE_EVENTS, {"job_ids": list(job_ids)})
+    last = (await session.execute(_LAST_EVENTS, {"job_ids": list(job_ids)})).all()
+    await release_job_events(session, [(row.id, row.last_event) for row in last])
     await delete_copies(session, job_ids)

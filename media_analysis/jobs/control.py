@@ -16,6 +16,7 @@ from media_analysis.db.database import Database, clock, retried
 from media_analysis.db.group import GroupCommit
 from media_analysis.deletion.discarding import DiscardService
 from media_analysis.errors import JobArchived, JobEnded, JobNotFailed, MediaAnalysisError, SourceUnusable, TooManyJobs
+from media_analysis.events.types import EventType
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.adding import add_waiting_jobs
 from media_analysis.jobs.attempts import leases
@@ -28,7 +29,6 @@ from media_analysis.settings.worker import WorkerSettings
 from media_analysis.storage.category import Category
 
 BATCH: Final = 1000
-
 # As the index has it, which a parameter would hide from the planner.
 _WAITING: Final[ColumnElement[bool]] = text("status = 'pending'")  # type: ignore[assignment]
 # Locked, so that none of them expires or goes between being looked at and being pinned.
@@ -266,7 +266,7 @@ class ControlService:
                 job.pinned_until = at + self.limits.pin
                 await leases.lease_sources(session, [job.id], job.pinned_until)
             await session.flush()
-            await add_event(session, job.id, "status", {"status": job.status})
+            await add_event(session, job.id, EventType.JOB_WAITING, {"status": job.status})
             await take_places(session, [job.owner], limit=self.limits.jobs_per_owner)
             failpoint("job.retrying")
         failpoint("job.retried")

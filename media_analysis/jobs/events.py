@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.jobs.models import LINE, JobEvent
+from media_analysis.events.log import ADD_JOB_EVENTS
+from media_analysis.events.types import EventType
+from media_analysis.jobs.models import LINE
 
 CHANNEL: Final = "job_events"
 """Where PostgreSQL announces the ids of jobs that something happened to, with a space between them."""
@@ -26,9 +29,7 @@ END AS work"""
 
 # The job's row is locked by the number it gives, so numbers are visible in their order and without gaps.
 TELL: Final = f"""
-    told AS (
-        INSERT INTO job_events (job_id, number, at, kind, data)
-        SELECT id, last_event, clock_timestamp(), kind, data FROM numbered
+    told AS ({ADD_JOB_EVENTS}
     ), counted AS (
         SELECT id, work, row_number() OVER () / {IDS_A_NOTICE} AS part FROM numbered
     ), announced AS MATERIALIZED (
@@ -36,30 +37,46 @@ TELL: Final = f"""
         UNION ALL SELECT pg_notify('{WORK_CHANNEL}', work) FROM counted WHERE work IS NOT NULL
     )
 """  # noqa: S608 - constants
-"""Parts of a statement that has counted `last_event` of jobs up and says of each in `numbered`: (id, last_event,
-kind, data, work). It has to read all of `announced`."""
+"""Parts of a statement that has counted `last_event` of jobs up and says of each in `numbered`: (id, owner, last_event,
+type, data, work). It has to read all of `announced`."""
 
 _ADD = text(f"""
     WITH numbered AS (
         UPDATE analysis_jobs SET last_event = last_event + 1 WHERE id = ANY(CAST(:job_ids AS uuid[]))
-        RETURNING id, last_event, CAST(:kind AS text) AS kind, CAST(:data AS jsonb) AS data, {WORK}
+        RETURNING id, owner, last_event, CAST(:type AS text) AS type, CAST(:data AS jsonb) AS data, {WORK}
     ), {TELL}
     SELECT count(*) FROM announced
 """)  # noqa: S608 - constants
+_LIST = text("""
+    SELECT number, at, kind, data FROM job_events
+    WHERE job_id = :job_id AND number > :after ORDER BY number LIMIT :limit
+""")
 
 
-async def add_event(session: AsyncSession, job_id: UUID, kind: str, data: Mapping[str, Any]) -> None:
-    """Write the next event of a job: `status`, `progress` or `warning`."""
-    await add_event_to_all(session, [job_id], kind, data)
+class JobEvent(NamedTuple):
+    """Something that happened to a job, numbered without gaps, so that a reader who was away misses nothing."""
+
+    number: int
+    at: datetime
+    kind: str
+    """`status`, `progress` or `warning`."""
+    data: Mapping[str, Any]
 
 
-async def add_event_to_all(session: AsyncSession, job_ids: Sequence[UUID], kind: str, data: Mapping[str, Any]) -> None:
+async def add_event(session: AsyncSession, job_id: UUID, what: EventType, data: Mapping[str, Any]) -> None:
+    """Write the next event of a job."""
+    await add_event_to_all(session, [job_id], what, data)
+
+
+async def add_event_to_all(
+    session: AsyncSession, job_ids: Sequence[UUID], what: EventType, data: Mapping[str, Any]
+) -> None:
     """Write the same next event of many locked jobs."""
-    asked = {"job_ids": list(job_ids), "kind": kind, "data": json.dumps(data)}
+    asked = {"job_ids": list(job_ids), "type": what.value, "data": json.dumps(data)}
     await session.execute(_ADD, asked)
 
 
 async def list_events(session: AsyncSession, job_id: UUID, *, after: int, limit: int) -> Sequence[JobEvent]:
     """Return the events of a job behind a number, in order."""
-    query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.number > after)
-    return (await session.scalars(query.order_by(JobEvent.number).limit(limit))).all()
+    rows = await session.execute(_LIST, {"job_id": job_id, "after": after, "limit": limit})
+    return [JobEvent(*row) for row in rows]

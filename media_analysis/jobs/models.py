@@ -18,7 +18,6 @@ __all__ = [
     "AnalysisJob",
     "AnalysisResult",
     "JobAudit",
-    "JobEvent",
     "JobSource",
     "JobStatus",
     "WaitingJobs",
@@ -210,19 +209,6 @@ class WaitingJobs(Base):
 
     owner: Mapped[str] = mapped_column(primary_key=True)
     jobs: Mapped[int]
-
-
-class JobEvent(Base):
-    """Something that happened to a job, numbered without gaps, so that a reader who was away misses nothing."""
-
-    __tablename__ = "job_events"
-
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("analysis_jobs.id", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
-    kind: Mapped[str]
-    """`status`, `progress` or `warning`."""
-    data: Mapped[dict[str, Any]]
 
 
 class JobAudit(Base):

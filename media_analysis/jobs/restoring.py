@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.errors import JobGone
+from media_analysis.events.types import EventType
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.queries import raise_absent
 
@@ -127,7 +128,7 @@ async def bring_back(
     await session.execute(_SHOW_OF_JOBS, {"ids": [*over, *back], "now": now, "otherwise": otherwise})
     await session.execute(_DELETE_SUMMARIES, {"job_ids": back})
     for row in rows:
-        await add_event(session, row.id, "status", {"status": row.status})
+        await add_event(session, row.id, EventType.JOB_RESTORED, {"status": row.status})
     acts = [Act(actor=actor, action=Action.RESTORED, owner=row.owner, job_id=row.id) for row in rows]
     await add_events(session, acts)
 

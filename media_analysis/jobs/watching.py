@@ -14,8 +14,8 @@ from sqlalchemy import select
 from media_analysis.db.database import Database
 from media_analysis.db.listening import keep_listening
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError
-from media_analysis.jobs.events import CHANNEL, list_events
-from media_analysis.jobs.models import AnalysisJob, JobEvent
+from media_analysis.jobs.events import CHANNEL, JobEvent, list_events
+from media_analysis.jobs.models import AnalysisJob
 
 PAGE: Final = 100
 """Events one watch holds at a time."""

@@ -14,6 +14,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import first_id
 from media_analysis.deletion.pauses import find_clock_pause
 from media_analysis.errors import DeletionPaused
+from media_analysis.events.ending import EventEndService
 from media_analysis.failpoints import failpoint
 from media_analysis.records.kinds import KINDS, RecordKind
 from media_analysis.records.models import RecordEnd, note_end
@@ -22,6 +23,7 @@ from media_analysis.records.quarantine import QuarantineService
 from media_analysis.retention.guard.clock import ClockService
 
 BATCH: Final = 1_000
+EVENTS: Final = "events"
 _ALL: Final = 2**62
 _BEFORE_ALL: Final = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 # Losing it in a crash means that the same records end again. The second opens what is append-only for all others.
@@ -77,6 +79,7 @@ class RecordService:
     lives: Mapping[str, timedelta | None]
     """By the names of settings; None is for ever."""
     quarantine: QuarantineService
+    events: EventEndService
     batch: int = BATCH
 
     async def end(self, *, now: datetime | None = None) -> Mapping[str, int]:
@@ -94,6 +97,7 @@ class RecordService:
         await self._require_clock()
         moment = now or await self.db.now()
         ended = {kind.name: await self._walk(kind, moment, dry_run=False) for kind in KINDS}
+        ended[EVENTS] = await self._end_events(moment)
         ended[QUARANTINE] = await self.quarantine.end(now=moment)
         told = {name: records for name, records in ended.items() if records}
         if told:
@@ -104,19 +108,35 @@ class RecordService:
         """Return how many records would end now, by kind; changes nothing."""
         moment = now or await self.db.now()
         ended = {kind.name: await self._walk(kind, moment, dry_run=True) for kind in KINDS}
-        return {**ended, QUARANTINE: await self.quarantine.rehearse(now=moment)}
+        events = await self.events.rehearse(now=moment)
+        return {**ended, EVENTS: events, QUARANTINE: await self.quarantine.rehearse(now=moment)}
 
     async def list(self) -> Sequence[RecordLife]:
         """Return how records live and stand, kind by kind."""
-        oldest_at = await self.quarantine.find_oldest()
+        oldest_at, first_at = await self.quarantine.find_oldest(), await self.events.find_oldest()
 
         async def read() -> Sequence[RecordLife]:
             async with self.db.read_only() as session:
                 ends = {end.name: end for end in await session.scalars(select(RecordEnd))}
                 lives = [await self._look(session, kind, ends.get(kind.name)) for kind in KINDS]
-                return [*lives, self._describe_quarantine(oldest_at, ends.get(QUARANTINE))]
+                table = (await session.execute(_TABLE, {"table": EVENTS})).one()
+                of_events = self._describe_events(first_at, table, ends.get(EVENTS))
+                return [*lives, of_events, self._describe_quarantine(oldest_at, ends.get(QUARANTINE))]
 
         return await self.db.retry(read)
+
+    def _describe_events(self, oldest_at: datetime | None, table: Any, end: RecordEnd | None) -> RecordLife:
+        return RecordLife(
+            name=EVENTS,
+            table=EVENTS,
+            setting="events.keep",
+            life=self.events.life,
+            table_records=table.records,
+            table_bytes=table.size_bytes,
+            oldest_at=oldest_at,
+            ended_before=None if end is None else end.ended_before,
+            ended=0 if end is None else end.records,
+        )
 
     def _describe_quarantine(self, oldest_at: datetime | None, end: RecordEnd | None) -> RecordLife:
         return RecordLife(
@@ -179,6 +199,14 @@ class RecordService:
                 await note_end(session, kind.name, before=asked["before"], records=batch.ended, now=asked["now"])
                 failpoint("records.ending")
         return batch
+
+    @retried
+    async def _end_events(self, now: datetime) -> int:
+        ended = await self.events.end(now=now)
+        if ended and self.events.life is not None:
+            async with self.db.transaction() as session:
+                await note_end(session, EVENTS, before=now - self.events.life, records=ended, now=now)
+        return ended
 
     async def _count(self, kind: RecordKind, asked: Mapping[str, Any]) -> _Batch:
         async with self.db.read_only() as session:

@@ -69,6 +69,11 @@ async def end_records(runtime: Runtime) -> None:
     await runtime.records.end()
 
 
+async def end_surplus_events(runtime: Runtime) -> None:
+    """End events where there are more than there may be: an hour of them may be too many."""
+    await runtime.event_ends.end_surplus()
+
+
 async def warn(runtime: Runtime) -> None:
     """Warn owners of files whose end comes near."""
     if runtime.retention.notices.carrier is not None:
@@ -117,7 +122,7 @@ def planned_duties(settings: Settings) -> Sequence[tuple[str, Act]]:
     return duties
 
 
-PATROLS: Final = (watch, run_recovery, finish_deletions)
+PATROLS: Final = (watch, run_recovery, finish_deletions, end_surplus_events)
 """What every process does every minute."""
 
 

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from media_analysis.settings.archive import ArchiveSettings
 from media_analysis.settings.data_dir import default_data_dir
 from media_analysis.settings.database_url import DatabaseUrl
+from media_analysis.settings.events import EventSettings
 from media_analysis.settings.kinds import Choice, Whole
 from media_analysis.settings.section import OwnPlaceLeaf, PlaceLeaf, Section, SpanLeaf, TimeoutLeaf
 from media_analysis.settings.storage import StorageSettings
@@ -72,7 +73,7 @@ class ServerSettings(Section):
     max_downloads_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
     """How many downloads an owner may have under way at once in a `serve`; the next ones get 429."""
     max_streams_per_owner: Annotated[int, Whole(1, 1_000_000)] = 500
-    """How many streams of job events an owner may have open at once in a `serve`; the next ones get 429."""
+    """How many streams of events an owner may have open at once in a `serve`; the next ones get 429."""
     root_path: Annotated[str, RootPath()] = ""
     """Below which path a proxy shows the service: addresses in answers begin with it. It may take it away."""
     trusted_proxies: Annotated[tuple[str, ...], Networks()] = ()
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     deletion: DeletionSettings = DeletionSettings()
     worker: WorkerSettings = WorkerSettings()
+    events: EventSettings = EventSettings()
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     logging: LoggingSettings = LoggingSettings()

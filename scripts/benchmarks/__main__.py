@@ -21,6 +21,7 @@ from scripts.benchmarks import (
     archive_answers,
     big,
     crowd,
+    events,
     http,
     interference,
     probe,
@@ -32,6 +33,7 @@ from scripts.benchmarks import (
     sweep,
 )
 
+SWEEP_PARTS = ["all", "few", "cost", "events"]
 QUEUE_PARTS = ["created", "rates", "turns"]
 ARCHIVE_PARTS = ["race", "many", "answers"]
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,7 +43,6 @@ RESULTS = Path(__file__).parents[2] / "bench-results"
 async def run_sweep(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "all" in options.parts:
-        print(f"{options.files:,} of {options.files:,} files due")
         async with stage.open_stage(directory / "a") as opened:
             found["all_due"] = await sweep.all_due(opened, files=options.files, rounds=options.rounds)
     if "few" in options.parts:
@@ -49,14 +50,15 @@ async def run_sweep(options: argparse.Namespace, directory: Path) -> dict[str, A
         async with stage.open_stage(directory / "b") as opened:
             found["few_due"] = await sweep.few_due(opened, live=options.live, due=options.due, rounds=options.rounds)
     if "cost" in options.parts:
-        print("database cost per deleted file")
         async with stage.open_stage(directory / "c") as opened:
             costs = {
                 live: await sweep.database_cost(opened, live=live, due=options.due, rounds=options.rounds)
                 for live in (10_000, options.live)
             }
-        few, many = costs.values()
-        found["database_cost"] = {"microseconds_per_file": costs, "ratio": many / few}
+        found["database_cost"] = {"microseconds_per_file": costs, "ratio": costs[options.live] / costs[10_000]}
+    if "events" in options.parts:
+        async with stage.open_stage(directory / "d") as opened:
+            found["events"] = await events.cost(opened, files=options.due, rounds=options.rounds)
     return found
 
 
@@ -211,7 +213,7 @@ def parse() -> argparse.Namespace:
     sweeping.add_argument("--files", type=int, default=100_000, help="how many files when all are due")
     sweeping.add_argument("--live", type=int, default=1_000_000, help="how many files when few are due")
     sweeping.add_argument("--due", type=int, default=10_000)
-    sweeping.add_argument("--parts", nargs="+", choices=["all", "few", "cost"], default=["all", "few", "cost"])
+    sweeping.add_argument("--parts", nargs="+", choices=SWEEP_PARTS, default=SWEEP_PARTS)
     registering = benches.add_parser("register", help=register.__doc__)
     registering.add_argument("--callers", type=int, default=64)
     registering.add_argument("--seconds", type=float, default=4)

@@ -31,7 +31,7 @@ SOURCES = 256
 """As many as jobs that run at once would have; one for all would have them wait for its row."""
 CALLERS = 16
 LOOK_SECONDS = 0.02
-CLEAR = "TRUNCATE job_events, job_sources; DELETE FROM analysis_jobs"
+CLEAR = "TRUNCATE events, job_sources; DELETE FROM analysis_jobs"
 LEFT = "SELECT EXISTS (SELECT FROM analysis_jobs WHERE status IN ('pending', 'running'))"
 LEFT_OF_PEER = "SELECT EXISTS (SELECT FROM pgqueuer)"
 TOOK = """

@@ -20,7 +20,7 @@ DEADLINE_SECONDS = 20
 class Told:
     """One event as a client parses it."""
 
-    id: int
+    id: Any
     event: str
     data: dict[str, Any]
 
@@ -70,7 +70,9 @@ class Stream:
         for block in self.text.split("\n\n")[:-1]:
             fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
             if "data" in fields:
-                found.append(Told(int(fields["id"]), fields["event"], json.loads(fields["data"])))
+                number = fields["id"]
+                place = int(number) if number.isdecimal() else number
+                found.append(Told(place, fields["event"], json.loads(fields["data"])))
         return found
 
 
@@ -79,10 +81,27 @@ async def streaming(
     app: FastAPI, client: Client, job_id: UUID, *, after: int | None = None, query: str = "", takes: bool = True
 ) -> AsyncIterator[Stream]:
     """Ask for a job's events as alice would; leaving the block hangs up."""
+    path = f"/api/v1/jobs/{job_id}/events"
+    async with streaming_from(app, client, path, after=after, query=query, takes=takes) as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def streaming_from(
+    app: FastAPI,
+    client: Client,
+    path: str,
+    *,
+    by: str = "alice",
+    after: int | str | None = None,
+    query: str = "",
+    takes: bool = True,
+) -> AsyncIterator[Stream]:
+    """Ask for a stream; leaving the block hangs up."""
     stream = Stream()
     if takes:
         stream.taking.set()
-    headers = [(b"authorization", f"Bearer {client.tokens['alice']}".encode())]
+    headers = [(b"authorization", f"Bearer {client.tokens[by]}".encode())]
     if after is not None:
         headers.append((b"last-event-id", str(after).encode()))
     scope = {
@@ -91,7 +110,7 @@ async def streaming(
         "http_version": "1.1",
         "method": "GET",
         "scheme": "http",
-        "path": f"/api/v1/jobs/{job_id}/events",
+        "path": path,
         "raw_path": b"",
         "root_path": "",
         "query_string": query.encode(),

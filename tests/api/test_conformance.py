@@ -69,8 +69,9 @@ class ServedApplication:
 
 
 @pytest.fixture
-def application(settings: Settings, database: str) -> Iterator[ServedApplication]:
-    """The application, opened by the first request that schemathesis sends it."""
+def application(settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedApplication]:
+    """The application, opened by the first request that schemathesis sends it, with streams that end at once."""
+    monkeypatch.setattr("media_analysis.api.routes.events.LONGEST_SECONDS", 0)
     yield ServedApplication(settings, database)
     asgi.shutdown_lifespans()
 

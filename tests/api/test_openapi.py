@@ -57,6 +57,7 @@ ROUTES = ADMIN | {
     ("get", "/api/v1/jobs/{job_id}/retention"),
     ("get", "/api/v1/jobs/{job_id}"),
     ("get", "/api/v1/jobs/{job_id}/events"),
+    ("get", "/api/v1/events"),
     ("get", "/api/v1/jobs/archived"),
     *((method, "/api/v1/jobs/{job_id}/archive") for method in ("get", "post")),
     *(

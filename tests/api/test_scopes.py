@@ -47,7 +47,7 @@ def needed(method: str, path: str) -> Scope | None:
         return Scope.RETENTION
     if resource == "uploads":
         return Scope.FILES_WRITE
-    return FILES[method] if resource == "files" else Scope.JOBS
+    return FILES[method] if resource in {"files", "events"} else Scope.JOBS
 
 
 async def token(runtime: Runtime, *scopes: Scope, limit: Limit | None = None) -> str:

@@ -33,6 +33,7 @@ NOT_HIS: Final = {
     "/healthz",
     "/api/v1/sessions",
     "/api/v1/sessions/me",
+    "/api/v1/events",
     "/api/v1/jobs/{job_id}/events",
 }
 WHOSE: Final = {"source_file_ids": "file_id", "parent_id": "file_id", "source_file_id": "file_id"}
@@ -68,8 +69,9 @@ class SharedApplication(ServedApplication):
 
 
 @pytest.fixture
-def application(settings: Settings, database: str) -> Iterator[SharedApplication]:
-    """The application, opened by the first request that schemathesis sends it."""
+def application(settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedApplication]:
+    """The application, opened by the first request that schemathesis sends it, with streams that end at once."""
+    monkeypatch.setattr("media_analysis.api.routes.events.LONGEST_SECONDS", 0)
     yield SharedApplication(settings, database)
     asgi.shutdown_lifespans()
 

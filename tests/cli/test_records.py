@@ -20,6 +20,7 @@ async def old(runtime: Runtime, store_file: StoreFile, database: str) -> None:
     await delete_file(runtime, file.id, owner="alice", actor="alice")
     await execute(
         database,
+        "UPDATE events SET at = at - interval '8 days'",
         "UPDATE tombstones SET deleted_at = deleted_at - interval '401 days'",
         "INSERT INTO user_sessions (id, owner, role, token_hash, expires_at)"
         " SELECT ('01000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'alice', 'user',"
@@ -44,11 +45,14 @@ async def test_what_is_over_ends_after_a_batch_that_was_killed_too(
     done = run("records", "end", "--json", **environment, **armed(TRACE_VARIABLE, trace))
     listed = {life["name"]: life for life in json.loads(run("records", "list", "--json", **environment).stdout)}
 
-    assert rehearsed.stdout == "1201 records would end: 1 of tombstones, 1200 of sessions\n"
+    assert rehearsed.stdout == "1203 records would end: 1 of tombstones, 1200 of sessions, 2 of events\n"
     assert unchanged == (1, 1200)
     assert find_moments(trace, "records")
     assert (killed.returncode, left) == (-9, (0, 1200))
-    assert {name: ended for name, ended in json.loads(done.stdout)["ended"].items() if ended} == {"sessions": 1200}
+    assert {name: ended for name, ended in json.loads(done.stdout)["ended"].items() if ended} == {
+        "sessions": 1200,
+        "events": 2,
+    }
     assert await count(database) == (0, 0)
     assert listed["tombstones"]["life_seconds"] == 400 * 86_400
     assert (listed["tombstones"]["ended"], listed["sessions"]["ended"]) == (1, 1200)

@@ -27,8 +27,8 @@ def test_packages_stand_in_the_order_of_the_layers() -> None:
     assert told == [re.findall(r"\w+", layer) for layer in layers if layer != "__main__"]
 
 
-def test_there_are_the_journeys_of_an_upload_a_sweep_a_job_and_a_restore() -> None:
-    assert [name for name, _ in JOURNEYS] == ["An upload", "A sweep", "A job", "A restore"]
+def test_there_are_the_journeys_of_an_upload_a_sweep_a_job_a_restore_and_an_event() -> None:
+    assert [name for name, _ in JOURNEYS] == ["An upload", "A sweep", "A job", "A restore", "An event"]
 
 
 @pytest.mark.parametrize(("journey", "text"), JOURNEYS, ids=[name for name, _ in JOURNEYS])

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from media_analysis.events.types import EventType
 from media_analysis.jobs.attempts.attempt import Attempt, Failure
 from media_analysis.jobs.control import NewJob
-from media_analysis.jobs.events import add_event
-from media_analysis.jobs.models import JobEvent
+from media_analysis.jobs.events import JobEvent, add_event
 from media_analysis.jobs.watching import PAGE, Watch, WatchService
 from media_analysis.runtime import Runtime
 from tests.claims import claim_job
@@ -69,7 +69,7 @@ async def read(watch: Watch, count: int) -> list[JobEvent]:
 
 async def progress(runtime: Runtime, job_id: UUID, number: int) -> None:
     async with runtime.db.transaction() as session:
-        await add_event(session, job_id, "progress", {"n": number})
+        await add_event(session, job_id, EventType.JOB_PROGRESS, {"n": number})
 
 
 async def add_in_silence(database: str, job_id: UUID, number: int) -> None:
@@ -77,7 +77,7 @@ async def add_in_silence(database: str, job_id: UUID, number: int) -> None:
     await execute(
         database,
         f"UPDATE analysis_jobs SET last_event = {number} WHERE id = '{job_id}'",
-        f"INSERT INTO job_events (job_id, number, kind, data) VALUES ('{job_id}', {number}, 'progress', '{{}}')",
+        f"INSERT INTO events (owner, type, job_id, number) VALUES ('alice', 'job.progress', '{job_id}', {number})",
     )
 
 

@@ -4,6 +4,7 @@ from tests.mutants import (
     archives,
     clients,
     database,
+    events,
     files_and_sweeps,
     jobs,
     labels,
@@ -27,6 +28,7 @@ MUTANTS = (
     *database.MUTANTS,
     *resumable.MUTANTS,
     *labels.MUTANTS,
+    *events.MUTANTS,
     *links.MUTANTS,
     *matches.MUTANTS,
 )

@@ -1,40 +1,38 @@
-"""A job's progress as it happens: Server-Sent Events (WHATWG HTML section 9.2)."""
+"""A job's progress as it happens."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from starlette.types import Send
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from media_analysis import errors
 from media_analysis.api import API_PATH
 from media_analysis.api.dependencies import Caller, Serving, Streaming
 from media_analysis.api.errors import problems
-from media_analysis.jobs.models import JobEvent
+from media_analysis.api.event_streams import (
+    HEADERS,
+    KEEP_ALIVE_SECONDS,
+    LONGEST_SECONDS,
+    RECONNECT_MILLISECONDS,
+    EventStream,
+    stream_of,
+)
+from media_analysis.jobs.events import JobEvent
 from media_analysis.jobs.watching import WatchService
 from media_analysis.sessions.admission import Admitted
 
-KEEP_ALIVE_SECONDS: Final = 15.0
-RECONNECT_MILLISECONDS: Final = 2_000
-LONGEST_SECONDS: Final = 3_600.0
-"""After that the client has to come back, with a token that is still good."""
-HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 EXAMPLE: Final = (
     "retry: 2000\n\n"
     'event: status\ndata: {"status": "running", "attempt": 1, "at": "2026-11-21T10:00:00+00:00"}\nid: 2\n\n'
     'event: progress\ndata: {"progress": 0.5, "stage": "frames", "done": 5, "total": 10, "at": "…"}\nid: 3\n\n'
 )
 STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Events as they happen, each with its number; the stream ends with the job",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
-    },
+    **stream_of("Events as they happen, each with its number; the stream ends with the job", EXAMPLE),
     204: {"description": "The job has ended and every event was read: there is nothing to reconnect for"},
 }
 LARGEST: Final = 2**63 - 1
@@ -46,14 +44,6 @@ FirstAfter = Annotated[
 ]
 
 router = APIRouter(prefix=f"{API_PATH}/jobs", tags=["jobs"], responses=problems(errors.DatabaseUnavailable))
-
-
-class EventStream(EventSourceResponse):
-    """Events on their way to one client; what they hold on to is let go as soon as the client leaves."""
-
-    async def stream_response(self, send: Send) -> None:
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
-            await super().stream_response(send)
 
 
 @router.get(

@@ -14,6 +14,7 @@ from media_analysis.archive.tasks import NewTask, add_completed, count_attempts
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.deletion.outbox import add_confirmed
 from media_analysis.deletion.tombstones import add_past
+from media_analysis.events.types import EventType
 from media_analysis.files.archived import add_past_copies, date_segments, mark_segment
 from media_analysis.imports.runs.content import Member, OldContents
 from media_analysis.imports.runs.earlier import require_free
@@ -119,7 +120,9 @@ async def add_contents(
     await mark_archived(session, job.id, archived_at=rows.archived_at, archive_id=archive_id, ends_at=ends_at)
     await date_segments(session, job.id, ends_at)
     await _add_task(session, job, archive_id, rows)
-    await add_event(session, job.id, "status", {"status": job.status.value, "archived": True, "imported": True})
+    await add_event(
+        session, job.id, EventType.JOB_ARCHIVED, {"status": job.status.value, "archived": True, "imported": True}
+    )
     act = Act(
         actor=rows.actor,
         action=Action.IMPORTED,

@@ -9,6 +9,7 @@ from typing import Final
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
+from media_analysis.events.types import EventType
 from media_analysis.failpoints import failpoint
 from media_analysis.files.protection import Hold
 from media_analysis.imports.runs import earlier
@@ -166,7 +167,7 @@ class RunImporter:
                 hold_reason=UNDER_WAY,
                 held_by=request.actor,
             )
-            await add_event(session, job_id, "status", {"status": job.status.value, "imported": True})
+            await add_event(session, job_id, EventType.JOB_CREATED, {"status": job.status.value, "imported": True})
             failpoint("import_runs.beginning")
         failpoint("import_runs.begun")
 

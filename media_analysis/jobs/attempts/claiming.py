@@ -35,7 +35,7 @@ _BEGIN: Final = text(f"""
             stage = NULL, stage_done = NULL, stage_total = NULL, retry_at = NULL, warnings = '[]',
             last_event = last_event + 1
         WHERE id = ANY(CAST(:job_ids AS uuid[]))
-        RETURNING id, fence, attempts, last_event, 'status' AS kind, jsonb_build_object(
+        RETURNING id, owner, fence, attempts, last_event, 'job.started' AS type, jsonb_build_object(
             'status', 'running', 'attempt', attempts, 'worker', CAST(:worker AS text)
         ) AS data, {WORK}
     ), {TELL}

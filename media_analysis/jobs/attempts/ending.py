@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.driver import Executes
 from media_analysis.errors import FenceLost
+from media_analysis.events.types import EventType
 from media_analysis.files import ledger
 from media_analysis.files.ledger import Account, Movement
 from media_analysis.jobs.attempts import leases, publishing
@@ -35,7 +36,7 @@ _END: Final = text(f"""
             produced = coalesce(CAST(made AS jsonb), produced), last_event = last_event + 1,
             expires_at = coalesce(expires_at, CAST(:now AS timestamptz) + make_interval(secs => lifetime_seconds))
         FROM asked WHERE id = job_id
-        RETURNING id, last_event, 'status' AS kind, CAST(asked.data AS jsonb) AS data, {WORK}
+        RETURNING id, owner, last_event, 'job.' || status AS type, CAST(asked.data AS jsonb) AS data, {WORK}
     ), {TELL}
     SELECT count(*) FROM announced
 """)  # noqa: S608 - constants
@@ -196,7 +197,7 @@ async def hand_back_job(
         await leases.lease_sources(session, [job.id], job.pinned_until)
     await publishing.discard_results(session, [job.id])
     told = {"status": job.status, "retry_at": job.retry_at.isoformat(), "error": failure and failure.document()}
-    await add_event(session, job.id, "status", told)
+    await add_event(session, job.id, EventType.JOB_WAITING, told)
 
 
 def row_of(owner: str, job_id: UUID, fence: int, result: NewResult) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, retried
 from media_analysis.db.group import GroupCommit
 from media_analysis.errors import FenceLost
+from media_analysis.events.types import EventType
 from media_analysis.failpoints import failpoint
 from media_analysis.files.upload.transactions import STAGED_SECONDS
 from media_analysis.jobs.attempts import leases
@@ -68,7 +69,7 @@ class AttemptService:
             job.progress, job.stage, job.stage_done, job.stage_total = share, stage, done, total
             await session.flush()
             told = {"progress": share, "stage": stage, "done": done, "total": total}
-            await add_event(session, job_id, "progress", told)
+            await add_event(session, job_id, EventType.JOB_PROGRESS, told)
 
     @retried
     async def warn(self, job_id: UUID, *, fence: int, code: str, detail: str) -> None:
@@ -82,7 +83,7 @@ class AttemptService:
             job, _ = await require_attempt(session, job_id, fence)
             job.warnings = [*job.warnings, {"code": code, "detail": detail}]
             await session.flush()
-            await add_event(session, job_id, "warning", {"code": code, "detail": detail})
+            await add_event(session, job_id, EventType.JOB_WARNING, {"code": code, "detail": detail})
 
     async def complete(
         self, job_id: UUID, *, fence: int, results: Sequence[NewResult] = (), products: int | None = None

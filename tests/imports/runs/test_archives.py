@@ -164,7 +164,7 @@ async def test_what_an_earlier_life_archived_comes_back_in_segments_with_its_ids
         os.unlink(runtime.store.path_of(row["key"]))  # noqa: PTH108 - not a path of this test's
     await execute(
         database,
-        *(f"DELETE FROM {table}" for table in ("archive_tasks", "archived_files", "job_events", "job_sources")),
+        *(f"DELETE FROM {table}" for table in ("archive_tasks", "archived_files", "events", "job_sources")),
         "DELETE FROM tombstones WHERE rule = 'archived'",
         "DELETE FROM analysis_results",
         "UPDATE media_files SET job_id = NULL, role = NULL, ordinal = NULL",

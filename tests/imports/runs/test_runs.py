@@ -262,9 +262,7 @@ async def test_folders_whose_files_are_ours_already_make_no_jobs(
     directory = runtime.store.root / "frames"
     make_folder(directory / str(uuid4()), at)
     await importing(directory)
-    await execute(
-        database, "UPDATE media_files SET job_id = NULL", "DELETE FROM job_events", "DELETE FROM analysis_jobs"
-    )
+    await execute(database, "UPDATE media_files SET job_id = NULL", "DELETE FROM events", "DELETE FROM analysis_jobs")
 
     again = await importing(directory)
 

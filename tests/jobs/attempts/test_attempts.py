@@ -57,7 +57,7 @@ async def stage(runtime: Runtime, job: AnalysisJob, *, fence: int, ordinal: int)
 
 
 async def everything_of(database: str) -> list[list[dict[str, Any]]]:
-    tables = ("analysis_jobs", "analysis_results", "job_events", "media_files")
+    tables = ("analysis_jobs", "analysis_results", "events", "media_files")
     return [[dict(row) for row in await fetch(database, f"SELECT * FROM {table} ORDER BY 1, 2")] for table in tables]
 
 
