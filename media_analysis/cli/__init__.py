@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from media_analysis.cli.deferred import Deferred, group_of
+from media_analysis.cli.exits import CommandRefused
 from media_analysis.errors import InvalidRequest, MediaAnalysisError
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ COMMANDS: Final = tuple(
         ("serve", "serve:serve", "Serve the API and run the scheduler"),
         ("work", "work:work", "Run jobs on this machine"),
         ("demo", "demo:demo", "Show one video's life on a scratch directory"),
+        ("login", "login:login", "Keep a server's address and a token for it"),
+        ("logout", "login:logout", "Forget them"),
+        ("upload", "upload:upload", "Upload files to a server"),
+        ("download", "download:download", "Download files of a server"),
+        ("ls", "ls:ls", "List the files of a server"),
+        ("rm", "rm:rm", "Delete files of a server"),
+        ("watch", "watch:watch", "Follow a job of a server"),
         ("migrate", "migrate:migrate", "Bring the database to this version's schema"),
         ("status", "status:status", "Tell how everything stands, on one screen"),
         ("config", "config:config", "Print every setting and where it came from"),
@@ -78,10 +86,12 @@ def media_analysis(
 
 
 def main() -> None:
-    """Run a command; what is refused is one sentence on standard error: exit code 1, or 2 if no command reads so."""
+    """Run a command; what is refused is one sentence on standard error: its exit code says which kind."""
     try:
         _require_text(sys.argv[1:])
         code = app(prog_name="media-analysis", standalone_mode=False)
+    except CommandRefused as error:
+        sentence, code = str(error), error.exit_code
     except MediaAnalysisError as error:
         sentence, code = str(error), 1
     except TyperException as error:

@@ -11,7 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 
 EXIT_CODES: Final = (
     "Exit codes: 0 when it was done; 1 when it was refused or failed; 2 for an unknown option, or as said above; "
-    "130 when ^C ended it, 143 when SIGTERM did."
+    "of a server 3 when it does not take the token, 4 when what was named is not there, 5 when there is no room, "
+    "6 when it does not answer; 130 when ^C ended it, 143 when SIGTERM did."
 )
 
 

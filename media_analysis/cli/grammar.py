@@ -8,6 +8,7 @@ A span is a whole number with d, h, m or s, such as 30d; a size has a unit such 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -18,6 +19,7 @@ from media_analysis.units import parse_lifetime, parse_size
 
 INSTANT: Final = "a day such as 2026-11-21, or an instant such as 2026-11-21T02:00 (UTC) or 2026-11-21T02:00+02:00"
 SPAN: Final = "a span from 1s to 100 years, such as 30d, 12h, 90m or 45s"
+LABEL: Final = "a label such as event:evt42"
 SIZE: Final = "a size such as 20MiB"
 NAME: Final = "a name of letters, digits, dots, dashes, @ and _, at most 128"
 LINE: Final = "a line of 1 to 500 printable characters"
@@ -76,6 +78,24 @@ def parse_amount(option: str, given: str) -> int:
     if not size_bytes:
         raise refused(option, given, SIZE)
     return size_bytes
+
+
+def parse_labels(option: str, given: Sequence[str]) -> dict[str, str]:
+    """Return labels such as `event:evt42`; the first colon splits.
+
+    Raises:
+        InvalidRequest: one is none, or a key is given twice.
+
+    """
+    labels: dict[str, str] = {}
+    for text in given:
+        key, colon, value = text.partition(":")
+        if not (key and colon and value):
+            raise refused(option, text, LABEL)
+        if key in labels:
+            raise InvalidRequest(option, f"{key} is given twice")
+        labels[key] = value
+    return labels
 
 
 def parse_owner(given: str, option: str = "--owner") -> str:

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
 
 from media_analysis.cli import job_cancel, job_products, job_removal, job_watch
-from media_analysis.cli.console import (
-    AsAnswered,
-    ConfigFile,
-    DataDir,
-    instant,
-    load,
-    out,
-    print_documents,
-    report,
-    run,
-    say,
-)
+from media_analysis.cli.console import AsAnswered, ConfigFile, DataDir, instant, out, report, say
 from media_analysis.cli.grammar import IdPart, parse_span, refused
-from media_analysis.cli.ids import JobId, file_id, id_option, job_id
-from media_analysis.cli.services import with_services
+from media_analysis.cli.ids import JobId, id_option
+from media_analysis.cli.job_desk import IsLocal, open_desk
 from media_analysis.cli.tables import tabulate
 from media_analysis.errors import InvalidRequest
 from media_analysis.jobs.status import JobStatus
 
 if TYPE_CHECKING:
-    from media_analysis.jobs.models import AnalysisJob
-    from media_analysis.jobs.service import JobPage, JobView
-    from media_analysis.runtime import Runtime
+    from media_analysis.client.answers import Job
 
 app = typer.Typer(help="Create analysis jobs, look at them, stop them.", no_args_is_help=True, add_completion=False)
 app.command("cancel")(job_cancel.cancel)
@@ -62,11 +47,12 @@ def create(
     owner: Annotated[
         str | None, typer.Option(help="Whose job it is [default: its first source's owner]", show_default=False)
     ] = None,
+    local: IsLocal = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
     """Queue an analysis of stored files and print the job's id."""
-    asked = {
+    asked: dict[str, Any] = {
         "kind": kind,
         "name": name,
         "parameters": _object(parameters),
@@ -75,13 +61,8 @@ def create(
     if ttl is not None:
         asked["ttl_seconds"] = int(parse_span("--ttl", ttl).total_seconds())
 
-    async def work(runtime: Runtime) -> AnalysisJob:
-        sources = [await file_id(runtime, part) for part in source or ()]
-        whose = owner or await _owner_of(runtime, sources)
-        wanted = _checked(runtime, {**asked, "source_file_ids": list(map(str, sources))})
-        return await runtime.jobs.control.create(wanted.asked(whose, by_administrator=True))
-
-    job = run(with_services(load(config, data_dir).settings, work))
+    desk = open_desk(is_local=local, data_dir=data_dir, config=config)
+    job = desk.create(asked, sources=source or (), owner=owner)
     report(f"queued {job.kind} for {job.owner}; media-analysis job watch {job.id}")
     say(str(job.id))
 
@@ -96,58 +77,47 @@ def list_jobs(
     owner: Annotated[str | None, typer.Option(help="Only of this owner", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first")] = 20,
     as_json: AsAnswered = False,
+    local: IsLocal = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
     """Print the latest jobs."""
-    from media_analysis.jobs.queries import JobFilter
-
-    wanted = JobFilter(owner=owner, statuses=status or (), kind=kind)
-
-    async def work(runtime: Runtime) -> JobPage:
-        return await runtime.jobs.catalog.list(wanted, before=None, limit=limit)
-
-    page = run(with_services(load(config, data_dir).settings, work))
+    desk = open_desk(is_local=local, data_dir=data_dir, config=config)
+    jobs, is_more = desk.list(statuses=[each.value for each in status or ()], kind=kind, owner=owner, limit=limit)
     if as_json:
-        from media_analysis.api.schemas.jobs import JobRead
-
-        print_documents(map(JobRead.from_view, page.views))
+        out.print_json(json.dumps([dict(job.document) for job in jobs]))
     else:
-        jobs = [view.job for view in page.views]
         tabulate(
             ("job", "created", "kind", "status", "owner", "name"),
             [(job.id, job.created_at, job.kind, _status(job), job.owner, job.name) for job in jobs],
             empty="there is no job that fits; make one with media-analysis job create",
         )
-    if page.next_before is not None:
+    if is_more:
         report(f"there are more; the {limit} newest are shown")
 
 
 @app.command("show")
-def show(job: JobId, *, as_json: AsAnswered = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+def show(
+    job: JobId,
+    *,
+    as_json: AsAnswered = False,
+    local: IsLocal = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+) -> None:
     """Print a job: how far it is, why it failed, how long it is kept."""
-
-    async def work(runtime: Runtime) -> JobView:
-        return await runtime.jobs.catalog.view(await job_id(runtime, job), owner=None)
-
-    view = run(with_services(load(config, data_dir).settings, work))
+    told = open_desk(is_local=local, data_dir=data_dir, config=config).show(job)
     if as_json:
-        from media_analysis.api.schemas.jobs import JobRead
-
-        out.print_json(JobRead.from_view(view).model_dump_json())
+        out.print_json(json.dumps(dict(told.document)))
         return
-    for title, text in _described(view):
+    for title, text in _described(told):
         say(f"{title:<10} {text}")
 
 
 @app.command("retry")
-def retry(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+def retry(job: JobId, *, local: IsLocal = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Queue a failed job again."""
-
-    async def work(runtime: Runtime) -> AnalysisJob:
-        return await runtime.jobs.control.retry(await job_id(runtime, job), owner=None)
-
-    say(f"queued {run(with_services(load(config, data_dir).settings, work)).id} again")
+    say(f"queued {open_desk(is_local=local, data_dir=data_dir, config=config).retry(job).id} again")
 
 
 def _object(text: str) -> Any:
@@ -160,46 +130,25 @@ def _object(text: str) -> Any:
     return found
 
 
-def _checked(runtime: Runtime, asked: dict[str, Any]) -> Any:
-    from pydantic import TypeAdapter, ValidationError
-
-    from media_analysis.api.schemas.job_requests import job_request
-
-    try:
-        return TypeAdapter(job_request(runtime.jobs.kinds)).validate_python(asked)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        field = ".".join(str(part) for part in wrong["loc"][1:]) or "job"
-        raise InvalidRequest(field, str(wrong["msg"]).removeprefix("Value error, ")) from error
+def _status(job: Job) -> str:
+    return f"running, {job.progress:.0%}" if job.status == JobStatus.RUNNING else job.status
 
 
-async def _owner_of(runtime: Runtime, sources: Sequence[UUID]) -> str:
-    if not sources:
-        raise InvalidRequest("--owner", "a job without a source needs an owner; give one, or a --source FILE_ID")
-    return (await runtime.files.catalog.get(sources[0], owner=None)).owner
-
-
-def _status(job: AnalysisJob) -> str:
-    return f"running, {job.progress:.0%}" if job.status is JobStatus.RUNNING else job.status.value
-
-
-def _described(view: JobView) -> list[tuple[str, str]]:
-    job = view.job
-    held = job.is_held(view.at)
+def _described(job: Job) -> list[tuple[str, str]]:
     told = [
         ("job", f"{job.id}, {job.kind} of {job.owner}: {job.name}"),
         ("folder", job.folder_name),
-        ("status", f"{job.status.value}, {job.progress:.0%}" + (f", {job.stage}" if job.stage else "")),
-        ("error", f"{job.error_code}: {job.error}" if job.error else ""),
-        *(("warning", f"{warning['code']}: {warning['detail']}") for warning in job.warnings),
+        ("status", f"{job.status}, {job.progress:.0%}" + (f", {job.stage}" if job.stage else "")),
+        ("error", f"{job.error.code}: {job.error.detail}" if job.error else ""),
+        *(("warning", f"{warning.code}: {warning.detail}") for warning in job.warnings),
         ("parameters", json.dumps(job.parameters)),
-        *(("source", str(file_id)) for file_id in view.sources),
+        *(("source", str(file_id)) for file_id in job.source_file_ids),
         ("created", instant(job.created_at)),
         ("started", instant(job.started_at)),
         ("ended", instant(job.completed_at)),
         ("attempts", f"{job.attempts}" + (f", last on {job.worker}" if job.worker else "")),
         ("retry at", instant(job.retry_at)),
         ("expires", instant(job.expires_at, "its files as their categories say")),
-        ("held", (job.hold_reason or "yes") if held else ""),
+        ("held", (job.hold_reason or "yes") if job.held else ""),
     ]
     return [(title, text) for title, text in told if text]

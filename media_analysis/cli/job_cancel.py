@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, run, say
+from media_analysis.cli.console import ConfigFile, DataDir, say
 from media_analysis.cli.grammar import IdPart
-from media_analysis.cli.ids import id_argument, job_id
-from media_analysis.cli.services import with_services
+from media_analysis.cli.ids import id_argument
+from media_analysis.cli.job_desk import IsLocal, open_desk
 from media_analysis.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from media_analysis.runtime import Runtime
-    from media_analysis.settings import Settings
 
 
 def cancel(
@@ -28,6 +24,7 @@ def cancel(
     owner: Annotated[str | None, typer.Option(help="With --all-pending: whose jobs", show_default=False)] = None,
     everyone: Annotated[bool, typer.Option("--everyone", help="With --all-pending: the jobs of all owners")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --all-pending: do not ask before")] = False,
+    local: IsLocal = False,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -38,27 +35,16 @@ def cancel(
     chosen = kind is not None or owner is not None or everyone or yes
     if all_pending == (job is not None) or (job is not None and chosen):
         raise InvalidRequest("ID", "name one job, or say --all-pending with whose jobs are meant")
-    settings = load(config, data_dir).settings
+    desk = open_desk(is_local=local, data_dir=data_dir, config=config)
     if job is not None:
-        say(f"cancelled {run(with_services(settings, lambda runtime: _cancel_one(runtime, job)))}")
+        say(f"cancelled {desk.cancel(job).id}")
         return
     if everyone == (owner is not None):
         raise InvalidRequest("--owner", "name an owner, or say --everyone for the jobs of all; one of the two")
     whose = "everyone" if owner is None else owner
     what = "jobs" if kind is None else f"{kind} jobs"
     _confirm(f"all {what} of {whose} that wait", yes=yes)
-    say(f"cancelled {_cancel_waiting(settings, kind, owner)} jobs")
-
-
-async def _cancel_one(runtime: Runtime, job: IdPart) -> str:
-    return str((await runtime.jobs.control.cancel(await job_id(runtime, job), owner=None)).id)
-
-
-def _cancel_waiting(settings: Settings, kind: str | None, owner: str | None) -> int:
-    from media_analysis.jobs.queries import JobFilter
-
-    wanted = JobFilter(owner=owner, kind=kind)
-    return run(with_services(settings, lambda runtime: runtime.jobs.control.cancel_waiting(wanted)))
+    say(f"cancelled {desk.cancel_waiting(kind=kind, owner=owner)} jobs")
 
 
 def _confirm(what: str, *, yes: bool) -> None:

@@ -7,30 +7,22 @@ from uuid import UUID
 
 import typer
 
-from media_analysis.cli.console import ConfigFile, DataDir, load, report, run
-from media_analysis.cli.grammar import IdPart
-from media_analysis.cli.ids import JobId, job_id
+from media_analysis.cli.console import ConfigFile, DataDir, report
+from media_analysis.cli.ids import JobId
+from media_analysis.cli.job_desk import IsLocal, open_desk
 from media_analysis.cli.job_display import JobDisplay
-from media_analysis.cli.services import open_services
+from media_analysis.jobs.status import JobStatus
 
 if TYPE_CHECKING:
     from media_analysis.runtime import Runtime
-    from media_analysis.settings import Settings
 
 PATIENCE_SECONDS: Final = 60.0
 
 
-def watch(job: JobId, *, data_dir: DataDir = None, config: ConfigFile = None) -> None:
+def watch(job: JobId, *, local: IsLocal = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Show how a job goes until it has ended; exit code 0 when it completed, 1 when it failed or was cancelled."""
-    from media_analysis.jobs.models import JobStatus
-
-    if run(_watch(load(config, data_dir).settings, job)) != JobStatus.COMPLETED:
+    if open_desk(is_local=local, data_dir=data_dir, config=config).watch(job) != JobStatus.COMPLETED:
         raise typer.Exit(1)
-
-
-async def _watch(settings: Settings, job: IdPart) -> str | None:
-    async with open_services(settings) as runtime:
-        return await follow(runtime, await job_id(runtime, job))
 
 
 async def follow(runtime: Runtime, watched: UUID) -> str | None:
@@ -40,8 +32,6 @@ async def follow(runtime: Runtime, watched: UUID) -> str | None:
         JobNotFound, JobGone: there is no such job.
 
     """
-    from media_analysis.jobs.models import JobStatus
-
     job, _ = await runtime.jobs.catalog.get(watched, owner=None)
     report(f"job {watched}: {job.kind}, {job.name}")
     with JobDisplay() as display:

@@ -17,12 +17,18 @@ GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "TRASH_", "WORKE
 """Nobody else uses these, so an unknown variable under them is a misspelt setting."""
 COMPOSE_VARIABLES: Final = frozenset({"MEDIA_ANALYSIS_IMAGE", "MEDIA_ANALYSIS_PORT"})
 """Read by compose.yaml, and often exported in the shell in which commands are typed, too."""
-OTHER_VARIABLES: Final = COMPOSE_VARIABLES | {
-    CONFIG_VARIABLE,
-    "MEDIA_ANALYSIS_TESTING",
-    "MEDIA_ANALYSIS_FAILPOINT",
-    "MEDIA_ANALYSIS_FAILPOINT_TRACE",
-}
+CLIENT_VARIABLES: Final = frozenset({"MEDIA_ANALYSIS_URL", "MEDIA_ANALYSIS_TOKEN"})
+"""Which server commands ask, and by which token: nothing that a service is set to."""
+OTHER_VARIABLES: Final = (
+    COMPOSE_VARIABLES
+    | CLIENT_VARIABLES
+    | {
+        CONFIG_VARIABLE,
+        "MEDIA_ANALYSIS_TESTING",
+        "MEDIA_ANALYSIS_FAILPOINT",
+        "MEDIA_ANALYSIS_FAILPOINT_TRACE",
+    }
+)
 _PATH_ALIASES: Final = {
     "data_dir": "MEDIA_ANALYSIS_DATA_DIR",
     "archive.delete_after_days": "DELETE_AFTER_DAYS",

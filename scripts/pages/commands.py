@@ -15,18 +15,22 @@ Made from the commands by `scripts/manual`. `media-analysis COMMAND --help` says
 
 **Exit codes**: 0 when it was done; 1 when it was refused or failed, with one sentence on standard error; 2 for a
 command or an option that does not exist, and where a command says so: when some of what it should do was left undone;
-130 when it was ended by ^C, and 143 by SIGTERM.
+130 when it was ended by ^C, and 143 by SIGTERM. Commands that ask a server say more: 3 when it does not take the token
+or nobody is signed in, 4 when what was named is not there or gone, 5 when there is no room, 6 when it does not answer.
+Of several things that were named, 1 when some failed.
 
 **Output**: what was asked for on standard output, everything else on standard error. In a terminal, tables show the end
 of an id (`…9e8b6775baf4`), and that is taken wherever an id is; to a pipe or a file, ids and values are complete and an
 empty cell is `-`. `--json` prints plain numbers and instants for programs.
 
 **Everywhere**: `--data-dir DIR`, where the service keeps what it owns, and `--config FILE`, a YAML file of settings.
-Only `demo` takes neither: it makes a scratch directory of its own.
+`demo` takes neither, for it makes a scratch directory of its own; nor do `login`, `logout`, `upload`, `download`, `ls`,
+`rm` and `watch`, which [ask a server](../how-to/command-line.md). `job` does either; `--local` says that this machine
+is meant.
 """
 
 
-_COMMON = {"data_dir", "config", "help"}
+_COMMON = {"data_dir", "config", "help", "local"}
 
 
 def page() -> str:

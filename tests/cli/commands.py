@@ -26,6 +26,8 @@ COMMAND = (sys.executable, "-m", "media_analysis")
 READY_SECONDS = 60.0
 SCREEN = {"FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm-256color"}
 """A terminal of the usual width."""
+NOBODYS_HOME = "/nonexistent"
+"""Where a command finds no login: that of whoever runs the tests is none of theirs."""
 _OURS = (
     "DATABASE_",
     "STORAGE_",
@@ -43,7 +45,7 @@ _OURS = (
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without settings of ours, and with the given ones."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    return inherited | dict(environment)
+    return inherited | {"XDG_CONFIG_HOME": NOBODYS_HOME, "XDG_STATE_HOME": NOBODYS_HOME} | dict(environment)
 
 
 def armed(variable: str, value: str | Path) -> dict[str, str]:

@@ -25,6 +25,8 @@ class Line:
     """After how many bytes to the server, counted over all connections, everything is cut; the first is due next."""
     down_cuts: list[int] = field(default_factory=list)
     """The same of bytes from the server: what it answered then is lost."""
+    stalls_at: int | None = None
+    """After so many bytes to the server nothing goes any more, until this is None again."""
     up_bytes: int = 0
     down_bytes: int = 0
     cuts: int = 0
@@ -34,6 +36,10 @@ class Line:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def stalls(self) -> bool:
+        return self.stalls_at is not None and self.up_bytes > self.stalls_at
 
     def sent(self, size: int) -> bool:
         """Count bytes to the server; return whether the line still stands."""
@@ -106,6 +112,8 @@ async def _carry(line: Line, port: int, reader: asyncio.StreamReader, writer: as
 
     async def up() -> None:
         while (chunk := await reader.read(CHUNK)) and line.sent(len(chunk)):
+            while line.stalls:  # noqa: ASYNC110 - whoever releases it is in another thread
+                await asyncio.sleep(0.01)
             to_server.write(chunk)
             await to_server.drain()
 

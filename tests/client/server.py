@@ -1,16 +1,21 @@
 """A real server in a process of its own, and tokens for it."""
 
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from sqlalchemy import make_url
 
 from media_analysis.client import Client
 from tests.cli.commands import serving
+from tests.oracle import inspect_everything
+from tests.reused import CONNECTIONS
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,26 @@ def running_server(environment: dict[str, str], printed: Path) -> Iterator[tuple
         yield url, (Path(environment["MEDIA_ANALYSIS_DATA_DIR"]) / "admin-token").read_text().strip()
         service.process.terminate()
         service.process.wait(60)
+
+
+@pytest.fixture(scope="session")
+async def shared_server(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[str, str]]:
+    """A server on a database of its own; the oracle inspects what all tests left there."""
+    name, home = f"clients_{os.getpid()}", tmp_path_factory.mktemp("served")
+    async with CONNECTIONS.lend(server_url) as connection:
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    database = make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    environment = {
+        "DATABASE_URL": database,
+        "MEDIA_ANALYSIS_DATA_DIR": str(home / "var"),
+        "STORAGE_MONITORING_RESERVE_BYTES": "1MiB",
+        "STORAGE_OWNER_QUOTA_OUTPUTS": "1MiB",
+        "STORAGE_BREAKER_MIN_FILES": "10",
+    }
+    with running_server(environment, home / "printed") as started:
+        yield started
+    assert await inspect_everything(database, home / "var" / "store") == []
+    async with CONNECTIONS.lend(server_url) as connection:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -63,5 +63,6 @@ def reader(serve: tuple[Path, str, str], tmp_path: Path) -> Reader:
         (folder / name).symlink_to(ROOT / name)
     (folder / "var").symlink_to(data_dir)
     settled = {"MEDIA_ANALYSIS_DATA_DIR": str(data_dir), "SERVER_PORT": address.rpartition(":")[2]}
+    homes = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
     terminal = {"COLUMNS": "80", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
-    return Reader(folder, address, clean(settled | terminal), started)
+    return Reader(folder, address, clean(settled | homes | terminal), started)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -56,7 +57,10 @@ def type_commands(
 def _link(tree: Path, folder: Path) -> None:
     folder.mkdir()
     for entry in tree.iterdir():
-        (folder / entry.name).symlink_to(entry)
+        if entry.is_file():
+            shutil.copy(entry, folder / entry.name)  # what is a link is not uploaded
+        else:
+            (folder / entry.name).symlink_to(entry)
 
 
 _DRIVER: Final = """

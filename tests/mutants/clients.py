@@ -11,7 +11,40 @@ _LOCKED = (
     "::test_rows_are_locked_while_bytes_are_put_and_what_came_after_these_locks_is_taken_back"
 )
 _CLIENT = "tests/client/test_"
+_REMOTE = "tests/cli/remote/test_"
 MUTANTS = (
+    Mutant(
+        "a token of one server goes to another",
+        23,
+        "cli/remote.py",
+        "        if token and (kept is None or kept.token != token):\n",
+        "        if False:\n",
+        (f"{_REMOTE}login.py::test_who_is_not_signed_in_is_told_so_by_a_sentence_and_a_code",),
+    ),
+    Mutant(
+        "a login is kept where others read it",
+        23,
+        "cli/remote.py",
+        "PRIVATE_MODE: Final = 0o600",
+        "PRIVATE_MODE: Final = 0o644",
+        (f"{_REMOTE}login.py::test_a_login_is_kept_for_its_user_alone_until_they_sign_out",),
+    ),
+    Mutant(
+        "jobs are made at a server although the environment names a database",
+        35,
+        "cli/job_desk.py",
+        "    if is_named and here is not None:\n",
+        "    if False:\n",
+        (f"{_REMOTE}jobs.py::test_an_environment_that_names_both_is_acted_on_nowhere",),
+    ),
+    Mutant(
+        "an upload that goes on sends what had come again",
+        16,
+        "cli/upload_journal.py",
+        '            self.done[said["key"]] = str(said.get("file"))\n',
+        "            pass\n",
+        (f"{_REMOTE}upload.py::test_an_upload_that_was_ended_goes_on_when_it_is_typed_again",),
+    ),
     Mutant(
         "a small upload is another one each time it is tried",
         16,
