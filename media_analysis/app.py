@@ -34,6 +34,7 @@ from media_analysis.api.routes import (
     health,
     job_events,
     jobs,
+    links,
     matches,
     pauses,
     plans,
@@ -73,14 +74,14 @@ def create_app(services: Runtime) -> FastAPI:
         docs_url=None,  # ours has a policy for its scripts
         redoc_url=None,
         generate_unique_id_function=operation_id,
-        servers=[{"url": root}] if (root := services.settings.server.root_path) else None,
     )
     app.state.services, app.state.draining = services, False
     install_problem_handlers(app)
-    install_document(app)
+    install_document(app, root_path=services.settings.server.root_path)
     for router in (
         files.router,
         matches.router,
+        links.router,
         uploads.router,
         sessions.router,
         storage.router,

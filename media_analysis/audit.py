@@ -41,6 +41,10 @@ class Action(StrEnum):
     IMPORTED = "imported"
     QUARANTINED = "quarantined"
     DAMAGED = "damaged"
+    LINKED = "linked"
+    LINK_REVOKED = "link_revoked"
+    LINK_USED = "link_used"
+    LINK_KEY_ROTATED = "link_key_rotated"
 
 
 def _index(column: str) -> Index:

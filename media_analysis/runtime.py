@@ -62,7 +62,9 @@ class Runtime:
     @cached_property
     def admission(self) -> AdmissionService:
         throttle = TokenThrottle(self.metrics.requests.observe_wrong_token)
-        return AdmissionService(self.sessions, activity_limits(self.settings.server), throttle)
+        return AdmissionService(
+            self.sessions, activity_limits(self.settings.server), throttle, self.files.links.find_good
+        )
 
     @cached_property
     def deletion(self) -> DeletionServices:

@@ -43,6 +43,8 @@ LOCK_ORDER: Final = (
     "due_days",
     "notices",
     "user_sessions",
+    "link_keys",
+    "links",
     "duties",
     "category_usage",
     "ledger",
@@ -77,6 +79,7 @@ PARENTS: Final = {
     "analysis_results": "analysis_jobs",
     "archived_files": "analysis_jobs",
     "job_sources": "analysis_jobs",
+    "links": "link_keys",
     "media_files": "analysis_jobs",
 }
 """Whose row an inserted row's foreign key locks, at the end of its statement."""

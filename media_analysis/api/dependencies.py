@@ -2,19 +2,29 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from media_analysis.api.resources import Access, Operation
-from media_analysis.errors import AdminRequired, InvalidRequest, ScopeMissing, SessionLimited, TokenRejected
+from media_analysis.errors import (
+    AdminRequired,
+    InvalidRequest,
+    LinkNotFound,
+    ScopeMissing,
+    SessionLimited,
+    TokenRejected,
+)
+from media_analysis.files.links import signing
+from media_analysis.files.links.service import KnownLink
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import Activity, Admitted
+from media_analysis.sessions.models import Role
 from media_analysis.sessions.service import Caller as SessionCaller
 
 
@@ -87,6 +97,35 @@ def _admitted(activity: Activity) -> Any:
     return Depends(admit)
 
 
+class ByLink(NamedTuple):
+    """A request that comes by a link: which, and that it is under way."""
+
+    link: KnownLink
+    admitted: Admitted
+
+
+# For the document alone: what has another form is not there, as any other.
+Reference = Annotated[
+    str, Path(description="A link's id and signature", json_schema_extra={"pattern": f"^{signing.REFERENCE}$"})
+]
+
+
+async def _linked(
+    request: Request, reference: Reference, services: Annotated[Runtime, Depends(_services)]
+) -> AsyncIterator[ByLink]:
+    """Let in whoever has a link that is good; whoever has none pays with time, as for a wrong token."""
+    try:
+        link = await services.files.links.find(reference)
+    except LinkNotFound:
+        if signing.Reference.parse(reference) is not None:  # what can be no link is no guess
+            await services.admission.punish(request.client.host if request.client else None)
+        raise
+    holder = SessionCaller(link.id, link.owner, Role.USER, frozenset())
+    activity = Activity.LINK if request.method in {"GET", "HEAD"} else Activity.UPLOAD
+    with services.admission.admit(holder, activity) as admitted:
+        yield ByLink(link, admitted)
+
+
 ACCESS: Final[Mapping[Callable[..., Any], Access]] = {
     _caller: Access.CALLER,
     _administrator: Access.ADMINISTRATOR,
@@ -99,4 +138,5 @@ Caller = Annotated[SessionCaller, Depends(_caller)]
 Administrator = Annotated[SessionCaller, Depends(_administrator)]
 Uploading = Annotated[Admitted, _admitted(Activity.UPLOAD)]
 Downloading = Annotated[Admitted, _admitted(Activity.DOWNLOAD)]
+Linked = Annotated[ByLink, Depends(_linked)]
 Streaming = Annotated[Admitted, _admitted(Activity.STREAM)]

@@ -23,8 +23,9 @@ def location(description: str) -> Operation:
     return {"Location": {"description": description, "schema": {"type": "string"}}}
 
 
-def install_document(app: FastAPI) -> None:
+def install_document(app: FastAPI, *, root_path: str = "") -> None:
     """Serve the document with the problems it refers to, and without what is said twice or cannot be sent."""
+    app.servers = [{"url": root_path}] if root_path else []
     # The class's own: fastapi-problem has put another on the application, which names schemas that are not there.
     describe = partial(type(app).openapi, app)
 

@@ -183,7 +183,7 @@ def _headers(error: MediaAnalysisError, status: int) -> dict[str, str]:
     match error:
         case errors.Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
-        case errors.TooMany() | errors.UploadInFlight():
+        case errors.TooMany() | errors.UploadInFlight() | errors.LinkInUse():
             return {"Retry-After": str(error.retry_after_seconds)}
         case errors.QuotaReached() | errors.DiskReserveReached() if error.space_frees_at is not None:
             return {"Retry-After": str(3600 * _hours_until(error.space_frees_at))}

@@ -21,6 +21,7 @@ _SAFE: Final = (
 )
 """What a browser may do with an answer that says nothing else of it: show it, by itself."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LINK: Final = re.compile(r"(/links/[^/.]*)\..*", re.DOTALL)
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger()
 
@@ -74,5 +75,6 @@ class RequestContext:
         metrics: Metrics = scope["app"].state.services.metrics
         metrics.requests.observe(method=method, route=route, status=status, seconds=seconds)
         if scope["path"] not in _QUIET:
-            # The query is left out: it may carry names that are nobody else's business.
-            log.info("request.ended", method=method, path=scope["path"], status=status, seconds=round(seconds, 4))
+            # The query is left out: it may carry names that are nobody else's business, as what follows a link's id.
+            path = _LINK.sub(r"\1.***", scope["path"])
+            log.info("request.ended", method=method, path=path, status=status, seconds=round(seconds, 4))

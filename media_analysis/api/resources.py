@@ -23,9 +23,10 @@ Shortcut = Callable[[Scope, Fields, Receive, Send], Awaitable[Receive | None]]
 DOCUMENT_BYTES: Final = 64 * 1024
 LARGEST: Final = "x-largest-bytes"
 """In the description of a request body: how long a document may be that may be longer than others."""
-_GOVERNING: Final = frozenset({"sessions", "audit", "records"})
+_GOVERNING: Final = frozenset({"sessions", "audit", "records", "link keys"})
 _OF_TAGS: Final[Mapping[str | Enum, UserScope]] = {
     "uploads": UserScope.FILES_WRITE,
+    "links": UserScope.FILES_READ,
     "trash": UserScope.RETENTION,
     "holds": UserScope.RETENTION,
     "audit": UserScope.RETENTION,
@@ -46,6 +47,8 @@ _OF_LIMITED: Final[Mapping[str, str]] = {
     f"{API_PATH}/files/{{file_id}}": "GET PATCH DELETE",
     f"{API_PATH}/files/{{file_id}}/content": "GET HEAD",
     f"{API_PATH}/files/{{file_id}}/retention": "GET",
+    f"{API_PATH}/files/{{file_id}}/links": "POST",
+    f"{API_PATH}/uploads/links": "POST",
     f"{API_PATH}/sessions/me": "GET",
     f"{API_PATH}/sessions/{{session_id}}": "OPTIONS DELETE",
 }

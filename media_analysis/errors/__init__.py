@@ -66,6 +66,7 @@ from media_analysis.errors.kinds import (
     Unmet,
     Unsupported,
 )
+from media_analysis.errors.links import LinkGone, LinkInUse, LinkNotFound
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, NoSuchPage, UnsupportedMedia
 from media_analysis.errors.operations import (
     DatabaseRefused,
@@ -199,6 +200,9 @@ __all__ = [
     "JobNotFound",
     "KindUnknown",
     "LengthPassed",
+    "LinkGone",
+    "LinkInUse",
+    "LinkNotFound",
     "Malformed",
     "MalformedHeader",
     "MarkerMismatch",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from media_analysis.db.database import Database
+from media_analysis.files.links.service import LinkService
 from media_analysis.files.products import ProductService
 from media_analysis.files.reading import ReadingService
 from media_analysis.files.resumable.service import ResumableUploads
@@ -41,6 +42,10 @@ class FileServices:
     @cached_property
     def resumable(self) -> ResumableUploads:
         return ResumableUploads(self.db, self.uploads, self.settings.upload.unfinished_seconds)
+
+    @cached_property
+    def links(self) -> LinkService:
+        return LinkService(self.db, self.catalog, self.uploads, self.settings.links)
 
     @cached_property
     def products(self) -> ProductService:

@@ -15,6 +15,7 @@ from media_analysis.deletion.outbox import END_PURGES
 from media_analysis.deletion.pauses import END_PAUSES
 from media_analysis.deletion.tombstones import END_TOMBSTONES
 from media_analysis.files.ledger import END_DAYS
+from media_analysis.files.links.models import END_LINK_KEYS, END_LINKS
 from media_analysis.files.resumable.models import END_UPLOADS
 from media_analysis.files.upload.idempotency import END_KEYS
 from media_analysis.integrity.scrub import END_SCRUBS
@@ -161,6 +162,11 @@ _TASK_IS_FREE: Final = """
     (NOT EXISTS (SELECT FROM analysis_jobs AS job WHERE job.id = record.job_id)
         OR EXISTS (SELECT FROM archive_tasks AS later WHERE later.job_id = record.job_id AND later.id > record.id))
 """
+# Of an older key no new link is made.
+_KEY_IS_FREE: Final = """
+    NOT EXISTS (SELECT FROM links WHERE links.key_id = record.id)
+    AND EXISTS (SELECT FROM link_keys AS later WHERE later.id > record.id AND later.ended_at IS NULL)
+"""
 _PLAN_IS_OVER: Final = "greatest(expires_at, applied_at)"
 # A plan may name millions of files; it goes after them.
 _FILES_OF_PLANS: Final = f"""
@@ -203,6 +209,8 @@ KINDS: Final = (
     _walked("archive_tasks", END_TASKS, "ended_at", free=_TASK_IS_FREE),
     # The first token is in a file, and would be good again.
     _walked("sessions", END_SESSIONS, "least(expires_at, revoked_at)", free="owner <> 'admin'"),
+    _walked("links", END_LINKS, "least(expires_at, revoked_at, used_at)"),
+    _walked("link_keys", END_LINK_KEYS, "created_at", life="links", free=_KEY_IS_FREE),
     _walked("notices", END_NOTICES, _NOTICE_IS_OVER, free="coalesce(due_at < CAST(:before AS timestamptz), true)"),
     _walked("pauses", END_PAUSES, "resumed_at"),
     _walked("scrubs", END_SCRUBS, "ended_at", free="EXISTS (SELECT FROM scrubs AS later WHERE later.id > record.id)"),

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from contextvars import Context
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -21,6 +23,7 @@ LOOK_SECONDS: Final = 1.0
 REMEMBERED: Final = 4096
 """Of how many tokens it is remembered whose they are."""
 REMEMBERED_SECONDS: Final = SEEN_EVERY.total_seconds()
+FindGood = Callable[[Collection[UUID]], Awaitable[AbstractSet[UUID]]]
 log = structlog.get_logger()
 
 
@@ -29,6 +32,8 @@ class Activity(StrEnum):
 
     UPLOAD = "uploads"
     DOWNLOAD = "downloads"
+    LINK = "downloads by links"
+    """What holders of links read; they take nothing from whoever made those."""
     STREAM = "event streams"
 
 
@@ -78,8 +83,16 @@ class Admitted:
 class AdmissionService:
     """Lets in requests to this process; limits are per owner, whatever sessions they come with."""
 
-    def __init__(self, sessions: SessionService, limits: Mapping[Activity, int], throttle: TokenThrottle) -> None:
+    def __init__(
+        self,
+        sessions: SessionService,
+        limits: Mapping[Activity, int],
+        throttle: TokenThrottle,
+        *others: FindGood,
+    ) -> None:
+        """Look for what is still good among sessions, and with `others` among what else lets somebody in."""
         self._sessions, self._limits, self._throttle = sessions, limits, throttle
+        self._looks: Sequence[FindGood] = (sessions.find_good, *others)
         self._under_way: defaultdict[tuple[Activity, str], set[Admitted]] = defaultdict(set)
         self._known: dict[bytes, tuple[Caller, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -99,6 +112,15 @@ class AdmissionService:
             raise
         self._remember(hash_token(token), caller)
         return caller
+
+    async def punish(self, host: str | None) -> None:
+        """Let a client at `host` pay with time for a link that is none, as for a wrong token.
+
+        Raises:
+            TooManyWrongTokens: it brought too many.
+
+        """
+        await self._throttle.punish(host)
 
     def remembered(self, token_hash: bytes) -> Caller | None:
         """Return who held a token a moment ago: a hint, for whoever looks again before anything counts."""
@@ -154,7 +176,10 @@ class AdmissionService:
         """End what began with tokens that are no longer good; while the database is away nobody knows."""
         under_way = [admitted for those in self._under_way.values() for admitted in those]
         try:
-            good = await self._sessions.find_good({admitted.caller.session_id for admitted in under_way})
+            left = {admitted.caller.session_id for admitted in under_way}
+            good = set[UUID]()
+            for find_good in self._looks:
+                good |= await find_good(left - good) if left > good else set()
         except MediaAnalysisError as error:
             log.warning("sessions.unchecked", code=error.code, reason=str(error))
             return
@@ -168,5 +193,6 @@ def activity_limits(server: ServerSettings) -> Mapping[Activity, int]:
     return {
         Activity.UPLOAD: server.max_uploads_per_owner,
         Activity.DOWNLOAD: server.max_downloads_per_owner,
+        Activity.LINK: server.max_downloads_per_owner,
         Activity.STREAM: server.max_streams_per_owner,
     }

@@ -40,6 +40,8 @@ class RecordSettings(Section):
     """Archivings and restorings that ended; the last one of a run stays as long as the run."""
     sessions: LifetimeLeaf = timedelta(days=30)
     """Sessions, from their end on."""
+    links: LifetimeLeaf = timedelta(days=30)
+    """Links, from their end on, or from when they were used; until then they are answered with 410, no longer 404."""
     notices: LifetimeLeaf = timedelta(days=30)
     """Alerts and warnings that were told, or that nobody took."""
     pauses: LifetimeLeaf = timedelta(days=400)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, SettingKind, Size, Switch, Whole
+from media_analysis.settings.links import LinkSettings
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
 from media_analysis.settings.records import RecordSettings
 from media_analysis.settings.retention import (
@@ -291,5 +292,6 @@ class StorageSettings(Section):
     scrub: ScrubSettings = ScrubSettings()
     upload: UploadSettings = UploadSettings()
     records: RecordSettings = RecordSettings()
+    links: LinkSettings = LinkSettings()
     policy_tests: Annotated[tuple[PolicyTest, ...], PolicyTests()] = ()
     """What the policy must decide about imagined files; a policy that does not is refused."""

@@ -20,7 +20,12 @@ from media_analysis.errors import Misconfigured
 
 MODE: Final = 0o640
 Format = Literal["json", "console"]
-_SECRET_VALUES: Final = re.compile(r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+(?=@)")
+_SECRET_VALUES: Final = re.compile(
+    r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+(?=@)"
+    r"|(?<=/links/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.)[^/\s\"']+"
+)
+_SECRET_SIGNS: Final = ("mas_", "://", "/links/")
+"""One of them stands in whatever holds a secret."""
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "password", "secret", "set-cookie", "token"})
 _MASK: Final = "***"
 _JSON: Final = json.JSONEncoder()
@@ -96,7 +101,7 @@ def _masked_by_name(name: object, value: object) -> object:
 def _masked(value: object) -> object:
     match value:
         case str():
-            return _SECRET_VALUES.sub(_MASK, value) if "mas_" in value or "://" in value else value
+            return _SECRET_VALUES.sub(_MASK, value) if any(sign in value for sign in _SECRET_SIGNS) else value
         case Mapping():
             return {name: _masked_by_name(name, inner) for name, inner in value.items()}
         case list() | tuple() | set() | frozenset():

@@ -20,10 +20,13 @@ OF_LIMITED = {
     *("GET /files/{file_id}", "PATCH /files/{file_id}", "DELETE /files/{file_id}"),
     *("GET /files/{file_id}/content", "HEAD /files/{file_id}/content", "GET /files/{file_id}/retention"),
     *("GET /healthz", "GET /readyz", "GET /metrics", "GET /sessions/me"),
+    *("POST /files/{file_id}/links", "POST /uploads/links"),
+    *(f"{method} /links/{{reference}}/{{filename}}" for method in ("GET", "HEAD", "PUT", "POST")),
 }
 FREE = {"/healthz", "/readyz", "/metrics", "/api/v1/sessions/me", "/api/v1/storage/stats", "/api/v1/storage/policies"}
 OWN_SESSIONS = {("GET", "/api/v1/sessions"), ("DELETE", "/api/v1/sessions/{session_id}")}
 SCHEMAS = "/api/v1/results/schemas/{kind}"
+GOVERNING = ("/api/v1/storage/records", "/api/v1/links/keys")
 RETENTION = ("/hold", "/restore", "/deletions")
 FILES: Mapping[str, Scope] = {
     "GET": Scope.FILES_READ,
@@ -37,16 +40,17 @@ FILES: Mapping[str, Scope] = {
 def needed(method: str, path: str) -> Scope | None:
     """Return the scope that a route asks for, as the manual says it."""
     resource = path.removeprefix("/api/v1/").partition("/")[0]
-    if (path in FREE and method == "GET") or (method, path) in OWN_SESSIONS:
+    if (path in FREE and method == "GET") or (method, path) in OWN_SESSIONS or path.startswith("/links/"):
         return None
-    if resource in {"sessions", "audit"} or path.startswith("/api/v1/storage/records"):
-        return Scope.ADMIN
-    if resource == "storage":
-        return Scope.STORAGE
-    if path.endswith(RETENTION):
-        return Scope.RETENTION
-    if resource == "uploads":
-        return Scope.FILES_WRITE
+    for scope, asks in {
+        Scope.ADMIN: resource in {"sessions", "audit"} or path.startswith(GOVERNING),
+        Scope.STORAGE: resource == "storage",
+        Scope.FILES_READ: resource == "links" or path.endswith("}/links"),
+        Scope.RETENTION: path.endswith(RETENTION),
+        Scope.FILES_WRITE: resource == "uploads",
+    }.items():
+        if asks:
+            return scope
     return FILES[method] if resource in {"files", "events"} else Scope.JOBS
 
 

@@ -40,7 +40,7 @@ WHOSE: Final = {"source_file_ids": "file_id", "parent_id": "file_id", "source_fi
 
 
 class SharedApplication(ServedApplication):
-    """An application on which bob has a file, a job under way with a result, and a session; alice has nothing."""
+    """An application on which bob has a file with a link, a job with a result, and a session; alice has nothing."""
 
     def __init__(self, settings: Settings, url: str) -> None:
         super().__init__(settings, url)
@@ -60,7 +60,10 @@ class SharedApplication(ServedApplication):
         assert run is not None
         result = NewResult(kind="words", data={"word": SECRET})
         await runtime.jobs.external.put_result(job.id, result, fence=run.fence, owner="bob")
+        bob = await runtime.admission.authenticate(self.tokens["bob"], None)
+        link = await runtime.files.links.share(file.id, by=bob, lifetime=None)
         self.bobs = {
+            "link_id": str(link.link.id),
             "file_id": str(file.id),
             "job_id": str(job.id),
             "session_id": str(session.id),

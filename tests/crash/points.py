@@ -15,6 +15,7 @@ from tests.test_conventions import MODULES, tree_of
 OWN: Final[Mapping[str, frozenset[str]]] = {
     "life": frozenset({"marker", "store", "upload", "small", "delete"}),
     "uploads": frozenset({"resumable"}),
+    "links": frozenset({"link"}),
     "retention": frozenset({"hold", "restore", "plan", "evict", "match"}),
     "archive": frozenset({"archive", "unarchive"}),
     "jobs": frozenset({"job", "jobs", "external"}),

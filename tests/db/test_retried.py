@@ -15,6 +15,7 @@ OTHERWISE = {
     "db/driver.py": "the same",
     "db/pooling.py": "a number is read",
     "files/damage.py": "noted again at the next look",
+    "files/links/claims.py": "run by `Database.retry`",
     "files/upload/idempotency.py": "run by a `retried` method",
     "files/upload/leases.py": "a lease, renewed again in time",
     "files/opening.py": "at the start, before anybody else",

@@ -28,6 +28,8 @@ WRITERS: Final = {
     "job_audit": {"jobs"},
     "job_sources": {"jobs"},
     "ledger": {"files"},
+    "link_keys": {"files"},
+    "links": {"files"},
     "ledger_days": {"files"},
     "media_files": {"files"},
     "notices": {"retention"},

@@ -46,6 +46,7 @@ def masked(**event: object) -> dict[str, Any]:
         (f"cannot reach {URL}", "cannot reach postgresql://***@127.0.0.1:5432/any"),
         ([{"text": TOKEN}, (URL,)], [{"text": "***"}, ["postgresql://***@127.0.0.1:5432/any"]]),
         (ValueError(TOKEN), "ValueError('***')"),
+        (f"GET /x/links/{UUID(int=1)}.{'aZ-_' * 11}/b.mp4", f"GET /x/links/{UUID(int=1)}.***/b.mp4"),
         ({"headers": {"Authorization": "Basic abc"}}, {"headers": {"Authorization": "***"}}),
         ("mas_ is the prefix, masked_by_default is a word", "mas_ is the prefix, masked_by_default is a word"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),

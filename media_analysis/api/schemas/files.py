@@ -34,16 +34,11 @@ REQUIRED: Final[dict[str, Any]] = {"x-required": True}
 IN_A_FORM: Final = "Always in the query, but where the body is a form that has it as a field"
 
 
-class FileCreate(RequestDocument):
-    """What is said of a file at its upload, in the query or as multipart fields."""
+class FileEnd(RequestDocument):
+    """When a file is to end that is about to be uploaded."""
 
-    category: Category
-    filename: Filename
     ttl_seconds: Seconds | None = Field(None, description="Lifetime from the end of the upload")
     expires_at: Instant | Literal["never"] | None = None
-    job_id: UUID | None = None
-    parent_id: UUID | None = None
-    label: LabelTexts | None = None
 
     @model_validator(mode="after")
     def _one_expiry(self) -> Self:
@@ -58,6 +53,16 @@ class FileCreate(RequestDocument):
         if self.expires_at is None:
             return None
         return Expiry(at=None if self.expires_at == "never" else self.expires_at)
+
+
+class FileCreate(FileEnd):
+    """What is said of a file at its upload, in the query or as multipart fields."""
+
+    category: Category
+    filename: Filename
+    job_id: UUID | None = None
+    parent_id: UUID | None = None
+    label: LabelTexts | None = None
 
     def labels(self) -> dict[str, str] | None:
         """Return the labels asked for, None for none."""

@@ -51,6 +51,8 @@ class Registration:
     """Whether its id is one that others may choose too: only who adds the row has it."""
     session_id: UUID | None = None
     """The session that must still be good, where nobody has looked since its token was last seen."""
+    link_id: UUID | None = None
+    """The link it comes by, which is used once it is stored."""
 
     @property
     def account(self) -> Account:

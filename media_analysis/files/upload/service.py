@@ -23,6 +23,7 @@ from media_analysis.errors import (
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account
+from media_analysis.files.links.claims import claim_link
 from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.bodies import Body, require_same_body, split_head, timed
 from media_analysis.files.upload.idempotency import free_key
@@ -42,6 +43,7 @@ Completed = Callable[[], "Upload"]
 """What the client has said of a file once all of its body is read."""
 
 RESERVE_CHECK_BYTES: Final = 16 * 2**20
+_NO_WISH: Final = frozenset({"idempotency_key", "link_id"})
 Value = TypeVar("Value")
 
 
@@ -64,10 +66,12 @@ class Upload:
     """Where it belongs, if a job's run makes it; then it stays pending until that has ended."""
     run: str | None = None
     """The folder name of that job."""
+    link_id: UUID | None = None
+    """The link by which it comes, where it does."""
 
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of everything asked for beside the body."""
-        facts = {name: value for name, value in asdict(self).items() if name != "idempotency_key"}
+        facts = {name: value for name, value in asdict(self).items() if name not in _NO_WISH}
         if not facts["labels"]:
             del facts["labels"]  # a retry of what was sent before there were labels is one still
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).digest()
@@ -93,6 +97,7 @@ class UploadService:
                 or left.
             UploadInFlight, IdempotencyKeyReused: the key is in use, or belongs to something else.
             InvalidRequest: the job or the parent is unknown.
+            LinkInUse, LinkGone: somebody else brings the file of its link, or has brought it.
 
         """
         if (upload.declared_bytes or 0) > self.limits.max_bytes:
@@ -106,6 +111,8 @@ class UploadService:
         async with self.protocol.pending() as uploads:
             if not all(await uploads.register(asked)) and (earlier := await self._take_over(uploads, asked)):
                 return await require_same_body(earlier, body)
+            if asked.link_id is not None:
+                await claim_link(self.db, asked.link_id, asked.id, discard=self.protocol.give_up)
             arrival = Arrival(self.db, self.room, asked, upload.declared_bytes)
             written = await self._take(uploads, arrival, sniffed, body, completed or (lambda: upload))
             with uploads.committing():  # which may have to wait for room
@@ -171,6 +178,7 @@ class UploadService:
             fingerprint=upload.fingerprint() if upload.idempotency_key is not None else None,
             place=upload.place,
             session_id=session_id,
+            link_id=upload.link_id,
         )
 
     async def _take(

@@ -15,6 +15,7 @@ from media_analysis.errors import QuotaPassed
 from media_analysis.files import ledger
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Moved, Movement
+from media_analysis.files.links.claims import mark_used
 from media_analysis.files.models import MediaFile
 from media_analysis.files.transitions import STORE
 from media_analysis.files.upload.pending import Registration
@@ -201,6 +202,9 @@ async def mark_stored(
     """
     rows = await session.execute(_storing(jobs), _given(asked))
     settled = _by_id(rows)
+    linked = {item.registration.link_id: item.registration.id for item in asked if item.registration.id in settled}
+    if by_link := {link_id: file_id for link_id, file_id in linked.items() if link_id is not None}:
+        await mark_used(session, by_link)
     moved = [(item.registration.account, _arrival(item)) for item in asked if item.registration.id in settled]
     return settled, moved
 
