@@ -29,7 +29,7 @@ COMMANDS: Final = tuple(
         ("download", "download:download", "Download files of a server"),
         ("ls", "ls:ls", "List the files of a server"),
         ("rm", "rm:rm", "Delete files of a server"),
-        ("watch", "watch:watch", "Follow a job of a server"),
+        ("watch", "watch:watch", "Follow what happens on a server"),
         ("migrate", "migrate:migrate", "Bring the database to this version's schema"),
         ("status", "status:status", "Tell how everything stands, on one screen"),
         ("config", "config:config", "Print every setting and where it came from"),

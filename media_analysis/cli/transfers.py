@@ -64,9 +64,9 @@ class OutcomePrinter:
         if outcome.reason is not None:
             report(f"{name}: {outcome.reason}")
         if self.as_json:
-            _print(outcome.line())
+            print_line(outcome.line())
         elif outcome.reason is None:
-            _print(f"{outcome.file_id}  {name}")
+            print_line(f"{outcome.file_id}  {name}")
 
     def sentence(self, done: str) -> str:
         """Return how many there were of each outcome."""
@@ -157,7 +157,7 @@ def _bytes_bar() -> Progress:
     return Progress(*names, BarColumn(), *amounts, console=err, transient=True, redirect_stdout=False)
 
 
-def _print(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line at once, so that whoever reads the pipe knows what is done; in a terminal above the bar."""
     if err.is_terminal and sys.stdout.isatty():
         err.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
+from media_analysis.client import events as event_stream
 from media_analysis.client import job_operations, operations, wire
 from media_analysis.client.requests import Api
 from media_analysis.client.steps import (
@@ -102,6 +103,7 @@ class Client:
     hold_file = _ending(operations.hold_file)
     release_file = _ending(operations.release_file)
     request = _ending(operations.request)
+    events = _iterating(event_stream.events)
     create_job = _ending(job_operations.create_job)
     job = _ending(job_operations.job)
     jobs = _iterating(job_operations.jobs)

@@ -104,6 +104,20 @@ def test_a_job_is_followed_over_a_line_that_is_cut(server: Served, alice: Client
     assert alice.delete_job(job.id).files >= 3
 
 
+def test_what_happens_is_told_over_a_line_that_is_cut_nothing_twice_and_nothing_left_out(
+    server: Served, alice: Client
+) -> None:
+    with line_to(server.url, down_cuts=[2_500, 5_000]) as line, server.client(url=line.url) as client:
+        happening = client.events(types=["file.stored"], labels=["event"], after="0")
+        made = [alice.upload(b"x", filename=f"{number}.txt", labels={"event": "evt42"}) for number in range(10)]
+        alice.upload(b"x", filename="other.txt")
+        told = [next(happening) for _ in made]
+
+    assert line.cuts == 2
+    assert [event.data["file_id"] for event in told] == [str(file.id) for file in made]
+    assert {event.kind for event in told} == {"file.stored"}
+
+
 async def test_both_clients_do_the_same(server: Served) -> None:
     def offered(client: type) -> dict[str, str]:
         return {
@@ -198,6 +212,7 @@ def test_what_a_later_server_tells_besides_is_no_error_and_what_is_missing_is() 
 
 def test_events_are_put_together_however_their_bytes_come() -> None:
     text = ': hello\r\nretry: 500\n\nid: 1\nevent: status\ndata: {"a":\ndata: "ü"}\n\n: more\n\nid: 2\ndata: 1\n\n'
+    text += ": 15 s\nid: 3\n\n"
     stream = text.encode()
 
     for size in (1, 7, len(stream)):
@@ -208,6 +223,9 @@ def test_events_are_put_together_however_their_bytes_come() -> None:
             ("1", "status", {"a": "ü"}),
             ("2", "message", 1),
         ]
+        assert reader.last_id == "3", "an id alone is where a reader goes on"
+        assert list(reader.feed(b"data: 2\nid: 4\n")) == []
+        assert reader.last_id == "3", "an event that is cut off was not read"
         assert reader.reconnect_seconds == 0.5
 
 

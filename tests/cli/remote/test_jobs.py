@@ -1,6 +1,7 @@
 """Jobs of a server from another machine, and the rule by which a command knows where it acts."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from media_analysis.cli.exits import CommandRefused
 from media_analysis.cli.job_desk import server_for_jobs
 from media_analysis.cli.remote import Server, write_login
 from media_analysis.client import Client
+from tests.cli.commands import running
 from tests.cli.remote.conftest import Person
 
 FILM = Path(__file__).parents[3] / "examples" / "a-day-at-sea.mp4"
@@ -53,6 +55,32 @@ def test_jobs_that_wait_are_cancelled_and_what_a_server_does_not_do_is_refused(p
     assert all_others.stdout == "cancelled 2 jobs\n", all_others.stderr
     assert {job.status for job in client.jobs()} == {"cancelled"}
     assert (foreign.returncode, "--local makes them for others" in foreign.stderr) == (1, True)
+
+
+def test_what_happens_is_shown_until_it_is_ended(person: Person, client: Client, tmp_path: Path) -> None:
+    before = client.upload(b"x", filename="before.txt")
+
+    with (
+        running("watch", "--after", "0", printed=tmp_path / "plain", **person.environment) as plain,
+        running(
+            "watch", "--type", "file.*", "--json", "--after", "0", printed=tmp_path / "json", **person.environment
+        ) as lines,
+    ):
+        plain.wait_for("before.txt")
+        lines.wait_for("before.txt")
+        file = client.upload(b"some bytes", filename="a\u202egnp.exe")
+        plain.wait_for(rf"file.stored +{file.id}  a.u202egnp.exe 10 B")
+        lines.wait_for(rf'"file_id": "{file.id}"')
+        codes = [command.end(signal.SIGINT) for command in (plain, lines)]
+    told = [json.loads(line) for line in lines.output.splitlines()]
+
+    assert [(one["event"], one["file_id"]) for one in told] == [
+        ("file.stored", str(before.id)),
+        ("file.stored", str(file.id)),
+    ]
+    assert codes == [130, 130]
+    assert "\u202e" not in plain.output
+    assert person.types("watch", str(file.id), "--type", "file.*").returncode == 2
 
 
 @pytest.fixture
