@@ -18,6 +18,7 @@ from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "proxy.md"
 NAME = "localhost"
+LOG = "requests.log"
 ADDRESS = "http://127.0.0.1:8000"
 AROUND = """
 daemon off;
@@ -26,12 +27,13 @@ pid {folder}/pid;
 error_log {folder}/error.log;
 events {{ }}
 http {{
-    access_log {folder}/access.log;
+    access_log off;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     scgi_temp_path {folder}/scgi;
     uwsgi_temp_path {folder}/uwsgi;
+    {once}
     {kept}
     {stripped}
 }}
@@ -104,15 +106,20 @@ async def nginx_before(port: int, folder: Path) -> AsyncIterator[Proxy]:
         ("media.example.org;", f"{NAME};"),
         ("/etc/ssl/certs/media.example.org.pem", str(certificate)),
         ("/etc/ssl/private/media.example.org.key", str(key)),
+        ("/var/log/nginx/media.log", str(folder / LOG)),
+        ("/var/log/nginx/media-errors.log", str(folder / "errors.log")),
     )
+    once, server = shown.split("server {", 1)
     kept, stripped = (
         replaced(
-            shown, ("listen 443 ssl", f"listen 127.0.0.1:{own} ssl"), (f"{ADDRESS};", f"http://127.0.0.1:{port}{end};")
+            f"server {{{server}",
+            ("listen 443 ssl", f"listen 127.0.0.1:{own} ssl"),
+            (f"{ADDRESS};", f"http://127.0.0.1:{port}{end};"),
         )
         for own, end in ((proxy.kept, ""), (proxy.stripped, "/"))
     )
     configuration = folder / "nginx.conf"
-    configuration.write_text(AROUND.format(folder=folder, kept=kept, stripped=stripped))
+    configuration.write_text(AROUND.format(folder=folder, once=once, kept=kept, stripped=stripped))
     arguments = ("-p", str(folder), "-c", str(configuration), "-e", str(folder / "error.log"))
     running = await asyncio.create_subprocess_exec(str(shutil.which("nginx")), *arguments)
     try:

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from media_analysis.runtime import Runtime
-from tests.api.proxies import Proxy, nginx_before
+from tests.api.proxies import LOG, Proxy, nginx_before
 from tests.api.raw import PATIENCE, served
 from tests.api.tus import PIECE, metadata
 from tests.conftest import Client
@@ -170,3 +170,28 @@ async def test_who_brings_a_wrong_token_is_told_by_the_proxy_and_not_by_themselv
 
     assert refused.status_code == 401
     assert [line["last_from"] for line in logs if line["event"] == "token.rejected"] == ["127.0.0.2"]
+
+
+async def test_a_link_leads_through_the_proxy_whose_log_does_not_tell_it(
+    alice: httpx.AsyncClient, proxy: Proxy, tmp_path: Path
+) -> None:
+    file = await alice.post(f"{ROOT}/api/v1/files?category=uploads&filename=a%20b.bin", content=b"bytes")
+    shared = await alice.post(f"{file.headers['location']}/links", json={})
+    invited = await alice.post(f"{ROOT}/api/v1/uploads/links", json={"category": "temp", "max_bytes": 9})
+    links = [answer.json()["url"] for answer in (shared, invited)]
+
+    async with proxy.client("kept", "") as stranger:
+        del stranger.headers["authorization"]
+        read = await stranger.get(links[0], headers={"Range": "bytes=1-3"})
+        brought = await stranger.put(links[1], content=b"brought")
+    log = (tmp_path / LOG).read_text()
+
+    assert {link.partition(ROOT)[0] for link in links} == {str(alice.base_url)}
+    assert all(httpx.URL(link).path.startswith(f"{ROOT}/links/") for link in links)
+    assert shared.headers["location"] == f"{ROOT}/api/v1/links/{shared.json()['id']}"
+    assert (read.status_code, read.content) == (206, b"yte")
+    assert brought.json()["size_bytes"] == 7
+    for link, method in zip(links, ("GET", "PUT"), strict=True):
+        head, _, proof = httpx.URL(link).path.partition(".")
+        assert f'"{method} {head}.***"' in log
+        assert proof.partition("/")[0] not in log
