@@ -121,8 +121,7 @@ async def _linked(
             await services.admission.punish(request.client.host if request.client else None)
         raise
     holder = SessionCaller(link.id, link.owner, Role.USER, frozenset())
-    activity = Activity.LINK if request.method in {"GET", "HEAD"} else Activity.UPLOAD
-    with services.admission.admit(holder, activity) as admitted:
+    with services.admission.admit(holder, Activity.LINK) as admitted:
         yield ByLink(link, admitted)
 
 

@@ -32,8 +32,8 @@ class Activity(StrEnum):
 
     UPLOAD = "uploads"
     DOWNLOAD = "downloads"
-    LINK = "downloads by links"
-    """What holders of links read; they take nothing from whoever made those."""
+    LINK = "requests by links"
+    """What holders of links read and bring; they take nothing from whoever made those."""
     STREAM = "event streams"
 
 

@@ -107,12 +107,14 @@ async def test_whoever_fails_leaves_the_link_to_the_next(client: Client, remains
         await use(client, link, "PUT", content=bytes(1_001)),
         await use(client, link, "PUT", content=cut(), headers={"Content-Length": "2000"}),
         await use(client, link, "POST", files=FORM),
+        await use(client, link, "PUT", content=CONTENT, headers={"Idempotency-Key": "k"}),
+        await use(client, link, "PUT", content=CONTENT, params={"category": "temp"}),
         await use(client, link, "PUT", content=CONTENT, headers={"Content-Encoding": "gzip"}),
     ]
     left = await remains()
     brought = await use(client, link, "PUT", content=CONTENT)
 
-    assert [answer.status_code for answer in failed] == [422, 422, 413, 413, 422, 415]
+    assert [answer.status_code for answer in failed] == [422, 422, 413, 413, 422, 422, 422, 415]
     assert left == []
     assert brought.status_code == 201
 
@@ -146,6 +148,27 @@ async def test_a_link_is_good_for_one_thing_only(client: Client, method: str) ->
 
     assert answer.status_code == 405
     assert method not in answer.headers["allow"].split(", ") or method == "PATCH"
+
+
+async def test_what_is_on_its_way_when_its_link_is_revoked_is_not_kept(
+    client: Client, database: str, remains: Remains
+) -> None:
+    link = await invite(client, max_bytes=1_000_000)
+    never = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield bytes(400_000)
+        await never.wait()
+
+    bringing = asyncio.create_task(use(client, link, "PUT", content=endless()))
+    async with asyncio.timeout(20):
+        while not await fetch(database, "SELECT FROM links WHERE file_id IS NOT NULL"):  # noqa: ASYNC110 - a row
+            await asyncio.sleep(0.01)
+        await client.request("DELETE", f"/api/v1/links/{link['id']}")
+        brought = await bringing
+
+    assert refusal(brought) == (410, "link_gone")
+    assert await remains() == []
 
 
 async def test_it_counts_as_its_makers(client: Client, database: str) -> None:

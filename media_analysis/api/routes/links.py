@@ -181,8 +181,7 @@ async def put_by_link(request: Request, services: Serving, linked: Linked, name:
     """Bring the file of a link, once: its bytes, and nothing else."""
     _require(linked.link.kind, LinkKind.UPLOAD)
     declared_type = request.headers.get("content-type", "")
-    if is_form(declared_type):
-        raise InvalidRequest("Content-Type", "the body is the file itself; forms are not taken here")
+    _require_bytes_alone(request, declared_type)
     try:
         stored = await services.files.links.receive(
             linked.link,
@@ -211,6 +210,21 @@ def _require(kind: LinkKind, needed: LinkKind) -> None:
     if kind is not needed:
         allow = "GET, HEAD, OPTIONS" if kind is LinkKind.DOWNLOAD else "OPTIONS, POST, PUT"
         raise HTTPException(405, headers={"Allow": allow})
+
+
+def _require_bytes_alone(request: Request, declared_type: str) -> None:
+    """Refuse what says more than bytes do, and would be overlooked.
+
+    Raises:
+        InvalidRequest: there is such a thing.
+
+    """
+    if is_form(declared_type):
+        raise InvalidRequest("Content-Type", "the body is the file itself; forms are not taken here")
+    if request.url.query:
+        raise InvalidRequest("query", "what the file is to be was said when its link was made")
+    if "idempotency-key" in request.headers:
+        raise InvalidRequest("Idempotency-Key", "is remembered by POST /files only; a link is used once by itself")
 
 
 def _told(request: Request, response: Response, made: MadeLink) -> LinkCreated:

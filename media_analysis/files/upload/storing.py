@@ -202,9 +202,9 @@ async def mark_stored(
     """
     rows = await session.execute(_storing(jobs), _given(asked))
     settled = _by_id(rows)
-    linked = {item.registration.link_id: item.registration.id for item in asked if item.registration.id in settled}
-    if by_link := {link_id: file_id for link_id, file_id in linked.items() if link_id is not None}:
-        await mark_used(session, by_link)
+    came = [item.registration for item in asked if item.registration.link_id and item.registration.id in settled]
+    if came:
+        await mark_used(session, {one.link_id: one.id for one in came if one.link_id is not None})
     moved = [(item.registration.account, _arrival(item)) for item in asked if item.registration.id in settled]
     return settled, moved
 
