@@ -49,10 +49,8 @@ router = APIRouter(prefix=f"{API_PATH}/events", tags=["events"], responses=probl
         **problems(errors.TokenRejected, errors.TooManyAtOnce, errors.EventsEnded, errors.InvalidRequest),
         200: {
             "description": "Events as they happen, or, where `application/json` is accepted rather, a page of them",
-            "content": {
-                **stream_of("", EXAMPLE)[200]["content"],
-                JSON: {"schema": {"$ref": "#/components/schemas/FeedEventList"}},
-            },
+            "model": FeedEventList,
+            "content": stream_of("", EXAMPLE)[200]["content"],
         },
     },
 )
