@@ -54,7 +54,7 @@ RANGES: Final[dict[str, Any]] = {
 
 def content_responses(refusals: Mapping[int | str, dict[str, Any]], *, ranges: bool) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of a route that serves bytes, with or without ranges of them."""
-    content = {"*/*": BINARY}
+    content = dict.fromkeys(("application/octet-stream", "*/*"), BINARY)  # some clients know no type of all types
     whole: dict[int | str, dict[str, Any]] = {
         **refusals,
         200: {"content": content, "description": "The whole file"},

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from media_analysis.api.errors import ProblemRead
+from media_analysis.api.uploads import FORM
 
 METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
 Operation = dict[str, Any]
@@ -32,7 +33,7 @@ def install_document(app: FastAPI, *, root_path: str = "") -> None:
     def refined() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = describe()
-            document["components"]["schemas"]["Problem"] = ProblemRead.model_json_schema()
+            document["components"]["schemas"] |= {"Problem": ProblemRead.model_json_schema(), "UploadForm": FORM}
             for operation in _operations(document):
                 for parameter in operation.get("parameters", ()):
                     _refine(parameter)
@@ -47,13 +48,17 @@ def _operations(document: dict[str, Any]) -> Iterator[Operation]:
 
 
 def _refine(parameter: dict[str, Any]) -> None:
-    """Take null out: a parameter that is not wanted is left out of a query. What must be given says so itself."""
+    """Take null out: a parameter that is not wanted is left out of a query. What must be given says so itself.
+
+    A reference stands alone: of one with more beside it some generators make no type.
+    """
     schema = parameter["schema"]
     if schema.pop("x-required", False):
         parameter["required"] = True
     kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
     if len(kinds) == 1:
         del schema["anyOf"]
-        parameter["schema"] = {**kinds[0], **schema}
+        schema = {**kinds[0], **schema}
     elif kinds:
         schema["anyOf"] = kinds
+    parameter["schema"] = {"$ref": schema["$ref"]} if "$ref" in schema else schema

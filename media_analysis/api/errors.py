@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_problem.error import Problem
 from fastapi_problem.handler import ExceptionHandler, add_exception_handler, new_exception_handler
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -52,11 +52,12 @@ log = structlog.get_logger()
 class ProblemRead(BaseModel):
     """A problem, with facts of its own beside these fields."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(title="Problem", extra="allow")
 
     type: str
     title: str
     status: int
+    code: str = Field(description="What `type` ends with, for programs")
     detail: str = ""
 
 

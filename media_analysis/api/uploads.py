@@ -18,8 +18,24 @@ from media_analysis.files.upload.bodies import timed
 from media_analysis.files.upload.limits import UploadLimits
 from media_analysis.files.upload.service import Completed, Upload
 from media_analysis.sessions.service import Caller
-from media_analysis.storage.category import Category
 
+FORM: Final[Mapping[str, Any]] = {
+    "title": "UploadForm",
+    "description": "A file, and what else may be said of it in the query",
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "category": {"$ref": "#/components/schemas/Category"},
+        "filename": {"type": "string"},
+        "ttl_seconds": {"type": "integer"},
+        "expires_at": {"type": "string"},
+        "job_id": {"type": "string", "format": "uuid"},
+        "parent_id": {"type": "string", "format": "uuid"},
+        "label": {"type": "array", "items": {"type": "string"}},
+        "file": {"type": "string", "format": "binary"},
+    },
+}
+"""The schema of a form, under a name of its own: generators make none for what is one of several bodies."""
 UPLOAD: Final[dict[str, Any]] = {
     "parameters": [
         request_header("Content-Digest", "SHA-256 or SHA-512 of the body (RFC 9530); nothing is kept unless it holds"),
@@ -34,20 +50,7 @@ UPLOAD: Final[dict[str, Any]] = {
         "content": {
             **ANY_BYTES,
             "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "category": {"type": "string", "enum": [category.value for category in Category]},
-                        "filename": {"type": "string"},
-                        "ttl_seconds": {"type": "integer"},
-                        "expires_at": {"type": "string"},
-                        "job_id": {"type": "string", "format": "uuid"},
-                        "parent_id": {"type": "string", "format": "uuid"},
-                        "label": {"type": "array", "items": {"type": "string"}},
-                        "file": {"type": "string", "format": "binary"},
-                    },
-                },
+                "schema": {"$ref": "#/components/schemas/UploadForm"},
                 "example": {"category": "uploads", "ttl_seconds": 3600, "file": "the bytes of the file"},
             },
         },

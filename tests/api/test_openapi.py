@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, valid, and true about problems."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -150,6 +151,12 @@ async def test_every_schema_is_a_valid_schema(document: dict[str, Any]) -> None:
         assert schema.get("description"), name
 
 
+async def test_every_reference_is_to_something(document: dict[str, Any]) -> None:
+    asked = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(document)))
+
+    assert asked - document["components"]["schemas"].keys() == set()
+
+
 async def test_every_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     looked = 0
     for path, item in document["paths"].items():
@@ -175,6 +182,23 @@ async def test_nothing_is_of_type_null_alone_and_no_parameter_takes_it(document:
             yield place
 
     assert list(nulls(document, "", "")) == []
+
+
+async def test_nothing_is_there_of_which_generators_make_no_type(document: dict[str, Any]) -> None:
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    schemas = [parameter["schema"] for operation in operations for parameter in operation.get("parameters", ())]
+    answers = [answer.get("content", {}) for operation in operations for answer in operation["responses"].values()]
+    forms = [
+        content["schema"]
+        for operation in operations
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items()
+        if kind == "multipart/form-data"
+    ]
+
+    assert [schema for schema in schemas if "$ref" in schema and len(schema) > 1] == []
+    assert [content for content in answers if "*/*" in content and "application/octet-stream" not in content] == []
+    assert forms == [{"$ref": "#/components/schemas/UploadForm"}]
+    assert "code" in document["components"]["schemas"]["Problem"]["required"]
 
 
 async def test_what_must_be_given_is_said_to_be_required(document: dict[str, Any]) -> None:

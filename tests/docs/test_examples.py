@@ -9,7 +9,8 @@ from tests.docs.conftest import Reader
 from tests.docs.pages import BY_HAND, CONTAINERS, PAGES, ROOT, SERVICE, Block, blocks_of, commands_of
 from tests.docs.typing_pages import PAGE_ADDRESS, SHELL, agrees, complaint, type_commands
 
-LANGUAGES = {"console", "ini", "mermaid", "nginx", "python", "text", "toml", "yaml"}
+LANGUAGES = {"console", "ini", "mermaid", "nginx", "python", "text", "toml", "typescript", "yaml"}
+PROGRAMS = {".mts": "typescript", ".py": "python", ".toml": "toml", ".ts": "typescript"}
 """What a fenced block can be; `sh` and `bash` are none, for a console shows what comes of a command."""
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 TYPED = [block for block in BLOCKS if block.language == "console" and not block.mark]
@@ -48,6 +49,7 @@ def test_only_what_no_test_can_type_is_left_to_the_reader() -> None:
     left = sorted({(str(block.page.relative_to(ROOT)), block.info) for block in BLOCKS if block.mark == BY_HAND})
 
     assert left == [
+        ("docs/how-to/generated-clients.md", "console by-hand: it installs packages of others"),
         ("docs/how-to/own-kind.md", "console by-hand: it changes the virtual environment"),
         ("docs/operations.md", "console by-hand: it needs a group and an administrator"),
         ("docs/operations.md", "console by-hand: it needs systemd and an administrator"),
@@ -77,8 +79,8 @@ def test_settings_on_a_page_are_accepted(block: Block, tmp_path: Path) -> None:
 
 
 def test_programs_on_a_page_are_the_examples_that_are_tested() -> None:
-    examples = [path.read_text() for path in (ROOT / "examples").rglob("*") if path.suffix in {".py", ".toml"}]
-    shown = [block for block in BLOCKS if block.language in {"python", "toml"}]
+    examples = [path.read_text() for path in (ROOT / "examples").rglob("*") if path.suffix in PROGRAMS]
+    shown = [block for block in BLOCKS if block.language in PROGRAMS.values()]
 
     assert [block.place for block in shown if not any(block.text in example for example in examples)] == []
 

@@ -89,4 +89,12 @@ MUTANTS = (
         "    if False:\n",
         (f"{_WISHES}a_key_is_remembered_or_refused",),
     ),
+    Mutant(
+        "a parameter's type has more beside its name",
+        35,
+        "api/document.py",
+        '{"$ref": schema["$ref"]} if "$ref" in schema else schema',
+        "schema",
+        ("tests/api/test_openapi.py::test_nothing_is_there_of_which_generators_make_no_type",),
+    ),
 )

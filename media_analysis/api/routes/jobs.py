@@ -85,7 +85,7 @@ def creation_router(kinds: Mapping[str, Kind]) -> APIRouter:
         },
     )
     async def create_job(
-        asked: Annotated[requested, Body(openapi_examples=_EXAMPLES)],  # type: ignore[valid-type]  # known at start
+        asked: Annotated[requested, Body(title="JobCreate", openapi_examples=_EXAMPLES)],  # type: ignore[valid-type]  # known at start
         response: Response,
         services: Serving,
         caller: Caller,

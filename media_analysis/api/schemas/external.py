@@ -98,7 +98,7 @@ class ProductQuery(RequestDocument):
     role: Role
     ordinal: int = Field(0, ge=0, le=10_000_000, description="Its place among those of its role")
     filename: Filename
-    category: Category = Category.OUTPUTS
+    category: Category = Field(Category.OUTPUTS, description="Without, `outputs`")
     source_file_id: UUID | None = Field(None, description="The source it was derived from")
     instant_seconds: float | None = Field(None, ge=0, le=10_000_000, allow_inf_nan=False)
 
