@@ -4,7 +4,7 @@ import asyncio
 import resource
 import signal
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any, Final, cast
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
@@ -46,6 +46,7 @@ from media_analysis.api.routes import (
     sessions,
     storage,
     uploads,
+    webhooks,
 )
 from media_analysis.api.shortcuts import SHORTCUTS
 from media_analysis.api.tus import TusHeaders
@@ -78,7 +79,26 @@ def create_app(services: Runtime) -> FastAPI:
     app.state.services, app.state.draining = services, False
     install_problem_handlers(app)
     install_document(app, root_path=services.settings.server.root_path)
-    for router in (
+    for router in _routers(services):
+        app.include_router(router)
+    app.add_middleware(RequestChecks, resources=Resources.of_routes(app.routes, ACCESS, SHORTCUTS))
+    app.add_middleware(TusHeaders)
+    _surround(app, services.settings.server)
+    return app
+
+
+def _surround(app: FastAPI, server: ServerSettings) -> None:
+    """Put around all of the application what every answer passes, those to bugs included."""
+    build = app.build_middleware_stack
+
+    def build_surrounded() -> ASGIApp:
+        return RequestPlace(RequestContext(allowing(build(), server.allowed_origins)), server)
+
+    app.build_middleware_stack = build_surrounded  # type: ignore[method-assign]
+
+
+def _routers(services: Runtime) -> Sequence[APIRouter]:
+    return (
         files.router,
         matches.router,
         links.router,
@@ -96,26 +116,12 @@ def create_app(services: Runtime) -> FastAPI:
         results.router,
         job_events.router,
         events.router,
+        webhooks.router,
         audit.router,
         records.router,
         health.router,
         reference.router,
-    ):
-        app.include_router(router)
-    app.add_middleware(RequestChecks, resources=Resources.of_routes(app.routes, ACCESS, SHORTCUTS))
-    app.add_middleware(TusHeaders)
-    _surround(app, services.settings.server)
-    return app
-
-
-def _surround(app: FastAPI, server: ServerSettings) -> None:
-    """Put around all of the application what every answer passes, those to bugs included."""
-    build = app.build_middleware_stack
-
-    def build_surrounded() -> ASGIApp:
-        return RequestPlace(RequestContext(allowing(build(), server.allowed_origins)), server)
-
-    app.build_middleware_stack = build_surrounded  # type: ignore[method-assign]
+    )
 
 
 class _Server(uvicorn.Server):

@@ -42,6 +42,7 @@ from media_analysis.settings.policy import configured_policy
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.disk import DiskStore
 from media_analysis.telemetry.metrics import Metrics
+from media_analysis.webhooks.suite import WebhookServices
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,10 @@ class Runtime:
     @cached_property
     def feed(self) -> FeedService:
         return FeedService(self.db)
+
+    @cached_property
+    def webhooks(self) -> WebhookServices:
+        return WebhookServices(self.settings.webhooks, self.db, self.feed)
 
     @cached_property
     def archives(self) -> ArchiveServices:

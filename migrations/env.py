@@ -22,7 +22,8 @@ import media_analysis.jobs.models
 import media_analysis.records.models
 import media_analysis.retention.duties
 import media_analysis.retention.models
-import media_analysis.sessions.models  # noqa: F401 - each import registers its tables
+import media_analysis.sessions.models
+import media_analysis.webhooks.models  # noqa: F401 - each import registers its tables
 from media_analysis.db.address import Address
 from media_analysis.db.base import Base
 from media_analysis.db.connecting import connect

@@ -41,6 +41,9 @@ LOCK_ORDER: Final = (
     "plan_files",
     "archive_tasks",
     "due_days",
+    "webhook_places",
+    "webhooks",
+    "webhook_deliveries",
     "notices",
     "user_sessions",
     "link_keys",
@@ -70,6 +73,8 @@ UPSERTED: Final = frozenset(
         "sweeps",
         "user_sessions",
         "waiting_jobs",
+        "webhook_deliveries",
+        "webhook_places",
     }
 )
 """Where an inserted row may meet another's; all other tables get rows with new ids, which nobody waits for."""
@@ -81,6 +86,7 @@ PARENTS: Final = {
     "job_sources": "analysis_jobs",
     "links": "link_keys",
     "media_files": "analysis_jobs",
+    "webhook_deliveries": "webhooks",
 }
 """Whose row an inserted row's foreign key locks, at the end of its statement."""
 SAYING: Final = """

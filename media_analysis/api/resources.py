@@ -31,6 +31,7 @@ _OF_TAGS: Final[Mapping[str | Enum, UserScope]] = {
     "holds": UserScope.RETENTION,
     "audit": UserScope.RETENTION,
     "events": UserScope.FILES_READ,
+    "webhooks": UserScope.WEBHOOKS,
     "jobs": UserScope.JOBS,
     "results": UserScope.JOBS,
     "archives": UserScope.JOBS,

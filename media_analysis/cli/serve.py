@@ -111,6 +111,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
     from media_analysis.runtime import open_runtime
     from media_analysis.scheduler.timetable import running_scheduler
     from media_analysis.settings.postgres import database_url
+    from media_analysis.webhooks.loop import running_deliveries
     from media_analysis.worker.archivist import running_archivist
 
     tell(f"data directory {settings.data_dir.resolve()}")
@@ -123,6 +124,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
             async with (
                 running_scheduler(runtime),
                 running_archivist(runtime.archives.execution),
+                running_deliveries(runtime.webhooks),
                 _working(runtime) as interrupt,
             ):
                 yield ServedProcess(runtime, token_file, interrupt)

@@ -147,8 +147,16 @@ from media_analysis.errors.uploads import (
     UploadTooLarge,
     UploadTooSlow,
 )
+from media_analysis.errors.webhooks import (
+    AddressRefused,
+    DeliveryNotFound,
+    TooManyWebhooks,
+    WebhookDisabled,
+    WebhookNotFound,
+)
 
 __all__ = [
+    "AddressRefused",
     "AdminRequired",
     "AnalysisCrashed",
     "AnalysisMemoryPassed",
@@ -167,6 +175,7 @@ __all__ = [
     "DatabaseRefused",
     "DatabaseUnavailable",
     "DeletionPaused",
+    "DeliveryNotFound",
     "DerivedArchived",
     "DigestMismatch",
     "DiskFull",
@@ -259,6 +268,7 @@ __all__ = [
     "TooMany",
     "TooManyAtOnce",
     "TooManyJobs",
+    "TooManyWebhooks",
     "TooManyWrongTokens",
     "TooSlow",
     "TransactionConflict",
@@ -282,4 +292,6 @@ __all__ = [
     "UploadSuperseded",
     "UploadTooLarge",
     "UploadTooSlow",
+    "WebhookDisabled",
+    "WebhookNotFound",
 ]

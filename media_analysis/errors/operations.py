@@ -191,9 +191,10 @@ class SourceChanged(Conflict):
 
 
 class NotDelivered(Unavailable):
-    """A notice did not reach the webhook, or nobody knows whether it did."""
+    """Something did not reach a webhook, or nobody knows whether it did."""
 
     code = "not_delivered"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the webhook did not take the notice: {reason}")
+        super().__init__(f"the webhook did not take it: {reason}")
+        self.reason = reason

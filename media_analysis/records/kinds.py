@@ -24,6 +24,7 @@ from media_analysis.retention.notices.service import END_NOTICES
 from media_analysis.retention.plans.queries import END_PLAN_FILES, END_PLANS
 from media_analysis.retention.records import END_SWEEPS
 from media_analysis.sessions.queries import END_SESSIONS
+from media_analysis.webhooks.log import END_DELIVERIES
 
 # Those that stay count for the batch, too: what is not to end is passed over once, not once a batch.
 _WALK: Final = """
@@ -214,6 +215,7 @@ KINDS: Final = (
     _walked("notices", END_NOTICES, _NOTICE_IS_OVER, free="coalesce(due_at < CAST(:before AS timestamptz), true)"),
     _walked("pauses", END_PAUSES, "resumed_at"),
     _walked("scrubs", END_SCRUBS, "ended_at", free="EXISTS (SELECT FROM scrubs AS later WHERE later.id > record.id)"),
+    _taken("webhook_deliveries", END_DELIVERIES, "ended_at", life="webhook_deliveries"),
     _taken("ledger_days", END_DAYS, "day", life="ledger_days"),
 )
 """In the order in which they end: what is named goes before what names it has a reason to stay."""

@@ -20,7 +20,7 @@ from media_analysis.retention.holds import HoldService
 from media_analysis.retention.matches.service import MatchDeletionService
 from media_analysis.retention.notices.service import NoticeService
 from media_analysis.retention.notices.warnings import WarningService
-from media_analysis.retention.notices.webhook import Webhook
+from media_analysis.retention.notices.webhook import AlertWebhook
 from media_analysis.retention.plans.applying import ApplyService
 from media_analysis.retention.plans.service import PlanService
 from media_analysis.retention.pressure.levels import DiskMarks
@@ -141,7 +141,7 @@ class RetentionServices:
 
     @cached_property
     def notices(self) -> NoticeService:
-        return NoticeService(self.db, Webhook.of(self.settings.storage.monitoring))
+        return NoticeService(self.db, AlertWebhook.of(self.settings.storage.monitoring))
 
     @cached_property
     def warnings(self) -> WarningService:

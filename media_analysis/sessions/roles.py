@@ -16,6 +16,8 @@ class Scope(StrEnum):
     """Jobs, their results and archives."""
     RETENTION = "retention"
     """Hold, release and restore; see what was deleted."""
+    WEBHOOKS = "webhooks"
+    """Keep webhooks, which tell of all files and jobs."""
     STORAGE = "storage"
     """Run the store: sweeps, plans, pauses, pressure and policies, of everybody's files."""
     ADMIN = "admin"

@@ -16,6 +16,7 @@ from media_analysis.settings.section import OwnPlaceLeaf, PlaceLeaf, Section, Sp
 from media_analysis.settings.storage import StorageSettings
 from media_analysis.settings.texts import Host
 from media_analysis.settings.web import Networks, Origins, RootPath
+from media_analysis.settings.webhooks import WebhookSettings
 from media_analysis.settings.worker import WorkerSettings
 from media_analysis.storage.places import Places
 
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     deletion: DeletionSettings = DeletionSettings()
     worker: WorkerSettings = WorkerSettings()
     events: EventSettings = EventSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     database: DatabaseSettings = DatabaseSettings()
     server: ServerSettings = ServerSettings()
     logging: LoggingSettings = LoggingSettings()

@@ -44,6 +44,8 @@ class RecordSettings(Section):
     """Links, from their end on, or from when they were used; until then they are answered with 410, no longer 404."""
     notices: LifetimeLeaf = timedelta(days=30)
     """Alerts and warnings that were told, or that nobody took."""
+    webhook_deliveries: LifetimeLeaf = timedelta(days=30)
+    """What was sent to webhooks, from when it was taken or given up on."""
     pauses: LifetimeLeaf = timedelta(days=400)
     """Pauses of deletion, from when it went on."""
     scrubs: LifetimeLeaf = timedelta(days=400)

@@ -38,7 +38,7 @@ from media_analysis.settings.section import (
     SpanLeaf,
     SwitchLeaf,
 )
-from media_analysis.settings.texts import WebhookUrl
+from media_analysis.settings.texts import WebhookSecret, WebhookUrl
 from media_analysis.storage.category import Category
 from media_analysis.storage.modes import Modes
 
@@ -210,6 +210,8 @@ class MonitoringSettings(Section):
     """Whether /metrics answers."""
     webhook_url: Annotated[SecretStr | None, OrNone(WebhookUrl())] = None
     """Where alerts and warnings are posted."""
+    webhook_secret: Annotated[SecretStr | None, OrNone(WebhookSecret())] = None
+    """What they are signed with (Standard Webhooks)."""
     warn_before: OwnSpanLeaf = None
     """How long before their end owners are told of files through the webhook."""
 

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from media_analysis.outbound.signing import parse_secret
 from media_analysis.settings.cron import require_cron
 from media_analysis.settings.kinds import SettingKind
 from media_analysis.units import parse_whole, word_of
@@ -164,6 +165,28 @@ class WebhookUrl(SettingKind):
     def show(self, value: SecretStr) -> str:
         parts = _webhook(value.get_secret_value())
         return "***" if parts is None else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***"
+
+
+class WebhookSecret(SettingKind):
+    """What the operator's webhook is signed with."""
+
+    @property
+    def allowed(self) -> str:
+        return "whsec_ and 24 to 64 bytes in base64"
+
+    @property
+    def secret(self) -> bool:
+        return True
+
+    def parse(self, value: Any) -> str:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not isinstance(text, str):
+            raise ValueError("not a secret")  # noqa: TRY004 - of a setting
+        parse_secret(text.strip())
+        return text.strip()
+
+    def show(self, _value: SecretStr) -> str:
+        return "***"
 
 
 def _webhook(url: str) -> SplitResult | None:

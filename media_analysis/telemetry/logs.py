@@ -21,10 +21,10 @@ from media_analysis.errors import Misconfigured
 MODE: Final = 0o640
 Format = Literal["json", "console"]
 _SECRET_VALUES: Final = re.compile(
-    r"mas_[A-Za-z0-9_-]{8,}|(?<=://)[^/@\s]+(?=@)"
+    r"mas_[A-Za-z0-9_-]{8,}|whsec_[A-Za-z0-9+/=]{8,}|(?<=://)[^/@\s]+(?=@)"
     r"|(?<=/links/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.)[^/\s\"']+"
 )
-_SECRET_SIGNS: Final = ("mas_", "://", "/links/")
+_SECRET_SIGNS: Final = ("mas_", "whsec_", "://", "/links/")
 """One of them stands in whatever holds a secret."""
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "password", "secret", "set-cookie", "token"})
 _MASK: Final = "***"

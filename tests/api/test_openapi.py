@@ -62,6 +62,11 @@ ROUTES = ADMIN | {
     ("get", "/api/v1/jobs/{job_id}"),
     ("get", "/api/v1/jobs/{job_id}/events"),
     ("get", "/api/v1/events"),
+    *((method, "/api/v1/webhooks") for method in ("get", "post")),
+    *((method, "/api/v1/webhooks/{webhook_id}") for method in ("get", "patch", "delete")),
+    *(("post", f"/api/v1/webhooks/{{webhook_id}}/{act}") for act in ("secret", "ping")),
+    ("get", "/api/v1/webhooks/{webhook_id}/deliveries"),
+    ("post", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"),
     ("get", "/api/v1/jobs/archived"),
     *((method, "/api/v1/jobs/{job_id}/archive") for method in ("get", "post")),
     *(

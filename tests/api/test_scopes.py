@@ -45,6 +45,7 @@ def needed(method: str, path: str) -> Scope | None:
     for scope, asks in {
         Scope.ADMIN: resource in {"sessions", "audit"} or path.startswith(GOVERNING),
         Scope.STORAGE: resource == "storage",
+        Scope.WEBHOOKS: resource == "webhooks",
         Scope.FILES_READ: resource == "links" or path.endswith("}/links"),
         Scope.RETENTION: path.endswith(RETENTION),
         Scope.FILES_WRITE: resource == "uploads",
@@ -131,7 +132,7 @@ async def test_a_session_that_writes_reads_nothing(client: Client, runtime: Runt
 async def test_roles_stay_as_named_sets(client: Client) -> None:
     told = {by: (await client.request("GET", "/api/v1/sessions/me", by=by)).json() for by in ("alice", "admin")}
 
-    user = ["files:read", "files:write", "files:delete", "jobs", "retention"]
+    user = ["files:read", "files:write", "files:delete", "jobs", "retention", "webhooks"]
     assert (told["alice"]["role"], told["alice"]["scopes"]) == ("user", user)
     assert (told["admin"]["role"], told["admin"]["scopes"]) == ("admin", [*user, "storage", "admin"])
 

@@ -19,6 +19,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from media_analysis.webhooks.service import NewWebhook
 from tests.api.test_conformance import ServedApplication
 from tests.conftest import chunks
 
@@ -62,8 +63,13 @@ class SharedApplication(ServedApplication):
         await runtime.jobs.external.put_result(job.id, result, fence=run.fence, owner="bob")
         bob = await runtime.admission.authenticate(self.tokens["bob"], None)
         link = await runtime.files.links.share(file.id, by=bob, lifetime=None)
+        wanted = NewWebhook(owner="bob", url=f"https://hooks.example/{SECRET}", events=["*"])
+        webhook = await runtime.webhooks.hooks.create(wanted)
+        delivery = await runtime.webhooks.log.ping(webhook.id, owner="bob")
         self.bobs = {
             "link_id": str(link.link.id),
+            "webhook_id": str(webhook.id),
+            "delivery_id": str(delivery.id),
             "file_id": str(file.id),
             "job_id": str(job.id),
             "session_id": str(session.id),

@@ -25,6 +25,7 @@ OWN: Final[Mapping[str, frozenset[str]]] = {
     "records": frozenset({"records"}),
     "quarantine": frozenset({"quarantine"}),
     "scrub": frozenset({"scrub"}),
+    "webhooks": frozenset({"webhook"}),
     "cluster": frozenset({"embedded"}),
     "import": frozenset({"import"}),
     "import in place": frozenset({"import_in_place"}),

@@ -42,6 +42,9 @@ WRITERS: Final = {
     "sweeps": {"retention"},
     "tombstones": {"deletion"},
     "user_sessions": {"sessions"},
+    "webhook_deliveries": {"webhooks"},
+    "webhook_places": {"webhooks"},
+    "webhooks": {"webhooks"},
 }
 """Who writes each table. Where several do, their statements are still to be gathered where the table's model is."""
 ROOT: Final = Path(__file__).parents[2]

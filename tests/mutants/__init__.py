@@ -14,6 +14,7 @@ from tests.mutants import (
     requests,
     resumable,
     retention,
+    webhooks,
 )
 from tests.mutants.mutant import Mutant
 
@@ -29,6 +30,7 @@ MUTANTS = (
     *resumable.MUTANTS,
     *labels.MUTANTS,
     *events.MUTANTS,
+    *webhooks.MUTANTS,
     *links.MUTANTS,
     *matches.MUTANTS,
 )

@@ -25,7 +25,7 @@ from media_analysis.settings.kinds import (
 from media_analysis.settings.names import Leaf, value_at
 from media_analysis.settings.policy_tests import PolicyTests
 from media_analysis.settings.storage import Group, Mode
-from media_analysis.settings.texts import Cron, DirectoryPath, Host, KindLimits, MediaTypes, WebhookUrl
+from media_analysis.settings.texts import Cron, DirectoryPath, Host, KindLimits, MediaTypes, WebhookSecret, WebhookUrl
 from media_analysis.settings.web import Networks, Origins, RootPath
 from media_analysis.storage.category import Category
 
@@ -49,7 +49,7 @@ DOCUMENTED = [
     "STORAGE_BREAKER_EVICTION_SHARE_PERCENT",
     *(f"STORAGE_MONITORING_{what}" for what in ("RESERVE_BYTES", "ALERT_THRESHOLD_PERCENT", "METRICS_ENABLED")),
     *("STORAGE_DISK_HIGH_WATER_PERCENT", "STORAGE_DISK_LOW_WATER_PERCENT"),
-    *(f"STORAGE_MONITORING_{what}" for what in ("WEBHOOK_URL", "WARN_BEFORE")),
+    *(f"STORAGE_MONITORING_{what}" for what in ("WEBHOOK_URL", "WEBHOOK_SECRET", "WARN_BEFORE")),
     *(f"STORAGE_MODES_{what}" for what in ("ROOT", "DIRECTORIES", "FILES", "GROUP")),
     *(f"STORAGE_SCRUB_{what}" for what in ("SCHEDULE", "BYTES_PER_SECOND", "BUDGET_SECONDS")),
     *(f"STORAGE_UPLOAD_{what}" for what in ("MAX_BYTES", "LEASE_SECONDS", "IDLE_SECONDS")),
@@ -80,7 +80,9 @@ DOCUMENTED = [
     *(f"WORKER_{what}" for what in ("ENABLED", "CONCURRENCY", "CONCURRENCY_PER_KIND", "THREADS", "MEMORY_BYTES")),
     *(f"WORKER_{what}_SECONDS" for what in ("TIMEOUT", "HEARTBEAT", "LEASE", "RETRY", "GRACE")),
     *(f"WORKER_{what}" for what in ("MAX_ATTEMPTS", "MAX_PIXELS", "MAX_DURATION", "MAX_PRODUCT_BYTES", "PIN_LIMIT")),
-    *("WORKER_MAX_WAITING_PER_OWNER", "EVENTS_KEEP", "EVENTS_MAX_ROWS"),
+    *("WORKER_MAX_WAITING_PER_OWNER", "EVENTS_KEEP", "EVENTS_MAX_ROWS", "STORAGE_RECORDS_WEBHOOK_DELIVERIES"),
+    *(f"WEBHOOKS_{what}" for what in ("ENABLED", "ALLOW_PRIVATE", "TIMEOUT_SECONDS", "RETRY_FOR", "DISABLE_AFTER")),
+    *(f"WEBHOOKS_{what}" for what in ("SECRET_OVERLAP", "MAX_PER_OWNER", "MAX_WAITING", "MAX_KEPT")),
 ]
 
 
@@ -103,6 +105,7 @@ OTHERS: dict[type[SettingKind], str] = {
     DirectoryPath: "/elsewhere",
     Mode: "0710",
     Group: "0",
+    WebhookSecret: "whsec_" + "c2Vj" * 8,
     WebhookUrl: "https://hooks.example/services/token",
     Switch: "true",
     PolicyTests: '[{"name": "x", "category": "temp", "age": "1h", "expect": "keep"}]',

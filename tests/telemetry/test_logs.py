@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 import structlog
 
 from media_analysis.errors import Misconfigured
 from media_analysis.retention.notices.service import ClaimedNotice
-from media_analysis.retention.notices.webhook import Webhook
+from media_analysis.retention.notices.webhook import AlertWebhook
 from media_analysis.telemetry.logs import Format, LogFile, configure_logging, mask_secrets
+from tests.webhooks.receiver import receiving
 
 TOKEN = "mas_" + "A1b2-C3d4_" * 4
 URL = "postgresql://someone:verysecret@127.0.0.1:5432/any"
@@ -48,6 +48,7 @@ def masked(**event: object) -> dict[str, Any]:
         (ValueError(TOKEN), "ValueError('***')"),
         (f"GET /x/links/{UUID(int=1)}.{'aZ-_' * 11}/b.mp4", f"GET /x/links/{UUID(int=1)}.***/b.mp4"),
         ({"headers": {"Authorization": "Basic abc"}}, {"headers": {"Authorization": "***"}}),
+        ("signed with whsec_c2VjcmV0c2VjcmV0+/==", "signed with ***"),
         ("mas_ is the prefix, masked_by_default is a word", "mas_ is the prefix, masked_by_default is a word"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (7, 7),
@@ -218,9 +219,10 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> 
 async def test_the_address_of_a_webhook_reaches_no_log(capsys: pytest.CaptureFixture[str]) -> None:
     """Its path or its query is often all there is of a password."""
     configure_logging(style="json", level="DEBUG")
-    transport = httpx.MockTransport(lambda _request: httpx.Response(204))
 
-    webhook = Webhook("https://hooks.example/services/T0/SECRET?key=SECRET", transport)
-    await webhook.deliver([ClaimedNotice(id=UUID(int=1), topic="t", payload={}, attempts=1)])
+    async with receiving() as receiver:
+        webhook = AlertWebhook(receiver.url.replace("/hook", "/services/T0/SECRET?key=SECRET"))
+        await webhook.deliver([ClaimedNotice(id=UUID(int=1), topic="t", payload={}, attempts=1)])
 
+    assert [call.path for call in receiver.calls] == ["/services/T0/SECRET?key=SECRET"]
     assert "SECRET" not in capsys.readouterr().err

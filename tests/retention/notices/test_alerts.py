@@ -7,7 +7,7 @@ import pytest
 
 from media_analysis.retention.notices.alerts import AlertService
 from media_analysis.retention.notices.service import NoticeService
-from media_analysis.retention.notices.webhook import Webhook
+from media_analysis.retention.notices.webhook import AlertWebhook
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
@@ -35,7 +35,7 @@ def alerts(runtime: Runtime) -> AlertService:
 async def test_a_quota_almost_full_is_told_once_and_its_end_too(
     runtime: Runtime, store_file: StoreFile, alerts: AlertService, listener: Listener
 ) -> None:
-    notices = NoticeService(runtime.db, Webhook(listener.url))
+    notices = NoticeService(runtime.db, AlertWebhook(listener.url))
     await alerts.check()
     stored = await store_file(b"x" * 850, category=Category.CLIPS)
 
@@ -62,7 +62,7 @@ async def test_an_alert_that_ended_before_anybody_heard_of_it_is_not_told(
     await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     await alerts.check()
-    await NoticeService(runtime.db, Webhook(listener.url)).deliver()
+    await NoticeService(runtime.db, AlertWebhook(listener.url)).deliver()
 
     assert [notice for notice in listener.heard if notice.get("scope") == "clips"] == []
 

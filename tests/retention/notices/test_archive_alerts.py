@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from media_analysis.retention.notices.service import NoticeService
-from media_analysis.retention.notices.webhook import Webhook
+from media_analysis.retention.notices.webhook import AlertWebhook
 from media_analysis.runtime import Runtime
 from tests.archive.archived import archive, make_run
 from tests.conftest import execute
@@ -21,7 +21,7 @@ async def listener() -> AsyncIterator[Listener]:
 
 
 async def test_an_archive_that_fails_is_told_until_it_succeeds(runtime: Runtime, listener: Listener) -> None:
-    notices = NoticeService(runtime.db, Webhook(listener.url))
+    notices = NoticeService(runtime.db, AlertWebhook(listener.url))
     run = await make_run(runtime)
     path = runtime.store.path_of(run.files["run.log"].key)
     away = path.rename(path.with_suffix(".away"))

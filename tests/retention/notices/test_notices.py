@@ -1,18 +1,24 @@
 """Notices reach the webhook once each, and again until somebody takes them."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
+from standardwebhooks.webhooks import Webhook as Verifier
 
+from media_analysis.outbound.signing import new_secret
 from media_analysis.retention.notices.service import MAX_ATTEMPTS, NoticeService, add_notices
 from media_analysis.retention.notices.warnings import WarningService
-from media_analysis.retention.notices.webhook import Webhook
+from media_analysis.retention.notices.webhook import AlertWebhook
 from media_analysis.runtime import Runtime
+from media_analysis.settings.storage import MonitoringSettings
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
 from tests.retention.notices.listener import Listener, listening
+from tests.webhooks.receiver import receiving
 
 DAY = timedelta(days=1)
 
@@ -25,7 +31,7 @@ async def listener() -> AsyncIterator[Listener]:
 
 @pytest.fixture
 def notices(runtime: Runtime, listener: Listener) -> NoticeService:
-    return NoticeService(runtime.db, Webhook(listener.url))
+    return NoticeService(runtime.db, AlertWebhook(listener.url))
 
 
 async def tell(runtime: Runtime, *topics: str) -> int:
@@ -68,7 +74,7 @@ async def test_nobody_at_the_other_end_is_a_failure_without_the_url_in_it(
 ) -> None:
     await tell(runtime, "a")
 
-    await NoticeService(runtime.db, Webhook("http://127.0.0.1:1/secret-token")).deliver()
+    await NoticeService(runtime.db, AlertWebhook("http://127.0.0.1:1/secret-token")).deliver()
 
     (row,) = await fetch(database, "SELECT last_error FROM notices")
     assert "ConnectError" in row["last_error"]
@@ -143,3 +149,17 @@ async def test_warnings_of_dates_long_past_are_forgotten(
     await runtime.records.end(now=now + 34 * DAY)
 
     assert (len(kept), await fetch(database, "SELECT FROM notices")) == (1, [])
+
+
+async def test_notices_are_signed_and_say_who_sends_them_where_the_settings_do(runtime: Runtime) -> None:
+    secret = new_secret()
+    async with receiving() as receiver:
+        url = receiver.url.replace("://", "://us%40er:pass@")
+        monitoring = MonitoringSettings(webhook_url=SecretStr(url), webhook_secret=SecretStr(secret))
+        await tell(runtime, "a")
+        await NoticeService(runtime.db, AlertWebhook.of(monitoring)).deliver()
+
+    (call,) = receiver.calls
+    assert Verifier(secret).verify(call.body, call.headers)["notices"][0]["topic"] == "a"
+    assert call.headers["authorization"] == f"Basic {base64.b64encode(b'us@er:pass').decode()}"
+    assert call.headers["idempotency-key"] == call.headers["webhook-id"]

@@ -1,0 +1,1 @@
+"""Webhooks: who is told of which events at which address, and how each delivery goes."""

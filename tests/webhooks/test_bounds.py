@@ -1,0 +1,66 @@
+"""What webhooks may take has ends, and several processes do what is one thing once."""
+
+import asyncio
+from datetime import timedelta
+
+from media_analysis.runtime import Runtime
+from media_analysis.webhooks.delivering import pause_after
+from tests.conftest import Client, fetch
+from tests.webhooks.calling import WEBHOOKS, deliver, made
+from tests.webhooks.receiver import Receiver
+
+FAR = timedelta(days=10)
+
+
+async def test_one_who_lets_too_many_wait_is_disabled(
+    client: Client, runtime: Runtime, receiver: Receiver, database: str
+) -> None:
+    webhook = await made(client, receiver.url)
+    for _ in range(3):
+        await client.upload()
+    crowded = runtime.webhooks.limits.__class__(
+        per_owner=20, waiting=2, kept=10, retry_for=FAR, disable_after=FAR, overlap=FAR
+    )
+    await type(runtime.webhooks.fan_out)(runtime.db, runtime.feed, crowded, "/s").run()
+
+    told = (await client.request("GET", f"{WEBHOOKS}/{webhook['id']}")).json()
+    assert told["disabled_reason"] == "too_many_waiting"
+    assert len(await fetch(database, "SELECT FROM notices")) == 1
+
+
+async def test_two_processes_fan_out_and_send_everything_once(
+    client: Client, runtime: Runtime, receiver: Receiver, database: str
+) -> None:
+    await made(client, receiver.url)
+    for _ in range(8):
+        await client.upload()
+
+    await asyncio.gather(*(deliver(runtime) for _ in range(4)))
+    await deliver(runtime)
+
+    ids = [call.headers["webhook-id"] for call in receiver.calls]
+    assert len(ids) == len(set(ids)) == 8
+    assert len(await fetch(database, "SELECT FROM webhook_deliveries WHERE delivered")) == 8
+
+
+async def test_ended_deliveries_are_kept_up_to_a_number(
+    client: Client, runtime: Runtime, receiver: Receiver, database: str
+) -> None:
+    await made(client, receiver.url)
+    for _ in range(5):
+        await client.upload()
+    await deliver(runtime)
+    log = runtime.webhooks.log
+    limits = log.limits.__class__(per_owner=1, waiting=9, kept=2, retry_for=FAR, disable_after=FAR, overlap=FAR)
+
+    await type(log)(runtime.db, limits, "/s").trim()
+
+    assert len(await fetch(database, "SELECT FROM webhook_deliveries")) == 2
+
+
+def test_pauses_grow_and_are_of_uneven_length() -> None:
+    pauses = [pause_after(attempts) for attempts in range(1, 40)]
+
+    assert pauses[0] < timedelta(seconds=7)
+    assert timedelta(hours=4) < pauses[-1] < timedelta(hours=8)
+    assert len(set(pauses)) == len(pauses)
