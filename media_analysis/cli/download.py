@@ -48,7 +48,8 @@ def download(
     server = require_server()
     with open_client(server) as client:
         if files:
-            chosen = [client.file(remote_file_id(client, part)) for part in files]
+            ids = dict.fromkeys(remote_file_id(client, part) for part in files)
+            chosen = [client.file(file_id) for file_id in ids]
         else:
             chosen = [file for file in client.files(**filters(category, label, None, None)) if file.state == "stored"]
     if not output.is_dir() and len(chosen) != 1:

@@ -44,14 +44,14 @@ def find_server(environ: Mapping[str, str] = os.environ) -> Server | None:
 
     """
     url, token = environ.get(URL_VARIABLE, "").strip(), environ.get(TOKEN_VARIABLE, "").strip()
+    if url and token:
+        return Server(checked_url(url), token)
     kept = read_login()
     if not url:
         if token and (kept is None or kept.token != token):
             raise CommandRefused(f"{TOKEN_VARIABLE} is set without {URL_VARIABLE}, so it is for no server", 2)
         return kept
     url = checked_url(url)
-    if token:
-        return Server(url, token)
     if kept is not None and kept.url == url:
         return kept
     raise CommandRefused(f"there is no token for {url}: media-analysis login {url}", NOT_SIGNED_IN)
@@ -112,7 +112,7 @@ def read_login() -> Server | None:
     path = login_path()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise CommandRefused(f"{path} cannot be read: {error.strerror}") from error
@@ -130,9 +130,12 @@ def read_login() -> Server | None:
 def write_login(server: Server) -> Path:
     """Keep a login, readable by its user alone, all of it or none."""
     path = login_path()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER_MODE)
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, PRIVATE_MODE)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER_MODE)
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, PRIVATE_MODE)
+    except OSError as error:
+        raise CommandRefused(f"the login cannot be kept in {path.parent}: {error.strerror}") from error
     try:
         with os.fdopen(descriptor, "w") as file:
             json.dump({"url": server.url, "token": server.token}, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import Counter as Tally
@@ -162,5 +163,8 @@ def print_line(line: str) -> None:
     if err.is_terminal and sys.stdout.isatty():
         err.print(line, soft_wrap=True, markup=False, highlight=False)
         return
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has left; what is under way is not given up for that
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -61,16 +61,19 @@ class Journal:
         """Take up what the same command left, or begin.
 
         Raises:
-            CommandRefused: the same command runs.
+            CommandRefused: the same command runs, or nothing can be noted.
 
         """
         folder = state_folder()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        discard_old(folder)
         named = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - links are not resolved
         journal = cls(folder / f"{digest(url, wishes.facts(), named)}.run")
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        journal._descriptor = os.open(journal.path, flags, 0o600)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            discard_old(folder)
+            journal._descriptor = os.open(journal.path, flags, 0o600)
+        except OSError as error:
+            raise CommandRefused(f"nothing can be noted in {folder}, to go on from: {error.strerror}") from error
         try:
             fcntl.flock(journal._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -175,9 +175,11 @@ class Busy(BaseHTTPRequestHandler):
     """Answers 503 at first, and then what is no such server's."""
 
     asked: ClassVar[list[float]] = []
+    paths: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.asked.append(monotonic())
+        self.paths.append(self.path)
         self.send_response(503 if len(self.asked) == 1 else 200)
         self.send_header("Retry-After", "1")
         self.send_header("Content-Length", "2")
@@ -191,12 +193,13 @@ class Busy(BaseHTTPRequestHandler):
 def test_a_server_that_asks_for_time_gets_it_and_one_of_another_kind_is_told_apart() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as busy:
         Thread(target=busy.serve_forever, daemon=True).start()
-        with Client(f"http://127.0.0.1:{busy.server_port}", "mas_x") as client, pytest.raises(NotUnderstood):
+        with Client(f"http://127.0.0.1:{busy.server_port}/media/", "mas_x") as client, pytest.raises(NotUnderstood):
             client.session()
         busy.shutdown()
 
     assert len(Busy.asked) == 2
     assert Busy.asked[1] - Busy.asked[0] >= 1
+    assert set(Busy.paths) == {"/media/api/v1/sessions/me"}, "a server may be shown below a path"
 
 
 def test_what_a_later_server_tells_besides_is_no_error_and_what_is_missing_is() -> None:

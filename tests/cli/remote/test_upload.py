@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 
 from media_analysis.client import Client
 from tests.acceptance.service import wait_until
-from tests.cli.commands import READY_SECONDS, Serving, running
+from tests.cli.commands import READY_SECONDS, Serving, run_program, running
 from tests.cli.remote.conftest import Person
 from tests.client.line import line_to
 
@@ -147,7 +148,7 @@ def test_a_full_quota_ends_it_and_says_what_is_left(person: Person, tmp_path: Pa
     assert "4 are left; the same command goes on there, within 24 hours" in told.stderr
 
 
-def test_a_server_that_is_away_ends_it_with_a_code_of_its_own(person: Person, tmp_path: Path) -> None:
+def test_a_token_that_is_not_taken_ends_it_with_a_code_of_its_own(person: Person, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("some bytes")
 
     refused = person.types("upload", tmp_path / "a.txt", MEDIA_ANALYSIS_TOKEN="mas_wrong")
@@ -166,6 +167,29 @@ def test_a_bar_with_rate_and_rest_is_shown_in_a_terminal_only(person: Person, tm
     assert "uploading" in shown.stderr
     assert "\x1b" not in shown.stdout
     assert [line.split("  ")[1] for line in shown.stdout.splitlines()] != []
+
+
+def test_a_home_that_cannot_be_written_is_said_so(person: Person, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "no folder").write_text("")
+
+    refused = person.types("upload", tmp_path / "a.txt", XDG_STATE_HOME=str(tmp_path / "no folder"))
+    unkept = person.types("login", person.server.url, XDG_CONFIG_HOME=str(tmp_path / "no folder"))
+
+    assert (refused.returncode, unkept.returncode) == (1, 1)
+    assert "nothing can be noted in " in refused.stderr
+    assert "the login cannot be kept in " in unkept.stderr
+    assert list(client.files()) == []
+
+
+def test_a_reader_of_its_output_that_leaves_ends_no_upload(person: Person, client: Client, tmp_path: Path) -> None:
+    paths = tree(tmp_path / "tree", 20)
+    command = f"{sys.executable} -m media_analysis upload -r {tmp_path / 'tree'} | head -1"
+
+    shown = run_program("bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}", environment=person.environment)
+
+    assert (shown.returncode, shown.stdout.count("\n")) == (0, 1), shown.stderr
+    require_each_once(client, paths)
 
 
 @pytest.mark.parametrize(
