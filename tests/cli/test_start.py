@@ -80,6 +80,16 @@ def test_help_version_and_completion_load_nothing_of_the_service_and_config_only
     assert set(SERVICE) & set(settings["modules"]) == set()
 
 
+def test_commands_that_ask_a_server_load_nothing_of_it() -> None:
+    nobody = {"MEDIA_ANALYSIS_URL": "http://127.0.0.1:1", "MEDIA_ANALYSIS_TOKEN": "no token"}
+
+    asked, sent = start((["ls"], nobody), (["upload", "/nonexistent"], nobody))
+
+    assert (asked["code"], sent["code"]) == (3, 1)
+    assert "httpx" in asked["modules"]
+    assert {*SERVICE, "structlog", "uvloop", "media_analysis.settings"} & set(sent["modules"]) == {"httpx"}
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_of_the_list_is_one(command: Any) -> None:
     assert command.load().name == command.name
