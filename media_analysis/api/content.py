@@ -30,8 +30,16 @@ from media_analysis.storage.reading import FileRegion
 from media_analysis.storage.store import ObjectReader
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_POLICIES: Final = {
+    "attachment": "sandbox; default-src 'none'; frame-ancestors 'none'",
+    # A browser shows a film by a page of its own, which has a style and asks for the film again as the same origin.
+    "inline": (
+        "sandbox allow-same-origin; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
+        "frame-ancestors 'none'"
+    ),
+}
+"""What bytes may do in a browser, by their disposition; nothing of them ever runs."""
 _SAFE: Final = {
-    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
     "Accept-Ranges": "bytes",
@@ -87,6 +95,8 @@ class Representation:
     etag: str
     sha256: bytes | None
     stored_at: datetime | None
+    disposition: str = "attachment"
+    """What a browser does with them (RFC 6266)."""
 
     @classmethod
     def of_file(cls, file: MediaFile | StoredContent) -> Self:
@@ -214,7 +224,7 @@ class ContentResponse(Response):
 
 def content_headers(told: Representation, length: int | None) -> list[tuple[bytes, bytes]]:
     """Return the headers of an answer with `length` bytes of a file, or, with None, of one that they are unchanged."""
-    headers = {**_SAFE, "ETag": told.etag}
+    headers = {**_SAFE, "Content-Security-Policy": _POLICIES[told.disposition], "ETag": told.etag}
     if told.stored_at is not None:
         # The database's clock may be ahead of the one that dates the answer (RFC 9110 section 8.8.2.1).
         modified_at = min(told.stored_at, datetime.now(UTC))
@@ -222,16 +232,16 @@ def content_headers(told: Representation, length: int | None) -> list[tuple[byte
     if length is not None:
         headers["Content-Type"] = told.media_type
         headers["Content-Length"] = str(length)
-        headers["Content-Disposition"] = _disposition(told.filename)
+        headers["Content-Disposition"] = _disposition(told.disposition, told.filename)
         if told.sha256 is not None:
             headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(told.sha256).decode()}:"
     return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
-def _disposition(filename: str) -> str:
+def _disposition(kind: str, filename: str) -> str:
     """Name a download twice (RFC 6266): some clients, curl among them, read nothing but the plain parameter.
 
     It holds the same name in UTF-8; a quote or a backslash, whose escapes few understand, becomes an underscore.
     """
     plain = re.sub(r'["\\\x00-\x1f\x7f]', "_", filename).encode().decode("latin-1")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -9,9 +9,11 @@ down_revision = "0030"
 branch_labels = depends_on = None
 
 KIND = ENUM("download", "upload", name="link_kind", create_type=False)
+DISPOSITION = ENUM("attachment", "inline", name="link_disposition", create_type=False)
 KNOWN = (
-    "CASE kind WHEN 'download' THEN file_id IS NOT NULL AND wish IS NULL AND max_bytes IS NULL "
-    "ELSE wish IS NOT NULL AND max_bytes > 0 END"
+    "CASE kind WHEN 'download' THEN file_id IS NOT NULL AND disposition IS NOT NULL "
+    "AND wish IS NULL AND max_bytes IS NULL "
+    "ELSE wish IS NOT NULL AND max_bytes > 0 AND disposition IS NULL END"
 )
 LIVING = sa.text("revoked_at IS NULL AND used_at IS NULL")
 INSTANT = sa.DateTime(timezone=True)
@@ -19,6 +21,7 @@ INSTANT = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     op.execute("CREATE TYPE link_kind AS ENUM ('download', 'upload')")
+    op.execute("CREATE TYPE link_disposition AS ENUM ('attachment', 'inline')")
     op.create_table(
         "link_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -37,6 +40,7 @@ def upgrade() -> None:
         sa.Column("session_id", sa.Uuid(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("file_id", sa.Uuid(), nullable=True),
+        sa.Column("disposition", DISPOSITION, nullable=True),
         sa.Column("wish", JSONB(none_as_null=True), nullable=True),
         sa.Column("max_bytes", sa.BigInteger(), nullable=True),
         sa.Column("created_at", INSTANT, server_default=sa.text("now()"), nullable=False),
@@ -56,4 +60,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("links")
     op.drop_table("link_keys")
+    op.execute("DROP TYPE link_disposition")
     op.execute("DROP TYPE link_kind")

@@ -6,6 +6,14 @@ PLACE = "tests/api/test_place.py"
 ENDS = "tests/api/test_link_ends.py::test_a_link_dies_with_what_it_is_made_of"
 MUTANTS = (
     Mutant(
+        "a browser shows what it could run",
+        34,
+        "files/links/service.py",
+        ' and "xml" not in media_type',
+        "",
+        ("tests/api/test_link_browsers.py::test_what_a_browser_could_run_is_not_shown",),
+    ),
+    Mutant(
         "a client writes its own address behind a trusted proxy",
         34,
         "api/place.py",

@@ -1,5 +1,6 @@
 """Links: signed addresses for one file, made and revoked with a token, used without one."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -89,7 +90,10 @@ async def create_link(
     request: Request, response: Response, file_id: UUID, asked: LinkCreate, services: Serving, caller: Caller
 ) -> LinkCreated:
     """Make an address at which anybody reads a file without a token, until it expires, is revoked, or the file goes."""
-    return _told(request, response, await services.files.links.share(file_id, by=caller, lifetime=asked.lifetime()))
+    made = await services.files.links.share(
+        file_id, by=caller, lifetime=asked.lifetime(), disposition=asked.disposition
+    )
+    return _told(request, response, made)
 
 
 @router.post(
@@ -168,10 +172,11 @@ async def revoke_link(link_id: UUID, services: Serving, caller: Caller) -> None:
     responses=content_responses(_READING, ranges=False),
 )
 async def read_by_link(request: Request, services: Serving, linked: Linked, _name: Named) -> Response:
-    """Return the bytes of a link's file, whole or one range of them, always as an attachment."""
+    """Return the bytes of a link's file, whole or one range of them, as an attachment unless its maker said `inline`."""
     _require(linked.link.kind, LinkKind.DOWNLOAD)
     file, reader = await services.files.links.open(linked.link)
-    return await serve_content(Representation.of_file(file), reader, request, linked.admitted)
+    told = replace(Representation.of_file(file), disposition=linked.link.disposition)
+    return await serve_content(told, reader, request, linked.admitted)
 
 
 @router.put(

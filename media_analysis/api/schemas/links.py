@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, Literal, Self
+from typing import Final, Self
 from uuid import UUID
 
 from pydantic import Field
@@ -10,7 +10,7 @@ from pydantic import Field
 from media_analysis.api.pages import PageQuery, encode_cursor
 from media_analysis.api.schemas.base import Hex, ReadModel, RequestDocument
 from media_analysis.api.schemas.files import FileEnd
-from media_analysis.files.links.models import Link, LinkKind
+from media_analysis.files.links.models import Link, LinkDisposition, LinkKind
 from media_analysis.files.links.service import LinkPage
 from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.service import Upload
@@ -27,8 +27,9 @@ class LinkCreate(RequestDocument, json_schema_extra={"examples": [{"expires_in":
     """How long a link is good, and what a browser does with what it leads to."""
 
     expires_in: Seconds | None = Field(None, description=_FOR)
-    disposition: Literal["attachment"] = Field(
-        "attachment", description="Downloads are attachments: a browser never runs what somebody uploaded"
+    disposition: LinkDisposition = Field(
+        LinkDisposition.ATTACHMENT,
+        description="What a browser does with it; `inline`, to show it, is for pictures, films and sound only",
     )
 
     def lifetime(self) -> timedelta | None:
@@ -73,6 +74,7 @@ class LinkRead(ReadModel):
     created_by: str
     session_id: UUID = Field(description="The session that made it, with which it ends")
     file_id: UUID | None = Field(description="Its file; of one for an upload the file that came, or is coming")
+    disposition: LinkDisposition | None = Field(description="What a browser does with the file it reads")
     max_bytes: int | None = Field(description="How large the file may be that is brought")
     created_at: datetime
     expires_at: datetime

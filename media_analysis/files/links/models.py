@@ -22,6 +22,13 @@ class LinkKind(StrEnum):
     UPLOAD = "upload"
 
 
+class LinkDisposition(StrEnum):
+    """What a browser does with what it reads by a link (RFC 6266)."""
+
+    ATTACHMENT = "attachment"
+    INLINE = "inline"
+
+
 class LinkKey(Base):
     """What signs links; it is as old as it says, and no link of it is good once it has ended."""
 
@@ -40,8 +47,9 @@ class Link(Base):
     __tablename__ = "links"
     __table_args__ = (
         CheckConstraint(
-            "CASE kind WHEN 'download' THEN file_id IS NOT NULL AND wish IS NULL AND max_bytes IS NULL "
-            "ELSE wish IS NOT NULL AND max_bytes > 0 END",
+            "CASE kind WHEN 'download' THEN file_id IS NOT NULL AND disposition IS NOT NULL "
+            "AND wish IS NULL AND max_bytes IS NULL "
+            "ELSE wish IS NOT NULL AND max_bytes > 0 AND disposition IS NULL END",
             name="kind_says_what_is_known",
         ),
         Index("ix_links_owner", "owner", "id"),
@@ -60,6 +68,7 @@ class Link(Base):
     created_by: Mapped[str]
     file_id: Mapped[UUID | None]
     """Of a download its file; of an upload the file it has become, or that somebody is bringing."""
+    disposition: Mapped[LinkDisposition | None] = mapped_column(native_enum(LinkDisposition))
     wish: Mapped[dict[str, Any] | None]
     """What its maker says of the file that is to be brought, as `upload_of` reads it."""
     max_bytes: Mapped[int | None]

@@ -26,7 +26,7 @@ from media_analysis.errors import (
     TooManyAtOnce,
 )
 from media_analysis.files.links import statements
-from media_analysis.files.links.models import Link, LinkKey, LinkKind
+from media_analysis.files.links.models import Link, LinkDisposition, LinkKey, LinkKind
 from media_analysis.files.links.signing import Reference, new_secret, sign
 from media_analysis.files.models import MediaFile
 from media_analysis.files.resumable.known import upload_of, wish_of
@@ -59,6 +59,7 @@ class KnownLink(NamedTuple):
     kind: LinkKind
     owner: str
     file_id: UUID | None
+    disposition: LinkDisposition
     wish: dict[str, Any] | None
     max_bytes: int
     limit: Limit | None
@@ -82,18 +83,28 @@ class LinkService:
     uploads: UploadService
     settings: LinkSettings
 
-    async def share(self, file_id: UUID, *, by: Caller, lifetime: timedelta | None) -> MadeLink:
+    async def share(
+        self,
+        file_id: UUID,
+        *,
+        by: Caller,
+        lifetime: timedelta | None,
+        disposition: LinkDisposition = LinkDisposition.ATTACHMENT,
+    ) -> MadeLink:
         """Return a link by which anybody reads a file's bytes.
 
         Raises:
             FileNotFound, FileGone, FileArchived, FileNotReady: there is nothing to read.
-            InvalidRequest, TooManyAtOnce: it would be good for too long, or there are too many.
+            InvalidRequest, TooManyAtOnce: it would be good for too long, a browser would show what it could run,
+                or there are too many.
 
         """
         file = await self.catalog.get(file_id, owner=by.scope)
         if file.state is not FileState.STORED:
             raise FileNotReady(file_id)
-        link = Link(kind=LinkKind.DOWNLOAD, owner=file.owner, file_id=file.id)
+        if disposition is LinkDisposition.INLINE and not is_shown(file.media_type):
+            raise InvalidRequest("disposition", f"browsers show pictures, films and sound, not {file.media_type}")
+        link = Link(kind=LinkKind.DOWNLOAD, owner=file.owner, file_id=file.id, disposition=disposition)
         return await self._add(link, file.filename, by=by, lifetime=lifetime)
 
     async def invite(self, upload: Upload, *, max_bytes: int, by: Caller, lifetime: timedelta | None) -> MadeLink:
@@ -128,6 +139,7 @@ class LinkService:
             kind=LinkKind(row["kind"]),
             owner=row["owner"],
             file_id=row["file_id"],
+            disposition=LinkDisposition(row["disposition"] or LinkDisposition.ATTACHMENT),
             wish=None if row["wish"] is None else orjson.loads(row["wish"]),
             max_bytes=row["max_bytes"] or 0,
             limit=Limit.of(row["categories"], row["labels"]),
@@ -235,7 +247,7 @@ class LinkService:
         longest = self.settings.longest
         if lifetime is not None and lifetime > longest:
             raise InvalidRequest("expires_in", f"a link is good for {longest.total_seconds():.0f} s at most")
-        facts = {name: getattr(link, name) for name in ("kind", "owner", "file_id", "wish", "max_bytes")}
+        facts = {name: getattr(link, name) for name in ("kind", "owner", "file_id", "disposition", "wish", "max_bytes")}
         facts |= {"id": uuid7(), "session_id": by.session_id, "created_by": by.owner}
         return await self._insert(facts, filename, by=by, lifetime=lifetime)
 
@@ -269,6 +281,11 @@ class LinkService:
             session.add(key)
             await session.flush()
         return key
+
+
+def is_shown(media_type: str) -> bool:
+    """Say whether a browser may show it: pictures, films and sound, but no SVG, which is a document with script."""
+    return media_type.startswith(("image/", "video/", "audio/")) and "xml" not in media_type
 
 
 def _told(link: Link, action: Action, actor: str) -> Act:

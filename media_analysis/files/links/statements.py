@@ -13,8 +13,8 @@ from media_analysis.db.driver import Reads
 from media_analysis.files.links.models import Link, LinkKey
 
 _KNOWN: Final = """
-    SELECT link.id, link.kind::text, link.owner, link.file_id, link.wish, link.max_bytes, key.secret,
-        session.categories, session.labels, link.used_at IS NOT NULL AS is_used,
+    SELECT link.id, link.kind::text, link.owner, link.file_id, link.disposition::text, link.wish, link.max_bytes,
+        key.secret, session.categories, session.labels, link.used_at IS NOT NULL AS is_used,
         link.revoked_at IS NOT NULL OR key.ended_at IS NOT NULL OR session.revoked_at IS NOT NULL
             OR coalesce(session.expires_at <= now(), true) AS is_revoked,
         link.expires_at <= now() AS is_over

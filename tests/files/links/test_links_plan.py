@@ -13,10 +13,10 @@ from tests.plans import count_rows_read
 
 KEY, FILE = uuid4(), uuid4()
 ADD = f"""
-    INSERT INTO links (id, kind, owner, key_id, session_id, created_by, file_id, expires_at, revoked_at)
+    INSERT INTO links (id, kind, owner, key_id, session_id, created_by, file_id, disposition, expires_at, revoked_at)
     SELECT gen_random_uuid(), 'download', CASE WHEN n % 1000 = 0 THEN 'quiet' ELSE 'loud' END, '{KEY}',
         gen_random_uuid(), 'x', CASE WHEN n % 2000 = 0 THEN '{FILE}' ELSE gen_random_uuid() END,
-        now() + interval '1 hour', CASE WHEN n % 3 = 0 THEN now() END
+        'attachment', now() + interval '1 hour', CASE WHEN n % 3 = 0 THEN now() END
     FROM generate_series(1, 20000) AS n
 """
 
