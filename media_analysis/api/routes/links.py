@@ -172,7 +172,7 @@ async def revoke_link(link_id: UUID, services: Serving, caller: Caller) -> None:
     responses=content_responses(_READING, ranges=False),
 )
 async def read_by_link(request: Request, services: Serving, linked: Linked, _name: Named) -> Response:
-    """Return the bytes of a link's file, whole or one range of them, as an attachment unless its maker said `inline`."""
+    """Return the bytes of a link's file, whole or one range of them, as its maker said: an attachment, or inline."""
     _require(linked.link.kind, LinkKind.DOWNLOAD)
     file, reader = await services.files.links.open(linked.link)
     told = replace(Representation.of_file(file), disposition=linked.link.disposition)
