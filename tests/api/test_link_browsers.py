@@ -3,7 +3,7 @@
 import asyncio
 import io
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ async def page() -> AsyncIterator[Page]:
         await browser.close()
 
 
-async def colours(page: Page) -> list[tuple[int, object]]:
+async def colours(page: Page) -> Sequence[tuple[int, object]]:
     """Return the colours in the middle of what the page shows: scripts do not run there, not even the test's."""
     shown = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
     width, height = shown.size
