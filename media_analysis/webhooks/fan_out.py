@@ -20,7 +20,7 @@ from media_analysis.feed.service import FeedService
 from media_analysis.labels import parse_filters
 from media_analysis.retention.notices.service import add_notices
 from media_analysis.webhooks.limits import WebhookLimits
-from media_analysis.webhooks.messages import cloud_event
+from media_analysis.webhooks.messages import SOURCE, cloud_event
 
 PAGE: Final = 500
 log = structlog.get_logger()
@@ -29,7 +29,9 @@ TOO_MANY_WAITING: Final = "too_many_waiting"
 _BEGIN: Final = text("""
     INSERT INTO webhook_places (name, logged, file) VALUES ('webhooks', 0, 0) ON CONFLICT DO NOTHING
 """)
-_LOCK: Final = text("SELECT logged, file FROM webhook_places WHERE name = 'webhooks' FOR UPDATE SKIP LOCKED")
+_LOCK: Final = text(f"""
+    SELECT logged, file, ({SOURCE}) AS source FROM webhook_places WHERE name = 'webhooks' FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - a constant
 _MOVE: Final = text("UPDATE webhook_places SET logged = :logged, file = :file WHERE name = 'webhooks'")
 # None of them goes while deliveries to it are written.
 _WANTED: Final = text("""
@@ -79,8 +81,6 @@ class FanOutService:
     db: Database
     feed: FeedService
     limits: WebhookLimits
-    source: str
-    """What made the events, as CloudEvents call it."""
 
     async def run(self) -> int:
         """Write the deliveries of all events that have settled; return how many there were."""
@@ -106,16 +106,16 @@ class FanOutService:
             if begin.logged < page.ended:
                 log.warning("webhooks.events_missed", after=str(begin), until=page.ended)
             deliveries = [(one.id, event) for event in page.events for one in wanting if one.wants(event)]
-            await self._add(session, deliveries)
+            await self._add(session, deliveries, place.source)
             failpoint("webhook.fanning_out")
             await session.execute(_MOVE, {"logged": page.after.logged, "file": page.after.file})
         failpoint("webhook.fanned_out")
         return len(deliveries)
 
-    async def _add(self, session: AsyncSession, deliveries: Sequence[tuple[UUID, ToldEvent]]) -> None:
+    async def _add(self, session: AsyncSession, deliveries: Sequence[tuple[UUID, ToldEvent]], source: str) -> None:
         if not deliveries:
             return
-        rows = [(webhook_id, event, json.dumps(cloud_event(event, self.source))) for webhook_id, event in deliveries]
+        rows = [(webhook_id, event, json.dumps(cloud_event(event, source))) for webhook_id, event in deliveries]
         asked = {
             "ids": [uuid7() for _ in rows],
             "webhook_ids": [webhook_id for webhook_id, _, _ in rows],

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import DeliveryNotFound, WebhookDisabled
 from media_analysis.webhooks.limits import WebhookLimits
-from media_analysis.webhooks.messages import PING, ping_event
+from media_analysis.webhooks.messages import PING, SOURCE, ping_event
 from media_analysis.webhooks.models import Delivery
 from media_analysis.webhooks.service import require_webhook
 
@@ -31,6 +31,7 @@ class DeliveryState(StrEnum):
     """It was given up."""
 
 
+_NOW: Final = text(f"SELECT now(), ({SOURCE})")
 _ADD: Final = text("""
     INSERT INTO webhook_deliveries (id, webhook_id, message_id, subject, type, body, due_at, gives_up_at)
     VALUES (:id, :webhook_id, :message_id, :subject, :type, :body, now(), now() + :retry_for)
@@ -63,7 +64,6 @@ class DeliveryLog:
 
     db: Database
     limits: WebhookLimits
-    source: str
     wake: Callable[[], None] = field(default=lambda: None)
 
     async def list(
@@ -126,7 +126,7 @@ class DeliveryLog:
     async def _ping(self, webhook_id: UUID, *, owner: str | None) -> Delivery:
         async with self.db.transaction() as session:
             await self._require_enabled(session, webhook_id, owner)
-            now = (await session.execute(text("SELECT now()"))).scalar_one()
+            now, source = (await session.execute(_NOW)).one()
             delivery_id: UUID = uuid7()
             subject, message_id = f"webhooks/{webhook_id}", f"ping-{delivery_id}"
             at = now.isoformat().replace("+00:00", "Z")
@@ -136,7 +136,7 @@ class DeliveryLog:
                 "message_id": message_id,
                 "subject": f"{subject}/pings/{delivery_id}",  # it waits for nothing that was sent before
                 "type": PING,
-                "body": json.dumps(ping_event(message_id, self.source, subject, at)),
+                "body": json.dumps(ping_event(message_id, source, subject, at)),
                 "retry_for": self.limits.retry_for,
             }
             await session.execute(_ADD, told)

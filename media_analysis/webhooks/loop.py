@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from media_analysis.errors import MediaAnalysisError
+from media_analysis.feed.events import EventPlace
 from media_analysis.webhooks.suite import WebhookServices
 
 LOOK_SECONDS: Final = 1.0
@@ -16,6 +17,7 @@ LOOK_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 5.0
 """How long the same takes where there were no webhooks."""
 TRIM_SECONDS: Final = 60.0
+LEFT_SECONDS: Final = 15.0
 MOST_AT_ONCE: Final = 256
 """Webhooks that are sent to at the same time; one that does not answer holds up itself alone."""
 log = structlog.get_logger()
@@ -28,7 +30,8 @@ class DeliveryLoop:
         self._services = services
         self._look_seconds = look_seconds
         self._sending: dict[UUID, asyncio.Task[None]] = {}
-        self._trimmed_at = 0.0
+        self._trimmed_at = self._fanned_at = 0.0
+        self._fanned: EventPlace | None = None
 
     async def run(self) -> None:
         """Work until cancelled, however often the database fails."""
@@ -58,13 +61,20 @@ class DeliveryLoop:
         """Fan out and begin to send; return how many seconds nobody has to look."""
         if not await self._services.hooks.is_any():
             return max(self._look_seconds, IDLE_SECONDS)
-        await self._services.fan_out.run()
+        await self._fan_out()
         room = MOST_AT_ONCE - len(self._sending)
         if room > 0:
             for webhook_id in await self._services.deliveries.list_due(busy=list(self._sending), limit=room):
                 self._begin(webhook_id)
         await self._trim()
         return self._look_seconds
+
+    async def _fan_out(self) -> None:
+        """Fan out what is new, and now and then what another process may have left that died of it."""
+        settled, now = await self._services.feed.now(), asyncio.get_running_loop().time()
+        if settled != self._fanned or now - self._fanned_at > LEFT_SECONDS:
+            await self._services.fan_out.run()
+            self._fanned, self._fanned_at = settled, now
 
     def _begin(self, webhook_id: UUID) -> None:
         task = asyncio.create_task(self._send(webhook_id))

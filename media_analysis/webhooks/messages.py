@@ -7,6 +7,8 @@ from media_analysis.feed.events import ToldEvent
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 PING: Final = "ping"
+SOURCE: Final = "SELECT '/media-analysis/' || id FROM instance"
+"""What made the events: the service has no address of its own, and the ids of two of them would be the same."""
 
 
 def cloud_event(event: ToldEvent, source: str) -> Mapping[str, Any]:

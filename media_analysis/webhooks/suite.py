@@ -15,9 +15,6 @@ from media_analysis.webhooks.limits import WebhookLimits
 from media_analysis.webhooks.log import DeliveryLog
 from media_analysis.webhooks.service import WebhookService
 
-SOURCE = "/media-analysis"
-"""What made the events, as CloudEvents call it: a reference, for no service knows what it is called from outside."""
-
 
 @dataclass(frozen=True)
 class WebhookServices:
@@ -43,11 +40,11 @@ class WebhookServices:
 
     @cached_property
     def log(self) -> DeliveryLog:
-        return DeliveryLog(self.db, self.limits, SOURCE, self.bell.set)
+        return DeliveryLog(self.db, self.limits, self.bell.set)
 
     @cached_property
     def fan_out(self) -> FanOutService:
-        return FanOutService(self.db, self.feed, self.limits, SOURCE)
+        return FanOutService(self.db, self.feed, self.limits)
 
     @cached_property
     def deliveries(self) -> DeliveryService:

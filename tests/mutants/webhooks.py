@@ -45,7 +45,7 @@ MUTANTS = (
         "the place moves before the deliveries are written",
         41,
         "webhooks/fan_out.py",
-        """            await self._add(session, deliveries)
+        """            await self._add(session, deliveries, place.source)
             failpoint("webhook.fanning_out")
 """,
         """            failpoint("webhook.fanning_out")

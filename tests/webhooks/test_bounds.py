@@ -21,7 +21,7 @@ async def test_one_who_lets_too_many_wait_is_disabled(
     crowded = runtime.webhooks.limits.__class__(
         per_owner=20, waiting=2, kept=10, retry_for=FAR, disable_after=FAR, overlap=FAR
     )
-    await type(runtime.webhooks.fan_out)(runtime.db, runtime.feed, crowded, "/s").run()
+    await type(runtime.webhooks.fan_out)(runtime.db, runtime.feed, crowded).run()
 
     told = (await client.request("GET", f"{WEBHOOKS}/{webhook['id']}")).json()
     assert told["disabled_reason"] == "too_many_waiting"
@@ -53,7 +53,7 @@ async def test_ended_deliveries_are_kept_up_to_a_number(
     log = runtime.webhooks.log
     limits = log.limits.__class__(per_owner=1, waiting=9, kept=2, retry_for=FAR, disable_after=FAR, overlap=FAR)
 
-    await type(log)(runtime.db, limits, "/s").trim()
+    await type(log)(runtime.db, limits).trim()
 
     assert len(await fetch(database, "SELECT FROM webhook_deliveries")) == 2
 

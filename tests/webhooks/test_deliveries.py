@@ -16,7 +16,9 @@ from tests.webhooks.calling import WEBHOOKS, deliver, deliveries, fall_due, made
 from tests.webhooks.receiver import Receiver, receiving
 
 
-async def test_an_event_arrives_as_a_signed_cloud_event(client: Client, runtime: Runtime, receiver: Receiver) -> None:
+async def test_an_event_arrives_as_a_signed_cloud_event(
+    client: Client, runtime: Runtime, receiver: Receiver, database: str
+) -> None:
     webhook = await made(client, receiver.url, events=["file.*"])
     file = await client.upload(filename="a.bin", label="camera:north")
     await client.upload(by="bob")
@@ -27,6 +29,7 @@ async def test_an_event_arrives_as_a_signed_cloud_event(client: Client, runtime:
     assert call.headers["content-type"].startswith("application/cloudevents+json")
     assert event.items() >= {"specversion": "1.0", "type": "file.stored", "subject": f"files/{file['id']}"}.items()
     assert event["id"] == call.headers["webhook-id"] == event["data"]["id"]
+    assert event["source"] == f"/media-analysis/{(await fetch(database, 'SELECT id FROM instance'))[0][0]}"
     assert event["data"]["labels"] == {"camera": "north"}
     assert event["data"]["data"]["filename"] == "a.bin"
     with pytest.raises(WebhookVerificationError):
