@@ -1,10 +1,14 @@
 """`ls`, `download` and `rm`: what a server has, here, and not there any more."""
 
 import json
+import os
+import pty
+import select
 from pathlib import Path
 
 from media_analysis.client import Client
-from tests.cli.commands import SCREEN
+from tests import processes
+from tests.cli.commands import SCREEN, clean
 from tests.cli.remote.conftest import Person
 
 HOSTILE = "../a\u202egnp.exe"
@@ -116,3 +120,24 @@ def test_what_a_filter_names_is_counted_first_and_an_unusual_share_wants_its_num
     assert there == 12
     assert (deleted.returncode, "deleted 12 files" in deleted.stdout) == (0, True), deleted.stderr
     assert "restorable until" in deleted.stderr
+
+
+def test_in_a_terminal_the_number_is_asked_for(person: Person, client: Client) -> None:
+    for number in range(12):
+        client.upload(b"x", filename=f"{number}.txt", category="archives", labels={"event": "evt44"})
+    ours, theirs = pty.openpty()
+    environment = clean(person.environment | SCREEN)
+    arguments = ("rm", "--label", "event:evt44")
+    with processes.start(*arguments, environment=environment, stdin=theirs, stdout=theirs, stderr=theirs) as command:
+        shown = b""
+        while b"Type how many go" not in shown:
+            shown += os.read(ours, 4_096)
+        os.write(ours, b"12\n")
+        while command.poll() is None:
+            if select.select([ours], [], [], 0.05)[0]:
+                shown += os.read(ours, 4_096)
+    os.close(theirs)
+    os.close(ours)
+
+    assert command.poll() == 0, shown.decode()
+    assert list(client.files(state="stored")) == []
