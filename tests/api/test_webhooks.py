@@ -40,6 +40,14 @@ async def test_the_secret_is_shown_once(client: Client, database: str) -> None:
     assert secret not in read.text + listed.text + changed.text
 
 
+async def test_labels_are_said_as_lists_say_them_or_as_files_have_them(client: Client) -> None:
+    webhooks = [await made(client, labels=said) for said in (["camera:north"], {"camera": "north"}, {})]
+    wrong = await client.request("POST", WEBHOOKS, json={"url": URL, "events": ["*"], "labels": {"camera": 1}})
+
+    assert [webhook["labels"] for webhook in webhooks] == [["camera:north"], ["camera:north"], []]
+    assert refusal(wrong) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize(
     "url",
     [

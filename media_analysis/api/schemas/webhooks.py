@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from media_analysis.api.pages import PageQuery, decode_place, encode_place
 from media_analysis.api.schemas.base import ReadModel, RequestDocument
 from media_analysis.events.types import EventPatterns
-from media_analysis.labels import LabelFilters
+from media_analysis.labels import LabelFilters, Labels
 from media_analysis.outbound.addresses import LONGEST_URL
 from media_analysis.webhooks.log import DeliveryPage, DeliveryState
 from media_analysis.webhooks.models import Delivery, Webhook
@@ -23,9 +23,16 @@ def _printable(url: str) -> str:
     return url
 
 
+def _as_filters(told: object) -> object:
+    if isinstance(told, dict) and all(isinstance(text, str) for text in told.values()):
+        return [f"{key}:{value}" for key, value in told.items()]
+    return told
+
+
 Url = Annotated[str, Field(min_length=1, max_length=LONGEST_URL), AfterValidator(_printable)]
 OF_EVENTS: Final = "Types of events such as `job.completed`, `file.*`, `*`"
-OF_LABELS: Final = "Filters by label as lists have them, all of which have to hold; none is any"
+OF_LABELS: Final = "Filters by label as lists have them, or labels as files have them, all of which have to hold"
+WantedLabels = Annotated[LabelFilters, BeforeValidator(_as_filters, json_schema_input_type=LabelFilters | Labels)]
 
 
 class WebhookCreate(
@@ -36,7 +43,7 @@ class WebhookCreate(
 
     url: Url = Field(description="https, on the Internet, without a user; redirects are not followed")
     events: EventPatterns = Field(description=OF_EVENTS)
-    labels: LabelFilters = Field(default_factory=list, description=OF_LABELS)
+    labels: WantedLabels = Field(default_factory=list, description=OF_LABELS)
 
 
 class WebhookUpdate(RequestDocument, json_schema_extra={"examples": [{"enabled": True}]}):
@@ -44,7 +51,7 @@ class WebhookUpdate(RequestDocument, json_schema_extra={"examples": [{"enabled":
 
     url: Url | None = None
     events: EventPatterns | None = Field(None, description=OF_EVENTS)
-    labels: LabelFilters | None = Field(None, description=OF_LABELS)
+    labels: WantedLabels | None = Field(None, description=OF_LABELS)
     enabled: bool | None = Field(None, description="Whether it is told; what happened while it was not never is")
 
     @model_validator(mode="after")
