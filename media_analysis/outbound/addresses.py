@@ -20,7 +20,8 @@ RESOLVERS: Final = 32
 WELL_KNOWN: Final = 1_024
 """Ports below are those of other services than the web's."""
 _WEB: Final = {"https": 443, "http": 80}
-_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME: Final = re.compile(rf"(?=.{{1,254}}\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
 Address = IPv4Address | IPv6Address
 
 # RFC 6890 and the IANA registries of special-purpose addresses; the last is what Azure's machines are served from.
@@ -78,6 +79,12 @@ class Target:
         if not (_literal(host) or _NAME.fullmatch(host)):
             raise AddressRefused("a web address without a host")
         return cls(url, host, _WEB[parts.scheme] if port is None else port, parts.scheme == "https")
+
+    @property
+    def authority(self) -> str:
+        """What the header Host says: an IPv6 address in brackets, the port unless it is the usual one."""
+        host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
+        return host if self.port == _WEB["https" if self.is_secure else "http"] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,9 @@ class Poster:
         try:
             target = self.rule.look_through(url)
             async with asyncio.timeout(self.timeout_seconds):
-                status, content = await self._exchange(target, body, {"user-agent": USER_AGENT, **headers})
+                status, content = await self._exchange(
+                    target, body, {"host": target.authority, "user-agent": USER_AGENT, **headers}
+                )
         except AddressRefused as error:
             raise NotDelivered(str(error)) from None
         except TimeoutError:

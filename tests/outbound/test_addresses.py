@@ -47,6 +47,7 @@ def test_what_is_public_may_be_asked(address: str) -> None:
             "https://ex%61mple/",
         ),
         *("https://exämple.com/", "https://example.com/\n", "https://[::1", "https://[fe80::1%25eth0]/", "mailto:a@b"),
+        *("https://a..b/", "https://.a/", "https://a../", f"https://{'a' * 64}.com/", f"https://{'a.' * 127}com/"),
     ],
 )
 def test_what_is_no_plain_web_address_is_refused(url: str) -> None:

@@ -27,6 +27,14 @@ async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPa
     assert receiver.calls[0].headers["host"] == receiver.url.split("/")[2]
 
 
+async def test_an_address_of_ipv6_is_called_in_brackets() -> None:
+    async with receiving(host="::1") as receiver:
+        await Poster(PRIVATE, 20).post(receiver.url, BODY, {})
+
+    assert receiver.calls[0].headers["host"] == receiver.url.split("/")[2]
+    assert receiver.url.startswith("http://[::1]:")
+
+
 async def test_who_is_silent_is_left_in_time() -> None:
     async with receiving(silent=True) as receiver:
         with pytest.raises(NotDelivered, match=r"no answer within 0\.2 s"):

@@ -76,10 +76,13 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*, tls: ssl.SSLContext | None = None, **answers: Any) -> AsyncIterator[Receiver]:
+async def receiving(
+    *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", **answers: Any
+) -> AsyncIterator[Receiver]:
     receiver = Receiver(**answers)
-    server = await asyncio.start_server(receiver.answer, "127.0.0.1", 0, ssl=tls)
-    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    server = await asyncio.start_server(receiver.answer, host, 0, ssl=tls)
+    named = f"[{host}]" if ":" in host else host
+    receiver.url = f"http://{named}:{server.sockets[0].getsockname()[1]}/hook"
     try:
         yield receiver
     finally:
