@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from media_analysis.api.pages import encode_place
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.models import Role
 from media_analysis.sessions.roles import Scope
@@ -56,6 +57,7 @@ async def test_labels_are_said_as_lists_say_them_or_as_files_have_them(client: C
         "https://localhost/",
         "https://[::1]/",
         "https://169.254.169.254/",
+        "https://a..b/",
         "x",
     ],
 )
@@ -142,8 +144,9 @@ async def test_deliveries_are_listed_page_by_page(client: Client, database: str)
         cursor = {"cursor": page["next_cursor"]}
 
     assert found == ids[::-1]
-    wrong = await client.request("GET", f"{path}/deliveries", params={"cursor": "AAAA"})
-    assert refusal(wrong) == (422, "invalid_request")
+    for forged in ("AAAA", encode_place((2**63).to_bytes(16)), encode_place((-1).to_bytes(16, signed=True))):
+        wrong = await client.request("GET", f"{path}/deliveries", params={"cursor": forged})
+        assert refusal(wrong) == (422, "invalid_request")
 
 
 async def test_only_a_session_made_for_it_keeps_webhooks_and_they_outlive_it(

@@ -15,6 +15,7 @@ from media_analysis.webhooks.log import DeliveryPage, DeliveryState
 from media_analysis.webhooks.models import Delivery, Webhook
 
 PLACE_BYTES: Final = 16
+_LARGEST: Final = 2**63 - 1
 
 
 def _printable(url: str) -> str:
@@ -123,9 +124,10 @@ class DeliveryListQuery(PageQuery):
 
 
 def _position(place: bytes) -> int:
-    if len(place) != PLACE_BYTES:
+    position = int.from_bytes(place, signed=True)
+    if len(place) != PLACE_BYTES or not 0 <= position <= _LARGEST:
         raise ValueError("no position")
-    return int.from_bytes(place, signed=True)
+    return position
 
 
 class DeliveryRead(ReadModel):
