@@ -126,9 +126,7 @@ class FanOutService:
             "retry_for": self.limits.retry_for,
         }
         await session.execute(_ADD, asked)
-        crowded = {"ids": list({one for one, _ in deliveries}), "most": self.limits.waiting, "reason": TOO_MANY_WAITING}
-        disabled = (await session.execute(_DISABLE_CROWDED, crowded)).all()
-        await tell_disabled(session, ((row.id, row.owner, TOO_MANY_WAITING, row.at) for row in disabled))
+        await disable_crowded(session, {one for one, _ in deliveries}, self.limits)
 
 
 async def _read(session: AsyncSession, wanting: Iterable[_Wanting], begin: EventPlace, settled: int) -> FeedPage:
@@ -145,6 +143,13 @@ def _wanting(row: Any) -> _Wanting:
         owners=frozenset({row.owner}), types=types_of(row.events), labels=parse_filters(row.labels)
     )
     return _Wanting(row.id, row.after_event, selection)
+
+
+async def disable_crowded(session: AsyncSession, ids: Iterable[UUID], limits: WebhookLimits) -> None:
+    """Disable those of some webhooks that let more wait than one may."""
+    crowded = {"ids": list(ids), "most": limits.waiting, "reason": TOO_MANY_WAITING}
+    disabled = (await session.execute(_DISABLE_CROWDED, crowded)).all()
+    await tell_disabled(session, ((row.id, row.owner, TOO_MANY_WAITING, row.at) for row in disabled))
 
 
 async def tell_disabled(session: AsyncSession, disabled: Iterable[tuple[UUID, str, str, Any]]) -> None:

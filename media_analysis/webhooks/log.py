@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import DeliveryNotFound, WebhookDisabled
+from media_analysis.webhooks.fan_out import disable_crowded
 from media_analysis.webhooks.limits import WebhookLimits
 from media_analysis.webhooks.messages import PING, SOURCE, ping_event
 from media_analysis.webhooks.models import Delivery
@@ -140,6 +141,7 @@ class DeliveryLog:
                 "retry_for": self.limits.retry_for,
             }
             await session.execute(_ADD, told)
+            await disable_crowded(session, [webhook_id], self.limits)
             return (await session.scalars(select(Delivery).where(Delivery.id == delivery_id))).one()
 
     @retried

@@ -2,7 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
+import pytest
+
+from media_analysis.errors import WebhookDisabled
 from media_analysis.runtime import Runtime
 from media_analysis.webhooks.delivering import pause_after
 from tests.conftest import Client, fetch
@@ -25,6 +29,21 @@ async def test_one_who_lets_too_many_wait_is_disabled(
 
     told = (await client.request("GET", f"{WEBHOOKS}/{webhook['id']}")).json()
     assert told["disabled_reason"] == "too_many_waiting"
+    assert len(await fetch(database, "SELECT FROM notices")) == 1
+
+
+async def test_pings_that_wait_are_counted_too(
+    client: Client, runtime: Runtime, receiver: Receiver, database: str
+) -> None:
+    webhook_id = UUID((await made(client, receiver.url))["id"])
+    log = runtime.webhooks.log
+    limits = log.limits.__class__(per_owner=1, waiting=2, kept=2, retry_for=FAR, disable_after=FAR, overlap=FAR)
+    bounded = type(log)(runtime.db, limits)
+    for _ in range(3):
+        await bounded.ping(webhook_id, owner="alice")
+
+    with pytest.raises(WebhookDisabled):
+        await bounded.ping(webhook_id, owner="alice")
     assert len(await fetch(database, "SELECT FROM notices")) == 1
 
 
