@@ -250,6 +250,7 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
         max_overflow=0,
         pool_timeout=options.connect_timeout_seconds,
         pool_use_lifo=True,
+        hide_parameters=True,  # errors are logged, and what is stored may be secret
     )
     driver = Driver(open_one, Commits(_reading(engine), options.deadline_seconds / 2))
     event.listen(engine.sync_engine, "handle_error", partial(_give_up, driver))

@@ -34,6 +34,16 @@ async def db(database: str) -> AsyncIterator[Database]:
     await execute(database, "DROP TABLE words")
 
 
+async def test_what_is_stored_is_not_told_by_errors(db: Database) -> None:
+    asked = text("SELECT 1 / 0 WHERE CAST(:word AS text) <> ''")
+
+    with pytest.raises(DBAPIError, match="division by zero") as refused:
+        async with db.transaction() as session:
+            await session.execute(asked, {"word": "whsec_secret"})
+
+    assert "whsec_secret" not in str(refused.value)
+
+
 async def words(database: str) -> list[str]:
     return [row["word"] for row in await fetch(database, "SELECT word FROM words ORDER BY word")]
 
