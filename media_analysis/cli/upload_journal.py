@@ -79,7 +79,11 @@ class Journal:
         except BlockingIOError as error:
             os.close(journal._descriptor)
             raise CommandRefused("the same upload is under way in another terminal") from error
-        journal._take_up()
+        try:
+            journal._take_up()
+        except OSError as error:
+            os.close(journal._descriptor)
+            raise CommandRefused(f"nothing can be noted in {folder}, to go on from: {error.strerror}") from error
         return journal
 
     def memory_path(self, key: str) -> Path:
@@ -91,9 +95,10 @@ class Journal:
         return digest(self.run, key, before)
 
     def note(self, key: str, file_id: str) -> None:
-        """Write down that a file came."""
+        """Write down that a file came; where that cannot be, the request is known to the server when it is repeated."""
         self.done[key] = file_id
-        self._write({"key": key, "file": file_id})
+        with suppress(OSError):
+            self._write({"key": key, "file": file_id})
 
     def close(self, *, is_over: bool) -> None:
         """Keep it for the next attempt, or forget it once there is nothing to go on with."""

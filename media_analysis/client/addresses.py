@@ -13,10 +13,11 @@ def address(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         port = parts.port
+        (parts.hostname or "").encode("idna")  # as it is resolved
     except ValueError:
         raise ValueError("the server's address is none") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise ValueError("the server's address must begin with http:// or https:// and a host")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or any(sign in url for sign in "?#") or not url.strip().isprintable() or " " in url.strip():
         raise ValueError("the server's address must be an address alone, without a name, a password or a query")
     return url.strip().rstrip("/")

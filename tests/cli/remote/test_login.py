@@ -1,6 +1,7 @@
 """Signing in: the token is kept where only its owner reads it, told nobody, and sent nowhere else."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -76,6 +77,17 @@ def test_a_login_that_others_can_read_is_not_used(person: Person) -> None:
     assert "can be read by others; set its mode to 0600 or remove it" in refused.stderr
 
 
+def test_a_login_that_is_no_file_keeps_nobody_waiting(person: Person) -> None:
+    environment = signed_in(person)
+    kept_by(person).unlink()
+    os.mkfifo(kept_by(person), 0o600)
+
+    refused = person.types("ls", **environment)
+
+    assert refused.returncode == 1
+    assert "holds no login" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("environment", "code", "said"),
     [
@@ -85,6 +97,9 @@ def test_a_login_that_others_can_read_is_not_used(person: Person) -> None:
         ({"MEDIA_ANALYSIS_URL": "127.0.0.1:8000"}, 2, "must begin with http:// or https://"),
         ({"MEDIA_ANALYSIS_URL": "http://me:secret@127.0.0.1"}, 2, "without a name, a password"),
         ({"MEDIA_ANALYSIS_URL": "http://127.0.0.1:1"}, 6, "the server cannot be reached"),
+        ({"MEDIA_ANALYSIS_URL": "http://a..b"}, 2, "the server's address is none"),
+        ({"MEDIA_ANALYSIS_URL": "http://127.0.0.1:1/\x01"}, 2, "must be an address alone"),
+        ({"MEDIA_ANALYSIS_URL": "http://127.0.0.1:1?"}, 2, "must be an address alone"),
     ],
 )
 def test_who_is_not_signed_in_is_told_so_by_a_sentence_and_a_code(
