@@ -94,11 +94,14 @@ class DeliveryService:
             return (await session.scalars(_DUE, {"busy": list(busy), "limit": limit})).all()
 
     async def deliver_all(self, webhook_id: UUID) -> int:
-        """Send what is due of a webhook, some at a time; return how many were taken."""
+        """Send what is due of a webhook, some at a time, until none of some is taken; return how many were."""
         taken = 0
         while claimed := await self._claim(webhook_id):
             failpoint("webhook.claimed")
-            taken += sum(await asyncio.gather(*(self._deliver(delivery) for delivery in claimed)))
+            went = sum(await asyncio.gather(*(self._deliver(delivery) for delivery in claimed)))
+            if not went:
+                break  # others have their turn first
+            taken += went
         return taken
 
     @retried

@@ -8,7 +8,7 @@ import pytest
 
 from media_analysis.errors import WebhookDisabled
 from media_analysis.runtime import Runtime
-from media_analysis.webhooks.delivering import pause_after
+from media_analysis.webhooks.delivering import AT_ONCE, pause_after
 from tests.conftest import Client, fetch
 from tests.webhooks.calling import WEBHOOKS, deliver, made
 from tests.webhooks.receiver import Receiver
@@ -83,3 +83,19 @@ def test_pauses_grow_and_are_of_uneven_length() -> None:
     assert pauses[0] < timedelta(seconds=7)
     assert timedelta(hours=4) < pauses[-1] < timedelta(hours=8)
     assert len(set(pauses)) == len(pauses)
+
+
+async def test_one_who_takes_nothing_lets_go_of_its_turn_though_more_is_due(
+    client: Client, runtime: Runtime, receiver: Receiver, database: str
+) -> None:
+    receiver.status = 500
+    webhook = await made(client, receiver.url)
+    for _ in range(AT_ONCE + 2):
+        await client.upload()
+    await runtime.webhooks.fan_out.run()
+
+    await runtime.webhooks.deliveries.deliver_all(UUID(webhook["id"]))
+
+    assert len(receiver.calls) == AT_ONCE
+    assert await fetch(database, "SELECT FROM webhook_deliveries WHERE attempts = 0") != []
+    assert await runtime.webhooks.deliveries.list_due() == [UUID(webhook["id"])]
