@@ -23,6 +23,8 @@ from media_analysis.webhooks.limits import WebhookLimits
 from media_analysis.webhooks.messages import SOURCE, cloud_event
 
 PAGE: Final = 500
+BURST: Final = 10
+"""How many times as many may wait for a receiver that takes what it is told: a sweep tells of all its files at once."""
 log = structlog.get_logger()
 TOO_MANY_WAITING: Final = "too_many_waiting"
 
@@ -48,10 +50,13 @@ _ADD: Final = text("""
 _DISABLE_CROWDED: Final = text("""
     UPDATE webhooks SET disabled_at = now(), disabled_reason = :reason
     WHERE id = ANY(ARRAY(
-        SELECT hook.id FROM unnest(CAST(:ids AS uuid[])) AS hook(id)
-        WHERE (SELECT count(*) FROM (
-            SELECT FROM webhook_deliveries WHERE webhook_id = hook.id AND due_at IS NOT NULL LIMIT :most + 1
-        ) AS waiting) > :most
+        SELECT hook.id
+        FROM webhooks AS hook, LATERAL (
+            SELECT CASE WHEN failing_since IS NULL THEN CAST(:spared AS bigint) ELSE :most END
+        ) AS may(wait)
+        WHERE hook.id = ANY(CAST(:ids AS uuid[])) AND (SELECT count(*) FROM (
+            SELECT FROM webhook_deliveries WHERE webhook_id = hook.id AND due_at IS NOT NULL LIMIT may.wait + 1
+        ) AS waiting) > may.wait
     )) AND disabled_at IS NULL
     RETURNING id, owner, now() AS at
 """)
@@ -126,7 +131,8 @@ class FanOutService:
             "retry_for": self.limits.retry_for,
         }
         await session.execute(_ADD, asked)
-        await disable_crowded(session, {one for one, _ in deliveries}, self.limits)
+        waiting = self.limits.waiting
+        await disable_crowded(session, {one for one, _ in deliveries}, waiting, spared=BURST * waiting)
 
 
 async def _read(session: AsyncSession, wanting: Iterable[_Wanting], begin: EventPlace, settled: int) -> FeedPage:
@@ -145,9 +151,9 @@ def _wanting(row: Any) -> _Wanting:
     return _Wanting(row.id, row.after_event, selection)
 
 
-async def disable_crowded(session: AsyncSession, ids: Iterable[UUID], limits: WebhookLimits) -> None:
-    """Disable those of some webhooks that let more wait than one may."""
-    crowded = {"ids": list(ids), "most": limits.waiting, "reason": TOO_MANY_WAITING}
+async def disable_crowded(session: AsyncSession, ids: Iterable[UUID], most: int, *, spared: int) -> None:
+    """Disable those of some webhooks for which more waits than `most`, or `spared` where nothing has failed of late."""
+    crowded = {"ids": list(ids), "most": most, "spared": spared, "reason": TOO_MANY_WAITING}
     disabled = (await session.execute(_DISABLE_CROWDED, crowded)).all()
     await tell_disabled(session, ((row.id, row.owner, TOO_MANY_WAITING, row.at) for row in disabled))
 

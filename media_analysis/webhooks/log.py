@@ -141,7 +141,7 @@ class DeliveryLog:
                 "retry_for": self.limits.retry_for,
             }
             await session.execute(_ADD, told)
-            await disable_crowded(session, [webhook_id], self.limits)
+            await disable_crowded(session, [webhook_id], self.limits.waiting, spared=self.limits.waiting)
             return (await session.scalars(select(Delivery).where(Delivery.id == delivery_id))).one()
 
     @retried

@@ -75,7 +75,9 @@ def plain_app() -> FastAPI:
     app = FastAPI()
     app.state.draining = False
     app.state.services = SimpleNamespace(
-        metrics=Metrics(), jobs=SimpleNamespace(watches=SimpleNamespace(end=lambda: None))
+        metrics=Metrics(),
+        jobs=SimpleNamespace(watches=SimpleNamespace(end=lambda: None)),
+        feed=SimpleNamespace(end=lambda: None),
     )
     app.mount("/", answer_what_came)
     return app

@@ -9,18 +9,30 @@ import pytest
 from media_analysis.errors import WebhookDisabled
 from media_analysis.runtime import Runtime
 from media_analysis.webhooks.delivering import AT_ONCE, pause_after
-from tests.conftest import Client, fetch
+from tests.conftest import Client, execute, fetch
 from tests.webhooks.calling import WEBHOOKS, deliver, made
 from tests.webhooks.receiver import Receiver
 
 FAR = timedelta(days=10)
 
 
-async def test_one_who_lets_too_many_wait_is_disabled(
-    client: Client, runtime: Runtime, receiver: Receiver, database: str
+@pytest.mark.parametrize(
+    ("failing", "waiting", "reason"), [(True, 3, "too_many_waiting"), (False, 3, None), (False, 21, "too_many_waiting")]
+)
+async def test_one_who_lets_too_many_wait_is_disabled_and_a_burst_is_no_reason(
+    client: Client,
+    runtime: Runtime,
+    receiver: Receiver,
+    database: str,
+    *,
+    failing: bool,
+    waiting: int,
+    reason: str | None,
 ) -> None:
     webhook = await made(client, receiver.url)
-    for _ in range(3):
+    if failing:
+        await execute(database, "UPDATE webhooks SET failing_since = now()")
+    for _ in range(waiting):
         await client.upload()
     crowded = runtime.webhooks.limits.__class__(
         per_owner=20, waiting=2, kept=10, retry_for=FAR, disable_after=FAR, overlap=FAR
@@ -28,8 +40,8 @@ async def test_one_who_lets_too_many_wait_is_disabled(
     await type(runtime.webhooks.fan_out)(runtime.db, runtime.feed, crowded).run()
 
     told = (await client.request("GET", f"{WEBHOOKS}/{webhook['id']}")).json()
-    assert told["disabled_reason"] == "too_many_waiting"
-    assert len(await fetch(database, "SELECT FROM notices")) == 1
+    assert told["disabled_reason"] == reason
+    assert len(await fetch(database, "SELECT FROM notices")) == (reason is not None)
 
 
 async def test_pings_that_wait_are_counted_too(
