@@ -25,6 +25,6 @@ class WebhookSettings(Section):
     max_per_owner: Annotated[int, Whole(1, 10_000)] = 20
     """How many webhooks one owner may have."""
     max_waiting: Annotated[int, Whole(1, 1_000_000)] = 10_000
-    """How many deliveries of one webhook may wait: one that fails and lets more wait is disabled; else ten times as many."""
+    """How many deliveries of one webhook may wait: one that fails is disabled then; else ten times as many."""
     max_kept: Annotated[int, Whole(1, 1_000_000)] = 1_000
     """How many ended deliveries of each webhook can be looked at, and sent again."""
