@@ -48,8 +48,10 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "purge retry": ("--all",),
     "records export": ("audit",),
 }
-WITHOUT_DATA = {"serve", "demo", "config", "doctor"}
-"""`serve` and `demo` make a data directory, `config` looks at none, and `doctor` says what is wrong with it."""
+REMOTE = {"login", "logout", "upload", "download", "ls", "rm", "watch"}
+WITHOUT_DATA = {"serve", "demo", "config", "doctor"} | REMOTE
+"""`serve` and `demo` make a data directory, `config` looks at none, `doctor` says what is wrong with it, and some ask a
+server."""
 
 
 @pytest.fixture(autouse=True)
