@@ -117,6 +117,7 @@ async def test_beyond_the_quota_the_missing_bytes_are_named(
     assert agreed.returncode == 0
 
 
+@pytest.mark.large
 @pytest.mark.crash
 async def test_a_copy_killed_at_any_moment_goes_on_when_asked_for_again(
     environment: dict[str, str],
