@@ -53,6 +53,8 @@ from media_analysis.api.tus import TusHeaders
 from media_analysis.errors import Misconfigured
 from media_analysis.runtime import Runtime
 from media_analysis.settings.model import ServerSettings
+from media_analysis.web import screens
+from media_analysis.web.problems import ProblemPages
 
 GRACE_SECONDS: Final = 30
 CLEANUP_SECONDS: Final = 10
@@ -92,7 +94,7 @@ def _surround(app: FastAPI, server: ServerSettings) -> None:
     build = app.build_middleware_stack
 
     def build_surrounded() -> ASGIApp:
-        return RequestPlace(RequestContext(allowing(build(), server.allowed_origins)), server)
+        return RequestPlace(RequestContext(allowing(ProblemPages(build()), server.allowed_origins)), server)
 
     app.build_middleware_stack = build_surrounded  # type: ignore[method-assign]
 
@@ -121,6 +123,7 @@ def _routers(services: Runtime) -> Sequence[APIRouter]:
         records.router,
         health.router,
         reference.router,
+        *screens.routers(),
     )
 
 

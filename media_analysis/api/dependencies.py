@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from media_analysis.api.cookies import token_of_cookie
 from media_analysis.api.resources import Access, Operation
 from media_analysis.errors import (
     AdminRequired,
@@ -41,6 +42,7 @@ async def authenticate(scope: Scope) -> SessionCaller:
 
     Raises:
         TokenRejected: nobody known.
+        ForeignOrigin: a browser brought its cookie from another site's page.
         InvalidRequest: two say who they are.
         ScopeMissing, AdminRequired, SessionLimited: their session was not made for this.
 
@@ -51,14 +53,28 @@ async def authenticate(scope: Scope) -> SessionCaller:
         told = Headers(scope=scope).getlist("authorization")
         if len(told) > 1:
             raise InvalidRequest("Authorization", "given twice")
-        scheme, _, token = (told[0] if told else "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        token = _bearer_token(told[0]) if told else token_of_cookie(scope)
+        if not token:
             raise TokenRejected
-        services = cast("Runtime", scope["app"].state.services)
-        host = scope["client"][0] if scope.get("client") else None
-        caller = state["caller"] = await services.admission.authenticate(token.strip(), host)
+        caller = state["caller"] = await caller_of(scope, token)
     _require_scope(caller, scope["operation"])
     return caller
+
+
+async def caller_of(scope: Scope, token: str) -> SessionCaller:
+    """Return who holds a token; whoever sent a wrong one pays with time.
+
+    Raises:
+        TokenRejected, TooManyWrongTokens: it is not good.
+
+    """
+    host = scope["client"][0] if scope.get("client") else None
+    return await cast("Runtime", scope["app"].state.services).admission.authenticate(token, host)
+
+
+def _bearer_token(told: str) -> str | None:
+    scheme, _, token = told.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _require_scope(caller: SessionCaller, operation: Operation) -> None:

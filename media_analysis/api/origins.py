@@ -31,7 +31,8 @@ def allowing(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
     """Return `app`, which pages of these origins may use.
 
     Without credentials: who asks is told by a token that the page itself sends, and a browser adds nothing to it that
-    could make a request somebody else's. There are no cookies here, and answers for everybody differ by nothing else.
+    could make a request somebody else's. The cookie of the service's own page counts for no other's (`api/cookies.py`),
+    and answers for everybody differ by nothing else.
     """
     if not origins:
         return app

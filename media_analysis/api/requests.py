@@ -134,7 +134,7 @@ def require_whole(fields: Fields) -> None:
 
 
 def require_document(fields: Fields, accepted: tuple[str, ...]) -> None:
-    """Refuse a body that is not said to be a JSON document.
+    """Refuse a body that is not said to be the document that is taken: of JSON, or a form.
 
     Raises:
         DocumentTypeNotAccepted: it has another Content-Type, none, or another charset.
@@ -142,11 +142,13 @@ def require_document(fields: Fields, accepted: tuple[str, ...]) -> None:
     """
     told = fields.get(b"content-type", b"").decode("latin-1")
     essence, _, parameters = told.partition(";")
-    if not _JSON.fullmatch(essence.strip().lower()):
-        reason = "the body has no Content-Type" if not told else "the body is not said to be a JSON document"
+    essence = essence.strip().lower()
+    if essence not in accepted and not (_JSON.fullmatch(essence) and any(map(_JSON.fullmatch, accepted))):
+        kind = "a JSON document" if any(map(_JSON.fullmatch, accepted)) else "a form"
+        reason = "the body has no Content-Type" if not told else f"the body is not said to be {kind}"
         raise DocumentTypeNotAccepted(reason, accepted=accepted)
     if parameters and not _charsets(parameters) <= _UTF8:
-        raise DocumentTypeNotAccepted("a JSON document is UTF-8, in no other charset", accepted=accepted)
+        raise DocumentTypeNotAccepted("a document is UTF-8, in no other charset", accepted=accepted)
 
 
 def require_length(fields: Fields, limit_bytes: int) -> None:

@@ -52,9 +52,13 @@ _OF_LIMITED: Final[Mapping[str, str]] = {
     f"{API_PATH}/uploads/links": "POST",
     f"{API_PATH}/sessions/me": "GET",
     f"{API_PATH}/sessions/{{session_id}}": "OPTIONS DELETE",
+    "/": "GET",
+    "/sign-out": "POST",
 }
 """What looks at the limit of a session, and is all that a limited one may use."""
 _JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+"""What browsers send of a form."""
 _PIECE: Final = "application/offset+octet-stream"
 _KEY: Final = "idempotency-key"
 
@@ -186,7 +190,7 @@ def _operation(
     described: Mapping[str, Any] = getattr(context, "openapi_extra", None) or {}
     body = described.get("requestBody", {})
     accepted = tuple(body.get("content", {}))
-    streams = bool(accepted) and _JSON not in accepted
+    streams = bool(accepted) and not {_JSON, FORM} & {*accepted}
     if getattr(context, "body_field", None) is not None:
         accepted = (_JSON,)
     dependant: Dependant | None = getattr(context, "dependant", None)

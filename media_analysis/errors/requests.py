@@ -48,6 +48,15 @@ class TooManyAtOnce(TooMany):
         self.limit = limit
 
 
+class ForeignOrigin(Forbidden):
+    """The request came with a browser's cookie from a page of another origin, or of none that is known."""
+
+    code = "foreign_origin"
+
+    def __init__(self) -> None:
+        super().__init__("a request that changes something by a cookie must come from a page of this very origin")
+
+
 class ScopeMissing(Forbidden):
     """The token is good, and was not made for this."""
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Text, func
+from sqlalchemy import CheckConstraint, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,6 +28,7 @@ class UserSession(Base):
         CheckConstraint("cardinality(categories) > 0 AND cardinality(labels) > 0", name="limits_not_empty"),
         index_of_ends("ix_user_sessions_id_end"),
         Index("ix_user_sessions_owner", "owner", "id"),
+        Index("ix_user_sessions_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("uq_user_sessions_token_hash", "token_hash", unique=True),
     )
 
@@ -40,6 +41,8 @@ class UserSession(Base):
     """Which files it reaches, by category; NULL is all."""
     labels: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     """Which files it reaches: those that have all of these; NULL is all."""
+    parent_id: Mapped[UUID | None]
+    """The session whose token somebody signed in with, and with which this one ends."""
     token_hash: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen_at: Mapped[datetime | None]

@@ -5,17 +5,22 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from media_analysis.db.database import clock
 from media_analysis.db.driver import Reads
+from media_analysis.db.ids import BLIND
 from media_analysis.sessions.limits import Limit
 from media_analysis.sessions.models import Role, UserSession, granted_scopes
 from media_analysis.sessions.roles import Scope
 
 END_SESSIONS: Final = "DELETE FROM user_sessions"
+
+
+_GOOD: Final = (UserSession.revoked_at.is_(None), UserSession.expires_at > func.now())
 
 
 def _of(owner: str | None) -> list[ColumnElement[bool]]:
@@ -68,6 +73,32 @@ async def add_session(
     return (await session.scalars(insert(UserSession).values(values).returning(UserSession))).one()
 
 
+async def add_child(
+    session: AsyncSession, *, session_id: UUID, parent_id: UUID, token_hash: bytes, ttl: timedelta
+) -> UserSession | None:
+    """Insert a session that may do what a good one may, and ends `ttl` from now or with it.
+
+    None when there is no such session that is good, or it is a child itself.
+    """
+    # Locked, so that whoever ends the parent meanwhile finds the child.
+    parent = (
+        select(UserSession)
+        .where(UserSession.id == parent_id, UserSession.parent_id.is_(None), *_GOOD)
+        .with_for_update(read=True)
+        .cte()
+    )
+    same = ("owner", "role", "own_scopes", "categories", "labels")
+    values = {
+        "id": literal(session_id),
+        "parent_id": parent.c.id,
+        "token_hash": literal(token_hash),
+        "expires_at": func.least(parent.c.expires_at, func.now() + ttl),
+        **{name: parent.c[name] for name in same},
+    }
+    statement = insert(UserSession).from_select(list(values), select(*values.values())).returning(UserSession)
+    return (await session.scalars(statement)).one_or_none()
+
+
 async def ensure_session(
     session: AsyncSession, *, session_id: UUID, owner: str, role: Role, token_hash: bytes, ttl: timedelta
 ) -> None:
@@ -113,8 +144,7 @@ async def get_valid(
 
 async def get_valid_ids(session: AsyncSession, ids: Collection[UUID]) -> Sequence[UUID]:
     """Return those of `ids` whose sessions are neither expired nor revoked."""
-    good = (UserSession.revoked_at.is_(None), UserSession.expires_at > func.now())
-    return (await session.scalars(select(UserSession.id).where(UserSession.id.in_(ids), *good))).all()
+    return (await session.scalars(select(UserSession.id).where(UserSession.id.in_(ids), *_GOOD))).all()
 
 
 async def mark_seen(session: AsyncSession, session_id: UUID, *, now: datetime | None, seen_every: timedelta) -> None:
@@ -143,22 +173,28 @@ async def list_sessions(
 
 
 async def mark_revoked(session: AsyncSession, session_id: UUID, *, owner: str | None) -> UserSession | None:
-    """End a session; the first end counts. None when there is no such session."""
-    statement = (
-        update(UserSession)
-        .where(UserSession.id == session_id, *_of(owner))
-        .values(revoked_at=func.coalesce(UserSession.revoked_at, func.now()))
-        .returning(UserSession)
-    )
-    return (await session.scalars(statement)).one_or_none()
+    """End a session and its children; the first end counts. None when there is no such session."""
+    end = update(UserSession).values(revoked_at=func.coalesce(UserSession.revoked_at, func.now()))
+    statement = end.where(UserSession.id == session_id, *_of(owner)).returning(UserSession)
+    ended = (await session.scalars(statement)).one_or_none()
+    if ended is not None:
+        await session.execute(end.where(UserSession.parent_id == session_id).execution_options(**BLIND))
+    return ended
 
 
 async def mark_extended(session: AsyncSession, session_id: UUID, *, ttl: timedelta) -> UserSession | None:
-    """Set a new end for a session that was not revoked."""
+    """Set a new end for a session that was not revoked; no child lasts longer than its parent."""
+    parent = aliased(UserSession)
+    end_of_parent = select(parent.expires_at).where(parent.id == UserSession.parent_id).scalar_subquery()
     statement = (
         update(UserSession)
         .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
-        .values(expires_at=func.now() + ttl)
+        .values(expires_at=func.least(func.now() + ttl, end_of_parent))
         .returning(UserSession)
     )
-    return (await session.scalars(statement)).one_or_none()
+    extended = (await session.scalars(statement)).one_or_none()
+    if extended is not None:
+        ends_with_it = update(UserSession).where(UserSession.parent_id == session_id)
+        earlier = ends_with_it.values(expires_at=func.least(UserSession.expires_at, extended.expires_at))
+        await session.execute(earlier.execution_options(**BLIND))
+    return extended

@@ -109,6 +109,26 @@ class SessionService:
             ), token
 
     @retried
+    async def create_child(self, parent_id: UUID, *, ttl: timedelta) -> tuple[UserSession, str]:
+        """Return a session for whoever signed in with another's token, and its own, which cannot be read again.
+
+        It may do what that one may, and ends `ttl` from now, or with it.
+
+        Raises:
+            TokenRejected: that one is not good any more, or somebody's child itself: who has stolen a child's token
+                makes no more of them.
+
+        """
+        token = new_token()
+        async with self.db.transaction() as session:
+            made = await queries.add_child(
+                session, session_id=uuid7(), parent_id=parent_id, token_hash=hash_token(token), ttl=ttl
+            )
+        if made is None:
+            raise TokenRejected
+        return made, token
+
+    @retried
     async def ensure(self, token: str, *, owner: str, role: Role, ttl: timedelta) -> None:
         """Make sure a session with this very token exists; one that was revoked stays revoked."""
         async with self.db.transaction() as session:

@@ -10,7 +10,19 @@ from tests.conftest import Client, execute, fetch
 
 URL = "/api/v1/sessions"
 FIELDS = {
-    *("id", "owner", "role", "scopes", "categories", "labels", "created_at", "last_seen_at", "expires_at", "revoked_at")
+    *(
+        "id",
+        "owner",
+        "role",
+        "scopes",
+        "categories",
+        "labels",
+        "parent_id",
+        "created_at",
+        "last_seen_at",
+        "expires_at",
+        "revoked_at",
+    )
 }
 
 

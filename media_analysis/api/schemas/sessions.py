@@ -69,6 +69,7 @@ class SessionRead(ReadModel):
     scopes: list[Scope] = Field(description="What it may do")
     categories: list[Category] | None = Field(description="The categories of the files it is limited to; null is all")
     labels: list[str] | None = Field(description="Labels that the files have it is limited to; null is none")
+    parent_id: UUID | None = Field(description="The session a browser signed in with, and with which this one ends")
     created_at: datetime
     last_seen_at: datetime | None
     expires_at: datetime

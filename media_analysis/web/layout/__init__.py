@@ -1,0 +1,1 @@
+"""What all screens share: the frame around them, the parts they are made of, and their scripts."""

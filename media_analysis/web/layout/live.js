@@ -1,0 +1,46 @@
+// Parts of a screen that live: `<section id="…" data-live="job.* file.stored">` is asked for again, as a part of its own
+// screen, whenever an event of one of these types is told. Whoever writes in it, or has it in focus, is not disturbed.
+import { bindActions } from "./actions.js";
+import { API } from "./api.js";
+
+const SETTLED_MILLISECONDS = 400;
+
+export function follow() {
+  const types = new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")));
+  if (types.size === 0) return;
+  const query = new URLSearchParams([...types].map((type) => ["type", type]));
+  let waiting = 0;
+  let events = null;
+  const settle = (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => refresh(event.type), SETTLED_MILLISECONDS);
+  };
+  const listen = () => {
+    events = new EventSource(`${API}/events?${query}`);
+    for (const type of types) events.addEventListener(type, settle);
+  };
+  // A browser has six connections to a host: those of screens that nobody looks at would take them from the one in view.
+  document.addEventListener("visibilitychange", () => {
+    events?.close();
+    if (document.visibilityState === "visible") {
+      refresh();
+      listen();
+    }
+  });
+  addEventListener("pagehide", () => events?.close());
+  listen();
+}
+
+export async function refresh(type = null) {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (answer === null || !answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    if (type !== null && !part.dataset.live.split(" ").includes(type)) continue;
+    const next = fresh.getElementById(part.id);
+    if (next === null || part.contains(document.activeElement) || part.innerHTML === next.innerHTML) continue;
+    part.replaceChildren(...next.childNodes);
+    bindActions(part);
+    part.dispatchEvent(new CustomEvent("refreshed", { bubbles: true }));
+  }
+}

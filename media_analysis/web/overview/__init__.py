@@ -1,0 +1,1 @@
+"""The overview: what is stored, what leaves, and whether all is well."""

@@ -1,0 +1,74 @@
+"""How sizes, instants, spans and numbers are written on a page."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from media_analysis.units import format_instant, round_size
+
+_MINUTE: Final = 60
+_UNITS: Final = (("year", 365 * 86_400), ("month", 30 * 86_400), ("day", 86_400), ("hour", 3_600), ("minute", _MINUTE))
+_NONE: Final = "\N{EN DASH}"
+
+
+def write_size(size_bytes: int | None) -> str:
+    """Write an amount of bytes in the unit that people read it in."""
+    return _NONE if size_bytes is None else round_size(size_bytes)
+
+
+def write_count(number: float | None) -> str:
+    """Write a number with its thousands apart."""
+    return _NONE if number is None else f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def write_span(span: timedelta | float | None) -> str:
+    """Write how long something takes, in its largest unit that is full at least twice, or once."""
+    if span is None:
+        return _NONE
+    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    for name, length in _UNITS:
+        if abs(seconds) >= 2 * length or (abs(seconds) >= length and name != "month"):
+            number = round(abs(seconds) / length)
+            return f"{number} {name}{'s' if number != 1 else ''}"
+    return f"{seconds:.3g} s"
+
+
+def write_distance(at: datetime | None, now: datetime) -> str:
+    """Write when something is, seen from now: `in 3 days`, `5 minutes ago`."""
+    if at is None:
+        return "never"
+    seconds = (at - now).total_seconds()
+    if abs(seconds) < _MINUTE:
+        return "now"
+    return f"in {write_span(seconds)}" if seconds > 0 else f"{write_span(seconds)} ago"
+
+
+def write_clock(seconds: float | None) -> str:
+    """Write a position in a film: `1:02:03`, or `2:03`."""
+    if seconds is None:
+        return _NONE
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def write_words(name: str) -> str:
+    """Write a name of ours in words: `contact_sheets` is `contact sheets`."""
+    return str(name).replace("_", " ")
+
+
+def write_iso(at: datetime) -> str:
+    """Write an instant for programs."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "size": write_size,
+    "count": write_count,
+    "span": write_span,
+    "distance": write_distance,
+    "clock": write_clock,
+    "words": write_words,
+    "iso": write_iso,
+    "instant": format_instant,
+}
