@@ -43,7 +43,6 @@ async def test_options_and_405_tell_every_method_of_a_path(client: Client, metho
 async def test_an_unknown_path_has_no_methods(client: Client) -> None:
     for path in (
         "/api/v1/nothing",
-        "/",
         f"{FILES}/",
         f"{FILES}%0A",
         "/api/v1/files/a/b/c",
