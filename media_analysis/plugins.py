@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from media_analysis.analysis.kinds import Kind
-from media_analysis.analysis.task import Emitter, Product, Source
+from media_analysis.analysis.task import Emitter, Product, Source, reference
 from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, NoSuchPage, UnsupportedMedia
 from media_analysis.media.options import Limits, Options
 from media_analysis.storage.category import Category
@@ -27,6 +27,7 @@ __all__ = [
     "Source",
     "UnsupportedMedia",
     "open_media",
+    "reference",
 ]
 
 

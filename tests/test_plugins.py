@@ -27,6 +27,7 @@ def test_every_name_that_is_promised_is_there_and_documented() -> None:
         "Source",
         "UnsupportedMedia",
         "open_media",
+        "reference",
     } == set(plugins.__all__), "plugins elsewhere import these"
     for name in plugins.__all__:
         assert getattr(plugins, name).__doc__, name

@@ -37,6 +37,13 @@ class Product:
     """Position of the source it was derived from."""
     instant_seconds: float | None = None
     """Where in its source it was taken."""
+    refers: bool = False
+    """Whether a `reference` in its content stands for the id of another product, handed over before it."""
+
+
+def reference(role: str, ordinal: int) -> str:
+    """Return what stands for the id of a product in the content of another one that `refers`."""
+    return f"{{{role}/{ordinal}}}"
 
 
 class Emitter(Protocol):

@@ -91,6 +91,27 @@ async def test_products_lie_where_their_category_says_and_know_job_and_source(
     assert made == {key for _, key, _ in found}
 
 
+async def test_a_product_may_name_another_by_the_id_it_gets(runtime: Runtime, source: MediaFile, database: str) -> None:
+    job = await ask(runtime, source, "refer", words=['{"see": "../{frame/0}/content"} {frame/}'])
+
+    assert await outcome(runtime, job) == JobStatus.COMPLETED
+
+    first, second = (Path(key) for _, key, _ in await kept(database, job))
+    assert (runtime.store.root / second).read_text() == f'{{"see": "../{first.stem}/content"}} {{frame/}}'
+
+
+@pytest.mark.parametrize("words", ["{frame/1}", "{frame/2147483648}", "{frame/0}" * 200_000])
+async def test_a_product_names_none_that_is_not_there_nor_too_many(
+    runtime: Runtime, source: MediaFile, database: str, words: str
+) -> None:
+    job = await ask(runtime, source, "refer", words=[words])
+
+    assert await outcome(runtime, job) == JobStatus.FAILED
+
+    assert await standing(database, job) == ("failed", "output_refused", 1)
+    assert await kept(database, job) == []
+
+
 @pytest.mark.parametrize("ending", [[], ["corrupt"], ["segfault"], ["divide"]])
 async def test_temporary_files_go_when_their_job_ends(
     runtime: Runtime, source: MediaFile, database: str, ending: list[str]

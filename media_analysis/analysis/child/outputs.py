@@ -19,6 +19,8 @@ from media_analysis.errors.media import MediaLimitPassed
 from media_analysis.storage.category import Category
 
 MAX_DEPTH: Final = 64
+MAX_REFERRING_BYTES: Final = 2**20
+"""An id is longer than what stands for it."""
 MAX_INTEGER: Final = 2**63 - 1
 MAX_ORDINAL: Final = 2**31 - 1
 LONGEST_TEXT: Final = 2_000
@@ -68,6 +70,7 @@ def checked_product(product: Product, *, size_bytes: int, sources: int) -> Produ
     _require(product.category in DERIVED, f"no product belongs to {product.category}")
     _require(bool(_MEDIA_TYPE.fullmatch(product.media_type)), "the media type of a product is none")
     _require(_is_filename(product.filename), "the filename of a product is none")
+    _require(not product.refers or size_bytes <= MAX_REFERRING_BYTES, "a product that refers to others is too large")
     instant = product.instant_seconds
     _require(instant is None or math.isfinite(instant), "the instant of a product is not finite")
     return product

@@ -43,7 +43,7 @@ Completed = Callable[[], "Upload"]
 """What the client has said of a file once all of its body is read."""
 
 RESERVE_CHECK_BYTES: Final = 16 * 2**20
-_NO_WISH: Final = frozenset({"idempotency_key", "link_id"})
+_NO_WISH: Final = frozenset({"idempotency_key", "link_id", "file_id"})
 Value = TypeVar("Value")
 
 
@@ -68,6 +68,8 @@ class Upload:
     """The folder name of that job."""
     link_id: UUID | None = None
     """The link by which it comes, where it does."""
+    file_id: UUID | None = None
+    """The id it gets, that nobody else has; None for one made here."""
 
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of everything asked for beside the body."""
@@ -154,7 +156,7 @@ class UploadService:
         self, upload: Upload, media_type: str, file_id: UUID | None = None, *, session_id: UUID | None = None
     ) -> Registration:
         """Return what is registered of an upload of this type, under an id of its own if none is given."""
-        file_id = file_id or uuid7()
+        file_id = file_id or upload.file_id or uuid7()
         key = object_key(
             upload.category,
             file_id,

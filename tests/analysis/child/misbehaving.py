@@ -165,6 +165,12 @@ def overflow(emit: Emitter, sources: Sequence[Source], options: Orders) -> None:
         emit.product(frame(ordinal), b"x" * options.number)
 
 
+def refer(emit: Emitter, sources: Sequence[Source], options: Orders) -> None:
+    """Make a file whose content is the first word, which refers to what is named in it, after another file."""
+    emit.product(frame(0), b"first")
+    emit.product(replace(frame(1), refers=True), options.words[0].encode())
+
+
 def scatter(emit: Emitter, sources: Sequence[Source], options: Orders) -> None:
     """Make a file of every category, then end as ordered."""
     for ordinal, category in enumerate((Category.FRAMES, Category.CONTACT_SHEETS, Category.OUTPUTS, Category.TEMP)):
@@ -237,6 +243,7 @@ ACTS: dict[str, Callable[[Emitter, Sequence[Source], Orders], None]] = {
     "read": read_about,
     "surroundings": tell_surroundings,
     "overflow": overflow,
+    "refer": refer,
     "scatter": scatter,
     "chatter": chatter,
     "lie": lie,
