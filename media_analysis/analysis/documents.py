@@ -75,6 +75,62 @@ class ContactSheetDocument(ResultDocument):
     warnings: list[Remark]
 
 
+class StoryboardFacts(ResultDocument):
+    """Small pictures of a film on sprites, and how they lie there."""
+
+    first_ordinal: int = Field(ge=0, description="Of its first sprite among those of the job")
+    sprites: int = Field(ge=1)
+    tiles: int = Field(ge=1, description="Pictures on all sprites")
+    columns: int = Field(ge=1, description="Of a full sprite; the last one is cut to its tiles")
+    rows: int = Field(ge=1, description="As above")
+    tile_width: Pixels
+    tile_height: Pixels
+    longest_seconds: Seconds = Field(description="That one picture stands for")
+    size_bytes: int = Field(ge=1, description="Of all sprites")
+
+
+class PosterFacts(ResultDocument):
+    """One picture that stands for the file."""
+
+    instant_seconds: Seconds | None = Field(description="Where it was taken; null of a still image")
+    width: Pixels
+    height: Pixels
+    size_bytes: int = Field(ge=1)
+
+
+class HoverFacts(ResultDocument):
+    """A short animation of pictures of the whole film."""
+
+    frames: int = Field(ge=2)
+    width: Pixels
+    height: Pixels
+    duration_seconds: Seconds = Field(description="Until it begins anew")
+    size_bytes: int = Field(ge=1)
+
+
+class WaveformFacts(ResultDocument):
+    """Peaks of the sound, as audiowaveform writes them."""
+
+    sample_rate: int = Field(ge=1, description="Hertz")
+    samples_per_pixel: int = Field(ge=1, description="512, or doubled until `length` is at most 200,000")
+    bits: int
+    channels: int
+    length: int = Field(ge=0, description="Pixels, each of a minimum and a maximum")
+    size_bytes: int = Field(ge=1)
+
+
+class PreviewDocument(ResultDocument):
+    """What was made of one source to be shown before it is played; null where it has not what that takes."""
+
+    duration_seconds: Seconds | None
+    format: PictureFormat = Field(description="Of sprites and poster")
+    storyboard: StoryboardFacts | None
+    poster: PosterFacts | None
+    hover: HoverFacts | None = Field(description="Null also where there are not two pictures")
+    waveform: WaveformFacts | None
+    warnings: list[Remark]
+
+
 class FrameEntry(ResultDocument):
     """One frame among the products."""
 
@@ -119,5 +175,6 @@ DOCUMENTS: Final[Mapping[str, type[BaseModel]]] = {
     "probe": ProbeDocument,
     "frames": FramesDocument,
     "contact_sheet": ContactSheetDocument,
+    "preview": PreviewDocument,
 }
 """The model of every kind of result that built-in analyses produce."""

@@ -1,4 +1,4 @@
-"""The kinds of analysis there are: four built in, and those that installed plugins bring."""
+"""The kinds of analysis there are: five built in, and those that installed plugins bring."""
 
 import importlib
 import logging
@@ -15,6 +15,7 @@ from media_analysis.media.options import (
     FrameOptions,
     Limits,
     Options,
+    PreviewOptions,
     ProbeOptions,
 )
 from media_analysis.settings.texts import NAME_OF_KIND
@@ -119,5 +120,8 @@ BUILT_IN: Final[Mapping[str, Kind]] = {
         _built_in("frames", FrameOptions, "Pictures out of a video"),
         _built_in("contact_sheet", ContactSheetOptions, "One picture that shows a whole video"),
         _built_in("analyze", AnalyzeOptions, "Probe, frames and contact sheet, of one decode"),
+        _built_in(
+            "preview", PreviewOptions, "Storyboard, poster, animation and waveform, for a page that plays a file"
+        ),
     )
 }

@@ -1,5 +1,6 @@
 """Pictures out of media: every so often, evenly spaced, at instants, keyframes, or one of each scene."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,10 +18,10 @@ from media_analysis.media.films.decoding import Film, Taken
 from media_analysis.media.films.looks import PICTURE_CHANGE, ChangeDetector, Look, PictureChange
 from media_analysis.media.films.matroska import UNCROPPED, Crop, crop_of
 from media_analysis.media.films.opening import open_media
-from media_analysis.media.films.selection import allow, asked_seconds
+from media_analysis.media.films.selection import allow, asked_seconds, keys_apart
 from media_analysis.media.films.succession import FURTHER_STREAMS, packets_in_turn, successors_of, unshown_streams
 from media_analysis.media.films.timeline import Timeline, picture_stream, read_timeline
-from media_analysis.media.options import Deinterlace, Limits, SamplingOptions
+from media_analysis.media.options import Deinterlace, KeyframeSampling, Limits, SamplingOptions
 from media_analysis.media.pictures import Exposure, Picture
 from media_analysis.media.rasters import Darkroom, FrameRaster, StillRaster
 from media_analysis.media.spread import evenly
@@ -32,6 +33,9 @@ SIDE: Final = 32
 """A frame is judged by so many cells across and down, each the average of its pixels."""
 _DIFFERENT: Final = 20
 """Of 255, in red, green or blue: less than this is noise, or a lamp that flickers."""
+_FEW_KEYS: Final = 8
+_SHORT_SECONDS: Final = 30.0
+"""What is no longer is decoded whole in about a second."""
 Progress = Callable[[int, int | None], None]
 Notice = Callable[[str, str], None]
 
@@ -125,6 +129,8 @@ class _Filming:
     def _way(self, film: Film) -> tuple[int | None, Iterator[Taken]]:
         if self.options.scenes is not None:
             return None, _scenes(film, self.options, self.options.scenes)
+        if isinstance(self.options, KeyframeSampling):
+            return _some_keys(film, self.options)
         if self.options.keyframes:
             allow(len(film.timeline.keys), self.options)
             return len(film.timeline.keys), film.keyframes()
@@ -142,6 +148,17 @@ class _Filming:
             start = 0.0 if before is None else before.seconds
             known = (each.at_seconds for each in self._changes if start < each.at_seconds <= taken.seconds)
             self.notice(PICTURE_CHANGE, str(PictureChange(next(known, taken.seconds), look.changed_from(self._look))))
+
+
+def _some_keys(film: Film, options: KeyframeSampling) -> tuple[int, Iterator[Taken]]:
+    """Return keys that lie apart, or frames evenly spaced where so short a film has too few of them to tell of it."""
+    timeline = film.timeline
+    places = keys_apart(timeline, apart_seconds=options.apart_seconds, most=options.most)
+    evenly_spaced = min(_FEW_KEYS, options.most, math.ceil(timeline.duration_seconds / options.apart_seconds))
+    if 2 * len(places) >= evenly_spaced or timeline.duration_seconds > _SHORT_SECONDS:
+        return len(places), film.keyframes(places)
+    span = timeline.duration_seconds / evenly_spaced
+    return evenly_spaced, film.shown_at([number * span for number in range(evenly_spaced)])
 
 
 def _scenes(film: Film, options: SamplingOptions, threshold: float) -> Iterator[Taken]:

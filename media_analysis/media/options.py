@@ -150,6 +150,34 @@ class AnalyzeOptions(SheetOptions, FrameOptions):
     """Probe, frames and contact sheet of one decode; the sheet shows frames evenly picked from those taken."""
 
 
+class PreviewOptions(FilmOptions):
+    """What a page shows of a file before anybody plays it."""
+
+    every_seconds: float | None = Field(
+        None,
+        ge=0.1,
+        le=86_400,
+        allow_inf_nan=False,
+        description="At least so many seconds between two pictures of a storyboard; more where they would be more than "
+        "`max_tiles`, or keyframes lie further apart. Not given, 2, and in a film of less than 24 seconds a twelfth of "
+        "it, but no less than 0.5",
+    )
+    max_tiles: int = Field(300, ge=1, le=2_000, description="Pictures of one storyboard, on all its sprites together")
+    tile_width: int = Field(240, ge=32, le=640, description="Pixels of each picture of a storyboard, at most as high")
+    poster_width: Side = Field(1_280, description="Pixels; a smaller picture stays, and none is higher than that")
+    hover_width: int = Field(320, ge=32, le=1_024, description="Pixels of the animation, at most as high")
+    format: PictureFormat = Field(PictureFormat.JPEG, description="How sprites and poster are written")
+    quality: int = Field(80, ge=1, le=100, description="Of JPEG and WebP; PNG loses nothing")
+
+
+class KeyframeSampling(SamplingOptions):
+    """Some of the frames that decode alone."""
+
+    keyframes: bool = True
+    apart_seconds: float
+    most: int
+
+
 class Limits(Options):
     """What is refused before decoding, and how much may be used meanwhile."""
 

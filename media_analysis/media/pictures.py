@@ -1,5 +1,6 @@
 """Pictures as they are handed over: upright, no larger than asked for, written as JPEG, WebP or PNG."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Final, Protocol, assert_never
@@ -89,6 +90,33 @@ def encode(image: Image.Image, options: PictureOptions) -> bytes:
     return _write(shrunk(image, size), options)
 
 
+def encode_animation(images: Sequence[Image.Image], *, milliseconds: int, quality: int) -> bytes:
+    """Return images as a WebP that shows each for so long, and begins anew for ever; the first tells its size."""
+    first, *others = [mounted(image, images[0].size) for image in images]
+    target = BytesIO()
+    first.save(
+        target,
+        "WEBP",
+        save_all=True,
+        append_images=others,
+        duration=milliseconds,
+        loop=0,
+        quality=quality,
+        method=_WEBP_EFFORT,
+    )
+    return target.getvalue()
+
+
+def mounted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an image as RGB of this size, in its middle, black around it and white where nothing is opaque."""
+    shown = _on_paper(shrunk(image, within(image.size, *size)))
+    if shown.size == size and shown.mode == "RGB":
+        return shown
+    mount = Image.new("RGB", size)
+    mount.paste(shown, ((size[0] - shown.width) // 2, (size[1] - shown.height) // 2))
+    return mount
+
+
 def media_type_of(picture_format: PictureFormat) -> str:
     """Return the media type of a format."""
     return _MEDIA_TYPES[picture_format]
@@ -143,10 +171,16 @@ def _ready(image: Image.Image, picture_format: PictureFormat) -> Image.Image:
         return image
     image = plain(image)
     if picture_format is PictureFormat.JPEG and image.mode == "RGBA":
-        paper = Image.new("RGB", image.size, _PAPER)
-        paper.paste(image, mask=image.getchannel("A"))
-        return paper
+        return _on_paper(image)
     return image.convert("RGB") if image.mode == "RGBX" else image
+
+
+def _on_paper(image: Image.Image) -> Image.Image:
+    if image.mode != "RGBA":
+        return image
+    paper = Image.new("RGB", image.size, _PAPER)
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
 
 
 def _settings(options: PictureOptions) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def declared(name: str, summary: str = "") -> str:
     )
 
 
-def test_four_kinds_are_built_in() -> None:
-    assert list(BUILT_IN) == ["probe", "frames", "contact_sheet", "analyze"]
+def test_five_kinds_are_built_in() -> None:
+    assert list(BUILT_IN) == ["probe", "frames", "contact_sheet", "analyze", "preview"]
     assert all(kind.summary for kind in BUILT_IN.values())
 
 
@@ -118,7 +118,7 @@ def test_a_broken_plugin_is_left_out_and_named(
     with caplog.at_level(logging.ERROR):
         kinds = load_kinds()
 
-    assert sorted(kinds) == ["analyze", "contact_sheet", "frames", "loudness", "probe"]
+    assert sorted(kinds) == ["analyze", "contact_sheet", "frames", "loudness", "preview", "probe"]
     assert kinds["probe"] is BUILT_IN["probe"]
     (record,) = [record for record in caplog.records if record.message == "kind.left_out"]
     told = vars(record)

@@ -1,10 +1,12 @@
 """What the tests of HTTP look at beside answers: what is kept, and how time passes."""
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from playwright.async_api import Page, async_playwright
 
 from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.jobs.control import NewJob
@@ -77,3 +79,15 @@ async def patient() -> AsyncIterator[int]:
     """The port of a server with the limits of a service."""
     async with served(plain_app()) as port:
         yield port
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """Shows pages in a browser with a profile of its own."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield await browser.new_page()
+        await browser.close()

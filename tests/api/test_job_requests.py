@@ -16,7 +16,7 @@ from tests.api.conftest import Expire
 from tests.api.jobs import URL, begin, create, fail, finish, read
 from tests.conftest import Client, execute, fetch
 
-KINDS = ["analyze", "contact_sheet", "external", "frames", "probe"]
+KINDS = ["analyze", "contact_sheet", "external", "frames", "preview", "probe"]
 
 
 ROUTES = [

@@ -12,7 +12,7 @@ from tests.api.jobs import URL, ask, create, read
 from tests.conftest import Client, RunJob, fetch
 from tests.media import clips
 
-KINDS = ["analyze", "contact_sheet", "external", "frames", "probe"]
+KINDS = ["analyze", "contact_sheet", "external", "frames", "preview", "probe"]
 
 
 OK = str(uuid4())

@@ -2,8 +2,7 @@
 
 import asyncio
 import io
-import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi import FastAPI
 from PIL import Image
-from playwright.async_api import Error, Page, async_playwright
+from playwright.async_api import Error, Page
 
 from tests.api.answers import refusal
 from tests.api.links import share
@@ -25,17 +24,6 @@ def picture() -> bytes:
     written = io.BytesIO()
     Image.new("RGB", (64, 48), "navy").save(written, "PNG")
     return written.getvalue()
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield await browser.new_page()
-        await browser.close()
 
 
 async def colours(page: Page) -> Sequence[tuple[int, object]]:

@@ -256,4 +256,4 @@ async def test_an_unknown_kind_has_no_schema(client: Client) -> None:
     answer = await client.request("GET", f"{URL}/schemas/nonsense")
 
     assert refusal(answer) == (404, "schema_not_found")
-    assert problem_in(answer)["known"] == ["contact_sheet", "frames", "probe"]
+    assert problem_in(answer)["known"] == ["contact_sheet", "frames", "preview", "probe"]

@@ -46,7 +46,7 @@ MUTANTS = (
         "packets are decoded with the time stamps they are stored with",
         14,
         "media/films/decoding.py",
-        "            yield place, _restamped(seen, ticks)",
+        "            yield place, restamped(seen, ticks)",
         "            yield place, seen",
         (f"{_TIME}every_selection_shares_one_line_and_says_where_time_stamps_do_not_go_on",),
     ),

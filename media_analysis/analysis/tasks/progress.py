@@ -38,6 +38,11 @@ class SharedProgress:
         passed = sum(self._weights[:index]) + self._weights[index] * min(max(part, 0.0), 1.0)
         self._tell(_PROBED + (_DECODED - _PROBED) * passed / sum(self._weights), "decoding", done, total)
 
+    def listening(self, index: int, part: float) -> None:
+        """Say that `part` of the sound of the source at `index` is decoded, 0 to 1."""
+        passed = sum(self._weights[:index]) + self._weights[index] * min(max(part, 0.0), 1.0)
+        self._tell(_PROBED + (_DECODED - _PROBED) * passed / sum(self._weights), "listening", None, None)
+
     def drawing(self, done: int, total: int) -> None:
         """Say that `done` of `total` sheets are drawn."""
         self._tell(self._share, "sheet", done, total)

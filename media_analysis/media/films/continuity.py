@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
 from operator import le, sub
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from av.format import Flags
+from av.packet import Packet
 from av.stream import Stream
 
 from media_analysis.media.films.stamps import REORDERED, Stamps, usual_ticks
 
+Kind = TypeVar("Kind", bound=Stream)
 DISCONTINUITY: Final = "discontinuity"
 """The code of what is said of one."""
 _BACK: Final = Fraction(1, 10)
@@ -252,3 +254,12 @@ def _restarts(stamps: Stamps, clock: Clock) -> Iterator[tuple[int, int]]:
 def _begins_anew(stamps: Stamps, start: int) -> bool:
     first, before = stamps.shown[start], stamps.shown[max(0, start - REORDERED) : start]
     return first in before or sum(map(first.__lt__, before)) > _MOST_ANCHORS
+
+
+def restamped(packet: "Packet[Kind]", ticks: int) -> "Packet[Kind]":
+    """Return a packet whose time stamps are moved by so many ticks."""
+    if ticks and packet.pts is not None:
+        packet.pts += ticks
+    if ticks and packet.dts is not None:
+        packet.dts += ticks
+    return packet

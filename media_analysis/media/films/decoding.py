@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from media_analysis.errors.media import CorruptMedia
+from media_analysis.media.films.continuity import restamped
 from media_analysis.media.films.decoder import Decoded, Decoder
 from media_analysis.media.films.opening import open_media
 from media_analysis.media.films.selection import stretches
@@ -69,19 +70,21 @@ class Film:
                 return
         yield from self._latest(asked[given:])
 
-    def keyframes(self) -> Iterator[Taken]:
-        """Yield the frames that decode alone, by decoding only them."""
+    def keyframes(self, places: Sequence[int] | None = None) -> Iterator[Taken]:
+        """Yield the frames that decode alone, or those of them whose packets are at `places`, by decoding only them."""
+        places = self.timeline.keys if places is None else places
+        promised = [self.timeline.instants[place] for place in places]
         given = 0
         try:
-            for taken in self._keys(one_by_one=False):
-                self._expect_key(taken, given)
+            for taken in self._keys(places, promised, one_by_one=False):
+                self._expect(taken, promised[given : given + 1])
                 yield taken
                 given += 1
         except _Astray:
             # A decoder that is not told of what lies between them may take keys of open groups out of order.
-            yield from islice(self._keys(one_by_one=True), given, None)
+            yield from islice(self._keys(places, promised, one_by_one=True), given, None)
         except CorruptMedia:
-            yield from self._recovered()
+            yield from self._recovered(promised)
 
     def all_frames(self) -> Iterator[Taken]:
         """Yield every frame that can be decoded, in the order they are shown."""
@@ -90,18 +93,18 @@ class Film:
             packets = (packet for _, packet in self._packets(container, decoder.stream))
             yield from self._timed(self._decoded(decoder, packets), self.timeline.shown)
 
-    def _keys(self, *, one_by_one: bool) -> Iterator[Taken]:
-        places = frozenset(self.timeline.keys)
+    def _keys(self, places: Sequence[int], promised: Sequence[int], *, one_by_one: bool) -> Iterator[Taken]:
+        wanted = frozenset(places)
         with open_media(self.path, self.limits) as container:
             decoder = self._decoder(container)
             decoder.stream.codec_context.skip_frame = "NONKEY"
-            packets = (packet for place, packet in self._packets(container, decoder.stream) if place in places)
+            packets = (packet for place, packet in self._packets(container, decoder.stream) if place in wanted)
             found = self._decoded(decoder, packets, one_by_one=one_by_one)
-            yield from self._timed((each for each in found if each.frame.key_frame), self.timeline.key_instants)
+            yield from self._timed((each for each in found if each.frame.key_frame), promised)
 
-    def _recovered(self) -> Iterator[Taken]:
+    def _recovered(self, promised: Sequence[int]) -> Iterator[Taken]:
         """Yield the frames of packets that are called keys, where none decodes alone: each is refreshed by others."""
-        starts = {self.timeline.seconds_at(instant) for instant in self.timeline.key_instants}
+        starts = {self.timeline.seconds_at(instant) for instant in promised}
         first: Taken | None = None
         found = 0
         for taken in self.all_frames():
@@ -112,8 +115,8 @@ class Film:
         if first is not None and not found:
             yield first
 
-    def _expect_key(self, taken: Taken, number: int) -> None:
-        if self.timeline.exact and [taken.frame.pts] != self.timeline.key_instants[number : number + 1]:
+    def _expect(self, taken: Taken, promised: Sequence[int]) -> None:
+        if self.timeline.exact and [taken.frame.pts] != promised:
             raise _Astray
 
     def _promised(self, asked: Sequence[float]) -> Iterator[Taken]:
@@ -213,7 +216,7 @@ class Film:
             while shifts and shifts[0].place <= place:
                 ticks = shifts.popleft().ticks
             seen = packet if place < self.timeline.shown_from else _shown(packet)
-            yield place, _restamped(seen, ticks)
+            yield place, restamped(seen, ticks)
 
     def _decoder(self, container: InputContainer) -> Decoder:
         return Decoder.threaded(picture_stream(container, *self.timeline.streams[:1]), self.limits)
@@ -227,14 +230,6 @@ def _shown(packet: "Packet[VideoStream]") -> "Packet[VideoStream]":
     copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
     copy.is_keyframe = packet.is_keyframe
     return copy
-
-
-def _restamped(packet: "Packet[VideoStream]", ticks: int) -> "Packet[VideoStream]":
-    if ticks and packet.pts is not None:
-        packet.pts += ticks
-    if ticks and packet.dts is not None:
-        packet.dts += ticks
-    return packet
 
 
 def _of_packet(decoder: Decoder, packet: "Packet[VideoStream] | None", *, alone: bool) -> Iterator[Decoded]:

@@ -51,6 +51,16 @@ def allow(found: int, options: SamplingOptions) -> None:
         raise MediaLimitPassed("frames", found=found, allowed=options.max_frames)
 
 
+def keys_apart(timeline: Timeline, *, apart_seconds: float, most: int) -> Sequence[int]:
+    """Return the places of the first key of each span of so many seconds, of longer ones where they were too many."""
+    span = max(apart_seconds, timeline.duration_seconds / most, float(TOLERANCE))
+    chosen: dict[int, int] = {}
+    for place in timeline.keys:
+        seconds = timeline.seconds_at(timeline.instants[place])
+        chosen.setdefault(min(max(0, math.floor((seconds + float(TOLERANCE)) / span)), most - 1), place)
+    return sorted(chosen.values())
+
+
 def stretches(timeline: Timeline, places: Sequence[int]) -> list[Stretch]:
     """Return what must be decoded, in order, to see the pictures of the packets at these places, which ascend.
 
