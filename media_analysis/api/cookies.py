@@ -54,6 +54,6 @@ def require_own_origin(scope: Scope, *, is_certain: bool) -> None:
 
 
 def set_cookie(scope: Scope, token: str, *, path: str, seconds: int) -> str:
-    """Return the field value that has a browser keep a token where no script can read it; 0 seconds has it forgotten."""
+    """Return the field that has a browser keep a token where no script reads it; 0 seconds has it forgotten."""
     secure = "; Secure" if scope["scheme"] == "https" else ""
     return f"{COOKIE}={token}; Path={path or '/'}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"

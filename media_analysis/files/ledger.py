@@ -1,15 +1,15 @@
 """The ledger: bytes and files per owner and category, moved by the transactions that change them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple, Self
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
 from media_analysis.db.driver import Executes
-from media_analysis.files.models import LedgerEntry
+from media_analysis.files.models import LedgerDay, LedgerEntry
 from media_analysis.storage.category import Category
 
 END_DAYS: Final = "DELETE FROM ledger_days"
@@ -49,6 +49,16 @@ class Movement(NamedTuple):
 
 
 Moved = tuple[Account, Movement]
+
+
+class CountedDay(NamedTuple):
+    """What came and what went on one day (UTC)."""
+
+    day: date
+    files: int
+    size_bytes: int
+    gone_files: int
+    gone_bytes: int
 
 
 def sum_movements(moves: Iterable[Moved]) -> dict[Account, Movement]:
@@ -96,13 +106,16 @@ _MOVE = text("""
                    arrived_files, arrived_bytes)
     ), locked AS (
         SELECT asked.* FROM ledger JOIN asked USING (owner, category) ORDER BY owner, category FOR UPDATE OF ledger
-    ), arrived AS (
-        INSERT INTO ledger_days (day, category, files, size_bytes)
+    ), counted AS (
+        INSERT INTO ledger_days (day, category, files, size_bytes, gone_files, gone_bytes)
         SELECT (coalesce(CAST(:now AS timestamptz), now()) AT TIME ZONE 'UTC')::date, category,
-            sum(arrived_files)::bigint, sum(arrived_bytes)::bigint
-        FROM locked WHERE arrived_files > 0 GROUP BY category ORDER BY category
+            sum(arrived_files)::bigint, sum(arrived_bytes)::bigint,
+            sum(greatest(arrived_files - files, 0))::bigint, sum(greatest(arrived_bytes - size_bytes, 0))::bigint
+        FROM locked WHERE arrived_files > 0 OR files < 0 GROUP BY category ORDER BY category
         ON CONFLICT (day, category) DO UPDATE SET
-            files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes
+            files = ledger_days.files + excluded.files, size_bytes = ledger_days.size_bytes + excluded.size_bytes,
+            gone_files = ledger_days.gone_files + excluded.gone_files,
+            gone_bytes = ledger_days.gone_bytes + excluded.gone_bytes
     )
     UPDATE ledger SET
         files = ledger.files + locked.files,
@@ -216,3 +229,13 @@ async def list_entries(session: AsyncSession, *, owner: str | None) -> Sequence[
     if owner is not None:
         query = query.where(LedgerEntry.owner == owner)
     return (await session.scalars(query)).all()
+
+
+async def list_days(session: AsyncSession, *, since: date, category: Category | None = None) -> Sequence[CountedDay]:
+    """Return what came and went on each day from `since` on, of one category or of all; quiet days are left out."""
+    counts = (LedgerDay.files, LedgerDay.size_bytes, LedgerDay.gone_files, LedgerDay.gone_bytes)
+    query = select(LedgerDay.day, *map(func.sum, counts)).where(LedgerDay.day >= since)
+    if category is not None:
+        query = query.where(LedgerDay.category == category)
+    rows = await session.execute(query.group_by(LedgerDay.day).order_by(LedgerDay.day))
+    return [CountedDay(day, *map(int, sums)) for day, *sums in rows]

@@ -264,7 +264,7 @@ class CategoryUsage(Base):
 
 
 class LedgerDay(Base):
-    """The ledger's history: what was stored on one day (UTC) in one category, whatever became of it."""
+    """The ledger's history: what was stored on one day (UTC) in one category, whatever became of it, and what went."""
 
     __tablename__ = "ledger_days"
 
@@ -272,6 +272,8 @@ class LedgerDay(Base):
     category: Mapped[Category] = mapped_column(CATEGORY, primary_key=True)
     files: Mapped[int]
     size_bytes: Mapped[int]
+    gone_files: Mapped[int] = mapped_column(server_default=text("0"))
+    gone_bytes: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class DueDay(Base):

@@ -49,8 +49,9 @@ def page_router(*tags: str) -> APIRouter:
 
 
 @cache
-def _templates() -> Environment:
-    templates = Environment(
+def templates() -> Environment:
+    """Return what knows all templates of the page."""
+    made = Environment(
         loader=PackageLoader("media_analysis.web", ""),
         autoescape=True,
         undefined=StrictUndefined,
@@ -58,9 +59,9 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.globals |= {"url": address, "asset": asset_address, "api": API_PATH, "Scope": Scope}
-    templates.filters |= FILTERS
-    return templates
+    made.globals |= {"url": address, "asset": asset_address, "api": API_PATH, "Scope": Scope}
+    made.filters |= FILTERS
+    return made
 
 
 def show(
@@ -75,7 +76,7 @@ def show(
 
     Every template also knows `caller` (None for whoever has not signed in), `path` and `now`.
     """
-    page = _templates().get_template(template)
+    page = templates().get_template(template)
     caller = request.scope.get("state", {}).get("caller")
     content = page.render(caller=caller, path=request.scope["path"], now=datetime.now(UTC), **told).encode()
     said = {**HEADERS, **(headers or {})}

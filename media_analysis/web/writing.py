@@ -21,6 +21,19 @@ def write_count(number: float | None) -> str:
     return _NONE if number is None else f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def write_files(number: int) -> str:
+    """Write a number of files."""
+    return f"{write_count(number)} file{'' if number == 1 else 's'}"
+
+
+def write_percent(share: float) -> str:
+    """Write a share of a whole, as precisely as it is worth reading."""
+    percent = 100 * share
+    if 0 < percent < 0.1:  # noqa: PLR2004 - what would be written as nothing
+        return "less than 0.1 %"
+    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"  # noqa: PLR2004 - two digits suffice
+
+
 def write_span(span: timedelta | float | None) -> str:
     """Write how long something takes, in its largest unit that is full at least twice, or once."""
     if span is None:
@@ -65,6 +78,8 @@ def write_iso(at: datetime) -> str:
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "size": write_size,
     "count": write_count,
+    "files": write_files,
+    "percent": write_percent,
     "span": write_span,
     "distance": write_distance,
     "clock": write_clock,

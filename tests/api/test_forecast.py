@@ -44,7 +44,7 @@ async def test_the_next_thirty_days_are_told_from_today_on(client: Client) -> No
     body = await forecast(client)
 
     today = datetime.now(UTC).date()
-    assert body.keys() == PROJECTION | {"category", "policy_version", "what_if"}
+    assert body.keys() == PROJECTION | {"category", "policy_version", "past", "what_if"}
     assert [day["date"] for day in body["days"]] == [str(today + timedelta(days=number)) for number in range(30)]
     assert body["days"][0] == {
         "date": str(today),

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 from media_analysis.api.schemas.base import RequestDocument
+from media_analysis.files.ledger import CountedDay
 from media_analysis.retention.forecast.projection import Day, Projection
 from media_analysis.retention.forecast.request import LONGEST_DAYS, ForecastRequest
 from media_analysis.retention.forecast.service import Forecast
@@ -83,6 +84,29 @@ class DayRead(BaseModel):
         )
 
 
+class PastDayRead(BaseModel):
+    """One day (UTC) of late."""
+
+    date: dt.date
+    came_files: int = Field(description="Files that were stored")
+    came_bytes: int
+    gone_files: int = Field(
+        description="Files whose bytes went, from the trash or at once; those packed into archives too"
+    )
+    gone_bytes: int
+
+    @classmethod
+    def from_day(cls, day: CountedDay) -> Self:
+        """Return the document of a day."""
+        return cls(
+            date=day.day,
+            came_files=day.files,
+            came_bytes=day.size_bytes,
+            gone_files=day.gone_files,
+            gone_bytes=day.gone_bytes,
+        )
+
+
 class ProjectionRead(BaseModel):
     """The days to come, and when room runs out."""
 
@@ -105,6 +129,9 @@ class ForecastRead(ProjectionRead):
 
     category: Category | None
     policy_version: str
+    past: list[PastDayRead] = Field(
+        description="What came and went in the last 28 days and today; quiet days are left out"
+    )
     what_if: WhatIfRead | None = Field(description="Told when lifetimes to try were given")
 
     @classmethod
@@ -116,6 +143,7 @@ class ForecastRead(ProjectionRead):
             **_projection(forecast.expected),
             category=forecast.request.category,
             policy_version=forecast.policy.version,
+            past=[PastDayRead.from_day(day) for day in forecast.past],
             what_if=None if changed is None else WhatIfRead(**_projection(changed), lifetimes=lifetimes),
         )
 

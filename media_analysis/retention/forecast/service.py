@@ -7,9 +7,16 @@ from typing import Final
 
 from media_analysis.db.database import Database
 from media_analysis.deletion.strategy import Strategy
+from media_analysis.files.ledger import CountedDay, list_days
 from media_analysis.policy.decision import CategoryRules, Policy
 from media_analysis.policy.in_force import get_policy
-from media_analysis.retention.forecast.days import CategoryHistory, DueSum, list_accounts, list_due_sums
+from media_analysis.retention.forecast.days import (
+    TRAILING_DAYS,
+    CategoryHistory,
+    DueSum,
+    list_accounts,
+    list_due_sums,
+)
 from media_analysis.retention.forecast.projection import (
     DAY,
     Day,
@@ -39,6 +46,10 @@ class Forecast:
     """What is used now, in the category asked for or in all."""
     room_bytes: int
     """How much all categories may grow together before the disk's reserve begins."""
+    past: Sequence[CountedDay]
+    """What came and went of late, today included."""
+    due: Sequence[DueSum]
+    """What falls due of what is stored now, by day, without what is still to come in."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ class _Known:
     accounts: Mapping[Category, CategoryHistory]
     sums: Mapping[Category, Sequence[DueSum]]
     policy: Policy
+    past: Sequence[CountedDay]
 
     def used_bytes(self, category: Category | None) -> int:
         return sum(account.used_bytes for kind, account in self.accounts.items() if category in {None, kind})
@@ -83,6 +95,8 @@ class ForecastService:
             what_if=what_if,
             used_bytes=known.used_bytes(request.category),
             room_bytes=room_bytes,
+            past=known.past,
+            due=[row for kind, rows in known.sums.items() if request.category in {None, kind} for row in rows],
         )
 
     async def _read(self, request: ForecastRequest, now: datetime | None) -> _Known:
@@ -93,10 +107,11 @@ class ForecastService:
             rows = await list_due_sums(
                 session, today=today, before=today + request.days * DAY, told=list(request.lifetimes)
             )
+            past = await list_days(session, since=today - TRAILING_DAYS * DAY, category=request.category)
         sums: dict[Category, list[DueSum]] = {category: [] for category in Category}
         for row in rows:
             sums[row.category].append(row)
-        return _Known({account.category: account for account in accounts}, sums, policy or _NO_RULES)
+        return _Known({account.category: account for account in accounts}, sums, policy or _NO_RULES, past)
 
     def _project(self, known: _Known, category: Category, policy: Policy, request: ForecastRequest) -> Sequence[Day]:
         account, sums, rules = known.accounts[category], known.sums[category], policy.of(category)

@@ -87,6 +87,12 @@ class AlertService:
             await _tell_ended(session, firing, now=moment)
         return firing
 
+    async def list(self) -> Sequence[Mapping[str, Any]]:
+        """Return the facts of every alert that held when they were last compared, oldest first."""
+        query = select(Notice.payload).where(Notice.topic.startswith("alert:")).order_by(Notice.created_at, Notice.id)
+        async with self.db.read_only() as session:
+            return (await session.scalars(query)).all()
+
 
 def _alert(name: str, scope: str, summary: str, **facts: Any) -> tuple[str, dict[str, Any]]:
     return f"alert:{name}:{scope}", {"kind": "alert", "alert": name, "scope": scope, "summary": summary, **facts}

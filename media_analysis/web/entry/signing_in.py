@@ -101,4 +101,4 @@ async def _read_form(request: Request) -> SignIn:
 
 
 def _see(path: str) -> Response:
-    return RedirectResponse(address(path), HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
+    return RedirectResponse(address(path), int(HTTPStatus.SEE_OTHER), headers={"Cache-Control": "no-store"})
