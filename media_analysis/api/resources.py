@@ -53,6 +53,7 @@ _OF_LIMITED: Final[Mapping[str, str]] = {
     f"{API_PATH}/sessions/me": "GET",
     f"{API_PATH}/sessions/{{session_id}}": "OPTIONS DELETE",
     "/": "GET",
+    "/files": "GET",
     "/sign-out": "POST",
 }
 """What looks at the limit of a session, and is all that a limited one may use."""

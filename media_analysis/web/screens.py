@@ -6,9 +6,10 @@ from fastapi import APIRouter
 
 from media_analysis.web import assets
 from media_analysis.web.entry import signing_in
+from media_analysis.web.files import page as files
 from media_analysis.web.overview import page as overview
 
 
 def routers() -> Sequence[APIRouter]:
     """Return the routes of the page."""
-    return (assets.router, signing_in.router, overview.router)
+    return (assets.router, signing_in.router, overview.router, files.router)

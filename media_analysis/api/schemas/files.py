@@ -251,13 +251,17 @@ class FileList(ReadModel):
 
 def dump_files(page: FilePage) -> bytes:
     """Return a page as JSON, in the shape of a `FileList`."""
-    place = page.next_after
-    cursor = None
-    if place is not None:
-        cursor = encode_cursor(place.id) if place.ends_at is None else encode_moment(place.ends_at, place.id)
     names = tuple(page.files[0].keys()) if page.files else ()
     items = [_with_labels(dict(zip(names, row.values(), strict=True))) for row in page.files]
-    return dump_document({"items": items, "next_cursor": cursor})
+    return dump_document({"items": items, "next_cursor": next_cursor(page)})
+
+
+def next_cursor(page: FilePage) -> str | None:
+    """Return the cursor of the page behind one, None behind the last."""
+    place = page.next_after
+    if place is None:
+        return None
+    return encode_cursor(place.id) if place.ends_at is None else encode_moment(place.ends_at, place.id)
 
 
 def dump_file(row: Row) -> bytes:

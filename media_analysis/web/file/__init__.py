@@ -1,0 +1,1 @@
+"""A file: what it shows, what it is, why it stays and when it goes."""
