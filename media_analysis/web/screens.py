@@ -7,9 +7,18 @@ from fastapi import APIRouter
 from media_analysis.web import assets
 from media_analysis.web.entry import signing_in
 from media_analysis.web.files import page as files
+from media_analysis.web.jobs import job
+from media_analysis.web.jobs import page as jobs
 from media_analysis.web.overview import page as overview
 
 
 def routers() -> Sequence[APIRouter]:
     """Return the routes of the page."""
-    return (assets.router, signing_in.router, overview.router, files.router)
+    return (
+        assets.router,
+        signing_in.router,
+        overview.router,
+        files.router,
+        jobs.router,
+        job.router,
+    )

@@ -1,5 +1,6 @@
 """How sizes, instants, spans and numbers are written on a page."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -65,6 +66,19 @@ def write_clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def write_timecode(seconds: float | None) -> str:
+    """Write a position in a film to the hundredth of a second: `1:02:03.50`, or `2:03.50`."""
+    if seconds is None:
+        return _NONE
+    hundredths = round(seconds * 100)
+    return f"{write_clock(hundredths // 100)}.{hundredths % 100:02}"
+
+
+def write_json(value: object) -> str:
+    """Write a document for people who read JSON."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
 def write_words(name: str) -> str:
     """Write a name of ours in words: `contact_sheets` is `contact sheets`."""
     return str(name).replace("_", " ")
@@ -83,6 +97,8 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "span": write_span,
     "distance": write_distance,
     "clock": write_clock,
+    "timecode": write_timecode,
+    "json": write_json,
     "words": write_words,
     "iso": write_iso,
     "instant": format_instant,

@@ -1,7 +1,7 @@
 // Forms that act: `<form class="action" data-method="PUT" action="/api/v1/…">` sends its fields as a document.
 //
-// data-type on a field says what its text is: number, boolean, list (one a line, or parted by commas), json,
-// instant, labels (`key:value` one a line; `key:` alone takes it away).
+// data-type on a field says what its text is: number, boolean, json, instant, and, one a line or parted by commas, list,
+// numbers, labels (`key:value`; `key:` alone takes it away).
 // A field that is empty is left out, with data-empty="null" it is null. A name with dots nests.
 // data-query on a field puts it into the address instead; data-then is where to go, `{id}` in it is of the answer.
 import { ask, Problem } from "./api.js";
@@ -94,7 +94,8 @@ function valueOf(field) {
   switch (field.dataset.type) {
     case "number": return Number(text);
     case "boolean": return text === "true";
-    case "list": return text.split(/[\n,]+/).map((part) => part.trim()).filter(Boolean);
+    case "list": return partsOf(text);
+    case "numbers": return partsOf(text).map(Number);
     case "json": return parsed(text, field);
     case "labels": return labelsOf(text);
     case "instant": return new Date(text).toISOString();
@@ -102,10 +103,13 @@ function valueOf(field) {
   }
 }
 
+function partsOf(text) {
+  return text.split(/[\n,]+/).map((part) => part.trim()).filter(Boolean);
+}
+
 function labelsOf(text) {
-  const lines = text.split(/[\n,]+/).map((line) => line.trim()).filter(Boolean);
-  return Object.fromEntries(lines.map((line) => {
-    const [key, ...value] = line.split(":");
+  return Object.fromEntries(partsOf(text).map((part) => {
+    const [key, ...value] = part.split(":");
     return [key.trim(), value.join(":").trim() || null];
   }));
 }

@@ -9,11 +9,12 @@ export function follow() {
   const types = new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")));
   if (types.size === 0) return;
   const query = new URLSearchParams([...types].map((type) => ["type", type]));
-  let waiting = 0;
+  const told = new Set();
   let events = null;
+  // Where events never stop, as those of progress, what they tell is shown all the same.
   const settle = (event) => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => refresh(event.type), SETTLED_MILLISECONDS);
+    if (told.size === 0) setTimeout(() => refresh(takeAll(told)), SETTLED_MILLISECONDS);
+    told.add(event.type);
   };
   const listen = () => {
     events = new EventSource(`${API}/events?${query}`);
@@ -31,12 +32,18 @@ export function follow() {
   listen();
 }
 
-export async function refresh(type = null) {
+function takeAll(told) {
+  const types = [...told];
+  told.clear();
+  return types;
+}
+
+export async function refresh(types = null) {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
   if (answer === null || !answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
-    if (type !== null && !part.dataset.live.split(" ").includes(type)) continue;
+    if (types !== null && !part.dataset.live.split(" ").some((type) => types.includes(type))) continue;
     const next = fresh.getElementById(part.id);
     if (next === null || part.contains(document.activeElement) || part.innerHTML === next.innerHTML) continue;
     part.replaceChildren(...next.childNodes);

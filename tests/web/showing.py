@@ -1,0 +1,15 @@
+"""Screens as a browser shows them, and names that would be markup if they could."""
+
+from typing import Any, Final
+
+import httpx
+
+MARKUP: Final = "<img src=x onerror=alert(1)>"
+AS_TEXT: Final = "&lt;img src=x onerror=alert(1)&gt;"
+
+
+async def shown(browser: httpx.AsyncClient, path: str, *, code: int = 200, **query: Any) -> str:
+    """Return a screen as HTML; fails unless its status is `code`."""
+    answer = await browser.get(path, params=query or None, headers={"Accept": "text/html"})
+    assert answer.status_code == code, answer.text
+    return answer.text
