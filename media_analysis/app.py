@@ -37,6 +37,7 @@ from media_analysis.api.routes import (
     links,
     matches,
     pauses,
+    pictures,
     plans,
     policies,
     pressure,
@@ -102,6 +103,7 @@ def _surround(app: FastAPI, server: ServerSettings) -> None:
 def _routers(services: Runtime) -> Sequence[APIRouter]:
     return (
         files.router,
+        pictures.router,
         matches.router,
         links.router,
         uploads.router,

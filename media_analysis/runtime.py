@@ -1,5 +1,6 @@
 """Opens everything a process works with, once, and closes it in reverse."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -25,10 +26,15 @@ from media_analysis.files.suite import FileServices
 from media_analysis.files.upload.protocol import UploadProtocol
 from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.integrity.scrub import ScrubService
+from media_analysis.jobs.attempts.execution import AttemptOptions
 from media_analysis.jobs.suite import JobServices
 from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.records.quarantine import QuarantineService
 from media_analysis.records.service import RecordService
+from media_analysis.renditions.keeping import RenditionKeeper
+from media_analysis.renditions.making import PictureMaker
+from media_analysis.renditions.queue import DecodingQueue
+from media_analysis.renditions.service import RenditionService
 from media_analysis.retention.notices.alerts import AlertService
 from media_analysis.retention.pressure.changes import adopt_disk_marks, adopt_policy
 from media_analysis.retention.pressure.levels import DiskMarks
@@ -88,6 +94,11 @@ class Runtime:
     def jobs(self) -> JobServices:
         worker, uploads = self.settings.worker, self.files.uploads
         return JobServices(worker, self.db, self.store, self.deletion, uploads, self.fork_server)
+
+    @cached_property
+    def renditions(self) -> RenditionService:
+        maker = PictureMaker(self.db, self.store, AttemptOptions.of(self.settings.worker), self.fork_server)
+        return RenditionService(RenditionKeeper(self.uploads), maker, DecodingQueue(places=os.cpu_count() or 1))
 
     @cached_property
     def feed(self) -> FeedService:
@@ -163,6 +174,7 @@ async def open_services(
         runtime = Runtime(settings, db, store, upload_transactions, fork_server, metrics)
         opened.push_async_callback(runtime.files.uploads.small.close)
         opened.push_async_callback(runtime.files.resumable.close)
+        opened.push_async_callback(runtime.renditions.close)
         async with aclosing(runtime.retention.pressure):
             yield runtime
 

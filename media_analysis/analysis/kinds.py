@@ -17,6 +17,7 @@ from media_analysis.media.options import (
     Options,
     PreviewOptions,
     ProbeOptions,
+    SinglePictureOptions,
 )
 from media_analysis.settings.texts import NAME_OF_KIND
 
@@ -55,7 +56,7 @@ def load_kinds() -> Mapping[str, Kind]:
     kinds = dict(BUILT_IN)
     for point in _in_order(metadata.entry_points(group=ENTRY_POINTS)):
         try:
-            kinds[point.name] = _load(point, taken=kinds)
+            kinds[point.name] = _load(point, taken={**kinds, **UNLISTED})
         except (Exception, SystemExit) as error:
             log.exception("kind.left_out", extra={**_origin(point), "reason": f"{type(error).__name__}: {error}"})
     return kinds
@@ -68,11 +69,11 @@ def find_kind(name: str) -> Kind:
         KindUnknown: there is none of that name, or its plugin is broken.
 
     """
-    if name in BUILT_IN:
-        return BUILT_IN[name]
+    if name in OURS:
+        return OURS[name]
     for point in _in_order(metadata.entry_points(group=ENTRY_POINTS, name=name)):
         try:
-            return _load(point, taken=BUILT_IN)
+            return _load(point, taken=OURS)
         except (Exception, SystemExit):
             log.exception("kind.left_out", extra=_origin(point))
     raise KindUnknown(name)
@@ -125,3 +126,9 @@ BUILT_IN: Final[Mapping[str, Kind]] = {
         ),
     )
 }
+SINGLE_PICTURE: Final = "single_picture"
+UNLISTED: Final[Mapping[str, Kind]] = {
+    SINGLE_PICTURE: _built_in(SINGLE_PICTURE, SinglePictureOptions, "One picture of a file, for whoever waits for it")
+}
+"""What runs as kinds do, and is no job."""
+OURS: Final[Mapping[str, Kind]] = {**BUILT_IN, **UNLISTED}

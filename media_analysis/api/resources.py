@@ -47,6 +47,8 @@ _OF_LIMITED: Final[Mapping[str, str]] = {
     f"{API_PATH}/files/check": "POST",
     f"{API_PATH}/files/{{file_id}}": "GET PATCH DELETE",
     f"{API_PATH}/files/{{file_id}}/content": "GET HEAD",
+    f"{API_PATH}/files/{{file_id}}/frame": "GET",
+    f"{API_PATH}/files/{{file_id}}/thumbnail": "GET",
     f"{API_PATH}/files/{{file_id}}/retention": "GET",
     f"{API_PATH}/files/{{file_id}}/links": "POST",
     f"{API_PATH}/uploads/links": "POST",

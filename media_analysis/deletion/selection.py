@@ -149,12 +149,18 @@ class DeletionBatch:
     rule: RetentionRule = RetentionRule.REQUESTED
 
     async def take(self, session: AsyncSession, selection: FileSelection) -> Freed:
-        """Take locked files, all there are; none of them may be protected, which was weighed before."""
+        """Take locked files, all there are; none of them may be protected, which was weighed before.
+
+        Their renditions end with them; what is deleted at once takes them along.
+        """
         freed = Freed()
         states = _ALL if self.kept_for is None else _NOT_TRASH
         async for files in selection.read(session, states):
             for category, group in groupby(files, key=lambda file: file[0]):
                 freed = freed.plus(await self._take(session, category, [facts for _, facts in group]))
+            if self.kept_for is None:
+                renditions = of_renditions([facts.id for _, facts in files])
+                freed = freed.plus(await renditions.write_tombstones(session, self.rule, self.order))
         return freed
 
     async def _take(self, session: AsyncSession, category: Category, files: Sequence[DueFile]) -> Freed:
@@ -181,6 +187,15 @@ def of_job(job_id: UUID) -> FileSelection:
 def of_ids(ids: Sequence[UUID]) -> FileSelection:
     """Return single files."""
     return FileSelection("id = ANY(CAST(:ids AS uuid[]))", {"ids": list(ids)})
+
+
+def of_renditions(ids: Sequence[UUID]) -> FileSelection:
+    """Return the pictures that are kept of files; what protects one by itself leaves it to the sweep."""
+    return FileSelection(
+        "rendition IS NOT NULL AND parent_id = ANY(CAST(:ids AS uuid[])) AND held_until IS NULL"
+        " AND leased_until IS NULL AND min_retain_until IS NULL",
+        {"ids": list(ids)},
+    )
 
 
 def chunks(ids: Sequence[UUID]) -> Iterator[FileSelection]:

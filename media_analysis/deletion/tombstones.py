@@ -69,11 +69,11 @@ _WRITE = text(f"""
         {REMOVE}
     ), stones AS (
         INSERT INTO tombstones (id, owner, category, state, key, filename, media_type, job_id, parent_id, labels,
-                                size_bytes, sha256, created_at, expires_at, min_retain_until, held_until,
+                                rendition, size_bytes, sha256, created_at, expires_at, min_retain_until, held_until,
                                 job_held_until, leased_until, due_at, trashed_at, restorable_until, deleted_at, rule,
                                 requested_by, reason, sweep_id, policy_version, method, purge_id)
-        SELECT id, owner, category, state, key, filename, media_type, job_id, parent_id, labels, size_bytes,
-               sha256, created_at, expires_at, min_retain_until, held_until, job_held_until,
+        SELECT id, owner, category, state, key, filename, media_type, job_id, parent_id, labels, rendition,
+               size_bytes, sha256, created_at, expires_at, min_retain_until, held_until, job_held_until,
                leased_until, due_at, trashed_at, trash_ends_at, :now, CAST(:rule AS retention_rule),
                CASE WHEN :by_request THEN :requested_by ELSE coalesce(trashed_by, :requested_by) END,
                CASE WHEN :by_request THEN :reason ELSE coalesce(trash_reason, :reason) END,

@@ -63,3 +63,12 @@ class AnalysisCrashed(Unavailable):
     def __str__(self) -> str:
         # Paths of this machine are for its logs, not for clients.
         return f"{self.args[0]}\n{self._output}" if self._output else str(self.args[0])
+
+
+class PicturesBusy(Unavailable):
+    """So many wait for pictures that another one would wait too long."""
+
+    code = "pictures_busy"
+
+    def __init__(self) -> None:
+        super().__init__("too many wait for pictures already; ask again in a moment")

@@ -27,6 +27,16 @@ class NoSuchPage(Invalid):
     code = "no_such_page"
 
 
+class InstantPastEnd(Invalid):
+    """A picture was asked for that is shown when the film is over."""
+
+    code = "instant_past_end"
+
+    def __init__(self, *, end_seconds: float) -> None:
+        super().__init__(f"what is shown ends at {end_seconds:.9g} seconds")
+        self.end_seconds = end_seconds
+
+
 class MediaLimitPassed(TooLarge):
     """It is more than may be decoded here; nothing of it was."""
 

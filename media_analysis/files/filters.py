@@ -21,6 +21,8 @@ class FileFilter:
     job_id: UUID | None = None
     state: FileState | None = None
     expires_before: datetime | None = None
+    renditions: bool = False
+    """Whether pictures that are kept of files are shown, too."""
     labels: tuple[LabelFilter, ...] = ()
     """All of which are to be met; a list is read along the first that is wanted."""
     limit: Limit | None = None

@@ -23,6 +23,7 @@ _END: Final = text("COALESCE(expires_at, 'infinity'::timestamp with time zone)")
 _STORED: Final = text("state = 'stored'")
 _ENDING: Final = text("expires_at IS NOT NULL AND state <> 'trashed'")
 _TRASHED: Final = text("state = 'trashed'")
+_KEPT: Final = text("rendition IS NOT NULL")
 _ENDING_TRASH: Final = text("expires_at IS NOT NULL AND state = 'trashed'")
 
 
@@ -110,6 +111,7 @@ class MediaFile(Base):
         ),
         # Who has these bytes already: two bytes of a hash, as of ids, and the rows say the rest.
         Index("ix_media_files_content", text(content_digest("owner", "sha256")), postgresql_where=_STORED),
+        Index("uq_media_files_rendition", "parent_id", "rendition", unique=True, postgresql_where=_KEPT),
         Index("ix_media_files_damaged", "id", postgresql_where=text("last_error IS NOT NULL")),
         Index("ix_media_files_trash_sweep", "trash_sweep_id", postgresql_where=text("state = 'trashed'")),
     )
@@ -133,6 +135,8 @@ class MediaFile(Base):
     """A product's place among those of its role, from 0, in time order."""
     instant_seconds: Mapped[float | None]
     """Where in its parent it was taken."""
+    rendition: Mapped[str | None]
+    """Which picture of its parent it is, kept because somebody looked at that; it goes when its parent goes."""
     job_fence: Mapped[int | None]
     """The claim it was made under; pending products of an older one are nobody's."""
     size_bytes: Mapped[int | None]
@@ -205,6 +209,7 @@ class Tombstone(Base):
     job_id: Mapped[UUID | None]
     parent_id: Mapped[UUID | None]
     labels: Mapped[dict[str, str] | None] = mapped_column(LABELS)
+    rendition: Mapped[str | None]
     size_bytes: Mapped[int | None]
     sha256: Mapped[bytes | None]
     created_at: Mapped[datetime]

@@ -25,7 +25,7 @@ _FIND_CONTENTS: Final = f"""
         SELECT file.id, file.expires_at FROM media_files AS file
         WHERE {content_digest("CAST(:owner AS text)", "asked.sha256")} = {content_digest("file.owner", "file.sha256")}
             AND file.owner = :owner AND file.sha256 = asked.sha256 AND file.size_bytes = asked.size_bytes
-            AND file.state = 'stored' AND file.last_error IS NULL
+            AND file.state = 'stored' AND file.last_error IS NULL AND file.rendition IS NULL
             AND (file.expires_at IS NULL OR file.expires_at > now()) AND {{reached}}
         ORDER BY file.expires_at DESC NULLS FIRST, file.id LIMIT 1
     ) AS found

@@ -97,6 +97,8 @@ def select_page(
     """
     number = numbering(given)
     conditions = [label.condition(number, "file.labels") for label in wanted.labels]
+    if not wanted.renditions:
+        conditions.append("file.rendition IS NULL")
     if wanted.owner is not None:
         conditions.append(f"file.owner = {number(wanted.owner)}")
     if wanted.job_id is not None:

@@ -48,6 +48,13 @@ class PictureOptions(Options):
     max_height: Side | None = Field(None, description="Pixels, after turning upright; as for `max_width`")
 
 
+class SinglePictureOptions(PictureOptions):
+    """Which picture of a file is taken, and how it is written."""
+
+    at_seconds: Instant | None = Field(None, description="From the first picture; null is one that stands for all")
+    exact: bool = Field(True, description="Of a film: false takes the last picture until then that decodes alone")
+
+
 class FilmOptions(Options):
     """How pictures of a film are shown."""
 

@@ -37,7 +37,7 @@ _FIND: Final = text("""
         UNION
         SELECT child.id, child.owner, child.category, family.generation + 1 FROM family
         JOIN media_files AS child ON child.parent_id = family.id AND child.owner = family.owner
-        WHERE family.generation < :most
+        WHERE family.generation < :most AND child.rendition IS NULL
     )
     SELECT DISTINCT id, category FROM family ORDER BY id
 """).columns(category=CATEGORY)

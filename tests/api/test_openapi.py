@@ -52,6 +52,8 @@ ROUTES = ADMIN | {
     ("get", "/api/v1/files/{file_id}"),
     ("get", "/api/v1/files/{file_id}/content"),
     ("head", "/api/v1/files/{file_id}/content"),
+    ("get", "/api/v1/files/{file_id}/frame"),
+    ("get", "/api/v1/files/{file_id}/thumbnail"),
     ("patch", "/api/v1/files/{file_id}"),
     ("delete", "/api/v1/files/{file_id}"),
     *((method, "/api/v1/uploads") for method in ("get", "post")),

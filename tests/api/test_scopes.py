@@ -19,6 +19,7 @@ OF_LIMITED = {
     *("POST /files", "GET /files", "DELETE /files", "POST /files/check"),
     *("GET /files/{file_id}", "PATCH /files/{file_id}", "DELETE /files/{file_id}"),
     *("GET /files/{file_id}/content", "HEAD /files/{file_id}/content", "GET /files/{file_id}/retention"),
+    *("GET /files/{file_id}/frame", "GET /files/{file_id}/thumbnail"),
     *("GET /healthz", "GET /readyz", "GET /metrics", "GET /sessions/me"),
     *("POST /files/{file_id}/links", "POST /uploads/links"),
     *(f"{method} /links/{{reference}}/{{filename}}" for method in ("GET", "HEAD", "PUT", "POST")),

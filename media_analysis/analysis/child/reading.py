@@ -31,7 +31,14 @@ from media_analysis.analysis.child.protocol import (
 from media_analysis.analysis.task import Product
 from media_analysis.errors.analysis import AnalysisCrashed, AnalysisMemoryPassed, KindUnknown, OutputRefused, TaskFailed
 from media_analysis.errors.kinds import MediaAnalysisError
-from media_analysis.errors.media import CorruptMedia, MediaLimitPassed, NoPictures, NoSuchPage, UnsupportedMedia
+from media_analysis.errors.media import (
+    CorruptMedia,
+    InstantPastEnd,
+    MediaLimitPassed,
+    NoPictures,
+    NoSuchPage,
+    UnsupportedMedia,
+)
 
 LONG_DOCUMENT_BYTES: Final = 65_536
 """From here on parsing holds up the event loop noticeably."""
@@ -122,8 +129,15 @@ def failure_of(header: Mapping[str, Any]) -> MediaAnalysisError:
             "allowed": int() | float() as most,
         }:
             return MediaLimitPassed(what, found=found, allowed=most)
+        case InstantPastEnd.code, {"end_seconds": int() | float() as end_seconds}:
+            return InstantPastEnd(end_seconds=end_seconds)
         case AnalysisMemoryPassed.code, {"limit_bytes": int(limit_bytes)}:
             return AnalysisMemoryPassed(limit_bytes=limit_bytes)
+    return _failure_of_task(code, detail, facts)
+
+
+def _failure_of_task(code: str, detail: str, facts: Mapping[str, Any]) -> MediaAnalysisError:
+    match code, facts:
         case KindUnknown.code, {"kind": str(name)}:
             return KindUnknown(name)
         case AnalysisCrashed.code, _:

@@ -23,11 +23,11 @@ from PIL import Image
 
 from media_analysis.analysis.child import main as child
 from media_analysis.analysis.child.confinement import die_with
-from media_analysis.analysis.tasks import analyze, contact_sheet, frames, preview, probe
+from media_analysis.analysis.tasks import analyze, contact_sheet, frames, preview, probe, single_picture
 
 MOST_BYTES: Final = 1_024
 DESCRIPTORS: Final = 3
-IMPORTED: Final = (analyze, contact_sheet, frames, preview, probe)
+IMPORTED: Final = (analyze, contact_sheet, frames, preview, probe, single_picture)
 """So that no child has to."""
 
 

@@ -92,6 +92,7 @@ class FileListQuery(PageQuery):
     expires_before: Instant | None = Field(None, description="Ends before then; what ends next comes first")
     owner: Owner | None = Field(None, description="Administrators only; others see their own")
     label: LabelFilters | None = Field(None, description=OF_LABELS)
+    renditions: bool = Field(False, description="Whether pictures that are kept of files are listed, too")
 
     def after(self) -> FilePlace | None:
         """Return the file after which the page begins.
@@ -117,6 +118,7 @@ class FileListQuery(PageQuery):
             state=self.state,
             expires_before=self.expires_before,
             labels=parse_filters(self.label or ()),
+            renditions=self.renditions,
         )
 
 

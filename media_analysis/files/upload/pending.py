@@ -53,6 +53,8 @@ class Registration:
     """The session that must still be good, where nobody has looked since its token was last seen."""
     link_id: UUID | None = None
     """The link it comes by, which is used once it is stored."""
+    rendition: str | None = None
+    """Which picture of its parent it is, where it is kept as one; only who adds the row has that."""
 
     @property
     def account(self) -> Account:
@@ -87,10 +89,11 @@ _ADD: Final = """
             CAST(:parent_ids AS uuid[]), CAST(:reserved AS bigint[]), CAST(:idempotency_keys AS text[]),
             CAST(:fingerprints AS bytea[]), CAST(:roles AS text[]), CAST(:ordinals AS bigint[]),
             CAST(:instants AS float8[]), CAST(:fences AS bigint[]),
-            CAST(:over_quota AS boolean[]), CAST(:session_ids AS uuid[]), CAST(:labels AS text[])
+            CAST(:over_quota AS boolean[]), CAST(:session_ids AS uuid[]), CAST(:labels AS text[]),
+            CAST(:renditions AS text[])
         ) AS asked(id, owner, category, key, filename, media_type, job_id, parent_id, reserved_bytes,
                    idempotency_key, fingerprint, role, ordinal, instant_seconds, job_fence, over_quota, session_id,
-                   labels)
+                   labels, rendition)
     ), jobs AS MATERIALIZED ({jobs}  -- locked before anything else, as everywhere
     ), judged AS (
         SELECT asked.*, CASE
@@ -133,10 +136,10 @@ _ADD: Final = """
     ), added AS (
         INSERT INTO media_files (id, owner, category, state, key, filename, media_type, job_id, parent_id,
                                  reserved_bytes, expiry_explicit, role, ordinal, instant_seconds, job_fence, labels,
-                                 due_at)
+                                 rendition, due_at)
         SELECT id, owner, category, 'pending', key, filename, media_type, job_id, parent_id,
                reserved_bytes, false, role, ordinal, instant_seconds, job_fence, CAST(labels AS jsonb),
-               now() + make_interval(secs => :lease_seconds)
+               rendition, now() + make_interval(secs => :lease_seconds)
         FROM judged
         WHERE refused IS NULL AND (idempotency_key IS NULL OR id IN (SELECT file_id FROM keyed))
         ON CONFLICT DO NOTHING
@@ -233,6 +236,7 @@ async def add_pending(
             "over_quota": [item.over_quota for item in asked],
             "session_ids": [item.session_id for item in asked],
             "labels": [item.labels_text for item in asked],
+            "renditions": [item.rendition for item in asked],
             "idempotency_hours": IDEMPOTENCY_HOURS,
             "lease_seconds": lease_seconds,
         },

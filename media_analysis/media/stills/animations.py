@@ -71,15 +71,22 @@ def read_animation(path: Path, limits: Limits) -> Animation:
 
 
 def still_frames(
-    path: Path, limits: Limits, wanted: Sequence[int], *, salvaged: Callable[[], None] = lambda: None
+    path: Path,
+    limits: Limits,
+    wanted: Sequence[int],
+    *,
+    opened: Callable[[Image.Image], None] = lambda _: None,
+    salvaged: Callable[[], None] = lambda: None,
 ) -> Iterator[Image.Image]:
     """Yield the frames of these numbers, which ascend, as stored; each may be looked at until the next one.
 
-    Where not even the first can be decoded whole, what decodes of it is the only one, and `salvaged` is called.
+    What is `opened` may still be told how it is to be decoded. Where not even the first can be decoded whole, what
+    decodes of it is the only one, and `salvaged` is called.
     """
     given = 0
     try:
         with open_image(path, limits) as image:
+            opened(image)
             for frame in _decoded(path, image, limits, wanted):
                 yield frame
                 given += 1

@@ -36,7 +36,7 @@ _FAMILIES: Final = """
         SELECT family.head, child.id, child.owner, family.generation + 1,
             family.counts_elsewhere OR ({child_matches}) IS TRUE
         FROM family JOIN media_files AS child ON child.parent_id = family.id AND child.owner = family.owner
-        WHERE CAST(:derived AS boolean) AND family.generation < :most
+        WHERE CAST(:derived AS boolean) AND family.generation < :most AND child.rendition IS NULL
     ), member AS (
         SELECT head, id, bool_or(counts_elsewhere) AS counts_elsewhere FROM family GROUP BY head, id
     )
