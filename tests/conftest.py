@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,16 +16,17 @@ import httpx
 import hypothesis
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import make_url
+from sqlalchemy import insert, make_url
+from uuid_utils.compat import uuid7
 
 from media_analysis.analysis.child.fork_server import ForkServer
-from media_analysis.app import create_app
 from media_analysis.db.migrations import migrate
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime, open_services
-from media_analysis.sessions.models import Role
+from media_analysis.sessions.models import Role, UserSession
+from media_analysis.sessions.service import hash_token, new_token
 from media_analysis.settings import Settings, load_settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.category import Category
@@ -34,7 +35,7 @@ from tests.client.server import shared_server  # noqa: F401 - a fixture of two p
 from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
-from tests.reused import CONNECTIONS, Pool, end_old_zygotes, remember_what_is_installed
+from tests.reused import APPLICATIONS, CONNECTIONS, Pool, end_old_zygotes, remember_what_is_installed
 from tests.servers import UUIDV7, running_server, short_directory
 
 # How long an example takes says how busy the machine is.
@@ -44,8 +45,8 @@ hypothesis.settings.load_profile("ours")
 TEMPLATE = "media_analysis_template"
 LONG = frozenset({"test_bootstrap", "test_conformance", "test_demo", "test_machine", "test_two_owners"})
 """Modules with tests that take as long as those that kill the service."""
-PLACE = {"root_path", "trusted_proxies", "allowed_origins"}
-"""What an application is told once, when it is made."""
+ROLES = {"alice": Role.USER, "bob": Role.USER, "admin": Role.ADMIN}
+"""Who calls the application in tests."""
 LOCKS = Recorder().start()
 remember_what_is_installed()
 
@@ -269,23 +270,23 @@ class Client:
         return body
 
 
-@pytest.fixture(scope="session")
-def applications() -> list[FastAPI]:
-    """Those this worker has made; the routes of one take longer to prepare than most tests to run."""
-    return []
-
-
 @pytest.fixture
-def app(runtime: Runtime, applications: list[FastAPI]) -> FastAPI:
-    """The application over the services of this test, made anew where others know other jobs, or stand elsewhere."""
-    for made in applications:
-        was, server = made.state.services, runtime.settings.server
-        is_there = was.settings.server.model_dump(include=PLACE) == server.model_dump(include=PLACE)
-        if was.jobs.kinds == runtime.jobs.kinds and is_there:
-            made.state.services, made.state.draining = runtime, False
-            return made
-    applications.append(create_app(runtime))
-    return applications[-1]
+def app(runtime: Runtime) -> FastAPI:
+    """The application over the services of this test."""
+    return APPLICATIONS.over(runtime)
+
+
+async def add_tokens(runtime: Runtime) -> dict[str, str]:
+    """Return a token of each owner, all made at once: as many requests would take longer than most tests."""
+    tokens = {owner: new_token() for owner in ROLES}
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    rows = [
+        {"id": uuid7(), "owner": owner, "role": role, "token_hash": hash_token(tokens[owner]), "expires_at": ends}
+        for owner, role in ROLES.items()
+    ]
+    async with runtime.db.transaction() as session:
+        await session.execute(insert(UserSession), rows)
+    return tokens
 
 
 @pytest.fixture
@@ -293,7 +294,4 @@ async def client(app: FastAPI, runtime: Runtime) -> AsyncIterator[Client]:
     """The application called in process, by `alice` and `bob` (users) and `admin`."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        made = Client(http)
-        for owner, role in (("alice", Role.USER), ("bob", Role.USER), ("admin", Role.ADMIN)):
-            _, made.tokens[owner] = await runtime.sessions.create(owner=owner, role=role, ttl=timedelta(hours=1))
-        yield made
+        yield Client(http, await add_tokens(runtime))

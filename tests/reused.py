@@ -10,14 +10,19 @@ from importlib import metadata
 from typing import Any, Final
 
 import asyncpg
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from media_analysis.analysis.child.fork_server import ForkServer
+from media_analysis.app import create_app
 from media_analysis.db.database import Database, DatabaseOptions, open_database
+from media_analysis.runtime import Runtime
 
 WRITES: Final = "SHOW default_transaction_read_only"
 """Answered by a connection that is alive, with `off` unless a test made it one that only reads."""
+PLACE: Final = {"root_path", "trusted_proxies", "allowed_origins"}
+"""What an application is told once, when it is made."""
 ZYGOTES: Final = 2
 """With the plugin of a directory's tests, and without."""
 
@@ -123,6 +128,28 @@ async def _is_whole(engine: AsyncEngine) -> bool:
     except Exception:  # noqa: BLE001 - whatever is wrong with it, there will be another
         return False
     return True
+
+
+@dataclass
+class Applications:
+    """Those that are made; the routes of one take longer to prepare than most tests to run."""
+
+    _made: list[FastAPI] = field(default_factory=list)
+
+    def over(self, services: Runtime) -> FastAPI:
+        """Return one over these services, made anew where others know other jobs, or stand elsewhere."""
+        server = services.settings.server
+        for made in self._made:
+            was: Runtime = made.state.services
+            is_there = was.settings.server.model_dump(include=PLACE) == server.model_dump(include=PLACE)
+            if was.jobs.kinds == services.jobs.kinds and is_there:
+                made.state.services, made.state.draining = services, False
+                return made
+        self._made.append(create_app(services))
+        return self._made[-1]
+
+
+APPLICATIONS: Final = Applications()
 
 
 async def end_old_zygotes(fork_server: ForkServer) -> None:

@@ -19,12 +19,16 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 from sqlalchemy.orm import configure_mappers
 
+from media_analysis import app
+from media_analysis.analysis.kinds import load_kinds
 from media_analysis.db.migrations import head
+from media_analysis.settings import load_settings
+from tests.reused import APPLICATIONS, remember_what_is_installed
 
 PACKAGE: Final = "media_analysis"
 COMMAND_LINE: Final = f"{PACKAGE}.cli"
@@ -155,9 +159,17 @@ def preload() -> None:
     delattr(package, "cli")
     configure_mappers()
     head()
-    metadata.entry_points()
+    prepare_application()
     gc.collect()
     gc.freeze()
+
+
+def prepare_application() -> None:
+    """Make an application that a service takes for its own, where its settings would make it the same."""
+    remember_what_is_installed()
+    asks: Any = SimpleNamespace(settings=load_settings(environ={}).settings, jobs=SimpleNamespace(kinds=load_kinds()))
+    APPLICATIONS.over(asks)
+    vars(app)["create_app"] = APPLICATIONS.over
 
 
 def main() -> None:
