@@ -10,6 +10,8 @@ from media_analysis.web.files import page as files
 from media_analysis.web.jobs import job
 from media_analysis.web.jobs import page as jobs
 from media_analysis.web.overview import page as overview
+from media_analysis.web.plans import page as plans
+from media_analysis.web.policy import page as policy
 
 
 def routers() -> Sequence[APIRouter]:
@@ -21,4 +23,6 @@ def routers() -> Sequence[APIRouter]:
         files.router,
         jobs.router,
         job.router,
+        policy.router,
+        plans.router,
     )

@@ -8,7 +8,7 @@ import pytest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.api.answers import problem_in, refusal
-from tests.conftest import Client, fetch
+from tests.conftest import Client, execute, fetch
 
 URL = "/api/v1/storage/policies"
 CATEGORIES = {category.value for category in Category}
@@ -159,3 +159,47 @@ async def test_a_hostile_tree_is_a_small_problem(client: Client, body: bytes) ->
     assert answer.status_code in {400, 422}, answer.text
     assert problem_in(answer)
     assert len(answer.content) < 8_192
+
+
+async def test_a_policy_is_applied_as_it_was_previewed_and_confirmed(
+    client: Client, runtime: Runtime, database: str
+) -> None:
+    file = await client.upload(category="frames")
+    tree = {"storage": {"retention": {"frames": "5d"}}}
+    version = (await preview(client, tree)).json()["policy_version"]
+
+    async def apply(by: str = "admin", **asked: Any) -> Any:
+        return await client.request("POST", f"{URL}/apply", by=by, json={"policy": tree, **asked})
+
+    foreign = await apply(by="alice")
+    superseded = await apply(policy_version="another")
+    misspelt = await client.request("POST", f"{URL}/apply", by="admin", json={"policy": {"storage": {"retentoin": {}}}})
+    applied = await apply(policy_version=version)
+
+    assert refusal(foreign) == (403, "admin_required")
+    assert refusal(superseded) == (409, "policy_superseded")
+    assert refusal(misspelt) == (422, "policy_refused")
+    assert (applied.status_code, applied.json()["policy_version"]) == (200, version)
+    assert applied.json()["files"]["frames"] == 1
+    moved = (await client.request("GET", f"/api/v1/files/{file['id']}")).json()
+    assert moved["expires_at"] < file["expires_at"]
+
+
+@pytest.fixture
+def cautious(environment: dict[str, str]) -> None:
+    environment["STORAGE_BREAKER_MIN_FILES"] = "1"
+
+
+@pytest.mark.usefixtures("cautious")
+async def test_what_would_go_at_once_wants_its_number(client: Client, database: str) -> None:
+    await client.upload(category="frames")
+    await execute(database, "UPDATE media_files SET stored_at = stored_at - interval '10 days'")
+    asked = {"policy": {"storage": {"retention": {"frames": "5d"}}}}
+
+    answers = [
+        await client.request("POST", f"{URL}/apply", by="admin", json={**asked, **confirmed})
+        for confirmed in ({}, {"confirm": True}, {"confirm": 0}, {"confirm": 1})
+    ]
+
+    assert [answer.status_code for answer in answers] == [409, 422, 409, 200]
+    assert answers[0].json()["confirm"] == "1"

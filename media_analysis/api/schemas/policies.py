@@ -8,10 +8,11 @@ from uuid import UUID
 from fastapi import Body
 from pydantic import AfterValidator, BaseModel, Field
 
-from media_analysis.api.schemas.base import ReadModel
+from media_analysis.api.schemas.base import ReadModel, RequestDocument
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.policy.in_force import InForce
 from media_analysis.retention.preview import Change, Impact, PolicyPreview
+from media_analysis.retention.redating import Applied
 from media_analysis.storage.category import Category
 
 DEEPEST: Final = 10
@@ -37,6 +38,35 @@ PolicyTree = Annotated[
         examples=[{"storage": {"retention": {"frames": "5d"}, "quotas": {"frames": "20GiB"}}}],
     ),
 ]
+
+
+class PolicyApply(
+    RequestDocument,
+    json_schema_extra={"examples": [{"policy": {"storage": {"retention": {"frames": "5d"}}}, "confirm": 120}]},
+):
+    """A policy that is to be put in force."""
+
+    policy: Annotated[dict[str, Any], AfterValidator(_shallow)] = Field(
+        description="A tree of settings as in the YAML file; what it does not name stays as it is"
+    )
+    policy_version: str | None = Field(
+        None, description="What its preview called it; refused if by now it would be another"
+    )
+    confirm: int | None = Field(
+        None, ge=0, strict=True, description="How many files may fall due or be evicted at once, where that is unusual"
+    )
+
+
+class PolicyApplied(BaseModel):
+    """What applying a policy did."""
+
+    policy_version: str
+    files: dict[Category, int] = Field(description="How many stored files got other dates")
+
+    @classmethod
+    def from_applied(cls, applied: Applied) -> Self:
+        """Return the document of what was done."""
+        return cls(policy_version=applied.preview.policy_version, files=dict(applied.files))
 
 
 class RulesRead(BaseModel):

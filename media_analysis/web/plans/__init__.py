@@ -1,0 +1,1 @@
+"""Plans: what a sweep would have taken, read and approved."""

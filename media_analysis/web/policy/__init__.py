@@ -1,0 +1,1 @@
+"""The policy: what is in force, what another one would do, plans and pauses."""
