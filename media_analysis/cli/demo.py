@@ -185,7 +185,7 @@ async def _tell(service: ServedProcess, address: str, video: Path, options: Demo
     from media_analysis.demo.client import open_client
     from media_analysis.demo.story import Story
 
-    report(f"ready at {address}")
+    report(f"ready at {address}: open it in a browser while this goes on, with the token in {service.token_file}")
     async with open_client(address, service.token_file.read_text().strip()) as client:
         story = Story(client, service.runtime, address, _Terminal())
         await story.upload(video)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from media_analysis.errors import InvalidSettings
 from media_analysis.settings.data_dir import data_dir_origin, default_data_dir
@@ -74,9 +74,31 @@ def load_settings(
     return LoadedSettings(settings, MappingProxyType(origins), found)
 
 
+class DescribedSetting(NamedTuple):
+    """One setting as a screen shows it; secrets are masked."""
+
+    section: str
+    name: str
+    text: str
+    env: str
+
+
+def describe(settings: Settings) -> list[DescribedSetting]:
+    """Return every setting of a running service in the order of the tree, printable."""
+    return [
+        DescribedSetting(*_apart(path), leaf.kind.show(value_at(settings, path)), leaf.env)
+        for path, leaf in leaves().items()
+    ]
+
+
 def effective(loaded: LoadedSettings) -> list[SettingRow]:
     """Return every setting in the order of the tree, printable."""
     return [_row(loaded, path) for path in leaves()]
+
+
+def _apart(path: str) -> tuple[str, str]:
+    section, _, name = path.rpartition(".")
+    return section, name
 
 
 def _default_origin(path: str) -> str:

@@ -12,6 +12,9 @@ from media_analysis.web.jobs import page as jobs
 from media_analysis.web.overview import page as overview
 from media_analysis.web.plans import page as plans
 from media_analysis.web.policy import page as policy
+from media_analysis.web.sessions import page as sessions
+from media_analysis.web.settings import page as settings
+from media_analysis.web.webhooks import page as webhooks
 
 
 def routers() -> Sequence[APIRouter]:
@@ -25,4 +28,7 @@ def routers() -> Sequence[APIRouter]:
         job.router,
         policy.router,
         plans.router,
+        sessions.router,
+        webhooks.router,
+        settings.router,
     )

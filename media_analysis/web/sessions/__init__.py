@@ -1,0 +1,1 @@
+"""Sessions: who may ask, how long, and ending them."""
