@@ -144,7 +144,10 @@ async def _working(runtime: Runtime) -> AsyncIterator[Callable[[], None]]:
 
 
 def _announce(address: str, token_file: Path) -> None:
-    err.print(Text.assemble(("ready", "bold green"), f" at {address} (open it in a browser; the API: {address}/docs)"), soft_wrap=True)
+    err.print(
+        Text.assemble(("ready", "bold green"), f" at {address} (open it in a browser; the API: {address}/docs)"),
+        soft_wrap=True,
+    )
     err.print(Text(f"admin token in {token_file}"), soft_wrap=True)
 
 

@@ -39,10 +39,10 @@ class Column(NamedTuple):
     x: float
     width: float
     title: str
-    parts: Sequence["Part"] = ()
+    parts: Sequence["Bar"] = ()
 
 
-class Part(NamedTuple):
+class Bar(NamedTuple):
     """One bar of a day."""
 
     tone: str
@@ -136,7 +136,7 @@ def draw_in_and_out(
     base = scale.y(0)
     columns = [
         column._replace(
-            parts=(Part("in", scale.y(inward), base - scale.y(inward)), Part("out", base, scale.y(-out) - base))
+            parts=(Bar("in", scale.y(inward), base - scale.y(inward)), Bar("out", base, scale.y(-out) - base))
         )
         for column, inward, out in zip(_columns(xs, titles), came, went, strict=True)
     ]

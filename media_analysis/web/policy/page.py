@@ -28,7 +28,7 @@ _SHOWN: Final = 10
 router = page_router("storage")
 
 
-class Outcome(NamedTuple):
+class DraftOutcome(NamedTuple):
     """What a draft would do, or why it says what is not allowed."""
 
     fields: Mapping[str, str]
@@ -76,14 +76,14 @@ async def show_preview(request: Request, services: Serving, _administrator: Admi
     )
 
 
-async def _foresee(services: Runtime, in_force: Policy, fields: Mapping[str, str]) -> Outcome:
+async def _foresee(services: Runtime, in_force: Policy, fields: Mapping[str, str]) -> DraftOutcome:
     tree = tree_of(fields)
     if not fields:
-        return Outcome(fields, tree)
+        return DraftOutcome(fields, tree)
     try:
         policy = describe_policy(tree, in_force)
     except PolicyRefused as refused:
-        return Outcome(fields, tree, refusals=refused.problems)
+        return DraftOutcome(fields, tree, refusals=refused.problems)
     lifetimes = {
         category: policy.of(category).lifetime
         for category in Category
@@ -92,7 +92,7 @@ async def _foresee(services: Runtime, in_force: Policy, fields: Mapping[str, str
     preview = await services.retention.policies.preview(policy)
     forecast = await services.retention.forecast.forecast(ForecastRequest(DAYS, None, lifetimes))
     changes = {category: differences(in_force.of(category), policy.of(category)) for category in Category}
-    return Outcome(fields, tree, preview, _outlook(forecast), changes)
+    return DraftOutcome(fields, tree, preview, _outlook(forecast), changes)
 
 
 def _outlook(forecast: Forecast) -> Chart | None:
