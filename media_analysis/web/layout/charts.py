@@ -25,7 +25,7 @@ class Tick(NamedTuple):
     label: str
 
 
-class Line(NamedTuple):
+class Curve(NamedTuple):
     """One line: its name, its class, and its path."""
 
     name: str
@@ -33,7 +33,7 @@ class Line(NamedTuple):
     path: str
 
 
-class Column(NamedTuple):
+class DayColumn(NamedTuple):
     """One day: where it is, and what is told of it."""
 
     x: float
@@ -58,8 +58,8 @@ class Chart:
     """What a screen reader says of it."""
     x_ticks: Sequence[Tick]
     y_ticks: Sequence[Tick]
-    columns: Sequence[Column]
-    lines: Sequence[Line] = ()
+    columns: Sequence[DayColumn]
+    lines: Sequence[Curve] = ()
     area: str = ""
     limits: Sequence[Tick] = field(default_factory=tuple)
     base: float = HEIGHT - BOTTOM
@@ -111,7 +111,7 @@ def draw_lines(
     scale = Scale.of(max([most, *near.values()]))
     xs = _places(len(days))
     lines = [
-        Line(name, "" if number == 0 else "other", _path(xs, [scale.y(amount) for amount in amounts]))
+        Curve(name, "" if number == 0 else "other", _path(xs, [scale.y(amount) for amount in amounts]))
         for number, (name, amounts) in enumerate(series.items())
     ]
     first = lines[0].path if lines else ""
@@ -157,9 +157,9 @@ def _places(count: int) -> Sequence[float]:
     return [round(LEFT + width * (number + 0.5), 2) for number in range(count)]
 
 
-def _columns(xs: Sequence[float], titles: Sequence[str]) -> Sequence[Column]:
+def _columns(xs: Sequence[float], titles: Sequence[str]) -> Sequence[DayColumn]:
     width = round((WIDTH - LEFT - RIGHT) / max(len(xs), 1), 2)
-    return [Column(round(x - width / 2, 2), width, title) for x, title in zip(xs, titles, strict=True)]
+    return [DayColumn(round(x - width / 2, 2), width, title) for x, title in zip(xs, titles, strict=True)]
 
 
 def _dates(days: Sequence[date], xs: Sequence[float]) -> Sequence[Tick]:

@@ -10,7 +10,7 @@ from media_analysis.units import format_lifetime, format_size
 NONE: Final = "none"
 
 
-class Column(NamedTuple):
+class RuleColumn(NamedTuple):
     """One rule: where settings say it, what it is called, and what it means."""
 
     section: str
@@ -19,14 +19,14 @@ class Column(NamedTuple):
 
 
 COLUMNS: Final = (
-    Column("retention", "Lives", "From the end of the upload, such as 7d or 24h; indefinite"),
-    Column("minimum_retention", "At least", "Nothing goes before, not even by request; none"),
-    Column("quotas", "Quota", "What all may use together, such as 50GiB; none"),
-    Column("owner_quotas", "Per owner", "What one owner may use of it; none"),
-    Column("high_water", "Evicts above", "Early deletion begins; none is the quota"),
-    Column("low_water", "Down to", "Early deletion ends; none is 90 % of where it begins"),
-    Column("eviction_priority", "Turn", "Lowest goes first when room is short; none is never"),
-    Column("cleanup.schedules", "Swept", "When what is due goes, as a cron expression in UTC"),
+    RuleColumn("retention", "Lives", "From the end of the upload, such as 7d or 24h; indefinite"),
+    RuleColumn("minimum_retention", "At least", "Nothing goes before, not even by request; none"),
+    RuleColumn("quotas", "Quota", "What all may use together, such as 50GiB; none"),
+    RuleColumn("owner_quotas", "Per owner", "What one owner may use of it; none"),
+    RuleColumn("high_water", "Evicts above", "Early deletion begins; none is the quota"),
+    RuleColumn("low_water", "Down to", "Early deletion ends; none is 90 % of where it begins"),
+    RuleColumn("eviction_priority", "Turn", "Lowest goes first when room is short; none is never"),
+    RuleColumn("cleanup.schedules", "Swept", "When what is due goes, as a cron expression in UTC"),
 )
 _NAMES: Final = frozenset(f"{column.section}.{category.value}" for column in COLUMNS for category in Category)
 
