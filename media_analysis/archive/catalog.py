@@ -20,6 +20,7 @@ from media_analysis.archive.tallies import OriginalsTally, list_tallies
 from media_analysis.archive.unpacking import COPIES, Copy, Opened
 from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database, clock
+from media_analysis.deletion.selection import Amount
 from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived, SegmentNotFound
 from media_analysis.files.archived import ARCHIVE_ROLE, ArchivedFile
 from media_analysis.files.damage import open_tracked
@@ -27,12 +28,18 @@ from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
 from media_analysis.states import FileState, RetentionRule
+from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectReader
 
 _COPY: Final = text(f"""
     {COPIES}
     WHERE copy.file_id = :file_id AND copy.job_id = :job_id
+""").columns(category=CATEGORY)
+
+_SUM_CATEGORIES: Final = text("""
+    SELECT category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
+    FROM archived_files WHERE job_id = :job_id GROUP BY category ORDER BY category
 """).columns(category=CATEGORY)
 
 
@@ -122,8 +129,12 @@ class CatalogService:
 
         return await self.db.retry(read)
 
-    async def read(self, job_id: UUID, *, owner: str | None, after: UUID | None, limit: int) -> ArchiveView:
-        """Return an archive with a page of its files, in the order of ids; a restored run may still have one.
+    async def read(
+        self, job_id: UUID, *, owner: str | None, after: UUID | None, limit: int, category: Category | None = None
+    ) -> ArchiveView:
+        """Return an archive with a page of its files, all or of one category, in the order of ids.
+
+        A restored run may still have one.
 
         Raises:
             JobNotFound, JobGone: unknown, somebody else's, or deleted.
@@ -141,9 +152,27 @@ class CatalogService:
                 query = select(ArchivedFile).where(ArchivedFile.job_id == job_id).order_by(ArchivedFile.file_id)
                 if after is not None:
                     query = query.where(ArchivedFile.file_id > after)
+                if category is not None:
+                    query = query.where(ArchivedFile.category == category)
                 files = (await session.scalars(query.limit(limit + 1))).all()
             more = files[limit - 1].file_id if len(files) > limit else None
             return ArchiveView(ArchivedRun(job, segments, at, tallies), files[:limit], more, task)
+
+        return await self.db.retry(read)
+
+    async def sum_categories(self, job_id: UUID, *, owner: str | None) -> Mapping[Category, Amount]:
+        """Return how many files an archive holds of each category, and their bytes before they were packed.
+
+        Raises:
+            JobNotFound, JobGone: unknown, somebody else's, or deleted.
+
+        """
+
+        async def read() -> Mapping[Category, Amount]:
+            async with self.db.read_only() as session:
+                await require_job(session, job_id, owner=owner)
+                rows = await session.execute(_SUM_CATEGORIES, {"job_id": job_id})
+                return {row.category: Amount(row.files, row.size_bytes) for row in rows}
 
         return await self.db.retry(read)
 

@@ -38,6 +38,14 @@ class Restoration(NamedTuple):
     skipped: int
 
 
+class Restorable(NamedTuple):
+    """What would come back, and until when all of it can; None where there is nothing."""
+
+    files: int
+    size_bytes: int
+    until: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Trash:
     """A part of the trash: a condition on `media_files`, and what it asks for."""
@@ -64,6 +72,12 @@ class _Trash:
 
     def count(self) -> TextClause:
         return text(f"SELECT count(*) FROM media_files WHERE state = 'trashed' AND {self.condition}")  # noqa: S608 - as above
+
+    def sum(self) -> TextClause:
+        return text(
+            "SELECT count(*), coalesce(sum(size_bytes), 0)::bigint, min(trash_ends_at) FROM media_files "  # noqa: S608 - as above
+            f"WHERE state = 'trashed' AND {self.condition}"
+        )
 
 
 # All parts see the rows as they were before: the event tells what the row forgets. Minimum retention was weighed
@@ -163,6 +177,16 @@ class RestoreService:
         async with self.db.read_only() as session:
             return await find_ids(session, Sweep.id, digits, limit=limit)
 
+    async def preview_undo(self, sweep_id: UUID) -> Restorable:
+        """Return what of a sweep is still in the trash."""
+        trash = _taken_by(sweep_id)
+
+        async def read() -> Restorable:
+            async with self.db.read_only() as session:
+                return Restorable(*(await session.execute(trash.sum(), trash.values)).one())
+
+        return await self.db.retry(read)
+
     async def undo(self, sweep_id: UUID, *, actor: str, now: datetime | None = None) -> Restoration:
         """Restore everything a sweep took that is still in the trash, and write down that it was undone.
 
@@ -177,9 +201,7 @@ class RestoreService:
             sweep = await get_sweep(session, sweep_id)
         if sweep is None:
             raise SweepNotFound(sweep_id)
-        restored = await self._restore_all(
-            _Trash("trash_sweep_id = :sweep_id", {"sweep_id": sweep_id}), actor=actor, now=now
-        )
+        restored = await self._restore_all(_taken_by(sweep_id), actor=actor, now=now)
         undone = Restoration(restored, max(0, _taken(sweep) - restored))
         async with self.db.transaction() as session:
             await add_events(
@@ -238,6 +260,10 @@ class RestoreService:
         await restoring.show_results(session, ids, now=now, otherwise=self.otherwise)
         await ledger.move(session, back)
         failpoint("restore.restoring")
+
+
+def _taken_by(sweep_id: UUID) -> _Trash:
+    return _Trash("trash_sweep_id = :sweep_id", {"sweep_id": sweep_id})
 
 
 def _taken(sweep: Sweep) -> int:

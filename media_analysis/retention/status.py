@@ -126,6 +126,16 @@ class StatusService:
 
         return await self.db.retry(read)
 
+    async def trashed(self, *, owner: str | None) -> Amount:
+        """Return what of one owner's storage, or everybody's, lies in the trash."""
+
+        async def read() -> Sequence[LedgerEntry]:
+            async with self.db.read_only() as session:
+                return await ledger.list_entries(session, owner=owner)
+
+        entries = await self.db.retry(read)
+        return Amount(sum(entry.trashed_files for entry in entries), sum(entry.trashed_bytes for entry in entries))
+
     async def labelled(self, labels: Sequence[LabelFilter], *, owner: str | None) -> Mapping[Category, Amount]:
         """Return how much of one owner's files, or everybody's, meets filters, of which one at least is wanted."""
         counted = await self.db.retry(lambda: count_labelled(self.db.driver.reads, labels, owner=owner))

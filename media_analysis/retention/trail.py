@@ -1,6 +1,6 @@
 """Reading the trail: what was deleted, and who did what, newest first and page by page."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -20,6 +20,8 @@ from media_analysis.labels import LabelFilter
 from media_analysis.retention.models import Sweep, SweepStatus
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
+
+PAGE: Final = 1_000
 
 
 class TrailPosition(NamedTuple):
@@ -101,6 +103,7 @@ class EventFilter:
     actor: str | None = None
     action: Action | None = None
     since: datetime | None = None
+    before: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         wanted: list[ColumnElement[bool]] = [
@@ -114,7 +117,7 @@ class EventFilter:
             )
             if value is not None
         ]
-        return [*wanted, *made_between(AuditEvent.id, AuditEvent.at, self.since, None)]
+        return [*wanted, *made_between(AuditEvent.id, AuditEvent.at, self.since, self.before)]
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,16 @@ class TrailService:
         events = await self.db.retry(read)
         more = len(events) > limit
         return EventPage(events[:limit], events[limit - 1].id if more else None)
+
+    async def event_pages(self, wanted: EventFilter, *, most: int) -> AsyncGenerator[Sequence[AuditEvent]]:
+        """Yield events of the audit trail, newest first and `most` at the most, in pages that each are a snapshot."""
+        before = None
+        while most > 0:
+            page = await self.events(wanted, before=before, limit=min(most, PAGE))
+            yield page.events
+            most, before = most - len(page.events), page.next_before
+            if before is None:
+                return
 
 
 async def list_tombstones(

@@ -84,6 +84,23 @@ def write_words(name: str) -> str:
     return str(name).replace("_", " ")
 
 
+_BECAUSE: Final[Mapping[str, str]] = {
+    "requested": "somebody asked",
+    "upload_abandoned": "its upload was given up",
+    "upload_lease": "its upload was given up",
+    "explicit_expiry": "its date came",
+    "category_lifetime": "its category's time was over",
+    "pressure": "room was needed",
+    "trash": "its time in the trash was over",
+    "archived": "its run was archived",
+}
+
+
+def write_because(rule: str | None) -> str:
+    """Write why something went, from the rule that decided."""
+    return _NONE if rule is None else _BECAUSE.get(str(rule), write_words(rule))
+
+
 def write_iso(at: datetime) -> str:
     """Write an instant for programs."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -100,6 +117,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "timecode": write_timecode,
     "json": write_json,
     "words": write_words,
+    "because": write_because,
     "iso": write_iso,
     "instant": format_instant,
 }

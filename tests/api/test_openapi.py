@@ -38,6 +38,7 @@ ADMIN = {
     ("post", "/api/v1/storage/plans/{plan_id}/apply"),
     ("post", "/api/v1/storage/policies/preview"),
     ("get", "/api/v1/audit"),
+    ("get", "/api/v1/audit/export"),
     *((method, "/api/v1/links/keys") for method in ("get", "post")),
 }
 ROUTES = ADMIN | {

@@ -60,7 +60,9 @@ async def read_archive(
 
     It answers from the first request for an archive on, and still does when the job has been restored.
     """
-    archive = await services.archives.catalog.read(job_id, owner=caller.scope, after=query.before(), limit=query.limit)
+    archive = await services.archives.catalog.read(
+        job_id, owner=caller.scope, after=query.before(), limit=query.limit, category=query.category
+    )
     return ArchiveRead.from_archive(archive)
 
 

@@ -204,7 +204,9 @@ class ArchiveRead(ArchivedJobRead):
 
 
 class ArchiveQuery(PageQuery):
-    """Which page of an archive's files is wanted."""
+    """Which of an archive's files are wanted, and which page of them."""
+
+    category: Category | None = None
 
 
 def _facts(run: ArchivedRun) -> dict[str, Any]:

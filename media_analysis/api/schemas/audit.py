@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from media_analysis.api.pages import PageQuery, decode_moment, encode_moment
+from media_analysis.api.pages import decode_cursor, decode_moment, encode_moment
 from media_analysis.api.schemas.base import OF_LABELS, Hex, ReadModel, RequestDocument
 from media_analysis.audit import Action
 from media_analysis.files.models import Tombstone
@@ -104,19 +104,45 @@ class DeletionList(BaseModel):
         return cls(items=items, next_cursor=None if after is None else encode_moment(after.deleted_at, after.id))
 
 
-class EventListQuery(PageQuery):
-    """Which events a list shows."""
+class EventFilters(RequestDocument):
+    """Which events are meant; unknown parameters are refused."""
 
     file_id: UUID | None = None
     job_id: UUID | None = Field(None, description="What was done to the job, and through it to its files")
     sweep_id: UUID | None = None
     actor: Line | None = None
     action: Action | None = None
-    since: Instant | None = None
+    since: Instant | None = Field(None, description="Done at this instant or later")
+    before: Instant | None = Field(None, description="Done earlier than this instant")
 
     def wanted(self) -> EventFilter:
         """Return the filter."""
-        return EventFilter(**self.model_dump(exclude={"limit", "cursor"}))
+        return EventFilter(**{name: getattr(self, name) for name in EventFilters.model_fields})
+
+
+class EventListQuery(EventFilters):
+    """Which events a list shows, and which page of it."""
+
+    limit: int = Field(100, ge=1, le=1_000, description="How many items at the most")
+    cursor: str | None = Field(None, max_length=64, description="`next_cursor` of the page before")
+
+    def after(self) -> UUID | None:
+        """Return the id below which the page begins.
+
+        Raises:
+            InvalidRequest: the cursor is none of ours.
+
+        """
+        return decode_cursor(self.cursor)
+
+
+class EventExportQuery(EventFilters):
+    """Which events are written out, and how."""
+
+    format: Literal["csv", "ndjson"] = Field(
+        "ndjson", description="One JSON object a line, or a table whose first line names its columns"
+    )
+    most: int = Field(100_000, ge=1, le=1_000_000, description="The newest so many at the most")
 
 
 class EventRead(ReadModel):

@@ -57,10 +57,10 @@ async def show_job(
     try:
         view = await services.jobs.catalog.view(job_id, owner=caller.scope)
     except JobGone:
-        return await _show_gone(request, services, caller, job_id)
+        return await show_gone(request, services, caller, job_id)
     explained = await services.retention.explanations.explain_job(job_id, owner=caller.scope, before=None, limit=1)
     if isinstance(explained, JobSummary):  # deleted a moment ago
-        return await _show_gone(request, services, caller, job_id)
+        return await show_gone(request, services, caller, job_id)
     life = JobRetention.from_explanation(explained)
     request_deletion = DeletionRequest(actor=caller.owner)
     return show(
@@ -78,9 +78,15 @@ async def show_job(
     )
 
 
-async def _show_gone(request: Request, services: Runtime, caller: SessionCaller, job_id: UUID) -> HTMLResponse:
+async def show_gone(request: Request, services: Runtime, caller: SessionCaller, job_id: UUID) -> HTMLResponse:
+    """Return what stays of a deleted job as a screen.
+
+    Raises:
+        JobNotFound, JobGone: nobody knows it, or it came back a moment ago.
+
+    """
     told = await services.retention.explanations.explain_job(job_id, owner=caller.scope, before=None, limit=1)
-    if not isinstance(told, JobSummary):  # restored a moment ago
+    if not isinstance(told, JobSummary):
         raise JobGone(job_id)
     status = int(HTTPStatus.GONE)
     return show(request, "jobs/gone.html", status=status, job=JobSummaryRead.from_summary(told))

@@ -1,0 +1,1 @@
+"""Archives: runs that were packed, what is inside, and bringing it back."""

@@ -1,0 +1,1 @@
+"""The trash: what can still come back, and until when."""
