@@ -56,6 +56,7 @@ _OF_LIMITED: Final[Mapping[str, str]] = {
     f"{API_PATH}/sessions/{{session_id}}": "OPTIONS DELETE",
     "/": "GET",
     "/files": "GET",
+    "/files/{file_id}": "GET",
     "/sign-out": "POST",
 }
 """What looks at the limit of a session, and is all that a limited one may use."""

@@ -90,6 +90,21 @@ async def get_tombstone(session: AsyncSession, file_id: UUID, *, owner: str | No
     return (await session.scalars(query)).one_or_none()
 
 
+async def list_derived(
+    session: AsyncSession, parent_id: UUID, *, owner: str | None, roles: Sequence[str], limit: int
+) -> Sequence[MediaFile]:
+    """Return what was made of a file and can be read, the newest first; with `roles`, of these alone."""
+    wanted = [MediaFile.role.in_(roles)] if roles else []
+    query = (
+        select(MediaFile)
+        .where(MediaFile.parent_id == parent_id, *_of(owner), *wanted)
+        .where(MediaFile.state == FileState.STORED, MediaFile.rendition.is_(None), _living(None))
+        .order_by(MediaFile.id.desc())
+        .limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
 async def get_marks(
     session: AsyncSession, file_id: UUID, *, owner: str
 ) -> tuple[Category, Mapping[str, str] | None] | None:

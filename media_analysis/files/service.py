@@ -54,6 +54,36 @@ class FileService:
 
         return await self.db.retry(read)
 
+    async def get_known(self, file_id: UUID, *, owner: str | None) -> MediaFile | Tombstone:
+        """Return a file in whatever state it is, or what stays of it.
+
+        Raises:
+            FileNotFound: unknown, somebody else's, or an upload that was never acknowledged.
+
+        """
+
+        async def read() -> MediaFile | Tombstone:
+            async with self.db.read_only() as session:
+                if (found := await queries.get_file(session, file_id, owner=owner, now=None)) is not None:
+                    return found[0]
+                stone = await queries.get_tombstone(session, file_id, owner=owner)
+                if stone is None or stone.state is FileState.PENDING:
+                    raise FileNotFound(file_id)
+                return stone
+
+        return await self.db.retry(read)
+
+    async def list_derived(
+        self, parent_id: UUID, *, owner: str | None, roles: Sequence[str] = (), limit: int
+    ) -> Sequence[MediaFile]:
+        """Return what was made of a file and can be read, the newest first; with `roles`, of these alone."""
+
+        async def read() -> Sequence[MediaFile]:
+            async with self.db.read_only() as session:
+                return await queries.list_derived(session, parent_id, owner=owner, roles=roles, limit=limit)
+
+        return await self.db.retry(read)
+
     async def open(
         self, file_id: UUID, *, owner: str | None, now: datetime | None = None
     ) -> tuple[MediaFile, ObjectReader]:

@@ -9,6 +9,7 @@ from media_analysis.web.archives import page as archives
 from media_analysis.web.audit import page as audit
 from media_analysis.web.deletions import page as deletions
 from media_analysis.web.entry import signing_in
+from media_analysis.web.file import page as file
 from media_analysis.web.files import page as files
 from media_analysis.web.jobs import job
 from media_analysis.web.jobs import page as jobs
@@ -28,6 +29,7 @@ def routers() -> Sequence[APIRouter]:
         signing_in.router,
         overview.router,
         files.router,
+        file.router,
         jobs.router,
         job.router,
         archives.router,

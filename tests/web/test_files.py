@@ -15,7 +15,7 @@ from tests.web.conftest import SignIn
 NAME = '<script>alert("1")</script>.bin'
 
 
-def shown(page: str) -> list[str]:
+def listed(page: str) -> list[str]:
     """The ids of the files that a page links to, in its order."""
     return list(dict.fromkeys(re.findall(r'href="/files/([0-9a-f-]{36})"', page)))
 
@@ -29,7 +29,7 @@ async def test_files_are_listed_newest_first_by_names_that_stay_text(sign_in: Si
     pages = [(await visitor.get(address)).text for address in ("/files", "/files?view=list")]
 
     for page in pages:
-        assert shown(page) == [newer["id"], older["id"]]
+        assert listed(page) == [newer["id"], older["id"]]
         assert html.escape(NAME, quote=False) in page or html.escape(NAME).replace("&quot;", "&#34;") in page
         assert "<script>alert" not in page
         assert others["id"] not in page
@@ -50,7 +50,7 @@ async def test_the_filters_are_the_address_and_what_a_form_leaves_empty_is_not_a
     ).text
     none = (await visitor.get(f"/files?job_id={uuid4()}")).text
 
-    assert shown(page) == [temp["id"]]
+    assert listed(page) == [temp["id"]]
     assert '<option value="temp" selected>' in page
     assert 'type="date" name="expires_before" value="2999-01-01"' in page
     assert 'href="/files?category=temp&amp;expires_before=2999-01-01T00%3A00%3A00Z&amp;label=camera%3Anorth"' in page
@@ -66,7 +66,7 @@ async def test_pages_follow_each_other_in_the_order_that_was_asked_for(sign_in: 
         following = html.unescape(re.findall(r'rel="next" href="([^"]+)"', first)[0])
         second = (await visitor.get(following)).text
 
-        assert [*shown(first), *shown(second)] == [file["id"] for file in expected]
+        assert [*listed(first), *listed(second)] == [file["id"] for file in expected]
         assert 'rel="next"' not in second
 
 
@@ -86,8 +86,8 @@ async def test_owners_are_a_filter_for_administrators_alone(sign_in: SignIn, cli
     alice = (await (await sign_in("alice")).get("/files?owner=bob")).text
     admin = (await (await sign_in("admin")).get("/files?owner=bob")).text
 
-    assert (shown(alice), 'name="owner"' in alice) == ([hers["id"]], False)
-    assert (shown(admin), 'name="owner"' in admin) == ([his["id"]], True)
+    assert (listed(alice), 'name="owner"' in alice) == ([hers["id"]], False)
+    assert (listed(admin), 'name="owner"' in admin) == ([his["id"]], True)
 
 
 async def test_a_session_is_shown_what_it_reaches_and_offered_what_it_may_do(
@@ -108,6 +108,6 @@ async def test_a_session_is_shown_what_it_reaches_and_offered_what_it_may_do(
     refused = await (await sign_in("jobs")).get("/files")
 
     assert 'data-many="delete"' in full
-    assert shown(limited) == [north["id"]]
+    assert listed(limited) == [north["id"]]
     assert "data-many" not in limited
     assert refused.status_code == 403

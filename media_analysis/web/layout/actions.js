@@ -1,7 +1,7 @@
 // Forms that act: `<form class="action" data-method="PUT" action="/api/v1/…">` sends its fields as a document.
 //
 // data-type on a field says what its text is: number, boolean, json, instant, and, one a line or parted by commas, list,
-// numbers, labels (`key:value`; `key:` alone takes it away).
+// numbers, labels (`key:value`, by lines alone in a field that has some; `key:` alone takes it away).
 // A field that is empty is left out, with data-empty="null" it is null. A name with dots nests.
 // data-query on a field puts it into the address instead; data-then is where to go, `{id}` in it is of the answer.
 import { ask, Problem } from "./api.js";
@@ -97,7 +97,7 @@ function valueOf(field) {
     case "list": return partsOf(text);
     case "numbers": return partsOf(text).map(Number);
     case "json": return parsed(text, field);
-    case "labels": return labelsOf(text);
+    case "labels": return labelsOf(field.tagName === "TEXTAREA" ? text.split("\n") : text.split(","));
     case "instant": return new Date(text).toISOString();
     default: return text;
   }
@@ -107,9 +107,9 @@ function partsOf(text) {
   return text.split(/[\n,]+/).map((part) => part.trim()).filter(Boolean);
 }
 
-function labelsOf(text) {
-  return Object.fromEntries(partsOf(text).map((part) => {
-    const [key, ...value] = part.split(":");
+function labelsOf(parts) {
+  return Object.fromEntries(parts.map((part) => part.trim()).filter(Boolean).map((line) => {
+    const [key, ...value] = line.split(":");
     return [key.trim(), value.join(":").trim() || null];
   }));
 }

@@ -1,0 +1,61 @@
+"""One file: living, on its way out, or gone."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from media_analysis.api.dependencies import Caller, Serving
+from media_analysis.api.errors import STATUSES
+from media_analysis.api.schemas.files import FileRead
+from media_analysis.errors import Conflict, FileArchived, FileGone, Gone
+from media_analysis.retention.explain.explanation import Explanation
+from media_analysis.runtime import Runtime
+from media_analysis.sessions.service import Caller as SessionCaller
+from media_analysis.web.file.about import find_about
+from media_analysis.web.file.lifeline import draw_lifeline
+from media_analysis.web.file.words import RULES, write_facts
+from media_analysis.web.pages import page_router, show
+
+router = page_router("files")
+
+
+@router.get("/files/{file_id}")
+async def show_file(request: Request, file_id: UUID, services: Serving, caller: Caller) -> HTMLResponse:
+    """Show a file with what it is, why it stays and when it goes; of one that is gone, what became of it."""
+    told = await _explain(services, file_id, caller)
+    try:
+        file = await services.files.catalog.get(file_id, owner=caller.scope)
+    except FileGone:
+        return await _show_gone(request, services, told, caller, STATUSES[Gone])
+    except FileArchived:
+        return await _show_gone(request, services, told, caller, STATUSES[Conflict])
+    about = await find_about(services, file, caller)
+    return show(
+        request,
+        "file/page.html",
+        file=FileRead.model_validate(file),
+        told=told,
+        about=about,
+        facts=write_facts(about.probe) if about.probe else [],
+        rules=RULES,
+        **_life(told),
+    )
+
+
+async def _show_gone(
+    request: Request, services: Runtime, told: Explanation, caller: SessionCaller, status: int
+) -> HTMLResponse:
+    known = await services.files.catalog.get_known(told.file_id, owner=caller.scope)
+    return show(request, "file/gone.html", status=status, file=known, told=told, rules=RULES, **_life(told))
+
+
+async def _explain(services: Runtime, file_id: UUID, caller: SessionCaller) -> Explanation:
+    told = await services.retention.explanations.explain(file_id, owner=caller.scope)
+    return told if caller.limit is None else told.without_rank()
+
+
+def _life(told: Explanation) -> dict[str, Any]:
+    return {"life": draw_lifeline(told, datetime.now(UTC))}
