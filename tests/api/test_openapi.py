@@ -252,6 +252,7 @@ async def test_a_job_is_asked_for_with_the_parameters_of_its_kind(document: dict
         "frames": "FrameOptions",
         "contact_sheet": "ContactSheetOptions",
         "analyze": "AnalyzeOptions",
+        "preview": "PreviewOptions",
         "external": "ExternalParameters",
     }
     assert schemas["FrameOptions"]["properties"]["quality"]["maximum"] == 100
