@@ -27,6 +27,7 @@ from media_analysis.files.upload.protocol import UploadProtocol
 from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.integrity.scrub import ScrubService
 from media_analysis.jobs.attempts.execution import AttemptOptions
+from media_analysis.jobs.automatic.suite import AutomaticServices, chosen_kinds
 from media_analysis.jobs.suite import JobServices
 from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
 from media_analysis.records.quarantine import QuarantineService
@@ -99,6 +100,12 @@ class Runtime:
     def renditions(self) -> RenditionService:
         maker = PictureMaker(self.db, self.store, AttemptOptions.of(self.settings.worker), self.fork_server)
         return RenditionService(RenditionKeeper(self.uploads), maker, DecodingQueue(places=os.cpu_count() or 1))
+
+    @cached_property
+    def automatic(self) -> AutomaticServices:
+        on_upload = chosen_kinds(self.settings.analysis.on_upload, self.jobs.kinds)
+        reserve_bytes = self.settings.storage.monitoring.reserve_bytes
+        return AutomaticServices(self.db, self.store, self.jobs.control, self.jobs.kinds, on_upload, reserve_bytes)
 
     @cached_property
     def feed(self) -> FeedService:

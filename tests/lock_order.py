@@ -41,6 +41,8 @@ LOCK_ORDER: Final = (
     "plan_files",
     "archive_tasks",
     "due_days",
+    "analysis_places",
+    "upload_analyses",
     "webhook_places",
     "webhooks",
     "webhook_deliveries",
@@ -58,6 +60,7 @@ LOCK_ORDER: Final = (
 """What a transaction may wait for, first to last; the counts that everybody changes are held for the shortest time."""
 UPSERTED: Final = frozenset(
     {
+        "analysis_places",
         "archive_tasks",
         "category_policies",
         "duties",
@@ -71,6 +74,7 @@ UPSERTED: Final = frozenset(
         "record_ends",
         "resumable_uploads",
         "sweeps",
+        "upload_analyses",
         "user_sessions",
         "waiting_jobs",
         "webhook_deliveries",

@@ -19,7 +19,9 @@ from media_analysis.media.options import (
     ProbeOptions,
     SinglePictureOptions,
 )
+from media_analysis.media.types.known import family_of, is_read
 from media_analysis.settings.texts import NAME_OF_KIND
+from media_analysis.storage.category import Category
 
 ENTRY_POINTS: Final = "media_analysis.kinds"
 RESERVED: Final = frozenset({"external"})
@@ -37,6 +39,10 @@ class Kind:
     min_sources: int = 1
     max_sources: int = 100
     summary: str = ""
+    makes: frozenset[Category] = frozenset({Category.FRAMES, Category.CONTACT_SHEETS, Category.OUTPUTS})
+    """Where its products may lie: it runs by itself only while there is room."""
+    suits: Callable[[str], bool] = lambda _media_type: True
+    """Whether it reads files of a media type: on others it does not run by itself."""
 
     def __post_init__(self) -> None:
         if not NAME_OF_KIND.fullmatch(self.name) or self.name in RESERVED:
@@ -108,9 +114,30 @@ def _deferred(module: str) -> Task:
     return task
 
 
-def _built_in(name: str, parameters: type[Options], summary: str) -> Kind:
+def _is_media(media_type: str) -> bool:
+    from media_analysis.media.stills.images import READ_TYPES  # noqa: PLC0415 - whoever lists kinds needs no codecs
+
+    return is_read(media_type) or media_type in READ_TYPES
+
+
+def _is_shown(media_type: str) -> bool:
+    return family_of(media_type) != "audio" and _is_media(media_type)
+
+
+def _built_in(
+    name: str,
+    parameters: type[Options],
+    summary: str,
+    *makes: Category,
+    suits: Callable[[str], bool] = _is_media,
+) -> Kind:
     return Kind(
-        name=name, parameters=parameters, summary=summary, task=_deferred(f"media_analysis.analysis.tasks.{name}")
+        name=name,
+        parameters=parameters,
+        summary=summary,
+        task=_deferred(f"media_analysis.analysis.tasks.{name}"),
+        makes=frozenset(makes),
+        suits=suits,
     )
 
 
@@ -118,11 +145,25 @@ BUILT_IN: Final[Mapping[str, Kind]] = {
     kind.name: kind
     for kind in (
         _built_in("probe", ProbeOptions, "What a file is: container, streams, durations, dimensions, metadata"),
-        _built_in("frames", FrameOptions, "Pictures out of a video"),
-        _built_in("contact_sheet", ContactSheetOptions, "One picture that shows a whole video"),
-        _built_in("analyze", AnalyzeOptions, "Probe, frames and contact sheet, of one decode"),
+        _built_in("frames", FrameOptions, "Pictures out of a video", Category.FRAMES, suits=_is_shown),
         _built_in(
-            "preview", PreviewOptions, "Storyboard, poster, animation and waveform, for a page that plays a file"
+            "contact_sheet",
+            ContactSheetOptions,
+            "One picture that shows a whole video",
+            Category.CONTACT_SHEETS,
+            suits=_is_shown,
+        ),
+        _built_in(
+            "analyze",
+            AnalyzeOptions,
+            "Probe, frames and contact sheet, of one decode",
+            *(Category.FRAMES, Category.CONTACT_SHEETS, Category.OUTPUTS),
+        ),
+        _built_in(
+            "preview",
+            PreviewOptions,
+            "Storyboard, poster, animation and waveform, for a page that plays a file",
+            Category.FRAMES,
         ),
     )
 }

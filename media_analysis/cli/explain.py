@@ -98,6 +98,9 @@ def _print_file(told: Explanation) -> None:
         tabulate(("losing rule", "would", "at", "why not"), rows)
     if told.next_steps:
         tabulate(("next step", "at", "rule"), [(step.step, step.at, step.rule.value) for step in told.next_steps])
+    if told.analyses:
+        told_of = [(one.kind, one.state.value, one.reason or "-", one.job_id or "-", one.at) for one in told.analyses]
+        tabulate(("by itself", "is", "reason", "job", "at"), told_of)
     _print_timeline(told.timeline)
 
 

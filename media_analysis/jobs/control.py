@@ -24,6 +24,7 @@ from media_analysis.jobs.attempts.ending import JobEnd, end_jobs
 from media_analysis.jobs.events import add_event
 from media_analysis.jobs.models import AnalysisJob, JobSource, JobStatus
 from media_analysis.jobs.queries import JobFilter, require_job
+from media_analysis.jobs.usable import lock_usable, require_usable
 from media_analysis.jobs.waiting import count_waiting, take_places
 from media_analysis.settings.worker import WorkerSettings
 from media_analysis.storage.category import Category
@@ -31,16 +32,6 @@ from media_analysis.storage.category import Category
 BATCH: Final = 1000
 # As the index has it, which a parameter would hide from the planner.
 _WAITING: Final[ColumnElement[bool]] = text("status = 'pending'")  # type: ignore[assignment]
-# Locked, so that none of them expires or goes between being looked at and being pinned.
-_USABLE: Final = """
-    SELECT id, owner FROM media_files
-    WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'stored'
-        AND (id, owner) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:owners AS text[])))
-        AND (expires_at IS NULL OR expires_at > :now OR leased_until > :now)
-    ORDER BY id FOR UPDATE
-"""
-_LOCK_USABLE: Final = text(_USABLE)
-_LOCK_FREE: Final = text(f"{_USABLE} SKIP LOCKED")
 
 
 async def cancel_batch(session: AsyncSession, wanted: JobFilter, *, after: UUID, now: datetime) -> Sequence[UUID]:
@@ -80,6 +71,8 @@ class NewJob:
     labels: Mapping[str, str] | None = None
     pins: bool = True
     """Whether its sources stay while it waits, up to the service's limit."""
+    id: UUID | None = None
+    """Given by whoever must be able to ask again without making a second one."""
 
     @property
     def lifted(self) -> bool:
@@ -127,6 +120,15 @@ class ControlService:
             return alone
         raise alone
 
+    async def create_all(self, asked: Sequence[NewJob]) -> Sequence[AnalysisJob | MediaAnalysisError]:
+        """Create jobs in one transaction; of each return it, or why there is none.
+
+        Raises:
+            TooManyJobs: others took the last places of an owner meanwhile; nothing was created.
+
+        """
+        return await self._create_all(asked, wait=True)
+
     @cached_property
     def _group(self) -> GroupCommit[NewJob, AnalysisJob | None]:
         return GroupCommit(self._create_group)
@@ -147,7 +149,7 @@ class ControlService:
             at: datetime = (await session.execute(select(clock(now)))).scalar_one()
             waiting = dict(await count_waiting(session, {one.owner for one in asked}))
             wanted = [(one, job.owner) for job in asked for one in job.source_file_ids]
-            usable = await _lock_usable(session, wanted, at, wait=wait)
+            usable = await lock_usable(session, wanted, at, wait=wait)
             answers = [self._judge(one, waiting, usable, at) for one in asked]
             made = {
                 answer: one.source_file_ids
@@ -167,11 +169,11 @@ class ControlService:
         """Return the job, which waits then, or why there may be none."""
         try:
             _require_place(asked.owner, waiting[asked.owner], limit=self.limits.jobs_per_owner)
-            _require_usable(asked.owner, asked.source_file_ids, usable)
+            require_usable(asked.owner, asked.source_file_ids, usable)
         except MediaAnalysisError as error:
             return error
         waiting[asked.owner] += 1
-        job_id: UUID = uuid7()
+        job_id: UUID = asked.id or uuid7()
         return AnalysisJob(
             id=job_id,
             owner=asked.owner,
@@ -257,7 +259,7 @@ class ControlService:
             _require_place(job.owner, waiting[job.owner], limit=self.limits.jobs_per_owner)
             ids = (await session.scalars(select(JobSource.file_id).where(JobSource.job_id == job_id))).all()
             wanted = [(one, job.owner) for one in ids]
-            _require_usable(job.owner, ids, await _lock_usable(session, wanted, at, wait=True))
+            require_usable(job.owner, ids, await lock_usable(session, wanted, at, wait=True))
             job.status, job.attempts, job.progress = JobStatus.PENDING, 0, 0.0
             job.error_code = job.error = job.completed_at = job.worker = None
             if job.lifetime_seconds is not None:
@@ -278,21 +280,6 @@ async def stop_job(session: AsyncSession, job: AnalysisJob, now: datetime) -> No
     await leases.lock_sources(session, [job.id])
     await end_jobs(session, [JobEnd(job_id=job.id, status=JobStatus.CANCELLED)], now)
     await session.refresh(job)
-
-
-async def _lock_usable(
-    session: AsyncSession, wanted: Sequence[tuple[UUID, str]], now: datetime, *, wait: bool
-) -> Mapping[UUID, str]:
-    """Lock those of the files of owners that jobs may have for sources; those that others lock may be left out."""
-    asked = {"ids": [file_id for file_id, _ in wanted], "owners": [owner for _, owner in wanted], "now": now}
-    rows = await session.execute(_LOCK_USABLE if wait else _LOCK_FREE, asked)
-    return {row.id: row.owner for row in rows}
-
-
-def _require_usable(owner: str, ids: Sequence[UUID], usable: Mapping[UUID, str]) -> None:
-    for file_id in ids:
-        if usable.get(file_id) != owner:
-            raise SourceUnusable(file_id, why="is not a stored file of this owner, or has expired")
 
 
 def _require_place(owner: str, waiting: int, *, limit: int) -> None:

@@ -19,6 +19,7 @@ from media_analysis.files.links.models import END_LINK_KEYS, END_LINKS
 from media_analysis.files.resumable.models import END_UPLOADS
 from media_analysis.files.upload.idempotency import END_KEYS
 from media_analysis.integrity.scrub import END_SCRUBS
+from media_analysis.jobs.automatic.models import END_ANALYSES
 from media_analysis.jobs.closing import END_JOBS, END_SUMMARIES
 from media_analysis.retention.notices.service import END_NOTICES
 from media_analysis.retention.plans.queries import END_PLAN_FILES, END_PLANS
@@ -216,6 +217,7 @@ KINDS: Final = (
     _walked("pauses", END_PAUSES, "resumed_at"),
     _walked("scrubs", END_SCRUBS, "ended_at", free="EXISTS (SELECT FROM scrubs AS later WHERE later.id > record.id)"),
     _taken("webhook_deliveries", END_DELIVERIES, "ended_at", life="webhook_deliveries"),
+    _taken("upload_analyses", END_ANALYSES, "coalesce(ended_at, created_at)", life="upload_analyses"),
     _taken("ledger_days", END_DAYS, "day", life="ledger_days"),
 )
 """In the order in which they end: what is named goes before what names it has a reason to stay."""

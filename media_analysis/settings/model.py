@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from media_analysis.settings.analysis import AnalysisSettings
 from media_analysis.settings.archive import ArchiveSettings
 from media_analysis.settings.data_dir import default_data_dir
 from media_analysis.settings.database_url import DatabaseUrl
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     deletion: DeletionSettings = DeletionSettings()
     worker: WorkerSettings = WorkerSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
     events: EventSettings = EventSettings()
     webhooks: WebhookSettings = WebhookSettings()
     database: DatabaseSettings = DatabaseSettings()

@@ -13,7 +13,7 @@ from media_analysis.settings.kinds import SettingKind
 from media_analysis.settings.model import Settings
 
 CONFIG_VARIABLE: Final = "MEDIA_ANALYSIS_CONFIG"
-GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "TRASH_", "WORKER_", "MEDIA_ANALYSIS_")
+GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "TRASH_", "WORKER_", "ANALYSIS_", "MEDIA_ANALYSIS_")
 """Nobody else uses these, so an unknown variable under them is a misspelt setting."""
 COMPOSE_VARIABLES: Final = frozenset({"MEDIA_ANALYSIS_IMAGE", "MEDIA_ANALYSIS_PORT"})
 """Read by compose.yaml, and often exported in the shell in which commands are typed, too."""

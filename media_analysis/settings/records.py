@@ -46,6 +46,8 @@ class RecordSettings(Section):
     """Alerts and warnings that were told, or that nobody took."""
     webhook_deliveries: LifetimeLeaf = timedelta(days=30)
     """What was sent to webhooks, from when it was taken or given up on."""
+    upload_analyses: LifetimeLeaf = timedelta(days=30)
+    """What ran by itself on a file and why something did not, from when that was decided."""
     pauses: LifetimeLeaf = timedelta(days=400)
     """Pauses of deletion, from when it went on."""
     scrubs: LifetimeLeaf = timedelta(days=400)

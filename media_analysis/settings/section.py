@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict
 
 from media_analysis.settings.kinds import Days, Lifetime, OrNone, Percent, Seconds, Size, Span, Switch, Whole
-from media_analysis.settings.texts import Cron, DirectoryPath, MediaTypes
+from media_analysis.settings.texts import Cron, DirectoryPath, KindNames, MediaTypes
 
 LifetimeLeaf = Annotated[timedelta | None, Lifetime()]
 SpanLeaf = Annotated[timedelta, Span()]
@@ -16,6 +16,7 @@ QuotaLeaf = Annotated[int | None, OrNone(Size())]
 ShareLeaf = Annotated[int | None, OrNone(Percent(1, 100))]
 PriorityLeaf = Annotated[int | None, OrNone(Whole(0, 100))]
 MediaTypesLeaf = Annotated[tuple[str, ...], MediaTypes()]
+KindNamesLeaf = Annotated[tuple[str, ...], KindNames()]
 CronLeaf = Annotated[str, Cron()]
 OwnCronLeaf = Annotated[str | None, OrNone(Cron())]
 SwitchLeaf = Annotated[bool, Switch()]

@@ -110,6 +110,31 @@ class MediaTypes(SettingKind):
 
 
 @dataclass(frozen=True)
+class KindNames(SettingKind):
+    """Kinds of analysis; which there are, plugins decide."""
+
+    @property
+    def allowed(self) -> str:
+        return "kinds of analysis separated by commas, such as preview,probe; none"
+
+    def parse(self, value: Any) -> tuple[str, ...]:
+        match value:
+            case str():
+                words = [] if word_of(value) in {"", "none"} else value.split(",")
+            case list() | tuple():
+                words = list(value)
+            case _:
+                raise ValueError("not kinds of analysis")
+        names = tuple(word_of(word) for word in words)
+        if not all(NAME_OF_KIND.fullmatch(name) for name in names) or len(set(names)) < len(names):
+            raise ValueError("not kinds of analysis, each of them once")
+        return names
+
+    def show(self, value: Any) -> str:
+        return ",".join(value) or "none"
+
+
+@dataclass(frozen=True)
 class KindLimits(SettingKind):
     """How many jobs there may be of some kinds."""
 

@@ -13,6 +13,7 @@ from tests.retention.jobs import add_job, add_result, assign
 CONTRACT = {
     "state",
     "action",
+    "analyses",
     "at",
     "archive",
     "rule",

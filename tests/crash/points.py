@@ -26,6 +26,7 @@ OWN: Final[Mapping[str, frozenset[str]]] = {
     "quarantine": frozenset({"quarantine"}),
     "scrub": frozenset({"scrub"}),
     "webhooks": frozenset({"webhook"}),
+    "automatic": frozenset({"analyses"}),
     "cluster": frozenset({"embedded"}),
     "import": frozenset({"import"}),
     "import in place": frozenset({"import_in_place"}),

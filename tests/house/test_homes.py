@@ -12,6 +12,7 @@ from scripts.survey.writes import UNKNOWN, find_models, writers_of
 
 WRITERS: Final = {
     "analysis_jobs": {"jobs"},
+    "analysis_places": {"jobs"},
     "analysis_results": {"jobs"},
     "archive_tasks": {"archive"},
     "archived_files": {"files"},
@@ -41,6 +42,7 @@ WRITERS: Final = {
     "scrubs": {"integrity"},
     "sweeps": {"retention"},
     "tombstones": {"deletion"},
+    "upload_analyses": {"jobs"},
     "user_sessions": {"sessions"},
     "webhook_deliveries": {"webhooks"},
     "webhook_places": {"webhooks"},

@@ -224,7 +224,7 @@ MUTANTS = (
     Mutant(
         "whoever names another's file as a source waits for its owner",
         22,
-        "jobs/control.py",
+        "jobs/usable.py",
         "        AND (id, owner) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:owners AS text[])))\n",
         "",
         ("tests/api/test_foreign.py::test_what_is_anothers_is_waited_for_by_nobody",),

@@ -25,7 +25,16 @@ from media_analysis.settings.kinds import (
 from media_analysis.settings.names import Leaf, value_at
 from media_analysis.settings.policy_tests import PolicyTests
 from media_analysis.settings.storage import Group, Mode
-from media_analysis.settings.texts import Cron, DirectoryPath, Host, KindLimits, MediaTypes, WebhookSecret, WebhookUrl
+from media_analysis.settings.texts import (
+    Cron,
+    DirectoryPath,
+    Host,
+    KindLimits,
+    KindNames,
+    MediaTypes,
+    WebhookSecret,
+    WebhookUrl,
+)
 from media_analysis.settings.web import Networks, Origins, RootPath
 from media_analysis.storage.category import Category
 
@@ -81,6 +90,8 @@ DOCUMENTED = [
     *(f"WORKER_{what}_SECONDS" for what in ("TIMEOUT", "HEARTBEAT", "LEASE", "RETRY", "GRACE")),
     *(f"WORKER_{what}" for what in ("MAX_ATTEMPTS", "MAX_PIXELS", "MAX_DURATION", "MAX_PRODUCT_BYTES", "PIN_LIMIT")),
     *("WORKER_MAX_WAITING_PER_OWNER", "EVENTS_KEEP", "EVENTS_MAX_ROWS", "STORAGE_RECORDS_WEBHOOK_DELIVERIES"),
+    *(f"ANALYSIS_ON_UPLOAD_{category.name}" for category in Category),
+    "STORAGE_RECORDS_UPLOAD_ANALYSES",
     *(f"WEBHOOKS_{what}" for what in ("ENABLED", "ALLOW_PRIVATE", "TIMEOUT_SECONDS", "RETRY_FOR", "DISABLE_AFTER")),
     *(f"WEBHOOKS_{what}" for what in ("SECRET_OVERLAP", "MAX_PER_OWNER", "MAX_WAITING", "MAX_KEPT")),
 ]
@@ -96,6 +107,7 @@ OTHERS: dict[type[SettingKind], str] = {
     Percent: "49",
     Cron: "7 5 * * 1",
     KindLimits: "probe=4",
+    KindNames: "preview,probe",
     MediaTypes: "image/*, video/mp4",
     Networks: "127.0.0.1, 10.0.0.0/8",
     Origins: "https://app.example.org",

@@ -12,6 +12,7 @@ from media_analysis.api import API_PATH
 from media_analysis.api.pages import encode_cursor
 from media_analysis.api.place import address
 from media_analysis.api.schemas.base import ReadModel
+from media_analysis.jobs.automatic.models import AnalysisReason, AnalysisState
 from media_analysis.jobs.models import JobStatus
 from media_analysis.retention.explain.archival import RunArchival
 from media_analysis.retention.explain.assessment import Effect
@@ -89,6 +90,16 @@ class ArchivePlaceRead(ReadModel):
         return address(where) if self.available else None
 
 
+class AutomaticAnalysisRead(ReadModel):
+    """A kind that runs by itself on a file once it is stored: its job, or why there is none."""
+
+    kind: str
+    state: AnalysisState = Field(description="`made`: there is a job, or was one")
+    reason: AnalysisReason | None = Field(description="Why it waits, or was skipped")
+    job_id: UUID | None
+    at: datetime = Field(description="When that was decided; of one that waits, when it is looked at again")
+
+
 class FileRetention(ReadModel):
     """Why a file is still there, or no longer, and what happens next."""
 
@@ -116,6 +127,9 @@ class FileRetention(ReadModel):
     dead_letter: bool = Field(description="Whether removing its bytes was given up")
     last_error: str | None
     timeline: list[MomentRead]
+    analyses: list[AutomaticAnalysisRead] = Field(
+        description="What runs by itself on the file (`ANALYSIS_ON_UPLOAD_<CATEGORY>`), by kind; 30 days long"
+    )
 
 
 class JobFileRetention(ReadModel):

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from media_analysis.deletion.models import Pause
 from media_analysis.files.models import MediaFile
+from media_analysis.jobs.automatic.telling import AutomaticAnalysis
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.policy.decision import CategoryRules, decide
 from media_analysis.retention.explain.assessment import Assessment, Loser, find_end, list_losers, list_protections
@@ -119,6 +120,8 @@ class Explanation:
     last_error: str | None = None
     timeline: Sequence[Moment] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    analyses: Sequence[AutomaticAnalysis] = ()
+    """What runs by itself on the file, and why something does not."""
 
     def without_rank(self) -> Self:
         """Return the same without what counts other files, for whoever does not reach all of them."""

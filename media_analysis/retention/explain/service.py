@@ -11,6 +11,7 @@ from media_analysis.db.database import Database
 from media_analysis.deletion.pauses import find_pause
 from media_analysis.deletion.strategy import Strategy
 from media_analysis.errors import FileNotFound
+from media_analysis.jobs.automatic.telling import list_analyses
 from media_analysis.jobs.queries import get_job, list_users
 from media_analysis.policy.decision import Policy
 from media_analysis.policy.in_force import require_policy
@@ -62,13 +63,8 @@ class ExplainService:
 
         async def read() -> Explanation:
             async with self.db.read_only() as session:
-                living = await get_living(session, file_id, owner=owner, now=now)
-                if living is not None:
-                    return await self._explain_living(session, living, owner)
-                deleted = await get_deleted(session, file_id, owner=owner, now=now)
-                if deleted is None:
-                    raise FileNotFound(file_id)
-                return await self._explain_deleted(session, deleted, owner)
+                told = await self._explain(session, file_id, owner, now)
+                return replace(told, analyses=await list_analyses(session, file_id))
 
         return await self.db.retry(read)
 
@@ -101,6 +97,17 @@ class ExplainService:
                 return await explainer.explain(session, before=before, limit=limit)
 
         return await self.db.retry(read)
+
+    async def _explain(
+        self, session: AsyncSession, file_id: UUID, owner: str | None, now: datetime | None
+    ) -> Explanation:
+        living = await get_living(session, file_id, owner=owner, now=now)
+        if living is not None:
+            return await self._explain_living(session, living, owner)
+        deleted = await get_deleted(session, file_id, owner=owner, now=now)
+        if deleted is None:
+            raise FileNotFound(file_id)
+        return await self._explain_deleted(session, deleted, owner)
 
     async def _explain_living(self, session: AsyncSession, found: LivingFile, owner: str | None) -> Explanation:
         file = found.file
