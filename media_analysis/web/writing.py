@@ -30,6 +30,8 @@ def write_files(number: int) -> str:
 def write_percent(share: float) -> str:
     """Write a share of a whole, as precisely as it is worth reading."""
     percent = 100 * share
+    if not percent:
+        return "0 %"
     if 0 < percent < 0.1:  # noqa: PLR2004 - what would be written as nothing
         return "less than 0.1 %"
     return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"  # noqa: PLR2004 - two digits suffice
