@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 LONGEST_LIFETIME_SECONDS: Final = 100 * 366 * 86_400
+NAME_OF_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _DATED: Final = re.compile(r"[0-9]{4}-")

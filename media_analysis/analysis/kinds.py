@@ -20,8 +20,8 @@ from media_analysis.media.options import (
     SinglePictureOptions,
 )
 from media_analysis.media.types.known import family_of, is_read
-from media_analysis.settings.texts import NAME_OF_KIND
 from media_analysis.storage.category import Category
+from media_analysis.values import NAME_OF_KIND
 
 ENTRY_POINTS: Final = "media_analysis.kinds"
 RESERVED: Final = frozenset({"external"})

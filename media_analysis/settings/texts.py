@@ -13,11 +13,10 @@ from media_analysis.outbound.signing import parse_secret
 from media_analysis.settings.cron import require_cron
 from media_analysis.settings.kinds import SettingKind
 from media_analysis.units import parse_whole, word_of
+from media_analysis.values import NAME_OF_KIND
 
 _TOKEN: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # noqa: S105 - the RFC 6838 restricted name, not a password
 _MEDIA_TYPE: Final = re.compile(rf"{_TOKEN}/(\*|{_TOKEN})|\*/\*", re.ASCII)
-
-NAME_OF_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True)

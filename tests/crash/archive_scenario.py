@@ -12,6 +12,8 @@ from tests.crash.scenario import clean_up
 
 CONTENTS: Final = {"frame.jpg": b"\xff\xd8\xff\xe0" + bytes(range(256)) * 1000, "run.log": b"a line\n" * 9000, "": b""}
 LONGEST_SECONDS: Final = 60
+LOOK_SECONDS: Final = 0.1
+"""The archivist looks once a second: who asks more often works more than the service does."""
 PAST: Final = "now() - interval '1 second'"
 _OPEN: Final = "SELECT FROM archive_tasks WHERE status IN ('pending', 'running')"
 
@@ -66,7 +68,7 @@ class ArchiveScenario:
         async with asyncio.timeout(LONGEST_SECONDS):
             open_tasks = await fetch(self.database, _OPEN)
             while open_tasks:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(LOOK_SECONDS)
                 open_tasks = await fetch(self.database, _OPEN)
 
     async def read(self, file_id: str) -> bytes | None:
@@ -119,7 +121,7 @@ class ArchiveScenario:
         async with asyncio.timeout(LONGEST_SECONDS):
             task = await self._task()
             while task["ended_at"] is None:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(LOOK_SECONDS)
                 task = await self._task()
         assert task["status"] == "completed", task
 

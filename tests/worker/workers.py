@@ -25,6 +25,8 @@ from tests.processes import ROOT, Process, start
 from tests.worker import plugin
 
 READY_SECONDS = 60.0
+LOOK_SECONDS = 0.03
+"""To look takes a tenth of that, of a core on which what is waited for would run."""
 HEARTBEAT = timedelta(seconds=1)
 PIECES = [("piece", 0, "stored"), ("piece", 1, "stored")]
 """The outputs of a job that made two."""
@@ -117,7 +119,7 @@ async def until(reached: Callable[[], Awaitable[bool]], *, seconds: float = READ
     began = time.monotonic()
     async with asyncio.timeout(seconds):
         while not await reached():  # noqa: ASYNC110 - rows set no Event
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(LOOK_SECONDS)
     return time.monotonic() - began
 
 
