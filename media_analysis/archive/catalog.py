@@ -1,7 +1,6 @@
 """What archives hold: archived runs, the files of one, the bytes of one file, and whether all of it is still whole."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -13,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive import tasks
 from media_analysis.archive.models import ArchiveTask
+from media_analysis.archive.opening import OpenCopy
 from media_analysis.archive.packing import prove
 from media_analysis.archive.progress import TaskProgress
 from media_analysis.archive.proof import require_found
-from media_analysis.archive.tallies import OriginalsTally, list_tallies
+from media_analysis.archive.tallies import OriginalsTally, list_tallies, sum_categories
 from media_analysis.archive.unpacking import COPIES, Copy, Opened
 from media_analysis.columns import CATEGORY
 from media_analysis.db.database import Database, clock
-from media_analysis.deletion.selection import Amount
 from media_analysis.errors import ArchivedFileNotFound, FileGone, JobNotArchived, SegmentNotFound
 from media_analysis.files.archived import ARCHIVE_ROLE, ArchivedFile
 from media_analysis.files.damage import open_tracked
@@ -35,11 +34,6 @@ from media_analysis.storage.store import ObjectReader
 _COPY: Final = text(f"""
     {COPIES}
     WHERE copy.file_id = :file_id AND copy.job_id = :job_id
-""").columns(category=CATEGORY)
-
-_SUM_CATEGORIES: Final = text("""
-    SELECT category, count(*) AS files, sum(size_bytes)::bigint AS size_bytes
-    FROM archived_files WHERE job_id = :job_id GROUP BY category ORDER BY category
 """).columns(category=CATEGORY)
 
 
@@ -160,7 +154,7 @@ class CatalogService:
 
         return await self.db.retry(read)
 
-    async def sum_categories(self, job_id: UUID, *, owner: str | None) -> Mapping[Category, Amount]:
+    async def sum_categories(self, job_id: UUID, *, owner: str | None) -> Mapping[Category, OriginalsTally]:
         """Return how many files an archive holds of each category, and their bytes before they were packed.
 
         Raises:
@@ -168,11 +162,10 @@ class CatalogService:
 
         """
 
-        async def read() -> Mapping[Category, Amount]:
+        async def read() -> Mapping[Category, OriginalsTally]:
             async with self.db.read_only() as session:
                 await require_job(session, job_id, owner=owner)
-                rows = await session.execute(_SUM_CATEGORIES, {"job_id": job_id})
-                return {row.category: Amount(row.files, row.size_bytes) for row in rows}
+                return await sum_categories(session, job_id)
 
         return await self.db.retry(read)
 
@@ -198,7 +191,7 @@ class CatalogService:
         _require_current(chosen[0], at)
         return chosen[0], await open_tracked(self.db, self.store, chosen[0])
 
-    async def open_file(self, job_id: UUID, file_id: UUID, *, owner: str | None) -> "OpenCopy":
+    async def open_file(self, job_id: UUID, file_id: UUID, *, owner: str | None) -> OpenCopy:
         """Return one file of an archive, opened where it lies; nothing else of the archive is read.
 
         Raises:
@@ -239,41 +232,6 @@ class CatalogService:
                 async with self.db.read_only() as session:
                     files += await require_found(session, segment.id, found)
         return files
-
-
-class OpenCopy:
-    """A file inside an archive, read from its frame on; `read` lets go of it at the end."""
-
-    def __init__(self, file: ArchivedFile, copy: Copy, opened: Opened) -> None:
-        self.file = file
-        self.size_bytes = file.size_bytes
-        self._copy = copy
-        self._opened = opened
-
-    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """Yield the bytes from `start` up to, not including, `end`; what comes before is decompressed and dropped.
-
-        The last of them come only when the hash of all has proven right.
-
-        Raises:
-            ArchiveDamaged: the archive holds something else.
-
-        """
-        progress, position = TaskProgress(), 0
-        with closing(self._opened):
-            chunks = self._opened.read(self._copy)
-            while position < end and (chunk := await progress.run(lambda: next(chunks, None))) is not None:
-                wanted = chunk[max(0, start - position) : max(0, end - position)]
-                position += len(chunk)
-                if position == self.size_bytes:
-                    await progress.run(lambda: next(chunks, None))
-                if wanted:
-                    yield wanted
-
-    regions = read
-
-    async def close(self) -> None:
-        self._opened.close()
 
 
 def select_archived(
