@@ -2,9 +2,10 @@
 
 import heapq
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from media_analysis.retention.pressure.eviction import (
 )
 from media_analysis.storage.category import SCRATCH, Category
 
+Beside = Callable[[], Collection[Lane]]
 PAGE: Final = 1_000
 OWNERS_AT_ONCE: Final = 50
 """Of how many owners the next files are looked up together."""
@@ -116,10 +118,10 @@ class _Reader:
     pages: dict[Lane, deque[EvictionCandidate]] = field(default_factory=dict)
     ended: set[Lane] = field(default_factory=set)
 
-    async def peek(self, session: AsyncSession, lane: Lane, beside: Collection[Lane], *, lock: bool) -> bool:
-        """Return whether a lane has another file; lanes `beside` are looked up together with it."""
+    async def peek(self, session: AsyncSession, lane: Lane, beside: Beside, *, lock: bool) -> bool:
+        """Return whether a lane has another file; lanes `beside` are looked up together with it, once a page."""
         if not self.pages.get(lane) and lane not in self.ended:
-            await self._load(session, [lane, *beside], lock=lock)
+            await self._load(session, [lane, *beside()], lock=lock)
         return bool(self.pages.get(lane))
 
     def take(self, lane: Lane) -> EvictionCandidate:
@@ -234,8 +236,7 @@ class FairQueue:
         heapq.heapify(heap)
         while heap and self.left > 0:
             owner = heapq.heappop(heap)[1]
-            beside = [lane for _, other in heapq.nsmallest(OWNERS_AT_ONCE, heap) for lane in self._lanes(other)]
-            lane = await self._find_lane(session, self._lanes(owner), beside, lock=lock)
+            lane = await self._find_lane(session, self._lanes(owner), partial(self._next_lanes, heap), lock=lock)
             if lane is None:
                 continue
             candidate = self._take(lane)
@@ -250,7 +251,7 @@ class FairQueue:
         owners, kinds = self._readable(), list(self._kinds())
         for together in [kinds] if scratch else [[kind] for kind in kinds]:
             lanes = [Lane(owner, dated) for owner in owners for dated in together]
-            found = [lane for lane in lanes if await self._reader.peek(session, lane, lanes, lock=lock)]
+            found = [lane for lane in lanes if await self._reader.peek(session, lane, partial(list, lanes), lock=lock)]
             heap = [(self._reader.next_place(lane), lane) for lane in found]
             heapq.heapify(heap)
             while heap and self.left > 0:
@@ -258,7 +259,7 @@ class FairQueue:
                 candidate = self._take(lane)
                 if self._may(candidate.owner) and self._is_new(candidate):
                     yield EvictionTurn(candidate, dates_yield=scratch, beyond_share=False)
-                if self.left > 0 and await self._reader.peek(session, lane, lanes, lock=lock):
+                if self.left > 0 and await self._reader.peek(session, lane, partial(list, lanes), lock=lock):
                     heapq.heappush(heap, (self._reader.next_place(lane), lane))
 
     def _readable(self) -> Sequence[str | None]:
@@ -273,7 +274,7 @@ class FairQueue:
         return self._reader.take(lane)
 
     async def _find_lane(
-        self, session: AsyncSession, lanes: Sequence[Lane], beside: Collection[Lane], *, lock: bool
+        self, session: AsyncSession, lanes: Sequence[Lane], beside: Beside, *, lock: bool
     ) -> Lane | None:
         """Return the lane whose turn it is: what has no date first, but in scratch categories the oldest."""
         if self.source.category not in SCRATCH:
@@ -283,6 +284,10 @@ class FairQueue:
             return None
         found = [lane for lane in lanes if await self._reader.peek(session, lane, beside, lock=lock)]
         return min(found, key=self._reader.next_place, default=None)
+
+    def _next_lanes(self, heap: Sequence[tuple[int, str]]) -> Sequence[Lane]:
+        """Return the lanes of those whose turn comes next."""
+        return [lane for _, owner in heapq.nsmallest(OWNERS_AT_ONCE, heap) for lane in self._lanes(owner)]
 
     def _lanes(self, owner: str | None) -> Sequence[Lane]:
         return [Lane(owner, dated) for dated in self._kinds()]
