@@ -19,6 +19,7 @@ from media_analysis.web.policy import page as policy
 from media_analysis.web.sessions import page as sessions
 from media_analysis.web.settings import page as settings
 from media_analysis.web.trash import page as trash
+from media_analysis.web.upload import page as upload
 from media_analysis.web.webhooks import page as webhooks
 
 
@@ -30,6 +31,7 @@ def routers() -> Sequence[APIRouter]:
         overview.router,
         files.router,
         file.router,
+        upload.router,
         jobs.router,
         job.router,
         archives.router,
