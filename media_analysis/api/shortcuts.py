@@ -21,12 +21,13 @@ from media_analysis.api.multipart import is_form
 from media_analysis.api.place import address
 from media_analysis.api.requests import Fields, has_body, read_length
 from media_analysis.api.resources import Endpoint, Shortcut
-from media_analysis.api.routes import files
+from media_analysis.api.routes import files, pictures
 from media_analysis.api.schemas.files import FileCreate, FileListQuery, FileRead, dump_document, dump_file, dump_files
 from media_analysis.errors import MediaAnalysisError, MediaTypeNotAccepted, TooManyAtOnce
 from media_analysis.files.upload.service import Upload
 from media_analysis.files.upload.small import SMALL_BYTES, WHOLE_BYTES, HeldBody
 from media_analysis.files.upload.storing import StoredUpload, WrittenUpload
+from media_analysis.renditions.wishes import PictureWish
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import Activity
 from media_analysis.sessions.models import Role
@@ -99,6 +100,26 @@ async def send_content(scope: Scope, fields: Fields, receive: Receive, send: Sen
             return None
     except MediaAnalysisError:
         return receive  # the route meets it again, and knows what is to be done
+
+
+async def send_picture(scope: Scope, fields: Fields, receive: Receive, send: Send) -> Receive | None:
+    """Answer with a picture that is kept of a file."""
+    *_, file_id, what = scope["path"].split("/")
+    asked, wish = _asked_of(file_id, fields), _wish(what, scope["query_string"])
+    if asked is None or wish is None:
+        return receive
+    kept = await _services(scope).files.reading.find_rendition(*asked, wish.name)
+    if kept is None:
+        return receive
+    caller = Caller(kept.session_id, kept.reader, Role(kept.role), frozenset({UserScope.FILES_READ}))
+    try:
+        with _services(scope).admission.admit(caller, Activity.DOWNLOAD):
+            content = await _services(scope).store.read(kept.key, size_bytes=kept.size_bytes)
+            told = pictures.representation_of(asked[1], wish, kept.stored_at)
+            await _answer(send, content, pictures.picture_headers(told, len(content)))
+            return None
+    except MediaAnalysisError:
+        return receive  # the route makes another one
 
 
 async def store_file(scope: Scope, fields: Fields, receive: Receive, send: Send) -> Receive | None:
@@ -223,6 +244,15 @@ def _list_query(query: bytes) -> FileListQuery | None:
     return asked
 
 
+@lru_cache(_CACHED_QUERIES)
+def _wish(what: str, query: bytes) -> PictureWish | None:
+    kind = pictures.ThumbnailQuery if what == "thumbnail" else pictures.FrameQuery
+    try:
+        return kind.model_validate(_parameters(query)).wish()
+    except ValidationError:
+        return None
+
+
 def _json_headers(document: bytes) -> Headers:
     return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(document))]
 
@@ -238,5 +268,7 @@ SHORTCUTS: Final[Mapping[Endpoint, Shortcut]] = {
     files.read_file: describe_file,
     files.list_files: list_files,
     files.read_content: send_content,
+    pictures.read_thumbnail: send_picture,
+    pictures.read_frame: send_picture,
 }
 """Before which routes they stand."""

@@ -46,6 +46,15 @@ _CONTENT: Final = f"""
     FROM caller JOIN media_files AS file ON {_VISIBLE}
     WHERE file.id = $2 AND {_ALIVE} AND file.state = 'stored' AND file.last_error IS NULL
 """  # noqa: S608 - as above
+_RENDITION: Final = f"""
+    WITH caller AS ({CALLER})
+    SELECT file.id, kept.key, kept.filename, kept.media_type, kept.size_bytes, kept.sha256, file.stored_at,
+        caller.id AS session_id, caller.owner AS reader, caller.role
+    FROM caller JOIN media_files AS file ON {_VISIBLE}
+    JOIN media_files AS kept ON kept.parent_id = file.id AND kept.rendition = $3
+    WHERE file.id = $2 AND {_ALIVE} AND file.state = 'stored'
+        AND kept.state = 'stored' AND kept.last_error IS NULL AND (kept.expires_at IS NULL OR kept.expires_at > now())
+"""  # noqa: S608 - as above
 _PAGE_OF_CALLER: Final = f"""
     WITH caller AS ({CALLER})
     SELECT listed.* FROM caller LEFT JOIN ({{page}}) AS listed ON true WHERE caller.id = $2
@@ -250,6 +259,11 @@ class ReadingService:
     async def find_content(self, token_hash: bytes, file_id: UUID) -> StoredContent | None:
         """Return what is to be known of a whole, stored file to send its bytes; None as above."""
         row = await self._one(_CONTENT, token_hash, file_id)
+        return None if row is None else StoredContent(*row.values())
+
+    async def find_rendition(self, token_hash: bytes, file_id: UUID, name: str) -> StoredContent | None:
+        """Return what is to be known of a picture that is kept of a file to send it, as old as that; None as above."""
+        row = await self._one(_RENDITION, token_hash, file_id, name)
         return None if row is None else StoredContent(*row.values())
 
     async def list(

@@ -59,16 +59,19 @@ class DecodingQueue:
             raise
 
     def _leave(self, owner: str, called: asyncio.Future[None]) -> None:
-        mine = self._waiting[owner]
-        mine.remove(called)
+        mine = self._waiting.get(owner, deque())
+        if called in mine:
+            mine.remove(called)
         if not mine:
-            del self._waiting[owner]
+            self._waiting.pop(owner, None)
 
     def _pass_on(self) -> None:
-        if not self._waiting:
-            self._taken -= 1
-            return
-        owner, mine = self._waiting.popitem(last=False)
-        mine.popleft().set_result(None)
-        if mine:
-            self._waiting[owner] = mine  # behind all others
+        while self._waiting:
+            owner, mine = self._waiting.popitem(last=False)
+            called = mine.popleft()
+            if mine:
+                self._waiting[owner] = mine  # behind all others
+            if not called.done():  # else whoever waits is leaving
+                called.set_result(None)
+                return
+        self._taken -= 1

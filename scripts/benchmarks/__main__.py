@@ -24,6 +24,7 @@ from scripts.benchmarks import (
     events,
     http,
     interference,
+    pictures,
     probe,
     queue,
     records,
@@ -34,7 +35,6 @@ from scripts.benchmarks import (
 )
 
 SWEEP_PARTS = ["all", "few", "cost", "events"]
-QUEUE_PARTS = ["created", "rates", "turns"]
 ARCHIVE_PARTS = ["race", "many", "answers"]
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESULTS = Path(__file__).parents[2] / "bench-results"
@@ -92,6 +92,13 @@ async def run_probe(options: argparse.Namespace, directory: Path) -> dict[str, A
     probes = 20 if options.quick else options.probes
     print(f"probing a film and a picture {probes} times")
     return await probe.probe(directory, probes=probes, rounds=1 if options.quick else options.rounds)
+
+
+async def run_pictures(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    print(f"pictures of {options.video_seconds} s of 1080p at {options.instants} instants")
+    size = pictures.Size(options.video_seconds, options.instants, options.rounds)
+    async with stage.open_stage(directory / "a") as opened:
+        return await pictures.pictures(opened, size)
 
 
 async def run_queue(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -179,26 +186,6 @@ def add_big(benches: Any) -> None:
     growing.add_argument("--quick", action="store_true", help="one round of 5,000 files")
 
 
-def add_probe(benches: Any) -> None:
-    probing = benches.add_parser("probe", help=probe.__doc__)
-    probing.add_argument("--probes", type=int, default=100, help="how often each file is probed in each round")
-    probing.add_argument("--quick", action="store_true", help="one round of 20")
-
-
-def add_queue(benches: Any) -> None:
-    queueing = benches.add_parser("queue", help=queue.__doc__)
-    queueing.add_argument("--jobs", type=int, default=2000)
-    queueing.add_argument("--children", type=int, default=60, help="how many jobs when each starts its child")
-    queueing.add_argument("--concurrency", type=int, default=10)
-    queueing.add_argument(
-        "--waiting", type=int, default=20_000, help="how many jobs of one owner wait before another's"
-    )
-    queueing.add_argument("--singles", type=int, default=10, help="how many of the other owner's, one after another")
-    queueing.add_argument("--seconds", type=float, default=5, help="for how long jobs are created in each round")
-    queueing.add_argument("--parts", nargs="+", choices=QUEUE_PARTS, default=QUEUE_PARTS)
-    queueing.add_argument("--quick", action="store_true", help="one round of 500 jobs, and no turns")
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
@@ -225,8 +212,9 @@ def parse() -> argparse.Namespace:
     recording.add_argument("--tombstones", type=int, default=1_000_000)
     analysing = benches.add_parser("analyze", help=analyze.__doc__)
     analysing.add_argument("--video-seconds", type=int, default=60)
-    add_probe(benches)
-    add_queue(benches)
+    probe.add_options(benches.add_parser("probe", help=probe.__doc__))
+    pictures.add_options(benches.add_parser("pictures", help=pictures.__doc__))
+    queue.add_options(benches.add_parser("queue", help=queue.__doc__))
     archiving = benches.add_parser("archive", help=archive.__doc__)
     archiving.add_argument("--frame-bytes", type=int, default=150_000_000)
     archiving.add_argument("--json-bytes", type=int, default=50_000_000)
@@ -275,6 +263,7 @@ def main() -> None:
         "retention": run_retention,
         "records": run_records,
         "analyze": run_analyze,
+        "pictures": run_pictures,
         "probe": run_probe,
         "queue": run_queue,
         "archive": run_archive,

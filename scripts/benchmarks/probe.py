@@ -1,5 +1,6 @@
 """Probing a film and a picture in a confined child, against the same decoder and the same probe without walls."""
 
+import argparse
 import asyncio
 import statistics
 import time
@@ -23,6 +24,12 @@ from scripts.benchmarks.analyze import make_video
 FILM_SECONDS = 5
 PAUSE_SECONDS = 0.002
 """Between two probes, so that what one leaves to be tidied up is not the next one's."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say how often."""
+    parser.add_argument("--probes", type=int, default=100, help="how often each file is probed in each round")
+    parser.add_argument("--quick", action="store_true", help="one round of 20")
 
 
 async def probe(directory: Path, *, probes: int, rounds: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Empty jobs through the whole product, against empty entries of pgqueuer, where that can be installed."""
 
+import argparse
 import asyncio
 import json
 import os
@@ -26,6 +27,7 @@ from scripts.benchmarks.queue_peer import install
 from scripts.benchmarks.serving import serving
 from scripts.benchmarks.stage import Stage, settle
 
+PARTS = ["created", "rates", "turns"]
 OWNER = "owner-0"
 SOURCES = 256
 """As many as jobs that run at once would have; one for all would have them wait for its row."""
@@ -41,6 +43,18 @@ TOOK = """
 WAITED = "SELECT extract(epoch FROM started_at - created_at) FROM analysis_jobs WHERE id = $1"
 ROOT = Path(__file__).parents[2]
 Fill = Callable[[int], Awaitable[None]]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say how many there are."""
+    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--children", type=int, default=60, help="how many jobs when each starts its child")
+    parser.add_argument("--concurrency", type=int, default=10)
+    parser.add_argument("--waiting", type=int, default=20_000, help="how many jobs of one owner wait before another's")
+    parser.add_argument("--singles", type=int, default=10, help="how many of the other owner's, one after another")
+    parser.add_argument("--seconds", type=float, default=5, help="for how long jobs are created in each round")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--quick", action="store_true", help="one round of 500 jobs, and no turns")
 
 
 async def queue(stage: Stage, *, jobs: int, children: int, concurrency: int, rounds: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Pictures of files: the one shown at an instant, and one that stands for all of it."""
 
 import asyncio
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -62,6 +63,10 @@ class ThumbnailQuery(RequestDocument):
 
     width: int = Field(320, ge=16, le=1_280, description=WIDTH)
 
+    def wish(self) -> PictureWish:
+        """Return the picture asked for."""
+        return PictureWish(width=self.width)
+
 
 class FrameQuery(RequestDocument):
     """Which picture is wanted, and how large."""
@@ -69,6 +74,10 @@ class FrameQuery(RequestDocument):
     t: Instant = Field(description="When it is shown, in seconds from the first picture")
     width: int = Field(1_280, ge=16, le=3_840, description=WIDTH)
     exact: bool = Field(True, description="False takes the last picture until then that decodes alone, which is faster")
+
+    def wish(self) -> PictureWish:
+        """Return the picture asked for."""
+        return PictureWish(width=self.width, at_seconds=self.t, exact=self.exact)
 
 
 @router.get(
@@ -88,7 +97,7 @@ async def read_thumbnail(
 ) -> Response:
     """Return a small picture that stands for a film or a picture, upright, as JPEG on white."""
     file = await _require_stored(services, file_id, caller.scope)
-    return await _answer(request, services, file, PictureWish(width=query.width))
+    return await _answer(request, services, file, query.wish())
 
 
 @router.get(
@@ -108,8 +117,7 @@ async def read_frame(
 ) -> Response:
     """Return the picture that a film shows at an instant, upright, as JPEG on white."""
     file = await _require_stored(services, file_id, caller.scope)
-    wish = PictureWish(width=query.width, at_seconds=query.t, exact=query.exact)
-    return await _answer(request, services, file, wish)
+    return await _answer(request, services, file, query.wish())
 
 
 async def _require_stored(services: Runtime, file_id: UUID, owner: str | None) -> MediaFile:
@@ -120,21 +128,33 @@ async def _require_stored(services: Runtime, file_id: UUID, owner: str | None) -
 
 
 async def _answer(request: Request, services: Runtime, file: MediaFile, wish: PictureWish) -> Response:
-    tag = f'"{file.id.hex}-{wish.name}-{MADE_BY}"'
-    told = Representation(
-        filename=f"{wish.name}.jpg",
-        media_type=JPEG,
-        etag=tag,
-        sha256=None,
-        stored_at=file.stored_at,
-        disposition="inline",
-    )
+    told = representation_of(file.id, wish, file.stored_at)
     asked = Conditions.of_read(request.headers)
-    asked.require(frozenset({tag}), file.stored_at)
-    if asked.is_known(tag, file.stored_at):
+    asked.require(frozenset({told.etag}), file.stored_at)
+    if asked.is_known(told.etag, file.stored_at):
         return _response(told, None)
     content = await _unless_left(request, services, file, wish)
     return Response(status_code=CLIENT_LEFT) if content is None else _response(told, content)
+
+
+def representation_of(file_id: UUID, wish: PictureWish, stored_at: datetime | None) -> Representation:
+    """Return what is told of a picture beside its bytes."""
+    return Representation(
+        filename=f"{wish.name}.jpg",
+        media_type=JPEG,
+        etag=f'"{file_id.hex}-{wish.name}-{MADE_BY}"',
+        sha256=None,
+        stored_at=stored_at,
+        disposition="inline",
+    )
+
+
+def picture_headers(told: Representation, length: int | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a picture, or, with None, of an answer that it is unchanged; it never changes."""
+    headers = dict(content_headers(told, length))
+    headers[b"cache-control"] = f"private, max-age={CACHED_SECONDS}, immutable".encode()
+    del headers[b"accept-ranges"]
+    return list(headers.items())
 
 
 async def _unless_left(request: Request, services: Runtime, file: MediaFile, wish: PictureWish) -> bytes | None:
@@ -151,8 +171,5 @@ async def _unless_left(request: Request, services: Runtime, file: MediaFile, wis
 
 def _response(told: Representation, content: bytes | None) -> Response:
     response = Response(content, status_code=304 if content is None else 200)
-    headers = dict(content_headers(told, None if content is None else len(content)))
-    headers[b"cache-control"] = f"private, max-age={CACHED_SECONDS}, immutable".encode()
-    del headers[b"accept-ranges"]
-    response.raw_headers[:] = list(headers.items())
+    response.raw_headers[:] = picture_headers(told, None if content is None else len(content))
     return response
