@@ -10,7 +10,14 @@ from urllib.parse import urlsplit
 
 from media_analysis.settings.kinds import SettingKind
 
-RESERVED: Final = ("api", "docs", "healthz", "links", "metrics", "openapi.json", "readyz", "static-offline-docs")
+_SCREENS: Final = (
+    *("archives", "audit", "deletions", "files", "jobs", "plans", "policy", "sessions", "settings", "trash", "upload"),
+    *("webhooks", "sign-in", "sign-out", "assets"),
+)
+RESERVED: Final = (
+    *("api", "docs", "healthz", "links", "metrics", "openapi.json", "readyz", "static-offline-docs"),
+    *_SCREENS,
+)
 """Where the service itself answers: a root path that began so could not be told from what lies below it."""
 _ROOT: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
 _ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
