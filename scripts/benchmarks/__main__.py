@@ -85,7 +85,7 @@ async def run_records(options: argparse.Namespace, directory: Path) -> dict[str,
 async def run_analyze(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     print(f"analysing {options.video_seconds} s of 1080p")
     async with stage.open_stage(directory / "a") as opened:
-        return await analyze.analyze(opened, seconds=options.video_seconds, rounds=options.rounds)
+        return await analyze.analyze(opened, seconds=options.video_seconds, rounds=options.rounds, parts=options.parts)
 
 
 async def run_probe(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -212,6 +212,7 @@ def parse() -> argparse.Namespace:
     recording.add_argument("--tombstones", type=int, default=1_000_000)
     analysing = benches.add_parser("analyze", help=analyze.__doc__)
     analysing.add_argument("--video-seconds", type=int, default=60)
+    analysing.add_argument("--parts", nargs="+", choices=analyze.PARTS, default=analyze.PARTS)
     probe.add_options(benches.add_parser("probe", help=probe.__doc__))
     pictures.add_options(benches.add_parser("pictures", help=pictures.__doc__))
     queue.add_options(benches.add_parser("queue", help=queue.__doc__))

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -32,20 +32,27 @@ SAMPLINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "every_second": ("video.mp4", "analyze", EVERY_SECOND),
     "every_second_untold": ("video.ts", "analyze", EVERY_SECOND),
     "keyframes": ("video.mp4", "frames", {"keyframes": True}),
+    "preview": ("phone.mp4", "preview", {}),
 }
-"""Of which file, the kind of the job and its parameters; a transport stream does not tell its length."""
+"""Of which file, the kind of the job and its parameters; a transport stream does not tell its length.
+
+What a phone records has sound, and a keyframe every second.
+"""
+PARTS = tuple(SAMPLINGS)
 
 
-async def analyze(stage: Stage, *, seconds: int, rounds: int) -> dict[str, Any]:
+async def analyze(stage: Stage, *, seconds: int, rounds: int, parts: Sequence[str] = PARTS) -> dict[str, Any]:
     """Let whole jobs, from the claim to the last fsync and commit, race the command line."""
     if shutil.which("ffmpeg") is None:
         raise SystemExit("the peer of this benchmark is not installed: apt-get install ffmpeg")
-    videos = [stage.directory / "video.mp4", stage.directory / "video.ts"]
-    await asyncio.to_thread(make_video, videos[0], seconds)
-    await asyncio.to_thread(remux, *videos)
+    wanted = {name: sampling for name, sampling in SAMPLINGS.items() if name in parts}
+    videos = [stage.directory / name for name in sorted({filename for filename, _, _ in wanted.values()})]
+    for video in videos:
+        await asyncio.to_thread(MAKERS[video.name], video, seconds)
     sources = {video.name: (video, await upload(stage, video)) for video in videos}
-    figures: dict[str, Any] = {"video_seconds": seconds, "video_bytes": videos[0].stat().st_size, "threads": THREADS}
-    for name, (filename, kind, parameters) in SAMPLINGS.items():
+    sizes = {video.name: video.stat().st_size for video in videos}
+    figures: dict[str, Any] = {"video_seconds": seconds, "video_bytes": sizes, "threads": THREADS}
+    for name, (filename, kind, parameters) in wanted.items():
         figures[name] = await race(stage, *sources[filename], name, kind, parameters, rounds)
     return figures
 
@@ -151,6 +158,8 @@ def run_ffmpeg(video: Path, out: Path, name: str) -> None:
     pictures = ["-q:v", "3", str(out / "%05d.jpg")]
     if name == "keyframes":
         work = ["-skip_frame", "nokey", "-i", str(video), "-vsync", "vfr", *pictures]
+    elif name == "preview":
+        work = ["-skip_frame", "nokey", "-i", str(video), "-vf", "scale=240:-2,tile=10x10", *pictures]
     else:
         graph = "[0:v]fps=1,split[frames][small];[small]scale=320:-2,tile=4x15[sheet]"
         sheet = ["-map", "[sheet]", "-frames:v", "1", "-q:v", "3", str(out / "sheet.jpg")]
@@ -158,7 +167,25 @@ def run_ffmpeg(video: Path, out: Path, name: str) -> None:
     subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-threads", str(THREADS), *work], check=True)
 
 
-def make_video(path: Path, seconds: int) -> None:
+def make_phone(path: Path, seconds: int) -> None:
+    """Encode the same as phones do, with sound."""
+    silent = path.with_name("silent.mp4")
+    make_video(silent, seconds, g=str(RATE))
+    sine = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}:sample_rate=48000"]
+    made = ["-c:v", "copy", "-c:a", "aac", "-ac", "2", str(path)]
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", str(silent), *sine, *made], check=True)
+    silent.unlink()
+
+
+def make_stream(path: Path, seconds: int) -> None:
+    """Encode the same into a transport stream."""
+    made = path.with_name("unpacked.mp4")
+    make_video(made, seconds)
+    remux(made, path)
+    made.unlink()
+
+
+def make_video(path: Path, seconds: int, **options: str) -> None:
     """Encode a moving, slightly noisy test picture with B-frames, as cameras and editors do."""
     graph = av.filter.Graph()
     picture = graph.add("testsrc2", f"size=1920x1080:rate={RATE}:duration={seconds}")
@@ -168,7 +195,9 @@ def make_video(path: Path, seconds: int) -> None:
         before.link_to(after)
     graph.configure()
     with av.open(str(path), "w") as output:
-        stream = output.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "23", "bf": "3"})
+        stream = output.add_stream(
+            "libx264", rate=RATE, options={"preset": "veryfast", "crf": "23", "bf": "3", **options}
+        )
         stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
         while True:
             try:
@@ -195,3 +224,7 @@ async def read_pieces(path: Path) -> Body:
     with path.open("rb") as file:
         while piece := file.read(2**20):
             yield piece
+
+
+MAKERS = {"video.mp4": make_video, "video.ts": make_stream, "phone.mp4": make_phone}
+"""What makes each file."""
