@@ -59,7 +59,7 @@ _PAGE_OF_CALLER: Final = f"""
     WITH caller AS ({CALLER})
     SELECT listed.* FROM caller LEFT JOIN ({{page}}) AS listed ON true WHERE caller.id = $2
 """  # noqa: S608 - constants, and a place for a page
-_LIMITS: Final = (11, 21, 51, 101, 201, 501, 1001)
+_LIMITS: Final = (11, 21, 51, 101, 201, 501, 1001, 5001)
 """How many rows a page is looked for among: any number, and each would be a statement of its own to prepare."""
 _LABELLED: Final = (None, FileState.STORED, FileState.TRASHED)
 """The states of what has its labels in an index, and of all."""

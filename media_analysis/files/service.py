@@ -18,6 +18,7 @@ from media_analysis.files.damage import open_tracked
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.filters import FileFilter
 from media_analysis.files.models import MediaFile, Tombstone
+from media_analysis.files.named import find_named
 from media_analysis.files.queries import ContentDigest
 from media_analysis.files.reading import FilePage, FilePlace, list_files
 from media_analysis.files.upload.pending import NO_SUCH_OBJECT
@@ -106,6 +107,10 @@ class FileService:
     async def list(self, wanted: FileFilter, *, after: FilePlace | None, limit: int) -> FilePage:
         """Return one page of living files, or of the trash where `wanted` says so."""
         return await self.db.retry(lambda: list_files(self.db.driver.reads, wanted, after=after, limit=limit))
+
+    async def find_named(self, wanted: FileFilter, name: str, *, after: FilePlace | None, limit: int) -> FilePage:
+        """Return one page of those whose names contain `name`; it may be empty although another one comes."""
+        return await self.db.retry(lambda: find_named(self.db.driver.reads, wanted, name, after=after, limit=limit))
 
     async def find_contents(
         self, contents: Sequence[ContentDigest], *, owner: str, limit: Limit | None = None

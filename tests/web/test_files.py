@@ -70,6 +70,20 @@ async def test_pages_follow_each_other_in_the_order_that_was_asked_for(sign_in: 
         assert 'rel="next"' not in second
 
 
+async def test_a_part_of_a_name_finds_files_in_any_case(sign_in: SignIn, client: Client) -> None:
+    found = [await client.upload(filename=name) for name in ("Tag am MEER.mp4", "am Meer 100%.mp4")]
+    await client.upload(filename="Berg.mp4")
+    visitor = await sign_in("alice")
+
+    first = (await visitor.get("/files?name=meer&limit=1")).text
+    second = (await visitor.get(html.unescape(re.findall(r'rel="next" href="([^"]+)"', first)[0]))).text
+
+    assert [*listed(first), *listed(second)] == [file["id"] for file in found[::-1]]
+    assert 'rel="next"' not in second
+    assert listed((await visitor.get("/files?name=100%25")).text) == [found[1]["id"]]
+    assert listed((await visitor.get("/files?name=_")).text) == []
+
+
 async def test_an_address_that_asks_for_what_is_not_there_is_refused_in_words(sign_in: SignIn) -> None:
     visitor = await sign_in("alice")
 

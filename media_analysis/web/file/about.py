@@ -40,6 +40,11 @@ class About:
         """What the newest probe found."""
         return next((result.data for result in self.results if result.kind == "probe"), None)
 
+    @property
+    def duration_seconds(self) -> float | None:
+        """How long it lasts, as far as a probe or a preview found out."""
+        return next((told for result in self.results if (told := result.data.get("duration_seconds"))), None)
+
 
 async def find_about(services: Runtime, file: MediaFile, caller: Caller) -> About:
     """Return what a caller may see of it."""

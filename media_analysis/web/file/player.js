@@ -60,7 +60,7 @@ function bindSlider() {
   const show = (share) => {
     const seconds = share * length();
     tile.hidden = length() === 0;
-    tile.style.left = `${100 * share}%`;
+    tile.style.left = `clamp(${tile.offsetWidth / 2}px, ${100 * share}%, calc(100% - ${tile.offsetWidth / 2}px))`;
     const cue = storyboard?.cues && [...storyboard.cues].find((one) => one.startTime <= seconds && seconds < one.endTime);
     if (cue) {
       showCue(tile, cue, media.querySelector("track").src);

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.place import address
 from media_analysis.api.schemas.files import next_cursor
+from media_analysis.files.named import MOST_LOOKED_AT
 from media_analysis.files.reading import Row
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
@@ -24,7 +25,11 @@ async def show_files(
 ) -> HTMLResponse:
     """Show one page of files, as pictures or as a table."""
     wanted = query.wanted(scope=caller.scope).within(caller.limit)
-    page = await services.files.catalog.list(wanted, after=query.after(), limit=query.limit)
+    catalog, after = services.files.catalog, query.after()
+    if query.name is None:
+        page = await catalog.list(wanted, after=after, limit=query.limit)
+    else:
+        page = await catalog.find_named(wanted, query.name, after=after, limit=query.limit)
     path = address("/files")
     filters = query.filters()
     return show(
@@ -37,6 +42,7 @@ async def show_files(
         filters=[(name, value, query.address(path, without=(name, value))) for name, value in filters],
         next_cursor=next_cursor(page),
         categories=list(Category),
+        most_looked_at=MOST_LOOKED_AT,
         states=[FileState.STORED, FileState.PENDING, FileState.TRASHED],
         is_trash=query.state is FileState.TRASHED,
     )

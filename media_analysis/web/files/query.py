@@ -15,6 +15,7 @@ class FilesQuery(FormQuery, FileListQuery):
     """Which files the screen shows, and how; days do for instants."""
 
     limit: int = Field(60, ge=1, le=200)
+    name: str | None = Field(None, min_length=1, max_length=255)
     view: Literal["grid", "list"] = "grid"
     expires_before: FromDay | None = None
 
