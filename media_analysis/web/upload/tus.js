@@ -1,4 +1,4 @@
-// A client of tus 1.0 (https://tus.io/protocols/resumable-upload): a file in pieces, each durable once it is answered.
+// A client of tus 1.0: a file in pieces, each durable once it is answered.
 //
 // Where an upload goes on is remembered by what is said of the file: whoever brings the same file again, in this browser,
 // goes on where it stopped. What breaks is tried again, ever later; what is refused is thrown as the Problem it is.
