@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from media_analysis.media.films.continuity import Clock, set_right
 from media_analysis.media.films.decoder import Decoder
 from media_analysis.media.films.looks import ChangeDetector, PictureChange
-from media_analysis.media.films.opening import readable_packets
+from media_analysis.media.films.opening import has_decoder, readable_packets
 from media_analysis.media.films.stamps import Stamps, usual_ticks
 from media_analysis.media.options import Limits
 
@@ -54,7 +54,7 @@ class Glance:
 
 
 def glance(container: InputContainer, stream: VideoStream, limits: Limits) -> Glance:
-    """Read the first packets of a freshly opened container's video stream, and decode one frame of each kind.
+    """Read the first packets of a freshly opened container's video stream, and decode one frame of each kind if it can.
 
     Raises:
         MediaLimitPassed: frames on the way have more pixels than `limits.max_pixels`.
@@ -64,22 +64,24 @@ def glance(container: InputContainer, stream: VideoStream, limits: Limits) -> Gl
     timed: list[bool] = []
     size_bytes = 0
     stamps = Stamps(usual_ticks(stream))
-    watch = ChangeDetector(Decoder(stream, limits))
+    watch = ChangeDetector(Decoder(stream, limits)) if has_decoder(stream) else None
     for place, packet in enumerate(islice(readable_packets(container, stream), JUDGED_FRAMES)):
         stamps.add(packet)
-        watch.note(place, packet)
         timed.append(packet.pts is not None)
-        first = first or (_decoded(stream, packet) if place else _decoded_alone(stream, packet))
+        if watch is not None:
+            watch.note(place, packet)
+            first = first or (_decoded(stream, packet) if place else _decoded_alone(stream, packet))
         size_bytes += packet.size
         if size_bytes > JUDGED_BYTES:
             break
     else:
-        first = first or _decoded(stream, None)
+        first = first if watch is None else first or _decoded(stream, None)
     goes_on = not set_right(stamps, Clock.of(stream)).steps
     instants = list(compress(stamps.shown, timed))
     varies = _varies(instants)
     average = _average(container if goes_on else None, stream, instants) if varies else None
-    return Glance(first, varies, average, goes_on, list(watch.changes({stream.index: stamps.shown})))
+    changes = [] if watch is None else list(watch.changes({stream.index: stamps.shown}))
+    return Glance(first, varies, average, goes_on, changes)
 
 
 def _average(container: InputContainer | None, stream: VideoStream, instants: list[int]) -> float | None:

@@ -248,3 +248,13 @@ def test_what_neither_shows_nor_sounds_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(CorruptMedia):
         run("preview", silence)
+
+
+def test_a_film_whose_pictures_nothing_decodes_has_the_waveform_of_its_sound(tmp_path: Path) -> None:
+    strange = tmp_path / "strange.mp4"
+    strange.write_bytes(clips.with_sound().read_bytes().replace(b"avc1", b"zzz1"))
+
+    collected = run("preview", strange)
+
+    assert roles(collected) == ["waveform"]
+    assert codes(collected) == ["no_pictures"]
