@@ -1,5 +1,6 @@
 """Analysing a minute of 1080p H.264, against the ffmpeg command line doing the same with as many threads."""
 
+import argparse
 import asyncio
 import re
 import shutil
@@ -39,6 +40,12 @@ SAMPLINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
 What a phone records has sound, and a keyframe every second.
 """
 PARTS = tuple(SAMPLINGS)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say how long the film is, and what is made of it."""
+    parser.add_argument("--video-seconds", type=int, default=60)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
 
 
 async def analyze(stage: Stage, *, seconds: int, rounds: int, parts: Sequence[str] = PARTS) -> dict[str, Any]:

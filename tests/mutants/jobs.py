@@ -8,6 +8,7 @@ _FAILURES = "tests/worker/test_failures.py::test_"
 
 _PREFETCH = "tests/worker/test_prefetch.py::test_"
 _ENDING = "tests/jobs/attempts/test_ending.py::test_"
+_AUTOMATIC = "tests/jobs/automatic/test_automatic.py::test_"
 _TURNS = "tests/jobs/attempts/test_turns.py::test_"
 
 MUTANTS = (
@@ -228,5 +229,29 @@ MUTANTS = (
         "        AND (id, owner) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:owners AS text[])))\n",
         "",
         ("tests/api/test_foreign.py::test_what_is_anothers_is_waited_for_by_nobody",),
+    ),
+    Mutant(
+        "what was made of a file is analysed as if somebody had brought it",
+        48,
+        "jobs/automatic/noting.py",
+        "        AND role IS NULL AND parent_id IS NULL AND job_id IS NULL\n",
+        "",
+        (f"{_AUTOMATIC}every_road_on_which_a_file_comes_leads_to_its_jobs",),
+    ),
+    Mutant(
+        "who brings many files keeps those of others waiting for their jobs",
+        47,
+        "jobs/automatic/starting.py",
+        "ORDER BY due_at LIMIT :each FOR UPDATE SKIP LOCKED",
+        "ORDER BY due_at LIMIT 10 * :each FOR UPDATE SKIP LOCKED",
+        (f"{_AUTOMATIC}nobody_s_thousand_files_keep_the_one_of_another_waiting",),
+    ),
+    Mutant(
+        "what nobody asked for lets something be evicted",
+        31,
+        "jobs/automatic/load.py",
+        "        if any((category, whose) in self.full for category in kind.makes for whose in (None, owner)):\n",
+        "        if False:\n",
+        (f"{_AUTOMATIC}what_would_crowd_or_fill_waits_until_there_is_room",),
     ),
 )

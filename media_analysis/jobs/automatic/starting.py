@@ -30,7 +30,7 @@ LONGEST_WAIT: Final = timedelta(days=1)
 log = structlog.get_logger()
 
 # Of each owner the first few: who brings ten thousand files at once keeps nobody waiting. Each step reads one index.
-_CLAIM: Final = text(f"""
+CLAIM: Final = text(f"""
     WITH RECURSIVE owners AS (
         (SELECT owner FROM upload_analyses WHERE due_at IS NOT NULL ORDER BY owner LIMIT 1)
         UNION ALL
@@ -38,14 +38,14 @@ _CLAIM: Final = text(f"""
             SELECT owner FROM upload_analyses WHERE due_at IS NOT NULL AND owner > owners.owner ORDER BY owner LIMIT 1
         ) FROM owners WHERE owners.owner IS NOT NULL
     ), claimed AS (
-        SELECT first.file_id, first.kind FROM owners CROSS JOIN LATERAL (
-            SELECT file_id, kind FROM upload_analyses
+        SELECT first.place FROM owners CROSS JOIN LATERAL (
+            SELECT ctid AS place FROM upload_analyses
             WHERE owner = owners.owner AND due_at <= now()
             ORDER BY due_at LIMIT :each FOR UPDATE SKIP LOCKED
         ) AS first LIMIT :most
     ), leased AS (
         UPDATE upload_analyses AS analysis SET due_at = now() + make_interval(secs => :lease_seconds)
-        FROM claimed WHERE analysis.file_id = claimed.file_id AND analysis.kind = claimed.kind
+        WHERE ctid = ANY(ARRAY(SELECT place FROM claimed))
         RETURNING analysis.*
     )
     SELECT leased.file_id, leased.kind, leased.owner, leased.job_id, leased.reason, file.filename, file.labels,
@@ -102,7 +102,7 @@ class StartingService:
     async def _claim(self) -> Sequence[Any]:
         asked = {"each": MOST_OF_ONE, "most": MOST, "lease_seconds": LEASE_SECONDS, "longest": LONGEST_WAIT}
         async with self.db.transaction() as session:
-            return (await session.execute(_CLAIM, asked)).all()
+            return (await session.execute(CLAIM, asked)).all()
 
     async def _load(self, owners: set[str]) -> Load:
         disk_full = (await self.store.capacity()).free_bytes < self.reserve_bytes
