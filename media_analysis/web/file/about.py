@@ -50,7 +50,9 @@ async def find_about(services: Runtime, file: MediaFile, caller: Caller) -> Abou
     """Return what a caller may see of it."""
     scope, limit, catalog = caller.scope, caller.limit, services.files.catalog
     made = await catalog.list_derived(file.id, owner=scope, limit=MOST_MADE)
-    previews = await catalog.list_derived(file.id, owner=scope, roles=_PREVIEW, limit=2 * len(_PREVIEW))
+    previews = [one for one in made if one.role in _PREVIEW]
+    if len(made) == MOST_MADE:  # older ones may be left out
+        previews = list(await catalog.list_derived(file.id, owner=scope, roles=_PREVIEW, limit=2 * len(_PREVIEW)))
     if limit is not None:
         made = [one for one in made if limit.admits(one.category, one.labels)]
         previews = [one for one in previews if limit.admits(one.category, one.labels)]

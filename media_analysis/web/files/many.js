@@ -177,7 +177,8 @@ function showRefused(form, refused) {
   list.hidden = refused.length === 0;
   list.replaceChildren(...refused.slice(0, MOST_SHOWN).map(([file, error]) => {
     const item = document.createElement("li");
-    item.textContent = file.name ? `${file.name}: ${error.message}` : error.message;
+    const rule = error.told.rule ? ` (${error.told.rule.replaceAll("_", " ")})` : "";
+    item.textContent = `${file.name ? `${file.name}: ` : ""}${error.message}${rule}`;
     return item;
   }));
 }
