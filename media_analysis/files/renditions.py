@@ -26,7 +26,7 @@ _FIND: Final = """
     FROM media_files WHERE parent_id = $1 AND rendition = $2
 """
 _RELEASE_PLACE = text("""
-    UPDATE media_files SET rendition = NULL, version = version + 1
+    UPDATE media_files SET rendition = rendition || ' ' || id, version = version + 1
     WHERE id = :id AND state <> 'pending' AND (expires_at <= now() OR last_error IS NOT NULL)
 """)
 _NO_JOBS: Final = "SELECT CAST(NULL AS uuid) AS id, CAST(NULL AS timestamptz) AS held_until WHERE false"

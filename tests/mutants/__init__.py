@@ -11,6 +11,7 @@ from tests.mutants import (
     links,
     matches,
     media,
+    renditions,
     requests,
     resumable,
     retention,
@@ -33,6 +34,7 @@ MUTANTS = (
     *webhooks.MUTANTS,
     *links.MUTANTS,
     *matches.MUTANTS,
+    *renditions.MUTANTS,
 )
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -115,6 +115,22 @@ async def test_a_full_category_takes_no_picture_and_gives_it_all_the_same(
     assert await fetch(database, "SELECT FROM media_files WHERE rendition IS NOT NULL") == []
 
 
+async def test_one_that_is_over_makes_room_for_the_next_and_stays_hidden(
+    runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    service, file = runtime.renditions, await store_file(images.jpeg().read_bytes())
+
+    for _ in range(2):
+        await service.get(file, WISH)
+        await service.close()
+        await execute(
+            database, f"UPDATE media_files SET expires_at = now(), due_at = now() WHERE parent_id = '{file.id}'"
+        )
+
+    kept = await fetch(database, "SELECT rendition FROM media_files WHERE parent_id = $1 ORDER BY id", file.id)
+    assert [each["rendition"].split(" ")[0] for each in kept] == [WISH.name, WISH.name]
+
+
 @dataclass(frozen=True)
 class LateMaker(PictureMaker):
     """Has a picture ready when its file is gone."""
