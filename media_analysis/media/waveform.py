@@ -98,6 +98,7 @@ class Peaks:
         return max(0, pixels - (len(self._low) + pixels) % 2)
 
     def _add_pixels(self, low: bytes, high: bytes) -> None:
+        # Fewer than the most at once: merged twice in a row, an odd number of them would not begin where samples do.
         self._low += low
         self._high += high
         while len(self._low) > MOST_PIXELS:

@@ -63,6 +63,11 @@ EDGES: list[tuple[str, str, list[Any], list[Any]]] = [
     ("analyze", "sheet_quality", [1, 100], [0, 101]),
     ("contact_sheet", "instants", [[0], [0.5] * 2_000], [[], [0.5] * 2_001]),
     ("contact_sheet", "every_seconds", [], [1.0]),
+    ("preview", "every_seconds", [], [0, -1, "often"]),
+    ("preview", "max_tiles", [1, 2_000], [0, 2_001]),
+    ("preview", "tile_width", [32, 640], [31, 641]),
+    ("preview", "poster_width", [16], [15, 16_385]),
+    ("preview", "hover_width", [32, 1_024], [31, 1_025]),
     ("probe", "count", [], [1]),
 ]
 

@@ -36,6 +36,7 @@ ADMIN = {
     ("get", "/api/v1/storage/plans/{plan_id}"),
     ("get", "/api/v1/storage/plans/{plan_id}/files"),
     ("post", "/api/v1/storage/plans/{plan_id}/apply"),
+    ("post", "/api/v1/storage/policies/apply"),
     ("post", "/api/v1/storage/policies/preview"),
     ("get", "/api/v1/audit"),
     ("get", "/api/v1/audit/export"),

@@ -106,6 +106,7 @@ def test_the_json_is_what_the_api_answers(environment: dict[str, str]) -> None:
         "disk_full_on",
         "category",
         "policy_version",
+        "past",
         "what_if",
     }
     assert [day["used_bytes"] for day in body["days"]] == [2048, 3072]

@@ -67,7 +67,7 @@ def test_a_worker_beside_a_service_that_runs_none_does_its_jobs(
             exit_code = worker.end(signal.SIGINT)
         still_there = service.request("GET", "/readyz", token="unused").status_code
 
-    assert ready.groups() == ("2", "analyze, contact_sheet, frames, probe")
+    assert ready.groups() == ("2", "analyze, contact_sheet, frames, preview, probe")
     assert job["status"] == "completed"
     assert (exit_code, still_there) == (0, 200)
     assert "Traceback" not in worker.output

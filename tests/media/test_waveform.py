@@ -28,7 +28,9 @@ def data_of(path: Path, **limits: Any) -> list[int]:
     return data
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4_000)), max_size=12), st.integers(2, 50))
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 4_000)), max_size=12), st.integers(16, 50)
+)  # never more at once
 def test_each_pixel_is_the_least_and_the_most_of_its_samples(parts: list[tuple[bool, int]], most: int) -> None:
     peaks, samples = Peaks(), b""
 

@@ -87,7 +87,7 @@ def test_the_settings_say_how_much_runs_and_unknown_kinds_are_refused(settings: 
 
     assert chosen.heartbeat == HEARTBEAT
     assert chosen.look == HEARTBEAT / 3
-    assert set(chosen.kinds) == {"probe", "frames", "contact_sheet", "analyze", "tiny"}
+    assert set(chosen.kinds) == {"probe", "frames", "contact_sheet", "analyze", "preview", "tiny"}
     with pytest.raises(UnknownKind):
         WorkerOptions.of(settings, ["sorcery"])
 

@@ -229,7 +229,7 @@ async def test_explaining_asks_few_questions(runtime: Runtime, store_file: Store
     await runtime.retention.explanations.explain_job(job_id, owner=None, before=None, limit=100)
     event.remove(runtime.db.engine.sync_engine, "before_cursor_execute", note)
 
-    assert of_file <= 5 + 4  # the rank asks for pauses, who holds what, and two queues
+    assert of_file <= 6 + 4  # the rank asks for pauses, who holds what, and two queues
     assert len(asked) <= 8
 
 
