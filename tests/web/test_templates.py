@@ -4,6 +4,7 @@ import re
 from importlib.resources import files
 
 import pytest
+from jinja2 import nodes
 
 from media_analysis.web.assets import assets
 from media_analysis.web.pages import templates
@@ -19,6 +20,20 @@ def test_every_template_is_one_and_runs_and_styles_nothing_within(name: str) -> 
     text = WEB.joinpath(name).read_text()
 
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|\|\s*safe\b|Markup", text)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_nothing_within_a_call_asks_who_looks_for_the_name_means_something_else_there(name: str) -> None:
+    template = templates().parse(WEB.joinpath(name).read_text())
+
+    asked = [
+        found.lineno
+        for call in template.find_all(nodes.CallBlock)
+        for part in call.body
+        for found in part.find_all(nodes.Getattr)
+        if isinstance(found.node, nodes.Name) and found.node.name == "caller"
+    ]
+    assert asked == []
 
 
 def test_scripts_write_no_markup_and_ask_nobody_else() -> None:
