@@ -48,6 +48,8 @@ class DeletionFilter:
     """Whether only those are told whose bytes are still to be removed."""
     with_uploads: bool = True
     """Whether uploads that never ended are told; to their owner such a file was never there."""
+    renditions: bool = False
+    """Whether pictures that were kept of files are told, too."""
     labels: tuple[LabelFilter, ...] = ()
     """All of which are to be met; the list is read along the first that is wanted."""
 
@@ -70,6 +72,8 @@ class DeletionFilter:
             wanted.append(Tombstone.id.in_(_WAITING))
         if not self.with_uploads:
             wanted.append(Tombstone.state != FileState.PENDING)
+        if not self.renditions:
+            wanted.append(Tombstone.rendition.is_(None))
         return [*wanted, *(meets(Tombstone.labels, label) for label in self.labels)]
 
     def of_label(self, label: LabelFilter) -> list[ColumnElement[bool]]:

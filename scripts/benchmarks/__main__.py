@@ -24,6 +24,7 @@ from scripts.benchmarks import (
     events,
     http,
     interference,
+    page,
     pictures,
     probe,
     queue,
@@ -74,6 +75,12 @@ async def run_retention(options: argparse.Namespace, directory: Path) -> dict[st
     print(f"stats, forecast and preview at {options.files:,} files")
     async with stage.open_stage(directory / "a") as opened:
         return await retention.retention(opened, files=options.files, rounds=options.repeats)
+
+
+async def run_page(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    print(f"screens of the page at {options.files:,} files")
+    async with stage.open_stage(directory / "a") as opened:
+        return await page.page(opened, files=options.files, repeats=options.repeats)
 
 
 async def run_records(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
@@ -207,6 +214,9 @@ def parse() -> argparse.Namespace:
     retaining = benches.add_parser("retention", help=retention.__doc__)
     retaining.add_argument("--files", type=int, default=1_000_000)
     retaining.add_argument("--repeats", type=int, default=20, help="how often each question is asked")
+    showing = benches.add_parser("page", help=page.__doc__)
+    showing.add_argument("--files", type=int, default=1_000_000)
+    showing.add_argument("--repeats", type=int, default=40, help="how often each screen is asked for")
     recording = benches.add_parser("records", help=records.__doc__)
     recording.add_argument("--operations", type=int, default=1_000, help="how many of each kind")
     recording.add_argument("--tombstones", type=int, default=1_000_000)
@@ -259,6 +269,7 @@ def main() -> None:
     benches = {
         "sweep": run_sweep,
         "register": run_register,
+        "page": run_page,
         "retention": run_retention,
         "records": run_records,
         "analyze": run_analyze,

@@ -57,6 +57,10 @@ async def test_a_film_is_shown_by_a_picture_that_shows_something(client: Client)
     assert turned.size == (64, 96)
 
 
+async def deletions(client: Client, **query: Any) -> Any:
+    return (await client.request("GET", "/api/v1/deletions", params=query)).json()
+
+
 async def test_sixty_at_once_are_all_answered(client: Client, runtime: Runtime, database: str) -> None:
     file_id = await upload(client, images.jpeg())
 
@@ -89,3 +93,9 @@ async def test_what_is_kept_counts_ends_with_its_file_and_is_no_news(
     assert refusal(await client.request("GET", f"{FILES}/{row['id']}")) == (410, "file_gone")
     assert await kept(runtime, database) == []
     assert await fetch(database, "SELECT type FROM events WHERE category = 'temp'") == []
+    deleted = {
+        renditions: [each["file_id"] for each in (await deletions(client, renditions=renditions))["items"]]
+        for renditions in (False, True)
+    }
+    assert deleted[False] == [file_id]
+    assert set(deleted[True]) == {file_id, str(row["id"])}

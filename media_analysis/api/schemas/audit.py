@@ -31,6 +31,7 @@ class DeletionListQuery(RequestDocument):
     since: Instant | None = Field(None, description="Deleted at this instant or later")
     before: Instant | None = Field(None, description="Deleted earlier than this instant")
     label: LabelFilters | None = Field(None, description=OF_LABELS)
+    renditions: bool = Field(default=False, description="Whether pictures that were kept of files are told, too")
 
     def wanted(self, *, scope: str | None) -> DeletionFilter:
         """Return the filter for a caller who may see `scope`, everybody's deletions if None."""
@@ -43,6 +44,7 @@ class DeletionListQuery(RequestDocument):
             since=self.since,
             before=self.before,
             with_uploads=scope is None,
+            renditions=self.renditions,
             labels=parse_filters(self.label or ()),
         )
 
