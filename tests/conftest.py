@@ -31,6 +31,7 @@ from media_analysis.settings import Settings, load_settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.category import Category
 from tests import claims
+from tests.browser import browser  # noqa: F401 - a fixture of several packages
 from tests.client.server import shared_server  # noqa: F401 - a fixture of two packages
 from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder

@@ -1,12 +1,11 @@
 """What the tests of HTTP look at beside answers: what is kept, and how time passes."""
 
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from media_analysis.jobs.attempts.attempt import Attempt
 from media_analysis.jobs.control import NewJob
@@ -82,12 +81,7 @@ async def patient() -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
+async def page(browser: Browser) -> AsyncIterator[Page]:
     """Shows pages in a browser with a profile of its own."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield await browser.new_page()
-        await browser.close()
+    async with await browser.new_context() as profile:
+        yield await profile.new_page()

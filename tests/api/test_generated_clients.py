@@ -1,20 +1,19 @@
 """Clients that generators make of the document compile, as strictly as their language can, and do what it says."""
 
-import asyncio
-import fcntl
 import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
-from tests.api.raw import PATIENCE, served
+from tests.api.raw import served
 from tests.conftest import Client, fetch
+from tests.programs import install_from_npm, installed, required, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples/generated"
 PYTHON = (
@@ -23,7 +22,6 @@ PYTHON = (
 )
 """What the service has not, or has in another version; what else they need is here."""
 NODE = ("openapi-typescript@7", "openapi-fetch@0.17", "typescript@5", "@types/node@22")
-QUIET = ("--no-audit", "--no-fund", "--no-package-lock", "--loglevel", "error")
 CHECKS = ("--strict", "--noEmitOnError", "--skipLibCheck", "--target", "es2022", "--types", "node")
 TSC = ("node_modules/typescript/bin/tsc", *CHECKS)
 OPTIONAL = ("--default-non-nullable", "false")
@@ -38,47 +36,6 @@ SEEN = {
     "refused": [404, "file_not_found"],
 }
 Use = Callable[..., Any]
-
-
-async def run(*command: object, folder: Path, **environment: str) -> str:
-    """Run a program in a folder and return what it printed; it has to end well."""
-    running = await asyncio.create_subprocess_exec(
-        *map(str, command),
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        printed, complained = await asyncio.wait_for(running.communicate(), 4 * PATIENCE)
-    finally:
-        if running.returncode is None:
-            running.kill()
-    assert running.returncode == 0, (printed + complained).decode()[-4_000:]
-    return printed.decode()
-
-
-async def installed(factory: pytest.TempPathFactory, kind: str, command: Sequence[object]) -> Path:
-    """Return the folder in which a command installed packages, once for all workers of these tests."""
-    base = factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"generators of {kind}"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        if not (folder / "whole").exists():
-            (folder / "package.json").write_text("{}")
-            try:
-                await run(*command, folder=folder)
-            except AssertionError as error:
-                pytest.skip(f"packages of {kind} cannot be installed: {str(error)[:200]}")
-            (folder / "whole").touch()
-    return folder
-
-
-def required(*programs: str) -> None:
-    """Skip a test whose programs are not here."""
-    if missing := [program for program in programs if shutil.which(program) is None]:
-        pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 @pytest.fixture
@@ -101,8 +58,7 @@ async def python(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 @pytest.fixture
 async def node(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
     """A folder in which node finds what was installed from npm."""
-    required("npm", "node")
-    folder = await installed(tmp_path_factory, "npm", ["npm", "install", *QUIET, *NODE])
+    folder = await install_from_npm(tmp_path_factory, "generators", NODE)
     (tmp_path / "node_modules").symlink_to(folder / "node_modules")
     return tmp_path
 
