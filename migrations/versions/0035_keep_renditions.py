@@ -17,7 +17,9 @@ END = """
 END_RENDITIONS = f"""
     CREATE FUNCTION end_renditions() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF TG_OP = 'DELETE' THEN
+        IF NOT EXISTS (SELECT FROM media_files WHERE rendition IS NOT NULL) THEN
+            RETURN NULL;
+        ELSIF TG_OP = 'DELETE' THEN
             {END.format(parents="ARRAY(SELECT id FROM old_rows)")};
         ELSE
             {END.format(parents="ARRAY[NEW.id]")};
