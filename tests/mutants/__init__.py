@@ -11,6 +11,7 @@ from tests.mutants import (
     links,
     matches,
     media,
+    page,
     renditions,
     requests,
     resumable,
@@ -35,6 +36,7 @@ MUTANTS = (
     *links.MUTANTS,
     *matches.MUTANTS,
     *renditions.MUTANTS,
+    *page.MUTANTS,
 )
 
 __all__ = ["MUTANTS", "Mutant"]
