@@ -4,8 +4,10 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from media_analysis.events.horizon import EventHorizon
 from media_analysis.runtime import Runtime
 from tests.conftest import Client, execute
+from tests.files.conftest import eventually
 from tests.webhooks.receiver import Call
 
 WEBHOOKS = "/api/v1/webhooks"
@@ -19,7 +21,14 @@ async def made(client: Client, url: str, *, by: str = "alice", **about: Any) -> 
 
 
 async def deliver(runtime: Runtime) -> None:
-    """Fan out and send what is due, once."""
+    """Fan out and send what is due, once; whatever transaction runs on this server holds the log back until then."""
+    horizon = EventHorizon(runtime.db)
+    await horizon.look()
+
+    async def settled() -> bool:
+        return (await runtime.feed.now()).logged >= horizon.given
+
+    await eventually(settled)
     await runtime.webhooks.fan_out.run()
     for webhook_id in await runtime.webhooks.deliveries.list_due(limit=100):
         await runtime.webhooks.deliveries.deliver_all(webhook_id)
