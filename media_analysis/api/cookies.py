@@ -10,7 +10,7 @@ from starlette.datastructures import URL, Headers
 from starlette.requests import cookie_parser
 from starlette.types import Scope
 
-from media_analysis.errors import ForeignOrigin
+from media_analysis.errors import ForeignOrigin, InvalidRequest
 
 COOKIE: Final = "media_analysis"
 _READS: Final = frozenset({"GET", "HEAD"})
@@ -23,10 +23,11 @@ def token_of_cookie(scope: Scope) -> str | None:
 
     Raises:
         ForeignOrigin: it comes with the cookie, is to change something, and no page of ours is known to have sent it.
+        InvalidRequest: there are two.
 
     """
     headers = Headers(scope=scope)
-    token = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+    token = _token(headers)
     if not token:
         return None
     if scope["method"] not in _READS:
@@ -51,6 +52,15 @@ def require_own_origin(scope: Scope, *, is_certain: bool) -> None:
         is_own = is_own and urlsplit(origin).netloc == (headers.get("host") or URL(scope=scope).netloc)
     if not is_own or (site is None and origin is None):
         raise ForeignOrigin
+
+
+def _token(headers: Headers) -> str | None:
+    # Another service at this host, or at one below the same name, may have set the second: whose would be used?
+    parts = [part for line in headers.getlist("cookie") for part in line.split(";")]
+    told = {parsed[COOKIE] for part in parts if COOKIE in (parsed := cookie_parser(part))}
+    if len(told) > 1:
+        raise InvalidRequest("Cookie", f"{COOKIE} is there twice: delete the cookies of this host, and sign in again")
+    return next(iter(told), None)
 
 
 def set_cookie(scope: Scope, token: str, *, path: str, seconds: int) -> str:

@@ -173,3 +173,24 @@ async def test_scripts_and_styles_are_kept_forever_and_those_of_another_version_
     assert kept.headers["content-type"] == "text/css; charset=utf-8"
     assert other.headers["cache-control"] == "no-cache"
     assert missing.status_code == 404
+
+
+async def test_a_second_cookie_that_somebody_else_set_is_not_taken_for_the_first(
+    sign_in: SignIn, visitor: httpx.AsyncClient, client: Client
+) -> None:
+    await sign_in("alice")
+    own = visitor.cookies["media_analysis"]
+    await sign_in("bob")
+    theirs = visitor.cookies["media_analysis"]
+    visitor.cookies.clear()
+
+    answers = [
+        await visitor.get("/api/v1/sessions/me", headers={"Cookie": cookies})
+        for cookies in (
+            f"media_analysis={own}; media_analysis={theirs}",
+            f"media_analysis={theirs}; a=b; media_analysis={own}",
+            f"a=b; media_analysis={own}",
+        )
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422, 200]
