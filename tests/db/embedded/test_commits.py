@@ -20,9 +20,15 @@ NUMBERS = 20
 
 
 async def crash(directory: Path, url: str, victim: str) -> None:
-    """Kill the server, or one of its processes, and return once it answers again."""
+    """Kill the server, or one of its processes, and return once it answers again.
+
+    A server that lost a process answers on until it notices, and only then ends its other connections.
+    """
     postmaster = pid_of(directory)
     assert postmaster is not None
+    witness = await asyncpg.connect(url)
+    noticed = asyncio.Event()
+    witness.add_termination_listener(lambda _: noticed.set())
     if victim == "postmaster":
         os.kill(postmaster, signal.SIGKILL)
     else:
@@ -30,6 +36,7 @@ async def crash(directory: Path, url: str, victim: str) -> None:
         os.kill(connection.get_server_pid(), signal.SIGKILL)
         connection.terminate()
     async with asyncio.timeout(DEADLINE_SECONDS):
+        await noticed.wait()
         while True:
             try:
                 await run_statement(url, "INSERT INTO words VALUES ('afterwards') RETURNING word")
