@@ -47,7 +47,7 @@ from media_analysis.sessions.throttle import TokenThrottle
 from media_analysis.settings import Settings
 from media_analysis.settings.policy import configured_policy
 from media_analysis.settings.postgres import database_options
-from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.store import ObjectStore
 from media_analysis.telemetry.metrics import Metrics
 from media_analysis.webhooks.suite import WebhookServices
 
@@ -58,7 +58,7 @@ class Runtime:
 
     settings: Settings
     db: Database
-    store: DiskStore
+    store: ObjectStore
     upload_transactions: UploadTransactions
     fork_server: ForkServer
     metrics: Metrics

@@ -15,6 +15,7 @@ from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import chunks, execute
+from tests.disks import disk_of
 from tests.files.conftest import registration
 from tests.oracle import inspect_everything
 
@@ -48,7 +49,7 @@ async def _plant(runtime: Runtime, database: str) -> Planted:
     asked = registration(reserved_bytes=9)
     await runtime.upload_transactions.register(asked)
     (await runtime.upload_transactions.create(asked)).close()
-    return Planted(database, runtime.store.root, stored, deleted)
+    return Planted(database, disk_of(runtime.store).root, stored, deleted)
 
 
 @pytest.fixture

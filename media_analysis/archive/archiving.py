@@ -19,7 +19,7 @@ from media_analysis.archive.committing import Commit, Segment
 from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.inventory import RunContents
 from media_analysis.archive.models import ArchiveTask
-from media_analysis.archive.packing import Share, digest, pack, prove
+from media_analysis.archive.packing import Share, digest, pack, prove, segment_of
 from media_analysis.archive.planning import plan_segment
 from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.archive.proof import require_found
@@ -36,9 +36,8 @@ from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
 from media_analysis.storage.category import Category
-from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import archive_key
-from media_analysis.storage.store import ObjectWriter
+from media_analysis.storage.store import ObjectStore, ObjectWriter
 
 OVERHEAD_BYTES: Final = 2_048
 """What a member takes beside its bytes, at most: header, padding, frame."""
@@ -50,7 +49,7 @@ class Archiver:
     """Archives runs; whatever breaks off leaves the originals as they were, and at most an abandoned upload."""
 
     db: Database
-    store: DiskStore
+    store: ObjectStore
     protocol: UploadProtocol
     deleter: Deleter
     kept_for: timedelta
@@ -102,7 +101,7 @@ class Archiver:
             key,
             size_bytes,
         ) in unhashed:  # imported and never read: the manifest, which is first, needs it
-            sha256 = await asyncio.to_thread(digest, self.store.path_of(key), file_id, size_bytes=size_bytes)
+            sha256 = await asyncio.to_thread(digest, self.store, key, size_bytes=size_bytes)
             async with self.db.transaction() as session:
                 await mark_hashed(session, [(file_id, size_bytes, sha256)])
         return job, contents
@@ -116,7 +115,7 @@ class Archiver:
             segments = (await session.scalars(query.order_by(MediaFile.ordinal))).all()
         for segment in segments:
             progress.begin("proving")
-            proving = partial(prove, self.store.path_of(segment.key), progress, size_bytes=segment.size_bytes)
+            proving = partial(prove, segment_of(self.store, segment.key, size_bytes=segment.size_bytes), progress)
             with await progress.run(proving) as found:
                 await self._require_known(segment.id, found)
 
@@ -161,15 +160,15 @@ class Archiver:
 
             async def fill(writer: ObjectWriter) -> Mapping[str, Share]:
                 sink = Sink(writer, progress)
-                shares = await progress.run(lambda: pack(plan, self.store.path_of, sink, progress))
+                shares = await progress.run(lambda: pack(plan, self.store, sink, progress))
                 failpoint("archive.packed")
                 return shares
 
             written, shares = await uploads.write(registration, fill, Expiry(at=contents.ends_at))
         failpoint("archive.synced")
-        path = self.store.path_of(registration.key)
+        opened = segment_of(self.store, registration.key, size_bytes=written.size_bytes)
         progress.stage = "proving"
-        found = await progress.run(lambda: prove(path, progress, size_bytes=written.size_bytes))
+        found = await progress.run(lambda: prove(opened, progress))
         failpoint("archive.proven")
         return Segment(written=written, found=found), shares
 

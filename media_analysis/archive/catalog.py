@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.archive import tasks
 from media_analysis.archive.models import ArchiveTask
 from media_analysis.archive.opening import OpenCopy
-from media_analysis.archive.packing import prove
+from media_analysis.archive.packing import prove, segment_of
 from media_analysis.archive.progress import TaskProgress
 from media_analysis.archive.proof import require_found
 from media_analysis.archive.tallies import OriginalsTally, list_tallies, sum_categories
@@ -28,8 +28,7 @@ from media_analysis.jobs.models import AnalysisJob
 from media_analysis.jobs.queries import require_job
 from media_analysis.states import FileState, RetentionRule
 from media_analysis.storage.category import Category
-from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.store import ObjectReader
+from media_analysis.storage.store import ObjectReader, ObjectStore
 
 _COPY: Final = text(f"""
     {COPIES}
@@ -103,7 +102,7 @@ class CatalogService:
     """Reads archives and what is known of them; `owner=None` is an administrator."""
 
     db: Database
-    store: DiskStore
+    store: ObjectStore
 
     async def list(
         self, wanted: ArchivedFilter, *, after: ArchivedPosition | None, limit: int, now: datetime | None = None
@@ -208,8 +207,8 @@ class CatalogService:
         if row is None or copy is None or segment is None or segment.state is not FileState.STORED:
             raise ArchivedFileNotFound(file_id)
         _require_current(segment, at)
-        path, size_bytes = self.store.path_of(segment.key), segment.size_bytes
-        opened = await TaskProgress().run(lambda: Opened(path, size_bytes=size_bytes))
+        found = segment_of(self.store, segment.key, size_bytes=segment.size_bytes)
+        opened = await TaskProgress().run(lambda: Opened(found))
         return OpenCopy(copy, Copy(*row), opened)
 
     async def verify(self, job_id: UUID, *, owner: str | None, progress: TaskProgress) -> int:
@@ -227,7 +226,7 @@ class CatalogService:
             raise JobNotArchived(job_id)
         files = 0
         for segment in segments:
-            proving = partial(prove, self.store.path_of(segment.key), progress, size_bytes=segment.size_bytes)
+            proving = partial(prove, segment_of(self.store, segment.key, size_bytes=segment.size_bytes), progress)
             with await progress.run(proving) as found:
                 async with self.db.read_only() as session:
                     files += await require_found(session, segment.id, found)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
-from uuid import UUID
 
 from media_analysis.archive.format.manifest import ManifestFile, ManifestReader
 from media_analysis.archive.format.packing import MemberSource, Packer
@@ -17,9 +16,11 @@ from media_analysis.archive.planning import SegmentPlan
 from media_analysis.archive.progress import Sink, TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged, ObjectDamaged
 from media_analysis.storage.opening import open_object
+from media_analysis.storage.store import ObjectStore
 
 READ_BYTES: Final = 2**20
-PathOf = Callable[[str], Path]
+OpenFile = Callable[[], BinaryIO]
+"""Opens an archive, wherever it lies, for a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Share:
     packed_bytes: int
 
 
-def pack(plan: SegmentPlan, path_of: PathOf, sink: Sink, progress: TaskProgress) -> dict[str, Share]:
+def pack(plan: SegmentPlan, store: ObjectStore, sink: Sink, progress: TaskProgress) -> dict[str, Share]:
     """Write a segment to `sink` and return what each media type took; blocks.
 
     Raises:
@@ -45,18 +46,15 @@ def pack(plan: SegmentPlan, path_of: PathOf, sink: Sink, progress: TaskProgress)
     plan.manifest.seek(0)
     plan.keys.seek(0)
     for file, key in zip(_files(plan), plan.keys, strict=True):
-        path = path_of(key.decode().rstrip("\n"))
-        with FileIO(open_object(path, str(file.id), size_bytes=file.size_bytes)) as source:
-            packer.add_file(file, source)
+        with store.open_file(key.decode().rstrip("\n"), size_bytes=file.size_bytes) as source:
+            packer.add_file(file, cast("MemberSource", source))
         progress.advance(file.size_bytes)
     packer.finish()
     return {kind: Share(amount.raw_bytes, amount.packed_bytes) for kind, amount in packer.packed.items()}
 
 
-def prove(path: Path, progress: TaskProgress, *, size_bytes: int | None) -> IO[bytes]:
+def prove(opened: OpenFile, progress: TaskProgress) -> IO[bytes]:
     """Open a segment again, decompress all of it and compare it with its manifest; return a line for each file.
-
-    `size_bytes` is what its row says.
 
     Raises:
         ArchiveDamaged: something differs, is missing or is too much.
@@ -64,7 +62,7 @@ def prove(path: Path, progress: TaskProgress, *, size_bytes: int | None) -> IO[b
     """
     found = spool()
     try:
-        with open_segment(path, size_bytes=size_bytes) as raw, verify(raw, spool=_spool) as segment:
+        with opened() as raw, verify(raw, spool=_spool) as segment:
             for file, place, chunks in segment.files():
                 for chunk in chunks:
                     progress.advance(len(chunk))
@@ -77,21 +75,39 @@ def prove(path: Path, progress: TaskProgress, *, size_bytes: int | None) -> IO[b
     return found
 
 
-def open_segment(path: Path, *, size_bytes: int | None = None) -> FileIO:
-    """Open an archive for a thread; one that has a row has its `size_bytes`.
+def open_archive(path: Path) -> BinaryIO:
+    """Open an archive that somebody else keeps, for a thread.
 
     Raises:
         ObjectMissing: it is not there.
-        ArchiveDamaged: it is no file, or of another size.
+        ArchiveDamaged: it is no file.
 
     """
     try:
-        return FileIO(open_object(path, path.name, size_bytes=size_bytes))
+        return cast("BinaryIO", FileIO(open_object(path, path.name, size_bytes=None)))
     except ObjectDamaged as error:
         raise ArchiveDamaged(error.difference) from error
 
 
-def digest(path: Path, file_id: UUID, *, size_bytes: int) -> bytes:
+def segment_of(store: ObjectStore, key: str, *, size_bytes: int | None) -> OpenFile:
+    """Return what opens a segment of the store, which has the size its row says.
+
+    It raises:
+        ObjectMissing: it is not there.
+        ArchiveDamaged: it is no file, or of another size.
+
+    """
+
+    def opened() -> BinaryIO:
+        try:
+            return store.open_file(key, size_bytes=size_bytes)
+        except ObjectDamaged as error:
+            raise ArchiveDamaged(error.difference) from error
+
+    return opened
+
+
+def digest(store: ObjectStore, key: str, *, size_bytes: int) -> bytes:
     """Return the SHA-256 of an object; blocks.
 
     Raises:
@@ -99,7 +115,7 @@ def digest(path: Path, file_id: UUID, *, size_bytes: int) -> bytes:
 
     """
     running = hashlib.sha256()
-    with FileIO(open_object(path, str(file_id), size_bytes=size_bytes)) as source:
+    with store.open_file(key, size_bytes=size_bytes) as source:
         while chunk := source.read(READ_BYTES):
             running.update(chunk)
     return running.digest()

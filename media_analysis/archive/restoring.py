@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.archive.landing import Landing, sink_for
 from media_analysis.archive.models import ArchiveTask
+from media_analysis.archive.packing import segment_of
 from media_analysis.archive.progress import TaskProgress
 from media_analysis.archive.room import require_room
 from media_analysis.archive.unarchiving import Returned, bring_back
@@ -30,9 +31,8 @@ from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.protocol import PendingUploads, UploadProtocol
 from media_analysis.jobs.queries import require_job
 from media_analysis.media.types.known import extension_of
-from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import object_key
-from media_analysis.storage.store import ObjectWriter
+from media_analysis.storage.store import ObjectStore, ObjectWriter
 from media_analysis.storage.writing import BUFFER_BYTES
 
 PAGE: Final = 1_024
@@ -68,7 +68,7 @@ class Restorer:
     """Restores runs; whatever breaks off leaves the archive as it was, and at most abandoned uploads."""
 
     db: Database
-    store: DiskStore
+    store: ObjectStore
     protocol: UploadProtocol
     deleter: Deleter
     kept_for: timedelta
@@ -136,7 +136,7 @@ class Restorer:
         self, task: ArchiveTask, segment: MediaFile, progress: TaskProgress
     ) -> AsyncIterator[tuple[Sequence[Copy], CopyWindow]]:
         """Yield the files of a segment that are wanted, some at a time, and what reads them, checking each."""
-        with Opened(self.store.path_of(segment.key), size_bytes=segment.size_bytes) as opened:
+        with Opened(segment_of(self.store, segment.key, size_bytes=segment.size_bytes)) as opened:
             async for page in self._pages(segment.id, task.file_id):
                 for window in _cut(page):
                     yield window, opened.copy_next if task.file_id is None else opened.copy_one

@@ -15,7 +15,7 @@ from media_analysis.deletion.suite import DeletionServices
 from media_analysis.files.upload.protocol import UploadProtocol
 from media_analysis.files.upload.room import RoomMaker
 from media_analysis.settings.model import Settings
-from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.store import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ArchiveServices:
 
     settings: Settings
     db: Database
-    store: DiskStore
+    store: ObjectStore
     protocol: UploadProtocol
     deletion: DeletionServices
     room: RoomMaker

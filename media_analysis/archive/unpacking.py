@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, NamedTuple, Self, cast
 from uuid import UUID
 
 from media_analysis.archive.format.compression import detect
 from media_analysis.archive.format.reading import read_member, verify
-from media_analysis.archive.packing import open_segment
+from media_analysis.archive.packing import OpenFile
 from media_analysis.archive.progress import TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.storage.category import Category
@@ -53,8 +52,8 @@ CopyWindow = Callable[[Sequence[Copy], Mapping[UUID, Take], TaskProgress], None]
 class Opened:
     """A segment opened for reading; every method blocks and is called in a thread, one at a time."""
 
-    def __init__(self, path: Path, *, size_bytes: int | None) -> None:
-        self._raw = open_segment(path, size_bytes=size_bytes)
+    def __init__(self, opened: OpenFile) -> None:
+        self._raw = opened()
         self._opened = ExitStack()
         self._opened.push(self._raw)
 

@@ -116,7 +116,7 @@ class Story:
             return  # there was nothing to see
         self.screen.head("The contact sheet")
         row = await self.runtime.files.catalog.get(UUID(sheet["id"]), owner=None)
-        self.screen.say(f"file  {self.runtime.store.path_of(row.key)}")
+        self.screen.say(f"file  {self.runtime.store.where(row.key)}")
         self.screen.say(
             f'get   curl -H "Authorization: Bearer $(cat {token_file})" '
             f"-o sheet.jpg {self.address}{API}/files/{sheet['id']}/content"
@@ -167,7 +167,7 @@ class Story:
             query["cursor"] = page["next_cursor"]
 
     async def _show_what_stays(self) -> None:
-        left = await asyncio.to_thread(_objects, self.runtime.store.root)
+        left = await asyncio.to_thread(_objects, self.runtime.settings.places.root)
         deletions = (await self.client.get("/deletions", limit=1_000))["items"]
         gone = {deletion["file_id"]: deletion for deletion in deletions}
         if missing := [file["filename"] for file in self.files if file["id"] not in gone]:
@@ -179,8 +179,8 @@ class Story:
         rules = sorted({gone[file["id"]]["rule"] for file in self.files})
         self.screen.say(f"{len(self.files)} tombstones say when and why ({', '.join(rules)}): GET {API}/deletions")
         self.screen.say(
-            f"no result is left, and in {self.runtime.store.root} only {MARKER_NAME}, which says whose store it is, "
-            f"and {README_NAME}"
+            f"no result is left, and in {self.runtime.settings.places.root} only {MARKER_NAME}, "
+            f"which says whose store it is, and {README_NAME}"
         )
 
 

@@ -17,6 +17,7 @@ from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.furnishing import furnish
 from media_analysis.storage.marker import MARKER_NAME, adopt_archives, adopt_store, read_marker
 from media_analysis.storage.places import Places
+from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.walk import look_up
 
 _HAS_ARCHIVES: Final = text("""
@@ -34,7 +35,7 @@ LOOKED_FOR: Final = 1_000
 """Of so many archives one that is not in the store shows that they lie elsewhere."""
 
 
-async def open_store(db: Database, places: Places, instance_id: UUID, *, creates: bool = True) -> DiskStore:
+async def open_store(db: Database, places: Places, instance_id: UUID, *, creates: bool = True) -> ObjectStore:
     """Open the store, marking every root that is new to a database that is new to it, unless nothing is to be created.
 
     Raises:

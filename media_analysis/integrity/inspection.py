@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.category import Category
+from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
-from media_analysis.storage.walk import Entry, EntryKind, look_up
 
 BEFORE_ALL: Final = UUID(int=0)
 INLINE_BYTES: Final = 64 * 1024
@@ -115,7 +115,7 @@ class Inspector:
 
     async def look(self, files: Sequence[TrackedFile]) -> Mapping[UUID, Finding]:
         """Return what is wrong with files as far as names and sizes tell."""
-        entries = await asyncio.to_thread(look_up, self.store.places, [file.key for file in files])
+        entries = await self.store.look_up([file.key for file in files])
         judged = (_judge(file, entry) for file, entry in zip(files, entries, strict=True))
         return {finding.file_id: finding for finding in judged if finding is not None and finding.file_id is not None}
 

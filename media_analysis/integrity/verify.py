@@ -1,11 +1,9 @@
 """Store and database walked both ways: what lacks its bytes, what lacks a row; nothing is ever deleted here."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -25,8 +23,8 @@ from media_analysis.integrity.inspection import (
     TrackedFile,
     list_tracked,
 )
+from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.store import ObjectStore
-from media_analysis.storage.walk import OWN_NAMES, Entry, EntryKind, look, walk_in_batches
 
 PAGE: Final = 1000
 MOVED_AT_ONCE: Final = 200
@@ -182,28 +180,20 @@ class VerifyService:
         self, request: VerifyRequest, report: VerifyReport, progress: Progress, now: datetime
     ) -> None:
         newest_ns = int((now - request.grace).timestamp() * 1e9)
-        for root in self.store.places.roots:
-            async for batch in walk_in_batches(root, PAGE, skip=OWN_NAMES):
-                report.add([_unreadable(entry) for entry in batch if entry.kind is EntryKind.UNREADABLE])
-                objects = [entry for entry in batch if entry.kind is not EntryKind.UNREADABLE]
-                report.objects += len(objects)
-                untracked = await self._list_untracked(root, self._sort_out(root, objects, report))
-                old = [entry for entry in untracked if entry.modified_ns <= newest_ns]
-                report.young += len(untracked) - len(old)
-                report.add([_untracked(entry) for entry in old])
-                if request.quarantine:
-                    await self._quarantine([entry for entry in old if entry.sayable], request, report, now)
-                progress(report)
+        async for batch in self.store.walk(PAGE):
+            report.add([_unreadable(entry) for entry in batch if entry.kind is EntryKind.UNREADABLE])
+            objects = [entry for entry in batch if entry.kind is not EntryKind.UNREADABLE]
+            report.objects += len(objects)
+            report.add([_misplaced(entry) for entry in objects if entry.is_misplaced])
+            untracked = await self._list_untracked([entry for entry in objects if not entry.is_misplaced])
+            old = [entry for entry in untracked if entry.modified_ns <= newest_ns]
+            report.young += len(untracked) - len(old)
+            report.add([_untracked(entry) for entry in old])
+            if request.quarantine:
+                await self._quarantine([entry for entry in old if entry.sayable], request, report, now)
+            progress(report)
 
-    def _sort_out(self, root: Path, objects: Sequence[Entry], report: VerifyReport) -> Sequence[Entry]:
-        """Return what lies below the root its key means; the rest no key reaches, so it is only told."""
-        places = self.store.places
-        placed = [entry for entry in objects if places.root_of(entry.name) == root]
-        if len(placed) < len(objects):
-            report.add([_misplaced(entry) for entry in objects if places.root_of(entry.name) != root])
-        return placed
-
-    async def _list_untracked(self, root: Path, entries: Sequence[Entry]) -> Sequence[Entry]:
+    async def _list_untracked(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Return what nobody knows and still lies there.
 
         Whatever lay there when it was walked had its row committed before its name was made (design law 3), so a
@@ -212,7 +202,7 @@ class VerifyService:
         async with self.db.read_only() as session:
             unclaimed = set(await list_unclaimed(session, [entry.name for entry in entries if entry.sayable]))
         suspects = [entry for entry in entries if entry.name in unclaimed or not entry.sayable]
-        still = await asyncio.to_thread(look, root, [entry.name for entry in suspects])
+        still = await self.store.look_up([entry.name for entry in suspects])
         return [entry for entry, found in zip(suspects, still, strict=True) if found is not None]
 
     async def _quarantine(

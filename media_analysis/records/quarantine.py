@@ -1,11 +1,9 @@
-"""Ends what was set aside in the quarantine of each root: stored bytes, which a pause keeps."""
+"""Ends what was set aside in the quarantine of the store: stored bytes, which a pause keeps."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,13 +14,10 @@ from media_analysis.deletion.outbox import lock_quarantine
 from media_analysis.deletion.pauses import list_pauses
 from media_analysis.integrity.verify import list_unclaimed
 from media_analysis.records.models import note_end
-from media_analysis.storage.calls import uncancelled
 from media_analysis.storage.category import Category
+from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.keys import folder_of
-from media_analysis.storage.quarantine import folder_of_day, list_days, unlink_empty_folders
 from media_analysis.storage.store import ObjectStore
-from media_analysis.storage.unlinking import unlink_beneath
-from media_analysis.storage.walk import Entry, EntryKind, walk_in_batches
 
 NAME: Final = "quarantine"
 AT_ONCE: Final = 200
@@ -46,9 +41,7 @@ class _Kept:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    root: Path
     places: Sequence[str]
-    """Relative to the root."""
     before: datetime
     now: datetime
     kept: _Kept
@@ -80,9 +73,8 @@ class QuarantineService:
         ended = await self._walk(self._end, now, kept)
         if kept.places:
             log.warning("quarantine.kept", **+kept.reasons, places=kept.places)
-        for root in self.store.places.roots:
-            for day in await self._list_over(root, now):
-                await asyncio.to_thread(unlink_empty_folders, root, day)
+        for day in await self._list_over(now):
+            await self.store.end_quarantine_day(day)
         return ended
 
     async def rehearse(self, *, now: datetime) -> int:
@@ -91,27 +83,24 @@ class QuarantineService:
 
     async def find_oldest(self) -> datetime | None:
         """Return the day on which what is there longest was set aside; None where nothing is."""
-        days = [await asyncio.to_thread(list_days, root) for root in self.store.places.roots]
-        return min((_begin(day) for found in days for day in found), default=None)
+        return min(map(_begin, await self.store.list_quarantine_days()), default=None)
 
     async def _walk(self, act: _Act, now: datetime, kept: _Kept) -> int:
         return sum([await act(batch) async for batch in self._batches(now, kept)])
 
     async def _batches(self, now: datetime, kept: _Kept) -> AsyncIterator[_Batch]:
-        for root in self.store.places.roots:
-            for day in await self._list_over(root, now):
-                folder = folder_of_day(day)
-                async for entries in walk_in_batches(root / folder, self.at_once):
-                    places = [f"{folder}/{entry.name}" for entry in entries if entry.kind is not EntryKind.UNREADABLE]
-                    kept.add("unreadable", [f"{folder}/{entry.name}" for entry in entries if _is_unreadable(entry)])
-                    yield _Batch(root, places, _begin(day + timedelta(days=1)), now, kept)
+        for day in await self._list_over(now):
+            async for entries in self.store.walk_quarantine(day, self.at_once):
+                places = [entry.name for entry in entries if not _is_unreadable(entry)]
+                kept.add("unreadable", [entry.name for entry in entries if _is_unreadable(entry)])
+                yield _Batch(places, _begin(day + timedelta(days=1)), now, kept)
 
-    async def _list_over(self, root: Path, now: datetime) -> Sequence[date]:
+    async def _list_over(self, now: datetime) -> Sequence[date]:
         """Return the days that were over for a whole life."""
         if self.life is None or not self.is_ending:
             return []
         last = (now - self.life).astimezone(UTC).date()
-        return [day for day in await asyncio.to_thread(list_days, root) if day < last]
+        return [day for day in await self.store.list_quarantine_days() if day < last]
 
     @retried
     async def _end(self, batch: _Batch) -> int:
@@ -120,7 +109,7 @@ class QuarantineService:
             await lock_quarantine(session)
             free = await self._list_free(session, batch)
             await self.store.require_marker()
-            outcome = await uncancelled(asyncio.ensure_future(asyncio.to_thread(unlink_beneath, batch.root, free)))
+            outcome = await self.store.delete_set_aside(free)
             batch.kept.add("failed", list(outcome.failed))
             ended = len(free) - len(outcome.failed)
             if ended:

@@ -1,5 +1,6 @@
 """Pictures as a confined child makes them, while one is waited for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -7,6 +8,7 @@ from media_analysis.analysis.child.fork_server import ForkServer
 from media_analysis.analysis.child.protocol import Assignment, ProductMade
 from media_analysis.analysis.child.running import run_task
 from media_analysis.analysis.kinds import SINGLE_PICTURE
+from media_analysis.analysis.task import Source
 from media_analysis.db.database import Database
 from media_analysis.errors import AnalysisCrashed, UnsupportedMedia
 from media_analysis.files.models import MediaFile
@@ -46,12 +48,12 @@ class PictureMaker:
             raise UnsupportedMedia(f"{title_of(file.media_type)} shows no picture")
         source = _source_of(file)
         await require_sources(self.db, self.store, [source], read=False)
-        assignment = Assignment(
-            kind=SINGLE_PICTURE,
-            sources=as_tasks_see_them(self.store, [source]),
-            parameters=wish.options().model_dump(mode="json"),
-            limits=self.options.limits,
-        )
+        async with as_tasks_see_them(self.store, [source]) as sources:
+            return await self._decode(sources, wish)
+
+    async def _decode(self, sources: Sequence[Source], wish: PictureWish) -> bytes:
+        parameters, limits = wish.options().model_dump(mode="json"), self.options.limits
+        assignment = Assignment(kind=SINGLE_PICTURE, sources=sources, parameters=parameters, limits=limits)
         usual = self.options.confinement
         confinement = replace(usual, seconds=min(usual.seconds, LONGEST_SECONDS))
         async with run_task(assignment, confinement=confinement, fork_server=self.fork_server) as messages:

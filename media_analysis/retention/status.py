@@ -26,7 +26,6 @@ from media_analysis.retention.duties import DutyService, Punctuality
 from media_analysis.retention.guard.probe import WriteProbe
 from media_analysis.retention.lives import Lives, sum_lives
 from media_analysis.storage.category import Category
-from media_analysis.storage.modes import is_open_to_all
 from media_analysis.storage.store import Capacity, ObjectStore
 from media_analysis.units import format_instant, round_size
 
@@ -170,11 +169,7 @@ class StatusService:
 
     async def _marker_problems(self) -> Sequence[str]:
         await self.store.require_marker()
-        return [
-            f"{root} may be entered by every user of this machine, and all below it read; chmod o-x keeps them out"
-            for root in self.store.places.roots
-            if is_open_to_all(root)
-        ]
+        return await self.store.warnings()
 
     async def _writing_problems(self) -> Sequence[str]:
         await self.write_probe.require_database()

@@ -38,7 +38,7 @@ from media_analysis.retention.trail import TrailService
 from media_analysis.settings.cron import cron_trigger
 from media_analysis.settings.model import Settings
 from media_analysis.settings.storage import CleanupSettings
-from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.store import ObjectStore
 
 
 class Observer(Protocol):
@@ -55,7 +55,7 @@ class RetentionServices:
 
     settings: Settings
     db: Database
-    store: DiskStore
+    store: ObjectStore
     deletion: DeletionServices
     observer: Observer
 

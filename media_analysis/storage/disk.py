@@ -3,15 +3,15 @@
 import asyncio
 import errno
 import os
-import stat
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import date
 from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import BinaryIO, Final, TypeVar, cast
 from uuid import UUID
 
 import aiofiles
@@ -23,17 +23,16 @@ from media_analysis.storage.calls import translate, translated_errors, uncancell
 from media_analysis.storage.directories import make_directories
 from media_analysis.storage.marker import require_marker
 from media_analysis.storage.opening import check_object, open_object, read_object
+from media_analysis.storage.overwriting import overwrite_all
 from media_analysis.storage.places import Places
 from media_analysis.storage.probing import measure, prove_writable
 from media_analysis.storage.reading import DiskReader
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter, Running
+from media_analysis.storage.tree import DiskTree
 from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
 from media_analysis.storage.writing import DiskWriter, resume, sync_names, write_whole
 
-CHUNK_BYTES: Final = 2**20
-# Not blocking, for a pipe may stand where an object was.
-_IN_PLACE: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 Value = TypeVar("Value")
 
 THREADS: Final = 16
@@ -46,7 +45,7 @@ _NEW_NAME: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_C
 _NAME_RACES: Final = 20
 
 
-class DiskStore:
+class DiskStore(DiskTree):
     """Objects as files below `root`, each in the folder its key names; archives below a root of their own if given.
 
     Nothing is looked for below two roots: archives that were not moved along when theirs was given are missing, and
@@ -66,9 +65,6 @@ class DiskStore:
     def root(self) -> Path:
         """Where everything lies but archives that have a root of their own."""
         return self.places.root
-
-    def path_of(self, key: str) -> Path:
-        return self.places.path_of(key)
 
     def close(self) -> None:
         """Wait for running disk work, though not for a disk that never answers, and end its threads and processes."""
@@ -142,6 +138,14 @@ class DiskStore:
             if content is not None:
                 return content
         return await self._run(read_object, self.path_of(key), key, size_bytes)
+
+    def open_file(self, key: str, *, size_bytes: int | None) -> BinaryIO:
+        return cast("BinaryIO", FileIO(open_object(self.path_of(key), key, size_bytes=size_bytes)))
+
+    @asynccontextmanager
+    async def local_copy(self, key: str, *, size_bytes: int) -> AsyncIterator[Path]:
+        del size_bytes  # of a copy only
+        yield self.path_of(key).absolute()
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         return await uncancelled(self._run(self._overwrite_and_delete if overwrite else self._delete_all, keys))
@@ -244,36 +248,3 @@ def _close_all(made: Iterable[DiskWriter | Exception]) -> None:
     for writer in made:
         if isinstance(writer, DiskWriter):
             writer.close()
-
-
-def overwrite_all(root: Path, keys: Sequence[str]) -> dict[str, str]:
-    """Write random bytes over objects and sync them; return why that failed, by key. Absent ones are fine.
-
-    Best effort (NIST SP 800-88 calls it Clear): copy-on-write and journaling file systems, snapshots and the
-    spare cells of flash may keep earlier copies.
-    """
-    failed: dict[str, str] = {}
-    for key in keys:
-        try:
-            _overwrite(root / key)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # a pipe or a socket, which holds no bytes
-                continue
-            failed[key] = errno_name(error)
-    return failed
-
-
-def _overwrite(path: Path) -> None:
-    descriptor = os.open(path, _IN_PLACE)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return
-        left = status.st_size
-        while left:
-            left -= os.write(descriptor, os.urandom(min(left, CHUNK_BYTES)))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

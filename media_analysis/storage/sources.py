@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from media_analysis.errors import SourceChanged
+from media_analysis.storage.entries import Entry
 from media_analysis.storage.opening import READ
-from media_analysis.storage.walk import Entry, describe
+from media_analysis.storage.walk import describe
 
 CHUNK_BYTES: Final = 1024 * 1024
 

@@ -1,13 +1,15 @@
 """The contract every store keeps, whatever holds its bytes."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Final, Protocol
 from uuid import UUID
 
-from media_analysis.storage.places import Places
+from media_analysis.storage.category import Category
+from media_analysis.storage.entries import Entry
 from media_analysis.storage.reading import FileRegion
 
 Piece = bytes | memoryview
@@ -39,6 +41,15 @@ class Capacity:
     """0 where the medium does not count them."""
     free_inodes: int = 0
     is_read_only: bool = False
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether nothing but quotas bounds what it takes."""
+        return self.total_bytes == ENDLESS.total_bytes
+
+
+ENDLESS: Final = Capacity(total_bytes=2**62, free_bytes=2**62)
+"""Of a medium nobody sees the end of; it counts as one that is empty and larger than anything."""
 
 
 class ObjectWriter(Protocol):
@@ -99,12 +110,23 @@ class ObjectReader(Protocol):
 class ObjectStore(Protocol):
     """Holds bytes by key; a key is written once and never overwritten."""
 
-    places: Places
     instance_id: UUID
     """Whose objects it holds."""
 
-    def path_of(self, key: str) -> Path:
-        """Return where an object lies, or would lie."""
+    def where(self, key: str) -> str:
+        """Return where an object lies, or would lie, as a person looks for it: a path, or an address."""
+        ...
+
+    def categories_beside(self, key: str) -> Sequence[Category]:
+        """Return the categories whose objects lie on the same medium as this one."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds open; what runs is waited for, within reason."""
+        ...
+
+    async def warnings(self) -> Sequence[str]:
+        """Return what about the medium an operator should mend, each in a sentence; empty when all is well."""
         ...
 
     async def require_marker(self) -> None:
@@ -156,6 +178,20 @@ class ObjectStore(Protocol):
         """Return the bytes of an object that is small enough to be held; raises as `open`."""
         ...
 
+    def open_file(self, key: str, *, size_bytes: int | None) -> BinaryIO:
+        """Open an object as an unbuffered file that can be sought, for a thread; blocks, and raises as `open`.
+
+        Of an object that is far away only what is read is fetched, never all of it at once.
+        """
+        ...
+
+    def local_copy(self, key: str, *, size_bytes: int) -> AbstractAsyncContextManager[Path]:
+        """Lend a path at which a process of this machine reads all of an object, until the block ends.
+
+        On a disk it is the object's own and nothing is looked at; what is copied is looked at as by `open`.
+        """
+        ...
+
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         """Delete objects durably; one that is already absent counts as gone while the marker stands.
 
@@ -170,6 +206,30 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def look_up(self, keys: Sequence[str]) -> Sequence[Entry | None]:
+        """Return what stands at each key right now, None where nothing does."""
+        ...
+
+    def walk(self, at_once: int) -> AsyncIterator[Sequence[Entry]]:
+        """Yield all there is but what is the store's own, in lists of at most so many; memory stays flat."""
+        ...
+
+    async def list_quarantine_days(self) -> Sequence[date]:
+        """Return the days in UTC on which something was set aside that is still there, oldest first."""
+        ...
+
+    def walk_quarantine(self, day: date, at_once: int) -> AsyncIterator[Sequence[Entry]]:
+        """Yield what was set aside on a day, as `walk` does; the names are places such as `set_aside` returns."""
+        ...
+
+    async def delete_set_aside(self, places: Sequence[str]) -> DeleteOutcome:
+        """Delete what was set aside, durably and through no link; the caller has looked for the marker."""
+        ...
+
+    async def end_quarantine_day(self, day: date) -> None:
+        """Remove what a day's quarantine leaves when nothing is in it any more."""
+        ...
+
     async def require_writable(self) -> None:
         """Return once something was written durably and is gone again, on every disk.
 
@@ -180,5 +240,5 @@ class ObjectStore(Protocol):
         ...
 
     async def capacity(self, key: str = "") -> Capacity:
-        """Say how much room there is where an object lies; without a key, in the store's root."""
+        """Say how much room there is where an object lies; without a key, where most objects do."""
         ...

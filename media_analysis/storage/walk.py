@@ -6,13 +6,13 @@ import stat
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.directories import make_directories, sync_directory
+from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.furnishing import README_NAME
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.places import Places
@@ -24,40 +24,6 @@ OWN_NAMES: Final = frozenset(
     {MARKER_NAME, f"{MARKER_NAME}.part", f"{MARKER_NAME}.probe", README_NAME, QUARANTINE, "lost+found"}
 )
 """What lies in a root of the store and is no object."""
-
-
-class EntryKind(StrEnum):
-    """What a name on disk stands for."""
-
-    FILE = "file"
-    HARD_LINK = "hard_link"
-    """A regular file with more than one name: who else writes to it is unknown."""
-    LINK = "link"
-    SPECIAL = "special"
-    """A device, a pipe or a socket."""
-    DIRECTORY = "directory"
-    UNREADABLE = "unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A name as it was when somebody looked; `name` is relative to what was walked."""
-
-    name: str
-    kind: EntryKind
-    size_bytes: int = 0
-    modified_ns: int = 0
-    reason: str | None = None
-    """The kernel's word for why it cannot be read."""
-
-    @property
-    def sayable(self) -> bool:
-        """Whether it can be written down: PostgreSQL and JSON take nothing but Unicode."""
-        try:
-            self.name.encode()
-        except UnicodeEncodeError:
-            return False
-        return True
 
 
 async def walk_in_batches(root: Path, size: int, *, skip: frozenset[str] = frozenset()) -> AsyncIterator[list[Entry]]:

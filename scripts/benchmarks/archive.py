@@ -116,7 +116,7 @@ def sync(path: Path) -> None:
 def peer_command(stage: Stage, run: Run, peer: Sequence[str]) -> list[str]:
     names = stage.directory / "names"
     names.write_text("".join(f"{key}\n" for key in run.keys))
-    return [*peer, str(stage.directory / "peer.tar"), "-C", str(stage.runtime.store.root), "-T", str(names)]
+    return [*peer, str(stage.directory / "peer.tar"), "-C", str(stage.runtime.settings.places.root), "-T", str(names)]
 
 
 async def race_ours(stage: Stage, run: Run, compression: Compression, figures: Figures) -> None:
@@ -152,7 +152,7 @@ async def pack_only(stage: Stage, run: Run, compression: Compression, figures: F
             raise writer
         with closing(plan), closing(writer):
             sink = Sink(writer, progress)
-            await progress.run(lambda: pack(plan, runtime.store.path_of, sink, progress))
+            await progress.run(lambda: pack(plan, runtime.store, sink, progress))
             await writer.sync()
 
     figures.add(f"{compression}_pack", await timed(work))

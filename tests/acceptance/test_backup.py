@@ -23,6 +23,7 @@ from media_analysis.settings import Settings, load_settings
 from tests.archive.archived import archive, archived_content, content_of, make_run
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, with_database
+from tests.disks import disk_of
 from tests.retention.conftest import let_purges_lapse, request
 from tests.worker.workers import until
 
@@ -137,7 +138,7 @@ async def test_a_backup_made_while_everything_goes_on_is_restored_whole(
         await program("pg_dump", database, "--format=custom", f"--file={dump}")
         deleted = acknowledged.keys() - life.kept.keys()
         await life.until(life.deeds + 20)
-        await asyncio.to_thread(shutil.copytree, runtime.store.root, copy / "store")
+        await asyncio.to_thread(shutil.copytree, disk_of(runtime.store).root, copy / "store")
         await runtime.deletion.pauses.resume_all(confirm=0, by="admin")
 
     await program("pg_restore", restored_url, "--no-owner", str(dump))

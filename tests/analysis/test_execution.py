@@ -14,6 +14,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions, running_worker
 from tests.claims import run_job
 from tests.conftest import StoreFile, fetch
+from tests.disks import disk_of
 from tests.worker.workers import until_ended
 
 pytestmark = pytest.mark.usefixtures("plugged_in")
@@ -63,12 +64,12 @@ async def kept(database: str, job: AnalysisJob) -> list[tuple[str, str, UUID]]:
 
 def objects(runtime: Runtime) -> list[str]:
     """Return every file and folder of the store below its categories."""
-    root = Path(runtime.store.root)
+    root = Path(disk_of(runtime.store).root)
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if len(path.relative_to(root).parts) > 1)
 
 
 def files(runtime: Runtime, folder: str) -> list[Path]:
-    return [path for path in (Path(runtime.store.root) / folder).rglob("*") if path.is_file()]
+    return [path for path in (Path(disk_of(runtime.store).root) / folder).rglob("*") if path.is_file()]
 
 
 async def test_products_lie_where_their_category_says_and_know_job_and_source(
@@ -97,7 +98,7 @@ async def test_a_product_may_name_another_by_the_id_it_gets(runtime: Runtime, so
     assert await outcome(runtime, job) == JobStatus.COMPLETED
 
     first, second = (Path(key) for _, key, _ in await kept(database, job))
-    assert (runtime.store.root / second).read_text() == f'{{"see": "../{first.stem}/content"}} {{frame/}}'
+    assert (disk_of(runtime.store).root / second).read_text() == f'{{"see": "../{first.stem}/content"}} {{frame/}}'
 
 
 @pytest.mark.parametrize("words", ["{frame/1}", "{frame/2147483648}", "{frame/0}" * 200_000])
@@ -216,7 +217,7 @@ async def _probe(runtime: Runtime, source: MediaFile) -> AnalysisJob:
 async def test_a_job_on_bytes_the_store_spoilt_blames_the_store(
     runtime: Runtime, source: MediaFile, database: str, spoilt: bytes
 ) -> None:
-    path = runtime.store.path_of(source.key)
+    path = disk_of(runtime.store).path_of(source.key)
     path.write_bytes(spoilt)
     job = await _probe(runtime, source)
 

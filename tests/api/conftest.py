@@ -15,6 +15,7 @@ from tests.api.analysers import CONTENT, Analyser
 from tests.api.raw import Speaker, plain_app, served
 from tests.claims import claim_job
 from tests.conftest import Client, StoreFile, execute, fetch
+from tests.disks import disk_of
 
 Remains = Callable[[], Awaitable[list[str]]]
 Expire = Callable[[dict[str, Any]], Awaitable[None]]
@@ -26,7 +27,9 @@ def remains(runtime: Runtime, database: str) -> Remains:
 
     async def look() -> list[str]:
         rows = await fetch(database, "SELECT filename FROM media_files")
-        objects = [path for path in runtime.store.root.rglob("*") if path.is_file() and path.name not in OWN_NAMES]
+        objects = [
+            path for path in disk_of(runtime.store).root.rglob("*") if path.is_file() and path.name not in OWN_NAMES
+        ]
         return [row["filename"] for row in rows] + [path.name for path in objects]
 
     return look

@@ -17,6 +17,7 @@ from tests.api.answers import problem_in, refusal
 from tests.api.archives import archive, archive_url, archived_run, ask_restore, content_url, read_archive, work
 from tests.archive.archived import Run, add_file
 from tests.conftest import Client, execute
+from tests.disks import disk_of
 
 LOG = "run.log"
 PIECE = 10_000
@@ -64,7 +65,7 @@ def damaged(path: Path, at: int, by: bytes) -> Iterator[None]:
 async def segment_path(runtime: Runtime, run: Run) -> Path:
     segment, reader = await runtime.archives.catalog.open_segment(run.id, owner=None)
     await reader.close()
-    return runtime.store.path_of(segment.key)
+    return disk_of(runtime.store).path_of(segment.key)
 
 
 async def test_a_download_is_an_archive_that_any_tar_opens(client: Client, run: Run) -> None:

@@ -22,6 +22,7 @@ from tests.api.conftest import Remains
 from tests.api.jobs import URL, read
 from tests.archive.archived import Run, make_run
 from tests.conftest import Client
+from tests.disks import disk_of
 
 LOG = "run.log"
 
@@ -121,7 +122,7 @@ async def test_a_damaged_archive_restores_nothing_and_says_why(
     run = await archived_run(client, runtime)
     segment, reader = await runtime.archives.catalog.open_segment(run.id, owner=None)
     await reader.close()
-    path = runtime.store.path_of(segment.key)
+    path = disk_of(runtime.store).path_of(segment.key)
     kept, before = path.read_bytes(), await remains()
     path.write_bytes(kept[: len(kept) // 2])
 
@@ -238,4 +239,4 @@ class TestOwnerQuota:
 async def named(runtime: Runtime, run: Run, name: str) -> list[str]:
     """Return the name of the object that has a file's bytes now."""
     file = await runtime.files.catalog.get(run.files[name].id, owner=None)
-    return [runtime.store.path_of(file.key).name]
+    return [disk_of(runtime.store).path_of(file.key).name]

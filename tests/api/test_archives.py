@@ -13,6 +13,7 @@ from tests.api.archives import ARCHIVED, archive_url, archived_run, ask_restore,
 from tests.api.jobs import URL, create, read
 from tests.archive.archived import add_file, make_run
 from tests.conftest import Client
+from tests.disks import disk_of
 
 HOLD = {"reason": "evidence"}
 
@@ -112,7 +113,7 @@ async def test_the_progress_of_a_task_is_told_while_it_runs(client: Client, runt
 
 async def test_an_archiving_that_failed_says_why_and_changed_nothing(client: Client, runtime: Runtime) -> None:
     run = await make_run(runtime)
-    path = runtime.store.path_of(run.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(run.files["run.log"].key)
     path.rename(path.with_suffix(".away"))
     await client.request("POST", archive_url(run))
 

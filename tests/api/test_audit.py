@@ -13,6 +13,7 @@ from media_analysis.runtime import Runtime
 from tests.api.answers import refusal
 from tests.api.conftest import Expire
 from tests.conftest import Client, execute, fetch
+from tests.disks import disk_of
 
 DELETIONS = "/api/v1/deletions"
 AUDIT = "/api/v1/audit"
@@ -89,7 +90,7 @@ async def test_bytes_that_still_lie_there_are_not_called_purged(
 ) -> None:
     file = await client.upload()
     (row,) = await fetch(database, "SELECT key FROM media_files")
-    path = runtime.store.root / row["key"]
+    path = disk_of(runtime.store).root / row["key"]
     path.unlink()
     path.mkdir()
 

@@ -11,6 +11,7 @@ from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in, refusal
 from tests.api.conftest import Expire, Remains
 from tests.conftest import Client, execute
+from tests.disks import disk_of
 
 URL = "/api/v1/files"
 ROUTES = [("GET", "/content"), ("PATCH", ""), ("DELETE", ""), ("GET", "")]
@@ -170,7 +171,7 @@ async def test_a_held_file_is_not_deleted(client: Client, database: str) -> None
 
 async def test_nothing_is_deleted_from_a_store_without_its_marker(client: Client, runtime: Runtime) -> None:
     file = await client.upload()
-    marker = runtime.store.root / ".media-analysis"
+    marker = disk_of(runtime.store).root / ".media-analysis"
     marker.rename(marker.with_suffix(".away"))
 
     deletion = await client.request("DELETE", f"{URL}/{file['id']}")

@@ -9,6 +9,7 @@ from media_analysis.runtime import Runtime
 from tests.api.answers import refusal
 from tests.api.forms import raw_headers
 from tests.conftest import Client, fetch
+from tests.disks import disk_of
 
 CONTENT = bytes(range(256)) * 4
 SIZE = len(CONTENT)
@@ -161,7 +162,7 @@ async def test_an_empty_file_is_served_whole_and_has_no_ranges(client: Client) -
 async def test_bytes_that_vanished_from_the_store_are_admitted(
     client: Client, url: str, runtime: Runtime, database: str
 ) -> None:
-    path = runtime.store.root / (await fetch(database, "SELECT key FROM media_files"))[0]["key"]
+    path = disk_of(runtime.store).root / (await fetch(database, "SELECT key FROM media_files"))[0]["key"]
     kept = path.read_bytes()
     path.unlink()
 
@@ -175,7 +176,7 @@ async def test_bytes_that_vanished_from_the_store_are_admitted(
 async def test_bytes_of_another_length_than_stored_are_not_served(
     client: Client, url: str, runtime: Runtime, database: str
 ) -> None:
-    path = runtime.store.root / (await fetch(database, "SELECT key FROM media_files"))[0]["key"]
+    path = disk_of(runtime.store).root / (await fetch(database, "SELECT key FROM media_files"))[0]["key"]
     kept = path.read_bytes()
     path.write_bytes(kept[:-1])
 

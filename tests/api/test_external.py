@@ -7,6 +7,7 @@ from media_analysis.runtime import Runtime
 from tests.api.analysers import CONTENT, Analyser, ask
 from tests.api.answers import refusal
 from tests.conftest import Client, execute, fetch
+from tests.disks import disk_of
 
 
 async def lapse(database: str, job_id: str) -> None:
@@ -181,11 +182,11 @@ async def test_temp_products_end_with_the_job(client: Client, analyser: Analyser
     job = await ask(client)
     await analyser.claim()
     await analyser.add(role="scratch", category="temp")
-    assert list((runtime.store.root / "temp" / job["id"]).iterdir())
+    assert list((disk_of(runtime.store).root / "temp" / job["id"]).iterdir())
 
     await analyser.tell("finish")
 
-    assert list((runtime.store.root / "temp").iterdir()) == []
+    assert list((disk_of(runtime.store).root / "temp").iterdir()) == []
     assert (await client.request("GET", f"/api/v1/jobs/{job['id']}/files")).json()["items"] == []
 
 
@@ -195,5 +196,5 @@ async def test_outputs_lie_in_the_folder_of_their_job(client: Client, analyser: 
     await analyser.add()
     await analyser.tell("finish")
 
-    (day,) = (runtime.store.root / "outputs").iterdir()
+    (day,) = (disk_of(runtime.store).root / "outputs").iterdir()
     assert [folder.name for folder in day.iterdir()] == [job["folder_name"]]

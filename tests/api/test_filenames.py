@@ -4,6 +4,7 @@ from media_analysis.runtime import Runtime
 from tests.api.answers import refusal
 from tests.api.conftest import Remains
 from tests.conftest import Client, fetch
+from tests.disks import disk_of
 
 HARMLESS = [
     "../../../etc/passwd",
@@ -32,7 +33,7 @@ async def test_odd_names_are_kept_as_they_are_and_stay_out_of_the_store(
     keys = [row["key"] for row in await fetch(database, "SELECT key FROM media_files")]
     assert {name: file["filename"] for name, file in files.items()} == dict(zip(HARMLESS, HARMLESS, strict=True))
     assert sorted(file["filename"] for file in listed) == sorted(HARMLESS)
-    assert {path.name for path in runtime.store.root.parent.iterdir()} == {"store"}
+    assert {path.name for path in disk_of(runtime.store).root.parent.iterdir()} == {"store"}
     assert all(key.rpartition("/")[2].removesuffix(".txt") in {f["id"] for f in listed} for key in keys)
 
 

@@ -10,6 +10,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.api.conftest import Expire
 from tests.conftest import Client, execute
+from tests.disks import disk_of
 
 
 async def metrics(client: Client) -> dict[str, float]:
@@ -42,7 +43,7 @@ async def test_the_service_is_alive_and_ready_without_a_token(client: Client, ru
 
 
 async def test_another_databases_marker_makes_it_unready_but_not_dead(client: Client, runtime: Runtime) -> None:
-    marker = runtime.store.root / ".media-analysis"
+    marker = disk_of(runtime.store).root / ".media-analysis"
     own = marker.read_text()
     marker.write_text(json.dumps({"instance_id": str(uuid4())}))
 
@@ -112,7 +113,7 @@ async def test_validation_says_what_is_paused_why_and_how_it_goes_on(client: Cli
 
 
 async def test_validation_tells_of_a_wrong_marker_and_of_what_is_paused(client: Client, runtime: Runtime) -> None:
-    marker = runtime.store.root / ".media-analysis"
+    marker = disk_of(runtime.store).root / ".media-analysis"
     marker.rename(marker.with_suffix(".away"))
     await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
 

@@ -15,6 +15,7 @@ from tests.api.deletions import FILES, FRAMES, delete, finished, kinds_of_result
 from tests.api.jobs import URL, begin, create, read, stage
 from tests.claims import claim_job
 from tests.conftest import Client, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 
 HOLD = {"reason": "evidence"}
@@ -82,7 +83,7 @@ async def test_a_job_deleted_for_good_leaves_tombstones_and_a_summary(
     stones = await fetch(database, "SELECT id::text, rule::text, reason, requested_by, method::text FROM tombstones")
     assert {row["id"] for row in stones} == set(frames)
     assert {tuple(row)[1:] for row in stones} == {("requested", "no longer needed", "admin", method)}
-    assert len(objects(runtime.store.root)) == 1  # the source
+    assert len(objects(disk_of(runtime.store).root)) == 1  # the source
     assert [row[0] for row in await fetch(database, "SELECT count(*) FROM analysis_results")] == [0]
     (summary,) = await fetch(database, "SELECT owner, status, deleted_by, reason, files, size_bytes FROM job_audit")
     assert tuple(summary) == ("alice", "completed", "admin", "no longer needed", FRAMES, FRAMES)
@@ -190,7 +191,7 @@ async def test_a_running_job_is_cancelled_and_what_it_was_making_goes(
         await runtime.jobs.attempts.complete(UUID(job["id"]), fence=fence)
     (row,) = await fetch(database, "SELECT status::text FROM analysis_jobs")
     assert (told["cancelled"], row["status"]) == (True, "cancelled")
-    assert len(objects(runtime.store.root)) == 1  # the source, which nobody leases any more
+    assert len(objects(disk_of(runtime.store).root)) == 1  # the source, which nobody leases any more
     assert [tuple(row) for row in await fetch(database, "SELECT id::text, leased_until FROM media_files")] == [
         (job["source_file_ids"][0], None)
     ]
@@ -227,7 +228,7 @@ async def test_an_upload_into_a_deleted_job_is_refused(client: Client, runtime: 
     answer = await client.request("POST", FILES, params=params, content=b"late")
 
     assert refusal(answer) == (422, "invalid_request")
-    assert len(objects(runtime.store.root)) == (1 + FRAMES if strategy == "soft" else 1)
+    assert len(objects(disk_of(runtime.store).root)) == (1 + FRAMES if strategy == "soft" else 1)
 
 
 async def test_a_restored_job_is_what_it_was(client: Client, runtime: Runtime, database: str) -> None:
@@ -280,7 +281,7 @@ async def test_a_job_in_the_trash_can_be_deleted_for_good(client: Client, runtim
     told = await remove_job(client, job, by="admin", strategy="hard", reason="on purpose")
 
     assert [told[name] for name in ("files", "results")] == [rehearsed["files"], rehearsed["results"]] == [FRAMES, 2]
-    assert len(objects(runtime.store.root)) == 1
+    assert len(objects(disk_of(runtime.store).root)) == 1
     assert {row["id"] for row in await fetch(database, "SELECT id::text FROM tombstones")} == set(frames)
     assert [tuple(row) for row in await fetch(database, "SELECT reason, files FROM job_audit")] == [
         ("on purpose", FRAMES)

@@ -8,6 +8,7 @@ from tests.api.conftest import Remains
 from tests.api.deletions import FILES, FRAMES, finished, kinds_of_results, statuses
 from tests.api.matches import HOLD, NOTHING, addresses, delete, go, told
 from tests.conftest import Client, execute
+from tests.disks import disk_of
 from tests.files.conftest import objects
 
 
@@ -196,7 +197,7 @@ async def test_the_trash_takes_what_is_no_scratch_and_is_emptied_the_same_way(cl
     assert emptied == trash | {"dry_run": False}
     assert (emptied["files"], emptied["restorable_until"]) == (3, None)
     assert await statuses(client, *addresses(*ids)) == [410] * 3
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 @pytest.fixture

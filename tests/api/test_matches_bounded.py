@@ -14,6 +14,7 @@ from tests.api.deletions import FILES, statuses
 from tests.api.jobs import begin, create
 from tests.api.matches import HOLD, NOTHING, addresses, delete, go, told
 from tests.conftest import Client, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 
 
@@ -171,10 +172,10 @@ async def test_a_pause_keeps_the_bytes_and_a_doubted_clock_keeps_the_files(
     clips = [(await client.upload(b"clip", category="clips"))["id"] for _ in range(3)]
     await client.upload()
     pause = await runtime.deletion.pauses.pause(category=None, reason="backup", by="admin")
-    before = objects(runtime.store.root)
+    before = objects(disk_of(runtime.store).root)
 
     gone = await go(client, category="clips")
-    kept = objects(runtime.store.root)
+    kept = objects(disk_of(runtime.store).root)
     await runtime.deletion.pauses.resume(pause.id, confirm=0, by="admin")
     await execute(database, "UPDATE instance SET clock_seen_at = now() - interval '15 days'")
     refused = problem_in(await delete(client, category="uploads", dry_run="false"))

@@ -21,6 +21,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import AdmissionService
 from tests.api.raw import Speaker, served
 from tests.conftest import Client, execute
+from tests.disks import disk_of
 from tests.files.conftest import objects
 
 URL = "/api/v1/files"
@@ -221,7 +222,7 @@ async def test_a_token_that_was_just_good_stores_nothing_once_it_is_revoked(
     refused = await client.request("POST", URL, params={"category": "uploads", "filename": "a"}, content=b"no")
 
     assert refused.status_code == 401
-    assert len(objects(runtime.store.root)) == 1
+    assert len(objects(disk_of(runtime.store).root)) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from media_analysis.storage.category import Category
 from tests.api.answers import refusal
 from tests.api.conftest import Expire, Remains
 from tests.conftest import Client, execute, fetch
+from tests.disks import disk_of
 
 URL = "/api/v1/storage"
 CATEGORIES = {category.value for category in Category}
@@ -247,7 +248,7 @@ async def test_deleting_gives_the_bytes_back_to_the_stats(client: Client) -> Non
 
 async def test_validation_finds_nothing_wrong_or_says_what_is(client: Client, runtime: Runtime) -> None:
     well = (await client.request("GET", f"{URL}/validate", by="admin")).json()
-    marker = runtime.store.root / ".media-analysis"
+    marker = disk_of(runtime.store).root / ".media-analysis"
     marker.rename(marker.with_suffix(".away"))
     ill = await client.request("GET", f"{URL}/validate", by="admin")
     marker.with_suffix(".away").rename(marker)

@@ -11,6 +11,7 @@ from tests.api.answers import problem_in, refusal
 from tests.api.conftest import Remains
 from tests.api.forms import in_pieces
 from tests.conftest import Client, execute, fetch
+from tests.disks import disk_of
 
 CONTENT = b"\x00\x01 some bytes"
 YEAR_SECONDS = 365 * 86_400
@@ -170,5 +171,5 @@ async def test_a_thousand_small_pieces_make_one_file(client: Client, runtime: Ru
 
     rows = await fetch(database, "SELECT key, reserved_bytes FROM media_files")
     assert answer.json()["sha256"] == hashlib.sha256(content).hexdigest()
-    assert (runtime.store.root / rows[0]["key"]).read_bytes() == content
+    assert (disk_of(runtime.store).root / rows[0]["key"]).read_bytes() == content
     assert rows[0]["reserved_bytes"] is None

@@ -13,6 +13,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.archive.archived import Run, archive, make_run
 from tests.conftest import execute
+from tests.disks import disk_of
 from tests.retention.test_claim_plan import _FILL, nodes
 
 DAY = timedelta(days=1)
@@ -83,7 +84,7 @@ async def test_what_is_held_or_has_nothing_left_is_not_late(runtime: Runtime, da
 
 async def test_a_failure_is_forgotten_with_its_run_and_after_a_day(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    path = runtime.store.path_of(run.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(run.files["run.log"].key)
     away = path.rename(path.with_suffix(".away"))
     await archive(runtime, run.id)
     away.rename(path)

@@ -14,6 +14,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.store import ObjectWriter
 from media_analysis.storage.writing import BUFFER_BYTES
 from tests.archive.archived import archive, content_of, make_run, restore
+from tests.disks import disk_of
 from tests.files.conftest import objects
 
 FRAMES = WINDOW_BYTES // BUFFER_BYTES + 2
@@ -36,7 +37,7 @@ async def test_a_window_that_cannot_be_synced_is_told_and_leaves_no_descriptor_o
     before = descriptors()
     told = TaskProgress()
     first, second = await create(runtime, "frames/a/1.jpg", "frames/a/2.jpg"), await create(runtime, "frames/b/3.jpg")
-    shutil.rmtree(runtime.store.root / "frames/a")
+    shutil.rmtree(disk_of(runtime.store).root / "frames/a")
     small, large = sink_for(first[0], 1, told), sink_for(first[1], BUFFER_BYTES + 1, told)
 
     with pytest.raises(ObjectMissing):
@@ -45,7 +46,7 @@ async def test_a_window_that_cannot_be_synced_is_told_and_leaves_no_descriptor_o
 
     assert descriptors() == before
     await runtime.store.delete_many(["frames/b/3.jpg"])
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def land(runtime: Runtime, *windows: list[Sink | GatheringSink]) -> None:

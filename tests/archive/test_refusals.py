@@ -27,6 +27,7 @@ from tests.archive.archived import (
 )
 from tests.archive.interrupting import archive_while
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 
 
 async def require_untouched(runtime: Runtime, run: Run, database: str) -> None:
@@ -48,12 +49,12 @@ def flip(path: Path, at: int) -> None:
 
 async def segment_path(runtime: Runtime, database: str) -> Path:
     (segment,) = await fetch(database, "SELECT key FROM media_files WHERE role = 'archive'")
-    return runtime.store.path_of(segment["key"])
+    return disk_of(runtime.store).path_of(segment["key"])
 
 
 async def test_a_rotten_original_is_never_replaced_by_its_archive(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    path = runtime.store.path_of(run.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(run.files["run.log"].key)
     flip(path, 7)
 
     task = await archive(runtime, run.id)
@@ -67,7 +68,7 @@ async def test_a_rotten_original_is_never_replaced_by_its_archive(runtime: Runti
 async def test_a_missing_original_fails_the_archive_and_names_the_file(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
     missing = run.files["frame-2.jpg"]
-    path = runtime.store.path_of(missing.key)
+    path = disk_of(runtime.store).path_of(missing.key)
     path.rename(path.with_name("aside"))
 
     task = await archive(runtime, run.id)

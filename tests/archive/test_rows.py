@@ -6,6 +6,7 @@ from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.runtime import Runtime
 from tests.archive.archived import archive, make_run, restore
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 
 
 async def key_of(database: str, job_id: UUID) -> str:
@@ -19,8 +20,8 @@ async def test_an_archive_that_is_whole_but_not_ours_is_not_restored(runtime: Ru
     await archive(runtime, run.id)
     await archive(runtime, other.id)
     key = await key_of(database, run.id)
-    path = runtime.store.path_of(key)
-    own, foreign = path.read_bytes(), runtime.store.path_of(await key_of(database, other.id)).read_bytes()
+    path = disk_of(runtime.store).path_of(key)
+    own, foreign = path.read_bytes(), disk_of(runtime.store).path_of(await key_of(database, other.id)).read_bytes()
 
     async def replace(content: bytes) -> None:
         """Let it be of the size that its row says, or opening it would end here."""

@@ -14,6 +14,7 @@ from tests.archive.archived import add_file, archive, archived_content, content_
 from tests.archive.days import sweep
 from tests.archive.interrupting import CUT, Meanwhile, work_while
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import eventually
 
 
@@ -45,8 +46,8 @@ async def test_a_restore_goes_on_after_its_connections_were_cut(runtime: Runtime
 async def test_an_archive_waits_for_a_disk_that_is_mounted_again(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
     asked = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
-    marker = runtime.store.root / MARKER_NAME
-    elsewhere = marker.rename(runtime.store.root.with_name("elsewhere"))
+    marker = disk_of(runtime.store).root / MARKER_NAME
+    elsewhere = marker.rename(disk_of(runtime.store).root.with_name("elsewhere"))
     waits = "SELECT FROM archive_tasks WHERE stage = 'retrying' AND status = 'running'"
 
     working = asyncio.create_task(replace(runtime.archives.execution, pauses=(0.05,) * 300).run_waiting())
@@ -64,7 +65,7 @@ async def told(database: str, query: str) -> bool:
 
 async def test_a_later_archive_has_no_name_that_a_failed_one_had(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    path = runtime.store.path_of(run.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(run.files["run.log"].key)
     away = path.with_name("away")
 
     async def cut_and_hide() -> None:
@@ -100,7 +101,7 @@ async def test_a_run_whose_old_segment_is_damaged_is_archived_anew(runtime: Runt
     await archive(runtime, run.id)
     await restore(runtime, run.id)
     (segment,) = await fetch(database, "SELECT key FROM media_files WHERE role = 'archive'")
-    path = runtime.store.path_of(segment["key"])
+    path = disk_of(runtime.store).path_of(segment["key"])
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-100])
 
@@ -150,8 +151,8 @@ async def test_a_file_that_comes_before_the_manifest_is_written_is_archived_too(
 async def test_an_archive_whose_disk_stays_away_fails_in_words_and_leaves_the_originals(runtime: Runtime) -> None:
     run = await make_run(runtime)
     asked = await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
-    marker = runtime.store.root / MARKER_NAME
-    elsewhere = marker.rename(runtime.store.root.with_name("elsewhere"))
+    marker = disk_of(runtime.store).root / MARKER_NAME
+    elsewhere = marker.rename(disk_of(runtime.store).root.with_name("elsewhere"))
 
     await replace(runtime.archives.execution, pauses=(0.0, 0.0)).run_waiting()
     elsewhere.rename(marker)

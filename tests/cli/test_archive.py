@@ -16,6 +16,7 @@ from media_analysis.units import round_size
 from tests.archive.archived import CONTENTS, archive, content_of, make_run
 from tests.cli.commands import clean, run
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 from tests.processes import start
 
 SOON = {"ARCHIVE_AFTER_DAYS": "7"}
@@ -92,7 +93,7 @@ async def test_named_runs_are_archived_however_young_and_bad_ones_do_not_stop_th
 
 async def test_a_failure_is_told_with_its_reason(runtime: Runtime, environment: dict[str, str], database: str) -> None:
     broken, sound = await make_run(runtime), await make_run(runtime)
-    path = runtime.store.path_of(broken.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(broken.files["run.log"].key)
     content = path.read_bytes()
     path.write_bytes(content[:-1])
 
@@ -212,7 +213,7 @@ async def test_a_damaged_archive_is_not_restored_and_the_reason_is_told(
     made = await make_run(runtime, {"frame.jpg": CONTENTS["frame-1.jpg"]})
     await archive(runtime, made.id)
     (segment,) = await fetch(database, "SELECT key FROM media_files WHERE role = 'archive'")
-    path = runtime.store.path_of(segment["key"])
+    path = disk_of(runtime.store).path_of(segment["key"])
     content = path.read_bytes()
     path.write_bytes(content.replace(bytes(range(256)), bytes(256), 1))
 

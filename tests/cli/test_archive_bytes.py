@@ -18,6 +18,7 @@ from tests import processes
 from tests.archive.archived import Run, add_file, archive, make_run, restore
 from tests.cli.commands import clean, run
 from tests.conftest import fetch
+from tests.disks import disk_of
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def made(runtime: Runtime) -> Run:
 async def segment(runtime: Runtime, made: Run, database: str) -> Path:
     """Where its archive lies."""
     (row,) = await fetch(database, f"SELECT key FROM media_files WHERE role = 'archive' AND job_id = '{made.id}'")
-    return runtime.store.path_of(row["key"])
+    return disk_of(runtime.store).path_of(row["key"])
 
 
 @pytest.fixture

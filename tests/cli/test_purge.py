@@ -9,6 +9,7 @@ from media_analysis.runtime import Runtime
 from tests.asking import delete_file
 from tests.cli.commands import run
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 
 
 def poison(path: Path) -> None:
@@ -21,7 +22,7 @@ def poison(path: Path) -> None:
 async def dead(runtime: Runtime, store_file: StoreFile, database: str) -> Path:
     """The object of a deletion that was given up."""
     file = await store_file()
-    path = runtime.store.root / file.key
+    path = disk_of(runtime.store).root / file.key
     poison(path)
     await delete_file(runtime, file.id, owner="alice", actor="alice")
     await execute(database, "UPDATE purges SET dead_at = now(), due_at = NULL, attempts = 20 WHERE due_at IS NOT NULL")

@@ -13,10 +13,11 @@ from media_analysis.storage.walk import QUARANTINE
 from tests.cli.commands import armed, run
 from tests.conftest import OpenRuntime, StartOver, StoreFile, execute, fetch, storing
 from tests.crash.points import find_moments
+from tests.disks import disk_of
 
 
 def stray(runtime: Runtime) -> Path:
-    path = runtime.store.root / "clips" / "stray.bin"
+    path = disk_of(runtime.store).root / "clips" / "stray.bin"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"stray")
     os.utime(path, (0, 0))
@@ -41,7 +42,7 @@ async def test_what_is_wrong_is_listed_and_makes_exit_code_2(
     runtime: Runtime, store_file: StoreFile, environment: dict[str, str]
 ) -> None:
     lost = await store_file(b"12345")
-    path = runtime.store.root / lost.key
+    path = disk_of(runtime.store).root / lost.key
     path.unlink()
     untracked = stray(runtime)
 
@@ -75,7 +76,7 @@ async def test_quarantine_is_a_move_on_request(runtime: Runtime, environment: di
     assert "1 untracked objects are younger than the grace window" in young.stdout
     assert still_there
     assert "1 objects were moved to quarantine" in moved.stdout
-    (place,) = (runtime.store.root / QUARANTINE).rglob("stray.bin")
+    (place,) = (disk_of(runtime.store).root / QUARANTINE).rglob("stray.bin")
     assert place.read_bytes() == b"stray"
     (event,) = await fetch(database, "SELECT actor FROM audit_events WHERE action = 'quarantined'")
     assert event["actor"] == "command line"
@@ -105,7 +106,9 @@ async def test_an_object_whose_move_to_quarantine_was_killed_is_in_one_place(
             assert killed.returncode == -signal.SIGKILL, killed.stderr
             assert again.returncode == 0, again.stderr
             assert not path.exists()
-            assert [place.read_bytes() for place in (runtime.store.root / QUARANTINE).rglob("stray.bin")] == [b"stray"]
+            assert [place.read_bytes() for place in (disk_of(runtime.store).root / QUARANTINE).rglob("stray.bin")] == [
+                b"stray"
+            ]
 
 
 @pytest.mark.crash
@@ -126,7 +129,7 @@ async def test_a_scrub_that_was_killed_is_begun_again_where_it_had_written_down_
         with subtests.test(moment):
             await start_over()
             async with open_here() as runtime:
-                path = runtime.store.root / (await storing(runtime)(b"12345")).key
+                path = disk_of(runtime.store).root / (await storing(runtime)(b"12345")).key
                 path.write_bytes(b"12346")
                 killed = run(*command, **environment, **armed(KILL_VARIABLE, moment))
                 after = await fetch(database, "SELECT files, ended_at FROM scrubs")
@@ -158,7 +161,7 @@ async def test_the_scrub_goes_on_from_the_command_line(
     runtime: Runtime, store_file: StoreFile, environment: dict[str, str], database: str
 ) -> None:
     rotten = await store_file(b"12345")
-    path = runtime.store.root / rotten.key
+    path = disk_of(runtime.store).root / rotten.key
     path.write_bytes(b"12346")
 
     scrubbed = run("verify", "--scrub", "--json", **environment)

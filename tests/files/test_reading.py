@@ -10,6 +10,7 @@ from media_analysis.files.reading import select_page
 from media_analysis.runtime import Runtime
 from tests.asking import delete_file
 from tests.conftest import StoreFile
+from tests.disks import disk_of
 from tests.files.conftest import registration
 from tests.reused import CONNECTIONS
 
@@ -78,7 +79,7 @@ async def test_a_foreign_file_is_unknown_even_when_it_is_gone(runtime: Runtime, 
 
 async def test_a_row_whose_bytes_were_taken_away_says_so(runtime: Runtime, store_file: StoreFile) -> None:
     stored = await store_file(b"bytes")
-    path = runtime.store.root / stored.key
+    path = disk_of(runtime.store).root / stored.key
     path.unlink()
 
     with pytest.raises(ObjectMissing):
@@ -92,7 +93,7 @@ async def test_a_damaged_object_is_named_by_alerts_and_by_validation_until_it_is
     runtime: Runtime, store_file: StoreFile, found_by: str
 ) -> None:
     stored = await store_file(b"bytes")
-    path = runtime.store.root / stored.key
+    path = disk_of(runtime.store).root / stored.key
     path.write_bytes(b"byte")
 
     with pytest.raises(ObjectDamaged):
@@ -114,7 +115,7 @@ async def test_what_only_reading_every_byte_showed_is_not_cleared_by_opening(
     runtime: Runtime, store_file: StoreFile
 ) -> None:
     stored = await store_file(b"bytes")
-    path = runtime.store.root / stored.key
+    path = disk_of(runtime.store).root / stored.key
     path.write_bytes(b"bites")
     await runtime.scrub.run()
 

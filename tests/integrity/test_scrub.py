@@ -17,6 +17,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def scrubbing(runtime: Runtime) -> ScrubService:
 
 
 async def path_of(runtime: Runtime, file: MediaFile) -> Path:
-    return runtime.store.root / file.key
+    return disk_of(runtime.store).root / file.key
 
 
 async def error_of(database: str, file_id: UUID) -> str | None:
@@ -178,7 +179,7 @@ async def test_a_store_that_is_not_there_is_no_damage(
     scrubbing: ScrubService, runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
     stored = await store_file()
-    marker = runtime.store.root / MARKER_NAME
+    marker = disk_of(runtime.store).root / MARKER_NAME
     content = marker.read_bytes()
     marker.unlink()
 

@@ -19,6 +19,7 @@ from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 
 Verifying = Callable[..., Awaitable[VerifyReport]]
 LATER = timedelta(hours=2)
@@ -37,11 +38,11 @@ def verifying(runtime: Runtime) -> Verifying:
 
 
 def path_of(runtime: Runtime, file: MediaFile) -> Path:
-    return runtime.store.root / file.key
+    return disk_of(runtime.store).root / file.key
 
 
 def stray(runtime: Runtime, key: str, content: bytes = b"stray") -> Path:
-    path = runtime.store.root / key
+    path = disk_of(runtime.store).root / key
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
@@ -143,13 +144,13 @@ async def test_quarantine_moves_the_untracked_aside_and_says_so(
 ) -> None:
     kept = await store_file()
     stray(runtime, "clips/deep/stray.bin", b"keep me")
-    (runtime.store.root / "clips" / "link").symlink_to("nowhere")
+    (disk_of(runtime.store).root / "clips" / "link").symlink_to("nowhere")
     day = f"{await runtime.db.now() + LATER:%Y-%m-%d}"
 
     report = await verifying(quarantine=True)
     again = await verifying(quarantine=True)
 
-    aside = runtime.store.root / QUARANTINE / day / "clips"
+    aside = disk_of(runtime.store).root / QUARANTINE / day / "clips"
     assert (report.quarantined, report.problems[Problem.UNTRACKED]) == (2, 2)
     assert (aside / "deep" / "stray.bin").read_bytes() == b"keep me"
     assert (aside / "link").is_symlink()
@@ -208,7 +209,7 @@ async def test_a_store_that_is_not_there_is_not_a_store_full_of_missing_objects(
     verifying: Verifying, runtime: Runtime, store_file: StoreFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store_file()
-    root = runtime.store.root
+    root = disk_of(runtime.store).root
     away = root.with_name("away")
 
     async def unmounted(*about: Any, **more: Any) -> Any:

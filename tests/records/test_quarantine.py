@@ -16,6 +16,7 @@ from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.unlinking import Unlinked, unlink_beneath
 from media_analysis.storage.walk import QUARANTINE
 from tests.conftest import Client, StoreFile, fetch
+from tests.disks import disk_of
 
 SetAside = Callable[..., Path]
 
@@ -37,7 +38,7 @@ async def set_aside(runtime: Runtime) -> SetAside:
 
     def lay(key: str, *, days_ago: int = 40) -> Path:
         """Put an object where `verify` would have put it that many days ago."""
-        root = runtime.store.places.root_of(key)
+        root = disk_of(runtime.store).places.root_of(key)
         path = root / QUARANTINE / f"{now - timedelta(days=days_ago):%Y-%m-%d}" / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"stray")
@@ -49,7 +50,7 @@ async def set_aside(runtime: Runtime) -> SetAside:
 async def test_what_verify_set_aside_ends_thirty_days_later_on_every_disk(
     runtime: Runtime, client: Client, disk_path: Path, database: str
 ) -> None:
-    for path in (runtime.store.root / "clips/deep/stray.bin", disk_path / "archives/2026/01/orphan.tar.gz"):
+    for path in (disk_of(runtime.store).root / "clips/deep/stray.bin", disk_path / "archives/2026/01/orphan.tar.gz"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"stray")
     now = await runtime.db.now()
@@ -58,13 +59,13 @@ async def test_what_verify_set_aside_ends_thirty_days_later_on_every_disk(
 
     early = (await runtime.records.end(now=now + timedelta(days=30)))["quarantine"]
     rehearsed = (await runtime.records.rehearse(now=now + timedelta(days=31, hours=1)))["quarantine"]
-    kept = [path for root in runtime.store.places.roots for path in (root / QUARANTINE).rglob("*.*")]
+    kept = [path for root in disk_of(runtime.store).places.roots for path in (root / QUARANTINE).rglob("*.*")]
     ended = (await runtime.records.end(now=now + timedelta(days=31, hours=1)))["quarantine"]
 
     (told,) = [life for life in await runtime.records.list() if life.name == "quarantine"]
     metrics = (await client.request("GET", "/metrics", by=None)).text
     assert (moved.quarantined, early, rehearsed, len(kept), ended) == (2, 0, 2, 2, 2)
-    assert [list((root / QUARANTINE).iterdir()) for root in runtime.store.places.roots] == [[], []]
+    assert [list((root / QUARANTINE).iterdir()) for root in disk_of(runtime.store).places.roots] == [[], []]
     assert (told.setting, told.life, told.ended) == ("storage.records.quarantine", timedelta(days=30), 2)
     assert (told.oldest_at, told.table_bytes) == (None, None)
     assert 'records_ended{kind="quarantine"} 2.0' in metrics
@@ -159,7 +160,7 @@ async def test_what_a_row_names_stays_and_is_told(
     ended = (await runtime.records.end())["quarantine"]
 
     assert (ended, plain.exists(), numbered.exists(), other.exists()) == (1, True, True, False)
-    assert all((runtime.store.root / row.key).exists() for row in rows)
+    assert all((disk_of(runtime.store).root / row.key).exists() for row in rows)
     told = capsys.readouterr()
     assert "quarantine.kept" in told.out + told.err
     assert rows[0].key in told.out + told.err
@@ -172,7 +173,7 @@ async def test_no_link_is_followed(runtime: Runtime, set_aside: SetAside, tmp_pa
     stray = set_aside("clips/stray.bin")
     (stray.parent / "folder").symlink_to(elsewhere / "2001-01-01")
     (stray.parents[2] / "2001-01-02").symlink_to(elsewhere / "2001-01-01")
-    archives = runtime.store.places.root_of("archives/x") / QUARANTINE
+    archives = disk_of(runtime.store).places.root_of("archives/x") / QUARANTINE
     archives.symlink_to(elsewhere)
 
     ended = (await runtime.records.end())["quarantine"]
@@ -180,7 +181,7 @@ async def test_no_link_is_followed(runtime: Runtime, set_aside: SetAside, tmp_pa
 
     assert ended == 2, "the object and the link beside it"
     assert (elsewhere / "2001-01-01" / "clips" / "precious").read_bytes() == b"not ours"
-    assert [path.name for path in (runtime.store.root / QUARANTINE).iterdir()] == ["2001-01-02"]
+    assert [path.name for path in (disk_of(runtime.store).root / QUARANTINE).iterdir()] == ["2001-01-02"]
 
 
 async def test_names_are_unlinked_in_batches_and_one_that_cannot_go_delays_no_other(
@@ -195,11 +196,11 @@ async def test_names_are_unlinked_in_batches_and_one_that_cannot_go_delays_no_ot
         outcome.failed.update({name: "EIO" for name in names if "/2/" in name})
         return outcome
 
-    monkeypatch.setattr("media_analysis.records.quarantine.unlink_beneath", poisoned)
+    monkeypatch.setattr("media_analysis.storage.tree.unlink_beneath", poisoned)
     service = replace(runtime.records, quarantine=replace(runtime.records.quarantine, at_once=2))
     ended = (await service.end())["quarantine"]
 
-    assert (ended, batches) == (4, [2, 2, 1])
+    assert (ended, batches) == (4, [2, 2, 2, 2, 1, 1])  # below both roots
     assert [path.exists() for path in paths] == [False, False, True, False, False]
 
 

@@ -21,6 +21,7 @@ from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import Client, StoreFile, chunks, execute, fetch
+from tests.disks import disk_of
 from tests.retention.conftest import sweep
 
 DAY = timedelta(days=1)
@@ -100,7 +101,7 @@ async def test_what_still_has_to_go_keeps_its_entry_and_its_tombstone(
     told = await ended(runtime, 1_000)
 
     assert (told, await count(database, "tombstones")) == ({"audit": 1}, 1), "that of the pause"
-    assert (runtime.store.root / file.key).exists()
+    assert (disk_of(runtime.store).root / file.key).exists()
 
 
 async def test_a_tombstone_stays_while_an_archive_has_its_file(

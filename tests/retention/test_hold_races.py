@@ -21,6 +21,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.retention.conftest import FUTURE, Plant, buried, key_of, living, request, sweep
 from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments
@@ -62,7 +63,7 @@ async def require_exactly_one(runtime: Runtime, database: str, answers: dict[UUI
     """Check that what was held lives with its bytes and everything else has a tombstone; return what was held."""
     held = {file_id for file_id, answer in answers.items() if isinstance(answer, Hold)}
     alive, dead = await living(database), await buried(database)
-    lying = set(objects(runtime.store.root))
+    lying = set(objects(disk_of(runtime.store).root))
     assert alive & answers.keys() == held
     assert dead & answers.keys() == answers.keys() - held
     assert {await key_of(database, file_id) for file_id in held} <= lying
@@ -158,7 +159,7 @@ async def test_a_hold_that_meets_a_claim_waits_for_it_and_is_told_that_the_file_
 
     assert isinstance(await outcome_of(started[0]), FileGone)
     assert await buried(database) == {file_id}
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def test_a_hold_after_the_claim_is_told_so_although_the_bytes_still_lie_there(
@@ -196,7 +197,7 @@ async def test_a_hold_that_waited_for_a_claim_which_broke_off_wins(
 
     assert isinstance(answer, Hold)
     assert (again.files, await living(database)) == (0, {file_id})
-    assert len(objects(runtime.store.root)) == 1
+    assert len(objects(disk_of(runtime.store).root)) == 1
 
 
 async def test_a_hold_that_waited_for_a_claim_into_the_trash_keeps_it_there(

@@ -8,6 +8,7 @@ from media_analysis.errors import FileGone, FileHeld, FileNotFound, FileNotReady
 from media_analysis.runtime import Runtime
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects, registration
 from tests.retention.conftest import Plant, buried, living, sweep
 
@@ -68,7 +69,7 @@ async def test_a_protected_file_is_not_deleted_on_request(
 
     assert refused.value.rule == rule
     assert await living(database) == {stored.id}
-    assert objects(runtime.store.root) == [stored.key]
+    assert objects(disk_of(runtime.store).root) == [stored.key]
 
 
 async def test_a_file_deleted_on_request_goes_with_its_bytes_and_is_gone_ever_after(
@@ -81,7 +82,7 @@ async def test_a_file_deleted_on_request_goes_with_its_bytes_and_is_gone_ever_af
         await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     assert refused.value.rule == "requested"
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
     assert await buried(database) == {stored.id}
 
 
@@ -91,7 +92,7 @@ async def test_a_foreign_file_is_unknown_to_deletion(runtime: Runtime, store_fil
     with pytest.raises(FileNotFound):
         await delete_file(runtime, stored.id, owner="bob", actor="bob")
 
-    assert objects(runtime.store.root) == [stored.key]
+    assert objects(disk_of(runtime.store).root) == [stored.key]
 
 
 async def test_an_expired_file_is_gone_before_the_sweep_came_by(runtime: Runtime, plant: Plant, database: str) -> None:

@@ -24,6 +24,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
 from tests.asking import delete_file
 from tests.conftest import Client, StoreFile, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.files.cutting_proxy import cutting_proxy, told
 from tests.oracle import inspect_everything
@@ -43,7 +44,7 @@ from tests.retention.conftest import (
 
 async def poison(runtime: Runtime, database: str, file_id: UUID) -> Path:
     """Put a directory in the place of an object, which no unlink removes."""
-    path = runtime.store.root / await key_of(database, file_id)
+    path = disk_of(runtime.store).root / await key_of(database, file_id)
     path.unlink()
     path.mkdir()
     return path
@@ -109,7 +110,7 @@ async def test_a_marker_that_vanishes_midway_stops_the_sweep_and_nothing_is_lost
     runtime: Runtime, plant: Plant, database: str
 ) -> None:
     ids = await plant(10)
-    marker = runtime.store.root / MARKER_NAME
+    marker = disk_of(runtime.store).root / MARKER_NAME
     content = marker.read_bytes()
 
     def vanish(_: SweepReport) -> None:
@@ -123,7 +124,7 @@ async def test_a_marker_that_vanishes_midway_stops_the_sweep_and_nothing_is_lost
 
     assert stopped == set(ids[:2])
     assert rest.files == 8
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
     (failed, _) = await fetch(database, "SELECT status::text, error FROM sweeps ORDER BY id")
     assert tuple(failed) == ("failed", "marker_mismatch")
 
@@ -148,11 +149,11 @@ async def test_a_store_unmounted_after_the_claim_confirms_nothing(
     await claim_all(runtime, Category.TEMP, by="test")
     await let_purges_lapse(database)
 
-    with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
+    with unmounted(disk_of(runtime.store).root), pytest.raises(MarkerMismatch):
         await runtime.deletion.deleter.claim_unfinished(now=await runtime.db.now())
     taken = await runtime.deletion.deleter.claim_unfinished(now=await runtime.db.now())
     assert taken is not None
-    with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
+    with unmounted(disk_of(runtime.store).root), pytest.raises(MarkerMismatch):
         await runtime.deletion.deleter.purge(taken)
     still_open = len(await open_purges(database))
     await let_purges_lapse(database)
@@ -160,7 +161,7 @@ async def test_a_store_unmounted_after_the_claim_confirms_nothing(
 
     assert still_open == 1
     assert report.files == 3
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def test_a_deletion_on_request_from_an_unmounted_store_is_refused(
@@ -168,7 +169,7 @@ async def test_a_deletion_on_request_from_an_unmounted_store_is_refused(
 ) -> None:
     stored = await store_file()
 
-    with unmounted(runtime.store.root), pytest.raises(MarkerMismatch):
+    with unmounted(disk_of(runtime.store).root), pytest.raises(MarkerMismatch):
         await delete_file(runtime, stored.id, owner="alice", actor="alice")
 
     assert await living(database) == {stored.id}
@@ -192,7 +193,7 @@ async def test_a_connection_lost_while_deleting_leaves_nothing_half_done(
     await let_purges_lapse(database)
     await sweep(runtime)
     assert await buried(database) == set(ids)
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
     assert await open_purges(database) == []
 
 

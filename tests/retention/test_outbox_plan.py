@@ -12,6 +12,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.plans import explain
 from tests.retention.conftest import sweep
@@ -61,7 +62,7 @@ async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
     assert (first > KEPT, later < 20) == (True, True), (first, later)
     assert [place is None for place in places] == [True, False, False], "the sweep goes on from claim to claim"
     assert (len(purged.gone), report.files) == (1, 2)
-    assert objects(runtime.store.root) == [kept.key]
+    assert objects(disk_of(runtime.store).root) == [kept.key]
     await execute(database, "DELETE FROM purges WHERE due_at < claimed_at - interval '500 milliseconds'")
     (left,) = await fetch(database, "SELECT count(*) FROM purges WHERE due_at IS NOT NULL")
     assert left["count"] == 1

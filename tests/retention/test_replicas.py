@@ -16,6 +16,7 @@ from media_analysis.settings import Settings, configured_policy
 from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
 from tests.crash.service import served
+from tests.disks import disk_of
 from tests.files.conftest import eventually, objects
 from tests.retention.conftest import FUTURE, Plant, buried, let_purges_lapse, living
 from tests.scheduler.duties import fall_due, keep_as
@@ -50,7 +51,7 @@ async def test_each_file_goes_once_though_a_replica_is_killed_mid_sweep(
 ) -> None:
     due = await plant(FILES, category=Category.TEMP)
     kept = await plant(20, ends_in=FUTURE)
-    shared = environment | {"STORAGE_BASE_PATH": str(runtime.store.root)}
+    shared = environment | {"STORAGE_BASE_PATH": str(disk_of(runtime.store).root)}
 
     async with AsyncExitStack() as stack:
         replicas = []
@@ -72,7 +73,7 @@ async def test_each_file_goes_once_though_a_replica_is_killed_mid_sweep(
     assert await living(database) == set(kept)
     assert await buried(database) == set(due)
     assert len(await fetch(database, "SELECT FROM tombstones")) == FILES
-    assert len(objects(runtime.store.root)) == len(kept)
+    assert len(objects(disk_of(runtime.store).root)) == len(kept)
     assert await fetch(database, "SELECT FROM purges WHERE confirmed_at IS NULL") == []
     assert all(outcome["total_files_removed"] > 0 for outcome in outcomes[1:] if outcome is not None)
 

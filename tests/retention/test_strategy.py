@@ -12,6 +12,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.settings import load_settings
 from media_analysis.storage.category import SCRATCH, Category
 from tests.conftest import StoreFile, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.retention.conftest import CONTENT, Plant, request, sweep
 from tests.retention.explain.test_explain import explain, steps
@@ -45,7 +46,7 @@ async def test_what_falls_due_is_trash_for_a_day_but_scratch_goes_at_once(
     assert (first.files, first.files_trashed, first.bytes_trashed) == (2, 2, 2 * len(CONTENT))
     assert (rehearsed.files, rehearsed.files_trashed) == (2, 2)
     assert after == {"uploads": "trashed", "outputs": "trashed"}
-    assert (last.files, await living(database), objects(runtime.store.root)) == (2, {}, [])
+    assert (last.files, await living(database), objects(disk_of(runtime.store).root)) == (2, {}, [])
 
 
 @pytest.mark.parametrize("category", sorted(SCRATCH))
@@ -73,7 +74,7 @@ async def test_what_somebody_deletes_can_come_back_for_a_day_unless_they_say_for
     gone = await runtime.retention.file_deletions.delete(file.id, replace(PLAIN, hard=hard), owner="alice")
 
     assert gone.kept_for == (None if hard else DAY)
-    assert len(objects(runtime.store.root)) == (0 if hard else 1)
+    assert len(objects(disk_of(runtime.store).root)) == (0 if hard else 1)
 
 
 @pytest.mark.parametrize(

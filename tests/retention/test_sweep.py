@@ -12,6 +12,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.retention.conftest import CONTENT, FUTURE, Plant, buried, living, open_purges, request, sweep, sweeping
 
@@ -28,7 +29,7 @@ async def test_all_that_is_due_goes_and_only_that(
 
     assert await living(database) == set(not_due)
     assert await buried(database) == set(due)
-    assert len(objects(runtime.store.root)) == len(not_due)
+    assert len(objects(disk_of(runtime.store).root)) == len(not_due)
     assert await open_purges(database) == []
     assert (report.status, report.files, report.size_bytes) == (SweepStatus.COMPLETED, 25, 25 * len(CONTENT))
     assert report.of(Category.CLIPS) == CategoryTally(files_removed=5, bytes_freed=5 * len(CONTENT))

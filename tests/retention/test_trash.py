@@ -15,6 +15,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.retention.conftest import CONTENT, FUTURE, Plant, buried, request, sweep
 
@@ -118,7 +119,7 @@ async def test_only_a_hard_deletion_takes_what_is_in_the_trash(
 
     (stone,) = await fetch(database, "SELECT requested_by, reason, state::text FROM tombstones")
     assert tuple(stone) == ("admin", "now", "trashed")
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def test_uploads_that_were_given_up_never_see_the_trash(runtime: Runtime, plant: Plant, database: str) -> None:

@@ -17,6 +17,7 @@ from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import StoreFile, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.retention.conftest import (
     FUTURE,
@@ -49,7 +50,7 @@ async def test_two_sweepers_share_the_work(runtime: Runtime, other: Runtime, pla
     assert sum(report.errors for report in reports) == 0
     assert await buried(database) == set(due)
     assert await living(database) == set(kept)
-    assert len(objects(runtime.store.root)) == len(kept)
+    assert len(objects(disk_of(runtime.store).root)) == len(kept)
     assert await open_purges(database) == []
 
 
@@ -102,7 +103,7 @@ async def test_a_sweeper_broken_off_midway_leaves_its_work_to_the_others(
     assert second.exception() is None
     assert last.errors == 0
     assert await buried(database) == set(due)
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
     assert await open_purges(database) == []
 
 
@@ -125,7 +126,7 @@ async def test_a_file_deleted_on_request_and_by_the_sweep_at_once_has_one_tombst
     assert len(deleted) + len(gone) == len(stored)
     assert len(stones) == len(stored)
     assert [stone["rule"] for stone in stones].count("requested") == len(deleted)
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def test_a_claim_whose_sweeper_died_is_taken_over_when_its_lease_ends(
@@ -135,12 +136,12 @@ async def test_a_claim_whose_sweeper_died_is_taken_over_when_its_lease_ends(
     await claim_all(runtime, Category.TEMP, by="the dead")
 
     before = await sweep(other)
-    untouched = len(objects(runtime.store.root))
+    untouched = len(objects(disk_of(runtime.store).root))
     await let_purges_lapse(database)
     after = await sweep(other)
 
     assert (before.files, untouched) == (0, 3)
-    assert (after.files, objects(runtime.store.root)) == (3, [])
+    assert (after.files, objects(disk_of(runtime.store).root)) == (3, [])
     assert await open_purges(database) == []
 
 

@@ -16,6 +16,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import fetch
+from tests.disks import disk_of
 from tests.files.conftest import eventually, objects
 from tests.retention.conftest import FUTURE, Plant, buried, living, request, sweep
 
@@ -41,7 +42,7 @@ async def test_all_that_a_large_sweep_took_comes_back(runtime: Runtime, plant: P
         1_500, ends_in=-DAY, owner="bob", category=Category.FRAMES, explicit=False
     )
     await plant(10, ends_in=FUTURE)
-    kept = objects(runtime.store.root)
+    kept = objects(disk_of(runtime.store).root)
 
     swept = await sweep(runtime)
     undone = await runtime.retention.trash.undo(swept.id, actor="admin")
@@ -50,7 +51,7 @@ async def test_all_that_a_large_sweep_took_comes_back(runtime: Runtime, plant: P
 
     assert (swept.files, swept.files_trashed) == (0, len(due))
     assert (undone, again) == (Restoration(len(due), 0), Restoration(0, len(due)))
-    assert objects(runtime.store.root) == kept
+    assert objects(disk_of(runtime.store).root) == kept
     assert {tuple(row) for row in events} == {("restored", len(due)), ("undone", 2)}
     assert (await sweep(runtime)).files_trashed == 0
 

@@ -20,6 +20,7 @@ from media_analysis.settings import Settings, configured_policy, load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import Client, StoreFile, execute, fetch
 from tests.crash.service import served
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.scheduler.duties import fall_due, keep_as, never
 
@@ -78,7 +79,7 @@ async def test_a_slot_that_nobody_was_there_for_is_done_late_and_once(
 
 
 async def test_a_slot_whose_work_failed_is_tried_again_after_a_while(runtime: Runtime, database: str) -> None:
-    marker, duties = runtime.store.root / ".media-analysis", DutyService(runtime.db)
+    marker, duties = disk_of(runtime.store).root / ".media-analysis", DutyService(runtime.db)
     kept = marker.read_text()
     marker.unlink()
     await fall_due(runtime, SWEEP)
@@ -121,14 +122,14 @@ async def test_what_a_pause_kept_is_done_after_it(runtime: Runtime, database: st
     await fall_due(runtime, SWEEP)
 
     await keep_as(runtime, SWEEP)
-    left = objects(runtime.store.root)
+    left = objects(disk_of(runtime.store).root)
     await runtime.deletion.pauses.resume_all(confirm=0, by="admin")
     await execute(database, "UPDATE duties SET retry_at = now()")
     await keep_as(runtime, SWEEP)
 
     assert len(left) == 1
     assert await statuses(database) == ["paused", "completed"]
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def test_a_duty_is_its_holders_for_as_long_as_that_one_lives(runtime: Runtime, database: str) -> None:
@@ -277,4 +278,4 @@ async def test_a_sweep_whose_service_is_killed_is_finished_by_a_living_replica(
                 await asyncio.sleep(0.02)
 
     assert (claimed["claimed_by"] is None, claimed["attempts"]) == (False, 1)
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []

@@ -12,6 +12,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.cli.commands import run_program
 from tests.conftest import chunks, execute
+from tests.disks import disk_of
 from tests.processes import ROOT
 
 CLEANUP = ROOT / "scripts/cleanup.sh"
@@ -23,14 +24,14 @@ async def test_it_rehearses_and_then_deletes(runtime: Runtime, environment: dict
     await execute(database, "UPDATE media_files SET expires_at = now() - interval '1 s', due_at = now()")
 
     rehearsed = run_program(CLEANUP, "--dry-run", "--category", "clips", environment=environment)
-    stayed = runtime.store.path_of(stored.key).exists()
+    stayed = disk_of(runtime.store).path_of(stored.key).exists()
     deleted = run_program(CLEANUP, "--category", "clips", environment=environment)
     told = [json.loads(ended.stdout) for ended in (rehearsed, deleted)]
 
     assert [ended.returncode for ended in (rehearsed, deleted)] == [0, 0], rehearsed.stderr + deleted.stderr
     assert [(one["dry_run"], one["total_files_removed"]) for one in told] == [(True, 1), (False, 1)]
     assert stayed
-    assert not runtime.store.path_of(stored.key).exists()
+    assert not disk_of(runtime.store).path_of(stored.key).exists()
 
 
 def test_what_is_refused_is_told_on_standard_error(tmp_path: Path) -> None:

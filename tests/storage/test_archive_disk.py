@@ -20,6 +20,7 @@ from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
 from tests.asking import delete_file
 from tests.conftest import Client, StoreFile, chunks, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects, sweep
 from tests.oracle import inspect_everything
 
@@ -79,7 +80,7 @@ async def test_an_uploaded_archive_lies_on_the_archive_disk_and_is_read_from_the
     read = await client.request("GET", f"/api/v1/files/{archive['id']}/content")
 
     (key,) = objects(disk_path)
-    (beside,) = objects(runtime.store.root)
+    (beside,) = objects(disk_of(runtime.store).root)
     assert key.startswith("archives/")
     assert archive["id"] in key
     assert other["id"] in beside
@@ -116,7 +117,7 @@ async def test_without_its_marker_the_archive_disk_stops_deletions_and_uploads_o
             await store()
     with pytest.raises(MarkerMismatch):
         await sweep(runtime)
-    left = (objects(disk_path), objects(runtime.store.root))
+    left = (objects(disk_path), objects(disk_of(runtime.store).root))
     (disk_path / "away").rename(disk_path / MARKER_NAME)
 
     assert left == (sorted([archive.key, "away"]), [upload.key])
@@ -156,7 +157,7 @@ async def test_verify_walks_both_disks_and_sets_an_orphan_aside_on_its_own(
 async def test_the_oracle_finds_an_orphan_on_the_archive_disk(runtime: Runtime, disk_path: Path, database: str) -> None:
     path = lay(disk_path, ORPHAN)
 
-    violations = await inspect_everything(database, runtime.store.root, archives=disk_path)
+    violations = await inspect_everything(database, disk_of(runtime.store).root, archives=disk_path)
     path.unlink()
 
     assert violations == [f"promise 2: {ORPHAN} has neither a row nor an open tombstone"]
@@ -166,7 +167,7 @@ async def test_what_lies_below_the_wrong_root_is_told_and_never_moved(
     runtime: Runtime, store_archive: StoreArchive, disk_path: Path
 ) -> None:
     archive = await store_archive()
-    left, strange = lay(runtime.store.root, archive.key), lay(disk_path, "clips/strange.bin")
+    left, strange = lay(disk_of(runtime.store).root, archive.key), lay(disk_path, "clips/strange.bin")
 
     report = await verify(runtime, quarantine=True)
     still_there = left.exists() and strange.exists()
@@ -256,4 +257,4 @@ async def test_a_missing_archive_is_not_said_to_be_unknown(
     (disk_path / "away").rename(disk_path / key)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "object_missing")
-    assert await inspect_everything(database, runtime.store.root, archives=disk_path) == []
+    assert await inspect_everything(database, disk_of(runtime.store).root, archives=disk_path) == []

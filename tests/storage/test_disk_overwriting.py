@@ -9,9 +9,10 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE
 from media_analysis.runtime import Runtime
-from media_analysis.storage.disk import CHUNK_BYTES, overwrite_all
+from media_analysis.storage.overwriting import CHUNK_BYTES, overwrite_all
 from tests.conftest import Client, execute, fetch
 from tests.crash.service import served
+from tests.disks import disk_of
 from tests.oracle import inspect_everything
 
 SECRET = b"what nobody may read again" * 50_000
@@ -60,7 +61,7 @@ async def test_the_bytes_that_somebody_still_holds_open_are_others(
     client: Client, runtime: Runtime, database: str, *, secure: bool
 ) -> None:
     file = await client.upload(SECRET)
-    path = await object_of(database, runtime.store.root, file["id"])
+    path = await object_of(database, disk_of(runtime.store).root, file["id"])
     asked = {"secure": "true", "reason": "asked to forget"} if secure else {"strategy": "hard"}
 
     with path.open("rb") as held:
@@ -82,7 +83,7 @@ async def test_an_object_that_cannot_be_written_over_stays_on_the_outbox_and_say
     client: Client, runtime: Runtime, database: str
 ) -> None:
     file = await client.upload(SECRET)
-    path = await object_of(database, runtime.store.root, file["id"])
+    path = await object_of(database, disk_of(runtime.store).root, file["id"])
     path.rename(path.with_suffix(".away"))
     path.mkdir()
 

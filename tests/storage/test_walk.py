@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.storage.walk import OWN_NAMES, QUARANTINE, Entry, EntryKind, look, set_aside, walk, walk_in_batches
+from media_analysis.storage.entries import Entry, EntryKind
+from media_analysis.storage.walk import OWN_NAMES, QUARANTINE, look, set_aside, walk, walk_in_batches
 
 DAY = date(2026, 1, 31)
 

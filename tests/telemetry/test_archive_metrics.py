@@ -7,6 +7,7 @@ from media_analysis.archive.models import ArchiveTask, ArchiveTaskKind, ArchiveT
 from media_analysis.runtime import Runtime, open_runtime
 from tests.archive.archived import CONTENTS, Run, archive, make_run, restore
 from tests.conftest import Client, execute, fetch
+from tests.disks import disk_of
 from tests.telemetry.test_metrics import scrape
 
 RUN_BYTES = sum(map(len, CONTENTS.values()))
@@ -15,7 +16,7 @@ FAILURE = 'archive_failures{kind="archive",reason="object_missing"}'
 
 def take_away(runtime: Runtime, run: Run) -> Path:
     """Move the bytes of a file of the run aside."""
-    path = runtime.store.path_of(run.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(run.files["run.log"].key)
     return path.rename(path.with_suffix(".away"))
 
 
@@ -72,7 +73,7 @@ async def test_a_failure_is_told_with_its_reason_until_it_was_made_good(client: 
     away = take_away(runtime, run)
     await archive(runtime, run.id)
     failed = await scrape(client)
-    away.rename(away.with_suffix(runtime.store.path_of(run.files["run.log"].key).suffix))
+    away.rename(away.with_suffix(disk_of(runtime.store).path_of(run.files["run.log"].key).suffix))
     await archive(runtime, run.id)
 
     mended = await scrape(client)
@@ -93,7 +94,7 @@ async def test_what_another_process_did_is_told_from_the_database(client: Client
 
     samples = await scrape(client)
 
-    away.rename(away.with_suffix(runtime.store.path_of(run.files["run.log"].key).suffix))
+    away.rename(away.with_suffix(disk_of(runtime.store).path_of(run.files["run.log"].key).suffix))
     assert samples[FAILURE] == 1
     assert samples['archive_tasks_open{kind="archive",status="pending"}'] == 1
     assert 'archive_tasks_total{kind="archive",reason="object_missing",status="failed"}' not in samples

@@ -18,6 +18,7 @@ from media_analysis.worker.archivist import running_archivist
 from tests.archive.archived import archive, ended, make_run
 from tests.archive.interrupting import CUT
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import eventually
 
 STOPPED_SECONDS = 20
@@ -55,8 +56,8 @@ async def completed(database: str, task: ArchiveTask) -> bool:
 async def test_it_stops_while_the_database_is_away(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
     await runtime.archives.requests.request_archive(run.id, owner=None, actor="test")
-    marker = runtime.store.root / MARKER_NAME
-    elsewhere = marker.rename(runtime.store.root.with_name("elsewhere"))
+    marker = disk_of(runtime.store).root / MARKER_NAME
+    elsewhere = marker.rename(disk_of(runtime.store).root.with_name("elsewhere"))
     leave = asyncio.Event()
 
     async def serve() -> None:

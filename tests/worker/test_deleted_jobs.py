@@ -10,6 +10,7 @@ from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime
 from media_analysis.worker.service import running_worker
 from tests.conftest import fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.worker.workers import children_of, options, outputs_of, queue_job, until, until_status
 
@@ -39,5 +40,5 @@ async def test_deleting_a_running_job_stops_the_decoding_at_once(
 
     assert told.stops
     assert await outputs_of(database, job) == []
-    assert len(objects(runtime.store.root)) == 1  # the source
+    assert len(objects(disk_of(runtime.store).root)) == 1  # the source
     assert [row["status"] for row in await fetch(database, "SELECT status::text FROM analysis_jobs")] == ["cancelled"]

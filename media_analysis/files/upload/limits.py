@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
-from typing import Self
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import Self, cast
 
-from media_analysis.errors import MediaTypeNotAccepted, UploadLeaseLost
+from media_analysis.errors import MediaTypeNotAccepted, ObjectMissing, UploadLeaseLost
 from media_analysis.files.upload.bodies import Pace
 from media_analysis.files.upload.pending import Registration
-from media_analysis.media.reading import open_unwaiting
 from media_analysis.media.types.known import family_of, with_family
 from media_analysis.media.types.sniff import HEAD_BYTES, Sniffed, sniff_file
 from media_analysis.settings.storage import StorageSettings
@@ -66,7 +65,7 @@ class Acceptance:
         with translated_errors():
             try:
                 media_type = await asyncio.to_thread(_type_of, store, asked.key, declared)
-            except FileNotFoundError as error:
+            except ObjectMissing as error:
                 raise UploadLeaseLost(asked.id) from error
         self._require(asked.category, media_type, {media_type})
         return media_type
@@ -79,7 +78,7 @@ class Acceptance:
 
 
 def _type_of(store: ObjectStore, key: str, declared: str | None) -> str:
-    with open_unwaiting(store.path_of(key)) as file:
+    with BufferedReader(cast("RawIOBase", store.open_file(key, size_bytes=None))) as file:
         return sniff_file(file, declared=declared).media_type
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from uuid_utils.compat import uuid7
 
 from media_analysis.archive.format.compression import Compression
-from media_analysis.archive.packing import Share
+from media_analysis.archive.packing import Share, segment_of
 from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.db.database import Database, retried
 from media_analysis.errors import UploadLeaseLost
@@ -34,11 +34,10 @@ from media_analysis.imports.tree.copying import Copier, pour
 from media_analysis.imports.tree.statements import Destination
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
-from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.keys import archive_key
 from media_analysis.storage.sources import SourceFile
-from media_analysis.storage.store import ObjectWriter
-from media_analysis.storage.walk import look, look_up
+from media_analysis.storage.store import ObjectStore, ObjectWriter
+from media_analysis.storage.walk import look
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class ArchiveImporter:
     """Imports archives one by one; a crash leaves an archive ours with all its rows, or not at all."""
 
     db: Database
-    store: DiskStore
+    store: ObjectStore
     protocol: UploadProtocol
     copier: Copier
     ends: RunTerms
@@ -66,7 +65,7 @@ class ArchiveImporter:
         try:
             if draft.listing is None:
                 limit_bytes = request.limit_of(old.found.entry.size_bytes)
-                with await progress.run(lambda: content.prove(old.path, progress, limit_bytes)):
+                with await progress.run(lambda: content.prove(old.open, progress, limit_bytes)):
                     pass
         finally:
             draft.close()
@@ -177,7 +176,7 @@ class ArchiveImporter:
         rows = self._rows(draft, request, outcome)
         asked = await self._register_as(draft, request)
         await self.protocol.require_disk_room(asked.key, asked.reserved_bytes)
-        path = self.store.path_of(asked.key)
+        packed = segment_of(self.store, asked.key, size_bytes=None)
 
         async def fill(writer: ObjectWriter) -> Mapping[str, Share]:
             if draft.listing is not None:
@@ -195,7 +194,7 @@ class ArchiveImporter:
             failpoint("import_runs.synced")
             # What was packed anew was bounded when it was listed.
             limit_bytes = request.limit_of(written.size_bytes) if draft.listing is None else draft.size_bytes
-            with await progress.run(lambda: content.prove(path, progress, limit_bytes)) as contents:
+            with await progress.run(lambda: content.prove(packed, progress, limit_bytes)) as contents:
                 failpoint("import_runs.proven")
                 stats = contents.stats(written.size_bytes, shares, began)
                 await self._commit_copy(written, contents, replace(rows, stats=stats))
@@ -219,7 +218,7 @@ class ArchiveImporter:
         old, rows = draft.old, self._rows(draft, request, outcome)
         sha256 = await progress.run(lambda: _digest(old))
         limit_bytes = request.limit_of(old.found.entry.size_bytes)
-        with await progress.run(lambda: content.prove(old.path, progress, limit_bytes)) as contents:
+        with await progress.run(lambda: content.prove(old.open, progress, limit_bytes)) as contents:
             stats = contents.stats(old.found.entry.size_bytes, {}, began)
             media_type = draft.compression.media_type
             candidate = replace(draft.candidate, sha256=sha256, media_type=media_type)
@@ -253,7 +252,7 @@ class ArchiveImporter:
             key = archive_key(name, day=day)
             async with self.db.read_only() as session:
                 free = bool(await list_unclaimed(session, [key]))
-            if free and look_up(self.store.places, [key]) == [None]:
+            if free and await self.store.look_up([key]) == [None]:
                 break
             again += 1
         return Registration(

@@ -17,7 +17,7 @@ from media_analysis.archive.format.facts import FORMAT
 from media_analysis.archive.format.frames import FrameReader
 from media_analysis.archive.format.manifest import ManifestFile, ManifestHead
 from media_analysis.archive.format.reading import TarReader, verify
-from media_analysis.archive.packing import Share, open_segment
+from media_analysis.archive.packing import OpenFile, Share, open_archive
 from media_analysis.archive.progress import TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.imports.runs.facts import (
@@ -105,7 +105,7 @@ def is_ours(path: Path) -> bool:
         ArchiveDamaged: it is no archive at all.
 
     """
-    with open_segment(path) as raw:
+    with open_archive(path) as raw:
         first = TarReader(FrameReader(raw, detected(raw)), lenient=True).next()
         if first is None or _MANIFEST.fullmatch(first.name) is None:
             return False
@@ -119,13 +119,13 @@ def read_head(path: Path, limit_bytes: int) -> tuple[ManifestHead, JobFacts]:
         ArchiveDamaged: it does not begin as one, or says that it holds too much.
 
     """
-    with open_segment(path) as raw, verify(raw, spool=_spool) as segment:
+    with open_archive(path) as raw, verify(raw, spool=_spool) as segment:
         if segment.head.size_bytes > limit_bytes:
             raise ArchiveDamaged(f"the archive has more than {limit_bytes} bytes when it is decompressed")
         return segment.head, JobFacts.of(segment.head)
 
 
-def prove(path: Path, progress: TaskProgress, limit_bytes: int) -> OldContents:
+def prove(source: OpenFile, progress: TaskProgress, limit_bytes: int) -> OldContents:
     """Read an archive of ours in full and compare all of it with its manifest; blocks.
 
     Raises:
@@ -135,7 +135,7 @@ def prove(path: Path, progress: TaskProgress, limit_bytes: int) -> OldContents:
     """
     with ExitStack() as opened:
         members, results = opened.enter_context(spool()), opened.enter_context(spool())
-        raw = opened.enter_context(open_segment(path))
+        raw = opened.enter_context(source())
         segment = opened.enter_context(verify(raw, spool=_spool))
         job, left, places = JobFacts.of(segment.head), limit_bytes, set[tuple[str, int | None]]()
         for file, place, chunks in segment.files():

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from media_analysis.archive.format.compression import Compression
+from media_analysis.archive.packing import open_archive
 from media_analysis.imports.runs.facts import JobFacts
 from media_analysis.imports.runs.finding import FoundArchive, Ground
 from media_analysis.imports.runs.foreign import Listing
@@ -22,6 +24,10 @@ class OldArchive:
     @property
     def path(self) -> Path:
         return self.ground.root / self.found.entry.name
+
+    def open(self) -> BinaryIO:
+        """Open it for a thread; raises as `open_archive`."""
+        return open_archive(self.path)
 
     @property
     def naming(self) -> Naming:

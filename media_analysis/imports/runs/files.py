@@ -21,7 +21,8 @@ from media_analysis.imports.tree.copying import Copier, ImportedBatch
 from media_analysis.imports.tree.statements import AddedFiles, Destination
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
-from media_analysis.storage.walk import Entry, look, walk_in_batches
+from media_analysis.storage.entries import Entry
+from media_analysis.storage.walk import look, walk_in_batches
 
 MEASURE_BATCH: Final = 5000
 IN_PLACE_BATCH: Final = 2000

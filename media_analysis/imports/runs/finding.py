@@ -8,8 +8,9 @@ from typing import Final
 
 from media_analysis.errors import InvalidRequest
 from media_analysis.imports.runs.naming import ArchiveName, RunName
+from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.places import ARCHIVES, Places
-from media_analysis.storage.walk import OWN_NAMES, Entry, EntryKind, describe
+from media_analysis.storage.walk import OWN_NAMES, describe
 
 _YEAR_DIGITS: Final = 4
 _MONTHS: Final = frozenset(f"{month:02}" for month in range(1, 13))
@@ -28,8 +29,8 @@ class Ground:
     """In place: the directory's path below the store, with a slash behind it."""
 
     @classmethod
-    def of(cls, directory: Path, places: Places) -> "Ground":
-        """Look where a directory lies.
+    def of(cls, directory: Path, places: Places | None) -> "Ground":
+        """Look where a directory lies; `places` is where the store does, if that is on a disk.
 
         Raises:
             InvalidRequest: it is none, swallows the store, or its keys would lie elsewhere.
@@ -41,6 +42,8 @@ class Ground:
             raise InvalidRequest("DIR", "no such directory") from error
         if not resolved.is_dir():
             raise InvalidRequest("DIR", "not a directory")
+        if places is None:
+            return cls(resolved, False, "")
         if any(resolved in root.parents for root in places.roots):
             raise InvalidRequest("DIR", "the store lies inside it")
         root = next((root for root in places.roots if resolved == root or root in resolved.parents), None)

@@ -18,7 +18,7 @@ from media_analysis.archive.format.manifest import ManifestFile, ManifestHead, M
 from media_analysis.archive.format.names import Names
 from media_analysis.archive.format.packing import MemberSource, Packer
 from media_analysis.archive.format.reading import TarEntry, TarReader, scan
-from media_analysis.archive.packing import Share, open_segment
+from media_analysis.archive.packing import Share, open_archive
 from media_analysis.archive.progress import Sink, TaskProgress, spool
 from media_analysis.errors import ArchiveDamaged
 from media_analysis.imports.runs.content import detected
@@ -56,7 +56,7 @@ def survey(path: Path, progress: TaskProgress, limit_bytes: int) -> Listing:
     """
     with ExitStack() as opened:
         listing = Listing(opened.enter_context(spool()))
-        raw = opened.enter_context(open_segment(path))
+        raw = opened.enter_context(open_archive(path))
         for entry, sha256 in scan(raw, max_bytes=limit_bytes):
             listing.lines.write(orjson.dumps([uuid7().hex, entry.name, entry.size_bytes, sha256.hex()]) + b"\n")
             listing.files += 1
@@ -93,7 +93,7 @@ class Repacking:
             manifest.seek(0)
             packer = Packer(self.compression, self.job.folder_name, sink)
             packer.add_manifest(manifest_name(0), cast("MemberSource", manifest), size_bytes)
-            with open_segment(self.path) as raw:
+            with open_archive(self.path) as raw:
                 entries = TarReader(FrameReader(raw, detected(raw)), lenient=True)
                 for file in self._files():
                     packer.add_file(file, _Reader(_next(entries)))

@@ -21,6 +21,7 @@ from media_analysis.imports.runs.terms import ImportRequest
 from media_analysis.imports.tree.candidates import allowed_name
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.tree import places_of
 from media_analysis.storage.unlinking import errno_name
 
 Progress = Callable[[ImportReport, int], None]
@@ -52,7 +53,7 @@ class RunImportService:
 
         """
         await self.store.require_marker()
-        ground = await asyncio.to_thread(Ground.of, request.directory, self.store.places)
+        ground = await asyncio.to_thread(Ground.of, request.directory, places_of(self.store))
         if ground.in_place and request.rename:
             raise InvalidRequest("--rename", "what lies in the store keeps its names, which are its keys")
         report = ImportReport(ground.in_place, request.dry_run)
@@ -108,7 +109,7 @@ class RunImportService:
         name = _what(found)[0]
         if isinstance(found, Passed) or not ground.in_place:
             return
-        if self.store.path_of(ground.prefix + name) != ground.root / name:
+        if self.store.where(ground.prefix + name) != str(ground.root / name):
             raise Refused("archives lie below the base path of archives, and nothing else does")
 
 

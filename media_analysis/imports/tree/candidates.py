@@ -13,9 +13,9 @@ from uuid import UUID
 from media_analysis.media.types.known import extension_of, type_of_extension
 from media_analysis.media.types.sniff import sniff_file
 from media_analysis.storage.category import Category
+from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.keys import object_key
 from media_analysis.storage.sources import SourceFile
-from media_analysis.storage.walk import Entry, EntryKind
 
 LONGEST_FILENAME: Final = 255
 LONGEST_KEY: Final = 1024

@@ -22,10 +22,12 @@ from media_analysis.imports.tree.copying import AT_ONCE, Copier, ImportedBatch
 from media_analysis.imports.tree.statements import AddedFiles, Destination
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
+from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.places import ARCHIVES, Places
 from media_analysis.storage.sources import SourceFile
 from media_analysis.storage.store import ObjectStore
-from media_analysis.storage.walk import OWN_NAMES, Entry, EntryKind, look, walk_in_batches
+from media_analysis.storage.tree import places_of
+from media_analysis.storage.walk import OWN_NAMES, look, walk_in_batches
 
 IN_PLACE_BATCH: Final = 2000
 COPY_BATCH: Final = 100
@@ -133,17 +135,20 @@ class TreeImportService:
             raise InvalidRequest("DIR", "no such directory") from error
         if not directory.is_dir():
             raise InvalidRequest("DIR", "not a directory")
-        places = self.store.places
-        if any(directory in root.parents for root in places.roots):
+        places = places_of(self.store)
+        roots = () if places is None else places.roots
+        if any(directory in root.parents for root in roots):
             raise InvalidRequest("DIR", "the store lies inside it")
-        root = next((root for root in places.roots if directory == root or root in directory.parents), None)
+        root = next((root for root in roots if directory == root or root in directory.parents), None)
         in_place = root is not None if request.in_place is None else request.in_place
         if in_place != (root is not None):
             raise InvalidRequest(
                 "DIR", "only a tree inside the store can be imported in place" if in_place else "it lies in the store"
             )
-        prefix = "" if root is None else _prefix(directory, root, places)
-        skip = frozenset() if root is None or prefix else OWN_NAMES | _foreign(places)
+        if places is None or root is None:
+            return Naming(directory, request.category, in_place, "", request.job_id, frozenset())
+        prefix = _prefix(directory, root, places)
+        skip = frozenset() if prefix else OWN_NAMES | _foreign(places)
         return Naming(directory, request.category, in_place, prefix, request.job_id, skip)
 
     async def _measure(self, naming: Naming) -> Measure:

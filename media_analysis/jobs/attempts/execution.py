@@ -177,16 +177,14 @@ class Execution:
             raise
 
     async def _analyse(self, run: Attempt) -> TaskOutcome:
-        sources = as_tasks_see_them(self.store, run.sources)
-        assignment = Assignment(kind=run.kind, sources=sources, parameters=run.parameters, limits=self.options.limits)
         results: list[NewResult] = []
-        async with (
-            ProductStaging(self.uploads, run) as products,
-            run_task(assignment, confinement=self.options.confinement, fork_server=self.fork_server) as messages,
-        ):
-            async for message in messages:
-                await self._take(run, message, products, results)
-            await products.finish()
+        async with ProductStaging(self.uploads, run) as products, as_tasks_see_them(self.store, run.sources) as sources:
+            task = Assignment(kind=run.kind, sources=sources, parameters=run.parameters, limits=self.options.limits)
+            confinement, fork_server = self.options.confinement, self.fork_server
+            async with run_task(task, confinement=confinement, fork_server=fork_server) as messages:
+                async for message in messages:
+                    await self._take(run, message, products, results)
+                await products.finish()
         return TaskOutcome(results, products.count)
 
     async def _take(self, run: Attempt, message: Message, products: ProductStaging, results: list[NewResult]) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Final
 
 from media_analysis.analysis.task import Source
@@ -55,16 +55,18 @@ async def _require(store: ObjectStore, source: AttemptSource, *, read: bool) -> 
         raise ObjectDamaged(source.key, "hash differs")
 
 
-def as_tasks_see_them(store: ObjectStore, sources: Sequence[AttemptSource]) -> list[Source]:
-    """Return the sources with their places on disk."""
-    return [
-        Source(
-            position=source.position,
-            file_id=source.file_id,
-            path=store.path_of(source.key).absolute(),
-            filename=source.filename,
-            media_type=source.media_type,
-            size_bytes=source.size_bytes,
-        )
-        for source in sources
-    ]
+@asynccontextmanager
+async def as_tasks_see_them(store: ObjectStore, sources: Sequence[AttemptSource]) -> AsyncIterator[list[Source]]:
+    """Lend the sources with the places at which a child reads them, until the block ends."""
+    async with AsyncExitStack() as lent:
+        yield [
+            Source(
+                position=source.position,
+                file_id=source.file_id,
+                path=await lent.enter_async_context(store.local_copy(source.key, size_bytes=source.size_bytes)),
+                filename=source.filename,
+                media_type=source.media_type,
+                size_bytes=source.size_bytes,
+            )
+            for source in sources
+        ]

@@ -55,7 +55,7 @@ async def adopt_disk_marks(db: Database, store: ObjectStore, marks: DiskMarks) -
         await session.flush()
         if before is None or level.wanted_bytes <= DiskLevel(level.capacity, before).wanted_bytes or now is None:
             return
-        policy, categories = await require_policy(session), store.places.categories_beside("")
+        policy, categories = await require_policy(session), store.categories_beside("")
         foreseen = await foresee_relief(session, categories, policy, level.wanted_bytes, now=now, despite_pauses=True)
         await _pause(session, dict.fromkeys(categories, foreseen), "the marks of the disk were changed")
 

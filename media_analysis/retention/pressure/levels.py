@@ -155,7 +155,7 @@ class DiskGoal:
 
     @property
     def categories(self) -> Sequence[Category]:
-        return self.store.places.categories_beside(self.key)
+        return self.store.categories_beside(self.key)
 
     @property
     def wants_bytes_gone(self) -> bool:

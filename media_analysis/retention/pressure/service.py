@@ -180,7 +180,7 @@ class PressureService:
     async def preview(self, *, category: Category | None, limit: int, now: datetime | None = None) -> PressurePreview:
         """Return all levels and who would go next, for the disk or for one category, and why."""
         moment, disk = now or await self.db.now(), await self._disk_level()
-        categories = self.store.places.categories_beside("") if category is None else (category,)
+        categories = self.store.categories_beside("") if category is None else (category,)
         async with self.db.read_only() as session:
             return await preview(session, disk, categories, limit=limit, now=moment)
 

@@ -16,6 +16,7 @@ from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import chunks, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 
 CONTENT = bytes(range(256)) * 8_000
@@ -73,6 +74,6 @@ async def require_stored(database: str, upload_id: UUID) -> None:
 @pytest.fixture
 def remains_nothing(runtime: Runtime) -> Callable[[], None]:
     def require() -> None:
-        assert objects(runtime.store.root) == []
+        assert objects(disk_of(runtime.store).root) == []
 
     return require

@@ -12,6 +12,7 @@ from media_analysis.errors import UploadGone
 from media_analysis.files.resumable.service import ResumableUploads
 from media_analysis.runtime import Runtime
 from tests.conftest import fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.files.resumable.conftest import CONTENT, THIRD, UPLOAD, only_pictures, piece, require_stored
 
@@ -54,8 +55,8 @@ async def test_parts_are_not_joined_otherwise_once_they_are_a_file(uploads: Resu
 
 async def test_a_part_that_goes_while_parts_are_joined_is_gone(uploads: ResumableUploads, runtime: Runtime) -> None:
     parts = await parts_of(uploads, CONTENT, at=THIRD)
-    (name,) = (name for name in objects(runtime.store.root) if str(parts[1]) in name)
-    (runtime.store.root / name).unlink()
+    (name,) = (name for name in objects(disk_of(runtime.store).root) if str(parts[1]) in name)
+    (disk_of(runtime.store).root / name).unlink()
 
     with pytest.raises(UploadGone):
         await uploads.join(WHOLE, parts, metadata="m", concat="final;a b")

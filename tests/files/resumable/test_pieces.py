@@ -17,6 +17,7 @@ from media_analysis.files.resumable.pieces import Piece
 from media_analysis.files.resumable.service import ResumableUploads
 from media_analysis.runtime import Runtime
 from tests.conftest import chunks, execute
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.files.resumable.conftest import CONTENT, THIRD, UPLOAD, begin, broken_off, end, only_pictures, piece
 
@@ -30,8 +31,8 @@ async def test_what_does_not_count_of_a_checked_piece_takes_no_room(
     with pytest.raises(IncompleteUpload):
         await uploads.append(upload_id, checked, owner="alice")
 
-    (name,) = objects(runtime.store.root)
-    assert (runtime.store.root / name).stat().st_size == THIRD
+    (name,) = objects(disk_of(runtime.store).root)
+    assert (disk_of(runtime.store).root / name).stat().st_size == THIRD
 
 
 async def test_the_reserve_of_the_disk_stays_free_of_short_pieces_too(runtime: Runtime) -> None:
@@ -94,7 +95,7 @@ async def test_a_short_first_piece_is_not_judged_before_the_rest_is_here(runtime
 
 async def test_no_upload_is_called_gone_while_the_store_is(uploads: ResumableUploads, runtime: Runtime) -> None:
     upload_id = await begin(uploads, CONTENT[:THIRD])
-    root = runtime.store.root
+    root = disk_of(runtime.store).root
     elsewhere = root.rename(root.with_name("unmounted"))
     root.mkdir()
     try:

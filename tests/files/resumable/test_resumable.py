@@ -16,6 +16,7 @@ from media_analysis.files.resumable.pieces import Piece
 from media_analysis.files.resumable.service import ResumableUploads
 from media_analysis.runtime import Runtime
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.files.resumable.conftest import (
     CONTENT,
@@ -72,8 +73,8 @@ async def test_bytes_behind_the_durable_ones_are_cut_off(
     uploads: ResumableUploads, runtime: Runtime, database: str
 ) -> None:
     upload_id = await begin(uploads, CONTENT[:THIRD])
-    (name,) = objects(runtime.store.root)
-    with (runtime.store.root / name).open("ab") as file:
+    (name,) = objects(disk_of(runtime.store).root)
+    with (disk_of(runtime.store).root / name).open("ab") as file:
         file.write(b"what a crash left")
 
     await end(uploads, upload_id)
@@ -85,8 +86,8 @@ async def test_an_object_that_lost_durable_bytes_is_never_gone_on_with(
     uploads: ResumableUploads, runtime: Runtime
 ) -> None:
     upload_id = await begin(uploads, CONTENT[:THIRD])
-    (name,) = objects(runtime.store.root)
-    with (runtime.store.root / name).open("ab") as file:
+    (name,) = objects(disk_of(runtime.store).root)
+    with (disk_of(runtime.store).root / name).open("ab") as file:
         file.truncate(THIRD - 1)
 
     with pytest.raises(Exception, match="does not hold the bytes"):

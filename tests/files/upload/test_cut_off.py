@@ -11,6 +11,7 @@ from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import fetch
+from tests.disks import disk_of
 from tests.files.conftest import SlowBody, eventually, objects
 
 UPLOAD = Upload(owner="alice", category=Category.UPLOADS, filename="a")
@@ -55,4 +56,4 @@ async def test_an_upload_cancelled_twice_ends_only_when_nothing_is_left(
 
     assert not left_early
     assert await fetch(database, "SELECT state::text FROM media_files") == []
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []

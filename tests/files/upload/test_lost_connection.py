@@ -16,6 +16,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import ObjectWriter
 from tests.conftest import chunks, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import lapse_leases, objects, registration, sweep
 from tests.files.cutting_proxy import CuttingProxy, cutting_proxy
 from tests.oracle import inspect_everything
@@ -80,7 +81,7 @@ async def test_a_connection_lost_when_the_name_was_made_fails_the_upload_and_lea
         await far.files.uploads.store_file(UPLOAD, chunks(CONTENT))
 
     assert proxy.cuts == 1
-    assert objects(far.store.root) == []
+    assert objects(disk_of(far.store).root) == []
     assert await fetch(database, "SELECT id FROM media_files") == []
 
 
@@ -117,7 +118,7 @@ class LockLosingStore:
 
 
 async def test_names_made_after_their_lock_was_lost_are_taken_back(runtime: Runtime, database: str) -> None:
-    store = LockLosingStore(runtime.store, database, runtime)
+    store = LockLosingStore(disk_of(runtime.store), database, runtime)
     upload_transactions = UploadTransactions(runtime.db, store, lease_seconds=60, jobs=JOBS_OF_UPLOADS)  # type: ignore[arg-type]
     asked = registration()
     await upload_transactions.register(asked)
@@ -125,4 +126,4 @@ async def test_names_made_after_their_lock_was_lost_are_taken_back(runtime: Runt
     with pytest.raises(DatabaseUnavailable):
         await upload_transactions.create(asked)
 
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []

@@ -15,6 +15,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, fetch
+from tests.disks import disk_of
 from tests.files.conftest import SlowBody, objects
 from tests.retention.conftest import buried, living
 from tests.retention.pressure.pressure_stock import (
@@ -91,7 +92,7 @@ async def test_uploads_at_once_never_pass_a_quota(
     assert 0 < await watching <= 100 * KIB
     assert refused or category is Category.CLIPS
     assert await living(database) | await buried(database) >= {file.id for file in stored}
-    assert len(objects(runtime.store.root)) == len(await living(database))
+    assert len(objects(disk_of(runtime.store).root)) == len(await living(database))
     assert sum(file.size_bytes or 0 for file in stored) > 80 * KIB
     left = 100 * KIB - await used_bytes(database, category)
     assert left == 0 or (await store_file(bytes(left), category=category, declared_bytes=left)).size_bytes == left
@@ -106,7 +107,7 @@ async def test_an_upload_of_unknown_length_stops_where_the_quota_ends(
         await store_file(bytes(40 * KIB), category=Category.OUTPUTS)
 
     assert await used_kib(runtime, Category.OUTPUTS) == 70
-    assert len(objects(runtime.store.root)) == len(await living(database)) == 1
+    assert len(objects(disk_of(runtime.store).root)) == len(await living(database)) == 1
 
 
 async def test_the_last_byte_of_a_quota_can_be_used(runtime: Runtime, store_file: StoreFile) -> None:

@@ -23,6 +23,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.store import Capacity
 from tests.conftest import LOCKS, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import lapse_leases, objects, sweep
 from tests.files.cutting_proxy import CuttingProxy, cutting_proxy
 
@@ -85,7 +86,7 @@ async def test_what_waits_is_stored_together_and_counted_exactly(
     total = sum(map(len, contents))
     assert await sums(database) == [(CALLERS, total, 0, total)]
     for file, content in zip(files, contents, strict=True):
-        assert runtime.store.path_of(file.registration.key).read_bytes() == content
+        assert disk_of(runtime.store).path_of(file.registration.key).read_bytes() == content
 
 
 async def test_a_session_that_was_revoked_stores_nothing(runtime: Runtime, session_id: UUID, database: str) -> None:
@@ -95,7 +96,7 @@ async def test_a_session_that_was_revoked_stores_nothing(runtime: Runtime, sessi
     refused, stored = await asyncio.gather(store(runtime, session_id, b"a", b"b"), store(runtime, good.id, b"c"))
 
     assert (refused, [isinstance(one, tuple) for one in stored]) == ([None, None], [True])
-    assert len(objects(runtime.store.root)) == 1
+    assert len(objects(disk_of(runtime.store).root)) == 1
     assert await sums(database) == [(1, 1, 0, 1)]
 
 
@@ -112,7 +113,7 @@ async def test_a_quota_stops_those_who_pass_it_and_nobody_else(
     assert sum(isinstance(one, QuotaReached) for one in outcomes) == 3
     assert await sums(database) == [(13, 13 * KIB, 0, 13 * KIB)]
     assert await fetch(database, "SELECT id FROM media_files WHERE state = 'pending'") == []
-    assert len(objects(runtime.store.root)) == 13
+    assert len(objects(disk_of(runtime.store).root)) == 13
 
 
 async def test_who_passed_a_quota_fails_no_more_groups_of_others_for_a_while(
@@ -154,7 +155,7 @@ async def test_a_connection_lost_at_the_end_still_yields_stored_files(
     assert proxy.cuts == 1
     assert [isinstance(one, tuple) for one in stored] == [True] * 4
     assert await sums(database) == [(4, 12, 0, 12)]
-    assert len(objects(runtime.store.root)) == 4
+    assert len(objects(disk_of(runtime.store).root)) == 4
 
 
 async def test_who_is_overtaken_by_the_sweep_is_told_so_and_leaves_nothing(
@@ -172,7 +173,7 @@ async def test_who_is_overtaken_by_the_sweep_is_told_so_and_leaves_nothing(
     (lost,) = await store(runtime, session_id, b"too late")
 
     assert isinstance(lost, UploadLeaseLost)
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
     assert await fetch(database, "SELECT id FROM media_files") == []
 
 
@@ -194,7 +195,7 @@ async def test_one_that_the_disk_does_not_take_fails_alone(
 
     assert [isinstance(one, tuple) for one in stored] == [True, False, True]
     assert stored[1] is None
-    assert len(objects(runtime.store.root)) == 2
+    assert len(objects(disk_of(runtime.store).root)) == 2
     assert await sums(database) == [(2, 8, 0, 8)]
 
 
@@ -218,7 +219,7 @@ async def test_rows_are_locked_while_bytes_are_put_and_what_came_after_these_loc
 
     stored = await store(runtime, session_id, b"a")
 
-    assert (stored, unlocked, objects(runtime.store.root)) == ([None], [], [])
+    assert (stored, unlocked, objects(disk_of(runtime.store).root)) == ([None], [], [])
     assert await fetch(database, "SELECT id FROM media_files") == []
 
 
@@ -251,7 +252,7 @@ async def test_a_group_leaves_the_reserve_of_the_disk_alone(
 
     stored = await store(runtime, session_id, bytes(KIB), bytes(KIB))
 
-    assert (stored, objects(runtime.store.root)) == ([None, None], [])
+    assert (stored, objects(disk_of(runtime.store).root)) == ([None, None], [])
     assert await fetch(database, "SELECT id FROM media_files") == []
 
 
@@ -281,7 +282,7 @@ async def test_a_group_that_breaks_before_its_fact_leaves_nothing(
     stored = await store(runtime, session_id, b"a", b"b")
 
     assert stored == [None, None]
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
     assert await fetch(database, "SELECT id FROM media_files") == []
 
 

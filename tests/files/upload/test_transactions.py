@@ -19,6 +19,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.conftest import chunks, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import lapse_leases, objects, registration, settlement, sweep
 from tests.storage.conftest import open_names
 
@@ -64,7 +65,7 @@ async def test_every_step_of_waiting_uploads_is_shared(
     settled = await asyncio.gather(*(upload_transactions.finish(item) for item in done))
 
     assert len({(one.created_at, one.stored_at) for one in settled}) == 1
-    assert len(objects(runtime.store.root)) == CALLERS
+    assert len(objects(disk_of(runtime.store).root)) == CALLERS
     assert await ledger_of(database, "alice") == (CALLERS, CALLERS * 7, 0)
 
 
@@ -131,7 +132,7 @@ async def test_no_name_is_created_once_the_sweep_took_the_row(
     assert isinstance(lost, UploadLeaseLost)
     assert not isinstance(writer, BaseException)
     writer.close()
-    assert objects(runtime.store.root) == [lively.key]
+    assert objects(disk_of(runtime.store).root) == [lively.key]
 
 
 async def test_a_fact_is_refused_once_the_sweep_took_the_row(
@@ -148,7 +149,7 @@ async def test_a_fact_is_refused_once_the_sweep_took_the_row(
     with pytest.raises(UploadLeaseLost):
         await upload_transactions.finish(settlement(asked, b"", digest))
 
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
     assert await ledger_of(database, "alice") == (0, 0, 0)
 
 
@@ -164,8 +165,8 @@ async def test_a_caller_that_left_before_its_name_was_made_leaves_no_open_descri
     await asyncio.gather(creating, return_exceptions=True)
     await upload_transactions.close()
 
-    assert open_names(runtime.store.root) == []
-    assert objects(runtime.store.root) == [asked.key]
+    assert open_names(disk_of(runtime.store).root) == []
+    assert objects(disk_of(runtime.store).root) == [asked.key]
 
 
 async def test_settling_twice_counts_once(upload_transactions: UploadTransactions, database: str) -> None:

@@ -25,6 +25,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.conftest import StoreFile, chunks, fetch
+from tests.disks import disk_of
 from tests.files.conftest import SlowBody, eventually, lapse_leases, objects, sweep
 from tests.media import clips
 from tests.storage.conftest import open_names
@@ -34,8 +35,8 @@ UPLOAD = Upload(owner="alice", category=Category.UPLOADS, filename="a")
 
 async def require_nothing_left(runtime: Runtime, database: str) -> None:
     assert await fetch(database, "SELECT id FROM media_files") == []
-    assert objects(runtime.store.root) == []
-    assert open_names(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
+    assert open_names(disk_of(runtime.store).root) == []
 
 
 def limited(runtime: Runtime, **limits: Any) -> UploadService:
@@ -60,7 +61,7 @@ async def test_an_uploaded_file_has_the_digest_of_its_bytes(store_file: StoreFil
 async def test_an_empty_file_is_a_file(store_file: StoreFile, runtime: Runtime) -> None:
     stored = await store_file(b"")
 
-    assert (runtime.store.root / stored.key).read_bytes() == b""
+    assert (disk_of(runtime.store).root / stored.key).read_bytes() == b""
     assert stored.size_bytes == 0
 
 
@@ -176,8 +177,8 @@ async def test_an_upload_whose_name_went_before_its_type_was_read_has_lost_its_l
 
     async def swept() -> AsyncIterator[bytes]:
         yield content
-        for key in objects(runtime.store.root):
-            (runtime.store.root / key).unlink()
+        for key in objects(disk_of(runtime.store).root):
+            (disk_of(runtime.store).root / key).unlink()
 
     with pytest.raises(UploadLeaseLost):
         await runtime.files.uploads.store_file(UPLOAD, swept())

@@ -19,6 +19,7 @@ from media_analysis.imports.runs.outcomes import Fate
 from media_analysis.runtime import Runtime
 from tests.archive.archived import add_file, archive, archived_content, content_of, make_run, restore
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 from tests.imports.runs.conftest import Importing
 from tests.imports.runs.old import (
     CATEGORIES,
@@ -88,7 +89,7 @@ async def test_an_archive_of_ours_comes_back_with_its_job_its_files_and_its_resu
     assert segment["key"] == f"archives/{at + timedelta(days=7):%Y/%m}/{path.name}"
     assert (segment["id"], segment["role"], segment["ordinal"]) == (job.archive_file_id, "archive", 0)
     assert (segment["expires_at"], segment["expiry_explicit"]) == (job.expires_at, True)
-    assert read(runtime.store.path_of(segment["key"])) == raw
+    assert read(disk_of(runtime.store).path_of(segment["key"])) == raw
     assert set((await copies_of(database, job.id)).values()) == {file.id for file in files}
     await require_whole(runtime, database, job.id, OURS)
     restored = [await runtime.files.catalog.get(file.id, owner="alice") for file in files]
@@ -159,9 +160,9 @@ async def test_what_an_earlier_life_archived_comes_back_in_segments_with_its_ids
     await archive(runtime, run.id)
     segments = await fetch(database, "SELECT key, filename FROM media_files WHERE role = 'archive'")
     for row in segments:
-        raw = read(runtime.store.path_of(row["key"]))
+        raw = read(disk_of(runtime.store).path_of(row["key"]))
         write_archive(tree, row["filename"], raw, days_ago(1))
-        os.unlink(runtime.store.path_of(row["key"]))  # noqa: PTH108 - not a path of this test's
+        os.unlink(disk_of(runtime.store).path_of(row["key"]))  # noqa: PTH108 - not a path of this test's
     await execute(
         database,
         *(f"DELETE FROM {table}" for table in ("archive_tasks", "archived_files", "events", "job_sources")),
@@ -195,7 +196,7 @@ async def test_an_archive_in_the_store_is_imported_where_it_lies(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
     at = days_ago(10)
-    folder_name, root = stamped(at), runtime.store.root
+    folder_name, root = stamped(at), disk_of(runtime.store).root
     write_archive(root, f"{folder_name}.tar.gz", packed(folder_name, at), at)
 
     report = await importing(root)
@@ -210,7 +211,7 @@ async def test_an_archive_in_the_store_is_imported_where_it_lies(
 
 
 async def test_an_archive_of_another_tool_in_the_store_is_refused(importing: Importing, runtime: Runtime) -> None:
-    at, root = days_ago(10), runtime.store.root
+    at, root = days_ago(10), disk_of(runtime.store).root
     path = write_archive(root, f"{stamped(at)}.tar.gz", tarred("x"), at)
 
     report = await importing(root)

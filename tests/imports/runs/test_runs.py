@@ -14,6 +14,7 @@ from media_analysis.jobs.queries import JobFilter
 from media_analysis.runtime import Runtime
 from tests.archive.archived import archive, content_of
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 from tests.imports.runs.conftest import Importing
 from tests.imports.runs.old import CATEGORIES, CONTENTS, days_ago, id_of, make_folder, stamped
 
@@ -240,7 +241,7 @@ async def test_runs_inside_the_store_are_imported_where_they_lie(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
     at = days_ago(1)
-    directory = runtime.store.root / "outputs" / "old"
+    directory = disk_of(runtime.store).root / "outputs" / "old"
     folder = make_folder(directory / stamped(at), at)
 
     report = await importing(directory)
@@ -259,7 +260,7 @@ async def test_folders_whose_files_are_ours_already_make_no_jobs(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
     at = days_ago(1)
-    directory = runtime.store.root / "frames"
+    directory = disk_of(runtime.store).root / "frames"
     make_folder(directory / str(uuid4()), at)
     await importing(directory)
     await execute(database, "UPDATE media_files SET job_id = NULL", "DELETE FROM events", "DELETE FROM analysis_jobs")
@@ -284,4 +285,4 @@ async def test_beyond_a_quota_nothing_is_begun(importing: Importing, tree: Path,
 
 async def test_a_directory_around_the_store_is_refused(importing: Importing, runtime: Runtime) -> None:
     with pytest.raises(InvalidRequest):
-        await importing(runtime.store.root.parent)
+        await importing(disk_of(runtime.store).root.parent)

@@ -7,6 +7,7 @@ import pytest
 from media_analysis.errors import InvalidRequest
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.imports.tree.conftest import Importing, rows, write
 
@@ -43,16 +44,16 @@ async def test_copied_archives_come_to_lie_on_their_disk(
 
     assert (report.in_place, report.files) == (False, 1)
     assert len(objects(disk_path)) == 1
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def test_the_whole_store_is_imported_without_archives_left_in_it(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
-    write(runtime.store.root / "frames" / "a.jpg")
-    left = write(runtime.store.root / KEY)
+    write(disk_of(runtime.store).root / "frames" / "a.jpg")
+    left = write(disk_of(runtime.store).root / KEY)
 
-    report = await importing(runtime.store.root)
+    report = await importing(disk_of(runtime.store).root)
     left.unlink()
 
     assert report.seen == 1
@@ -63,7 +64,7 @@ async def test_the_whole_store_is_imported_without_archives_left_in_it(
 async def test_a_tree_whose_keys_would_mean_another_place_is_refused(
     importing: Importing, runtime: Runtime, tmp_path: Path, place: str
 ) -> None:
-    directory = (runtime.store.root.parent if place.startswith("store") else tmp_path) / place
+    directory = (disk_of(runtime.store).root.parent if place.startswith("store") else tmp_path) / place
     stray = write(directory / "stray.bin")
 
     with pytest.raises(InvalidRequest, match="archives lie below the base path of archives, and nothing else does"):

@@ -10,6 +10,7 @@ from media_analysis.imports.tree.service import TreeImportRequest
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.files.cutting_proxy import cutting_proxy, told
 from tests.imports.tree.conftest import Importing, rows, write
@@ -53,14 +54,14 @@ async def test_a_copy_that_loses_its_connection_is_finished_by_the_next(
     assert [(row["filename"], row["state"]) for row in await rows(database)] == [
         (f"{number}.bin", "stored") for number in range(3)
     ]
-    assert len(objects(runtime.store.root)) == 3
+    assert len(objects(disk_of(runtime.store).root)) == 3
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after COMMIT", "before COMMIT"])
 async def test_an_import_in_place_that_loses_its_connection_is_finished_by_the_next(
     settings: Settings, runtime: Runtime, importing: Importing, database: str, *, delivered: bool
 ) -> None:
-    folder = runtime.store.root / "frames"
+    folder = disk_of(runtime.store).root / "frames"
     write(folder / "a.bin")
     async with cutting_proxy(database) as proxy, open_runtime(settings, proxy.url) as far:
         proxy.arm(IN_PLACE, delivered=delivered)

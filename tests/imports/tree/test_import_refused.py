@@ -17,6 +17,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.sources import SourceFile
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.imports.tree.conftest import Importing, make_job, rows, write
 
@@ -40,10 +41,10 @@ async def test_names_nobody_can_say_are_cleaned_in_copies_and_skipped_in_place(
 ) -> None:
     strange = os.fsdecode(b"caf\xe9\n.jpg")
     write(tree / strange)
-    unsayable = write(runtime.store.root / "clips" / strange)
+    unsayable = write(disk_of(runtime.store).root / "clips" / strange)
 
     copied = await importing(tree)
-    in_place = await importing(runtime.store.root / "clips", category=Category.CLIPS)
+    in_place = await importing(disk_of(runtime.store).root / "clips", category=Category.CLIPS)
     unsayable.unlink()
 
     assert copied.files == 1
@@ -55,14 +56,14 @@ async def test_what_has_a_row_or_an_open_purge_is_not_imported_in_place(
     importing: Importing, runtime: Runtime, store_file: StoreFile, database: str
 ) -> None:
     stored, doomed = await store_file(), await store_file()
-    poisoned = runtime.store.root / doomed.key
+    poisoned = disk_of(runtime.store).root / doomed.key
     poisoned.unlink()
     poisoned.mkdir()
     await delete_file(runtime, doomed.id, owner="alice", actor="alice", hard=True)
     poisoned.rmdir()
     write(poisoned)
 
-    report = await importing(runtime.store.root, category=Category.UPLOADS)
+    report = await importing(disk_of(runtime.store).root, category=Category.UPLOADS)
 
     assert (report.files, report.known) == (0, 2)
     assert [row["id"] for row in await rows(database)] == [stored.id]
@@ -103,20 +104,20 @@ async def test_a_file_that_grows_under_the_copy_is_not_imported(
 
     assert (report.files, report.skipped) == (0, {"changed": 1})
     assert await rows(database) == []
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def test_a_file_that_vanishes_before_it_is_imported_in_place_gets_no_row(
     importing: Importing, runtime: Runtime, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vanishing = write(runtime.store.root / "clips" / "a.bin")
+    vanishing = write(disk_of(runtime.store).root / "clips" / "a.bin")
 
     async def locked(session: Any) -> None:
         vanishing.unlink()
         await lock_tree(session)
 
     monkeypatch.setattr("media_analysis.imports.tree.service.lock_tree", locked)
-    report = await importing(runtime.store.root / "clips", category=Category.CLIPS)
+    report = await importing(disk_of(runtime.store).root / "clips", category=Category.CLIPS)
 
     assert (report.files, report.skipped) == (0, {"changed": 1})
     assert await rows(database) == []
@@ -142,7 +143,7 @@ async def test_a_tree_beyond_the_quota_of_its_owner_is_refused_and_others_do_not
 async def test_a_tree_beyond_the_quota_is_refused_before_anything_is_done(
     importing: Importing, runtime: Runtime, tree: Path, database: str, *, inside: bool
 ) -> None:
-    folder = runtime.store.root / "clips" if inside else tree
+    folder = disk_of(runtime.store).root / "clips" if inside else tree
     write(folder / "a.bin", bytes(600))
     await execute(database, "UPDATE category_policies SET quota_bytes = 1000 WHERE category = 'clips'")
     await importing(folder, category=Category.CLIPS)
@@ -187,7 +188,7 @@ async def test_somebody_elses_job_and_an_unknown_one_are_refused_alike(
 async def test_a_directory_that_makes_no_sense_is_refused_in_words(
     importing: Importing, runtime: Runtime, tree: Path
 ) -> None:
-    root = runtime.store.root
+    root = disk_of(runtime.store).root
     write(root / ".quarantine" / "2026-01-01" / "a.bin")
     write(tree / "a.bin")
 

@@ -10,6 +10,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import Client, execute, fetch
+from tests.disks import disk_of
 from tests.imports.tree.conftest import NOW, OLD, Importing, make_job, rows, write
 from tests.media import clips
 
@@ -17,7 +18,7 @@ from tests.media import clips
 async def test_a_tree_in_the_store_gets_its_rows_and_keeps_its_bytes(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
-    folder = runtime.store.root / "frames" / "old"
+    folder = disk_of(runtime.store).root / "frames" / "old"
     write(folder / "a.JPG", b"12345")
     write(folder / "deep" / "b.weird", b"")
 
@@ -55,7 +56,7 @@ async def test_a_tree_elsewhere_is_copied_and_left_as_it_is(
     assert [row["sha256"] for row in copied] == [hashlib.sha256(of).digest() for of in (large, b"text", b"")]
     assert {row["stored_at"] for row in copied} == {OLD}
     assert {row["key"].rpartition("/")[0] for row in copied} == {f"uploads/{OLD:%Y-%m-%d}"}
-    assert (runtime.store.root / copied[0]["key"]).read_bytes() == large
+    assert (disk_of(runtime.store).root / copied[0]["key"]).read_bytes() == large
     assert (tree / "a.bin").read_bytes() == large
 
 
@@ -63,7 +64,7 @@ async def test_a_tree_elsewhere_is_copied_and_left_as_it_is(
 async def test_the_same_import_again_imports_nothing_twice(
     importing: Importing, runtime: Runtime, tree: Path, database: str, *, inside: bool
 ) -> None:
-    folder = runtime.store.root / "clips" if inside else tree
+    folder = disk_of(runtime.store).root / "clips" if inside else tree
     for number in range(5):
         write(folder / f"{number}.bin", bytes(number))
     first = await importing(folder, category=Category.CLIPS)
@@ -98,9 +99,9 @@ async def test_reading_in_place_gives_hash_and_media_type(
     importing: Importing, runtime: Runtime, database: str
 ) -> None:
     png = b"\x89PNG\r\n\x1a\n" + bytes(100)
-    write(runtime.store.root / "frames" / "misnamed.txt", png)
+    write(disk_of(runtime.store).root / "frames" / "misnamed.txt", png)
 
-    await importing(runtime.store.root / "frames", read=True)
+    await importing(disk_of(runtime.store).root / "frames", read=True)
 
     (row,) = await rows(database)
     assert (row["sha256"], row["media_type"]) == (hashlib.sha256(png).digest(), "image/png")
@@ -110,7 +111,7 @@ async def test_reading_in_place_gives_hash_and_media_type(
 async def test_a_file_is_of_the_type_that_its_end_tells(
     importing: Importing, runtime: Runtime, tree: Path, database: str, *, inside: bool
 ) -> None:
-    folder = runtime.store.root / "frames" / "old" if inside else tree
+    folder = disk_of(runtime.store).root / "frames" / "old" if inside else tree
     write(folder / "a.mp4", clips.index_behind_sound().read_bytes())
 
     await importing(folder, category=Category.FRAMES, read=True)
@@ -121,7 +122,7 @@ async def test_a_file_is_of_the_type_that_its_end_tells(
 async def test_a_deleted_file_comes_back_only_where_somebody_put_it_back(
     importing: Importing, runtime: Runtime, tree: Path, database: str
 ) -> None:
-    folder = runtime.store.root / "clips"
+    folder = disk_of(runtime.store).root / "clips"
     write(folder / "in-place.bin")
     write(tree / "copy.bin")
     await importing(folder, category=Category.CLIPS)
@@ -178,8 +179,8 @@ async def test_an_import_is_audited_with_its_counts(importing: Importing, tree: 
 async def test_a_file_without_a_hash_is_served_with_a_name_for_its_bytes(
     importing: Importing, runtime: Runtime, client: Client, database: str
 ) -> None:
-    write(runtime.store.root / "outputs" / "a.txt", b"imported byte")
-    await importing(runtime.store.root / "outputs", category=Category.OUTPUTS)
+    write(disk_of(runtime.store).root / "outputs" / "a.txt", b"imported byte")
+    await importing(disk_of(runtime.store).root / "outputs", category=Category.OUTPUTS)
     (row,) = await rows(database)
     url = f"/api/v1/files/{row['id']}/content"
 

@@ -22,6 +22,7 @@ from media_analysis.storage.category import Category
 from tests.api.forms import END, FORM_TYPE, field, file
 from tests.api.tus import TusClient
 from tests.conftest import Client, RunJob, StoreFile, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import eventually
 from tests.media import clips
 
@@ -97,7 +98,7 @@ async def test_every_road_on_which_a_file_comes_leads_to_its_jobs(
     whole = await client.upload(film(), filename="whole.mp4", label="camera:north")
     files = [whole["id"], await by_form(client), await in_pieces(client)]
     await by_import(begun, laid(tmp_path / "tree"), in_place=False)
-    await by_import(begun, laid(begun.store.root / "uploads" / "2020-01-02"), in_place=True)
+    await by_import(begun, laid(disk_of(begun.store).root / "uploads" / "2020-01-02"), in_place=True)
 
     await noted(begun, database, 10)
     assert await begun.automatic.starting.run() == 10

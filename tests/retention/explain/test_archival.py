@@ -18,6 +18,7 @@ from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.archive.archived import CONTENTS, Run, add_file, archive, make_run, restore
 from tests.conftest import execute
+from tests.disks import disk_of
 from tests.retention.jobs import add_job
 
 DAY = timedelta(days=1)
@@ -183,7 +184,7 @@ async def test_a_run_that_is_not_over_says_so(runtime: Runtime, database: str) -
 
 async def test_what_the_last_archiving_failed_of_is_told(runtime: Runtime) -> None:
     run = await make_run(runtime)
-    path = runtime.store.path_of(run.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(run.files["run.log"].key)
     path.rename(path.with_suffix(".away"))
     task = await archive(runtime, run.id)
 

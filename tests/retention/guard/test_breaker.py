@@ -15,6 +15,7 @@ from media_analysis.retention.models import SweepStatus
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 from tests.retention.conftest import CONTENT, FUTURE, Plant, buried, living, request, sweep
 
 UPLOADS = Category.UPLOADS
@@ -92,7 +93,7 @@ async def test_what_is_not_too_much_goes_unasked(runtime: Runtime, plant: Plant,
 async def test_few_files_with_most_of_the_bytes_are_too_much(runtime: Runtime, plant: Plant, database: str) -> None:
     due = await plant(3, category=UPLOADS)
     await plant(7, category=UPLOADS, ends_in=FUTURE)
-    root = runtime.store.root
+    root = disk_of(runtime.store).root
     for row in await fetch(database, "SELECT key FROM media_files WHERE id = ANY($1)", due):
         (root / row["key"]).write_bytes(bytes(1000))
     ids = ", ".join(f"'{file_id}'" for file_id in due)

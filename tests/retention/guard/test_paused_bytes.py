@@ -18,6 +18,7 @@ from media_analysis.storage.store import DeleteOutcome
 from tests.archive.archived import archive, make_run
 from tests.asking import delete_file
 from tests.conftest import Client, StoreFile, execute
+from tests.disks import disk_of
 from tests.files.conftest import objects, registration
 from tests.retention.conftest import Plant, let_purges_lapse, open_purges, request, sweep
 from tests.worker.workers import until
@@ -74,7 +75,7 @@ async def test_no_road_removes_a_byte_while_deletion_is_paused(
     runtime: Runtime, store_file: StoreFile, database: str, road: Road, cause: PauseCause
 ) -> None:
     go = await road(runtime, store_file)
-    before = {key: (runtime.store.root / key).read_bytes() for key in objects(runtime.store.root)}
+    before = {key: (disk_of(runtime.store).root / key).read_bytes() for key in objects(disk_of(runtime.store).root)}
     async with runtime.db.transaction() as session:
         for category in Category if cause in BREAKER_CAUSES else (None,):
             await add_pause(session, category, PauseFinding(cause=cause, reason="stop"), by="test")
@@ -82,7 +83,11 @@ async def test_no_road_removes_a_byte_while_deletion_is_paused(
     await go()
     await execute(database, "UPDATE media_files SET due_at = now(), leased_until = now() WHERE state = 'pending'")
     await runtime.retention.sweeps.run(request(only_pending=True))
-    kept = {key: (runtime.store.root / key).read_bytes() for key in before if (runtime.store.root / key).exists()}
+    kept = {
+        key: (disk_of(runtime.store).root / key).read_bytes()
+        for key in before
+        if (disk_of(runtime.store).root / key).exists()
+    }
     attempts = [purge["attempts"] for purge in await open_purges(database)]
     await runtime.deletion.pauses.resume_all(confirm=0, by="admin")
     await let_purges_lapse(database)
@@ -117,7 +122,7 @@ async def test_a_run_archived_while_paused_keeps_its_originals(runtime: Runtime)
     task = await archive(runtime, made.id)
 
     assert task.status.value == "completed"
-    assert runtime.store.path_of(stored.key).read_bytes() == b"a"
+    assert disk_of(runtime.store).path_of(stored.key).read_bytes() == b"a"
     with pytest.raises(FileArchived):
         await runtime.files.catalog.open(stored.id, owner="alice")
 
@@ -131,7 +136,7 @@ async def test_a_pause_of_one_category_leaves_the_others_alone(runtime: Runtime,
 
     await sweep(runtime)
 
-    assert [key.split("/")[0] for key in objects(runtime.store.root)] == ["clips", "clips"]
+    assert [key.split("/")[0] for key in objects(disk_of(runtime.store).root)] == ["clips", "clips"]
 
 
 @dataclass
@@ -160,7 +165,7 @@ async def _at_first(runtime: Runtime, held_up: HeldUp, stored: MediaFile, _datab
 
 
 async def _after_a_failure(runtime: Runtime, held_up: HeldUp, stored: MediaFile, database: str) -> Awaitable[object]:
-    path = runtime.store.root / stored.key
+    path = disk_of(runtime.store).root / stored.key
     path.unlink()
     path.mkdir()
     await delete_file(runtime, stored.id, owner="alice", actor="alice", hard=True)
@@ -194,7 +199,7 @@ async def test_a_pause_returns_once_what_was_under_way_is_over(
     await asyncio.gather(deleting, pausing)
 
     assert waited
-    assert objects(runtime.store.root) == []
+    assert objects(disk_of(runtime.store).root) == []
 
 
 async def test_a_distrusted_clock_names_what_it_would_let_go(runtime: Runtime, plant: Plant, database: str) -> None:
@@ -220,4 +225,4 @@ async def test_an_upload_without_room_is_told_of_the_pause(
         await store_file(b"y" * 20, category=Category.CLIPS)
 
     assert reached.value.paused == "backup"
-    assert len(objects(runtime.store.root)) == 2, "also the bytes of the upload that was given up wait"
+    assert len(objects(disk_of(runtime.store).root)) == 2, "also the bytes of the upload that was given up wait"

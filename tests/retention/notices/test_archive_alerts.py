@@ -9,6 +9,7 @@ from media_analysis.retention.notices.webhook import AlertWebhook
 from media_analysis.runtime import Runtime
 from tests.archive.archived import archive, make_run
 from tests.conftest import execute
+from tests.disks import disk_of
 from tests.retention.notices.listener import Listener, listening
 
 LATE = "alert:archive_late:archive"
@@ -23,7 +24,7 @@ async def listener() -> AsyncIterator[Listener]:
 async def test_an_archive_that_fails_is_told_until_it_succeeds(runtime: Runtime, listener: Listener) -> None:
     notices = NoticeService(runtime.db, AlertWebhook(listener.url))
     run = await make_run(runtime)
-    path = runtime.store.path_of(run.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(run.files["run.log"].key)
     away = path.rename(path.with_suffix(".away"))
     await archive(runtime, run.id)
     failing = await runtime.alerts.check()
@@ -43,7 +44,7 @@ async def test_an_archive_that_fails_is_told_until_it_succeeds(runtime: Runtime,
 
 async def test_what_failed_otherwise_is_no_damage(runtime: Runtime, database: str) -> None:
     run = await make_run(runtime)
-    path = runtime.store.path_of(run.files["run.log"].key)
+    path = disk_of(runtime.store).path_of(run.files["run.log"].key)
     away = path.rename(path.with_suffix(".away"))
     await archive(runtime, run.id)
     away.rename(path)

@@ -27,6 +27,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
 from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 from tests.retention.conftest import CONTENT, FUTURE, Plant, buried, living, sweep
 
 
@@ -231,7 +232,7 @@ async def test_a_pause_stands_in_the_way_and_spends_nothing(runtime: Runtime, pl
 async def test_a_store_that_is_not_there_spends_nothing(runtime: Runtime, plant: Plant) -> None:
     await plant(3)
     plan = await create(runtime)
-    marker = runtime.store.root / MARKER_NAME
+    marker = disk_of(runtime.store).root / MARKER_NAME
     marker.rename(marker.with_suffix(".away"))
 
     with pytest.raises(MarkerMismatch):

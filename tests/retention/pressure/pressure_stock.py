@@ -21,6 +21,7 @@ from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import Capacity, ObjectStore
 from tests.conftest import execute, fetch
+from tests.disks import disk_of
 from tests.oracle import inspect_everything
 
 KIB = 1024
@@ -90,7 +91,7 @@ async def stock(
     contents = [file_id.bytes * (size_kib * KIB // 16) for file_id, size_kib in zip(ids, sizes_kib, strict=True)]
     keys = [f"{category.value}/stocked/{file_id}.bin" for file_id in ids]
     for key, content in zip(keys, contents, strict=True):
-        path = runtime.store.path_of(key)
+        path = disk_of(runtime.store).path_of(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     hashes = [sha256(content).digest() for content in contents]
@@ -144,13 +145,13 @@ class SmallDisk:
     def __init__(self, store: ObjectStore, total_bytes: int, *, root: Path | None = None) -> None:
         self._store = store
         self.total_bytes = total_bytes
-        self._root = root or store.places.root
+        self._root = root or disk_of(store).places.root
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
     async def capacity(self, key: str = "") -> Capacity:
-        if self._store.places.root_of(key) != self._root:
+        if disk_of(self._store).places.root_of(key) != self._root:
             return await self._store.capacity(key)
         return Capacity(self.total_bytes, self.total_bytes - sum(map(size_of, self._root.rglob("*.bin"))))
 

@@ -14,6 +14,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from tests.asking import delete_file
 from tests.conftest import fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.retention.conftest import buried, sweep
 from tests.retention.elsewhere import DEADLINE_SECONDS, Elsewhere, Moments
@@ -91,7 +92,7 @@ async def test_what_is_being_kept_is_passed_by(
     assert taken == [None]
     assert not isinstance(answer, FileGone)
     assert [row["state"] for row in await fetch(database, "SELECT state::text FROM media_files")] == ["stored"]
-    assert (await buried(database), len(objects(runtime.store.root))) == (set(), 1)
+    assert (await buried(database), len(objects(disk_of(runtime.store).root))) == (set(), 1)
 
 
 @PAIRS
@@ -113,4 +114,4 @@ async def test_who_would_keep_what_is_being_taken_waits_and_is_told_that_it_is_g
     async with asyncio.timeout(DEADLINE_SECONDS):
         answer = await asyncio.wrap_future(started[0])
     assert isinstance(answer, FileGone)
-    assert (await buried(database), objects(runtime.store.root)) == ({clip}, [])
+    assert (await buried(database), objects(disk_of(runtime.store).root)) == ({clip}, [])

@@ -16,6 +16,7 @@ from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
 from tests.conftest import StoreFile, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.retention.conftest import buried, living
 from tests.retention.pressure.pressure_stock import (
@@ -202,7 +203,7 @@ async def test_a_pause_blocks_eviction(runtime: Runtime, database: str) -> None:
 
 async def test_nothing_goes_while_the_store_is_not_ours(runtime: Runtime, database: str) -> None:
     clips = await stock(runtime, [50, 40])
-    marker = runtime.store.root / MARKER_NAME
+    marker = disk_of(runtime.store).root / MARKER_NAME
     said = marker.read_bytes()
     marker.unlink()
 
@@ -235,7 +236,7 @@ async def test_two_processes_relieving_at_once_take_each_file_once_and_no_more_t
     assert all(outcome.relieved for outcome in told)
     assert await buried(database) == set(clips[:240])
     assert await used_kib(runtime) == 60
-    assert len(objects(runtime.store.root)) == 60
+    assert len(objects(disk_of(runtime.store).root)) == 60
 
 
 async def test_of_all_processes_that_answer_a_tick_one_relieves(
@@ -271,7 +272,7 @@ async def test_an_object_that_cannot_be_removed_is_told_and_nothing_goes_in_its_
 ) -> None:
     """The quota has its bytes back: the outbox goes on with the object."""
     clips = await stock(runtime, [30, 30, 30])
-    path = runtime.store.root / f"clips/stocked/{clips[0]}.bin"
+    path = disk_of(runtime.store).root / f"clips/stocked/{clips[0]}.bin"
     path.unlink()
     path.mkdir()
 

@@ -16,6 +16,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.conftest import chunks
+from tests.disks import disk_of
 from tests.retention.conftest import buried, living
 from tests.retention.pressure.pressure_stock import (
     DISK,
@@ -99,7 +100,7 @@ async def test_on_a_full_disk_another_file_goes_for_an_object_that_cannot_be_rem
     runtime: Runtime, database: str
 ) -> None:
     temp = await stock(runtime, [30, 30, 30], category=Category.TEMP)
-    path = runtime.store.root / f"temp/stocked/{temp[0]}.bin"
+    path = disk_of(runtime.store).root / f"temp/stocked/{temp[0]}.bin"
     aside = path.rename(path.with_name("aside.bin"))
     path.mkdir()
 
