@@ -33,12 +33,12 @@ class Service:
 
 
 @asynccontextmanager
-async def served(environment: Mapping[str, str], **variables: str) -> AsyncIterator[Service]:
-    """Start the service, wait until it answers or dies, and kill it in the end."""
+async def served(environment: Mapping[str, str], *, port: str = "0", **variables: str) -> AsyncIterator[Service]:
+    """Start the service, wait until it answers or dies, and kill it in the end; port 0 is any that is free."""
     about = {**os.environ, **environment, **variables, "MEDIA_ANALYSIS_TESTING": "1"}
     with (
         tempfile.TemporaryFile() as errors,
-        start("serve", "--port", "0", environment=about, stdout=DEVNULL, stderr=errors) as running,
+        start("serve", "--port", port, environment=about, stdout=DEVNULL, stderr=errors) as running,
     ):
         try:
             address = await _wait_until_ready(running, errors)

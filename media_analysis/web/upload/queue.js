@@ -25,7 +25,6 @@ export class Queue {
   // Each is a file, the metadata it is to have, and the name it is shown by.
   add(items) {
     for (const item of items) this.#items.push({ ...item, bytes: 0, state: "waiting" });
-    document.getElementById("course").hidden = false;
     this.#begin();
   }
 
@@ -157,6 +156,7 @@ export class Queue {
 
   #tellAmount() {
     const items = this.#items;
+    document.getElementById("course").hidden = items.length === 0;
     const all = items.reduce((sum, item) => sum + item.file.size, 0);
     const here = items.reduce((sum, item) => sum + item.bytes, 0);
     const of = (state) => items.filter((item) => item.state === state).length;
@@ -171,6 +171,7 @@ export class Queue {
   }
 
   #tellEnd() {
+    if (this.#items.length === 0) return;
     if (this.#items.some((item) => !["stored", "refused"].includes(item.state))) return;
     const refused = this.#items.filter((item) => item.state === "refused").length;
     const stored = this.#items.length - refused;

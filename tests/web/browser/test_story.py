@@ -1,7 +1,6 @@
 """What people do on the page, from the first sign-in to taking a deletion back, in a real browser."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,15 +9,9 @@ from playwright.async_api import expect
 
 from tests.conftest import Client
 from tests.web.browser.conftest import Visit
+from tests.web.browser.dropping import drop, long_film
 from tests.web.browser.visitor import Visitor
 
-FILM = (Path(__file__).parents[3] / "examples/a-day-at-sea.mp4").read_bytes()
-DROP = """([name, content]) => {
-    const bytes = Uint8Array.from(atob(content), (each) => each.codePointAt(0));
-    const transfer = new DataTransfer();
-    transfer.items.add(new File([bytes], name, { type: "video/mp4" }));
-    document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
-}"""
 SEEK = """async () => {
     const film = document.querySelector("video");
     const sought = new Promise((resolve) => film.addEventListener("seeked", resolve, { once: true }));
@@ -53,15 +46,15 @@ async def act(visitor: Visitor, opener: str, yes: str, **fields: str) -> None:
 
 
 async def test_a_film_is_dropped_played_held_deleted_and_taken_back_and_is_nobody_elses(
-    visit: Visit, client: Client
+    visit: Visit, client: Client, tmp_path: Path
 ) -> None:
     alice, bob = await visit(client.tokens["alice"]), await visit(client.tokens["bob"])
     page = alice.page
 
     await alice.open("/upload")
-    await alice.evaluate(DROP, ["<i>sea</i>.mp4", base64.b64encode(FILM).decode()])
+    await drop(page, long_film(tmp_path, "<i>sea.mp4", 0))
     await page.locator("#queue a").click()
-    await expect(page.get_by_role("heading", name="<i>sea</i>.mp4")).to_be_visible()
+    await expect(page.get_by_role("heading", name="<i>sea.mp4")).to_be_visible()
     path = page.url.removeprefix(alice.address)
     assert await alice.evaluate(SEEK) == [True, 3]
 
@@ -83,7 +76,7 @@ async def test_a_film_is_dropped_played_held_deleted_and_taken_back_and_is_nobod
     assert "sea" not in await page.inner_text("main")
 
     await alice.open("/trash")
-    await page.get_by_role("row", name="<i>sea</i>.mp4").get_by_role("button", name="Restore").click()
+    await page.get_by_role("row", name="<i>sea.mp4").get_by_role("button", name="Restore").click()
     await expect(page.get_by_text("The trash is empty")).to_be_visible()
     await alice.open(path)
     assert await alice.evaluate(SEEK) == [True, 3]
