@@ -101,9 +101,7 @@ class LoggingSettings(Section):
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     data_dir: PlaceLeaf = Field(default_factory=default_data_dir)
     """Where the service keeps what it owns; by default the checkout's var, else the user's data folder."""

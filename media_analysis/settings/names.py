@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from media_analysis.settings.descriptions import describe
 from media_analysis.settings.kinds import SettingKind
 from media_analysis.settings.model import Settings
 
@@ -49,9 +50,14 @@ class Leaf:
 
     path: str
     env: str
-    description: str
+    section: type[BaseModel]
     kind: SettingKind
     default: Any
+
+    @property
+    def description(self) -> str:
+        """What it does, as its source says."""
+        return describe(self.section, self.path.rpartition(".")[2])
 
 
 def environment_name(path: str) -> str:
@@ -114,4 +120,4 @@ def _leaves_of(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Leaf]
         path = ".".join(words)
         kind = next(kind for kind in field.metadata if isinstance(kind, SettingKind))
         default = field.get_default(call_default_factory=True)
-        yield Leaf(path, environment_name(path), field.description or model.__doc__ or "", kind, default)
+        yield Leaf(path, environment_name(path), model, kind, default)

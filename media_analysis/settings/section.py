@@ -30,10 +30,4 @@ BudgetLeaf = Annotated[float | None, OrNone(Seconds(1, 604_800))]
 class Section(BaseModel):
     """A branch of the tree."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_default=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)

@@ -13,7 +13,7 @@ from tests.cli.commands import clean, run
 from tests.processes import ROOT
 
 PROGRAM = """
-import contextlib, io, json, os, sys
+import contextlib, io, json, linecache, os, sys
 from media_analysis.cli import main
 
 for arguments, environment in json.loads(sys.stdin.read()):
@@ -27,7 +27,9 @@ for arguments, environment in json.loads(sys.stdin.read()):
             code = end.code
     for name in environment:
         del os.environ[name]
-    print(json.dumps({"code": code, "printed": printed.getvalue(), "modules": sorted(sys.modules)}), flush=True)
+    read = [name for name in linecache.cache if os.path.exists(name)]
+    told = {"code": code, "printed": printed.getvalue(), "modules": sorted(sys.modules), "read": read}
+    print(json.dumps(told), flush=True)
 """
 SERVICE = ("sqlalchemy", "fastapi", "asyncpg", "av", "PIL", "alembic", "apscheduler", "httpx", "media_analysis.runtime")
 LIGHT = (*SERVICE, "pydantic_settings", "yaml", "asyncio", "structlog", "media_analysis.settings")
@@ -78,6 +80,7 @@ def test_help_version_and_completion_load_nothing_of_the_service_and_config_only
     assert set(LIGHT) & set(leaf["modules"]) == set()
     assert "DATABASE_URL" in settings["printed"]
     assert set(SERVICE) & set(settings["modules"]) == set()
+    assert settings["read"] == []  # the source says what settings mean, and to read it would double the start
 
 
 def test_commands_that_ask_a_server_load_nothing_of_it() -> None:
