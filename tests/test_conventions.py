@@ -6,10 +6,11 @@ import re
 import tomllib
 from collections.abc import Iterator
 from enum import Enum
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from scripts.survey.modules import parse
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "media_analysis"
@@ -22,9 +23,9 @@ MAY_KNOW_HTTP = {"api", "app", "cli", "web"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@cache
 def tree_of(module: Path) -> ast.Module:
-    return ast.parse(module.read_text())
+    """Read a module; kept, the million nodes of all would be looked through whenever garbage is, to the last test."""
+    return parse(module.read_text())
 
 
 def place(module: Path, node: ast.stmt | ast.expr) -> str:
