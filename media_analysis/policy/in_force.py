@@ -163,9 +163,10 @@ async def _replace(session: AsyncSession, policy: Policy) -> None:
         }
         for category, rules in policy.rules.items()
     ]
-    statement = insert(CategoryPolicy).values(rows)
+    statement = insert(CategoryPolicy)
     columns = {name: statement.excluded[name] for name in rows[0] if name != "category"}
-    await session.execute(statement.on_conflict_do_update(index_elements=["category"], set_=columns))
+    # Rows beside the statement, not in it: in it, they are compiled anew each time.
+    await session.execute(statement.on_conflict_do_update(index_elements=["category"], set_=columns), rows)
 
 
 async def adopt_configured(session: AsyncSession, configured: Policy) -> Policy:
