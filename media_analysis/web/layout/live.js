@@ -1,5 +1,6 @@
 // Parts of a screen that live: `<section id="…" data-live="job.* file.stored">` is asked for again, as a part of its own
 // screen, whenever an event of one of these types is told. Whoever writes in it, or has it in focus, is not disturbed.
+// Whose session is not made for events is told of none, and reads what the screen said when it was opened.
 import { bindActions } from "./actions.js";
 import { API } from "./api.js";
 
@@ -7,7 +8,7 @@ const SETTLED_MILLISECONDS = 400;
 
 export function follow() {
   const types = new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")));
-  if (types.size === 0) return;
+  if (types.size === 0 || !("told" in document.documentElement.dataset)) return;
   const query = new URLSearchParams([...types].map((type) => ["type", type]));
   const told = new Set();
   let events = null;
