@@ -59,6 +59,8 @@ class AuditEvent(Base):
         _index("file_id"),
         _index("job_id"),
         _index("sweep_id"),
+        Index("ix_audit_events_actor", "actor", "id"),
+        Index("ix_audit_events_action", "action", "id"),
         Index(
             "ix_audit_events_policy", "id", postgresql_where=text("action IN ('policy_activated', 'policy_applied')")
         ),

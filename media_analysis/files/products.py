@@ -3,17 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, select, text, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from media_analysis.columns import is_living
 from media_analysis.db.database import Database, clock
 from media_analysis.files.models import MediaFile
-from media_analysis.states import FileState
 from media_analysis.storage.category import Category
+
+# As the index has it: a parameter says nothing to whoever plans for all there are.
+_SHOWN: Final = text("state NOT IN ('pending', 'trashed')")
+_HAS_MANY: Final = text("""
+    SELECT greatest(
+        (SELECT count(*) FROM (SELECT FROM media_files WHERE job_id = :job_id LIMIT :limit) AS files),
+        (SELECT count(*) FROM (SELECT FROM archived_files WHERE job_id = :job_id LIMIT :limit) AS copies)
+    ) = :limit
+""")
 
 
 class ProductPosition(NamedTuple):
@@ -50,7 +58,7 @@ class ProductFilter:
             if value is not None
         ]
         living = is_living(MediaFile.expires_at, clock(now))
-        return [*wanted, MediaFile.state.not_in([FileState.PENDING, FileState.TRASHED]), living]
+        return [*wanted, _SHOWN, living]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,15 @@ class ProductService:
         files = await self.db.retry(read)
         more = len(files) > limit
         return ProductPage(files[:limit], ProductPosition.of(files[limit - 1]) if more else None)
+
+    async def has_many(self, job_id: UUID, *, most: int) -> bool:
+        """Say whether a job has more than `most` files in whatever state, or as many in its archive."""
+
+        async def read() -> bool:
+            async with self.db.read_only() as session:
+                return bool((await session.execute(_HAS_MANY, {"job_id": job_id, "limit": most + 1})).scalar_one())
+
+        return await self.db.retry(read)
 
 
 def select_products(

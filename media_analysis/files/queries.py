@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.columns import is_living
 from media_analysis.db.database import clock
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.models import MediaFile, Tombstone, content_digest
+from media_analysis.files.indexes import content_digest
+from media_analysis.files.models import MediaFile, Tombstone
 from media_analysis.files.protection import ending
 from media_analysis.sessions.limits import Limit
 from media_analysis.states import FileState
@@ -88,21 +89,6 @@ async def get_tombstone(session: AsyncSession, file_id: UUID, *, owner: str | No
     if owner is not None:
         query = query.where(Tombstone.owner == owner)
     return (await session.scalars(query)).one_or_none()
-
-
-async def list_derived(
-    session: AsyncSession, parent_id: UUID, *, owner: str | None, roles: Sequence[str], limit: int
-) -> Sequence[MediaFile]:
-    """Return what was made of a file and can be read, the newest first; with `roles`, of these alone."""
-    wanted = [MediaFile.role.in_(roles)] if roles else []
-    query = (
-        select(MediaFile)
-        .where(MediaFile.parent_id == parent_id, *_of(owner), *wanted)
-        .where(MediaFile.state == FileState.STORED, MediaFile.rendition.is_(None), _living(None))
-        .order_by(MediaFile.id.desc())
-        .limit(limit)
-    )
-    return (await session.scalars(query)).all()
 
 
 async def get_marks(

@@ -1,19 +1,16 @@
 """Living files as whoever holds a token may see them: who asks and what is asked for in one statement."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import product
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from media_analysis.db.driver import Reads
-from media_analysis.db.ids import AGE, OWN_AGE
 from media_analysis.errors import DatabaseUnavailable
 from media_analysis.files.filters import FileFilter
-from media_analysis.files.labelled import Number, leading, list_of, lists_of_files, numbering
-from media_analysis.files.models import DUE_AT_END, OWN_END
-from media_analysis.labels import LabelFilter
+from media_analysis.files.labelled import lists_of_files, numbering
+from media_analysis.files.parts import Part, list_parts
 from media_analysis.sessions.queries import CALLER
 from media_analysis.states import FileState
 
@@ -61,16 +58,6 @@ _PAGE_OF_CALLER: Final = f"""
 """  # noqa: S608 - constants, and a place for a page
 _LIMITS: Final = (11, 21, 51, 101, 201, 501, 1001, 5001)
 """How many rows a page is looked for among: any number, and each would be a statement of its own to prepare."""
-_LABELLED: Final = (None, FileState.STORED, FileState.TRASHED)
-"""The states of what has its labels in an index, and of all."""
-_BY_LABEL: Final = """
-    file_labels AS label, LATERAL (SELECT * FROM media_files WHERE id = label.file_id OFFSET 0) AS file
-"""
-"""One file for each label: a plan that may begin with the files goes through those that have none."""
-_NOT_OVER: Final = "coalesce(file.expires_at, 'infinity') > now()"
-"""As the indexes have it: within them, what is over and not yet swept is passed by without reading its row."""
-
-_ENDING: Final = ("file.expires_at IS NOT NULL", "{place} > now()")
 
 
 class FilePlace(NamedTuple):
@@ -122,95 +109,15 @@ def select_page(
     order = "{0}place DESC" if wanted.expires_before is None else "{0}place, {1}"
     end = f"LIMIT {next(most for most in _LIMITS if most > limit)}"
 
-    def select_part(part: _Part) -> str:
+    def select_part(part: Part) -> str:
         asked = " AND ".join([*conditions, *part.conditions])
         asked = asked.replace("{place}", part.place).replace("{file_id}", part.file_id)
         ordered = f"ORDER BY {order.format('', part.file_id)} {end}"
         return f"(SELECT file.*, {part.place} AS place FROM {part.source} WHERE {asked} {ordered})"  # noqa: S608 - fragments of ours
 
-    merged = " UNION ALL ".join(map(select_part, _parts(wanted, number)))
+    merged = " UNION ALL ".join(map(select_part, list_parts(wanted, number)))
     # Without its table, `id` would be the text that is shown.
     return f"SELECT {shown} FROM ({merged}) AS file ORDER BY {order.format('file.', 'file.id')} {end}"  # noqa: S608 - as above
-
-
-class _Part(NamedTuple):
-    """A range of an index in the order of a list, of those that a list is merged from."""
-
-    conditions: Sequence[str]
-    place: str
-    """What decides a file's place in a list, as the index has it that is to be read."""
-    source: str = "media_files AS file"
-    file_id: str = "file.id"
-
-
-def _parts(wanted: FileFilter, number: Number) -> Iterator[_Part]:
-    label = leading(wanted.labels)
-    if label is not None and wanted.job_id is None and wanted.state in _LABELLED:
-        yield from _labelled_parts(wanted, label, number)
-        if wanted.state is not None or wanted.expires_before is not None:
-            return  # what is pending has no end yet
-        wanted = replace(wanted, state=FileState.PENDING)
-    yield from (_Part(conditions, place) for place, conditions in _plain_parts(wanted))
-
-
-def _labelled_parts(wanted: FileFilter, label: LabelFilter, number: Number) -> Iterator[_Part]:
-    """Yield the ranges of what has a label; whatever a hash says, the file has the last word."""
-    state = wanted.state or FileState.STORED
-    column = lists_of_files(wanted.owner, wanted.categories, state).column
-    by_end = wanted.expires_before is not None
-    place, bounds = "label.file_id", [f"file.state = '{state}'"]
-    if by_end:
-        place, bounds = "label.ends_at", [*bounds, "label.ends_at < 'infinity'"]
-    if state is FileState.STORED:
-        bounds.append("label.ends_at > now()")
-    for category in wanted.categories:
-        of = list_of(wanted.owner, category.value, state.value, label, number)
-        conditions = [f"label.{column} = {of}", f"file.category = '{category}'", *bounds]
-        yield _Part(conditions, place, _BY_LABEL, "file_id")
-
-
-def _plain_parts(wanted: FileFilter) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield the ranges of indexes that a list is merged from: what decides a place in it, and what is in it."""
-    state = [] if wanted.state is None else [f"file.state = '{wanted.state}'"]
-    own = wanted.of_categories()
-    categories = [f"file.category = '{category}'" for category in wanted.categories]
-    living = [*state, "file.state <> 'trashed'"]
-    place = _place_of(wanted)
-    if wanted.state is FileState.TRASHED:
-        ends = ["file.expires_at IS NOT NULL"] if wanted.expires_before else []
-        for kind in [own] if wanted.job_id else [[each] for each in categories]:
-            yield place, [*kind, *ends, *state]
-    elif wanted.state is FileState.ARCHIVED:
-        yield place, ["false"]  # what is archived is no file of its own
-    elif wanted.state is FileState.PENDING:
-        yield place, [*own, *state, _NOT_OVER]
-    elif wanted.job_id is not None:
-        yield place, [*own, *living, *(_ENDING if wanted.expires_before else [_NOT_OVER])]
-    elif wanted.expires_before is not None:
-        for category in categories:
-            yield from _parts_by_end(place, [category, *living])
-    else:
-        for category, dated in product(categories, ("NOT file.expiry_explicit", "file.expiry_explicit")):
-            yield place, [category, dated, "file.state = 'stored'", _NOT_OVER]
-        if wanted.state is None:
-            yield place, [*own, "file.state = 'pending'", _NOT_OVER]
-
-
-def _place_of(wanted: FileFilter) -> str:
-    """Return what decides a file's place in a list, as most indexes have it that are to be read."""
-    is_owners = wanted.owner is not None and wanted.job_id is None
-    if wanted.expires_before is not None:
-        return OWN_END if is_owners else "expires_at"
-    return OWN_AGE if is_owners else AGE
-
-
-def _parts_by_end(place: str, living: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield the parts of living files of a category by their ends; of all, most are found by when they fall due."""
-    if place == OWN_END:
-        yield place, [*living, *_ENDING]
-    else:
-        yield "due_at", [*living, DUE_AT_END, "{place} > now()"]
-        yield place, [*living, *_ENDING, "file.due_at IS DISTINCT FROM file.expires_at"]
 
 
 async def list_files(

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.driver import Reads
 from media_analysis.errors import UploadLeaseLost
 from media_analysis.files.expiry import Expiry
+from media_analysis.files.indexes import RENDERED_INTO
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.storing import WrittenUpload, store_all
-from media_analysis.storage.category import Category
 
-CATEGORY: Final = Category.TEMP
+CATEGORY: Final = RENDERED_INTO
 """Scratch: nobody misses what can be made again, and it goes first when room is short."""
 SHARE: Final = 0.75
 """Of the category's quota, and of its owner's: what is full to there takes no more renditions."""

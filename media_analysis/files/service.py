@@ -12,9 +12,10 @@ from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database
 from media_analysis.db.ids import find_ids
 from media_analysis.errors import FileArchived, FileGone, FileNotFound, FileNotReady, InvalidRequest, ObjectMissing
-from media_analysis.files import queries
+from media_analysis.files import derived, queries
 from media_analysis.files.archived import has_copy, require_no_segment
 from media_analysis.files.damage import open_tracked
+from media_analysis.files.derived import DerivedPage
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.filters import FileFilter
 from media_analysis.files.models import MediaFile, Tombstone
@@ -74,14 +75,21 @@ class FileService:
 
         return await self.db.retry(read)
 
-    async def list_derived(
-        self, parent_id: UUID, *, owner: str | None, roles: Sequence[str] = (), limit: int
-    ) -> Sequence[MediaFile]:
-        """Return what was made of a file and can be read, the newest first; with `roles`, of these alone."""
+    async def list_derived(self, parent_id: UUID, *, owner: str | None, limit: int) -> DerivedPage:
+        """Return what was made of a file of late and can be read, the newest first."""
+
+        async def read() -> DerivedPage:
+            async with self.db.read_only() as session:
+                return await derived.list_derived(session, parent_id, owner=owner, limit=limit)
+
+        return await self.db.retry(read)
+
+    async def list_previews(self, parent_id: UUID, *, owner: str | None) -> Sequence[MediaFile]:
+        """Return what previews of a file made for players, the newest first."""
 
         async def read() -> Sequence[MediaFile]:
             async with self.db.read_only() as session:
-                return await queries.list_derived(session, parent_id, owner=owner, roles=roles, limit=limit)
+                return (await session.scalars(derived.select_previews(parent_id, owner=owner))).all()
 
         return await self.db.retry(read)
 

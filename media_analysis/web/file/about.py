@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from media_analysis.errors import MediaAnalysisError
+from media_analysis.files.indexes import PREVIEW_ROLES
 from media_analysis.files.links.models import Link
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.models import AnalysisResult
@@ -18,7 +19,6 @@ from media_analysis.web.file.waveform import MOST_BYTES, outline
 MOST_MADE: Final = 120
 MOST_RESULTS: Final = 20
 MOST_LINKS: Final = 20
-_PREVIEW: Final = ("storyboard_vtt", "poster", "waveform")
 _UNSEEN: Final = frozenset({"storyboard", "storyboard_vtt", "storyboard_json", "hover", "waveform", "poster"})
 """Roles of what the player needs, which is no finding of its own."""
 
@@ -31,6 +31,8 @@ class About:
     """What a preview made, the newest of each role."""
     frames: Sequence[MediaFile] = ()
     others: Sequence[MediaFile] = ()
+    has_more: bool = False
+    """Whether more was made of it than is told."""
     results: Sequence[AnalysisResult] = ()
     links: Sequence[Link] = ()
     waveform: str | None = None
@@ -49,10 +51,10 @@ class About:
 async def find_about(services: Runtime, file: MediaFile, caller: Caller) -> About:
     """Return what a caller may see of it."""
     scope, limit, catalog = caller.scope, caller.limit, services.files.catalog
-    made = await catalog.list_derived(file.id, owner=scope, limit=MOST_MADE)
-    previews = [one for one in made if one.role in _PREVIEW]
-    if len(made) == MOST_MADE:  # older ones may be left out
-        previews = list(await catalog.list_derived(file.id, owner=scope, roles=_PREVIEW, limit=2 * len(_PREVIEW)))
+    page = await catalog.list_derived(file.id, owner=scope, limit=MOST_MADE)
+    made, previews = page.files, [one for one in page.files if one.role in PREVIEW_ROLES]
+    if page.has_more:
+        previews = await catalog.list_previews(file.id, owner=scope)
     if limit is not None:
         made = [one for one in made if limit.admits(one.category, one.labels)]
         previews = [one for one in previews if limit.admits(one.category, one.labels)]
@@ -68,6 +70,7 @@ async def find_about(services: Runtime, file: MediaFile, caller: Caller) -> Abou
     return About(
         previews=newest,
         frames=sorted(frames, key=lambda one: (one.instant_seconds or 0.0, one.id)),
+        has_more=page.has_more,
         others=[one for one in made if one.instant_seconds is None and one.role not in _UNSEEN],
         results=results,
         links=links,
