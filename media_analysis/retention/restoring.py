@@ -39,11 +39,13 @@ class Restoration(NamedTuple):
 
 
 class Restorable(NamedTuple):
-    """What would come back, and until when all of it can; None where there is nothing."""
+    """What would come back, and until when all of it can; None where there is nothing, or more than was looked at."""
 
     files: int
     size_bytes: int
     until: datetime | None
+    has_more: bool = False
+    """Whether it may be more: no more files were looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ class _Trash:
 
     def sum(self) -> TextClause:
         return text(
-            "SELECT count(*), coalesce(sum(size_bytes), 0)::bigint, min(trash_ends_at) FROM media_files "  # noqa: S608 - as above
-            f"WHERE state = 'trashed' AND {self.condition}"
+            "SELECT count(*), coalesce(sum(size_bytes), 0)::bigint, min(trash_ends_at) FROM (SELECT * FROM media_files "  # noqa: S608 - as above
+            f"WHERE state = 'trashed' AND {self.condition} LIMIT :most) AS found"
         )
 
 
@@ -177,13 +179,15 @@ class RestoreService:
         async with self.db.read_only() as session:
             return await find_ids(session, Sweep.id, digits, limit=limit)
 
-    async def preview_undo(self, sweep_id: UUID) -> Restorable:
-        """Return what of a sweep is still in the trash."""
+    async def preview_undo(self, sweep_id: UUID, *, most: int) -> Restorable:
+        """Return what of a sweep is still in the trash; of more than `most` files, what these come to."""
         trash = _taken_by(sweep_id)
 
         async def read() -> Restorable:
             async with self.db.read_only() as session:
-                return Restorable(*(await session.execute(trash.sum(), trash.values)).one())
+                found = (await session.execute(trash.sum(), {**trash.values, "most": most})).one()
+            is_all = found.count < most
+            return Restorable(found.count, found.coalesce, found.min if is_all else None, not is_all)
 
         return await self.db.retry(read)
 

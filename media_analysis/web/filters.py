@@ -14,6 +14,9 @@ from media_analysis.values import Instant, midnight
 
 _DAY: Final = len("2030-01-31")
 _CURSOR: Final = "cursor"
+_WHOLE: Final = "whole"
+MOST_SUMMED: Final = 5_000
+"""How many files below one thing a screen sums before it is shown; more are summed when it is there."""
 
 
 def _midnight(told: object, *, days: int) -> object:
@@ -41,8 +44,26 @@ class FormQuery(BaseModel):
         return {name: value for name, value in {**told, **lists}.items() if value not in ("", [])}
 
 
+class WholeQuery(FormQuery):
+    """The query of a screen that tells of very many files what is known at once, and sums them where it says so."""
+
+    whole: bool = False
+
+
 def list_address(request: Request) -> str:
     """Return where the first page of a list is, with the filters of a request."""
-    told = [(name, value) for name, value in request.query_params.multi_items() if value and name != _CURSOR]
+    return _address(request, [pair for pair in _told(request) if pair[0] != _CURSOR])
+
+
+def whole_address(request: Request) -> str:
+    """Return where the same screen sums all there is."""
+    return _address(request, [*_told(request), (_WHOLE, "true")])
+
+
+def _told(request: Request) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.query_params.multi_items() if value and name != _WHOLE]
+
+
+def _address(request: Request, told: list[tuple[str, str]]) -> str:
     path = address(request.scope["path"])
     return f"{path}?{urlencode(told)}" if told else path

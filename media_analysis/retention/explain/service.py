@@ -53,8 +53,12 @@ class ExplainService:
     not_evicting: str | None = None
     """Why the settings let pressure take nothing; None if they do."""
 
-    async def explain(self, file_id: UUID, *, owner: str | None, now: datetime | None = None) -> Explanation:
+    async def explain(
+        self, file_id: UUID, *, owner: str | None, of_run: bool = True, now: datetime | None = None
+    ) -> Explanation:
         """Explain a file in any state, deleted ones included, as of one moment.
+
+        When its run is archived depends on all files of that: not `of_run`, it is left out.
 
         Raises:
             FileNotFound: unknown, somebody else's, or an upload that was given up and never acknowledged.
@@ -63,7 +67,7 @@ class ExplainService:
 
         async def read() -> Explanation:
             async with self.db.read_only() as session:
-                told = await self._explain(session, file_id, owner, now)
+                told = await self._explain(session, file_id, owner, now, of_run=of_run)
                 return replace(told, analyses=await list_analyses(session, file_id))
 
         return await self.db.retry(read)
@@ -99,23 +103,26 @@ class ExplainService:
         return await self.db.retry(read)
 
     async def _explain(
-        self, session: AsyncSession, file_id: UUID, owner: str | None, now: datetime | None
+        self, session: AsyncSession, file_id: UUID, owner: str | None, now: datetime | None, *, of_run: bool
     ) -> Explanation:
         living = await get_living(session, file_id, owner=owner, now=now)
         if living is not None:
-            return await self._explain_living(session, living, owner)
+            return await self._explain_living(session, living, owner, of_run=of_run)
         deleted = await get_deleted(session, file_id, owner=owner, now=now)
         if deleted is None:
             raise FileNotFound(file_id)
         return await self._explain_deleted(session, deleted, owner)
 
-    async def _explain_living(self, session: AsyncSession, found: LivingFile, owner: str | None) -> Explanation:
+    async def _explain_living(
+        self, session: AsyncSession, found: LivingFile, owner: str | None, *, of_run: bool
+    ) -> Explanation:
         file = found.file
         policy = await require_policy(session)
         about = await self._circumstances(session, file.category, policy, owner)
         events = await list_events(session, file.id, file.job_id, since=file.created_at)
         told = replace(explain_living(found, about), timeline=tell_living(found, events))
-        archiving = await find_archiving(session, file, found.job, self.archival, found.now)
+        run = found.job if of_run else None
+        archiving = await find_archiving(session, file, run, self.archival, found.now)
         told = replace(told, next_steps=sorted([*told.next_steps, *archiving], key=lambda step: step.at))
         if file.leased_until is not None and file.leased_until > found.now:
             told = replace(told, blockers=_name(told.blockers, await list_users(session, file.id, now=found.now)))

@@ -11,7 +11,7 @@ from media_analysis.api.dependencies import Caller, Serving
 from media_analysis.api.schemas.archives import ArchivedJobList, ArchivedListQuery, ArchiveQuery, ArchiveRead
 from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.errors import JobGone
-from media_analysis.web.filters import FormQuery, list_address
+from media_analysis.web.filters import MOST_SUMMED, FormQuery, WholeQuery, list_address, whole_address
 from media_analysis.web.jobs.job import show_gone
 from media_analysis.web.pages import page_router, show
 
@@ -24,8 +24,8 @@ class ArchivesShown(FormQuery, ArchivedListQuery):
     limit: int = Field(50, ge=1, le=200)
 
 
-class ArchiveShown(FormQuery, ArchiveQuery):
-    """Which files of an archive the screen lists."""
+class ArchiveShown(WholeQuery, ArchiveQuery):
+    """Which files of an archive the screen lists, and whether all of them are summed."""
 
     limit: int = Field(60, ge=1, le=200)
 
@@ -58,7 +58,8 @@ async def show_archive(
         view = await catalog.read(
             job_id, owner=caller.scope, after=query.before(), limit=query.limit, category=query.category
         )
-        folders = await catalog.sum_categories(job_id, owner=caller.scope)
+        is_summed = query.whole or not await services.files.products.has_many(job_id, most=MOST_SUMMED)
+        folders = await catalog.sum_categories(job_id, owner=caller.scope) if is_summed else None
     except JobGone:
         return await show_gone(request, services, caller, job_id)
     archive = ArchiveRead.from_archive(view)
@@ -74,4 +75,5 @@ async def show_archive(
         is_open=is_open,
         query=query,
         here=list_address(request),
+        whole=whole_address(request),
     )

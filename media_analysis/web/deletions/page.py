@@ -13,7 +13,7 @@ from media_analysis.api.schemas.storage import SweepListQuery, SweepRead
 from media_analysis.sessions.roles import Scope
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
-from media_analysis.web.filters import FormQuery, FromDay, UntilDay, list_address
+from media_analysis.web.filters import MOST_SUMMED, FormQuery, FromDay, UntilDay, list_address
 from media_analysis.web.pages import page_router, show
 
 router = page_router("audit")
@@ -83,6 +83,6 @@ async def show_sweep(
         request,
         "deletions/sweep.html",
         sweep=sweep,
-        restorable=await services.retention.trash.preview_undo(sweep_id),
+        restorable=await services.retention.trash.preview_undo(sweep_id, most=MOST_SUMMED),
         rehearses=services.settings.storage.cleanup.rehearses_because,
     )

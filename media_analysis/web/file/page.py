@@ -17,6 +17,7 @@ from media_analysis.sessions.service import Caller as SessionCaller
 from media_analysis.web.file.about import find_about
 from media_analysis.web.file.lifeline import draw_lifeline
 from media_analysis.web.file.words import RULES, write_facts
+from media_analysis.web.filters import MOST_SUMMED
 from media_analysis.web.pages import page_router, show
 
 router = page_router("files")
@@ -25,19 +26,22 @@ router = page_router("files")
 @router.get("/files/{file_id}")
 async def show_file(request: Request, file_id: UUID, services: Serving, caller: Caller) -> HTMLResponse:
     """Show a file with what it is, why it stays and when it goes; of one that is gone, what became of it."""
-    told = await _explain(services, file_id, caller)
     try:
         file = await services.files.catalog.get(file_id, owner=caller.scope)
     except FileGone:
-        return await _show_gone(request, services, told, caller, STATUSES[Gone])
+        return await _show_gone(request, services, file_id, caller, STATUSES[Gone])
     except FileArchived:
-        return await _show_gone(request, services, told, caller, STATUSES[Conflict])
+        return await _show_gone(request, services, file_id, caller, STATUSES[Conflict])
+    run = file.job_id
+    of_run = run is None or not await services.files.products.has_many(run, most=MOST_SUMMED)
+    told = await _explain(services, file_id, caller, of_run=of_run)
     about = await find_about(services, file, caller)
     return show(
         request,
         "file/page.html",
         file=FileRead.model_validate(file),
         told=told,
+        of_run=of_run,
         about=about,
         facts=write_facts(about.probe) if about.probe else [],
         rules=RULES,
@@ -46,14 +50,15 @@ async def show_file(request: Request, file_id: UUID, services: Serving, caller: 
 
 
 async def _show_gone(
-    request: Request, services: Runtime, told: Explanation, caller: SessionCaller, status: int
+    request: Request, services: Runtime, file_id: UUID, caller: SessionCaller, status: int
 ) -> HTMLResponse:
-    known = await services.files.catalog.get_known(told.file_id, owner=caller.scope)
+    told = await _explain(services, file_id, caller)
+    known = await services.files.catalog.get_known(file_id, owner=caller.scope)
     return show(request, "file/gone.html", status=status, file=known, told=told, rules=RULES, **_life(told))
 
 
-async def _explain(services: Runtime, file_id: UUID, caller: SessionCaller) -> Explanation:
-    told = await services.retention.explanations.explain(file_id, owner=caller.scope)
+async def _explain(services: Runtime, file_id: UUID, caller: SessionCaller, *, of_run: bool = True) -> Explanation:
+    told = await services.retention.explanations.explain(file_id, owner=caller.scope, of_run=of_run)
     return told if caller.limit is None else told.without_rank()
 
 

@@ -1,6 +1,6 @@
 """One job on a screen: how far it is, what it made, what it found out, and how long all of it is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -26,7 +26,7 @@ from media_analysis.retention.explain.summary import JobSummary
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.service import Caller as SessionCaller
 from media_analysis.storage.category import Category
-from media_analysis.web.filters import FormQuery, list_address
+from media_analysis.web.filters import MOST_SUMMED, WholeQuery, list_address, whole_address
 from media_analysis.web.jobs.sources import list_files
 from media_analysis.web.pages import page_router, show
 
@@ -35,8 +35,8 @@ RESULTS: Final = 20
 SOURCES: Final = 12
 
 
-class JobShown(FormQuery, JobFilesQuery):
-    """Which page of a job's products is shown."""
+class JobShown(WholeQuery, JobFilesQuery):
+    """Which page of a job's products is shown, and whether all of them are summed."""
 
     limit: int = Field(60, ge=1, le=200)
 
@@ -58,23 +58,27 @@ async def show_job(
         view = await services.jobs.catalog.view(job_id, owner=caller.scope)
     except JobGone:
         return await show_gone(request, services, caller, job_id)
-    explained = await services.retention.explanations.explain_job(job_id, owner=caller.scope, before=None, limit=1)
-    if isinstance(explained, JobSummary):  # deleted a moment ago
-        return await show_gone(request, services, caller, job_id)
-    life = JobRetention.from_explanation(explained)
-    request_deletion = DeletionRequest(actor=caller.owner)
+    life = going = None
+    if query.whole or not await services.files.products.has_many(job_id, most=MOST_SUMMED):
+        explained = await services.retention.explanations.explain_job(job_id, owner=caller.scope, before=None, limit=1)
+        if isinstance(explained, JobSummary):  # deleted a moment ago
+            return await show_gone(request, services, caller, job_id)
+        life, asked = JobRetention.from_explanation(explained), DeletionRequest(actor=caller.owner)
+        removal = await services.jobs.deletions.preview(job_id, asked, owner=caller.scope)
+        going = JobRemovalRead.from_removal(removal)
+    there = Category if life is None else life.files.by_category
     return show(
         request,
         "jobs/job.html",
         job=JobRead.from_view(view),
         life=life,
-        going=JobRemovalRead.from_removal(
-            await services.jobs.deletions.preview(job_id, request_deletion, owner=caller.scope)
-        ),
-        products=await _list_products(services, caller, job_id, query, life.files.by_category),
+        going=going,
+        most_summed=MOST_SUMMED,
+        products=await _list_products(services, caller, job_id, query, there),
         results=await _list_results(services, caller, job_id),
         sources=await list_files(services, caller, view.sources[:SOURCES]),
         here=list_address(request),
+        whole=whole_address(request),
     )
 
 
@@ -93,7 +97,7 @@ async def show_gone(request: Request, services: Runtime, caller: SessionCaller, 
 
 
 async def _list_products(
-    services: Runtime, caller: SessionCaller, job_id: UUID, query: JobShown, there: Mapping[Category, object]
+    services: Runtime, caller: SessionCaller, job_id: UUID, query: JobShown, there: Iterable[Category]
 ) -> Sequence[Products]:
     asked = [query.category] if query.category else [one for one in there if one is not Category.ARCHIVES]
     listed = []

@@ -1,6 +1,10 @@
 // Parts of a screen that live: `<section id="…" data-live="job.* file.stored">` is asked for again, as a part of its own
 // screen, whenever an event of one of these types is told. Whoever writes in it, or has it in focus, is not disturbed.
+<<<<<<< HEAD
 // Whose session is not made for events is told of none, and reads what the screen said when it was opened.
+=======
+// A part with data-whole tells what was known at once: the screen that this names, which takes longer, has all of it.
+>>>>>>> e07b152 (wip)
 import { bindActions } from "./actions.js";
 import { API } from "./api.js";
 
@@ -31,6 +35,11 @@ export function follow() {
   });
   addEventListener("pagehide", () => events?.close());
   listen();
+  if (wholeOf() !== undefined) refresh();
+}
+
+function wholeOf() {
+  return document.querySelector("[data-whole]")?.dataset.whole;
 }
 
 function takeAll(told) {
@@ -40,7 +49,7 @@ function takeAll(told) {
 }
 
 export async function refresh(types = null) {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  const answer = await fetch(wholeOf() ?? location.href, { headers: { Accept: "text/html" } }).catch(() => null);
   if (answer === null || !answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
