@@ -32,7 +32,7 @@ _NOT_OVER: Final = "coalesce(file.expires_at, 'infinity') > now()"
 _ENDING: Final = ("file.expires_at IS NOT NULL", "{place} > now()")
 
 
-class Part(NamedTuple):
+class ListPart(NamedTuple):
     """A range of an index in the order of a list, of those that a list is merged from."""
 
     conditions: Sequence[str]
@@ -42,7 +42,7 @@ class Part(NamedTuple):
     file_id: str = "file.id"
 
 
-def list_parts(wanted: FileFilter, number: Number) -> Iterator[Part]:
+def list_parts(wanted: FileFilter, number: Number) -> Iterator[ListPart]:
     """Yield the parts of a list; what they ask for is told to `number`."""
     label = leading(wanted.labels)
     if label is not None and wanted.job_id is None and wanted.state in _LABELLED:
@@ -50,10 +50,10 @@ def list_parts(wanted: FileFilter, number: Number) -> Iterator[Part]:
         if wanted.state is not None or wanted.expires_before is not None:
             return  # what is pending has no end yet
         wanted = replace(wanted, state=FileState.PENDING)
-    yield from (Part(conditions, place) for place, conditions in _plain_parts(wanted))
+    yield from (ListPart(conditions, place) for place, conditions in _plain_parts(wanted))
 
 
-def _labelled_parts(wanted: FileFilter, label: LabelFilter, number: Number) -> Iterator[Part]:
+def _labelled_parts(wanted: FileFilter, label: LabelFilter, number: Number) -> Iterator[ListPart]:
     """Yield the ranges of what has a label; whatever a hash says, the file has the last word."""
     state = wanted.state or FileState.STORED
     column = lists_of_files(wanted.owner, wanted.categories, state).column
@@ -66,7 +66,7 @@ def _labelled_parts(wanted: FileFilter, label: LabelFilter, number: Number) -> I
     for category in wanted.categories:
         of = list_of(wanted.owner, category.value, state.value, label, number)
         conditions = [f"label.{column} = {of}", f"file.category = '{category}'", *bounds]
-        yield Part(conditions, place, _BY_LABEL, "file_id")
+        yield ListPart(conditions, place, _BY_LABEL, "file_id")
 
 
 def _plain_parts(wanted: FileFilter) -> Iterator[tuple[str, Sequence[str]]]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, select, text, tuple_, union_all
+from sqlalchemy import Boolean, ColumnElement, Select, and_, literal_column, select, text, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from media_analysis.columns import is_living
@@ -15,7 +15,7 @@ from media_analysis.files.models import MediaFile
 from media_analysis.storage.category import Category
 
 # As the index has it: a parameter says nothing to whoever plans for all there are.
-_SHOWN: Final = text("state NOT IN ('pending', 'trashed')")
+_SHOWN: Final[ColumnElement[bool]] = literal_column("state NOT IN ('pending', 'trashed')", Boolean)
 _HAS_MANY: Final = text("""
     SELECT greatest(
         (SELECT count(*) FROM (SELECT FROM media_files WHERE job_id = :job_id LIMIT :limit) AS files),

@@ -10,7 +10,7 @@ from media_analysis.db.driver import Reads
 from media_analysis.errors import DatabaseUnavailable
 from media_analysis.files.filters import FileFilter
 from media_analysis.files.labelled import lists_of_files, numbering
-from media_analysis.files.parts import Part, list_parts
+from media_analysis.files.parts import ListPart, list_parts
 from media_analysis.sessions.queries import CALLER
 from media_analysis.states import FileState
 
@@ -109,7 +109,7 @@ def select_page(
     order = "{0}place DESC" if wanted.expires_before is None else "{0}place, {1}"
     end = f"LIMIT {next(most for most in _LIMITS if most > limit)}"
 
-    def select_part(part: Part) -> str:
+    def select_part(part: ListPart) -> str:
         asked = " AND ".join([*conditions, *part.conditions])
         asked = asked.replace("{place}", part.place).replace("{file_id}", part.file_id)
         ordered = f"ORDER BY {order.format('', part.file_id)} {end}"

@@ -185,9 +185,9 @@ class RestoreService:
 
         async def read() -> Restorable:
             async with self.db.read_only() as session:
-                found = (await session.execute(trash.sum(), {**trash.values, "most": most})).one()
-            is_all = found.count < most
-            return Restorable(found.count, found.coalesce, found.min if is_all else None, not is_all)
+                found = await session.execute(trash.sum(), {**trash.values, "most": most})
+            files, size_bytes, until = found.one()
+            return Restorable(files, size_bytes, until if files < most else None, files >= most)
 
         return await self.db.retry(read)
 

@@ -1,4 +1,4 @@
-"""Every screen of the page at a million rows, in process, against the 100 ms it may take; and previews of policies."""
+"""Every screen of the page at a million rows, in process, against the 100 ms it may take; and what takes longer."""
 
 import statistics
 import time
@@ -11,6 +11,7 @@ import httpx
 
 from media_analysis.app import create_app
 from media_analysis.sessions.models import Role
+from scripts.benchmarks.page_crowds import plant_crowds
 from scripts.benchmarks.retention import plant
 from scripts.benchmarks.stage import Stage, settle
 
@@ -22,25 +23,31 @@ SCREENS: Final = (
     *("/archives", "/trash", "/deletions", "/audit", "/policy", "/sessions", "/webhooks", "/settings"),
 )
 PREVIEWS: Final = ("/policy/preview?retention.frames=5d", "/policy/preview?quotas.uploads=1MiB")
+SUMMED: Final = ("a run with its frames", "an archived run", "an archive")
 
 
 async def page(stage: Stage, *, files: int, repeats: int) -> dict[str, Any]:
     """Ask for every screen `repeats` times, after a first time that warms up."""
+    _, token = await stage.runtime.sessions.create(owner="bench", role=Role.ADMIN, ttl=timedelta(hours=1))
     async with asyncpg.create_pool(stage.url, min_size=1, max_size=2) as pool:
         await plant(pool, files)
+        crowds = await plant_crowds(pool, files // 10)
         await settle(stage.url)
         file_id = await pool.fetchval("SELECT id FROM media_files WHERE category = 'frames' LIMIT 1")
-    _, token = await stage.runtime.sessions.create(owner="bench", role=Role.ADMIN, ttl=timedelta(hours=1))
     transport = httpx.ASGITransport(create_app(stage.runtime))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"Origin": ORIGIN}) as browser:
         entered = await browser.post("/sign-in", data={"token": token})
         assert entered.is_redirect, entered.text
         soon = f"/files?expires_before={datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
         screens = {path: await _ask(browser, path, repeats) for path in (*SCREENS, soon, f"/files/{file_id}")}
+        of_crowds = {name: await _ask(browser, path, repeats) for name, path in crowds.items()}
+        sums = {name: await _ask(browser, f"{crowds[name]}?whole=true", max(3, repeats // 10)) for name in SUMMED}
         previews = {path: await _ask(browser, path, max(3, repeats // 10)) for path in PREVIEWS}
     return {
         "files": files,
         "screens": {path.partition("T")[0]: _told(seconds, MOST_MILLISECONDS) for path, seconds in screens.items()},
+        "crowds": {name: _told(seconds, MOST_MILLISECONDS) for name, seconds in of_crowds.items()},
+        "sums": {name: _told(seconds, 1000 * PREVIEW_SECONDS) for name, seconds in sums.items()},
         "previews": {path: _told(seconds, 1000 * PREVIEW_SECONDS) for path, seconds in previews.items()},
     }
 

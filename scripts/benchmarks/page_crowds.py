@@ -22,7 +22,8 @@ _FILES: Final = f"""
         trashed_at, trash_ends_at, trash_rule, trashed_by, trash_sweep_id)
     SELECT gen_random_uuid(), 'owner-' || number % {OWNERS}, 'frames', state, 'frames/' || asked || '/' || number,
         'frame-' || number || '.jpg', 'image/jpeg', {FILE_BYTES}, 0, decode(repeat('00', 32), 'hex'), now(), now(),
-        now() + interval '20 days', false, now() + interval '20 days', job_id, parent_id, 'frame', number, number / 25.0,
+        now() + interval '20 days', false, now() + interval '20 days', job_id, parent_id, 'frame', number,
+        number / 25.0,
         trashed_at, trashed_at + interval '7 days', CASE WHEN trashed_at IS NOT NULL THEN rule END,
         CASE WHEN trashed_at IS NOT NULL THEN 'sweep' END, sweep_id
     FROM generate_series(1, $1::int) AS series(number), (
@@ -47,7 +48,8 @@ _COPIES: Final = f"""
     FROM generate_series(1, $1::int) AS series(number)
 """
 _SWEEP: Final = """
-    INSERT INTO sweeps (id, kind, trigger, requested_by, dry_run, status, started_at, ended_at, files, size_bytes, errors)
+    INSERT INTO sweeps (id, kind, trigger, requested_by, dry_run, status, started_at, ended_at, files,
+        size_bytes, errors)
     VALUES ($1, 'cleanup:frames', 'schedule', 'scheduler', false, 'completed', now(), now(), $2, 0, 0)
 """
 _CHILDREN: Final = """

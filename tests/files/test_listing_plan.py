@@ -57,6 +57,15 @@ _SAME = """
         false, now()
     FROM generate_series(1, 20000) AS number
 """
+_KEPT = """
+    INSERT INTO media_files (id, owner, category, state, key, filename, media_type, size_bytes, reserved_bytes,
+                             expiry_explicit, stored_at, expires_at, due_at, parent_id, rendition)
+    SELECT uuidv7(), CASE WHEN number % 2 = 0 THEN 'alice' ELSE 'carol' END, 'temp', 'stored', 'kept' || number, 'f',
+        'image/webp', 1, 0, false, now(), ends_at, ends_at, uuidv7(), 'thumbnail'
+    FROM (
+        SELECT number, now() + number * interval '1 second' AS ends_at FROM generate_series(1, 20000) AS number
+    ) AS made
+"""
 SOON, LATE = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 NARROWED = {
     "nothing": FileFilter(),
@@ -149,6 +158,26 @@ async def test_a_page_reads_no_more_where_statistics_are_older_than_the_files(
     plan = await page_plan(connection, FileFilter(owner="all-1"), None, "generic")
 
     assert plan.rows_read <= 2 * LIMIT + PENDING
+
+
+@pytest.mark.parametrize("rows", [100])
+async def test_a_page_is_not_read_through_pictures_that_are_kept_of_files(
+    connection: asyncpg.Connection, database: str
+) -> None:
+    await execute(
+        database,
+        "ALTER TABLE media_files DISABLE TRIGGER USER",
+        _KEPT,
+        "ALTER TABLE media_files ENABLE TRIGGER USER",
+        "ANALYZE media_files",
+    )
+    asked = product(("nothing", "stored", "an end"), OWNERS, (None, Category.TEMP), ("custom", "generic"))
+
+    for name, owner, category, plans in asked:
+        wanted = FileFilter(**{**vars(NARROWED[name]), "owner": owner, "category": category})
+        plan = await page_plan(connection, wanted, None, plans)
+
+        assert plan.rows_read <= 2 * LIMIT + PENDING, (name, owner, category, plans)
 
 
 async def page_plan(connection: asyncpg.Connection, wanted: FileFilter, after: FilePlace | None, plans: str) -> Plan:

@@ -78,6 +78,21 @@ async def test_a_page_reads_little_more_than_it_returns_wherever_it_lies(runtime
         assert plan.rows_read <= 300, place
 
 
+async def test_what_lies_in_the_trash_costs_no_page_of_what_is_shown(runtime: Runtime, database: str) -> None:
+    await execute(
+        database,
+        "ALTER TABLE media_files DISABLE TRIGGER USER",
+        "UPDATE media_files SET state = 'trashed', trashed_at = now() WHERE category = 'frames'",
+        "ALTER TABLE media_files ENABLE TRIGGER USER",
+        "ANALYZE media_files",
+    )
+
+    plan = await explain(runtime, select_products(ProductFilter(job_id=JOB), after=None, limit=100))
+
+    assert plan.indexes == {"ix_media_files_job"}
+    assert plan.rows_read <= 300
+
+
 async def test_pages_go_on_from_numbered_files_to_the_others_and_to_the_next_category(runtime: Runtime) -> None:
     wanted = ProductFilter(job_id=JOB)
 

@@ -176,7 +176,7 @@ MUTANTS = (
     Mutant(
         "the list of what ends next hides what is kept beyond its end",
         15,
-        "files/reading.py",
+        "files/parts.py",
         '        yield place, [*living, *_ENDING, "file.due_at IS DISTINCT FROM file.expires_at"]\n',
         "",
         (f"{BY_ENDS}_and_skip_none_that_ends_at_the_same_instant",),

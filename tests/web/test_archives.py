@@ -1,6 +1,7 @@
 """The screens of archives: which runs are in one, and what is inside, without restoring it."""
 
 import httpx
+import pytest
 
 from media_analysis.runtime import Runtime
 from tests.api.archives import archived_run, ask_restore, content_url, work
@@ -34,6 +35,22 @@ async def test_an_archived_run_is_listed_and_what_is_inside_is_read_without_rest
     assert "Restore 5 files" in inside
     assert "Nothing was archived then" in await shown(alice, "/archives", end_date="2020-01-01")
     assert (await alice.get(content_url(run, "run.log"))).content == run.contents["run.log"]
+
+
+async def test_an_archive_of_very_many_files_is_shown_at_once_and_its_folders_where_it_says_so(
+    sign_in: SignIn, client: Client, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("media_analysis.web.archives.page.MOST_SUMMED", 1)
+    alice, run = await sign_in("alice"), await archived_run(client, runtime)
+
+    first = await shown(alice, f"/archives/{run.id}")
+    summed = await shown(alice, f"/archives/{run.id}", whole=True)
+
+    assert f'data-whole="/archives/{run.id}?whole=true"' in first
+    assert "?category=frames" not in first
+    assert content_url(run, "run.log") in first
+    assert "?category=frames" in summed
+    assert "data-whole" not in summed
 
 
 async def test_a_restore_shows_how_far_it_is_and_then_that_the_run_is_back(

@@ -9,10 +9,12 @@ import pytest
 
 from media_analysis.retention.explain.explanation import Explanation, NextAction, RetentionState, Step
 from media_analysis.retention.explain.timeline import Moment
+from media_analysis.runtime import Runtime
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
 from media_analysis.web.file.lifeline import NOW_AT, draw_lifeline
 from media_analysis.web.file.waveform import outline
+from tests.api.jobs import create, finish
 from tests.conftest import Client, RunJob
 from tests.web.conftest import OWN, SignIn
 
@@ -92,6 +94,22 @@ async def test_what_is_gone_for_good_is_told_by_its_tombstone(sign_in: SignIn, c
     assert "Why: by law" in page.text
     assert "file.bin" in page.text
     assert "/restore" not in page.text
+
+
+async def test_a_file_of_a_run_of_very_many_is_told_by_its_run_when_it_is_archived(
+    sign_in: SignIn, client: Client, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await create(client)
+    await finish(runtime, job)
+    file = await client.upload(category="frames", job_id=job["id"], expires_at="2999-01-01T00:00:00Z")
+    alice = await sign_in("alice")
+
+    one_of_few = await alice.get(f"/files/{file['id']}")
+    monkeypatch.setattr("media_analysis.web.file.page.MOST_SUMMED", 0)
+    one_of_many = await alice.get(f"/files/{file['id']}")
+
+    assert "is told by" not in one_of_few.text
+    assert f'is told by <a href="/jobs/{job["id"]}">the run</a>' in one_of_many.text
 
 
 async def test_films_play_by_ranges_with_the_storyboard_and_the_waveform_that_a_preview_made(

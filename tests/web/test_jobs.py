@@ -72,6 +72,27 @@ async def test_a_job_is_shown_with_what_it_made_and_found_out_and_how_long_that_
     assert "Completed" in page
 
 
+async def test_a_run_of_very_many_files_is_shown_at_once_and_summed_up_where_it_says_so(
+    alice: httpx.AsyncClient, client: Client, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("media_analysis.web.jobs.job.MOST_SUMMED", 1)
+    job = await create(client)
+    await finish(runtime, job)
+    frames = [await client.upload(category="frames", job_id=job["id"], filename=f"{n}.jpg") for n in range(2)]
+
+    first = await shown(alice, f"/jobs/{job['id']}", category="frames", limit=1)
+    whole = first.partition('data-whole="')[2].partition('"')[0].replace("&amp;", "&")
+    all_of_it = await shown(alice, whole)
+
+    assert "It has more than 1 files" in first
+    assert "Delete " not in first
+    assert [f"/files/{frame['id']}" in first for frame in frames].count(True) == 1
+    assert whole == f"/jobs/{job['id']}?category=frames&limit=1&whole=true"
+    assert "Delete 2 files (20 B)" in all_of_it
+    assert "Now: 2 files" in all_of_it
+    assert "data-whole" not in all_of_it
+
+
 async def test_a_failed_job_says_why_and_is_tried_again_or_started_anew_as_it_was(
     alice: httpx.AsyncClient, client: Client, runtime: Runtime
 ) -> None:

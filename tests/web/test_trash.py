@@ -62,7 +62,7 @@ async def test_what_is_gone_has_a_tombstone_that_says_who_and_why(sign_in: SignI
 
 
 async def test_a_sweep_is_rehearsed_run_and_taken_back_with_what_each_means_said_before(
-    sign_in: SignIn, client: Client, database: str
+    sign_in: SignIn, client: Client, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin = await sign_in("admin")
     await client.upload(category="outputs", ttl_seconds=3600)
@@ -72,12 +72,17 @@ async def test_a_sweep_is_rehearsed_run_and_taken_back_with_what_each_means_said
     would = await shown(admin, f"/deletions/sweeps/{rehearsal['id']}")
     sweep = (await admin.post(f"{CLEANUP}?category=outputs&dry_run=false", headers=OWN)).json()
     took = await shown(admin, f"/deletions/sweeps/{sweep['id']}")
+    with monkeypatch.context() as few:
+        few.setattr("media_analysis.web.deletions.page.MOST_SUMMED", 1)
+        took_very_many = await shown(admin, f"/deletions/sweeps/{sweep['id']}")
     undone = await admin.post(f"/api/v1/storage/sweeps/{sweep['id']}/undo", headers=OWN)
     back = await shown(admin, f"/deletions/sweeps/{sweep['id']}")
 
     assert f'action="{CLEANUP}?dry_run=false&amp;category=outputs"' in would
     assert "Delete 1 file (10 B) now" in would
     assert "Bring back 1 file (10 B)" in took
+    assert "At least 1 file (10 B) of it is still in the trash." in took_very_many
+    assert "Bring back at least 1 file (10 B)" in took_very_many
     assert undone.json()["restored"] == 1
     assert "Bring back" not in back
     listed = await shown(admin, "/deletions/sweeps", limit=10)

@@ -126,7 +126,7 @@ async def _load(session: AsyncSession, sources: Sequence[Select[UUID]]) -> Seque
 
 
 async def get_rank(
-    session: AsyncSession, file: MediaFile, policy: Policy, *, now: datetime, owner: str | None
+    session: AsyncSession, file: MediaFile, policy: Policy, *, now: datetime, owner: str | None, most: int
 ) -> EvictionRank | None:
     """Count what would go before a file if its category came under pressure; None if it would stay.
 
@@ -139,6 +139,6 @@ async def get_rank(
             looked_at += 1
             if eviction.candidate.file.id == file.id:
                 return EvictionRank(rank, capped=False)
-            if looked_at > MOST_BEFORE:
+            if looked_at > most:
                 return EvictionRank(max(rank, 1), capped=True)
     return None

@@ -30,6 +30,7 @@ from media_analysis.retention.explain.explanation import (
 )
 from media_analysis.retention.explain.jobs import JobExplainer, JobExplanation
 from media_analysis.retention.explain.queries import (
+    MOST_BEFORE,
     DeletedFile,
     LivingFile,
     get_deleted,
@@ -40,6 +41,16 @@ from media_analysis.retention.explain.queries import (
 from media_analysis.retention.explain.summary import JobSummary, summarise
 from media_analysis.retention.explain.timeline import tell_buried, tell_living
 from media_analysis.storage.category import Category
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reach:
+    """How many other files an explanation of one looks at."""
+
+    of_run: bool = True
+    """Whether at all of its run, of which it depends when that is archived; else that is left out."""
+    before: int = MOST_BEFORE
+    """How many places ahead of it in the eviction order."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +65,9 @@ class ExplainService:
     """Why the settings let pressure take nothing; None if they do."""
 
     async def explain(
-        self, file_id: UUID, *, owner: str | None, of_run: bool = True, now: datetime | None = None
+        self, file_id: UUID, *, owner: str | None, reach: Reach | None = None, now: datetime | None = None
     ) -> Explanation:
-        """Explain a file in any state, deleted ones included, as of one moment.
-
-        When its run is archived depends on all files of that: not `of_run`, it is left out.
+        """Explain a file in any state, deleted ones included, as of one moment, from other files within `reach`.
 
         Raises:
             FileNotFound: unknown, somebody else's, or an upload that was given up and never acknowledged.
@@ -67,7 +76,7 @@ class ExplainService:
 
         async def read() -> Explanation:
             async with self.db.read_only() as session:
-                told = await self._explain(session, file_id, owner, now, of_run=of_run)
+                told = await self._explain(session, file_id, owner, reach or Reach(), now)
                 return replace(told, analyses=await list_analyses(session, file_id))
 
         return await self.db.retry(read)
@@ -103,25 +112,25 @@ class ExplainService:
         return await self.db.retry(read)
 
     async def _explain(
-        self, session: AsyncSession, file_id: UUID, owner: str | None, now: datetime | None, *, of_run: bool
+        self, session: AsyncSession, file_id: UUID, owner: str | None, reach: Reach, now: datetime | None
     ) -> Explanation:
         living = await get_living(session, file_id, owner=owner, now=now)
         if living is not None:
-            return await self._explain_living(session, living, owner, of_run=of_run)
+            return await self._explain_living(session, living, owner, reach)
         deleted = await get_deleted(session, file_id, owner=owner, now=now)
         if deleted is None:
             raise FileNotFound(file_id)
         return await self._explain_deleted(session, deleted, owner)
 
     async def _explain_living(
-        self, session: AsyncSession, found: LivingFile, owner: str | None, *, of_run: bool
+        self, session: AsyncSession, found: LivingFile, owner: str | None, reach: Reach
     ) -> Explanation:
         file = found.file
         policy = await require_policy(session)
         about = await self._circumstances(session, file.category, policy, owner)
         events = await list_events(session, file.id, file.job_id, since=file.created_at)
         told = replace(explain_living(found, about), timeline=tell_living(found, events))
-        run = found.job if of_run else None
+        run = found.job if reach.of_run else None
         archiving = await find_archiving(session, file, run, self.archival, found.now)
         told = replace(told, next_steps=sorted([*told.next_steps, *archiving], key=lambda step: step.at))
         if file.leased_until is not None and file.leased_until > found.now:
@@ -131,7 +140,7 @@ class ExplainService:
             file.size_bytes and may_be_evicted(Assessment.of(file), about.rules, found.now)
         ):
             return told
-        place = await get_rank(session, file, policy, now=found.now, owner=owner)
+        place = await get_rank(session, file, policy, now=found.now, owner=owner, most=reach.before)
         return told if place is None else replace(told, eviction_rank=place.rank, eviction_rank_capped=place.capped)
 
     async def _explain_deleted(self, session: AsyncSession, found: DeletedFile, owner: str | None) -> Explanation:

@@ -52,7 +52,8 @@ async def find_about(services: Runtime, file: MediaFile, caller: Caller) -> Abou
     """Return what a caller may see of it."""
     scope, limit, catalog = caller.scope, caller.limit, services.files.catalog
     page = await catalog.list_derived(file.id, owner=scope, limit=MOST_MADE)
-    made, previews = page.files, [one for one in page.files if one.role in PREVIEW_ROLES]
+    made = page.files
+    previews: Sequence[MediaFile] = [one for one in made if one.role in PREVIEW_ROLES]
     if page.has_more:
         previews = await catalog.list_previews(file.id, owner=scope)
     if limit is not None:

@@ -1,7 +1,7 @@
 """One file: living, on its way out, or gone."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import Request
@@ -12,6 +12,7 @@ from media_analysis.api.errors import STATUSES
 from media_analysis.api.schemas.files import FileRead
 from media_analysis.errors import Conflict, FileArchived, FileGone, Gone
 from media_analysis.retention.explain.explanation import Explanation
+from media_analysis.retention.explain.service import Reach
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.service import Caller as SessionCaller
 from media_analysis.web.file.about import find_about
@@ -21,6 +22,8 @@ from media_analysis.web.filters import MOST_SUMMED
 from media_analysis.web.pages import page_router, show
 
 router = page_router("files")
+MOST_BEFORE: Final = 500
+"""How many places ahead of a file in the eviction order a screen has time to look at."""
 
 
 @router.get("/files/{file_id}")
@@ -34,7 +37,7 @@ async def show_file(request: Request, file_id: UUID, services: Serving, caller: 
         return await _show_gone(request, services, file_id, caller, STATUSES[Conflict])
     run = file.job_id
     of_run = run is None or not await services.files.products.has_many(run, most=MOST_SUMMED)
-    told = await _explain(services, file_id, caller, of_run=of_run)
+    told = await _explain(services, file_id, caller, Reach(of_run=of_run, before=MOST_BEFORE))
     about = await find_about(services, file, caller)
     return show(
         request,
@@ -57,8 +60,8 @@ async def _show_gone(
     return show(request, "file/gone.html", status=status, file=known, told=told, rules=RULES, **_life(told))
 
 
-async def _explain(services: Runtime, file_id: UUID, caller: SessionCaller, *, of_run: bool = True) -> Explanation:
-    told = await services.retention.explanations.explain(file_id, owner=caller.scope, of_run=of_run)
+async def _explain(services: Runtime, file_id: UUID, caller: SessionCaller, reach: Reach | None = None) -> Explanation:
+    told = await services.retention.explanations.explain(file_id, owner=caller.scope, reach=reach)
     return told if caller.limit is None else told.without_rank()
 
 

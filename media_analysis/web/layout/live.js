@@ -1,16 +1,14 @@
 // Parts of a screen that live: `<section id="…" data-live="job.* file.stored">` is asked for again, as a part of its own
 // screen, whenever an event of one of these types is told. Whoever writes in it, or has it in focus, is not disturbed.
-<<<<<<< HEAD
 // Whose session is not made for events is told of none, and reads what the screen said when it was opened.
-=======
 // A part with data-whole tells what was known at once: the screen that this names, which takes longer, has all of it.
->>>>>>> e07b152 (wip)
 import { bindActions } from "./actions.js";
 import { API } from "./api.js";
 
 const SETTLED_MILLISECONDS = 400;
 
 export function follow() {
+  if (wholeOf() !== undefined) refresh();
   const types = new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")));
   if (types.size === 0 || !("told" in document.documentElement.dataset)) return;
   const query = new URLSearchParams([...types].map((type) => ["type", type]));
@@ -35,7 +33,6 @@ export function follow() {
   });
   addEventListener("pagehide", () => events?.close());
   listen();
-  if (wholeOf() !== undefined) refresh();
 }
 
 function wholeOf() {

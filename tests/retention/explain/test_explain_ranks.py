@@ -9,7 +9,7 @@ import pytest
 from media_analysis.deletion.models import PauseCause
 from media_analysis.deletion.pauses import PauseFinding, add_pause
 from media_analysis.policy.in_force import require_policy
-from media_analysis.retention.explain import queries as explain_queries
+from media_analysis.retention.explain.service import Reach
 from media_analysis.retention.pressure.foresight import foresee
 from media_analysis.retention.pressure.outcome import Blocked
 from media_analysis.runtime import Runtime
@@ -71,13 +71,11 @@ async def test_what_pressure_cannot_take_has_no_rank(runtime: Runtime, store_fil
     assert await ranks(runtime, [output.id, empty.id]) == {}
 
 
-async def test_a_rank_far_behind_is_the_earliest_it_can_be(
-    runtime: Runtime, plant: Plant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(explain_queries, "MOST_BEFORE", 3)
+async def test_a_rank_far_behind_is_the_earliest_it_can_be(runtime: Runtime, plant: Plant) -> None:
     ids = await plant(6, ends_in=timedelta(hours=1), category=Category.CLIPS)
 
-    near, far = [await runtime.retention.explanations.explain(ids[number], owner=None) for number in (3, 5)]
+    explain = runtime.retention.explanations.explain
+    near, far = [await explain(ids[number], owner=None, reach=Reach(before=3)) for number in (3, 5)]
 
     assert (near.eviction_rank, near.eviction_rank_capped) == (4, False)
     assert (far.eviction_rank, far.eviction_rank_capped) == (4, True)
