@@ -1,6 +1,5 @@
 """Real PostgreSQL, real disk: one server per worker, one database and one store per test."""
 
-import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -33,6 +32,7 @@ from media_analysis.storage.category import Category
 from tests import claims
 from tests.browser import browser  # noqa: F401 - a fixture of several packages
 from tests.client.server import shared_server  # noqa: F401 - a fixture of two packages
+from tests.collecting import pytest_collection  # noqa: F401 - a hook
 from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
@@ -55,12 +55,6 @@ remember_what_is_installed()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes minutes, or one worker is at it still when the others are done."""
     items.sort(key=lambda item: item.get_closest_marker("crash") is None and item.path.stem not in LONG)
-
-
-def pytest_collection_finish() -> None:
-    """Let the garbage collector look only at what tests make: five thousand of them and all modules stay anyway."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
