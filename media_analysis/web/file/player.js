@@ -1,5 +1,7 @@
 // Playing: what the browser cannot play is said, and looked through by frames; a slider shows where it would go, by the
 // storyboard if there is one, else by the nearest frames.
+import { clock } from "../layout/writing.js";
+
 const SETTLED_MILLISECONDS = 120;
 const player = document.querySelector(".player");
 const media = player?.querySelector("video, audio");
@@ -69,7 +71,10 @@ function bindSlider() {
     clearTimeout(settling);
     settling = setTimeout(() => showFrame(tile, seconds), SETTLED_MILLISECONDS);
   };
+  // What is read aloud is where it is in the film, and no share of it.
+  const name = () => slider.setAttribute("aria-valuetext", clock((slider.value / 1000) * length()));
   slider.addEventListener("input", () => {
+    name();
     show(slider.value / 1000);
     if (media.videoWidth > 0 && length() > 0) media.currentTime = (slider.value / 1000) * length();
     else showPoster(slider.value / 1000 * length());
@@ -81,6 +86,7 @@ function bindSlider() {
   for (const left of ["pointerleave", "blur"]) slider.addEventListener(left, () => { tile.hidden = true; });
   media.addEventListener("timeupdate", () => {
     if (length() > 0) slider.value = String(1000 * media.currentTime / length());
+    name();
   });
 }
 

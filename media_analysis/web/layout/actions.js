@@ -28,6 +28,7 @@ async function act(form, submitter) {
   }
   const output = form.querySelector("output");
   output.textContent = "";
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   submitter?.setAttribute("disabled", "");
   try {
     const told = await send(form);
@@ -38,11 +39,22 @@ async function act(form, submitter) {
     if (!(error instanceof Problem)) {
       throw error;
     }
-    output.textContent = [error.message, ...error.reasons].join("\n");
+    output.textContent = [error.message, ...reasonsIn(form, error)].join("\n");
     form.dispatchEvent(new CustomEvent("refused", { detail: error, bubbles: true }));
   } finally {
     submitter?.removeAttribute("disabled");
   }
+}
+
+// Says of each field of the form that was refused why, by its label, and leads to the first of them.
+function reasonsIn(form, problem) {
+  const refused = (problem.told.errors ?? []).map(({ field: path, reason }) => {
+    const field = [...form.elements].find((one) => one.name && one.labels?.length && `.${path}.`.includes(`.${one.name}.`));
+    field?.setAttribute("aria-invalid", "true");
+    return { field, text: `${field?.labels[0].textContent.trim() ?? path}: ${reason}` };
+  });
+  refused.find(({ field }) => field)?.field.focus();
+  return refused.map(({ text }) => text);
 }
 
 export function send(form) {

@@ -1,5 +1,6 @@
 // Parts of a screen that live: `<section id="…" data-live="job.* file.stored">` is asked for again, as a part of its own
-// screen, whenever an event of one of these types is told. Whoever writes in it, or has it in focus, is not disturbed.
+// screen, whenever an event of one of these types is told. Whoever writes in it, or has it in focus, is not disturbed
+// before they leave it.
 // Whose session is not made for events is told of none, and reads what the screen said when it was opened.
 // A part with data-whole tells what was known at once: the screen that this names, which takes longer, has all of it.
 import { bindActions } from "./actions.js";
@@ -45,6 +46,8 @@ function takeAll(told) {
   return types;
 }
 
+const refreshAll = () => refresh();
+
 export async function refresh(types = null) {
   const answer = await fetch(wholeOf() ?? location.href, { headers: { Accept: "text/html" } }).catch(() => null);
   if (answer === null || !answer.ok) return;
@@ -52,7 +55,11 @@ export async function refresh(types = null) {
   for (const part of document.querySelectorAll("[data-live]")) {
     if (types !== null && !part.dataset.live.split(" ").some((type) => types.includes(type))) continue;
     const next = fresh.getElementById(part.id);
-    if (next === null || part.contains(document.activeElement) || part.innerHTML === next.innerHTML) continue;
+    if (next === null || part.innerHTML === next.innerHTML) continue;
+    if (part.contains(document.activeElement)) {
+      part.addEventListener("focusout", refreshAll, { once: true });
+      continue;
+    }
     part.replaceChildren(...next.childNodes);
     bindActions(part);
     part.dispatchEvent(new CustomEvent("refreshed", { bubbles: true }));

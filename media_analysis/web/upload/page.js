@@ -17,7 +17,7 @@ function said() {
   const isWrong = parts.some((part) => !/^[^:]+:.+$/.test(part));
   error.hidden = !isWrong;
   error.textContent = isWrong ? "A label is a key, a colon and a value, such as camera:north." : "";
-  labels.toggleAttribute("aria-invalid", isWrong);
+  labels.setAttribute("aria-invalid", String(isWrong));
   if (isWrong) {
     labels.focus();
     return null;

@@ -133,6 +133,11 @@ async def test_where_there_is_no_room_the_page_says_when_some_frees_and_goes_on_
 
     await alice.open("/upload")
     await page.locator("#category").select_option("outputs")
+    await page.get_by_label("Labels").fill("camera")
+    await drop(page, film)
+    await expect(page.get_by_role("alert")).to_contain_text("A label is a key, a colon and a value")
+    assert await page.get_by_label("Labels").get_attribute("aria-invalid") == "true"
+    await page.get_by_label("Labels").fill("camera:north")
     with alice.complaints.expected("507"):
         await drop(page, film)
         await expect(page.locator("#queue .state")).to_contain_text(f"Room frees by itself {frees}. Delete what is not")
