@@ -31,7 +31,8 @@ from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, 
 from media_analysis.storage.tree import DiskTree
 from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
-from media_analysis.storage.writing import DiskWriter, resume, sync_names, write_whole
+from media_analysis.storage.whole import sync_names, write_whole
+from media_analysis.storage.writing import DiskWriter, resume
 
 Value = TypeVar("Value")
 
@@ -95,7 +96,9 @@ class DiskStore(DiskTree):
         return await uncancelled(self._run(self._put_all, objects, leaving_bytes))
 
     async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
-        resuming = self._run(partial(resume, self.path_of(key), self._threads, size_bytes=size_bytes, running=running))
+        resuming = self._run(
+            partial(resume, key, self.path_of(key), self._threads, size_bytes=size_bytes, running=running)
+        )
         try:
             with translated_errors():
                 return await uncancelled(resuming)
@@ -196,7 +199,7 @@ class DiskStore(DiskTree):
             descriptor = self._create_name(path, below=self.places.root_of(key))
         except OSError as error:
             return translate(error)
-        return DiskWriter(descriptor, path, self._threads)
+        return DiskWriter(key, descriptor, path, self._threads)
 
     def _create_name(self, path: Path, *, below: Path) -> int:
         for _ in range(_NAME_RACES):

@@ -55,6 +55,7 @@ ENDLESS: Final = Capacity(total_bytes=2**62, free_bytes=2**62)
 class ObjectWriter(Protocol):
     """One new object while its bytes arrive; nothing it wrote counts before `sync`."""
 
+    key: str
     size_bytes: int
 
     async def write(self, chunk: bytes) -> None:
@@ -110,8 +111,10 @@ class ObjectReader(Protocol):
 class ObjectStore(Protocol):
     """Holds bytes by key; a key is written once and never overwritten."""
 
-    instance_id: UUID
-    """Whose objects it holds."""
+    @property
+    def instance_id(self) -> UUID:
+        """Whose objects it holds."""
+        ...
 
     def where(self, key: str) -> str:
         """Return where an object lies, or would lie, as a person looks for it: a path, or an address."""

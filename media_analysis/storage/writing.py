@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from media_analysis.errors import MediaAnalysisError, ObjectBusy, ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.calls import translate, translated_errors, uncancelled
+from media_analysis.storage.calls import translated_errors, uncancelled
 from media_analysis.storage.directories import sync_directory
 from media_analysis.storage.opening import require_object
 from media_analysis.storage.store import Piece, Running
@@ -31,6 +31,7 @@ class DiskWriter:
 
     def __init__(
         self,
+        key: str,
         descriptor: int,
         path: Path,
         threads: ThreadPoolExecutor,
@@ -38,6 +39,7 @@ class DiskWriter:
         size_bytes: int = 0,
         running: Running | None = None,
     ) -> None:
+        self.key = key
         self.size_bytes = size_bytes
         self._descriptor: int | None = descriptor
         self.path = path
@@ -217,7 +219,9 @@ class DiskWriter:
         return self._descriptor
 
 
-def resume(path: Path, threads: ThreadPoolExecutor, *, size_bytes: int, running: Running | None) -> DiskWriter:
+def resume(
+    key: str, path: Path, threads: ThreadPoolExecutor, *, size_bytes: int, running: Running | None
+) -> DiskWriter:
     """Return what goes on with a file behind so many bytes; what came after them is cut off.
 
     Raises:
@@ -241,7 +245,7 @@ def resume(path: Path, threads: ThreadPoolExecutor, *, size_bytes: int, running:
     except BaseException:
         os.close(descriptor)
         raise
-    return DiskWriter(descriptor, path, threads, size_bytes=size_bytes, running=running)
+    return DiskWriter(key, descriptor, path, threads, size_bytes=size_bytes, running=running)
 
 
 def _require_as_long(status: os.stat_result, name: str, size_bytes: int) -> None:
@@ -266,34 +270,3 @@ def _write_all(descriptor: int, chunk: Piece) -> None:
     view = memoryview(chunk)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def write_whole(written: Sequence[tuple[DiskWriter, bytes]]) -> Sequence[bytes | Exception]:
-    """Write, hash, sync and close new objects; their names are durable after `sync_names`.
-
-    All are written before the first is synced, so that the file system commits many of them at once.
-    """
-    failed = [_failure_of(writer, content) for writer, content in written]
-    return [error or writer.sync_whole(content) for (writer, content), error in zip(written, failed, strict=True)]
-
-
-def _failure_of(writer: DiskWriter, content: bytes) -> Exception | None:
-    try:
-        writer.put_whole(content)
-    except Exception as error:  # noqa: BLE001 - the others of its group are written all the same
-        writer.close()
-        return error
-    return None
-
-
-def sync_names(paths: Iterable[Path]) -> Mapping[Path, Exception]:
-    """Make the names of objects durable, each folder once; return why that was not possible, by folder."""
-    failed: dict[Path, Exception] = {}
-    for folder in {path.parent for path in paths}:
-        try:
-            sync_directory(folder)
-        except FileNotFoundError:
-            failed[folder] = ObjectMissing(folder.name)
-        except OSError as error:
-            failed[folder] = translate(error)
-    return failed

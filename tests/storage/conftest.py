@@ -8,6 +8,7 @@ import pytest
 
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import adopt_archives, adopt_store
+from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.places import Places
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
@@ -32,7 +33,19 @@ def two_disks(tmp_path: Path) -> Iterator[DiskStore]:
     store.close()
 
 
-@pytest.fixture(params=["disk", "two_disks"])
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[PairedStore]:
+    """Two stores, each whole by itself, of which one holds the archives."""
+    roots, instance_id = (tmp_path / "store", tmp_path / "archives"), uuid4()
+    for root in roots:
+        adopt_store(root, instance_id, fresh_database=True)
+    main, archives = (DiskStore(Places(root), instance_id) for root in roots)
+    store = PairedStore(main, archives)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["disk", "two_disks", "pair"])
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     """One store of each kind; a new kind adds its fixture's name."""
     made: ObjectStore = request.getfixturevalue(request.param)

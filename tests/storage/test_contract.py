@@ -13,7 +13,6 @@ from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.reading import FileRegion
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.writing import BUFFER_BYTES, WRITEBACK_BYTES
-from tests.disks import disk_of
 from tests.storage.conftest import create, get, put
 
 KEY = "uploads/2026-01-01/a.bin"
@@ -219,7 +218,7 @@ async def test_what_is_not_as_its_row_says_is_not_opened(
 ) -> None:
     """Promise 37; a pipe that nobody writes to is not waited for either."""
     await put(store, KEY)
-    spoil(disk_of(store).path_of(KEY))
+    spoil(Path(store.where(KEY)))
 
     with pytest.raises(ObjectDamaged) as damaged:
         await store.open(KEY, size_bytes=len(b"content"))

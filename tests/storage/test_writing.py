@@ -30,7 +30,7 @@ def thread() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def writer(path: Path, thread: ThreadPoolExecutor) -> Iterator[DiskWriter]:
-    writer = DiskWriter(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR), path, thread)
+    writer = DiskWriter("a", os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR), path, thread)
     yield writer
     writer.close()
 
