@@ -81,7 +81,8 @@ class Deleter:
         refused = outcome.failed
         failed = [(file, refused[file.key]) for file in claim.files if file.key in refused] if refused else []
         async with self.db.transaction() as session:
-            await outbox.confirm(session, claim, failed, max_attempts=self.max_attempts)
+            most, late_writes = self.max_attempts, self.store.late_writes
+            await outbox.confirm(session, claim, failed, max_attempts=most, late_writes=late_writes)
         failpoint("delete.confirmed")
         for file, reason in failed:
             log.warning("purge.failed", file_id=str(file.id), reason=reason, attempts=claim.attempts)

@@ -64,6 +64,8 @@ class Purge(Base):
     confirmed_at: Mapped[datetime | None]
     secure: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the bytes are overwritten before they are unlinked."""
+    again: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the bytes went once, and a writer that is gone may have written them since (design law 4)."""
 
 
 class Pause(Base):

@@ -33,7 +33,7 @@ CLAIM_PURGE = text(f"""
     )
     UPDATE purges SET due_at = now() + :lease, attempts = attempts + 1, last_error = NULL
     FROM next WHERE purges.id = next.id
-    RETURNING purges.id, attempts, tombstone_ids, secure, next.due_at AS was_due_at
+    RETURNING purges.id, attempts, tombstone_ids, secure, again, next.due_at AS was_due_at
 """)  # noqa: S608 - constants
 # Being put off is no attempt: whoever comes first once deletion goes on has it.
 _POSTPONE = text("""
@@ -45,7 +45,8 @@ _POSTPONE = text("""
 # An entry whose bytes could not go before says why while it waits for its next turn, and no more once it has that.
 _UNDER_WAY = text("""
     SELECT EXISTS (
-        SELECT FROM purges WHERE due_at > now() AND due_at <= now() + :lease AND last_error IS NULL
+        SELECT FROM purges
+        WHERE due_at > now() AND due_at <= now() + :lease AND attempts > 0 AND last_error IS NULL
             AND coalesce(CAST(:category AS category) = (
                 SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
             ), true)
@@ -56,7 +57,7 @@ _LOCK_QUARANTINE = text("SELECT pg_advisory_xact_lock(hashtextextended('media-an
 # A hundred entries of one deletion are purged one after the other, each on a lease from its own beginning.
 _RENEW_PURGE = text("""
     UPDATE purges SET due_at = now() + :lease, last_error = NULL WHERE id = :id AND due_at IS NOT NULL
-    RETURNING id, attempts, tombstone_ids, secure
+    RETURNING id, attempts, tombstone_ids, secure, again
 """)
 
 _PURGE_FILES = text("""
@@ -75,13 +76,25 @@ _CONFIRM = text("""
 """)
 
 _ADD_RETRIES = text("""
-    INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts, last_error, dead_at, secure)
+    INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts, last_error, dead_at, secure, again)
     SELECT retry.id, purges.sweep_id, ARRAY[retry.tombstone_id], purges.claimed_at,
         CASE WHEN NOT :given_up THEN now() + :pause END, CAST(:attempts AS bigint), retry.error,
-        CASE WHEN :given_up THEN now() END, purges.secure
+        CASE WHEN :given_up THEN now() END, purges.secure, purges.again
     FROM unnest(CAST(:ids AS uuid[]), CAST(:tombstone_ids AS uuid[]), CAST(:errors AS text[]))
         AS retry(id, tombstone_id, error), purges
     WHERE purges.id = :purge_id
+""")
+
+# What was stored longer ago than a write can be late was not written by one that was.
+_ADD_SECOND = text("""
+    INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts, secure, again)
+    SELECT :id, purges.sweep_id, late.ids, purges.claimed_at, now() + :after, 0, purges.secure, true
+    FROM purges, (
+        SELECT array_agg(stone.id ORDER BY stone.id) AS ids FROM tombstones AS stone
+        WHERE stone.id = ANY(CAST(:gone AS uuid[]))
+            AND (stone.rule = 'upload_abandoned' OR stone.created_at > now() - CAST(:after AS interval))
+    ) AS late
+    WHERE purges.id = :purge_id AND late.ids IS NOT NULL
 """)
 
 _POINT_TO_RETRIES = text("""
@@ -134,8 +147,12 @@ async def claim_purge(session: AsyncSession, *, now: datetime, after: datetime |
     `after` is when the one taken before was due; entries due earlier are not looked at again.
     """
     asked = {"now": now, "after": after, "lease": PURGE_LEASE}
-    entry = (await session.execute(CLAIM_PURGE, asked)).one_or_none()
-    return None if entry is None else replace(await _load(session, entry), due_at=entry.was_due_at)
+    while (entry := (await session.execute(CLAIM_PURGE, asked)).one_or_none()) is not None:
+        claim = await _load(session, entry)
+        if claim is not None:
+            return replace(claim, due_at=entry.was_due_at)
+        await session.execute(_CONFIRM, {"id": entry.id})  # all of it was restored since it went for the first time
+    return None
 
 
 async def get_claim(session: AsyncSession, purge_id: UUID) -> Claim | None:
@@ -144,10 +161,12 @@ async def get_claim(session: AsyncSession, purge_id: UUID) -> Claim | None:
     return None if entry is None else await _load(session, entry)
 
 
-async def _load(session: AsyncSession, entry: Row[Any]) -> Claim:
+async def _load(session: AsyncSession, entry: Row[Any]) -> Claim | None:
     rows = (await session.execute(_PURGE_FILES, {"ids": entry.tombstone_ids})).all()
+    if not rows:
+        return None
     files = [ClaimedFile(file_id, key, size_bytes) for file_id, key, size_bytes, _ in rows]
-    return Claim(entry.id, entry.attempts, rows[0].category, files, entry.secure)
+    return Claim(entry.id, entry.attempts, rows[0].category, files, entry.secure, entry.again)
 
 
 async def sum_unfinished(session: AsyncSession, *, now: datetime) -> Sequence[tuple[Category, int, int]]:
@@ -157,9 +176,22 @@ async def sum_unfinished(session: AsyncSession, *, now: datetime) -> Sequence[tu
 
 
 async def confirm(
-    session: AsyncSession, claim: Claim, failed: Sequence[tuple[ClaimedFile | DueFile, str]], *, max_attempts: int
+    session: AsyncSession,
+    claim: Claim,
+    failed: Sequence[tuple[ClaimedFile | DueFile, str]],
+    *,
+    max_attempts: int,
+    late_writes: timedelta | None,
 ) -> None:
-    """Close an outbox entry; every file that failed gets an entry, a backoff and a last error of its own."""
+    """Close an outbox entry; every file that failed gets an entry, a backoff and a last error of its own.
+
+    Where writes may be late, what went gets an entry that deletes it again when none can come any more.
+    """
+    if late_writes is not None and not claim.again:
+        refused = {file.id for file, _ in failed}
+        gone = [file.id for file in claim.files if file.id not in refused]
+        second = {"id": uuid7(), "purge_id": claim.purge_id, "gone": gone, "after": late_writes}
+        await session.execute(_ADD_SECOND, second)
     if failed:
         retries = {
             "ids": [uuid7() for _ in failed],
@@ -173,7 +205,8 @@ async def confirm(
             "pause": backoff(claim.attempts),
         }
         await session.execute(_ADD_RETRIES, {**retries, **about})
-        await session.execute(_POINT_TO_RETRIES, retries)
+        if not claim.again:  # else they went, and say so
+            await session.execute(_POINT_TO_RETRIES, retries)
     else:
         # Losing this COMMIT in a crash only means unlinking absent names once more, so it need not reach the disk now.
         await session.execute(text("SET LOCAL synchronous_commit = off"))

@@ -59,6 +59,8 @@ class Claim:
     category: Category
     files: Sequence[ClaimedFile | DueFile]
     secure: bool = False
+    again: bool = False
+    """Whether the bytes went once already."""
     due_at: datetime | None = None
     """Since when anybody could take it over; None for one that was made just now."""
 

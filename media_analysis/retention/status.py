@@ -268,6 +268,6 @@ _OLDEST_DUE = text("""
 
 _OUTBOX = text("""
     SELECT
-        (SELECT count(*) FROM purges WHERE due_at IS NOT NULL) AS open,
+        (SELECT count(*) FROM purges WHERE due_at IS NOT NULL AND NOT (again AND due_at > now())) AS open,
         (SELECT count(*) FROM purges WHERE dead_at IS NOT NULL) AS dead
 """)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 from uuid import UUID
@@ -39,6 +39,10 @@ class PairedStore:
     @property
     def instance_id(self) -> UUID:
         return self.main.instance_id
+
+    @property
+    def late_writes(self) -> timedelta | None:
+        return max((late for late in (self.main.late_writes, self.archives.late_writes) if late), default=None)
 
     def where(self, key: str) -> str:
         return self._holder(key).where(key)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 from uuid import UUID
@@ -114,6 +114,11 @@ class ObjectStore(Protocol):
     @property
     def instance_id(self) -> UUID:
         """Whose objects it holds."""
+        ...
+
+    @property
+    def late_writes(self) -> timedelta | None:
+        """How long after its writer is gone an object may still arrive; None where what is deleted stays deleted."""
         ...
 
     def where(self, key: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ class DiskTree:
     """What lies below the roots of a store, whoever put it there; the part of the contract that looks around."""
 
     places: Places
+    late_writes: timedelta | None = None
 
     def path_of(self, key: str) -> Path:
         """Return where an object lies, or would lie."""

@@ -1,0 +1,125 @@
+"""Stores to which a write may come late: what was deleted is deleted again once none can come any more."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from media_analysis.integrity.verify import VerifyRequest, VerifyService
+from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
+from media_analysis.storage.disk import DiskStore
+from tests.conftest import execute, fetch
+from tests.disks import disk_of
+from tests.files.conftest import registration
+from tests.retention.conftest import Plant, let_purges_lapse, open_purges, sweep
+
+DAY: Final = timedelta(days=1)
+
+
+class LateDisk(DiskStore):
+    """A disk whose names may come back, as keys of an object store do."""
+
+    late_writes = DAY
+
+
+@pytest.fixture
+def late(runtime: Runtime) -> Iterator[Runtime]:
+    disk = disk_of(runtime.store)
+    store = LateDisk(disk.places, disk.instance_id)
+    yield replace(runtime, store=store)
+    store.close()
+
+
+def write_late(late: Runtime, key: str) -> Path:
+    path = disk_of(late.store).path_of(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"late")
+    return path
+
+
+async def abandon(late: Runtime, database: str) -> str:
+    """Leave an upload pending whose writer is gone, and return its key."""
+    asked = registration(category=Category.UPLOADS)
+    await late.upload_transactions.register(asked)
+    await execute(database, "UPDATE media_files SET leased_until = now(), due_at = now() WHERE state = 'pending'")
+    return asked.key
+
+
+async def test_what_an_abandoned_upload_wrote_late_goes_a_day_later(late: Runtime, database: str) -> None:
+    key = await abandon(late, database)
+
+    await sweep(late)
+    path = write_late(late, key)
+    (second,) = await open_purges(database)
+    at_once = await sweep(late)
+    backlog = await late.retention.status.backlog()
+    report = await VerifyService(late.db, late.store).run(VerifyRequest(actor="test", grace=timedelta(0)))
+    stands = path.exists()
+    await let_purges_lapse(database)
+    await sweep(late)
+
+    assert DAY - timedelta(minutes=1) < second["pause"] <= DAY
+    assert (at_once.files, backlog.open_purges, dict(report.problems), stands) == (0, 0, {}, True)
+    assert not path.exists()
+    assert await open_purges(database) == []
+
+
+@pytest.mark.parametrize(("age", "seconds"), [("1 hour", 1), ("2 days", 0)])
+async def test_only_what_was_written_lately_is_deleted_again(
+    late: Runtime, plant: Plant, database: str, age: str, seconds: int
+) -> None:
+    await plant(3)
+    await execute(database, f"UPDATE media_files SET created_at = now() - interval '{age}'")
+
+    swept = await sweep(late)
+
+    assert (swept.files, len(await open_purges(database))) == (3, seconds)
+
+
+async def test_a_second_deletion_waits_for_the_end_of_a_pause(late: Runtime, database: str) -> None:
+    key = await abandon(late, database)
+    await sweep(late)
+    path = write_late(late, key)
+    await let_purges_lapse(database)
+    pause = await late.deletion.pauses.pause(category=Category.UPLOADS, reason="a backup", by="admin")
+
+    await sweep(late)
+    kept = path.exists()
+    await late.deletion.pauses.resume(pause.id, confirm=0, by="admin")
+    await sweep(late)
+
+    assert (kept, path.exists()) == (True, False)
+
+
+async def test_a_second_deletion_that_fails_is_tried_again_and_no_third_follows(late: Runtime, database: str) -> None:
+    key = await abandon(late, database)
+    await sweep(late)
+    path = write_late(late, key)
+    path.unlink()
+    path.mkdir()
+    await let_purges_lapse(database)
+
+    await sweep(late)
+    (failed,) = await open_purges(database)
+    path.rmdir()
+    await let_purges_lapse(database)
+    await sweep(late)
+
+    assert (failed["last_error"], failed["again"]) == ("EISDIR", True)
+    assert await open_purges(database) == []
+
+
+async def test_what_was_restored_meanwhile_is_not_waited_for(late: Runtime, plant: Plant, database: str) -> None:
+    await plant(2)
+    await sweep(late)
+    await execute(database, "DELETE FROM tombstones")
+    await let_purges_lapse(database)
+
+    await sweep(late)
+
+    assert await open_purges(database) == []
+    assert await fetch(database, "SELECT 1 FROM media_files") == []
