@@ -37,6 +37,7 @@ from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
 from tests.reused import APPLICATIONS, CONNECTIONS, Pool, end_old_zygotes, remember_what_is_installed
+from tests.s3 import leave_out_s3
 from tests.servers import UUIDV7, running_server, short_directory
 
 # How long an example takes says how busy the machine is.
@@ -52,8 +53,9 @@ LOCKS = Recorder().start()
 remember_what_is_installed()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes minutes, or one worker is at it still when the others are done."""
+    leave_out_s3(config, items)
     items.sort(key=lambda item: item.get_closest_marker("crash") is None and item.path.stem not in LONG)
 
 

@@ -53,6 +53,8 @@ class DiskStore(DiskTree):
     `verify` says which.
     """
 
+    keeps_what_is_open = True
+
     def __init__(self, places: Places, instance_id: UUID) -> None:
         self.places = places
         self.instance_id = instance_id

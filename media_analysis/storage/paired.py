@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 from uuid import UUID
@@ -43,6 +43,10 @@ class PairedStore:
     @property
     def late_writes(self) -> timedelta | None:
         return max((late for late in (self.main.late_writes, self.archives.late_writes) if late), default=None)
+
+    @property
+    def keeps_what_is_open(self) -> bool:
+        return self.main.keeps_what_is_open and self.archives.keeps_what_is_open
 
     def where(self, key: str) -> str:
         return self._holder(key).where(key)
@@ -148,6 +152,16 @@ class PairedStore:
     async def end_quarantine_day(self, day: date) -> None:
         await self.main.end_quarantine_day(day)
         await self.archives.end_quarantine_day(day)
+
+    async def abandoned(self, before: datetime) -> AsyncIterator[Sequence[str]]:
+        for store in (self.main, self.archives):
+            async for keys in store.abandoned(before):
+                yield keys
+
+    async def abort(self, keys: Sequence[str]) -> DeleteOutcome:
+        outcomes = [await store.abort(some) for store, some in self._shares(keys, str)]
+        gone = [key for outcome in outcomes for key in outcome.gone]
+        return DeleteOutcome(gone, {key: why for outcome in outcomes for key, why in outcome.failed.items()})
 
     async def capacity(self, key: str = "") -> Capacity:
         return await self._holder(key).capacity(key)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 from uuid import UUID
@@ -47,6 +47,11 @@ class Capacity:
         """Whether nothing but quotas bounds what it takes."""
         return self.total_bytes == ENDLESS.total_bytes
 
+    @property
+    def told(self) -> tuple[int, int] | tuple[None, None]:
+        """All bytes and the free ones, as documents tell them: of a medium without an end nothing."""
+        return (None, None) if self.is_endless else (self.total_bytes, self.free_bytes)
+
 
 ENDLESS: Final = Capacity(total_bytes=2**62, free_bytes=2**62)
 """Of a medium nobody sees the end of; it counts as one that is empty and larger than anything."""
@@ -70,7 +75,10 @@ class ObjectWriter(Protocol):
         ...
 
     async def checkpoint(self) -> Running | None:
-        """Make durable what came so far, and go on; return what it hashes to, None where that is not known."""
+        """Make durable what came so far, and go on; return what it hashes to, None where that is not known.
+
+        Of what `resume` returned: a store may make other objects durable as a whole alone.
+        """
         ...
 
     async def sync(self) -> bytes:
@@ -90,7 +98,7 @@ class ObjectWriter(Protocol):
 
 
 class ObjectReader(Protocol):
-    """One object opened for reading; it stays readable even if the object is deleted meanwhile."""
+    """One object opened for reading; if it is deleted meanwhile, it is read on, or fails: it never ends early."""
 
     @property
     def size_bytes(self) -> int: ...
@@ -119,6 +127,11 @@ class ObjectStore(Protocol):
     @property
     def late_writes(self) -> timedelta | None:
         """How long after its writer is gone an object may still arrive; None where what is deleted stays deleted."""
+        ...
+
+    @property
+    def keeps_what_is_open(self) -> bool:
+        """Whether what was opened stays readable when it is deleted; else reading it raises `ObjectMissing`."""
         ...
 
     def where(self, key: str) -> str:
@@ -236,6 +249,17 @@ class ObjectStore(Protocol):
 
     async def end_quarantine_day(self, day: date) -> None:
         """Remove what a day's quarantine leaves when nothing is in it any more."""
+        ...
+
+    def abandoned(self, before: datetime) -> AsyncIterator[Sequence[str]]:
+        """Yield keys of objects that were never whole, and of which nobody has written anything since, some at a time.
+
+        A key may come twice. Whoever ends them by `abort` asks first whether they have a row.
+        """
+        ...
+
+    async def abort(self, keys: Sequence[str]) -> DeleteOutcome:
+        """Delete what there is of objects that were never whole; those that are whole stay."""
         ...
 
     async def require_writable(self) -> None:

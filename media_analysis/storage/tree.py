@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +75,16 @@ class DiskTree:
         for root in self.places.roots:  # each of them: archives may have moved to a disk of their own since
             failed |= {place: why for place, why in unlink_beneath(root, places).failed.items() if why not in _NO_PLACE}
         return DeleteOutcome([place for place in places if place not in failed], failed)
+
+    async def abandoned(self, before: datetime) -> AsyncIterator[Sequence[str]]:
+        """Yield nothing: on a disk what is not whole has a name, and its row."""
+        del before
+        nothing: Sequence[Sequence[str]] = ()
+        for keys in nothing:
+            yield keys
+
+    async def abort(self, keys: Sequence[str]) -> DeleteOutcome:
+        return DeleteOutcome(keys)
 
     async def end_quarantine_day(self, day: date) -> None:
         for root in self.places.roots:

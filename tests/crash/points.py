@@ -27,6 +27,7 @@ OWN: Final[Mapping[str, frozenset[str]]] = {
     "scrub": frozenset({"scrub"}),
     "webhooks": frozenset({"webhook"}),
     "automatic": frozenset({"analyses"}),
+    "buckets": frozenset({"remote"}),
     "cluster": frozenset({"embedded"}),
     "import": frozenset({"import"}),
     "import in place": frozenset({"import_in_place"}),

@@ -1,6 +1,6 @@
 """Stores of every kind, each fresh."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,7 +10,10 @@ from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import adopt_archives, adopt_store
 from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.places import Places
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.store import RemoteStore
 from media_analysis.storage.store import ObjectStore, ObjectWriter
+from tests.s3 import new_bucket, new_store
 
 
 @pytest.fixture
@@ -45,10 +48,30 @@ def pair(tmp_path: Path) -> Iterator[PairedStore]:
     store.close()
 
 
-@pytest.fixture(params=["disk", "two_disks", "pair"])
+@pytest.fixture(scope="session")
+async def bucket() -> AsyncIterator[RemoteAddress]:
+    """A bucket of this worker's tests, who have a prefix each."""
+    async with new_bucket() as made:
+        yield made
+
+
+@pytest.fixture
+async def remote(bucket: RemoteAddress, tmp_path: Path) -> AsyncIterator[RemoteStore]:
+    async with new_store(bucket, scratch=tmp_path / "scratch") as store:
+        yield store
+
+
+@pytest.fixture(params=["disk", "two_disks", "pair", pytest.param("remote", marks=pytest.mark.s3)])
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     """One store of each kind; a new kind adds its fixture's name."""
     made: ObjectStore = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(params=["disk", "two_disks"])
+def local_store(request: pytest.FixtureRequest) -> DiskStore:
+    """Those that promise more than a bucket can: names that are taken at once, and bytes that outlive them."""
+    made: DiskStore = request.getfixturevalue(request.param)
     return made
 
 

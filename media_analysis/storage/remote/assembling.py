@@ -1,0 +1,68 @@
+"""Objects made of others, or of their first bytes: read in a thread, hashed, and put as one."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from media_analysis.errors import StoreUnavailable
+from media_analysis.failpoints import failpoint
+from media_analysis.storage.remote.bucket import Bucket, require_free
+from media_analysis.storage.remote.reading import fetch_here
+from media_analysis.storage.remote.writing import SINGLE_BYTES
+
+READ_BYTES: Final = 2**20
+"""What is read at once, beside the parts that are on their way."""
+Range = tuple[str, int]
+"""An object's name, and how many of its first bytes are meant."""
+
+
+async def assemble(bucket: Bucket, key: str, ranges: Sequence[Range]) -> bytes:
+    """Put the bytes of ranges, one behind the other, as one new object; return its SHA-256.
+
+    What is larger than one request carries is put over whatever was there: that nothing is, is looked for last.
+
+    Raises:
+        ObjectMissing, ObjectDamaged: a range is not to be had whole.
+        StoreUnavailable: the name is taken, or it cannot be put.
+
+    """
+    running = hashlib.sha256()
+    if sum(size_bytes for _, size_bytes in ranges) <= SINGLE_BYTES:
+        content = await bucket.in_thread(lambda: list(_hashed(_read(bucket, ranges), running)))
+        if not await bucket.create(key, content):
+            raise StoreUnavailable("the name is taken")
+    else:
+        pieces = _for_new(bucket, key, _hashed(_read(bucket, ranges), running))
+        await bucket.in_thread(lambda: bucket.put_here(key, pieces))
+    return running.digest()
+
+
+async def hash_ranges(bucket: Bucket, ranges: Sequence[Range]) -> bytes:
+    """Return the SHA-256 of the bytes of ranges, one behind the other."""
+    running = hashlib.sha256()
+
+    def read_all() -> None:
+        for _ in _hashed(_read(bucket, ranges), running):
+            pass
+
+    await bucket.in_thread(read_all)
+    return running.digest()
+
+
+def _read(bucket: Bucket, ranges: Sequence[Range]) -> Iterator[bytes]:
+    for name, size_bytes in ranges:
+        for start in range(0, size_bytes, READ_BYTES):
+            bucket.require_open()
+            yield fetch_here(bucket, name, start, min(size_bytes, start + READ_BYTES))
+
+
+def _hashed(pieces: Iterator[bytes], running: "hashlib._Hash") -> Iterator[bytes]:
+    for piece in pieces:
+        running.update(piece)
+        yield piece
+
+
+def _for_new(bucket: Bucket, key: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield from pieces
+    failpoint("remote.completing")
+    require_free(bucket, key)

@@ -1,0 +1,221 @@
+"""The objects below an address, one request each: the edge at which a driver's errors become our own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+
+from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
+from media_analysis.storage.calls import uncancelled
+from media_analysis.storage.entries import Entry, EntryKind
+from media_analysis.storage.remote.address import Provider, RemoteAddress
+from media_analysis.storage.remote.clients import RemoteOptions, open_client
+from media_analysis.storage.remote.failures import is_absent, nothing_there, translate, translated
+from media_analysis.storage.store import Piece
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+PART_UPLOADS: Final = 2
+"""How many parts of an object are on their way at once; beside them a writer holds what it is given next."""
+PAGE: Final = 1_000
+"""What a listing holds at once."""
+_THREADS: Final = 16
+"""How many objects are put together, or hashed, at once."""
+_ONE_OF_MANY: Final = "request failed for key"
+"""What obstore says when a bulk deletion was answered, and a key in it did not go."""
+
+
+class Bucket:
+    """Asks for one object, or one page of a listing, at a time; keys are relative to the address."""
+
+    def __init__(self, address: RemoteAddress, options: RemoteOptions) -> None:
+        self.address = address
+        self.options = options
+        self._is_closed = False
+        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket")
+        # Where obstore takes the bytes of an object from, it takes no other calls.
+        self._callers = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket-calls")
+        self._quick = open_client(address, options, timeout_seconds=options.request_seconds)
+        self._long = open_client(address, options, timeout_seconds=options.transfer_seconds)
+
+    async def head(self, key: str) -> Entry:
+        """Return what stands at a key.
+
+        Raises:
+            ObjectMissing, StoreUnavailable: nothing does, or it cannot be asked.
+
+        """
+        with translated(key):
+            return _entry(await obstore.head_async(self._quick, key), key)
+
+    def head_here(self, key: str) -> Entry:
+        """Do what `head` does, from a thread."""
+        with translated(key):
+            return _entry(self._callers.submit(obstore.head, self._quick, key).result(), key)
+
+    async def get(self, key: str, start: int, end: int) -> bytes:
+        """Return the bytes of a range that is not empty, fewer where the object ends before.
+
+        Raises:
+            ObjectMissing, StoreUnavailable: there are none.
+
+        """
+        with translated(key):
+            try:
+                return (await obstore.get_range_async(self._long, key, start=start, end=end)).to_bytes()
+            except BaseError as error:
+                return nothing_there(error)
+
+    def get_here(self, key: str, start: int, end: int) -> bytes:
+        """Do what `get` does, from a thread."""
+        with translated(key):
+            asked = self._callers.submit(obstore.get_range, self._long, key, start=start, end=end)
+            try:
+                return asked.result().to_bytes()
+            except BaseError as error:
+                return nothing_there(error)
+
+    async def create(self, key: str, content: Piece | Sequence[Piece]) -> bool:
+        """Put an object whole unless its name is taken; say whether it was put. It ends even if cancelled.
+
+        Raises:
+            DiskFull, StoreUnavailable: nobody knows whether it was.
+
+        """
+        with translated(key):
+            try:
+                putting = obstore.put_async(self._long, key, content, mode="create", use_multipart=False)
+                await uncancelled(asyncio.ensure_future(putting))
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def put_here(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Put an object in parts from a thread, over whatever is there; what iterating raises leaves nothing."""
+        with translated(key):
+            obstore.put(
+                self._long,
+                key,
+                iter(pieces),
+                use_multipart=True,
+                chunk_size=self.options.part_bytes,
+                max_concurrency=PART_UPLOADS,
+            )
+
+    async def overwrite(self, key: str, content: bytes) -> str | None:
+        """Put a small object whatever is there, and return what version of it this is; it ends even if cancelled."""
+        with translated(key):
+            putting = asyncio.ensure_future(obstore.put_async(self._quick, key, content))
+            return (await uncancelled(putting))["version"]
+
+    async def copy(self, source: str, target: str) -> None:
+        """Copy an object within the bucket, of at most 5 GiB on S3; it ends even if cancelled."""
+        with translated(source):
+            await uncancelled(asyncio.ensure_future(obstore.copy_async(self._long, source, target)))
+
+    async def delete(self, keys: Sequence[str]) -> bool:
+        """Delete objects by one request where the provider can; say whether all are gone. It ends even if cancelled.
+
+        Raises:
+            StoreUnavailable: the only one is not, or nobody knows of any.
+
+        """
+        try:
+            await uncancelled(asyncio.ensure_future(obstore.delete_async(self._quick, keys)))
+        except FileNotFoundError as error:
+            if len(keys) > 1:
+                return False
+            if not is_absent(error):
+                raise translate(error) from None
+        except BaseError as error:
+            if len(keys) > 1 and (_ONE_OF_MANY in str(error) or self.address.provider is not Provider.S3):
+                return False
+            raise translate(error) from None
+        return True
+
+    async def pages(self, folder: str = "", *, at_once: int = PAGE) -> AsyncIterator[Sequence[Entry]]:
+        """Yield what lies below a folder, by names in the order of their bytes; memory stays flat."""
+        listing = obstore.list(self._quick, folder or None, chunk_size=at_once)
+        while True:
+            with translated(folder):
+                page = await anext(listing, None)
+            if not page:
+                return
+            yield [_entry(found, found["path"]) for found in page]
+
+    async def folders(self, folder: str) -> Sequence[str]:
+        """Return the names of the folders that lie right below one."""
+        with translated(folder):
+            found = await obstore.list_with_delimiter_async(self._quick, folder)
+        return [path.rpartition("/")[2] for path in found["common_prefixes"]]
+
+    async def in_thread(self, work: Callable[[], Value]) -> Value:
+        """Return what blocking work comes to, waited for however often cancelled."""
+        return await uncancelled(asyncio.get_running_loop().run_in_executor(self.threads, work))
+
+    async def each(self, work: Callable[[Item], Awaitable[Value]], items: Iterable[Item]) -> Sequence[Value]:
+        """Return what comes of each item in order, of as many at once as the options allow; the first error ends it."""
+        waiting: Iterator[tuple[int, Item]] = enumerate(items)
+        done: dict[int, Value] = {}
+
+        async def take() -> None:
+            for number, item in waiting:
+                done[number] = await work(item)
+
+        tasks = [asyncio.create_task(take()) for _ in range(self.options.concurrency)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await uncancelled(asyncio.gather(*tasks, return_exceptions=True))
+        return [done[number] for number in range(len(done))]
+
+    def require_open(self) -> None:
+        """Fail if the store was closed: what works in a thread ends.
+
+        Raises:
+            StoreUnavailable: it was.
+
+        """
+        if self._is_closed:
+            raise StoreUnavailable("the store was closed")
+
+    def close(self) -> None:
+        """Let what works in threads end at its next request."""
+        self._is_closed = True
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self._callers.shutdown(wait=False)
+
+
+def require_size(entry: Entry, key: str, size_bytes: int | None) -> Entry:
+    """Fail unless an object has the size its row says.
+
+    Raises:
+        ObjectDamaged: it has not.
+
+    """
+    if size_bytes is not None and entry.size_bytes != size_bytes:
+        raise ObjectDamaged(key, f"size is {entry.size_bytes}, not {size_bytes}")
+    return entry
+
+
+def _entry(found: "obstore.ObjectMeta", key: str) -> Entry:
+    return Entry(key, EntryKind.FILE, found["size"], int(found["last_modified"].timestamp() * 1e9))
+
+
+def require_free(bucket: Bucket, key: str) -> None:
+    """Fail if an object has a name already, from a thread.
+
+    Raises:
+        StoreUnavailable: it has.
+
+    """
+    try:
+        bucket.head_here(key)
+    except ObjectMissing:
+        return
+    raise StoreUnavailable("the name is taken")

@@ -1,0 +1,189 @@
+"""The store in a bucket: keys used once, objects that are there whole or not at all, deletions in bulk."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final, Self, cast
+from uuid import UUID
+
+from media_analysis.errors import MediaAnalysisError, StoreUnavailable
+from media_analysis.failpoints import failpoint
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.bucket import Bucket, require_size
+from media_analysis.storage.remote.clients import RemoteOptions
+from media_analysis.storage.remote.deleting import delete_all, find_pieces, reason_of
+from media_analysis.storage.remote.leftovers import Leftovers
+from media_analysis.storage.remote.marker import RemoteMarker
+from media_analysis.storage.remote.names import PROBE_NAME, key_of_piece
+from media_analysis.storage.remote.pieces import PieceWriter
+from media_analysis.storage.remote.reading import RemoteFile, RemoteReader
+from media_analysis.storage.remote.resuming import find_ranges
+from media_analysis.storage.remote.rules import BucketRules, examine
+from media_analysis.storage.remote.scratch import Scratch
+from media_analysis.storage.remote.signing import S3Requests
+from media_analysis.storage.remote.streaming import Streams
+from media_analysis.storage.remote.tree import RemoteTree
+from media_analysis.storage.remote.writing import RemoteWriter, put_whole
+from media_analysis.storage.store import ENDLESS, Capacity, DeleteOutcome, ObjectReader, ObjectWriter, Running
+
+CLOSE_SECONDS: Final = 10.0
+
+
+class RemoteStore(RemoteTree):
+    """Objects in a bucket, each under its key below the address; the bucket is there already.
+
+    What it cannot promise as a disk does: an object that is deleted is not readable any more by whoever opened it
+    before; a name that is taken is found when the object is put, not when it is created; a put that was given up by
+    its caller may land later, so that what was abandoned is deleted once more after a day.
+    """
+
+    keeps_what_is_open = False
+
+    def __init__(self, bucket: Bucket, instance_id: UUID) -> None:
+        super().__init__(bucket, RemoteMarker(bucket, instance_id))
+        self.instance_id = instance_id
+        self._requests = S3Requests.to(bucket.address, bucket.options)
+        self._leftovers = Leftovers(bucket, self._requests)
+        self._streams = Streams(bucket)
+        self._scratch = Scratch(bucket)
+
+    @classmethod
+    def at(cls, address: RemoteAddress, instance_id: UUID, options: RemoteOptions) -> Self:
+        """Return the store at an address; nothing is asked of the bucket yet.
+
+        Raises:
+            ValueError: what the options say of the provider makes no sense.
+
+        """
+        return cls(Bucket(address, options), instance_id)
+
+    async def adopt(self, *, fresh_database: bool) -> None:
+        """Make sure the bucket carries this database's marker, writing it only where both are new.
+
+        Raises:
+            MarkerMismatch: the store belongs to another database, holds objects nobody knows, or lost its marker.
+            StoreUnavailable: nobody can tell.
+
+        """
+        await self.marker.adopt(fresh_database=fresh_database)
+
+    def close(self) -> None:
+        self._streams.close(within_seconds=CLOSE_SECONDS)
+        self.bucket.close()
+        self._scratch.close()
+
+    async def require_marker(self) -> None:
+        await self.marker.require()
+
+    async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
+        """Return a writer for each key, and ask the bucket nothing: that a name is taken is found when it is put."""
+        return [RemoteWriter(self.bucket, self.marker, self._streams, key) for key in keys]
+
+    async def put_many(
+        self, objects: Sequence[tuple[str, bytes]], *, leaving_bytes: int
+    ) -> Sequence[bytes | Exception]:
+        del leaving_bytes  # of what has no end
+        await self.marker.require_recent()
+        return await self.bucket.each(lambda item: self._put(*item), objects)
+
+    async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
+        await self.marker.require_recent()
+        ranges = await find_ranges(self.bucket, key, size_bytes)
+        return PieceWriter(self.bucket, self.marker, key, ranges, running)
+
+    async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
+        return await self.bucket.each(lambda item: _write_whole(*item), written)
+
+    async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:
+        entry = require_size(await self.bucket.head(key), key, size_bytes)
+        return RemoteReader(self.bucket, key, entry.size_bytes)
+
+    async def require(self, key: str, *, size_bytes: int) -> None:
+        require_size(await self.bucket.head(key), key, size_bytes)
+
+    async def read(self, key: str, *, size_bytes: int) -> bytes:
+        # By a byte more than there should be, an object that is longer shows; an empty range cannot be asked for.
+        content = await self.bucket.get(key, 0, size_bytes + 1) if size_bytes else b""
+        if len(content) != size_bytes or not size_bytes:
+            require_size(await self.bucket.head(key), key, size_bytes)
+        return content
+
+    def open_file(self, key: str, *, size_bytes: int | None) -> BinaryIO:
+        entry = require_size(self.bucket.head_here(key), key, size_bytes)
+        return cast("BinaryIO", RemoteFile(self.bucket, key, entry.size_bytes))
+
+    def local_copy(self, key: str, *, size_bytes: int) -> AbstractAsyncContextManager[Path]:
+        return self._scratch.lend(key, size_bytes)
+
+    async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
+        """Delete objects, and pieces of those that are not whole; absent ones count as gone while the marker stands.
+
+        `overwrite` changes nothing: a bucket has no way to write over bytes, and a second object under the same name
+        leaves those of the first where they were. When they go is the provider's to say, and whether older versions,
+        replicas or backups of the bucket keep them; `warnings` tells what is known of that. Who needs more encrypts
+        with a key of their own that they destroy.
+        """
+        del overwrite
+        if not keys:
+            return DeleteOutcome([])
+        _, pieces = await asyncio.gather(self.marker.require(), find_pieces(self.bucket, keys))
+        failpoint("remote.deleting")
+        failed = dict(await delete_all(self.bucket, [*keys, *pieces]))
+        for piece in pieces:
+            if piece in failed:
+                failed.setdefault(key_of_piece(piece), failed.pop(piece))
+        return DeleteOutcome([key for key in keys if key not in failed], failed)
+
+    def abandoned(self, before: datetime) -> AsyncIterator[Sequence[str]]:
+        """Yield keys of which pieces or parts are left that nobody has added to since `before`, some at a time.
+
+        Memory stays flat, and a key may come twice. Who ends them by `abort` asks first whether they have a row.
+        """
+        return self._leftovers.find(before)
+
+    async def abort(self, keys: Sequence[str]) -> DeleteOutcome:
+        """Delete the pieces and parts of objects that were never whole; those that are whole stay."""
+        await self.marker.require()
+        failed = dict(await self._leftovers.delete(keys))
+        return DeleteOutcome([key for key in keys if key not in failed], failed)
+
+    async def examine(self) -> BucketRules:
+        """Return what the bucket is set to do behind the store's back, as far as it tells.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+
+        """
+        return await examine(self.bucket, self._requests)
+
+    async def warnings(self) -> Sequence[str]:
+        return (await self.examine()).warnings(self.bucket.address)
+
+    async def require_writable(self) -> None:
+        try:
+            await self.bucket.overwrite(PROBE_NAME, b"")
+            await self.bucket.delete([PROBE_NAME])
+        except MediaAnalysisError as error:
+            raise StoreUnavailable(f"the store cannot be written: {reason_of(error)}") from error
+
+    async def capacity(self, key: str = "") -> Capacity:
+        del key  # quotas alone bound what a bucket takes
+        return ENDLESS
+
+    async def _put(self, key: str, content: bytes) -> bytes | Exception:
+        try:
+            return await put_whole(self.bucket, key, [content])
+        except MediaAnalysisError as error:
+            return error
+
+
+async def _write_whole(writer: ObjectWriter, content: bytes) -> bytes | Exception:
+    try:
+        await writer.write(content)
+        return await writer.sync()
+    except MediaAnalysisError as error:
+        return error
+    finally:
+        writer.close()

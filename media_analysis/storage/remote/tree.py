@@ -1,0 +1,109 @@
+"""What lies in a bucket below an address, whoever put it there: looked at, listed, and set aside."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, timedelta
+from itertools import count
+
+from media_analysis.errors import MediaAnalysisError, ObjectMissing, StoreUnavailable
+from media_analysis.failpoints import failpoint
+from media_analysis.storage.category import Category
+from media_analysis.storage.entries import Entry, EntryKind
+from media_analysis.storage.quarantine import folder_of_day
+from media_analysis.storage.remote.assembling import assemble
+from media_analysis.storage.remote.bucket import Bucket
+from media_analysis.storage.remote.deleting import delete_all, reason_of
+from media_analysis.storage.remote.marker import RemoteMarker
+from media_analysis.storage.remote.names import is_own
+from media_analysis.storage.store import DeleteOutcome
+from media_analysis.storage.walk import QUARANTINE
+
+COPIED_BYTES = 5 * 2**30
+"""What S3 copies by itself; what is larger is read and put again."""
+
+
+class RemoteTree:
+    """What lies below an address; the part of the contract that looks around."""
+
+    late_writes = timedelta(days=1)
+
+    def __init__(self, bucket: Bucket, marker: RemoteMarker) -> None:
+        self.bucket = bucket
+        self.marker = marker
+
+    def where(self, key: str) -> str:
+        return self.bucket.address.where(key)
+
+    def categories_beside(self, key: str) -> Sequence[Category]:
+        del key  # all lie in one bucket
+        return tuple(Category)
+
+    async def look_up(self, keys: Sequence[str]) -> Sequence[Entry | None]:
+        return await self.bucket.each(self._look_at, keys)
+
+    async def _look_at(self, key: str) -> Entry | None:
+        try:
+            return await self.bucket.head(key)
+        except ObjectMissing:
+            return None
+        except MediaAnalysisError as error:
+            return Entry(key, EntryKind.UNREADABLE, reason=reason_of(error))
+
+    async def walk(self, at_once: int) -> AsyncIterator[Sequence[Entry]]:
+        async for page in self.bucket.pages(at_once=at_once):
+            if found := [entry for entry in page if not is_own(entry.name)]:
+                yield found
+
+    async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
+        """Copy objects into the day's quarantine, look at the copies, then delete; no place there is taken twice.
+
+        A crash between leaves an object in both places, never in none.
+        """
+        await self.marker.require()
+        moved = await self.bucket.each(lambda key: self._copy_aside(key, f"{folder_of_day(day)}/{key}"), keys)
+        places = {key: place for key, place in zip(keys, moved, strict=True) if place is not None}
+        failpoint("quarantine.copied")
+        failed = await delete_all(self.bucket, list(places))
+        if failed:
+            raise StoreUnavailable(f"what was set aside stays where it was, too: {next(iter(failed.values()))}")
+        return places
+
+    async def _copy_aside(self, key: str, wanted: str) -> str | None:
+        try:
+            entry = await self.bucket.head(key)
+        except ObjectMissing:
+            return None
+        place = await self._free_place(wanted)
+        if entry.size_bytes <= COPIED_BYTES:
+            await self.bucket.copy(key, place)
+        else:
+            await assemble(self.bucket, place, [(key, entry.size_bytes)])
+        copied = await self.bucket.head(place)
+        if copied.size_bytes != entry.size_bytes:
+            raise StoreUnavailable(f"a copy has {copied.size_bytes} bytes, not {entry.size_bytes}")
+        return place
+
+    async def _free_place(self, wanted: str) -> str:
+        for number in count():
+            place = f"{wanted}.{number}" if number else wanted
+            if await self._look_at(place) is None:
+                return place
+        raise AssertionError
+
+    async def list_quarantine_days(self) -> Sequence[date]:
+        days = []
+        for name in await self.bucket.folders(QUARANTINE):
+            with suppress(ValueError):
+                days.append(date.fromisoformat(name))
+        return sorted(days)
+
+    async def walk_quarantine(self, day: date, at_once: int) -> AsyncIterator[Sequence[Entry]]:
+        async for page in self.bucket.pages(folder_of_day(day), at_once=at_once):
+            yield page
+
+    async def delete_set_aside(self, places: Sequence[str]) -> DeleteOutcome:
+        failed = dict(await delete_all(self.bucket, places))
+        return DeleteOutcome([place for place in places if place not in failed], failed)
+
+    async def end_quarantine_day(self, day: date) -> None:
+        """Nothing is left of a folder in which no object lies."""

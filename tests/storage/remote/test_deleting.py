@@ -1,0 +1,113 @@
+"""Deletions in bulk, and what is said of each key that stays."""
+
+import json
+
+import pytest
+
+from media_analysis.errors import MarkerMismatch, StoreUnavailable
+from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.deleting import BATCH, FEW
+from media_analysis.storage.remote.store import RemoteStore
+from tests.s3 import asking, new_store
+from tests.storage.conftest import put
+from tests.storage.remote.conftest import names_in
+from tests.storage.remote.proxy import Spoiling, SpoilingProxy
+
+pytestmark = pytest.mark.s3
+
+
+async def test_more_keys_than_one_request_names_are_deleted(remote: RemoteStore) -> None:
+    keys = [f"clips/{number}.bin" for number in range(BATCH + 1)]
+    await remote.put_many([(key, b"") for key in keys], leaving_bytes=0)
+
+    outcome = await remote.delete_many([*keys, "clips/never.bin"])
+
+    assert (list(outcome.gone), outcome.failed) == ([*keys, "clips/never.bin"], {})
+    assert await names_in(remote) == []
+
+
+async def test_a_key_that_cannot_go_is_named_with_its_reason_and_its_neighbours_go(own_bucket: RemoteAddress) -> None:
+    """Promise 12."""
+    async with new_store(own_bucket) as store:
+        keys = [f"clips/{number}.bin" for number in range(5)]
+        await store.put_many([(key, b"") for key in keys], leaving_bytes=0)
+        denied = f"arn:aws:s3:::{own_bucket.bucket}/{store.bucket.address.prefix}/{keys[2]}"
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": [denied]}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+        assert (await asking(own_bucket).send("PUT", query={"policy": ""}, content=policy)).is_success
+
+        outcome = await store.delete_many(keys)
+        left = await names_in(store)
+        alone = await store.delete_many([keys[2]])
+
+        assert list(outcome.gone) == [key for key in keys if key != keys[2]]
+        assert outcome.failed == alone.failed == {keys[2]: "the bucket answered AccessDenied"}
+        assert left == [keys[2]]
+        assert (await asking(own_bucket).send("DELETE", query={"policy": ""})).is_success
+
+
+@pytest.mark.parametrize("count", [1, FEW + 1])
+async def test_pieces_go_with_the_keys_they_are_of(remote: RemoteStore, count: int) -> None:
+    for number in range(count + 1):
+        writer = await remote.resume(f"clips/{number}.bin", size_bytes=0, running=None)
+        await writer.write(b"piece")
+        await writer.checkpoint()
+        writer.close()
+
+    await remote.delete_many([f"clips/{number}.bin" for number in range(count)])
+
+    assert await names_in(remote) == [f".uploads/clips/{count}.bin/{0:020}"]
+
+
+async def test_a_bucket_that_has_too_much_to_do_is_asked_again(spoiled: RemoteStore, proxy: SpoilingProxy) -> None:
+    await put(spoiled, "clips/a.bin")
+    proxy.spoil(Spoiling.SLOW_DOWN, b"POST", times=3)
+
+    outcome = await spoiled.delete_many(["clips/a.bin"])
+
+    assert (list(outcome.gone), outcome.failed) == (["clips/a.bin"], {})
+    assert proxy.times == 0
+
+
+async def test_keys_of_which_nobody_knows_whether_they_went_are_named(
+    spoiled: RemoteStore, proxy: SpoilingProxy
+) -> None:
+    """Promise 17: what is not certainly gone stays in the outbox."""
+    keys = ["clips/a.bin", "clips/b.bin"]
+    for key in keys:
+        await put(spoiled, key)
+    proxy.spoil(Spoiling.UNANSWERED, b"POST", times=100)
+
+    outcome = await spoiled.delete_many(keys)
+
+    assert list(outcome.gone) == []
+    assert set(outcome.failed) == set(keys)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_nothing_is_deleted_without_the_marker(remote: RemoteStore, *, overwrite: bool) -> None:
+    """Law 8: however recently it was there."""
+    await put(remote, "clips/a.bin")
+    await remote.bucket.delete([MARKER_NAME])
+
+    with pytest.raises(MarkerMismatch, match="is missing"):
+        await remote.delete_many(["clips/a.bin"], overwrite=overwrite)
+    with pytest.raises(MarkerMismatch):
+        await remote.abort(["clips/a.bin"])
+
+    assert await names_in(remote) == ["clips/a.bin"]
+
+
+async def test_a_bucket_that_vanished_confirms_no_deletion(own_bucket: RemoteAddress) -> None:
+    async with new_store(own_bucket) as store:
+        await put(store, "clips/a.bin")
+        await store.bucket.delete(["clips/a.bin", MARKER_NAME])
+        assert (await asking(own_bucket).send("DELETE")).is_success
+
+        for asked in (store.delete_many(["clips/a.bin"]), store.require_marker(), store.require_writable()):
+            with pytest.raises(StoreUnavailable, match="the bucket does not exist"):
+                await asked
+        with pytest.raises(StoreUnavailable, match="the bucket does not exist"):
+            _ = [page async for page in store.walk(10)]
+        assert (await asking(own_bucket).send("PUT")).is_success  # for what tidies up

@@ -1,0 +1,129 @@
+"""Local copies: bounded, shared, and gone with whoever reads them."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.store import RemoteStore
+from tests.s3 import new_store
+from tests.storage.conftest import put
+from tests.storage.remote.proxy import SpoilingProxy
+
+pytestmark = pytest.mark.s3
+KEY, OTHER = "uploads/2026-01-01/a.bin", "uploads/2026-01-01/b.bin"
+COPYING = """
+import sys, time
+from pathlib import Path
+from media_analysis.storage.remote.scratch import OwnFolder
+
+folder = OwnFolder(Path(sys.argv[1]))
+(folder.path / "copy").write_bytes(b"copy")
+print(flush=True)
+time.sleep(60)
+"""
+CONTENT = os.urandom(1_000_000)
+
+
+def files_below(scratch: Path) -> list[Path]:
+    return [path for path in scratch.rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+async def test_those_who_want_one_object_share_one_copy(
+    spoiled: RemoteStore, proxy: SpoilingProxy, tmp_path: Path
+) -> None:
+    await put(spoiled, KEY, CONTENT)
+    proxy.seen.clear()
+
+    async with (
+        spoiled.local_copy(KEY, size_bytes=len(CONTENT)) as first,
+        spoiled.local_copy(KEY, size_bytes=len(CONTENT)) as second,
+    ):
+        assert first == second
+        assert files_below(tmp_path / "scratch") == [first]
+        assert first.read_bytes() == CONTENT
+
+    assert files_below(tmp_path / "scratch") == []
+    assert sum(line.startswith(b"GET") for line in proxy.seen) == 1
+
+
+async def test_a_copy_waits_until_there_is_room(bucket: RemoteAddress, tmp_path: Path) -> None:
+    async with new_store(bucket, scratch=tmp_path, scratch_bytes=1_500_000) as store:
+        for key in (KEY, OTHER):
+            await put(store, key, CONTENT)
+
+        async with store.local_copy(KEY, size_bytes=len(CONTENT)):
+            waiting = asyncio.create_task(_copied(store, OTHER))
+            async with store.local_copy(KEY, size_bytes=len(CONTENT)):  # what is there needs no more room
+                done, _ = await asyncio.wait([waiting], timeout=0.3)
+            assert not done
+            assert len(files_below(tmp_path)) == 1
+
+        assert await waiting == CONTENT
+        with pytest.raises(StoreUnavailable, match="passes"):
+            await _copied(store, KEY, size_bytes=1_500_001)
+
+
+async def _copied(store: RemoteStore, key: str, *, size_bytes: int = len(CONTENT)) -> bytes:
+    async with store.local_copy(key, size_bytes=size_bytes) as path:
+        return path.read_bytes()
+
+
+async def test_what_cannot_be_copied_takes_no_room(bucket: RemoteAddress, tmp_path: Path) -> None:
+    async with new_store(bucket, scratch=tmp_path, scratch_bytes=1_500_000) as store:
+        await put(store, KEY, CONTENT)
+
+        with pytest.raises(ObjectMissing):
+            await _copied(store, OTHER)
+        with pytest.raises(ObjectDamaged):
+            await _copied(store, KEY, size_bytes=len(CONTENT) + 1)
+
+        assert await _copied(store, KEY) == CONTENT
+        assert files_below(tmp_path) == []
+
+
+async def test_whoever_leaves_takes_the_copy_from_nobody(remote: RemoteStore) -> None:
+    await put(remote, KEY, CONTENT)
+    leaving = asyncio.create_task(_copied(remote, KEY))
+    staying = asyncio.create_task(_copied(remote, KEY))
+    await asyncio.sleep(0)
+
+    leaving.cancel()
+
+    assert await staying == CONTENT
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+
+async def test_what_a_killed_process_leaves_is_deleted_at_the_next_opening_and_what_lives_stays(
+    bucket: RemoteAddress, remote: RemoteStore, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    await put(remote, KEY, CONTENT)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", COPYING, str(scratch), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    async with new_store(bucket, scratch=scratch):
+        assert [path.name for path in files_below(scratch)] == ["copy"]
+    process.kill()
+    await process.wait()
+
+    async with remote.local_copy(KEY, size_bytes=len(CONTENT)) as path, new_store(bucket, scratch=scratch):
+        assert files_below(scratch) == [path]
+
+
+async def test_a_folder_of_somebody_else_holds_no_copies(bucket: RemoteAddress, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    os.chown(scratch, 12_345, -1)
+    async with new_store(bucket, scratch=scratch) as store:
+        await put(store, KEY, CONTENT)
+
+        with pytest.raises(StoreUnavailable, match="belongs to somebody else"):
+            await _copied(store, KEY)
