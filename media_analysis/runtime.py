@@ -30,6 +30,7 @@ from media_analysis.jobs.attempts.execution import AttemptOptions
 from media_analysis.jobs.automatic.suite import AutomaticServices, chosen_kinds
 from media_analysis.jobs.suite import JobServices
 from media_analysis.jobs.uploads import JOBS_OF_UPLOADS
+from media_analysis.records.leftovers import LeftoverService
 from media_analysis.records.quarantine import QuarantineService
 from media_analysis.records.service import RecordService
 from media_analysis.renditions.keeping import RenditionKeeper
@@ -132,7 +133,8 @@ class Runtime:
     def records(self) -> RecordService:
         chosen, ends = self.settings.storage.records, self.settings.storage.cleanup.rehearses_because is None
         quarantine = QuarantineService(self.db, self.store, chosen.quarantine, ends)
-        return RecordService(self.db, self.retention.clock, chosen.lives(), quarantine, self.event_ends)
+        leftovers = LeftoverService(self.db, self.store)
+        return RecordService(self.db, self.retention.clock, chosen.lives(), quarantine, self.event_ends, leftovers)
 
     @cached_property
     def event_ends(self) -> EventEndService:
@@ -170,7 +172,7 @@ async def open_services(
     async with AsyncExitStack() as opened:
         await require_own_sessions(db)
         instance_id = await db.over_conflicts(partial(_adopt, settings, db, serves=serves))
-        store = await open_store(db, settings.places, instance_id, creates=serves)
+        store = await open_store(db, settings, instance_id, creates=serves)
         opened.callback(store.close)
         if serves:
             await db.over_conflicts(partial(adopt_disk_marks, db, store, DiskMarks.of(settings.storage)))

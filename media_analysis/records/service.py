@@ -17,6 +17,7 @@ from media_analysis.errors import DeletionPaused
 from media_analysis.events.ending import EventEndService
 from media_analysis.failpoints import failpoint
 from media_analysis.records.kinds import KINDS, RecordKind
+from media_analysis.records.leftovers import LeftoverService
 from media_analysis.records.models import RecordEnd, note_end
 from media_analysis.records.quarantine import NAME as QUARANTINE
 from media_analysis.records.quarantine import QuarantineService
@@ -80,6 +81,7 @@ class RecordService:
     """By the names of settings; None is for ever."""
     quarantine: QuarantineService
     events: EventEndService
+    leftovers: LeftoverService
     batch: int = BATCH
 
     async def end(self, *, now: datetime | None = None) -> Mapping[str, int]:
@@ -99,6 +101,8 @@ class RecordService:
         ended = {kind.name: await self._walk(kind, moment, dry_run=False) for kind in KINDS}
         ended[EVENTS] = await self._end_events(moment)
         ended[QUARANTINE] = await self.quarantine.end(now=moment)
+        if aborted := await self.leftovers.end(now=moment):
+            log.info("leftovers.ended", objects=aborted)
         told = {name: records for name, records in ended.items() if records}
         if told:
             log.info("records.ended", **told)
