@@ -125,7 +125,7 @@ class _Scale:
     @classmethod
     def of(cls, found: Forecast, projections: Sequence[Projection]) -> _Scale:
         highest = max(1, *(day.used_bytes for projection in projections for day in projection.days))
-        category, limit_bytes = found.request.category, found.used_bytes + found.room_bytes
+        category, limit_bytes = found.request.category, found.limit_bytes
         quota_bytes = limit_bytes if category is None else found.policy.of(category).quota_bytes
         near = quota_bytes if quota_bytes is not None and quota_bytes <= NEAR * highest else None
         room = (out.width - NUMBERS_WIDTH) // len(projections) - USED_WIDTH
@@ -167,6 +167,8 @@ def _when(found: Forecast, projection: Projection) -> str:
     else:
         size = format_size(found.policy.of(category).quota_bytes)
         quota = f"the quota of {category.value} ({size}) is passed on {projection.quota_full_on}"
+    if found.room_bytes is None:
+        return quota
     room = f"{round_size(max(0, found.room_bytes))} left beside its reserve"
     disk = f"is not full {within}" if projection.disk_full_on is None else f"is full on {projection.disk_full_on}"
     return f"{quota}; the disk ({room}) {disk}"

@@ -96,8 +96,10 @@ def _show_levels(found: PressurePreview) -> None:
             )
             for level in found.categories
         ),
-        ("disk", f"{round_size(used_bytes)} ({disk.used_percent:.1f}%)", *percents, "", _wanted(disk.wanted_bytes)),
     ]
+    if not disk.capacity.is_endless:
+        used = f"{round_size(used_bytes)} ({disk.used_percent:.1f}%)"
+        rows.append(("disk", used, *percents, "", _wanted(disk.wanted_bytes)))
     tabulate(("scope", "used", "high", "low", "evicted", "has to go"), rows)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -49,7 +50,7 @@ def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigF
     told = {
         "version": version("media-analysis"),
         "data_dir": str(settings.data_dir.resolve()),
-        "store": str(settings.places.root),
+        "store": str(settings.sites.main),
         "service": describe_service(settings),
     }
     try:
@@ -75,8 +76,9 @@ def describe_service(settings: Settings) -> str:
     answer = _probe(address)
     if answer is None:
         return f"nothing answers at {address}"
+    main = settings.sites.main
     try:
-        own_id = read_marker(settings.places.root)
+        own_id = read_marker(main) if isinstance(main, Path) else None
     except MarkerMismatch:
         own_id = None
     is_ready, instance_id = answer
@@ -148,7 +150,8 @@ def _print_facts(facts: Mapping[str, str]) -> None:
 def _print(told: Mapping[str, str], found: StatusReport) -> None:
     capacity = found.stats.capacity
     jobs = ", ".join(f"{count} {name}" for name, count in found.jobs.items())
-    free = f"{round_size(capacity.free_bytes)} of {round_size(capacity.total_bytes)} free"
+    disk = f"{round_size(capacity.free_bytes)} of {round_size(capacity.total_bytes)} free"
+    free = "as much as quotas let it take" if capacity.is_endless else disk
     late = max(found.backlog.lag_seconds.values(), default=0.0)
     _print_facts(
         {
@@ -177,8 +180,7 @@ def _row(found: StatusReport, category: Category) -> tuple[str | int | SizeCell,
 def _document(found: StatusReport) -> dict[str, Any]:
     return {
         "database": found.postgres,
-        "free_bytes": found.stats.capacity.free_bytes,
-        "total_bytes": found.stats.capacity.total_bytes,
+        **dict(zip(("total_bytes", "free_bytes"), found.stats.capacity.told, strict=True)),
         "jobs": dict(found.jobs),
         "pauses": [{"id": str(pause.id), "reason": pause.reason, "files": pause.files} for pause in found.pauses],
         "open_purges": found.backlog.open_purges,

@@ -167,7 +167,7 @@ class Story:
             query["cursor"] = page["next_cursor"]
 
     async def _show_what_stays(self) -> None:
-        left = await asyncio.to_thread(_objects, self.runtime.settings.places.root)
+        left = await asyncio.to_thread(_objects, self.runtime.settings.store_path)
         deletions = (await self.client.get("/deletions", limit=1_000))["items"]
         gone = {deletion["file_id"]: deletion for deletion in deletions}
         if missing := [file["filename"] for file in self.files if file["id"] not in gone]:
@@ -179,7 +179,7 @@ class Story:
         rules = sorted({gone[file["id"]]["rule"] for file in self.files})
         self.screen.say(f"{len(self.files)} tombstones say when and why ({', '.join(rules)}): GET {API}/deletions")
         self.screen.say(
-            f"no result is left, and in {self.runtime.settings.places.root} only {MARKER_NAME}, "
+            f"no result is left, and in {self.runtime.settings.store_path} only {MARKER_NAME}, "
             f"which says whose store it is, and {README_NAME}"
         )
 

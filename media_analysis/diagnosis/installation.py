@@ -74,8 +74,9 @@ class Installation:
             return None
 
     def _instance_id(self) -> UUID | None:
+        main = self.settings.sites.main
         try:
-            return read_marker(self.settings.places.root)
+            return read_marker(main) if isinstance(main, Path) else None
         except MarkerMismatch:
             return None
 
@@ -134,8 +135,9 @@ def check_token(settings: Settings) -> str:
 
 
 def check_store(settings: Settings) -> str:
-    """Say where objects lie; every folder of theirs must be writable."""
-    for root in settings.places.roots:
+    """Say where objects lie; every folder of theirs on this machine must be writable, and buckets tell the service."""
+    sites = settings.sites
+    for root in sites.roots:
         if not root.is_dir():
             raise CheckFailed(f"{root} is no directory", "mount its disk, or mend STORAGE_BASE_PATH or --data-dir")
         try:
@@ -147,13 +149,16 @@ def check_store(settings: Settings) -> str:
             raise CheckFailed(f"{root} carries no {MARKER_NAME}, so it is no store", remedy)
         for folder in (root, *(path for path in root.iterdir() if path.is_dir() and path.name != "lost+found")):
             _require_access(folder)
-    return ", ".join(map(str, settings.places.roots))
+    return ", ".join(str(site) for site in (sites.main, sites.archives) if site is not None)
 
 
 def check_disk(settings: Settings) -> str:
     """Say how much room is left above the reserve."""
     reserve_bytes = settings.storage.monitoring.reserve_bytes
-    free_bytes = min(shutil.disk_usage(root).free for root in settings.places.roots)
+    roots = settings.sites.roots
+    if not roots:
+        return "no object lies on a disk of this machine"
+    free_bytes = min(shutil.disk_usage(root).free for root in roots)
     if free_bytes <= reserve_bytes:
         detail = f"{round_size(free_bytes)} are free, and uploads leave {round_size(reserve_bytes)} alone"
         raise CheckFailed(detail, "free disk space: media-analysis sweep, or pressure --relieve")

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -13,13 +15,17 @@ from media_analysis.db.database import Database
 from media_analysis.db.instance import Instance, mark_archives_apart
 from media_analysis.errors import MarkerMismatch, NoDataDirectory
 from media_analysis.files.queries import has_files
+from media_analysis.settings import Settings
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.furnishing import furnish
 from media_analysis.storage.marker import MARKER_NAME, adopt_archives, adopt_store, read_marker
+from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.places import Places
+from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.store import ObjectStore
-from media_analysis.storage.walk import look_up
 
+_ARCHIVE_PREFIX: Final = "ARCHIVE_"
+"""What the variables begin with that say how the bucket of the archives is reached, where they are others."""
 _HAS_ARCHIVES: Final = text("""
     SELECT EXISTS (SELECT FROM media_files WHERE starts_with(key, 'archives/'))
         OR EXISTS (SELECT FROM tombstones WHERE starts_with(key, 'archives/'))
@@ -35,30 +41,86 @@ LOOKED_FOR: Final = 1_000
 """Of so many archives one that is not in the store shows that they lie elsewhere."""
 
 
-async def open_store(db: Database, places: Places, instance_id: UUID, *, creates: bool = True) -> ObjectStore:
-    """Open the store, marking every root that is new to a database that is new to it, unless nothing is to be created.
+async def open_store(db: Database, settings: Settings, instance_id: UUID, *, creates: bool = True) -> ObjectStore:
+    """Open the store, marking every site that is new to a database that is new to it, unless nothing is to be created.
 
     Raises:
-        NoDataDirectory: there is a root to be created.
-        MarkerMismatch: a root is another database's, not mounted, or holds files nobody knows; or archives have a disk
-            of their own, and nobody says where.
+        NoDataDirectory: there is a directory to be created.
+        MarkerMismatch: a site is another database's, yet to be marked, not mounted, or holds files nobody knows; or
+            archives have a site of their own, and nobody says where.
+        InvalidSettings: what is deleted from a bucket stays there, and nobody said that it may.
+        StoreUnavailable: a bucket does not answer, or not to these credentials.
 
     """
-    unmarked = places.archives is not None and read_marker(places.archives) is None
+    sites, opening = settings.sites, _Opening(db, settings, instance_id, creates)
+    places, archives = sites.places, sites.archives
     async with db.read_only() as session:
         fresh = not await has_files(session)
-        fresh_archives = unmarked and not await has_archives(session)
-    if fresh and not creates:
-        _require_marked(places.root)
-    adopt_store(places.root, instance_id, fresh_database=fresh, modes=places.modes)
-    if places.archives is not None:
-        if fresh_archives and not creates:
-            _require_marked(places.archives)
-        adopt_archives(places.archives, instance_id, fresh=fresh_archives, modes=places.modes)
-    await _settle_archives(db, places)
-    if creates:
-        await asyncio.to_thread(furnish, places)
-    return DiskStore(places, instance_id)
+    async with AsyncExitStack() as opened:
+        if isinstance(sites.main, RemoteAddress):
+            store: ObjectStore = await opening.open_bucket(sites.main, "", fresh=fresh)
+        else:
+            store = await opening.open_disk(places or Places(sites.main), fresh=fresh)
+        opened.callback(store.close)
+        if isinstance(archives, RemoteAddress):
+            store = PairedStore(store, await opening.open_bucket(archives, _ARCHIVE_PREFIX, fresh=None))
+        elif archives is not None and places is None:
+            root = Places(archives, modes=sites.modes)
+            await opening.adopt_archives(root)
+            store = PairedStore(store, DiskStore(root, instance_id))
+        await _settle_archives(db, store, apart=archives is not None)
+        if creates and places is not None:
+            await asyncio.to_thread(furnish, places)
+        opened.pop_all()
+    return store
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """Opens the sites of a store one by one, and marks the new ones."""
+
+    db: Database
+    settings: Settings
+    instance_id: UUID
+    creates: bool
+
+    async def open_disk(self, places: Places, *, fresh: bool) -> DiskStore:
+        if fresh and not self.creates:
+            _require_marked(places.root)
+        adopt_store(places.root, self.instance_id, fresh_database=fresh, modes=places.modes)
+        if places.archives is not None:
+            await self.adopt_archives(Places(places.archives, modes=places.modes))
+        return DiskStore(places, self.instance_id)
+
+    async def adopt_archives(self, places: Places) -> None:
+        """Mark the disk of the archives if it is as new as they are."""
+        fresh = read_marker(places.root) is None and not await self._has_archives()
+        if fresh and not self.creates:
+            _require_marked(places.root)
+        adopt_archives(places.root, self.instance_id, fresh=fresh, modes=places.modes)
+
+    async def open_bucket(self, address: RemoteAddress, prefix: str, *, fresh: bool | None) -> ObjectStore:
+        """Open a bucket that is as new as `fresh` says, or as archives are; `prefix` is that of its credentials."""
+        # Here, so that a store on disk waits for no client of buckets to be loaded.
+        from media_analysis.files.buckets import open_bucket, require_deletion  # noqa: PLC0415
+
+        async with open_bucket(address, self.instance_id, self.settings, prefix) as (store, marked):
+            if fresh is None:
+                fresh = not marked and not await self._has_archives()
+            _require_creatable(address, creates=self.creates or marked or not fresh)
+            if self.creates:
+                await require_deletion(store, self.settings)
+            await store.adopt(fresh_database=fresh)
+        return store
+
+    async def _has_archives(self) -> bool:
+        async with self.db.read_only() as session:
+            return await has_archives(session)
+
+
+def _require_creatable(address: RemoteAddress, *, creates: bool) -> None:
+    if not creates:
+        raise MarkerMismatch(f"{address} carries no {MARKER_NAME}: no service was started on it yet")
 
 
 def _require_marked(root: Path) -> None:
@@ -66,17 +128,16 @@ def _require_marked(root: Path) -> None:
         raise NoDataDirectory(root, f"no store, for it carries no {MARKER_NAME}")
 
 
-async def _settle_archives(db: Database, places: Places) -> None:
-    """Remember where archives lie; those of a disk of their own are the store's again once they were moved back."""
-    apart = places.archives is not None
+async def _settle_archives(db: Database, store: ObjectStore, *, apart: bool) -> None:
+    """Remember where archives lie; those of a site of their own are the store's again once they were moved back."""
     async with db.read_only() as session:
         was_apart = (await session.execute(select(Instance.archives_apart))).scalar_one()
         keys = await _list_archives(session) if was_apart and not apart else []
-    absent = [key for key, entry in zip(keys, look_up(places, keys), strict=True) if entry is None]
+    absent = [key for key, entry in zip(keys, await store.look_up(keys), strict=True) if entry is None]
     if absent:
         raise MarkerMismatch(
-            f"the archives lie on a disk of their own, and {absent[0]} is not in {places.root}; name that disk by "
-            f"ARCHIVE_BASE_PATH, or move its folder archives into the store"
+            f"archives have a site of their own, and {absent[0]} is not at {store.where('')}; name it by "
+            "ARCHIVE_BASE_PATH or ARCHIVE_URL, or move what is below archives into the store"
         )
     if apart != was_apart:
         async with db.transaction() as session:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ValidationInfo, field_validator
 
 from media_analysis.settings.kinds import Choice, OrNone, Seconds, Size, Whole
+from media_analysis.settings.remote import OwnStoreUrlLeaf
 from media_analysis.settings.section import BudgetLeaf, CronLeaf, DaysLeaf, OwnPlaceLeaf, Section, SwitchLeaf
 
 _Compression = Literal["gzip", "bz2", "xz", "zstd"]
@@ -25,6 +26,8 @@ class ArchiveSettings(Section):
     """How archives are compressed."""
     base_path: OwnPlaceLeaf = None
     """The root of another disk that archives lie on, outside the store; none is the store."""
+    url: OwnStoreUrlLeaf = None
+    """Where archives lie instead, written as storage.url is."""
     concurrency: Annotated[int, Whole(1, 64)] = 2
     """How many archives one process packs or restores at the same time."""
     retry_seconds: Annotated[float, Seconds(0.001, 3600)] = 1

@@ -16,6 +16,7 @@ from media_analysis.settings.policy import policy_problems
 from media_analysis.settings.sources import Given, Reading, read_environment, read_overrides
 from media_analysis.settings.validation import given_or_default, refuse, validate
 from media_analysis.settings.yaml_file import read_file
+from media_analysis.storage.remote.address import RemoteAddress
 
 _ARCHIVES: Final = "archive.base_path"
 _PASSWORD: Final = "database.password_file"  # noqa: S105 - a setting's path, not a password
@@ -131,9 +132,17 @@ def _read_config(config: Path | None, environ: Mapping[str, str]) -> Reading:
 
 
 def place_problems(settings: Settings, given: Mapping[str, Given]) -> list[str]:
-    """Return one line if archives were to lie in the store by another name, or around it."""
-    reason = _overlap(settings)
-    return [] if reason is None else [refuse(_ARCHIVES, given_or_default(_ARCHIVES, given), reason)]
+    """Return a line for each store that has two sites, and one if archives were to lie in the store, or around it."""
+    storage, archive = settings.storage, settings.archive
+    found: list[str] = []
+    for path, url in ((storage.base_path, "storage.url"), (archive.base_path, "archive.url")):
+        if path is not None and value_at(settings, url) is not None:
+            reason = f"a second site, for {leaves()[url.replace('url', 'base_path')].env} is given, too"
+            found.append(refuse(url, given_or_default(url, given), reason))
+    name = _ARCHIVES if archive.url is None else "archive.url"
+    if not found and (overlap := _overlap(settings)) is not None:
+        found.append(refuse(name, given_or_default(name, given), overlap))
+    return found
 
 
 def password_problems(settings: Settings, given: Mapping[str, Given]) -> list[str]:
@@ -152,17 +161,19 @@ def password_problems(settings: Settings, given: Mapping[str, Given]) -> list[st
 
 
 def _overlap(settings: Settings) -> str | None:
-    if settings.archive.base_path is None:
-        return None
     try:
-        places = settings.places
+        sites = settings.sites
     except (OSError, RuntimeError):
         return "its links, or those of the store, lead nowhere"
-    root, archives = places.root, places.archives
-    if archives == root:
+    main, archives = sites.main, sites.archives
+    if archives == main:
         return f"the store itself; leave {leaves()[_ARCHIVES].env} out for that"
-    if archives is not None and root in archives.parents:
-        return f"inside the store, which is {str(root)!r}"
-    if archives in root.parents:
-        return f"the store, which is {str(root)!r}, lies inside it"
-    return None
+    if isinstance(main, Path) and isinstance(archives, Path):
+        inside, around = main in archives.parents, archives in main.parents
+    elif isinstance(main, RemoteAddress) and isinstance(archives, RemoteAddress):
+        inside, around = archives.is_below(main), main.is_below(archives)
+    else:
+        return None
+    if inside:
+        return f"inside the store, which is {str(main)!r}"
+    return f"the store, which is {str(main)!r}, lies inside it" if around else None

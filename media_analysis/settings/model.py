@@ -19,7 +19,8 @@ from media_analysis.settings.texts import Host
 from media_analysis.settings.web import Networks, Origins, RootPath
 from media_analysis.settings.webhooks import WebhookSettings
 from media_analysis.settings.worker import WorkerSettings
-from media_analysis.storage.places import Places
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.sites import Sites
 
 
 class DeletionSettings(Section):
@@ -118,15 +119,19 @@ class Settings(BaseSettings):
 
     @property
     def store_path(self) -> Path:
-        """Where the store's root lies."""
-        return self.storage.base_path or self.data_dir / "store"
+        """Where the store's root lies, or would if it was on a disk."""
+        url = self.storage.url
+        return self.storage.base_path or (url if isinstance(url, Path) else None) or self.data_dir / "store"
 
     @property
-    def places(self) -> Places:
+    def sites(self) -> Sites:
         """Where objects lie, links followed."""
-        archives = self.archive.base_path
-        modes = self.storage.modes.resolved()
-        return Places(self.store_path.resolve(), None if archives is None else archives.resolve(), modes)
+        url, archives = self.storage.url, self.archive.base_path or self.archive.url
+        return Sites(
+            url if isinstance(url, RemoteAddress) else self.store_path.resolve(),
+            archives.resolve() if isinstance(archives, Path) else archives,
+            self.storage.modes.resolved(),
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -1,17 +1,16 @@
 """The branch of the tree about what is stored, where and for how long."""
 
-import grp
-import re
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, SettingKind, Size, Switch, Whole
+from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, Switch, Whole
 from media_analysis.settings.links import LinkSettings
+from media_analysis.settings.modes import StoreModeSettings
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
 from media_analysis.settings.records import RecordSettings
+from media_analysis.settings.remote import OwnStoreUrlLeaf, RemoteSettings
 from media_analysis.settings.retention import (
     GIB,
     KIB,
@@ -40,73 +39,8 @@ from media_analysis.settings.section import (
 )
 from media_analysis.settings.texts import WebhookSecret, WebhookUrl
 from media_analysis.storage.category import Category
-from media_analysis.storage.modes import Modes
 
-_OCTAL: Final = re.compile(r"0?[0-7]{3}")
-_OTHERS_WRITE: Final = 0o002
-_NOBODY: Final = 2**32 - 1
-"""What stands for no group; every smaller number is one."""
 MOST_FREE_PERCENT: Final = 50
-
-
-@dataclass(frozen=True)
-class Mode(SettingKind):
-    """A mode in octal digits, with at least so much for the owner and no writing for everybody."""
-
-    owner: int
-    default: int
-
-    @property
-    def allowed(self) -> str:
-        return f"octal digits in quotes, from '{self.owner:04o}' on, and no writing for others"
-
-    def parse(self, value: Any) -> int:
-        if not isinstance(value, str):
-            if value == self.default and not isinstance(value, bool):
-                return self.default
-            raise ValueError("not in quotes")  # YAML reads 440 as a decimal number, which is another mode
-        if _OCTAL.fullmatch(value.strip()) is None:
-            raise ValueError("not a mode")
-        mode = int(value, 8)
-        if not self._fits(mode):
-            raise ValueError("too little for the owner, or too much for others")
-        return mode
-
-    def show(self, value: Any) -> str:
-        return f"{value:04o}"
-
-    def _fits(self, mode: int) -> bool:
-        return mode & self.owner == self.owner and not mode & _OTHERS_WRITE
-
-
-class Group(SettingKind):
-    """A group of users on this machine, by name or number."""
-
-    @property
-    def allowed(self) -> str:
-        return "a group of this machine by name, or a group's number below 4294967295"
-
-    def parse(self, value: Any) -> str:
-        name = str(value).strip()
-        try:
-            group_id_of(name)
-        except KeyError:
-            raise ValueError("no such group") from None
-        return name
-
-
-def group_id_of(name: str) -> int:
-    """Return the number of a group.
-
-    Raises:
-        KeyError: there is none of this name, and there can be none of this number.
-
-    """
-    if not (name.isascii() and name.isdecimal()):
-        return grp.getgrnam(name).gr_gid
-    if len(name) > len(str(_NOBODY)) or int(name) >= _NOBODY:
-        raise KeyError(name)
-    return int(name)
 
 
 class CleanupSettings(Section):
@@ -254,29 +188,14 @@ class UploadSettings(Section):
     """How long a resumable upload is kept after its last byte."""
 
 
-class StoreModeSettings(Section):
-    """Who may do what with the store, and with archives that have a directory of their own."""
-
-    root: Annotated[int, Mode(0o700, 0o750)] = 0o750
-    """The mode of a root that the service makes; one that is there keeps its own."""
-    directories: Annotated[int, Mode(0o700, 0o755)] = 0o755
-    """The mode of directories below it."""
-    files: Annotated[int, Mode(0o600, 0o644)] = 0o644
-    """The mode of files."""
-    group: Annotated[str | None, OrNone(Group())] = None
-    """The group of a root that the service makes, and of everything below it; none is the service's own."""
-
-    def resolved(self) -> Modes:
-        """Return them with the number of the group."""
-        group_id = None if self.group is None else group_id_of(self.group)
-        return Modes(root=self.root, directories=self.directories, files=self.files, group_id=group_id)
-
-
 class StorageSettings(Section):
     """What is stored, where and for how long."""
 
     base_path: OwnPlaceLeaf = None
     """The store's root; none is the directory store in data_dir."""
+    url: OwnStoreUrlLeaf = None
+    """Where the store is instead: s3://bucket/prefix, gs://…, az://…, or file:///path as base_path says it."""
+    remote: RemoteSettings = RemoteSettings()
     modes: StoreModeSettings = StoreModeSettings()
     retention: Retention = Retention()
     minimum_retention: MinimumRetention = MinimumRetention()

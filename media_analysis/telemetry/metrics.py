@@ -1,5 +1,6 @@
 """What Prometheus reads: storage from the ledger, deletion as it happens, requests by route."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -177,8 +178,9 @@ class Metrics:
 
     def set_storage(self, stats: StorageStats, backlog: Backlog) -> None:
         """Take over what the database says at the moment of a scrape."""
-        self._free.set(stats.capacity.free_bytes)
-        self._total.set(stats.capacity.total_bytes)
+        total_bytes, free_bytes = stats.capacity.told
+        self._free.set(math.inf if free_bytes is None else free_bytes)
+        self._total.set(math.inf if total_bytes is None else total_bytes)
         self._inodes["free"].set(stats.capacity.free_inodes)
         self._inodes["total"].set(stats.capacity.total_inodes)
         for category, usage in stats.usage.items():

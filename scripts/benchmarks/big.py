@@ -154,7 +154,7 @@ async def command(*words: object) -> None:
 
 
 def folder(stage: Stage, run: UUID) -> Path:
-    return stage.runtime.settings.places.root / "frames" / str(run)
+    return stage.runtime.settings.store_path / "frames" / str(run)
 
 
 async def plant(stage: Stage, files: int) -> UUID:

@@ -124,7 +124,7 @@ Work = Callable[[], Awaitable[object]]
 async def sweep(stage: Stage, service: Service, size: Size) -> Work:
     """Return what sweeps many files that are due."""
     made = new_keys(size.due)
-    await asyncio.to_thread(make_tree, stage.runtime.settings.places.root, [key for _, key in made])
+    await asyncio.to_thread(make_tree, stage.runtime.settings.store_path, [key for _, key in made])
     await add_rows(stage.url, made, due_from=datetime.now(UTC) - timedelta(days=2))
     await settle(stage.url)
     _, administrator = await stage.runtime.sessions.create(owner="root", role=Role.ADMIN, ttl=timedelta(hours=1))

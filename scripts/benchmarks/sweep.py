@@ -56,7 +56,7 @@ def peers(root: Path) -> list[tuple[str, Work]]:
 async def prepare_due(stage: Stage, files: int) -> None:
     """Lay out files on disk and in the database that are all due."""
     made = new_keys(files)
-    await asyncio.to_thread(make_tree, stage.runtime.settings.places.root, [key for _, key in made])
+    await asyncio.to_thread(make_tree, stage.runtime.settings.store_path, [key for _, key in made])
     await add_rows(stage.url, made, due_from=datetime.now(UTC) - timedelta(days=2))
     await settle(stage.url)
 
@@ -72,7 +72,7 @@ async def few_due(stage: Stage, *, live: int, due: int, rounds: int) -> dict[str
     """A few of many are due: find must walk them all, warm and cold; the database asks an index."""
     await prepare_live(stage, live)
     seconds: dict[str, list[float]] = {"sweep": [], "find_warm": [], "find_cold": []}
-    root = stage.runtime.settings.places.root
+    root = stage.runtime.settings.store_path
     for _ in range(rounds):
         await prepare_due(stage, due)
         seconds["sweep"].append(await timed(lambda: sweep(stage, due)))
@@ -99,7 +99,7 @@ async def prepare_live(stage: Stage, live: int) -> None:
     """Lay out young files that nobody may touch, on disk and in the database."""
     print(f"  laying out {live:,} live files")
     made = new_keys(live)
-    root = stage.runtime.settings.places.root
+    root = stage.runtime.settings.store_path
 
     def make_young() -> None:
         for _, key in made:

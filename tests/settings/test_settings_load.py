@@ -109,8 +109,8 @@ def test_archives_lie_in_the_store_until_they_have_a_place_of_their_own(tmp_path
     together = load_settings(environ=environ).settings
     apart = load_settings(environ={**environ, "ARCHIVE_BASE_PATH": str(tmp_path / "link")}).settings
 
-    assert together.places == Places(tmp_path / "store")
-    assert apart.places == Places(tmp_path / "store", tmp_path / "disk")
+    assert together.sites.places == Places(tmp_path / "store")
+    assert apart.sites.places == Places(tmp_path / "store", tmp_path / "disk")
 
 
 def test_archiving_is_scheduled_and_bounded() -> None:

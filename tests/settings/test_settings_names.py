@@ -22,9 +22,10 @@ from media_analysis.settings.kinds import (
     Switch,
     Whole,
 )
+from media_analysis.settings.modes import Group, Mode
 from media_analysis.settings.names import Leaf, value_at
 from media_analysis.settings.policy_tests import PolicyTests
-from media_analysis.settings.storage import Group, Mode
+from media_analysis.settings.remote import StoreUrl
 from media_analysis.settings.texts import (
     Cron,
     DirectoryPath,
@@ -69,7 +70,9 @@ DOCUMENTED = [
     *(f"STORAGE_LINKS_{what}" for what in ("LONGEST", "MAX_PER_OWNER", "KEY_LIFETIME")),
     *("ARCHIVE_AFTER_DAYS", "DELETE_AFTER_DAYS", "ARCHIVE_COMPRESSION", "ARCHIVE_BASE_PATH", "DELETION_STRATEGY"),
     *(f"ARCHIVE_{what}" for what in ("ENABLED", "SCHEDULE", "CONCURRENCY", "RETRY_SECONDS")),
-    *("ARCHIVE_BUDGET_SECONDS", "ARCHIVE_BUDGET_BYTES"),
+    *("ARCHIVE_BUDGET_SECONDS", "ARCHIVE_BUDGET_BYTES", "STORAGE_URL", "ARCHIVE_URL"),
+    *(f"STORAGE_REMOTE_{what}_SECONDS" for what in ("CONNECT", "REQUEST", "TRANSFER", "RETRY")),
+    *(f"STORAGE_REMOTE_{what}" for what in ("CONCURRENCY", "SCRATCH_PATH", "SCRATCH_BYTES", "ACCEPT_VERSIONS")),
     "TRASH_RETENTION",
     *(f"DATABASE_{what}" for what in ("URL", "PASSWORD_FILE", "POOL_MIN", "POOL_MAX", "DEADLINE_SECONDS")),
     *(f"DATABASE_{what}_TIMEOUT_SECONDS" for what in ("CONNECT", "COMMAND", "STATEMENT")),
@@ -115,6 +118,7 @@ OTHERS: dict[type[SettingKind], str] = {
     DatabaseUrl: "postgresql://somebody:secret@db.example:5432/media",
     Host: "0.0.0.0",
     DirectoryPath: "/elsewhere",
+    StoreUrl: "s3://bucket/prefix",
     Mode: "0710",
     Group: "0",
     WebhookSecret: "whsec_" + "c2Vj" * 8,

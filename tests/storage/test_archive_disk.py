@@ -221,7 +221,7 @@ async def test_without_its_path_the_archive_disk_is_missed_until_its_folder_is_m
         archive = await runtime.files.uploads.store_file(upload, chunks(b"packed"))
 
     for _ in range(2):
-        with pytest.raises(MarkerMismatch, match=f"{archive.key} is not in .* ARCHIVE_BASE_PATH"):
+        with pytest.raises(MarkerMismatch, match=f"{archive.key} is not at .* ARCHIVE_BASE_PATH"):
             async with open_runtime(together, database):
                 pass
     async with open_runtime(apart, database):

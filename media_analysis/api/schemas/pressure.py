@@ -50,8 +50,8 @@ class CategoryPressure(BaseModel):
 class DiskPressure(BaseModel):
     """The disk's level."""
 
-    total_bytes: int
-    free_bytes: int
+    total_bytes: int | None = Field(description="Null where the store is a bucket, which nothing but quotas bounds")
+    free_bytes: int | None
     reserve_bytes: int = Field(description="What uploads never fill; with less free the disk is under pressure")
     used_percent: float
     high_percent: int = Field(description="From this share on the disk is under pressure")
@@ -62,9 +62,10 @@ class DiskPressure(BaseModel):
     @classmethod
     def from_level(cls, level: DiskLevel) -> Self:
         """Return the document of the disk's level."""
+        total_bytes, free_bytes = level.capacity.told
         return cls(
-            total_bytes=level.capacity.total_bytes,
-            free_bytes=level.capacity.free_bytes,
+            total_bytes=total_bytes,
+            free_bytes=free_bytes,
             reserve_bytes=level.marks.reserve_bytes,
             used_percent=round(level.used_percent, 2),
             high_percent=level.marks.high_percent,

@@ -164,9 +164,9 @@ class ArchivedAmount(AmountRead):
 class StatsRead(BaseModel):
     """The disk's capacity and what the ledger says lies on it."""
 
-    total_bytes: int | None = Field(description="Size of the store's disk, for administrators; null for others")
+    total_bytes: int | None = Field(description="Size of the store's disk, for administrators; null of a bucket")
     used_bytes: int = Field(description="Bytes of stored files, by the ledger")
-    free_bytes: int | None = Field(description="Free bytes of the store's disk, for administrators; null for others")
+    free_bytes: int | None = Field(description="Free bytes of that disk, for administrators; null of a bucket")
     file_counts: dict[str, int]
     quota_status: dict[str, QuotaStatus]
     active: AmountRead = Field(description="Stored files that are neither archives of runs nor trash")
@@ -180,8 +180,8 @@ class StatsRead(BaseModel):
     @classmethod
     def of_all(cls, stats: StorageStats, lives: Lives) -> Self:
         """Return the document of what the ledger and the disk say."""
-        capacity = stats.capacity
-        return cls._of(stats, lives, stats.quotas, total_bytes=capacity.total_bytes, free_bytes=capacity.free_bytes)
+        total_bytes, free_bytes = stats.capacity.told
+        return cls._of(stats, lives, stats.quotas, total_bytes=total_bytes, free_bytes=free_bytes)
 
     @classmethod
     def of_owner(cls, stats: StorageStats, lives: Lives) -> Self:

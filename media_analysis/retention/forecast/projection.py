@@ -148,9 +148,9 @@ def conclude(
     policy: Policy,
     *,
     category: Category | None,
-    limit_bytes: int,
+    limit_bytes: int | None,
 ) -> Projection:
-    """Join the days of all categories; the disk is full once all together use more than `limit_bytes`."""
+    """Join the days of all categories; the disk is full once all together use more than `limit_bytes`, if it ends."""
     together = _sum_days(days_by_category.values())
     watched = days_by_category if category is None else {category: days_by_category[category]}
     full = {

@@ -44,12 +44,17 @@ class Forecast:
     what_if: Projection | None
     used_bytes: int
     """What is used now, in the category asked for or in all."""
-    room_bytes: int
-    """How much all categories may grow together before the disk's reserve begins."""
+    room_bytes: int | None
+    """How much all categories may grow together before the disk's reserve begins; None in a bucket, that has no end."""
     past: Sequence[CountedDay]
     """What came and went of late, today included."""
     due: Sequence[DueSum]
     """What falls due of what is stored now, by day, without what is still to come in."""
+
+    @property
+    def limit_bytes(self) -> int | None:
+        """How much is used when the disk's reserve begins."""
+        return None if self.room_bytes is None else self.used_bytes + self.room_bytes
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,10 @@ class ForecastService:
     async def forecast(self, request: ForecastRequest, *, now: datetime | None = None) -> Forecast:
         """Return the days from today on, and beside them the same days under other lifetimes."""
         known = await self.db.retry(lambda: self._read(request, now))
-        room_bytes = (await self.store.capacity()).free_bytes - self.reserve_bytes
-        limit_bytes = room_bytes + sum(account.used_bytes for account in known.accounts.values())
+        _, free_bytes = (await self.store.capacity()).told
+        room_bytes = None if free_bytes is None else free_bytes - self.reserve_bytes
+        used_bytes = sum(account.used_bytes for account in known.accounts.values())
+        limit_bytes = None if room_bytes is None else room_bytes + used_bytes
         policy, changed = known.policy, _changed(known.policy, request.lifetimes)
         days_by_category = {category: self._project(known, category, policy, request) for category in Category}
         expected = conclude(days_by_category, policy, category=request.category, limit_bytes=limit_bytes)

@@ -86,7 +86,7 @@ class House:
             f"{write_files(day.due_files)}, {round_size(day.ingest_bytes)} come in"
             for day in days
         ]
-        limits = {"the disk is full": forecast.used_bytes + forecast.room_bytes}
+        limits = {} if forecast.limit_bytes is None else {"the disk is full": forecast.limit_bytes}
         used = {"used": [day.used_bytes for day in days]}
         label = f"Bytes used on each of the next {DAYS} days"
         return draw_lines(label, [day.day for day in days], used, titles=titles, limits=limits)

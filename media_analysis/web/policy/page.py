@@ -105,5 +105,5 @@ def _outlook(forecast: Forecast) -> Chart | None:
         for mine, theirs in zip(drafted.days, today, strict=True)
     ]
     series = {"with the draft": [day.used_bytes for day in drafted.days], "as it is": [day.used_bytes for day in today]}
-    limits = {"the disk is full": forecast.used_bytes + forecast.room_bytes}
+    limits = {} if forecast.limit_bytes is None else {"the disk is full": forecast.limit_bytes}
     return draw_lines("Bytes used per day", [day.day for day in today], series, titles=titles, limits=limits)

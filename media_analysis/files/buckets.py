@@ -1,0 +1,65 @@
+"""Opens stores in buckets, as the settings and the provider's usual variables say."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from media_analysis.errors import InvalidSettings
+from media_analysis.settings import Settings
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.clients import RemoteOptions
+from media_analysis.storage.remote.credentials import credentials
+from media_analysis.storage.remote.marker import read_marker
+from media_analysis.storage.remote.store import RemoteStore
+
+
+async def require_deletion(store: RemoteStore, settings: Settings) -> None:
+    """Return unless what is deleted would stay in the bucket, and nobody said that it may.
+
+    Raises:
+        InvalidSettings: it would, as a version or under a lock.
+        StoreUnavailable: the bucket does not answer.
+
+    """
+    if settings.storage.remote.accept_versions:
+        return
+    rules = await store.examine()
+    if rules.keeps_versions or rules.locks_objects:
+        reason = rules.warnings(store.bucket.address)[0]
+        raise InvalidSettings(f"{reason}; STORAGE_REMOTE_ACCEPT_VERSIONS=true serves it as it is")
+
+
+@asynccontextmanager
+async def open_bucket(
+    address: RemoteAddress, instance_id: UUID, settings: Settings, prefix: str
+) -> AsyncIterator[tuple[RemoteStore, bool]]:
+    """Open a store, say whether it is marked, and close it again unless the block succeeds.
+
+    What has `prefix` in the environment is its own.
+
+    Raises:
+        InvalidSettings: what the provider's variables say makes no sense.
+        StoreUnavailable: the bucket does not answer, or not to these credentials.
+
+    """
+    chosen = settings.storage.remote
+    options = RemoteOptions(
+        credentials=credentials(os.environ, prefix),
+        connect_seconds=chosen.connect_seconds,
+        request_seconds=chosen.request_seconds,
+        transfer_seconds=chosen.transfer_seconds,
+        retry_seconds=chosen.retry_seconds,
+        concurrency=chosen.concurrency,
+        scratch=chosen.scratch_path or settings.data_dir / "scratch",
+        scratch_bytes=chosen.scratch_bytes,
+    )
+    try:
+        store = RemoteStore.at(address, instance_id, options)
+    except ValueError as error:
+        raise InvalidSettings(str(error)) from error
+    try:
+        yield store, await read_marker(store.bucket) is not None
+    except BaseException:
+        store.close()
+        raise

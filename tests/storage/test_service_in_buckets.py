@@ -1,0 +1,207 @@
+"""The whole service over buckets: the store in one, its archives in another, or archives alone beside a disk."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from media_analysis.analysis.child.fork_server import ForkServer
+from media_analysis.errors import ObjectMissing
+from media_analysis.integrity.inspection import Problem
+from media_analysis.integrity.verify import VerifyReport, VerifyRequest, VerifyService
+from media_analysis.jobs.control import NewJob
+from media_analysis.runtime import Runtime, open_services
+from media_analysis.settings import Settings
+from media_analysis.settings.postgres import database_options
+from media_analysis.storage.category import Category
+from media_analysis.storage.remote.address import RemoteAddress
+from tests.archive.archived import archive, archived_content, content_of, make_run, restore
+from tests.asking import delete_file
+from tests.conftest import Client, OpenRuntime, RunJob, StoreFile, fetch
+from tests.media.case_table import CASES
+from tests.oracle import inspect_everything
+from tests.retention.conftest import let_purges_lapse, open_purges, sweep
+from tests.reused import Pool, end_old_zygotes
+from tests.s3 import ENVIRONMENT, mirror
+
+pytestmark = pytest.mark.s3
+LARGE = os.urandom(20 * 2**20 + 5)
+"""More than one request carries."""
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Where the store of a test is, and where its archives are."""
+
+    store: RemoteAddress | None
+    archives: RemoteAddress | None
+
+
+@pytest.fixture
+def sites(request: pytest.FixtureRequest, bucket: RemoteAddress) -> Sites:
+    """A store in a bucket, whose archives lie below another prefix, or with it; or on a disk, its archives apart."""
+    asked = getattr(request, "param", "both")
+    store, archives = (replace(bucket, prefix=f"{uuid4().hex}/{name}") for name in ("store", "archives"))
+    return Sites(None if asked == "archives" else store, None if asked == "store" else archives)
+
+
+@pytest.fixture
+def environment(environment: dict[str, str], sites: Sites, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    named = {"STORAGE_URL": sites.store, "ARCHIVE_URL": sites.archives}
+    return environment | {name: str(address) for name, address in named.items() if address is not None}
+
+
+@pytest.fixture
+def open_here(
+    settings: Settings, database: str, pool: Pool, shared_fork_server: ForkServer, sites: Sites, tmp_path: Path
+) -> OpenRuntime:
+    """Opens the services; when they are closed, the oracle inspects copies of the buckets."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Runtime]:
+        async with (
+            pool.lend(database, database_options(settings)) as db,
+            open_services(settings, db, shared_fork_server) as opened,
+        ):
+            yield opened
+        await end_old_zygotes(shared_fork_server)
+        root = settings.store_path if sites.store is None else await mirror(sites.store, tmp_path / "mirrored")
+        archives = None if sites.archives is None else await mirror(sites.archives, tmp_path / "mirrored archives")
+        violations = await inspect_everything(database, root, archives=archives)
+        assert not violations, "\n".join(violations)
+
+    return opening
+
+
+async def verify(runtime: Runtime, *, quarantine: bool = False) -> VerifyReport:
+    """Verify as of two hours from now, when everything written so far is older than the grace window."""
+    request = VerifyRequest(actor="test", quarantine=quarantine, read=True)
+    return await VerifyService(runtime.db, runtime.store).run(request, now=await runtime.db.now() + timedelta(hours=2))
+
+
+@pytest.mark.parametrize("content", [b"", b"small", LARGE], ids=["empty", "small", "large"])
+async def test_a_file_is_uploaded_read_in_ranges_and_deleted_for_good(
+    client: Client, runtime: Runtime, database: str, content: bytes
+) -> None:
+    made = await client.upload(content)
+    (row,) = await fetch(database, "SELECT key, sha256 FROM media_files")
+    address = f"/api/v1/files/{made['id']}/content"
+
+    whole = await client.request("GET", address)
+    part = await client.request("GET", address, headers={"Range": "bytes=2-1000"})
+    deleted = await client.request("DELETE", f"/api/v1/files/{made['id']}")
+    gone = await client.request("GET", address)
+
+    assert (whole.content, row["sha256"]) == (content, sha256(content).digest())
+    assert (part.status_code, part.content) == (206, content[2:1001]) if content else part.status_code == 416
+    assert (deleted.status_code, gone.status_code) == (204, 410)
+    assert await runtime.store.look_up([row["key"]]) == [None]
+
+
+async def test_an_upload_in_pieces_goes_on_where_it_stood(client: Client, database: str) -> None:
+    tus = {"Tus-Resumable": "1.0.0"}
+    created = await client.request("POST", "/api/v1/uploads", headers=tus | {"Upload-Length": str(len(LARGE))})
+    at, cuts = created.headers["location"], (0, 7, 9 * 2**20, len(LARGE))
+    for start, end in pairwise(cuts):
+        about = {"Upload-Offset": str(start), "Content-Type": "application/offset+octet-stream"}
+        piece = await client.request("PATCH", at, content=LARGE[start:end], headers=tus | about)
+        assert piece.status_code == 204, piece.text
+        assert piece.headers["upload-offset"] == str(end)
+
+    read = await client.request("GET", f"{piece.headers['location']}/content")
+
+    assert read.content == LARGE
+
+
+async def test_an_upload_in_pieces_that_is_given_up_leaves_nothing(
+    client: Client, runtime: Runtime, database: str
+) -> None:
+    tus = {"Tus-Resumable": "1.0.0"}
+    created = await client.request("POST", "/api/v1/uploads", headers=tus | {"Upload-Length": "30"})
+    about = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    await client.request("PATCH", created.headers["location"], content=b"a" * 20, headers=tus | about)
+
+    ended = await client.request("DELETE", created.headers["location"], headers=tus)
+    left = [entry.name async for batch in runtime.store.walk(10) for entry in batch]
+
+    assert (ended.status_code, left) == (204, [])
+    assert await fetch(database, "SELECT 1 FROM media_files") == []
+
+
+async def test_what_is_due_goes_and_is_deleted_again_a_day_later(
+    runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    for number in range(5):
+        await store_file(b"%d" % number, ttl=0.001, category=Category.TEMP)
+
+    swept = await sweep(runtime)
+    waiting = await open_purges(database)
+    await let_purges_lapse(database)
+    await sweep(runtime)
+
+    assert swept.files == 5
+    assert [purge["again"] for purge in waiting] == [True]
+    assert await open_purges(database) == []
+    assert [batch async for batch in runtime.store.walk(10)] == []
+
+
+async def test_a_film_is_analysed_from_a_local_copy_that_goes_again(
+    runtime: Runtime, store_file: StoreFile, run_job: RunJob, settings: Settings, database: str
+) -> None:
+    film = CASES / "crop_top20.mkv"
+    source = await store_file(film.read_bytes(), filename=film.name)
+    job = await runtime.jobs.control.create(
+        NewJob(owner="alice", name="n", kind="frames", source_file_ids=[source.id], parameters={"count": 3})
+    )
+
+    await run_job(job.id)
+
+    frames = await fetch(database, "SELECT id FROM media_files WHERE job_id = $1 AND category = 'frames'", job.id)
+    assert len(frames) == 3
+    assert (await content_of(runtime, frames[0]["id"])).startswith(b"\xff\xd8")
+    assert [path for path in (settings.data_dir / "scratch").rglob("*") if path.is_file() and path.stat().st_size] == []
+
+
+@pytest.mark.parametrize("sites", ["both", "store", "archives"], indirect=True)
+async def test_a_run_is_archived_looked_into_and_restored(runtime: Runtime) -> None:
+    run = await make_run(runtime)
+    log = run.files["run.log"]
+
+    await archive(runtime, run.id)
+    inside = await archived_content(runtime, run.id, log.id)
+    with pytest.raises(ObjectMissing):
+        await runtime.store.open(log.key, size_bytes=None)
+    await restore(runtime, run.id)
+
+    assert inside == run.contents["run.log"]
+    for name, file in run.files.items():
+        assert await content_of(runtime, file.id) == run.contents[name]
+
+
+async def test_what_is_damaged_lost_or_nobodys_is_found_and_set_aside(
+    runtime: Runtime, store_file: StoreFile, database: str
+) -> None:
+    whole, lost = await store_file(b"whole"), await store_file(b"lost")
+    stray = "uploads/2026-01-01/stray.bin"
+    await runtime.store.delete_many([lost.key])
+    await runtime.store.put_many([(stray, b"stray")], leaving_bytes=0)
+
+    report = await verify(runtime, quarantine=True)
+    (day,) = await runtime.store.list_quarantine_days()
+    aside = [entry.name async for batch in runtime.store.walk_quarantine(day, 10) for entry in batch]
+    ended = (await runtime.records.end(now=await runtime.db.now() + timedelta(days=400)))["quarantine"]
+    await delete_file(runtime, lost.id, owner=None, actor="test")
+
+    assert dict(report.problems) == {Problem.MISSING: 1, Problem.UNTRACKED: 1}
+    assert aside == [f".quarantine/{day}/{stray}"]
+    assert (ended, await runtime.store.list_quarantine_days()) == (1, [])
+    assert await content_of(runtime, whole.id) == b"whole"
