@@ -32,11 +32,11 @@ from scripts.benchmarks import (
     register,
     retention,
     stage,
+    store,
     sweep,
 )
 
 SWEEP_PARTS = ["all", "few", "cost", "events"]
-ARCHIVE_PARTS = ["race", "many", "answers"]
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
@@ -222,15 +222,10 @@ def parse() -> argparse.Namespace:
     probe.add_options(benches.add_parser("probe", help=probe.__doc__))
     pictures.add_options(benches.add_parser("pictures", help=pictures.__doc__))
     queue.add_options(benches.add_parser("queue", help=queue.__doc__))
-    archiving = benches.add_parser("archive", help=archive.__doc__)
-    archiving.add_argument("--frame-bytes", type=int, default=150_000_000)
-    archiving.add_argument("--json-bytes", type=int, default=50_000_000)
-    archiving.add_argument("--runs", type=int, default=100, help="how many small runs")
-    archiving.add_argument("--files", type=int, default=1_000_000, help="how many files when questions are asked")
-    archiving.add_argument("--requests", type=int, default=1_000, help="how often each question is asked")
-    archiving.add_argument("--parts", nargs="+", choices=ARCHIVE_PARTS, default=ARCHIVE_PARTS)
+    archive.add_options(benches.add_parser("archive", help=archive.__doc__))
     add_big(benches)
     http.add_options(benches.add_parser("http", help=http.__doc__))
+    store.add_options(benches.add_parser("store", help=store.__doc__))
     interference.add_options(benches.add_parser("interference", help=interference.__doc__))
     crowd.add_options(benches.add_parser("crowd", help=crowd.__doc__))
     return parser.parse_args()
@@ -279,6 +274,7 @@ def main() -> None:
         "crowd": run_crowd,
         "http": run_http,
         "interference": run_interference,
+        "store": store.run,
     }
     work = benches[options.bench]
     owned = options.place == "loop" or (options.place == "auto" and os.geteuid() == 0)

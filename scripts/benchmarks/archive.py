@@ -1,5 +1,6 @@
 """Archiving a run of frames and JSON, against system tar on the same files of the same disk."""
 
+import argparse
 import asyncio
 import os
 import shutil
@@ -34,6 +35,17 @@ COMMAND = (sys.executable, "-m", "media_analysis", "archive")
 HEIGHT = 1080
 SMALL = {"frame_bytes": 150_000, "json_bytes": 40_000, "height": 180}
 SMALL_FRAMES, SMALL_DOCUMENTS = 10, 2
+PARTS = ["race", "many", "answers"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say so."""
+    parser.add_argument("--frame-bytes", type=int, default=150_000_000)
+    parser.add_argument("--json-bytes", type=int, default=50_000_000)
+    parser.add_argument("--runs", type=int, default=100, help="how many small runs")
+    parser.add_argument("--files", type=int, default=1_000_000, help="how many files when questions are asked")
+    parser.add_argument("--requests", type=int, default=1_000, help="how often each question is asked")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
 
 
 @dataclass
@@ -116,7 +128,7 @@ def sync(path: Path) -> None:
 def peer_command(stage: Stage, run: Run, peer: Sequence[str]) -> list[str]:
     names = stage.directory / "names"
     names.write_text("".join(f"{key}\n" for key in run.keys))
-    return [*peer, str(stage.directory / "peer.tar"), "-C", str(stage.runtime.settings.places.root), "-T", str(names)]
+    return [*peer, str(stage.directory / "peer.tar"), "-C", str(stage.runtime.settings.store_path), "-T", str(names)]
 
 
 async def race_ours(stage: Stage, run: Run, compression: Compression, figures: Figures) -> None:

@@ -82,9 +82,9 @@ def temporary_directory() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def open_stage(directory: Path) -> AsyncIterator[Stage]:
-    """Start PostgreSQL and open the services below `directory`."""
-    settings = load_settings({"data_dir": directory}, environ=ENVIRONMENT).settings
+async def open_stage(directory: Path, **variables: str) -> AsyncIterator[Stage]:
+    """Start PostgreSQL and open the services below `directory`, with variables beside the usual ones."""
+    settings = load_settings({"data_dir": directory}, environ=ENVIRONMENT | variables).settings
     async with embedded_server(directory / "postgres") as server:
         await migrate(server.url)
         async with open_runtime(settings, server.url) as runtime:

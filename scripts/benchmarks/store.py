@@ -1,0 +1,200 @@
+"""A service over a bucket, beside obstore's own requests to the same server: uploads, a download, bulk deletion."""
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import httpx
+import obstore
+
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.clients import Client, RemoteOptions, open_client
+from media_analysis.storage.remote.credentials import credentials
+from media_analysis.storage.remote.signing import S3Requests
+from scripts.benchmarks.serving import Service, serving
+from scripts.benchmarks.stage import Stage, add_rows, new_keys, open_stage, settle, timed
+from scripts.benchmarks.sweep import sweep
+
+OWNER: Final = "bench"
+GATEWAY: Final[Mapping[str, str]] = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:7480",
+    "AWS_ACCESS_KEY_ID": "MEDIAACCESSKEY01",
+    "AWS_SECRET_ACCESS_KEY": "mediasecret0123456789mediasecret",
+    "AWS_REGION": "us-east-1",
+    "AWS_ALLOW_HTTP": "true",
+}
+"""What `scripts/s3` starts; the environment names another one."""
+CALLERS: Final = 8
+UPLOAD_BYTES: Final = 2**20
+PUTS_AT_ONCE: Final = 64
+BATCH: Final = 1_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done in each round."""
+
+    rounds: int
+    uploads: int
+    objects: int
+    download_bytes: int
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say so."""
+    parser.add_argument("--uploads", type=int, default=400, help="of 1 MiB, by 8 callers")
+    parser.add_argument("--objects", type=int, default=20_000, help="how many are deleted")
+    parser.add_argument("--bytes", type=int, default=256 * 2**20, help="of the object that is downloaded")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A stage whose store lies in a bucket, and a client of the same bucket beside it."""
+
+    stage: Stage
+    address: RemoteAddress
+    peer: Client
+
+    async def uploads(self, service: Service, size: Size) -> dict[str, float]:
+        """Store 1 MiB again and again, 8 at once, in turn with obstore's puts of the same."""
+        seconds: dict[str, list[float]] = {"service": [], "obstore": []}
+        content = os.urandom(UPLOAD_BYTES)
+        limits = httpx.Limits(max_connections=CALLERS)
+        headers = {"Authorization": f"Bearer {service.token}"}
+        async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=120, limits=limits) as client:
+
+            async def upload(_: int) -> None:
+                answer = await client.post("/api/v1/files?category=temp&filename=a", content=content)
+                answer.raise_for_status()
+
+            async def put(_: int) -> None:
+                await obstore.put_async(self.peer, f"peer/{uuid4().hex}", content, use_multipart=False)
+
+            for _ in range(size.rounds):
+                seconds["service"].append(await timed(lambda: _by_callers(upload, size.uploads)))
+                seconds["obstore"].append(await timed(lambda: _by_callers(put, size.uploads)))
+        medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+        return {
+            "per_second": size.uploads / medians["service"],
+            "peer_per_second": size.uploads / medians["obstore"],
+            "rate_ratio_to_obstore": medians["obstore"] / medians["service"],
+        }
+
+    async def download(self, service: Service, size: Size) -> dict[str, float]:
+        """Read one large file, in turn with obstore reading its object; and what the service grew by meanwhile."""
+        content = os.urandom(size.download_bytes)
+        before = service.resident_bytes
+        file_id = await service.store(content)
+        grown = service.resident_bytes - before
+        row = await self.stage.runtime.files.catalog.get(UUID(file_id), owner=None)
+        headers = {"Authorization": f"Bearer {service.token}"}
+        seconds: dict[str, list[float]] = {"service": [], "obstore": []}
+        async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=300) as client:
+
+            async def read() -> None:
+                async with client.stream("GET", f"/api/v1/files/{file_id}/content") as answer:
+                    assert size.download_bytes == sum([len(chunk) async for chunk in answer.aiter_raw(2**20)])
+
+            async def get() -> None:
+                found = await obstore.get_async(self.peer, row.key)
+                assert size.download_bytes == sum([len(chunk) async for chunk in found.stream(min_chunk_size=2**20)])
+
+            for _ in range(size.rounds):
+                seconds["service"].append(await timed(read))
+                seconds["obstore"].append(await timed(get))
+        medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+        return {
+            "megabytes_per_second": size.download_bytes / 1e6 / medians["service"],
+            "rate_ratio_to_obstore": medians["obstore"] / medians["service"],
+            "grown_mebibytes_by_upload": grown / 2**20,
+            "grown_mebibytes": (service.resident_bytes - before) / 2**20,
+        }
+
+    async def deletion(self, size: Size) -> dict[str, float]:
+        """Sweep objects that are all due, in turn with obstore's bulk deletion of as many."""
+        seconds: dict[str, list[float]] = {"service": [], "obstore": []}
+        for _ in range(size.rounds):
+            made = new_keys(size.objects)
+            await self._put_all([key for _, key in made])
+            await add_rows(self.stage.url, made, due_from=datetime.now(UTC) - timedelta(days=2))
+            await settle(self.stage.url)
+            seconds["service"].append(await timed(lambda: sweep(self.stage, size.objects)))
+            keys = [f"peer/{key}" for _, key in made]
+            await self._put_all(keys)
+            seconds["obstore"].append(await timed(partial(self._delete_all, keys)))
+        medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+        return {
+            "objects": size.objects,
+            "per_second": size.objects / medians["service"],
+            "rate_ratio_to_obstore": medians["obstore"] / medians["service"],
+        }
+
+    async def _put_all(self, keys: list[str]) -> None:
+        turns = asyncio.Semaphore(PUTS_AT_ONCE)
+
+        async def put(key: str) -> None:
+            async with turns:
+                await obstore.put_async(self.peer, key, b"x" * 4096, use_multipart=False)
+
+        await asyncio.gather(*(put(key) for key in keys))
+
+    async def _delete_all(self, keys: list[str]) -> None:
+        for start in range(0, len(keys), BATCH):
+            await obstore.delete_async(self.peer, keys[start : start + BATCH])
+
+
+async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    """Measure all three over a store of their own."""
+    size = Size(options.rounds, options.uploads, options.objects, options.bytes)
+    address = await new_address()
+    print(f"a service over {address}, beside obstore")
+    async with open_stage(directory / "a", STORAGE_URL=str(address)) as stage:
+        return await measure(Bench(stage, address, open_client(address, _options(), timeout_seconds=300)), size)
+
+
+async def measure(bench: Bench, size: Size) -> dict[str, Any]:
+    """Measure uploads and a download over HTTP, and the sweep in process."""
+    begun = time.monotonic()
+    async with serving(bench.stage, OWNER, STORAGE_URL=str(bench.address)) as service:
+        found: dict[str, Any] = {
+            "uploads": await bench.uploads(service, size),
+            "download": await bench.download(service, size),
+        }
+    found["deletion"] = await bench.deletion(size)
+    return {**found, "seconds": time.monotonic() - begun}
+
+
+async def new_address() -> RemoteAddress:
+    """Return the address of a store of this run, and make its bucket where it is not there yet."""
+    for name, value in GATEWAY.items():
+        os.environ.setdefault(name, value)
+    address = RemoteAddress.parse(os.environ.get("STORAGE_URL") or f"s3://media-analysis-bench/{uuid4().hex}")
+    requests = S3Requests.to(RemoteAddress(address.provider, address.bucket), _options())
+    if requests is not None:
+        with suppress(Exception):  # it is there, or what follows says why it is not
+            await requests.send("PUT")
+    return address
+
+
+def _options() -> RemoteOptions:
+    return RemoteOptions(credentials=credentials(os.environ))
+
+
+async def _by_callers(work: Callable[[int], Awaitable[None]], times: int) -> None:
+    numbers = iter(range(times))
+
+    async def caller() -> None:
+        for number in numbers:
+            await work(number)
+
+    await asyncio.gather(*(caller() for _ in range(CALLERS)))
