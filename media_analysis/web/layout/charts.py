@@ -1,4 +1,8 @@
-"""Charts as figures that a template draws: where lines, bars, ticks and marks stand, in the units of an SVG."""
+"""Charts as figures that a template draws: where lines, bars, ticks and marks stand.
+
+What is beside another is told in hundredths of the chart's width, so that its text keeps its size on every screen; what
+is above another in pixels.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,13 +12,9 @@ from typing import Final, NamedTuple
 
 from media_analysis.units import round_size
 
-WIDTH: Final = 560
-HEIGHT: Final = 220
-LEFT: Final = 66
-RIGHT: Final = 10
-TOP: Final = 12
-BOTTOM: Final = 24
-_LABELS: Final = 6
+HEIGHT: Final = 184
+_WIDTH: Final = 100
+_LABELS: Final = 5
 _STEPS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -62,13 +62,8 @@ class Chart:
     lines: Sequence[Curve] = ()
     area: str = ""
     limits: Sequence[Tick] = field(default_factory=tuple)
-    base: float = HEIGHT - BOTTOM
-    width: int = WIDTH
+    base: float = HEIGHT
     height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
-    bottom: int = HEIGHT - BOTTOM
 
 
 class Scale(NamedTuple):
@@ -86,7 +81,7 @@ class Scale(NamedTuple):
 
     def y(self, amount: float) -> float:
         share = (amount - self.bottom) / (self.top - self.bottom)
-        return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 2)
+        return round(HEIGHT * (1 - share), 2)
 
     def ticks(self) -> Sequence[Tick]:
         count = round((self.top - self.bottom) / self.step)
@@ -115,7 +110,7 @@ def draw_lines(
         for number, (name, amounts) in enumerate(series.items())
     ]
     first = lines[0].path if lines else ""
-    area = f"{first}L{xs[-1]} {HEIGHT - BOTTOM}L{xs[0]} {HEIGHT - BOTTOM}Z" if first else ""
+    area = f"{first}L{xs[-1]} {HEIGHT}L{xs[0]} {HEIGHT}Z" if first else ""
     return Chart(
         label,
         _dates(days, xs),
@@ -152,20 +147,21 @@ def _step(wanted: float) -> float:
 
 
 def _places(count: int) -> Sequence[float]:
-    span = WIDTH - LEFT - RIGHT
-    width = span / max(count, 1)
-    return [round(LEFT + width * (number + 0.5), 2) for number in range(count)]
+    width = _WIDTH / max(count, 1)
+    return [round(width * (number + 0.5), 2) for number in range(count)]
 
 
 def _columns(xs: Sequence[float], titles: Sequence[str]) -> Sequence[DayColumn]:
-    width = round((WIDTH - LEFT - RIGHT) / max(len(xs), 1), 2)
+    width = round(_WIDTH / max(len(xs), 1), 2)
     return [DayColumn(round(x - width / 2, 2), width, title) for x, title in zip(xs, titles, strict=True)]
 
 
 def _dates(days: Sequence[date], xs: Sequence[float]) -> Sequence[Tick]:
     every = max(1, math.ceil(len(days) / _LABELS))
     return [
-        Tick(x, f"{day:%d %b}") for number, (day, x) in enumerate(zip(days, xs, strict=True)) if number % every == 0
+        Tick(x, f"{day.day} {day:%b}")
+        for number, (day, x) in enumerate(zip(days, xs, strict=True))
+        if number % every == 0
     ]
 
 
