@@ -55,7 +55,7 @@ def write_distance(at: datetime | None, now: datetime) -> str:
         return "never"
     seconds = (at - now).total_seconds()
     if abs(seconds) < _MINUTE:
-        return "now"
+        return "now" if seconds > 0 else "just now"
     return f"in {write_span(seconds)}" if seconds > 0 else f"{write_span(seconds)} ago"
 
 
