@@ -16,6 +16,7 @@ from media_analysis.storage.remote.clients import RemoteOptions
 from media_analysis.storage.remote.credentials import credentials
 from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.remote.store import RemoteStore
+from media_analysis.storage.remote.xml import child_text, parse
 
 URL = os.environ.get("TEST_S3_URL")
 """Where the gateway answers; without one the tests that need it are left out."""
@@ -63,11 +64,24 @@ async def new_bucket() -> AsyncIterator[RemoteAddress]:
 
 
 async def empty(address: RemoteAddress) -> None:
-    """Delete all there is in a bucket, parts of what was never ended included."""
+    """Delete all there is in a bucket, old versions and parts of what was never ended included."""
     store = RemoteStore.at(address, uuid4(), options_for())
     async for page in store.bucket.pages():
         await store.bucket.delete([entry.name for entry in page])
     store.close()
+    await _delete_listed(address, "versions", "versionId", {"Version", "DeleteMarker"}, "VersionId")
+    await _delete_listed(address, "uploads", "uploadId", {"Upload"}, "UploadId")
+
+
+async def _delete_listed(address: RemoteAddress, what: str, name: str, kinds: set[str], told: str) -> None:
+    requests = asking(address)
+    while found := [
+        (child_text(element, "Key"), child_text(element, told))
+        for element in parse((await requests.send(HTTPMethod.GET, query={what: ""})).content)
+        if element.tag in kinds
+    ]:
+        for key, value in found:
+            await requests.send(HTTPMethod.DELETE, key=key, query={name: value})
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ class RemoteOptions:
     """How long what may be asked again is, after 5xx, slow-down and lost connections."""
     concurrency: int = 32
     """How many objects are asked about, put or deleted at once for one call."""
-    part_bytes: int = 7 * 2**20
+    part_bytes: int = 6 * 2**20
     """Of a part of a large object; a writer holds two of them. An object has at most 10,000."""
     scratch: Path | None = None
     """Where local copies lie; None is a directory of the system's for temporary files."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 FIRST_BYTES: Final = 2**20
 """Of the first range: whoever wants little is not made to wait for more."""
-RANGE_BYTES: Final = 4 * 2**20
+RANGE_BYTES: Final = 2 * 2**20
 """Of the others; one is read ahead while one is taken."""
-MOST_AHEAD_BYTES: Final = 8 * 2**20
+MOST_AHEAD_BYTES: Final = 4 * 2**20
 ATTEMPTS: Final = 4
 """How often a range is asked for whose connection breaks; obstore repeats what fails before the first byte."""
 PAUSE_SECONDS: Final = 0.2
