@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from http import HTTPMethod
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -54,13 +55,13 @@ def asking(address: RemoteAddress) -> S3Requests:
 async def new_bucket() -> AsyncIterator[RemoteAddress]:
     """Make a bucket; it goes with all that is in it."""
     address = RemoteAddress.parse(f"s3://media-analysis-test-{uuid4().hex[:20]}")
-    made = await asking(address).send("PUT")
+    made = await asking(address).send(HTTPMethod.PUT)
     assert made.status_code == 200, made.text
     try:
         yield address
     finally:
         await empty(address)
-        await asking(address).send("DELETE")
+        await asking(address).send(HTTPMethod.DELETE)
 
 
 async def empty(address: RemoteAddress) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from itertools import groupby
 from typing import Final
 from urllib.parse import unquote
@@ -69,7 +69,9 @@ class Leftovers:
             for found, upload_id, _ in uploads:
                 if found != key or self._requests is None:
                     continue
-                answer = await self._requests.send("DELETE", key=self._full(key), query={"uploadId": upload_id})
+                answer = await self._requests.send(
+                    HTTPMethod.DELETE, key=self._full(key), query={"uploadId": upload_id}
+                )
                 if answer.status_code not in {HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
                     failed[key] = f"the bucket answered {answer.status_code}"
         return failed
@@ -81,7 +83,7 @@ class Leftovers:
         marks = {"key-marker": "", "upload-id-marker": ""}
         while True:
             query = {"uploads": "", "encoding-type": "url", "prefix": self._full(key), **marks}
-            answer = await self._requests.send("GET", query=query)
+            answer = await self._requests.send(HTTPMethod.GET, query=query)
             if answer.status_code != HTTPStatus.OK:
                 raise StoreUnavailable(f"the bucket answered {answer.status_code}")
             found = parse(answer.content)

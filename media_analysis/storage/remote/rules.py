@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from xml.etree.ElementTree import Element
 
 from media_analysis.storage.remote.address import Provider
@@ -97,7 +97,7 @@ def _concerns(rule: Element, ours: str) -> bool:
 
 async def _ask(requests: S3Requests, what: str) -> Element | None:
     """Return what the bucket says, an empty element where nothing is set, None where it does not tell us."""
-    answer = await requests.send("GET", query={what: ""})
+    answer = await requests.send(HTTPMethod.GET, query={what: ""})
     if answer.status_code == HTTPStatus.NOT_FOUND and "NoSuchBucket" not in answer.text:
         return Element(what)
     return parse(answer.content) if answer.status_code == HTTPStatus.OK else None

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPMethod
 from pathlib import Path
 from uuid import uuid4
 
@@ -46,7 +47,7 @@ def requests(bucket: RemoteAddress) -> S3Requests:
 
 async def parts_below(requests: S3Requests, prefix: str) -> list[str]:
     """Return the keys of uploads in parts that nobody ended."""
-    answer = await requests.send("GET", query={"uploads": "", "prefix": prefix})
+    answer = await requests.send(HTTPMethod.GET, query={"uploads": "", "prefix": prefix})
     return [child_text(upload, "Key") for upload in parse(answer.content).iter("Upload")]
 
 

@@ -1,6 +1,7 @@
 """Deletions in bulk, and what is said of each key that stays."""
 
 import json
+from http import HTTPMethod
 
 import pytest
 
@@ -35,7 +36,7 @@ async def test_a_key_that_cannot_go_is_named_with_its_reason_and_its_neighbours_
         denied = f"arn:aws:s3:::{own_bucket.bucket}/{store.bucket.address.prefix}/{keys[2]}"
         statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": [denied]}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
-        assert (await asking(own_bucket).send("PUT", query={"policy": ""}, content=policy)).is_success
+        assert (await asking(own_bucket).send(HTTPMethod.PUT, query={"policy": ""}, content=policy)).is_success
 
         outcome = await store.delete_many(keys)
         left = await names_in(store)
@@ -44,7 +45,7 @@ async def test_a_key_that_cannot_go_is_named_with_its_reason_and_its_neighbours_
         assert list(outcome.gone) == [key for key in keys if key != keys[2]]
         assert outcome.failed == alone.failed == {keys[2]: "the bucket answered AccessDenied"}
         assert left == [keys[2]]
-        assert (await asking(own_bucket).send("DELETE", query={"policy": ""})).is_success
+        assert (await asking(own_bucket).send(HTTPMethod.DELETE, query={"policy": ""})).is_success
 
 
 @pytest.mark.parametrize("count", [1, FEW + 1])
@@ -103,11 +104,11 @@ async def test_a_bucket_that_vanished_confirms_no_deletion(own_bucket: RemoteAdd
     async with new_store(own_bucket) as store:
         await put(store, "clips/a.bin")
         await store.bucket.delete(["clips/a.bin", MARKER_NAME])
-        assert (await asking(own_bucket).send("DELETE")).is_success
+        assert (await asking(own_bucket).send(HTTPMethod.DELETE)).is_success
 
         for asked in (store.delete_many(["clips/a.bin"]), store.require_marker(), store.require_writable()):
             with pytest.raises(StoreUnavailable, match="the bucket does not exist"):
                 await asked
         with pytest.raises(StoreUnavailable, match="the bucket does not exist"):
             _ = [page async for page in store.walk(10)]
-        assert (await asking(own_bucket).send("PUT")).is_success  # for what tidies up
+        assert (await asking(own_bucket).send(HTTPMethod.PUT)).is_success  # for what tidies up

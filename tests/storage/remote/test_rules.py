@@ -1,6 +1,7 @@
 """What a bucket does behind the store's back is found and said."""
 
 from dataclasses import replace
+from http import HTTPMethod
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,7 @@ NOTHING = BucketRules(keeps_versions=False, locks_objects=False, deleting=[])
 
 
 async def configure(bucket: RemoteAddress, what: str, content: str) -> None:
-    answer = await asking(bucket).send("PUT", query={what: ""}, content=content.encode())
+    answer = await asking(bucket).send(HTTPMethod.PUT, query={what: ""}, content=content.encode())
     assert answer.is_success, answer.text
 
 
@@ -44,7 +45,7 @@ async def test_a_bucket_that_keeps_versions_is_warned_of(own_bucket: RemoteAddre
 
 async def test_a_bucket_that_locks_objects_is_warned_of(bucket: RemoteAddress) -> None:
     address = replace(bucket, bucket=f"media-analysis-test-{uuid4().hex[:20]}")
-    made = await asking(address).send("PUT", headers={"x-amz-bucket-object-lock-enabled": "true"})
+    made = await asking(address).send(HTTPMethod.PUT, headers={"x-amz-bucket-object-lock-enabled": "true"})
     assert made.is_success, made.text
     store = RemoteStore.at(address, uuid4(), options_for())
 
@@ -52,7 +53,7 @@ async def test_a_bucket_that_locks_objects_is_warned_of(bucket: RemoteAddress) -
         assert await store.examine() == replace(NOTHING, keeps_versions=True, locks_objects=True)
         assert any("may lock objects" in warning for warning in await store.warnings())
     finally:
-        await asking(address).send("DELETE")
+        await asking(address).send(HTTPMethod.DELETE)
 
 
 @pytest.mark.parametrize(
