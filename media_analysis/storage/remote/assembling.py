@@ -53,7 +53,7 @@ def _read(bucket: Bucket, ranges: Sequence[Range]) -> Iterator[bytes]:
     for name, size_bytes in ranges:
         for start in range(0, size_bytes, READ_BYTES):
             bucket.require_open()
-            yield fetch_here(bucket, name, start, min(size_bytes, start + READ_BYTES))
+            yield bytes(fetch_here(bucket, name, start, min(size_bytes, start + READ_BYTES)))
 
 
 def _hashed(pieces: Iterator[bytes], running: "hashlib._Hash") -> Iterator[bytes]:

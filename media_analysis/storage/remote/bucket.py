@@ -56,7 +56,7 @@ class Bucket:
         with translated(key):
             return _entry(self._callers.submit(obstore.head, self._quick, key).result(), key)
 
-    async def get(self, key: str, start: int, end: int) -> bytes:
+    async def get(self, key: str, start: int, end: int) -> memoryview:
         """Return the bytes of a range that is not empty, fewer where the object ends before.
 
         Raises:
@@ -65,16 +65,16 @@ class Bucket:
         """
         with translated(key):
             try:
-                return (await obstore.get_range_async(self._long, key, start=start, end=end)).to_bytes()
+                return memoryview(await obstore.get_range_async(self._long, key, start=start, end=end))
             except BaseError as error:
                 return nothing_there(error)
 
-    def get_here(self, key: str, start: int, end: int) -> bytes:
+    def get_here(self, key: str, start: int, end: int) -> memoryview:
         """Do what `get` does, from a thread."""
         with translated(key):
             asked = self._callers.submit(obstore.get_range, self._long, key, start=start, end=end)
             try:
-                return asked.result().to_bytes()
+                return memoryview(asked.result())
             except BaseError as error:
                 return nothing_there(error)
 
@@ -93,7 +93,7 @@ class Bucket:
                 return False
             return True
 
-    def put_here(self, key: str, pieces: Iterable[bytes]) -> None:
+    def put_here(self, key: str, pieces: Iterable[Piece]) -> None:
         """Put an object in parts from a thread, over whatever is there; what iterating raises leaves nothing."""
         with translated(key):
             obstore.put(

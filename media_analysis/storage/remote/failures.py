@@ -62,10 +62,10 @@ def is_absent(error: Exception) -> bool:
     return isinstance(error, FileNotFoundError) and _code(str(error)) not in _NO_BUCKET
 
 
-def nothing_there(error: BaseError) -> bytes:
+def nothing_there(error: BaseError) -> memoryview:
     """Return the bytes of a range that begins where an object has ended; whatever else it is, is raised again."""
     if _status(str(error)) == _NOT_SATISFIABLE:
-        return b""
+        return memoryview(b"")
     raise error
 
 

@@ -24,7 +24,7 @@ async def read_marker(bucket: Bucket) -> UUID | None:
     """
     try:
         found = await bucket.get(MARKER_NAME, 0, _MOST_BYTES)
-        return UUID(str(json.loads(found)["instance_id"]))
+        return UUID(str(json.loads(bytes(found))["instance_id"]))
     except ObjectMissing:
         return None
     except (ValueError, KeyError, TypeError) as error:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 FIRST_BYTES: Final = 2**20
 """Of the first range: whoever wants little is not made to wait for more."""
-RANGE_BYTES: Final = 2 * 2**20
+RANGE_BYTES: Final = 4 * 2**20
 """Of the others; one is read ahead while one is taken."""
-MOST_AHEAD_BYTES: Final = 4 * 2**20
+CHUNK_BYTES: Final = 512 * 1024
+"""Of what is handed on at once."""
+MOST_AHEAD_BYTES: Final = 8 * 2**20
 ATTEMPTS: Final = 4
 """How often a range is asked for whose connection breaks; obstore repeats what fails before the first byte."""
 PAUSE_SECONDS: Final = 0.2
@@ -36,7 +38,7 @@ class RemoteReader:
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         end = min(end, self.size_bytes)
-        ahead: asyncio.Task[bytes] | None = None
+        ahead: asyncio.Task[memoryview] | None = None
         try:
             if start < end:
                 ahead = self._fetch(start, min(end, start + FIRST_BYTES))
@@ -44,7 +46,8 @@ class RemoteReader:
                 chunk = await ahead
                 start += len(chunk)
                 ahead = self._fetch(start, min(end, start + RANGE_BYTES)) if start < end else None
-                yield chunk
+                for at in range(0, len(chunk), CHUNK_BYTES):
+                    yield bytes(chunk[at : at + CHUNK_BYTES])
         finally:
             if ahead is not None:
                 ahead.cancel()
@@ -57,11 +60,11 @@ class RemoteReader:
     async def close(self) -> None:
         """Nothing is held."""
 
-    def _fetch(self, start: int, end: int) -> asyncio.Task[bytes]:
+    def _fetch(self, start: int, end: int) -> asyncio.Task[memoryview]:
         return asyncio.create_task(fetch(self._bucket, self._key, start, end))
 
 
-async def fetch(bucket: Bucket, key: str, start: int, end: int) -> bytes:
+async def fetch(bucket: Bucket, key: str, start: int, end: int) -> memoryview:
     """Return the bytes of a range, all of them, asked for again where a connection breaks.
 
     Raises:
@@ -84,13 +87,13 @@ def pauses(bucket: Bucket) -> Iterator[float]:
             yield PAUSE_SECONDS * 2**attempt
 
 
-def _whole(content: bytes, key: str, start: int, end: int) -> bytes:
+def _whole(content: memoryview, key: str, start: int, end: int) -> memoryview:
     if len(content) != end - start:
         raise ObjectDamaged(key, f"its bytes from {start} to {end} are {len(content)}")
     return content
 
 
-def fetch_here(bucket: Bucket, key: str, start: int, end: int) -> bytes:
+def fetch_here(bucket: Bucket, key: str, start: int, end: int) -> memoryview:
     """Do what `fetch` does, from a thread."""
     for pause in pauses(bucket):
         try:
@@ -109,7 +112,7 @@ class RemoteFile(io.RawIOBase):
         self._key = key
         self._size_bytes = size_bytes
         self._at = 0
-        self._window = b""
+        self._window = memoryview(b"")
         self._window_at = 0
         self._ahead_bytes = FIRST_BYTES
 
@@ -144,7 +147,7 @@ class RemoteFile(io.RawIOBase):
     def _fill(self, wanted_bytes: int) -> None:
         goes_on = bool(self._window) and self._at == self._window_at + len(self._window)
         self._ahead_bytes = min(2 * self._ahead_bytes, MOST_AHEAD_BYTES) if goes_on else FIRST_BYTES
-        self._window = b""  # before the next: both at once would be too much
+        self._window = memoryview(b"")  # before the next: both at once would be too much
         end = min(self._size_bytes, self._at + max(self._ahead_bytes, min(wanted_bytes, MOST_AHEAD_BYTES)))
         self._window = fetch_here(self._bucket, self._key, self._at, end)
         self._window_at = self._at

@@ -156,7 +156,6 @@ def _require_ours(base: Path) -> None:
         raise StoreUnavailable(f"{base} belongs to somebody else; no copies are made there")
 
 
-def _write_all(file: FileIO, chunk: bytes) -> None:
-    view = memoryview(chunk)
+def _write_all(file: FileIO, view: memoryview) -> None:
     while view:
         view = view[file.write(view) :]

@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPMethod
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
@@ -54,7 +53,7 @@ class S3Requests:
 
     async def send(
         self,
-        method: HTTPMethod,
+        method: str,
         *,
         key: str = "",
         query: Mapping[str, str] | None = None,
@@ -82,7 +81,7 @@ class S3Requests:
                 return await client.request(method, url, headers=signed, content=content)
 
     def _signed(
-        self, method: HTTPMethod, path: str, query: str, headers: Mapping[str, str], content: bytes, *, at: datetime
+        self, method: str, path: str, query: str, headers: Mapping[str, str], content: bytes, *, at: datetime
     ) -> Mapping[str, str]:
         """Return headers with a signature.
 

@@ -105,7 +105,7 @@ class RemoteStore(RemoteTree):
 
     async def read(self, key: str, *, size_bytes: int) -> bytes:
         # By a byte more than there should be, an object that is longer shows; an empty range cannot be asked for.
-        content = await self.bucket.get(key, 0, size_bytes + 1) if size_bytes else b""
+        content = bytes(await self.bucket.get(key, 0, size_bytes + 1) if size_bytes else b"")
         if len(content) != size_bytes or not size_bytes:
             require_size(await self.bucket.head(key), key, size_bytes)
         return content
