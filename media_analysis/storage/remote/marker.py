@@ -1,5 +1,6 @@
 """The marker of a bucket: an object that says which database the store belongs to, as a disk's file does."""
 
+import asyncio
 import json
 import time
 from typing import Final
@@ -38,6 +39,7 @@ class RemoteMarker:
         self._bucket = bucket
         self._instance_id = instance_id
         self._seen_at = float("-inf")
+        self._looking = asyncio.Lock()
 
     async def require(self) -> None:
         """Fail unless the store belongs to this database, right now.
@@ -56,8 +58,9 @@ class RemoteMarker:
 
     async def require_recent(self) -> None:
         """Fail unless it did a moment ago: enough for what adds, never for what deletes."""
-        if time.monotonic() - self._seen_at > RECENT_SECONDS:
-            await self.require()
+        async with self._looking:  # of many who want to know at once one looks
+            if time.monotonic() - self._seen_at > RECENT_SECONDS:
+                await self.require()
 
     async def adopt(self, *, fresh_database: bool) -> None:
         """Make sure the store carries this database's marker, writing it only where both are new.
