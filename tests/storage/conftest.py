@@ -13,7 +13,10 @@ from media_analysis.storage.places import Places
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.store import RemoteStore
 from media_analysis.storage.store import ObjectStore, ObjectWriter
+from tests.azure import Azure, new_azure_store, running_azure
 from tests.s3 import new_bucket, new_store
+
+REMOTE = ("remote", "remote_azure")
 
 
 @pytest.fixture
@@ -61,7 +64,19 @@ async def remote(bucket: RemoteAddress, tmp_path: Path) -> AsyncIterator[RemoteS
         yield store
 
 
-@pytest.fixture(params=["disk", "two_disks", "pair", pytest.param("remote", marks=pytest.mark.s3)])
+@pytest.fixture(scope="session")
+async def azure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azure]:
+    async with running_azure(tmp_path_factory) as running:
+        yield running
+
+
+@pytest.fixture
+async def remote_azure(azure: Azure, tmp_path: Path) -> AsyncIterator[RemoteStore]:
+    async with new_azure_store(azure, tmp_path / "scratch") as store:
+        yield store
+
+
+@pytest.fixture(params=["disk", "two_disks", "pair", *(pytest.param(kind, marks=pytest.mark.s3) for kind in REMOTE)])
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     """One store of each kind; a new kind adds its fixture's name."""
     made: ObjectStore = request.getfixturevalue(request.param)
