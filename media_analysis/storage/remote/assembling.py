@@ -1,7 +1,9 @@
 """Objects made of others, or of their first bytes: read in a thread, hashed, and put as one."""
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from media_analysis.errors import StoreUnavailable
@@ -10,8 +12,10 @@ from media_analysis.storage.remote.bucket import Bucket, require_free
 from media_analysis.storage.remote.reading import fetch_here
 from media_analysis.storage.remote.writing import SINGLE_BYTES
 
-READ_BYTES: Final = 2**20
-"""What is read at once, beside the parts that are on their way."""
+READ_BYTES: Final = 512 * 1024
+"""What is read by one request, beside the parts that are on their way."""
+AHEAD: Final = 3
+"""How many such requests are under way: a distant bucket answers late."""
 Range = tuple[str, int]
 """An object's name, and how many of its first bytes are meant."""
 
@@ -50,10 +54,21 @@ async def hash_ranges(bucket: Bucket, ranges: Sequence[Range]) -> bytes:
 
 
 def _read(bucket: Bucket, ranges: Sequence[Range]) -> Iterator[bytes]:
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="assembling") as readers:
+        ahead: deque[Future[memoryview]] = deque()
+        for asked in _split(ranges):
+            ahead.append(readers.submit(fetch_here, bucket, *asked))
+            if len(ahead) == AHEAD:
+                bucket.require_open()
+                yield bytes(ahead.popleft().result())
+        while ahead:
+            yield bytes(ahead.popleft().result())
+
+
+def _split(ranges: Sequence[Range]) -> Iterator[tuple[str, int, int]]:
     for name, size_bytes in ranges:
         for start in range(0, size_bytes, READ_BYTES):
-            bucket.require_open()
-            yield bytes(fetch_here(bucket, name, start, min(size_bytes, start + READ_BYTES)))
+            yield name, start, min(size_bytes, start + READ_BYTES)
 
 
 def _hashed(pieces: Iterator[bytes], running: "hashlib._Hash") -> Iterator[bytes]:

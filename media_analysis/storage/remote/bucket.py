@@ -40,6 +40,10 @@ class Bucket:
         self._callers = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket-calls")
         self._quick = open_client(address, options, timeout_seconds=options.request_seconds)
         self._long = open_client(address, options, timeout_seconds=options.transfer_seconds)
+        # Who sends hears nothing until all is sent; who reads hears something all the time.
+        self._reading = open_client(
+            address, options, timeout_seconds=options.transfer_seconds, silent_seconds=options.request_seconds
+        )
 
     async def head(self, key: str) -> Entry:
         """Return what stands at a key.
@@ -65,14 +69,14 @@ class Bucket:
         """
         with translated(key):
             try:
-                return memoryview(await obstore.get_range_async(self._long, key, start=start, end=end))
+                return memoryview(await obstore.get_range_async(self._reading, key, start=start, end=end))
             except BaseError as error:
                 return nothing_there(error)
 
     def get_here(self, key: str, start: int, end: int) -> memoryview:
         """Do what `get` does, from a thread."""
         with translated(key):
-            asked = self._callers.submit(obstore.get_range, self._long, key, start=start, end=end)
+            asked = self._callers.submit(obstore.get_range, self._reading, key, start=start, end=end)
             try:
                 return memoryview(asked.result())
             except BaseError as error:

@@ -39,7 +39,10 @@ class RemoteOptions:
     request_seconds: float = 30.0
     """For what carries no bytes of objects: heads, lists, deletions."""
     transfer_seconds: float = 300.0
-    """For a part of an object in either direction, all of it; parts that share a slow link share its speed."""
+    """For a part of an object in either direction, all of it; parts that share a slow link share its speed.
+
+    A part that is read is given up sooner if nothing comes for `request_seconds`.
+    """
     retry_seconds: float = 60.0
     """How long what may be asked again is, after 5xx, slow-down and lost connections."""
     concurrency: int = 32
@@ -52,8 +55,12 @@ class RemoteOptions:
     """Of all local copies at once."""
 
 
-def open_client(address: RemoteAddress, options: RemoteOptions, *, timeout_seconds: float) -> Client:
+def open_client(
+    address: RemoteAddress, options: RemoteOptions, *, timeout_seconds: float, silent_seconds: float | None = None
+) -> Client:
     """Return a client of what is below an address; it sends nothing yet.
+
+    A request ends after `timeout_seconds`, or after `silent_seconds` in which nothing came.
 
     Raises:
         ValueError: what it is told makes no sense, in words that say what.
@@ -68,6 +75,8 @@ def open_client(address: RemoteAddress, options: RemoteOptions, *, timeout_secon
         "timeout": timedelta(seconds=timeout_seconds),
         "allow_http": told.allows_http(provider),
     }
+    if silent_seconds is not None:
+        client["read_timeout"] = timedelta(seconds=silent_seconds)
     if bundle := told.ca_bundle(provider):
         client["root_certificate"] = bundle
     retry: RetryConfig = {
