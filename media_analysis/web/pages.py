@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from secrets import token_urlsafe
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -18,11 +19,7 @@ from media_analysis.sessions.roles import Scope
 from media_analysis.web.assets import accepts_gzip, asset_address
 from media_analysis.web.writing import FILTERS
 
-HEADERS: Final[Mapping[str, str]] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+_HEADERS: Final[Mapping[str, str]] = {
     # Not `no-referrer`: browsers would say of no form from which origin it comes.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -31,9 +28,21 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
     "Vary": "Accept-Encoding, Cookie",
 }
-"""What a browser may do with a page: run scripts and styles beside it, of our own, and show it in no frame."""
+_NONCE_BYTES: Final = 16
 _COMPRESSED_FROM: Final = 1024
 _LEVEL: Final = 6
+
+
+def _headers(nonce: str) -> Mapping[str, str]:
+    """Return what a browser may do with a page: run scripts and styles that know the nonce, and show it in no frame.
+
+    Scripts of our origin are not enough: files that anybody uploaded are served there, too (W3C CSP, section 6.7.3.3).
+    """
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' blob:; "
+        "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {"Content-Security-Policy": policy, **_HEADERS}
 
 
 class PageRoute(APIRoute):
@@ -74,12 +83,15 @@ def show(
 ) -> HTMLResponse:
     """Return the page that a template makes of what it is told; names that users made are text in it.
 
-    Every template also knows `caller` (None for whoever has not signed in), `path` and `now`.
+    Every template also knows `caller` (None for whoever has not signed in), `path`, `now`, and the `nonce` that its
+    scripts and styles are to have.
     """
     page = templates().get_template(template)
     caller = request.scope.get("state", {}).get("caller")
-    content = page.render(caller=caller, path=request.scope["path"], now=datetime.now(UTC), **told).encode()
-    said = {**HEADERS, **(headers or {})}
+    nonce = token_urlsafe(_NONCE_BYTES)
+    about = {"caller": caller, "path": request.scope["path"], "now": datetime.now(UTC), "nonce": nonce}
+    content = page.render(**about, **told).encode()
+    said = {**_headers(nonce), **(headers or {})}
     if len(content) >= _COMPRESSED_FROM and accepts_gzip(request):
         content, said = gzip.compress(content, _LEVEL, mtime=0), {**said, "Content-Encoding": "gzip"}
     return HTMLResponse(content, status, headers=said)

@@ -7,6 +7,7 @@ import { bindActions } from "./actions.js";
 import { API } from "./api.js";
 
 const SETTLED_MILLISECONDS = 400;
+const UNAUTHENTICATED = 401;
 
 export function follow() {
   if (wholeOf() !== undefined) refresh();
@@ -23,6 +24,9 @@ export function follow() {
   const listen = () => {
     events = new EventSource(`${API}/events?${query}`);
     for (const type of types) events.addEventListener(type, settle);
+    events.addEventListener("error", ({ target }) => {
+      if (target.readyState === EventSource.CLOSED) refresh();
+    });
   };
   // A browser has six connections to a host: those of screens that nobody looks at would take them from the one in view.
   document.addEventListener("visibilitychange", () => {
@@ -50,8 +54,12 @@ const refreshAll = () => refresh();
 
 export async function refresh(types = null) {
   const answer = await fetch(wholeOf() ?? location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (answer === null || !answer.ok) return;
+  if (answer === null || !(answer.ok || answer.status === UNAUTHENTICATED)) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (fresh.documentElement.dataset.told !== document.documentElement.dataset.told) {
+    location.reload(); // the session has ended
+    return;
+  }
   for (const part of document.querySelectorAll("[data-live]")) {
     if (types !== null && !part.dataset.live.split(" ").some((type) => types.includes(type))) continue;
     const next = fresh.getElementById(part.id);

@@ -53,8 +53,8 @@ async def visiting(browser: Browser) -> AsyncIterator[Visit]:
 
 
 @pytest.fixture
-def visit(visiting: Visit, address: str) -> Visit:
-    """Opens profiles before the application of this test."""
+def visit(address: str, visiting: Visit) -> Visit:
+    """Opens profiles before the application of this test, which outlives them: the order of these two matters."""
     return lambda token=None, **about: visiting(address, token, **about)
 
 

@@ -12,7 +12,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 async def test_every_screen_is_reached_below_a_root_path_with_its_scripts_and_pictures(
-    visiting: Visit, address: str, client: Client
+    address: str, visiting: Visit, client: Client
 ) -> None:
     await client.upload(by="admin")
     admin = await visiting(f"{address}/media", client.tokens["admin"])
