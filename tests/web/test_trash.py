@@ -6,10 +6,9 @@ import pytest
 
 from tests.conftest import Client, execute
 from tests.web.conftest import OWN, SignIn
-from tests.web.showing import AS_TEXT, MARKUP, shown
+from tests.web.showing import AS_TEXT, DUE, MARKUP, shown
 
 CLEANUP = "/api/v1/storage/cleanup"
-DUE = "UPDATE media_files SET expires_at = now() - interval '1 s', due_at = now() - interval '1 s'"
 
 
 @pytest.fixture
