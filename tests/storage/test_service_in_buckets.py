@@ -22,6 +22,7 @@ from media_analysis.settings import Settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.category import Category
 from media_analysis.storage.remote.address import RemoteAddress
+from tests.api.tus import TusClient, checksum
 from tests.archive.archived import archive, archived_content, content_of, make_run, restore
 from tests.asking import delete_file
 from tests.conftest import Client, OpenRuntime, RunJob, StoreFile, fetch
@@ -120,6 +121,24 @@ async def test_an_upload_in_pieces_goes_on_where_it_stood(client: Client, databa
     read = await client.request("GET", f"{piece.headers['location']}/content")
 
     assert read.content == LARGE
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+async def test_parts_are_joined_though_the_last_request_of_one_broke_off(client: Client, *, asks_first: bool) -> None:
+    tus = TusClient(client)
+    whole, made = await tus.part(b"whole "), await tus.send("POST", Upload_Concat="partial", Upload_Defer_Length="1")
+    at = made.headers["location"]
+    await tus.patch(at, 0, b"broken")
+    last = await tus.patch(at, 6, b"", Upload_Length="6", Upload_Checksum=checksum(b"something else"))
+    assert last.status_code == 460, last.text
+    if asks_first:
+        assert await tus.offset(at) == 6
+
+    joined = await tus.send("POST", Upload_Concat=f"final;{whole} {at}")
+
+    assert joined.status_code == 201, joined.text
+    read = await client.request("GET", joined.headers["location"].replace("uploads", "files") + "/content")
+    assert read.content == b"whole broken"
 
 
 async def test_an_upload_in_pieces_that_is_given_up_leaves_nothing(

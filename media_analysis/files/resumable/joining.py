@@ -1,7 +1,7 @@
 """Partial uploads made one file."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -19,6 +19,8 @@ class Joiner:
 
     db: Database
     uploads: UploadService
+    settle: Callable[..., Awaitable[KnownUpload]]
+    """`ResumableUploads.settle`, for a part whose last request broke off: its object may not be whole yet."""
     unfinished_seconds: float
 
     async def join(self, upload: Upload, parts: Sequence[UUID], *, metadata: str, concat: str) -> UUID:
@@ -36,6 +38,7 @@ class Joiner:
             if (earlier.metadata, earlier.concat) == (metadata, concat):
                 return joined_id
         _require_whole(found)
+        found = [await self.settle(part.id, owner=part.owner) if part.is_unsettled else part for part in found]
         length_bytes = sum(part.offset_bytes for part in found)
         said = "\n".join([metadata, *map(str, parts)])
         key = f"join {hashlib.sha256(said.encode()).hexdigest()}"  # no client's own has a space

@@ -53,9 +53,9 @@ class KnownUpload:
         return self.file_state not in {None, FileState.PENDING}
 
     @property
-    def is_unstored(self) -> bool:
-        """Whether it is all here, and should be a file."""
-        return self.is_whole and not self.is_stored and not self.is_partial
+    def is_unsettled(self) -> bool:
+        """Whether it is all here, and should be a file, or a part that can be joined."""
+        return self.is_whole and not (self.is_finished if self.is_partial else self.is_stored)
 
     @property
     def is_gone(self) -> bool:

@@ -89,7 +89,7 @@ class ResumableUploads:
     async def settle(self, upload_id: UUID, *, owner: str | None) -> KnownUpload:
         """Return an upload once nobody writes to it, for whoever is about to go on: what was received is durable then.
 
-        One that is all here and not stored yet, because something stood in its way, is stored.
+        One that is all here and not stored yet, because something stood in its way, is stored; a part is made whole.
 
         Raises:
             UploadNotFound, UploadGone: it is not there, or no more.
@@ -97,14 +97,14 @@ class ResumableUploads:
 
         """
         known = await self.get(upload_id, owner=owner)  # before anybody is ended for it
-        if not (self.turns.is_taken(upload_id) or known.is_unstored):
+        if not (self.turns.is_taken(upload_id) or known.is_unsettled):
             return known
         async with self.turns.take(upload_id, loses=False):
             known = await self.get(upload_id, owner=owner)
-            if known.is_unstored:
+            if known.is_unsettled:
                 async with gone_if_missing(known, self.uploads.protocol.store):
                     sha256 = await self.appender.end(known)
-                return await self._store(await self._find(upload_id, owner=owner), sha256)
+                return await self._end_whole(await self._find(upload_id, owner=owner), sha256)
         return known
 
     async def list(self, *, owner: str | None, before: UUID | None, limit: int) -> UploadPage:
@@ -135,11 +135,7 @@ class ResumableUploads:
             async with gone_if_missing(known, self.uploads.protocol.store):
                 sha256 = await self.appender.append(turn, known, piece)
             known = await self._find(upload_id, owner=owner)
-            if sha256 is not None and known.is_partial:
-                await self._finish(known)
-            elif sha256 is not None:
-                return await self._store(known, sha256)
-        return known
+            return known if sha256 is None else await self._end_whole(known, sha256)
 
     async def join(self, upload: Upload, parts: Sequence[UUID], *, metadata: str, concat: str) -> KnownUpload:
         """Make a file of partial uploads, one behind the other; then they are gone.
@@ -171,6 +167,13 @@ class ResumableUploads:
             if (await self._find(upload_id, owner=owner)).is_stored:
                 raise UploadFinished(upload_id)
             await self._end([upload_id])
+
+    async def _end_whole(self, known: KnownUpload, sha256: bytes) -> KnownUpload:
+        """Make what its object is there of, whole, a file, or a part that others can be joined with."""
+        if not known.is_partial:
+            return await self._store(known, sha256)
+        await self._finish(known)
+        return known
 
     async def _store(self, known: KnownUpload, sha256: bytes) -> KnownUpload:
         """Make the pending file a stored one (T2)."""
@@ -235,7 +238,7 @@ class ResumableUploads:
     @cached_property
     def joiner(self) -> Joiner:
         """What makes files of parts."""
-        return Joiner(self.db, self.uploads, self.unfinished_seconds)
+        return Joiner(self.db, self.uploads, self.settle, self.unfinished_seconds)
 
     @cached_property
     def appender(self) -> Appender:
