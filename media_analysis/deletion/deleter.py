@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """Whose bytes are gone, and why others are not."""
+    """Whose bytes are gone for the first time, and why others are not."""
 
     category: Category
     gone: Sequence[ClaimedFile | DueFile] = ()
@@ -81,11 +81,13 @@ class Deleter:
         refused = outcome.failed
         failed = [(file, refused[file.key]) for file in claim.files if file.key in refused] if refused else []
         async with self.db.transaction() as session:
-            most, late_writes = self.max_attempts, self.store.late_writes
+            most, late_writes = self.max_attempts, self.store.late_writes(claim.files[0].key)  # all are of one category
             await outbox.confirm(session, claim, failed, max_attempts=most, late_writes=late_writes)
         failpoint("delete.confirmed")
         for file, reason in failed:
             log.warning("purge.failed", file_id=str(file.id), reason=reason, attempts=claim.attempts)
+        if claim.again:
+            return Purged(claim.category, failed=failed)
         gone = [file for file in claim.files if file.key not in refused] if failed else claim.files
         return Purged(claim.category, gone, failed)
 

@@ -68,7 +68,7 @@ _PURGE_FILES = text("""
 _SUM_UNFINISHED = text(f"""
     SELECT stone.category, count(*), coalesce(sum(stone.size_bytes), 0)::bigint
     FROM purges JOIN tombstones AS stone ON stone.id = ANY(purges.tombstone_ids)
-    WHERE purges.due_at <= :now AND {_RUNNING} GROUP BY stone.category
+    WHERE purges.due_at <= :now AND NOT purges.again AND {_RUNNING} GROUP BY stone.category
 """).columns(category=CATEGORY)  # noqa: S608 - constants
 
 _CONFIRM = text("""
@@ -170,7 +170,7 @@ async def _load(session: AsyncSession, entry: Row[Any]) -> Claim | None:
 
 
 async def sum_unfinished(session: AsyncSession, *, now: datetime) -> Sequence[tuple[Category, int, int]]:
-    """Return the files and bytes per category that outbox entries open to takeover still hold."""
+    """Return the files and bytes per category that outbox entries open to takeover hold for the first time."""
     rows = await session.execute(_SUM_UNFINISHED, {"now": now})
     return [(category, files, size_bytes) for category, files, size_bytes in rows]
 
@@ -210,7 +210,7 @@ async def confirm(
     else:
         # Losing this COMMIT in a crash only means unlinking absent names once more, so it need not reach the disk now.
         await session.execute(text("SET LOCAL synchronous_commit = off"))
-    if claim.secure:
+    if claim.secure and not claim.again:
         refused = {file.id for file, _ in failed}
         await session.execute(_MARK_PURGED, {"ids": [file.id for file in claim.files if file.id not in refused]})
     await session.execute(_CONFIRM, {"id": claim.purge_id})

@@ -31,7 +31,10 @@ class TrailPosition(NamedTuple):
     id: UUID
 
 
-_WAITING: Final = select(func.unnest(Purge.tombstone_ids)).where(Purge.due_at.is_not(None) | Purge.dead_at.is_not(None))
+# What is deleted again went, and says so, before anything came late.
+_WAITING: Final = select(func.unnest(Purge.tombstone_ids)).where(
+    Purge.due_at.is_not(None) | Purge.dead_at.is_not(None), ~Purge.again
+)
 
 
 @dataclass(frozen=True, kw_only=True)

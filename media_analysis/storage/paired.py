@@ -40,9 +40,8 @@ class PairedStore:
     def instance_id(self) -> UUID:
         return self.main.instance_id
 
-    @property
-    def late_writes(self) -> timedelta | None:
-        return max((late for late in (self.main.late_writes, self.archives.late_writes) if late), default=None)
+    def late_writes(self, key: str) -> timedelta | None:
+        return self._holder(key).late_writes(key)
 
     @property
     def keeps_what_is_open(self) -> bool:

@@ -124,9 +124,8 @@ class ObjectStore(Protocol):
         """Whose objects it holds."""
         ...
 
-    @property
-    def late_writes(self) -> timedelta | None:
-        """How long after its writer is gone an object may still arrive; None where what is deleted stays deleted."""
+    def late_writes(self, key: str) -> timedelta | None:
+        """Say how long after its writer is gone an object may still arrive; None where what is deleted stays so."""
         ...
 
     @property

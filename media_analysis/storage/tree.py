@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,6 @@ class DiskTree:
     """What lies below the roots of a store, whoever put it there; the part of the contract that looks around."""
 
     places: Places
-    late_writes: timedelta | None = None
 
     def path_of(self, key: str) -> Path:
         """Return where an object lies, or would lie."""
@@ -33,6 +32,9 @@ class DiskTree:
 
     def where(self, key: str) -> str:
         return str(self.path_of(key))
+
+    def late_writes(self, key: str) -> None:
+        """A name that is unlinked stays so."""
 
     def categories_beside(self, key: str) -> Sequence[Category]:
         return self.places.categories_beside(key)

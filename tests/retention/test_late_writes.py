@@ -9,13 +9,16 @@ from typing import Final
 import pytest
 
 from media_analysis.integrity.verify import VerifyRequest, VerifyService
+from media_analysis.retention.trail import DeletionFilter
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
-from tests.conftest import execute, fetch
+from media_analysis.storage.paired import PairedStore
+from tests.asking import delete_file
+from tests.conftest import StoreFile, execute, fetch
 from tests.disks import disk_of
 from tests.files.conftest import registration
-from tests.retention.conftest import Plant, let_purges_lapse, open_purges, sweep
+from tests.retention.conftest import Plant, let_purges_lapse, open_purges, request, sweep, sweeping
 
 DAY: Final = timedelta(days=1)
 
@@ -23,7 +26,9 @@ DAY: Final = timedelta(days=1)
 class LateDisk(DiskStore):
     """A disk whose names may come back, as keys of an object store do."""
 
-    late_writes = DAY
+    def late_writes(self, key: str) -> timedelta | None:  # type: ignore[override]
+        del key
+        return DAY
 
 
 @pytest.fixture
@@ -110,6 +115,52 @@ async def test_a_second_deletion_that_fails_is_tried_again_and_no_third_follows(
     await sweep(late)
 
     assert (failed["last_error"], failed["again"]) == ("EISDIR", True)
+    assert await open_purges(database) == []
+
+
+async def test_a_second_deletion_is_told_nowhere_as_bytes_that_went_or_are_still_to_go(
+    late: Runtime, plant: Plant, database: str
+) -> None:
+    await plant(3)
+
+    first = await sweep(late)
+    waiting = await late.retention.trail.deletions(DeletionFilter(unpurged=True), after=None, limit=10)
+    await let_purges_lapse(database)
+    rehearsed = await sweeping(late).run(request(dry_run=True))
+    second = await sweep(late)
+
+    assert (first.files, [stone.id for stone in waiting.stones]) == (3, [])
+    assert (rehearsed.files, rehearsed.size_bytes) == (0, 0)
+    assert (second.files, second.size_bytes, await open_purges(database)) == (0, 0, [])
+
+
+async def test_what_goes_from_a_disk_goes_once_though_its_archives_lie_where_writes_come_late(
+    runtime: Runtime, late: Runtime, plant: Plant, database: str
+) -> None:
+    await plant(2)
+    await plant(1, category=Category.ARCHIVES)
+
+    swept = await sweep(replace(runtime, store=PairedStore(runtime.store, late.store)))
+    waiting = await fetch(
+        database, "SELECT stone.category FROM purges JOIN tombstones AS stone ON stone.id = ANY(tombstone_ids)"
+    )
+
+    assert swept.files == 3
+    assert [row["category"] for row in waiting] == ["archives"]
+
+
+async def test_a_secure_deletion_keeps_the_instant_at_which_its_bytes_went(
+    late: Runtime, store_file: StoreFile, database: str
+) -> None:
+    file = await store_file(b"secret")
+    await delete_file(late, file.id, owner=None, actor="test", secure=True)
+    (before,) = await fetch(database, "SELECT purged_at FROM tombstones")
+    await let_purges_lapse(database)
+
+    await sweep(late)
+
+    assert before["purged_at"] is not None
+    assert await fetch(database, "SELECT purged_at FROM tombstones") == [before]
     assert await open_purges(database) == []
 
 

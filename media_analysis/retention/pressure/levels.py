@@ -173,7 +173,7 @@ class DiskGoal:
 _SUM_LEAVING = text("""
     SELECT coalesce(sum(stone.size_bytes), 0)::bigint
     FROM purges JOIN tombstones AS stone ON stone.id = ANY(purges.tombstone_ids)
-    WHERE purges.due_at > now() AND purges.attempts > 0 AND purges.last_error IS NULL
+    WHERE purges.due_at > now() AND purges.attempts > 0 AND purges.last_error IS NULL AND NOT purges.again
         AND stone.category = ANY(CAST(:categories AS category[]))
 """)
 

@@ -18,6 +18,8 @@ from media_analysis.storage.remote.names import is_own
 from media_analysis.storage.store import DeleteOutcome
 from media_analysis.storage.walk import QUARANTINE
 
+LATE_WRITES = timedelta(days=1)
+"""How long a request that nobody waits for any more may still be on its way."""
 COPIED_BYTES = 5 * 2**30
 """What S3 copies by itself; what is larger is read and put again."""
 
@@ -25,14 +27,16 @@ COPIED_BYTES = 5 * 2**30
 class RemoteTree:
     """What lies below an address; the part of the contract that looks around."""
 
-    late_writes = timedelta(days=1)
-
     def __init__(self, bucket: Bucket, marker: RemoteMarker) -> None:
         self.bucket = bucket
         self.marker = marker
 
     def where(self, key: str) -> str:
         return self.bucket.address.where(key)
+
+    def late_writes(self, key: str) -> timedelta:
+        del key
+        return LATE_WRITES
 
     def categories_beside(self, key: str) -> Sequence[Category]:
         del key  # all lie in one bucket
