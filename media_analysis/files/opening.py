@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database
 from media_analysis.db.instance import Instance, mark_archives_apart
-from media_analysis.errors import MarkerMismatch, NoDataDirectory
+from media_analysis.errors import MarkerMismatch, NoDataDirectory, StoreUnavailable
 from media_analysis.files.queries import has_files
 from media_analysis.settings import Settings
 from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.entries import EntryKind
 from media_analysis.storage.furnishing import furnish
 from media_analysis.storage.marker import MARKER_NAME, adopt_archives, adopt_store, read_marker
 from media_analysis.storage.paired import PairedStore
@@ -133,12 +134,14 @@ async def _settle_archives(db: Database, store: ObjectStore, *, apart: bool) -> 
     async with db.read_only() as session:
         was_apart = (await session.execute(select(Instance.archives_apart))).scalar_one()
         keys = await _list_archives(session) if was_apart and not apart else []
-    absent = [key for key, entry in zip(keys, await store.look_up(keys), strict=True) if entry is None]
-    if absent:
-        raise MarkerMismatch(
-            f"archives have a site of their own, and {absent[0]} is not at {store.where('')}; name it by "
-            "ARCHIVE_BASE_PATH or ARCHIVE_URL, or move what is below archives into the store"
-        )
+    for key, entry in zip(keys, await store.look_up(keys), strict=True):
+        if entry is None:
+            raise MarkerMismatch(
+                f"archives have a site of their own, and {key} is not at {store.where('')}; name it by "
+                "ARCHIVE_BASE_PATH or ARCHIVE_URL, or move what is below archives into the store"
+            )
+        if entry.kind is EntryKind.UNREADABLE:
+            raise StoreUnavailable(f"archives have a site of their own, and {key} cannot be looked for: {entry.reason}")
     if apart != was_apart:
         async with db.transaction() as session:
             await mark_archives_apart(session, apart=apart)

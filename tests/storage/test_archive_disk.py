@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.errors import MarkerMismatch
+from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.service import Upload
 from media_analysis.integrity.inspection import Problem
@@ -236,6 +236,25 @@ async def test_without_its_path_the_archive_disk_is_missed_until_its_folder_is_m
 
     assert (moved.objects, moved.findings) == (1, [])
     assert [finding.problem for finding in lost.findings] == [Problem.MISSING]
+
+
+async def test_an_archive_disk_is_not_given_up_while_nobody_can_tell_whether_its_archives_were_moved_back(
+    environment: dict[str, str], database: str
+) -> None:
+    apart = load_settings(environ=environment).settings
+    together = load_settings(environ={**environment, "ARCHIVE_BASE_PATH": "none"}).settings
+    async with open_runtime(apart, database) as runtime:
+        upload = Upload(owner="alice", category=Category.ARCHIVES, filename="run.tar.gz")
+        await runtime.files.uploads.store_file(upload, chunks(b"packed"))
+    loop = apart.store_path / "archives"
+    loop.symlink_to(loop)
+
+    with pytest.raises(StoreUnavailable) as refused:
+        async with open_runtime(together, database):
+            pass
+
+    assert "ELOOP" in refused.value.reason
+    assert [row["archives_apart"] for row in await fetch(database, "SELECT archives_apart FROM instance")] == [True]
 
 
 async def test_an_archive_disk_that_holds_none_is_given_up_without_a_word(
