@@ -31,7 +31,7 @@ async def test_a_job_is_asked_for_by_a_form_and_shows_how_far_it_is_and_what_it_
 
     await alice.open(f"/files/{film['id']}")
     await page.get_by_role("link", name="Start a job").click()
-    await page.get_by_role("navigation", name="Kinds").get_by_role("link", name="analyze").click()
+    await page.get_by_role("region", name="Kinds of jobs").get_by_role("link", name="Analyze").click()
     with alice.complaints.expected("422"):
         await page.get_by_label("Instants").fill("1, two")
         await alice.button("Start").click()
