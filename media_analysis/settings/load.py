@@ -167,7 +167,8 @@ def _overlap(settings: Settings) -> str | None:
         return "its links, or those of the store, lead nowhere"
     main, archives = sites.main, sites.archives
     if archives == main:
-        return f"the store itself; leave {leaves()[_ARCHIVES].env} out for that"
+        name = _ARCHIVES if settings.archive.url is None else "archive.url"
+        return f"the store itself; leave {leaves()[name].env} out for that"
     if isinstance(main, Path) and isinstance(archives, Path):
         inside, around = main in archives.parents, archives in main.parents
     elif isinstance(main, RemoteAddress) and isinstance(archives, RemoteAddress):

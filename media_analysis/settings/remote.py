@@ -21,6 +21,11 @@ class StoreUrl(SettingKind):
     def allowed(self) -> str:
         return "s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or file:///path"
 
+    @property
+    def secret(self) -> bool:
+        """What is refused may have a password in it, as addresses elsewhere have."""
+        return True
+
     def parse(self, value: Any) -> Path | RemoteAddress:
         if isinstance(value, Path | RemoteAddress):
             return value

@@ -1,0 +1,19 @@
+"""Addresses of buckets that are refused: by which name, and without what may be a password."""
+
+import pytest
+
+from media_analysis.errors import InvalidSettings
+from media_analysis.settings import load_settings
+
+
+@pytest.mark.parametrize("url", ["s3://key:hidden@bucket/media", "https://key:hidden@host/bucket"])
+def test_an_address_of_a_bucket_that_is_refused_keeps_its_password_to_itself(url: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"STORAGE_URL \(environment\) is .*the address of a bucket") as refused:
+        load_settings(environ={"STORAGE_URL": url})
+
+    assert "hidden" not in str(refused.value)
+
+
+def test_archives_in_the_place_of_the_store_are_refused_by_the_name_that_put_them_there() -> None:
+    with pytest.raises(InvalidSettings, match="leave ARCHIVE_URL out"):
+        load_settings(environ={"STORAGE_URL": "s3://media/a", "ARCHIVE_URL": "s3://media/a/"})
