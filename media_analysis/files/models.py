@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, SmallInteger, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.columns import CATEGORY, FILE_STATE, LABELS, RETENTION_RULE
@@ -193,7 +193,7 @@ class LedgerDay(Base):
 
 
 class DueDay(Base):
-    """A change of how many files and bytes fall due on a day; written by triggers, summed by readers, folded by sweeps.
+    """A change of what falls due in an hour; written by triggers, summed by readers, folded by sweeps.
 
     Files whose end their category decides also tell the day they were stored, so that a forecast can ask
     what another lifetime would do.
@@ -206,5 +206,7 @@ class DueDay(Base):
     stored_on: Mapped[date | None]
     due_on: Mapped[date | None]
     """NULL is never: held or indefinite."""
+    due_hour: Mapped[int | None] = mapped_column(SmallInteger)
+    """Of that day (UTC), from 0."""
     files: Mapped[int]
     size_bytes: Mapped[int]

@@ -12,7 +12,7 @@ import httpx
 from media_analysis.app import create_app
 from media_analysis.sessions.models import Role
 from scripts.benchmarks.page_crowds import plant_crowds
-from scripts.benchmarks.retention import plant
+from scripts.benchmarks.retention import fold, plant
 from scripts.benchmarks.stage import Stage, settle
 
 ORIGIN: Final = "http://bench"
@@ -32,6 +32,7 @@ async def page(stage: Stage, *, files: int, repeats: int) -> dict[str, Any]:
     async with asyncpg.create_pool(stage.url, min_size=1, max_size=2) as pool:
         await plant(pool, files)
         crowds = await plant_crowds(pool, files // 10)
+        await fold(stage)
         await settle(stage.url)
         file_id = await pool.fetchval("SELECT id FROM media_files WHERE category = 'frames' LIMIT 1")
     transport = httpx.ASGITransport(create_app(stage.runtime))

@@ -44,8 +44,13 @@ async def test_the_next_thirty_days_are_told_from_today_on(client: Client) -> No
     body = await forecast(client)
 
     today = datetime.now(UTC).date()
-    assert body.keys() == PROJECTION | {"category", "policy_version", "past", "what_if"}
+    assert body.keys() == PROJECTION | {"category", "policy_version", "past", "leaving", "what_if"}
     assert [day["date"] for day in body["days"]] == [str(today + timedelta(days=number)) for number in range(30)]
+    assert [(one["hours"], one["files"], one["size_bytes"]) for one in body["leaving"]] == [
+        (24, 0, 0),
+        (168, 1, 5),
+        (720, 2, 12),
+    ]
     assert body["days"][0] == {
         "date": str(today),
         "due_files": 0,

@@ -101,6 +101,7 @@ def test_the_json_is_what_the_api_answers(environment: dict[str, str]) -> None:
     body: dict[str, Any] = json.loads(told.stdout)
     assert body.keys() == {
         "days",
+        "leaving",
         "quota_full_on",
         "quota_full_category",
         "disk_full_on",

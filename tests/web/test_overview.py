@@ -17,6 +17,7 @@ async def test_an_administrator_sees_everybodys_and_the_house(sign_in: SignIn, c
     assert "&lt;script&gt;alert(1)&lt;/script&gt;.mp4" in page
     assert "<script>alert" not in page
     assert kept["filename"] not in page  # it leaves never
+    assert "Leaves within 24 hours</span><b>2.0 KiB</b><span>1 file by" in page
     assert "Leaves within 7 days" in page
     assert "3 files, 2.5 KiB came; 1 file, 512 B went" in page
 

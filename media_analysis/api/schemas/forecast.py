@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from media_analysis.api.schemas.base import RequestDocument
+from media_analysis.api.schemas.base import ReadModel, RequestDocument
 from media_analysis.files.ledger import CountedDay
 from media_analysis.retention.forecast.projection import Day, Projection
 from media_analysis.retention.forecast.request import LONGEST_DAYS, ForecastRequest
@@ -107,6 +107,15 @@ class PastDayRead(BaseModel):
         )
 
 
+class LeavingRead(ReadModel):
+    """What falls due soon of what is stored now, unless it is held or given another end until then."""
+
+    hours: int = Field(description="Within so many hours from now")
+    before: dt.datetime = Field(description="Up to, not including, this instant: the end of the hour that these end in")
+    files: int = Field(description="What is overdue, and what lies in the trash, included")
+    size_bytes: int
+
+
 class ProjectionRead(BaseModel):
     """The days to come, and when room runs out."""
 
@@ -132,6 +141,7 @@ class ForecastRead(ProjectionRead):
     past: list[PastDayRead] = Field(
         description="What came and went in the last 28 days and today; quiet days are left out"
     )
+    leaving: list[LeavingRead] = Field(description="What leaves within the next 24 hours, 7 days and 30 days")
     what_if: WhatIfRead | None = Field(description="Told when lifetimes to try were given")
 
     @classmethod
@@ -144,6 +154,7 @@ class ForecastRead(ProjectionRead):
             category=forecast.request.category,
             policy_version=forecast.policy.version,
             past=[PastDayRead.from_day(day) for day in forecast.past],
+            leaving=[LeavingRead.model_validate(leaving) for leaving in forecast.leaving],
             what_if=None if changed is None else WhatIfRead(**_projection(changed), lifetimes=lifetimes),
         )
 

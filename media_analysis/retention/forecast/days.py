@@ -11,7 +11,7 @@ from media_analysis.storage.category import Category
 
 TRAILING_DAYS: Final = 28
 FOLD_FROM: Final = 500
-"""Fewer rows than that beyond one per day are not worth a fold."""
+"""Fewer rows than that beyond one per hour are not worth a fold."""
 FOLD_LIMIT: Final = 50_000
 
 
@@ -24,6 +24,15 @@ class DueSum(NamedTuple):
     due_on: date | None
     dated: bool
     """Somebody gave them their end, or they lie in the trash."""
+    files: int
+    size_bytes: int
+
+
+class Leaving(NamedTuple):
+    """What falls due within some hours of what is stored now: up to the full hour after them."""
+
+    hours: int
+    before: datetime
     files: int
     size_bytes: int
 
@@ -75,10 +84,26 @@ _DUE = text("""
     ORDER BY 3
 """)
 
+_LEAVING = text("""
+    WITH spans AS MATERIALIZED (
+        SELECT hours, before, (before AT TIME ZONE 'UTC')::date AS day,
+            extract(hour FROM before AT TIME ZONE 'UTC')::smallint AS hour
+        FROM unnest(CAST(:hours AS int[])) AS hours, LATERAL (
+            SELECT date_trunc('hour', coalesce(CAST(:now AS timestamptz), now()), 'UTC')
+                + make_interval(hours => hours + 1) AS before
+        ) AS ends
+    ), due AS MATERIALIZED (
+        SELECT due_on, due_hour, sum(files) AS files, sum(size_bytes) AS size_bytes FROM due_days
+        WHERE category = ANY(CAST(:categories AS category[])) AND due_on <= (SELECT max(day) FROM spans) GROUP BY 1, 2
+    )
+    SELECT hours, before, coalesce(sum(files), 0)::bigint, coalesce(sum(size_bytes), 0)::bigint
+    FROM spans LEFT JOIN due ON (due_on, due_hour) < (day, hour) GROUP BY hours, before ORDER BY hours
+""")
+
 # Of rows, never of files: what is counted here is what a fold would take away.
 _COUNT_FOLDABLE = text("""
     SELECT coalesce(sum(deltas - 1), 0)::bigint
-    FROM (SELECT count(*) AS deltas FROM due_days GROUP BY category, stored_on, due_on) AS days
+    FROM (SELECT count(*) AS deltas FROM due_days GROUP BY category, stored_on, due_on, due_hour) AS days
 """)
 
 # A fold beside another one passes over its rows, so neither waits; writers only ever add rows.
@@ -87,11 +112,12 @@ _FOLD = text("""
         SELECT id FROM due_days ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
     ), old AS (
         DELETE FROM due_days USING taken WHERE due_days.id = taken.id
-        RETURNING due_days.category, due_days.stored_on, due_days.due_on, due_days.files, due_days.size_bytes
+        RETURNING due_days.category, due_days.stored_on, due_days.due_on, due_days.due_hour, due_days.files,
+            due_days.size_bytes
     ), folded AS (
-        INSERT INTO due_days (category, stored_on, due_on, files, size_bytes)
-        SELECT category, stored_on, due_on, sum(files), sum(size_bytes) FROM old
-        GROUP BY category, stored_on, due_on HAVING sum(files) <> 0 OR sum(size_bytes) <> 0
+        INSERT INTO due_days (category, stored_on, due_on, due_hour, files, size_bytes)
+        SELECT category, stored_on, due_on, due_hour, sum(files), sum(size_bytes) FROM old
+        GROUP BY category, stored_on, due_on, due_hour HAVING sum(files) <> 0 OR sum(size_bytes) <> 0
         RETURNING id
     )
     SELECT (SELECT count(*) FROM old) - (SELECT count(*) FROM folded)
@@ -115,8 +141,16 @@ async def list_due_sums(
     return [DueSum(Category(name), *facts) for name, *facts in rows]
 
 
+async def list_leaving(
+    session: AsyncSession, *, hours: Sequence[int], categories: Sequence[Category], now: datetime | None
+) -> Sequence[Leaving]:
+    """Return what falls due within so many hours each, what is overdue, and what the trash holds so long, included."""
+    asked = {"hours": list(hours), "categories": [kind.value for kind in categories], "now": now}
+    return [Leaving(*row) for row in await session.execute(_LEAVING, asked)]
+
+
 async def fold_due_days(session: AsyncSession, *, at_least: int = FOLD_FROM, most: int = FOLD_LIMIT) -> int:
-    """Add up what transactions wrote about the same days, oldest first, and return how many rows that saved.
+    """Add up what transactions wrote about the same hours, oldest first, and return how many rows that saved.
 
     Sums stay what they are at every moment, whoever writes, reads or folds meanwhile. Does nothing while there
     are fewer than `at_least` rows to be saved.

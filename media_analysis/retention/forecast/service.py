@@ -14,8 +14,10 @@ from media_analysis.retention.forecast.days import (
     TRAILING_DAYS,
     CategoryHistory,
     DueSum,
+    Leaving,
     list_accounts,
     list_due_sums,
+    list_leaving,
 )
 from media_analysis.retention.forecast.projection import (
     DAY,
@@ -31,6 +33,7 @@ from media_analysis.retention.forecast.request import ForecastRequest
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
 
+LEAVING_HOURS: Final = (24, 7 * 24, 30 * 24)
 _NO_RULES: Final = Policy({category: CategoryRules() for category in Category})
 
 
@@ -48,8 +51,8 @@ class Forecast:
     """How much all categories may grow together before the disk's reserve begins; None in a bucket, that has no end."""
     past: Sequence[CountedDay]
     """What came and went of late, today included."""
-    due: Sequence[DueSum]
-    """What falls due of what is stored now, by day, without what is still to come in."""
+    leaving: Sequence[Leaving]
+    """What falls due soon of what is stored now, without what is still to come in."""
 
     @property
     def limit_bytes(self) -> int | None:
@@ -65,6 +68,7 @@ class _Known:
     sums: Mapping[Category, Sequence[DueSum]]
     policy: Policy
     past: Sequence[CountedDay]
+    leaving: Sequence[Leaving]
 
     def used_bytes(self, category: Category | None) -> int:
         return sum(account.used_bytes for kind, account in self.accounts.items() if category in {None, kind})
@@ -103,7 +107,7 @@ class ForecastService:
             used_bytes=known.used_bytes(request.category),
             room_bytes=room_bytes,
             past=known.past,
-            due=[row for kind, rows in known.sums.items() if request.category in {None, kind} for row in rows],
+            leaving=known.leaving,
         )
 
     async def _read(self, request: ForecastRequest, now: datetime | None) -> _Known:
@@ -115,10 +119,12 @@ class ForecastService:
                 session, today=today, before=today + request.days * DAY, told=list(request.lifetimes)
             )
             past = await list_days(session, since=today - TRAILING_DAYS * DAY, category=request.category)
+            asked = list(Category) if request.category is None else [request.category]
+            leaving = await list_leaving(session, hours=LEAVING_HOURS, categories=asked, now=now)
         sums: dict[Category, list[DueSum]] = {category: [] for category in Category}
         for row in rows:
             sums[row.category].append(row)
-        return _Known({account.category: account for account in accounts}, sums, policy or _NO_RULES, past)
+        return _Known({account.category: account for account in accounts}, sums, policy or _NO_RULES, past, leaving)
 
     def _project(self, known: _Known, category: Category, policy: Policy, request: ForecastRequest) -> Sequence[Day]:
         account, sums, rules = known.accounts[category], known.sums[category], policy.of(category)

@@ -47,15 +47,6 @@ class Shelf(NamedTuple):
         return {name: at for name, at in marks.items() if at is not None}
 
 
-class Leaving(NamedTuple):
-    """What falls due within some time."""
-
-    title: str
-    before: datetime
-    files: int
-    size_bytes: int
-
-
 @dataclass(frozen=True)
 class House:
     """What administrators are told beside: of everybody's files, the disk, and deletion."""
@@ -64,18 +55,6 @@ class House:
     sweeps: Sequence[SweepRead]
     pauses: Sequence[Pause]
     alerts: Sequence[Mapping[str, Any]]
-
-    @property
-    def leaving(self) -> Sequence[Leaving]:
-        """Return what falls due of what is stored now, by the end of some days (UTC)."""
-        today = self.forecast.expected.days[0].day
-        found = []
-        for title, span in (("today", 1), ("within 7 days", 7), ("within 30 days", DAYS)):
-            end = today + span * _DAY
-            due = [row for row in self.forecast.due if row.due_on is not None and row.due_on < end]
-            before = datetime.combine(end, datetime.min.time(), UTC)
-            found.append(Leaving(title, before, sum(row.files for row in due), sum(row.size_bytes for row in due)))
-        return found
 
     @property
     def outlook(self) -> Chart:

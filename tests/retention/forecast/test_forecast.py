@@ -73,6 +73,14 @@ async def forecast(runtime: Runtime, days: int = 10, category: Category | None =
     return await runtime.retention.forecast.forecast(ForecastRequest(days, category, tried), now=NOON)
 
 
+async def test_what_leaves_is_told_to_the_hour_of_a_category(runtime: Runtime, store_aged: StoreAged) -> None:
+    for size_bytes, hours in ((1, 24.9), (20, 25), (300, 144), (4000, 744)):
+        await store_aged(size_bytes, ttl=round(hours * 3600), category=Category.FRAMES)
+    found = [(one.before - NOON, one.size_bytes) for one in (await forecast(runtime)).leaving]
+    assert found == [(timedelta(hours=25), 1), (timedelta(days=7, hours=1), 321), (timedelta(days=30, hours=1), 321)]
+    assert [one.files for one in (await forecast(runtime, category=Category.OUTPUTS)).leaving] == [0, 0, 0]
+
+
 async def test_files_fall_due_on_the_day_they_were_given_or_their_category_gives_them(
     runtime: Runtime, store_aged: StoreAged
 ) -> None:
