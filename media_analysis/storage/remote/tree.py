@@ -90,7 +90,9 @@ class RemoteTree:
     async def _free_place(self, wanted: str) -> str:
         for number in count():
             place = f"{wanted}.{number}" if number else wanted
-            if await self._look_at(place) is None:
+            try:
+                await self.bucket.head(place)
+            except ObjectMissing:
                 return place
         raise AssertionError
 

@@ -1,0 +1,55 @@
+"""Setting aside in a bucket: copied first, deleted last, and nothing lost in between."""
+
+from datetime import date
+
+import pytest
+
+from media_analysis.errors import MarkerMismatch, StoreUnavailable
+from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.remote.store import RemoteStore
+from tests.s3 import ENVIRONMENT, options_for
+from tests.storage.conftest import put
+from tests.storage.remote.conftest import names_in
+from tests.storage.remote.proxy import Spoiling, SpoilingProxy
+
+pytestmark = pytest.mark.s3
+KEY, DAY = "clips/a.bin", date(2026, 1, 31)
+
+
+@pytest.mark.parametrize(
+    ("part", "spoiling"),
+    [
+        (b"HEAD ", Spoiling.UNASKED),
+        (b".quarantine", Spoiling.UNASKED),
+        (b"PUT ", Spoiling.UNANSWERED),
+        (b"POST ", Spoiling.UNASKED),
+        (b"POST ", Spoiling.UNANSWERED),
+    ],
+)
+async def test_a_bucket_that_stops_answering_on_the_way_loses_nothing(
+    remote: RemoteStore, proxy: SpoilingProxy, part: bytes, spoiling: Spoiling
+) -> None:
+    await put(remote, KEY, b"kept")
+    options = options_for({**ENVIRONMENT, "AWS_ENDPOINT_URL": proxy.url}, retry_seconds=0.3)
+    store = RemoteStore.at(remote.bucket.address, remote.instance_id, options)
+    proxy.spoil(spoiling, part, times=1_000_000)
+
+    with pytest.raises(StoreUnavailable):
+        await store.set_aside([KEY], day=DAY)
+
+    left = await names_in(remote)
+    place = f".quarantine/2026-01-31/{KEY}"
+    assert left in ([KEY], [place, KEY], [place])
+    assert [await remote.read(name, size_bytes=4) for name in left] == [b"kept"] * len(left)
+    if left == [place, KEY]:  # once more, beside what is there
+        assert await remote.set_aside([KEY], day=DAY) == {KEY: f"{place}.1"}
+
+
+async def test_nothing_is_set_aside_without_the_marker(remote: RemoteStore) -> None:
+    await put(remote, KEY)
+    await remote.bucket.delete([MARKER_NAME])
+
+    with pytest.raises(MarkerMismatch):
+        await remote.set_aside([KEY], day=DAY)
+
+    assert await names_in(remote) == [KEY]
