@@ -60,6 +60,22 @@ class Bucket:
         with translated(key):
             return _entry(self._callers.submit(obstore.head, self._quick, key).result(), key)
 
+    async def find(self, key: str) -> Entry:
+        """Do what `head` does; a bucket that is gone is told from an object that is, for which S3 needs a body."""
+        try:
+            return await self.head(key)
+        except ObjectMissing:
+            await self.get(key, 0, 1)
+            return await self.head(key)
+
+    def find_here(self, key: str) -> Entry:
+        """Do what `find` does, from a thread."""
+        try:
+            return self.head_here(key)
+        except ObjectMissing:
+            self.get_here(key, 0, 1)
+            return self.head_here(key)
+
     async def get(self, key: str, start: int, end: int) -> memoryview:
         """Return the bytes of a range that is not empty, fewer where the object ends before.
 

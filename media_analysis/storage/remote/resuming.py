@@ -29,7 +29,7 @@ async def find_ranges(bucket: Bucket, key: str, size_bytes: int) -> Sequence[Ran
         await _delete(bucket, {piece.name for piece in pieces} - {name for name, _ in chain})
         return chain
     try:
-        whole_bytes = (await bucket.head(key)).size_bytes
+        whole_bytes = (await bucket.find(key)).size_bytes
     except ObjectMissing:
         if pieces:
             raise ObjectDamaged(key, f"size is {reached_bytes}, not {size_bytes}") from None

@@ -93,7 +93,7 @@ class Scratch:
         self._freed.set()
 
     async def _fetch(self, key: str, path: Path, size_bytes: int) -> None:
-        require_size(await self._bucket.head(key), key, size_bytes)
+        require_size(await self._bucket.find(key), key, size_bytes)
         with translated_errors(), path.open("xb", buffering=0) as file:
             for start in range(0, size_bytes, RANGE_BYTES):
                 chunk = await fetch(self._bucket, key, start, min(size_bytes, start + RANGE_BYTES))

@@ -97,21 +97,21 @@ class RemoteStore(RemoteTree):
         return await self.bucket.each(lambda item: _write_whole(*item), written)
 
     async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:
-        entry = require_size(await self.bucket.head(key), key, size_bytes)
+        entry = require_size(await self.bucket.find(key), key, size_bytes)
         return RemoteReader(self.bucket, key, entry.size_bytes)
 
     async def require(self, key: str, *, size_bytes: int) -> None:
-        require_size(await self.bucket.head(key), key, size_bytes)
+        require_size(await self.bucket.find(key), key, size_bytes)
 
     async def read(self, key: str, *, size_bytes: int) -> bytes:
         # By a byte more than there should be, an object that is longer shows; an empty range cannot be asked for.
         content = bytes(await self.bucket.get(key, 0, size_bytes + 1) if size_bytes else b"")
         if len(content) != size_bytes or not size_bytes:
-            require_size(await self.bucket.head(key), key, size_bytes)
+            require_size(await self.bucket.find(key), key, size_bytes)
         return content
 
     def open_file(self, key: str, *, size_bytes: int | None) -> BinaryIO:
-        entry = require_size(self.bucket.head_here(key), key, size_bytes)
+        entry = require_size(self.bucket.find_here(key), key, size_bytes)
         return cast("BinaryIO", RemoteFile(self.bucket, key, entry.size_bytes))
 
     def local_copy(self, key: str, *, size_bytes: int) -> AbstractAsyncContextManager[Path]:

@@ -43,7 +43,11 @@ class RemoteTree:
         return tuple(Category)
 
     async def look_up(self, keys: Sequence[str]) -> Sequence[Entry | None]:
-        return await self.bucket.each(self._look_at, keys)
+        found = await self.bucket.each(self._look_at, keys)
+        if None in found:
+            with suppress(ObjectMissing):  # rather than that the bucket is
+                await self.bucket.find(keys[found.index(None)])
+        return found
 
     async def _look_at(self, key: str) -> Entry | None:
         try:

@@ -1,5 +1,6 @@
 """Deletions in bulk, and what is said of each key that stays."""
 
+import asyncio
 import json
 from http import HTTPMethod
 
@@ -100,13 +101,27 @@ async def test_nothing_is_deleted_without_the_marker(remote: RemoteStore, *, ove
     assert await names_in(remote) == ["clips/a.bin"]
 
 
-async def test_a_bucket_that_vanished_confirms_no_deletion(own_bucket: RemoteAddress) -> None:
+def open_here(store: RemoteStore) -> None:
+    store.open_file("clips/a.bin", size_bytes=7)
+
+
+async def test_a_bucket_that_vanished_confirms_no_deletion_and_misses_no_object(own_bucket: RemoteAddress) -> None:
     async with new_store(own_bucket) as store:
         await put(store, "clips/a.bin")
         await store.bucket.delete(["clips/a.bin", MARKER_NAME])
         assert (await asking(own_bucket).send(HTTPMethod.DELETE)).is_success
 
-        for asked in (store.delete_many(["clips/a.bin"]), store.require_marker(), store.require_writable()):
+        for asked in (
+            store.delete_many(["clips/a.bin"]),
+            store.require_marker(),
+            store.require_writable(),
+            store.open("clips/a.bin", size_bytes=None),
+            store.require("clips/a.bin", size_bytes=7),
+            store.read("clips/a.bin", size_bytes=7),
+            store.look_up(["clips/a.bin"]),
+            store.resume("clips/a.bin", size_bytes=7, running=None),
+            asyncio.to_thread(open_here, store),
+        ):
             with pytest.raises(StoreUnavailable, match="the bucket does not exist"):
                 await asked
         with pytest.raises(StoreUnavailable, match="the bucket does not exist"):
