@@ -55,6 +55,10 @@ class RemoteAddress:
         same = (self.provider, self.bucket) == (other.provider, other.bucket)
         return same and self != other and (not other.prefix or self.prefix.startswith(f"{other.prefix}/"))
 
+    def full_key(self, key: str) -> str:
+        """Return an object's key in its bucket."""
+        return f"{self.prefix}/{key}" if self.prefix else key
+
     def where(self, key: str) -> str:
         """Return the address of an object."""
         return f"{self}/{key}"

@@ -9,6 +9,7 @@ from typing import Final
 from media_analysis.errors import StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.remote.bucket import Bucket, require_free
+from media_analysis.storage.remote.joining import join
 from media_analysis.storage.remote.reading import fetch_here
 from media_analysis.storage.remote.writing import SINGLE_BYTES
 
@@ -20,10 +21,11 @@ Range = tuple[str, int]
 """An object's name, and how many of its first bytes are meant."""
 
 
-async def assemble(bucket: Bucket, key: str, ranges: Sequence[Range]) -> bytes:
-    """Put the bytes of ranges, one behind the other, as one new object; return its SHA-256.
+async def assemble(bucket: Bucket, key: str, ranges: Sequence[Range], *, digest: bytes | None = None) -> bytes:
+    """Make the bytes of ranges, one behind the other, one new object; return its SHA-256, which may be known.
 
-    What is larger than one request carries is put over whatever was there: that nothing is, is looked for last.
+    What is larger than one request carries is joined by S3, elsewhere read and put over whatever was there: that
+    nothing is, is looked for last.
 
     Raises:
         ObjectMissing, ObjectDamaged: a range is not to be had whole.
@@ -35,6 +37,10 @@ async def assemble(bucket: Bucket, key: str, ranges: Sequence[Range]) -> bytes:
         content = await bucket.in_thread(lambda: list(_hashed(_read(bucket, ranges), running)))
         if not await bucket.create(key, content):
             raise StoreUnavailable("the name is taken")
+    elif bucket.requests is not None:
+        digest = digest or await hash_ranges(bucket, ranges)
+        await join(bucket, bucket.requests, key, ranges)
+        return digest
     else:
         pieces = _for_new(bucket, key, _hashed(_read(bucket, ranges), running))
         await bucket.in_thread(lambda: bucket.put_here(key, pieces))

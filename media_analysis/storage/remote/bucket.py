@@ -14,6 +14,7 @@ from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.remote.address import Provider, RemoteAddress
 from media_analysis.storage.remote.clients import RemoteOptions, open_client
 from media_analysis.storage.remote.failures import is_absent, nothing_there, translate, translated
+from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.store import Piece
 
 Item = TypeVar("Item")
@@ -34,6 +35,8 @@ class Bucket:
     def __init__(self, address: RemoteAddress, options: RemoteOptions) -> None:
         self.address = address
         self.options = options
+        self.requests = S3Requests.to(address, options)
+        """What obstore has no words for; None where that is not S3, or where its keys are not told."""
         self._is_closed = False
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket")
         # Where obstore takes the bytes of an object from, it takes no other calls.
@@ -176,7 +179,9 @@ class Bucket:
         """Return what blocking work comes to, waited for however often cancelled."""
         return await uncancelled(asyncio.get_running_loop().run_in_executor(self.threads, work))
 
-    async def each(self, work: Callable[[Item], Awaitable[Value]], items: Iterable[Item]) -> Sequence[Value]:
+    async def each(
+        self, work: Callable[[Item], Awaitable[Value]], items: Iterable[Item], *, at_once: int | None = None
+    ) -> Sequence[Value]:
         """Return what comes of each item in order, of as many at once as the options allow; the first error ends it."""
         waiting: Iterator[tuple[int, Item]] = enumerate(items)
         done: dict[int, Value] = {}
@@ -185,7 +190,7 @@ class Bucket:
             for number, item in waiting:
                 done[number] = await work(item)
 
-        tasks = [asyncio.create_task(take()) for _ in range(self.options.concurrency)]
+        tasks = [asyncio.create_task(take()) for _ in range(at_once or self.options.concurrency)]
         try:
             await asyncio.gather(*tasks)
         finally:

@@ -12,7 +12,6 @@ from media_analysis.errors import StoreUnavailable
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.deleting import delete_all, find_pieces
 from media_analysis.storage.remote.names import key_of_piece, pieces_of
-from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.remote.xml import child_text, parse
 
 _NANOSECONDS: Final = 1_000_000_000
@@ -25,9 +24,9 @@ class Leftovers:
     S3, a lifecycle rule of the bucket (AbortIncompleteMultipartUpload) has to.
     """
 
-    def __init__(self, bucket: Bucket, requests: S3Requests | None) -> None:
+    def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._requests = requests
+        self._requests = bucket.requests
 
     async def find(self, before: datetime) -> AsyncIterator[Sequence[str]]:
         """Yield the keys of which something is left that nobody has added to since `before`, some at a time.
@@ -70,7 +69,7 @@ class Leftovers:
                 if found != key or self._requests is None:
                     continue
                 answer = await self._requests.send(
-                    HTTPMethod.DELETE, key=self._full(key), query={"uploadId": upload_id}
+                    HTTPMethod.DELETE, key=self._bucket.address.full_key(key), query={"uploadId": upload_id}
                 )
                 if answer.status_code not in {HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
                     failed[key] = f"the bucket answered {answer.status_code}"
@@ -82,7 +81,7 @@ class Leftovers:
             return
         marks = {"key-marker": "", "upload-id-marker": ""}
         while True:
-            query = {"uploads": "", "encoding-type": "url", "prefix": self._full(key), **marks}
+            query = {"uploads": "", "encoding-type": "url", "prefix": self._bucket.address.full_key(key), **marks}
             answer = await self._requests.send(HTTPMethod.GET, query=query)
             if answer.status_code != HTTPStatus.OK:
                 raise StoreUnavailable(f"the bucket answered {answer.status_code}")
@@ -98,13 +97,8 @@ class Leftovers:
                 "upload-id-marker": child_text(found, "NextUploadIdMarker"),
             }
 
-    def _full(self, key: str) -> str:
-        prefix = self._bucket.address.prefix
-        return f"{prefix}/{key}" if prefix else key
-
     def _key_of(self, encoded: str) -> str:
-        prefix = self._bucket.address.prefix
-        return unquote(encoded).removeprefix(f"{prefix}/" if prefix else "")
+        return unquote(encoded).removeprefix(self._bucket.address.full_key(""))
 
 
 def _began_at(upload: Element) -> datetime:

@@ -65,7 +65,8 @@ class PieceWriter:
         elif await self._stands():
             digest = await self._require_same()
         else:
-            digest = await assemble(self._bucket, self.key, self._ranges)
+            known = self._hash.digest() if self._hash else None
+            digest = await assemble(self._bucket, self.key, self._ranges, digest=known)
         failpoint("remote.assembled")
         pieces = [name for name, _ in self._ranges if name != self.key]
         await delete_all(self._bucket, pieces)  # what stays of them is found by age

@@ -43,13 +43,14 @@ class BucketRules:
         return told
 
 
-async def examine(bucket: Bucket, requests: S3Requests | None) -> BucketRules:
+async def examine(bucket: Bucket) -> BucketRules:
     """Return what a bucket's own rules are, as far as it tells.
 
     Raises:
         StoreUnavailable: it does not answer at all.
 
     """
+    requests = bucket.requests
     if requests is None:
         return BucketRules(keeps_versions=await _returns_versions(bucket))
     return BucketRules(

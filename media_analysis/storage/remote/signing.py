@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
@@ -59,8 +60,11 @@ class S3Requests:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes = b"",
+        client: httpx.AsyncClient | None = None,
     ) -> httpx.Response:
         """Return what the bucket answers, whatever that is; `headers` are signed too.
+
+        `client` is what `connected` opened, for whoever has more to ask.
 
         Raises:
             StoreUnavailable: it does not answer.
@@ -77,8 +81,14 @@ class S3Requests:
         signed = self._signed(method, path, asked, told, content, at=datetime.now(UTC))
         url = f"{bucket.scheme}://{bucket.netloc}{path}?{asked}"
         with translated():
-            async with httpx.AsyncClient(timeout=self.timeout_seconds, verify=self._trusted()) as client:
+            if client is not None:
                 return await client.request(method, url, headers=signed, content=content)
+            async with self.connected(self.timeout_seconds) as once:
+                return await once.request(method, url, headers=signed, content=content)
+
+    def connected(self, timeout_seconds: float) -> httpx.AsyncClient:
+        """Return what keeps connections while it is open."""
+        return httpx.AsyncClient(timeout=timeout_seconds, verify=self._trusted)
 
     def _signed(
         self, method: str, path: str, query: str, headers: Mapping[str, str], content: bytes, *, at: datetime
@@ -101,6 +111,7 @@ class S3Requests:
         told = f"Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
         return {**headers, "authorization": f"{_ALGORITHM} {told}"}
 
+    @cached_property
     def _trusted(self) -> ssl.SSLContext:
         trusted = ssl.create_default_context()
         if self.ca_bundle is not None:

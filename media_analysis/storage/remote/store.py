@@ -22,7 +22,6 @@ from media_analysis.storage.remote.reading import RemoteFile, RemoteReader
 from media_analysis.storage.remote.resuming import find_ranges
 from media_analysis.storage.remote.rules import BucketRules, examine
 from media_analysis.storage.remote.scratch import Scratch
-from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.remote.streaming import Streams
 from media_analysis.storage.remote.tree import RemoteTree
 from media_analysis.storage.remote.writing import RemoteWriter, put_whole
@@ -44,8 +43,7 @@ class RemoteStore(RemoteTree):
     def __init__(self, bucket: Bucket, instance_id: UUID) -> None:
         super().__init__(bucket, RemoteMarker(bucket, instance_id))
         self.instance_id = instance_id
-        self._requests = S3Requests.to(bucket.address, bucket.options)
-        self._leftovers = Leftovers(bucket, self._requests)
+        self._leftovers = Leftovers(bucket)
         self._streams = Streams(bucket)
         self._scratch = Scratch(bucket)
 
@@ -156,7 +154,7 @@ class RemoteStore(RemoteTree):
             StoreUnavailable: it does not answer.
 
         """
-        return await examine(self.bucket, self._requests)
+        return await examine(self.bucket)
 
     async def warnings(self) -> Sequence[str]:
         return (await self.examine()).warnings(self.bucket.address)

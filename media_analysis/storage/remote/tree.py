@@ -13,6 +13,7 @@ from media_analysis.storage.quarantine import folder_of_day
 from media_analysis.storage.remote.assembling import assemble
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.deleting import delete_all, reason_of
+from media_analysis.storage.remote.joining import join
 from media_analysis.storage.remote.marker import RemoteMarker
 from media_analysis.storage.remote.names import is_own
 from media_analysis.storage.store import DeleteOutcome
@@ -21,7 +22,7 @@ from media_analysis.storage.walk import QUARANTINE
 LATE_WRITES = timedelta(days=1)
 """How long a request that nobody waits for any more may still be on its way."""
 COPIED_BYTES = 5 * 2**30
-"""What S3 copies by itself; what is larger is read and put again."""
+"""What one request to S3 copies; what is larger is copied in parts, and elsewhere read and put again."""
 
 
 class RemoteTree:
@@ -84,6 +85,8 @@ class RemoteTree:
         place = await self._free_place(wanted)
         if entry.size_bytes <= COPIED_BYTES:
             await self.bucket.copy(key, place)
+        elif self.bucket.requests is not None:
+            await join(self.bucket, self.bucket.requests, place, [(key, entry.size_bytes)])
         else:
             await assemble(self.bucket, place, [(key, entry.size_bytes)])
         copied = await self.bucket.head(place)

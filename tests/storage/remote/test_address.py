@@ -79,7 +79,7 @@ def test_nothing_of_credentials_is_ever_shown() -> None:
     told = credentials({"AWS_ACCESS_KEY_ID": "MYKEY", "AWS_SECRET_ACCESS_KEY": "MYSECRET"})
     store = RemoteStore.at(RemoteAddress.parse("s3://bucket"), uuid4(), RemoteOptions(credentials=told))
 
-    shown = [repr(thing) for thing in (told, store.bucket.options, store.bucket, store, store._requests)]  # noqa: SLF001
+    shown = [repr(thing) for thing in (told, store.bucket.options, store.bucket, store, store.bucket.requests)]
 
     assert not any("MYKEY" in text or "MYSECRET" in text for text in shown)
 
