@@ -32,7 +32,7 @@ AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ByteSpan:
     """Bytes of an object from `start` up to, not including, `end`."""
 
     name: str
@@ -43,12 +43,12 @@ class Stretch:
         return self.end - self.start
 
 
-def plan_parts(ranges: Sequence[tuple[str, int]]) -> Sequence[Sequence[Stretch]]:
+def plan_parts(ranges: Sequence[tuple[str, int]]) -> Sequence[Sequence[ByteSpan]]:
     """Return the parts of a new object: a span that is copied, or several that are too short and are put as one."""
     total = sum(size_bytes for _, size_bytes in ranges)
     least = max(LEAST_PART_BYTES, -(-total // (MOST_PARTS // 2)))
-    parts: list[list[Stretch]] = []
-    short: list[Stretch] = []
+    parts: list[list[ByteSpan]] = []
+    short: list[ByteSpan] = []
     for span in _spans(ranges):
         if not short and len(span) >= least:
             parts.append([span])
@@ -56,19 +56,19 @@ def plan_parts(ranges: Sequence[tuple[str, int]]) -> Sequence[Sequence[Stretch]]
         # Of a long one no more is taken than is missing: what is taken travels.
         missing = least - sum(map(len, short))
         cut = span.start + missing if len(span) >= missing + least else span.end
-        short.append(Stretch(span.name, span.start, cut))
+        short.append(ByteSpan(span.name, span.start, cut))
         if sum(map(len, short)) >= least:
             parts.append(short)
             short = []
         if cut < span.end:
-            parts.append([Stretch(span.name, cut, span.end)])
+            parts.append([ByteSpan(span.name, cut, span.end)])
     return [*parts, short] if short else parts
 
 
-def _spans(ranges: Sequence[tuple[str, int]]) -> Iterator[Stretch]:
+def _spans(ranges: Sequence[tuple[str, int]]) -> Iterator[ByteSpan]:
     for name, size_bytes in ranges:
         for start in range(0, size_bytes, MOST_PART_BYTES):
-            yield Stretch(name, start, min(size_bytes, start + MOST_PART_BYTES))
+            yield ByteSpan(name, start, min(size_bytes, start + MOST_PART_BYTES))
 
 
 async def join(bucket: Bucket, requests: S3Requests, key: str, ranges: Sequence[tuple[str, int]]) -> None:
@@ -109,11 +109,11 @@ class _Joining:
     async def begin(self) -> str:
         return child_text(await self._ask(HTTPMethod.POST, {"uploads": ""}), "UploadId")
 
-    async def put_parts(self, upload_id: str, parts: Sequence[Sequence[Stretch]]) -> Sequence[str]:
+    async def put_parts(self, upload_id: str, parts: Sequence[Sequence[ByteSpan]]) -> Sequence[str]:
         """Return the tags of all parts in order; several are copied at once, and one alone travels."""
         travelling = asyncio.Lock()
 
-        async def put(numbered: tuple[int, Sequence[Stretch]]) -> str:
+        async def put(numbered: tuple[int, Sequence[ByteSpan]]) -> str:
             number, spans = numbered
             self.bucket.require_open()
             query = {"partNumber": str(number), "uploadId": upload_id}
@@ -139,7 +139,7 @@ class _Joining:
         with suppress(StoreUnavailable):  # parts that stay are found by their age
             await self.requests.send(HTTPMethod.DELETE, key=self.name, query={"uploadId": upload_id})
 
-    async def _copy(self, query: Mapping[str, str], span: Stretch) -> str:
+    async def _copy(self, query: Mapping[str, str], span: ByteSpan) -> str:
         source = f"/{self.bucket.address.bucket}/{self.bucket.address.full_key(span.name)}"
         headers = {
             "x-amz-copy-source": quote(source, safe="/-_.~"),
