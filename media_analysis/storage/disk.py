@@ -148,9 +148,8 @@ class DiskStore(DiskTree):
         return cast("BinaryIO", FileIO(open_object(self.path_of(key), key, size_bytes=size_bytes)))
 
     @asynccontextmanager
-    async def local_copy(self, key: str, *, size_bytes: int) -> AsyncIterator[Path]:
-        del size_bytes  # of a copy only
-        yield self.path_of(key).absolute()
+    async def local_copies(self, objects: Sequence[tuple[str, int]]) -> AsyncIterator[Sequence[Path]]:
+        yield [self.path_of(key).absolute() for key, _ in objects]
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         return await uncancelled(self._run(self._overwrite_and_delete if overwrite else self._delete_all, keys))

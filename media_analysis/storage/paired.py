@@ -1,7 +1,7 @@
 """Two stores as one: archives in a store of their own, everything else in the other."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -108,8 +108,15 @@ class PairedStore:
     def open_file(self, key: str, *, size_bytes: int | None) -> BinaryIO:
         return self._holder(key).open_file(key, size_bytes=size_bytes)
 
-    def local_copy(self, key: str, *, size_bytes: int) -> AbstractAsyncContextManager[Path]:
-        return self._holder(key).local_copy(key, size_bytes=size_bytes)
+    @asynccontextmanager
+    async def local_copies(self, objects: Sequence[tuple[str, int]]) -> AsyncIterator[Sequence[Path]]:
+        # Everybody borrows of the one before the other, so that nobody waits for who waits for them.
+        async with AsyncExitStack() as lent:
+
+            async def lend(store: ObjectStore, some: Sequence[tuple[str, int]]) -> Sequence[Path]:
+                return await lent.enter_async_context(store.local_copies(some))
+
+            yield await self._each(objects, _first, lend)
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         await self.archives.require_marker()
@@ -192,7 +199,7 @@ class PairedStore:
         return [next(answers[id(self._holder(key_of(item)))]) for item in items]
 
 
-def _first(item: tuple[str, bytes]) -> str:
+def _first(item: tuple[str, object]) -> str:
     return item[0]
 
 

@@ -205,10 +205,11 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def local_copy(self, key: str, *, size_bytes: int) -> AbstractAsyncContextManager[Path]:
-        """Lend a path at which a process of this machine reads all of an object, until the block ends.
+    def local_copies(self, objects: Sequence[tuple[str, int]]) -> AbstractAsyncContextManager[Sequence[Path]]:
+        """Lend paths at which a process of this machine reads all of some objects, until the block ends.
 
-        On a disk it is the object's own and nothing is looked at; what is copied is looked at as by `open`.
+        Each is a key, and the size its row says. On a disk the paths are the objects' own and nothing is looked at.
+        What is copied is looked at as by `open`, and gets its room all at once: nobody waits for more who has some.
         """
         ...
 

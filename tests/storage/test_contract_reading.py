@@ -159,8 +159,10 @@ async def test_an_object_is_read_as_a_file_that_can_be_sought(store: ObjectStore
 
 
 @pytest.mark.parametrize("content", [b"", os.urandom(5_000_000)])
-async def test_a_local_copy_is_all_of_an_object(store: ObjectStore, content: bytes) -> None:
-    await put(store, KEY, content)
+async def test_local_copies_are_all_of_their_objects_in_their_order(store: ObjectStore, content: bytes) -> None:
+    objects = {KEY: content, "archives/2026/01/a.tar": b"packed", "clips/a.bin": b"clip"}
+    for key, whole in objects.items():
+        await put(store, key, whole)
 
-    async with store.local_copy(KEY, size_bytes=len(content)) as path:
-        assert path.read_bytes() == content
+    async with store.local_copies([(key, len(whole)) for key, whole in objects.items()]) as paths:
+        assert [path.read_bytes() for path in paths] == list(objects.values())

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 from media_analysis.analysis.task import Source
@@ -58,15 +58,15 @@ async def _require(store: ObjectStore, source: AttemptSource, *, read: bool) -> 
 @asynccontextmanager
 async def as_tasks_see_them(store: ObjectStore, sources: Sequence[AttemptSource]) -> AsyncIterator[list[Source]]:
     """Lend the sources with the places at which a child reads them, until the block ends."""
-    async with AsyncExitStack() as lent:
+    async with store.local_copies([(source.key, source.size_bytes) for source in sources]) as paths:
         yield [
             Source(
                 position=source.position,
                 file_id=source.file_id,
-                path=await lent.enter_async_context(store.local_copy(source.key, size_bytes=source.size_bytes)),
+                path=path,
                 filename=source.filename,
                 media_type=source.media_type,
                 size_bytes=source.size_bytes,
             )
-            for source in sources
+            for source, path in zip(sources, paths, strict=True)
         ]

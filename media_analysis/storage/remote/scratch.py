@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
@@ -44,29 +44,37 @@ class Scratch:
         delete_leftovers(self._base)
 
     @asynccontextmanager
-    async def lend(self, key: str, size_bytes: int) -> AsyncIterator[Path]:
-        """Lend a path at which all of an object is read; waits for room.
+    async def lend(self, objects: Sequence[tuple[str, int]]) -> AsyncIterator[Sequence[Path]]:
+        """Lend paths at which all of each object is read; waits for room for all copies, and holds none meanwhile.
 
         Raises:
-            ObjectMissing, ObjectDamaged, StoreUnavailable: it cannot be had, or is larger than all of the room.
+            ObjectMissing, ObjectDamaged, StoreUnavailable: one cannot be had, or together they pass all of the room.
             DiskFull: the disk is full.
 
         """
-        if size_bytes > self._most_bytes:
-            raise StoreUnavailable(f"a local copy of {size_bytes} bytes passes the {self._most_bytes} of all copies")
-        wanted = (key, size_bytes)
-        while wanted not in self._copies and self._held_bytes + size_bytes > self._most_bytes:
+        total_bytes = sum(size_bytes for _, size_bytes in set(objects))
+        if total_bytes > self._most_bytes:
+            raise StoreUnavailable(f"local copies of {total_bytes} bytes pass the {self._most_bytes} of all copies")
+        while self._held_bytes + self._missing_bytes(objects) > self._most_bytes:
             self._freed.clear()
             await self._freed.wait()
-        copy = self._copies.get(wanted) or self._begin(key, size_bytes)
-        copy.readers += 1
+        taken: list[tuple[tuple[str, int], _Copy]] = []
         try:
-            await asyncio.shield(copy.fetching)  # whoever leaves does not take it from the others
-            yield copy.path
+            for wanted in objects:
+                copy = self._copies.get(wanted) or self._begin(*wanted)
+                copy.readers += 1
+                taken.append((wanted, copy))
+            for _, copy in taken:
+                await asyncio.shield(copy.fetching)  # whoever leaves does not take it from the others
+            yield [copy.path for _, copy in taken]
         finally:
-            copy.readers -= 1
-            if not copy.readers:
-                self._end(wanted, copy)
+            for wanted, copy in taken:
+                copy.readers -= 1
+                if not copy.readers:
+                    self._end(wanted, copy)
+
+    def _missing_bytes(self, objects: Sequence[tuple[str, int]]) -> int:
+        return sum(wanted[1] for wanted in set(objects) if wanted not in self._copies)
 
     def close(self) -> None:
         """Delete all copies, and what they lay in."""

@@ -112,8 +112,8 @@ class RemoteStore(RemoteTree):
         entry = require_size(self.bucket.find_here(key), key, size_bytes)
         return cast("BinaryIO", RemoteFile(self.bucket, key, entry.size_bytes))
 
-    def local_copy(self, key: str, *, size_bytes: int) -> AbstractAsyncContextManager[Path]:
-        return self._scratch.lend(key, size_bytes)
+    def local_copies(self, objects: Sequence[tuple[str, int]]) -> AbstractAsyncContextManager[Sequence[Path]]:
+        return self._scratch.lend(objects)
 
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         """Delete objects, and pieces of those that are not whole; absent ones count as gone while the marker stands.

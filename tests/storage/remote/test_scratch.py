@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,10 @@ async def test_those_who_want_one_object_share_one_copy(
     proxy.seen.clear()
 
     async with (
-        spoiled.local_copy(KEY, size_bytes=len(CONTENT)) as first,
-        spoiled.local_copy(KEY, size_bytes=len(CONTENT)) as second,
+        spoiled.local_copies([(KEY, len(CONTENT))]) as (first,),
+        spoiled.local_copies([(KEY, len(CONTENT)), (KEY, len(CONTENT))]) as others,
     ):
-        assert first == second
+        assert others == [first, first]
         assert files_below(tmp_path / "scratch") == [first]
         assert first.read_bytes() == CONTENT
 
@@ -56,21 +57,42 @@ async def test_a_copy_waits_until_there_is_room(bucket: RemoteAddress, tmp_path:
         for key in (KEY, OTHER):
             await put(store, key, CONTENT)
 
-        async with store.local_copy(KEY, size_bytes=len(CONTENT)):
+        async with store.local_copies([(KEY, len(CONTENT))]):
             waiting = asyncio.create_task(_copied(store, OTHER))
-            async with store.local_copy(KEY, size_bytes=len(CONTENT)):  # what is there needs no more room
+            async with store.local_copies([(KEY, len(CONTENT))]):  # what is there needs no more room
                 done, _ = await asyncio.wait([waiting], timeout=0.3)
             assert not done
             assert len(files_below(tmp_path)) == 1
 
         assert await waiting == CONTENT
-        with pytest.raises(StoreUnavailable, match="passes"):
+        with pytest.raises(StoreUnavailable, match="pass the 1500000 of all copies"):
             await _copied(store, KEY, size_bytes=1_500_001)
 
 
 async def _copied(store: RemoteStore, key: str, *, size_bytes: int = len(CONTENT)) -> bytes:
-    async with store.local_copy(key, size_bytes=size_bytes) as path:
+    async with store.local_copies([(key, size_bytes)]) as (path,):
         return path.read_bytes()
+
+
+async def test_copies_that_pass_the_room_together_are_refused_and_those_of_two_wait_for_nobody_who_waits(
+    bucket: RemoteAddress, tmp_path: Path
+) -> None:
+    async with new_store(bucket, scratch=tmp_path, scratch_bytes=2_500_000) as store:
+        keys = [f"temp/x/{number}.bin" for number in range(4)]
+        for key in keys:
+            await put(store, key, CONTENT)
+
+        async def borrow(some: Sequence[str]) -> int:
+            async with store.local_copies([(key, len(CONTENT)) for key in some]) as paths:
+                return sum(path.stat().st_size for path in paths)
+
+        with pytest.raises(StoreUnavailable, match="3000000 bytes pass the 2500000"):
+            await borrow(keys[:3])
+        async with asyncio.timeout(60):
+            borrowed = await asyncio.gather(borrow(keys[:2]), borrow(keys[2:]), borrow(keys[1:3]))
+
+        assert list(borrowed) == [2 * len(CONTENT)] * 3
+        assert files_below(tmp_path) == []
 
 
 async def test_what_cannot_be_copied_takes_no_room(bucket: RemoteAddress, tmp_path: Path) -> None:
@@ -114,7 +136,7 @@ async def test_what_a_killed_process_leaves_is_deleted_at_the_next_opening_and_w
     process.kill()
     await process.wait()
 
-    async with remote.local_copy(KEY, size_bytes=len(CONTENT)) as path, new_store(bucket, scratch=scratch):
+    async with remote.local_copies([(KEY, len(CONTENT))]) as (path,), new_store(bucket, scratch=scratch):
         assert files_below(scratch) == [path]
 
 
