@@ -1,7 +1,8 @@
 """Where a store in a bucket is: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -49,6 +50,12 @@ class RemoteAddress:
 
     def __str__(self) -> str:
         return "/".join(filter(None, (f"{self.provider}://{self.bucket}", self.prefix)))
+
+    @property
+    def ancestors(self) -> Sequence["RemoteAddress"]:
+        """The addresses around this one in its bucket, the nearest first."""
+        parts = self.prefix.split("/") if self.prefix else []
+        return [replace(self, prefix="/".join(parts[:most])) for most in reversed(range(len(parts)))]
 
     def is_below(self, other: "RemoteAddress") -> bool:
         """Say whether every key of this store would lie in the other one, too."""

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import time
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
-from media_analysis.errors import MarkerMismatch, ObjectMissing
+from media_analysis.errors import MarkerMismatch, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.remote.bucket import Bucket
@@ -76,7 +77,19 @@ class RemoteMarker:
                 raise MarkerMismatch(f"{address} carries no marker although the database knows files")
             async for page in self._bucket.pages(at_once=1):
                 raise MarkerMismatch(f"{address} is not empty and carries no marker: {page[0].name} lies there")
+            await self._require_no_store_around()
             # Of several that begin at once the first writes it; the others read whose it is.
             await self._bucket.create(MARKER_NAME, json.dumps({"instance_id": str(self._instance_id)}).encode())
             failpoint("marker.written")
         await self.require()
+
+    async def _require_no_store_around(self) -> None:
+        """Fail if this would lie in another store, whose `verify` would take its objects for nobody's."""
+        for around in self._bucket.address.ancestors:
+            bucket = Bucket(around, self._bucket.options)
+            try:
+                with suppress(StoreUnavailable):  # whose credentials are for the prefix alone cannot ask
+                    if await read_marker(bucket) is not None:
+                        raise MarkerMismatch(f"{self._bucket.address} lies inside {around}, which is a store already")
+            finally:
+                bucket.close()

@@ -51,6 +51,16 @@ async def test_a_prefix_with_objects_of_others_is_not_taken(empty: RemoteAddress
         await store.adopt(fresh_database=True)
 
 
+async def test_a_prefix_inside_another_store_is_not_taken(empty: RemoteAddress) -> None:
+    await store_at(empty).adopt(fresh_database=True)
+    inner = store_at(replace(empty, prefix=f"{empty.prefix}/uploads/inner"))
+
+    with pytest.raises(MarkerMismatch, match=f"lies inside {empty}, which is a store already"):
+        await inner.adopt(fresh_database=True)
+
+    assert [entry async for page in inner.bucket.pages() for entry in page] == []
+
+
 async def test_a_bucket_of_another_database_is_refused(empty: RemoteAddress) -> None:
     await store_at(empty).adopt(fresh_database=True)
 
