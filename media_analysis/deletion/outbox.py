@@ -85,16 +85,10 @@ _ADD_RETRIES = text("""
     WHERE purges.id = :purge_id
 """)
 
-# What was stored longer ago than a write can be late was not written by one that was.
 _ADD_SECOND = text("""
     INSERT INTO purges (id, sweep_id, tombstone_ids, claimed_at, due_at, attempts, secure, again)
-    SELECT :id, purges.sweep_id, late.ids, purges.claimed_at, now() + :after, 0, purges.secure, true
-    FROM purges, (
-        SELECT array_agg(stone.id ORDER BY stone.id) AS ids FROM tombstones AS stone
-        WHERE stone.id = ANY(CAST(:gone AS uuid[]))
-            AND (stone.rule = 'upload_abandoned' OR stone.created_at > now() - CAST(:after AS interval))
-    ) AS late
-    WHERE purges.id = :purge_id AND late.ids IS NOT NULL
+    SELECT :id, sweep_id, CAST(:gone AS uuid[]), claimed_at, now() + :after, 0, secure, true
+    FROM purges WHERE id = :purge_id AND cardinality(CAST(:gone AS uuid[])) > 0
 """)
 
 _POINT_TO_RETRIES = text("""
