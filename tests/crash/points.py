@@ -28,6 +28,7 @@ OWN: Final[Mapping[str, frozenset[str]]] = {
     "webhooks": frozenset({"webhook"}),
     "automatic": frozenset({"analyses"}),
     "buckets": frozenset({"remote"}),
+    "buckets, setting aside": frozenset({"aside"}),
     "cluster": frozenset({"embedded"}),
     "import": frozenset({"import"}),
     "import in place": frozenset({"import_in_place"}),

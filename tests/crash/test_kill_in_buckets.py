@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,19 +12,23 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from media_analysis.failpoints import TRACE_VARIABLE
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.bucket import Bucket
+from media_analysis.storage.walk import QUARANTINE
+from tests.cli.commands import armed, run
 from tests.conftest import StartOver, fetch
 from tests.crash.keeping import die_and_keep
 from tests.crash.points import EACH, EVERYTHING, find_moments
 from tests.crash.scenario import Scenario
 from tests.crash.service import served
 from tests.oracle import inspect_everything
-from tests.s3 import ENVIRONMENT, mirror, new_bucket
+from tests.s3 import ENVIRONMENT, mirror, new_bucket, options_for
 
 pytestmark = [pytest.mark.crash, pytest.mark.s3]
 PARTS = os.urandom(17 * 2**20)
 """More than one request carries."""
+STRAY = "uploads/2026-01-01/stray.bin"
 PIECES = os.urandom(10 * 2**20)
 TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -115,3 +120,29 @@ async def test_a_service_killed_at_any_moment_keeps_its_promises(
             about = anew()
             oracle = CopiedOracle(database, bucket, tmp_path / "mirrored")
             await die_and_keep(moment, about, database, oracle, BucketScenario)
+
+
+async def test_a_move_to_quarantine_that_was_killed_loses_nothing(
+    environment: dict[str, str], database: str, bucket: RemoteAddress, subtests: pytest.Subtests, tmp_path: Path
+) -> None:
+    address = replace(bucket, prefix=uuid4().hex)
+    about = environment | {"STORAGE_URL": str(address)}
+    command, trace = ("verify", "--quarantine", "--grace", "0s"), tmp_path / "trace"
+    async with served(about) as service:
+        assert service.http is not None
+    lying = Bucket(address, options_for())
+    await lying.create(STRAY, b"stray")
+    run(*command, **about, **armed(TRACE_VARIABLE, trace))
+
+    for moment in find_moments(trace, "buckets, setting aside"):
+        with subtests.test(moment):
+            await lying.create(STRAY, b"stray")
+            killed = run(*command, **about, **armed(KILL_VARIABLE, moment))
+            again = run(*command, **about)
+            root = await mirror(address, tmp_path / moment)
+
+            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            assert "1 objects were moved to quarantine" in again.stdout, again.stderr
+            assert not (root / STRAY).exists()
+            assert {path.read_bytes() for path in (root / QUARANTINE).rglob("stray.bin*")} == {b"stray"}
+    lying.close()

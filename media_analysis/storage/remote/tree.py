@@ -71,7 +71,7 @@ class RemoteTree:
         await self.marker.require()
         moved = await self.bucket.each(lambda key: self._copy_aside(key, f"{folder_of_day(day)}/{key}"), keys)
         places = {key: place for key, place in zip(keys, moved, strict=True) if place is not None}
-        failpoint("quarantine.copied")
+        failpoint("aside.copied")
         failed = await delete_all(self.bucket, list(places))
         if failed:
             raise StoreUnavailable(f"what was set aside stays where it was, too: {next(iter(failed.values()))}")
