@@ -253,7 +253,12 @@ async def test_a_dry_run_in_the_settings_only_rehearses(
 
 
 async def _until_blocked(database: str) -> None:
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    """Return once something waits for a lock, and a sweep has known for a while that its row is there."""
+    waiting = """
+        SELECT 1 FROM pg_stat_activity AS waiter, sweeps
+        WHERE waiter.datname = current_database() AND waiter.wait_event_type = 'Lock'
+            AND sweeps.status = 'running' AND sweeps.started_at < clock_timestamp() - interval '0.2 s'
+    """
     async with asyncio.timeout(20):
         while not await fetch(database, waiting):  # noqa: ASYNC110 - rows set no Event
             await asyncio.sleep(0.02)
