@@ -84,9 +84,12 @@ async def test_lives_are_listed_for_administrators_alone(client: Client, runtime
     foreign = [await client.request("GET", path) for path in (RECORDS, f"{RECORDS}/audit/export")]
 
     metrics = (await client.request("GET", "/metrics", by=None)).text.splitlines()
+    later = (await client.request("GET", RECORDS, by="admin")).json()["items"]
     lives = {item["name"]: item for item in items}
+    # PostgreSQL tidies a table, and so changes its size, when it likes.
+    sizes = {float(item["table_bytes"]) for item in (*items, *later) if item["name"] == "purges"}
     oldest = datetime.fromisoformat(lives["tombstones"]["oldest_at"]).timestamp()
-    assert f'record_table_bytes{{table="purges"}} {float(lives["purges"]["table_bytes"])}' in metrics
+    assert {f'record_table_bytes{{table="purges"}} {size}' for size in sizes} & set(metrics)
     assert 'records_ended{kind="tombstones"} 0.0' in metrics
     assert [float(line.split()[1]) for line in metrics if 'timestamp_seconds{kind="tombstones"}' in line] == [oldest]
     assert (lives["tombstones"]["life_seconds"], lives["tombstones"]["ended_before"]) == (400 * 86_400, None)
