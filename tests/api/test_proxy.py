@@ -101,28 +101,29 @@ async def test_an_upload_in_pieces_leads_to_its_file(alice: httpx.AsyncClient) -
 
 async def test_bytes_arrive_before_their_request_ends(alice: httpx.AsyncClient) -> None:
     created = await alice.post(f"{ROOT}/api/v1/uploads", headers=TUS | {"Upload-Length": "200000"})
-    sent, over = asyncio.Event(), asyncio.Event()
+    at, telling = created.headers["location"], {"Upload-Offset": "0", "Content-Type": PIECE}
+    offset = 0
 
-    async def halves() -> AsyncIterator[bytes]:
-        yield bytes(100_000)
-        sent.set()
-        await over.wait()
-
-    telling = {"Upload-Offset": "0", "Content-Type": PIECE}
-    patching = asyncio.create_task(alice.patch(created.headers["location"], content=halves(), headers=TUS | telling))
     async with asyncio.timeout(PATIENCE):
-        await sent.wait()
-        offset = 0
-        while offset == 0:  # asking ends the other request once the service has it
-            asked = await alice.head(created.headers["location"], headers=TUS)
-            offset = int(asked.headers["upload-offset"])
-    ended_early = patching.done()
-    over.set()
-    await asyncio.wait([patching])
+        while offset == 0:  # whoever asks may end the other request before any byte of it has come
+            sent, over = asyncio.Event(), asyncio.Event()
+            patching = asyncio.create_task(alice.patch(at, content=_halves(sent, over), headers=TUS | telling))
+            await sent.wait()
+            while offset == 0 and not patching.done():
+                offset = int((await alice.head(at, headers=TUS)).headers["upload-offset"])
+            ended_early = patching.done()
+            over.set()
+            await asyncio.wait([patching])
 
     assert patching.exception() is not None or patching.result().status_code >= 400
     assert 0 < offset <= 100_000
     assert not ended_early or patching.exception() is None
+
+
+async def _halves(sent: asyncio.Event, over: asyncio.Event) -> AsyncIterator[bytes]:
+    yield bytes(100_000)
+    sent.set()
+    await over.wait()
 
 
 async def test_events_of_a_job_come_one_by_one(alice: httpx.AsyncClient) -> None:

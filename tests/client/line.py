@@ -100,6 +100,8 @@ async def _carry_all(line: Line, port: int, ready: threading.Event, over: thread
     ready.set()
     await asyncio.to_thread(over.wait)
     server.close()
+    for _ in range(3):  # what was accepted last has yet to begin, and has a connection to close
+        await asyncio.sleep(0)
     for task in list(tasks):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -130,6 +132,6 @@ async def _carry(line: Line, port: int, reader: asyncio.StreamReader, writer: as
         line.clients.discard(writer)
         for task in both:
             task.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
-        writer.close()
+        writer.close()  # first: who waits below may be cancelled once more
         to_server.close()
+        await asyncio.gather(*both, return_exceptions=True)
