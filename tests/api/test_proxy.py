@@ -108,12 +108,15 @@ async def test_bytes_arrive_before_their_request_ends(alice: httpx.AsyncClient) 
         while offset == 0:  # whoever asks may end the other request before any byte of it has come
             sent, over = asyncio.Event(), asyncio.Event()
             patching = asyncio.create_task(alice.patch(at, content=_halves(sent, over), headers=TUS | telling))
-            await sent.wait()
-            while offset == 0 and not patching.done():
-                offset = int((await alice.head(at, headers=TUS)).headers["upload-offset"])
-            ended_early = patching.done()
-            over.set()
-            await asyncio.wait([patching])
+            await asyncio.wait([patching, asyncio.create_task(sent.wait())], return_when=asyncio.FIRST_COMPLETED)
+            sent.set()
+            offset = int((await alice.head(at, headers=TUS)).headers["upload-offset"])
+            if offset == 0:
+                patching.cancel()
+                await asyncio.wait([patching])
+    ended_early = patching.done()
+    over.set()
+    await asyncio.wait([patching])
 
     assert patching.exception() is not None or patching.result().status_code >= 400
     assert 0 < offset <= 100_000
