@@ -24,20 +24,26 @@ _READ: Final = f"""
                 {DUE} AS due, {DUE} <= {_NOW} AS is_due, id
             FROM analysis_jobs WHERE {_OPEN}
 """  # noqa: S608 - constants
-_BY: Final = f"ORDER BY {LINE}, owner, (NOT lifted), (-priority), (attempts = 0), {DUE}, id LIMIT 1"
+_LINES: Final = f"{LINE}, owner, (NOT lifted), (-priority), (attempts = 0)"
+_HEAD: Final = "head.line, head.owner, head.ordinary, head.rank, head.fresh"
+_OWNED: Final = f"({LINE}, owner) BETWEEN ({{line}}, CAST(:owner AS text)) AND ({{line}}, CAST(:owner AS text))"
+_BY: Final = f"ORDER BY {_LINES}, {DUE}, id LIMIT 1"
 _URGENCY: Final = "ordinary, CASE WHEN NOT ordinary THEN rank END"
+# What is equal is asked for as a range, and an owner behind its line: statistics of other days, of few jobs or of
+# owners with one each, promise that few are equal, and then all are read and sorted, or found by the owners' index.
 # One step reads one row: the head of a line, which are an owner's jobs of one kind and urgency by when they are due.
 # The look at an owner ends once enough lines have a head that is due. Jobs of those whose turn it is are locked last,
 # where nobody else took them.
 _CHOOSE: Final = f"""
     WITH RECURSIVE head AS (
         SELECT head.*, head.is_due::int AS lines FROM unnest({_KINDS}) AS asked(kind) CROSS JOIN LATERAL (
-            {_READ} AND {LINE} = asked.kind {{only}} {_BY}
+            {_READ} AND {{first}} {_BY}
         ) AS head
         UNION ALL
         SELECT next.*, CASE WHEN next.owner = head.owner THEN head.lines ELSE 0 END + next.is_due::int
         FROM head CROSS JOIN LATERAL (
-            {_READ} AND {LINE} = head.line {{only}} AND (owner, (NOT lifted), (-priority), (attempts = 0)) > (
+            {_READ} AND {{further}} AND ({_LINES}) > (
+                head.line,
                 head.owner,
                 head.ordinary OR head.lines >= :lines,
                 CASE WHEN head.lines >= :lines THEN 9223372036854775807 ELSE head.rank END,
@@ -54,7 +60,8 @@ _CHOOSE: Final = f"""
         FROM first LEFT JOIN running ON running.owner = first.owner LEFT JOIN LATERAL (
             SELECT max(last.begun_at) AS at FROM unnest({_KINDS}) AS asked(kind) CROSS JOIN LATERAL (
                 SELECT begun_at FROM analysis_jobs
-                WHERE {LINE} = asked.kind AND '' || owner = first.owner AND begun_at IS NOT NULL
+                WHERE ({LINE}, '' || owner) BETWEEN (asked.kind, first.owner) AND (asked.kind, first.owner)
+                    AND begun_at IS NOT NULL
                 ORDER BY {LINE} DESC, '' || owner DESC, begun_at DESC LIMIT 1
             ) AS last
         ) AS served ON true
@@ -65,9 +72,9 @@ _CHOOSE: Final = f"""
         ) AS number
         FROM turn JOIN head ON head.owner = turn.owner AND head.is_due CROSS JOIN LATERAL (
             SELECT {DUE} AS due, id FROM analysis_jobs
-            WHERE {_OPEN} AND {LINE} = head.line AND owner = head.owner AND (NOT lifted) = head.ordinary
-                AND (-priority) = head.rank AND (attempts = 0) = head.fresh AND {DUE} <= {_NOW}
-            ORDER BY {DUE}, id LIMIT :look
+            WHERE {_OPEN} AND ({_LINES}, {DUE}) BETWEEN
+                ({_HEAD}, CAST('-infinity' AS timestamptz)) AND ({_HEAD}, {_NOW})
+            ORDER BY {_LINES}, {DUE}, id LIMIT :look
         ) AS waiting
     ), chosen AS MATERIALIZED (
         SELECT job.id FROM (
@@ -81,7 +88,9 @@ _CHOOSE: Final = f"""
         (SELECT min(due) FROM head WHERE NOT is_due) - {_NOW} AS due_in
 """  # noqa: S608 - as above
 
-CHOOSE: Final[TextClause] = text(_CHOOSE.format(only=""))
+CHOOSE: Final[TextClause] = text(
+    _CHOOSE.format(first=f"{LINE} BETWEEN asked.kind AND asked.kind", further=f"{LINE} <= head.line")
+)
 """Locks up to `limit` due jobs of some `kinds`, those whose turn it is, and returns their ids.
 
 First goes what is lifted, the most urgent of all; then the owner with the fewest jobs running, and of those the one
@@ -91,5 +100,7 @@ Rows read grow with the owners that wait, not with their jobs: the look at an ow
 job that is due, and only the first `look` owners, and jobs of each line, are considered, `looked` in all: some may be
 locked by others. `due_in` says when the next of the other jobs is due.
 """
-CHOOSE_OF_OWNER: Final[TextClause] = text(_CHOOSE.format(only="AND owner = CAST(:owner AS text)"))
+CHOOSE_OF_OWNER: Final[TextClause] = text(
+    _CHOOSE.format(first=_OWNED.format(line="asked.kind"), further=_OWNED.format(line="head.line"))
+)
 """The same of one owner's jobs."""
