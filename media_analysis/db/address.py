@@ -1,10 +1,10 @@
 """Where PostgreSQL is and how it is spoken to: DATABASE_URL in libpq's words, the same for every connection of ours."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
 _DRIVERS: Final = frozenset(
@@ -39,6 +39,8 @@ _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
 """What the driver cannot do, or what could not be written to, is refused rather than ignored."""
 _OURS: Final = frozenset({"application_name", "options", "connect_timeout", "channel_binding", "gssencmode"})
 _FILES: Final = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"})
+_HOST: Final = re.compile(r"\[([^\]]+)\](?::(\d+))?|([^:]*)(?::(\d+))?")
+_PORT: Final = 5432
 _OPTION: Final = re.compile(r"(?:-c\s*|--)(\w[\w.-]*)=")
 
 
@@ -53,6 +55,8 @@ class Address:
     connect_timeout_seconds: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     """The paths it names, by their words."""
+    hosts: Sequence[tuple[str, int]] = ()
+    """Where the servers are, and at which ports, if there are several."""
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -70,6 +74,10 @@ class Address:
             words[word] = _require_known(word, value)
         for word in words.keys() & _said_before(parts):
             raise ValueError(f"{word} is given twice, before the ? and behind it")
+        hosts = _hosts_of(parts, words)
+        if len(hosts) > 1:
+            # Of several one takes changes, and that is the one we need.
+            words.setdefault("target_session_attrs", "read-write")
         driver = urlencode({word: value for word, value in words.items() if word in _DRIVERS})
         timeout = words.get("connect_timeout")
         return cls(
@@ -78,6 +86,7 @@ class Address:
             options=words.get("options"),
             connect_timeout_seconds=_seconds(timeout) if timeout else None,
             files={word: path for word, path in words.items() if word in _FILES},
+            hosts=hosts if len(hosts) > 1 else (),
         )
 
     @property
@@ -97,6 +106,19 @@ def _said_before(parts: SplitResult) -> frozenset[str]:
         "dbname": parts.path.strip("/"),
     }
     return frozenset(word for word, value in said.items() if value)
+
+
+def _hosts_of(parts: SplitResult, words: Mapping[str, str]) -> Sequence[tuple[str, int]]:
+    """Return the hosts a URL names, before the `?` or behind it, and their ports; one port there is that of all."""
+    said = parts.netloc.rpartition("@")[2]
+    if said:
+        found = [_HOST.fullmatch(one) for one in said.split(",")]
+        return [(unquote(one[1] or one[3]), int(one[2] or one[4] or _PORT)) for one in found if one is not None]
+    hosts = words.get("host", "").split(",")
+    ports = [int(port or _PORT) if port.isdecimal() or not port else 0 for port in words.get("port", "").split(",")]
+    if 0 in ports or len(ports) not in {1, len(hosts)}:
+        raise ValueError("port must be a number, or as many as there are hosts")
+    return list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
 
 
 def _require_known(word: str, value: str) -> str:

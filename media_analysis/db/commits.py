@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from asyncpg import Connection
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -21,16 +21,40 @@ _ENDED: Final = text(f"""
 """)
 
 
+class CommittingConnection(asyncpg.Connection):  # type: ignore[misc] # without types
+    """A connection whose COMMIT nobody calls off.
+
+    The driver sends a cancellation for whatever is late or not awaited any more. One that meets a COMMIT which waits
+    for a synchronous standby ends only the waiting: what no standby has is seen by everybody, and counts as committed.
+    """
+
+    is_committing = False
+
+    def _cancel_current_command(self, waiter: asyncio.Future[None], *more: Any) -> None:
+        if not self.is_committing:
+            super()._cancel_current_command(waiter, *more)
+            return
+        # Later: whoever asked has yet to say why.
+        asyncio.get_running_loop().call_soon(self.terminate)
+        waiter.set_result(None)
+
+
 @dataclass(frozen=True, slots=True)
 class PendingCommit:
     """A COMMIT that is under way."""
 
+    connection: CommittingConnection
     number: str | None
     """The transaction's number, None where it changed nothing."""
     life: str
     """The server's, from one start or crash to the next: only in it the number is this transaction's alone."""
     late: asyncio.TimerHandle
     """Gives its connection up when the answer does not come."""
+
+    def end(self) -> None:
+        """Note that it is under way no more."""
+        self.late.cancel()
+        self.connection.is_committing = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +65,13 @@ class Commits:
     limit_seconds: float
     """How long an answer may take, and finding out what it would have been."""
 
-    async def announce(self, raw: Connection) -> PendingCommit:
+    async def announce(self, raw: CommittingConnection) -> PendingCommit:
         """Ask by which name the transaction about to be committed will be known, and set its COMMIT a limit."""
         number, life = await raw.fetchrow(_ANNOUNCED)
         # Not cancelled: that would wait for the very connection which does not answer.
         late = asyncio.get_running_loop().call_later(self.limit_seconds, raw.terminate)
-        return PendingCommit(number, life, late)
+        raw.is_committing = True
+        return PendingCommit(raw, number, life, late)
 
     async def is_committed(self, ending: PendingCommit) -> bool:
         """Say whether PostgreSQL knows a transaction as committed; one without changes has nothing to lose.
@@ -74,6 +99,6 @@ async def announce(session: AsyncSession, commits: Commits) -> PendingCommit:
     await session.flush()
     session.expunge_all()  # a COMMIT that seems to fail would expire what the caller is about to return
     raw = (await (await session.connection()).get_raw_connection()).driver_connection
-    if not isinstance(raw, Connection):
+    if not isinstance(raw, CommittingConnection):
         raise TypeError("only asyncpg's transactions are known")
     return await commits.announce(raw)

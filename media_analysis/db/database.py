@@ -125,7 +125,7 @@ class Database:
                     raise
             finally:
                 if ending is not None:
-                    ending.late.cancel()
+                    ending.end()
 
     @asynccontextmanager
     async def direct_transaction(self) -> AsyncIterator[DirectConnection]:

@@ -178,7 +178,7 @@ class DirectConnection:
                     raise
             finally:
                 if ending is not None:
-                    ending.late.cancel()
+                    ending.end()
 
     @contextmanager
     def _left_when_away(self) -> Iterator[None]:

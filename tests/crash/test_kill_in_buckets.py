@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-import shutil
 import signal
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,12 +16,12 @@ from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.walk import QUARANTINE
 from tests.cli.commands import armed, run
-from tests.conftest import StartOver, fetch
+from tests.conftest import StartOver
 from tests.crash.keeping import die_and_keep
 from tests.crash.points import EACH, EVERYTHING, find_moments
 from tests.crash.scenario import Scenario
 from tests.crash.service import served
-from tests.oracle import inspect_everything
+from tests.mirrored import CopiedOracle
 from tests.s3 import ENVIRONMENT, mirror, new_bucket, options_for
 
 pytestmark = [pytest.mark.crash, pytest.mark.s3]
@@ -56,29 +55,6 @@ class BucketScenario(Scenario):
             answer = await self.http.patch(at, content=piece, headers=TUS | about)
             assert answer.status_code == 204, answer.text
         self.promises.kept[answer.headers["file-id"]] = hashlib.sha256(PIECES).hexdigest()
-
-
-@dataclass(frozen=True)
-class CopiedOracle:
-    """Inspects a copy of what lies below an address; pieces of what is being uploaded are their upload's."""
-
-    database: str
-    address: RemoteAddress
-    into: Path
-
-    async def __call__(self, *, acknowledged: Mapping[str, str]) -> list[str]:
-        shutil.rmtree(self.into, ignore_errors=True)
-        root = await mirror(self.address, self.into)
-        pending = {
-            row["key"] for row in await fetch(self.database, "SELECT key FROM media_files WHERE state = 'pending'")
-        }
-        stray = [path for path in (root / ".uploads").rglob("*") if path.is_file() and not self._is_of(path, pending)]
-        shutil.rmtree(root / ".uploads", ignore_errors=True)
-        violations = await inspect_everything(self.database, root, acknowledged=acknowledged)
-        return [*violations, *(f"promise 2: {path} is a piece of nothing" for path in stray)]
-
-    def _is_of(self, path: Path, pending: set[str]) -> bool:
-        return str(path.parent.relative_to(self.into / ".uploads")) in pending
 
 
 @pytest.fixture

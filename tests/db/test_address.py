@@ -90,7 +90,7 @@ def test_the_driver_is_given_its_own_words_only(scheme: str) -> None:
     words = "sslmode=verify-full&connect_timeout=7&channel_binding=prefer&options=-c%20geqo%3Doff&application_name=a"
     address = Address.parse(f"{scheme}://u:p%40@h:5432,[::1]:5433/db?{words}")
 
-    assert address.dsn == "postgresql://u:p%40@h:5432,[::1]:5433/db?sslmode=verify-full"
+    assert address.dsn == "postgresql://u:p%40@h:5432,[::1]:5433/db?sslmode=verify-full&target_session_attrs=read-write"
     assert (address.connect_timeout_seconds, address.application_name) == (7, "a")
     assert (address.options, address.chosen) == ("-c geqo=off", frozenset({"geqo"}))
 
@@ -115,3 +115,39 @@ async def test_of_several_hosts_the_one_that_answers_is_used(database: str) -> N
             url = f"postgresql://{there.username}:{there.password}@{hosts}/{there.database}"
             async with open_database(url, DatabaseOptions()) as db, db.read_only() as session:
                 assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("postgresql://u@a,b:5433,[::1]:5434/db", [("a", 5432), ("b", 5433), ("::1", 5434)]),
+        ("postgresql://u@/db?host=a,/run/b&port=5433", [("a", 5433), ("/run/b", 5433)]),
+        ("postgresql://u@/db?host=a,b&port=5433,", [("a", 5433), ("b", 5432)]),
+        (URL, []),
+    ],
+)
+def test_of_several_hosts_each_is_known_and_the_one_that_takes_changes_wanted(
+    url: str, hosts: list[tuple[str, int]]
+) -> None:
+    address = Address.parse(url)
+
+    assert list(address.hosts) == hosts
+    assert ("target_session_attrs=read-write" in address.dsn) == bool(hosts)
+
+
+@pytest.mark.parametrize("words", ["host=a,b&port=1,2,3", "host=a,b&port=some"])
+def test_ports_that_fit_no_hosts_are_refused(words: str) -> None:
+    with pytest.raises(ValueError, match="port must be a number, or as many as there are hosts"):
+        Address.parse(f"postgresql://u@/db?{words}")
+
+
+async def test_a_host_that_says_nothing_delays_the_next_by_an_instant(database: str) -> None:
+    url = make_url(database)
+    silent = socket.create_server(("127.0.0.1", 0))  # connects, and hears nothing more
+    port = silent.getsockname()[1]
+    host, real_port = url.query.get("host", url.host), url.query.get("port", url.port or 5432)
+    both = url.set(host=None, port=None).update_query_dict({"host": f"127.0.0.1,{host}", "port": f"{port},{real_port}"})
+
+    with silent:
+        async with open_database(both.render_as_string(hide_password=False), DatabaseOptions()) as db:
+            await db.now()

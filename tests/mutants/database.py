@@ -18,6 +18,22 @@ MUTANTS = (
         ("tests/db/embedded/test_commits.py",),
     ),
     Mutant(
+        "a COMMIT that waits for a standby is called off",
+        1,
+        "db/commits.py",
+        "if not self.is_committing:",
+        "if True:",
+        ("tests/db/embedded/test_commits.py",),
+    ),
+    Mutant(
+        "a server that says nothing is waited for before the next is asked",
+        25,
+        "db/connecting.py",
+        "patience = HEAD_START_SECONDS if waiting else None",
+        "patience = None",
+        ("tests/db/test_address.py::test_a_host_that_says_nothing_delays_the_next_by_an_instant",),
+    ),
+    Mutant(
         "a job that ends holds the ledger while it publishes its results",
         32,
         "jobs/attempts/ending.py",

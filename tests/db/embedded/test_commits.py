@@ -17,6 +17,7 @@ from tests.files.cutting_proxy import cutting_proxy
 
 NUMBERS = 20
 """More than the server uses by itself between two looks."""
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
 async def crash(directory: Path, url: str, victim: str) -> None:
@@ -77,3 +78,40 @@ async def test_a_number_given_again_after_a_crash_is_not_taken_for_the_lost_tran
         words = await run_statement(server.url, "SELECT DISTINCT word FROM words")
 
     assert words == ["afterwards"]
+
+
+async def until_true(url: str, question: str) -> None:
+    while await run_statement(url, question) != [True]:  # noqa: ASYNC110 - a server sets no Event
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("ends", ["timed out", "cancelled"])
+async def test_a_commit_that_waits_for_a_standby_is_neither_acknowledged_nor_seen_whoever_gives_up(
+    directory: Path, ends: str
+) -> None:
+    options = DatabaseOptions(deadline_seconds=4, command_timeout_seconds=0.5 if ends == "timed out" else 60)
+    async with embedded_server(directory) as server:
+        for statement in (
+            "CREATE TABLE words (word text)",
+            "ALTER SYSTEM SET synchronous_standby_names = 'absent'",
+            "SELECT pg_reload_conf()",
+        ):
+            await run_statement(server.url, statement)
+        await until_true(server.url, "SELECT current_setting('synchronous_standby_names') = 'absent'")
+        async with open_database(server.url, options) as database:
+
+            async def add_word() -> None:
+                async with database.transaction() as session:
+                    await session.execute(text("INSERT INTO words VALUES ('unknown to the standby')"))
+
+            await database.connect(2)
+            adding = asyncio.create_task(add_word())
+            await until_true(server.url, f"SELECT ({WAITING}) > 0")
+            if ends == "cancelled":
+                adding.cancel()
+            with pytest.raises((DatabaseUnavailable, asyncio.CancelledError)):
+                await adding
+        words = await run_statement(server.url, "SELECT word FROM words")
+        waiting = await run_statement(server.url, WAITING)
+
+    assert (words, waiting) == ([], [1])
