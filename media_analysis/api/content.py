@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from media_analysis.api.conditions import READING, Conditions, content_tag, request_header
 from media_analysis.api.errors import PROBLEM_CONTENT, problems
 from media_analysis.api.exchanges import wait_until_left
+from media_analysis.api.redirects import REDIRECTED, Signing, redirected
 from media_analysis.api.writing import REGIONS
 from media_analysis.errors import PreconditionFailed, TooManyAtOnce
 from media_analysis.files.archived import ArchivedFile
@@ -60,8 +61,10 @@ RANGES: Final[dict[str, Any]] = {
 }
 
 
-def content_responses(refusals: Mapping[int | str, dict[str, Any]], *, ranges: bool) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses of a route that serves bytes, with or without ranges of them."""
+def content_responses(
+    refusals: Mapping[int | str, dict[str, Any]], *, ranges: bool, redirects: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route that serves bytes, with or without ranges of them and redirects."""
     content = dict.fromkeys(("application/octet-stream", "*/*"), BINARY)  # some clients know no type of all types
     whole: dict[int | str, dict[str, Any]] = {
         **refusals,
@@ -73,6 +76,7 @@ def content_responses(refusals: Mapping[int | str, dict[str, Any]], *, ranges: b
         return whole
     return {
         **whole,
+        **(REDIRECTED if redirects else {}),
         206: {"content": content, "description": "The range asked for"},
         416: {"content": PROBLEM_CONTENT, "description": "The range lies outside the file"},
     }
@@ -143,8 +147,16 @@ def parse_range(value: str | None, size_bytes: int) -> ByteRange | None:
     return ByteRange(start, end)
 
 
-async def serve_content(told: Representation, reader: ObjectReader, request: Request, admitted: Admitted) -> Response:
-    """Return the response that streams opened bytes; `reader` is closed whatever happens.
+async def serve_content(
+    told: Representation,
+    reader: ObjectReader,
+    request: Request,
+    admitted: Admitted,
+    sign: Signing = lambda: None,
+) -> Response:
+    """Return the response that streams opened bytes, or leads to where `sign` says that they are to be had.
+
+    `reader` is closed whatever happens.
 
     Raises:
         PreconditionFailed: the bytes are not what the request says.
@@ -152,10 +164,15 @@ async def serve_content(told: Representation, reader: ObjectReader, request: Req
 
     """
     try:
-        return ContentResponse(told, reader, request.headers, admitted, ranges=request.method == "GET")
+        served = ContentResponse(told, reader, request.headers, admitted, ranges=request.method == "GET")
+        elsewhere = redirected(request, told.etag, sign) if served.has_content else None
+        if elsewhere is None:
+            return served
     except BaseException:
         await reader.close()
         raise
+    await reader.close()
+    return elsewhere
 
 
 class ContentResponse(Response):
@@ -172,6 +189,11 @@ class ContentResponse(Response):
         super().__init__(status_code=200, media_type=None)
         self._span = self._choose(told, headers, ranges=ranges)
         self._describe(told)
+
+    @property
+    def has_content(self) -> bool:
+        """Whether bytes are to follow, unless only their head is asked for."""
+        return self._span is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.ensure_future(wait_until_left(receive))

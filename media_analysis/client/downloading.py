@@ -4,10 +4,12 @@ import fcntl
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from media_analysis.client.answers import File
@@ -21,7 +23,7 @@ LONGEST_NAME_BYTES: Final = 255
 _UNSAFE: Final = re.compile("[/\\\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Separators of folders, and characters that steer whatever shows a name."""
 _RANGE: Final = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+)")
-_WHOLE, _PARTIAL = 200, 206
+_WHOLE, _PARTIAL, _ELSEWHERE = 200, 206, 307
 
 
 def safe_name(filename: str, file_id: UUID) -> str:
@@ -89,10 +91,27 @@ def _go_on(part: "PartFile") -> Steps[None]:
     answer: Answer = yield Open(request)
     if answer.status >= REFUSED:
         raise problem_of(answer)
+    if answer.status == _ELSEWHERE:
+        answer = yield from _follow(answer, headers)
     part.tag = answer.headers.get("etag")
     yield Do(partial(part.begin_at, _begins_at(answer)))
     while chunk := (yield Read()):
         yield Do(partial(part.write, chunk))
+
+
+def _follow(answer: Answer, headers: Mapping[str, str]) -> Steps[Answer]:
+    """Open what the server says is to be had of its bucket; if that refuses, the server knows more the next time."""
+    place = answer.headers.get("location", "")
+    parts = urlsplit(place)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise NotUnderstood("the server's answer leads nowhere")
+    try:
+        found: Answer = yield Open(Request("GET", place, headers=headers))
+    except Unreachable as error:
+        raise Unreachable(f"the bytes are at {parts.hostname}: {error}") from error
+    if found.status >= REFUSED:
+        raise Unreachable(f"{parts.hostname}, which has the bytes, answered {found.status}")
+    return found
 
 
 def _begins_at(answer: Answer) -> int:

@@ -24,7 +24,7 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, by its path below the server's address."""
+    """One request, by its path below the server's address, or by an address elsewhere, which gets no token."""
 
     method: str
     path: str

@@ -44,9 +44,12 @@ def made(http: httpx.Client | httpx.AsyncClient, request: Request, content: Any)
     headers = dict(request.headers)
     if not isinstance(request.body, bytes):
         headers["Content-Length"] = str(request.body.size_bytes)
-    return http.build_request(
+    made = http.build_request(
         request.method, request.path, params=request.query or None, headers=headers, content=content or None
     )
+    if not request.path.startswith("/"):
+        made.headers.pop("Authorization", None)
+    return made
 
 
 def answer_of(response: httpx.Response, content: bytes = b"") -> Answer:

@@ -30,6 +30,20 @@ async def require_deletion(store: RemoteStore, settings: Settings) -> None:
         raise InvalidSettings(f"{reason}; STORAGE_REMOTE_ACCEPT_VERSIONS=true serves it as it is")
 
 
+def require_addresses(store: RemoteStore, settings: Settings, *, is_main: bool) -> None:
+    """Return unless downloads are to be redirected to a store in which nothing signs addresses.
+
+    Raises:
+        InvalidSettings: they are.
+
+    """
+    if settings.storage.downloads == "redirect" and is_main and store.presigner is None:
+        raise InvalidSettings(
+            f"STORAGE_DOWNLOADS is redirect, but nothing signs addresses in {store.bucket.address}: that takes "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"
+        )
+
+
 @asynccontextmanager
 async def open_bucket(
     address: RemoteAddress, instance_id: UUID, settings: Settings, prefix: str

@@ -103,7 +103,7 @@ class _Opening:
     async def open_bucket(self, address: RemoteAddress, prefix: str, *, fresh: bool | None) -> ObjectStore:
         """Open a bucket that is as new as `fresh` says, or as archives are; `prefix` is that of its credentials."""
         # Here, so that a store on disk waits for no client of buckets to be loaded.
-        from media_analysis.files.buckets import open_bucket, require_deletion  # noqa: PLC0415
+        from media_analysis.files.buckets import open_bucket, require_addresses, require_deletion  # noqa: PLC0415
 
         async with open_bucket(address, self.instance_id, self.settings, prefix) as (store, marked):
             if fresh is None:
@@ -111,6 +111,7 @@ class _Opening:
             _require_creatable(address, creates=self.creates or marked or not fresh)
             if self.creates:
                 await require_deletion(store, self.settings)
+                require_addresses(store, self.settings, is_main=not prefix)
             await store.adopt(fresh_database=fresh)
         return store
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from media_analysis.db.database import Database
+from media_analysis.files.addresses import AddressService
 from media_analysis.files.links.service import LinkService
 from media_analysis.files.products import ProductService
 from media_analysis.files.reading import ReadingService
@@ -46,6 +47,10 @@ class FileServices:
     @cached_property
     def links(self) -> LinkService:
         return LinkService(self.db, self.catalog, self.uploads, self.settings.links)
+
+    @cached_property
+    def signing(self) -> AddressService:
+        return AddressService(self.store, is_on=self.settings.downloads == "redirect")
 
     @cached_property
     def products(self) -> ProductService:

@@ -1,11 +1,11 @@
 """The branch of the tree about what is stored, where and for how long."""
 
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from media_analysis.settings.kinds import Days, OrNone, Percent, Seconds, Size, Switch, Whole
+from media_analysis.settings.kinds import Choice, Days, OrNone, Percent, Seconds, Size, Switch, Whole
 from media_analysis.settings.links import LinkSettings
 from media_analysis.settings.modes import StoreModeSettings
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
@@ -39,6 +39,7 @@ from media_analysis.settings.section import (
 )
 from media_analysis.settings.texts import WebhookSecret, WebhookUrl
 from media_analysis.storage.category import Category
+from media_analysis.storage.remote.address import RemoteAddress
 
 MOST_FREE_PERCENT: Final = 50
 
@@ -195,6 +196,8 @@ class StorageSettings(Section):
     """The store's root; none is the directory store in data_dir."""
     url: OwnStoreUrlLeaf = None
     """Where the store is instead: s3://bucket/prefix, gs://…, az://…, or file:///path as base_path says it."""
+    downloads: Annotated[Literal["proxy", "redirect"], Choice(("proxy", "redirect"))] = "proxy"
+    """Whether files are sent by the service, or by their bucket, to whose signed addresses programs are redirected."""
     remote: RemoteSettings = RemoteSettings()
     modes: StoreModeSettings = StoreModeSettings()
     retention: Retention = Retention()
@@ -216,3 +219,10 @@ class StorageSettings(Section):
     links: LinkSettings = LinkSettings()
     policy_tests: Annotated[tuple[PolicyTest, ...], PolicyTests()] = ()
     """What the policy must decide about imagined files; a policy that does not is refused."""
+
+    @field_validator("downloads")
+    @classmethod
+    def _by_a_bucket(cls, downloads: str, seen: ValidationInfo) -> str:
+        if downloads == "redirect" and not isinstance(seen.data.get("url"), RemoteAddress):
+            raise ValueError("only a bucket sends files itself, and storage.url (STORAGE_URL) names none")
+        return downloads

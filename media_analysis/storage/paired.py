@@ -11,6 +11,7 @@ from uuid import UUID
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.places import ARCHIVES
+from media_analysis.storage.presented import Presented
 from media_analysis.storage.store import (
     Capacity,
     DeleteOutcome,
@@ -49,6 +50,9 @@ class PairedStore:
 
     def where(self, key: str) -> str:
         return self._holder(key).where(key)
+
+    def sign_address(self, key: str, presented: Presented, *, ends_at: datetime) -> str | None:
+        return self._holder(key).sign_address(key, presented, ends_at=ends_at)
 
     def categories_beside(self, key: str) -> Sequence[Category]:
         apart = self._holder(key) is self.archives

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
+from media_analysis.storage.presented import Presented
 from media_analysis.storage.reading import FileRegion
 
 Piece = bytes | memoryview
@@ -135,6 +136,13 @@ class ObjectStore(Protocol):
 
     def where(self, key: str) -> str:
         """Return where an object lies, or would lie, as a person looks for it: a path, or an address."""
+        ...
+
+    def sign_address(self, key: str, presented: Presented, *, ends_at: datetime) -> str | None:
+        """Return an address at which whoever has it reads an object without us, and that ends no later.
+
+        None where objects are to be had of us alone, or too little time is left.
+        """
         ...
 
     def categories_beside(self, key: str) -> Sequence[Category]:

@@ -12,6 +12,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.modes import is_open_to_all
 from media_analysis.storage.places import Places
+from media_analysis.storage.presented import Presented
 from media_analysis.storage.quarantine import folder_of_day, list_days, unlink_empty_folders
 from media_analysis.storage.store import DeleteOutcome, ObjectStore
 from media_analysis.storage.unlinking import unlink_beneath
@@ -35,6 +36,9 @@ class DiskTree:
 
     def late_writes(self, key: str) -> None:
         """A name that is unlinked stays so."""
+
+    def sign_address(self, key: str, presented: Presented, *, ends_at: datetime) -> None:
+        """Nobody but us reads a disk."""
 
     def categories_beside(self, key: str) -> Sequence[Category]:
         return self.places.categories_beside(key)

@@ -17,3 +17,15 @@ def test_an_address_of_a_bucket_that_is_refused_keeps_its_password_to_itself(url
 def test_archives_in_the_place_of_the_store_are_refused_by_the_name_that_put_them_there() -> None:
     with pytest.raises(InvalidSettings, match="leave ARCHIVE_URL out"):
         load_settings(environ={"STORAGE_URL": "s3://media/a", "ARCHIVE_URL": "s3://media/a/"})
+
+
+@pytest.mark.parametrize("environ", [{}, {"STORAGE_URL": "file:///srv/media", "ARCHIVE_URL": "s3://media/archives"}])
+def test_a_disk_redirects_nobody(environ: dict[str, str]) -> None:
+    with pytest.raises(InvalidSettings, match=r"STORAGE_DOWNLOADS .* only a bucket sends files itself"):
+        load_settings(environ={"STORAGE_DOWNLOADS": "redirect"} | environ)
+
+
+def test_a_bucket_redirects_where_that_is_wanted() -> None:
+    chosen = load_settings(environ={"STORAGE_DOWNLOADS": "redirect", "STORAGE_URL": "s3://media"}).settings
+
+    assert (chosen.storage.downloads, load_settings(environ={}).settings.storage.downloads) == ("redirect", "proxy")

@@ -39,8 +39,13 @@ from media_analysis.settings.texts import (
 from media_analysis.settings.web import Networks, Origins, RootPath
 from media_analysis.storage.category import Category
 
-NOT_ALONE = {"STORAGE_LOW_WATER_OUTPUTS", "STORAGE_LOW_WATER_ARCHIVES", "DATABASE_PASSWORD_FILE"}
-"""A low mark is of no use without a high one, nor a password without the URL that it is for."""
+NOT_ALONE = {
+    "STORAGE_LOW_WATER_OUTPUTS",
+    "STORAGE_LOW_WATER_ARCHIVES",
+    "DATABASE_PASSWORD_FILE",
+    "STORAGE_DOWNLOADS",
+}
+"""A low mark is of no use without a high one, a password without the URL it is for, a redirect without a bucket."""
 PER_CATEGORY = (
     *("RETENTION", "MINIMUM_RETENTION", "QUOTA", "HIGH_WATER", "LOW_WATER", "EVICTION_PRIORITY", "ACCEPT"),
     *("BREAKER_SHARE_PERCENT", "CLEANUP_SCHEDULE", "OWNER_QUOTA"),
@@ -70,7 +75,7 @@ DOCUMENTED = [
     *(f"STORAGE_LINKS_{what}" for what in ("LONGEST", "MAX_PER_OWNER", "KEY_LIFETIME")),
     *("ARCHIVE_AFTER_DAYS", "DELETE_AFTER_DAYS", "ARCHIVE_COMPRESSION", "ARCHIVE_BASE_PATH", "DELETION_STRATEGY"),
     *(f"ARCHIVE_{what}" for what in ("ENABLED", "SCHEDULE", "CONCURRENCY", "RETRY_SECONDS")),
-    *("ARCHIVE_BUDGET_SECONDS", "ARCHIVE_BUDGET_BYTES", "STORAGE_URL", "ARCHIVE_URL"),
+    *("ARCHIVE_BUDGET_SECONDS", "ARCHIVE_BUDGET_BYTES", "STORAGE_URL", "ARCHIVE_URL", "STORAGE_DOWNLOADS"),
     *(f"STORAGE_REMOTE_{what}_SECONDS" for what in ("CONNECT", "REQUEST", "TRANSFER", "RETRY")),
     *(f"STORAGE_REMOTE_{what}" for what in ("CONCURRENCY", "SCRATCH_PATH", "SCRATCH_BYTES", "ACCEPT_VERSIONS")),
     "TRASH_RETENTION",

@@ -92,7 +92,7 @@ async def archive_job(job_id: UUID, response: Response, services: Serving, calle
     "/{job_id}/archive/download",
     response_class=Response,
     openapi_extra=RANGES,
-    responses=content_responses(_SEGMENT_PROBLEMS, ranges=True),
+    responses=content_responses(_SEGMENT_PROBLEMS, ranges=True, redirects=True),
 )
 @router.head(
     "/{job_id}/archive/download",
@@ -110,7 +110,8 @@ async def download_archive(
 ) -> Response:
     """Return the bytes of a segment, whole or one range of them: a compressed tar that any `tar` opens."""
     segment, reader = await services.archives.catalog.open_segment(job_id, owner=caller.scope, segment=query.segment)
-    return await serve_content(Representation.of_file(segment), reader, request, admitted)
+    sign = services.files.signing.of(segment)
+    return await serve_content(Representation.of_file(segment), reader, request, admitted, sign)
 
 
 @router.get(

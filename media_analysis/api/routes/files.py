@@ -158,7 +158,7 @@ _CONTENT_PROBLEMS: Final = {
     tags=["files"],
     response_class=Response,
     openapi_extra=RANGES,
-    responses=content_responses(_CONTENT_PROBLEMS, ranges=True),
+    responses=content_responses(_CONTENT_PROBLEMS, ranges=True, redirects=True),
 )
 @router.head(
     "/{file_id}/content",
@@ -175,7 +175,7 @@ async def read_content(
     While its job is archived this answers 409 with `archive`, the address of the same bytes inside the archive.
     """
     file, reader = await services.files.catalog.open(file_id, owner=caller.scope)
-    return await serve_content(Representation.of_file(file), reader, request, admitted)
+    return await serve_content(Representation.of_file(file), reader, request, admitted, services.files.signing.of(file))
 
 
 @router.patch(

@@ -34,7 +34,7 @@ from media_analysis.api.schemas.links import (
     UploadLinkCreate,
 )
 from media_analysis.errors import InvalidRequest
-from media_analysis.files.links.models import Link, LinkKey, LinkKind
+from media_analysis.files.links.models import Link, LinkDisposition, LinkKey, LinkKind
 from media_analysis.files.links.service import MadeLink
 from media_analysis.values import Filename
 
@@ -162,7 +162,7 @@ async def revoke_link(link_id: UUID, services: Serving, caller: Caller) -> None:
     tags=["by link"],
     response_class=Response,
     openapi_extra=RANGES,
-    responses=content_responses(_READING, ranges=True),
+    responses=content_responses(_READING, ranges=True, redirects=True),
 )
 @router.head(
     f"{LINKS}/{{reference}}/{{filename}}",
@@ -176,7 +176,10 @@ async def read_by_link(request: Request, services: Serving, linked: Linked, _nam
     _require(linked.link.kind, LinkKind.DOWNLOAD)
     file, reader = await services.files.links.open(linked.link)
     told = replace(Representation.of_file(file), disposition=linked.link.disposition)
-    return await serve_content(told, reader, request, linked.admitted)
+    if linked.link.disposition is LinkDisposition.INLINE:
+        return await serve_content(told, reader, request, linked.admitted)
+    sign = services.files.signing.of(file, until=linked.link.expires_at)
+    return await serve_content(told, reader, request, linked.admitted, sign)
 
 
 @router.put(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -60,6 +60,7 @@ class KnownLink(NamedTuple):
     owner: str
     file_id: UUID | None
     disposition: LinkDisposition
+    expires_at: datetime
     wish: dict[str, Any] | None
     max_bytes: int
     limit: Limit | None
@@ -140,6 +141,7 @@ class LinkService:
             owner=row["owner"],
             file_id=row["file_id"],
             disposition=LinkDisposition(row["disposition"] or LinkDisposition.ATTACHMENT),
+            expires_at=row["expires_at"],
             wish=None if row["wish"] is None else orjson.loads(row["wish"]),
             max_bytes=row["max_bytes"] or 0,
             limit=Limit.of(row["categories"], row["labels"]),

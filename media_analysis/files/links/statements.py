@@ -17,7 +17,7 @@ _KNOWN: Final = """
         key.secret, session.categories, session.labels, link.used_at IS NOT NULL AS is_used,
         link.revoked_at IS NOT NULL OR key.ended_at IS NOT NULL OR session.revoked_at IS NOT NULL
             OR coalesce(session.expires_at <= now(), true) AS is_revoked,
-        link.expires_at <= now() AS is_over
+        link.expires_at, link.expires_at <= now() AS is_over
     FROM links AS link JOIN link_keys AS key ON key.id = link.key_id
     LEFT JOIN user_sessions AS session ON session.id = link.session_id
     WHERE link.id = $1

@@ -1,4 +1,4 @@
-"""Requests to S3 that obstore has no words for: what a bucket is set to, and uploads in parts that nobody ended."""
+"""Requests to S3 that obstore has no words for: what a bucket is set to, uploads that nobody ended, addresses."""
 
 import hashlib
 import hmac
@@ -70,9 +70,7 @@ class S3Requests:
             StoreUnavailable: it does not answer.
 
         """
-        bucket = urlsplit(self.url)
-        path = _quoted(f"{bucket.path}/{key}".rstrip("/") or "/", beside="/")
-        asked = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in sorted((query or {}).items()))
+        bucket, path, asked = urlsplit(self.url), self._path(key), _query(query or {})
         told = {
             "host": bucket.netloc,
             **(headers or {}),
@@ -86,6 +84,27 @@ class S3Requests:
             async with self.connected(self.timeout_seconds) as once:
                 return await once.request(method, url, headers=signed, content=content)
 
+    def address(self, key: str, query: Mapping[str, str], *, at: datetime, seconds: int) -> str:
+        """Return an address at which whoever has it reads an object, asked for as `query` says, so long from `at` on.
+
+        Source: "Authenticating Requests: Using Query Parameters" of Amazon S3.
+        """
+        bucket, path, (instant, scope) = urlsplit(self.url), self._path(key), self._scope(at)
+        asked = _query(
+            {
+                **query,
+                "X-Amz-Algorithm": _ALGORITHM,
+                "X-Amz-Credential": f"{self.access_key}/{scope}",
+                "X-Amz-Date": instant,
+                "X-Amz-Expires": str(seconds),
+                "X-Amz-SignedHeaders": "host",
+                **({"X-Amz-Security-Token": self.token} if self.token else {}),
+            }
+        )
+        canonical = f"GET\n{path}\n{asked}\nhost:{bucket.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
+        signature = self._signature(canonical, instant, scope)
+        return f"{bucket.scheme}://{bucket.netloc}{path}?{asked}&X-Amz-Signature={signature}"
+
     def connected(self, timeout_seconds: float) -> httpx.AsyncClient:
         """Return what keeps connections while it is open."""
         return httpx.AsyncClient(timeout=timeout_seconds, verify=self._trusted)
@@ -97,19 +116,27 @@ class S3Requests:
 
         Source: Signature Version 4, "Create a signed AWS API request" and "Authenticating Requests" of Amazon S3.
         """
-        instant, digest = f"{at:%Y%m%dT%H%M%SZ}", hashlib.sha256(content).hexdigest()
+        (instant, scope), digest = self._scope(at), hashlib.sha256(content).hexdigest()
         headers = dict(sorted({**headers, "x-amz-content-sha256": digest, "x-amz-date": instant}.items()))
         names = ";".join(headers)
         lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
         canonical = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{digest}"
-        scope = f"{at:%Y%m%d}/{self.region}/s3/aws4_request"
+        signature = self._signature(canonical, instant, scope)
+        told = f"Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+        return {**headers, "authorization": f"{_ALGORITHM} {told}"}
+
+    def _scope(self, at: datetime) -> tuple[str, str]:
+        return f"{at:%Y%m%dT%H%M%SZ}", f"{at:%Y%m%d}/{self.region}/s3/aws4_request"
+
+    def _signature(self, canonical: str, instant: str, scope: str) -> str:
         text = f"{_ALGORITHM}\n{instant}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         key = f"AWS4{self.secret_key}".encode()
         for word in scope.split("/"):
             key = hmac.digest(key, word.encode(), "sha256")
-        signature = hmac.digest(key, text.encode(), "sha256").hex()
-        told = f"Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
-        return {**headers, "authorization": f"{_ALGORITHM} {told}"}
+        return hmac.digest(key, text.encode(), "sha256").hex()
+
+    def _path(self, key: str) -> str:
+        return _quoted(f"{urlsplit(self.url).path}/{key}".rstrip("/") or "/", beside="/")
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext:
@@ -117,6 +144,10 @@ class S3Requests:
         if self.ca_bundle is not None:
             trusted.load_verify_locations(cadata=self.ca_bundle.decode())
         return trusted
+
+
+def _query(asked: Mapping[str, str]) -> str:
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in sorted(asked.items()))
 
 
 def _quoted(text: str, *, beside: str = "") -> str:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from media_analysis.errors import MediaAnalysisError, StoreUnavailable
 from media_analysis.failpoints import failpoint
+from media_analysis.storage.presented import Presented
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.bucket import Bucket, require_size
 from media_analysis.storage.remote.clients import RemoteOptions
@@ -18,6 +19,7 @@ from media_analysis.storage.remote.leftovers import Leftovers
 from media_analysis.storage.remote.marker import RemoteMarker
 from media_analysis.storage.remote.names import PROBE_NAME, key_of_piece
 from media_analysis.storage.remote.pieces import PieceWriter
+from media_analysis.storage.remote.presigning import presigner_to
 from media_analysis.storage.remote.reading import RemoteFile, RemoteReader
 from media_analysis.storage.remote.resuming import find_ranges
 from media_analysis.storage.remote.rules import BucketRules, examine
@@ -46,6 +48,8 @@ class RemoteStore(RemoteTree):
         self._leftovers = Leftovers(bucket)
         self._streams = Streams(bucket)
         self._scratch = Scratch(bucket)
+        self.presigner = presigner_to(bucket.address, bucket.options)
+        """What signs addresses of objects, None where nothing can."""
 
     @classmethod
     def at(cls, address: RemoteAddress, instance_id: UUID, options: RemoteOptions) -> Self:
@@ -71,6 +75,9 @@ class RemoteStore(RemoteTree):
         self._streams.close(within_seconds=CLOSE_SECONDS)
         self.bucket.close()
         self._scratch.close()
+
+    def sign_address(self, key: str, presented: Presented, *, ends_at: datetime) -> str | None:
+        return None if self.presigner is None else self.presigner.sign(key, presented, ends_at=ends_at)
 
     async def require_marker(self) -> None:
         await self.marker.require()

@@ -35,6 +35,8 @@ class SpoilingProxy:
     """How much of an answer comes before it is cut."""
     seen: list[bytes] = field(default_factory=list)
     """The first lines of all requests."""
+    heads: list[bytes] = field(default_factory=list)
+    """All of their heads."""
 
     def spoil(self, spoiling: Spoiling, part: bytes, *, times: int = 1, after_bytes: int = 0) -> None:
         self.spoiling, self.part, self.times, self.after_bytes = spoiling, part, times, after_bytes
@@ -86,6 +88,7 @@ async def _carry(proxy: SpoilingProxy, client: Streams, gateway: Streams) -> Non
     try:
         while True:
             head = await client[0].readuntil(b"\r\n\r\n")
+            proxy.heads.append(head)
             spoiling = proxy.take(head.partition(b"\r\n")[0])
             if spoiling is Spoiling.UNASKED:
                 return
