@@ -58,7 +58,10 @@ export class Queue {
       item.id = await upload(item.file, item.metadata, {
         owner: this.owner,
         signal: item.stop.signal,
-        named: (address) => { item.address = address; },
+        named: (address) => {
+          item.address = address;
+          if (item.state === "given up") this.#forget(item);
+        },
         moved: (bytes) => this.#moved(item, bytes),
         waits: (seconds, problem) => this.#say(item, `${problem.message} Tried again in ${span(seconds)}.`),
       });
@@ -100,20 +103,22 @@ export class Queue {
         this.#begin();
       }
     });
-    row.querySelector(".give-up").addEventListener("click", () => {
-      this.#giveUp(item);
-    });
+    row.querySelector(".give-up").addEventListener("click", () => this.#giveUp(item));
     this.list.prepend(row);
     return row;
   }
 
-  async #giveUp(item) {
+  #giveUp(item) {
     this.#stop(item, "given up");
     this.#items = this.#items.filter((other) => other !== item);
     item.row.remove();
     this.#begin();
+    if (item.address) this.#forget(item);
+  }
+
+  async #forget(item) {
     try {
-      if (item.address) await giveUp(item.address);
+      await giveUp(item.address);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       tell(`${item.name}: ${error.message}`);

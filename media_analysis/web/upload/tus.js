@@ -26,11 +26,13 @@ export async function upload(file, metadata, { owner, signal, moved, named, wait
     let address = recall(key);
     try {
       if (address === null) {
-        const made = await send("POST", `${API}/uploads`, { "Upload-Length": String(file.size), "Upload-Metadata": metadata }, signal);
+        // Nothing stops this: an upload whose address nobody heard would stay until it expires.
+        const made = await send("POST", `${API}/uploads`, { "Upload-Length": String(file.size), "Upload-Metadata": metadata });
         address = made.headers.get("Location");
         remember(key, address);
       }
       named(address);
+      signal.throwIfAborted();
       let answer = await send("HEAD", address, {}, signal);
       let offset = Number(answer.headers.get("Upload-Offset"));
       moved(offset);

@@ -1,11 +1,12 @@
 """Films that are dropped into a browser, on their way to the disk through whatever happens."""
 
+import asyncio
 import signal
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Request, expect
+from playwright.async_api import Request, Route, expect
 
 from tests.conftest import Client
 from tests.crash.service import served
@@ -118,6 +119,31 @@ async def test_an_upload_is_given_up_while_it_comes_and_in_the_list_of_those_beg
     await page.reload()
     await page.get_by_role("row", name="kept.mp4").get_by_role("button", name="Give up").click()
     await expect(page.get_by_text("The upload was given up.")).to_be_visible()
+
+    assert (await client.request("GET", "/api/v1/uploads")).json()["items"] == []
+
+
+async def test_an_upload_that_is_given_up_before_its_address_is_known_is_none(
+    visit: Visit, client: Client, tmp_path: Path
+) -> None:
+    alice = await visit(client.tokens["alice"])
+    made, is_given_up, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        made.set()
+        await is_given_up.wait()
+        await route.fulfill(response=answer)
+
+    await alice.page.route("**/api/v1/uploads", hold)
+    alice.page.on("requestfinished", lambda request: ended.set() if request.method == "DELETE" else None)
+    await alice.open("/upload")
+    await drop(alice.page, long_film(tmp_path, "left.mp4", 1))
+    await made.wait()
+    await alice.page.locator("#queue").get_by_role("button", name="Give up").click()
+    is_given_up.set()
+    async with asyncio.timeout(20):
+        await ended.wait()
 
     assert (await client.request("GET", "/api/v1/uploads")).json()["items"] == []
 
