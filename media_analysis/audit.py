@@ -45,6 +45,10 @@ class Action(StrEnum):
     LINK_REVOKED = "link_revoked"
     LINK_USED = "link_used"
     LINK_KEY_ROTATED = "link_key_rotated"
+    MOVE_STARTED = "move_started"
+    MOVE_SWITCHED = "move_switched"
+    MOVE_CANCELLED = "move_cancelled"
+    MOVE_LEFTOVERS_DELETED = "move_leftovers_deleted"
 
 
 def _index(column: str) -> Index:

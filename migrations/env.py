@@ -19,6 +19,7 @@ import media_analysis.files.resumable.models
 import media_analysis.files.upload.idempotency
 import media_analysis.integrity.scrub
 import media_analysis.jobs.models
+import media_analysis.moves.models
 import media_analysis.records.models
 import media_analysis.retention.duties
 import media_analysis.retention.models

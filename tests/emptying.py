@@ -2,6 +2,7 @@
 
 import asyncpg
 
+import media_analysis.moves.models  # noqa: F401 - no service of a process knows these tables
 from media_analysis.db.base import Base
 from media_analysis.db.migrations import head
 from tests.reused import CONNECTIONS

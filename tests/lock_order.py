@@ -25,6 +25,8 @@ LOCK_ORDER: Final = (
     "plans",
     "sweeps",
     "scrubs",
+    "store_moves",
+    "store_copies",
     "audit_events",
     "analysis_jobs",
     "resumable_uploads",

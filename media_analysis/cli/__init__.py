@@ -49,6 +49,7 @@ COMMANDS: Final = tuple(
         ("resume", "pause:resume", "Let deletion go on"),
         ("pauses", "pause:pauses", "List where deletion stands still"),
         ("archive", "archive:app", "Pack runs, prove archives, bring runs back"),
+        ("store", "store:app", "Move the store to another disk or bucket"),
         ("verify", "verify:verify", "Hold store and database against each other"),
         ("import", "import_:import_", "Import an existing tree of files"),
         ("import-runs", "import_runs:import_runs", "Import old runs and their archives"),

@@ -78,11 +78,11 @@ def describe_service(settings: Settings) -> str:
         return f"nothing answers at {address}"
     main = settings.sites.main
     try:
-        own_id = read_marker(main) if isinstance(main, Path) else None
+        marker = read_marker(main) if isinstance(main, Path) else None
     except MarkerMismatch:
-        own_id = None
+        marker = None
     is_ready, instance_id = answer
-    if instance_id is None or (own_id is not None and instance_id != str(own_id)):
+    if instance_id is None or (marker is not None and instance_id != str(marker.instance_id)):
         return f"it does not run; what answers at {address} is not this installation's"
     return f"{'ready' if is_ready else 'not ready'} at {address}"
 

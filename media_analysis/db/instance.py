@@ -46,6 +46,11 @@ async def ensure_instance(session: AsyncSession, candidate: UUID) -> UUID:
     return (await session.execute(select(Instance.id))).scalar_one()
 
 
+async def find_instance(session: AsyncSession) -> UUID | None:
+    """Return this database's id, None if no service was started on it yet."""
+    return (await session.execute(select(Instance.id))).scalar_one_or_none()
+
+
 async def touch(session: AsyncSession) -> None:
     """Write the row and change nothing of it, so that it is known whether the database takes changes."""
     await session.execute(_TOUCH)

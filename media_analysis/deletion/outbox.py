@@ -91,6 +91,11 @@ _ADD_SECOND = text("""
     FROM purges WHERE id = :purge_id AND cardinality(CAST(:gone AS uuid[])) > 0
 """)
 
+_ADD_AGAIN = text("""
+    INSERT INTO purges (id, tombstone_ids, claimed_at, due_at, attempts, again)
+    VALUES (:id, CAST(:ids AS uuid[]), now(), now() + :after, 0, true)
+""")
+
 _POINT_TO_RETRIES = text("""
     UPDATE tombstones SET purge_id = retry.id
     FROM unnest(CAST(:ids AS uuid[]), CAST(:tombstone_ids AS uuid[])) AS retry(id, tombstone_id)
@@ -133,6 +138,11 @@ async def add_confirmed(session: AsyncSession, *, at: datetime) -> UUID:
     session.add(purge)
     await session.flush()
     return purge.id
+
+
+async def add_again(session: AsyncSession, files: Sequence[UUID], *, after: timedelta) -> None:
+    """Add an entry that deletes again, so much later, what went from a store by other means; of one category."""
+    await session.execute(_ADD_AGAIN, {"id": uuid7(), "ids": list(files), "after": after})
 
 
 async def claim_purge(session: AsyncSession, *, now: datetime, after: datetime | None = None) -> Claim | None:

@@ -76,9 +76,10 @@ class Installation:
     def _instance_id(self) -> UUID | None:
         main = self.settings.sites.main
         try:
-            return read_marker(main) if isinstance(main, Path) else None
+            marker = read_marker(main) if isinstance(main, Path) else None
         except MarkerMismatch:
             return None
+        return None if marker is None else marker.instance_id
 
 
 def _checked(name: str, look: Callable[[], str]) -> Check:

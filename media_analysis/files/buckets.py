@@ -7,6 +7,7 @@ from uuid import UUID
 
 from media_analysis.errors import InvalidSettings
 from media_analysis.settings import Settings
+from media_analysis.storage.marker import Purpose
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.clients import RemoteOptions
 from media_analysis.storage.remote.credentials import credentials
@@ -46,7 +47,7 @@ def require_addresses(store: RemoteStore, settings: Settings, *, is_main: bool) 
 
 @asynccontextmanager
 async def open_bucket(
-    address: RemoteAddress, instance_id: UUID, settings: Settings, prefix: str
+    address: RemoteAddress, instance_id: UUID, settings: Settings, prefix: str, purpose: Purpose
 ) -> AsyncIterator[tuple[RemoteStore, bool]]:
     """Open a store, say whether it is marked, and close it again unless the block succeeds.
 
@@ -69,7 +70,7 @@ async def open_bucket(
         scratch_bytes=chosen.scratch_bytes,
     )
     try:
-        store = RemoteStore.at(address, instance_id, options)
+        store = RemoteStore.at(address, instance_id, options, purpose)
     except ValueError as error:
         raise InvalidSettings(str(error)) from error
     try:

@@ -19,13 +19,13 @@ from media_analysis.settings import Settings
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.entries import EntryKind
 from media_analysis.storage.furnishing import furnish
-from media_analysis.storage.marker import MARKER_NAME, adopt_archives, adopt_store, read_marker
+from media_analysis.storage.marker import MARKER_NAME, Purpose, adopt_archives, adopt_store, read_marker
 from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.places import Places
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.store import ObjectStore
 
-_ARCHIVE_PREFIX: Final = "ARCHIVE_"
+ARCHIVE_PREFIX: Final = "ARCHIVE_"
 """What the variables begin with that say how the bucket of the archives is reached, where they are others."""
 _HAS_ARCHIVES: Final = text("""
     SELECT EXISTS (SELECT FROM media_files WHERE starts_with(key, 'archives/'))
@@ -55,20 +55,23 @@ async def open_store(db: Database, settings: Settings, instance_id: UUID, *, cre
     """
     sites, opening = settings.sites, _Opening(db, settings, instance_id, creates)
     places, archives = sites.places, sites.archives
+    main = Purpose.EVERYTHING if archives is None else Purpose.WITHOUT_ARCHIVES
     async with db.read_only() as session:
         fresh = not await has_files(session)
     async with AsyncExitStack() as opened:
         if isinstance(sites.main, RemoteAddress):
-            store: ObjectStore = await opening.open_bucket(sites.main, "", fresh=fresh)
+            store: ObjectStore = await opening.open_bucket(sites.main, "", main, fresh=fresh)
         else:
-            store = await opening.open_disk(places or Places(sites.main), fresh=fresh)
+            store = await opening.open_disk(places or Places(sites.main), main, fresh=fresh)
         opened.callback(store.close)
         if isinstance(archives, RemoteAddress):
-            store = PairedStore(store, await opening.open_bucket(archives, _ARCHIVE_PREFIX, fresh=None))
+            store = PairedStore(
+                store, await opening.open_bucket(archives, ARCHIVE_PREFIX, Purpose.ARCHIVES, fresh=None)
+            )
         elif archives is not None and places is None:
             root = Places(archives, modes=sites.modes)
             await opening.adopt_archives(root)
-            store = PairedStore(store, DiskStore(root, instance_id))
+            store = PairedStore(store, DiskStore(root, instance_id, Purpose.ARCHIVES))
         await _settle_archives(db, store, apart=archives is not None)
         if creates and places is not None:
             await asyncio.to_thread(furnish, places)
@@ -85,13 +88,13 @@ class _Opening:
     instance_id: UUID
     creates: bool
 
-    async def open_disk(self, places: Places, *, fresh: bool) -> DiskStore:
+    async def open_disk(self, places: Places, purpose: Purpose, *, fresh: bool) -> DiskStore:
         if fresh and not self.creates:
             _require_marked(places.root)
-        adopt_store(places.root, self.instance_id, fresh_database=fresh, modes=places.modes)
+        adopt_store(places.root, self.instance_id, fresh_database=fresh, modes=places.modes, purpose=purpose)
         if places.archives is not None:
             await self.adopt_archives(Places(places.archives, modes=places.modes))
-        return DiskStore(places, self.instance_id)
+        return DiskStore(places, self.instance_id, purpose)
 
     async def adopt_archives(self, places: Places) -> None:
         """Mark the disk of the archives if it is as new as they are."""
@@ -100,12 +103,14 @@ class _Opening:
             _require_marked(places.root)
         adopt_archives(places.root, self.instance_id, fresh=fresh, modes=places.modes)
 
-    async def open_bucket(self, address: RemoteAddress, prefix: str, *, fresh: bool | None) -> ObjectStore:
+    async def open_bucket(
+        self, address: RemoteAddress, prefix: str, purpose: Purpose, *, fresh: bool | None
+    ) -> ObjectStore:
         """Open a bucket that is as new as `fresh` says, or as archives are; `prefix` is that of its credentials."""
         # Here, so that a store on disk waits for no client of buckets to be loaded.
         from media_analysis.files.buckets import open_bucket, require_addresses, require_deletion  # noqa: PLC0415
 
-        async with open_bucket(address, self.instance_id, self.settings, prefix) as (store, marked):
+        async with open_bucket(address, self.instance_id, self.settings, prefix, purpose) as (store, marked):
             if fresh is None:
                 fresh = not marked and not await self._has_archives()
             _require_creatable(address, creates=self.creates or marked or not fresh)

@@ -122,7 +122,7 @@ class Inspector:
     async def read(self, file: TrackedFile) -> Finding | bytes:
         """Return the SHA-256 of an object, or what is wrong with it."""
         try:
-            sha256 = await self._hash(file)
+            sha256 = await hash_object(self.store, file.key, file.size_bytes, self.throttle)
         except ObjectMissing:
             return file.found(Problem.MISSING, "missing")
         except ObjectDamaged as error:
@@ -165,16 +165,23 @@ class Inspector:
             living = {file.id for file in await get_tracked(session, findings)}
         return {file_id: finding for file_id, finding in findings.items() if file_id in living}
 
-    async def _hash(self, file: TrackedFile) -> bytes:
-        reader, digest = await self.store.open(file.key, size_bytes=file.size_bytes), hashlib.sha256()
-        async with aclosing(reader.read(0, reader.size_bytes)) as chunks:  # type: ignore[type-var]
-            async for chunk in chunks:
-                if len(chunk) < INLINE_BYTES:
-                    digest.update(chunk)
-                else:
-                    await asyncio.to_thread(digest.update, chunk)
-                await self.throttle.take(len(chunk))
-        return digest.digest()
+
+async def hash_object(store: ObjectStore, key: str, size_bytes: int, throttle: ReadThrottle) -> bytes:
+    """Return the SHA-256 of an object, read no faster than the throttle lets it.
+
+    Raises:
+        ObjectMissing, ObjectDamaged, StoreUnavailable, OSError: it cannot be read.
+
+    """
+    reader, digest = await store.open(key, size_bytes=size_bytes), hashlib.sha256()
+    async with aclosing(reader.read(0, reader.size_bytes)) as chunks:  # type: ignore[type-var]
+        async for chunk in chunks:
+            if len(chunk) < INLINE_BYTES:
+                digest.update(chunk)
+            else:
+                await asyncio.to_thread(digest.update, chunk)
+            await throttle.take(len(chunk))
+    return digest.digest()
 
 
 def _judge(file: TrackedFile, entry: Entry | None) -> Finding | None:

@@ -21,7 +21,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.storage.cached import read_cached, roots_at_once, stands_cached
 from media_analysis.storage.calls import translate, translated_errors, uncancelled
 from media_analysis.storage.directories import make_directories
-from media_analysis.storage.marker import require_marker
+from media_analysis.storage.marker import Purpose, require_marker
 from media_analysis.storage.opening import check_object, open_object, read_object
 from media_analysis.storage.overwriting import overwrite_all
 from media_analysis.storage.places import Places
@@ -55,9 +55,10 @@ class DiskStore(DiskTree):
 
     keeps_what_is_open = True
 
-    def __init__(self, places: Places, instance_id: UUID) -> None:
+    def __init__(self, places: Places, instance_id: UUID, purpose: Purpose = Purpose.EVERYTHING) -> None:
         self.places = places
         self.instance_id = instance_id
+        self._purpose = purpose if places.archives is None else Purpose.WITHOUT_ARCHIVES
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._writers = ThreadPoolExecutor(2 * WRITERS, thread_name_prefix="small")
         self._many_writers = ThreadPoolExecutor(THREADS, thread_name_prefix="many")
@@ -174,7 +175,8 @@ class DiskStore(DiskTree):
             self._require_marker(root)
 
     def _require_marker(self, root: Path) -> None:
-        require_marker(root, self.instance_id, whose="its" if root == self.root else "its archives'")
+        purpose, whose = (self._purpose, "its") if root == self.root else (Purpose.ARCHIVES, "its archives'")
+        require_marker(root, self.instance_id, purpose=purpose, whose=whose)
 
     def _create_all(self, keys: Sequence[str]) -> list[DiskWriter | Exception]:
         self._require_markers()

@@ -1,9 +1,11 @@
-"""The marker: a file in the store's root that says which database the store belongs to."""
+"""The marker: a file in the store's root that says which database the store belongs to, and what a move makes of it."""
 
 import json
 import os
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 from media_analysis.errors import MarkerMismatch
@@ -12,55 +14,129 @@ from media_analysis.storage.directories import sync_directory
 from media_analysis.storage.modes import USUAL, Modes, make_root
 
 MARKER_NAME: Final = ".media-analysis"
-_MOST_BYTES: Final = 1_024
+MOST_BYTES: Final = 16_384
 _PART_NAME: Final = ".media-analysis.part"
 _NOT_CONTENT: Final = (_PART_NAME, "lost+found")
 """What a crash of the first start, or a new file system, leaves in an empty root."""
 
 
-def read_marker(root: Path) -> UUID | None:
-    """Return the instance id the store carries, None when there is no marker.
+class Purpose(StrEnum):
+    """What somebody wants of a place that carries a marker."""
+
+    EVERYTHING = "everything"
+    """To serve from it all there is, archives included."""
+    WITHOUT_ARCHIVES = "without_archives"
+    """To serve from it all but archives, which lie apart."""
+    ARCHIVES = "archives"
+    """To serve archives from it, and nothing else."""
+    MOVING = "moving"
+    """To move from it or to it, which no service may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Whose a place is, and what a move made of it, or is about to."""
+
+    instance_id: UUID
+    is_filling: bool = False
+    """Whether a move has yet to end before anybody may serve from it."""
+    moved_to: str | None = None
+    """Where all that it holds was moved; what still lies there counts no more."""
+    archives_at: str | None = None
+    """Where archives lie that once lay, or are to lie, in it."""
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Read a marker.
+
+        Raises:
+            MarkerMismatch: it is none.
+
+        """
+        try:
+            told = json.loads(content)
+            instance_id = UUID(str(told["instance_id"]))
+            places = [None if told.get(name) is None else str(told[name]) for name in ("moved_to", "archives_at")]
+            return cls(instance_id, bool(told.get("filling", False)), *places)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise MarkerMismatch(f"the marker cannot be read ({type(error).__name__})") from error
+
+    def content(self) -> bytes:
+        """Return what is written; of a place that no move touched, what every version reads."""
+        told = {"filling": self.is_filling or None, "moved_to": self.moved_to, "archives_at": self.archives_at}
+        named = {name: value for name, value in told.items() if value is not None}
+        return json.dumps({"instance_id": str(self.instance_id), **named}).encode()
+
+    def require(self, instance_id: UUID, purpose: Purpose, *, whose: str) -> None:
+        """Fail unless the place is this database's, and there for this purpose.
+
+        Raises:
+            MarkerMismatch: says why not, naming `whose` marker says so.
+
+        """
+        if self.instance_id != instance_id:
+            raise MarkerMismatch(f"{whose} names another database")
+        if purpose is Purpose.MOVING:
+            return
+        if self.moved_to is not None:
+            raise MarkerMismatch(f"{whose} says that all was moved to {self.moved_to}: name that place in the settings")
+        if self.is_filling:
+            raise MarkerMismatch(f"{whose} says that a move still fills it; media-analysis store status tells how far")
+        if self.archives_at is not None and purpose is Purpose.EVERYTHING:
+            raise MarkerMismatch(f"{whose} says that archives lie at {self.archives_at}: name it by ARCHIVE_URL")
+
+
+def read_marker(root: Path) -> Marker | None:
+    """Return the marker the store carries, None when there is none.
 
     Raises:
         MarkerMismatch: something that is not a marker stands in its place, or cannot be read.
 
     """
     try:
-        return UUID(str(json.loads(_read(root / MARKER_NAME))["instance_id"]))
+        content = _read(root / MARKER_NAME)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise MarkerMismatch(f"the marker cannot be read ({type(error).__name__})") from error
+    return Marker.parse(content)
 
 
 def _read(path: Path) -> bytes:
     # Not blocking, for a pipe may stand in its place; a link to the marker is one.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return os.read(descriptor, _MOST_BYTES)
+        return os.read(descriptor, MOST_BYTES)
     finally:
         os.close(descriptor)
 
 
-def require_marker(root: Path, instance_id: UUID, *, whose: str = "its") -> None:
-    """Fail unless the store in `root` belongs to this database; the reason says `whose` marker it is about.
+def require_marker(root: Path, instance_id: UUID, *, purpose: Purpose = Purpose.EVERYTHING, whose: str = "its") -> None:
+    """Fail unless `root` is this database's and there for this purpose; the reason says `whose` marker it is about.
 
     Raises:
-        MarkerMismatch: the marker is absent (an unmounted volume, say) or names another database.
+        MarkerMismatch: the marker is absent (an unmounted volume, say), names another database or says otherwise.
 
     """
     found = read_marker(root)
     if found is None:
         raise MarkerMismatch(f"{whose} marker is missing; is the volume mounted?")
-    if found != instance_id:
-        raise MarkerMismatch(f"{whose} marker names another database")
+    found.require(instance_id, purpose, whose=f"{whose} marker")
 
 
-def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool, modes: Modes = USUAL) -> None:
+def adopt_store(
+    root: Path,
+    instance_id: UUID,
+    *,
+    fresh_database: bool,
+    modes: Modes = USUAL,
+    purpose: Purpose = Purpose.EVERYTHING,
+) -> None:
     """Make sure the store carries this database's marker, writing it only where both are new.
 
     Raises:
-        MarkerMismatch: the store belongs to another database, holds files nobody knows, or lost its marker.
+        MarkerMismatch: the store belongs to another database, holds files nobody knows, lost its marker, or is not
+            there for this purpose.
 
     """
     found = read_marker(root)
@@ -68,10 +144,10 @@ def adopt_store(root: Path, instance_id: UUID, *, fresh_database: bool, modes: M
         if not fresh_database:
             raise MarkerMismatch(f"{root} carries no marker although the database knows files; is the volume mounted?")
         make_root(root, modes)
-        if any(entry.name not in _NOT_CONTENT for entry in root.iterdir()):
+        if not is_unused(root):
             raise MarkerMismatch(f"{root} is not empty and carries no marker")
-        _write_marker(root, instance_id)
-    require_marker(root, instance_id)
+        write_marker(root, Marker(instance_id))
+    require_marker(root, instance_id, purpose=purpose)
 
 
 def adopt_archives(root: Path, instance_id: UUID, *, fresh: bool, modes: Modes = USUAL) -> None:
@@ -89,13 +165,19 @@ def adopt_archives(root: Path, instance_id: UUID, *, fresh: bool, modes: Modes =
             f"{root} carries no marker although the database knows archives; is the volume mounted? To have them there "
             f"from now on, move the store's folder archives into it, and copy the store's {MARKER_NAME} beside that"
         )
-    adopt_store(root, instance_id, fresh_database=fresh, modes=modes)
+    adopt_store(root, instance_id, fresh_database=fresh, modes=modes, purpose=Purpose.ARCHIVES)
 
 
-def _write_marker(root: Path, instance_id: UUID) -> None:
+def is_unused(root: Path) -> bool:
+    """Say whether nothing of anybody lies in a directory."""
+    return all(entry.name in _NOT_CONTENT for entry in root.iterdir())
+
+
+def write_marker(root: Path, marker: Marker) -> None:
+    """Write a marker durably, over the one that is there."""
     part = root / _PART_NAME
-    with part.open("w") as file:
-        json.dump({"instance_id": str(instance_id)}, file)
+    with part.open("wb") as file:
+        file.write(marker.content())
         file.flush()
         os.fsync(file.fileno())
     failpoint("marker.written")

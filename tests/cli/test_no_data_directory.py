@@ -46,6 +46,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "session create": ("--owner", "alice"),
     "session revoke": (ID,),
     "purge retry": ("--all",),
+    "store move": ("--to", "file://{old}/new"),
     "records export": ("audit",),
 }
 REMOTE = {"login", "logout", "upload", "download", "ls", "rm", "watch"}

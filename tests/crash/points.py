@@ -29,6 +29,7 @@ OWN: Final[Mapping[str, frozenset[str]]] = {
     "automatic": frozenset({"analyses"}),
     "buckets": frozenset({"remote"}),
     "buckets, setting aside": frozenset({"aside"}),
+    "moves": frozenset({"move"}),
     "cluster": frozenset({"embedded"}),
     "import": frozenset({"import"}),
     "import in place": frozenset({"import_in_place"}),

@@ -40,6 +40,8 @@ WRITERS: Final = {
     "purges": {"deletion"},
     "record_ends": {"records"},
     "scrubs": {"integrity"},
+    "store_copies": {"moves"},
+    "store_moves": {"moves"},
     "sweeps": {"retention"},
     "tombstones": {"deletion"},
     "upload_analyses": {"jobs"},

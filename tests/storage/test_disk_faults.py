@@ -15,7 +15,7 @@ import pytest
 
 from media_analysis.errors import DiskFull, StoreUnavailable
 from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.marker import adopt_store, read_marker
+from media_analysis.storage.marker import adopt_store
 from media_analysis.storage.places import Places
 from tests.storage.conftest import create, put
 
@@ -130,7 +130,7 @@ def with_failing(call: str, store: DiskStore, work: str, *arguments: str) -> obj
         pytest.skip("strace injects the fault")
     faults = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", os.devnull, "-e", f"trace={call}"]
     faults += ["-e", f"inject={call}:error=EIO"]
-    program = [sys.executable, "-c", USE_STORE, str(store.root), str(read_marker(store.root)), work, *arguments]
+    program = [sys.executable, "-c", USE_STORE, str(store.root), str(store.instance_id), work, *arguments]
     done = subprocess.run([*faults, *program], capture_output=True, check=False, text=True)
     if "ptrace" in done.stderr:
         pytest.skip("tracing is not allowed here")

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from media_analysis.errors import MarkerMismatch
-from media_analysis.storage.marker import MARKER_NAME, adopt_store, read_marker, require_marker
+from media_analysis.storage.marker import MARKER_NAME, Marker, adopt_store, read_marker, require_marker
 
 OURS = UUID(int=1)
 
@@ -17,7 +17,7 @@ def test_a_fresh_database_marks_an_absent_root(tmp_path: Path) -> None:
 
     adopt_store(root, OURS, fresh_database=True)
 
-    assert read_marker(root) == OURS
+    assert read_marker(root) == Marker(OURS)
     assert [entry.name for entry in root.iterdir()] == [MARKER_NAME]
 
 
@@ -27,7 +27,7 @@ def test_a_fresh_database_marks_a_root_with_what_a_crash_or_a_file_system_leaves
 
     adopt_store(tmp_path, OURS, fresh_database=True)
 
-    assert read_marker(tmp_path) == OURS
+    assert read_marker(tmp_path) == Marker(OURS)
 
 
 @pytest.mark.parametrize("fresh", [True, False])
@@ -48,7 +48,7 @@ def test_a_store_of_another_database_is_refused_and_keeps_its_marker(tmp_path: P
     with pytest.raises(MarkerMismatch, match="another database"):
         adopt_store(tmp_path, OURS, fresh_database=fresh)
 
-    assert read_marker(tmp_path) == theirs
+    assert read_marker(tmp_path) == Marker(theirs)
 
 
 def test_a_database_that_knows_files_never_marks_an_empty_root(tmp_path: Path) -> None:

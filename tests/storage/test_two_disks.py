@@ -8,7 +8,7 @@ import pytest
 
 from media_analysis.errors import MarkerMismatch, ObjectMissing, StoreUnavailable
 from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.marker import MARKER_NAME, adopt_archives, read_marker
+from media_analysis.storage.marker import MARKER_NAME, Marker, adopt_archives, read_marker
 from media_analysis.storage.places import Places
 from media_analysis.storage.unlinking import FEW
 from media_analysis.storage.walk import QUARANTINE, look_up
@@ -167,7 +167,7 @@ def test_an_absent_root_of_archives_is_made_and_marked_for_a_database_without_an
     adopt_archives(root, ours, fresh=True)
     adopt_archives(root, ours, fresh=False)
 
-    assert read_marker(root) == ours
+    assert read_marker(root) == Marker(ours)
 
 
 def test_a_root_without_the_marker_of_known_archives_is_refused_and_not_made(tmp_path: Path) -> None:

@@ -230,6 +230,7 @@ class ArchiveImporter:
         await statements.open_account(self.db, destination)
         async with self.db.transaction() as session:
             await lock_tree(session)
+            await self.store.require_marker()  # a move may have closed the store meanwhile
             if not await list_unclaimed(session, [candidate.key]):
                 raise Known("it is imported")
             if look(old.ground.root, [candidate.entry.name]) != [candidate.entry]:

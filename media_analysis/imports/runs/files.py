@@ -176,6 +176,7 @@ class FileImporter:
         async with self.db.transaction() as session:
             # Nobody sets objects aside under this lock, and what no row named before it no deletion is removing.
             await lock_tree(session)
+            await self.copier.protocol.store.require_marker()  # a move may have closed the store meanwhile
             unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in new]))
             free = [candidate for candidate in new if candidate.key in unclaimed]
             still = await asyncio.to_thread(_unchanged, folder.path, free)

@@ -190,6 +190,7 @@ class TreeImportService:
             # Under this lock nobody sets the objects aside. What no row named when it was looked up after the walk,
             # no deletion can be removing: a row would have come before the name (design law 3).
             await lock_tree(session)
+            await self.store.require_marker()  # a move may have closed the store meanwhile
             unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in readable]))
             free = [candidate for candidate in readable if candidate.key in unclaimed]
             still = await asyncio.to_thread(_still_there, naming.root, free)

@@ -1,7 +1,6 @@
 """The marker of a bucket: an object that says which database the store belongs to, as a disk's file does."""
 
 import asyncio
-import json
 import time
 from contextlib import suppress
 from typing import Final
@@ -9,15 +8,14 @@ from uuid import UUID
 
 from media_analysis.errors import MarkerMismatch, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.marker import MARKER_NAME, MOST_BYTES, Marker, Purpose
 from media_analysis.storage.remote.bucket import Bucket
 
 RECENT_SECONDS: Final = 5.0
-_MOST_BYTES: Final = 256
 
 
-async def read_marker(bucket: Bucket) -> UUID | None:
-    """Return the instance id the store carries, None when there is no marker.
+async def read_marker(bucket: Bucket) -> Marker | None:
+    """Return the marker the store carries, None when there is none.
 
     Raises:
         MarkerMismatch: something that is not a marker stands in its place.
@@ -25,37 +23,35 @@ async def read_marker(bucket: Bucket) -> UUID | None:
 
     """
     try:
-        found = await bucket.get(MARKER_NAME, 0, _MOST_BYTES)
-        return UUID(str(json.loads(bytes(found))["instance_id"]))
+        return Marker.parse(bytes(await bucket.get(MARKER_NAME, 0, MOST_BYTES)))
     except ObjectMissing:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise MarkerMismatch(f"the marker cannot be read ({type(error).__name__})") from error
 
 
 class RemoteMarker:
     """The marker of a store, as one process knows it."""
 
-    def __init__(self, bucket: Bucket, instance_id: UUID) -> None:
+    def __init__(self, bucket: Bucket, instance_id: UUID, purpose: Purpose) -> None:
         self._bucket = bucket
         self._instance_id = instance_id
+        self._purpose = purpose
         self._seen_at = float("-inf")
         self._looking = asyncio.Lock()
 
     async def require(self) -> None:
-        """Fail unless the store belongs to this database, right now.
+        """Fail unless the store belongs to this database and is there for this purpose, right now.
 
         Raises:
-            MarkerMismatch: the marker is absent or names another database.
+            MarkerMismatch: the marker is absent, names another database or says otherwise.
             StoreUnavailable: nobody can tell.
 
         """
+        asked_at = time.monotonic()
         found = await read_marker(self._bucket)
         if found is None:
             raise MarkerMismatch(f"the marker of {self._bucket.address} is missing")
-        if found != self._instance_id:
-            raise MarkerMismatch(f"the marker of {self._bucket.address} names another database")
-        self._seen_at = time.monotonic()
+        found.require(self._instance_id, self._purpose, whose=f"the marker of {self._bucket.address}")
+        self._seen_at = asked_at  # not when the answer came: a move counts from when its marker was written
 
     async def require_recent(self) -> None:
         """Fail unless it did a moment ago: enough for what adds, never for what deletes."""
@@ -67,7 +63,8 @@ class RemoteMarker:
         """Make sure the store carries this database's marker, writing it only where both are new.
 
         Raises:
-            MarkerMismatch: the store belongs to another database, holds objects nobody knows, or lost its marker.
+            MarkerMismatch: the store belongs to another database, holds objects nobody knows, lost its marker, or is
+                not there for this purpose.
             StoreUnavailable: nobody can tell.
 
         """
@@ -77,19 +74,35 @@ class RemoteMarker:
                 raise MarkerMismatch(f"{address} carries no marker although the database knows files")
             async for page in self._bucket.pages(at_once=1):
                 raise MarkerMismatch(f"{address} is not empty and carries no marker: {page[0].name} lies there")
-            await self._require_no_store_around()
+            await require_no_store_around(self._bucket)
             # Of several that begin at once the first writes it; the others read whose it is.
-            await self._bucket.create(MARKER_NAME, json.dumps({"instance_id": str(self._instance_id)}).encode())
+            await self._bucket.create(MARKER_NAME, Marker(self._instance_id).content())
             failpoint("marker.written")
         await self.require()
 
-    async def _require_no_store_around(self) -> None:
-        """Fail if this would lie in another store, whose `verify` would take its objects for nobody's."""
-        for around in self._bucket.address.ancestors:
-            bucket = Bucket(around, self._bucket.options)
-            try:
-                with suppress(StoreUnavailable):  # whose credentials are for the prefix alone cannot ask
-                    if await read_marker(bucket) is not None:
-                        raise MarkerMismatch(f"{self._bucket.address} lies inside {around}, which is a store already")
-            finally:
-                bucket.close()
+
+async def require_no_store_around(bucket: Bucket) -> None:
+    """Fail if this would lie in another store, whose `verify` would take its objects for nobody's.
+
+    Raises:
+        MarkerMismatch: it would.
+
+    """
+    for address in bucket.address.ancestors:
+        around = Bucket(address, bucket.options)
+        try:
+            with suppress(StoreUnavailable):  # whose credentials are for the prefix alone cannot ask
+                if await read_marker(around) is not None:
+                    raise MarkerMismatch(f"{bucket.address} lies inside {address}, which is a store already")
+        finally:
+            around.close()
+
+
+async def write_marker(bucket: Bucket, marker: Marker) -> None:
+    """Write a marker over the one that is there.
+
+    Raises:
+        StoreUnavailable: nobody knows whether it was written.
+
+    """
+    await bucket.overwrite(MARKER_NAME, marker.content())

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from media_analysis.errors import MediaAnalysisError, StoreUnavailable
 from media_analysis.failpoints import failpoint
+from media_analysis.storage.marker import Purpose
 from media_analysis.storage.presented import Presented
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.bucket import Bucket, require_size
@@ -42,8 +43,8 @@ class RemoteStore(RemoteTree):
 
     keeps_what_is_open = False
 
-    def __init__(self, bucket: Bucket, instance_id: UUID) -> None:
-        super().__init__(bucket, RemoteMarker(bucket, instance_id))
+    def __init__(self, bucket: Bucket, instance_id: UUID, purpose: Purpose = Purpose.EVERYTHING) -> None:
+        super().__init__(bucket, RemoteMarker(bucket, instance_id, purpose))
         self.instance_id = instance_id
         self._leftovers = Leftovers(bucket)
         self._streams = Streams(bucket)
@@ -52,14 +53,20 @@ class RemoteStore(RemoteTree):
         """What signs addresses of objects, None where nothing can."""
 
     @classmethod
-    def at(cls, address: RemoteAddress, instance_id: UUID, options: RemoteOptions) -> Self:
+    def at(
+        cls,
+        address: RemoteAddress,
+        instance_id: UUID,
+        options: RemoteOptions,
+        purpose: Purpose = Purpose.EVERYTHING,
+    ) -> Self:
         """Return the store at an address; nothing is asked of the bucket yet.
 
         Raises:
             ValueError: what the options say of the provider makes no sense.
 
         """
-        return cls(Bucket(address, options), instance_id)
+        return cls(Bucket(address, options), instance_id, purpose)
 
     async def adopt(self, *, fresh_database: bool) -> None:
         """Make sure the bucket carries this database's marker, writing it only where both are new.

@@ -1,0 +1,152 @@
+"""Empties the place that is no store any more, once somebody says so; no old byte goes before its copy was read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from media_analysis.audit import Action, add_events
+from media_analysis.db.database import Database, retried
+from media_analysis.deletion.pauses import list_pauses
+from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
+from media_analysis.errors.moves import MoveRefused
+from media_analysis.failpoints import failpoint
+from media_analysis.files.opening import open_store
+from media_analysis.integrity.inspection import hash_object
+from media_analysis.moves import statements
+from media_analysis.moves.models import StoreMove
+from media_analysis.moves.opened import MoveContext
+from media_analysis.moves.passes import MoveReport
+from media_analysis.moves.places import OpenPlace, open_place, parse_place, site_of
+from media_analysis.moves.service import MoveService, act_of
+from media_analysis.moves.statements import LeftObject
+from media_analysis.storage.marker import Purpose
+from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.walk import QUARANTINE
+
+PAGE: Final = 200
+
+
+@dataclass
+class EmptyReport:
+    """What went from a place, and what stays there because its copy is not whole."""
+
+    deleted: int = 0
+    size_bytes: int = 0
+    kept: int = 0
+    first_kept: str | None = None
+
+
+@dataclass(frozen=True)
+class EmptyService:
+    """Deletes what a move left: in the source once it was switched, in the target of one that was cancelled."""
+
+    context: MoveContext
+
+    @property
+    def db(self) -> Database:
+        return self.context.db
+
+    async def find(self) -> tuple[StoreMove, statements.MoveSum]:
+        """Return the oldest move that left something, and how much.
+
+        Raises:
+            MoveRefused: none did.
+
+        """
+        for move in reversed(await MoveService(self.context).list()):
+            if not move.is_under_way and move.emptied_at is None:
+                async with self.db.read_only() as session:
+                    return move, await statements.sum_left(session, move)
+        raise MoveRefused("no move left anything")
+
+    async def empty(self, move: StoreMove, *, now: datetime | None = None) -> EmptyReport:
+        """Delete what a move left, each object after its copy was read and hashed.
+
+        Raises:
+            MoveRefused: the settings still name the place, deletion is paused, or a request of a service that died
+                may still arrive there.
+            MarkerMismatch, StoreUnavailable: a place is not what it should be, or does not answer.
+
+        """
+        site = parse_place(move.left)
+        if site_of(self.context.settings, Purpose(move.part)) == site:
+            raise MoveRefused(
+                f"the settings still name {move.left}: name the other place, and start the service with it"
+            )
+        async with self.db.read_only() as session:
+            pauses = await list_pauses(session, is_open=True)
+        for pause in pauses:
+            if not pause.cause.stops_evictions_only:
+                raise MoveRefused(f"deletion is paused: {pause.reason}")
+        store = await open_store(self.db, self.context.settings, self.context.instance_id, creates=False)
+        try:
+            async with open_place(site, self.context.instance_id, self.context.settings) as left:
+                await self._require_quiet(move, left, now or await self.db.now())
+                return await self._empty(move, left, store)
+        finally:
+            store.close()
+
+    async def _require_quiet(self, move: StoreMove, left: OpenPlace, now: datetime) -> None:
+        late_writes, ended_at = left.store.late_writes(""), move.switched_at or move.cancelled_at
+        if late_writes is not None and ended_at is not None and now < ended_at + late_writes:
+            raise MoveRefused(
+                f"requests that were on their way to {move.left} may still arrive: delete what is left there from "
+                f"{ended_at + late_writes:%Y-%m-%d %H:%M} UTC on"
+            )
+
+    async def _empty(self, move: StoreMove, left: OpenPlace, store: ObjectStore) -> EmptyReport:
+        report, after = EmptyReport(), ""
+        while True:
+            async with self.db.read_only() as session:
+                found = await statements.list_left(session, move, after=after, limit=PAGE)
+            if not found:
+                break
+            after = found[-1].key
+            going = [one for one in found if await self._may_go(one, store, report)]
+            await self._delete(move, left, going)
+            report.deleted += len(going)
+            report.size_bytes += sum(one.size_bytes or 0 for one in going)
+            self.context.tell(MoveReport(copied=report.deleted, size_bytes=report.size_bytes))
+        if not report.kept:
+            await self._note_emptied(move, report)
+        return report
+
+    async def _may_go(self, left: LeftObject, store: ObjectStore, report: EmptyReport) -> bool:
+        """Say whether nobody needs an object any more: its file is gone, or lies whole in the store."""
+        if not left.is_living:
+            return True
+        try:
+            sha256 = await hash_object(store, left.key, left.size_bytes or 0, self.context.throttle)
+            if left.sha256 in {None, sha256}:
+                return True
+        except (ObjectMissing, ObjectDamaged, StoreUnavailable, OSError):
+            pass
+        report.kept += 1
+        report.first_kept = report.first_kept or left.key
+        return False
+
+    async def _delete(self, move: StoreMove, left: OpenPlace, going: Sequence[LeftObject]) -> None:
+        aside = [one.key for one in going if one.key.startswith(f"{QUARANTINE}/")]
+        failed = dict((await left.store.delete_set_aside(aside)).failed) if aside else {}
+        for is_secure in (False, True):
+            keys = [one.key for one in going if one.is_secure is is_secure and one.key not in aside]
+            if keys:
+                failed |= (await left.store.delete_many(keys, overwrite=is_secure)).failed
+        failpoint("move.emptied")
+        await self._delete_rows(move, [one.key for one in going if one.key not in failed])
+        if failed:
+            key, reason = next(iter(failed.items()))
+            raise StoreUnavailable(f"{left.store.where(key)} cannot be deleted: {reason}")
+
+    @retried
+    async def _delete_rows(self, move: StoreMove, keys: Sequence[str]) -> None:
+        async with self.db.transaction() as session:
+            await statements.delete_copies(session, move, keys)
+
+    @retried
+    async def _note_emptied(self, move: StoreMove, report: EmptyReport) -> None:
+        async with self.db.transaction() as session:
+            await statements.end_move(session, move.id, "emptied_at")
+            counts = {"objects": report.deleted, "size_bytes": report.size_bytes}
+            await add_events(session, [act_of(move, Action.MOVE_LEFTOVERS_DELETED, self.context.actor, **counts)])

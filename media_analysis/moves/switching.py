@@ -1,0 +1,142 @@
+"""Switches from the place a store was moved from to the one it was moved to."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media_analysis.audit import Action, add_events
+from media_analysis.db.database import Database, retried
+from media_analysis.db.instance import mark_archives_apart
+from media_analysis.errors.moves import MoveRefused
+from media_analysis.failpoints import failpoint
+from media_analysis.files.damage import mark_damaged
+from media_analysis.integrity.verify import lock_tree
+from media_analysis.moves import statements
+from media_analysis.moves.models import StoreMove
+from media_analysis.moves.opened import MoveContext, OpenMove
+from media_analysis.moves.places import open_place, parse_place
+from media_analysis.moves.service import FEW, MoveService, act_of
+from media_analysis.storage.marker import Purpose
+
+MARGIN_SECONDS: Final = 0.5
+"""How much longer is waited for those who read a marker a moment before it was written."""
+
+
+@dataclass(frozen=True)
+class SwitchService:
+    """Ends the move under way: first all that takes long, then nobody writes to the source, then the rest."""
+
+    context: MoveContext
+
+    @property
+    def db(self) -> Database:
+        return self.context.db
+
+    async def switch(self, *, leave_damaged: bool = False, end_uploads: bool = False) -> StoreMove:
+        """Copy the rest while nobody writes, and make the target the store.
+
+        From its marker on, whoever serves the source writes and deletes nothing any more. If it is broken off, it
+        goes on when it is called again, or ends by `MoveService.cancel`.
+
+        Raises:
+            MoveRefused: none is under way, jobs run, uploads are not whole, or some objects could not be copied.
+
+        """
+        move = await self._find()
+        async with self.context.open_move(move) as opened:
+            if move.switched_at is None:
+                await self._require_ready(move, end_uploads=end_uploads)
+                done = opened.begin_pass()
+                while await done.run() >= FEW:
+                    pass
+                await self._require_whole(move, leave_damaged=leave_damaged)
+                await opened.close_source()
+                failpoint("move.closed")
+                if opened.source.marked_within_seconds:
+                    await asyncio.sleep(opened.source.marked_within_seconds + MARGIN_SECONDS)
+                while await self._leave_unfinished(move) >= statements.AT_ONCE:
+                    pass
+                failpoint("move.left")
+                await done.run()
+                while not await self._settle(opened, leave_damaged=leave_damaged):
+                    await done.run()
+            failpoint("move.settled")
+            await opened.open_target()
+            failpoint("move.opened")
+        return move
+
+    async def _find(self) -> StoreMove:
+        """Return the move under way, or the one that was switched last, whose target may have yet to hear of it."""
+        moves = await MoveService(self.context).list()
+        for move in moves:
+            if move.is_under_way:
+                return move
+        if moves and moves[0].switched_at is not None:
+            last = moves[0]
+            async with open_place(parse_place(last.target), self.context.instance_id, self.context.settings) as target:
+                marker = await target.marker()
+            if marker is not None and (marker.is_filling or marker.archives_at == last.source):
+                return last
+        raise MoveRefused("no move is under way")
+
+    async def _require_ready(self, move: StoreMove, *, end_uploads: bool) -> None:
+        async with self.db.read_only() as session:
+            jobs, uploads = await statements.count_unfinished(session, move)
+        if jobs:
+            raise MoveRefused(f"{jobs} jobs run: let them end, or end their workers, which give them back")
+        if uploads and not end_uploads:
+            raise MoveRefused(
+                f"{uploads} uploads in pieces are not whole: let them end, or give them up by --end-uploads"
+            )
+
+    async def _require_whole(self, move: StoreMove, *, leave_damaged: bool) -> None:
+        async with self.db.read_only() as session:
+            failed = await statements.list_failed(session, move)
+        if failed and not leave_damaged:
+            raise _not_whole(failed)
+
+    @retried
+    async def _leave_unfinished(self, move: StoreMove) -> int:
+        """End uploads that are not whole: who began one before the source was closed may go on writing to it."""
+        async with self.db.transaction() as session:
+            return await statements.leave_unfinished(session, move)
+
+    @retried
+    async def _settle(self, opened: OpenMove, *, leave_damaged: bool) -> bool:
+        """Make the target the store if it has all there is; say whether it has."""
+        move = opened.move
+        async with self.db.transaction() as session:
+            await lock_tree(session)  # of imports that took over what lay in the source before it was closed
+            to_copy = await statements.sum_to_copy(session, move)
+            if to_copy.files or await statements.list_gone(session, move, after=""):
+                return False
+            failed = await statements.list_failed(session, move)
+            if failed and not leave_damaged:
+                raise _not_whole(failed)
+            if opened.part is Purpose.ARCHIVES:
+                await mark_archives_apart(session, apart=not opened.joins_archives)
+            await self._note_switch(session, move, len(failed))
+            sentences = {file_id: reason for file_id, reason in failed.values() if file_id is not None}
+            await mark_damaged(session, sentences, actor=self.context.actor)
+            late_writes = opened.target.store.late_writes("") or timedelta()
+            await statements.delete_again(session, move, late_writes=late_writes)
+        return True
+
+    async def _note_switch(self, session: AsyncSession, move: StoreMove, failed: int) -> None:
+        copied = await statements.sum_copied(session, move)
+        await statements.end_move(session, move.id, "switched_at")
+        counts = {"objects": copied.files, "size_bytes": copied.size_bytes, "left_damaged": failed}
+        await add_events(session, [act_of(move, Action.MOVE_SWITCHED, self.context.actor, **counts)])
+
+
+def _not_whole(failed: Mapping[str, tuple[UUID | None, str]]) -> MoveRefused:
+    key, (_, reason) = next(iter(failed.items()))
+    return MoveRefused(
+        f"{len(failed)} objects cannot be copied, the first is {key} ({reason}); --leave-damaged leaves them where "
+        "they are, and says so of their files"
+    )

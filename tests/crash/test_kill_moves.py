@@ -1,0 +1,107 @@
+"""A move dies by kill -9 at every failpoint, goes on, and nothing is lost or left."""
+
+import os
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from subprocess import CompletedProcess
+from uuid import UUID
+
+import pytest
+
+from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
+from media_analysis.runtime import Runtime
+from tests.asking import delete_file
+from tests.cli.commands import armed, run
+from tests.conftest import StartOver, fetch, storing
+from tests.crash.points import EACH, find_moments
+from tests.moves.conftest import OpenAt, new, old, open_at, settings_at  # noqa: F401 - fixtures
+from tests.moves.test_service import objects
+
+pytestmark = pytest.mark.crash
+LARGE = os.urandom(3 * 2**20)
+
+
+@dataclass
+class MoveScenario:
+    """Copies, gives up, copies again while files come and go, switches and deletes what is left."""
+
+    old: str
+    new: str
+    environment: dict[str, str]
+    dies: dict[str, str]
+    kept: dict[UUID, bytes] = field(default_factory=dict)
+    killed: int = 0
+
+    async def play(self, opening: OpenAt) -> None:
+        async with opening(self.old, inspects=False) as runtime:
+            await self._upload(runtime, b"small")
+            await self._upload(runtime, LARGE)
+            gone, gone_later = [await self._upload(runtime, content) for content in (b"gone", b"gone later")]
+            self._command("move", "--to", self.new)
+            self._command("cancel")
+            await self._delete(runtime, gone)
+            self._command("move", "--to", self.new)
+            await self._delete(runtime, gone_later)
+            await self._upload(runtime, b"late")
+            self._command("switch")
+        async with opening(self.new) as runtime:
+            for row in await fetch(self.environment["DATABASE_URL"], "SELECT id, key FROM media_files"):
+                content = self.kept[row["id"]]
+                assert await runtime.store.read(row["key"], size_bytes=len(content)) == content
+            self._command("delete-old", "--yes", self.old, store=self.new)
+
+    def _command(self, *arguments: str, store: str | None = None) -> None:
+        environment = self.environment | {"STORAGE_URL": store or self.old}
+        done = run("store", *arguments, **environment, **self.dies)
+        if done.returncode == -9:
+            self.killed += 1
+            self.dies = {}
+            done = run("store", *arguments, **environment)
+            if arguments[0] in {"cancel", "switch", "delete-old"} and "no move" in done.stderr:
+                return  # it was over when it died
+        assert done.returncode == 0, told(done)
+
+    async def _upload(self, runtime: Runtime, content: bytes) -> UUID:
+        file = await storing(runtime)(content)
+        self.kept[file.id] = content
+        return file.id
+
+    async def _delete(self, runtime: Runtime, file_id: UUID) -> None:
+        await delete_file(runtime, file_id, owner="alice", actor="alice")
+        del self.kept[file_id]
+
+
+def told(done: CompletedProcess[str]) -> str:
+    return f"{done.args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("when", EACH)
+async def test_a_move_killed_at_any_moment_goes_on(
+    when: str,
+    environment: dict[str, str],
+    open_at: OpenAt,  # noqa: F811 - the fixture
+    start_over: StartOver,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
+) -> None:
+    trace = tmp_path / "trace"
+
+    def anew(number: int, **dies: str) -> MoveScenario:
+        before, after = ((tmp_path / f"{name} {number}").as_uri() for name in ("old", "new"))
+        return MoveScenario(before, after, environment, dies)
+
+    await anew(0, **armed(TRACE_VARIABLE, trace)).play(open_at)
+
+    for number, moment in enumerate(find_moments(trace, "moves", when=when), start=1):
+        with subtests.test(moment):
+            await start_over()
+            scenario = anew(number, **armed(KILL_VARIABLE, moment))
+            await scenario.play(open_at)
+
+            assert scenario.killed == 1
+            assert objects(tmp_path / f"old {number}") == set()
+            contents = {path.read_bytes() for path in (tmp_path / f"new {number}").rglob("uploads/*/*")}
+            assert {sha256(one).digest() for one in contents} == {
+                sha256(one).digest() for one in scenario.kept.values()
+            }

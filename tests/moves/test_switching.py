@@ -1,0 +1,150 @@
+"""What is under way when a store is switched: uploads, jobs, deletions, what is paused or was set aside."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from media_analysis.deletion.pauses import PauseService
+from media_analysis.errors import MarkerMismatch, UploadLeaseLost
+from media_analysis.errors.moves import MoveRefused
+from media_analysis.files.upload.service import Upload
+from media_analysis.jobs.control import NewJob
+from media_analysis.moves.emptying import EmptyService
+from media_analysis.moves.service import MoveService
+from media_analysis.moves.switching import SwitchService
+from media_analysis.storage.category import Category
+from tests.api.tus import TusClient
+from tests.asking import delete_file
+from tests.claims import claim_job
+from tests.conftest import Client, add_tokens, execute, fetch, storing
+from tests.moves.conftest import MovesOf, OpenAt
+from tests.moves.test_service import objects
+from tests.reused import APPLICATIONS
+
+UPLOAD = Upload(owner="alice", category=Category.UPLOADS, filename="film.mp4")
+
+
+async def test_an_upload_that_ends_after_the_switch_is_told_that_it_is_gone(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, database: str
+) -> None:
+    begun, switched = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield bytes(3 * 2**20)
+        begun.set()
+        await switched.wait()
+        yield bytes(3 * 2**20)
+
+    async with open_at(old, inspects=False) as runtime:
+        uploading = asyncio.create_task(runtime.files.uploads.store_file(UPLOAD, body()))
+        await begun.wait()
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+        await SwitchService(moves).switch()
+        switched.set()
+
+        with pytest.raises((UploadLeaseLost, MarkerMismatch)):
+            await uploading
+    async with open_at(new) as runtime:
+        await runtime.deletion.deleter.finish_entries()
+        emptying = EmptyService(moves_of(runtime))
+        await emptying.empty((await emptying.find())[0])
+
+    assert objects(tmp_path / "new") == objects(tmp_path / "old") == set()
+    assert await fetch(database, "SELECT FROM media_files") == []
+
+
+async def test_uploads_in_pieces_stop_the_switch_until_they_are_whole_or_given_up(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
+) -> None:
+
+    async with open_at(old, inspects=False) as runtime:
+        transport = httpx.ASGITransport(APPLICATIONS.over(runtime), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            tus = TusClient(Client(http, await add_tokens(runtime)))
+            at = await tus.start(10)
+            assert (await tus.patch(at, 0, b"12345")).status_code == 204
+            moves = moves_of(runtime)
+            await MoveService(moves).copy(new, archives=False)
+
+            with pytest.raises(MoveRefused, match="1 uploads in pieces are not whole"):
+                await SwitchService(moves).switch()
+            await SwitchService(moves).switch(end_uploads=True)
+
+            assert (await tus.send("HEAD", at)).status_code == 410
+    assert objects(tmp_path / "new") == set()
+
+
+async def test_a_job_that_runs_stops_the_switch(open_at: OpenAt, moves_of: MovesOf, old: str, new: str) -> None:
+    async with open_at(old) as runtime:
+        source = await storing(runtime)(b"a film")
+        wanted = NewJob(owner="alice", name="a run", kind="probe", source_file_ids=[source.id])
+        job = await runtime.jobs.control.create(wanted)
+        attempt = await claim_job(runtime, job.id)
+        assert attempt is not None
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+
+        with pytest.raises(MoveRefused, match="1 jobs run"):
+            await SwitchService(moves).switch()
+        await storing(runtime)(b"nothing is closed")
+
+
+async def test_what_a_pause_keeps_is_kept_through_the_switch_and_goes_after_it(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
+) -> None:
+    async with open_at(old, inspects=False) as runtime:
+        file = await storing(runtime)(b"deleted in a pause")
+        moves, pauses = moves_of(runtime), PauseService(runtime.db)
+        await MoveService(moves).copy(new, archives=False)
+        pause = await pauses.pause(category=None, reason="wait", by="admin")
+        await delete_file(runtime, file.id, owner="alice", actor="alice")
+        await MoveService(moves).copy(new, archives=False)
+        await SwitchService(moves).switch()
+        assert objects(tmp_path / "new") == objects(tmp_path / "old") == {file.key}
+    async with open_at(new) as runtime:
+        await runtime.deletion.deleter.finish_entries()
+        assert objects(tmp_path / "new") == {file.key}
+        await PauseService(runtime.db).resume(pause.id, confirm=0, by="admin")
+        await runtime.deletion.deleter.finish_entries()
+        assert objects(tmp_path / "new") == set()
+
+
+async def test_what_was_set_aside_goes_along_and_what_came_to_its_end_does_not(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
+) -> None:
+    async with open_at(old, inspects=False) as runtime:
+        for name in ("stays", "ends"):
+            (tmp_path / "old" / "clips" / name).parent.mkdir(exist_ok=True)
+            (tmp_path / "old" / "clips" / name).write_bytes(name.encode())
+        day = datetime.now(UTC).date()
+        places = await runtime.store.set_aside(["clips/stays", "clips/ends"], day=day)
+        moves = moves_of(runtime)
+        report = await MoveService(moves).copy(new, archives=False)
+        await runtime.store.delete_set_aside([places["clips/ends"]])
+        await SwitchService(moves).switch()
+
+    assert report.copied == 2
+    assert (tmp_path / "new" / places["clips/stays"]).read_bytes() == b"stays"
+    assert not (tmp_path / "new" / places["clips/ends"]).exists()
+    async with open_at(new) as runtime:
+        assert await runtime.store.list_quarantine_days() == [day]
+        emptying = EmptyService(moves_of(runtime))
+        assert (await emptying.empty((await emptying.find())[0])).kept == 0
+    assert not (tmp_path / "old" / places["clips/stays"]).exists()
+
+
+async def test_an_imported_file_without_a_hash_gets_the_one_it_was_copied_with(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, database: str
+) -> None:
+    async with open_at(old, inspects=False) as runtime:
+        file = await storing(runtime)(b"imported")
+        await execute(database, "UPDATE media_files SET sha256 = NULL")
+        await MoveService(moves_of(runtime)).copy(new, archives=False)
+
+    rows = await fetch(database, "SELECT sha256 FROM media_files")
+    assert [row["sha256"] for row in rows] == [file.sha256]
