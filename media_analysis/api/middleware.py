@@ -10,8 +10,10 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from media_analysis import tracing
 from media_analysis.api.exchanges import Exchange
 from media_analysis.telemetry.metrics import Metrics
+from media_analysis.tracing import OpenSpan, SpanKind
 
 _SAFE: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -41,10 +43,12 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        told_id, is_asked_first = "", False
+        told_id, place, is_asked_first = "", None, False
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 told_id = value.decode("latin-1")
+            elif name == b"traceparent":
+                place = value.decode("latin-1")
             elif name == b"expect":
                 is_asked_first = True
         request_id = told_id if _REQUEST_ID.fullmatch(told_id) else str(uuid7())
@@ -63,17 +67,22 @@ class RequestContext:
                 message = {**message, "headers": headers}
             await exchange.send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            tracing.span("request", {"request.id": request_id}, kind=SpanKind.SERVER, parent=place) as span,
+        ):
             try:
                 await self._app(scope, exchange.receive, send_with_id)
             finally:
-                self._note(scope, exchange.outcome, time.perf_counter() - started)
+                self._note(scope, exchange.outcome, time.perf_counter() - started, span)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float, span: OpenSpan) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 10 else "other"  # noqa: PLR2004
         metrics: Metrics = scope["app"].state.services.metrics
         metrics.requests.observe(method=method, route=route, status=status, seconds=seconds)
+        about = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
+        span.tell(about, name=f"{method} {route}", failed=status >= 500)  # noqa: PLR2004 - RFC 9110
         if scope["path"] not in _QUIET:
             # The query is left out: it may carry names that are nobody else's business, as what follows a link's id.
             path = _LINK.sub(r"\1.***", scope["path"])

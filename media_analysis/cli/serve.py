@@ -112,11 +112,12 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
     from media_analysis.runtime import open_runtime
     from media_analysis.scheduler.timetable import running_scheduler
     from media_analysis.settings.postgres import database_url
+    from media_analysis.telemetry.traces import traces
     from media_analysis.webhooks.loop import running_deliveries
     from media_analysis.worker.archivist import running_archivist
 
     tell(f"data directory {settings.data_dir.resolve()}")
-    async with database_url(settings, report=tell, serves=True) as url:
+    async with traces("media-analysis"), database_url(settings, report=tell, serves=True) as url:
         if settings.database.url is None:
             tell("migrating the database")
             await migrate(url)

@@ -65,6 +65,7 @@ async def _serve(order: ServingOrder, listening: socket.socket, link: socket.soc
     from media_analysis.runtime import open_runtime
     from media_analysis.settings.postgres import database_url
     from media_analysis.telemetry.shared import sharing
+    from media_analysis.telemetry.traces import traces
 
     starting, loop = asyncio.current_task(), asyncio.get_running_loop()
     link.setblocking(False)
@@ -72,6 +73,7 @@ async def _serve(order: ServingOrder, listening: socket.socket, link: socket.soc
         loop.add_reader(link, _at_the_end_of, link, starting.cancel)
     settings = order.settings
     async with (
+        traces("media-analysis"),
         database_url(settings, report=_stay_silent) as url,
         open_runtime(settings, url, serves=False) as runtime,
         sharing(runtime.metrics, order.metrics),

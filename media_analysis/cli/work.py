@@ -55,11 +55,13 @@ async def _work(settings: Settings, kinds: list[str], exposed: tuple[str, int] |
 
     from media_analysis.runtime import open_runtime
     from media_analysis.settings.postgres import database_url
+    from media_analysis.telemetry.traces import traces
     from media_analysis.worker.service import WorkerOptions, running_worker
 
     options = WorkerOptions.of(settings, kinds)
     report(f"data directory {settings.data_dir.resolve()}")
     async with (
+        traces("media-analysis-worker"),
         database_url(settings, report=report) as url,
         open_runtime(settings, url, serves=False) as runtime,
     ):

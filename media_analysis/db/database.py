@@ -23,6 +23,7 @@ from media_analysis.db.commits import Commits, PendingCommit, announce
 from media_analysis.db.connecting import connect
 from media_analysis.db.driver import DirectConnection, Driver
 from media_analysis.db.faults import READ_ONLY, is_away, translated_errors
+from media_analysis.db.statements import trace_connection, trace_engine
 from media_analysis.errors import DatabaseUnavailable, TransactionConflict
 
 Answer = TypeVar("Answer")
@@ -240,6 +241,7 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
             settings={**options.session_settings, **besides},
         )
         opened.add(connection)
+        trace_connection(connection)
         return connection
 
     engine = create_async_engine(
@@ -252,6 +254,7 @@ async def open_database(url: str, options: DatabaseOptions) -> AsyncIterator[Dat
         pool_use_lifo=True,
         hide_parameters=True,  # errors are logged, and what is stored may be secret
     )
+    trace_engine(engine)
     driver = Driver(open_one, Commits(_reading(engine), options.deadline_seconds / 2))
     event.listen(engine.sync_engine, "handle_error", partial(_give_up, driver))
     try:

@@ -4,13 +4,21 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from media_analysis import tracing
 from media_analysis.db.faults import REFUSALS
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
+
+
+class _Asked(NamedTuple, Generic[Item, Answer]):
+    item: Item
+    future: asyncio.Future[Answer]
+    place: str | None
+    """Of whoever asked, in a trace."""
 
 
 class GroupCommit(Generic[Item, Answer]):
@@ -38,7 +46,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._most, self._weigh = most, weigh
         self._most_writers, self._gathers_seconds = writers, gathers_seconds
         self._discard = discard
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[_Asked[Item, Answer]] = deque()
         self._in_work = 0
         self._writers: set[asyncio.Task[None]] = set()
         self._is_taken_up = False
@@ -49,7 +57,7 @@ class GroupCommit(Generic[Item, Answer]):
     async def submit(self, item: Item) -> Answer:
         """Return this item's answer once its group is committed, or raise its error."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append(_Asked(item, future, tracing.place()))
         if len(self._waiting) >= self._wanted:
             self._enough.set()
         self._begin()
@@ -84,13 +92,13 @@ class GroupCommit(Generic[Item, Answer]):
                 await self._gather(len(group))
         self._is_taken_up = False
 
-    def _take(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+    def _take(self) -> list[_Asked[Item, Answer]]:
         share = -(-(len(self._waiting) + self._in_work) // self._most_writers)
-        group: list[tuple[Item, asyncio.Future[Answer]]] = []
+        group: list[_Asked[Item, Answer]] = []
         weight = 0
         while self._waiting and len(group) < share and (not group or weight < self._most):
             group.append(self._waiting.popleft())
-            weight += self._weigh(group[-1][0])
+            weight += self._weigh(group[-1].item)
         self._in_work += len(group)
         return group
 
@@ -103,9 +111,13 @@ class GroupCommit(Generic[Item, Answer]):
                 async with asyncio.timeout(self._gathers_seconds):
                     await self._enough.wait()
 
-    async def _answer(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+    async def _answer(self, group: list[_Asked[Item, Answer]]) -> None:
         try:
-            answers: Sequence[Answer | Exception] = await self._flush([item for item, _ in group])
+            # A writer answers others than the one it began for: what it does is part of what they do.
+            first, *others = [asked.place for asked in group]
+            links = [place for place in others if place is not None]
+            with tracing.span("group", {"group.size": len(group)}, parent=first, links=links):
+                answers: Sequence[Answer | Exception] = await self._flush([asked.item for asked in group])
         except REFUSALS as error:
             if len(group) > 1:
                 middle = len(group) // 2
@@ -115,8 +127,8 @@ class GroupCommit(Generic[Item, Answer]):
             answers = [error]
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers must hear of it
             answers = [error] * len(group)
-        for (_, future), answer in zip(group, answers, strict=True):
-            self._deliver(future, answer)
+        for asked, answer in zip(group, answers, strict=True):
+            self._deliver(asked.future, answer)
 
     def _deliver(self, future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
         if isinstance(answer, Exception):

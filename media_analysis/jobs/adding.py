@@ -29,14 +29,14 @@ _ADD_WAITING: Final = text(f"""
             CAST(:ids AS uuid[]), CAST(:owners AS text[]), CAST(:names AS text[]), CAST(:kinds AS text[]),
             CAST(:parameters AS text[]), CAST(:priorities AS integer[]), CAST(:lifted AS boolean[]),
             CAST(:folders AS text[]), CAST(:pins AS timestamptz[]), CAST(:lifetimes AS float8[]),
-            CAST(:labels AS text[])
+            CAST(:labels AS text[]), CAST(:traces AS text[])
         ) AS asked(id, owner, name, kind, parameters, priority, lifted, folder_name, pinned_until, lifetime_seconds,
-                   labels)
+                   labels, trace)
     ), numbered AS (
         INSERT INTO analysis_jobs (id, owner, name, kind, parameters, status, progress, priority, lifted, attempts,
-            last_event, folder_name, category, created_at, pinned_until, lifetime_seconds, labels)
+            last_event, folder_name, category, created_at, pinned_until, lifetime_seconds, labels, trace)
         SELECT id, owner, name, kind, CAST(parameters AS jsonb), 'pending', 0, priority, lifted, 0,
-            1, folder_name, 'outputs', :now, pinned_until, lifetime_seconds, CAST(labels AS jsonb)
+            1, folder_name, 'outputs', :now, pinned_until, lifetime_seconds, CAST(labels AS jsonb), trace
         FROM asked ORDER BY id
         RETURNING id, owner, last_event, 'job.created' AS type, jsonb_build_object('status', status) AS data, {WORK}
     ), {TELL}, source AS (
@@ -69,6 +69,7 @@ async def add_waiting_jobs(
         "pins": [job.pinned_until for job in jobs],
         "lifetimes": [job.lifetime_seconds for job in jobs],
         "labels": [json.dumps(job.labels) if job.labels else None for job in jobs],
+        "traces": [job.trace for job in jobs],
         "job_ids": [job_id for job_id, _, _ in named],
         "positions": [position for _, position, _ in named],
         "file_ids": [file_id for _, _, file_id in named],

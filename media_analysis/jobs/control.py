@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from media_analysis import tracing
 from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database, clock, retried
 from media_analysis.db.group import GroupCommit
@@ -73,6 +74,8 @@ class NewJob:
     """Whether its sources stay while it waits, up to the service's limit."""
     id: UUID | None = None
     """Given by whoever must be able to ask again without making a second one."""
+    trace: str | None = field(default_factory=tracing.place)
+    """Where in which trace it is asked for (W3C `traceparent`)."""
 
     @property
     def lifted(self) -> bool:
@@ -195,6 +198,7 @@ class ControlService:
             created_at=now,
             pinned_until=now + self.limits.pin if asked.pins else None,
             lifetime_seconds=None if asked.lifetime is None else asked.lifetime.total_seconds(),
+            trace=asked.trace,
         )
 
     @retried

@@ -124,6 +124,8 @@ class AnalysisJob(Base):
     error: Mapped[str | None]
     lifetime_seconds: Mapped[float | None]
     """How long the run is kept once it has ended, where somebody asked for that."""
+    trace: Mapped[str | None]
+    """Where in which trace it was asked for (W3C `traceparent`); NULL where nobody recorded one."""
     folder_name: Mapped[str] = mapped_column(unique=True)
     """`YYYYMMDD_HHMMSS_{id}` in UTC."""
     category: Mapped[Category] = mapped_column(native_enum(Category), default=Category.OUTPUTS)

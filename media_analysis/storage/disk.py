@@ -33,6 +33,7 @@ from media_analysis.storage.unlinking import Unlinkers, errno_name
 from media_analysis.storage.walk import set_aside
 from media_analysis.storage.whole import sync_names, write_whole
 from media_analysis.storage.writing import DiskWriter, resume
+from media_analysis.tracing import traced
 
 Value = TypeVar("Value")
 
@@ -83,6 +84,7 @@ class DiskStore(DiskTree):
     async def require_marker(self) -> None:
         await self._run(self._require_markers)
 
+    @traced("store create_many")
     async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
         creating = self._run(self._create_all, keys)
         try:
@@ -93,11 +95,13 @@ class DiskStore(DiskTree):
                 _close_all(creating.result())
             raise
 
+    @traced("store put_many")
     async def put_many(
         self, objects: Sequence[tuple[str, bytes]], *, leaving_bytes: int
     ) -> Sequence[bytes | Exception]:
         return await uncancelled(self._run(self._put_all, objects, leaving_bytes))
 
+    @traced("store resume")
     async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
         resuming = self._run(
             partial(resume, key, self.path_of(key), self._threads, size_bytes=size_bytes, running=running)
@@ -110,6 +114,7 @@ class DiskStore(DiskTree):
                 resuming.result().close()
             raise
 
+    @traced("store write_many")
     async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
         return await uncancelled(self._run(self._write_all, cast("Sequence[tuple[DiskWriter, bytes]]", written)))
 
@@ -126,6 +131,7 @@ class DiskStore(DiskTree):
         lost = sync_names(writer.path for writer, _ in ours)
         return [lost.get(writer.path.parent, said) for (writer, _), said in zip(ours, hashes, strict=True)]
 
+    @traced("store open")
     async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:
         def opener(path: str, _flags: int) -> int:
             return open_object(Path(path), key, size_bytes=size_bytes)
@@ -133,11 +139,13 @@ class DiskStore(DiskTree):
         file = await aiofiles.open(self.path_of(key), "rb", executor=self._threads, opener=opener)
         return DiskReader(file, os.fstat(file.fileno()).st_size, self._threads)
 
+    @traced("store require")
     async def require(self, key: str, *, size_bytes: int) -> None:
         if self.places.root_of(key) in self._at_once and stands_cached(os.fsencode(self.path_of(key)), size_bytes):
             return
         await self._run(check_object, self.path_of(key), key, size_bytes)
 
+    @traced("store read")
     async def read(self, key: str, *, size_bytes: int) -> bytes:
         if self.places.root_of(key) in self._at_once:
             content = read_cached(os.fsencode(self.path_of(key)), size_bytes)
@@ -152,9 +160,11 @@ class DiskStore(DiskTree):
     async def local_copies(self, objects: Sequence[tuple[str, int]]) -> AsyncIterator[Sequence[Path]]:
         yield [self.path_of(key).absolute() for key, _ in objects]
 
+    @traced("store delete_many")
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         return await uncancelled(self._run(self._overwrite_and_delete if overwrite else self._delete_all, keys))
 
+    @traced("store set_aside")
     async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
         return await uncancelled(self._run(self._set_aside, keys, day))
 

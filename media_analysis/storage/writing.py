@@ -17,6 +17,7 @@ from media_analysis.storage.calls import translated_errors, uncancelled
 from media_analysis.storage.directories import sync_directory
 from media_analysis.storage.opening import require_object
 from media_analysis.storage.store import Piece, Running
+from media_analysis.tracing import traced
 
 BUFFER_BYTES: Final = 512 * 1024
 """What is gathered before a thread writes and hashes it; a small file costs one hop in all."""
@@ -78,6 +79,7 @@ class DiskWriter:
             await self._flushed()
         await uncancelled(self._run(self._cut_off))
 
+    @traced("store sync")
     async def sync(self) -> bytes:
         await self._flushed()
         return await uncancelled(self._run(self._end))

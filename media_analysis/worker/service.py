@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from media_analysis import tracing
 from media_analysis.analysis.kinds import load_kinds
 from media_analysis.db.listening import keep_listening
 from media_analysis.errors import Unavailable, UnknownKind
@@ -20,6 +21,7 @@ from media_analysis.jobs.events import WORK_CHANNEL
 from media_analysis.jobs.models import JobStatus
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
+from media_analysis.tracing import SpanKind
 from media_analysis.worker.lag import watch_lag
 from media_analysis.worker.prefetch import MOST as AHEAD
 from media_analysis.worker.prefetch import PATIENCE, Prefetch
@@ -233,7 +235,9 @@ class Worker:
             self._ahead.note(time.monotonic() - began)
             self._free_slot(task)
 
-        with self._metrics.job_running(attempt.kind):
+        told: tracing.About = {"job.id": str(attempt.job_id), "job.kind": attempt.kind, "job.attempt": attempt.attempt}
+        span = tracing.span(f"attempt {attempt.kind}", told, kind=SpanKind.CONSUMER, parent=attempt.trace)
+        with self._metrics.job_running(attempt.kind), span:
             try:
                 outcome = await self._jobs.execution.run(attempt, analysed=analysed)
             except Unavailable as error:  # whoever takes it over starts anew, and claims are counted

@@ -43,6 +43,8 @@ class Attempt:
     """After how long without a sign of life another worker may take the job over."""
     leased_until: datetime
     sources: Sequence[AttemptSource]
+    trace: str | None = None
+    """Where in which trace the job was asked for (W3C `traceparent`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,7 +45,7 @@ _BEGIN: Final = text(f"""
 
 _JOBS: Final = text("""
     SELECT id, owner, kind, parameters::text AS parameters, folder_name, status::text AS status, attempts, error,
-        pinned_until
+        pinned_until, trace
     FROM analysis_jobs WHERE id = ANY(CAST(:job_ids AS uuid[]))
 """)
 
@@ -181,4 +181,5 @@ def _attempt_of(job: Any, begun: Any, sources: Sequence[AttemptSource], until: d
         lease=lease,
         leased_until=until,
         sources=sources,
+        trace=job.trace,
     )

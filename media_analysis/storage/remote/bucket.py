@@ -16,6 +16,7 @@ from media_analysis.storage.remote.clients import RemoteOptions, open_client
 from media_analysis.storage.remote.failures import is_absent, nothing_there, translate, translated
 from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.store import Piece
+from media_analysis.tracing import traced
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -48,6 +49,7 @@ class Bucket:
             address, options, timeout_seconds=options.transfer_seconds, silent_seconds=options.request_seconds
         )
 
+    @traced("bucket head")
     async def head(self, key: str) -> Entry:
         """Return what stands at a key.
 
@@ -79,6 +81,7 @@ class Bucket:
             self.get_here(key, 0, 1)
             return self.head_here(key)
 
+    @traced("bucket get")
     async def get(self, key: str, start: int, end: int) -> memoryview:
         """Return the bytes of a range that is not empty, fewer where the object ends before.
 
@@ -101,6 +104,7 @@ class Bucket:
             except BaseError as error:
                 return nothing_there(error)
 
+    @traced("bucket create")
     async def create(self, key: str, content: Piece | Sequence[Piece]) -> bool:
         """Put an object whole unless its name is taken; say whether it was put. It ends even if cancelled.
 
@@ -128,17 +132,20 @@ class Bucket:
                 max_concurrency=PART_UPLOADS,
             )
 
+    @traced("bucket overwrite")
     async def overwrite(self, key: str, content: bytes) -> str | None:
         """Put a small object whatever is there, and return what version of it this is; it ends even if cancelled."""
         with translated(key):
             putting = asyncio.ensure_future(obstore.put_async(self._quick, key, content))
             return (await uncancelled(putting))["version"]
 
+    @traced("bucket copy")
     async def copy(self, source: str, target: str) -> None:
         """Copy an object within the bucket, of at most 5 GiB on S3; it ends even if cancelled."""
         with translated(source):
             await uncancelled(asyncio.ensure_future(obstore.copy_async(self._long, source, target)))
 
+    @traced("bucket delete")
     async def delete(self, keys: Sequence[str]) -> bool:
         """Delete objects by one request where the provider can; say whether all are gone. It ends even if cancelled.
 

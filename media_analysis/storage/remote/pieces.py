@@ -13,6 +13,7 @@ from media_analysis.storage.remote.deleting import delete_all
 from media_analysis.storage.remote.marker import RemoteMarker
 from media_analysis.storage.remote.names import piece_name
 from media_analysis.storage.store import Piece, Running
+from media_analysis.tracing import traced
 
 
 class PieceWriter:
@@ -58,6 +59,7 @@ class PieceWriter:
         self._kept = len(self._ranges)
         return self._hash and self._hash.copy()
 
+    @traced("store sync")
     async def sync(self) -> bytes:
         await self.checkpoint()
         if self._ranges == [(self.key, self.size_bytes)]:

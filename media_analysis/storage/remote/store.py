@@ -29,6 +29,7 @@ from media_analysis.storage.remote.streaming import Streams
 from media_analysis.storage.remote.tree import RemoteTree
 from media_analysis.storage.remote.writing import RemoteWriter, put_whole
 from media_analysis.storage.store import ENDLESS, Capacity, DeleteOutcome, ObjectReader, ObjectWriter, Running
+from media_analysis.tracing import traced
 
 CLOSE_SECONDS: Final = 10.0
 
@@ -89,10 +90,12 @@ class RemoteStore(RemoteTree):
     async def require_marker(self) -> None:
         await self.marker.require()
 
+    @traced("store create_many")
     async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
         """Return a writer for each key, and ask the bucket nothing: that a name is taken is found when it is put."""
         return [RemoteWriter(self.bucket, self.marker, self._streams, key) for key in keys]
 
+    @traced("store put_many")
     async def put_many(
         self, objects: Sequence[tuple[str, bytes]], *, leaving_bytes: int
     ) -> Sequence[bytes | Exception]:
@@ -100,21 +103,26 @@ class RemoteStore(RemoteTree):
         await self.marker.require_recent()
         return await self.bucket.each(lambda item: self._put(*item), objects)
 
+    @traced("store resume")
     async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
         await self.marker.require_recent()
         ranges = await find_ranges(self.bucket, key, size_bytes)
         return PieceWriter(self.bucket, self.marker, key, ranges, running)
 
+    @traced("store write_many")
     async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
         return await self.bucket.each(lambda item: _write_whole(*item), written)
 
+    @traced("store open")
     async def open(self, key: str, *, size_bytes: int | None) -> ObjectReader:
         entry = require_size(await self.bucket.find(key), key, size_bytes)
         return RemoteReader(self.bucket, key, entry.size_bytes)
 
+    @traced("store require")
     async def require(self, key: str, *, size_bytes: int) -> None:
         require_size(await self.bucket.find(key), key, size_bytes)
 
+    @traced("store read")
     async def read(self, key: str, *, size_bytes: int) -> bytes:
         # By a byte more than there should be, an object that is longer shows; an empty range cannot be asked for.
         content = bytes(await self.bucket.get(key, 0, size_bytes + 1) if size_bytes else b"")
@@ -129,6 +137,7 @@ class RemoteStore(RemoteTree):
     def local_copies(self, objects: Sequence[tuple[str, int]]) -> AbstractAsyncContextManager[Sequence[Path]]:
         return self._scratch.lend(objects)
 
+    @traced("store delete_many")
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         """Delete objects, and pieces of those that are not whole; absent ones count as gone while the marker stands.
 

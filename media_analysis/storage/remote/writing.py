@@ -13,6 +13,7 @@ from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.marker import RemoteMarker
 from media_analysis.storage.remote.streaming import Stream, Streams
 from media_analysis.storage.store import Piece, Running
+from media_analysis.tracing import traced
 
 SINGLE_BYTES: Final = 8 * 2**20
 """What an object may have to be put by one request, which takes no name that is taken."""
@@ -57,6 +58,7 @@ class RemoteWriter:
     async def checkpoint(self) -> Running | None:
         raise StoreUnavailable("a new object in a bucket is durable as a whole alone")
 
+    @traced("store sync")
     async def sync(self) -> bytes:
         self._require_open()
         await self._marker.require_recent()
