@@ -75,7 +75,8 @@ async def test_each_file_goes_once_though_a_replica_is_killed_mid_sweep(
     assert len(await fetch(database, "SELECT FROM tombstones")) == FILES
     assert len(objects(disk_of(runtime.store).root)) == len(kept)
     assert await fetch(database, "SELECT FROM purges WHERE confirmed_at IS NULL") == []
-    assert all(outcome["total_files_removed"] > 0 for outcome in outcomes[1:] if outcome is not None)
+    # Of two that begin beside each other on a busy machine, the later may find nothing left.
+    assert any(outcome["total_files_removed"] > 0 for outcome in outcomes[1:] if outcome is not None)
 
 
 async def test_three_replicas_answer_each_tick_of_the_schedule_once(
