@@ -28,7 +28,7 @@ class OpenCopy:
         """
         progress, position = TaskProgress(), 0
         with closing(self._opened):
-            chunks = self._opened.read(self._copy)
+            chunks = await progress.run(lambda: self._opened.read(self._copy))
             while position < end and (chunk := await progress.run(lambda: next(chunks, None))) is not None:
                 wanted = chunk[max(0, start - position) : max(0, end - position)]
                 position += len(chunk)

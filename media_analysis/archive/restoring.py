@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -136,7 +137,8 @@ class Restorer:
         self, task: ArchiveTask, segment: MediaFile, progress: TaskProgress
     ) -> AsyncIterator[tuple[Sequence[Copy], CopyWindow]]:
         """Yield the files of a segment that are wanted, some at a time, and what reads them, checking each."""
-        with Opened(segment_of(self.store, segment.key, size_bytes=segment.size_bytes)) as opened:
+        found = segment_of(self.store, segment.key, size_bytes=segment.size_bytes)
+        with closing(await progress.run(lambda: Opened(found))) as opened:
             async for page in self._pages(segment.id, task.file_id):
                 for window in _cut(page):
                     yield window, opened.copy_next if task.file_id is None else opened.copy_one

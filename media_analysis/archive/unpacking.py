@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
-from types import TracebackType
-from typing import Any, BinaryIO, Final, NamedTuple, Self, cast
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 from uuid import UUID
 
 from media_analysis.archive.format.compression import detect
@@ -56,12 +55,6 @@ class Opened:
         self._raw = opened()
         self._opened = ExitStack()
         self._opened.push(self._raw)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         self._opened.close()
