@@ -115,7 +115,7 @@ async def _bring_back(
     going = (await session.execute(_COUNT_GOING, {"ids": about["ids"]})).scalar_one()
     if going:
         raise BytesStillGoing(job.id, files=going)
-    await tombstones.take_back(session, about["ids"])
+    await tombstones.take_back(session, about["ids"], spare_ids=about["staged"])
     rows = (await session.execute(_BRING_BACK, {**about, "job_id": job.id, "alone": alone})).all()
     if len(locked) != len(copies) or sum(row.files for row in rows) != len(copies):
         raise RunChanged(job.id)

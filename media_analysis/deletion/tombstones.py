@@ -113,7 +113,23 @@ class Freed:
         return Freed([*self.purges, *other.purges], [*self.moved, *other.moved])
 
 
-_TAKE_BACK: Final = text("DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[]))")
+# What was written late under a key that is not the file's any more goes by the same entry, under an id that is free.
+_SECOND: Final = "again AND (due_at IS NOT NULL OR dead_at IS NOT NULL) AND tombstone_ids && CAST(:ids AS uuid[])"
+_TAKE_BACK: Final = text(f"""
+    WITH gone AS (DELETE FROM tombstones WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING *)
+    INSERT INTO tombstones (id, owner, category, state, key, filename, media_type, created_at, deleted_at, rule,
+                            requested_by, method, purge_id)
+    SELECT pairs.spare_id, owner, category, 'pending', key, filename, media_type, created_at, deleted_at,
+        'upload_abandoned', requested_by, method, purge_id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:spare_ids AS uuid[])) AS pairs(id, spare_id) JOIN gone USING (id)
+    WHERE id IN (SELECT unnest(tombstone_ids) FROM purges WHERE {_SECOND})
+""")  # noqa: S608 - a constant
+_POINT_TO_SPARE: Final = text(f"""
+    UPDATE purges SET tombstone_ids = ARRAY(
+        SELECT coalesce(pairs.spare_id, listed.id) FROM unnest(purges.tombstone_ids) AS listed(id)
+        LEFT JOIN unnest(CAST(:ids AS uuid[]), CAST(:spare_ids AS uuid[])) AS pairs(id, spare_id) USING (id)
+    ) WHERE {_SECOND}
+""")  # noqa: S608 - a constant
 
 
 async def write_tombstones(
@@ -149,9 +165,14 @@ async def add_past(session: AsyncSession, stones: Sequence[Mapping[str, Any]]) -
     await session.execute(insert(Tombstone), list(stones))
 
 
-async def take_back(session: AsyncSession, ids: Sequence[UUID]) -> None:
-    """Let go of the tombstones of files that are about to be restored, once their bytes are confirmed gone."""
-    await session.execute(_TAKE_BACK, {"ids": list(ids)})
+async def take_back(session: AsyncSession, ids: Sequence[UUID], *, spare_ids: Sequence[UUID]) -> None:
+    """Let go of the tombstones of files that are about to be restored, once their bytes are confirmed gone.
+
+    A second deletion that is still to come keeps what it needs to know under the spare ids, one for each file.
+    """
+    pairs = {"ids": list(ids), "spare_ids": list(spare_ids)}
+    await session.execute(_TAKE_BACK, pairs)
+    await session.execute(_POINT_TO_SPARE, pairs)
 
 
 async def move_to_trash(

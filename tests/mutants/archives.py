@@ -58,7 +58,7 @@ MUTANTS = (
         "tombstones of restored files stay",
         6,
         "archive/unarchiving.py",
-        '    await tombstones.take_back(session, about["ids"])\n',
+        '    await tombstones.take_back(session, about["ids"], spare_ids=about["staged"])\n',
         "",
         ("tests/archive/test_archiving.py",),
     ),
