@@ -1,23 +1,25 @@
-"""Ends what is left in a store of objects that were never whole, and that no row names any more."""
+"""Ends what is left in a store of objects that were never whole, or that became so in another way."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from sqlalchemy import text
 
 from media_analysis.db.database import Database
-from media_analysis.integrity.verify import list_unclaimed
 from media_analysis.storage.store import ObjectStore
 
 UNTOUCHED_FOR: Final = timedelta(days=1)
 """What is longer than any write may be late."""
+# Of a file that is stored nothing else is on its way: what lies there a request has left whose answer was lost.
+_PENDING = text("SELECT key FROM media_files WHERE state = 'pending' AND key = ANY(CAST(:keys AS text[]))")
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class LeftoverService:
-    """Aborts uploads whose process was killed amid an object that has no name before it is whole."""
+    """Aborts what is left of objects whose writer was killed, or not answered, before they were whole."""
 
     db: Database
     store: ObjectStore
@@ -33,8 +35,8 @@ class LeftoverService:
         ended = 0
         async for keys in self.store.abandoned(now - UNTOUCHED_FOR):
             async with self.db.read_only() as session:
-                unclaimed = await list_unclaimed(session, list(dict.fromkeys(keys)))
-            outcome = await self.store.abort(unclaimed)
+                pending = set((await session.execute(_PENDING, {"keys": list(keys)})).scalars())
+            outcome = await self.store.abort([key for key in dict.fromkeys(keys) if key not in pending])
             for key, reason in outcome.failed.items():
                 log.warning("leftovers.kept", key=key, reason=reason)
             ended += len(outcome.gone)
