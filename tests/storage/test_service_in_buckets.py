@@ -1,11 +1,10 @@
 """The whole service over buckets: the store in one, its archives in another, or archives alone beside a disk."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
+from http import HTTPMethod
 from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
@@ -17,20 +16,22 @@ from media_analysis.errors import ObjectMissing
 from media_analysis.integrity.inspection import Problem
 from media_analysis.integrity.verify import VerifyReport, VerifyRequest, VerifyService
 from media_analysis.jobs.control import NewJob
-from media_analysis.runtime import Runtime, open_services
+from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
-from media_analysis.settings.postgres import database_options
 from media_analysis.storage.category import Category
 from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.bucket import Bucket
+from media_analysis.storage.remote.names import piece_name, pieces_of
 from tests.api.tus import TusClient, checksum
 from tests.archive.archived import archive, archived_content, content_of, make_run, restore
 from tests.asking import delete_file
 from tests.conftest import Client, OpenRuntime, RunJob, StoreFile, fetch
 from tests.media.case_table import CASES
-from tests.oracle import inspect_everything
+from tests.mirrored import CopiedOracle, opening
 from tests.retention.conftest import let_purges_lapse, open_purges, sweep
-from tests.reused import Pool, end_old_zygotes
-from tests.s3 import ENVIRONMENT, mirror
+from tests.reused import Pool
+from tests.s3 import ENVIRONMENT, asking, options_for
+from tests.storage.remote.conftest import parts_below
 
 pytestmark = pytest.mark.s3
 LARGE = os.urandom(20 * 2**20 + 5)
@@ -65,22 +66,8 @@ def environment(environment: dict[str, str], sites: Sites, monkeypatch: pytest.M
 def open_here(
     settings: Settings, database: str, pool: Pool, shared_fork_server: ForkServer, sites: Sites, tmp_path: Path
 ) -> OpenRuntime:
-    """Opens the services; when they are closed, the oracle inspects copies of the buckets."""
-
-    @asynccontextmanager
-    async def opening() -> AsyncIterator[Runtime]:
-        async with (
-            pool.lend(database, database_options(settings)) as db,
-            open_services(settings, db, shared_fork_server) as opened,
-        ):
-            yield opened
-        await end_old_zygotes(shared_fork_server)
-        root = settings.store_path if sites.store is None else await mirror(sites.store, tmp_path / "mirrored")
-        archives = None if sites.archives is None else await mirror(sites.archives, tmp_path / "mirrored archives")
-        violations = await inspect_everything(database, root, archives=archives)
-        assert not violations, "\n".join(violations)
-
-    return opening
+    oracle = CopiedOracle(database, sites.store or settings.store_path, tmp_path / "mirrored", sites.archives)
+    return opening(settings, pool, shared_fork_server, oracle)
 
 
 async def verify(runtime: Runtime, *, quarantine: bool = False) -> VerifyReport:
@@ -121,6 +108,42 @@ async def test_an_upload_in_pieces_goes_on_where_it_stood(client: Client, databa
     read = await client.request("GET", f"{piece.headers['location']}/content")
 
     assert read.content == LARGE
+
+
+async def test_an_upload_in_pieces_that_is_not_finished_is_whole_as_far_as_it_came(client: Client) -> None:
+    tus = TusClient(client)
+    at = await tus.start(len(LARGE))
+
+    first = await tus.patch(at, 0, LARGE[: 9 * 2**20])
+    second = await tus.patch(at, 9 * 2**20, b"more")
+
+    assert (first.status_code, second.status_code) == (204, 204)
+
+
+async def test_what_lost_answers_left_of_a_file_goes_a_day_later_and_the_file_stays(
+    client: Client, runtime: Runtime, database: str, sites: Sites
+) -> None:
+    made = await client.upload(b"whole")
+    at = await TusClient(client).start(30)
+    await TusClient(client).patch(at, 0, b"not finished")
+    (key,) = [row["key"] for row in await fetch(database, "SELECT key FROM media_files WHERE state = 'stored'")]
+    assert sites.store is not None
+    began = await asking(sites.store).send(HTTPMethod.POST, key=sites.store.full_key(key), query={"uploads": ""})
+    assert began.is_success
+    lying = Bucket(sites.store, options_for())
+    await lying.create(piece_name(key, 0), b"whole")
+
+    await runtime.records.end(now=await runtime.db.now() + timedelta(hours=20))
+    early = await parts_below(asking(sites.store), sites.store.prefix)
+    await runtime.records.end(now=await runtime.db.now() + timedelta(days=2))
+    late = await parts_below(asking(sites.store), sites.store.prefix)
+    pieces = [entry.name async for page in lying.pages(pieces_of()) for entry in page]
+    lying.close()
+
+    assert (len(early), late) == (1, [])
+    assert [piece for piece in pieces if key in piece] == []
+    assert len(pieces) == 1
+    assert (await client.request("GET", f"/api/v1/files/{made['id']}/content")).content == b"whole"
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
@@ -204,6 +227,23 @@ async def test_a_run_is_archived_looked_into_and_restored(runtime: Runtime) -> N
     assert inside == run.contents["run.log"]
     for name, file in run.files.items():
         assert await content_of(runtime, file.id) == run.contents[name]
+
+
+async def test_what_comes_late_under_the_old_key_of_a_file_that_was_restored_goes_a_day_later(
+    runtime: Runtime, database: str
+) -> None:
+    run = await make_run(runtime)
+    log = run.files["run.log"]
+    await archive(runtime, run.id)
+    await restore(runtime, run.id)
+
+    await runtime.store.put_many([(log.key, b"late")], leaving_bytes=0)
+    await let_purges_lapse(database)
+    await sweep(runtime)
+
+    assert await runtime.store.look_up([log.key]) == [None]
+    assert await open_purges(database) == []
+    assert await content_of(runtime, log.id) == run.contents["run.log"]
 
 
 async def test_what_is_damaged_lost_or_nobodys_is_found_and_set_aside(

@@ -1,10 +1,11 @@
-"""A TCP proxy before an S3 gateway that spoils chosen requests: refused, unanswered, or cut within an answer."""
+"""A TCP proxy before an S3 gateway that spoils chosen requests: refused, unanswered, late, or answered otherwise."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 from urllib.parse import urlsplit
 
 
@@ -13,6 +14,12 @@ class Spoiling(StrEnum):
 
     SLOW_DOWN = "slow down"
     """It is answered 503, as S3 does that has too much to do."""
+    AWAY = "away"
+    """It is answered 503, as whatever stands before S3 does."""
+    REFUSED = "refused"
+    """It is answered 403."""
+    NO_BUCKET = "no bucket"
+    """It is answered 404: the bucket is gone."""
     UNASKED = "unasked"
     """The connection ends before the gateway hears of it."""
     UNANSWERED = "unanswered"
@@ -21,51 +28,103 @@ class Spoiling(StrEnum):
     """The connection ends in the middle of the answer."""
     STALLED = "stalled"
     """Nothing is heard of it, and the connection stays."""
+    LATE = "late"
+    """Nothing is heard of it, and the gateway gets it when `land` says so, long after its sender gave up."""
+    FORGED = "forged"
+    """The gateway does it, and another answer is heard."""
+
+
+Answer = tuple[bytes, bytes]
+"""What stands behind HTTP/1.1, and a body."""
+ANSWERS: Final = {
+    Spoiling.SLOW_DOWN: (b"503 Slow Down", b"<Error><Code>SlowDown</Code></Error>"),
+    Spoiling.AWAY: (b"503 Service Unavailable", b"<html>away</html>"),
+    Spoiling.REFUSED: (b"403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>"),
+    Spoiling.NO_BUCKET: (b"404 Not Found", b"<Error><Code>NoSuchBucket</Code></Error>"),
+}
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+GATEWAY_SECONDS: Final = 20
 
 
 @dataclass
 class SpoilingProxy:
-    """Spoils the next `times` requests whose first line holds `part`."""
+    """Spoils `times` requests whose first line holds `part`, after it let `skip` of them pass."""
 
     url: str
+    gateway: tuple[str, int]
     spoiling: Spoiling = Spoiling.CUT
     part: bytes = b""
     times: int = 0
+    skip: int = 0
+    is_hit: bool = False
+    """Whether a request was spoiled."""
     after_bytes: int = 0
     """How much of an answer comes before it is cut."""
+    forge: Callable[[bytes], Answer] = lambda body: (b"200 OK", body)
+    """Returns what is answered in place of a body."""
     seen: list[bytes] = field(default_factory=list)
     """The first lines of all requests."""
     heads: list[bytes] = field(default_factory=list)
     """All of their heads."""
+    late: list[bytes] = field(default_factory=list)
+    """Requests that are still on their way."""
 
-    def spoil(self, spoiling: Spoiling, part: bytes, *, times: int = 1, after_bytes: int = 0) -> None:
-        self.spoiling, self.part, self.times, self.after_bytes = spoiling, part, times, after_bytes
+    def spoil(
+        self, spoiling: Spoiling, part: bytes = b"", *, times: int = 1, skip: int = 0, after_bytes: int = 0
+    ) -> None:
+        self.spoiling, self.part, self.times, self.skip = spoiling, part, times, skip
+        self.after_bytes, self.is_hit = after_bytes, False
+
+    def forge_answers(self, forge: Callable[[bytes], Answer], part: bytes, *, times: int = 1) -> None:
+        self.forge = forge
+        self.spoil(Spoiling.FORGED, part, times=times)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Say whether all is spoiled from some request on."""
+        return self.times > 1
+
+    def calm(self) -> None:
+        """Spoil nothing any more."""
+        self.times = self.skip = 0
 
     def take(self, line: bytes) -> Spoiling | None:
         self.seen.append(line)
         if not self.times or self.part not in line:
             return None
+        if self.skip:
+            self.skip -= 1
+            return None
         self.times -= 1
+        self.is_hit = True
         return self.spoiling
 
-
-SLOW_DOWN = b"<Error><Code>SlowDown</Code></Error>"
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    async def land(self) -> None:
+        """Let the gateway have what is late, one after the other, and wait for what it says."""
+        while self.late:
+            request = self.late.pop(0)
+            reader, writer = await asyncio.open_connection(*self.gateway)
+            writer.write(request)
+            async with asyncio.timeout(GATEWAY_SECONDS):
+                await _read_answer(reader, to_head=request.startswith(b"HEAD"))
+            writer.close()
 
 
 @asynccontextmanager
 async def spoiling_proxy(url: str) -> AsyncIterator[SpoilingProxy]:
     """Open a proxy before the gateway at `url`."""
     target = urlsplit(url)
+    gateway = (target.hostname or "", target.port or 80)
     connections: set[asyncio.Task[None]] = set()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         connections.add(task)
-        upstream = await asyncio.open_connection(target.hostname, target.port)
+        upstream = await asyncio.open_connection(*gateway)
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            # Whoever is cancelled is so by the end of the proxy, and the loop would report it.
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await _carry(proxy, (reader, writer), upstream)
         finally:
             for stream in (writer, upstream[1]):
@@ -73,7 +132,7 @@ async def spoiling_proxy(url: str) -> AsyncIterator[SpoilingProxy]:
             connections.discard(task)
 
     server = await asyncio.start_server(connect, "127.0.0.1", 0)
-    proxy = SpoilingProxy(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    proxy = SpoilingProxy(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", gateway)
     try:
         yield proxy
     finally:
@@ -93,29 +152,59 @@ async def _carry(proxy: SpoilingProxy, client: Streams, gateway: Streams) -> Non
             if spoiling is Spoiling.UNASKED:
                 return
             body = await client[0].readexactly(_length(head))
-            if spoiling is Spoiling.SLOW_DOWN:
-                client[1].write(b"HTTP/1.1 503 Slow Down\r\nContent-Length: %d\r\n\r\n%b" % (len(SLOW_DOWN), SLOW_DOWN))
+            if spoiling in ANSWERS:
+                await _answer(client[1], ANSWERS[spoiling], to_head=head.startswith(b"HEAD"))
                 continue
-            if spoiling is not None:
-                answering.cancel()
-                await asyncio.gather(answering, return_exceptions=True)
-            gateway[1].write(head + body)
-            await gateway[1].drain()
-            match spoiling:
-                case Spoiling.UNANSWERED:
-                    await gateway[0].read(1)
-                    return
-                case Spoiling.CUT:
-                    await _copy(gateway[0], client[1], most_bytes=proxy.after_bytes)
-                    return
-                case Spoiling.STALLED:
-                    await client[0].read()
-                    return
-                case _:
-                    pass
+            if spoiling is None:
+                gateway[1].write(head + body)
+                await gateway[1].drain()
+                continue
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+            await _spoil(proxy, spoiling, head + body, client, gateway)
+            return
     finally:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)
+
+
+async def _spoil(proxy: SpoilingProxy, spoiling: Spoiling, request: bytes, client: Streams, gateway: Streams) -> None:
+    if spoiling is Spoiling.LATE:
+        proxy.late.append(request)
+        await client[0].read()
+        return
+    gateway[1].write(request)
+    await gateway[1].drain()
+    match spoiling:
+        case Spoiling.UNANSWERED:
+            await gateway[0].read(1)
+        case Spoiling.CUT:
+            await _copy(gateway[0], client[1], most_bytes=proxy.after_bytes)
+        case Spoiling.FORGED:
+            body = await _read_answer(gateway[0], to_head=request.startswith(b"HEAD"))
+            await _answer(client[1], proxy.forge(body), to_head=request.startswith(b"HEAD"))
+        case _:
+            await client[0].read()
+
+
+async def _answer(writer: asyncio.StreamWriter, answer: Answer, *, to_head: bool) -> None:
+    status, body = answer
+    writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), b"" if to_head else body))
+    await writer.drain()
+
+
+async def _read_answer(reader: asyncio.StreamReader, *, to_head: bool) -> bytes:
+    """Return the body of an answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    if head.startswith(b"HTTP/1.1 100"):
+        return await _read_answer(reader, to_head=to_head)
+    if b"transfer-encoding: chunked" not in head.lower():
+        return b"" if to_head else await reader.readexactly(_length(head))
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readline()
+    return body
 
 
 def _length(head: bytes) -> int:
