@@ -68,7 +68,7 @@ _LIST_GONE: Final = text("""
     FROM store_copies AS copy
     LEFT JOIN tombstones AS stone ON stone.id = copy.file_id LEFT JOIN purges AS purge ON purge.id = stone.purge_id
     WHERE copy.move_id = :move_id AND copy.key > :after AND copy.file_id IS NOT NULL AND copy.deleted_at IS NULL
-        AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.id = copy.file_id AND file.key = copy.key)
+        AND NOT EXISTS (SELECT FROM media_files AS file WHERE file.key = copy.key)
         AND (purge.id IS NULL OR purge.confirmed_at IS NOT NULL)
     ORDER BY copy.key LIMIT :limit
 """)
@@ -99,7 +99,7 @@ _LEAVE: Final = text(f"""
 _LOCK_UNFINISHED: Final = text(LOCK_PENDING.format(which=_OF_PART.format(key="key")))
 _COUNT_UNFINISHED: Final = text(f"""
     SELECT
-        (SELECT count(*) FROM analysis_jobs WHERE status = 'running' AND CAST(:part AS text) <> 'archives'),
+        (SELECT count(*) FROM analysis_jobs WHERE status = 'running'),
         (SELECT count(*) FROM resumable_uploads AS upload JOIN media_files AS file ON file.id = upload.id
             WHERE file.state = 'pending' AND {_OF_PART.format(key="file.key")})
 """)  # noqa: S608 - constants
@@ -125,7 +125,7 @@ _LIST_LEFT: Final = text("""
     SELECT copy.key, copy.file_id, file.size_bytes, file.sha256, file.id IS NOT NULL AS is_living,
         coalesce(stone.method = 'overwrite_best_effort', false) AS is_secure
     FROM store_copies AS copy
-    LEFT JOIN media_files AS file ON file.id = copy.file_id AND file.key = copy.key
+    LEFT JOIN media_files AS file ON file.key = copy.key
     LEFT JOIN tombstones AS stone ON stone.id = copy.file_id
     WHERE copy.move_id = :move_id AND copy.key > :after ORDER BY copy.key LIMIT :limit
 """)

@@ -1,7 +1,9 @@
 """Switches from the place a store was moved from to the one it was moved to."""
 
 import asyncio
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -12,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.audit import Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import mark_archives_apart
+from media_analysis.errors import DiskFull, MediaAnalysisError, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import mark_damaged
@@ -19,10 +22,12 @@ from media_analysis.integrity.verify import lock_tree
 from media_analysis.moves import statements
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext, OpenMove
+from media_analysis.moves.passes import MovePass
 from media_analysis.moves.places import open_place, parse_place
 from media_analysis.moves.service import FEW, MoveService, act_of
 from media_analysis.storage.marker import Purpose
 
+JOBS_SECONDS: Final = 10.0
 MARGIN_SECONDS: Final = 0.5
 """How much longer is waited for those who read a marker a moment before it was written."""
 
@@ -41,7 +46,7 @@ class SwitchService:
         """Copy the rest while nobody writes, and make the target the store.
 
         From its marker on, whoever serves the source writes and deletes nothing any more. If it is broken off, it
-        goes on when it is called again, or ends by `MoveService.cancel`.
+        goes on when it is called again, or ends by `MoveService.cancel`; if it fails, they write and delete as before.
 
         Raises:
             MoveRefused: none is under way, jobs run, uploads are not whole, or some objects could not be copied.
@@ -55,20 +60,44 @@ class SwitchService:
                 while await done.run() >= FEW:
                     pass
                 await self._require_whole(move, leave_damaged=leave_damaged)
-                await opened.close_source()
-                failpoint("move.closed")
-                if opened.source.marked_within_seconds:
-                    await asyncio.sleep(opened.source.marked_within_seconds + MARGIN_SECONDS)
-                while await self._leave_unfinished(move) >= statements.AT_ONCE:
-                    pass
-                failpoint("move.left")
-                await done.run()
-                while not await self._settle(opened, leave_damaged=leave_damaged):
-                    await done.run()
+                await self._end(opened, done, leave_damaged=leave_damaged)
             failpoint("move.settled")
             await opened.open_target()
             failpoint("move.opened")
         return move
+
+    async def _end(self, opened: OpenMove, done: MovePass, *, leave_damaged: bool) -> None:
+        """Close the source, and copy the rest; where that cannot be, open it again.
+
+        It stays closed where nobody knows what the database made of it, and where this process is killed.
+        """
+        try:
+            await opened.close_source()
+            failpoint("move.closed")
+            if opened.source.marked_within_seconds:
+                await asyncio.sleep(opened.source.marked_within_seconds + MARGIN_SECONDS)
+            await self._await_jobs(opened.move)
+            while await self._leave_unfinished(opened.move) >= statements.AT_ONCE:
+                pass
+            failpoint("move.left")
+            await done.run()
+            while not await self._settle(opened, leave_damaged=leave_damaged):
+                await done.run()
+        except (MoveRefused, StoreUnavailable, DiskFull):
+            with suppress(MediaAnalysisError):  # what is wrong is told by the first
+                await opened.reopen_source()
+            raise
+
+    async def _await_jobs(self, move: StoreMove) -> None:
+        """Wait for jobs that began meanwhile: what they staged before would be missing from what they made."""
+        ends_at = time.monotonic() + JOBS_SECONDS
+        while time.monotonic() < ends_at:
+            async with self.db.read_only() as session:
+                jobs, _ = await statements.count_unfinished(session, move)
+            if not jobs:
+                return
+            await asyncio.sleep(MARGIN_SECONDS)
+        raise MoveRefused(f"{jobs} jobs began meanwhile, and run; the store is where it was")
 
     async def _find(self) -> StoreMove:
         """Return the move under way, or the one that was switched last, whose target may have yet to hear of it."""

@@ -1,7 +1,7 @@
 """A move dies by kill -9 at every failpoint, goes on, and nothing is lost or left."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -17,9 +17,12 @@ from tests.conftest import StartOver, fetch, storing
 from tests.crash.points import EACH, find_moments
 from tests.moves.conftest import OpenAt, new, old, open_at, settings_at  # noqa: F401 - fixtures
 from tests.moves.test_service import objects
+from tests.oracle import inspect_everything
+from tests.s3 import ENVIRONMENT, mirror, new_bucket
 
 pytestmark = pytest.mark.crash
-LARGE = os.urandom(3 * 2**20)
+LARGE = os.urandom(9 * 2**20)
+"""More than one request to a bucket carries."""
 
 
 @dataclass
@@ -32,6 +35,12 @@ class MoveScenario:
     dies: dict[str, str]
     kept: dict[UUID, bytes] = field(default_factory=dict)
     killed: int = 0
+    inspects: bool = True
+    """Whether what is inspected lies on a disk."""
+
+    @property
+    def wanted(self) -> set[bytes]:
+        return {sha256(content).digest() for content in self.kept.values()}
 
     async def play(self, opening: OpenAt) -> None:
         async with opening(self.old, inspects=False) as runtime:
@@ -45,7 +54,7 @@ class MoveScenario:
             await self._delete(runtime, gone_later)
             await self._upload(runtime, b"late")
             self._command("switch")
-        async with opening(self.new) as runtime:
+        async with opening(self.new, inspects=self.inspects) as runtime:
             for row in await fetch(self.environment["DATABASE_URL"], "SELECT id, key FROM media_files"):
                 content = self.kept[row["id"]]
                 assert await runtime.store.read(row["key"], size_bytes=len(content)) == content
@@ -101,7 +110,44 @@ async def test_a_move_killed_at_any_moment_goes_on(
 
             assert scenario.killed == 1
             assert objects(tmp_path / f"old {number}") == set()
-            contents = {path.read_bytes() for path in (tmp_path / f"new {number}").rglob("uploads/*/*")}
-            assert {sha256(one).digest() for one in contents} == {
-                sha256(one).digest() for one in scenario.kept.values()
-            }
+            assert contents_of(tmp_path / f"new {number}") == scenario.wanted
+
+
+@pytest.mark.s3
+async def test_a_move_to_a_bucket_killed_at_any_moment_goes_on(
+    environment: dict[str, str],
+    open_at: OpenAt,  # noqa: F811 - the fixture
+    start_over: StartOver,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trace = tmp_path / "trace"
+    variables = {prefix + name: value for prefix in ("", "MOVE_") for name, value in ENVIRONMENT.items()}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    async with new_bucket() as bucket:
+
+        def anew(number: int, **dies: str) -> MoveScenario:
+            before, after = (tmp_path / f"old {number}").as_uri(), replace(bucket, prefix=f"new-{number}")
+            return MoveScenario(before, str(after), environment | variables, dies, inspects=False)
+
+        await anew(0, **armed(TRACE_VARIABLE, trace)).play(open_at)
+
+        for number, moment in enumerate(find_moments(trace, "moves", kinds={"move", "remote"}), start=1):
+            with subtests.test(moment):
+                await start_over()
+                scenario = anew(number, **armed(KILL_VARIABLE, moment))
+                await scenario.play(open_at)
+                root = await mirror(replace(bucket, prefix=f"new-{number}"), tmp_path / f"mirrored {number}")
+                violations = await inspect_everything(environment["DATABASE_URL"], root)
+
+                assert violations == []
+                assert scenario.killed == 1
+                assert objects(tmp_path / f"old {number}") == set()
+                assert contents_of(root) == scenario.wanted
+
+
+def contents_of(root: Path) -> set[bytes]:
+    """Return what all objects of a store hash to."""
+    return {sha256(path.read_bytes()).digest() for path in root.rglob("uploads/*/*")}

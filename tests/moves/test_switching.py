@@ -13,10 +13,13 @@ from media_analysis.errors import MarkerMismatch, UploadLeaseLost
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.files.upload.service import Upload
 from media_analysis.jobs.control import NewJob
+from media_analysis.moves import switching
 from media_analysis.moves.emptying import EmptyService
+from media_analysis.moves.opened import OpenMove
 from media_analysis.moves.service import MoveService
 from media_analysis.moves.switching import SwitchService
 from media_analysis.storage.category import Category
+from media_analysis.storage.marker import Marker, read_marker
 from tests.api.tus import TusClient
 from tests.asking import delete_file
 from tests.claims import claim_job
@@ -148,3 +151,28 @@ async def test_an_imported_file_without_a_hash_gets_the_one_it_was_copied_with(
 
     rows = await fetch(database, "SELECT sha256 FROM media_files")
     assert [row["sha256"] for row in rows] == [file.sha256]
+
+
+async def test_a_switch_that_cannot_be_made_leaves_the_store_open(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switching, "JOBS_SECONDS", 0.6)
+    async with open_at(old) as runtime:
+        source = await storing(runtime)(b"a film")
+        wanted = NewJob(owner="alice", name="a run", kind="probe", source_file_ids=[source.id])
+        job = await runtime.jobs.control.create(wanted)
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+        switch = SwitchService(moves)
+        close = OpenMove.close_source
+
+        async def begin_then_close(opened: OpenMove) -> None:
+            assert await claim_job(runtime, job.id) is not None
+            await close(opened)
+
+        monkeypatch.setattr(OpenMove, "close_source", begin_then_close)
+        with pytest.raises(MoveRefused, match="1 jobs began meanwhile"):
+            await switch.switch()
+
+        assert read_marker(tmp_path / "old") == Marker(runtime.store.instance_id)
+        await storing(runtime)(b"goes on")

@@ -11,6 +11,7 @@ from tests.mutants import (
     links,
     matches,
     media,
+    moves,
     page,
     renditions,
     requests,
@@ -37,6 +38,7 @@ MUTANTS = (
     *matches.MUTANTS,
     *renditions.MUTANTS,
     *page.MUTANTS,
+    *moves.MUTANTS,
 )
 
 __all__ = ["MUTANTS", "Mutant"]

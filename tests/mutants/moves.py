@@ -1,0 +1,74 @@
+"""Bugs in how stores are moved."""
+
+from tests.mutants.mutant import Mutant
+
+_LIFE = "tests/moves/test_service.py::test_a_store_moves_while_files_come_and_go"
+_REFUSALS = "tests/moves/test_refusals.py"
+_SWITCHING = "tests/moves/test_switching.py"
+
+MUTANTS = (
+    Mutant(
+        "what is deleted while a store moves stays at the other place",
+        8,
+        "moves/statements.py",
+        "        AND (purge.id IS NULL OR purge.confirmed_at IS NOT NULL)\n",
+        "        AND purge.confirmed_at IS NULL\n",
+        (_LIFE,),
+    ),
+    Mutant(
+        "a service goes on writing to the place that was left",
+        1,
+        "storage/marker.py",
+        "        if self.moved_to is not None:",
+        "        if self.moved_to == self:",
+        (_LIFE,),
+    ),
+    Mutant(
+        "a service starts on a place that a move still fills",
+        1,
+        "storage/marker.py",
+        "        if self.is_filling:",
+        "        if self.is_filling is None:",
+        ("tests/moves/test_service.py::test_no_service_starts_on_a_place_that_is_none",),
+    ),
+    Mutant(
+        "an upload that began before a switch ends at the place that was left",
+        1,
+        "moves/switching.py",
+        "            while await self._leave_unfinished(opened.move) >= statements.AT_ONCE:\n                pass\n",
+        "",
+        (f"{_SWITCHING}::test_an_upload_that_ends_after_the_switch_is_told_that_it_is_gone",),
+    ),
+    Mutant(
+        "bytes that differ from their row are copied",
+        3,
+        "moves/copying.py",
+        "        if file.sha256 not in {None, sha256}:",
+        "        if file.sha256 is None:",
+        (f"{_REFUSALS}::test_objects_that_are_damaged_stop_the_switch_unless_they_are_left",),
+    ),
+    Mutant(
+        "what is left goes although its copy is damaged",
+        1,
+        "moves/emptying.py",
+        "            if left.sha256 in {None, sha256}:",
+        "            if sha256:",
+        (f"{_REFUSALS}::test_an_object_whose_copy_is_damaged_is_not_deleted_where_it_was",),
+    ),
+    Mutant(
+        "what lies in the place a store moves back to is taken for whole",
+        1,
+        "moves/copying.py",
+        "            if expected == await hash_object(self.target.store, file.key, file.size_bytes, self.throttle):",
+        "            if expected:",
+        ("tests/moves/test_back.py::test_what_lies_in_the_place_it_moves_back_to_is_used_and_what_was_deleted_goes",),
+    ),
+    Mutant(
+        "a pause does not keep what a move left",
+        36,
+        "moves/emptying.py",
+        "            if not pause.cause.stops_evictions_only:",
+        "            if pause.cause.stops_evictions_only:",
+        (f"{_REFUSALS}::test_what_is_left_stays_while_the_settings_name_it_or_deletion_is_paused",),
+    ),
+)
