@@ -102,7 +102,8 @@ class DiskStore(DiskTree):
         return await uncancelled(self._run(self._put_all, objects, leaving_bytes))
 
     @traced("store resume")
-    async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
+    async def resume(self, key: str, *, size_bytes: int, running: Running | None, fence: int = 0) -> ObjectWriter:
+        del fence  # who goes on locks the file
         resuming = self._run(
             partial(resume, key, self.path_of(key), self._threads, size_bytes=size_bytes, running=running)
         )

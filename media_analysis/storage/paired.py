@@ -94,8 +94,8 @@ class PairedStore:
     ) -> Sequence[bytes | Exception]:
         return await self._each(objects, _first, lambda store, some: store.put_many(some, leaving_bytes=leaving_bytes))
 
-    async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
-        return await self._holder(key).resume(key, size_bytes=size_bytes, running=running)
+    async def resume(self, key: str, *, size_bytes: int, running: Running | None, fence: int = 0) -> ObjectWriter:
+        return await self._holder(key).resume(key, size_bytes=size_bytes, running=running, fence=fence)
 
     async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:
         return await self._each(written, _key_of_writer, lambda store, some: store.write_many(some))

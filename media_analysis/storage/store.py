@@ -178,10 +178,11 @@ class ObjectStore(Protocol):
         """
         ...
 
-    async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
+    async def resume(self, key: str, *, size_bytes: int, running: Running | None, fence: int = 0) -> ObjectWriter:
         """Go on with an object that is not complete behind so many bytes; what came after them is cut off.
 
-        `running` is what these bytes hash to; without it all are read again at the end.
+        `running` is what these bytes hash to; without it all are read again at the end. Nothing is cut off of whoever
+        goes on under a higher `fence`.
 
         Raises `ObjectMissing` or `ObjectDamaged` where it has not that many, `ObjectBusy` while somebody else goes on.
         """

@@ -27,9 +27,13 @@ class ServedHost:
     serving: Program
     http: httpx.AsyncClient
 
+    def url(self, path: str) -> str:
+        """Return where it answers for a path."""
+        return f"http://{self.host.address}:{PORT}{path}"
+
     async def ready(self) -> dict[str, Any]:
-        """Return what its readiness says, None of it while it does not answer."""
-        answer = await self.http.get(f"http://{self.host.address}:{PORT}/readyz")
+        """Return what its readiness says."""
+        answer = await self.http.get(self.url("/readyz"))
         return {"status": answer.status_code, **answer.json()}
 
 

@@ -73,7 +73,9 @@ class Appender:
 
         """
         said = await self._claim(Turn(), known, Piece(offset_bytes=known.offset_bytes))
-        writer = await self._resume(known if known.key is not None else await self._register(said.known, b""))
+        if known.key is None:
+            said.known = await self._register(said.known, b"")
+        writer = await self._resume(said)
         try:
             return await writer.sync()
         finally:
@@ -131,7 +133,7 @@ class Appender:
             if not head and said.known.length_bytes != 0:
                 return None  # nothing is registered before there is something of it
             said.known = await self._register(said.known, head)
-        writer = await self._resume(said.known)
+        writer = await self._resume(said)
         try:
             await self._write(said, writer, piece, body)
             if writer.size_bytes == said.known.length_bytes:
@@ -227,13 +229,16 @@ class Appender:
         failpoint("resumable.named")
         return replace(known, key=asked.key, media_type=asked.media_type)
 
-    async def _resume(self, known: KnownUpload) -> ObjectWriter:
+    async def _resume(self, said: "_Written") -> ObjectWriter:
+        known = said.known
         key, size_bytes = known.key or "", known.offset_bytes
         running = self.turns.running_hash(known.id, size_bytes)
         deadline = time.monotonic() + LOOK_SECONDS * 5
         while True:
             try:
-                return await self.uploads.protocol.store.resume(key, size_bytes=size_bytes, running=running)
+                return await self.uploads.protocol.store.resume(
+                    key, size_bytes=size_bytes, running=running, fence=said.fence
+                )
             except ObjectMissing:
                 if size_bytes:
                     raise

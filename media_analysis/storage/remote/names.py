@@ -7,7 +7,8 @@ from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.walk import QUARANTINE
 
 PIECES: Final = ".uploads"
-"""Below it the pieces of an object that is not whole lie in a folder of its key, by the offset of their first byte."""
+"""Below it the pieces of an object that is not whole lie in a folder of its key, by the offset of their first byte and
+the fence of who put them."""
 PROBE_NAME: Final = f"{MARKER_NAME}.probe"
 _OWN: Final = frozenset({MARKER_NAME, PROBE_NAME, README_NAME})
 _OWN_FOLDERS: Final = (f"{PIECES}/", f"{QUARANTINE}/")
@@ -23,9 +24,9 @@ def pieces_of(key: str = "") -> str:
     return f"{PIECES}/{key}" if key else PIECES
 
 
-def piece_name(key: str, offset_bytes: int) -> str:
+def piece_name(key: str, offset_bytes: int, fence: int) -> str:
     """Return the name of a piece; names are in the order of offsets."""
-    return f"{PIECES}/{key}/{offset_bytes:020}"
+    return f"{PIECES}/{key}/{offset_bytes:020}.{fence}"
 
 
 def key_of_piece(name: str) -> str:
@@ -33,7 +34,7 @@ def key_of_piece(name: str) -> str:
     return name.removeprefix(f"{PIECES}/").rpartition("/")[0]
 
 
-def offset_of_piece(name: str) -> int | None:
-    """Return where a piece begins, None for a name that is no piece's."""
-    offset = name.rpartition("/")[2]
-    return int(offset) if offset.isascii() and offset.isdigit() else None
+def place_of_piece(name: str) -> tuple[int, int] | None:
+    """Return where a piece begins and the fence of who put it, None for a name that is no piece's."""
+    offset, _, fence = name.rpartition("/")[2].partition(".")
+    return (int(offset), int(fence)) if f"{offset}{fence}".isascii() and offset.isdigit() and fence.isdigit() else None

@@ -19,17 +19,26 @@ from media_analysis.tracing import traced
 class PieceWriter:
     """Goes on with an object behind what is durable of it, by pieces whose names say where they begin.
 
-    Two who go on with one object collide: the name of the next piece is taken, and whoever comes second hears
-    `ObjectBusy`. What lies behind the bytes that count is removed by whoever goes on next.
+    Of two who go on with one object neither touches what the newer one put, however late what it sends arrives: names
+    have a fence, and whose is lower leaves those with a higher one alone. What lies behind the bytes that count is
+    removed by whoever goes on next. Two of one fence collide, and whoever comes second hears `ObjectBusy`.
     """
 
     def __init__(
-        self, bucket: Bucket, marker: RemoteMarker, key: str, ranges: Sequence[Range], running: Running | None
+        self,
+        bucket: Bucket,
+        marker: RemoteMarker,
+        key: str,
+        ranges: Sequence[Range],
+        running: Running | None,
+        *,
+        fence: int,
     ) -> None:
         self.size_bytes = sum(size_bytes for _, size_bytes in ranges)
         self._bucket = bucket
         self._marker = marker
         self.key = key
+        self._fence = fence
         self._ranges = list(ranges)
         self._kept = len(ranges)
         self._put_bytes = self.size_bytes
@@ -101,7 +110,7 @@ class PieceWriter:
 
     async def _put_piece(self, pieces: Sequence[bytes]) -> None:
         await self._marker.require_recent()
-        name, size_bytes = piece_name(self.key, self._put_bytes), sum(map(len, pieces))
+        name, size_bytes = piece_name(self.key, self._put_bytes, self._fence), sum(map(len, pieces))
         hashing = asyncio.ensure_future(asyncio.to_thread(self._update, pieces))
         created = await self._bucket.create(name, pieces)
         await hashing

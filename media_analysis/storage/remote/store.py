@@ -104,10 +104,10 @@ class RemoteStore(RemoteTree):
         return await self.bucket.each(lambda item: self._put(*item), objects)
 
     @traced("store resume")
-    async def resume(self, key: str, *, size_bytes: int, running: Running | None) -> ObjectWriter:
+    async def resume(self, key: str, *, size_bytes: int, running: Running | None, fence: int = 0) -> ObjectWriter:
         await self.marker.require_recent()
-        ranges = await find_ranges(self.bucket, key, size_bytes)
-        return PieceWriter(self.bucket, self.marker, key, ranges, running)
+        ranges = await find_ranges(self.bucket, key, size_bytes, fence=fence)
+        return PieceWriter(self.bucket, self.marker, key, ranges, running, fence=fence)
 
     @traced("store write_many")
     async def write_many(self, written: Sequence[tuple[ObjectWriter, bytes]]) -> Sequence[bytes | Exception]:

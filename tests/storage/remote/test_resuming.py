@@ -17,16 +17,16 @@ pytestmark = pytest.mark.s3
 KEY = "uploads/2026-01-01/a.bin"
 
 
-async def append(store: RemoteStore, content: bytes, *, at: int = 0) -> None:
+async def append(store: RemoteStore, content: bytes, *, at: int = 0, fence: int = 0) -> None:
     """Make bytes durable behind those that are."""
-    writer = await store.resume(KEY, size_bytes=at, running=None)
+    writer = await store.resume(KEY, size_bytes=at, running=None, fence=fence)
     await writer.write(content)
     await writer.checkpoint()
     writer.close()
 
 
-async def finish(store: RemoteStore, content: bytes, *, at: int) -> bytes:
-    writer = await store.resume(KEY, size_bytes=at, running=None)
+async def finish(store: RemoteStore, content: bytes, *, at: int, fence: int = 0) -> bytes:
+    writer = await store.resume(KEY, size_bytes=at, running=None, fence=fence)
     await writer.write(content)
     digest = await writer.sync()
     writer.close()
@@ -49,7 +49,7 @@ async def test_an_object_that_is_whole_has_no_pieces_any_more(remote: RemoteStor
 async def test_pieces_behind_what_counts_and_between_are_deleted(remote: RemoteStore) -> None:
     await append(remote, b"first")
     for offset in (3, 5, 100):
-        await remote.bucket.create(piece_name(KEY, offset), b"stray")
+        await remote.bucket.create(piece_name(KEY, offset, 0), b"stray")
 
     digest = await finish(remote, b"second", at=5)
 
@@ -71,10 +71,37 @@ async def test_whoever_is_outrun_is_told_and_mixes_no_byte(remote: RemoteStore) 
     assert await finish(remote, b"", at=11) == hashlib.sha256(b"firsttheirs").digest()
 
 
+async def test_whoever_was_outrun_and_hears_of_it_late_deletes_nothing_of_who_came_after(remote: RemoteStore) -> None:
+    """Promise 39: another process, or another host, has gone on meanwhile."""
+    part = os.urandom(remote.bucket.options.part_bytes)
+    outrun = await remote.resume(KEY, size_bytes=0, running=None, fence=1)
+    for _ in range(2):
+        await outrun.write(part)  # the first of them is put when the second was given
+
+    await append(remote, b"theirs", fence=2)
+    await outrun.revert()
+
+    assert await finish(remote, b"", at=6, fence=3) == hashlib.sha256(b"theirs").digest()
+    assert await names_in(remote) == [KEY]
+
+
+async def test_whoever_looks_where_to_go_on_when_another_one_has_deletes_nothing_of_theirs(
+    remote: RemoteStore,
+) -> None:
+    """Promise 39: it had its turn first, and its requests are slow."""
+    await append(remote, b"theirs", fence=2)
+    late = await remote.resume(KEY, size_bytes=0, running=None, fence=1)
+    await late.write(b"late, and longer")
+    await late.checkpoint()
+
+    assert await finish(remote, b"", at=6, fence=3) == hashlib.sha256(b"theirs").digest()
+    assert await names_in(remote) == [KEY]
+
+
 async def test_a_gap_between_pieces_is_damage(remote: RemoteStore) -> None:
     await append(remote, b"first")
     await append(remote, b"second", at=5)
-    await remote.bucket.delete([piece_name(KEY, 0)])
+    await remote.bucket.delete([piece_name(KEY, 0, 0)])
 
     with pytest.raises(ObjectDamaged):
         await remote.resume(KEY, size_bytes=11, running=None)
