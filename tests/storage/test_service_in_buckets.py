@@ -131,7 +131,7 @@ async def test_what_lost_answers_left_of_a_file_goes_a_day_later_and_the_file_st
     began = await asking(sites.store).send(HTTPMethod.POST, key=sites.store.full_key(key), query={"uploads": ""})
     assert began.is_success
     lying = Bucket(sites.store, options_for())
-    await lying.create(piece_name(key, 0), b"whole")
+    await lying.create(piece_name(key, 0, 0), b"whole")
 
     await runtime.records.end(now=await runtime.db.now() + timedelta(hours=20))
     early = await parts_below(asking(sites.store), sites.store.prefix)
