@@ -14,6 +14,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.opening import open_store
 from media_analysis.integrity.inspection import hash_object
 from media_analysis.moves import statements
+from media_analysis.moves.copying import each
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext
 from media_analysis.moves.passes import MoveReport
@@ -103,7 +104,8 @@ class EmptyService:
             if not found:
                 break
             after = found[-1].key
-            going = [one for one in found if await self._may_go(one, store, report)]
+            may_go = await each(lambda one: self._may_go(one, store, report), found)
+            going = [one for one, may in zip(found, may_go, strict=True) if may]
             await self._delete(move, left, going)
             report.deleted += len(going)
             report.size_bytes += sum(one.size_bytes or 0 for one in going)
