@@ -25,6 +25,7 @@ import httpx
 from media_analysis.db.embedded import embedded_server
 from tests.conftest import fetch
 from tests.oracle import inspect_everything
+from tests.soak_link import soak_link
 from tests.soak_owners import CATEGORY, QUOTA_BYTES, Owners, Pauser
 from tests.soak_runs import SIZES, RunUser
 
@@ -250,11 +251,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=90)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--link", type=int, metavar="MIB", help="one upload of so much over a slow link to a bucket")
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="soak-", dir="/tmp"))
     directory.chmod(0o755)
     try:
-        violations = asyncio.run(soak(directory, seconds=options.seconds, seed=options.seed))
+        if options.link is None:
+            violations = asyncio.run(soak(directory, seconds=options.seconds, seed=options.seed))
+        else:
+            violations = asyncio.run(soak_link(directory, mebibytes=options.link, seed=options.seed))
     finally:
         shutil.rmtree(directory)
     print("\n".join([f"{len(violations)} violations", *violations]))

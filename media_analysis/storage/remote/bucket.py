@@ -26,8 +26,8 @@ PAGE: Final = 1_000
 """What a listing holds at once."""
 _THREADS: Final = 16
 """How many objects are put together, or hashed, at once."""
-_ONE_OF_MANY: Final = "request failed for key"
-"""What obstore says when a bulk deletion was answered, and a key in it did not go."""
+_ONE_OF_MANY: Final = ("request failed for key", "<DeleteResult")
+"""What obstore says when a bulk deletion was answered, and a key in it did not go; the answer where that may pass."""
 
 
 class Bucket:
@@ -161,7 +161,9 @@ class Bucket:
             if not is_absent(error):
                 raise translate(error) from None
         except BaseError as error:
-            if len(keys) > 1 and (_ONE_OF_MANY in str(error) or self.address.provider is not Provider.S3):
+            told = str(error)
+            was_answered = any(said in told for said in _ONE_OF_MANY) or self.address.provider is not Provider.S3
+            if len(keys) > 1 and was_answered:
                 return False
             raise translate(error) from None
         return True

@@ -1,6 +1,8 @@
 """A TCP proxy before an S3 gateway that spoils chosen requests: refused, unanswered, late, or answered otherwise."""
 
 import asyncio
+import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +32,8 @@ class Spoiling(StrEnum):
     """Nothing is heard of it, and the connection stays."""
     LATE = "late"
     """Nothing is heard of it, and the gateway gets it when `land` says so, long after its sender gave up."""
+    ANSWERED = "answered"
+    """The gateway hears nothing of it, and an answer is made up."""
     FORGED = "forged"
     """The gateway does it, and another answer is heard."""
 
@@ -44,6 +48,7 @@ ANSWERS: Final = {
 }
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 GATEWAY_SECONDS: Final = 20
+LINK_BYTES: Final = 32 * 1024
 
 
 @dataclass
@@ -68,6 +73,9 @@ class SpoilingProxy:
     """All of their heads."""
     late: list[bytes] = field(default_factory=list)
     """Requests that are still on their way."""
+    bytes_per_second: float | None = None
+    """How much all connections together carry to the gateway; None is as much as they can."""
+    _free_at: float = 0.0
 
     def spoil(
         self, spoiling: Spoiling, part: bytes = b"", *, times: int = 1, skip: int = 0, after_bytes: int = 0
@@ -78,6 +86,10 @@ class SpoilingProxy:
     def forge_answers(self, forge: Callable[[bytes], Answer], part: bytes, *, times: int = 1) -> None:
         self.forge = forge
         self.spoil(Spoiling.FORGED, part, times=times)
+
+    def answer(self, answer: Answer, part: bytes, *, times: int = 1) -> None:
+        self.forge = lambda _: answer
+        self.spoil(Spoiling.ANSWERED, part, times=times)
 
     @property
     def is_lasting(self) -> bool:
@@ -99,6 +111,19 @@ class SpoilingProxy:
         self.is_hit = True
         return self.spoiling
 
+    async def read_body(self, reader: asyncio.StreamReader, size_bytes: int) -> bytes:
+        """Return the body of a request, as fast as the link is."""
+        if self.bytes_per_second is None:
+            return await reader.readexactly(size_bytes)
+        body = b""
+        while len(body) < size_bytes:
+            piece = await reader.readexactly(min(LINK_BYTES, size_bytes - len(body)))
+            now = time.monotonic()
+            self._free_at = max(self._free_at, now) + len(piece) / self.bytes_per_second
+            await asyncio.sleep(self._free_at - now)
+            body += piece
+        return body
+
     async def land(self) -> None:
         """Let the gateway have what is late, one after the other, and wait for what it says."""
         while self.late:
@@ -108,6 +133,19 @@ class SpoilingProxy:
             async with asyncio.timeout(GATEWAY_SECONDS):
                 await _read_answer(reader, to_head=request.startswith(b"HEAD"))
             writer.close()
+
+
+def refusing(*refused: tuple[str, str]) -> Callable[[bytes], Answer]:
+    """Return what says of keys that end so that they stay, with a code each, and of all others what is so."""
+
+    def forge(body: bytes) -> Answer:
+        told = body.decode()
+        for end, code in refused:
+            error = rf"<Error><Key>\1</Key><Code>{code}</Code><Message>no</Message></Error>"
+            told = re.sub(rf"<Deleted><Key>([^<]*{end})</Key>.*?</Deleted>", error, told)
+        return b"200 OK", told.encode()
+
+    return forge
 
 
 @asynccontextmanager
@@ -151,9 +189,10 @@ async def _carry(proxy: SpoilingProxy, client: Streams, gateway: Streams) -> Non
             spoiling = proxy.take(head.partition(b"\r\n")[0])
             if spoiling is Spoiling.UNASKED:
                 return
-            body = await client[0].readexactly(_length(head))
-            if spoiling in ANSWERS:
-                await _answer(client[1], ANSWERS[spoiling], to_head=head.startswith(b"HEAD"))
+            body = await proxy.read_body(client[0], _length(head))
+            if spoiling in ANSWERS or spoiling is Spoiling.ANSWERED:
+                told = ANSWERS.get(spoiling) or proxy.forge(body)
+                await _answer(client[1], told, to_head=head.startswith(b"HEAD"))
                 continue
             if spoiling is None:
                 gateway[1].write(head + body)

@@ -14,7 +14,7 @@ from media_analysis.storage.remote.store import RemoteStore
 from tests.s3 import asking, new_store
 from tests.storage.conftest import put
 from tests.storage.remote.conftest import names_in
-from tests.storage.remote.proxy import Spoiling, SpoilingProxy
+from tests.storage.remote.proxy import Answer, Spoiling, SpoilingProxy, refusing
 
 pytestmark = pytest.mark.s3
 
@@ -127,3 +127,69 @@ async def test_a_bucket_that_vanished_confirms_no_deletion_and_misses_no_object(
         with pytest.raises(StoreUnavailable, match="the bucket does not exist"):
             _ = [page async for page in store.walk(10)]
         assert (await asking(own_bucket).send(HTTPMethod.PUT)).is_success  # for what tidies up
+
+
+CODES = ("AccessDenied", "InternalError", "SlowDown")
+
+
+@pytest.mark.parametrize("times", [1, 1_000])
+async def test_keys_that_are_refused_in_a_bulk_answer_are_asked_for_again_and_named(
+    spoiled: RemoteStore, proxy: SpoilingProxy, times: int
+) -> None:
+    """Promise 12."""
+    keys = [f"clips/{number}.bin" for number in range(5)]
+    await spoiled.put_many([(key, b"") for key in keys], leaving_bytes=0)
+    refused = list(zip(keys, CODES, strict=False))
+    proxy.forge_answers(refusing(*refused), b"POST", times=times)
+
+    outcome = await spoiled.delete_many(keys)
+
+    assert proxy.is_hit
+    if times == 1:
+        assert (list(outcome.gone), outcome.failed) == (keys, {})
+    else:
+        assert list(outcome.gone) == keys[3:]
+        assert outcome.failed == {key: f"the bucket answered {code}" for key, code in refused}
+
+
+ERROR = b"<Error><Code>InternalError</Code><Message>We encountered an internal error</Message></Error>"
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param((b"200 OK", ERROR), id="an error"),
+        pytest.param((b"200 OK", b"<DeleteResult><Deleted><Key>clips"), id="no XML"),
+        pytest.param((b"200 OK", b""), id="nothing"),
+        pytest.param((b"200 OK", b"<html>hello</html>"), id="of another"),
+        pytest.param((b"200 OK", b"<DeleteResult></DeleteResult>"), id="of none"),
+    ],
+)
+async def test_an_answer_that_tells_of_no_key_confirms_none(
+    spoiled: RemoteStore, remote: RemoteStore, proxy: SpoilingProxy, answer: Answer, count: int
+) -> None:
+    """Promise 17: what is not certainly gone stays in the outbox."""
+    keys = [f"clips/{number}.bin" for number in range(count)]
+    await remote.put_many([(key, b"") for key in keys], leaving_bytes=0)
+    proxy.answer(answer, b"POST", times=1_000)
+
+    outcome = await spoiled.delete_many(keys)
+
+    assert len(await names_in(remote)) == count
+    assert list(outcome.gone) == []
+    assert set(outcome.failed) == set(keys)
+
+
+@pytest.mark.parametrize("after_bytes", [0, 1])
+async def test_an_answer_that_breaks_off_confirms_no_key(
+    spoiled: RemoteStore, proxy: SpoilingProxy, after_bytes: int
+) -> None:
+    keys = [f"clips/{number}.bin" for number in range(3)]
+    await spoiled.put_many([(key, b"") for key in keys], leaving_bytes=0)
+    proxy.spoil(Spoiling.CUT, b"POST", times=1_000, after_bytes=after_bytes)
+
+    outcome = await spoiled.delete_many(keys)
+
+    assert list(outcome.gone) == []
+    assert set(outcome.failed) == set(keys)
