@@ -15,6 +15,7 @@ from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.clients import RemoteOptions
 from media_analysis.storage.remote.credentials import credentials
+from media_analysis.storage.remote.names import is_path
 from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.remote.store import RemoteStore
 from media_analysis.storage.remote.xml import child_text, parse
@@ -68,7 +69,10 @@ async def empty(address: RemoteAddress) -> None:
     """Delete all there is in a bucket, old versions and parts of what was never ended included."""
     store = RemoteStore.at(address, uuid4(), options_for())
     async for page in store.bucket.pages():
-        await store.bucket.delete([entry.name for entry in page])
+        await store.bucket.delete([entry.name for entry in page if is_path(entry.name)])
+        for entry in page:
+            if not is_path(entry.name):
+                await asking(address).send(HTTPMethod.DELETE, key=entry.name)
     store.close()
     await _delete_listed(address, "versions", "versionId", {"Version", "DeleteMarker"}, "VersionId")
     await _delete_listed(address, "uploads", "uploadId", {"Upload"}, "UploadId")

@@ -1,5 +1,6 @@
 """The branch of the tree about stores in buckets: where they are, and how they are asked."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -41,6 +42,8 @@ def _directory(text: str) -> Path:
     path = unquote(parts.path)
     if parts.netloc or parts.query or parts.fragment or not path.startswith("/") or "\0" in path or path == "/":
         raise ValueError("a directory is written file:///path, from the root on")
+    if os.path.normpath(path) != path.removesuffix("/") or path.startswith("//"):
+        raise ValueError("a directory is written without . or .. and with single slashes")
     return Path(path)
 
 

@@ -29,3 +29,16 @@ def test_a_bucket_redirects_where_that_is_wanted() -> None:
     chosen = load_settings(environ={"STORAGE_DOWNLOADS": "redirect", "STORAGE_URL": "s3://media"}).settings
 
     assert (chosen.storage.downloads, load_settings(environ={}).settings.storage.downloads) == ("redirect", "proxy")
+
+
+@pytest.mark.parametrize("url", ["file:///a/../b", "file:///a/%2E%2E/b", "file:////a", "file:///a//b", "file:///a/./b"])
+def test_a_directory_that_is_not_written_as_it_is_called_is_refused(url: str) -> None:
+    """Two stores are told apart by what they are called, and what lies around a link is elsewhere."""
+    with pytest.raises(InvalidSettings, match=r"STORAGE_URL .* without \. or \.\. and with single slashes"):
+        load_settings(environ={"STORAGE_URL": url})
+
+
+def test_a_directory_may_end_with_a_slash() -> None:
+    chosen = load_settings(environ={"STORAGE_URL": "file:///srv/media/"}).settings
+
+    assert str(chosen.storage.url) == "/srv/media"

@@ -229,6 +229,26 @@ async def test_a_run_is_archived_looked_into_and_restored(runtime: Runtime) -> N
         assert await content_of(runtime, file.id) == run.contents[name]
 
 
+@pytest.mark.parametrize("name", ["a\x01b.bin", "a//b.bin", "folder/"])
+async def test_a_foreign_name_that_is_no_path_is_reported_and_keeps_nothing_from_being_verified(
+    runtime: Runtime, store_file: StoreFile, sites: Sites, name: str
+) -> None:
+    whole = await store_file(b"whole")
+    assert sites.store is not None
+    key = sites.store.full_key(f"clips/{name}")
+    assert (await asking(sites.store).send(HTTPMethod.PUT, key=key, content=b"foreign")).is_success
+
+    told = await verify(runtime)
+    moving = await verify(runtime, quarantine=True)
+    ended = await asking(sites.store).send(HTTPMethod.DELETE, key=key)
+    swept = await sweep(runtime)
+
+    assert (ended.status_code, swept.files) == (204, 0)
+    assert dict(told.problems) == dict(moving.problems) == {Problem.UNTRACKED: 1}
+    assert [finding.key for finding in told.findings] == [f"clips/{name}"]
+    assert await content_of(runtime, whole.id) == b"whole"
+
+
 async def test_what_comes_late_under_the_old_key_of_a_file_that_was_restored_goes_a_day_later(
     runtime: Runtime, database: str
 ) -> None:

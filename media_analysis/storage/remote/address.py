@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+_BUCKET: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_!=+@-][A-Za-z0-9._!=+@-]*")
 
 
@@ -43,8 +43,8 @@ class RemoteAddress:
         parts = urlsplit(f"//{rest}")
         if _BUCKET.fullmatch(parts.netloc) is None:
             raise ValueError(f"{parts.netloc!r} is not the name of a bucket")
-        prefix = parts.path.strip("/")
-        if prefix and not all(_SEGMENT.fullmatch(segment) for segment in prefix.split("/")):
+        prefix = parts.path.removeprefix("/").removesuffix("/")
+        if parts.path not in {"", "/"} and not all(_SEGMENT.fullmatch(segment) for segment in prefix.split("/")):
             raise ValueError(f"{prefix!r} is not a prefix: names of letters, digits and ._!=+@- between single slashes")
         return cls(Provider(scheme), parts.netloc, prefix)
 

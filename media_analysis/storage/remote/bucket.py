@@ -14,6 +14,7 @@ from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.remote.address import Provider, RemoteAddress
 from media_analysis.storage.remote.clients import RemoteOptions, open_client
 from media_analysis.storage.remote.failures import is_absent, nothing_there, translate, translated
+from media_analysis.storage.remote.listing import list_objects
 from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.store import Piece
 from media_analysis.tracing import traced
@@ -170,6 +171,10 @@ class Bucket:
 
     async def pages(self, folder: str = "", *, at_once: int = PAGE) -> AsyncIterator[Sequence[Entry]]:
         """Yield what lies below a folder, by names in the order of their bytes; memory stays flat."""
+        if self.requests is not None:
+            async for found in list_objects(self.requests, self.address, self.options, folder, at_once=at_once):
+                yield found
+            return
         listing = obstore.list(self._quick, folder or None, chunk_size=at_once)
         while True:
             with translated(folder):

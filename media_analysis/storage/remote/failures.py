@@ -27,6 +27,8 @@ _REASONS: Final[Mapping[type[Exception], str]] = {
     InvalidPathError: "the bucket holds a name that is no path",
     ValueError: "the name is none that the bucket takes",
 }
+AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+"""What a bucket answers to requests of our own that may take it a moment later."""
 _NO_BUCKET: Final = frozenset({"NoSuchBucket", "ContainerNotFound"})
 
 

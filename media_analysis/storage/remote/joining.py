@@ -17,6 +17,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.storage.calls import uncancelled
 from media_analysis.storage.remote.bucket import Bucket, require_free, require_size
 from media_analysis.storage.remote.clients import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from media_analysis.storage.remote.failures import AGAIN
 from media_analysis.storage.remote.reading import fetch
 from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.remote.xml import child_text, parse
@@ -27,8 +28,6 @@ MOST_PART_BYTES: Final = 2**30
 """What one request is asked to copy; S3 would copy 5 GiB, and take its time."""
 MOST_PARTS: Final = 10_000
 AT_ONCE: Final = 8
-AGAIN: Final = frozenset({429, 500, 502, 503, 504})
-"""What a bucket answers that may take it a moment later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Names in a bucket that are no object's key: the marker, what was set aside, and pieces of what is not whole yet."""
 
+import re
 from typing import Final
 
 from media_analysis.storage.furnishing import README_NAME
@@ -11,7 +12,13 @@ PIECES: Final = ".uploads"
 the fence of who put them."""
 PROBE_NAME: Final = f"{MARKER_NAME}.probe"
 _OWN: Final = frozenset({MARKER_NAME, PROBE_NAME, README_NAME})
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _OWN_FOLDERS: Final = (f"{PIECES}/", f"{QUARANTINE}/")
+
+
+def is_path(name: str) -> bool:
+    """Say whether an object of this name can be asked for; obstore reads others otherwise, or not at all."""
+    return not any(part in {"", ".", ".."} for part in name.split("/")) and not _CONTROL.search(name)
 
 
 def is_own(name: str) -> bool:

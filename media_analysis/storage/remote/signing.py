@@ -136,7 +136,8 @@ class S3Requests:
         return hmac.digest(key, text.encode(), "sha256").hex()
 
     def _path(self, key: str) -> str:
-        return _quoted(f"{urlsplit(self.url).path}/{key}".rstrip("/") or "/", beside="/")
+        bucket = urlsplit(self.url).path
+        return _quoted(f"{bucket}/{key}" if key else bucket or "/", beside="/")
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext:

@@ -15,7 +15,7 @@ from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.deleting import delete_all, reason_of
 from media_analysis.storage.remote.joining import join
 from media_analysis.storage.remote.marker import RemoteMarker
-from media_analysis.storage.remote.names import is_own
+from media_analysis.storage.remote.names import is_own, is_path
 from media_analysis.storage.store import DeleteOutcome
 from media_analysis.storage.walk import QUARANTINE
 
@@ -51,6 +51,8 @@ class RemoteTree:
         return found
 
     async def _look_at(self, key: str) -> Entry | None:
+        if not is_path(key):
+            return Entry(key, EntryKind.UNREADABLE, reason="the name is no path")
         try:
             return await self.bucket.head(key)
         except ObjectMissing:
@@ -66,7 +68,7 @@ class RemoteTree:
     async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
         """Copy objects into the day's quarantine, look at the copies, then delete; no place there is taken twice.
 
-        A crash between leaves an object in both places, never in none.
+        A crash between leaves an object in both places, never in none. One whose name is no path stays where it is.
         """
         await self.marker.require()
         moved = await self.bucket.each(lambda key: self._copy_aside(key, f"{folder_of_day(day)}/{key}"), keys)
@@ -78,6 +80,8 @@ class RemoteTree:
         return places
 
     async def _copy_aside(self, key: str, wanted: str) -> str | None:
+        if not is_path(key):
+            return None
         try:
             entry = await self.bucket.head(key)
         except ObjectMissing:
