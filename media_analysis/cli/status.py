@@ -14,7 +14,7 @@ import typer
 
 from media_analysis.cli.address import address_of
 from media_analysis.cli.console import AsJson, ConfigFile, DataDir, complain, instant, load, out, run, say
-from media_analysis.cli.services import with_services
+from media_analysis.cli.services import ACTOR, with_services
 from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.errors import MarkerMismatch, MediaAnalysisError, NoDataDirectory
 from media_analysis.storage.category import Category
@@ -22,6 +22,7 @@ from media_analysis.units import format_size, round_size
 
 if TYPE_CHECKING:
     from media_analysis.deletion.models import Pause
+    from media_analysis.moves.status import MoveStatus
     from media_analysis.retention.status import Backlog, StorageStats
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
@@ -42,6 +43,8 @@ class StatusReport:
     pauses: Sequence[Pause]
     problems: Sequence[str]
     next_sweeps: Mapping[Category, datetime | None]
+    moves: Sequence[MoveStatus]
+    """Of the store: what is under way, and what was and left something."""
 
 
 def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
@@ -117,6 +120,14 @@ async def _server(runtime: Runtime) -> str:
         return await describe_server(session)
 
 
+async def _list_moves(runtime: Runtime) -> Sequence[MoveStatus]:
+    from media_analysis.moves.opened import MoveContext
+    from media_analysis.moves.status import MoveStatusService
+
+    context = MoveContext(runtime.db, runtime.settings, runtime.store.instance_id, ACTOR)
+    return [each for each in await MoveStatusService(context).list() if each.move.emptied_at is None]
+
+
 async def _look(runtime: Runtime) -> StatusReport:
     from media_analysis.retention.suite import next_tick
 
@@ -131,6 +142,7 @@ async def _look(runtime: Runtime) -> StatusReport:
         pauses=await runtime.deletion.pauses.list(is_open=True),
         problems=await runtime.retention.status.problems(),
         next_sweeps={kind: tick(rule.schedule, now) if rule.schedule else None for kind, rule in rules.items()},
+        moves=await _list_moves(runtime),
     )
 
 
@@ -159,6 +171,7 @@ def _print(told: Mapping[str, str], found: StatusReport) -> None:
             "store": f"{told['store']}, {free}",
             "database": found.postgres,
             "jobs": jobs,
+            **{f"move {number}": _told(each) for number, each in enumerate(found.moves, start=1)},
             "deletion": f"{len(found.pauses)} pauses, {found.backlog.dead_letters} given up, {late:.0f} s late",
         }
     )
@@ -166,6 +179,12 @@ def _print(told: Mapping[str, str], found: StatusReport) -> None:
     tabulate(("category", "files", "used", "quota", "next sweep"), [_row(found, category) for category in Category])
     for problem in found.problems:
         complain(problem)
+
+
+def _told(moved: MoveStatus) -> str:
+    if not moved.move.is_under_way:
+        return f"{moved.state}, {moved.left.files} objects are left at {moved.move.left}"
+    return f"to {moved.move.target}, {moved.copied.files} objects copied, {moved.to_copy.files} to copy"
 
 
 def _row(found: StatusReport, category: Category) -> tuple[str | int | SizeCell, ...]:
@@ -185,6 +204,10 @@ def _document(found: StatusReport) -> dict[str, Any]:
         "pauses": [{"id": str(pause.id), "reason": pause.reason, "files": pause.files} for pause in found.pauses],
         "open_purges": found.backlog.open_purges,
         "dead_letters": found.backlog.dead_letters,
+        "moves": [
+            {"target": each.move.target, "state": each.state, "to_copy": each.to_copy.files, "left": each.left.files}
+            for each in found.moves
+        ],
         "problems": list(found.problems),
         "categories": {category.value: _category(found, category) for category in Category},
     }

@@ -17,6 +17,7 @@ async def test_a_store_is_copied_and_how_far_that_is_told(
     moved = run("store", "move", "--to", (tmp_path / "new").as_uri(), **environment)
     under_way = json.loads(run("store", "status", "--json", **environment).stdout)
     again = run("store", "move", "--to", (tmp_path / "elsewhere").as_uri(), **environment)
+    shown = run("status", **environment)
     cancelled = run("store", "cancel", **environment)
     slowly = run("store", "move", "--to", (tmp_path / "new").as_uri(), "--rate", "10MiB", **environment)
 
@@ -25,6 +26,7 @@ async def test_a_store_is_copied_and_how_far_that_is_told(
     assert [(each["state"], each["copied"], each["to_copy"]["objects"]) for each in under_way] == [
         ("under way", {"objects": 2, "size_bytes": 8}, 0)
     ]
+    assert f"move 1     to {(tmp_path / 'new').as_uri()}, 2 objects copied, 0 to copy\n" in shown.stdout
     assert (again.returncode, "end it by switch or cancel" in again.stderr) == (1, True)
     assert cancelled.stdout.startswith("all objects stay at")
     assert slowly.returncode == 0

@@ -1,7 +1,9 @@
 """A store moves from one disk to another while it is served."""
 
 from pathlib import Path
+from uuid import UUID
 
+import httpx
 import pytest
 
 from media_analysis.errors import MarkerMismatch
@@ -11,9 +13,10 @@ from media_analysis.moves.switching import SwitchService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.walk import OWN_NAMES
 from tests.asking import delete_file
-from tests.conftest import fetch, storing
+from tests.conftest import Client, add_tokens, fetch, storing
 from tests.disks import disk_of
 from tests.moves.conftest import MovesOf, OpenAt, acts
+from tests.reused import APPLICATIONS
 
 
 def objects(root: Path) -> set[str]:
@@ -78,3 +81,29 @@ async def test_no_service_starts_on_a_place_that_is_none(
         await open_at(old).__aenter__()
     async with open_at(new) as runtime:
         assert disk_of(runtime.store).root.name == "new"
+
+
+async def test_a_service_that_still_has_the_old_place_after_a_switch_shows_files_and_is_not_ready(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str
+) -> None:
+    async with open_at(old, inspects=False) as runtime:
+        transport = httpx.ASGITransport(APPLICATIONS.over(runtime), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            client = Client(http, await add_tokens(runtime))
+            made = await client.upload(b"kept")
+            at = f"/api/v1/files/{made['id']}"
+            await MoveService(moves_of(runtime)).copy(new, archives=False)
+            before = await client.request("GET", "/readyz")
+            await SwitchService(moves_of(runtime)).switch()
+
+            after = await client.request("GET", "/readyz")
+            shown = await client.request("GET", f"{at}/content")
+            refused = [
+                await client.request("DELETE", at),
+                await client.request("POST", "/api/v1/files?category=uploads&filename=a", content=b"too late"),
+            ]
+
+    assert (before.status_code, after.status_code, shown.content) == (200, 503, b"kept")
+    assert [(each.status_code, each.json()["code"]) for each in refused] == [(503, "marker_mismatch")] * 2
+    async with open_at(new) as runtime:
+        await delete_file(runtime, UUID(made["id"]), owner="alice", actor="alice")
