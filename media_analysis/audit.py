@@ -41,6 +41,7 @@ class Action(StrEnum):
     IMPORTED = "imported"
     QUARANTINED = "quarantined"
     DAMAGED = "damaged"
+    HEALED = "healed"
     LINKED = "linked"
     LINK_REVOKED = "link_revoked"
     LINK_USED = "link_used"

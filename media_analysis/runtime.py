@@ -21,7 +21,6 @@ from media_analysis.db.pooling import require_own_sessions
 from media_analysis.deletion.suite import DeletionServices
 from media_analysis.events.ending import EventEndService
 from media_analysis.feed.service import FeedService
-from media_analysis.files.opening import open_store
 from media_analysis.files.suite import FileServices
 from media_analysis.files.upload.protocol import UploadProtocol
 from media_analysis.files.upload.transactions import UploadTransactions
@@ -37,6 +36,8 @@ from media_analysis.renditions.keeping import RenditionKeeper
 from media_analysis.renditions.making import PictureMaker
 from media_analysis.renditions.queue import DecodingQueue
 from media_analysis.renditions.service import RenditionService
+from media_analysis.replication.opening import open_replicated
+from media_analysis.replication.suite import ReplicationServices
 from media_analysis.retention.notices.alerts import AlertService
 from media_analysis.retention.pressure.changes import adopt_disk_marks, adopt_policy
 from media_analysis.retention.pressure.levels import DiskMarks
@@ -48,6 +49,7 @@ from media_analysis.sessions.throttle import TokenThrottle
 from media_analysis.settings import Settings
 from media_analysis.settings.policy import configured_policy
 from media_analysis.settings.postgres import database_options
+from media_analysis.storage.replicated import ReplicatedStore
 from media_analysis.storage.store import ObjectStore
 from media_analysis.telemetry.metrics import Metrics
 from media_analysis.webhooks.suite import WebhookServices
@@ -109,6 +111,13 @@ class Runtime:
         return AutomaticServices(self.db, self.store, self.jobs.control, self.jobs.kinds, on_upload, reserve_bytes)
 
     @cached_property
+    def replication(self) -> ReplicationServices | None:
+        if not isinstance(self.store, ReplicatedStore):
+            return None
+        chosen = self.settings.storage
+        return ReplicationServices(self.db, self.store, chosen.replica, chosen.monitoring.reserve_bytes)
+
+    @cached_property
     def feed(self) -> FeedService:
         return FeedService(self.db)
 
@@ -127,7 +136,7 @@ class Runtime:
 
     @cached_property
     def alerts(self) -> AlertService:
-        return AlertService(self.db, self.retention.status, FigureService.of(self.archives))
+        return AlertService(self.db, self.retention.status, FigureService.of(self.archives), self.replication)
 
     @cached_property
     def records(self) -> RecordService:
@@ -172,7 +181,7 @@ async def open_services(
     async with AsyncExitStack() as opened:
         await require_own_sessions(db)
         instance_id = await db.over_conflicts(partial(_adopt, settings, db, serves=serves))
-        store = await open_store(db, settings, instance_id, creates=serves)
+        store = await open_replicated(db, settings, instance_id, creates=serves)
         opened.callback(store.close)
         if serves:
             await db.over_conflicts(partial(adopt_disk_marks, db, store, DiskMarks.of(settings.storage)))

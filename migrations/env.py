@@ -21,6 +21,7 @@ import media_analysis.integrity.scrub
 import media_analysis.jobs.models
 import media_analysis.moves.models
 import media_analysis.records.models
+import media_analysis.replication.models
 import media_analysis.retention.duties
 import media_analysis.retention.models
 import media_analysis.sessions.models

@@ -51,6 +51,7 @@ COMMANDS: Final = tuple(
         ("archive", "archive:app", "Pack runs, prove archives, bring runs back"),
         ("store", "store:app", "Move the store to another disk or bucket"),
         ("verify", "verify:verify", "Hold store and database against each other"),
+        ("replica", "replica:app", "Show second copies, mend them"),
         ("import", "import_:import_", "Import an existing tree of files"),
         ("import-runs", "import_runs:import_runs", "Import old runs and their archives"),
         ("records", "records:app", "Show how long records are kept, end them"),

@@ -109,6 +109,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
     """Run database, scheduler and worker while the block does; what an embedded database lacks is migrated first."""
     from media_analysis.db.migrations import migrate
     from media_analysis.jobs.automatic.loop import running_automatic
+    from media_analysis.replication.loop import running_replication
     from media_analysis.runtime import open_runtime
     from media_analysis.scheduler.timetable import running_scheduler
     from media_analysis.settings.postgres import database_url
@@ -128,6 +129,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
                 running_archivist(runtime.archives.execution),
                 running_deliveries(runtime.webhooks),
                 running_automatic(runtime.automatic),
+                running_replication(runtime.replication),
                 _working(runtime) as interrupt,
             ):
                 yield ServedProcess(runtime, token_file, interrupt)

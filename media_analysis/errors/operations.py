@@ -67,6 +67,11 @@ class MarkerMismatch(Unavailable):
         super().__init__(f"the store is not the one this database belongs to: {reason}")
         self._reason = reason
 
+    @property
+    def reason(self) -> str:
+        """What is wrong with its marker; for operators."""
+        return self._reason
+
 
 class SchemaBehind(Misconfigured):
     """The database schema is not the one this version needs."""

@@ -29,6 +29,11 @@ class EventHorizon:
     _pending: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MOST_PENDING))
     """Ids, each with the number of the transaction before which all have to have ended."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether ids were given, when that was last looked at, that had not settled yet."""
+        return self.settled < self.given
+
     async def look(self) -> int:
         """Return the last settled id, as of now; a long transaction holds it back, and everything comes once it ends.
 

@@ -30,6 +30,13 @@ _CLEAR: Final = text("""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:sentences AS text[])) AS known(id, sentence)
     WHERE file.id = known.id AND file.last_error = known.sentence
 """)
+_HEALED: Final = text("""
+    UPDATE media_files AS file
+    SET last_error = CASE WHEN file.last_error IS DISTINCT FROM healed.sentence THEN file.last_error END
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:sentences AS text[])) AS healed(id, sentence)
+    WHERE file.id = healed.id
+    RETURNING file.id, file.owner, file.job_id, healed.sentence
+""")
 log = structlog.get_logger()
 
 
@@ -104,6 +111,17 @@ async def mark_damaged(session: AsyncSession, sentences: Mapping[UUID, str], *, 
 async def clear_damage(session: AsyncSession, sentences: Mapping[UUID, str]) -> None:
     """Take back what was said of files whose objects are whole again; what was said meanwhile stays."""
     await session.execute(_CLEAR, {"ids": list(sentences), "sentences": list(sentences.values())})
+
+
+async def note_healed(session: AsyncSession, sentences: Mapping[UUID, str], *, actor: str, source: str) -> None:
+    """Take back what was said of files whose objects were mended from `source`, and write that down."""
+    facts = {"ids": list(sentences), "sentences": list(sentences.values())}
+    acts = []
+    for row in (await session.execute(_HEALED, facts)).all():
+        log.warning("file.healed", file_id=str(row.id), reason=row.sentence, source=source)
+        about = {"owner": row.owner, "file_id": row.id, "job_id": row.job_id, "reason": row.sentence}
+        acts.append(Act(actor=actor, action=Action.HEALED, details={"source": source}, **about))
+    await add_events(session, acts)
 
 
 async def count_damaged(session: AsyncSession) -> int:

@@ -42,8 +42,12 @@ LOOKED_FOR: Final = 1_000
 """Of so many archives one that is not in the store shows that they lie elsewhere."""
 
 
-async def open_store(db: Database, settings: Settings, instance_id: UUID, *, creates: bool = True) -> ObjectStore:
+async def open_store(
+    db: Database, settings: Settings, instance_id: UUID, *, creates: bool = True, holds_archives: bool = False
+) -> ObjectStore:
     """Open the store, marking every site that is new to a database that is new to it, unless nothing is to be created.
+
+    `holds_archives` says that archives lie in it if nobody names another site, and need not be looked for.
 
     Raises:
         NoDataDirectory: there is a directory to be created.
@@ -72,7 +76,7 @@ async def open_store(db: Database, settings: Settings, instance_id: UUID, *, cre
             root = Places(archives, modes=sites.modes)
             await opening.adopt_archives(root)
             store = PairedStore(store, DiskStore(root, instance_id, Purpose.ARCHIVES))
-        await _settle_archives(db, store, apart=archives is not None)
+        await _settle_archives(db, store, apart=archives is not None, sure=holds_archives)
         if creates and places is not None:
             await asyncio.to_thread(furnish, places)
         opened.pop_all()
@@ -90,7 +94,7 @@ class _Opening:
 
     async def open_disk(self, places: Places, purpose: Purpose, *, fresh: bool) -> DiskStore:
         if fresh and not self.creates:
-            _require_marked(places.root)
+            require_marked(places.root)
         adopt_store(places.root, self.instance_id, fresh_database=fresh, modes=places.modes, purpose=purpose)
         if places.archives is not None:
             await self.adopt_archives(Places(places.archives, modes=places.modes))
@@ -100,7 +104,7 @@ class _Opening:
         """Mark the disk of the archives if it is as new as they are."""
         fresh = read_marker(places.root) is None and not await self._has_archives()
         if fresh and not self.creates:
-            _require_marked(places.root)
+            require_marked(places.root)
         adopt_archives(places.root, self.instance_id, fresh=fresh, modes=places.modes)
 
     async def open_bucket(
@@ -130,16 +134,22 @@ def _require_creatable(address: RemoteAddress, *, creates: bool) -> None:
         raise MarkerMismatch(f"{address} carries no {MARKER_NAME}: no service was started on it yet")
 
 
-def _require_marked(root: Path) -> None:
+def require_marked(root: Path) -> None:
+    """Fail unless a store lies in a directory.
+
+    Raises:
+        NoDataDirectory: it carries no marker.
+
+    """
     if read_marker(root) is None:
         raise NoDataDirectory(root, f"no store, for it carries no {MARKER_NAME}")
 
 
-async def _settle_archives(db: Database, store: ObjectStore, *, apart: bool) -> None:
+async def _settle_archives(db: Database, store: ObjectStore, *, apart: bool, sure: bool) -> None:
     """Remember where archives lie; those of a site of their own are the store's again once they were moved back."""
     async with db.read_only() as session:
         was_apart = (await session.execute(select(Instance.archives_apart))).scalar_one()
-        keys = await _list_archives(session) if was_apart and not apart else []
+        keys = await _list_archives(session) if was_apart and not apart and not sure else []
     for key, entry in zip(keys, await store.look_up(keys), strict=True):
         if entry is None:
             raise MarkerMismatch(

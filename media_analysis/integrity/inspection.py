@@ -1,10 +1,8 @@
 """Rows held against their objects: is each there, of its size, and of its bytes."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, assert_never
@@ -17,12 +15,11 @@ from media_analysis.db.database import Database
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry, EntryKind
+from media_analysis.storage.hashing import hash_object
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
 
 BEFORE_ALL: Final = UUID(int=0)
-INLINE_BYTES: Final = 64 * 1024
-"""Hashing less than this costs less than asking a thread for it."""
 SHORTEST_SLEEP_SECONDS: Final = 0.02
 
 
@@ -122,7 +119,7 @@ class Inspector:
     async def read(self, file: TrackedFile) -> Finding | bytes:
         """Return the SHA-256 of an object, or what is wrong with it."""
         try:
-            sha256 = await hash_object(self.store, file.key, file.size_bytes, self.throttle)
+            sha256 = await hash_object(self.store, file.key, size_bytes=file.size_bytes, pace=self.throttle.take)
         except ObjectMissing:
             return file.found(Problem.MISSING, "missing")
         except ObjectDamaged as error:
@@ -164,24 +161,6 @@ class Inspector:
         async with self.db.read_only() as session:
             living = {file.id for file in await get_tracked(session, findings)}
         return {file_id: finding for file_id, finding in findings.items() if file_id in living}
-
-
-async def hash_object(store: ObjectStore, key: str, size_bytes: int, throttle: ReadThrottle) -> bytes:
-    """Return the SHA-256 of an object, read no faster than the throttle lets it.
-
-    Raises:
-        ObjectMissing, ObjectDamaged, StoreUnavailable, OSError: it cannot be read.
-
-    """
-    reader, digest = await store.open(key, size_bytes=size_bytes), hashlib.sha256()
-    async with aclosing(reader.read(0, reader.size_bytes)) as chunks:  # type: ignore[type-var]
-        async for chunk in chunks:
-            if len(chunk) < INLINE_BYTES:
-                digest.update(chunk)
-            else:
-                await asyncio.to_thread(digest.update, chunk)
-            await throttle.take(len(chunk))
-    return digest.digest()
 
 
 def _judge(file: TrackedFile, entry: Entry | None) -> Finding | None:

@@ -16,6 +16,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import SHOWN_BY_OPENING, clear_damage, mark_damaged
 from media_analysis.files.transitions import mark_hashed
+from media_analysis.integrity.copies import CopyInspector
 from media_analysis.integrity.inspection import (
     BEFORE_ALL,
     Finding,
@@ -24,6 +25,7 @@ from media_analysis.integrity.inspection import (
     TrackedFile,
     list_tracked,
 )
+from media_analysis.replication.claiming import copy_again
 from media_analysis.storage.store import ObjectStore
 
 END_SCRUBS: Final = "DELETE FROM scrubs"
@@ -67,6 +69,8 @@ class _Stretch:
     files: list[TrackedFile] = field(default_factory=list)
     findings: dict[UUID, Finding] = field(default_factory=dict)
     hashes: list[tuple[UUID, int, bytes]] = field(default_factory=list)
+    lost_copies: Mapping[UUID, str] = field(default_factory=dict)
+    """What is wrong with second copies."""
 
     @property
     def size_bytes(self) -> int:
@@ -125,7 +129,8 @@ class ScrubService:
 
         """
         await self.store.require_marker()
-        inspector = Inspector(self.db, self.store, ReadThrottle(self.bytes_per_second))
+        inspector = Inspector(self.db, self.store, throttle := ReadThrottle(self.bytes_per_second))
+        copies = CopyInspector(self.db, self.store, throttle)
         ends_at = None if self.budget is None else self.clock() + self.budget.total_seconds()
         at, report = await self._open_round(now), ScrubReport(None)
         while ends_at is None or self.clock() < ends_at:
@@ -135,6 +140,7 @@ class ScrubService:
                 return _plus(report, at, None, ended=True)
             stretch = await self._read(inspector, files, ends_at)
             stretch.findings = dict(await inspector.confirm(stretch.findings, read=True))
+            stretch.lost_copies = await copies.find_lost(stretch.files)
             failpoint("scrub.read")
             if not await self._save(at, stretch):
                 return report
@@ -193,6 +199,7 @@ class ScrubService:
             sentences = {file_id: finding.sentence for file_id, finding in stretch.findings.items()}
             await mark_damaged(session, sentences, actor=ACTOR)
             await clear_damage(session, stretch.disproved)
+            await copy_again(session, stretch.lost_copies)
             failpoint("scrub.saving")
         return True
 

@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.integrity.inspection import ReadThrottle, hash_object
+from media_analysis.integrity.inspection import ReadThrottle
 from media_analysis.moves.places import OpenPlace
 from media_analysis.moves.statements import SourceObject
+from media_analysis.storage.hashing import hash_object
 from media_analysis.storage.store import ObjectWriter
 from media_analysis.storage.unlinking import errno_name
 
@@ -71,11 +72,14 @@ class ObjectCopier:
             return None
         expected = file.sha256
         if entry.size_bytes == file.size_bytes:
-            expected = expected or await hash_object(self.source.store, file.key, file.size_bytes, self.throttle)
-            if expected == await hash_object(self.target.store, file.key, file.size_bytes, self.throttle):
+            expected = expected or await self._hash(self.source, file)
+            if expected == await self._hash(self.target, file):
                 return CopyOutcome(None, expected)
         await self._delete(file.key)
         return None
+
+    async def _hash(self, place: OpenPlace, file: SourceObject) -> bytes:
+        return await hash_object(place.store, file.key, size_bytes=file.size_bytes, pace=self.throttle.take)
 
     async def _copy(self, file: SourceObject) -> CopyOutcome:
         reader = await self.source.store.open(file.key, size_bytes=file.size_bytes)

@@ -12,7 +12,6 @@ from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.opening import open_store
-from media_analysis.integrity.inspection import hash_object
 from media_analysis.moves import statements
 from media_analysis.moves.copying import each
 from media_analysis.moves.models import StoreMove
@@ -21,6 +20,7 @@ from media_analysis.moves.passes import MoveReport
 from media_analysis.moves.places import OpenPlace, open_place, parse_place, site_of
 from media_analysis.moves.service import MoveService, act_of
 from media_analysis.moves.statements import LeftObject
+from media_analysis.storage.hashing import hash_object
 from media_analysis.storage.marker import Purpose
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.walk import QUARANTINE
@@ -119,7 +119,9 @@ class EmptyService:
         if not left.is_living:
             return True
         try:
-            sha256 = await hash_object(store, left.key, left.size_bytes or 0, self.context.throttle)
+            sha256 = await hash_object(
+                store, left.key, size_bytes=left.size_bytes or 0, pace=self.context.throttle.take
+            )
             if left.sha256 in {None, sha256}:
                 return True
         except (ObjectMissing, ObjectDamaged, StoreUnavailable, OSError):

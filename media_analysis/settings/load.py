@@ -16,9 +16,10 @@ from media_analysis.settings.policy import policy_problems
 from media_analysis.settings.sources import Given, Reading, read_environment, read_overrides
 from media_analysis.settings.validation import given_or_default, refuse, validate
 from media_analysis.settings.yaml_file import read_file
-from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.sites import nesting, second_place_problem
 
 _ARCHIVES: Final = "archive.base_path"
+_REPLICA: Final = "storage.replica.url"
 _PASSWORD: Final = "database.password_file"  # noqa: S105 - a setting's path, not a password
 
 
@@ -139,10 +140,11 @@ def place_problems(settings: Settings, given: Mapping[str, Given]) -> list[str]:
         if path is not None and value_at(settings, url) is not None:
             reason = f"a second site, for {leaves()[url.replace('url', 'base_path')].env} is given, too"
             found.append(refuse(url, given_or_default(url, given), reason))
+    if found:
+        return found
     name = _ARCHIVES if archive.url is None else "archive.url"
-    if not found and (overlap := _overlap(settings)) is not None:
-        found.append(refuse(name, given_or_default(name, given), overlap))
-    return found
+    overlaps = {name: _overlap(settings), _REPLICA: _replica_overlap(settings)}
+    return [refuse(at, given_or_default(at, given), reason) for at, reason in overlaps.items() if reason is not None]
 
 
 def password_problems(settings: Settings, given: Mapping[str, Given]) -> list[str]:
@@ -169,12 +171,15 @@ def _overlap(settings: Settings) -> str | None:
     if archives == main:
         name = _ARCHIVES if settings.archive.url is None else "archive.url"
         return f"the store itself; leave {leaves()[name].env} out for that"
-    if isinstance(main, Path) and isinstance(archives, Path):
-        inside, around = main in archives.parents, archives in main.parents
-    elif isinstance(main, RemoteAddress) and isinstance(archives, RemoteAddress):
-        inside, around = archives.is_below(main), main.is_below(archives)
-    else:
+    return None if archives is None else nesting(archives, main, "the store")
+
+
+def _replica_overlap(settings: Settings) -> str | None:
+    """Say whether second copies would lie where the first do; of buckets more than the address has to be known."""
+    if settings.storage.replica.url is None:
         return None
-    if inside:
-        return f"inside the store, which is {str(main)!r}"
-    return f"the store, which is {str(main)!r}, lies inside it" if around else None
+    try:
+        sites, replica = settings.sites, settings.replica_site
+    except (OSError, RuntimeError):
+        return "its links, or those of the store, lead nowhere"
+    return second_place_problem(replica, sites.named) if isinstance(replica, Path) else None

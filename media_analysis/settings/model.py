@@ -20,7 +20,7 @@ from media_analysis.settings.web import Networks, Origins, RootPath
 from media_analysis.settings.webhooks import WebhookSettings
 from media_analysis.settings.worker import WorkerSettings
 from media_analysis.storage.remote.address import RemoteAddress
-from media_analysis.storage.sites import Sites
+from media_analysis.storage.sites import Site, Sites
 
 
 class DeletionSettings(Section):
@@ -132,6 +132,12 @@ class Settings(BaseSettings):
             archives.resolve() if isinstance(archives, Path) else archives,
             self.storage.modes.resolved(),
         )
+
+    @property
+    def replica_site(self) -> Site | None:
+        """Where second copies lie, links followed; None where there are none."""
+        url = self.storage.replica.url
+        return url.resolve() if isinstance(url, Path) else url
 
     @classmethod
     def settings_customise_sources(

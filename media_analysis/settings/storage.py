@@ -11,6 +11,7 @@ from media_analysis.settings.modes import StoreModeSettings
 from media_analysis.settings.policy_tests import PolicyTest, PolicyTests
 from media_analysis.settings.records import RecordSettings
 from media_analysis.settings.remote import OwnStoreUrlLeaf, RemoteSettings
+from media_analysis.settings.replica import ReplicaSettings
 from media_analysis.settings.retention import (
     GIB,
     KIB,
@@ -199,6 +200,7 @@ class StorageSettings(Section):
     downloads: Annotated[Literal["proxy", "redirect"], Choice(("proxy", "redirect"))] = "proxy"
     """Whether files are sent by the service, or by their bucket, to whose signed addresses programs are redirected."""
     remote: RemoteSettings = RemoteSettings()
+    replica: ReplicaSettings = ReplicaSettings()
     modes: StoreModeSettings = StoreModeSettings()
     retention: Retention = Retention()
     minimum_retention: MinimumRetention = MinimumRetention()

@@ -1,6 +1,6 @@
 """Sites: in which directory or bucket a store is, and in which its archives are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,11 @@ class Sites:
     modes: Modes = USUAL
 
     @property
+    def named(self) -> Mapping[str, Site | None]:
+        """Each as messages call it."""
+        return {"the store": self.main, "the store of the archives": self.archives}
+
+    @property
     def roots(self) -> Sequence[Path]:
         """Those that are directories of this machine."""
         return [site for site in (self.main, self.archives) if isinstance(site, Path)]
@@ -30,3 +35,26 @@ class Sites:
         if not isinstance(self.main, Path):
             return None
         return Places(self.main, self.archives if isinstance(self.archives, Path) else None, self.modes)
+
+
+def nesting(inner: Site, outer: Site, name: str) -> str | None:
+    """Say whether one site lies inside the other, which has a name."""
+    if isinstance(inner, Path) and isinstance(outer, Path):
+        inside, around = outer in inner.parents, inner in outer.parents
+    elif isinstance(inner, RemoteAddress) and isinstance(outer, RemoteAddress):
+        inside, around = inner.is_below(outer), outer.is_below(inner)
+    else:
+        return None
+    if inside:
+        return f"inside {name}, which is {str(outer)!r}"
+    return f"{name}, which is {str(outer)!r}, lies inside it" if around else None
+
+
+def second_place_problem(replica: Site, others: Mapping[str, Site | None]) -> str | None:
+    """Say why a site is no second place beside some, each of which has a name; None if it is one."""
+    for name, site in others.items():
+        if site == replica:
+            return f"{name} itself: a second copy needs a second place"
+        if site is not None and (problem := nesting(replica, site, name)) is not None:
+            return problem
+    return None

@@ -14,6 +14,7 @@ from media_analysis.storage.modes import is_open_to_all
 from media_analysis.storage.places import Places
 from media_analysis.storage.presented import Presented
 from media_analysis.storage.quarantine import folder_of_day, list_days, unlink_empty_folders
+from media_analysis.storage.replicated import ReplicatedStore
 from media_analysis.storage.store import DeleteOutcome, ObjectStore
 from media_analysis.storage.unlinking import unlink_beneath
 from media_analysis.storage.walk import OWN_NAMES, look_up, walk_in_batches
@@ -99,4 +100,6 @@ class DiskTree:
 
 def places_of(store: ObjectStore) -> Places | None:
     """Return where a store lies if that is on a disk: what is there already can become an object where it is."""
+    if isinstance(store, ReplicatedStore):
+        store = store.primary
     return store.places if isinstance(store, DiskTree) else None

@@ -18,6 +18,7 @@ from media_analysis.retention.records import SweepReport
 from media_analysis.retention.status import Backlog, StorageStats
 from media_analysis.storage.category import Category
 from media_analysis.telemetry.archives import ArchiveMetrics
+from media_analysis.telemetry.replica import ReplicaMetrics
 from media_analysis.telemetry.shared import SharedMetrics
 
 LATENCY_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
@@ -63,6 +64,7 @@ class Metrics:
         self._follow_records(registry)
         self._follow_jobs(registry)
         self.archives = ArchiveMetrics(registry)
+        self.replica = ReplicaMetrics(registry)
         self.requests = RequestMetrics(registry)
 
     def _follow_pressure(self, registry: CollectorRegistry) -> None:

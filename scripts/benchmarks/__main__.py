@@ -30,6 +30,7 @@ from scripts.benchmarks import (
     queue,
     records,
     register,
+    replica,
     retention,
     stage,
     store,
@@ -225,6 +226,7 @@ def parse() -> argparse.Namespace:
     archive.add_options(benches.add_parser("archive", help=archive.__doc__))
     add_big(benches)
     http.add_options(benches.add_parser("http", help=http.__doc__))
+    replica.add_options(benches.add_parser("replica", help=replica.__doc__))
     store.add_options(benches.add_parser("store", help=store.__doc__))
     interference.add_options(benches.add_parser("interference", help=interference.__doc__))
     crowd.add_options(benches.add_parser("crowd", help=crowd.__doc__))
@@ -274,6 +276,7 @@ def main() -> None:
         "crowd": run_crowd,
         "http": run_http,
         "interference": run_interference,
+        "replica": replica.run,
         "store": store.run,
     }
     work = benches[options.bench]

@@ -81,8 +81,8 @@ class Bench:
                 await obstore.put_async(self.peer, f"peer/{uuid4().hex}", content, use_multipart=False)
 
             for _ in range(size.rounds):
-                seconds["service"].append(await timed(lambda: _by_callers(upload, size.uploads)))
-                seconds["obstore"].append(await timed(lambda: _by_callers(put, size.uploads)))
+                seconds["service"].append(await timed(lambda: by_callers(upload, size.uploads)))
+                seconds["obstore"].append(await timed(lambda: by_callers(put, size.uploads)))
         medians = {name: statistics.median(taken) for name, taken in seconds.items()}
         return {
             "per_second": size.uploads / medians["service"],
@@ -190,11 +190,12 @@ def _options() -> RemoteOptions:
     return RemoteOptions(credentials=credentials(os.environ))
 
 
-async def _by_callers(work: Callable[[int], Awaitable[None]], times: int) -> None:
+async def by_callers(work: Callable[[int], Awaitable[None]], times: int, callers: int = CALLERS) -> None:
+    """Do something so many times, by so many at once."""
     numbers = iter(range(times))
 
     async def caller() -> None:
         for number in numbers:
             await work(number)
 
-    await asyncio.gather(*(caller() for _ in range(CALLERS)))
+    await asyncio.gather(*(caller() for _ in range(callers)))

@@ -30,6 +30,7 @@ OWN: Final[Mapping[str, frozenset[str]]] = {
     "buckets": frozenset({"remote"}),
     "buckets, setting aside": frozenset({"aside"}),
     "moves": frozenset({"move"}),
+    "replication": frozenset({"replica"}),
     "cluster": frozenset({"embedded"}),
     "import": frozenset({"import"}),
     "import in place": frozenset({"import_in_place"}),

@@ -55,6 +55,7 @@ def test_only_what_no_test_can_type_is_left_to_the_reader() -> None:
         ("docs/operations.md", "console by-hand: it needs systemd and an administrator"),
         ("docs/operations/containers.md", "console by-hand: it needs two images more"),
         ("docs/operations/object-stores.md", "console by-hand: it needs a bucket"),
+        ("docs/operations/replica.md", "console by-hand: it needs a second disk or a bucket"),
         ("docs/operations/traces.md", "console by-hand: it needs a collector"),
     ]
 

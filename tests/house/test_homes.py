@@ -39,6 +39,8 @@ WRITERS: Final = {
     "plans": {"retention"},
     "purges": {"deletion"},
     "record_ends": {"records"},
+    "replica_places": {"replication"},
+    "replicas": {"replication"},
     "scrubs": {"integrity"},
     "store_copies": {"moves"},
     "store_moves": {"moves"},

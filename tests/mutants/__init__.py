@@ -14,6 +14,7 @@ from tests.mutants import (
     moves,
     page,
     renditions,
+    replication,
     requests,
     resumable,
     retention,
@@ -39,6 +40,7 @@ MUTANTS = (
     *renditions.MUTANTS,
     *page.MUTANTS,
     *moves.MUTANTS,
+    *replication.MUTANTS,
 )
 
 __all__ = ["MUTANTS", "Mutant"]

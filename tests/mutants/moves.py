@@ -59,7 +59,7 @@ MUTANTS = (
         "what lies in the place a store moves back to is taken for whole",
         1,
         "moves/copying.py",
-        "            if expected == await hash_object(self.target.store, file.key, file.size_bytes, self.throttle):",
+        "            if expected == await self._hash(self.target, file):",
         "            if expected:",
         ("tests/moves/test_back.py::test_what_lies_in_the_place_it_moves_back_to_is_used_and_what_was_deleted_goes",),
     ),

@@ -26,6 +26,7 @@ from media_analysis.settings.modes import Group, Mode
 from media_analysis.settings.names import Leaf, value_at
 from media_analysis.settings.policy_tests import PolicyTests
 from media_analysis.settings.remote import StoreUrl
+from media_analysis.settings.replica import Categories
 from media_analysis.settings.texts import (
     Cron,
     DirectoryPath,
@@ -76,6 +77,7 @@ DOCUMENTED = [
     *("ARCHIVE_AFTER_DAYS", "DELETE_AFTER_DAYS", "ARCHIVE_COMPRESSION", "ARCHIVE_BASE_PATH", "DELETION_STRATEGY"),
     *(f"ARCHIVE_{what}" for what in ("ENABLED", "SCHEDULE", "CONCURRENCY", "RETRY_SECONDS")),
     *("ARCHIVE_BUDGET_SECONDS", "ARCHIVE_BUDGET_BYTES", "STORAGE_URL", "ARCHIVE_URL", "STORAGE_DOWNLOADS"),
+    *(f"STORAGE_REPLICA_{what}" for what in ("URL", "CATEGORIES", "ALERT_LAG")),
     *(f"STORAGE_REMOTE_{what}_SECONDS" for what in ("CONNECT", "REQUEST", "TRANSFER", "RETRY")),
     *(f"STORAGE_REMOTE_{what}" for what in ("CONCURRENCY", "SCRATCH_PATH", "SCRATCH_BYTES", "ACCEPT_VERSIONS")),
     "TRASH_RETENTION",
@@ -124,6 +126,7 @@ OTHERS: dict[type[SettingKind], str] = {
     Host: "0.0.0.0",
     DirectoryPath: "/elsewhere",
     StoreUrl: "s3://bucket/prefix",
+    Categories: "uploads,frames",
     Mode: "0710",
     Group: "0",
     WebhookSecret: "whsec_" + "c2Vj" * 8,

@@ -84,6 +84,9 @@ async def metrics(services: Serving) -> Response:
         services.metrics.set_waiting_jobs(waiting)
         services.metrics.archives.set_lives(lives)
         services.metrics.archives.set_figures(figures)
+        if services.replication is not None:
+            services.metrics.replica.set_lag(await services.replication.status.lag())
+            services.metrics.replica.set_away(services.replication.store.copy.away_because is not None)
     except MediaAnalysisError:
         pass  # the gauges keep their last values, and readiness tells what is wrong
     return Response(services.metrics.render(), media_type=_TEXT)

@@ -11,29 +11,23 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.analysis.kinds import Kind
 from media_analysis.db.database import Database, retried
+from media_analysis.events.following import ENDED, read_files_told
 from media_analysis.events.horizon import EventHorizon
+from media_analysis.events.types import EventType
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.automatic.models import AnalysisReason
 from media_analysis.storage.category import Category
 
-PAGE: Final = 100
-"""Events; each may tell of some hundred files."""
 KindsOnUpload = Mapping[Category, Sequence[Kind]]
 log = structlog.get_logger()
 
 _BEGIN: Final = text("""
     INSERT INTO analysis_places (name, logged) VALUES ('uploads', :given) ON CONFLICT DO NOTHING
 """)
-_LOCK: Final = text("""
-    SELECT logged, (SELECT coalesce(max(through), 0) FROM event_ends WHERE owner = '') AS ended
-    FROM analysis_places WHERE name = 'uploads' FOR UPDATE SKIP LOCKED
-""")
+_LOCK: Final = text(f"""
+    SELECT logged, ({ENDED}) AS ended FROM analysis_places WHERE name = 'uploads' FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - constants
 _MOVE: Final = text("UPDATE analysis_places SET logged = :logged WHERE name = 'uploads'")
-_PAGE: Final = text("""
-    SELECT id, file_ids FROM events
-    WHERE id > :logged AND id <= :until AND type = 'file.stored' AND category = ANY(CAST(:categories AS category[]))
-    ORDER BY id LIMIT :limit
-""")
 # What was made of another file, or belongs to a job, nobody brought.
 _BROUGHT: Final = text("""
     SELECT id, owner, category::text AS category, media_type FROM media_files
@@ -83,13 +77,13 @@ class NotingService:
                 return None
             if place.logged < place.ended:
                 log.warning("analyses.events_missed", after=place.logged, until=place.ended)
-            categories = sorted(category.value for category in self.on_upload)
-            asked = {"logged": place.logged, "until": settled, "categories": categories, "limit": PAGE}
-            events = (await session.execute(_PAGE, asked)).all()
-            rows = await self._rows(session, [file_id for event in events for file_id in event.file_ids])
+            told = await read_files_told(
+                session, [EventType.FILE_STORED], sorted(self.on_upload), after=place.logged, until=settled
+            )
+            rows = await self._rows(session, [file_id for file_id, _ in told.files])
             await _add(session, rows)
             failpoint("analyses.noting")
-            await session.execute(_MOVE, {"logged": events[-1].id if len(events) == PAGE else settled})
+            await session.execute(_MOVE, {"logged": told.through})
         return len(rows)
 
     async def _rows(self, session: AsyncSession, ids: Sequence[Any]) -> Sequence[Mapping[str, Any]]:

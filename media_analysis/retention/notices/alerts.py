@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database, retried
 from media_analysis.deletion.models import Pause, PauseCause
 from media_analysis.deletion.pauses import list_pauses
+from media_analysis.replication.status import ReplicaLag
+from media_analysis.replication.suite import ReplicationServices
 from media_analysis.retention.duties import DutyService, Punctuality
 from media_analysis.retention.models import Notice, Sweep, SweepStatus
 from media_analysis.retention.notices.service import add_notices
@@ -59,6 +61,7 @@ class AlertService:
     db: Database
     status: StatusService
     archives: ArchiveWatch | None = None
+    replication: ReplicationServices | None = None
 
     @retried
     async def check(self, *, now: datetime | None = None) -> Firing:
@@ -66,6 +69,7 @@ class AlertService:
         moment = now or await self.db.now()
         stats, backlog = await self.status.stats(owner=None), await self.status.backlog(now=now)
         archives = None if self.archives is None else await self.archives.read(now=now)
+        replica = await self._replica()
         duties = await DutyService(self.db).list(now=now)
         async with self.db.transaction() as session:
             # One process compares at a time: two would tell the same end twice.
@@ -80,12 +84,19 @@ class AlertService:
                 *_of_pauses(pauses),
                 *_of_sweeps(failed),
             ]
-            firing = dict([*_of_space(stats, self.status.alert_free_percent), *of_deletion, *_of_archives(archives)])
+            of_space = _of_space(stats, self.status.alert_free_percent)
+            firing = dict([*of_space, *of_deletion, *_of_archives(archives), *replica])
             await add_notices(
                 session, {topic: {"status": "firing", **facts} for topic, facts in firing.items()}, now=moment
             )
             await _tell_ended(session, firing, now=moment)
         return firing
+
+    async def _replica(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        if self.replication is None:
+            return ()
+        lag, after = await self.replication.status.lag(), self.replication.chosen.alert_lag.total_seconds()
+        return [*_of_replica(lag, self.replication.store.copy.away_because, late_after_seconds=after)]
 
     async def list(self) -> Sequence[Mapping[str, Any]]:
         """Return the facts of every alert that held when they were last compared, oldest first."""
@@ -163,6 +174,16 @@ def _of_archives(archives: ArchiveState | None) -> Iterator[tuple[str, dict[str,
         yield _alert("archive_damaged", "scrub", "archives are damaged or missing", archives=archives.damaged)
     if archives.oldest_due_seconds > ARCHIVE_LAG.total_seconds():
         yield _alert("archive_late", "archive", "runs wait for their archives longer than they should")
+
+
+def _of_replica(
+    lag: ReplicaLag, away_because: str | None, *, late_after_seconds: float
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    if away_because is not None:
+        yield _alert("replica_away", "replica", f"the second copy is away, and deletions wait for it: {away_because}")
+    if lag.seconds > late_after_seconds:
+        summary = "files wait longer for their second copy than they should"
+        yield _alert("replica_late", "replica", summary, files=lag.files, size_bytes=lag.size_bytes)
 
 
 _LAST_OF_KINDS = text("""

@@ -1,0 +1,212 @@
+"""Which second copies are due, who takes them on, and what becomes of that; every transaction is a short one."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+LEASE_SECONDS: Final = 60.0
+FIRST_PAUSE_SECONDS: Final = 15.0
+LONGEST_PAUSE_SECONDS: Final = 900.0
+PURGE_PAUSE_SECONDS: Final = 60.0
+"""Until a file on its way out is looked at again: its copy is deleted with its bytes."""
+HEALED_AT_ONCE: Final = 100
+
+CLAIM: Final = text("""
+    WITH leased AS (
+        UPDATE replicas SET due_at = now() + make_interval(secs => :lease_seconds), attempts = attempts + 1
+        WHERE file_id = ANY(ARRAY(
+            SELECT file_id FROM replicas WHERE due_at <= now() ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        ))
+        RETURNING *
+    )
+    SELECT leased.file_id, leased.key, leased.size_bytes, leased.attempts, leased.heals,
+        leased.copied_at IS NOT NULL AS is_copied, file.id IS NOT NULL AS lives, file.sha256,
+        file.last_error AS damage,
+        EXISTS (
+            SELECT FROM tombstones AS stone JOIN purges ON purges.id = stone.purge_id
+            WHERE stone.id = leased.file_id AND stone.key = leased.key AND purges.confirmed_at IS NULL
+        ) AS awaits_purge,
+        EXISTS (SELECT FROM media_files AS other WHERE other.key = leased.key AND other.id <> leased.file_id)
+            AS is_another_s
+    FROM leased LEFT JOIN media_files AS file
+        ON file.id = leased.file_id AND file.key = leased.key AND file.state IN ('stored', 'trashed')
+    ORDER BY leased.noted_at, leased.file_id
+""")
+_RENEW: Final = text("""
+    UPDATE replicas SET due_at = now() + make_interval(secs => :lease_seconds)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS held(id, attempt)
+    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+""")
+# Whoever deletes the file waits for this, or this waits for them and finds it gone: then its copy is not taken for one.
+_CONFIRM: Final = text("""
+    WITH held AS MATERIALIZED (
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:attempts AS bigint[]))
+            AS held(id, key, attempt)
+    ), living AS MATERIALIZED (
+        SELECT file.id FROM media_files AS file JOIN held ON held.id = file.id AND held.key = file.key
+        WHERE file.state IN ('stored', 'trashed') ORDER BY file.id FOR KEY SHARE OF file
+    )
+    UPDATE replicas SET copied_at = now(), due_at = NULL, attempts = 0, heals = false, last_error = NULL
+    FROM held JOIN living ON living.id = held.id
+    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+    RETURNING replicas.file_id
+""")
+_DUE_NOW: Final = text("""
+    UPDATE replicas SET due_at = now()
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS held(id, attempt)
+    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+""")
+_FAIL: Final = text("""
+    UPDATE replicas SET last_error = failed.reason, due_at = now() + make_interval(secs => least(
+            :first_seconds * 2 ^ least(attempts - 1, 20), CAST(:longest_seconds AS double precision)
+        )),
+        copied_at = CASE WHEN NOT failed.is_lost THEN copied_at END, heals = heals AND NOT failed.is_lost
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[]), CAST(:reasons AS text[]), CAST(:lost AS boolean[]))
+        AS failed(id, attempt, reason, is_lost)
+    WHERE replicas.file_id = failed.id AND replicas.attempts = failed.attempt AND replicas.due_at IS NOT NULL
+""")
+_POSTPONE: Final = text("""
+    UPDATE replicas SET due_at = now() + make_interval(secs => :pause_seconds)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS held(id, attempt)
+    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+""")
+_END: Final = text("""
+    DELETE FROM replicas USING unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS held(id, attempt)
+    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+""")
+_HEAL: Final = text("""
+    UPDATE replicas SET heals = true, due_at = now(), copied_at = now()
+    WHERE file_id = :id AND attempts = :attempt AND due_at IS NOT NULL
+""")
+# Whoever found the damage wrote it down, a scrub or a reader; without a hash nobody can say which copy is right.
+_HEAL_DAMAGED: Final = text("""
+    UPDATE replicas SET heals = true, due_at = now() WHERE due_at IS NULL AND file_id = ANY(ARRAY(
+        SELECT file.id FROM media_files AS file JOIN replicas AS replica ON replica.file_id = file.id
+        WHERE file.last_error IS NOT NULL AND file.sha256 IS NOT NULL AND replica.due_at IS NULL
+            AND replica.copied_at IS NOT NULL AND replica.key = file.key
+        LIMIT :limit
+    ))
+""")
+_LIST_COPIED: Final = text("""
+    SELECT file_id FROM replicas
+    WHERE file_id = ANY(CAST(:ids AS uuid[])) AND copied_at IS NOT NULL AND due_at IS NULL
+""")
+# Few are asked for, and seldom: no index over all keys is kept for it.
+_LIST_NOTED_KEYS: Final = text("""
+    SELECT key FROM replicas WHERE due_at IS NOT NULL AND key = ANY(CAST(:keys AS text[]))
+""")
+_COPY_AGAIN: Final = text("""
+    UPDATE replicas SET copied_at = NULL, due_at = now(), last_error = lost.reason
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS lost(id, reason)
+    WHERE replicas.file_id = lost.id AND replicas.due_at IS NULL
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDuty:
+    """One second copy that somebody took on for a while, and what is known of its file."""
+
+    file_id: UUID
+    key: str
+    size_bytes: int
+    attempt: int
+    heals: bool
+    is_copied: bool
+    lives: bool
+    """Whether the file is there, under this key."""
+    sha256: bytes | None
+    damage: str | None
+    """What is known to be wrong with its first copy."""
+    awaits_purge: bool
+    """Whether its bytes are to go, in both stores, and have not gone yet."""
+    is_another_s: bool
+    """Whether another file has the key by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFailure:
+    """Why a second copy could not be made, or the first not mended."""
+
+    duty: ReplicaDuty
+    reason: str
+    is_lost: bool = False
+    """Whether what was taken for a second copy is none."""
+
+
+async def claim(session: AsyncSession, *, limit: int) -> Sequence[ReplicaDuty]:
+    """Take on the copies that are due longest, for the length of a lease."""
+    rows = await session.execute(CLAIM, {"limit": limit, "lease_seconds": LEASE_SECONDS})
+    return [ReplicaDuty(*row) for row in rows]
+
+
+async def renew(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> None:
+    """Go on holding copies, from now on for the length of a lease."""
+    await session.execute(_RENEW, _held(duties) | {"lease_seconds": LEASE_SECONDS})
+
+
+async def confirm(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> Collection[UUID]:
+    """Write down that copies are there; return of which files.
+
+    The others were deleted, or somebody overtook us: they are due at once, and whoever takes them on sees which.
+    """
+    asked = _held(duties) | {"keys": [duty.key for duty in duties]}
+    confirmed = set((await session.execute(_CONFIRM, asked)).scalars())
+    if left := [duty for duty in duties if duty.file_id not in confirmed]:
+        await session.execute(_DUE_NOW, _held(left))
+    return confirmed
+
+
+async def fail(session: AsyncSession, failures: Sequence[ReplicaFailure]) -> None:
+    """Write down why copies were not made, and let them wait, longer with every attempt."""
+    asked = _held([failure.duty for failure in failures]) | {
+        "reasons": [failure.reason for failure in failures],
+        "lost": [failure.is_lost for failure in failures],
+        "first_seconds": FIRST_PAUSE_SECONDS,
+        "longest_seconds": LONGEST_PAUSE_SECONDS,
+    }
+    await session.execute(_FAIL, asked)
+
+
+async def postpone(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> None:
+    """Let copies wait whose files are about to lose their bytes."""
+    await session.execute(_POSTPONE, _held(duties) | {"pause_seconds": PURGE_PAUSE_SECONDS})
+
+
+async def end(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> None:
+    """Forget copies that are no more."""
+    await session.execute(_END, _held(duties))
+
+
+async def begin_healing(session: AsyncSession, duty: ReplicaDuty) -> None:
+    """Have the first copy mended from a second one that shows to be whole, as soon as somebody takes that on."""
+    await session.execute(_HEAL, {"id": duty.file_id, "attempt": duty.attempt})
+
+
+async def heal_damaged(session: AsyncSession) -> None:
+    """Have those files mended of which somebody wrote down that the store does not hold them as stored."""
+    await session.execute(_HEAL_DAMAGED, {"limit": HEALED_AT_ONCE})
+
+
+async def list_copied(session: AsyncSession, ids: Sequence[UUID]) -> Collection[UUID]:
+    """Return which of some files have a second copy with which nothing is to be done."""
+    return set((await session.execute(_LIST_COPIED, {"ids": list(ids)})).scalars())
+
+
+async def list_noted_keys(session: AsyncSession, keys: Sequence[str]) -> Collection[str]:
+    """Return which of some keys second copies have that are noted, whatever became of their files."""
+    return set((await session.execute(_LIST_NOTED_KEYS, {"keys": list(keys)})).scalars())
+
+
+async def copy_again(session: AsyncSession, reasons: Mapping[UUID, str]) -> None:
+    """Have files copied anew whose second copy shows not to be whole."""
+    if not reasons:
+        return
+    await session.execute(_COPY_AGAIN, {"ids": list(reasons), "reasons": list(reasons.values())})
+
+
+def _held(duties: Sequence[ReplicaDuty]) -> dict[str, object]:
+    return {"ids": [duty.file_id for duty in duties], "attempts": [duty.attempt for duty in duties]}

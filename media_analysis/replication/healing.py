@@ -1,0 +1,79 @@
+"""First copies mended from the second: what is damaged is set aside, never lost before the whole one is proven."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from media_analysis.errors import MediaAnalysisError, ObjectDamaged, ObjectMissing
+from media_analysis.failpoints import failpoint
+from media_analysis.replication.claiming import ReplicaDuty
+from media_analysis.replication.copying import DIFFERS, ReplicaCopier, SourceDamaged
+from media_analysis.storage.hashing import hash_object
+from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.unlinking import errno_name
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """The first copy is whole."""
+
+    was: str | None
+    """What was wrong with it; None if nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotHealed:
+    """The first copy is as it was."""
+
+    reason: str
+    copy_is_lost: bool = False
+    """Whether the second one is not whole either."""
+
+
+@dataclass(frozen=True)
+class Healer:
+    """Puts the second copy's bytes where the first one's should be."""
+
+    primary: ObjectStore
+    copy: ObjectStore
+    reserve_bytes: int
+
+    async def heal(self, duty: ReplicaDuty, *, day: date) -> Healed | NotHealed:
+        """Mend one file. Killed at any step, the same again mends it.
+
+        The row's hash decides, read from both: the first copy may have been brought back by somebody else.
+        """
+        if duty.sha256 is None:
+            return NotHealed("nobody knows what it should hash to")
+        try:
+            was = await self._wrong(duty)
+            if was is None:
+                return Healed(None)
+            if not await ReplicaCopier(self.primary, self.copy, self.reserve_bytes).holds(duty, duty.sha256):
+                return NotHealed(f"neither copy is whole; the first one: {was}", copy_is_lost=True)
+            (found,) = await self.primary.look_up([duty.key])
+            if found is not None:
+                await self.primary.set_aside([duty.key], day=day)
+            failpoint("replica.set_aside")
+            outcome = await ReplicaCopier(self.copy, self.primary, self.reserve_bytes).copy_large(duty)
+        except MediaAnalysisError as error:
+            return NotHealed(str(error))
+        if isinstance(outcome, SourceDamaged):
+            return NotHealed(f"the second copy: {outcome.sentence}", copy_is_lost=True)
+        return NotHealed(str(outcome)) if outcome is not None else Healed(was)
+
+    async def _wrong(self, duty: ReplicaDuty) -> str | None:
+        """Return what is wrong with the first copy, None if nothing is.
+
+        Raises:
+            StoreUnavailable: nobody can tell.
+
+        """
+        try:
+            sha256 = await hash_object(self.primary, duty.key, size_bytes=duty.size_bytes)
+        except ObjectMissing:
+            return "missing"
+        except ObjectDamaged as error:
+            return error.difference
+        except OSError as error:
+            return f"cannot be read ({errno_name(error)})"
+        return None if sha256 == duty.sha256 else DIFFERS

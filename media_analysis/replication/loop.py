@@ -1,0 +1,74 @@
+"""The loop that keeps second copies, in each process that keeps the schedule; they share the work."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+
+from media_analysis.errors import MediaAnalysisError, StoreUnavailable
+from media_analysis.replication.service import MOST
+from media_analysis.replication.suite import ReplicationServices
+
+LOOK_SECONDS: Final = 1.0
+"""How long a file may wait until it is noted."""
+SOON_SECONDS: Final = 0.1
+"""How soon it looks again for what was just written, and waits for a transaction to end."""
+FAILED_SECONDS: Final = 5.0
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def running_replication(
+    services: ReplicationServices | None, *, look_seconds: float = LOOK_SECONDS
+) -> AsyncIterator[None]:
+    """Keep second copies while the block runs, where there are any."""
+    if services is None:
+        yield
+        return
+    stopping = asyncio.Event()
+    working = asyncio.create_task(_run(services, look_seconds, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        working.cancel()
+        await asyncio.wait({working})
+
+
+async def _run(services: ReplicationServices, look_seconds: float, stopping: asyncio.Event) -> None:
+    """Work until stopped, however often a store or the database fails."""
+    while not stopping.is_set():
+        seconds = await _look(services, look_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stopping.wait()
+
+
+async def _look(services: ReplicationServices, look_seconds: float) -> float:
+    """Look once; return how many seconds nobody has to look."""
+    try:
+        while await work(services):
+            pass
+    except StoreUnavailable:
+        return FAILED_SECONDS  # whoever asked for it has said so
+    except MediaAnalysisError as error:
+        log.warning("replica.unlooked", code=error.code, reason=str(error))
+        return FAILED_SECONDS
+    except Exception:
+        log.exception("replica.crashed")
+        return FAILED_SECONDS
+    return SOON_SECONDS if services.noting.horizon.is_behind else look_seconds
+
+
+async def work(services: ReplicationServices) -> bool:
+    """Note what came, then copy, delete and mend some of what is due; say whether there is more at once.
+
+    Raises:
+        StoreUnavailable: the second copy is away; what came was noted all the same.
+
+    """
+    walks = await services.noting.run()
+    await services.copies.heal_damaged()
+    return await services.copies.run() == MOST or walks

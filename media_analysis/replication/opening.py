@@ -1,0 +1,200 @@
+"""Opens the store of a database with its second copy, where the settings name one."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from media_analysis.db.database import Database
+from media_analysis.db.instance import find_instance
+from media_analysis.errors import InvalidSettings, MarkerMismatch, StoreUnavailable
+from media_analysis.files.opening import ARCHIVE_PREFIX, open_store, require_marked
+from media_analysis.replication.places import ReplicaPlaces
+from media_analysis.replication.servers import server_of, where_is
+from media_analysis.settings import Settings
+from media_analysis.storage.category import Category
+from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.marker import Marker, Purpose, adopt_store, read_marker
+from media_analysis.storage.places import Places
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.replicated import ReplicatedStore, SecondCopy
+from media_analysis.storage.sites import Site, second_place_problem
+from media_analysis.storage.store import ObjectStore
+
+PREFIX: Final = "REPLICA_"
+"""What the variables begin with that say how the bucket of the second copies is reached, where they are others."""
+NEW: Final = "if it is a new one and empty, media-analysis replica repair --new says so"
+NO_COPY: Final = "there is no second copy: STORAGE_REPLICA_URL says where one lies"
+log = structlog.get_logger()
+
+
+async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *, creates: bool = True) -> ObjectStore:
+    """Open the store as `open_store` does, and with it the second copy, or whatever is to open that once it is there.
+
+    Raises:
+        InvalidSettings: the second copy cannot be one, or nobody names it although there is one.
+
+    """
+    places, site = ReplicaPlaces(db), settings.replica_site
+    known = await places.get()
+    took_over = known is not None and known == where_is(settings.sites.main, "")
+    address = None if site is None else where_is(site, PREFIX)
+    if known is not None and not took_over and address != known and (site is None or not creates):
+        raise InvalidSettings(
+            f"second copies lie at {known}, and STORAGE_REPLICA_URL does not name it: what is deleted would stay "
+            "there; name it, or have none any more by media-analysis replica end"
+        )
+    async with AsyncExitStack() as opened:
+        # What was the second copy of everything holds the archives, too.
+        holds_archives = took_over and Category.ARCHIVES in settings.storage.replica.categories
+        store = await open_store(db, settings, instance_id, creates=creates, holds_archives=holds_archives)
+        opened.callback(store.close)
+        if site is not None and (creates or address == known):
+            opening = _CopyOpening(
+                places=places, settings=settings, instance_id=instance_id, site=site, creates=creates
+            )
+            _require_second_place(site, settings)
+            store = ReplicatedStore(store, SecondCopy(opening.address, opening.open))
+            await _begin(places, settings, store, creates=creates)
+        elif took_over and creates:
+            await places.end()
+            log.warning("replica.took_over", address=known)
+        opened.pop_all()
+    return store
+
+
+async def _begin(places: ReplicaPlaces, settings: Settings, store: ReplicatedStore, *, creates: bool) -> None:
+    if creates:
+        await places.take(store.copy.address, settings.storage.replica.categories)
+    try:
+        await store.copy.require()
+    except StoreUnavailable:  # it has been logged, and is looked for again
+        return
+
+
+async def require_known(db: Database, settings: Settings) -> None:
+    """Fail if there is neither a store where the settings have it nor a second copy: they mean another installation.
+
+    Raises:
+        NoDataDirectory: there is not.
+
+    """
+    main = settings.sites.main
+    if isinstance(main, Path) and await ReplicaPlaces(db).get() is None:
+        await asyncio.to_thread(require_marked, main)
+
+
+async def read_copy(db: Database, settings: Settings) -> SecondCopy | None:
+    """Return the second copy alone, wherever the first one is; None where the settings name none."""
+    if settings.replica_site is None:
+        return None
+    opening = await _open_alone(db, settings, settings.replica_site, creates=False)
+    return SecondCopy(opening.address, opening.open)
+
+
+async def mark_new(db: Database, settings: Settings) -> None:
+    """Mark the second copy's place as that of a new and empty one, where the one that was there is lost.
+
+    Raises:
+        InvalidSettings: it is not empty, or the settings name none.
+        StoreUnavailable: it does not answer.
+
+    """
+    if settings.replica_site is None:
+        raise InvalidSettings(NO_COPY)
+    opening = await _open_alone(db, settings, settings.replica_site, creates=True)
+    (await opening.adopt(marked=False)).close()
+    await opening.places.renew()
+
+
+async def _open_alone(db: Database, settings: Settings, site: Site, *, creates: bool) -> "_CopyOpening":
+    async with db.read_only() as session:
+        instance_id = await find_instance(session)
+    if instance_id is None:
+        raise InvalidSettings("no service was started on this database yet")
+    places = ReplicaPlaces(db)
+    return _CopyOpening(places=places, settings=settings, instance_id=instance_id, site=site, creates=creates)
+
+
+def _require_second_place(site: Site, settings: Settings) -> None:
+    """Refuse a bucket that is the store's own, or one inside the other; two servers may call buckets the same."""
+    here = server_of(site, PREFIX)
+    prefixes = ("", ARCHIVE_PREFIX)
+    beside = {
+        name: other
+        for (name, other), prefix in zip(settings.sites.named.items(), prefixes, strict=True)
+        if server_of(other, prefix) == here
+    }
+    if (problem := second_place_problem(site, beside)) is not None:
+        raise InvalidSettings(f"STORAGE_REPLICA_URL is {site}: {problem}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CopyOpening:
+    places: ReplicaPlaces
+    settings: Settings
+    instance_id: UUID
+    site: Site
+    creates: bool
+
+    @property
+    def address(self) -> str:
+        return where_is(self.site, PREFIX)
+
+    async def open(self) -> ObjectStore:
+        """Open the store of the second copies; one that is new and empty is marked.
+
+        Raises:
+            InvalidSettings: it is another database's, holds what nobody knows, or keeps what is deleted.
+            StoreUnavailable: it does not answer, or lost its marker.
+
+        """
+        store = await self.adopt(marked=await self.places.is_marked(self.address))
+        await self.places.note_marked(self.address)
+        return store
+
+    async def adopt(self, *, marked: bool) -> ObjectStore:
+        """Open it as one that was marked before, or as one that may be new; raises as `open`."""
+        if isinstance(self.site, Path):
+            return await asyncio.to_thread(self._open_disk, self.site, marked=marked)
+        return await self._open_bucket(self.site, marked=marked)
+
+    def _open_disk(self, root: Path, *, marked: bool) -> ObjectStore:
+        modes = self.settings.sites.modes
+        found = read_marker(root)
+        self._judge(found, marked=marked)
+        try:
+            adopt_store(root, self.instance_id, fresh_database=True, modes=modes)
+        except MarkerMismatch as error:
+            raise InvalidSettings(f"STORAGE_REPLICA_URL: {error.reason}") from error
+        except OSError as error:
+            raise StoreUnavailable(f"{root} cannot be made: {error.strerror}") from error
+        return DiskStore(Places(root, modes=modes), self.instance_id)
+
+    async def _open_bucket(self, address: RemoteAddress, *, marked: bool) -> ObjectStore:
+        # Here, so that a store on disk waits for no client of buckets to be loaded.
+        from media_analysis.files.buckets import open_bucket, require_deletion  # noqa: PLC0415
+        from media_analysis.storage.remote.marker import read_marker as read_bucket_marker  # noqa: PLC0415
+
+        async with open_bucket(address, self.instance_id, self.settings, PREFIX, Purpose.EVERYTHING) as (store, _):
+            self._judge(await read_bucket_marker(store.bucket), marked=marked)
+            if self.creates:
+                await require_deletion(store, self.settings)
+            try:
+                await store.adopt(fresh_database=True)
+            except MarkerMismatch as error:
+                raise InvalidSettings(f"STORAGE_REPLICA_URL: {error.reason}") from error
+        return store
+
+    def _judge(self, found: Marker | None, *, marked: bool) -> None:
+        """Return if a store with such a marker may be opened, or marked where it has none."""
+        if found is not None and found.instance_id != self.instance_id:
+            raise InvalidSettings(f"STORAGE_REPLICA_URL: the marker at {self.address} names another database")
+        if found is None and marked:
+            raise StoreUnavailable(f"the marker is missing; is the volume mounted? {NEW}")
+        if found is None and not self.creates:
+            raise StoreUnavailable("the place is not marked yet: no service was started on it")

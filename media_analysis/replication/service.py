@@ -1,0 +1,199 @@
+"""Works off what is due: copies made, copies of files that are gone deleted, first copies mended from the second."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from media_analysis.db.database import Database, retried
+from media_analysis.errors import MediaAnalysisError, StoreUnavailable
+from media_analysis.failpoints import failpoint
+from media_analysis.files.damage import clear_damage, mark_damaged, note_healed
+from media_analysis.replication import claiming
+from media_analysis.replication.claiming import LEASE_SECONDS, ReplicaDuty, ReplicaFailure
+from media_analysis.replication.copying import SMALL_BYTES, STREAMS, ReplicaCopier, SourceDamaged
+from media_analysis.replication.healing import Healed, Healer, NotHealed
+from media_analysis.storage.replicated import ReplicatedStore
+from media_analysis.storage.store import ObjectStore
+
+MOST: Final = 32
+"""Copies taken on at once: so many small ones are held in memory."""
+ACTOR: Final = "replication"
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class CopyService:
+    """Keeps the second copy what the first one is; whoever dies in between leaves what another takes on."""
+
+    db: Database
+    store: ReplicatedStore
+    reserve_bytes: int
+
+    @retried
+    async def heal_damaged(self) -> None:
+        """Take on what somebody found damaged and that has a second copy."""
+        async with self.db.transaction() as session:
+            await claiming.heal_damaged(session)
+
+    async def run(self) -> int:
+        """Work off some of what is due; return of how many files.
+
+        Raises:
+            StoreUnavailable: the second copy is away; nothing was taken on.
+
+        """
+        copy = await self.store.copy.require()
+        duties = await self._claim()
+        if duties:
+            async with self._holding(duties):
+                await self._end([duty for duty in duties if not duty.lives])
+                await self._heal(copy, [duty for duty in duties if duty.lives and duty.heals])
+                await self._copy(copy, [duty for duty in duties if duty.lives and not duty.heals])
+        return len(duties)
+
+    @retried
+    async def _claim(self) -> Sequence[ReplicaDuty]:
+        async with self.db.transaction() as session:
+            return await claiming.claim(session, limit=MOST)
+
+    @asynccontextmanager
+    async def _holding(self, duties: Sequence[ReplicaDuty]) -> AsyncIterator[None]:
+        """Let nobody else take them on while the block runs, however long that is."""
+        renewing = asyncio.create_task(self._keep_renewing(duties))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait({renewing})
+
+    async def _keep_renewing(self, duties: Sequence[ReplicaDuty]) -> None:
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            # Those whose lease ends all the same are taken on by others, and seen by their number.
+            with suppress(MediaAnalysisError):
+                await self._renew(duties)
+
+    @retried
+    async def _renew(self, duties: Sequence[ReplicaDuty]) -> None:
+        async with self.db.transaction() as session:
+            await claiming.renew(session, duties)
+
+    async def _end(self, duties: Sequence[ReplicaDuty]) -> None:
+        """Delete copies of files that are gone, and forget them; those whose bytes are yet to go, go with these."""
+        waiting = [duty for duty in duties if duty.awaits_purge]
+        kept = [duty for duty in duties if not duty.awaits_purge and duty.is_another_s]
+        going = [duty for duty in duties if not duty.awaits_purge and not duty.is_another_s]
+        failed = await self._delete([duty for duty in going if not duty.heals], await self.store.copy.require())
+        # What was mended while it was deleted may be there again in the first store.
+        failed |= await self._delete([duty for duty in going if duty.heals], self.store)
+        failpoint("replica.ended")
+        gone = [duty for duty in going if duty.key not in failed]
+        failures = [ReplicaFailure(duty, failed[duty.key]) for duty in going if duty.key in failed]
+        if duties:
+            await self._settle_gone(waiting, [*kept, *gone], failures)
+
+    async def _delete(self, duties: Sequence[ReplicaDuty], store: ObjectStore) -> dict[str, str]:
+        """Delete objects, and what was begun of them before; return why those that stay do."""
+        failed: dict[str, str] = {}
+        if duties:
+            failed |= (await store.delete_many([duty.key for duty in duties])).failed
+        if begun := [duty.key for duty in duties if duty.attempt > 1]:
+            failed |= (await store.abort(begun)).failed
+        return failed
+
+    @retried
+    async def _settle_gone(
+        self, waiting: Sequence[ReplicaDuty], gone: Sequence[ReplicaDuty], failures: Sequence[ReplicaFailure]
+    ) -> None:
+        async with self.db.transaction() as session:
+            await claiming.postpone(session, waiting)
+            await claiming.end(session, gone)
+            await claiming.fail(session, failures)
+
+    async def _copy(self, copy: ObjectStore, duties: Sequence[ReplicaDuty]) -> None:
+        copier = ReplicaCopier(self.store.primary, copy, self.reserve_bytes)
+        small = [duty for duty in duties if duty.size_bytes <= SMALL_BYTES]
+        if small:
+            failpoint("replica.copying")
+            outcomes = await copier.copy_small(small)
+            failpoint("replica.copied")
+            await self._settle_copies(copier, outcomes)
+        streams = asyncio.Semaphore(STREAMS)
+
+        async def stream(duty: ReplicaDuty) -> None:
+            async with streams:
+                outcome = await copier.copy_large(duty)
+                failpoint("replica.streamed")
+                await self._settle_copies(copier, {duty: outcome})
+
+        await asyncio.gather(*(stream(duty) for duty in duties if duty.size_bytes > SMALL_BYTES))
+
+    async def _settle_copies(self, copier: ReplicaCopier, outcomes: Mapping[ReplicaDuty, Exception | None]) -> None:
+        copied = [duty for duty, said in outcomes.items() if said is None]
+        damaged = {duty: said.sentence for duty, said in outcomes.items() if isinstance(said, SourceDamaged)}
+        failures = [
+            ReplicaFailure(duty, str(said))
+            for duty, said in outcomes.items()
+            if said is not None and duty not in damaged
+        ]
+        mendable = [duty for duty in damaged if await self._is_mendable(copier, duty)]
+        failures += [
+            ReplicaFailure(duty, f"the first copy: {sentence}")
+            for duty, sentence in damaged.items()
+            if duty not in mendable
+        ]
+        await self._write(copied, damaged, mendable, failures)
+        for failure in failures:
+            log.warning("replica.not_copied", file_id=str(failure.duty.file_id), reason=failure.reason)
+
+    async def _is_mendable(self, copier: ReplicaCopier, duty: ReplicaDuty) -> bool:
+        """Say whether what is damaged in the first store lies whole in the second."""
+        try:
+            return duty.sha256 is not None and await copier.holds(duty, duty.sha256)
+        except StoreUnavailable:
+            return False
+
+    @retried
+    async def _write(
+        self,
+        copied: Sequence[ReplicaDuty],
+        damaged: Mapping[ReplicaDuty, str],
+        mendable: Sequence[ReplicaDuty],
+        failures: Sequence[ReplicaFailure],
+    ) -> None:
+        async with self.db.transaction() as session:
+            sentences = {duty.file_id: sentence for duty, sentence in damaged.items()}
+            await mark_damaged(session, sentences, actor=ACTOR)
+            if copied:
+                await claiming.confirm(session, copied)
+            for duty in mendable:
+                await claiming.begin_healing(session, duty)
+            if failures:
+                await claiming.fail(session, failures)
+            failpoint("replica.confirming")
+
+    async def _heal(self, copy: ObjectStore, duties: Sequence[ReplicaDuty]) -> None:
+        healer = Healer(self.store.primary, copy, self.reserve_bytes)
+        for duty in duties:
+            outcome = await healer.heal(duty, day=(await self.db.now()).date())
+            failpoint("replica.healed")
+            await self._settle_healing(duty, outcome)
+
+    @retried
+    async def _settle_healing(self, duty: ReplicaDuty, outcome: Healed | NotHealed) -> None:
+        async with self.db.transaction() as session:
+            if isinstance(outcome, NotHealed):
+                await claiming.fail(session, [ReplicaFailure(duty, outcome.reason, is_lost=outcome.copy_is_lost)])
+                log.error("replica.not_healed", file_id=str(duty.file_id), reason=outcome.reason)
+                return
+            if outcome.was is None:
+                await clear_damage(session, {duty.file_id: duty.damage} if duty.damage else {})
+            elif await claiming.confirm(session, [duty]):
+                sentences = {duty.file_id: duty.damage or outcome.was}
+                await note_healed(session, sentences, actor=ACTOR, source=self.store.copy.address)
+                return
+            await claiming.confirm(session, [duty])

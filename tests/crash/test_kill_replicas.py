@@ -1,0 +1,55 @@
+"""Whoever copies dies by kill -9, and what is left is made whole by whoever comes next, in both stores."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from media_analysis.failpoints import KILL_VARIABLE, TESTING_VARIABLE, TRACE_VARIABLE
+from tests.conftest import OpenRuntime, StartOver, execute, fetch
+from tests.crash.points import find_moments
+from tests.replication.conftest import environment, second, settled  # noqa: F401 - fixtures
+from tests.replication.test_copying import lying
+
+pytestmark = pytest.mark.crash
+
+
+async def played(environment: dict[str, str], database: str, **variables: str) -> int:  # noqa: F811 - what is given
+    about = {**os.environ, **environment, **variables, TESTING_VARIABLE: "1"}
+    command = (sys.executable, "-m", "tests.crash.replica_scenario", database)
+    running = await asyncio.create_subprocess_exec(*command, env=about)
+    return await running.wait()
+
+
+async def test_both_copies_are_whole_wherever_the_service_is_killed(
+    environment: dict[str, str],  # noqa: F811
+    database: str,
+    second: Path,  # noqa: F811
+    open_here: OpenRuntime,
+    start_over: StartOver,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
+) -> None:
+    trace, store = tmp_path / "trace", tmp_path / "var" / "store"
+    assert await played(environment, database, **{TRACE_VARIABLE: str(trace)}) == 0
+
+    for moment in find_moments(trace, "replication"):
+        with subtests.test(moment):
+            await start_over()
+            empty(second)
+            assert await played(environment, database, **{KILL_VARIABLE: moment}) == -signal.SIGKILL
+            await execute(database, "UPDATE replicas SET due_at = now() WHERE due_at IS NOT NULL")
+            async with open_here() as runtime:
+                await runtime.scrub.run()
+                await settled(runtime, database)
+            rows = await fetch(database, "SELECT key, sha256, last_error FROM media_files")
+
+            assert {row["last_error"] for row in rows} == {None}
+            assert lying(second) == lying(store) == {row["key"]: row["sha256"].hex() for row in rows}
+
+
+def empty(root: Path) -> None:
+    root.rename(root.with_name(f"{root.name} {len(list(root.parent.iterdir()))}"))

@@ -1,0 +1,75 @@
+"""Bugs in second copies."""
+
+from tests.mutants.mutant import Mutant
+
+_COPYING = "tests/replication/test_copying.py"
+_HEALING = "tests/replication/test_healing.py"
+_OPENING = "tests/replication/test_opening.py"
+
+MUTANTS = (
+    Mutant(
+        "what is deleted stays in the second store",
+        8,
+        "storage/replicated.py",
+        "        return _both(keys, outcome.failed, await self._delete_copies(keys, overwrite=overwrite))",
+        "        return _both(keys, outcome.failed, {})",
+        (f"{_COPYING}::test_what_is_deleted_is_deleted_in_both_before_that_is_confirmed",),
+    ),
+    Mutant(
+        "a deletion is confirmed while the second store is away",
+        8,
+        "storage/replicated.py",
+        "            return _away(keys, error)",
+        "            return {}",
+        (f"{_COPYING}::test_deletions_wait_for_a_second_copy_that_is_away_and_are_done_when_it_is_back",),
+    ),
+    Mutant(
+        "a file that went while it was copied leaves its copy",
+        8,
+        "replication/service.py",
+        "            failed |= (await store.delete_many([duty.key for duty in duties])).failed",
+        "            pass",
+        (f"{_COPYING}::test_a_file_that_goes_while_it_is_copied_leaves_no_copy",),
+    ),
+    Mutant(
+        "whatever lies in the second store is taken for a copy",
+        44,
+        "replication/copying.py",
+        "                if await self.holds(duty, expected):\n                    return None\n"
+        "                await self._clear(duty)\n            (said,)",
+        "                return None\n            (said,)",
+        (f"{_COPYING}::test_what_was_there_before_is_copied_when_a_place_is_named",),
+    ),
+    Mutant(
+        "damaged bytes become a copy",
+        44,
+        "replication/copying.py",
+        "        if duty.sha256 not in {None, digest.value()}:",
+        "        if duty.sha256 is None:",
+        (f"{_HEALING}::test_damaged_bytes_never_become_a_copy_and_are_mended_from_one_that_is_found",),
+    ),
+    Mutant(
+        "the first copy is set aside before the second is proven",
+        44,
+        "replication/healing.py",
+        ".holds(duty, duty.sha256):",
+        ".holds(duty, duty.sha256) and duty.key == '':",
+        (f"{_HEALING}::test_what_is_whole_nowhere_is_not_touched",),
+    ),
+    Mutant(
+        "what is mounted in the place of the second store is taken for a new one",
+        44,
+        "replication/opening.py",
+        "        if found is None and marked:",
+        "        if found is None and marked is None:",
+        (f"{_OPENING}::test_a_place_that_lost_its_marker_is_away_and_not_new",),
+    ),
+    Mutant(
+        "who does not name the second store deletes from the first alone",
+        8,
+        "replication/opening.py",
+        "    if known is not None and not took_over and",
+        "    if known == '' and not took_over and",
+        (f"{_OPENING}::test_nobody_deletes_from_the_first_copies_alone_by_leaving_out_where_the_second_ones_are",),
+    ),
+)

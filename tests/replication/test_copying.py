@@ -1,0 +1,129 @@
+"""Second copies: of everything that is chosen, by every road, and of nothing that is gone."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
+from tests.conftest import Client, StoreFile, execute, fetch
+from tests.replication.conftest import Settle, replication_of
+
+LARGE = bytes(range(256)) * 8192 + b"end"
+"""More than what is copied together with others."""
+
+
+def lying(root: Path) -> dict[str, str]:
+    """Return what each object below a root hashes to, by its key."""
+    paths = [path for path in root.rglob("*") if path.is_file() and path.name[0] != "."]
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.name != "README.txt" and not path.relative_to(root).parts[0].startswith(".")
+    }
+
+
+def unmount(root: Path) -> None:
+    """Leave an empty directory where a volume was."""
+    root.rename(root.with_name("unmounted"))
+    root.mkdir()
+
+
+def mount(root: Path) -> None:
+    root.rmdir()
+    root.with_name("unmounted").rename(root)
+
+
+async def test_what_is_stored_is_copied_under_the_same_key_whatever_its_size(
+    runtime: Runtime, store_file: StoreFile, settle: Settle, second: Path
+) -> None:
+    stored = [await store_file(content) for content in (b"small", b"", LARGE)]
+    stored.append(await store_file(b"a frame", category=Category.OUTPUTS))
+    await store_file(b"nobody would miss it", category=Category.TEMP)
+
+    await settle()
+
+    assert lying(second) == {file.key: file.sha256.hex() for file in stored if file.sha256}
+    status = await replication_of(runtime).status.read()
+    assert status is not None
+    assert (status.copied_files, status.copied_bytes, status.lag.files) == (
+        4,
+        sum(f.size_bytes or 0 for f in stored),
+        0,
+    )
+
+
+async def test_what_is_deleted_is_deleted_in_both_before_that_is_confirmed(
+    runtime: Runtime, client: Client, settle: Settle, second: Path, database: str
+) -> None:
+    made = await client.upload(b"to go")
+    await settle()
+    assert len(lying(second)) == 1
+
+    assert (await client.request("DELETE", f"/api/v1/files/{made['id']}")).status_code == 204
+
+    assert lying(second) == {}
+    assert (await fetch(database, "SELECT confirmed_at IS NOT NULL FROM purges"))[0][0]
+    await settle()
+    assert await fetch(database, "SELECT * FROM replicas") == []
+
+
+async def test_deletions_wait_for_a_second_copy_that_is_away_and_are_done_when_it_is_back(
+    runtime: Runtime, client: Client, settle: Settle, second: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("media_analysis.storage.replicated.AWAY_SECONDS", 0.0)
+    monkeypatch.setattr("media_analysis.storage.replicated.RECENT_SECONDS", 0.0)
+    made = await client.upload(b"to go")
+    await settle()
+    unmount(second)
+
+    assert (await client.request("DELETE", f"/api/v1/files/{made['id']}")).status_code == 204
+    kept = await client.upload(b"comes in while it is away")
+    assert (await client.request("GET", f"/api/v1/files/{kept['id']}/content")).content == b"comes in while it is away"
+
+    (purge,) = await fetch(database, "SELECT last_error, confirmed_at FROM purges WHERE due_at IS NOT NULL")
+    assert "its second copy stays: its marker is missing" in purge["last_error"]
+    assert lying(second) == {}
+    assert any("second copy" in said for said in await runtime.store.warnings())
+    mount(second)
+    await execute(database, "UPDATE purges SET due_at = now() WHERE due_at IS NOT NULL")
+    await runtime.deletion.deleter.finish_entries()
+    await settle()
+    assert await fetch(database, "SELECT * FROM purges WHERE due_at IS NOT NULL") == []
+    assert set(lying(second)) == {(await fetch(database, "SELECT key FROM media_files"))[0][0]}
+
+
+async def test_a_file_that_goes_while_it_is_copied_leaves_no_copy(
+    runtime: Runtime, client: Client, settle: Settle, second: Path, database: str
+) -> None:
+    services = replication_of(runtime)
+    made = await client.upload(b"to go")
+    await settle()
+    await execute(database, "UPDATE replicas SET copied_at = NULL, due_at = now()")
+    (key,) = (row["key"] for row in await fetch(database, "SELECT key FROM media_files"))
+    assert (await client.request("DELETE", f"/api/v1/files/{made['id']}")).status_code == 204
+    (second / key).parent.mkdir(parents=True, exist_ok=True)
+    (second / key).write_bytes(b"to go")  # by a process that was killed before it could see that
+
+    await services.copies.run()
+
+    assert lying(second) == {}
+    assert await fetch(database, "SELECT * FROM replicas") == []
+
+
+async def test_what_was_there_before_is_copied_when_a_place_is_named(
+    runtime: Runtime, store_file: StoreFile, settle: Settle, second: Path, database: str
+) -> None:
+    stored = [await store_file(b"first"), await store_file(b"second")]
+    await settle()
+    services = replication_of(runtime)
+
+    await services.places.take("file:///elsewhere", services.categories)
+    await services.places.take(services.store.copy.address, services.categories)
+    assert await fetch(database, "SELECT * FROM replicas") == []
+    (second / stored[0].key).write_bytes(b"1irst")
+    await settle()
+
+    assert lying(second) == {file.key: file.sha256.hex() for file in stored if file.sha256}
+    assert len(await fetch(database, "SELECT * FROM replicas WHERE copied_at IS NOT NULL")) == 2
