@@ -121,8 +121,11 @@ class Bucket:
                 return False
             return True
 
-    def put_here(self, key: str, pieces: Iterable[Piece]) -> None:
-        """Put an object in parts from a thread, over whatever is there; what iterating raises leaves nothing."""
+    def put_here(self, key: str, pieces: Iterable[Piece], *, at_once: int = PART_UPLOADS) -> None:
+        """Put an object in parts from a thread, over whatever is there; what iterating raises leaves nothing.
+
+        Of the parts, so many are on their way at once, and one more is held that is filled meanwhile.
+        """
         with translated(key):
             obstore.put(
                 self._long,
@@ -130,7 +133,7 @@ class Bucket:
                 iter(pieces),
                 use_multipart=True,
                 chunk_size=self.options.part_bytes,
-                max_concurrency=PART_UPLOADS,
+                max_concurrency=at_once,
             )
 
     @traced("bucket overwrite")
