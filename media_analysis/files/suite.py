@@ -38,7 +38,8 @@ class FileServices:
 
     @cached_property
     def uploads(self) -> UploadService:
-        return UploadService(self.protocol, self.room, UploadLimits.of(self.settings))
+        limits = UploadLimits.of(self.settings, largest_bytes=self.store.largest_bytes)
+        return UploadService(self.protocol, self.room, limits)
 
     @cached_property
     def resumable(self) -> ResumableUploads:

@@ -55,6 +55,7 @@ class DiskStore(DiskTree):
     """
 
     keeps_what_is_open = True
+    largest_bytes = None
 
     def __init__(self, places: Places, instance_id: UUID, purpose: Purpose = Purpose.EVERYTHING) -> None:
         self.places = places

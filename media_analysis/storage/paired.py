@@ -48,6 +48,10 @@ class PairedStore:
     def keeps_what_is_open(self) -> bool:
         return self.main.keeps_what_is_open and self.archives.keeps_what_is_open
 
+    @property
+    def largest_bytes(self) -> int | None:
+        return self.main.largest_bytes
+
     def where(self, key: str) -> str:
         return self._holder(key).where(key)
 

@@ -134,6 +134,11 @@ class ObjectStore(Protocol):
         """Whether what was opened stays readable when it is deleted; else reading it raises `ObjectMissing`."""
         ...
 
+    @property
+    def largest_bytes(self) -> int | None:
+        """How large an upload may be that becomes an object; None where it has no bound but the medium's."""
+        ...
+
     def where(self, key: str) -> str:
         """Return where an object lies, or would lie, as a person looks for it: a path, or an address."""
         ...

@@ -22,6 +22,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.names import piece_name, pieces_of
+from tests.api.answers import problem_in, refusal
 from tests.api.tus import TusClient, checksum
 from tests.archive.archived import archive, archived_content, content_of, make_run, restore
 from tests.asking import delete_file
@@ -59,6 +60,7 @@ def environment(environment: dict[str, str], sites: Sites, monkeypatch: pytest.M
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     named = {"STORAGE_URL": sites.store, "ARCHIVE_URL": sites.archives}
+    environment = environment | {"STORAGE_UPLOAD_MAX_BYTES": "1TiB"}
     return environment | {name: str(address) for name, address in named.items() if address is not None}
 
 
@@ -162,6 +164,23 @@ async def test_parts_are_joined_though_the_last_request_of_one_broke_off(client:
     assert joined.status_code == 201, joined.text
     read = await client.request("GET", joined.headers["location"].replace("uploads", "files") + "/content")
     assert read.content == b"whole broken"
+
+
+async def test_what_no_object_of_a_bucket_can_be_is_refused_when_it_is_announced(client: Client) -> None:
+    largest, tus = 10_000 * 6 * 2**20, TusClient(client)
+    params = {"category": "uploads", "filename": "a.bin"}
+
+    told = (await client.request("OPTIONS", "/api/v1/uploads")).headers["tus-max-size"]
+    announced = await tus.create(largest + 1)
+    at = await tus.start(None)
+    later = await tus.patch(at, 0, b"first", Upload_Length=str(largest + 1))
+    whole = await client.request(
+        "POST", "/api/v1/files", params=params, headers={"Content-Length": str(largest + 1)}, content=b""
+    )
+
+    assert told == str(largest)
+    assert [refusal(answer) for answer in (announced, later, whole)] == [(413, "upload_too_large")] * 3
+    assert {problem_in(answer)["limit_bytes"] for answer in (announced, later, whole)} == {largest}
 
 
 async def test_an_upload_in_pieces_that_is_given_up_leaves_nothing(

@@ -92,8 +92,8 @@ class UploadLimits:
     accepted: Acceptance = field(default_factory=Acceptance)
 
     @classmethod
-    def of(cls, storage: StorageSettings) -> Self:
-        """Return what the settings say."""
+    def of(cls, storage: StorageSettings, *, largest_bytes: int | None = None) -> Self:
+        """Return what the settings say, and no more than the store takes."""
         upload = storage.upload
         pace = Pace(
             idle_seconds=upload.idle_seconds,
@@ -101,7 +101,7 @@ class UploadLimits:
             deadline_seconds=upload.deadline_seconds,
         )
         return cls(
-            max_bytes=upload.max_bytes,
+            max_bytes=upload.max_bytes if largest_bytes is None else min(upload.max_bytes, largest_bytes),
             reserve_bytes=storage.monitoring.reserve_bytes,
             pace=pace,
             accepted=Acceptance({category: storage.accept.of(category) for category in Category}),

@@ -21,6 +21,7 @@ from media_analysis.tracing import traced
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+MOST_PARTS: Final = 10_000
 PART_UPLOADS: Final = 2
 """How many parts of an object are on their way at once; beside them a writer holds what it is given next."""
 PAGE: Final = 1_000
@@ -49,6 +50,11 @@ class Bucket:
         self._reading = open_client(
             address, options, timeout_seconds=options.transfer_seconds, silent_seconds=options.request_seconds
         )
+
+    @property
+    def largest_bytes(self) -> int:
+        """How large an object may be that is put in parts."""
+        return MOST_PARTS * self.options.part_bytes
 
     @traced("bucket head")
     async def head(self, key: str) -> Entry:

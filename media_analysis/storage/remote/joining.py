@@ -15,7 +15,7 @@ import httpx
 from media_analysis.errors import StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.calls import uncancelled
-from media_analysis.storage.remote.bucket import Bucket, require_free, require_size
+from media_analysis.storage.remote.bucket import MOST_PARTS, Bucket, require_free, require_size
 from media_analysis.storage.remote.clients import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from media_analysis.storage.remote.failures import AGAIN
 from media_analysis.storage.remote.reading import fetch
@@ -26,7 +26,6 @@ LEAST_PART_BYTES: Final = 5 * 2**20
 """Of every part but the last."""
 MOST_PART_BYTES: Final = 2**30
 """What one request is asked to copy; S3 would copy 5 GiB, and take its time."""
-MOST_PARTS: Final = 10_000
 AT_ONCE: Final = 8
 
 

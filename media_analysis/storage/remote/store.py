@@ -69,6 +69,10 @@ class RemoteStore(RemoteTree):
         """
         return cls(Bucket(address, options), instance_id, purpose)
 
+    @property
+    def largest_bytes(self) -> int:
+        return self.bucket.largest_bytes
+
     async def adopt(self, *, fresh_database: bool) -> None:
         """Make sure the bucket carries this database's marker, writing it only where both are new.
 

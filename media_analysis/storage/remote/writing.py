@@ -83,6 +83,8 @@ class RemoteWriter:
         self._gathered.append(piece)
         self._gathered_bytes += len(piece)
         self.size_bytes += len(piece)
+        if self.size_bytes > self._bucket.largest_bytes:
+            raise StoreUnavailable(f"an object here has at most {self._bucket.largest_bytes} bytes")
         return self._gathered_bytes > (SINGLE_BYTES if self._stream is None else HANDED_BYTES)
 
     def _hand_over(self) -> None:

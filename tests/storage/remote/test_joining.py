@@ -6,7 +6,8 @@ import os
 import pytest
 
 from media_analysis.errors import MediaAnalysisError, ObjectMissing, StoreUnavailable
-from media_analysis.storage.remote.joining import LEAST_PART_BYTES, MOST_PART_BYTES, MOST_PARTS, join, plan_parts
+from media_analysis.storage.remote.bucket import MOST_PARTS
+from media_analysis.storage.remote.joining import LEAST_PART_BYTES, MOST_PART_BYTES, join, plan_parts
 from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.remote.store import RemoteStore
 from tests.storage.conftest import get, put
