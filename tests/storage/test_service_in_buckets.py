@@ -35,8 +35,7 @@ from tests.s3 import ENVIRONMENT, asking, options_for
 from tests.storage.remote.conftest import parts_below
 
 pytestmark = pytest.mark.s3
-LARGE = os.urandom(20 * 2**20 + 5)
-"""More than one request carries."""
+LARGE = os.urandom(20 * 2**20 + 5)  # more than one request carries
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ def environment(environment: dict[str, str], sites: Sites, monkeypatch: pytest.M
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     named = {"STORAGE_URL": sites.store, "ARCHIVE_URL": sites.archives}
-    environment = environment | {"STORAGE_UPLOAD_MAX_BYTES": "1TiB"}
-    return environment | {name: str(address) for name, address in named.items() if address is not None}
+    placed = {name: str(address) for name, address in named.items() if address is not None}
+    return environment | {"STORAGE_UPLOAD_MAX_BYTES": "1TiB"} | placed
 
 
 @pytest.fixture
@@ -168,19 +167,16 @@ async def test_parts_are_joined_though_the_last_request_of_one_broke_off(client:
 
 async def test_what_no_object_of_a_bucket_can_be_is_refused_when_it_is_announced(client: Client) -> None:
     largest, tus = 10_000 * 6 * 2**20, TusClient(client)
-    params = {"category": "uploads", "filename": "a.bin"}
+    files, announced = "/api/v1/files?category=uploads&filename=a.bin", str(largest + 1)
 
     told = (await client.request("OPTIONS", "/api/v1/uploads")).headers["tus-max-size"]
-    announced = await tus.create(largest + 1)
-    at = await tus.start(None)
-    later = await tus.patch(at, 0, b"first", Upload_Length=str(largest + 1))
-    whole = await client.request(
-        "POST", "/api/v1/files", params=params, headers={"Content-Length": str(largest + 1)}, content=b""
-    )
+    created = await tus.create(largest + 1)
+    later = await tus.patch(await tus.start(None), 0, b"first", Upload_Length=announced)
+    whole = await client.request("POST", files, headers={"Content-Length": announced}, content=b"")
 
     assert told == str(largest)
-    assert [refusal(answer) for answer in (announced, later, whole)] == [(413, "upload_too_large")] * 3
-    assert {problem_in(answer)["limit_bytes"] for answer in (announced, later, whole)} == {largest}
+    assert [refusal(answer) for answer in (created, later, whole)] == [(413, "upload_too_large")] * 3
+    assert {problem_in(answer)["limit_bytes"] for answer in (created, later, whole)} == {largest}
 
 
 async def test_an_upload_in_pieces_that_is_given_up_leaves_nothing(
@@ -188,8 +184,7 @@ async def test_an_upload_in_pieces_that_is_given_up_leaves_nothing(
 ) -> None:
     tus = {"Tus-Resumable": "1.0.0"}
     created = await client.request("POST", "/api/v1/uploads", headers=tus | {"Upload-Length": "30"})
-    about = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-    await client.request("PATCH", created.headers["location"], content=b"a" * 20, headers=tus | about)
+    await TusClient(client).patch(created.headers["location"], 0, b"a" * 20)
 
     ended = await client.request("DELETE", created.headers["location"], headers=tus)
     left = [entry.name async for batch in runtime.store.walk(10) for entry in batch]
