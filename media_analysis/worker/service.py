@@ -90,6 +90,7 @@ class Worker:
         """Set once no job runs here any more."""
         self._db = runtime.db
         self._jobs = runtime.jobs
+        self._store = runtime.store
         self._metrics = runtime.metrics
         self._slots = Slots(options.concurrency, options.per_kind)
         self._ahead = Prefetch(min(PATIENCE, options.heartbeat / 3))
@@ -169,6 +170,8 @@ class Worker:
             limit = min(min(room.values(), default=0) + ahead, self._most - len(self._runs) - len(self._ahead))
             if limit <= 0 or self._stopping.is_set():
                 return min(longest, self._ahead.patience_seconds) if self._ahead else longest
+            # Whose store does not answer would fail one job after the other, which a worker elsewhere could do.
+            await self._store.require_marker()
             claim = await self._jobs.claims.claim(
                 list(room or self.options.kinds), worker=self.name, limit=limit, lease=self.options.heartbeat
             )

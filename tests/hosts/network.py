@@ -48,6 +48,14 @@ class Host:
     address: str
     programs: list[Program] = field(default_factory=list)
 
+    def lose(self, other: str) -> None:
+        """Send nothing to an address any more."""
+        _ip("-n", self.namespace, "route", "add", "blackhole", f"{other}/32")
+
+    def find(self, other: str) -> None:
+        """Undo `lose`."""
+        _ip("-n", self.namespace, "route", "del", "blackhole", f"{other}/32")
+
     def here(self, *command: object, user: str | None = None) -> Sequence[str]:
         """Return the command that runs another one here, under this host's name."""
         inside = ("ip", "netns", "exec", self.namespace, "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"')

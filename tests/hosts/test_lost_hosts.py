@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import json
 import logging
 import os
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,10 +15,11 @@ import httpx
 import pytest
 
 from media_analysis.storage.remote.address import RemoteAddress
+from tests.hosts.forwarding import Forwarding
 from tests.hosts.load import loaded, require_kept, told
-from tests.hosts.network import Network
+from tests.hosts.network import Host, Network
 from tests.hosts.postgres import Postgres, database_url
-from tests.hosts.service import Installation
+from tests.hosts.service import READY_SECONDS, Installation, ServedHost
 from tests.mirrored import CopiedOracle
 from tests.processes import ROOT
 from tests.worker.workers import plug_in
@@ -128,3 +131,98 @@ async def test_what_a_dead_host_was_at_is_gone_on_with_at_another_one(
     assert [row["count"] for row in pieces] == [4, 4]
     oracle = CopiedOracle(database_url(primary.host), bucket, tmp_path / "mirrored")
     assert await oracle(acknowledged=load.promises.kept) == []
+
+
+@pytest.mark.parametrize("lost", ["the database", "the bucket", "everybody"])
+async def test_a_host_that_is_cut_off_says_so_and_ends_nothing_that_another_one_took_over(
+    lost: str,
+    network: Network,
+    hosts: Installation,
+    primary: Postgres,
+    gateway: Forwarding,
+    bucket: RemoteAddress,
+    tmp_path: Path,
+) -> None:
+    """Promise 21: whoever was taken for dead comes back with products and an end that nobody wants."""
+    one = await hosts.serve(network.add_host("one"), WORKER_ENABLED="false")
+    two = await hosts.serve(network.add_host("two"))
+    job = await ask(one.http, await store(one.http, b"source"), products=8, seconds=1)
+    await primary.until(runs_on(job, "two"))
+
+    cut_off(two.host, lost, primary, gateway)
+    async with loaded(one.http) as load:
+        said = await readiness(two, until=503)
+        await hosts.work(network.add_host("three"))
+        refused = (
+            None if lost == "everybody" else await two.http.post("/files?category=uploads&filename=a", content=b"a")
+        )
+        await primary.until(runs_on(job, "three"))
+        mend(two.host, lost, primary, gateway)
+        await load.more(1)
+    again = await readiness(two, until=200)
+    await primary.until(has_ended(job))
+    await require_kept(two.http, load.promises)
+    await one.http.post("/storage/cleanup?dry_run=false")
+    end_services(network)
+
+    log.info("cut off from %s: %s, then %s", lost, said, again)
+    assert refused is None or refused.status_code == 503, refused.text
+    ended = await primary.fetch("SELECT status::text, split_part(worker, ':', 1) AS host FROM analysis_jobs")
+    assert [tuple(row) for row in ended] == [("completed", "three")]
+    pieces = await primary.fetch("SELECT DISTINCT ordinal FROM media_files WHERE role = 'piece' AND state = 'stored'")
+    assert len(pieces) == 8
+    oracle = CopiedOracle(database_url(primary.host), bucket, tmp_path / "mirrored")
+    assert await oracle(acknowledged=load.promises.kept) == []
+
+
+async def test_a_worker_whose_bucket_does_not_answer_leaves_jobs_to_others(
+    network: Network, hosts: Installation, primary: Postgres, gateway: Forwarding
+) -> None:
+    one = await hosts.serve(network.add_host("one"), WORKER_ENABLED="false")
+    source = await store(one.http, b"source")
+    cut = network.add_host("two")
+    await hosts.work(cut, WORKER_RETRY_SECONDS="0.2", WORKER_CONCURRENCY="4")
+    gateway.cut(cut.address)
+
+    jobs = [await ask(one.http, source) for _ in range(6)]
+    await asyncio.sleep(3 * HEARTBEAT)  # in which it would have failed them all
+    await hosts.work(network.add_host("three"))
+    await primary.until("SELECT count(*) = 0 FROM analysis_jobs WHERE status IN ('pending', 'running')")
+
+    ended = await primary.fetch("SELECT status::text, error FROM analysis_jobs")
+    assert [tuple(row) for row in ended] == [("completed", None)] * len(jobs)
+
+
+def cut_off(host: Host, lost: str, primary: Postgres, gateway: Forwarding) -> None:
+    """Let a host reach the database no more, or the bucket, or nobody at all."""
+    match lost:
+        case "the database":
+            host.lose(primary.host.address)
+        case "the bucket":
+            gateway.cut(host.address)
+        case _:
+            host.cut()
+
+
+def mend(host: Host, lost: str, primary: Postgres, gateway: Forwarding) -> None:
+    """Undo `cut_off`."""
+    match lost:
+        case "the database":
+            host.find(primary.host.address)
+        case "the bucket":
+            gateway.mend(host.address)
+        case _:
+            host.mend()
+
+
+async def readiness(served: ServedHost, *, until: int) -> dict[str, str]:
+    """Wait until a host's readiness has a status, as whoever asks on the host itself hears it."""
+    asking = served.host.here("curl", "-s", "-m", "30", served.url("/readyz"))
+    async with asyncio.timeout(READY_SECONDS):
+        while True:
+            done = await asyncio.to_thread(subprocess.run, asking, capture_output=True, text=True, check=False)
+            said = json.loads(done.stdout)
+            if said["ready"] == (until == 200):
+                checks: dict[str, str] = said["checks"]
+                return checks
+            await asyncio.sleep(0.2)

@@ -13,6 +13,16 @@ _TURNS = "tests/jobs/attempts/test_turns.py::test_"
 
 MUTANTS = (
     Mutant(
+        "a worker claims jobs although its store is not there",
+        21,
+        "worker/service.py",
+        "            await self._store.require_marker()\n",
+        "",
+        (
+            "tests/worker/test_worker_faults.py::test_a_worker_whose_store_is_not_there_leaves_jobs_to_others_until_it_is",
+        ),
+    ),
+    Mutant(
         "owners are served by the priorities of their jobs",
         31,
         "jobs/attempts/turns.py",

@@ -15,6 +15,9 @@ TEXT = (ROOT / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 OURS = ("service", "worker", "migration")
 MONITORING = {"grafana", "prometheus"}
+GATEWAY = "s3"
+PROVIDER = "AWS_"
+"""What the variables begin with that say how a bucket is reached; they are its provider's and no settings."""
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
@@ -35,13 +38,17 @@ def test_every_compose_there_is_here_takes_it() -> None:
 
     said = [
         subprocess.run(
-            [*command, "--profile", "monitoring", "config"], cwd=ROOT, capture_output=True, text=True, check=False
+            [*command, "--profile", "monitoring", "--profile", "s3", "config"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         for command in programs()
     ]
 
     assert [done.stderr for done in said if done.returncode != 0] == []
-    assert all(name in done.stdout for done in said for name in (*OURS, *MONITORING))
+    assert all(name in done.stdout for done in said for name in (*OURS, *MONITORING, GATEWAY))
 
 
 @pytest.mark.parametrize("name", [*OURS, "db"])
@@ -98,9 +105,23 @@ def test_image_and_compose_are_of_this_version() -> None:
 
 
 def test_settings_of_the_containers_are_settings() -> None:
-    told = {name for name in OURS for name in COMPOSE["services"][name]["environment"]}
+    told = {name for name in OURS for name in COMPOSE["services"][name]["environment"] if not name.startswith(PROVIDER)}
 
     assert told <= variables().keys()
+
+
+def test_a_bucket_is_reached_by_all_who_need_it_and_only_as_the_shell_says() -> None:
+    """No credential stands in the file; a variable without a value is the shell's, or is not there."""
+    gateway = COMPOSE["services"][GATEWAY]
+    environments = {name: COMPOSE["services"][name]["environment"] for name in (*OURS, GATEWAY)}
+
+    assert (gateway["profiles"], gateway["cap_drop"]) == ([GATEWAY], ["ALL"])
+    assert {value for each in environments.values() for name, value in each.items() if name.startswith(PROVIDER)} == {
+        None
+    }
+    assert [name for name in (*OURS, GATEWAY) if "AWS_SECRET_ACCESS_KEY" not in environments[name]] == []
+    assert all("STORAGE_URL" in environments[name] for name in OURS)
+    assert all(set(gateway["networks"]) & set(COMPOSE["services"][name]["networks"]) for name in OURS)
 
 
 def test_prometheus_takes_its_configuration_and_the_rules() -> None:

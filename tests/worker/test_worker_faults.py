@@ -13,6 +13,7 @@ from media_analysis.errors import UnknownKind
 from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
+from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.worker.service import WorkerOptions, running_worker
 from tests.conftest import Client, execute
 from tests.worker.workers import (
@@ -44,6 +45,27 @@ async def test_a_worker_whose_connection_is_cut_keeps_its_job_and_takes_the_next
 
     assert {(job["status"], job["attempts"]) for job in jobs.values()} == {("completed", 1)}
     assert [line["channel"] for line in logs if line["event"] == "channel.unheard"] == ["job_work"]
+
+
+async def test_a_worker_whose_store_is_not_there_leaves_jobs_to_others_until_it_is(
+    runtime: Runtime, source: MediaFile, settings: Settings, database: str
+) -> None:
+    marker = settings.store_path / MARKER_NAME
+    away = marker.rename(marker.with_name("away"))
+    job = await queue_job(runtime, source)
+
+    async def failed() -> bool:
+        return any(line["event"] == "worker.claim_failed" for line in logs)
+
+    with capture_logs() as logs:
+        async with running_worker(runtime, options()):
+            await until(failed)
+            before = (await jobs_of(database))[job.id]
+            away.rename(marker)
+            ended = (await until_ended(database))[job.id]
+
+    assert (before["status"], before["attempts"]) == ("pending", 0)
+    assert (ended["status"], ended["attempts"]) == ("completed", 1)
 
 
 async def test_metrics_say_what_ran_and_what_waits(

@@ -20,6 +20,7 @@ from media_analysis.units import format_instant, round_size
 
 router = APIRouter(tags=["health"])
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_LATE: Final = "the store did not answer in time"
 _METRICS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {_TEXT: {"schema": {"type": "string"}, "example": "storage_free_bytes 5.2e+10\n"}}},
     404: {"content": PROBLEM_CONTENT, "description": "Metrics are switched off"},
@@ -109,16 +110,22 @@ async def _database(services: Runtime) -> str:
 
 async def _marker(services: Runtime) -> str:
     try:
-        await services.store.require_marker()
+        async with asyncio.timeout(services.db.deadline_seconds):
+            await services.store.require_marker()
     except MediaAnalysisError as error:
         return str(error)
+    except TimeoutError:
+        return _LATE
     return "ok"
 
 
 async def _disk(services: Runtime) -> str:
     try:
-        free_bytes = (await services.store.capacity()).free_bytes
-        await services.retention.status.write_probe.require_store()
+        async with asyncio.timeout(services.db.deadline_seconds):
+            free_bytes = (await services.store.capacity()).free_bytes
+            await services.retention.status.write_probe.require_store()
+    except TimeoutError:
+        return _LATE
     except StoreUnavailable as error:
         return f"{error.code}: {error.reason}"
     except MediaAnalysisError as error:
