@@ -1,6 +1,8 @@
 """A move dies by kill -9 at every failpoint, goes on, and nothing is lost or left."""
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +16,7 @@ from media_analysis.runtime import Runtime
 from tests.asking import delete_file
 from tests.cli.commands import armed, run
 from tests.conftest import StartOver, fetch, storing
-from tests.crash.points import EACH, find_moments
+from tests.crash.points import EACH, find_moments, kind_of
 from tests.moves.conftest import OpenAt, new, old, open_at, settings_at  # noqa: F401 - fixtures
 from tests.moves.test_service import objects
 from tests.oracle import inspect_everything
@@ -33,7 +35,10 @@ class MoveScenario:
     new: str
     environment: dict[str, str]
     dies: dict[str, str]
+    dies_from: int = 0
+    """At which command, for failpoints are counted in each process."""
     kept: dict[UUID, bytes] = field(default_factory=dict)
+    commands: int = 0
     killed: int = 0
     inspects: bool = True
     """Whether what is inspected lies on a disk."""
@@ -62,7 +67,11 @@ class MoveScenario:
 
     def _command(self, *arguments: str, store: str | None = None) -> None:
         environment = self.environment | {"STORAGE_URL": store or self.old}
-        done = run("store", *arguments, **environment, **self.dies)
+        dies = self.dies if self.commands >= self.dies_from else {}
+        if TRACE_VARIABLE in dies:
+            dies = dies | {TRACE_VARIABLE: f"{dies[TRACE_VARIABLE]} {self.commands}"}
+        self.commands += 1
+        done = run("store", *arguments, **environment, **dies)
         if done.returncode == -9:
             self.killed += 1
             self.dies = {}
@@ -96,16 +105,17 @@ async def test_a_move_killed_at_any_moment_goes_on(
 ) -> None:
     trace = tmp_path / "trace"
 
-    def anew(number: int, **dies: str) -> MoveScenario:
+    def anew(number: int, dies: dict[str, str], from_command: int = 0) -> MoveScenario:
         before, after = ((tmp_path / f"{name} {number}").as_uri() for name in ("old", "new"))
-        return MoveScenario(before, after, environment, dies)
+        return MoveScenario(before, after, environment, dies, from_command)
 
-    await anew(0, **armed(TRACE_VARIABLE, trace)).play(open_at)
+    await anew(0, armed(TRACE_VARIABLE, trace)).play(open_at)
 
-    for number, moment in enumerate(find_moments(trace, "moves", when=when), start=1):
-        with subtests.test(moment):
+    first = [(0, moment) for moment in find_moments(joined(trace), "moves")]
+    for number, (command, moment) in enumerate(first if when == "first" else later_moments(trace), start=1):
+        with subtests.test(f"{moment} from command {command}"):
             await start_over()
-            scenario = anew(number, **armed(KILL_VARIABLE, moment))
+            scenario = anew(number, armed(KILL_VARIABLE, moment), command)
             await scenario.play(open_at)
 
             assert scenario.killed == 1
@@ -134,7 +144,7 @@ async def test_a_move_to_a_bucket_killed_at_any_moment_goes_on(
 
         await anew(0, **armed(TRACE_VARIABLE, trace)).play(open_at)
 
-        for number, moment in enumerate(find_moments(trace, "moves", kinds={"move", "remote"}), start=1):
+        for number, moment in enumerate(find_moments(joined(trace), "moves", kinds={"move", "remote"}), start=1):
             with subtests.test(moment):
                 await start_over()
                 scenario = anew(number, **armed(KILL_VARIABLE, moment))
@@ -151,3 +161,26 @@ async def test_a_move_to_a_bucket_killed_at_any_moment_goes_on(
 def contents_of(root: Path) -> set[bytes]:
     """Return what all objects of a store hash to."""
     return {sha256(path.read_bytes()).digest() for path in root.rglob("uploads/*/*")}
+
+
+def traces(trace: Path) -> list[tuple[int, list[str]]]:
+    """Return which failpoints each command of a scenario reached."""
+    found = ((int(path.name.rpartition(" ")[2]), path.read_text()) for path in trace.parent.glob(f"{trace.name} *"))
+    return sorted((command, [line.rpartition(":")[0] for line in told.splitlines()]) for command, told in found)
+
+
+def joined(trace: Path) -> Path:
+    """Return the file of all that the commands of a scenario reached."""
+    trace.write_text("".join(f"{point}:1\n" for _, points in traces(trace) for point in points))
+    return trace
+
+
+def later_moments(trace: Path) -> Iterator[tuple[int, str]]:
+    """Yield the last hits of each command, but for what is killed at as the first of all."""
+    known: set[str] = set()
+    for command, points in traces(trace):
+        hits = Counter(point for point in points if kind_of(point) == "move")
+        for point, most in hits.items():
+            if most > 1 or point in known:
+                yield command, f"{point}:{most}"
+        known |= hits.keys()
