@@ -113,6 +113,10 @@ class ReplicatedStore:
         return max(said, default=None)
 
     @property
+    def largest_bytes(self) -> int | None:
+        return self.primary.largest_bytes
+
+    @property
     def keeps_what_is_open(self) -> bool:
         return self.primary.keeps_what_is_open
 
