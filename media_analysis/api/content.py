@@ -27,7 +27,7 @@ from media_analysis.files.archived import ArchivedFile
 from media_analysis.files.models import MediaFile
 from media_analysis.files.reading import StoredContent
 from media_analysis.sessions.admission import Admitted
-from media_analysis.storage.reading import FileRegion
+from media_analysis.storage.reading import Sendable
 from media_analysis.storage.store import ObjectReader
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -212,7 +212,7 @@ class ContentResponse(Response):
             leaving.cancel()
             await self._reader.close()
 
-    async def _read(self, scope: Scope) -> AsyncGenerator[bytes | FileRegion]:
+    async def _read(self, scope: Scope) -> AsyncGenerator[Sendable]:
         if self._span is not None and scope["method"] != "HEAD":
             read = self._reader.regions if REGIONS in scope.get("extensions", ()) else self._reader.read
             async for chunk in read(self._span.start, self._span.end):

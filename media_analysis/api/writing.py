@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from media_analysis.storage.calls import uncancelled
-from media_analysis.storage.reading import FileRegion
+from media_analysis.storage.reading import FileRegion, Sendable
 
 REGIONS: Final = "media_analysis.regions"
 """The extension of ASGI that says that a body may be a region of a file, where its length was told."""
@@ -33,7 +33,7 @@ class JoiningTransport:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
-    def write(self, data: bytes | FileRegion) -> None:
+    def write(self, data: Sendable) -> None:
         if isinstance(data, FileRegion):
             self._let_go()
             if not self._transport.is_closing():
@@ -41,7 +41,7 @@ class JoiningTransport:
         elif self._head is not None:
             head, self._head = self._head, None
             self._transport.writelines((head, data))
-        elif data.startswith(_HEAD):
+        elif isinstance(data, bytes) and data.startswith(_HEAD):
             self._head = data
             self._loop.call_soon(self._let_go)
         else:

@@ -49,6 +49,10 @@ class FileRegion:
         os.close(self.descriptor)
 
 
+Sendable = bytes | memoryview | FileRegion
+"""What goes to a client as it is."""
+
+
 @dataclass(frozen=True)
 class DiskReader:
     """An open file, read in pieces off the event loop."""
@@ -71,7 +75,7 @@ class DiskReader:
         finally:
             await self.close()
 
-    async def regions(self, start: int, end: int) -> AsyncIterator[bytes | FileRegion]:
+    async def regions(self, start: int, end: int) -> AsyncIterator[Sendable]:
         try:
             await self.file.seek(start)
             first = await self.file.read(min(READ_BYTES, end - start))

@@ -11,7 +11,7 @@ from uuid import UUID
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.presented import Presented
-from media_analysis.storage.reading import FileRegion
+from media_analysis.storage.reading import Sendable
 
 Piece = bytes | memoryview
 
@@ -108,8 +108,8 @@ class ObjectReader(Protocol):
         """Yield the bytes from `start` up to, not including, `end`, then close."""
         ...
 
-    def regions(self, start: int, end: int) -> AsyncIterator[bytes | FileRegion]:
-        """Yield the same; what shows to be readable by its first bytes may follow as regions to be sent unread."""
+    def regions(self, start: int, end: int) -> AsyncIterator[Sendable]:
+        """Yield the same uncopied; what shows to be readable by its first bytes may follow as regions, sent unread."""
         ...
 
     async def close(self) -> None:

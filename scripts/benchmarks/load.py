@@ -66,15 +66,22 @@ class _Caller(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._missing, self._began = -1, time.perf_counter()
-        if self._transport is not None:
-            self._transport.write(next(self.requests))
+        if self._transport is None:
+            return
+        if (asked := next(self.requests, None)) is None:
+            self._end()
+        else:
+            self._transport.write(asked)
 
     def _answered(self) -> None:
         now = time.perf_counter()
         self.spent.append(now - self._began)
         if now < self.ends_at:
             self._ask()
-            return
+        else:
+            self._end()
+
+    def _end(self) -> None:
         if not self.done.done():
             self.done.set_result(None)
         if self._transport is not None:
@@ -89,7 +96,7 @@ class _Caller(asyncio.Protocol):
 
 
 async def load(port: int, requests: Iterator[bytes], *, callers: int, seconds: float) -> Load:
-    """Let `callers` ask for as long as that; each request of the iterator is asked once."""
+    """Let `callers` ask for as long as that, or until nothing is left; each request of the iterator is asked once."""
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     asking = [_Caller(requests, began + seconds, loop.create_future()) for _ in range(callers)]
@@ -97,6 +104,11 @@ async def load(port: int, requests: Iterator[bytes], *, callers: int, seconds: f
         await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.gather(*(one.done for one in asking))
     return Load(time.perf_counter() - began, [spent for one in asking for spent in one.spent])
+
+
+async def load_times(port: int, asked: bytes, *, callers: int, times: int) -> None:
+    """Let `callers` ask the same so many times together."""
+    await load(port, iter([asked] * times), callers=callers, seconds=float("inf"))
 
 
 def request(method: str, target: str, *lines: str, body: bytes = b"") -> bytes:

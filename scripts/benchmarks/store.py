@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -14,13 +15,15 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import httpx
 import obstore
+from obstore.store import HTTPStore
 
+from media_analysis.client import AsyncClient
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.clients import Client, RemoteOptions, open_client
 from media_analysis.storage.remote.credentials import credentials
 from media_analysis.storage.remote.signing import S3Requests
+from scripts.benchmarks.load import load_times
 from scripts.benchmarks.serving import Service, serving
 from scripts.benchmarks.stage import Stage, add_rows, new_keys, open_stage, settle, timed
 from scripts.benchmarks.sweep import sweep
@@ -69,20 +72,15 @@ class Bench:
         """Store 1 MiB again and again, 8 at once, in turn with obstore's puts of the same."""
         seconds: dict[str, list[float]] = {"service": [], "obstore": []}
         content = os.urandom(UPLOAD_BYTES)
-        limits = httpx.Limits(max_connections=CALLERS)
-        headers = {"Authorization": f"Bearer {service.token}"}
-        async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=120, limits=limits) as client:
+        asked = service.request("POST", "/files?category=temp&filename=a", body=content)
 
-            async def upload(_: int) -> None:
-                answer = await client.post("/api/v1/files?category=temp&filename=a", content=content)
-                answer.raise_for_status()
+        async def put(_: int) -> None:
+            await obstore.put_async(self.peer, f"peer/{uuid4().hex}", content, use_multipart=False)
 
-            async def put(_: int) -> None:
-                await obstore.put_async(self.peer, f"peer/{uuid4().hex}", content, use_multipart=False)
-
-            for _ in range(size.rounds):
-                seconds["service"].append(await timed(lambda: by_callers(upload, size.uploads)))
-                seconds["obstore"].append(await timed(lambda: by_callers(put, size.uploads)))
+        for _ in range(size.rounds):
+            loading = partial(load_times, service.port, asked, callers=CALLERS, times=size.uploads)
+            seconds["service"].append(await timed(loading))
+            seconds["obstore"].append(await timed(lambda: by_callers(put, size.uploads)))
         medians = {name: statistics.median(taken) for name, taken in seconds.items()}
         return {
             "per_second": size.uploads / medians["service"],
@@ -91,34 +89,42 @@ class Bench:
         }
 
     async def download(self, service: Service, size: Size) -> dict[str, float]:
-        """Read one large file, in turn with obstore reading its object; and what the service grew by meanwhile."""
-        content = os.urandom(size.download_bytes)
+        """Read one large file, in turn with obstore reading its object; and what the service grew by meanwhile.
+
+        Both are read by obstore's client, which costs less than one of Python: with what is measured it shares cores.
+        """
         before = service.resident_bytes
-        file_id = await service.store(content)
+        file_id = await service.store(os.urandom(size.download_bytes))
         grown = service.resident_bytes - before
         row = await self.stage.runtime.files.catalog.get(UUID(file_id), owner=None)
-        headers = {"Authorization": f"Bearer {service.token}"}
+        here = HTTPStore(
+            f"{service.url}/api/v1/files/{file_id}",
+            client_options={"allow_http": True, "default_headers": {"Authorization": f"Bearer {service.token}"}},
+        )
         seconds: dict[str, list[float]] = {"service": [], "obstore": []}
-        async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=300) as client:
-
-            async def read() -> None:
-                async with client.stream("GET", f"/api/v1/files/{file_id}/content") as answer:
-                    assert size.download_bytes == sum([len(chunk) async for chunk in answer.aiter_raw(2**20)])
-
-            async def get() -> None:
-                found = await obstore.get_async(self.peer, row.key)
-                assert size.download_bytes == sum([len(chunk) async for chunk in found.stream(min_chunk_size=2**20)])
-
-            for _ in range(size.rounds):
-                seconds["service"].append(await timed(read))
-                seconds["obstore"].append(await timed(get))
+        for _ in range(size.rounds):
+            seconds["service"].append(await timed(lambda: _read(here, "content", size.download_bytes)))
+            seconds["obstore"].append(await timed(lambda: _read(self.peer, row.key, size.download_bytes)))
         medians = {name: statistics.median(taken) for name, taken in seconds.items()}
         return {
             "megabytes_per_second": size.download_bytes / 1e6 / medians["service"],
+            "peer_megabytes_per_second": size.download_bytes / 1e6 / medians["obstore"],
             "rate_ratio_to_obstore": medians["obstore"] / medians["service"],
             "grown_mebibytes_by_upload": grown / 2**20,
             "grown_mebibytes": (service.resident_bytes - before) / 2**20,
         }
+
+    async def by_our_client(self, service: Service, size: Size) -> dict[str, float]:
+        """Download one large file by our client, hashed and synced; by a redirect, its bucket sends it."""
+        file_id = await service.store(os.urandom(size.download_bytes))
+        seconds: list[float] = []
+        with tempfile.TemporaryDirectory() as folder:
+            async with AsyncClient(service.url, service.token) as client:
+                for number in range(size.rounds):
+                    target = Path(folder) / str(number)
+                    seconds.append(await timed(partial(client.download, file_id, target)))
+                    target.unlink()
+        return {"megabytes_per_second": size.download_bytes / 1e6 / statistics.median(seconds)}
 
     async def deletion(self, size: Size) -> dict[str, float]:
         """Sweep objects that are all due, in turn with obstore's bulk deletion of as many."""
@@ -169,7 +175,10 @@ async def measure(bench: Bench, size: Size) -> dict[str, Any]:
         found: dict[str, Any] = {
             "uploads": await bench.uploads(service, size),
             "download": await bench.download(service, size),
+            "download_by_our_client": await bench.by_our_client(service, size),
         }
+    async with serving(bench.stage, OWNER, STORAGE_URL=str(bench.address), STORAGE_DOWNLOADS="redirect") as service:
+        found["redirected_by_our_client"] = await bench.by_our_client(service, size)
     found["deletion"] = await bench.deletion(size)
     return {**found, "seconds": time.monotonic() - begun}
 
@@ -188,6 +197,11 @@ async def new_address() -> RemoteAddress:
 
 def _options() -> RemoteOptions:
     return RemoteOptions(credentials=credentials(os.environ))
+
+
+async def _read(store: Client | HTTPStore, key: str, size_bytes: int) -> None:
+    found = await obstore.get_async(store, key)
+    assert size_bytes == sum([len(chunk) async for chunk in found.stream(min_chunk_size=2**20)])
 
 
 async def by_callers(work: Callable[[int], Awaitable[None]], times: int, callers: int = CALLERS) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from media_analysis.errors import ObjectDamaged, StoreUnavailable
-from media_analysis.storage.reading import FileRegion
 from media_analysis.storage.remote.bucket import Bucket
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 FIRST_BYTES: Final = 2**20
 """Of the first range: whoever wants little is not made to wait for more."""
 RANGE_BYTES: Final = 4 * 2**20
-"""Of the others; one is read ahead while one is taken."""
+"""Of the others."""
+AHEAD: Final = 2
+"""How many are read ahead of a client who takes them faster than they come, while one is taken; of others it is one."""
 CHUNK_BYTES: Final = 512 * 1024
 """Of what is handed on at once."""
 MOST_AHEAD_BYTES: Final = 8 * 2**20
@@ -37,25 +40,29 @@ class RemoteReader:
         self._key = key
 
     async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        async with aclosing(self.regions(start, end)) as pieces:
+            async for piece in pieces:
+                yield bytes(piece)
+
+    async def regions(self, start: int, end: int) -> AsyncGenerator[memoryview]:
         end = min(end, self.size_bytes)
-        ahead: asyncio.Task[memoryview] | None = None
+        ahead: deque[asyncio.Task[memoryview]] = deque()
+        at = first_end = min(end, start + FIRST_BYTES)
         try:
             if start < end:
-                ahead = self._fetch(start, min(end, start + FIRST_BYTES))
-            while ahead is not None:
-                chunk = await ahead
-                start += len(chunk)
-                ahead = self._fetch(start, min(end, start + RANGE_BYTES)) if start < end else None
-                for at in range(0, len(chunk), CHUNK_BYTES):
-                    yield bytes(chunk[at : at + CHUNK_BYTES])
+                ahead.append(self._fetch(start, at))
+            while ahead:
+                is_awaited = at > first_end and not ahead[0].done()
+                chunk = await ahead.popleft()
+                while at < end and len(ahead) < (AHEAD if is_awaited else 1):
+                    ahead.append(self._fetch(at, min(end, at + RANGE_BYTES)))
+                    at = min(end, at + RANGE_BYTES)
+                for offset in range(0, len(chunk), CHUNK_BYTES):
+                    yield chunk[offset : offset + CHUNK_BYTES]
         finally:
-            if ahead is not None:
-                ahead.cancel()
-                await asyncio.wait([ahead])
-
-    async def regions(self, start: int, end: int) -> AsyncIterator[bytes | FileRegion]:
-        async for chunk in self.read(start, end):
-            yield chunk
+            for fetching in ahead:
+                fetching.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
 
     async def close(self) -> None:
         """Nothing is held."""

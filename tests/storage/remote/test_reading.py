@@ -6,7 +6,7 @@ import os
 import pytest
 
 from media_analysis.errors import ObjectMissing, StoreUnavailable
-from media_analysis.storage.remote.reading import FIRST_BYTES, RANGE_BYTES
+from media_analysis.storage.remote.reading import FIRST_BYTES, RANGE_BYTES, RemoteReader
 from media_analysis.storage.remote.store import RemoteStore
 from tests.s3 import ENVIRONMENT, options_for
 from tests.storage.conftest import put
@@ -67,6 +67,26 @@ async def test_an_object_that_is_deleted_while_it_is_read_is_missing_from_there_
     await remote.delete_many([KEY])
     with pytest.raises(ObjectMissing):
         _ = [chunk async for chunk in reading]
+
+
+async def test_more_is_read_ahead_of_who_takes_it_faster_than_it_comes(remote: RemoteStore) -> None:
+    content = os.urandom(FIRST_BYTES + 4 * RANGE_BYTES)
+    await put(remote, KEY, content)
+    reader = await remote.open(KEY, size_bytes=None)
+    assert isinstance(reader, RemoteReader)
+
+    async def most_ahead(*, waits: bool) -> int:
+        others, most, read = asyncio.all_tasks(), 0, b""
+        async for piece in reader.regions(0, reader.size_bytes):
+            read += piece
+            fetching = asyncio.all_tasks() - others
+            most = max(most, len(fetching))
+            if waits and fetching:
+                await asyncio.wait(fetching)
+        assert read == content
+        return most
+
+    assert (await most_ahead(waits=False), await most_ahead(waits=True)) == (2, 1)
 
 
 async def test_what_is_read_on_and_on_is_asked_for_in_growing_ranges(
