@@ -48,6 +48,8 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
             f"second copies lie at {known}, and STORAGE_REPLICA_URL does not name it: what is deleted would stay "
             "there; name it, or have none any more by media-analysis replica end"
         )
+    if site is not None:
+        _require_second_place(site, settings)
     async with AsyncExitStack() as opened:
         # What was the second copy of everything holds the archives, too.
         holds_archives = took_over and Category.ARCHIVES in settings.storage.replica.categories
@@ -57,7 +59,6 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
             opening = _CopyOpening(
                 places=places, settings=settings, instance_id=instance_id, site=site, creates=creates
             )
-            _require_second_place(site, settings)
             store = ReplicatedStore(store, SecondCopy(opening.address, opening.open))
             await _begin(places, settings, store, creates=creates)
         elif took_over and creates:
