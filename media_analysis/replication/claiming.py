@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+SMALL_BYTES: Final = 2**20
+"""What is read whole, and put together with others; what is larger is copied as a stream, one by one."""
 LEASE_SECONDS: Final = 60.0
 FIRST_PAUSE_SECONDS: Final = 15.0
 LONGEST_PAUSE_SECONDS: Final = 900.0
@@ -19,7 +21,9 @@ CLAIM: Final = text("""
     WITH leased AS (
         UPDATE replicas SET due_at = now() + make_interval(secs => :lease_seconds), attempts = attempts + 1
         WHERE file_id = ANY(ARRAY(
-            SELECT file_id FROM replicas WHERE due_at <= now() ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+            SELECT file_id FROM replicas
+            WHERE due_at <= now() AND (size_bytes > :small_bytes) = CAST(:is_large AS boolean)
+            ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
         ))
         RETURNING *
     )
@@ -137,9 +141,10 @@ class ReplicaFailure:
     """Whether what was taken for a second copy is none."""
 
 
-async def claim(session: AsyncSession, *, limit: int) -> Sequence[ReplicaDuty]:
-    """Take on the copies that are due longest, for the length of a lease."""
-    rows = await session.execute(CLAIM, {"limit": limit, "lease_seconds": LEASE_SECONDS})
+async def claim(session: AsyncSession, *, is_large: bool, limit: int) -> Sequence[ReplicaDuty]:
+    """Take on the copies that are due longest, of small objects or of large ones, for the length of a lease."""
+    asked = {"limit": limit, "is_large": is_large, "small_bytes": SMALL_BYTES, "lease_seconds": LEASE_SECONDS}
+    rows = await session.execute(CLAIM, asked)
     return [ReplicaDuty(*row) for row in rows]
 
 

@@ -1,7 +1,6 @@
 """Objects from one store to another under the same key: proven by their hash before, and once more as written."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,10 +12,6 @@ from media_analysis.storage.hashing import StreamHash, hash_object, read_whole
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 from media_analysis.storage.unlinking import errno_name
 
-SMALL_BYTES: Final = 2**20
-"""What is read whole, and put together with others."""
-STREAMS: Final = 4
-"""How many larger ones are copied at once."""
 DIFFERS: Final = "hash differs"
 """As a scrub says it."""
 
@@ -43,10 +38,9 @@ class ReplicaCopier:
         outcomes: dict[ReplicaDuty, Exception | None] = {
             duty: said for duty, said in zip(duties, read, strict=True) if isinstance(said, Exception)
         }
-        whole = [(duty, said) for duty, said in zip(duties, read, strict=True) if isinstance(said, bytes)]
-        put = await self._put([(duty.key, content) for duty, content in whole])
-        for (duty, content), said in zip(whole, put, strict=True):
-            expected = hashlib.sha256(content).digest()
+        whole = [(duty, *said) for duty, said in zip(duties, read, strict=True) if not isinstance(said, Exception)]
+        put = await self._put([(duty.key, content) for duty, content, _ in whole])
+        for (duty, content, expected), said in zip(whole, put, strict=True):
             outcomes[duty] = None if said == expected else await self._replace(duty, content, expected)
         return outcomes
 
@@ -84,7 +78,8 @@ class ReplicaCopier:
         except OSError as error:
             raise StoreUnavailable(errno_name(error)) from error
 
-    async def _read(self, duty: ReplicaDuty) -> bytes | Exception:
+    async def _read(self, duty: ReplicaDuty) -> tuple[bytes, bytes] | Exception:
+        """Return an object's bytes with what they hash to."""
         try:
             content = await self.source.read(duty.key, size_bytes=duty.size_bytes)
         except ObjectMissing:
@@ -95,7 +90,9 @@ class ReplicaCopier:
             return error
         except OSError as error:
             return StoreUnavailable(errno_name(error))
-        return SourceDamaged(DIFFERS) if duty.sha256 not in {None, hashlib.sha256(content).digest()} else content
+        digest = StreamHash()
+        await digest.update(content)
+        return SourceDamaged(DIFFERS) if duty.sha256 not in {None, digest.value()} else (content, digest.value())
 
     async def _put(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[bytes | Exception]:
         try:

@@ -1,14 +1,14 @@
 """The loop that keeps second copies, in each process that keeps the schedule; they share the work."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import structlog
 
 from media_analysis.errors import MediaAnalysisError, StoreUnavailable
-from media_analysis.replication.service import MOST
 from media_analysis.replication.suite import ReplicationServices
 
 LOOK_SECONDS: Final = 1.0
@@ -16,6 +16,8 @@ LOOK_SECONDS: Final = 1.0
 SOON_SECONDS: Final = 0.1
 """How soon it looks again for what was just written, and waits for a transaction to end."""
 FAILED_SECONDS: Final = 5.0
+STREAMS: Final = 2
+"""How many large files one process copies at once."""
 log = structlog.get_logger()
 
 
@@ -28,28 +30,31 @@ async def running_replication(
         yield
         return
     stopping = asyncio.Event()
-    working = asyncio.create_task(_run(services, look_seconds, stopping))
+
+    async def keep_on(do: Callable[[], Awaitable[bool]]) -> None:
+        """Do it until stopped, however often a store or the database fails."""
+        while not stopping.is_set():
+            seconds = await _look(services, do, look_seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await stopping.wait()
+
+    # Large files take minutes: who is at one keeps nobody else's waiting.
+    streams = [partial(services.copies.run, is_large=True)] * STREAMS
+    working = {asyncio.create_task(keep_on(do)) for do in (partial(work_small, services), *streams)}
     try:
         yield
     finally:
         stopping.set()
-        working.cancel()
-        await asyncio.wait({working})
+        for task in working:
+            task.cancel()
+        await asyncio.wait(working)
 
 
-async def _run(services: ReplicationServices, look_seconds: float, stopping: asyncio.Event) -> None:
-    """Work until stopped, however often a store or the database fails."""
-    while not stopping.is_set():
-        seconds = await _look(services, look_seconds)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await stopping.wait()
-
-
-async def _look(services: ReplicationServices, look_seconds: float) -> float:
-    """Look once; return how many seconds nobody has to look."""
+async def _look(services: ReplicationServices, do: Callable[[], Awaitable[bool]], look_seconds: float) -> float:
+    """Do it until nothing is left; return how many seconds nobody has to look."""
     try:
-        while await work(services):
+        while await do():
             pass
     except StoreUnavailable:
         return FAILED_SECONDS  # whoever asked for it has said so
@@ -62,8 +67,8 @@ async def _look(services: ReplicationServices, look_seconds: float) -> float:
     return SOON_SECONDS if services.noting.horizon.is_behind else look_seconds
 
 
-async def work(services: ReplicationServices) -> bool:
-    """Note what came, then copy, delete and mend some of what is due; say whether there is more at once.
+async def work_small(services: ReplicationServices) -> bool:
+    """Note what came, then copy, delete and mend some of what is small; say whether there is more at once.
 
     Raises:
         StoreUnavailable: the second copy is away; what came was noted all the same.
@@ -71,4 +76,10 @@ async def work(services: ReplicationServices) -> bool:
     """
     walks = await services.noting.run()
     await services.copies.heal_damaged()
-    return await services.copies.run() == MOST or walks
+    return await services.copies.run(is_large=False) or walks
+
+
+async def work(services: ReplicationServices) -> bool:
+    """Do the same, and work off a large file as well."""
+    small = await work_small(services)
+    return await services.copies.run(is_large=True) or small

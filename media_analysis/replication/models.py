@@ -43,6 +43,7 @@ class ReplicaPlace(Base):
     address: Mapped[str]
     categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
     since: Mapped[datetime] = mapped_column(server_default=func.now())
+    """Since when all files are gone through for it, or were."""
     marked_at: Mapped[datetime | None]
     """When its marker was first seen; without the marker it is away from then on, not new."""
     logged: Mapped[int]

@@ -18,24 +18,24 @@ from media_analysis.failpoints import failpoint
 from media_analysis.storage.category import Category
 
 WALK_PAGE: Final = 1_000
-WALK_PAGES: Final = 20
-"""So many pages of the walk, and the log is looked at again: what was just stored does not wait for what is old."""
 BEFORE_ALL: Final = UUID(int=0)
 AFTER_ALL: Final = UUID(int=2**128 - 1)
 TOLD: Final = (EventType.FILE_STORED, EventType.FILE_RESTORED, EventType.FILE_ARCHIVED, EventType.FILE_DELETED)
 log = structlog.get_logger()
 
 _LOCK: Final = text(f"""
-    SELECT logged, walk_after, walked, walk_ended_at IS NULL AS walks, ({ENDED}) AS ended
+    SELECT categories, logged, walk_after, walked, walk_ended_at IS NULL AS walks, ({ENDED}) AS ended
     FROM replica_places WHERE address = :address FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - constants
 _MOVE: Final = text("UPDATE replica_places SET logged = :logged")
 _WALK_AGAIN: Final = text("""
-    UPDATE replica_places SET logged = :logged, walk_after = :logged, walked = NULL, walk_ended_at = NULL
+    UPDATE replica_places
+    SET logged = :logged, walk_after = :logged, since = now(), walked = NULL, walk_ended_at = NULL
 """)
 _WALKED: Final = text("""
     UPDATE replica_places SET walked = :walked, walk_ended_at = CASE WHEN :ended THEN now() END
 """)
+_BACKLOG: Final = text("SELECT count(*) FROM (SELECT FROM replicas WHERE due_at <= now() LIMIT :most) AS due")
 _NOW: Final = text("SELECT now()")
 _PAGE: Final = text("""
     SELECT id FROM media_files WHERE id > :after AND state IN ('stored', 'trashed') ORDER BY id LIMIT :limit
@@ -71,17 +71,13 @@ class ReplicaNoting:
     db: Database
     horizon: EventHorizon
     address: str
-    categories: Sequence[Category]
 
     async def run(self) -> bool:
-        """Note all that settled, and go on with the walk; say whether more of that is left."""
+        """Note all that settled, and a page of the walk; say whether there may be another at once."""
         settled = await self.horizon.look()
         while await self._page(settled):
             pass
-        for _ in range(WALK_PAGES):
-            if not await self._walk(settled):
-                return False
-        return True
+        return await self._walk(settled)
 
     @retried
     async def _page(self, settled: int) -> bool:
@@ -95,33 +91,39 @@ class ReplicaNoting:
                 await session.execute(_WALK_AGAIN, {"logged": settled})
                 return False
             told = await read_files_told(session, TOLD, tuple(Category), after=place.logged, until=settled)
-            await self._note(session, told.files)
+            await _note(session, told.files, place.categories)
             failpoint("replica.noting")
             await session.execute(_MOVE, {"logged": told.through})
         return True
 
-    async def _note(self, session: AsyncSession, files: Sequence[tuple[UUID, datetime]]) -> None:
-        first = dict(reversed(files))
-        if first:
-            asked: dict[str, Any] = {"ids": list(first), "instants": list(first.values())}
-            chosen = [category.value for category in self.categories]
-            await session.execute(_ADD, asked | {"categories": chosen})
-            await session.execute(_END, {"ids": list(first)})
-
     @retried
     async def _walk(self, settled: int) -> bool:
-        """Go through one page of all files, each noted if it was not; say whether there may be another."""
+        """Go through one page of all files, each noted if it was not; say whether there may be another.
+
+        What is due has to be worked off first: what was just stored waits for no more of what is old than that.
+        """
         async with self.db.transaction() as session:
             place = (await session.execute(_LOCK, {"address": self.address})).one_or_none()
             if place is None or not place.walks or place.walk_after > settled:
+                return False
+            if (await session.execute(_BACKLOG, {"most": WALK_PAGE})).scalar_one() >= WALK_PAGE:
                 return False
             after = place.walked or BEFORE_ALL
             page = await session.scalars(_PAGE, {"after": after, "limit": WALK_PAGE})
             ids = page.all()
             last = ids[-1] if len(ids) == WALK_PAGE else AFTER_ALL
             now = (await session.execute(_NOW)).scalar_one()
-            await self._note(session, [(file_id, now) for file_id in ids])
+            await _note(session, [(file_id, now) for file_id in ids], place.categories)
             await session.execute(_END_BETWEEN, {"after": after, "until": last})
             failpoint("replica.walking")
             await session.execute(_WALKED, {"walked": last, "ended": last == AFTER_ALL})
         return last != AFTER_ALL
+
+
+async def _note(session: AsyncSession, files: Sequence[tuple[UUID, datetime]], categories: Sequence[str]) -> None:
+    """Write a row for each file that is there, of these categories, and end those of files that are not."""
+    first = dict(reversed(files))
+    if first:
+        asked: dict[str, Any] = {"ids": list(first), "instants": list(first.values()), "categories": categories}
+        await session.execute(_ADD, asked)
+        await session.execute(_END, {"ids": list(first)})

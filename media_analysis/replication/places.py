@@ -26,7 +26,8 @@ _TAKE: Final = text("""
 _END_COPIES: Final = text("TRUNCATE replicas")
 # What other categories had copied stays copied, and goes with its files.
 _CHOOSE: Final = text("""
-    UPDATE replica_places SET categories = :categories, walk_after = :given, walked = NULL, walk_ended_at = NULL
+    UPDATE replica_places SET categories = :categories, since = now(), walk_after = :given, walked = NULL,
+        walk_ended_at = NULL
     WHERE address = :address AND categories <> CAST(:categories AS text[])
 """)
 _MARK: Final = text("UPDATE replica_places SET marked_at = now() WHERE address = :address AND marked_at IS NULL")

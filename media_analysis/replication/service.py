@@ -13,8 +13,8 @@ from media_analysis.errors import MediaAnalysisError, StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import clear_damage, mark_damaged, note_healed
 from media_analysis.replication import claiming
-from media_analysis.replication.claiming import LEASE_SECONDS, ReplicaDuty, ReplicaFailure
-from media_analysis.replication.copying import SMALL_BYTES, STREAMS, ReplicaCopier, SourceDamaged
+from media_analysis.replication.claiming import LEASE_SECONDS, SMALL_BYTES, ReplicaDuty, ReplicaFailure
+from media_analysis.replication.copying import ReplicaCopier, SourceDamaged
 from media_analysis.replication.healing import Healed, Healer, NotHealed
 from media_analysis.storage.replicated import ReplicatedStore
 from media_analysis.storage.store import ObjectStore
@@ -39,26 +39,27 @@ class CopyService:
         async with self.db.transaction() as session:
             await claiming.heal_damaged(session)
 
-    async def run(self) -> int:
-        """Work off some of what is due; return of how many files.
+    async def run(self, *, is_large: bool) -> bool:
+        """Work off some of what is due, of small files, or one large one; say whether there may be more.
 
         Raises:
             StoreUnavailable: the second copy is away; nothing was taken on.
 
         """
         copy = await self.store.copy.require()
-        duties = await self._claim()
+        most = 1 if is_large else MOST
+        duties = await self._claim(is_large=is_large, limit=most)
         if duties:
             async with self._holding(duties):
                 await self._end([duty for duty in duties if not duty.lives])
                 await self._heal(copy, [duty for duty in duties if duty.lives and duty.heals])
                 await self._copy(copy, [duty for duty in duties if duty.lives and not duty.heals])
-        return len(duties)
+        return len(duties) == most
 
     @retried
-    async def _claim(self) -> Sequence[ReplicaDuty]:
+    async def _claim(self, *, is_large: bool, limit: int) -> Sequence[ReplicaDuty]:
         async with self.db.transaction() as session:
-            return await claiming.claim(session, limit=MOST)
+            return await claiming.claim(session, is_large=is_large, limit=limit)
 
     @asynccontextmanager
     async def _holding(self, duties: Sequence[ReplicaDuty]) -> AsyncIterator[None]:
@@ -122,15 +123,11 @@ class CopyService:
             outcomes = await copier.copy_small(small)
             failpoint("replica.copied")
             await self._settle_copies(copier, outcomes)
-        streams = asyncio.Semaphore(STREAMS)
-
-        async def stream(duty: ReplicaDuty) -> None:
-            async with streams:
+        for duty in duties:
+            if duty.size_bytes > SMALL_BYTES:
                 outcome = await copier.copy_large(duty)
                 failpoint("replica.streamed")
                 await self._settle_copies(copier, {duty: outcome})
-
-        await asyncio.gather(*(stream(duty) for duty in duties if duty.size_bytes > SMALL_BYTES))
 
     async def _settle_copies(self, copier: ReplicaCopier, outcomes: Mapping[ReplicaDuty, Exception | None]) -> None:
         copied = [duty for duty, said in outcomes.items() if said is None]

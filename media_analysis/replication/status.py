@@ -17,7 +17,8 @@ _LAG: Final = text("""
         count(*) FILTER (WHERE heals) AS healing,
         least(
             min(noted_at) FILTER (WHERE copied_at IS NULL),
-            (SELECT at FROM events WHERE id > (SELECT logged FROM replica_places) ORDER BY id LIMIT 1)
+            (SELECT at FROM events WHERE id > (SELECT logged FROM replica_places) ORDER BY id LIMIT 1),
+            (SELECT since FROM replica_places WHERE walk_ended_at IS NULL)
         ) AS oldest_at,
         now() AS now
     FROM replicas WHERE due_at IS NOT NULL

@@ -35,7 +35,7 @@ class ReplicationServices:
 
     @cached_property
     def noting(self) -> ReplicaNoting:
-        return ReplicaNoting(self.db, EventHorizon(self.db), self.store.copy.address, self.categories)
+        return ReplicaNoting(self.db, EventHorizon(self.db), self.store.copy.address)
 
     @cached_property
     def copies(self) -> CopyService:

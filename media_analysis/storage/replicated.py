@@ -30,6 +30,9 @@ RECENT_SECONDS: Final = 1.0
 AWAY_SECONDS: Final = 5.0
 """How long nobody asks a second copy again that did not answer, or as long as it took to hear that."""
 LONGEST_AWAY_SECONDS: Final = 60.0
+PROBE_SECONDS: Final = 10.0
+"""How long somebody waits for it to say that it is there."""
+SILENT: Final = "nothing is heard of it"
 log = structlog.get_logger()
 
 
@@ -38,8 +41,8 @@ class SecondCopy:
 
     def __init__(self, address: str, open_copy: Callable[[], Awaitable[ObjectStore]]) -> None:
         self.address = address
-        self.away_because: str | None = "nobody has looked for it yet"
-        """Why it could not be used when it was last asked; None if it could."""
+        self.away_because: str | None = None
+        """Why it could not be used when it was last asked; None if it could, or nobody has asked."""
         self._open_copy = open_copy
         self._opened: ObjectStore | None = None
         self._looking = asyncio.Lock()
@@ -53,6 +56,8 @@ class SecondCopy:
             Misconfigured: it cannot be one.
 
         """
+        if self.away_because is not None and self._looking.locked():
+            raise StoreUnavailable(self.away_because)  # whoever looks finds out whether that has changed
         async with self._looking:
             began = time.monotonic()
             if self.away_because is not None and began < self._look_at:
@@ -63,8 +68,12 @@ class SecondCopy:
 
     async def _look(self, began: float) -> ObjectStore:
         try:
-            self._opened = opened = self._opened or await self._open_copy()
-            await opened.require_marker()
+            async with asyncio.timeout(PROBE_SECONDS):
+                self._opened = opened = self._opened or await self._open_copy()
+                await opened.require_marker()
+        except TimeoutError:
+            self._note_away(SILENT, began)
+            raise StoreUnavailable(SILENT) from None
         except Misconfigured as error:
             self._note_away(str(error), began)
             raise

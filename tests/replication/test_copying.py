@@ -106,7 +106,7 @@ async def test_a_file_that_goes_while_it_is_copied_leaves_no_copy(
     (second / key).parent.mkdir(parents=True, exist_ok=True)
     (second / key).write_bytes(b"to go")  # by a process that was killed before it could see that
 
-    await services.copies.run()
+    await services.copies.run(is_large=False)
 
     assert lying(second) == {}
     assert await fetch(database, "SELECT * FROM replicas") == []

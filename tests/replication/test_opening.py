@@ -118,7 +118,7 @@ async def test_a_place_that_lost_its_marker_is_away_and_not_new(opened: Open, se
 
     async with opened() as runtime:
         with pytest.raises(StoreUnavailable, match=r"is the volume mounted\? .*replica repair --new"):
-            await replication_of(runtime).copies.run()
+            await replication_of(runtime).copies.run(is_large=False)
         await storing(runtime)(b"comes in all the same")
         firing = await runtime.alerts.check()
 
