@@ -44,6 +44,9 @@ class PairedStore:
     def late_writes(self, key: str) -> timedelta | None:
         return self._holder(key).late_writes(key)
 
+    def names_first(self, key: str) -> bool:
+        return self._holder(key).names_first(key)
+
     @property
     def keeps_what_is_open(self) -> bool:
         return self.main.keeps_what_is_open and self.archives.keeps_what_is_open

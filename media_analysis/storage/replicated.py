@@ -121,6 +121,9 @@ class ReplicatedStore:
         said = [late for late in (self.primary.late_writes(key), self.copy.late_writes(key)) if late is not None]
         return max(said, default=None)
 
+    def names_first(self, key: str) -> bool:
+        return self.primary.names_first(key)
+
     @property
     def largest_bytes(self) -> int | None:
         return self.primary.largest_bytes

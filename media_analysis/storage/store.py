@@ -129,6 +129,10 @@ class ObjectStore(Protocol):
         """Say how long after its writer is gone an object may still arrive; None where what is deleted stays so."""
         ...
 
+    def names_first(self, key: str) -> bool:
+        """Whether a name is made before its bytes, which locks of its row keep in order; else it comes with them."""
+        ...
+
     @property
     def keeps_what_is_open(self) -> bool:
         """Whether what was opened stays readable when it is deleted; else reading it raises `ObjectMissing`."""

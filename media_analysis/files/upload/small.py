@@ -226,22 +226,24 @@ class _Writer:
     async def _put(self, asked: Sequence[SmallUpload], leaving_bytes: int) -> Mapping[UUID, bytes | Exception]:
         """Create the names of pending rows under the locks of these (T1), and make all durable; return the SHA-256s.
 
-        The locks last until then, so that nobody has to be woken for their end before.
+        The locks last until then, so that nobody has to be woken for their end before. Where names come with their
+        bytes, locks would keep nothing in order, and a bucket is not asked while a transaction is open.
         """
         store, held = self.protocol.store, list[SmallUpload]()
+        if not all(store.names_first(item.registration.key) for item in asked):
+            return _by_id(asked, await store.put_many(_objects(asked), leaving_bytes=leaving_bytes))
         try:
             async with self.connection.transaction(durable=False) as locking:
                 locked = await pending.lock_pending(locking, [item.registration.id for item in asked])
                 held = [item for item in asked if item.registration.id in locked]
                 failpoint("upload.locked")
                 # A crash from here on leaves names whose pending rows say that they may be removed.
-                objects = [(item.registration.key, item.content) for item in held]
-                said = await store.put_many(objects, leaving_bytes=leaving_bytes) if held else ()
+                said = await store.put_many(_objects(held), leaving_bytes=leaving_bytes) if held else ()
         except BaseException:
             # Their locks may have been lost with the transaction, and the sweep may have looked for names before.
             await store.delete_many([item.registration.key for item in held])
             raise
-        return {item.registration.id: one for item, one in zip(held, said, strict=True)}
+        return _by_id(held, said)
 
     async def _store(self, written: Sequence[WrittenUpload]) -> Mapping[UUID, StoredUpload] | None:
         """Turn pending rows into stored ones (T2); None where that is to be tried for each of them."""
@@ -252,6 +254,14 @@ class _Writer:
             return None
         failpoint("small.settled")
         return stored
+
+
+def _objects(asked: Sequence[SmallUpload]) -> Sequence[tuple[str, bytes]]:
+    return [(item.registration.key, item.content) for item in asked]
+
+
+def _by_id(asked: Sequence[SmallUpload], said: Sequence[bytes | Exception]) -> Mapping[UUID, bytes | Exception]:
+    return {item.registration.id: one for item, one in zip(asked, said, strict=True)}
 
 
 def _outcome(

@@ -39,6 +39,10 @@ class RemoteTree:
         del key
         return LATE_WRITES
 
+    def names_first(self, key: str) -> bool:
+        del key  # a put brings all
+        return False
+
     def categories_beside(self, key: str) -> Sequence[Category]:
         del key  # all lie in one bucket
         return tuple(Category)
