@@ -1,6 +1,8 @@
 """Pictures as a confined child makes them, while one is waited for."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,6 +13,7 @@ from media_analysis.analysis.kinds import SINGLE_PICTURE
 from media_analysis.analysis.task import Source
 from media_analysis.db.database import Database
 from media_analysis.errors import AnalysisCrashed, UnsupportedMedia
+from media_analysis.errors.analysis import PicturesBusy
 from media_analysis.files.models import MediaFile
 from media_analysis.jobs.attempts.attempt import AttemptSource
 from media_analysis.jobs.attempts.execution import AttemptOptions
@@ -42,13 +45,19 @@ class PictureMaker:
             InstantPastEnd: it is over at the instant wished for.
             AnalysisTimedOut, AnalysisMemoryPassed, AnalysisCrashed: decoding took too much, or broke down.
             ObjectMissing, ObjectDamaged: the store lost it.
+            PicturesBusy: its bytes did not come from a bucket in that time.
 
         """
         if file.media_type != UNKNOWN and family_of(file.media_type) not in FAMILIES:
             raise UnsupportedMedia(f"{title_of(file.media_type)} shows no picture")
         source = _source_of(file)
         await require_sources(self.db, self.store, [source], read=False)
-        async with as_tasks_see_them(self.store, [source]) as sources:
+        async with AsyncExitStack() as lent:
+            try:
+                async with asyncio.timeout(LONGEST_SECONDS):
+                    sources = await lent.enter_async_context(as_tasks_see_them(self.store, [source]))
+            except TimeoutError as error:
+                raise PicturesBusy from error
             return await self._decode(sources, wish)
 
     async def _decode(self, sources: Sequence[Source], wish: PictureWish) -> bytes:

@@ -1,13 +1,18 @@
 """Small pictures that stand for files, over HTTP: what they show, and what becomes of those that are kept."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image, ImageStat
 
+from media_analysis.renditions import making
 from media_analysis.runtime import Runtime
+from media_analysis.storage.disk import DiskStore
 from tests.api.answers import refusal
 from tests.api.filming import kept, opened, picture, upload
 from tests.conftest import Client, fetch
@@ -99,3 +104,24 @@ async def test_what_is_kept_counts_ends_with_its_file_and_is_no_news(
     }
     assert deleted[False] == [file_id]
     assert set(deleted[True]) == {file_id, str(row["id"])}
+
+
+async def test_who_waits_too_long_for_the_bytes_of_a_film_is_told_to_ask_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_id = await upload(client, images.jpeg())
+
+    @asynccontextmanager
+    async def wait_for_room(_store: DiskStore, _objects: object) -> AsyncIterator[list[Path]]:
+        await asyncio.Event().wait()
+        yield []
+
+    with monkeypatch.context() as full:
+        full.setattr(DiskStore, "local_copies", wait_for_room)
+        full.setattr(making, "LONGEST_SECONDS", 0.01)
+        told = await client.request("GET", f"{FILES}/{file_id}/thumbnail")
+    shown = await picture(client, file_id, "thumbnail")
+
+    assert refusal(told) == (503, "pictures_busy")
+    assert told.headers["Retry-After"] == "2"
+    assert shown.status_code == 200
