@@ -153,6 +153,11 @@ async def renew(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> None:
     await session.execute(_RENEW, _held(duties) | {"lease_seconds": LEASE_SECONDS})
 
 
+async def release(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> None:
+    """Let somebody else take copies on at once."""
+    await session.execute(_DUE_NOW, _held(duties))
+
+
 async def confirm(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> Collection[UUID]:
     """Write down that copies are there; return of which files.
 
@@ -161,7 +166,7 @@ async def confirm(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> Colle
     asked = _held(duties) | {"keys": [duty.key for duty in duties]}
     confirmed = set((await session.execute(_CONFIRM, asked)).scalars())
     if left := [duty for duty in duties if duty.file_id not in confirmed]:
-        await session.execute(_DUE_NOW, _held(left))
+        await release(session, left)
     return confirmed
 
 

@@ -67,6 +67,11 @@ class CopyService:
         renewing = asyncio.create_task(self._keep_renewing(duties))
         try:
             yield
+        except asyncio.CancelledError:
+            # This process stops: whoever comes next need not wait for the end of the lease.
+            with suppress(MediaAnalysisError):
+                await self._release(duties)
+            raise
         finally:
             renewing.cancel()
             await asyncio.wait({renewing})
@@ -82,6 +87,11 @@ class CopyService:
     async def _renew(self, duties: Sequence[ReplicaDuty]) -> None:
         async with self.db.transaction() as session:
             await claiming.renew(session, duties)
+
+    @retried
+    async def _release(self, duties: Sequence[ReplicaDuty]) -> None:
+        async with self.db.transaction() as session:
+            await claiming.release(session, duties)
 
     async def _end(self, duties: Sequence[ReplicaDuty]) -> None:
         """Delete copies of files that are gone, and forget them; those whose bytes are yet to go, go with these."""

@@ -1,11 +1,17 @@
-"""A day in the life of second copies, in a process of its own: made, found damaged, mended, and deleted."""
+"""A day in the life of second copies: made, found damaged, mended, and deleted; and a process that plays it again.
+
+For each line on its standard input, which says where to die or where to write down what is reached, it plays a day in a
+child of its own, and prints how that ended: what is imported once would take longer than all the rest.
+"""
 
 import asyncio
+import importlib
 import os
 import sys
 from pathlib import Path
 from typing import Final
 
+from media_analysis import failpoints
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
 from tests.asking import delete_file
@@ -39,5 +45,19 @@ async def main(database: str) -> None:
         await play(runtime, database, settings.store_path)
 
 
+def play_in_child(database: str, told: str) -> int:
+    """Play a day in a child with a variable more, such as `NAME=value`; return how it ended."""
+    child = os.fork()
+    if child == 0:
+        name, _, value = told.partition("=")
+        os.environ[name] = value
+        importlib.reload(failpoints)
+        asyncio.run(main(database))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    for line in sys.stdin:
+        sys.stdout.write(f"ended {play_in_child(sys.argv[1], line.strip())}\n")
+        sys.stdout.flush()

@@ -1,13 +1,17 @@
 """Second copies: of everything that is chosen, by every road, and of nothing that is gone."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 
 import pytest
 
+from media_analysis.replication.copying import ReplicaCopier
+from media_analysis.replication.loop import running_replication
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import Client, StoreFile, execute, fetch
+from tests.files.conftest import eventually
 from tests.replication.conftest import Settle, replication_of
 
 LARGE = bytes(range(256)) * 8192 + b"end"
@@ -127,3 +131,50 @@ async def test_what_was_there_before_is_copied_when_a_place_is_named(
 
     assert lying(second) == {file.key: file.sha256.hex() for file in stored if file.sha256}
     assert len(await fetch(database, "SELECT * FROM replicas WHERE copied_at IS NOT NULL")) == 2
+
+
+async def test_the_loop_does_it_by_itself_whatever_the_size(
+    runtime: Runtime, store_file: StoreFile, second: Path
+) -> None:
+    stored = [await store_file(b"small"), await store_file(LARGE)]
+
+    async def is_copied() -> bool:
+        return set(lying(second)) == {file.key for file in stored}
+
+    async with running_replication(replication_of(runtime), look_seconds=0.02):
+        await eventually(is_copied)
+
+
+async def test_what_a_process_that_stops_was_copying_waits_for_no_lease(
+    runtime: Runtime, store_file: StoreFile, settle: Settle, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, file, begun = replication_of(runtime), await store_file(LARGE), asyncio.Event()
+    await settle()
+    await execute(database, "UPDATE replicas SET copied_at = NULL, due_at = now()")
+
+    async def never(*_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ReplicaCopier, "copy_large", never)
+        async with running_replication(services, look_seconds=0.02):
+            await begun.wait()
+
+    assert (await fetch(database, "SELECT due_at <= now() FROM replicas WHERE file_id = $1", file.id))[0][0]
+    await settle()
+
+
+async def test_the_claim_reads_the_index_of_what_is_due(database: str) -> None:
+    await execute(
+        database,
+        "INSERT INTO replicas (file_id, key, size_bytes, noted_at, copied_at)"
+        " SELECT gen_random_uuid(), n::text, 1, now(), now() FROM generate_series(1, 20000) AS n",
+        "ANALYZE replicas",
+    )
+    query = "SELECT file_id FROM replicas WHERE due_at <= now() AND size_bytes <= 9 ORDER BY due_at LIMIT 32"
+
+    plan = "\n".join(row[0] for row in await fetch(database, f"EXPLAIN {query}"))
+
+    assert "ix_replicas_due" in plan
+    assert "Seq Scan" not in plan

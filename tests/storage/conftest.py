@@ -12,6 +12,7 @@ from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.places import Places
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.store import RemoteStore
+from media_analysis.storage.replicated import ReplicatedStore, SecondCopy
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 from tests.azure import Azure, new_azure_store, running_azure
 from tests.s3 import new_bucket, new_store
@@ -51,6 +52,23 @@ def pair(tmp_path: Path) -> Iterator[PairedStore]:
     store.close()
 
 
+@pytest.fixture
+def replicated(tmp_path: Path) -> Iterator[ReplicatedStore]:
+    """A store with a second copy on another disk."""
+    roots, instance_id = (tmp_path / "store", tmp_path / "second"), uuid4()
+    for root in roots:
+        adopt_store(root, instance_id, fresh_database=True)
+    primary, second = (DiskStore(Places(root), instance_id) for root in roots)
+
+    async def open_second() -> ObjectStore:
+        return second
+
+    store = ReplicatedStore(primary, SecondCopy(roots[1].as_uri(), open_second))
+    yield store
+    store.close()
+    second.close()
+
+
 @pytest.fixture(scope="session")
 async def bucket() -> AsyncIterator[RemoteAddress]:
     """A bucket of this worker's tests, who have a prefix each."""
@@ -76,7 +94,9 @@ async def remote_azure(azure: Azure, tmp_path: Path) -> AsyncIterator[RemoteStor
         yield store
 
 
-@pytest.fixture(params=["disk", "two_disks", "pair", *(pytest.param(kind, marks=pytest.mark.s3) for kind in REMOTE)])
+@pytest.fixture(
+    params=["disk", "two_disks", "pair", "replicated", *(pytest.param(kind, marks=pytest.mark.s3) for kind in REMOTE)]
+)
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     """One store of each kind; a new kind adds its fixture's name."""
     made: ObjectStore = request.getfixturevalue(request.param)
