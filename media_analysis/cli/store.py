@@ -127,14 +127,14 @@ def delete_old(
     from media_analysis.moves.emptying import EmptyService
 
     settings = load(config, data_dir).settings
-    left, amount = run(_work(settings, lambda context: EmptyService(context).find()))
+    left, amount = run(_work(settings, lambda context: EmptyService(context).find(yes)))
     report(f"{amount.files} objects, {round_size(amount.size_bytes)}, are left at {left.left}")
     if not _is_confirmed(left.left, yes):
         return
 
     async def work(context: MoveContext) -> EmptyReport:
         emptying = EmptyService(context)
-        return await emptying.empty((await emptying.find())[0])
+        return await emptying.empty((await emptying.find(left.left))[0])
 
     done = run(_work(settings, work, bytes_per_second=_rate(rate), total=amount.files))
     say(f"deleted {done.deleted} objects, {round_size(done.size_bytes)}")

@@ -48,18 +48,20 @@ class EmptyService:
     def db(self) -> Database:
         return self.context.db
 
-    async def find(self) -> tuple[StoreMove, statements.MoveSum]:
-        """Return the oldest move that left something, and how much.
+    async def find(self, url: str | None = None) -> tuple[StoreMove, statements.MoveSum]:
+        """Return the move that left something at an address, or else the oldest that did anywhere, and how much.
 
         Raises:
             MoveRefused: none did.
 
         """
-        for move in reversed(await MoveService(self.context).list()):
-            if not move.is_under_way and move.emptied_at is None:
-                async with self.db.read_only() as session:
-                    return move, await statements.sum_left(session, move)
-        raise MoveRefused("no move left anything")
+        moves = [one for one in await MoveService(self.context).list() if not one.is_under_way]
+        left = [one for one in reversed(moves) if one.emptied_at is None]
+        if not left:
+            raise MoveRefused("no move left anything")
+        move = next((one for one in left if one.left == url), left[0])
+        async with self.db.read_only() as session:
+            return move, await statements.sum_left(session, move)
 
     async def empty(self, move: StoreMove, *, now: datetime | None = None) -> EmptyReport:
         """Delete what a move left, each object after its copy was read and hashed.

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from media_analysis.db.database import Database
 from media_analysis.errors import MarkerMismatch
+from media_analysis.errors.moves import MoveRefused
 from media_analysis.integrity.inspection import ReadThrottle
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.passes import MovePass, MoveReport
-from media_analysis.moves.places import OpenPlace, open_place, parse_place
+from media_analysis.moves.places import OpenPlace, open_place, parse_place, site_of
 from media_analysis.settings import Settings
 from media_analysis.storage.marker import Marker, Purpose
-from media_analysis.storage.sites import Site
 
 
 def _tell_nobody(_: MoveReport) -> None:
@@ -39,7 +39,35 @@ class MoveContext:
                 await stack.enter_async_context(open_place(parse_place(url), self.instance_id, self.settings))
                 for url in (move.source, move.target)
             ]
-            yield OpenMove(self, move, source, target, self.settings.sites.main)
+            yield OpenMove(self, move, source, target)
+
+    def names_a_place_of(self, move: StoreMove) -> bool:
+        """Say whether the settings have the store, or what of it is moved, where a move begins or ends."""
+        return site_of(self.settings, Purpose(move.part)) in {parse_place(move.source), parse_place(move.target)}
+
+    def require_named(self, move: StoreMove) -> None:
+        """Fail where the store is at neither place of a move: what came since lies in none of them.
+
+        Raises:
+            MoveRefused: it is not.
+
+        """
+        if not self.names_a_place_of(move):
+            raise MoveRefused(
+                f"a move from {move.source} to {move.target} is under way, and the settings name neither: give it "
+                "up by media-analysis store cancel, or correct the settings"
+            )
+
+    def parts_archives(self, move: StoreMove) -> bool:
+        """Whether archives leave a place that stays the store."""
+        return move.part == Purpose.ARCHIVES and parse_place(move.source) == self.settings.sites.main
+
+    async def reopen_source(self, move: StoreMove) -> None:
+        """Let the source be served from again; raises as `open_place`, and as `require_own`."""
+        async with open_place(parse_place(move.source), self.instance_id, self.settings) as source:
+            marker = await require_own(source, self.instance_id)
+            parts = self.parts_archives(move)
+            await source.mark(replace(marker, archives_at=None) if parts else replace(marker, moved_to=None))
 
 
 @dataclass(frozen=True)
@@ -50,22 +78,15 @@ class OpenMove:
     move: StoreMove
     source: OpenPlace
     target: OpenPlace
-    main: Site
-    """Where the settings have the store."""
 
     @property
     def part(self) -> Purpose:
         return Purpose(self.move.part)
 
     @property
-    def parts_archives(self) -> bool:
-        """Whether archives leave a place that stays the store."""
-        return self.part is Purpose.ARCHIVES and self.source.site == self.main
-
-    @property
     def joins_archives(self) -> bool:
         """Whether archives go back into the store."""
-        return self.part is Purpose.ARCHIVES and self.target.site == self.main
+        return self.part is Purpose.ARCHIVES and self.target.site == self.context.settings.sites.main
 
     def begin_pass(self) -> MovePass:
         """Return a pass over all there is to move; what was set aside stays with what stays."""
@@ -76,7 +97,7 @@ class OpenMove:
             self.target,
             self.context.throttle,
             self.context.tell,
-            moves_quarantine=not self.parts_archives,
+            moves_quarantine=not self.context.parts_archives(self.move),
         )
 
     async def fill_target(self) -> None:
@@ -94,14 +115,9 @@ class OpenMove:
 
     async def close_source(self) -> None:
         """Let nobody serve from the source any more what is moved."""
-        await self.source.mark(self._with_target(await self.require_marker(), self.move.target))
-
-    async def reopen_source(self) -> None:
-        """Let the source be served from again."""
-        await self.source.mark(self._with_target(await self.require_marker(), None))
-
-    def _with_target(self, marker: Marker, url: str | None) -> Marker:
-        return replace(marker, archives_at=url) if self.parts_archives else replace(marker, moved_to=url)
+        marker, url = await self.require_marker(), self.move.target
+        parts = self.context.parts_archives(self.move)
+        await self.source.mark(replace(marker, archives_at=url) if parts else replace(marker, moved_to=url))
 
     async def open_target(self) -> None:
         """Let the target be served from."""

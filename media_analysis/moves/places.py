@@ -22,7 +22,7 @@ from media_analysis.storage.places import Places
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.marker import RECENT_SECONDS, read_marker, require_no_store_around, write_marker
 from media_analysis.storage.remote.store import RemoteStore
-from media_analysis.storage.sites import Site
+from media_analysis.storage.sites import Site, nesting
 
 MOVE_PREFIX: Final = "MOVE_"
 """What the variables begin with that say how the bucket is reached that the settings do not name."""
@@ -60,16 +60,16 @@ def require_apart(target: Site, settings: Settings) -> None:
         MoveRefused: it does.
 
     """
+    copies = settings.replica_site
+    if copies is not None and (copies == target or nesting(target, copies, "them")):
+        raise MoveRefused(
+            f"second copies lie at {url_of(copies)}, and {url_of(target)} is no place apart: move to another one, or "
+            "have second copies somewhere else first, or none by media-analysis replica end"
+        )
     for site in (settings.sites.main, settings.sites.archives):
         if site == target:
             raise MoveRefused(f"{url_of(target)} is where the store, or its archives, lie already")
-        if isinstance(site, Path) and isinstance(target, Path):
-            is_inside = site.is_relative_to(target) or target.is_relative_to(site)
-        elif isinstance(site, RemoteAddress) and isinstance(target, RemoteAddress):
-            is_inside = site.is_below(target) or target.is_below(site)
-        else:
-            is_inside = False
-        if is_inside and site is not None:
+        if site is not None and nesting(target, site, "it"):
             raise MoveRefused(f"{url_of(target)} and {url_of(site)} lie one inside the other")
 
 

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
+from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.moves import statements
@@ -62,13 +63,19 @@ class MoveService:
     async def cancel(self) -> StoreMove:
         """Give the move under way up: the source stays the store, copies lie in the target until they are deleted.
 
+        The target may be lost by now; so may the source be, where the settings have the store somewhere else.
+
         Raises:
             MoveRefused: none is under way.
+            MarkerMismatch, StoreUnavailable: the source cannot be served from again.
 
         """
         move = await self.find_under_way()
-        async with self.context.open_move(move) as opened:
-            await opened.reopen_source()
+        try:
+            await self.context.reopen_source(move)
+        except (MarkerMismatch, StoreUnavailable):
+            if self.context.names_a_place_of(move):
+                raise  # else it was lost with its disk, and the store is somewhere else by now
         failpoint("move.reopened")
         await self._note_cancelled(move)
         return move
@@ -104,6 +111,7 @@ class MoveService:
                 if (move.target, move.part) != (url_of(target), part.value):
                     what = "archives" if move.part == Purpose.ARCHIVES else "the store"
                     raise MoveRefused(f"a move of {what} to {move.target} is under way: end it by switch or cancel")
+                self.context.require_named(move)
                 return move
         source = site_of(settings, part)
         if not (part is Purpose.ARCHIVES and target == settings.sites.main != source):

@@ -53,6 +53,7 @@ class SwitchService:
 
         """
         move = await self._find()
+        self.context.require_named(move)
         async with self.context.open_move(move) as opened:
             if move.switched_at is None:
                 await self._require_ready(move, end_uploads=end_uploads)
@@ -85,7 +86,7 @@ class SwitchService:
                 await done.run()
         except (MoveRefused, StoreUnavailable, DiskFull):
             with suppress(MediaAnalysisError):  # what is wrong is told by the first
-                await opened.reopen_source()
+                await self.context.reopen_source(opened.move)
             raise
 
     async def _await_jobs(self, move: StoreMove) -> None:

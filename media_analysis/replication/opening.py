@@ -1,7 +1,7 @@
 """Opens the store of a database with its second copy, where the settings name one."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,7 +60,10 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
                 places=places, settings=settings, instance_id=instance_id, site=site, creates=creates
             )
             store = ReplicatedStore(store, SecondCopy(opening.address, opening.open))
-            await _begin(places, settings, store, creates=creates)
+            if creates:
+                await _take(opening, known)
+            with suppress(StoreUnavailable):  # it has been logged, and is looked for again
+                await store.copy.require()
         elif took_over and creates:
             await places.end()
             log.warning("replica.took_over", address=known)
@@ -68,13 +71,12 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
     return store
 
 
-async def _begin(places: ReplicaPlaces, settings: Settings, store: ReplicatedStore, *, creates: bool) -> None:
-    if creates:
-        await places.take(store.copy.address, settings.storage.replica.categories)
-    try:
-        await store.copy.require()
-    except StoreUnavailable:  # it has been logged, and is looked for again
-        return
+async def _take(opening: "_CopyOpening", known: str | None) -> None:
+    """Make the place the one in force; one that answers, and cannot be one, leaves what was known as it was."""
+    if opening.address != known:
+        with suppress(StoreUnavailable):
+            (await opening.adopt(marked=False)).close()
+    await opening.places.take(opening.address, opening.settings.storage.replica.categories)
 
 
 async def require_known(db: Database, settings: Settings) -> None:
@@ -195,6 +197,9 @@ class _CopyOpening:
         """Return if a store with such a marker may be opened, or marked where it has none."""
         if found is not None and found.instance_id != self.instance_id:
             raise InvalidSettings(f"STORAGE_REPLICA_URL: the marker at {self.address} names another database")
+        if found is not None and (found.is_filling or found.moved_to is not None):
+            what = "fills" if found.is_filling else "left"
+            raise InvalidSettings(f"STORAGE_REPLICA_URL is {self.address}, which a move {what}: name another place")
         if found is None and marked:
             raise StoreUnavailable(f"the marker is missing; is the volume mounted? {NEW}")
         if found is None and not self.creates:

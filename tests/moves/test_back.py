@@ -101,3 +101,26 @@ async def test_archives_move_alone_and_come_back(
         await restore(runtime, run.id)
         for name, file in run.files.items():
             assert await content_of(runtime, file.id) == run.contents[name]
+
+
+async def test_a_move_whose_target_is_lost_is_given_up_and_keeps_nothing_else_from_being_deleted(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
+) -> None:
+    third = (tmp_path / "third").as_uri()
+    async with open_at(old, inspects=False) as runtime:
+        file = await storing(runtime)(b"kept")
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+        (tmp_path / "new").rename(tmp_path / "lost")
+        await MoveService(moves).cancel()
+        await MoveService(moves).copy(third, archives=False)
+        await SwitchService(moves).switch()
+
+    async with open_at(third) as runtime:
+        emptying = EmptyService(moves_of(runtime))
+        assert (await emptying.find())[0].left == new
+        move, _ = await emptying.find(old)
+        await emptying.empty(move)
+
+    assert objects(tmp_path / "old") == set()
+    assert objects(tmp_path / "third") == {file.key}
