@@ -57,6 +57,7 @@ _CONFIRM: Final = text("""
     UPDATE replicas SET copied_at = now(), due_at = NULL, attempts = 0, heals = false, last_error = NULL
     FROM held JOIN living ON living.id = held.id
     WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+        AND EXISTS (SELECT FROM replica_places WHERE address = :address)
     RETURNING replicas.file_id
 """)
 _DUE_NOW: Final = text("""
@@ -158,12 +159,12 @@ async def release(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> None:
     await session.execute(_DUE_NOW, _held(duties))
 
 
-async def confirm(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> Collection[UUID]:
-    """Write down that copies are there; return of which files.
+async def confirm(session: AsyncSession, duties: Sequence[ReplicaDuty], *, address: str) -> Collection[UUID]:
+    """Write down that copies are at a place, if second copies lie there; return of which files.
 
     The others were deleted, or somebody overtook us: they are due at once, and whoever takes them on sees which.
     """
-    asked = _held(duties) | {"keys": [duty.key for duty in duties]}
+    asked = _held(duties) | {"keys": [duty.key for duty in duties], "address": address}
     confirmed = set((await session.execute(_CONFIRM, asked)).scalars())
     if left := [duty for duty in duties if duty.file_id not in confirmed]:
         await release(session, left)

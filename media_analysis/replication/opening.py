@@ -59,7 +59,7 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
             opening = _CopyOpening(
                 places=places, settings=settings, instance_id=instance_id, site=site, creates=creates
             )
-            store = ReplicatedStore(store, SecondCopy(opening.address, opening.open))
+            store = ReplicatedStore(store, SecondCopy(opening.address, opening.open, opening.require_in_force))
             if creates:
                 await _take(opening, known)
             with suppress(StoreUnavailable):  # it has been logged, and is looked for again
@@ -96,7 +96,7 @@ async def read_copy(db: Database, settings: Settings) -> SecondCopy | None:
     if settings.replica_site is None:
         return None
     opening = await _open_alone(db, settings, settings.replica_site, creates=False)
-    return SecondCopy(opening.address, opening.open)
+    return SecondCopy(opening.address, opening.open, opening.require_in_force)
 
 
 async def mark_new(db: Database, settings: Settings) -> None:
@@ -147,6 +147,17 @@ class _CopyOpening:
     @property
     def address(self) -> str:
         return where_is(self.site, PREFIX)
+
+    async def require_in_force(self) -> None:
+        """Fail once another process was started with another place: what this one deletes would stay there.
+
+        Raises:
+            StoreUnavailable: one was.
+
+        """
+        known = await self.places.get()
+        if known not in {None, self.address}:
+            raise StoreUnavailable(f"second copies lie at {known} by now; start this process with it, too")
 
     async def open(self) -> ObjectStore:
         """Open the store of the second copies; one that is new and empty is marked.

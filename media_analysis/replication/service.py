@@ -176,7 +176,7 @@ class CopyService:
             sentences = {duty.file_id: sentence for duty, sentence in damaged.items()}
             await mark_damaged(session, sentences, actor=ACTOR)
             if copied:
-                await claiming.confirm(session, copied)
+                await claiming.confirm(session, copied, address=self.store.copy.address)
             for duty in mendable:
                 await claiming.begin_healing(session, duty)
             if failures:
@@ -199,8 +199,8 @@ class CopyService:
                 return
             if outcome.was is None:
                 await clear_damage(session, {duty.file_id: duty.damage} if duty.damage else {})
-            elif await claiming.confirm(session, [duty]):
+            elif await claiming.confirm(session, [duty], address=self.store.copy.address):
                 sentences = {duty.file_id: duty.damage or outcome.was}
                 await note_healed(session, sentences, actor=ACTOR, source=self.store.copy.address)
                 return
-            await claiming.confirm(session, [duty])
+            await claiming.confirm(session, [duty], address=self.store.copy.address)

@@ -39,11 +39,16 @@ log = structlog.get_logger()
 class SecondCopy:
     """The store of the second copies, opened once it is there; who asks while it is away hears so at once."""
 
-    def __init__(self, address: str, open_copy: Callable[[], Awaitable[ObjectStore]]) -> None:
+    def __init__(
+        self,
+        address: str,
+        open_copy: Callable[[], Awaitable[ObjectStore]],
+        require_in_force: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.address = address
         self.away_because: str | None = None
         """Why it could not be used when it was last asked; None if it could, or nobody has asked."""
-        self._open_copy = open_copy
+        self._open_copy, self._require_in_force = open_copy, require_in_force
         self._opened: ObjectStore | None = None
         self._looking = asyncio.Lock()
         self._look_at = self._seen_at = float("-inf")
@@ -69,6 +74,8 @@ class SecondCopy:
     async def _look(self, began: float) -> ObjectStore:
         try:
             async with asyncio.timeout(PROBE_SECONDS):
+                if self._require_in_force is not None:
+                    await self._require_in_force()
                 self._opened = opened = self._opened or await self._open_copy()
                 await opened.require_marker()
         except TimeoutError:

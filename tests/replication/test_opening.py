@@ -9,11 +9,14 @@ import pytest
 
 from media_analysis.errors import InvalidSettings, ObjectMissing, StoreUnavailable
 from media_analysis.integrity.verify import VerifyRequest, VerifyService
+from media_analysis.replication import claiming
+from media_analysis.replication.loop import work
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import adopt_store
-from tests.conftest import fetch, storing
+from tests.asking import delete_file
+from tests.conftest import execute, fetch, storing
 from tests.replication.conftest import replication_of, settled
 from tests.replication.test_copying import lying, unmount
 
@@ -125,3 +128,47 @@ async def test_a_place_that_lost_its_marker_is_away_and_not_new(opened: Open, se
     assert "alert:replica_away:replica" in firing
     assert lying(second) == {}
     assert [row[0] for row in await fetch(database, "SELECT count(*) FROM replicas WHERE copied_at IS NOT NULL")] == [1]
+
+
+async def test_a_process_that_names_the_place_before_neither_copies_nor_deletes_once_another_is_in_force(
+    opened: Open, database: str, second: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("media_analysis.storage.replicated.RECENT_SECONDS", 0.0)
+    third = tmp_path / "third"
+    async with opened() as before:
+        file = await storing(before)(b"copied")
+        await settled(before, database)
+        async with opened(STORAGE_REPLICA_URL=third.as_uri()) as after:
+            await settled(after, database)
+            with pytest.raises(StoreUnavailable, match=r"lie at .*/third by now"):
+                await work(replication_of(before))
+            late = await storing(before)(b"late")
+            await delete_file(before, file.id, owner="alice", actor="alice")
+            (purge,) = await fetch(database, "SELECT last_error FROM purges WHERE due_at IS NOT NULL")
+            await execute(database, "UPDATE purges SET due_at = now() WHERE due_at IS NOT NULL")
+            await after.deletion.deleter.finish_entries()
+            await settled(after, database)
+
+    assert "/third by now" in purge["last_error"]
+    assert late.key not in lying(second)
+    assert lying(third).keys() == {late.key}
+
+
+async def test_a_copy_that_was_made_at_the_place_before_does_not_count_at_the_one_in_force(
+    opened: Open, database: str, tmp_path: Path
+) -> None:
+    async with opened() as before:
+        await storing(before)(b"copied")
+        services = replication_of(before)
+        await services.noting.run()
+        async with before.db.transaction() as session:
+            duties = await claiming.claim(session, is_large=False, limit=1)
+        async with opened(STORAGE_REPLICA_URL=(tmp_path / "third").as_uri()) as after:
+            await replication_of(after).noting.run()
+            async with after.db.transaction() as session:
+                again = await claiming.claim(session, is_large=False, limit=1)
+            async with before.db.transaction() as session:
+                confirmed = await claiming.confirm(session, duties, address=services.store.copy.address)
+
+    assert [duty.attempt for duty in duties] == [duty.attempt for duty in again] == [1]
+    assert not confirmed
