@@ -23,6 +23,7 @@ from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.marker import RECENT_SECONDS, read_marker, require_no_store_around, write_marker
 from media_analysis.storage.remote.store import RemoteStore
 from media_analysis.storage.sites import Site, nesting
+from media_analysis.storage.walk import QUARANTINE
 
 MOVE_PREFIX: Final = "MOVE_"
 """What the variables begin with that say how the bucket is reached that the settings do not name."""
@@ -129,6 +130,20 @@ class OpenPlace:
                 raise MoveRefused(f"{self.site} is not empty: {page[0].name} lies there")
         elif not await asyncio.to_thread(disk_marker.is_unused, self.store.root):
             raise MoveRefused(f"{self.site} is not empty")
+
+    async def require_emptied(self) -> None:
+        """Fail if anything lies in the place but what a store has from the start; empty folders do not count.
+
+        Raises:
+            MoveRefused: something does.
+            StoreUnavailable: nobody can tell.
+
+        """
+        async for page in self.store.walk(1):
+            if page:
+                raise MoveRefused(f"{self.site} is not empty: {page[0].name} lies there")
+        if await self.store.list_quarantine_days():
+            raise MoveRefused(f"{self.site} is not empty: {QUARANTINE} has something")
 
 
 async def make_place(site: Site, settings: Settings) -> None:

@@ -160,7 +160,11 @@ class MoveService:
             await target.require_unused()
         elif marker.instance_id != self.context.instance_id:
             raise MoveRefused(f"{target.url} is the store of another database")
-        elif not has_left and target.site != self.context.settings.sites.main:
+        elif has_left or target.site == self.context.settings.sites.main:
+            return
+        elif marker.is_filling or marker.moved_to is not None:
+            await target.require_emptied()
+        else:
             raise MoveRefused(f"{target.url} is marked as a store of this database, and no move knows it")
 
 

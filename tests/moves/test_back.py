@@ -124,3 +124,29 @@ async def test_a_move_whose_target_is_lost_is_given_up_and_keeps_nothing_else_fr
 
     assert objects(tmp_path / "old") == set()
     assert objects(tmp_path / "third") == {file.key}
+
+
+@pytest.mark.parametrize("end", ["switch", "cancel"])
+async def test_a_place_is_moved_to_again_after_what_was_left_there_was_deleted(
+    end: str, open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
+) -> None:
+    async with open_at(old, inspects=False) as runtime:
+        file = await storing(runtime)(b"kept")
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+        await (SwitchService(moves).switch() if end == "switch" else MoveService(moves).cancel())
+    store, left = (new, old) if end == "switch" else (old, new)
+    place = tmp_path / Path(left).name
+    async with open_at(store, inspects=False) as runtime:
+        moves = moves_of(runtime)
+        emptying = EmptyService(moves)
+        await emptying.empty((await emptying.find())[0])
+        (place / "file.txt").write_text("somebody's")
+        with pytest.raises(MoveRefused, match=r"is not empty: file\.txt lies there"):
+            await MoveService(moves).copy(left, archives=False)
+        (place / "file.txt").unlink()
+        await MoveService(moves).copy(left, archives=False)
+        await SwitchService(moves).switch()
+
+    async with open_at(left) as runtime:
+        assert await read(runtime, file.key, b"kept") == b"kept"
