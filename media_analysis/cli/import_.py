@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,9 +21,11 @@ from media_analysis.storage.category import Category
 from media_analysis.units import round_size
 
 if TYPE_CHECKING:
+    from media_analysis.imports.tree.buckets import BucketTree
     from media_analysis.imports.tree.service import TreeImportReport, TreeImportRequest, TreeImportService
     from media_analysis.runtime import Runtime
     from media_analysis.settings import Settings
+    from media_analysis.storage.sites import Site
 
 Place = Annotated[
     bool | None,
@@ -30,7 +34,9 @@ Place = Annotated[
 
 
 def import_(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The tree to import")],
+    tree: Annotated[
+        str, typer.Argument(metavar="DIR", help="The tree to import: a directory, s3://bucket/prefix, gs://… or az://…")
+    ],
     *,
     category: Annotated[Category, typer.Option(help="What its files are for")],
     owner: Annotated[str, typer.Option(help="Whose they become")] = "admin",
@@ -44,14 +50,16 @@ def import_(
 ) -> None:
     """Import an existing tree: rows for its files, each as old as its bytes and kept as its category says.
 
-    Nothing in DIR is changed or deleted. Interrupted, the same command goes on where it stopped.
+    Nothing in DIR is changed or deleted. Interrupted, the same command goes on where it stopped. Of a bucket the
+    credentials are the provider's usual variables, behind IMPORT_ where they are not those of the store.
     """
     from media_analysis.imports.tree.service import TreeImportRequest
 
     whose = parse_owner(owner)
-    require_directory(directory)
+    site = _site_of(tree)
+    settings = load(config, data_dir).settings
     request = TreeImportRequest(
-        directory=directory,
+        directory=Path(tree),
         category=category,
         owner=whose,
         actor="command line",
@@ -59,7 +67,25 @@ def import_(
         read=read,
         over_quota=over_quota,
     )
-    _print(run(_import(load(config, data_dir).settings, request, job)), as_json=as_json)
+    _print(run(_import(settings, request, site, job)), as_json=as_json)
+
+
+def _site_of(tree: str) -> Site:
+    """Read where a tree is.
+
+    Raises:
+        InvalidRequest: there is none; what is said never repeats what may be a password in it.
+
+    """
+    from media_analysis.settings.remote import StoreUrl
+
+    try:
+        site = StoreUrl().parse(tree) if "://" in tree else Path(tree)
+    except ValueError as error:
+        raise InvalidRequest("DIR", str(error)) from None
+    if isinstance(site, Path):
+        require_directory(site)
+    return site
 
 
 def require_directory(directory: Path) -> None:
@@ -79,8 +105,20 @@ def require_directory(directory: Path) -> None:
         raise InvalidRequest("DIR", f"{directory} is no directory")
 
 
-async def _import(settings: Settings, request: TreeImportRequest, job: IdPart | None) -> TreeImportReport:
-    async with open_services(settings) as runtime:
+@asynccontextmanager
+async def _opened(site: Site, settings: Settings) -> AsyncIterator[Path | BucketTree]:
+    if isinstance(site, Path):
+        yield site
+        return
+    from media_analysis.imports.tree.buckets import open_tree
+
+    async with open_tree(site, settings) as tree:
+        yield tree
+
+
+async def _import(settings: Settings, request: TreeImportRequest, site: Site, job: IdPart | None) -> TreeImportReport:
+    async with open_services(settings) as runtime, _opened(site, settings) as tree:
+        request = replace(request, directory=tree)
         service = destination_of(runtime)
         if job is not None:
             request = replace(request, job_id=await job_id(runtime, job))

@@ -186,6 +186,15 @@ class PolicyMissing(Misconfigured):
         super().__init__("no retention policy is in force; start the service once")
 
 
+class SourceUnavailable(Unavailable):
+    """A bucket that is imported from cannot be read."""
+
+    code = "source_unavailable"
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where} cannot be read: {reason}")
+
+
 class SourceChanged(Conflict):
     """A file outside the store is not what it was a moment ago, so what was read of it may be of two minds."""
 

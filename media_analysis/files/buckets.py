@@ -45,6 +45,21 @@ def require_addresses(store: RemoteStore, settings: Settings, *, is_main: bool) 
         )
 
 
+def options_of(settings: Settings, prefix: str) -> RemoteOptions:
+    """Return how a bucket is asked; what has `prefix` in the environment is its own."""
+    chosen = settings.storage.remote
+    return RemoteOptions(
+        credentials=credentials(os.environ, prefix),
+        connect_seconds=chosen.connect_seconds,
+        request_seconds=chosen.request_seconds,
+        transfer_seconds=chosen.transfer_seconds,
+        retry_seconds=chosen.retry_seconds,
+        concurrency=chosen.concurrency,
+        scratch=chosen.scratch_path or settings.data_dir / "scratch",
+        scratch_bytes=chosen.scratch_bytes,
+    )
+
+
 @asynccontextmanager
 async def open_bucket(
     address: RemoteAddress, instance_id: UUID, settings: Settings, prefix: str, purpose: Purpose
@@ -58,19 +73,8 @@ async def open_bucket(
         StoreUnavailable: the bucket does not answer, or not to these credentials.
 
     """
-    chosen = settings.storage.remote
-    options = RemoteOptions(
-        credentials=credentials(os.environ, prefix),
-        connect_seconds=chosen.connect_seconds,
-        request_seconds=chosen.request_seconds,
-        transfer_seconds=chosen.transfer_seconds,
-        retry_seconds=chosen.retry_seconds,
-        concurrency=chosen.concurrency,
-        scratch=chosen.scratch_path or settings.data_dir / "scratch",
-        scratch_bytes=chosen.scratch_bytes,
-    )
     try:
-        store = RemoteStore.at(address, instance_id, options, purpose)
+        store = RemoteStore.at(address, instance_id, options_of(settings, prefix), purpose)
     except ValueError as error:
         raise InvalidSettings(str(error)) from error
     try:

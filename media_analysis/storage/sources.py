@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Final, Protocol, Self
 
 from media_analysis.errors import SourceChanged
 from media_analysis.storage.entries import Entry
@@ -12,6 +12,32 @@ from media_analysis.storage.opening import READ
 from media_analysis.storage.walk import describe
 
 CHUNK_BYTES: Final = 1024 * 1024
+
+
+class SourceReader(Protocol):
+    """What is read to be imported; every method blocks and is called in a thread.
+
+    What cannot be read is an `OSError`, what is there no more an `ObjectMissing`.
+    """
+
+    def read(self) -> bytes:
+        """Return the next bytes, none at the end."""
+        ...
+
+    def require_unchanged(self) -> None:
+        """Fail unless it still is what the walk saw.
+
+        Raises:
+            SourceChanged: it is not.
+
+        """
+        ...
+
+    def opened(self) -> IO[bytes]:
+        """Return it as a file, to look at places of it once all of it was read."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class SourceFile:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,42 @@ async def test_copies_left_by_a_dead_import_go_with_their_lease(
     assert resumed.returncode == 0, resumed.stderr
     assert await stored(database) == ALL
     assert await inspect_everything(database, store) == []
+
+
+@pytest.mark.parametrize(
+    ("tree", "told"),
+    [
+        ("s3://key:secret@media/old", "the address of a bucket has no user, password or parameters"),
+        ("s3://media//old", "'/old' is not a prefix"),
+        ("ftp://media/old", "the address of a bucket begins with s3://, gs:// or az://"),
+        ("file:///nowhere/at/all", "/nowhere/at/all is no directory"),
+    ],
+    ids=["password", "slashes", "scheme", "directory"],
+)
+def test_an_address_that_is_none_is_refused_in_words_without_what_may_be_secret(tree: str, told: str) -> None:
+    refused = run("import", tree, "--category", "outputs")
+
+    assert refused.returncode == 1
+    assert told in refused.stderr
+    assert "secret" not in refused.stderr
+
+
+async def test_a_bucket_that_does_not_answer_and_one_in_place_are_refused_in_a_line(
+    environment: dict[str, str], database: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        variables = {
+            "IMPORT_AWS_ENDPOINT_URL": f"http://127.0.0.1:{taken.getsockname()[1]}",
+            "IMPORT_AWS_ALLOW_HTTP": "true",
+            "IMPORT_AWS_ACCESS_KEY_ID": "somebody",
+            "IMPORT_AWS_SECRET_ACCESS_KEY": "unspeakable",
+            "STORAGE_REMOTE_RETRY_SECONDS": "0",
+        }
+        away = run("import", "s3://media/old", "--category", "outputs", **environment, **variables)
+        in_place = run("import", "s3://media/old", "--category", "outputs", "--in-place", **environment, **variables)
+
+    assert away.returncode == in_place.returncode == 1
+    assert away.stderr == "media-analysis: s3://media/old cannot be read: the bucket cannot be reached\n"
+    assert in_place.stderr == "media-analysis: DIR: only a tree inside the store can be imported in place\n"
+    assert await fetch(database, "SELECT FROM media_files") == []

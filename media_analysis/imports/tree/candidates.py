@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Final, Self
 from uuid import UUID
 
+from media_analysis.imports.tree.buckets import BucketTree
 from media_analysis.media.types.known import extension_of, type_of_extension
 from media_analysis.media.types.sniff import sniff_file
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.keys import object_key
-from media_analysis.storage.sources import SourceFile
+from media_analysis.storage.sources import SourceFile, SourceReader
+from media_analysis.storage.walk import walk_in_batches
 
 LONGEST_FILENAME: Final = 255
 LONGEST_KEY: Final = 1024
@@ -71,7 +73,7 @@ class Candidate:
         seconds = min(max(self.entry.modified_ns // 10**9, 0), _LAST_SECOND)
         return _EPOCH + timedelta(seconds=seconds, microseconds=self.entry.modified_ns // 1000 % 10**6)
 
-    def read_as(self, sha256: bytes, source: SourceFile) -> Self:
+    def read_as(self, sha256: bytes, source: SourceReader) -> Self:
         """Return it with what its bytes say; an empty file is what it is called."""
         with source.opened() as file:
             media_type = sniff_file(file, declared=self.media_type).media_type
@@ -90,6 +92,18 @@ class Naming:
     job_id: UUID | None = None
     skip: frozenset[str] = frozenset()
     """Names at the top of the tree that are none of it."""
+    bucket: BucketTree | None = None
+    """Where the files are if they are in no directory; `root` then only says so."""
+
+    def walk(self, at_once: int) -> AsyncIterator[Sequence[Entry]]:
+        """Yield what lies in the tree."""
+        if self.bucket is not None:
+            return self.bucket.walk(at_once)
+        return walk_in_batches(self.root, at_once, skip=self.skip)
+
+    def open(self, entry: Entry) -> SourceReader:
+        """Open a file as the walk saw it."""
+        return SourceFile(self.root, entry) if self.bucket is None else self.bucket.open(entry)
 
     def judge(self, entry: Entry) -> Candidate | Skip:
         """Return what becomes of a name in the tree, if it can become anything."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from media_analysis.db.database import Database
@@ -17,7 +16,7 @@ from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes
 from media_analysis.imports.tree.statements import AddedFiles, Destination
 from media_analysis.states import FileState
-from media_analysis.storage.sources import SourceFile
+from media_analysis.storage.sources import SourceReader
 from media_analysis.storage.store import ObjectWriter
 
 AT_ONCE: Final = 8
@@ -85,7 +84,7 @@ class Copier:
         async with self.protocol.pending() as uploads:
             await self._register(uploads, destination, candidates)
             failpoint("import.registered")
-            outcomes = await self._write_all(uploads, naming.root, destination, candidates)
+            outcomes = await self._write_all(uploads, naming, destination, candidates)
             written = [outcome for outcome in outcomes if isinstance(outcome, WrittenUpload)]
             with uploads.committing():
                 stored = await self._store(written)
@@ -121,7 +120,7 @@ class Copier:
         )
 
     async def _write_all(
-        self, uploads: PendingUploads, root: Path, destination: Destination, candidates: Sequence[Candidate]
+        self, uploads: PendingUploads, naming: Naming, destination: Destination, candidates: Sequence[Candidate]
     ) -> Sequence[WrittenUpload | Skip]:
         writers = await uploads.create(*(_registration(destination, candidate) for candidate in candidates))
         failpoint("import.named")
@@ -129,7 +128,7 @@ class Copier:
 
         async def write(candidate: Candidate, writer: ObjectWriter) -> WrittenUpload | Skip:
             async with turns:
-                read = await _write(root, candidate, writer)
+                read = await _write(naming, candidate, writer)
             return read if isinstance(read, Skip) else _written(destination, read)
 
         try:
@@ -171,9 +170,9 @@ def _written(destination: Destination, candidate: Candidate) -> WrittenUpload | 
     )
 
 
-async def _write(root: Path, candidate: Candidate, writer: ObjectWriter) -> Candidate | Skip:
+async def _write(naming: Naming, candidate: Candidate, writer: ObjectWriter) -> Candidate | Skip:
     try:
-        source = await asyncio.to_thread(SourceFile, root, candidate.entry)
+        source = await asyncio.to_thread(naming.open, candidate.entry)
     except FileNotFoundError:
         return Skip.CHANGED
     except OSError:
@@ -190,7 +189,7 @@ async def _write(root: Path, candidate: Candidate, writer: ObjectWriter) -> Cand
         source.close()
 
 
-async def pour(source: SourceFile, writer: ObjectWriter) -> None:
+async def pour(source: SourceReader, writer: ObjectWriter) -> None:
     """Copy all bytes; the writer's own errors are never `OSError`."""
     await asyncio.to_thread(source.require_unchanged)
     while chunk := await asyncio.to_thread(source.read):

@@ -13,32 +13,34 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import InvalidRequest, QuotaReached, SourceChanged
+from media_analysis.errors import InvalidRequest, QuotaReached
 from media_analysis.failpoints import failpoint
 from media_analysis.files.upload.room import RoomMaker
 from media_analysis.imports.tree import statements
+from media_analysis.imports.tree.buckets import BucketTree
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes, portions
-from media_analysis.imports.tree.copying import AT_ONCE, Copier, ImportedBatch
+from media_analysis.imports.tree.copying import Copier, ImportedBatch
+from media_analysis.imports.tree.reading import read_all, still_there
 from media_analysis.imports.tree.statements import AddedFiles, Destination
 from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
-from media_analysis.storage.entries import Entry, EntryKind
+from media_analysis.storage.entries import EntryKind
 from media_analysis.storage.places import ARCHIVES, Places
-from media_analysis.storage.sources import SourceFile
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.tree import places_of
-from media_analysis.storage.walk import OWN_NAMES, look, walk_in_batches
+from media_analysis.storage.walk import OWN_NAMES
 
 IN_PLACE_BATCH: Final = 2000
 COPY_BATCH: Final = 100
 MEASURE_BATCH: Final = 5000
+_NOT_IN_PLACE: Final = "only a tree inside the store can be imported in place"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TreeImportRequest:
     """Which tree, as what, and how."""
 
-    directory: Path
+    directory: Path | BucketTree
     category: Category
     owner: str
     actor: str
@@ -101,11 +103,11 @@ class TreeImportService:
         Raises:
             InvalidRequest: the directory cannot be imported this way.
             QuotaReached, DiskReserveReached: there is no room for it.
-            JobNotFound, MarkerMismatch: as the names say.
+            SourceUnavailable, JobNotFound, MarkerMismatch: as the names say.
 
         """
         await self.store.require_marker()
-        naming = self._naming_of(request)
+        naming = await self._naming_of(request)
         destination = Destination(
             owner=request.owner,
             category=request.category,
@@ -127,10 +129,19 @@ class TreeImportService:
         await self._record(request, report)
         return report
 
-    def _naming_of(self, request: TreeImportRequest) -> Naming:
+    async def _naming_of(self, request: TreeImportRequest) -> Naming:
         """Decide how the tree is imported, and refuse what would swallow the store or itself."""
+        if isinstance(request.directory, Path):
+            return self._naming_in(request.directory, request)
+        if request.in_place:
+            raise InvalidRequest("DIR", _NOT_IN_PLACE)
+        await request.directory.require_apart(self.store.instance_id)
+        name = Path(str(request.directory.address))
+        return Naming(name, request.category, False, job_id=request.job_id, bucket=request.directory)
+
+    def _naming_in(self, directory: Path, request: TreeImportRequest) -> Naming:
         try:
-            directory = request.directory.resolve(strict=True)
+            directory = directory.resolve(strict=True)
         except OSError as error:
             raise InvalidRequest("DIR", "no such directory") from error
         if not directory.is_dir():
@@ -142,9 +153,7 @@ class TreeImportService:
         root = next((root for root in roots if directory == root or root in directory.parents), None)
         in_place = root is not None if request.in_place is None else request.in_place
         if in_place != (root is not None):
-            raise InvalidRequest(
-                "DIR", "only a tree inside the store can be imported in place" if in_place else "it lies in the store"
-            )
+            raise InvalidRequest("DIR", _NOT_IN_PLACE if in_place else "it lies in the store")
         if places is None or root is None:
             return Naming(directory, request.category, in_place, "", request.job_id, frozenset())
         prefix = _prefix(directory, root, places)
@@ -153,7 +162,7 @@ class TreeImportService:
 
     async def _measure(self, naming: Naming) -> Measure:
         names = size_bytes = 0
-        async for entries in walk_in_batches(naming.root, MEASURE_BATCH, skip=naming.skip):
+        async for entries in naming.walk(MEASURE_BATCH):
             names += len(entries)
             size_bytes += sum(entry.size_bytes for entry in entries if entry.kind is EntryKind.FILE)
         return Measure(names, size_bytes)
@@ -183,7 +192,7 @@ class TreeImportService:
         self, naming: Naming, destination: Destination, batch: Sequence[Candidate], *, read: bool
     ) -> ImportedBatch:
         new = await self._select_new(naming, batch)
-        outcomes = await _read_all(naming.root, new) if read else new
+        outcomes = await read_all(naming.root, new) if read else new
         readable = [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
         skipped = [outcome for outcome in outcomes if isinstance(outcome, Skip)]
         async with self.db.transaction() as session:
@@ -193,7 +202,7 @@ class TreeImportService:
             await self.store.require_marker()  # a move may have closed the store meanwhile
             unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in readable]))
             free = [candidate for candidate in readable if candidate.key in unclaimed]
-            still = await asyncio.to_thread(_still_there, naming.root, free)
+            still = await asyncio.to_thread(still_there, naming.root, free)
             fresh = await self._with_new_ids(session, naming, still)
             stored = await statements.add_stored(session, destination, fresh)
             await statements.count_stored(session, destination, stored)
@@ -221,6 +230,8 @@ class TreeImportService:
         copied = ImportedBatch(AddedFiles(), skipped)
         for portion in portions(new):
             copied = copied.plus(await self.copier.copy(naming, destination, portion))
+        if naming.bucket is not None and Skip.UNREADABLE in copied.skipped:
+            await naming.bucket.require_answer()
         return copied
 
     @retried
@@ -249,7 +260,7 @@ class TreeImportService:
 async def _batches(naming: Naming, report: TreeImportReport) -> AsyncIterator[Sequence[Candidate]]:
     """Yield what can be imported, and count what cannot."""
     size = IN_PLACE_BATCH if naming.in_place else COPY_BATCH
-    async for entries in walk_in_batches(naming.root, size, skip=naming.skip):
+    async for entries in naming.walk(size):
         judged = [naming.judge(entry) for entry in entries]
         report.seen += len(entries)
         report.skipped.update(outcome for outcome in judged if isinstance(outcome, Skip))
@@ -271,28 +282,3 @@ def _prefix(directory: Path, root: Path, places: Places) -> str:
 def _foreign(places: Places) -> frozenset[str]:
     """Name what lies in the store's root by mistake: archives that have a root of their own."""
     return frozenset() if places.archives is None else frozenset({ARCHIVES})
-
-
-def _still_there(root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-    now = look(root, [candidate.entry.name for candidate in candidates])
-    return [candidate for candidate, entry in zip(candidates, now, strict=True) if candidate.entry == entry]
-
-
-async def _read_all(root: Path, candidates: Sequence[Candidate]) -> Sequence[Candidate | Skip]:
-    turns = asyncio.Semaphore(AT_ONCE)
-
-    async def read(candidate: Candidate) -> Candidate | Skip:
-        async with turns:
-            return await asyncio.to_thread(_read, root, candidate, candidate.entry)
-
-    return await asyncio.gather(*(read(candidate) for candidate in candidates))
-
-
-def _read(root: Path, candidate: Candidate, entry: Entry) -> Candidate | Skip:
-    try:
-        with SourceFile(root, entry) as source:
-            return candidate.read_as(source.digest(), source)
-    except (SourceChanged, FileNotFoundError):
-        return Skip.CHANGED
-    except OSError:
-        return Skip.UNREADABLE

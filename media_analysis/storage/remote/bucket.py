@@ -69,8 +69,13 @@ class Bucket:
 
     def head_here(self, key: str) -> Entry:
         """Do what `head` does, from a thread."""
+        return self.identify_here(key)[0]
+
+    def identify_here(self, key: str) -> tuple[Entry, str | None]:
+        """Do what `head` does, from a thread; return also what is another once its bytes are."""
         with translated(key):
-            return _entry(self._callers.submit(obstore.head, self._quick, key).result(), key)
+            found = self._callers.submit(obstore.head, self._quick, key).result()
+        return _entry(found, key), found["e_tag"]
 
     async def find(self, key: str) -> Entry:
         """Do what `head` does; a bucket that is gone is told from an object that is, for which S3 needs a body."""
