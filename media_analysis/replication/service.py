@@ -44,9 +44,11 @@ class CopyService:
 
         Raises:
             StoreUnavailable: the second copy is away; nothing was taken on.
+            MarkerMismatch: the first store is away, or was left by a move, so that nobody knows what it misses.
 
         """
         copy = await self.store.copy.require()
+        await self.store.primary.require_marker()
         most = 1 if is_large else MOST
         duties = await self._claim(is_large=is_large, limit=most)
         if duties:
@@ -147,6 +149,8 @@ class CopyService:
             for duty, said in outcomes.items()
             if said is not None and duty not in damaged
         ]
+        if damaged:
+            await self.store.primary.require_marker()  # its volume may be gone since this began
         mendable = [duty for duty in damaged if await self._is_mendable(copier, duty)]
         failures += [
             ReplicaFailure(duty, f"the first copy: {sentence}")

@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from media_analysis.errors import MarkerMismatch
 from media_analysis.replication.copying import ReplicaCopier
-from media_analysis.replication.loop import running_replication
+from media_analysis.replication.loop import running_replication, work
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from tests.conftest import Client, StoreFile, execute, fetch
@@ -178,3 +180,20 @@ async def test_the_claim_reads_the_index_of_what_is_due(database: str) -> None:
 
     assert "ix_replicas_due" in plan
     assert "Seq Scan" not in plan
+
+
+async def test_nothing_is_called_damaged_while_the_first_store_is_not_mounted(
+    runtime: Runtime, client: Client, settle: Settle, database: str
+) -> None:
+    await client.upload(b"small")
+    await client.upload(bytes(2 * 2**20))
+    unmount(runtime.settings.store_path)
+    services = replication_of(runtime)
+    for _ in range(2):
+        with suppress(MarkerMismatch):
+            await work(services)
+
+    assert await fetch(database, "SELECT last_error FROM media_files WHERE last_error IS NOT NULL") == []
+    mount(runtime.settings.store_path)
+    await execute(database, "UPDATE replicas SET due_at = now() WHERE due_at IS NOT NULL")
+    await settle()
