@@ -17,6 +17,7 @@ from media_analysis.errors.moves import MoveRefused
 from media_analysis.integrity.inspection import ReadThrottle
 from media_analysis.moves.opened import MoveContext
 from media_analysis.moves.passes import MoveReport
+from media_analysis.replication.opening import require_named
 from media_analysis.settings import Settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.marker import MARKER_NAME, read_marker
@@ -38,6 +39,7 @@ async def open_moves(
     Raises:
         NoDataDirectory: the settings name a directory in which no store is, or was.
         MoveRefused: no service was started on this database yet.
+        InvalidSettings: there are second copies, and the settings do not name them: nobody could keep apart from those.
         SchemaBehind: the database is not of this version.
 
     """
@@ -51,6 +53,7 @@ async def open_moves(
             instance_id = await find_instance(session)
         if instance_id is None:
             raise MoveRefused("no service was started on this database yet, so there is nothing to move")
+        await require_named(db, settings)
         yield MoveContext(db, settings, instance_id, actor, ReadThrottle(bytes_per_second), tell)
 
 

@@ -43,11 +43,8 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
     known = await places.get()
     took_over = known is not None and known == where_is(settings.sites.main, "")
     address = None if site is None else where_is(site, PREFIX)
-    if known is not None and not took_over and address != known and (site is None or not creates):
-        raise InvalidSettings(
-            f"second copies lie at {known}, and STORAGE_REPLICA_URL does not name it: what is deleted would stay "
-            "there; name it, or have none any more by media-analysis replica end"
-        )
+    if site is None or not creates:
+        await require_named(db, settings)
     if site is not None:
         _require_second_place(site, settings)
     async with AsyncExitStack() as opened:
@@ -69,6 +66,22 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
             log.warning("replica.took_over", address=known)
         opened.pop_all()
     return store
+
+
+async def require_named(db: Database, settings: Settings) -> None:
+    """Fail if there are second copies that the settings do not name, neither as such nor as the store.
+
+    Raises:
+        InvalidSettings: there are.
+
+    """
+    known, site = await ReplicaPlaces(db).get(), settings.replica_site
+    named = {where_is(settings.sites.main, ""), None if site is None else where_is(site, PREFIX)}
+    if known is not None and known not in named:
+        raise InvalidSettings(
+            f"second copies lie at {known}, and STORAGE_REPLICA_URL does not name it: what is deleted would stay "
+            "there; name it, or have none any more by media-analysis replica end"
+        )
 
 
 async def _take(opening: "_CopyOpening", known: str | None) -> None:

@@ -90,3 +90,17 @@ async def test_second_copies_end_only_when_nothing_names_them(
     assert "are left as they are" in forgotten.stdout
     assert "there is no second copy: STORAGE_REPLICA_URL says where one lies" in nothing.stderr
     assert await fetch(database, "SELECT * FROM replica_places") == []
+
+
+async def test_no_store_moves_beside_second_copies_that_the_settings_do_not_name(
+    runtime: Runtime,
+    environment: dict[str, str],  # noqa: F811
+    second: Path,  # noqa: F811
+) -> None:
+    unnamed = {name: value for name, value in environment.items() if name != "STORAGE_REPLICA_URL"}
+
+    moved = run("store", "move", "--to", (second / "below").as_uri(), **unnamed)
+
+    assert moved.returncode != 0
+    assert "STORAGE_REPLICA_URL does not name it" in moved.stderr
+    assert not (second / "below").exists()
