@@ -1,4 +1,4 @@
-"""A service over a bucket, beside obstore's own requests to the same server: uploads, a download, bulk deletion."""
+"""A service over a bucket, beside obstore's own requests to the same server, and beside a disk where it analyses."""
 
 import argparse
 import asyncio
@@ -23,6 +23,7 @@ from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.clients import Client, RemoteOptions, open_client
 from media_analysis.storage.remote.credentials import credentials
 from media_analysis.storage.remote.signing import S3Requests
+from scripts.benchmarks.analyze import EVERY_SECOND, make_video, run_job, upload
 from scripts.benchmarks.load import load_times
 from scripts.benchmarks.serving import Service, serving
 from scripts.benchmarks.stage import Stage, add_rows, new_keys, open_stage, settle, timed
@@ -41,6 +42,7 @@ CALLERS: Final = 8
 UPLOAD_BYTES: Final = 2**20
 PUTS_AT_ONCE: Final = 64
 BATCH: Final = 1_000
+FILM_SECONDS: Final = 60
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,26 @@ class Bench:
                     target.unlink()
         return {"megabytes_per_second": size.download_bytes / 1e6 / statistics.median(seconds)}
 
+    async def analysis(self, disk: Stage, rounds: int) -> dict[str, float]:
+        """Analyse a minute of film in the bucket, in turn with the same on a disk, and with fetching the film alone."""
+        film = self.stage.directory / "video.mp4"
+        await asyncio.to_thread(make_video, film, FILM_SECONDS)
+        stages = {"bucket": self.stage, "disk": disk}
+        sources = {name: await upload(stage, film) for name, stage in stages.items()}
+        key = (await self.stage.runtime.files.catalog.get(sources["bucket"], owner=None)).key
+        seconds: dict[str, list[float]] = {"bucket": [], "disk": [], "fetching": []}
+        for _ in range(rounds):
+            for name, stage in stages.items():
+                await settle(stage.url)
+                work = partial(run_job, stage, sources[name], "analyze", EVERY_SECOND)
+                seconds[name].append(await timed(work))
+            seconds["fetching"].append(await timed(lambda: _fetch(self.peer, key, film.with_suffix(".copy"))))
+        medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+        return {
+            **{f"{name}_seconds": taken for name, taken in medians.items()},
+            "ratio_to_disk_without_fetching": (medians["bucket"] - medians["fetching"]) / medians["disk"],
+        }
+
     async def deletion(self, size: Size) -> dict[str, float]:
         """Sweep objects that are all due, in turn with obstore's bulk deletion of as many."""
         seconds: dict[str, list[float]] = {"service": [], "obstore": []}
@@ -179,6 +201,8 @@ async def measure(bench: Bench, size: Size) -> dict[str, Any]:
         }
     async with serving(bench.stage, OWNER, STORAGE_URL=str(bench.address), STORAGE_DOWNLOADS="redirect") as service:
         found["redirected_by_our_client"] = await bench.by_our_client(service, size)
+    async with open_stage(bench.stage.directory.parent / "disk") as disk:
+        found["analysis"] = await bench.analysis(disk, size.rounds)
     found["deletion"] = await bench.deletion(size)
     return {**found, "seconds": time.monotonic() - begun}
 
@@ -197,6 +221,13 @@ async def new_address() -> RemoteAddress:
 
 def _options() -> RemoteOptions:
     return RemoteOptions(credentials=credentials(os.environ))
+
+
+async def _fetch(store: Client, key: str, target: Path) -> None:
+    found = await obstore.get_async(store, key)
+    with target.open("wb") as file:
+        async for chunk in found.stream(min_chunk_size=2**20):
+            file.write(chunk)
 
 
 async def _read(store: Client | HTTPStore, key: str, size_bytes: int) -> None:
