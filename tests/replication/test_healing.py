@@ -143,3 +143,26 @@ async def test_a_file_that_is_deleted_while_it_is_mended_is_gone_in_both(
     assert not path.exists()
     assert lying(second) == {}
     assert await fetch(database, "SELECT * FROM replicas") == []
+
+
+async def test_a_file_damaged_on_both_sides_comes_back_from_whichever_is_whole_first(
+    runtime: Runtime, store_file: StoreFile, settle: Settle, second: Path, database: str
+) -> None:
+    file = await store_file(b"whole")
+    await settle()
+    first(runtime, file).write_bytes(b"WHOLE")
+    (second / file.key).write_bytes(b"WhOlE")
+    await execute(database, "UPDATE media_files SET last_error = 'hash differs'")
+    await work(replication_of(runtime))
+    (told,) = await fetch(database, "SELECT last_error, copied_at FROM replicas")
+    assert "neither copy is whole" in told["last_error"]
+    assert first(runtime, file).read_bytes() == b"WHOLE"
+
+    (second / file.key).write_bytes(b"whole")
+    await execute(database, "UPDATE replicas SET due_at = now()")
+    await work(replication_of(runtime))
+    await execute(database, "UPDATE replicas SET due_at = now()")
+    await settle()
+
+    assert first(runtime, file).read_bytes() == b"whole"
+    assert (await fetch(database, "SELECT last_error FROM media_files"))[0][0] is None
