@@ -64,13 +64,16 @@ class MarkerMismatch(Unavailable):
     code = "marker_mismatch"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the store is not the one this database belongs to: {reason}")
+        super().__init__("the store is not the one this database belongs to")
         self._reason = reason
 
     @property
     def reason(self) -> str:
-        """What is wrong with its marker; for operators."""
+        """What is wrong with its marker, and where the store went; for operators."""
         return self._reason
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self._reason}"
 
 
 class SchemaBehind(Misconfigured):

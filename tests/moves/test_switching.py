@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from media_analysis.moves.emptying import EmptyService
 from media_analysis.moves.opened import OpenMove
 from media_analysis.moves.service import MoveService
 from media_analysis.moves.switching import SwitchService
+from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from media_analysis.storage.marker import Marker, read_marker
+from media_analysis.storage.marker import Marker, read_marker, write_marker
 from tests.api.tus import TusClient
 from tests.asking import delete_file
 from tests.claims import claim_job
@@ -176,3 +178,14 @@ async def test_a_switch_that_cannot_be_made_leaves_the_store_open(
 
         assert read_marker(tmp_path / "old") == Marker(runtime.store.instance_id)
         await storing(runtime)(b"goes on")
+
+
+async def test_a_client_is_not_told_where_the_store_went(runtime: Runtime, client: Client) -> None:
+    root, own = runtime.settings.store_path, Marker(runtime.store.instance_id)
+    write_marker(root, replace(own, moved_to="s3://somewhere/else"))
+
+    refused = await client.request("POST", "/api/v1/files?category=uploads&filename=a", content=b"a")
+    write_marker(root, own)
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "marker_mismatch")
+    assert "somewhere" not in refused.text
