@@ -1,18 +1,21 @@
 """Opens stores in buckets, as the settings and the provider's usual variables say."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from media_analysis.errors import InvalidSettings
+from media_analysis.errors import InvalidSettings, ObjectMissing
 from media_analysis.settings import Settings
 from media_analysis.storage.marker import Purpose
+from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.clients import RemoteOptions
 from media_analysis.storage.remote.credentials import credentials
 from media_analysis.storage.remote.marker import read_marker
+from media_analysis.storage.remote.names import PROBE_NAME
 from media_analysis.storage.remote.store import RemoteStore
+from media_analysis.storage.store import ObjectStore
 
 
 async def require_deletion(store: RemoteStore, settings: Settings) -> None:
@@ -58,6 +61,29 @@ def options_of(settings: Settings, prefix: str) -> RemoteOptions:
         scratch=chosen.scratch_path or settings.data_dir / "scratch",
         scratch_bytes=chosen.scratch_bytes,
     )
+
+
+def buckets_of(store: ObjectStore | None) -> Sequence[RemoteStore]:
+    """Return what of a store lies in buckets."""
+    parts = (store.main, store.archives) if isinstance(store, PairedStore) else (store,)
+    return [part for part in parts if isinstance(part, RemoteStore)]
+
+
+async def is_one_place(first: RemoteStore, second: RemoteStore) -> bool:
+    """Say whether what is written to one store is there in the other: a server may have more names than one.
+
+    Raises:
+        StoreUnavailable: one of them does not answer.
+
+    """
+    said = uuid4().bytes
+    await first.bucket.overwrite(PROBE_NAME, said)
+    try:
+        return bytes(await second.bucket.get(PROBE_NAME, 0, len(said))) == said
+    except ObjectMissing:
+        return False
+    finally:
+        await first.bucket.delete([PROBE_NAME])
 
 
 @asynccontextmanager

@@ -54,7 +54,7 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
         opened.callback(store.close)
         if site is not None and (creates or address == known):
             opening = _CopyOpening(
-                places=places, settings=settings, instance_id=instance_id, site=site, creates=creates
+                places=places, settings=settings, instance_id=instance_id, site=site, creates=creates, beside=store
             )
             store = ReplicatedStore(store, SecondCopy(opening.address, opening.open, opening.require_in_force))
             if creates:
@@ -149,6 +149,10 @@ def _require_second_place(site: Site, settings: Settings) -> None:
         raise InvalidSettings(f"STORAGE_REPLICA_URL is {site}: {problem}")
 
 
+def _same_place(site: Site, own: Site) -> str:
+    return f"STORAGE_REPLICA_URL is {site}: by another name the same place as {own}; a second copy needs a second place"
+
+
 @dataclass(frozen=True, kw_only=True)
 class _CopyOpening:
     places: ReplicaPlaces
@@ -156,6 +160,8 @@ class _CopyOpening:
     instance_id: UUID
     site: Site
     creates: bool
+    beside: ObjectStore | None = None
+    """The store, where it is open: whose names are told, for the same place may be written in two ways."""
 
     @property
     def address(self) -> str:
@@ -192,6 +198,9 @@ class _CopyOpening:
 
     def _open_disk(self, root: Path, *, marked: bool) -> ObjectStore:
         modes = self.settings.sites.modes
+        for own in self.settings.sites.roots:
+            if root.exists() and own.exists() and root.samefile(own):
+                raise InvalidSettings(_same_place(root, own))
         found = read_marker(root)
         self._judge(found, marked=marked)
         try:
@@ -204,7 +213,7 @@ class _CopyOpening:
 
     async def _open_bucket(self, address: RemoteAddress, *, marked: bool) -> ObjectStore:
         # Here, so that a store on disk waits for no client of buckets to be loaded.
-        from media_analysis.files.buckets import open_bucket, require_deletion  # noqa: PLC0415
+        from media_analysis.files.buckets import buckets_of, is_one_place, open_bucket, require_deletion  # noqa: PLC0415
         from media_analysis.storage.remote.marker import read_marker as read_bucket_marker  # noqa: PLC0415
 
         async with open_bucket(address, self.instance_id, self.settings, PREFIX, Purpose.EVERYTHING) as (store, _):
@@ -215,6 +224,9 @@ class _CopyOpening:
                 await store.adopt(fresh_database=True)
             except MarkerMismatch as error:
                 raise InvalidSettings(f"STORAGE_REPLICA_URL: {error.reason}") from error
+            for own in buckets_of(self.beside):
+                if await is_one_place(own, store):
+                    raise InvalidSettings(_same_place(address, own.bucket.address))
         return store
 
     def _judge(self, found: Marker | None, *, marked: bool) -> None:

@@ -97,6 +97,21 @@ async def test_a_bucket_that_is_no_second_place_is_refused(
             pass
 
 
+async def test_the_bucket_of_the_store_is_no_second_place_under_another_name_of_its_server(
+    opened: Open, bucket: RemoteAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(f"REPLICA_{name}", value)
+    monkeypatch.setenv("REPLICA_AWS_ENDPOINT_URL", ENVIRONMENT["AWS_ENDPOINT_URL"].replace("127.0.0.1", "localhost"))
+
+    with pytest.raises(InvalidSettings, match="by another name the same place"):
+        async with opened(STORAGE_URL=str(bucket)):
+            pass
+
+    async with opened(STORAGE_URL=str(bucket), STORAGE_REPLICA_URL=str(replace(bucket, prefix="beside"))) as runtime:
+        assert await replication_of(runtime).store.copy.require()
+
+
 async def test_a_second_store_has_credentials_of_its_own_and_its_absence_keeps_nobody_from_starting(
     opened: Open, bucket: RemoteAddress, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:

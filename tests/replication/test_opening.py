@@ -1,7 +1,8 @@
 """Where second copies may lie, and starting with them when the first ones are lost."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from media_analysis.storage.category import Category
 from media_analysis.storage.marker import adopt_store
 from tests.asking import delete_file
 from tests.conftest import execute, fetch, storing
+from tests.disks import disk_of
 from tests.replication.conftest import replication_of, settled
 from tests.replication.test_copying import lying, unmount
 
@@ -77,6 +79,30 @@ def test_a_second_copy_needs_a_second_place(
 ) -> None:
     with pytest.raises(InvalidSettings, match=reason):
         load_settings(environ=environment | {"STORAGE_REPLICA_URL": (tmp_path / replica).as_uri()})
+
+
+@contextmanager
+def mounted_at(place: Path, root: Path) -> Iterator[None]:
+    """Have a directory at another place as well."""
+    place.mkdir()
+    if subprocess.run(["mount", "--bind", root, place], check=False, capture_output=True).returncode:
+        pytest.skip("nobody but root mounts")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+async def test_the_store_is_no_second_place_where_it_is_mounted_once_more(opened: Open, second: Path) -> None:
+    async with opened(STORAGE_REPLICA_URL=None) as runtime:
+        store = disk_of(runtime.store).root
+
+    with mounted_at(second, store), pytest.raises(InvalidSettings, match="by another name the same place"):
+        async with opened():
+            pass
+
+    async with opened(STORAGE_REPLICA_URL=None) as runtime:
+        assert runtime.replication is None
 
 
 async def test_what_is_another_database_s_or_holds_what_nobody_knows_is_refused(opened: Open, second: Path) -> None:
