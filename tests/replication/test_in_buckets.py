@@ -109,7 +109,7 @@ async def test_the_bucket_of_the_store_is_no_second_place_under_another_name_of_
             pass
 
     async with opened(STORAGE_URL=str(bucket), STORAGE_REPLICA_URL=str(replace(bucket, prefix="beside"))) as runtime:
-        assert await replication_of(runtime).store.copy.require()
+        assert (await replication_of(runtime).store.copy.require()).where("") != runtime.store.where("")
 
 
 async def test_a_second_store_has_credentials_of_its_own_and_its_absence_keeps_nobody_from_starting(
