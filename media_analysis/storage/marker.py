@@ -58,7 +58,7 @@ class Marker:
             instance_id = UUID(str(told["instance_id"]))
             places = [None if told.get(name) is None else str(told[name]) for name in ("moved_to", "archives_at")]
             return cls(instance_id, bool(told.get("filling", False)), *places)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise MarkerMismatch(f"the marker cannot be read ({type(error).__name__})") from error
 
     def content(self) -> bytes:

@@ -59,7 +59,7 @@ async def test_pieces_go_with_the_keys_they_are_of(remote: RemoteStore, count: i
 
     await remote.delete_many([f"clips/{number}.bin" for number in range(count)])
 
-    assert await names_in(remote) == [f".uploads/clips/{count}.bin/{0:020}"]
+    assert await names_in(remote) == [f".uploads/clips/{count}.bin/{0:020}.0"]
 
 
 async def test_a_bucket_that_has_too_much_to_do_is_asked_again(spoiled: RemoteStore, proxy: SpoilingProxy) -> None:
