@@ -68,8 +68,8 @@ MUTANTS = (
         "who does not name the second store deletes from the first alone",
         8,
         "replication/opening.py",
-        "    if known is not None and not took_over and",
-        "    if known == '' and not took_over and",
+        "    if known is not None and known not in named:",
+        "    if known == '' and known not in named:",
         (f"{_OPENING}::test_nobody_deletes_from_the_first_copies_alone_by_leaving_out_where_the_second_ones_are",),
     ),
 )

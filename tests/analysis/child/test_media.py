@@ -48,11 +48,13 @@ async def test_too_little_memory_is_said_to_be_that_wherever_it_runs_out(fork_se
 
     for mebibytes in (130, 145, 160, 180, 200, 220, 240, 260):
         confinement = Confinement(memory_bytes=mebibytes * MIB, seconds=20)
-        with pytest.raises(MediaAnalysisError) as raised:
+        try:
             await collect(run_task(analysis(clips.ultra_hd()), confinement=confinement, fork_server=fork_server))
-        said.append(raised.type)
+        except MediaAnalysisError as error:
+            said.append(type(error))
 
     # A codec may also stand still where it gets no thread, and PyAV falls over where it gets no memory for a container;
-    # how often depends on what else runs. What is never said is that the file were to blame.
+    # how often, and whether the largest limits are enough, depends on the machine and on what else runs. What is never
+    # said is that the file were to blame.
     assert said.count(AnalysisMemoryPassed) >= 3
     assert all(issubclass(error, AnalysisMemoryPassed | AnalysisTimedOut | AnalysisCrashed) for error in said)
