@@ -9,6 +9,7 @@ from media_analysis.db.database import Database
 from media_analysis.errors import MarkerMismatch
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.integrity.inspection import ReadThrottle
+from media_analysis.moves import statements
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.passes import MovePass, MoveReport
 from media_analysis.moves.places import OpenPlace, open_place, parse_place, site_of
@@ -105,10 +106,13 @@ class OpenMove:
 
         Raises:
             MoveRefused: something lies there, and nobody knows what.
+            MarkerMismatch: it is another database's, or not where this move copied to.
 
         """
-        if await self.target.marker() is None:
+        if await self.target.marker() is None and not await self._has_copied():
             await self.target.require_unused()
+        else:
+            await self.require_target()
         archives_at = self.move.source if self.joins_archives else None
         filling = Marker(self.context.instance_id, is_filling=not self.joins_archives, archives_at=archives_at)
         await self.target.mark(filling)
@@ -133,6 +137,19 @@ class OpenMove:
         """
         return await require_own(self.source, self.context.instance_id)
 
+    async def require_target(self) -> None:
+        """Fail unless the target carries the marker it was given: an empty directory may be where its volume was.
+
+        Raises:
+            MarkerMismatch: it does not.
+
+        """
+        await require_own(self.target, self.context.instance_id)
+
+    async def _has_copied(self) -> bool:
+        async with self.context.db.read_only() as session:
+            return (await statements.sum_copied(session, self.move)).files > 0
+
 
 async def require_own(place: OpenPlace, instance_id: UUID) -> Marker:
     """Return what a place says of itself.
@@ -143,5 +160,5 @@ async def require_own(place: OpenPlace, instance_id: UUID) -> Marker:
     """
     marker = await place.marker()
     if marker is None or marker.instance_id != instance_id:
-        raise MarkerMismatch(f"{place.url} does not carry its marker")
+        raise MarkerMismatch(f"{place.url} does not carry this database's marker; is its volume mounted?")
     return marker

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.audit import Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import mark_archives_apart
-from media_analysis.errors import DiskFull, MediaAnalysisError, StoreUnavailable
+from media_analysis.errors import DiskFull, MarkerMismatch, MediaAnalysisError, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import mark_damaged
@@ -50,12 +50,14 @@ class SwitchService:
 
         Raises:
             MoveRefused: none is under way, jobs run, uploads are not whole, or some objects could not be copied.
+            MarkerMismatch: a place does not carry this database's marker.
 
         """
         move = await self._find()
         self.context.require_named(move)
         async with self.context.open_move(move) as opened:
             if move.switched_at is None:
+                await opened.require_target()
                 await self._require_ready(move, end_uploads=end_uploads)
                 done = opened.begin_pass()
                 while await done.run() >= FEW:
@@ -82,9 +84,10 @@ class SwitchService:
                 pass
             failpoint("move.left")
             await done.run()
+            await opened.require_target()
             while not await self._settle(opened, leave_damaged=leave_damaged):
                 await done.run()
-        except (MoveRefused, StoreUnavailable, DiskFull):
+        except (MoveRefused, MarkerMismatch, StoreUnavailable, DiskFull):
             with suppress(MediaAnalysisError):  # what is wrong is told by the first
                 await self.context.reopen_source(opened.move)
             raise

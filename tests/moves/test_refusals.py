@@ -6,18 +6,19 @@ from uuid import UUID
 import pytest
 
 from media_analysis.deletion.pauses import PauseService
-from media_analysis.errors import StoreUnavailable
+from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.moves.emptying import EmptyService
-from media_analysis.moves.opened import MoveContext
+from media_analysis.moves.opened import MoveContext, OpenMove
 from media_analysis.moves.places import parse_place
 from media_analysis.moves.service import MoveService
 from media_analysis.moves.suite import only_run
 from media_analysis.moves.switching import SwitchService
-from media_analysis.storage.marker import adopt_store, read_marker
+from media_analysis.storage.marker import Marker, adopt_store, read_marker
 from tests.conftest import fetch, storing
 from tests.moves.conftest import MovesOf, OpenAt, SettingsAt
 from tests.moves.test_service import objects
+from tests.replication.test_copying import unmount
 
 PASSWORD = "hunter2"
 
@@ -187,3 +188,56 @@ async def test_a_place_without_a_marker_is_marked_as_one_that_fills(
         marker = read_marker(tmp_path / "new")
         assert marker is not None
         assert (marker.instance_id, marker.is_filling) == (runtime.store.instance_id, True)
+
+
+async def test_an_empty_directory_where_the_targets_volume_was_is_neither_filled_nor_switched_to(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
+) -> None:
+    async with open_at(old) as runtime:
+        await storing(runtime)(b"kept")
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+        unmount(tmp_path / "new")
+
+        with pytest.raises(MarkerMismatch, match="is its volume mounted"):
+            await MoveService(moves).copy(new, archives=False)
+        with pytest.raises(MarkerMismatch, match="is its volume mounted"):
+            await SwitchService(moves).switch()
+
+        assert list((tmp_path / "new").iterdir()) == []
+        await storing(runtime)(b"goes on")
+
+
+async def test_the_marker_of_another_database_is_not_written_over_where_a_move_goes_on(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
+) -> None:
+    async with open_at(old) as runtime:
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+        unmount(tmp_path / "new")
+        adopt_store(tmp_path / "new", UUID(int=1), fresh_database=True)
+
+        with pytest.raises(MarkerMismatch):
+            await MoveService(moves).copy(new, archives=False)
+
+        assert read_marker(tmp_path / "new") == Marker(UUID(int=1))
+
+
+async def test_a_target_that_goes_while_the_source_is_closed_leaves_the_store_open(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_at(old) as runtime:
+        await storing(runtime)(b"kept")
+        moves, close = moves_of(runtime), OpenMove.close_source
+        await MoveService(moves).copy(new, archives=False)
+
+        async def close_then_lose(opened: OpenMove) -> None:
+            await close(opened)
+            unmount(tmp_path / "new")
+
+        monkeypatch.setattr(OpenMove, "close_source", close_then_lose)
+        with pytest.raises(MarkerMismatch):
+            await SwitchService(moves).switch()
+
+        assert read_marker(tmp_path / "old") == Marker(runtime.store.instance_id)
+        await storing(runtime)(b"goes on")

@@ -71,4 +71,12 @@ MUTANTS = (
         "            if pause.cause.stops_evictions_only:",
         (f"{_REFUSALS}::test_what_is_left_stays_while_the_settings_name_it_or_deletion_is_paused",),
     ),
+    Mutant(
+        "a store is switched to the empty directory where the target's volume was",
+        1,
+        "moves/switching.py",
+        "            await opened.require_target()\n            while not",
+        "            while not",
+        (f"{_REFUSALS}::test_a_target_that_goes_while_the_source_is_closed_leaves_the_store_open",),
+    ),
 )
