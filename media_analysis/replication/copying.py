@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,10 +137,12 @@ class ReplicaCopier:
             if await writer.sync() != expected:
                 _refuse_written()
         except BaseException:
-            writer.close()
-            await self.target.delete_many([duty.key])
+            # What lies there by now may be the copy of whoever overtook this one: who tries next looks, and deletes.
+            with suppress(MediaAnalysisError):
+                await writer.revert()
             raise
-        writer.close()
+        finally:
+            writer.close()
 
     async def _pour(self, duty: ReplicaDuty, writer: ObjectWriter) -> bytes:
         """Write all bytes of the source, and return what they hash to; damaged ones never become a copy."""

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import MediaAnalysisError, StoreUnavailable
+from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import clear_damage, mark_damaged, note_healed
 from media_analysis.replication import claiming
@@ -45,6 +45,7 @@ class CopyService:
         Raises:
             StoreUnavailable: the second copy is away; nothing was taken on.
             MarkerMismatch: the first store is away, or was left by a move, so that nobody knows what it misses.
+            DatabaseUnavailable: it is away, for longer than a lease.
 
         """
         copy = await self.store.copy.require()
@@ -65,25 +66,37 @@ class CopyService:
 
     @asynccontextmanager
     async def _holding(self, duties: Sequence[ReplicaDuty]) -> AsyncIterator[None]:
-        """Let nobody else take them on while the block runs, however long that is."""
-        renewing = asyncio.create_task(self._keep_renewing(duties))
+        """Let nobody else take them on while the block runs, however long that is; it ends where that cannot be.
+
+        Raises:
+            DatabaseUnavailable: their lease could not be renewed, and others take them on.
+
+        """
+        lease = asyncio.timeout(LEASE_SECONDS)
         try:
-            yield
+            async with lease:
+                renewing = asyncio.create_task(self._keep_renewing(duties, lease))
+                try:
+                    yield
+                finally:
+                    renewing.cancel()
+                    await asyncio.wait({renewing})
+        except TimeoutError as error:
+            raise DatabaseUnavailable("the lease of copies could not be renewed") from error
         except asyncio.CancelledError:
             # This process stops: whoever comes next need not wait for the end of the lease.
             with suppress(MediaAnalysisError):
                 await self._release(duties)
             raise
-        finally:
-            renewing.cancel()
-            await asyncio.wait({renewing})
 
-    async def _keep_renewing(self, duties: Sequence[ReplicaDuty]) -> None:
+    async def _keep_renewing(self, duties: Sequence[ReplicaDuty], lease: asyncio.Timeout) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
-            # Those whose lease ends all the same are taken on by others, and seen by their number.
+            asked_at = asyncio.get_running_loop().time()
             with suppress(MediaAnalysisError):
                 await self._renew(duties)
+                if not lease.expired():
+                    lease.reschedule(asked_at + LEASE_SECONDS)
 
     @retried
     async def _renew(self, duties: Sequence[ReplicaDuty]) -> None:

@@ -72,4 +72,12 @@ MUTANTS = (
         "    if known == '' and known not in named:",
         (f"{_OPENING}::test_nobody_deletes_from_the_first_copies_alone_by_leaving_out_where_the_second_ones_are",),
     ),
+    Mutant(
+        "whoever was overtaken deletes the copy of who came after",
+        44,
+        "replication/copying.py",
+        "                await writer.revert()",
+        "                await self.target.delete_many([duty.key])",
+        (f"{_COPYING}::test_whoever_was_overtaken_while_it_copied_deletes_nothing_of_who_came_after",),
+    ),
 )

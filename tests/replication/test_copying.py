@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.errors import MarkerMismatch
+from media_analysis.errors import DatabaseUnavailable, MarkerMismatch, StoreUnavailable
+from media_analysis.replication.claiming import ReplicaDuty
 from media_analysis.replication.copying import ReplicaCopier
 from media_analysis.replication.loop import running_replication, work
+from media_analysis.replication.service import CopyService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from media_analysis.storage.store import ObjectWriter
 from tests.conftest import Client, StoreFile, execute, fetch
 from tests.files.conftest import eventually
 from tests.replication.conftest import Settle, replication_of
@@ -164,6 +167,59 @@ async def test_what_a_process_that_stops_was_copying_waits_for_no_lease(
             await begun.wait()
 
     assert (await fetch(database, "SELECT due_at <= now() FROM replicas WHERE file_id = $1", file.id))[0][0]
+    await settle()
+
+
+async def test_whoever_was_overtaken_while_it_copied_deletes_nothing_of_who_came_after(
+    runtime: Runtime,
+    store_file: StoreFile,
+    settle: Settle,
+    second: Path,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services, file = replication_of(runtime), await store_file(LARGE)
+    pour = ReplicaCopier._pour  # noqa: SLF001 - in the midst of it another one takes over
+    await settle()
+    (second / file.key).unlink()
+    await execute(database, "UPDATE replicas SET copied_at = NULL, due_at = now()")
+
+    async def overtaken(copier: ReplicaCopier, duty: ReplicaDuty, writer: ObjectWriter) -> bytes:
+        monkeypatch.setattr(ReplicaCopier, "_pour", pour)
+        await execute(database, "UPDATE replicas SET due_at = now()")  # its lease ended
+        await services.copies.run(is_large=True)
+        await pour(copier, duty, writer)
+        raise StoreUnavailable("what this one reads broke off")
+
+    monkeypatch.setattr(ReplicaCopier, "_pour", overtaken)
+    await services.copies.run(is_large=True)
+
+    assert await fetch(database, "SELECT FROM replicas WHERE copied_at IS NOT NULL")
+    assert set(lying(second)) == {file.key}
+
+
+async def test_a_process_that_cannot_renew_its_lease_ends_what_it_copies(
+    runtime: Runtime, store_file: StoreFile, settle: Settle, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = replication_of(runtime)
+    await store_file(LARGE)
+    await settle()
+    await execute(database, "UPDATE replicas SET copied_at = NULL, due_at = now()")
+
+    async def away(*_: object) -> None:
+        raise DatabaseUnavailable("cut off")
+
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("media_analysis.replication.service.LEASE_SECONDS", 0.3)
+        patch.setattr(CopyService, "_renew", away)
+        patch.setattr(ReplicaCopier, "copy_large", never)
+        with pytest.raises(DatabaseUnavailable, match="lease"):
+            await services.copies.run(is_large=True)
+
+    await execute(database, "UPDATE replicas SET due_at = now()")
     await settle()
 
 
