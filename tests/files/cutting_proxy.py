@@ -69,16 +69,18 @@ async def cutting_proxy(database: str) -> AsyncIterator[CuttingProxy]:
             connections.discard(task)
             return
         folder, port = target.query.get("host"), target.query.get("port", target.port or 5432)
-        upstream = await (
-            asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
-            if folder
-            else asyncio.open_connection(target.host, int(str(port)))
-        )
         try:
-            await _carry(proxy, (reader, writer), upstream)
+            upstream = await (
+                asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
+                if folder
+                else asyncio.open_connection(target.host, int(str(port)))
+            )
+            try:
+                await _carry(proxy, (reader, writer), upstream)
+            finally:
+                upstream[1].close()
         finally:
-            for stream in (writer, upstream[1]):
-                stream.close()
+            writer.close()
             connections.discard(task)
 
     server = await asyncio.start_server(connect, "127.0.0.1", 0)

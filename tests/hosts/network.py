@@ -147,6 +147,7 @@ def new_network() -> Iterator[Network]:
             with suppress(subprocess.CalledProcessError):
                 _ip("netns", "del", host.namespace)
         _ip("link", "del", name)
+        _forget_clocks()
 
 
 def require_network() -> None:
@@ -187,3 +188,10 @@ def clock_apart(offset: str) -> dict[str, str]:
     if found is None:
         pytest.skip("not installed: faketime")
     return {"LD_PRELOAD": str(found), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def _forget_clocks() -> None:
+    """Delete what faketime shared in memory among programs that were killed, and could not."""
+    for shared in Path("/dev/shm").glob("*faketime_*"):
+        if not Path("/proc", shared.name.rpartition("_")[2]).exists():
+            shared.unlink(missing_ok=True)

@@ -49,7 +49,6 @@ async def test_slots_are_done_once_and_a_backlog_is_shared_whatever_the_clocks_s
     """Promises 11 and 46: every object goes once, and a second time when nothing can be late any more."""
     for _ in range(BACKLOG // 40):
         await asyncio.gather(*(store(pair[n % 2].http, b"%d" % n) for n in range(40)))
-    begun = await primary.fetch("SELECT date_trunc('minute', now()) AS at")
 
     await primary.execute("UPDATE media_files SET expires_at = now(), due_at = now()")
     swept = await asyncio.gather(*(each.http.post("/storage/cleanup?dry_run=false") for each in pair))
@@ -60,6 +59,7 @@ async def test_slots_are_done_once_and_a_backlog_is_shared_whatever_the_clocks_s
         "SELECT count(*) > 0 FROM sweeps WHERE trigger = 'schedule' AND kind = 'cleanup:temp' AND ended_at IS NOT NULL"
     )
     scheduled = await primary.fetch("SELECT kind, slot FROM sweeps WHERE trigger = 'schedule'")
+    begun = await primary.fetch("SELECT date_trunc('minute', pg_postmaster_start_time()) AS at")
     for each in pair:
         each.host.kill()
 

@@ -159,14 +159,16 @@ async def spoiling_proxy(url: str) -> AsyncIterator[SpoilingProxy]:
         task = asyncio.current_task()
         assert task is not None
         connections.add(task)
-        upstream = await asyncio.open_connection(*gateway)
         try:
             # Whoever is cancelled is so by the end of the proxy, and the loop would report it.
             with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await _carry(proxy, (reader, writer), upstream)
+                upstream = await asyncio.open_connection(*gateway)
+                try:
+                    await _carry(proxy, (reader, writer), upstream)
+                finally:
+                    upstream[1].close()
         finally:
-            for stream in (writer, upstream[1]):
-                stream.close()
+            writer.close()
             connections.discard(task)
 
     server = await asyncio.start_server(connect, "127.0.0.1", 0)
