@@ -186,7 +186,7 @@ class Bucket:
     async def pages(self, folder: str = "", *, at_once: int = PAGE) -> AsyncIterator[Sequence[Entry]]:
         """Yield what lies below a folder, by names in the order of their bytes; memory stays flat."""
         if self.requests is not None:
-            async for found in list_objects(self.requests, self.address, self.options, folder, at_once=at_once):
+            async for found in list_objects(self.requests, self.address, folder, at_once=at_once):
                 yield found
             return
         listing = obstore.list(self._quick, folder or None, chunk_size=at_once)

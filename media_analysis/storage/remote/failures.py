@@ -59,6 +59,11 @@ def translate(error: Exception, key: str = "") -> MediaAnalysisError:
     return StoreUnavailable(_reason(error, told, status, code))
 
 
+def failure_of(answer: httpx.Response) -> MediaAnalysisError:
+    """Return our own error for an answer that is no success."""
+    return translate(httpx.HTTPError(f"status code: {answer.status_code} {answer.text}"))
+
+
 def is_absent(error: Exception) -> bool:
     """Say whether an object is not there, in a bucket that is."""
     return isinstance(error, FileNotFoundError) and _code(str(error)) not in _NO_BUCKET

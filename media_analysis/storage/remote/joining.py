@@ -1,7 +1,6 @@
 """Objects joined by S3 itself: it copies them as parts of a new one, and their bytes do not travel again."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +15,7 @@ from media_analysis.errors import StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.calls import uncancelled
 from media_analysis.storage.remote.bucket import MOST_PARTS, Bucket, require_free, require_size
-from media_analysis.storage.remote.clients import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
-from media_analysis.storage.remote.failures import AGAIN
+from media_analysis.storage.remote.failures import failure_of
 from media_analysis.storage.remote.reading import fetch
 from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.remote.xml import child_text, parse
@@ -154,24 +152,13 @@ class _Joining:
 
     async def _send(self, method: HTTPMethod, query: Mapping[str, str], **about: Any) -> httpx.Response:
         """Return an answer that is a success; what puts a part is sent again while the bucket is too busy for it."""
-        ends_at, pause = time.monotonic() + self.bucket.options.retry_seconds, FIRST_PAUSE_SECONDS
-        while True:
-            is_last = method is not HTTPMethod.PUT or time.monotonic() + pause > ends_at
-            try:
-                answer = await self.requests.send(method, key=self.name, query=query, client=self.client, **about)
-            except StoreUnavailable:
-                if is_last:
-                    raise
-            else:
-                if is_last or answer.status_code not in AGAIN:
-                    return _success(answer)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        send = self.requests.ask if method is HTTPMethod.PUT else self.requests.send
+        return _success(await send(method, key=self.name, query=query, client=self.client, **about))
 
 
 def _success(answer: httpx.Response) -> httpx.Response:
     if answer.status_code in {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT}:
         raise StoreUnavailable("the name is taken")
     if not answer.is_success:
-        raise StoreUnavailable(f"the bucket answered {answer.status_code}")
+        raise failure_of(answer)
     return answer

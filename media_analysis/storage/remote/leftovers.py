@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from http import HTTPMethod, HTTPStatus
 from itertools import groupby
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element
 
 from media_analysis.errors import StoreUnavailable
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.deleting import delete_all, find_pieces
+from media_analysis.storage.remote.failures import failure_of
 from media_analysis.storage.remote.names import key_of_piece, pieces_of
 from media_analysis.storage.remote.xml import child_text, parse
 
@@ -68,7 +69,7 @@ class Leftovers:
             for found, upload_id, _ in uploads:
                 if found != key or self._requests is None:
                     continue
-                answer = await self._requests.send(
+                answer = await self._requests.ask(
                     HTTPMethod.DELETE, key=self._bucket.address.full_key(key), query={"uploadId": upload_id}
                 )
                 if answer.status_code not in {HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
@@ -82,9 +83,9 @@ class Leftovers:
         marks = {"key-marker": "", "upload-id-marker": ""}
         while True:
             query = {"uploads": "", "encoding-type": "url", "prefix": self._bucket.address.full_key(key), **marks}
-            answer = await self._requests.send(HTTPMethod.GET, query=query)
+            answer = await self._requests.ask(HTTPMethod.GET, query=query)
             if answer.status_code != HTTPStatus.OK:
-                raise StoreUnavailable(f"the bucket answered {answer.status_code}")
+                raise failure_of(answer)
             found = parse(answer.content)
             yield [
                 (self._key_of(child_text(upload, "Key")), child_text(upload, "UploadId"), _began_at(upload))
@@ -93,12 +94,12 @@ class Leftovers:
             if child_text(found, "IsTruncated") != "true":
                 return
             marks = {
-                "key-marker": unquote(child_text(found, "NextKeyMarker")),
+                "key-marker": unquote_plus(child_text(found, "NextKeyMarker")),
                 "upload-id-marker": child_text(found, "NextUploadIdMarker"),
             }
 
     def _key_of(self, encoded: str) -> str:
-        return unquote(encoded).removeprefix(self._bucket.address.full_key(""))
+        return unquote_plus(encoded).removeprefix(self._bucket.address.full_key(""))
 
 
 def _began_at(upload: Element) -> datetime:

@@ -98,7 +98,7 @@ def _concerns(rule: Element, ours: str) -> bool:
 
 async def _ask(requests: S3Requests, what: str) -> Element | None:
     """Return what the bucket says, an empty element where nothing is set, None where it does not tell us."""
-    answer = await requests.send(HTTPMethod.GET, query={what: ""})
+    answer = await requests.ask(HTTPMethod.GET, query={what: ""})
     if answer.status_code == HTTPStatus.NOT_FOUND and "NoSuchBucket" not in answer.text:
         return Element(what)
     return parse(answer.content) if answer.status_code == HTTPStatus.OK else None

@@ -1,20 +1,23 @@
 """Requests to S3 that obstore has no words for: what a bucket is set to, uploads that nobody ended, addresses."""
 
+import asyncio
 import hashlib
 import hmac
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
 
+from media_analysis.errors import StoreUnavailable
 from media_analysis.storage.remote.address import Provider, RemoteAddress
-from media_analysis.storage.remote.clients import RemoteOptions
-from media_analysis.storage.remote.failures import translated
+from media_analysis.storage.remote.clients import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, RemoteOptions
+from media_analysis.storage.remote.failures import AGAIN, failure_of, translated
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _UNRESERVED: Final = "-_.~"
@@ -32,6 +35,7 @@ class S3Requests:
     token: str = field(default="", repr=False)
     ca_bundle: bytes | None = field(default=None, repr=False)
     timeout_seconds: float = 30.0
+    retry_seconds: float = 60.0
 
     @classmethod
     def to(cls, address: RemoteAddress, options: RemoteOptions) -> Self | None:
@@ -50,7 +54,28 @@ class S3Requests:
             token=variables.get("AWS_SESSION_TOKEN") or variables.get("AWS_TOKEN") or "",
             ca_bundle=told.ca_bundle(address.provider),
             timeout_seconds=options.request_seconds,
+            retry_seconds=options.retry_seconds,
         )
+
+    async def ask(self, method: str, **about: Any) -> httpx.Response:
+        """Do what `send` does, for what may be asked again: it is while the bucket has too much to do, or is silent.
+
+        Raises:
+            StoreUnavailable: it was for as long as it is asked.
+
+        """
+        ends_at, pause = time.monotonic() + self.retry_seconds, FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                answer = await self.send(method, **about)
+                if answer.status_code not in AGAIN:
+                    return answer
+                raise failure_of(answer)
+            except StoreUnavailable:
+                if time.monotonic() + pause > ends_at:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def send(
         self,

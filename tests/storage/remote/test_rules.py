@@ -6,10 +6,12 @@ from uuid import uuid4
 
 import pytest
 
+from media_analysis.errors import StoreUnavailable
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.rules import BucketRules
 from media_analysis.storage.remote.store import RemoteStore
 from tests.s3 import ENVIRONMENT, asking, new_store, options_for
+from tests.storage.remote.proxy import Spoiling, SpoilingProxy
 
 pytestmark = pytest.mark.s3
 ABORT = "AbortIncompleteMultipartUpload"
@@ -105,3 +107,17 @@ async def test_rules_that_may_not_be_asked_for_are_unknown(own_bucket: RemoteAdd
     assert await store.examine() == BucketRules()
     async with new_store(own_bucket) as right:
         assert await right.examine() == NOTHING
+
+
+async def test_a_bucket_that_has_too_much_to_do_is_asked_again_and_not_taken_for_one_that_does_not_tell(
+    spoiled: RemoteStore, proxy: SpoilingProxy
+) -> None:
+    for what in (b"?versioning", b"?object-lock", b"?lifecycle"):
+        proxy.spoil(Spoiling.SLOW_DOWN, what)
+        assert await spoiled.examine() == NOTHING
+        assert proxy.is_hit
+
+    impatient = options_for({**ENVIRONMENT, "AWS_ENDPOINT_URL": proxy.url}, retry_seconds=0.1)
+    proxy.spoil(Spoiling.SLOW_DOWN, b"?versioning", times=10)
+    with pytest.raises(StoreUnavailable, match="503 SlowDown"):
+        await RemoteStore.at(spoiled.bucket.address, uuid4(), impatient).examine()
