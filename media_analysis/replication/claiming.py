@@ -19,7 +19,8 @@ HEALED_AT_ONCE: Final = 100
 
 CLAIM: Final = text("""
     WITH leased AS (
-        UPDATE replicas SET due_at = now() + make_interval(secs => :lease_seconds), attempts = attempts + 1
+        UPDATE replicas SET due_at = now() + make_interval(secs => :lease_seconds), attempts = attempts + 1,
+            lease_id = gen_random_uuid()
         WHERE file_id = ANY(ARRAY(
             SELECT file_id FROM replicas
             WHERE due_at <= now() AND (size_bytes > :small_bytes) = CAST(:is_large AS boolean)
@@ -27,7 +28,7 @@ CLAIM: Final = text("""
         ))
         RETURNING *
     )
-    SELECT leased.file_id, leased.key, leased.size_bytes, leased.attempts, leased.heals,
+    SELECT leased.file_id, leased.key, leased.size_bytes, leased.lease_id, leased.attempts, leased.heals,
         leased.copied_at IS NOT NULL AS is_copied, file.id IS NOT NULL AS lives, file.sha256,
         file.last_error AS damage,
         EXISTS (
@@ -40,52 +41,54 @@ CLAIM: Final = text("""
         ON file.id = leased.file_id AND file.key = leased.key AND file.state IN ('stored', 'trashed')
     ORDER BY leased.noted_at, leased.file_id
 """)
+_IS_HELD: Final = text("SELECT EXISTS (SELECT FROM replicas WHERE file_id = :id AND lease_id = :lease_id)")
 _RENEW: Final = text("""
     UPDATE replicas SET due_at = now() + make_interval(secs => :lease_seconds)
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS held(id, attempt)
-    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held(id, lease_id)
+    WHERE replicas.file_id = held.id AND replicas.lease_id = held.lease_id
 """)
 # Whoever deletes the file waits for this, or this waits for them and finds it gone: then its copy is not taken for one.
 _CONFIRM: Final = text("""
     WITH held AS MATERIALIZED (
-        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:attempts AS bigint[]))
-            AS held(id, key, attempt)
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:leases AS uuid[]))
+            AS held(id, key, lease_id)
     ), living AS MATERIALIZED (
         SELECT file.id FROM media_files AS file JOIN held ON held.id = file.id AND held.key = file.key
         WHERE file.state IN ('stored', 'trashed') ORDER BY file.id FOR KEY SHARE OF file
     )
-    UPDATE replicas SET copied_at = now(), due_at = NULL, attempts = 0, heals = false, last_error = NULL
+    UPDATE replicas
+    SET copied_at = now(), due_at = NULL, lease_id = NULL, attempts = 0, heals = false, last_error = NULL
     FROM held JOIN living ON living.id = held.id
-    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+    WHERE replicas.file_id = held.id AND replicas.lease_id = held.lease_id
         AND EXISTS (SELECT FROM replica_places WHERE address = :address)
     RETURNING replicas.file_id
 """)
 _DUE_NOW: Final = text("""
     UPDATE replicas SET due_at = now()
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS held(id, attempt)
-    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held(id, lease_id)
+    WHERE replicas.file_id = held.id AND replicas.lease_id = held.lease_id
 """)
 _FAIL: Final = text("""
     UPDATE replicas SET last_error = failed.reason, due_at = now() + make_interval(secs => least(
             :first_seconds * 2 ^ least(attempts - 1, 20), CAST(:longest_seconds AS double precision)
         )),
         copied_at = CASE WHEN NOT failed.is_lost THEN copied_at END, heals = heals AND NOT failed.is_lost
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[]), CAST(:reasons AS text[]), CAST(:lost AS boolean[]))
-        AS failed(id, attempt, reason, is_lost)
-    WHERE replicas.file_id = failed.id AND replicas.attempts = failed.attempt AND replicas.due_at IS NOT NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[]), CAST(:reasons AS text[]), CAST(:lost AS boolean[]))
+        AS failed(id, lease_id, reason, is_lost)
+    WHERE replicas.file_id = failed.id AND replicas.lease_id = failed.lease_id
 """)
 _POSTPONE: Final = text("""
     UPDATE replicas SET due_at = now() + make_interval(secs => :pause_seconds)
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS held(id, attempt)
-    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held(id, lease_id)
+    WHERE replicas.file_id = held.id AND replicas.lease_id = held.lease_id
 """)
 _END: Final = text("""
-    DELETE FROM replicas USING unnest(CAST(:ids AS uuid[]), CAST(:attempts AS bigint[])) AS held(id, attempt)
-    WHERE replicas.file_id = held.id AND replicas.attempts = held.attempt AND replicas.due_at IS NOT NULL
+    DELETE FROM replicas USING unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held(id, lease_id)
+    WHERE replicas.file_id = held.id AND replicas.lease_id = held.lease_id
 """)
 _HEAL: Final = text("""
     UPDATE replicas SET heals = true, due_at = now(), copied_at = now()
-    WHERE file_id = :id AND attempts = :attempt AND due_at IS NOT NULL
+    WHERE file_id = :id AND lease_id = :lease_id
 """)
 # Whoever found the damage wrote it down, a scrub or a reader; without a hash nobody can say which copy is right.
 _HEAL_DAMAGED: Final = text("""
@@ -118,6 +121,8 @@ class ReplicaDuty:
     file_id: UUID
     key: str
     size_bytes: int
+    lease_id: UUID
+    """Whoever was overtaken, or began before the place was another or a new one, holds one that is none any more."""
     attempt: int
     heals: bool
     is_copied: bool
@@ -147,6 +152,11 @@ async def claim(session: AsyncSession, *, is_large: bool, limit: int) -> Sequenc
     asked = {"limit": limit, "is_large": is_large, "small_bytes": SMALL_BYTES, "lease_seconds": LEASE_SECONDS}
     rows = await session.execute(CLAIM, asked)
     return [ReplicaDuty(*row) for row in rows]
+
+
+async def is_held(session: AsyncSession, duty: ReplicaDuty) -> bool:
+    """Say whether a copy is still with whoever took it on."""
+    return bool((await session.execute(_IS_HELD, {"id": duty.file_id, "lease_id": duty.lease_id})).scalar_one())
 
 
 async def renew(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> None:
@@ -194,7 +204,7 @@ async def end(session: AsyncSession, duties: Sequence[ReplicaDuty]) -> None:
 
 async def begin_healing(session: AsyncSession, duty: ReplicaDuty) -> None:
     """Have the first copy mended from a second one that shows to be whole, as soon as somebody takes that on."""
-    await session.execute(_HEAL, {"id": duty.file_id, "attempt": duty.attempt})
+    await session.execute(_HEAL, {"id": duty.file_id, "lease_id": duty.lease_id})
 
 
 async def heal_damaged(session: AsyncSession) -> None:
@@ -220,4 +230,4 @@ async def copy_again(session: AsyncSession, reasons: Mapping[UUID, str]) -> None
 
 
 def _held(duties: Sequence[ReplicaDuty]) -> dict[str, object]:
-    return {"ids": [duty.file_id for duty in duties], "attempts": [duty.attempt for duty in duties]}
+    return {"ids": [duty.file_id for duty in duties], "leases": [duty.lease_id for duty in duties]}

@@ -1,7 +1,7 @@
 """Objects from one store to another under the same key: proven by their hash before, and once more as written."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +31,8 @@ class ReplicaCopier:
     source: ObjectStore
     target: ObjectStore
     reserve_bytes: int
+    require_held: Callable[[ReplicaDuty], Awaitable[None]]
+    """Fails with `StoreUnavailable` once somebody else has the copy: what lies there by then is theirs."""
 
     async def copy_small(self, duties: Sequence[ReplicaDuty]) -> Mapping[ReplicaDuty, Exception | None]:
         """Copy what fits into memory together; return of each why it was not, None where it was."""
@@ -116,6 +118,7 @@ class ReplicaCopier:
         return None if said == expected else StoreUnavailable("what was written hashes to something else")
 
     async def _clear(self, duty: ReplicaDuty) -> None:
+        await self.require_held(duty)
         outcome = await self.target.delete_many([duty.key])
         if outcome.failed:
             raise StoreUnavailable(f"what lies there cannot be deleted: {outcome.failed[duty.key]}")

@@ -1,5 +1,6 @@
 """First copies mended from the second: what is damaged is set aside, never lost before the whole one is proven."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -36,6 +37,7 @@ class Healer:
     primary: ObjectStore
     copy: ObjectStore
     reserve_bytes: int
+    require_held: Callable[[ReplicaDuty], Awaitable[None]]
 
     async def heal(self, duty: ReplicaDuty, *, day: date) -> Healed | NotHealed:
         """Mend one file. Killed at any step, the same again mends it.
@@ -48,18 +50,22 @@ class Healer:
             was = await self._wrong(duty)
             if was is None:
                 return Healed(None)
-            if not await ReplicaCopier(self.primary, self.copy, self.reserve_bytes).holds(duty, duty.sha256):
+            if not await self._copier(self.primary, self.copy).holds(duty, duty.sha256):
                 return NotHealed(f"neither copy is whole; the first one: {was}", copy_is_lost=True)
             (found,) = await self.primary.look_up([duty.key])
             if found is not None:
+                await self.require_held(duty)
                 await self.primary.set_aside([duty.key], day=day)
             failpoint("replica.set_aside")
-            outcome = await ReplicaCopier(self.copy, self.primary, self.reserve_bytes).copy_large(duty)
+            outcome = await self._copier(self.copy, self.primary).copy_large(duty)
         except MediaAnalysisError as error:
             return NotHealed(str(error))
         if isinstance(outcome, SourceDamaged):
             return NotHealed(f"the second copy: {outcome.sentence}", copy_is_lost=True)
         return NotHealed(str(outcome)) if outcome is not None else Healed(was)
+
+    def _copier(self, source: ObjectStore, target: ObjectStore) -> ReplicaCopier:
+        return ReplicaCopier(source, target, self.reserve_bytes, self.require_held)
 
     async def _wrong(self, duty: ReplicaDuty) -> str | None:
         """Return what is wrong with the first copy, None if nothing is.

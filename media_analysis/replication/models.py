@@ -25,7 +25,9 @@ class Replica(Base):
     due_at: Mapped[datetime | None]
     """When it is looked at next, also if whoever looks at it now dies; NULL while nothing is to be done."""
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    """How often it was taken on since it was last whole; whoever was overtaken sees another number."""
+    """How often it was taken on since it was last whole."""
+    lease_id: Mapped[UUID | None]
+    """Of whoever took it on last; NULL where nobody has since it was noted, or was last whole."""
     copied_at: Mapped[datetime | None]
     """When the copy was found whole; NULL as long as there is none."""
     heals: Mapped[bool] = mapped_column(default=False, server_default=text("false"))

@@ -49,7 +49,7 @@ _ADD: Final = text("""
     WHERE file.state IN ('stored', 'trashed') AND file.category = ANY(CAST(:categories AS category[]))
     ORDER BY file.id
     ON CONFLICT (file_id) DO UPDATE SET key = excluded.key, size_bytes = excluded.size_bytes,
-        noted_at = excluded.noted_at, due_at = now(), attempts = replicas.attempts + 1, copied_at = NULL,
+        noted_at = excluded.noted_at, due_at = now(), attempts = 0, lease_id = NULL, copied_at = NULL,
         heals = false, last_error = NULL
     WHERE replicas.key <> excluded.key
 """)

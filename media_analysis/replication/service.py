@@ -98,6 +98,11 @@ class CopyService:
                 if not lease.expired():
                     lease.reschedule(asked_at + LEASE_SECONDS)
 
+    async def _require_held(self, duty: ReplicaDuty) -> None:
+        async with self.db.read_only() as session:
+            if not await claiming.is_held(session, duty):
+                raise StoreUnavailable("somebody else has taken this copy on")
+
     @retried
     async def _renew(self, duties: Sequence[ReplicaDuty]) -> None:
         async with self.db.transaction() as session:
@@ -141,7 +146,7 @@ class CopyService:
             await claiming.fail(session, failures)
 
     async def _copy(self, copy: ObjectStore, duties: Sequence[ReplicaDuty]) -> None:
-        copier = ReplicaCopier(self.store.primary, copy, self.reserve_bytes)
+        copier = ReplicaCopier(self.store.primary, copy, self.reserve_bytes, self._require_held)
         small = [duty for duty in duties if duty.size_bytes <= SMALL_BYTES]
         if small:
             failpoint("replica.copying")
@@ -201,7 +206,7 @@ class CopyService:
             failpoint("replica.confirming")
 
     async def _heal(self, copy: ObjectStore, duties: Sequence[ReplicaDuty]) -> None:
-        healer = Healer(self.store.primary, copy, self.reserve_bytes)
+        healer = Healer(self.store.primary, copy, self.reserve_bytes, self._require_held)
         for duty in duties:
             outcome = await healer.heal(duty, day=(await self.db.now()).date())
             failpoint("replica.healed")

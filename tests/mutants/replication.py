@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 _COPYING = "tests/replication/test_copying.py"
 _HEALING = "tests/replication/test_healing.py"
+_OVERTAKEN = "tests/replication/test_overtaken.py"
 _OPENING = "tests/replication/test_opening.py"
 
 MUTANTS = (
@@ -79,5 +80,25 @@ MUTANTS = (
         "                await writer.revert()",
         "                await self.target.delete_many([duty.key])",
         (f"{_COPYING}::test_whoever_was_overtaken_while_it_copied_deletes_nothing_of_who_came_after",),
+    ),
+    Mutant(
+        "a copy that was on its way to a place that is lost counts at the new one",
+        44,
+        "replication/claiming.py",
+        "    FROM held JOIN living ON living.id = held.id\n"
+        "    WHERE replicas.file_id = held.id AND replicas.lease_id = held.lease_id",
+        "    FROM held JOIN living ON living.id = held.id\n    WHERE replicas.file_id = held.id",
+        (
+            f"{_OVERTAKEN}::test_a_copy_that_was_under_way_when_its_place_was_said_to_be_new_does_not_count_there",
+            f"{_OVERTAKEN}::test_a_lease_that_ended_counts_no_more_when_the_copy_is_to_be_made_again",
+        ),
+    ),
+    Mutant(
+        "who was overtaken deletes what somebody else put in the place of a damaged copy",
+        44,
+        "replication/copying.py",
+        "        await self.require_held(duty)\n        outcome",
+        "        outcome",
+        (f"{_OVERTAKEN}::test_what_somebody_else_put_in_the_place_of_a_damaged_copy_meanwhile_is_not_deleted",),
     ),
 )

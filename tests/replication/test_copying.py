@@ -81,7 +81,7 @@ async def test_what_is_deleted_is_deleted_in_both_before_that_is_confirmed(
 async def test_deletions_wait_for_a_second_copy_that_is_away_and_are_done_when_it_is_back(
     runtime: Runtime, client: Client, settle: Settle, second: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("media_analysis.storage.replicated.AWAY_SECONDS", 0.0)
+    monkeypatch.setattr("media_analysis.storage.replicated.LONGEST_AWAY_SECONDS", 0.0)
     monkeypatch.setattr("media_analysis.storage.replicated.RECENT_SECONDS", 0.0)
     made = await client.upload(b"to go")
     await settle()
