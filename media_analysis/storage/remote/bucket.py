@@ -1,7 +1,7 @@
 """The objects below an address, one request each: the edge at which a driver's errors become our own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -106,6 +106,26 @@ class Bucket:
                 return memoryview(await obstore.get_range_async(self._reading, key, start=start, end=end))
             except BaseError as error:
                 return nothing_there(error)
+
+    async def stream(self, key: str, start: int, end: int, piece_bytes: int) -> AsyncGenerator[memoryview]:
+        """Yield the bytes of a range as they come, in pieces of at least so many but for the last.
+
+        Raises:
+            ObjectMissing, StoreUnavailable: there are none, or no more.
+
+        """
+        with translated(key):
+            try:
+                found = await self._ask(key, start, end)
+            except BaseError as error:
+                nothing_there(error)
+                return
+            async for piece in found.stream(min_chunk_size=piece_bytes):
+                yield memoryview(piece)
+
+    @traced("bucket get")
+    async def _ask(self, key: str, start: int, end: int) -> "obstore.GetResult":
+        return await obstore.get_async(self._reading, key, options={"range": (start, end)})
 
     def get_here(self, key: str, start: int, end: int) -> memoryview:
         """Do what `get` does, from a thread."""

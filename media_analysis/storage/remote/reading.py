@@ -3,9 +3,8 @@
 import asyncio
 import io
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
 from media_analysis.errors import ObjectDamaged, StoreUnavailable
@@ -14,15 +13,19 @@ from media_analysis.storage.remote.bucket import Bucket
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+PIECE_BYTES: Final = 512 * 1024
+"""Of what is handed on at once; memory of this size is taken again, that of megabytes is mapped anew each time."""
+AHEAD_PIECES: Final = 8
+"""How many are held for a client who takes them more slowly than they come."""
+AHEAD_BYTES: Final = AHEAD_PIECES * PIECE_BYTES
+"""Of one request, until its client has shown to be fast: all of it can be held, and the connection ends with it."""
+STREAM_BYTES: Final = 64 * 2**20
+"""Of one request then."""
+HELD_SECONDS: Final = 1.0
+"""How long a connection waits for a client, and within what a fast one takes all that is held."""
 FIRST_BYTES: Final = 2**20
-"""Of the first range: whoever wants little is not made to wait for more."""
-RANGE_BYTES: Final = 4 * 2**20
-"""Of the others."""
-AHEAD: Final = 2
-"""How many are read ahead of a client who takes them faster than they come, while one is taken; of others it is one."""
-CHUNK_BYTES: Final = 512 * 1024
-"""Of what is handed on at once."""
 MOST_AHEAD_BYTES: Final = 8 * 2**20
+"""Of the first and the largest range of what is read as a file."""
 ATTEMPTS: Final = 4
 """How often a range is asked for whose connection breaks; obstore repeats what fails before the first byte."""
 PAUSE_SECONDS: Final = 0.2
@@ -46,29 +49,98 @@ class RemoteReader:
 
     async def regions(self, start: int, end: int) -> AsyncGenerator[memoryview]:
         end = min(end, self.size_bytes)
-        ahead: deque[asyncio.Task[memoryview]] = deque()
-        at = first_end = min(end, start + FIRST_BYTES)
+        if start >= end:
+            return
+        if end - start <= PIECE_BYTES:
+            yield await fetch(self._bucket, self._key, start, end)
+            return
+        ahead = _Ahead()
+        reading = asyncio.create_task(self._read_ahead(ahead, start, end))
         try:
-            if start < end:
-                ahead.append(self._fetch(start, at))
-            while ahead:
-                is_awaited = at > first_end and not ahead[0].done()
-                chunk = await ahead.popleft()
-                while at < end and len(ahead) < (AHEAD if is_awaited else 1):
-                    ahead.append(self._fetch(at, min(end, at + RANGE_BYTES)))
-                    at = min(end, at + RANGE_BYTES)
-                for offset in range(0, len(chunk), CHUNK_BYTES):
-                    yield chunk[offset : offset + CHUNK_BYTES]
+            while (piece := await ahead.take()) is not None:
+                yield piece
+            await reading
         finally:
-            for fetching in ahead:
-                fetching.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def close(self) -> None:
         """Nothing is held."""
 
-    def _fetch(self, start: int, end: int) -> asyncio.Task[memoryview]:
-        return asyncio.create_task(fetch(self._bucket, self._key, start, end))
+    async def _read_ahead(self, ahead: "_Ahead", start: int, end: int) -> None:
+        is_fast = False
+        try:
+            while start < end:
+                upto = min(end, start + (STREAM_BYTES if is_fast else AHEAD_BYTES))
+                async with aclosing(_stream(self._bucket, self._key, start, upto)) as pieces:
+                    async for piece in pieces:
+                        ahead.put(piece)
+                        start += len(piece)
+                        if start < upto and not await ahead.shrinks_soon(AHEAD_PIECES - 1):
+                            is_fast = False
+                            break
+                if not is_fast:
+                    is_fast = await ahead.shrinks_soon(0)
+                    await ahead.shrinks(0)
+        finally:
+            ahead.put(None)
+
+
+class _Ahead:
+    """What was read of an object and is yet to be taken, in order."""
+
+    def __init__(self) -> None:
+        self._pieces: asyncio.Queue[memoryview | None] = asyncio.Queue()
+        self._taken = asyncio.Event()
+
+    def put(self, piece: memoryview | None) -> None:
+        """Add a piece; None is the end."""
+        self._pieces.put_nowait(piece)
+
+    async def take(self) -> memoryview | None:
+        """Return the next piece once it is there; None is the end."""
+        piece = await self._pieces.get()
+        self._taken.set()
+        return piece
+
+    async def shrinks(self, most: int) -> None:
+        """Wait until no more than `most` pieces are left."""
+        while self._pieces.qsize() > most:
+            self._taken.clear()
+            await self._taken.wait()
+
+    async def shrinks_soon(self, most: int) -> bool:
+        """Wait for that as long as a connection may; say whether it came."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HELD_SECONDS):
+                await self.shrinks(most)
+                return True
+        return False
+
+
+async def _stream(bucket: Bucket, key: str, start: int, end: int) -> AsyncGenerator[memoryview]:
+    """Yield the bytes of a range as they come, all of them, asked for again from where a connection breaks.
+
+    Raises:
+        ObjectMissing, ObjectDamaged, StoreUnavailable: they are not to be had.
+
+    """
+    waits = pauses(bucket)
+    while start < end:
+        try:
+            async with aclosing(bucket.stream(key, start, end, PIECE_BYTES)) as pieces:
+                async for piece in pieces:
+                    start += len(piece)
+                    yield piece
+                    waits = pauses(bucket)
+        except StoreUnavailable:
+            pause = next(waits, None)
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
+        else:
+            if start < end:
+                raise ObjectDamaged(key, f"it ends after {start} bytes")
 
 
 async def fetch(bucket: Bucket, key: str, start: int, end: int) -> memoryview:

@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -17,7 +17,7 @@ from uuid import uuid4
 from media_analysis.errors import StoreUnavailable
 from media_analysis.storage.calls import translated_errors, uncancelled
 from media_analysis.storage.remote.bucket import Bucket, require_size
-from media_analysis.storage.remote.reading import RANGE_BYTES, fetch
+from media_analysis.storage.remote.reading import RemoteReader
 
 FOLDER: Final = "media-analysis-copies"
 _LOCK_NAME: Final = ".lock"
@@ -103,9 +103,9 @@ class Scratch:
     async def _fetch(self, key: str, path: Path, size_bytes: int) -> None:
         require_size(await self._bucket.find(key), key, size_bytes)
         with translated_errors(), path.open("xb", buffering=0) as file:
-            for start in range(0, size_bytes, RANGE_BYTES):
-                chunk = await fetch(self._bucket, key, start, min(size_bytes, start + RANGE_BYTES))
-                await uncancelled(asyncio.ensure_future(asyncio.to_thread(_write_all, file, chunk)))
+            async with aclosing(RemoteReader(self._bucket, key, size_bytes).regions(0, size_bytes)) as pieces:
+                async for piece in pieces:
+                    await uncancelled(asyncio.ensure_future(asyncio.to_thread(_write_all, file, piece)))
 
 
 class OwnFolder:

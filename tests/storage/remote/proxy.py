@@ -73,6 +73,8 @@ class SpoilingProxy:
     """All of their heads."""
     late: list[bytes] = field(default_factory=list)
     """Requests that are still on their way."""
+    open: int = 0
+    """How many connections there are."""
     bytes_per_second: float | None = None
     """How much all connections together carry to the gateway; None is as much as they can."""
     _free_at: float = 0.0
@@ -159,6 +161,7 @@ async def spoiling_proxy(url: str) -> AsyncIterator[SpoilingProxy]:
         task = asyncio.current_task()
         assert task is not None
         connections.add(task)
+        proxy.open += 1
         try:
             # Whoever is cancelled is so by the end of the proxy, and the loop would report it.
             with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -170,6 +173,7 @@ async def spoiling_proxy(url: str) -> AsyncIterator[SpoilingProxy]:
         finally:
             writer.close()
             connections.discard(task)
+            proxy.open -= 1
 
     server = await asyncio.start_server(connect, "127.0.0.1", 0)
     proxy = SpoilingProxy(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", gateway)

@@ -6,15 +6,16 @@ import os
 import pytest
 
 from media_analysis.errors import ObjectMissing, StoreUnavailable
-from media_analysis.storage.remote.reading import FIRST_BYTES, RANGE_BYTES, RemoteReader
+from media_analysis.storage.remote.reading import AHEAD_BYTES
 from media_analysis.storage.remote.store import RemoteStore
 from tests.s3 import ENVIRONMENT, options_for
 from tests.storage.conftest import put
+from tests.storage.remote.conftest import eventually
 from tests.storage.remote.proxy import Spoiling, SpoilingProxy
 
 pytestmark = pytest.mark.s3
 KEY = "uploads/2026-01-01/a.bin"
-CONTENT = os.urandom(FIRST_BYTES + 2 * RANGE_BYTES + 17)
+CONTENT = os.urandom(2 * AHEAD_BYTES + 1_000_017)
 
 
 @pytest.mark.parametrize("spoiling", [Spoiling.CUT, Spoiling.UNASKED, Spoiling.SLOW_DOWN])
@@ -69,24 +70,39 @@ async def test_an_object_that_is_deleted_while_it_is_read_is_missing_from_there_
         _ = [chunk async for chunk in reading]
 
 
-async def test_more_is_read_ahead_of_who_takes_it_faster_than_it_comes(remote: RemoteStore) -> None:
-    content = os.urandom(FIRST_BYTES + 4 * RANGE_BYTES)
-    await put(remote, KEY, content)
-    reader = await remote.open(KEY, size_bytes=None)
-    assert isinstance(reader, RemoteReader)
+async def test_who_takes_all_that_comes_is_sent_it_by_one_request_after_the_first(
+    spoiled: RemoteStore, proxy: SpoilingProxy
+) -> None:
+    content = os.urandom(5 * AHEAD_BYTES + 17)
+    await put(spoiled, KEY, content)
+    reader = await spoiled.open(KEY, size_bytes=None)
+    proxy.seen.clear()
 
-    async def most_ahead(*, waits: bool) -> int:
-        others, most, read = asyncio.all_tasks(), 0, b""
-        async for piece in reader.regions(0, reader.size_bytes):
-            read += piece
-            fetching = asyncio.all_tasks() - others
-            most = max(most, len(fetching))
-            if waits and fetching:
-                await asyncio.wait(fetching)
-        assert read == content
-        return most
+    assert b"".join([bytes(piece) async for piece in reader.read(0, reader.size_bytes)]) == content
 
-    assert (await most_ahead(waits=False), await most_ahead(waits=True)) == (2, 1)
+    assert len(proxy.seen) == 2
+
+
+async def test_who_stops_taking_holds_no_connection_and_little_memory_and_may_go_on(
+    spoiled: RemoteStore, proxy: SpoilingProxy
+) -> None:
+    content = os.urandom(5 * AHEAD_BYTES + 17)
+    await put(spoiled, KEY, content)
+    reader = await spoiled.open(KEY, size_bytes=None)
+    reading = reader.read(0, reader.size_bytes)
+    proxy.seen.clear()
+    read = b""
+    while len(read) <= AHEAD_BYTES:
+        read += await anext(reading)
+    assert len(proxy.seen) == 2
+    others = proxy.open - 1
+
+    await eventually(lambda: asyncio.sleep(0, proxy.open == others))
+
+    assert len(proxy.seen) == 2
+    read += b"".join([piece async for piece in reading])
+    assert read == content
+    assert len(proxy.seen) > 2
 
 
 async def test_what_is_read_on_and_on_is_asked_for_in_growing_ranges(
