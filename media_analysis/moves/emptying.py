@@ -77,11 +77,7 @@ class EmptyService:
             raise MoveRefused(
                 f"the settings still name {move.left}: name the other place, and start the service with it"
             )
-        async with self.db.read_only() as session:
-            pauses = await list_pauses(session, is_open=True)
-        for pause in pauses:
-            if not pause.cause.stops_evictions_only:
-                raise MoveRefused(f"deletion is paused: {pause.reason}")
+        await self._require_unpaused()
         store = await open_store(self.db, self.context.settings, self.context.instance_id, creates=False)
         try:
             async with open_place(site, self.context.instance_id, self.context.settings) as left:
@@ -89,6 +85,13 @@ class EmptyService:
                 return await self._empty(move, left, store)
         finally:
             store.close()
+
+    async def _require_unpaused(self) -> None:
+        async with self.db.read_only() as session:
+            pauses = await list_pauses(session, is_open=True)
+        for pause in pauses:
+            if not pause.cause.stops_evictions_only:
+                raise MoveRefused(f"deletion is paused: {pause.reason}")
 
     async def _require_quiet(self, move: StoreMove, left: OpenPlace, now: datetime) -> None:
         late_writes, ended_at = left.store.late_writes(""), move.switched_at or move.cancelled_at
@@ -133,6 +136,7 @@ class EmptyService:
         return False
 
     async def _delete(self, move: StoreMove, left: OpenPlace, going: Sequence[LeftObject]) -> None:
+        await self._require_unpaused()  # this takes hours, and somebody may want to back up what there is
         aside = [one.key for one in going if one.key.startswith(f"{QUARANTINE}/")]
         failed = dict((await left.store.delete_set_aside(aside)).failed) if aside else {}
         for is_secure in (False, True):

@@ -1,5 +1,6 @@
 """What cannot be moved, or not now, or not there: said before anything is changed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -8,7 +9,9 @@ import pytest
 from media_analysis.deletion.pauses import PauseService
 from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
+from media_analysis.moves import emptying
 from media_analysis.moves.emptying import EmptyService
+from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext, OpenMove
 from media_analysis.moves.places import parse_place
 from media_analysis.moves.service import MoveService
@@ -146,6 +149,30 @@ async def test_what_is_left_stays_while_the_settings_name_it_or_deletion_is_paus
             await EmptyService(moves_of(runtime)).empty(move)
 
     assert objects(tmp_path / "old") == {file.key}
+
+
+async def test_a_pause_stops_the_deletion_of_what_is_left_in_its_midst(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emptying, "PAGE", 1)
+    async with open_at(old, inspects=False) as runtime:
+        for content in (b"first", b"second", b"third"):
+            await storing(runtime)(content)
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+        await SwitchService(moves).switch()
+    async with open_at(new) as runtime:
+        service, note = EmptyService(moves_of(runtime)), EmptyService._delete_rows  # noqa: SLF001 - the end of a page
+
+        async def note_and_pause(service: EmptyService, move: StoreMove, keys: Sequence[str]) -> None:
+            await note(service, move, keys)
+            await PauseService(runtime.db).pause(category=None, reason="a backup", by="admin")
+
+        monkeypatch.setattr(EmptyService, "_delete_rows", note_and_pause)
+        with pytest.raises(MoveRefused, match="deletion is paused: a backup"):
+            await service.empty((await service.find())[0])
+
+    assert len(objects(tmp_path / "old")) == 2
 
 
 async def test_an_object_whose_copy_is_damaged_is_not_deleted_where_it_was(

@@ -79,4 +79,12 @@ MUTANTS = (
         "            while not",
         (f"{_REFUSALS}::test_a_target_that_goes_while_the_source_is_closed_leaves_the_store_open",),
     ),
+    Mutant(
+        "a pause that begins while what is left goes stops nothing",
+        36,
+        "moves/emptying.py",
+        "        await self._require_unpaused()  # this takes",
+        "        # this takes",
+        (f"{_REFUSALS}::test_a_pause_stops_the_deletion_of_what_is_left_in_its_midst",),
+    ),
 )
