@@ -13,7 +13,7 @@ from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.clients import RemoteOptions
 from media_analysis.storage.remote.credentials import credentials
 from media_analysis.storage.remote.marker import read_marker
-from media_analysis.storage.remote.names import PROBE_NAME
+from media_analysis.storage.remote.names import piece_name
 from media_analysis.storage.remote.store import RemoteStore
 from media_analysis.storage.store import ObjectStore
 
@@ -76,14 +76,15 @@ async def is_one_place(first: RemoteStore, second: RemoteStore) -> bool:
         StoreUnavailable: one of them does not answer.
 
     """
-    said = uuid4().bytes
-    await first.bucket.overwrite(PROBE_NAME, said)
+    # Of its own, for others write and delete the usual probe; what a crash leaves of it ends as pieces do.
+    said, name = uuid4().bytes, piece_name(uuid4().hex, 0, 0)
+    await first.bucket.overwrite(name, said)
     try:
-        return bytes(await second.bucket.get(PROBE_NAME, 0, len(said))) == said
+        return bytes(await second.bucket.get(name, 0, len(said))) == said
     except ObjectMissing:
         return False
     finally:
-        await first.bucket.delete([PROBE_NAME])
+        await first.bucket.delete([name])
 
 
 @asynccontextmanager

@@ -48,8 +48,9 @@ class SecondCopy:
         self.address = address
         self.away_because: str | None = None
         """Why it could not be used when it was last asked; None if it could, or nobody has asked."""
-        self._open_copy, self._require_in_force = open_copy, require_in_force
+        self._open_store, self._require_in_force = open_copy, require_in_force
         self._opened: ObjectStore | None = None
+        self._opening: asyncio.Task[ObjectStore] | None = None
         self._looking = asyncio.Lock()
         self._look_at = self._seen_at = float("-inf")
 
@@ -76,7 +77,7 @@ class SecondCopy:
             async with asyncio.timeout(PROBE_SECONDS):
                 if self._require_in_force is not None:
                     await self._require_in_force()
-                self._opened = opened = self._opened or await self._open_copy()
+                opened = self._opened or await self._open()
                 await opened.require_marker()
         except TimeoutError:
             self._note_away(SILENT, began)
@@ -93,6 +94,16 @@ class SecondCopy:
         self.away_because, self._seen_at = None, time.monotonic()
         return opened
 
+    async def _open(self) -> ObjectStore:
+        """Open it, once: a directory that hangs keeps a thread for good, and looking again must not take another."""
+        self._opening = self._opening or asyncio.ensure_future(self._open_store())
+        try:
+            self._opened = await asyncio.shield(self._opening)
+        finally:
+            if self._opening.done():
+                self._opening = None
+        return self._opened
+
     def _note_away(self, reason: str, began: float) -> None:
         if self.away_because != reason:
             log.warning("replica.away", address=self.address, reason=reason)
@@ -106,6 +117,8 @@ class SecondCopy:
 
     def close(self) -> None:
         """Let go of it."""
+        if self._opening is not None:
+            self._opening.cancel()
         if self._opened is not None:
             self._opened.close()
 

@@ -1,8 +1,14 @@
 """What operators are told of second copies."""
 
+import asyncio
 from datetime import timedelta
 
+import pytest
+
+from media_analysis.errors import StoreUnavailable
 from media_analysis.runtime import Runtime
+from media_analysis.storage.replicated import SecondCopy
+from media_analysis.storage.store import ObjectStore
 from tests.conftest import Client, StoreFile, execute
 from tests.replication.conftest import Settle, replication_of
 
@@ -36,3 +42,26 @@ async def test_what_waits_for_its_copy_is_measured_and_alerted(
     assert late["replica_lag_seconds"] >= timedelta(minutes=16).total_seconds()
     assert "alert:replica_late:replica" in firing
     await settle()
+
+
+async def test_a_place_that_hangs_while_it_is_opened_is_not_opened_again_beside_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each would keep a thread for good, of those that everybody needs."""
+    monkeypatch.setattr("media_analysis.storage.replicated.PROBE_SECONDS", 0.01)
+    monkeypatch.setattr("media_analysis.storage.replicated.LONGEST_AWAY_SECONDS", 0.0)
+    opened = 0
+
+    async def hang() -> ObjectStore:
+        nonlocal opened
+        opened += 1
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    copy = SecondCopy("file:///hangs", hang)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="nothing is heard of it"):
+            await copy.require()
+    copy.close()
+
+    assert opened == 1
