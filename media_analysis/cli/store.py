@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from media_analysis.moves.models import StoreMove
     from media_analysis.moves.opened import MoveContext
     from media_analysis.moves.passes import MoveReport
+    from media_analysis.moves.service import CancelledMove
     from media_analysis.moves.statements import MoveSum
     from media_analysis.moves.status import MoveStatus
     from media_analysis.settings import Settings
@@ -97,16 +98,26 @@ def switch(
 
 @app.command("cancel")
 def cancel(*, data_dir: DataDir = None, config: ConfigFile = None) -> None:
-    """Give the move under way up: the store stays where it is; copies stay, too, until delete-old."""
+    """Give the move under way up: the store stays where it is; copies stay, too, until delete-old.
 
-    async def work(context: MoveContext) -> StoreMove:
+    With the store gone over to its second copy it ends the move although the former store is away; said again once that
+    is back, it opens what a switch had closed there.
+    """
+
+    async def work(context: MoveContext) -> CancelledMove:
         from media_analysis.moves.service import MoveService
 
         return await MoveService(context).cancel()
 
     cancelled = run(_work(load(config, data_dir).settings, work))
-    say(f"{_what(cancelled)} stay at {cancelled.source}")
-    report(f"copies at {cancelled.target} go by: media-analysis store delete-old")
+    move = cancelled.move
+    if cancelled.closed_because is None:
+        say(f"{_what(move)} stay at {move.source}")
+    else:
+        say(f"the move from {move.source} to {move.target} is given up")
+        report(f"nobody could look at {move.source}: {cancelled.closed_because}")
+        report("if a switch had closed it, no service starts on it; once it is back: media-analysis store cancel")
+    report(f"copies at {move.target} go by: media-analysis store delete-old")
 
 
 @app.command("delete-old")

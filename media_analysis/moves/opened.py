@@ -63,12 +63,18 @@ class MoveContext:
         """Whether archives leave a place that stays the store."""
         return move.part == Purpose.ARCHIVES and parse_place(move.source) == self.settings.sites.main
 
-    async def reopen_source(self, move: StoreMove) -> None:
-        """Let the source be served from again; raises as `open_place`, and as `require_own`."""
+    async def reopen_source(self, move: StoreMove) -> bool:
+        """Let the source be served from again; return whether it was closed, raises as `open_place` and `require_own`.
+
+        What it says of itself decides: the settings may have the store somewhere else by now.
+        """
         async with open_place(parse_place(move.source), self.instance_id, self.settings) as source:
             marker = await require_own(source, self.instance_id)
-            parts = self.parts_archives(move)
-            await source.mark(replace(marker, archives_at=None) if parts else replace(marker, moved_to=None))
+            if move.target not in {marker.moved_to, marker.archives_at}:
+                return False
+            moved_to, archives_at = (None if at == move.target else at for at in (marker.moved_to, marker.archives_at))
+            await source.mark(replace(marker, moved_to=moved_to, archives_at=archives_at))
+        return True
 
 
 @dataclass(frozen=True)

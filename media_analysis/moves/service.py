@@ -1,6 +1,7 @@
 """Moves a store, or its archives, to another place while it is served."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -34,6 +35,15 @@ FEW: Final = 200
 
 
 @dataclass(frozen=True)
+class CancelledMove:
+    """A move that was given up."""
+
+    move: StoreMove
+    closed_because: str | None = None
+    """Why its source could not be opened again; None where that is open."""
+
+
+@dataclass(frozen=True)
 class MoveService:
     """Begins moves, copies, and gives them up."""
 
@@ -60,25 +70,40 @@ class MoveService:
                 pass
             return done.report
 
-    async def cancel(self) -> StoreMove:
+    async def cancel(self) -> CancelledMove:
         """Give the move under way up: the source stays the store, copies lie in the target until they are deleted.
 
-        The target may be lost by now; so may the source be, where the settings have the store somewhere else.
+        The target may be lost by now; so may the source be, where the settings have the store somewhere else. Said
+        again once that is back, it opens it.
 
         Raises:
-            MoveRefused: none is under way.
+            MoveRefused: none is under way, and no source of one that was given up is still closed.
             MarkerMismatch, StoreUnavailable: the source cannot be served from again.
 
         """
-        move = await self.find_under_way()
+        moves = await self.list()
+        if not any(move.is_under_way for move in moves):
+            return CancelledMove(await self._reopen_given_up(moves))
+        move, closed_because = await self.find_under_way(), None
         try:
             await self.context.reopen_source(move)
-        except (MarkerMismatch, StoreUnavailable):
+        except (MarkerMismatch, StoreUnavailable) as error:
             if self.context.names_a_place_of(move):
                 raise  # else it was lost with its disk, and the store is somewhere else by now
+            closed_because = str(error)
         failpoint("move.reopened")
         await self._note_cancelled(move)
-        return move
+        return CancelledMove(move, closed_because)
+
+    async def _reopen_given_up(self, moves: Sequence[StoreMove]) -> StoreMove:
+        """Open a source that was away when its move was given up, unless another move left it since."""
+        last = {(move.source, move.part == Purpose.ARCHIVES): move for move in reversed(moves)}
+        for move in last.values():
+            if move.cancelled_at is not None:
+                with suppress(MarkerMismatch, StoreUnavailable):
+                    if await self.context.reopen_source(move):
+                        return move
+        raise MoveRefused("no move is under way")
 
     @retried
     async def _note_cancelled(self, move: StoreMove) -> None:

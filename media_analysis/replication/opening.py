@@ -235,7 +235,10 @@ class _CopyOpening:
             raise InvalidSettings(f"STORAGE_REPLICA_URL: the marker at {self.address} names another database")
         if found is not None and (found.is_filling or found.moved_to is not None):
             what = "fills" if found.is_filling else "left"
-            raise InvalidSettings(f"STORAGE_REPLICA_URL is {self.address}, which a move {what}: name another place")
+            raise InvalidSettings(
+                f"STORAGE_REPLICA_URL is {self.address}, which a move {what}: name another place; where that move was "
+                "given up, media-analysis store cancel opens what it left"
+            )
         if found is None and marked:
             raise StoreUnavailable(f"the marker is missing; is the volume mounted? {NEW}")
         if found is None and not self.creates:

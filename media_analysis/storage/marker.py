@@ -79,7 +79,10 @@ class Marker:
         if purpose is Purpose.MOVING:
             return
         if self.moved_to is not None:
-            raise MarkerMismatch(f"{whose} says that all was moved to {self.moved_to}: name that place in the settings")
+            raise MarkerMismatch(
+                f"{whose} says that all was moved to {self.moved_to}: name that place in the settings; where that move "
+                "was given up, media-analysis store cancel opens this one"
+            )
         if self.is_filling:
             raise MarkerMismatch(f"{whose} says that a move still fills it; media-analysis store status tells how far")
         if self.archives_at is not None and purpose is Purpose.EVERYTHING:
