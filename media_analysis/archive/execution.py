@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 import structlog
@@ -38,6 +38,8 @@ class ArchiveExecution:
     room: RoomMaker
     """Hears of the bytes that tasks bring."""
     pauses: Sequence[float] = PAUSES
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    """Rings when this process was asked for a task."""
 
     async def run_waiting(self) -> int:
         """Work until no task waits; return how many ended here.

@@ -1,5 +1,6 @@
 """Asking for archives: of one run now, of all that are due by the schedule, and for what they hold back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -34,6 +35,8 @@ class ArchiveService:
     store: ObjectStore
     terms: ArchiveTerms
     reserve_bytes: int
+    announce: Callable[[], None]
+    """Tells who executes in this process that a task may be waiting."""
 
     @retried
     async def request_archive(
@@ -58,7 +61,9 @@ class ArchiveService:
                 requested_by=actor,
                 total_bytes=2 * contents.size_bytes,
             )
-            return await tasks.require_added(session, asked)
+            task = await tasks.require_added(session, asked)
+        self.announce()
+        return task
 
     @retried
     async def request_restore(
@@ -97,7 +102,9 @@ class ArchiveService:
                 file_id=file_id,
                 total_bytes=needed_bytes,
             )
-            return await tasks.require_added(session, asked)
+            task = await tasks.require_added(session, asked)
+        self.announce()
+        return task
 
     async def require_room(self, job_id: UUID, file_id: UUID | None) -> int:
         """Return how many bytes a restore would bring back, if there is room for them.

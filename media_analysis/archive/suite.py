@@ -1,6 +1,7 @@
 """All that archives can do, over the collaborators of one process."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from media_analysis.archive.archiving import Archiver
@@ -29,10 +30,12 @@ class ArchiveServices:
     deletion: DeletionServices
     room: RoomMaker
     observe: Observe
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     @cached_property
     def requests(self) -> ArchiveService:
-        return ArchiveService(self.db, self.store, ArchiveTerms.of(self.settings.archive), self.protocol.reserve_bytes)
+        terms = ArchiveTerms.of(self.settings.archive)
+        return ArchiveService(self.db, self.store, terms, self.protocol.reserve_bytes, self.bell.set)
 
     @cached_property
     def catalog(self) -> CatalogService:
@@ -64,4 +67,5 @@ class ArchiveServices:
             observe=self.observe,
             room=self.room,
             pauses=[pause * chosen.retry_seconds for pause in PAUSES],
+            bell=self.bell,
         )

@@ -60,10 +60,10 @@ async def _die_and_be_whole(moment: str, environment: Mapping[str, str], databas
         survived = await scenario.play()
         ended = None if survived else await service.wait_for_death()
     left = await inspect_everything(database, store, acknowledged=scenario.kept)
+    await let_leases_lapse(database)  # the archivist looks for tasks of the dead when it begins
     async with served(environment) as service:
         assert service.http is not None
         scenario.http = service.http
-        await let_leases_lapse(database)
         await scenario.settle()
         await let_leases_lapse(database)
         await clean_up(service.http)

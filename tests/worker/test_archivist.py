@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 from uuid import UUID
 
 from media_analysis.archive.execution import ArchiveExecution
@@ -22,6 +23,7 @@ from tests.disks import disk_of
 from tests.files.conftest import eventually
 
 STOPPED_SECONDS = 20
+NEVER_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,38 @@ async def test_who_is_idle_begins_what_comes_while_another_is_long_at_work(runti
         upload_transactions.released.set()
         await eventually(lambda: completed(database, first))
     await upload_transactions.close()
+
+
+class Bell(asyncio.Event):
+    """One that tells when somebody idle waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.idle = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.idle.set()
+        return await super().wait()
+
+
+async def test_what_a_client_asks_for_is_begun_at_once_by_who_is_idle(runtime: Runtime, database: str) -> None:
+    run, bell = await make_run(runtime), Bell()
+    requests = replace(runtime.archives.requests, announce=bell.set)
+
+    async with running_archivist(
+        replace(runtime.archives.execution, concurrency=1, bell=bell), look_seconds=NEVER_SECONDS
+    ):
+        for ask in (requests.request_archive, requests.request_restore):
+            await bell.idle.wait()
+            bell.idle.clear()
+            task = await ask(run.id, owner=None, actor="test")
+            await eventually(partial(completed, database, task))
+
+
+def test_who_is_asked_rings_for_who_works(runtime: Runtime) -> None:
+    runtime.archives.requests.announce()
+
+    assert runtime.archives.execution.bell.is_set()
 
 
 async def test_a_claim_that_fails_stops_nobody_else(runtime: Runtime, database: str) -> None:
