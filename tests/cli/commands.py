@@ -20,7 +20,7 @@ import httpx
 from media_analysis.failpoints import TESTING_VARIABLE
 from tests import processes
 from tests.db.embedded.servers import copy_of, end_leftovers, short_home
-from tests.processes import ROOT, Process
+from tests.processes import PLAIN, ROOT, Process
 
 COMMAND = (sys.executable, "-m", "media_analysis")
 READY_SECONDS = 60.0
@@ -81,7 +81,7 @@ class Serving:
 
     process: Process
     printed: Path
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, verify=PLAIN))
 
     @property
     def output(self) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from media_analysis.client import Client
 from tests.cli.commands import serving
 from tests.oracle import inspect_everything
+from tests.processes import PLAIN
 from tests.reused import CONNECTIONS
 
 
@@ -40,7 +41,10 @@ _NUMBERS = itertools.count(1)
 def make_token(url: str, admin: str, **asked: Any) -> str:
     """Return a token for somebody, as an administrator makes it."""
     answer = httpx.post(
-        f"{url}/api/v1/sessions", headers={"Authorization": f"Bearer {admin}"}, json={"ttl_seconds": 3600} | asked
+        f"{url}/api/v1/sessions",
+        headers={"Authorization": f"Bearer {admin}"},
+        json={"ttl_seconds": 3600} | asked,
+        verify=PLAIN,
     )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["token"])

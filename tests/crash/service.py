@@ -13,7 +13,7 @@ from typing import IO
 
 import httpx
 
-from tests.processes import DEVNULL, Process, start
+from tests.processes import DEVNULL, PLAIN, Process, start
 
 READY_SECONDS = 60
 _READY = re.compile(rb"ready at (http://127\.0\.0\.1:\d+)")
@@ -47,7 +47,8 @@ async def served(environment: Mapping[str, str], *, port: str = "0", **variables
                 return
             token = (Path(environment["MEDIA_ANALYSIS_DATA_DIR"]) / "admin-token").read_text().strip()
             headers = {"Authorization": f"Bearer {token}"}
-            async with httpx.AsyncClient(base_url=f"{address}/api/v1", headers=headers, timeout=READY_SECONDS) as http:
+            api = f"{address}/api/v1"
+            async with httpx.AsyncClient(base_url=api, headers=headers, timeout=READY_SECONDS, verify=PLAIN) as http:
                 yield Service(running, http)
         finally:
             running.kill()

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from typing import IO, Final, Self
 ROOT: Final = Path(__file__).parents[2]
 DEVNULL: Final = subprocess.DEVNULL
 WAIT_SECONDS: Final = 60.0
+PLAIN: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients that speak plain HTTP to a command: to read whom the system trusts takes longer than most tests."""
 
 Stream = IO[bytes] | IO[str] | int | None
 """A file, a descriptor, DEVNULL, or None for this process's own."""

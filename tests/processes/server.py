@@ -4,6 +4,7 @@ A command finds itself as after `python -m media_analysis`: its own arguments, e
 and signals, and modules of the command line that nobody has imported yet, so that they look at its own environment.
 """
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -16,8 +17,10 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final
@@ -37,6 +40,7 @@ MOST_BYTES: Final = 2**18
 STREAMS: Final = 3
 LATER: Final = (
     *("apscheduler.executors.asyncio", "apscheduler.triggers.cron", "uvloop", "tzdata"),
+    "anyio._backends._asyncio",
     *("uvicorn.lifespan.off", "uvicorn.protocols.http.httptools_impl", "uvicorn.protocols.http.auto"),
 )
 """What a service imports only when it runs."""
@@ -172,12 +176,30 @@ def prepare_application() -> None:
     vars(app)["create_app"] = APPLICATIONS.over
 
 
+def run() -> None:
+    """Be the command, and end as any program does, but for taking the whole package apart: that costs as much again."""
+    try:
+        runpy.run_module(PACKAGE, run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            raise
+        status = ended.code or 0
+    vars(threading)["_shutdown"]()
+    vars(atexit)["_run_exitfuncs"]()
+    with suppress(OSError):  # where nobody takes what is left to print, Python has something to say
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 def main() -> None:
-    """Serve the link given by its descriptor; a command goes on from here, and ends as any program does."""
+    """Serve the link given by its descriptor; a command goes on from here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for those who asked; this ends when they have
     preload()
     if Server(socket.socket(fileno=int(sys.argv[1]))).serve() is not None:
-        runpy.run_module(PACKAGE, run_name="__main__", alter_sys=True)
+        run()
 
 
 if __name__ == "__main__":
