@@ -150,7 +150,6 @@ def settle_memory() -> None:
 
     What is loaded by now stays to the end: to pass it over is a fifth of a sweep's Python.
     """
-    gc.collect()
     gc.freeze()
     # As it comes, it looks several times a group of uploads for circles among objects that nearly all go without it.
     gc.set_threshold(COLLECTED_OBJECTS, 10, 10)

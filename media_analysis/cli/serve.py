@@ -48,7 +48,10 @@ def serve(
     directory where there is none; every other command but `demo` refuses then.
     """
     server = {"host": host, "port": port, "processes": processes}
-    run(_serve(load(config, data_dir, narrate=True, server=server).settings))
+    settings = load(config, data_dir, narrate=True, server=server).settings
+    from media_analysis import app  # noqa: F401 - it is there before memory is settled
+
+    run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
