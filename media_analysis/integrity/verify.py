@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -211,16 +211,34 @@ class VerifyService:
         sizes = {entry.name: entry.size_bytes for entry in entries}
         keys = list(sizes)
         for start in range(0, len(keys), MOVED_AT_ONCE):
-            async with self.db.transaction() as session:
-                # An upload commits its row before it makes the name, so a second look after the walk is enough for
-                # uploads; imports import names that exist, and wait for this lock instead.
-                await lock_tree(session)
-                unclaimed = await list_unclaimed(session, keys[start : start + MOVED_AT_ONCE])
-                moved = await self.store.set_aside(unclaimed, day=now.date())
-                # A crash before the commit leaves objects in quarantine without an event; their path says it all.
-                await add_events(session, [_act(request, key, place, sizes[key]) for key, place in moved.items()])
-                failpoint("quarantine.recording")
+            some = keys[start : start + MOVED_AT_ONCE]
+            aside = self._rename_aside if all(map(self.store.names_first, some)) else self._copy_aside
+            moved = await aside(some, request, sizes, now.date())
             report.quarantined += len(moved)
+
+    async def _rename_aside(
+        self, keys: Sequence[str], request: VerifyRequest, sizes: Mapping[str, int], day: date
+    ) -> Mapping[str, str]:
+        async with self.db.transaction() as session:
+            # An upload commits its row before it makes the name, so a second look after the walk is enough for
+            # uploads; imports import names that exist, and wait for this lock instead.
+            await lock_tree(session)
+            moved = await self.store.set_aside(await list_unclaimed(session, keys), day=day)
+            # A crash before the commit leaves objects in quarantine without an event; their path says it all.
+            await add_events(session, _acts(request, moved, sizes))
+            failpoint("quarantine.recording")
+        return moved
+
+    async def _copy_aside(
+        self, keys: Sequence[str], request: VerifyRequest, sizes: Mapping[str, int], day: date
+    ) -> Mapping[str, str]:
+        """Do it in a bucket, which takes minutes to copy what is large, and in which nothing is imported in place."""
+        async with self.db.read_only() as session:
+            unclaimed = await list_unclaimed(session, keys)
+        moved = await self.store.set_aside(unclaimed, day=day)
+        async with self.db.transaction() as session:
+            await add_events(session, _acts(request, moved, sizes))
+        return moved
 
 
 def _nobody(_: VerifyReport) -> None:
@@ -247,6 +265,6 @@ def _misplaced(entry: Entry) -> Finding:
     return Finding(Problem.UNTRACKED, entry.name, sentence)
 
 
-def _act(request: VerifyRequest, key: str, place: str, size_bytes: int) -> Act:
-    details = {"key": key, "moved_to": place, "size_bytes": size_bytes}
-    return Act(actor=request.actor, action=Action.QUARANTINED, details=details)
+def _acts(request: VerifyRequest, moved: Mapping[str, str], sizes: Mapping[str, int]) -> Sequence[Act]:
+    about = {key: {"key": key, "moved_to": place, "size_bytes": sizes[key]} for key, place in moved.items()}
+    return [Act(actor=request.actor, action=Action.QUARANTINED, details=details) for details in about.values()]

@@ -1,12 +1,16 @@
 """Setting aside in a bucket: copied first, deleted last, and nothing lost in between."""
 
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 
 import pytest
 
 from media_analysis.errors import MarkerMismatch, StoreUnavailable
+from media_analysis.integrity.verify import VerifyRequest, VerifyService
+from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.remote.store import RemoteStore
+from tests.conftest import fetch
 from tests.s3 import ENVIRONMENT, options_for
 from tests.storage.conftest import put
 from tests.storage.remote.conftest import names_in
@@ -53,3 +57,24 @@ async def test_nothing_is_set_aside_without_the_marker(remote: RemoteStore) -> N
         await remote.set_aside([KEY], day=DAY)
 
     assert await names_in(remote) == [KEY]
+
+
+async def test_no_transaction_is_open_while_a_bucket_copies_what_is_set_aside(
+    runtime: Runtime, database: str, remote: RemoteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 2: what is large takes longer than a transaction may wait."""
+    await put(remote, "clips/stray.bin", b"stray")
+    aside, waiting = RemoteStore.set_aside, list[int]()
+
+    async def look_and_set_aside(store: RemoteStore, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'"
+        waiting.append((await fetch(database, query))[0][0])
+        return await aside(store, keys, day=day)
+
+    monkeypatch.setattr(RemoteStore, "set_aside", look_and_set_aside)
+    request = VerifyRequest(actor="test", quarantine=True, grace=timedelta(days=-1))
+    report = await VerifyService(runtime.db, remote).run(request)
+
+    assert (waiting, report.quarantined) == ([0], 1)
+    rows = await fetch(database, "SELECT details->>'key' AS key FROM audit_events WHERE action = 'quarantined'")
+    assert [row["key"] for row in rows] == ["clips/stray.bin"]
