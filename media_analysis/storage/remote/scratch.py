@@ -39,7 +39,7 @@ class Scratch:
         self._held_bytes = 0
         self._copies: dict[tuple[str, int], _Copy] = {}
         self._freed = asyncio.Event()
-        self._base = bucket.options.scratch or Path(tempfile.gettempdir()) / f"{FOLDER}-{os.getuid()}"
+        self._base = folder_in(bucket.options.scratch or Path(tempfile.gettempdir()))
         self._own: OwnFolder | None = None
         delete_leftovers(self._base)
 
@@ -106,6 +106,11 @@ class Scratch:
             async with aclosing(RemoteReader(self._bucket, key, size_bytes).regions(0, size_bytes)) as pieces:
                 async for piece in pieces:
                     await uncancelled(asyncio.ensure_future(asyncio.to_thread(_write_all, file, piece)))
+
+
+def folder_in(scratch: Path) -> Path:
+    """Return the folder of all copies below a directory, in which others may keep what they like."""
+    return scratch / f"{FOLDER}-{os.getuid()}"
 
 
 class OwnFolder:

@@ -10,6 +10,7 @@ import pytest
 
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.scratch import folder_in
 from media_analysis.storage.remote.store import RemoteStore
 from tests.s3 import new_store
 from tests.storage.conftest import put
@@ -127,7 +128,7 @@ async def test_what_a_killed_process_leaves_is_deleted_at_the_next_opening_and_w
     scratch = tmp_path / "scratch"
     await put(remote, KEY, CONTENT)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", COPYING, str(scratch), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", COPYING, str(folder_in(scratch)), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     await process.stdout.readline()
@@ -142,10 +143,22 @@ async def test_what_a_killed_process_leaves_is_deleted_at_the_next_opening_and_w
 
 async def test_a_folder_of_somebody_else_holds_no_copies(bucket: RemoteAddress, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    os.chown(scratch, 12_345, -1)
+    folder_in(scratch).mkdir(parents=True)
+    os.chown(folder_in(scratch), 12_345, -1)
     async with new_store(bucket, scratch=scratch) as store:
         await put(store, KEY, CONTENT)
 
         with pytest.raises(StoreUnavailable, match="belongs to somebody else"):
             await _copied(store, KEY)
+
+
+async def test_what_others_keep_where_copies_lie_is_never_deleted(bucket: RemoteAddress, tmp_path: Path) -> None:
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "photographs" / "one.jpg").write_bytes(b"the only one")
+
+    async with new_store(bucket, scratch=tmp_path) as store:
+        await put(store, KEY, CONTENT)
+        assert await _copied(store, KEY) == CONTENT
+
+    assert (tmp_path / "photographs" / "one.jpg").read_bytes() == b"the only one"
+    assert not (tmp_path / "photographs" / ".lock").exists()
