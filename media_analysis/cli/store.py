@@ -82,7 +82,8 @@ def switch(
     """Copy the rest while nobody writes, and make the other place the store.
 
     From then on a service that still runs writes and deletes nothing until it is started with the new address; what is
-    there can be read. If it is broken off it goes on when it is said again, or ends by cancel.
+    there can be read. Ended by ^C it opens the store again where it was; killed, it goes on when it is said again, or
+    ends by cancel.
     """
 
     async def work(context: MoveContext) -> StoreMove:

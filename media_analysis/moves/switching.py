@@ -45,8 +45,8 @@ class SwitchService:
     async def switch(self, *, leave_damaged: bool = False, end_uploads: bool = False) -> StoreMove:
         """Copy the rest while nobody writes, and make the target the store.
 
-        From its marker on, whoever serves the source writes and deletes nothing any more. If it is broken off, it
-        goes on when it is called again, or ends by `MoveService.cancel`; if it fails, they write and delete as before.
+        From its marker on, whoever serves the source writes and deletes nothing any more. If it is killed, it goes on
+        when it is called again, or ends by `MoveService.cancel`; if it fails or is cancelled, they do as before.
 
         Raises:
             MoveRefused: none is under way, jobs run, uploads are not whole, or some objects could not be copied.
@@ -70,27 +70,37 @@ class SwitchService:
         return move
 
     async def _end(self, opened: OpenMove, done: MovePass, *, leave_damaged: bool) -> None:
-        """Close the source, and copy the rest; where that cannot be, open it again.
+        """Close the source, and copy the rest; where that cannot be, or is interrupted, open it again.
 
         It stays closed where nobody knows what the database made of it, and where this process is killed.
         """
         try:
-            await opened.close_source()
-            failpoint("move.closed")
-            if opened.source.marked_within_seconds:
-                await asyncio.sleep(opened.source.marked_within_seconds + MARGIN_SECONDS)
-            await self._await_jobs(opened.move)
-            while await self._leave_unfinished(opened.move) >= statements.AT_ONCE:
-                pass
-            failpoint("move.left")
-            await done.run()
-            await opened.require_target()
+            await self._copy_rest(opened, done)
+        except (Exception, asyncio.CancelledError):
+            await self._reopen(opened.move)
+            raise
+        try:
             while not await self._settle(opened, leave_damaged=leave_damaged):
                 await done.run()
         except (MoveRefused, MarkerMismatch, StoreUnavailable, DiskFull):
-            with suppress(MediaAnalysisError):  # what is wrong is told by the first
-                await self.context.reopen_source(opened.move)
+            await self._reopen(opened.move)
             raise
+
+    async def _copy_rest(self, opened: OpenMove, done: MovePass) -> None:
+        await opened.close_source()
+        failpoint("move.closed")
+        if opened.source.marked_within_seconds:
+            await asyncio.sleep(opened.source.marked_within_seconds + MARGIN_SECONDS)
+        await self._await_jobs(opened.move)
+        while await self._leave_unfinished(opened.move) >= statements.AT_ONCE:
+            pass
+        failpoint("move.left")
+        await done.run()
+        await opened.require_target()
+
+    async def _reopen(self, move: StoreMove) -> None:
+        with suppress(MediaAnalysisError):  # what is wrong is told by what came first
+            await self.context.reopen_source(move)
 
     async def _await_jobs(self, move: StoreMove) -> None:
         """Wait for jobs that began meanwhile: what they staged before would be missing from what they made."""
