@@ -1,22 +1,20 @@
 """Objects copied from a place to another one, each hashed on the way."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
 from media_analysis.integrity.inspection import ReadThrottle
 from media_analysis.moves.places import OpenPlace
 from media_analysis.moves.statements import SourceObject
+from media_analysis.storage.calls import each
 from media_analysis.storage.hashing import hash_object
 from media_analysis.storage.store import ObjectWriter
 from media_analysis.storage.unlinking import errno_name
 
-Item = TypeVar("Item")
-Value = TypeVar("Value")
 AT_ONCE: Final = 8
 """How many objects are on their way together."""
 
@@ -48,7 +46,7 @@ class ObjectCopier:
         begun = [file.key for file in files if file.is_begun]
         if begun:
             await self.target.store.abort(begun)  # parts of what a process that was killed was putting
-        outcomes = await each(self._copy_or_tell, files)
+        outcomes = await each(self._copy_or_tell, files, at_once=AT_ONCE)
         return {file.key: outcome for file, outcome in zip(files, outcomes, strict=True)}
 
     async def _copy_or_tell(self, file: SourceObject) -> CopyOutcome:
@@ -113,21 +111,3 @@ class ObjectCopier:
         failed = (await self.target.store.delete_many([key])).failed
         if failed:
             raise StoreUnavailable(f"{self.target.store.where(key)} cannot be deleted: {failed[key]}")
-
-
-async def each(work: Callable[[Item], Awaitable[Value]], items: Sequence[Item]) -> Sequence[Value]:
-    """Return what comes of each item in order, some at a time; the first error ends all, and waits for them."""
-    waiting, done = iter(enumerate(items)), dict[int, Value]()
-
-    async def take() -> None:
-        for number, item in waiting:
-            done[number] = await work(item)
-
-    tasks = [asyncio.create_task(take()) for _ in range(AT_ONCE)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return [done[number] for number in range(len(items))]

@@ -13,13 +13,14 @@ from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.opening import open_store
 from media_analysis.moves import statements
-from media_analysis.moves.copying import each
+from media_analysis.moves.copying import AT_ONCE
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext
 from media_analysis.moves.passes import MoveReport
 from media_analysis.moves.places import OpenPlace, open_place, parse_place, site_of
 from media_analysis.moves.service import MoveService, act_of
 from media_analysis.moves.statements import LeftObject
+from media_analysis.storage.calls import each
 from media_analysis.storage.hashing import hash_object
 from media_analysis.storage.marker import Purpose
 from media_analysis.storage.store import ObjectStore
@@ -109,7 +110,7 @@ class EmptyService:
             if not found:
                 break
             after = found[-1].key
-            may_go = await each(lambda one: self._may_go(one, store, report), found)
+            may_go = await each(lambda one: self._may_go(one, store, report), found, at_once=AT_ONCE)
             going = [one for one, may in zip(found, may_go, strict=True) if may]
             await self._delete(move, left, going)
             report.deleted += len(going)

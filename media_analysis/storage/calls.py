@@ -2,13 +2,14 @@
 
 import asyncio
 import errno
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from media_analysis.errors import DiskFull, MediaAnalysisError, StoreUnavailable
+from media_analysis.errors import DiskFull, MarkerMismatch, MediaAnalysisError, StoreUnavailable
 from media_analysis.storage.unlinking import errno_name
 
+Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 
@@ -24,6 +25,24 @@ async def uncancelled(working: asyncio.Future[Value]) -> Value:
         working.exception()  # somebody has to look at it, or the loop reports it as lost
         raise cancelled
     return working.result()
+
+
+async def each(work: Callable[[Item], Awaitable[Value]], items: Sequence[Item], *, at_once: int) -> Sequence[Value]:
+    """Return what comes of each item in order, of so many at once; the first error ends all, and waits for them."""
+    waiting, done = iter(enumerate(items)), dict[int, Value]()
+
+    async def take() -> None:
+        for number, item in waiting:
+            done[number] = await work(item)
+
+    tasks = [asyncio.create_task(take()) for _ in range(min(at_once, len(items)))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await uncancelled(asyncio.gather(*tasks, return_exceptions=True))
+    return [done[number] for number in range(len(items))]
 
 
 @contextmanager
@@ -45,3 +64,8 @@ def translate(error: OSError) -> MediaAnalysisError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull()
     return StoreUnavailable(errno_name(error))
+
+
+def reason_of(error: MediaAnalysisError) -> str:
+    """Return in few words why something failed, for operators."""
+    return error.reason if isinstance(error, StoreUnavailable | MarkerMismatch) else str(error)

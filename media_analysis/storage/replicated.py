@@ -12,7 +12,8 @@ from uuid import UUID
 
 import structlog
 
-from media_analysis.errors import MarkerMismatch, MediaAnalysisError, Misconfigured, StoreUnavailable
+from media_analysis.errors import MediaAnalysisError, Misconfigured, StoreUnavailable
+from media_analysis.storage.calls import reason_of
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.presented import Presented
@@ -86,9 +87,8 @@ class SecondCopy:
             self._note_away(str(error), began)
             raise
         except MediaAnalysisError as error:
-            reason = error.reason if isinstance(error, StoreUnavailable | MarkerMismatch) else str(error)
-            self._note_away(reason, began)
-            raise StoreUnavailable(reason) from error
+            self._note_away(reason_of(error), began)
+            raise StoreUnavailable(reason_of(error)) from error
         if self.away_because is not None:
             log.info("replica.answers", address=self.address)
         self.away_because, self._seen_at = None, time.monotonic()
@@ -170,8 +170,7 @@ class ReplicatedStore:
         try:
             found += await (await self.copy.require()).warnings()
         except MediaAnalysisError as error:
-            reason = error.reason if isinstance(error, StoreUnavailable) else str(error)
-            found.append(f"the second copy at {self.copy.address} is away: {reason}; deletions wait for it")
+            found.append(f"the second copy at {self.copy.address} is away: {reason_of(error)}; deletions wait for it")
         return found
 
     async def require_marker(self) -> None:
@@ -276,5 +275,4 @@ def _both(keys: Sequence[str], failed: Mapping[str, str], copies: Mapping[str, s
 
 
 def _away(keys: Sequence[str], error: MediaAnalysisError) -> Mapping[str, str]:
-    reason = error.reason if isinstance(error, StoreUnavailable) else str(error)
-    return dict.fromkeys(keys, f"its second copy stays: {reason}")
+    return dict.fromkeys(keys, f"its second copy stays: {reason_of(error)}")

@@ -1,7 +1,7 @@
 """The objects below an address, one request each: the edge at which a driver's errors become our own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -9,7 +9,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
-from media_analysis.storage.calls import uncancelled
+from media_analysis.storage.calls import each, uncancelled
 from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.remote.address import Provider, RemoteAddress
 from media_analysis.storage.remote.clients import RemoteOptions, open_client
@@ -74,7 +74,7 @@ class Bucket:
     def identify_here(self, key: str) -> tuple[Entry, str | None]:
         """Do what `head` does, from a thread; return also what is another once its bytes are."""
         with translated(key):
-            found = self._callers.submit(obstore.head, self._quick, key).result()
+            found = self._here(obstore.head, self._quick, key)
         return _entry(found, key), found["e_tag"]
 
     async def find(self, key: str) -> Entry:
@@ -130,11 +130,14 @@ class Bucket:
     def get_here(self, key: str, start: int, end: int) -> memoryview:
         """Do what `get` does, from a thread."""
         with translated(key):
-            asked = self._callers.submit(obstore.get_range, self._reading, key, start=start, end=end)
             try:
-                return memoryview(asked.result())
+                return memoryview(self._here(obstore.get_range, self._reading, key, start=start, end=end))
             except BaseError as error:
                 return nothing_there(error)
+
+    def _here(self, ask: Callable[..., Value], *about: object, **how: object) -> Value:
+        self.require_open()
+        return self._callers.submit(ask, *about, **how).result()
 
     @traced("bucket create")
     async def create(self, key: str, content: Piece | Sequence[Piece]) -> bool:
@@ -227,25 +230,9 @@ class Bucket:
         """Return what blocking work comes to, waited for however often cancelled."""
         return await uncancelled(asyncio.get_running_loop().run_in_executor(self.threads, work))
 
-    async def each(
-        self, work: Callable[[Item], Awaitable[Value]], items: Iterable[Item], *, at_once: int | None = None
-    ) -> Sequence[Value]:
+    async def each(self, work: Callable[[Item], Awaitable[Value]], items: Sequence[Item]) -> Sequence[Value]:
         """Return what comes of each item in order, of as many at once as the options allow; the first error ends it."""
-        waiting: Iterator[tuple[int, Item]] = enumerate(items)
-        done: dict[int, Value] = {}
-
-        async def take() -> None:
-            for number, item in waiting:
-                done[number] = await work(item)
-
-        tasks = [asyncio.create_task(take()) for _ in range(at_once or self.options.concurrency)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await uncancelled(asyncio.gather(*tasks, return_exceptions=True))
-        return [done[number] for number in range(len(done))]
+        return await each(work, items, at_once=self.options.concurrency)
 
     def require_open(self) -> None:
         """Fail if the store was closed: what works in a thread ends.

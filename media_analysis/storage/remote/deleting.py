@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from media_analysis.errors import MediaAnalysisError, StoreUnavailable
+from media_analysis.errors import MediaAnalysisError
+from media_analysis.storage.calls import reason_of
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.clients import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from media_analysis.storage.remote.names import key_of_piece, pieces_of
@@ -13,8 +14,11 @@ BATCH: Final = 1_000
 """What one request to S3 may name."""
 FEW: Final = 8
 """So many keys are asked for pieces one by one; more by one listing of all pieces there are."""
-AGAIN: Final = ("SlowDown", "ServiceUnavailable", "InternalError", "ServerBusy", "OperationTimedOut")
-"""What a bucket says of single keys that it may take a moment later."""
+AGAIN: Final = (
+    *("SlowDown", "ServiceUnavailable", "InternalError", "ServerBusy", "OperationTimedOut"),
+    "cannot be reached",
+)
+"""What a bucket says of single keys that it may take a moment later; a connection may have been closed while idle."""
 
 
 async def delete_all(bucket: Bucket, names: Sequence[str]) -> Mapping[str, str]:
@@ -65,8 +69,3 @@ async def _delete_one(bucket: Bucket, name: str) -> str | None:
             return None
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-
-def reason_of(error: MediaAnalysisError) -> str:
-    """Return in few words why something failed."""
-    return error.reason if isinstance(error, StoreUnavailable) else str(error)

@@ -13,7 +13,7 @@ import httpx
 
 from media_analysis.errors import StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.calls import uncancelled
+from media_analysis.storage.calls import each, uncancelled
 from media_analysis.storage.remote.bucket import MOST_PARTS, Bucket, require_free, require_size
 from media_analysis.storage.remote.failures import failure_of
 from media_analysis.storage.remote.reading import fetch
@@ -120,7 +120,7 @@ class _Joining:
                 answer = await self._send(HTTPMethod.PUT, query, content=content)
                 return str(answer.headers.get("etag", ""))
 
-        return await self.bucket.each(put, enumerate(parts, start=1), at_once=AT_ONCE)
+        return await each(put, list(enumerate(parts, start=1)), at_once=AT_ONCE)
 
     async def complete(self, upload_id: str, tags: Sequence[str]) -> None:
         parts = "".join(

@@ -10,12 +10,13 @@ from uuid import UUID
 
 from media_analysis.errors import MediaAnalysisError, StoreUnavailable
 from media_analysis.failpoints import failpoint
+from media_analysis.storage.calls import reason_of
 from media_analysis.storage.marker import Purpose
 from media_analysis.storage.presented import Presented
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.bucket import Bucket, require_size
 from media_analysis.storage.remote.clients import RemoteOptions
-from media_analysis.storage.remote.deleting import delete_all, find_pieces, reason_of
+from media_analysis.storage.remote.deleting import delete_all, find_pieces
 from media_analysis.storage.remote.leftovers import Leftovers
 from media_analysis.storage.remote.marker import RemoteMarker
 from media_analysis.storage.remote.names import PROBE_NAME, key_of_piece

@@ -7,12 +7,13 @@ from itertools import count
 
 from media_analysis.errors import MediaAnalysisError, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
+from media_analysis.storage.calls import reason_of
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.quarantine import folder_of_day
 from media_analysis.storage.remote.assembling import assemble
 from media_analysis.storage.remote.bucket import Bucket
-from media_analysis.storage.remote.deleting import delete_all, reason_of
+from media_analysis.storage.remote.deleting import delete_all
 from media_analysis.storage.remote.joining import join
 from media_analysis.storage.remote.marker import RemoteMarker
 from media_analysis.storage.remote.names import is_own, is_path
