@@ -72,6 +72,8 @@ def _provider(service: str, exporter: str) -> "TracerProvider":
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an extra, and the time it takes to load
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+        sending = _exporter(exporter)
     except ImportError as error:
         raise Misconfigured(f"traces are asked for by OTEL_…: install media-analysis[{EXTRA}]") from error
     named = os.environ.get("OTEL_SERVICE_NAME") or service
@@ -79,7 +81,7 @@ def _provider(service: str, exporter: str) -> "TracerProvider":
         resource=Resource.create({"service.name": named, "service.version": version("media-analysis")}),
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(BatchSpanProcessor(_exporter(exporter)))
+    provider.add_span_processor(BatchSpanProcessor(sending))
     return provider
 
 
