@@ -5,7 +5,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
+from media_analysis.errors import DiskFull, ObjectDamaged, ObjectMissing, StoreUnavailable
+from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.integrity.inspection import ReadThrottle
 from media_analysis.moves.places import OpenPlace
@@ -40,13 +41,19 @@ class ObjectCopier:
         """Copy objects, some at a time, and return by key what became of each.
 
         Raises:
-            DiskFull, MarkerMismatch, StoreUnavailable: the target takes nothing.
+            MoveRefused: the target has no room.
+            MarkerMismatch, StoreUnavailable: it takes nothing.
 
         """
         begun = [file.key for file in files if file.is_begun]
         if begun:
             await self.target.store.abort(begun)  # parts of what a process that was killed was putting
-        outcomes = await each(self._copy_or_tell, files, at_once=AT_ONCE)
+        try:
+            outcomes = await each(self._copy_or_tell, files, at_once=AT_ONCE)
+        except DiskFull as error:
+            raise MoveRefused(
+                f"{self.target.url} is full: make room there, and say it again; what was copied counts"
+            ) from error
         return {file.key: outcome for file, outcome in zip(files, outcomes, strict=True)}
 
     async def _copy_or_tell(self, file: SourceObject) -> CopyOutcome:

@@ -57,9 +57,9 @@ class MoveService:
         """Begin the move to a place, or go on with it, until little is left to copy; the service goes on meanwhile.
 
         Raises:
-            MoveRefused: the place cannot be the store's, or another move is under way.
+            MoveRefused: the place cannot be the store's, or has no room, or another move is under way.
             MarkerMismatch: the place, or the one it moves from, is not this database's.
-            StoreUnavailable, DiskFull: a place does not answer, or takes nothing.
+            StoreUnavailable: a place does not answer, or takes nothing.
 
         """
         async with self.context.open_move(await self._find_or_begin(url, archives=archives)) as opened:

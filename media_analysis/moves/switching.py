@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.audit import Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import mark_archives_apart
-from media_analysis.errors import DiskFull, MarkerMismatch, MediaAnalysisError, StoreUnavailable
+from media_analysis.errors import MarkerMismatch, MediaAnalysisError, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import mark_damaged
@@ -82,7 +82,7 @@ class SwitchService:
         try:
             while not await self._settle(opened, leave_damaged=leave_damaged):
                 await done.run()
-        except (MoveRefused, MarkerMismatch, StoreUnavailable, DiskFull):
+        except (MoveRefused, MarkerMismatch, StoreUnavailable):
             await self._reopen(opened.move)
             raise
 

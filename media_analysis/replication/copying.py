@@ -164,5 +164,10 @@ class ReplicaCopier:
         return digest.value()
 
 
+def reason_of(error: Exception) -> str:
+    """Return why something was not copied; what a full disk says is meant for whoever uploads."""
+    return "no room is left where it is copied to" if isinstance(error, DiskFull) else str(error)
+
+
 def _refuse_written() -> None:
     raise StoreUnavailable("what was written hashes to something else")

@@ -7,7 +7,7 @@ from datetime import date
 from media_analysis.errors import MediaAnalysisError, ObjectDamaged, ObjectMissing
 from media_analysis.failpoints import failpoint
 from media_analysis.replication.claiming import ReplicaDuty
-from media_analysis.replication.copying import DIFFERS, ReplicaCopier, SourceDamaged
+from media_analysis.replication.copying import DIFFERS, ReplicaCopier, SourceDamaged, reason_of
 from media_analysis.storage.hashing import hash_object
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
@@ -62,7 +62,7 @@ class Healer:
             return NotHealed(str(error))
         if isinstance(outcome, SourceDamaged):
             return NotHealed(f"the second copy: {outcome.sentence}", copy_is_lost=True)
-        return NotHealed(str(outcome)) if outcome is not None else Healed(was)
+        return NotHealed(reason_of(outcome)) if outcome is not None else Healed(was)
 
     def _copier(self, source: ObjectStore, target: ObjectStore) -> ReplicaCopier:
         return ReplicaCopier(source, target, self.reserve_bytes, self.require_held)

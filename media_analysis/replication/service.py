@@ -14,7 +14,7 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import clear_damage, mark_damaged, note_healed
 from media_analysis.replication import claiming
 from media_analysis.replication.claiming import LEASE_SECONDS, SMALL_BYTES, ReplicaDuty, ReplicaFailure
-from media_analysis.replication.copying import ReplicaCopier, SourceDamaged
+from media_analysis.replication.copying import ReplicaCopier, SourceDamaged, reason_of
 from media_analysis.replication.healing import Healed, Healer, NotHealed
 from media_analysis.storage.replicated import ReplicatedStore
 from media_analysis.storage.store import ObjectStore
@@ -163,7 +163,7 @@ class CopyService:
         copied = [duty for duty, said in outcomes.items() if said is None]
         damaged = {duty: said.sentence for duty, said in outcomes.items() if isinstance(said, SourceDamaged)}
         failures = [
-            ReplicaFailure(duty, str(said))
+            ReplicaFailure(duty, reason_of(said))
             for duty, said in outcomes.items()
             if said is not None and duty not in damaged
         ]

@@ -1,0 +1,45 @@
+"""A second place without room: copies wait, and whoever asks hears why."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from media_analysis.runtime import Runtime
+from tests.conftest import StoreFile, execute
+from tests.replication.conftest import Settle, replication_of
+from tests.replication.test_copying import LARGE, lying
+from tests.storage.test_disk_faults import mount
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Iterator[Path]:
+    """A disk that takes one large file and not two."""
+    root = tmp_path / "second"
+    root.mkdir()
+    mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(root))
+    try:
+        yield root
+    finally:
+        subprocess.run(["umount", root], check=True)
+
+
+async def test_what_has_no_room_waits_and_the_status_says_why(
+    runtime: Runtime, store_file: StoreFile, settle: Settle, second: Path, database: str
+) -> None:
+    services = replication_of(runtime)
+    await settle()
+    (second / "filler").write_bytes(bytes(3 * 2**20))
+    file = await store_file(LARGE)
+    while await services.noting.run():
+        pass
+    await services.copies.run(is_large=True)
+
+    status = await services.status.read()
+    assert status is not None
+    assert status.failing == [(file.key, "no room is left where it is copied to")]
+    (second / "filler").unlink()
+    await execute(database, "UPDATE replicas SET due_at = now() WHERE due_at IS NOT NULL")
+    await settle()
+    assert lying(second).keys() == {file.key}
