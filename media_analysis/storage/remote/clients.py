@@ -14,7 +14,6 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from media_analysis.storage.remote.address import Provider, RemoteAddress
 from media_analysis.storage.remote.credentials import FAMILIES, RemoteCredentials
-from media_analysis.storage.remote.failures import translate
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -24,6 +23,11 @@ _CLASSES: Final[Mapping[Provider, Any]] = {
     Provider.S3: S3Store,
     Provider.GOOGLE: GCSStore,
     Provider.AZURE: AzureStore,
+}
+_CAUSES: Final[Mapping[str, str]] = {
+    "Invalid Access Key": "the key of the account is not base64",
+    "Unable to open service account": "the file of the service account cannot be opened",
+    "Unable to decode service account": "the service account is not JSON as Google writes it",
 }
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -107,8 +111,11 @@ def _retries_within(seconds: float) -> int:
 
 
 def _cause(error: BaseError) -> str:
+    """Return why a client cannot be made, for which nothing is asked yet; no value is repeated."""
     told = str(error).partition("\n")[0]
-    return told if "must be specified" in told or "Missing" in told else str(translate(error))
+    if "must be specified" in told or "Missing" in told:
+        return told
+    return next((cause for said, cause in _CAUSES.items() if said in told), "a value is not as it has to be written")
 
 
 @contextmanager

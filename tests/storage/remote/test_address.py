@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from media_analysis.storage.remote.address import Provider, RemoteAddress
-from media_analysis.storage.remote.clients import RemoteOptions
+from media_analysis.storage.remote.clients import RemoteOptions, open_client
 from media_analysis.storage.remote.credentials import credentials
 from media_analysis.storage.remote.store import RemoteStore
 
@@ -122,3 +122,23 @@ def test_opening_a_store_leaves_the_environment_of_the_process_as_it_was(monkeyp
     RemoteStore.at(RemoteAddress.parse("s3://bucket"), uuid4(), RemoteOptions(credentials=told)).close()
 
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "variables", "cause"),
+    [
+        ("az://media", {"AZURE_STORAGE_ACCOUNT_KEY": "no-base64"}, "the key of the account is not base64"),
+        ("gs://media", {"GOOGLE_SERVICE_ACCOUNT": "/no-base64"}, "the file of the service account cannot be opened"),
+        ("gs://media", {"GOOGLE_SERVICE_ACCOUNT_KEY": "no-base64"}, "the service account is not JSON"),
+        ("az://media", {"AZURE_STORAGE_SAS_TOKEN": "no-base64"}, "Missing component in SAS"),
+    ],
+)
+def test_credentials_that_make_no_sense_are_told_by_what_is_wrong_and_never_shown(
+    url: str, variables: dict[str, str], cause: str
+) -> None:
+    told = RemoteOptions(credentials=credentials({"AZURE_STORAGE_ACCOUNT_NAME": "account"} | variables))
+
+    with pytest.raises(ValueError, match=cause) as refused:
+        open_client(RemoteAddress.parse(url), told, timeout_seconds=1)
+
+    assert "no-base64" not in str(refused.value)
