@@ -56,15 +56,20 @@ class RemoteCredentials:
         """Return the certificates that are trusted beside the system's, as PEM.
 
         Raises:
-            ValueError: the file cannot be read.
+            ValueError: the file cannot be read, or has none.
 
         """
         name = f"{FAMILIES[provider]}CA_BUNDLE"
         path = self.variables.get(name)
+        if not path:
+            return None
         try:
-            return Path(path).read_bytes() if path else None
+            content = Path(path).read_bytes()
         except OSError as error:
             raise ValueError(f"{name}: {path} cannot be read: {error.strerror}") from error
+        if b"BEGIN CERTIFICATE" not in content:
+            raise ValueError(f"{name}: {path} has no certificate in PEM")
+        return content
 
     @property
     def s3_endpoint(self) -> str | None:

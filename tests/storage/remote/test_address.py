@@ -131,6 +131,8 @@ def test_opening_a_store_leaves_the_environment_of_the_process_as_it_was(monkeyp
         ("gs://media", {"GOOGLE_SERVICE_ACCOUNT": "/no-base64"}, "the file of the service account cannot be opened"),
         ("gs://media", {"GOOGLE_SERVICE_ACCOUNT_KEY": "no-base64"}, "the service account is not JSON"),
         ("az://media", {"AZURE_STORAGE_SAS_TOKEN": "no-base64"}, "Missing component in SAS"),
+        ("s3://media", {"AWS_ENDPOINT_URL": "no-base64"}, "AWS_ENDPOINT_URL does not begin with https://"),
+        ("s3://media", {"AWS_CA_BUNDLE": os.devnull}, "has no certificate"),
     ],
 )
 def test_credentials_that_make_no_sense_are_told_by_what_is_wrong_and_never_shown(
