@@ -49,7 +49,7 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
         _require_second_place(site, settings)
     async with AsyncExitStack() as opened:
         # What was the second copy of everything holds the archives, too.
-        holds_archives = took_over and Category.ARCHIVES in settings.storage.replica.categories
+        holds_archives = took_over and await places.copies(Category.ARCHIVES)
         store = await open_store(db, settings, instance_id, creates=creates, holds_archives=holds_archives)
         opened.callback(store.close)
         if site is not None and (creates or address == known):

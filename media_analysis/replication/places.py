@@ -29,7 +29,15 @@ _CHOOSE: Final = text("""
     UPDATE replica_places SET categories = :categories, since = now(), walk_after = :given, walked = NULL,
         walk_ended_at = NULL
     WHERE address = :address AND categories <> CAST(:categories AS text[])
+    RETURNING address
 """)
+# Of what somebody took on something may lie there already: it is copied all the same.
+_END_UNCHOSEN: Final = text("""
+    DELETE FROM replicas AS replica USING media_files AS file
+    WHERE file.id = replica.file_id AND file.category <> ALL(CAST(:categories AS category[]))
+        AND replica.copied_at IS NULL AND replica.attempts = 0
+""")
+_COPIES: Final = text("SELECT EXISTS (SELECT FROM replica_places WHERE CAST(:category AS text) = ANY(categories))")
 _MARK: Final = text("UPDATE replica_places SET marked_at = now() WHERE address = :address AND marked_at IS NULL")
 _IS_MARKED: Final = text("""
     SELECT EXISTS (SELECT FROM replica_places WHERE address = :address AND marked_at IS NOT NULL)
@@ -51,6 +59,11 @@ class ReplicaPlaces:
         async with self.db.read_only() as session:
             return (await session.execute(select(ReplicaPlace.address))).scalar_one_or_none()
 
+    async def copies(self, category: Category) -> bool:
+        """Say whether files of a category are copied to the place in force, whatever the settings say."""
+        async with self.db.read_only() as session:
+            return bool((await session.execute(_COPIES, {"category": category.value})).scalar_one())
+
     @retried
     async def take(self, address: str, categories: Sequence[Category]) -> None:
         """Make a place the one in force; if it was not, all files are to be copied there, or found there."""
@@ -62,7 +75,8 @@ class ReplicaPlaces:
             if (await session.execute(_TAKE, asked)).one_or_none() is not None:
                 await session.execute(_END_COPIES)
                 log.info("replica.begun", address=address)
-            await session.execute(_CHOOSE, asked)
+            if (await session.execute(_CHOOSE, asked)).one_or_none() is not None:
+                await session.execute(_END_UNCHOSEN, {"categories": asked["categories"]})
 
     async def is_marked(self, address: str) -> bool:
         """Say whether this place was marked before, so that without its marker it is away rather than new."""
