@@ -18,7 +18,7 @@ from media_analysis.replication.servers import server_of, where_is
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.disk import DiskStore
-from media_analysis.storage.marker import Marker, Purpose, adopt_store, read_marker
+from media_analysis.storage.marker import Marker, Purpose, adopt_store, read_marker, write_marker
 from media_analysis.storage.places import Places
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.replicated import ReplicatedStore, SecondCopy
@@ -204,6 +204,8 @@ class _CopyOpening:
         found = read_marker(root)
         self._judge(found, marked=marked)
         try:
+            if self._regains_archives(found):
+                write_marker(root, Marker(self.instance_id))
             adopt_store(root, self.instance_id, fresh_database=True, modes=modes)
         except MarkerMismatch as error:
             raise InvalidSettings(f"STORAGE_REPLICA_URL: {error.reason}") from error
@@ -215,11 +217,15 @@ class _CopyOpening:
         # Here, so that a store on disk waits for no client of buckets to be loaded.
         from media_analysis.files.buckets import buckets_of, is_one_place, open_bucket, require_deletion  # noqa: PLC0415
         from media_analysis.storage.remote.marker import read_marker as read_bucket_marker  # noqa: PLC0415
+        from media_analysis.storage.remote.marker import write_marker as write_marker_to_bucket  # noqa: PLC0415
 
         async with open_bucket(address, self.instance_id, self.settings, PREFIX, Purpose.EVERYTHING) as (store, _):
-            self._judge(await read_bucket_marker(store.bucket), marked=marked)
+            found = await read_bucket_marker(store.bucket)
+            self._judge(found, marked=marked)
             if self.creates:
                 await require_deletion(store, self.settings)
+            if self._regains_archives(found):
+                await write_marker_to_bucket(store.bucket, Marker(self.instance_id))
             try:
                 await store.adopt(fresh_database=True)
             except MarkerMismatch as error:
@@ -228,6 +234,10 @@ class _CopyOpening:
                 if await is_one_place(own, store):
                     raise InvalidSettings(_same_place(address, own.bucket.address))
         return store
+
+    def _regains_archives(self, found: Marker | None) -> bool:
+        """Say whether archives left a place by a move, to which they are copied like everything else from now on."""
+        return self.creates and found is not None and found.archives_at is not None
 
     def _judge(self, found: Marker | None, *, marked: bool) -> None:
         """Return if a store with such a marker may be opened, or marked where it has none."""

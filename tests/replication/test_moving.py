@@ -11,6 +11,7 @@ from media_analysis.moves.opened import MoveContext
 from media_analysis.moves.service import MoveService
 from media_analysis.moves.switching import SwitchService
 from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
 from tests.asking import delete_file
 from tests.conftest import fetch, storing
 from tests.replication.conftest import settled
@@ -97,3 +98,26 @@ async def test_a_move_is_neither_switched_once_the_store_is_somewhere_else_nor_f
         await emptying.empty((await emptying.find())[0])
         assert kept.key not in lying(new)
         assert await runtime.store.read(kept.key, size_bytes=4) == b"kept"
+
+
+async def test_a_store_that_archives_left_takes_second_copies_and_holds_archives_again(
+    opened: Open, database: str, second: Path, tmp_path: Path
+) -> None:
+    old, cold = tmp_path / "var" / "store", (tmp_path / "cold").as_uri()
+    async with opened() as runtime:
+        file = await storing(runtime)(b"kept")
+        packed = await storing(runtime)(b"an archive", category=Category.ARCHIVES)
+        await settled(runtime, database)
+        await MoveService(moves_of(runtime)).copy(cold, archives=True)
+        await SwitchService(moves_of(runtime)).switch()
+    async with opened(ARCHIVE_URL=cold) as runtime:
+        emptying = EmptyService(moves_of(runtime))
+        await emptying.empty((await emptying.find())[0])
+        assert lying(old).keys() == {file.key}
+
+    lost_and_back = {"STORAGE_URL": second.as_uri(), "STORAGE_REPLICA_URL": old.as_uri()}
+    async with opened(**lost_and_back, ARCHIVE_URL=cold) as runtime:
+        await settled(runtime, database)
+        assert lying(old).keys() == {file.key, packed.key}
+    async with opened(STORAGE_URL=old.as_uri(), STORAGE_REPLICA_URL=None) as runtime:
+        assert await runtime.store.read(packed.key, size_bytes=10) == b"an archive"
