@@ -13,7 +13,7 @@ from media_analysis.cli.archive_download import download
 from media_analysis.cli.archive_restore import archive_restore
 from media_analysis.cli.archive_run import archive_run
 from media_analysis.cli.archive_verify import archive_verify
-from media_analysis.cli.console import ConfigFile, DataDir, load, out, report, run
+from media_analysis.cli.console import ConfigFile, DataDir, json_instant, load, out, report, run
 from media_analysis.cli.grammar import parse_instant
 from media_analysis.cli.services import with_services
 from media_analysis.cli.tables import Cell, Folder, SizeCell, tabulate
@@ -90,7 +90,7 @@ def _document(archived: ArchivedRun, held: Held) -> dict[str, Any]:
         "job_id": str(job.id),
         "folder_name": job.folder_name,
         "owner": job.owner,
-        **{name: None if at is None else at.isoformat() for name, at in instants.items()},
+        **{name: json_instant(at) for name, at in instants.items()},
         "files": held.files,
         "size_bytes": held.size_bytes,
         "packed_bytes": archived.size_bytes,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from media_analysis.cli.archive_work import work_off
-from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, run, say
+from media_analysis.cli.console import ConfigFile, DataDir, complain, json_instant, load, out, run, say
 from media_analysis.cli.grammar import IdPart
 from media_analysis.cli.ids import JobId, file_id, id_option, job_id
 from media_analysis.cli.services import ACTOR, open_services
@@ -47,7 +47,7 @@ def archive_restore(
         raise typer.Exit(1)
     said = f"restored {task.stats['files']} files, {round_size(task.stats['size_bytes'])}; {_until(ends)}"
     instants = {"first_ends_at": ends.first_at, "last_ends_at": ends.last_at}
-    told = {name: None if at is None else at.isoformat() for name, at in instants.items()}
+    told = {name: json_instant(at) for name, at in instants.items()}
     _tell(said, {**task.stats, **told, "without_end": ends.endless}, as_json=as_json)
 
 

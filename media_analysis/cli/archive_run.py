@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from media_analysis.cli.archive_work import work_off
-from media_analysis.cli.console import ConfigFile, DataDir, complain, load, out, report, run, say
+from media_analysis.cli.console import ConfigFile, DataDir, complain, json_instant, load, out, report, run, say
 from media_analysis.cli.grammar import IdPart, parse_id
 from media_analysis.cli.ids import job_ids
 from media_analysis.cli.services import ACTOR, open_services
@@ -137,7 +137,7 @@ def _print_rehearsed(rehearsed: Rehearsed, settings: Settings, *, as_json: bool)
                 "job_id": str(each.job_id),
                 "folder_name": each.folder_name,
                 "owner": each.owner,
-                "ended_at": None if each.ended_at is None else each.ended_at.isoformat(),
+                "ended_at": json_instant(each.ended_at),
                 "size_bytes": each.size_bytes,
             }
             for each in rehearsed.candidates

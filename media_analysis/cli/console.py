@@ -91,6 +91,11 @@ def instant(at: datetime | None, without: str = "") -> str:
     return without if at is None else format_instant(at)
 
 
+def json_instant(at: datetime | None) -> str | None:
+    """Return an instant as every command's JSON has it."""
+    return None if at is None else at.isoformat()
+
+
 def print_documents(documents: Iterable[BaseModel]) -> None:
     """Print what the API answers of several things, as one array of JSON."""
     out.print_json(json.dumps([document.model_dump(mode="json") for document in documents]))

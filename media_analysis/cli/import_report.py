@@ -1,10 +1,9 @@
 """What became of imported runs and archives, for people and for programs."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any, Final
 
-from media_analysis.cli.console import complain, instant, say
+from media_analysis.cli.console import complain, instant, json_instant, say
 from media_analysis.cli.tables import Cell, SizeCell, tabulate
 from media_analysis.imports.runs.outcomes import Fate, ImportOutcome, ImportReport, Subject
 from media_analysis.units import round_size
@@ -84,15 +83,11 @@ def _told(each: ImportOutcome) -> dict[str, Any]:
         "size_bytes": each.size_bytes,
         "known_files": each.known,
         "skipped_files": {why.value: count for why, count in sorted(each.skipped.items())},
-        "created_at": None if life is None else _iso(life.created_at),
-        "archive_at": None if life is None else _iso(life.archive_at),
-        "end_at": None if life is None else _iso(life.end_at),
+        "created_at": None if life is None else json_instant(life.created_at),
+        "archive_at": None if life is None else json_instant(life.archive_at),
+        "end_at": None if life is None else json_instant(life.end_at),
         "past_end": life is not None and life.past_end,
-        "kept_until": _iso(each.kept_until),
+        "kept_until": json_instant(each.kept_until),
         "due_at_once": each.due_at_once,
         "renamed": each.renamed,
     }
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()

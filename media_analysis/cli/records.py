@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from media_analysis.characters import escape_controls
-from media_analysis.cli.console import AsJson, ConfigFile, DataDir, load, out, run, say
+from media_analysis.cli.console import AsJson, ConfigFile, DataDir, json_instant, load, out, run, say
 from media_analysis.cli.grammar import INSTANT, parse_instant
 from media_analysis.cli.services import with_services
 from media_analysis.cli.tables import SizeCell, tabulate
@@ -119,7 +119,7 @@ def _document(life: RecordLife) -> dict[str, Any]:
         "life_seconds": None if life.life is None else life.life.total_seconds(),
         "table_records": life.table_records,
         "table_bytes": life.table_bytes,
-        "oldest_at": None if life.oldest_at is None else life.oldest_at.isoformat(),
-        "ended_before": None if life.ended_before is None else life.ended_before.isoformat(),
+        "oldest_at": json_instant(life.oldest_at),
+        "ended_before": json_instant(life.ended_before),
         "ended": life.ended,
     }

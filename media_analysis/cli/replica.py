@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from media_analysis.cli.console import AsJson, ConfigFile, DataDir, instant, load, out, report, run, say
+from media_analysis.cli.console import AsJson, ConfigFile, DataDir, instant, json_instant, load, out, report, run, say
 from media_analysis.cli.services import open_services
 from media_analysis.cli.tables import tabulate
 from media_analysis.errors import InvalidSettings, MediaAnalysisError
@@ -190,7 +190,7 @@ def _document(told: ReplicaStatus | None, away: str | None) -> dict[str, Any]:
         "pending_files": lag.files,
         "pending_bytes": lag.size_bytes,
         "lag_seconds": lag.seconds,
-        "oldest_at": None if lag.oldest_at is None else lag.oldest_at.isoformat(),
+        "oldest_at": json_instant(lag.oldest_at),
         "healing_files": lag.healing,
         "failing_files": lag.failing,
         "failing": [{"key": key, "reason": reason} for key, reason in told.failing],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from media_analysis.cli.console import AsJson, ConfigFile, DataDir, instant, load, out, report, run, say
+from media_analysis.cli.console import AsJson, ConfigFile, DataDir, instant, json_instant, load, out, report, run, say
 from media_analysis.cli.grammar import IdPart, parse_owner, parse_span
 from media_analysis.cli.ids import id_argument, session_id
 from media_analysis.cli.services import with_services
@@ -140,5 +140,5 @@ def _document(session: UserSession) -> dict[str, object]:
         "scopes": [scope.value for scope in session.scopes],
         "categories": session.categories,
         "labels": session.labels,
-        **{name: None if at is None else at.isoformat() for name, at in instants.items()},
+        **{name: json_instant(at) for name, at in instants.items()},
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from media_analysis.cli.address import address_of
-from media_analysis.cli.console import AsJson, ConfigFile, DataDir, complain, instant, load, out, run, say
+from media_analysis.cli.console import AsJson, ConfigFile, DataDir, complain, instant, json_instant, load, out, run, say
 from media_analysis.cli.services import ACTOR, with_services
 from media_analysis.cli.tables import SizeCell, tabulate
 from media_analysis.errors import MarkerMismatch, MediaAnalysisError, NoDataDirectory
@@ -220,5 +220,5 @@ def _category(found: StatusReport, category: Category) -> dict[str, Any]:
         "size_bytes": usage.size_bytes,
         "quota_bytes": found.stats.quotas.get(category),
         "lag_seconds": found.backlog.lag_seconds.get(category, 0.0),
-        "next_sweep_at": None if at is None else at.isoformat(),
+        "next_sweep_at": json_instant(at),
     }

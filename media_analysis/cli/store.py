@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from media_analysis.cli.console import AsJson, ConfigFile, DataDir, err, load, out, report, run, say
+from media_analysis.cli.console import AsJson, ConfigFile, DataDir, err, json_instant, load, out, report, run, say
 from media_analysis.cli.grammar import parse_amount
 from media_analysis.cli.progress import counting_bar
 from media_analysis.cli.services import ACTOR
@@ -198,7 +198,7 @@ def _document(status: MoveStatus) -> dict[str, Any]:
         "source": move.source,
         "target": move.target,
         "state": status.state,
-        **{name: None if at is None else at.isoformat() for name, at in instants.items()},
+        **{name: json_instant(at) for name, at in instants.items()},
         "copied": told(status.copied),
         "to_copy": told(status.to_copy),
         "failed": status.failed,

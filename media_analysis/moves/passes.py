@@ -1,8 +1,8 @@
 """One pass over all there is to move: what the target lacks is copied, what is gone from the source deleted there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from media_analysis.db.database import Database, retried
@@ -17,6 +17,7 @@ from media_analysis.moves.places import OpenPlace
 from media_analysis.moves.statements import SourceObject
 from media_analysis.storage.entries import Entry, EntryKind
 
+Keys = TypeVar("Keys", bound=Collection[str])
 PAGE: Final = 200
 PAGE_BYTES: Final = 256 * 2**20
 """After so many bytes progress is written down; what a process that was killed copied since is read again."""
@@ -118,32 +119,31 @@ class MovePass:
 
     async def _delete_ended(self) -> None:
         """Delete from the target what was set aside and has come to its end since it was copied."""
-        after = ""
-        while True:
-            async with self.db.read_only() as session:
-                places = await statements.list_set_aside(session, self.move, after=after)
-            if not places:
-                return
-            after = places[-1]
+        async for places in self._pages(statements.list_set_aside):
             found = await self.source.store.look_up(places)
             gone = [place for place, entry in zip(places, found, strict=True) if entry is None]
             if gone:
                 await self._note_deleted(gone, (await self.target.store.delete_set_aside(gone)).failed)
 
     async def _delete_gone(self) -> None:
-        after = ""
-        while True:
-            async with self.db.read_only() as session:
-                gone = await statements.list_gone(session, self.move, after=after)
-            if not gone:
-                return
-            after = list(gone)[-1]
+        async for gone in self._pages(statements.list_gone):
             failed: dict[str, str] = {}
             for is_secure in {*gone.values()}:
                 keys = [key for key, wanted in gone.items() if wanted is is_secure]
                 failed |= (await self.target.store.delete_many(keys, overwrite=is_secure)).failed
             failpoint("move.deleted")
             await self._note_deleted(list(gone), failed)
+
+    async def _pages(self, list_keys: Callable[..., Awaitable[Keys]]) -> AsyncIterator[Keys]:
+        """Yield all there is, a page at a time, in the order of the keys."""
+        after = ""
+        while True:
+            async with self.db.read_only() as session:
+                found = await list_keys(session, self.move, after=after)
+            if not found:
+                return
+            *_, after = found
+            yield found
 
     @retried
     async def _note_deleted(self, keys: Sequence[str], failed: Mapping[str, str]) -> None:
