@@ -7,11 +7,13 @@ import pytest
 from media_analysis.settings import load_settings
 from tests.docs.conftest import Reader
 from tests.docs.pages import BY_HAND, CONTAINERS, PAGES, ROOT, SERVICE, Block, blocks_of, commands_of
-from tests.docs.typing_pages import PAGE_ADDRESS, SHELL, agrees, complaint, type_commands
+from tests.docs.typing_pages import PAGE_ADDRESS, SHELL, agrees, complaint, fork_commands, type_commands
 
 LANGUAGES = {"console", "ini", "mermaid", "nginx", "python", "text", "toml", "typescript", "yaml"}
 PROGRAMS = {".mts": "typescript", ".py": "python", ".toml": "toml", ".ts": "typescript"}
 """What a fenced block can be; `sh` and `bash` are none, for a console shows what comes of a command."""
+STARTED_AFRESH = ROOT / "README.md"
+"""The page whose commands import all they need, as everybody's; those of the others are forked with that done."""
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 TYPED = [block for block in BLOCKS if block.language == "console" and not block.mark]
 
@@ -24,12 +26,13 @@ def _pages_with_examples() -> list[Path]:
 def test_a_page_works_when_typed_from_top_to_bottom(page: Path, reader: Reader, tmp_path: Path) -> None:
     commands = [command for block in TYPED if block.page == page for command in commands_of(block)]
 
+    forked = {} if page == STARTED_AFRESH else fork_commands(reader.folder)
     outcomes = type_commands(
         commands,
         folder=reader.folder,
         notes=tmp_path / "typed",
         address=reader.address,
-        environment=reader.environment,
+        environment={**reader.environment, **forked},
     )
 
     wrong = [said for outcome in outcomes if (said := complaint(outcome)) is not None]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT, Block, Command, commands_of
-from tests.docs.typing_pages import agrees, complaint, type_commands
+from tests.docs.typing_pages import agrees, complaint, fork_commands, type_commands
 
 
 def typed(tmp_path: Path, *commands: tuple[str, str]) -> list[str | None]:
@@ -62,3 +62,29 @@ def test_commands_go_on_behind_a_backslash_and_behind_the_second_prompt() -> Non
         ("echo a \\\n    b", "a b"),
         ("cat <<END\nc\nEND", "c"),
     ]
+
+
+def test_a_command_that_is_forked_is_the_one_that_was_typed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    environment = {"PATH": "/usr/bin:/bin"} | fork_commands(folder)
+    program = "$OLDPWD/.venv/bin/media-analysis"
+    lines = [
+        (f"cd {tmp_path} && DELETION_STRATEGY=soft {program} config | grep -o 'soft.*STRATEGY'", "soft … STRATEGY"),
+        (f"{program} sweep --nonsense 2>&1 || echo $?", "media-analysis: … --nonsense … 2"),
+        (
+            f"echo secret > token && {program} login http://127.0.0.1:1 < token 2> said || head -c 15 said",
+            "media-analysis:",
+        ),
+    ]
+
+    outcomes = type_commands(
+        [Command("page:1", command, printed) for command, printed in lines],
+        folder=folder,
+        notes=tmp_path / "notes",
+        address="127.0.0.1:1",
+        environment=environment,
+    )
+
+    assert [complaint(outcome) for outcome in outcomes] == [None] * len(lines)

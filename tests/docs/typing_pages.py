@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.docs.pages import ROOT, Command
+from tests.processes import server, typed
 
 PAGE_ADDRESS: Final = "127.0.0.1:8000"
 """Where pages expect the service."""
@@ -63,6 +65,25 @@ def _link(tree: Path, folder: Path) -> None:
             (folder / entry.name).symlink_to(entry)
 
 
+def fork_commands(folder: Path) -> dict[str, str]:
+    """Let `media-analysis` of a folder be forked with its imports done; return what a shell needs for it."""
+    (folder / ".venv").unlink()
+    _mirror(ROOT / ".venv", folder / ".venv")
+    (folder / ".venv" / "bin").unlink()
+    _mirror(ROOT / ".venv" / "bin", folder / ".venv" / "bin")
+    program = folder / ".venv" / "bin" / "media-analysis"
+    program.unlink()
+    program.write_text(f"#!{sys.executable} -IS\n{Path(typed.__file__).read_text()}")
+    program.chmod(0o755)
+    return {typed.LINK: str(server().fileno())}
+
+
+def _mirror(tree: Path, folder: Path) -> None:
+    folder.mkdir()
+    for entry in tree.iterdir():
+        (folder / entry.name).symlink_to(entry)
+
+
 _DRIVER: Final = """
 set -o pipefail
 for number in $(seq 0 {last}); do
@@ -75,7 +96,8 @@ done
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
     """Run the shell; whatever it started ends with it."""
-    shell = subprocess.Popen(command, cwd=folder, env=dict(environment), start_new_session=True)
+    link = [int(environment[typed.LINK])] if typed.LINK in environment else []
+    shell = subprocess.Popen(command, cwd=folder, env=dict(environment), start_new_session=True, pass_fds=link)
     try:
         shell.wait(DEADLINE_SECONDS)
     finally:
