@@ -111,6 +111,11 @@ async def clean_up(http: httpx.AsyncClient) -> None:
     assert answer.status_code == 200, answer.text
 
 
+async def let_attempts_lapse(database: str) -> None:
+    """Let jobs that a dead worker was at be anybody's."""
+    await execute(database, "UPDATE analysis_jobs SET leased_until = now() WHERE status = 'running'")
+
+
 async def let_leases_lapse(database: str) -> None:
     """Let what the dead left behind be anybody's."""
     past = "now() - interval '1 second'"

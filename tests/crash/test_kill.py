@@ -19,7 +19,7 @@ pytestmark = pytest.mark.crash
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
     """Nothing happens but what the scenario does, one thing after the other."""
-    return environment | {"STORAGE_CLEANUP_ENABLED": "false", "STORAGE_CLEANUP_WORKERS": "1"}
+    return environment | {"STORAGE_CLEANUP_ENABLED": "false", "STORAGE_CLEANUP_WORKERS": "1", "WORKER_ENABLED": "false"}
 
 
 @pytest.mark.parametrize("when", EACH)

@@ -23,7 +23,7 @@ COMMITTED = "upload.settled:1"
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    return environment | {"STORAGE_CLEANUP_ENABLED": "false"}
+    return environment | {"STORAGE_CLEANUP_ENABLED": "false", "WORKER_ENABLED": "false"}
 
 
 async def invite(http: httpx.AsyncClient) -> str:

@@ -31,7 +31,7 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     never = "0 0 1 1 *"
     schedules = {f"STORAGE_CLEANUP_SCHEDULE_{category.name}": never for category in Category}
     quiet = {"STORAGE_CLEANUP_RUN_AT_START": "false", "STORAGE_PRESSURE_SCHEDULE": never, "ARCHIVE_ENABLED": "false"}
-    return environment | SETTINGS | schedules | quiet | {"STORAGE_CLEANUP_WORKERS": "1"}
+    return environment | SETTINGS | schedules | quiet | {"STORAGE_CLEANUP_WORKERS": "1", "WORKER_ENABLED": "false"}
 
 
 @pytest.mark.parametrize("when", EACH)

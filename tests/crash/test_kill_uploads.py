@@ -28,7 +28,7 @@ CLIENTS = 2
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    return environment | {"STORAGE_CLEANUP_ENABLED": "false"}
+    return environment | {"STORAGE_CLEANUP_ENABLED": "false", "WORKER_ENABLED": "false"}
 
 
 @dataclass

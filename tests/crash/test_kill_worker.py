@@ -17,7 +17,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.worker.service import WorkerOptions, running_worker
 from tests.conftest import OpenRuntime, StartOver, fetch, storing
 from tests.crash.points import EACH, EVERYTHING, find_moments
-from tests.crash.scenario import let_leases_lapse
+from tests.crash.scenario import let_attempts_lapse, let_leases_lapse
 from tests.oracle import inspect_everything
 from tests.worker.workers import outputs_of, plug_in, queue_job, until_ended, working
 
@@ -115,6 +115,7 @@ async def _die_and_be_done_again(
         async with asyncio.timeout(60):
             exit_code = await killed.process.ended()
     left = await inspect_everything(database, folder / "var" / "store")
+    await let_attempts_lapse(database)  # that it waits for no longer than a heartbeat is for the worker's own tests
     async with running_worker(runtime, RESCUER):
         jobs = await until_ended(database)
     await let_leases_lapse(database)
