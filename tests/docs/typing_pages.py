@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.docs.pages import ROOT, Command
-from tests.processes import server, typed
+from tests.processes import link, typed
 
 PAGE_ADDRESS: Final = "127.0.0.1:8000"
 """Where pages expect the service."""
@@ -75,7 +75,7 @@ def fork_commands(folder: Path) -> dict[str, str]:
     program.unlink()
     program.write_text(f"#!{sys.executable} -IS\n{Path(typed.__file__).read_text()}")
     program.chmod(0o755)
-    return {typed.LINK: str(server().fileno())}
+    return {typed.LINK: str(link().fileno())}
 
 
 def _mirror(tree: Path, folder: Path) -> None:
@@ -95,9 +95,9 @@ done
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-    """Run the shell; whatever it started ends with it."""
-    link = [int(environment[typed.LINK])] if typed.LINK in environment else []
-    shell = subprocess.Popen(command, cwd=folder, env=dict(environment), start_new_session=True, pass_fds=link)
+    """Run the shell; whatever it started ends with it, and what was forked for it with the tests."""
+    kept = [int(environment[typed.LINK])] if typed.LINK in environment else []
+    shell = subprocess.Popen(command, cwd=folder, env=dict(environment), start_new_session=True, pass_fds=kept)
     try:
         shell.wait(DEADLINE_SECONDS)
     finally:

@@ -1,5 +1,5 @@
 """Commands as processes of their own: forked by a process that has everything imported, or started afresh."""
 
-from tests.processes.process import DEVNULL, PLAIN, ROOT, Process, run, server, start
+from tests.processes.process import DEVNULL, PLAIN, ROOT, Process, link, run, start
 
-__all__ = ["DEVNULL", "PLAIN", "ROOT", "Process", "run", "server", "start"]
+__all__ = ["DEVNULL", "PLAIN", "ROOT", "Process", "link", "run", "start"]

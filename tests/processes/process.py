@@ -90,7 +90,7 @@ class Process:
 
 
 @cache
-def server() -> socket.socket:
+def link() -> socket.socket:
     """Start the fork server of this process and return our end of its link; without that end it ends."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
@@ -119,7 +119,7 @@ def start(
     with theirs, Path(os.devnull).open("r+b") as nowhere:
         streams = [_descriptor(stream, own, nowhere) for own, stream in enumerate((stdin, stdout, stderr))]
         wanted = {"arguments": given, "environment": dict(environment), "folder": str(folder)}
-        socket.send_fds(server(), [json.dumps(wanted).encode()], [*streams, theirs.fileno()])
+        socket.send_fds(link(), [json.dumps(wanted).encode()], [*streams, theirs.fileno()])
     pid = ours.recv(32)
     if not pid:
         raise ChildProcessError("the fork server is gone")

@@ -40,10 +40,10 @@ MOST_BYTES: Final = 2**18
 STREAMS: Final = 3
 LATER: Final = (
     *("apscheduler.executors.asyncio", "apscheduler.triggers.cron", "uvloop", "tzdata"),
-    "anyio._backends._asyncio",
+    *("anyio._backends._asyncio", "platformdirs", "rich._emoji_codes", "typer._adapters", "typer._click.decorators"),
     *("uvicorn.lifespan.off", "uvicorn.protocols.http.httptools_impl", "uvicorn.protocols.http.auto"),
 )
-"""What a service imports only when it runs."""
+"""What a command imports only when it runs."""
 PR_SET_PDEATHSIG: Final = 1
 
 
